@@ -1,0 +1,28 @@
+import type { Clock } from '../node/clock.ts'
+
+/** What every command ends with (README, "Exit status"). */
+export const EXIT = {
+  done: 0,
+  notDone: 1,
+  usage: 2,
+  unreachable: 3,
+  refused: 4,
+} as const
+
+export type ExitStatus = (typeof EXIT)[keyof typeof EXIT]
+
+/** All that a command may touch of the process it runs in; `main.ts` alone makes the real one. */
+export interface CommandIo {
+  /** Print one line of data to stdout. */
+  out(line: string): void
+  /** Print one line of diagnostics to stderr. */
+  err(line: string): void
+  /** Whether stdout is a terminal: only then colours and progress. */
+  readonly isTerminal: boolean
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** The folder that relative paths start from. */
+  readonly cwd: string
+  /** Aborts at the first SIGINT or SIGTERM. */
+  readonly signal: AbortSignal
+  readonly clock: Clock
+}

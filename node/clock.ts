@@ -1,0 +1,40 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** Time as the rest of the code sees it, so that a simulation can run it. */
+export interface Clock {
+  /** Wall clock, milliseconds since 1970-01-01T00:00:00Z. May jump. */
+  now(): number
+  /** Milliseconds since some fixed moment. Never goes back; for durations and deadlines. */
+  monotonic(): number
+  /** Resolve after `ms`. @throws the signal's reason when it aborts first. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+  /** Call `task` once, after `ms` or later. Does not keep the process alive. */
+  after(ms: number, task: () => void): Disposable
+}
+
+/** The longest delay of a Node.js timer; a longer one would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  sleep: async (ms, signal) => {
+    await delay(ms, undefined, signal === undefined ? {} : { signal })
+  },
+  after: (ms, task) => {
+    // A deadline beyond the longest timer is reached in steps.
+    const dueAt = performance.now() + ms
+    let timer: NodeJS.Timeout
+    const arm = (): void => {
+      const left = dueAt - performance.now()
+      timer =
+        left > MAX_TIMER_MS ? setTimeout(arm, MAX_TIMER_MS) : setTimeout(task, Math.max(left, 0))
+      timer.unref()
+    }
+    arm()
+    return { [Symbol.dispose]: () => clearTimeout(timer) }
+  },
+}
+
+/** Uniform in [0, 1). Handed in so that jitter and sampling can be replayed from a seed. */
+export type Random = () => number
