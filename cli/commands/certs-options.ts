@@ -1,0 +1,64 @@
+import { isAbsolute, relative, resolve } from 'node:path'
+import { KEY_TYPES, type KeyType } from '../../certs/key-type.ts'
+import type { PairFiles } from '../../certs/key-store.ts'
+import type { CertificateReport } from '../../certs/inspect.ts'
+import { MAX_DAYS } from '../../certs/validity.ts'
+import { shellWord } from '../../node/credential-files.ts'
+import { FridgeError } from '../../node/errors.ts'
+import type { CommandIo } from '../io.ts'
+
+/** What every command takes that works on a certificate folder. */
+export interface FolderOptions {
+  readonly certs?: string | undefined
+}
+
+/** The certificate folder: `--certs`, else `FRIDGE_CERTS`, else `./certs`; absolute. */
+export function certificateFolder(
+  { certs }: FolderOptions,
+  io: Pick<CommandIo, 'cwd' | 'env'>,
+): string {
+  return resolve(io.cwd, certs ?? io.env['FRIDGE_CERTS'] ?? 'certs')
+}
+
+/** What to add to a suggested command so that it finds the same folder. */
+export function folderFlag({ certs }: FolderOptions): string {
+  // From the environment or by default it is found again by itself.
+  return certs === undefined ? '' : ` --certs ${shellWord(certs)}`
+}
+
+/** @throws FridgeError `ERR_USAGE` */
+export function parseDays(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const days = /^\d{1,6}$/.test(text) ? Number(text) : 0
+  if (days >= 1 && days <= MAX_DAYS) return days
+  throw new FridgeError('ERR_USAGE', `--days ${JSON.stringify(text)} is not a number of days`, {
+    fix: `use 1 to ${MAX_DAYS}, for example --days 90`,
+  })
+}
+
+/** @throws FridgeError `ERR_USAGE` */
+export function parseKeyType(text: string | undefined): KeyType | undefined {
+  if (text === undefined) return undefined
+  const known = KEY_TYPES.find(type => type === text)
+  if (known !== undefined) return known
+  throw new FridgeError('ERR_USAGE', `--key-type ${JSON.stringify(text)} is unknown`, {
+    fix: `use one of ${KEY_TYPES.join(', ')}`,
+  })
+}
+
+/** A pair that was just written, as lines for a person. */
+export function pairLines(files: PairFiles, report: CertificateReport, cwd: string): string[] {
+  const who = report.name === null ? report.role : `${report.role} ${report.name}`
+  const hosts = report.hosts.length === 0 ? '' : `, for ${report.hosts.join(', ')}`
+  return [
+    `${who} (${report.keyType}, until ${report.notAfter.slice(0, 10)}${hosts})`,
+    `  ${shownPath(files.keyFile, cwd)}`,
+    `  ${shownPath(files.certificateFile, cwd)}`,
+  ]
+}
+
+/** A path below the current folder is shown from there. */
+export function shownPath(file: string, cwd: string): string {
+  const from = relative(cwd, file)
+  return from === '' || from.startsWith('..') || isAbsolute(from) ? file : from
+}

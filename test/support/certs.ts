@@ -1,0 +1,82 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { createAuthority } from '../../certs/authority.ts'
+import { issueCertificate, type IssueOptions } from '../../certs/issue.ts'
+import { readAuthority, writePair } from '../../certs/key-store.ts'
+import { authorityFiles, credentialFiles } from '../../node/credential-files.ts'
+import { loadCredentials, type Credentials } from '../../node/credentials.ts'
+import { parseName, type Role } from '../../node/names.ts'
+
+/** A certificate folder of one test. */
+export interface TestCerts {
+  /** What `--certs` would name. */
+  readonly dir: string
+  /** The authority's certificate, PEM. */
+  readonly ca: string
+  /** Issue one more, replacing one of the same name. */
+  issue(
+    role: Role,
+    name: string,
+    options?: Partial<Pick<IssueOptions, 'hosts' | 'days' | 'now' | 'keyType' | 'trustDomain'>>,
+  ): Promise<void>
+  load(role: Role, name: string): Promise<Credentials>
+}
+
+export interface TestCertsOptions {
+  readonly nodes?: readonly string[]
+  readonly clients?: readonly string[]
+  readonly operators?: readonly string[]
+  /** Days the authority holds. Default 3650. */
+  readonly days?: number
+  /** When the authority is made, milliseconds since 1970. Default: now. */
+  readonly now?: number
+}
+
+/** An empty folder that the test's end removes. */
+export async function makeTestFolder(t: Pick<ExecutionContext, 'teardown'>): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'fridge-test-'))
+  t.teardown(() => rm(dir, { recursive: true, force: true }))
+  return dir
+}
+
+/** A fresh authority in a temporary folder, with everyone asked for; the test's end removes it. */
+export async function makeTestCerts(
+  t: Pick<ExecutionContext, 'teardown'>,
+  { nodes = [], clients = [], operators = [], days, now = Date.now() }: TestCertsOptions = {},
+): Promise<TestCerts> {
+  const dir = await makeTestFolder(t)
+  const pair = await createAuthority({
+    trustDomain: 'test.fridge',
+    now,
+    random: randomBytes,
+    ...(days === undefined ? {} : { days }),
+  })
+  await writePair(authorityFiles(dir), pair)
+  const authority = await readAuthority(dir)
+  const issue: TestCerts['issue'] = async (role, nameText, options = {}) => {
+    const name = parseName(nameText)
+    const issued = await issueCertificate({
+      authority,
+      role,
+      name,
+      now,
+      random: randomBytes,
+      ...options,
+    })
+    await writePair(credentialFiles(dir, role, name), issued, { force: true })
+  }
+  await Promise.all([
+    ...nodes.map(name => issue('node', name)),
+    ...clients.map(name => issue('client', name)),
+    ...operators.map(name => issue('operator', name)),
+  ])
+  return {
+    dir,
+    ca: pair.certificate,
+    issue,
+    load: (role, name) => loadCredentials({ dir, role, name: parseName(name) }),
+  }
+}
