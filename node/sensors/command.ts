@@ -1,0 +1,109 @@
+import type { Readable } from 'node:stream'
+
+import type { Clock } from '../clock.ts'
+import { errorCode, errorMessage, FridgeError } from '../errors.ts'
+import { parseCommandLine, type LineFormat, type LineMeaning } from './command-line.ts'
+import { linesOf } from './lines.ts'
+import { startProgram, type Program } from './program.ts'
+import type { Sensor, SensorEvent, SensorLog } from './sensor.ts'
+
+export interface CommandOptions extends LineFormat {
+  readonly name: string
+  readonly clock: Clock
+  readonly log?: SensorLog | undefined
+  /** The program and its arguments. It runs for ever and prints a line whenever it has news. */
+  readonly command: readonly string[]
+  /** Silence after which the sensor is unavailable, ms. Default that of the feed. */
+  readonly silentAfterMs?: number | undefined
+  /** How long the program may take to end when it is stopped, before it is killed, ms. Default 2000. */
+  readonly killAfterMs?: number | undefined
+}
+
+/** The longest line of a program, bytes. */
+export const MAX_LINE_BYTES = 65_536
+
+/** Of what a program writes to stderr: characters a line, and lines a minute, that are logged. */
+const STDERR = { lineCharacters: 1_000, linesPerMinute: 60 }
+
+/**
+ * A sensor made of any program that prints lines (`parseCommandLine` says which). A malformed line
+ * makes it unavailable until the next good one. A longer line than `MAX_LINE_BYTES`, and the end of
+ * the program, end the iteration with the reason; the feed starts it again.
+ */
+export function commandSensor(options: CommandOptions): Sensor {
+  const { name, kind, command, clock, log, silentAfterMs, killAfterMs = 2_000 } = options
+
+  async function* events(signal: AbortSignal): AsyncGenerator<SensorEvent> {
+    if (signal.aborted) return
+    await using program = await startProgram(command, { clock, killAfterMs })
+    const stop = (): void => void program[Symbol.asyncDispose]()
+    signal.addEventListener('abort', stop)
+    try {
+      void logStderr(program, options)
+      for await (const line of linesOf(program.stdout, MAX_LINE_BYTES)) {
+        const meaning = parseCommandLine(line, options)
+        if (meaning.type === 'irrelevant' || meaning.type === 'malformed') {
+          log?.debug({ sensor: name, bytes: line.length, ...meaning }, 'a line without a value')
+        }
+        const event = eventOf(meaning, clock.now())
+        if (event !== undefined) yield event
+      }
+    } catch (error) {
+      // Stopping closes the output under the loop, and so does a program that has long ended.
+      if (signal.aborted) return
+      if (errorCode(error) !== 'ERR_STREAM_PREMATURE_CLOSE') {
+        const message = `${program.name}: ${errorMessage(error)}`
+        throw new FridgeError('ERR_PROTOCOL', message, { cause: error })
+      }
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
+    const end = await program.ended()
+    if (!signal.aborted) throw new FridgeError('ERR_CLOSED', end)
+  }
+  return { name, kind, silentAfterMs, events }
+}
+
+function eventOf(meaning: LineMeaning, at: number): SensorEvent | undefined {
+  switch (meaning.type) {
+    case 'open':
+    case 'close':
+      return { type: meaning.type, at }
+    case 'reading':
+      return { type: 'reading', value: meaning.value, unit: 'C', at }
+    case 'malformed':
+      return { type: 'unavailable', reason: meaning.reason, at }
+    default:
+      return undefined
+  }
+}
+
+/** What a program complains of goes to the log, and no more of it than a person would read. */
+async function logStderr(program: Program, { name, clock, log }: CommandOptions): Promise<void> {
+  const stderr: Readable = program.stderr.setEncoding('utf8')
+  let minute = -1
+  let lines = 0
+  try {
+    for await (const chunk of stderr as AsyncIterable<string>) {
+      const now = Math.floor(clock.monotonic() / 60_000)
+      if (now !== minute) {
+        if (lines > STDERR.linesPerMinute) {
+          const dropped = lines - STDERR.linesPerMinute
+          log?.warn({ sensor: name, dropped }, 'more of what the program wrote to stderr')
+        }
+        minute = now
+        lines = 0
+      }
+      for (const line of chunk.split('\n')) {
+        if (line.trim() === '' || ++lines > STDERR.linesPerMinute) continue
+        log?.warn(
+          { sensor: name, stderr: line.slice(0, STDERR.lineCharacters) },
+          `${program.name} wrote to stderr`,
+        )
+      }
+    }
+  } catch (error) {
+    // Closed under the loop when the program is stopped: nothing is lost that matters.
+    log?.debug({ sensor: name, err: error }, 'stderr of the program was closed')
+  }
+}

@@ -1,0 +1,119 @@
+import { z } from 'zod'
+
+import { TARGET_RANGE } from './actuator.ts'
+import { isSensorName } from './sensor.ts'
+import { isW1Device, W1_ROOT } from './w1.ts'
+
+/** Streams of one connection, and what one node can watch sensibly. */
+const MAX_SENSORS = 32
+
+/** Milliseconds, from 100 (no fridge changes faster) to a day. */
+const intervalMs = z.int().min(100).max(86_400_000)
+
+const kind = z.enum(['door', 'temperature'])
+
+const simulated = z.strictObject({
+  /** A view of the one simulated fridge of this node. */
+  driver: z.literal('simulated'),
+  /** Which part of it. Default the sensor's name, where that is `door` or `temperature`. */
+  kind: kind.optional(),
+})
+
+const w1 = z.strictObject({
+  /** A thermometer on the Linux 1-wire bus. */
+  driver: z.literal('w1'),
+  /** Its folder under `root`, for example `28-00000a1b2c3d`. Required. */
+  device: z.string().refine(isW1Device, {
+    error:
+      'a 1-wire thermometer such as "28-00000a1b2c3d"; the machine lists its own in ' + W1_ROOT,
+  }),
+  /** The folder of the devices. Default /sys/bus/w1/devices. */
+  root: z.string().min(1).default(W1_ROOT),
+  /** Between two readings, ms. Default 5000. Each takes the bus for some 800 ms, so on a bus with
+   *  several thermometers less than a second each makes them wait for one another. */
+  intervalMs: intervalMs.default(5_000),
+})
+
+/** What no argument of a program can hold. */
+const argument = z.string().refine(text => !text.includes('\0'), { error: 'text without NUL' })
+
+const command = z.strictObject({
+  /** Any program that prints one line whenever it has news. */
+  driver: z.literal('command'),
+  kind,
+  /** The program and its arguments, without a shell. Required. */
+  command: z.tuple([argument.min(1)], argument),
+  /** The field of a JSON object that holds the value. Default `contact` for a door, `temperature`
+   *  for a thermometer. */
+  field: z.string().min(1).max(200).optional(),
+  /** For a door, the boolean that means closed. Default true for the field `contact`; for any other
+   *  field a boolean is refused until this is set. */
+  closedWhen: z.boolean().optional(),
+  /** Silence after which the sensor is unavailable, ms. Default 300000 for a thermometer, never for
+   *  a door. Less than the sender's own interval makes a healthy sensor come and go. */
+  silentAfterMs: z.int().min(100).max(604_800_000).optional(),
+})
+
+/** The sensors of a node by name, as they are written. Default a door and a thermometer, simulated. */
+export const sensorsConfig = z
+  .record(z.string(), z.discriminatedUnion('driver', [simulated, w1, command]))
+  .prefault({ door: { driver: 'simulated' }, temperature: { driver: 'simulated' } })
+  .check(context => {
+    const complain = (path: string[], message: string): void => {
+      context.issues.push({ code: 'custom', path, input: context.value, message })
+    }
+    const sensors = Object.entries(context.value)
+    if (sensors.length > MAX_SENSORS) complain([], `at most ${MAX_SENSORS} sensors`)
+    for (const [name, sensor] of sensors) {
+      if (!isSensorName(name)) {
+        complain(
+          [name],
+          'a sensor name of 1 to 32 lower-case letters, digits and hyphens, a letter first',
+        )
+      }
+      const kind = kindOf(name, sensor)
+      if (kind === undefined) complain([name, 'kind'], '"door" or "temperature"')
+      // Clients of the plain protocol know these two by name, and what each of them says.
+      else if (isReserved(name) && kind !== name) {
+        complain([name], `a sensor of kind ${name}, because clients rely on that name`)
+      }
+      if (sensor.driver === 'command' && sensor.kind === 'temperature') {
+        const isSet = sensor.closedWhen !== undefined
+        if (isSet) complain([name, 'closedWhen'], 'nothing here: a thermometer is never closed')
+      }
+    }
+  })
+
+/** The simulated fridge, as it is written; read only where a sensor is simulated. */
+export const simulationConfig = z
+  .strictObject({
+    /** Where the noise and the door start from; the same seed gives the same run. Default random. */
+    seed: z.int().optional(),
+    /** The temperature of the room, °C. Default 22. */
+    ambient: z.number().min(-40).max(60).default(22),
+    /** The temperature to hold, until a client sets another, °C. Default 4. */
+    target: z.number().min(TARGET_RANGE.min).max(TARGET_RANGE.max).default(4),
+    /** Between two readings, ms. Default 1000. Each is sent to every client. */
+    readingIntervalMs: intervalMs.default(1_000),
+    /** How often somebody opens the door, on average, each hour. Default 6; 0 is never. */
+    doorOpensPerHour: z.number().min(0).max(3_600).default(6),
+    /** How long it then stays open, on average, ms. Default 20000. */
+    doorOpenMs: z.int().min(100).max(86_400_000).default(20_000),
+    /** The greatest error of a reading, °C. Default 0.03. */
+    noise: z.number().min(0).max(5).default(0.03),
+  })
+  .prefault({})
+
+export type SensorsConfig = z.output<typeof sensorsConfig>
+export type SensorConfig = SensorsConfig[string]
+export type SimulationConfig = z.output<typeof simulationConfig>
+
+/** What a sensor watches; undefined where a simulated one does not say and its name does not either. */
+export function kindOf(name: string, sensor: SensorConfig): z.output<typeof kind> | undefined {
+  if (sensor.driver === 'w1') return 'temperature'
+  return sensor.kind ?? (isReserved(name) ? name : undefined)
+}
+
+function isReserved(name: string): name is 'door' | 'temperature' {
+  return name === 'door' || name === 'temperature'
+}

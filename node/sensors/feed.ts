@@ -1,0 +1,159 @@
+import type { Clock, Random } from '../clock.ts'
+import { errorMessage } from '../errors.ts'
+import { backoffMs } from './backoff.ts'
+import { mayGive, type Sensor, type SensorEvent, type SensorLog } from './sensor.ts'
+
+/** Told about every event, in order. Must not block: all others wait for it. */
+export type FeedListener = (sensor: Sensor, event: SensorEvent) => void
+
+export interface FeedOptions {
+  readonly clock: Clock
+  /** For the jitter of restarts. */
+  readonly random: Random
+  readonly log?: SensorLog | undefined
+  /**
+   * Silence after which a thermometer counts as unavailable, ms. Default 300000. Less notices a dead
+   * sensor sooner and calls a slow one dead. A sensor's own `silentAfterMs` comes first.
+   */
+  readonly silentAfterMs?: number | undefined
+}
+
+/** The sensors of one node, running. Stopping it ends them all. */
+export interface Feeds extends AsyncDisposable {
+  readonly sensors: readonly Sensor[]
+  /** The last event of a sensor; undefined before its first, and for names that do not exist. */
+  last(name: string): SensorEvent | undefined
+  /** Be told of every event from now on; what was before, `last` says. */
+  subscribe(listener: FeedListener): Disposable
+}
+
+const DEFAULT_SILENT_AFTER_MS = 300_000
+
+const RESTART = { firstMs: 1_000, maxMs: 60_000 }
+
+/** A run of this length was a good one: the next failure counts as the first. */
+const STEADY_MS = 60_000
+
+/** Reasons go to every client, so a driver cannot make them long. */
+const MAX_REASON_LENGTH = 200
+
+/**
+ * Run `sensors` and remember the last event of each. One that ends or throws is unavailable until
+ * it has been restarted; so is one that is silent for too long. A state that is only repeated (the
+ * same `unavailable`, an open door reported as open) is not sent again: its first `at` stands.
+ * @throws TypeError when two sensors share a name
+ */
+export function startFeeds(sensors: readonly Sensor[], options: FeedOptions): Feeds {
+  const { clock, random, log } = options
+  const abort = new AbortController()
+  const { signal } = abort
+  const listeners = new Set<{ listener: FeedListener }>()
+  const last = new Map<string, SensorEvent>()
+
+  if (new Set(sensors.map(sensor => sensor.name)).size < sensors.length) {
+    throw new TypeError('two sensors have the same name')
+  }
+
+  const publish = (sensor: Sensor, event: SensorEvent): void => {
+    const before = last.get(sensor.name)
+    if (signal.aborted || isRepeated(before, event)) return
+    last.set(sensor.name, event)
+    if (event.type === 'unavailable') {
+      log?.warn({ sensor: sensor.name, reason: event.reason }, 'sensor unavailable')
+    } else if (before?.type === 'unavailable') {
+      log?.info({ sensor: sensor.name }, 'sensor available again')
+    }
+    // A copy: one that subscribes meanwhile is told of what comes next, not of this.
+    for (const entry of Array.from(listeners)) {
+      if (!listeners.has(entry)) continue
+      try {
+        entry.listener(sensor, event)
+      } catch (error) {
+        log?.error({ sensor: sensor.name, err: error }, 'a listener of the sensors failed')
+      }
+    }
+  }
+  const fail = (sensor: Sensor, reason: string, at = clock.now()): void =>
+    publish(sensor, { type: 'unavailable', reason: shortReason(reason), at })
+
+  /** Iterate `sensor` once, to its end. @returns why it ended */
+  const runOnce = async (sensor: Sensor): Promise<string> => {
+    const silentAfterMs = silenceOf(sensor, options.silentAfterMs)
+    const reason = `silent for ${silentAfterMs / 1_000} s`
+    let silence: Disposable | undefined
+    const listen = (): void => {
+      silence?.[Symbol.dispose]()
+      if (silentAfterMs < Infinity) silence = clock.after(silentAfterMs, () => fail(sensor, reason))
+    }
+    try {
+      listen()
+      for await (const event of sensor.events(signal)) {
+        if (signal.aborted) break
+        if (!mayGive(sensor.kind, event)) throw new TypeError(`not an event of a ${sensor.kind}`)
+        listen()
+        if (event.type === 'unavailable') fail(sensor, event.reason, event.at)
+        else publish(sensor, event)
+      }
+      return 'the sensor ended'
+    } catch (error) {
+      if (signal.aborted) log?.debug({ sensor: sensor.name, err: error }, 'sensor stopped')
+      return errorMessage(error)
+    } finally {
+      silence?.[Symbol.dispose]()
+    }
+  }
+
+  const run = async (sensor: Sensor): Promise<void> => {
+    let failures = 0
+    while (!signal.aborted) {
+      const startedAt = clock.monotonic()
+      const reason = await runOnce(sensor)
+      if (signal.aborted) return
+      failures = clock.monotonic() - startedAt < STEADY_MS ? failures + 1 : 1
+      fail(sensor, reason)
+      const delayMs = backoffMs(failures, RESTART, random)
+      log?.debug({ sensor: sensor.name, reason, delayMs }, 'sensor will be restarted')
+      // It rejects for one reason only, and the loop sees that one.
+      await clock.sleep(delayMs, signal).catch(() => undefined)
+    }
+  }
+
+  const running = sensors.map(run)
+  return {
+    sensors,
+    last: name => last.get(name),
+    subscribe: listener => {
+      const entry = { listener }
+      listeners.add(entry)
+      return { [Symbol.dispose]: () => void listeners.delete(entry) }
+    },
+    [Symbol.asyncDispose]: async () => {
+      abort.abort()
+      await Promise.all(running)
+    },
+  }
+}
+
+/** How long `sensor` may say nothing, ms; `Infinity` for ever. */
+function silenceOf(sensor: Sensor, defaultMs = DEFAULT_SILENT_AFTER_MS): number {
+  if (sensor.silentAfterMs !== undefined) return sensor.silentAfterMs
+  // A door that nobody opens has nothing to say.
+  return sensor.kind === 'door' ? Infinity : defaultMs
+}
+
+/**
+ * Whether `event` only repeats the state that `before` has told. Battery-driven doors report their
+ * state again with every battery level; sent on, each would look like a fresh opening.
+ */
+function isRepeated(before: SensorEvent | undefined, event: SensorEvent): boolean {
+  if (before?.type !== event.type || event.type === 'reading') return false
+  if (event.type !== 'unavailable') return true
+  return before.type === 'unavailable' && before.reason === event.reason
+}
+
+/** One line of at most `MAX_REASON_LENGTH`, without control characters: it is shown on terminals. */
+function shortReason(reason: string): string {
+  const line = reason.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ').trim()
+  if (line.length <= MAX_REASON_LENGTH) return line
+  return `${line.slice(0, MAX_REASON_LENGTH - 1).toWellFormed()}…`
+}

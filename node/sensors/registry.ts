@@ -1,0 +1,74 @@
+import type { Clock, Random } from '../clock.ts'
+import { FridgeError } from '../errors.ts'
+import type { Actuator } from './actuator.ts'
+import { commandSensor } from './command.ts'
+import { kindOf, type SensorConfig, type SensorsConfig, type SimulationConfig } from './config.ts'
+import type { Sensor, SensorLog } from './sensor.ts'
+import { openSimulatedFridge, type SimulatedFridge } from './simulated.ts'
+import { w1Sensor } from './w1.ts'
+
+export {
+  sensorsConfig,
+  simulationConfig,
+  type SensorsConfig,
+  type SimulationConfig,
+} from './config.ts'
+
+export interface OpenSensorsConfig {
+  /** As `sensorsConfig` gives it. */
+  readonly sensors: SensorsConfig
+  /** As `simulationConfig` gives it. */
+  readonly simulation: SimulationConfig
+}
+
+export interface OpenSensorsOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log?: SensorLog | undefined
+}
+
+/** The sensors of a node, ready for `startFeeds`. Dispose it after the feeds. */
+export interface OpenSensors extends AsyncDisposable {
+  /** In the order in which the configuration names them. */
+  readonly sensors: readonly Sensor[]
+  /** What obeys commands; undefined where nothing does. */
+  readonly actuator: Actuator | undefined
+  /** The fridge behind every simulated sensor; undefined where none is. */
+  readonly fridge: SimulatedFridge | undefined
+}
+
+/**
+ * Open what a checked configuration names. All simulated sensors watch one fridge. None is opened
+ * unasked: a node whose thermometer is real never mixes in a simulated door.
+ * @throws FridgeError `ERR_CONFIG` where the configuration was not checked
+ */
+export function openSensors(
+  { sensors, simulation }: OpenSensorsConfig,
+  { clock, random, log }: OpenSensorsOptions,
+): OpenSensors {
+  const entries = Object.entries(sensors)
+  const isSimulated = entries.some(([, { driver }]) => driver === 'simulated')
+  const fridge = isSimulated ? openSimulatedFridge({ clock, random, ...simulation }) : undefined
+
+  const open = (name: string, config: SensorConfig): Sensor => {
+    if (config.driver === 'w1') return w1Sensor({ ...config, name, clock })
+    if (config.driver === 'command') return commandSensor({ ...config, name, clock, log })
+    const kind = kindOf(name, config)
+    if (fridge !== undefined && kind === 'door') return fridge.doorSensor(name)
+    if (fridge !== undefined && kind === 'temperature') return fridge.temperatureSensor(name)
+    throw new FridgeError('ERR_CONFIG', `sensor ${name} has no kind`, {
+      fix: `set sensors.${name}.kind to door or temperature`,
+    })
+  }
+  try {
+    return {
+      sensors: entries.map(([name, config]) => open(name, config)),
+      actuator: fridge?.actuator,
+      fridge,
+      [Symbol.asyncDispose]: async () => fridge?.[Symbol.dispose](),
+    }
+  } catch (error) {
+    fridge?.[Symbol.dispose]()
+    throw error
+  }
+}
