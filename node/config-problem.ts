@@ -106,6 +106,10 @@ function allowedBy(issue: ConfigIssue): string {
       return TYPES.get(issue.expected) ?? issue.expected
     case 'invalid_value':
       return issue.values.map(value => describe(value)).join(' or ')
+    case 'invalid_union':
+      return 'options' in issue && issue.options !== undefined
+        ? issue.options.map(value => describe(value)).join(' or ')
+        : issue.message
     case 'too_small':
       return `${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}${unitOf(issue.origin)}`
     case 'too_big':

@@ -5,12 +5,9 @@ import { formatAddress, readAddress, type Address } from './address.ts'
 import { readConfigFile, type ConfigFile } from './config-file.ts'
 import { configError } from './config-problem.ts'
 import { isName, type Name } from './names.ts'
+import { sensorsConfig, simulationConfig } from './sensors/registry.ts'
 
 export { formatAddress, parseAddress, type Address } from './address.ts'
-
-// Until the registry of sensor drivers exists.
-const sensorsConfig = z.unknown().optional()
-const simulationConfig = z.unknown().optional()
 
 /** The port that a node listens on when nothing else is said. */
 export const DEFAULT_PORT = 7443
@@ -131,7 +128,9 @@ export const nodeConfigSchema = z.strictObject({
   isolatedAfterMs: milliseconds(60_000, 100),
   /** What an isolated node does: `serve` (default) by the last view, or `refuse` every client. */
   whenIsolated: z.enum(['serve', 'refuse']).default('serve'),
+  /** The sensors by name, each with its driver. Default a simulated door and thermometer. */
   sensors: sensorsConfig,
+  /** The fridge behind every simulated sensor. */
   simulation: simulationConfig,
 })
 

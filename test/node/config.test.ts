@@ -171,6 +171,32 @@ test('all problems are told at once, at most ten of them', async t => {
   t.regex(many.message, /and 40 more$/)
 })
 
+test('a sensor is checked by its driver, and told where it is wrong', async t => {
+  const config = await load(t, {
+    text: 'name: a\nsensors:\n  shelf: { driver: w1, device: 28-00000a1b2c3d }\n',
+  })
+  t.deepEqual(Object.keys(config.sensors), ['shelf'])
+  const cases: [string, RegExp][] = [
+    [
+      '{ driver: w1, devise: x }',
+      /3:24: unknown key `sensors\.shelf\.devise`: .* `sensors\.shelf\.device`\?/,
+    ],
+    [
+      '{ driver: w2 }',
+      /`sensors\.shelf\.driver` is "w2": expected "simulated" or "w1" or "command"/,
+    ],
+    ['{ }', /`sensors\.shelf\.driver` is missing: expected "simulated" or "w1"/],
+    ['{ driver: w1 }', /`sensors\.shelf\.device` is missing: expected text/],
+    ['7', /`sensors\.shelf` is 7: expected a group of keys/],
+  ]
+  for (const [shelf, message] of cases) {
+    const error = await refusal(t, { text: `name: a\nsensors:\n  shelf: ${shelf}\n` })
+    t.regex(error.message, message)
+  }
+  const simulation = await refusal(t, { text: 'name: a\nsimulation: { ambeint: 20 }' })
+  t.regex(simulation.message, /did you mean `simulation\.ambient`\?/)
+})
+
 test('malformed YAML is refused with line and column', async t => {
   const cases: [string, RegExp][] = [
     ['name: a\npeers: [b:1\n', /^etc\/node\.yaml:\d+:\d+: /],
