@@ -1,0 +1,94 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+
+import { Log, ROOT, run, say, succeed, type Result } from './program.ts'
+
+export const NODES = ['node-1', 'node-2', 'node-3'] as const
+export type NodeService = (typeof NODES)[number]
+
+/** The client that compose.yaml makes a certificate for. */
+export const CLIENT = 'fridge-client-001'
+
+const COMPOSE = join(ROOT, 'cluster/compose')
+
+/**
+ * Make sure that an engine answers and the image is made of what stands here now.
+ * @returns what stops the engine, if this call started it
+ */
+export async function prepareEngine(): Promise<() => Promise<void>> {
+  say('cluster/engine')
+  const { stdout } = await succeed([join(ROOT, 'cluster/engine')], 480_000)
+  const isOurs = stdout.trim() !== ''
+  say('cluster/image')
+  await succeed([join(ROOT, 'cluster/image')], 480_000)
+  return async () => {
+    if (isOurs) await succeed([join(ROOT, 'cluster/engine'), 'stop'])
+  }
+}
+
+/** The cluster of compose.yaml under a name of its own; disposing takes all of it down. */
+export class Project implements AsyncDisposable {
+  readonly name = `fridge-test-${randomBytes(4).toString('hex')}`
+  readonly #env = { ...process.env, COMPOSE_PROJECT_NAME: this.name }
+
+  /** Start the three nodes and wait until each serves. */
+  async up(): Promise<void> {
+    await this.compose('up', '-d', ...NODES)
+    await Promise.all(NODES.map(node => this.untilReady(node)))
+  }
+
+  async compose(...args: string[]): Promise<Result> {
+    say(`compose ${args.join(' ')}`)
+    return await succeed([COMPOSE, ...args], 180_000, this.#env)
+  }
+
+  /** Run an operator's command against one node. Resolves with whatever status it ended. */
+  async operator(node: NodeService, ...command: string[]): Promise<Result> {
+    const args = ['run', '--rm', '--no-deps', '-T', '-e', `FRIDGE_NODE=${node}:7443`, 'operator']
+    say(`operator at ${node}: fridge ${command.join(' ')}`)
+    return await run([COMPOSE, ...args, ...command], 120_000, this.#env)
+  }
+
+  /** Start the client, connected to one node and no other. @returns the name of its container */
+  async startClient(node: NodeService): Promise<string> {
+    const container = `${this.name}-at-${node}-${randomBytes(2).toString('hex')}`
+    const args = ['run', '-d', '--no-deps', '--name', container]
+    say(`client at ${node}: fridge client watch`)
+    const env = ['-e', `FRIDGE_NODE=${node}:7443`]
+    await succeed([COMPOSE, ...args, ...env, 'client'], 120_000, this.#env)
+    return container
+  }
+
+  async container(service: NodeService): Promise<string> {
+    const { stdout } = await succeed([COMPOSE, 'ps', '-a', '-q', service], 60_000, this.#env)
+    return stdout.trim()
+  }
+
+  /** End a node as a power cut does. */
+  async kill(node: NodeService): Promise<void> {
+    say(`docker kill ${node}`)
+    await succeed(['docker', 'kill', await this.container(node)])
+  }
+
+  /** Start a node that was killed and wait until it serves again. */
+  async restart(node: NodeService): Promise<void> {
+    say(`docker start ${node}`)
+    const since = new Date()
+    await succeed(['docker', 'start', await this.container(node)])
+    await this.untilReady(node, since)
+  }
+
+  async untilReady(node: NodeService, since?: Date): Promise<void> {
+    using log = new Log(await this.container(node), since)
+    say(await log.line(/^fridge node \S+ ready on /))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    say('compose down --volumes')
+    await run(
+      [COMPOSE, 'down', '--volumes', '--remove-orphans', '--timeout', '15'],
+      180_000,
+      this.#env,
+    )
+  }
+}
