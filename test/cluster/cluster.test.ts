@@ -1,7 +1,7 @@
 import test from 'ava'
 
 import { Log, run, say } from './program.ts'
-import { CLIENT, NODES, Project, prepareEngine } from './project.ts'
+import { CLIENT, NODES, prepareEngine, startProject } from './project.ts'
 
 // One project after the other: each is five containers, and the machine may be small.
 let releaseEngine = async (): Promise<void> => {}
@@ -16,8 +16,7 @@ test.after.always(async () => {
 })
 
 test.serial('a client removed through one node is cut on another, and may return', async t => {
-  await using project = new Project()
-  await project.up()
+  const project = await startProject(t)
 
   const added = await project.operator('node-1', 'whitelist', 'add', CLIENT, '--reason', 'new shop')
   t.is(added.status, 0, added.stderr)
@@ -45,8 +44,7 @@ test.serial('a client removed through one node is cut on another, and may return
 })
 
 test.serial('a node that was killed comes back with what it knew and what it missed', async t => {
-  await using project = new Project()
-  await project.up()
+  const project = await startProject(t)
 
   t.is((await project.operator('node-2', 'whitelist', 'add', CLIENT)).status, 0)
   await project.kill('node-2')
@@ -62,8 +60,7 @@ test.serial('a node that was killed comes back with what it knew and what it mis
 })
 
 test.serial('a second up keeps the certificates and the nodes that run', async t => {
-  await using project = new Project()
-  await project.up()
+  const project = await startProject(t)
   const before = await project.compose('ps', '-q', ...NODES)
   const inspect = ['run', '--rm', '--no-deps', '-T', '--entrypoint', 'sha256sum', 'operator']
   const key = `/certs/operators/operator-1/private-key.pem`

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
 
 import { Log, ROOT, run, say, succeed, type Result } from './program.ts'
 
@@ -26,12 +27,24 @@ export async function prepareEngine(): Promise<() => Promise<void>> {
   }
 }
 
-/** The cluster of compose.yaml under a name of its own; disposing takes all of it down. */
-export class Project implements AsyncDisposable {
+/**
+ * Start the three nodes of compose.yaml under a name of their own and wait until each serves. The
+ * end of the test takes all of it down, volumes included; a failed test shows the logs before.
+ */
+export async function startProject(t: ExecutionContext): Promise<Project> {
+  const project = new Project()
+  t.teardown(async () => {
+    if (!t.passed) await project.showLogs()
+    await project.down()
+  })
+  await project.up()
+  return project
+}
+
+export class Project {
   readonly name = `fridge-test-${randomBytes(4).toString('hex')}`
   readonly #env = { ...process.env, COMPOSE_PROJECT_NAME: this.name }
 
-  /** Start the three nodes and wait until each serves. */
   async up(): Promise<void> {
     await this.compose('up', '-d', ...NODES)
     await Promise.all(NODES.map(node => this.untilReady(node)))
@@ -83,7 +96,12 @@ export class Project implements AsyncDisposable {
     say(await log.line(/^fridge node \S+ ready on /))
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async showLogs(): Promise<void> {
+    const { stdout } = await run([COMPOSE, 'logs', '--no-color', '--tail', '40'], 60_000, this.#env)
+    console.log(stdout)
+  }
+
+  async down(): Promise<void> {
     say('compose down --volumes')
     await run(
       [COMPOSE, 'down', '--volumes', '--remove-orphans', '--timeout', '15'],
