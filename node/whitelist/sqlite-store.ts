@@ -1,0 +1,233 @@
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { errorMessage, FridgeError } from '../errors.ts'
+import type { Source } from '../names.ts'
+import { entryHash, readChange, type Entry } from './change.ts'
+import type { ChangeStore } from './store.ts'
+
+/** "frdg": marks the file as ours, so that an empty or foreign file is never taken for a new one. */
+const APPLICATION_ID = 0x66726467
+const SCHEMA_VERSION = 1
+
+const SCHEMA = `
+  PRAGMA application_id = ${APPLICATION_ID};
+  PRAGMA user_version = ${SCHEMA_VERSION};
+  CREATE TABLE changes (
+    position INTEGER PRIMARY KEY,
+    source TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    previous TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    UNIQUE (source, sequence)
+  ) STRICT;
+`
+
+interface Row {
+  readonly source: string
+  readonly sequence: number
+  readonly text: string
+  readonly previous: string
+  readonly hash: string
+}
+
+/**
+ * Open the store in a file, or make it where there is none. One process at a time: a second
+ * one is refused.
+ * @throws FridgeError `ERR_DATABASE` (in use, not writable), `ERR_DATABASE_CORRUPT`
+ */
+export function openSqliteStore(file: string): ChangeStore {
+  const lock = lockDatabase(file)
+  try {
+    if (!existsSync(file)) createDatabase(file)
+    return new SqliteStore(file, openDatabase(file), lock)
+  } catch (error) {
+    lock.close()
+    throw error
+  }
+}
+
+/** A database of its own beside the file, locked as long as the process lives, however it ends. */
+function lockDatabase(file: string): DatabaseSync {
+  const failed = (cause: unknown): FridgeError =>
+    new FridgeError('ERR_DATABASE', `cannot use the data folder ${dirname(file)}: ${errorMessage(cause)}`, {
+      cause,
+      fix: 'give a folder that this user may write to with --data DIR',
+    })
+  let lock: DatabaseSync
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    lock = new DatabaseSync(`${file}.lock`)
+  } catch (cause) {
+    throw failed(cause)
+  }
+  try {
+    lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+    return lock
+  } catch (cause) {
+    lock.close()
+    if (!/locked/.test(errorMessage(cause))) throw failed(cause)
+    throw new FridgeError('ERR_DATABASE', `another node is using ${file}`, {
+      cause,
+      fix: 'stop that node, or give this one a folder of its own with --data DIR',
+    })
+  }
+}
+
+/** Born whole: the file appears under its name only with its schema on disk. */
+function createDatabase(file: string): void {
+  const unborn = `${file}.new`
+  rmSync(unborn, { force: true })
+  try {
+    const database = new DatabaseSync(unborn)
+    try {
+      database.exec('PRAGMA synchronous = FULL')
+      database.exec(SCHEMA)
+    } finally {
+      database.close()
+    }
+    renameSync(unborn, file)
+  } catch (cause) {
+    throw new FridgeError('ERR_DATABASE', `cannot create ${file}: ${errorMessage(cause)}`, {
+      cause,
+      fix: 'check the free space and the permissions of its folder',
+    })
+  }
+}
+
+function openDatabase(file: string): DatabaseSync {
+  let database: DatabaseSync | undefined
+  try {
+    database = new DatabaseSync(file)
+    const id = pragma(database, 'application_id')
+    if (id !== APPLICATION_ID) throw new Error('it is not a fridge database')
+    const version = pragma(database, 'user_version')
+    if (version !== SCHEMA_VERSION) {
+      throw new FridgeError('ERR_DATABASE', `${file} is of version ${String(version)}, this fridge reads version ${SCHEMA_VERSION}`, {
+        fix: 'run the version of fridge that wrote it, or a newer one',
+      })
+    }
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+    const check = database.prepare('PRAGMA quick_check(1)').get()
+    if (check?.['quick_check'] !== 'ok') throw new Error(String(check?.['quick_check']))
+    return database
+  } catch (error) {
+    database?.close()
+    if (error instanceof FridgeError) throw error
+    throw corrupt(file, errorMessage(error), error)
+  }
+}
+
+function pragma(database: DatabaseSync, name: string): unknown {
+  return database.prepare(`PRAGMA ${name}`).get()?.[name]
+}
+
+function corrupt(file: string, why: string, cause?: unknown): FridgeError {
+  return new FridgeError('ERR_DATABASE_CORRUPT', `the database ${file} is damaged: ${why}`, {
+    cause,
+    fix: `mv ${file} ${file}.damaged && rm -f ${file}-wal ${file}-shm, then start the node with a --peer: it takes the whole list back from its peers`,
+  })
+}
+
+class SqliteStore implements ChangeStore {
+  readonly #file: string
+  readonly #database: DatabaseSync
+  readonly #lock: DatabaseSync
+  readonly #insert: StatementSync
+  readonly #position: StatementSync
+  readonly #sources = new Set<string>()
+  #closed = false
+
+  constructor(file: string, database: DatabaseSync, lock: DatabaseSync) {
+    this.#file = file
+    this.#database = database
+    this.#lock = lock
+    this.#insert = database.prepare(
+      'INSERT INTO changes (source, sequence, text, previous, hash) VALUES (?, ?, ?, ?, ?)',
+    )
+    this.#position = database.prepare(
+      'SELECT position FROM changes WHERE source = ? AND sequence = ?',
+    )
+    for (const { source } of database.prepare('SELECT source FROM changes GROUP BY source').all()) {
+      if (typeof source === 'string') this.#sources.add(source)
+    }
+  }
+
+  append(entries: readonly Entry[]): void {
+    try {
+      this.#database.exec('BEGIN IMMEDIATE')
+      for (const { change, text, previous, hash } of entries) {
+        this.#insert.run(change.source, change.sequence, text, previous, hash)
+      }
+      this.#database.exec('COMMIT')
+      for (const { change } of entries) this.#sources.add(change.source)
+    } catch (cause) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      throw new FridgeError('ERR_DATABASE', `cannot write to ${this.#file}: ${errorMessage(cause)}`, {
+        cause,
+        fix: 'check the free space of its disk (df -h) and try again',
+      })
+    }
+  }
+
+  *entries(): Iterable<Entry> {
+    const heads = new Map<string, string>()
+    const sequences = new Map<string, number>()
+    for (const row of this.#rows('SELECT * FROM changes ORDER BY position')) {
+      const previous = heads.get(row.source) ?? ''
+      const sequence = (sequences.get(row.source) ?? 0) + 1
+      if (row.sequence !== sequence || row.previous !== previous) {
+        throw this.#damaged(row, 'does not follow the change before it')
+      }
+      if (entryHash(row.previous, row.text) !== row.hash) throw this.#damaged(row, 'was altered')
+      heads.set(row.source, row.hash)
+      sequences.set(row.source, sequence)
+      yield this.#entry(row)
+    }
+  }
+
+  *after(clock: ReadonlyMap<Source, number>): Iterable<Entry> {
+    // The first position that is missing over there: in the common case, none, nothing is scanned.
+    let start = Infinity
+    for (const source of this.#sources) {
+      const missing = this.#position.get(source, (clock.get(source as Source) ?? 0) + 1)
+      if (typeof missing?.['position'] === 'number') start = Math.min(start, missing['position'])
+    }
+    if (start === Infinity) return
+    const rows = this.#rows('SELECT * FROM changes WHERE position >= ? ORDER BY position', start)
+    for (const row of rows) {
+      if (row.sequence > (clock.get(row.source as Source) ?? 0)) yield this.#entry(row)
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#database.close()
+    this.#lock.close()
+  }
+
+  *#rows(sql: string, ...parameters: number[]): Iterable<Row> {
+    try {
+      // The table is STRICT, so that each column has the type that it declares.
+      for (const row of this.#database.prepare(sql).iterate(...parameters)) yield row as unknown as Row
+    } catch (error) {
+      if (error instanceof FridgeError) throw error
+      throw corrupt(this.#file, errorMessage(error), error)
+    }
+  }
+
+  #entry(row: Row): Entry {
+    const change = readChange(row.text)
+    if (typeof change === 'string') throw this.#damaged(row, `cannot be read: ${change}`)
+    if (change.source !== row.source || change.sequence !== row.sequence) {
+      throw this.#damaged(row, 'is filed under another place')
+    }
+    return { change, text: row.text, previous: row.previous, hash: row.hash }
+  }
+
+  #damaged(row: Row, what: string): FridgeError {
+    return corrupt(this.#file, `change ${row.sequence} of ${row.source} ${what}`)
+  }
+}

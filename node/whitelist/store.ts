@@ -1,0 +1,19 @@
+import type { Source } from '../names.ts'
+import type { Entry } from './change.ts'
+
+/**
+ * The log of changes of one node, in the order in which it took them. Handed in, so that the
+ * simulator can run the real whitelist over a disk that tears.
+ */
+export interface ChangeStore extends Disposable {
+  /**
+   * Keep entries for good: when it returns they survive a power cut; when it throws none of
+   * them is there.
+   * @throws FridgeError `ERR_DATABASE` when they cannot be written
+   */
+  append(entries: readonly Entry[]): void
+  /** Every entry, oldest first. @throws FridgeError `ERR_DATABASE_CORRUPT` */
+  entries(): Iterable<Entry>
+  /** The entries after `clock`, by source, in the order in which they were taken. */
+  after(clock: ReadonlyMap<Source, number>): Iterable<Entry>
+}
