@@ -63,7 +63,7 @@ test.serial('a second up keeps the certificates and the nodes that run', async t
   const project = await startProject(t)
   const before = await project.compose('ps', '-q', ...NODES)
   const inspect = ['run', '--rm', '--no-deps', '-T', '--entrypoint', 'sha256sum', 'operator']
-  const key = `/certs/operators/operator-1/private-key.pem`
+  const key = '/certs/operators/admin/private-key.pem'
   const keyBefore = await project.compose(...inspect, key)
 
   await project.compose('up', '-d', ...NODES)
