@@ -78,12 +78,19 @@ export class Whitelist {
     return 'next'
   }
 
-  /** Merge an entry whose `fit` is `next`. */
-  merge(entry: Entry): void {
+  /** Merge an entry whose `fit` is `next`. What it returns takes it back, if it is the last. */
+  merge(entry: Entry): () => void {
     const { change } = entry
+    const head = this.#heads.get(change.source)
+    const state = this.#subjects.get(change.subject)
     this.#heads.set(change.source, { sequence: change.sequence, hash: entry.hash })
     this.#subjects.set(change.subject, mergeChange(this.state(change.subject), change))
     this.#changes += 1
+    return () => {
+      restore(this.#heads, change.source, head)
+      restore(this.#subjects, change.subject, state)
+      this.#changes -= 1
+    }
   }
 
   /** The change that a request becomes at the next place of `source`, at the time `at`. */
@@ -94,3 +101,8 @@ export class Whitelist {
   }
 }
 
+
+function restore<Key, Value>(map: Map<Key, Value>, key: Key, value: Value | undefined): void {
+  if (value === undefined) map.delete(key)
+  else map.set(key, value)
+}

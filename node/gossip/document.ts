@@ -1,0 +1,207 @@
+import { EventEmitter } from 'node:events'
+import { createRequire } from 'node:module'
+import { isSource, type Source } from '../names.ts'
+
+/**
+ * The one file that knows the package `scuttlebutt` 5.6.15. It gives the package types, checks
+ * every frame before the package sees it, pages the first exchange, and replaces `_update`,
+ * which would advance the clock of a source before anything was verified.
+ */
+
+/** What the package calls an update: a value at a place. The number is a sequence, not a time. */
+export type Update = [value: unknown, sequence: number, source: Source, ...signature: unknown[]]
+
+interface PackageStream extends EventEmitter {
+  write(frame: unknown): boolean
+  pause(): void
+  resume(): void
+  destroy(): void
+}
+
+interface Package extends EventEmitter {
+  readonly id: Source
+  /** The clock: the greatest sequence by source. */
+  sources: Record<string, number>
+  createStream(options: { wrapper: 'raw' }): PackageStream
+}
+
+const Scuttlebutt = createRequire(import.meta.url)('scuttlebutt') as new (id: string) => Package
+
+/** How many updates are handed to a link at a time while it catches up. */
+const PAGE = 500
+
+/** The greatest number of sources in a digest. */
+const MAX_SOURCES = 20_000
+
+/** What a document needs of the stream that carries it. */
+export interface DocumentStream {
+  /** Send one frame. */
+  send(frame: unknown): void
+  /** Resolves at once, or when what was sent has left. */
+  drained(): Promise<void>
+  /** The peer sent something that it must not: end the link. */
+  refuse(reason: string): void
+  /** Both sides have sent all that the other lacked. */
+  onSynced(): void
+}
+
+/** One end of a document on one link. */
+export interface DocumentLink extends Disposable {
+  /** A parsed frame from the peer. */
+  receive(frame: unknown): void
+}
+
+/** A document replicated by scuttlebutt: digests on connect, then each update once. */
+export abstract class GossipDocument extends Scuttlebutt {
+  #origin: DocumentStream | undefined
+
+  constructor(id: Source) {
+    super(id)
+    // Sources come from peers; a plain object would find `constructor` in it.
+    this.sources = Object.create(null) as Record<string, number>
+  }
+
+  /** Why the value, sequence or signature of an update has no valid shape; undefined if it has. */
+  protected abstract problemOf(update: Update): string | undefined
+
+  /** Take an update from a peer, new or not. What it does with a bad one is `from.refuse`. */
+  protected abstract take(update: Update, from: DocumentStream): void
+
+  /** At most `limit` updates after `clock`, in causal order. */
+  protected abstract updatesAfter(clock: ReadonlyMap<Source, number>, limit: number): Update[]
+
+  /** Record an update that holds, and pass it on to every peer that lacks it. */
+  protected publish(update: Update): void {
+    this.sources[update[2]] = update[1]
+    this.emit('_update', update)
+  }
+
+  /** Called by the package: the rest of a peer's history, after the pages. */
+  history(clock: Record<string, number>): Update[] {
+    return this.updatesAfter(clockOf(clock), Infinity)
+  }
+
+  /** Called by the package for each update that a peer sends. */
+  _update(update: Update): boolean {
+    if (this.#origin !== undefined) this.take(update, this.#origin)
+    return true
+  }
+
+  /** Gossip with the peer at the other end of `stream`, whose digest must name an expected source. */
+  attach(stream: DocumentStream, isExpected: (source: Source) => boolean): DocumentLink {
+    const inner = this.createStream({ wrapper: 'raw' })
+    let ended = false
+    let digested = false
+    let peerSynced = false
+    // What the peer has, as far as this end knows: the package filters by it what it sends.
+    const peerClock = Object.create(null) as Record<string, number>
+
+    const refuse = (reason: string): void => {
+      dispose()
+      stream.refuse(reason)
+    }
+    const dispose = (): void => {
+      if (ended) return
+      ended = true
+      inner.destroy()
+    }
+    inner.on('data', (frame: unknown) => stream.send(frame))
+    inner.on('error', () => refuse('the gossip stream failed'))
+    inner.on('synced', () => stream.onSynced())
+    inner.resume()
+
+    const hand = (frame: unknown): void => {
+      this.#origin = stream
+      try {
+        inner.write(frame)
+      } finally {
+        this.#origin = undefined
+      }
+    }
+
+    const peerHas = (source: Source, sequence: number): void => {
+      peerClock[source] = Math.max(peerClock[source] ?? 0, sequence)
+    }
+
+    // The package sends a whole history at once: so first bring the peer near by pages that
+    // wait for the link, and only then hand over its digest, grown by what was sent.
+    const catchUp = async (digest: Digest): Promise<void> => {
+      for (const [source, sequence] of digest.clock) peerHas(source, sequence)
+      for (;;) {
+        const updates = this.updatesAfter(clockOf(peerClock), PAGE)
+        if (updates.length < PAGE) break
+        for (const update of updates) {
+          peerHas(update[2], update[1])
+          stream.send(update)
+        }
+        await stream.drained()
+        if (ended) return
+      }
+      hand({ id: digest.id, clock: peerClock })
+    }
+
+    return {
+      receive: frame => {
+        if (ended) return
+        if (frame === 'SYNC') {
+          if (!digested || peerSynced) return refuse('SYNC out of place')
+          peerSynced = true
+          return hand(frame)
+        }
+        if (Array.isArray(frame)) {
+          const update = asUpdate(frame)
+          if (update === undefined) return refuse('an update is malformed')
+          if (!digested) return refuse('an update came before the digest')
+          const problem = this.problemOf(update)
+          if (problem !== undefined) return refuse(problem)
+          peerHas(update[2], update[1])
+          return hand(update)
+        }
+        const digest = asDigest(frame)
+        if (typeof digest === 'string') return refuse(digest)
+        if (digested) return refuse('a second digest')
+        if (!isExpected(digest.id)) return refuse('the digest names another node')
+        digested = true
+        catchUp(digest).catch(() => refuse('the history could not be read'))
+      },
+      [Symbol.dispose]: dispose,
+    }
+  }
+}
+
+function clockOf(sources: Record<string, number>): Map<Source, number> {
+  return new Map(Object.entries(sources) as [Source, number][])
+}
+
+interface Digest {
+  readonly id: Source
+  readonly clock: ReadonlyMap<Source, number>
+}
+
+function asUpdate(frame: unknown[]): Update | undefined {
+  const [, sequence, source] = frame
+  if (frame.length < 3 || frame.length > 4) return undefined
+  if (!Number.isSafeInteger(sequence) || (sequence as number) < 1 || !isSource(source)) {
+    return undefined
+  }
+  return frame as unknown as Update
+}
+
+/** @returns the digest, or why it is none */
+function asDigest(frame: unknown): Digest | string {
+  if (typeof frame !== 'object' || frame === null) return 'a frame is neither digest nor update'
+  const { id, clock, ...rest } = frame as Record<string, unknown>
+  if (Object.keys(rest).length > 0) return 'a digest has unknown fields'
+  if (!isSource(id)) return 'a digest names no valid source'
+  if (typeof clock !== 'object' || clock === null || Array.isArray(clock)) {
+    return 'a digest has no clock'
+  }
+  const entries = Object.entries(clock)
+  if (entries.length > MAX_SOURCES) return 'a digest has too many sources'
+  for (const [source, sequence] of entries) {
+    if (!isSource(source) || !Number.isSafeInteger(sequence) || (sequence as number) < 1) {
+      return 'a digest has a malformed clock'
+    }
+  }
+  return { id, clock: new Map(entries as [Source, number][]) }
+}

@@ -1,0 +1,207 @@
+import type { Duplex } from 'node:stream'
+import type { Clock } from '../clock.ts'
+import type { Identity } from '../identity.ts'
+import { isSource, nodeOf, type Source } from '../names.ts'
+import { Connection, type Ending } from '../wire/connection.ts'
+import { Control, CONTROL_STREAM, type Bye } from '../wire/control.ts'
+import { parseJson } from '../wire/json.ts'
+import { PEER_LIMITS } from '../wire/limits.ts'
+import { TextLineDecoder } from '../wire/lines.ts'
+import type { MuxStream } from '../wire/mux.ts'
+import { Refusal } from '../wire/refusal.ts'
+import type { Replica } from '../whitelist/replica.ts'
+import type { DocumentLink, GossipDocument } from './document.ts'
+import type { Members } from './members.ts'
+
+/** The documents that nodes gossip, by the name of the stream that carries each. */
+export interface Documents {
+  readonly whitelist: Replica
+  readonly members: Members
+}
+
+export interface LinkTimes {
+  /** How often each end says that it lives, in milliseconds. */
+  readonly heartbeatMs: number
+  /** How long the other end may be silent, in milliseconds. */
+  readonly deadAfterMs: number
+}
+
+export interface LinkOptions {
+  readonly socket: Duplex
+  /** Whose certificate the other end showed: a node's. */
+  readonly peer: Identity
+  /** Whether this end dialed. It opens the streams; the other opened the connection's control. */
+  readonly dialed: boolean
+  readonly documents: Documents
+  readonly times: LinkTimes
+  readonly clock: Clock
+  /** The other end has said which run of which node it is. @returns why it is not wanted */
+  onHello(link: Link, source: Source): { reason: string; text: string } | undefined
+  /** Both ends hold all that the other held at the start. */
+  onSynced(link: Link): void
+  onEnd(link: Link, end: LinkEnd): void
+}
+
+/** Why a link ended, in a word and a sentence. */
+export interface LinkEnd {
+  readonly reason: string
+  readonly text: string
+  /** Whether the peer broke the protocol. */
+  readonly hostile: boolean
+}
+
+/** Updates that may wait for the disk before the peer is made to wait. */
+const MAX_BACKLOG = 2_000
+
+/** One connection to another node, with the documents gossiped over it. */
+export class Link {
+  readonly peer: Identity
+  readonly dialed: boolean
+  readonly #connection: Connection
+  readonly #options: LinkOptions
+  readonly #attached: DocumentLink[] = []
+  readonly #opened = new Set<string>()
+  #control: Control | undefined
+  #source: Source | undefined
+  #synced = 0
+  #bye: Bye | undefined
+  #why: LinkEnd | undefined
+
+  constructor(options: LinkOptions) {
+    this.peer = options.peer
+    this.dialed = options.dialed
+    this.#options = options
+    this.#connection = new Connection(options.socket, {
+      limits: PEER_LIMITS,
+      onStream: stream => this.#accept(stream),
+      onEnd: ending => this.#end(ending),
+    })
+    if (!options.dialed) this.#startControl(this.#connection.open(CONTROL_STREAM))
+  }
+
+  /** The run of the node at the other end; undefined until it has said hello. */
+  get source(): Source | undefined {
+    return this.#source
+  }
+
+  /** Whether both ends hold all that the other held at the start. */
+  get synced(): boolean {
+    return this.#synced === 2
+  }
+
+  /** End the link, and tell the other end why. */
+  close(reason: string, text: string): void {
+    this.#why ??= { reason, text, hostile: false }
+    this.#control?.bye(reason, text)
+    this.#connection.close()
+  }
+
+  #accept(stream: MuxStream): boolean {
+    if (this.#opened.has(stream.meta)) return false
+    this.#opened.add(stream.meta)
+    if (this.#options.dialed) {
+      if (stream.meta !== CONTROL_STREAM) return false
+      this.#startControl(stream)
+      return true
+    }
+    // A stream before the hello would be one with nobody.
+    const document = this.#source === undefined ? undefined : this.#document(stream.meta)
+    if (document === undefined) return false
+    this.#attach(document, stream)
+    return true
+  }
+
+  #document(name: string): GossipDocument | undefined {
+    if (name === 'whitelist') return this.#options.documents.whitelist
+    if (name === 'members') return this.#options.documents.members
+    return undefined
+  }
+
+  #startControl(stream: MuxStream): void {
+    const { times, clock, documents } = this.#options
+    this.#control = new Control(this.#connection, stream, {
+      limits: PEER_LIMITS,
+      clock,
+      ...times,
+      hello: { source: documents.whitelist.id },
+      onHello: ({ source }) => {
+        if (!isSource(source) || nodeOf(source) !== this.peer.name) {
+          return 'a hello does not name the node of the certificate'
+        }
+        this.#source = source
+        const unwanted = this.#options.onHello(this, source)
+        if (unwanted !== undefined) this.close(unwanted.reason, unwanted.text)
+        else if (this.dialed) {
+          this.#attach(documents.whitelist, this.#connection.open('whitelist'))
+          this.#attach(documents.members, this.#connection.open('members'))
+        }
+        return undefined
+      },
+      onBye: bye => {
+        this.#bye = bye
+      },
+      onDead: () => {
+        this.#why = { reason: 'dead', text: `silent for ${times.deadAfterMs} ms`, hostile: false }
+        this.#connection.close()
+      },
+    })
+  }
+
+  #attach(document: GossipDocument, stream: MuxStream): void {
+    const { documents } = this.#options
+    const refuse = (reason: string): void => this.#connection.refuse(new Refusal('gossip', reason))
+    const attached = document.attach(
+      {
+        send: frame => stream.write(`${JSON.stringify(frame)}\n`),
+        drained: async () => this.#connection.drained(),
+        refuse,
+        onSynced: () => {
+          this.#synced += 1
+          if (this.synced) this.#options.onSynced(this)
+        },
+      },
+      source => source === this.#source,
+    )
+    this.#attached.push(attached)
+    const decoder = new TextLineDecoder(PEER_LIMITS.maxLineBytes)
+    stream.onText(text => {
+      const refusal = decoder.write(text, line => {
+        const frame = parseJson(line, PEER_LIMITS.maxDepth)
+        if (frame instanceof Refusal) this.#connection.refuse(frame)
+        else attached.receive(frame)
+        return !this.#connection.ended
+      })
+      if (refusal !== undefined) this.#connection.refuse(refusal)
+      if (documents.whitelist.backlog > MAX_BACKLOG) void this.#waitForBacklog()
+    })
+    stream.onClose(() => {
+      if (!this.#connection.ended) refuse('a gossip stream was closed')
+    })
+  }
+
+  async #waitForBacklog(): Promise<void> {
+    this.#connection.pause()
+    await this.#options.documents.whitelist.settled()
+    this.#connection.resume()
+  }
+
+  #end(ending: Ending): void {
+    this.#control?.[Symbol.dispose]()
+    for (const attached of this.#attached) attached[Symbol.dispose]()
+    this.#options.onEnd(this, this.#why ?? this.#describe(ending))
+  }
+
+  #describe(ending: Ending): LinkEnd {
+    if (this.#bye !== undefined) return { ...this.#bye, hostile: false }
+    switch (ending.cause) {
+      case 'refused':
+        return { reason: 'refused', text: ending.refusal.toString(), hostile: true }
+      case 'too slow':
+        return { reason: 'too slow', text: 'it does not read what it is sent', hostile: false }
+      case 'lost':
+        return { reason: 'lost', text: ending.error?.message ?? 'the connection ended', hostile: false }
+      case 'closed':
+        return { reason: 'closed', text: 'closed here', hostile: false }
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import { readAddress } from '../address.ts'
+import { isName, isSource, nodeOf, type Name, type Source } from '../names.ts'
+import { isSequence, type Place } from '../whitelist/change.ts'
+
+/** That a node has applied a change: how long it took from its arrival, and what was cut. */
+export interface Confirmation extends Place {
+  /** Milliseconds from the change's arrival there until it was durable and its connections cut. */
+  readonly tookMs: number
+  /** How many live connections it ended. */
+  readonly cut: number
+}
+
+/** What a node says of itself in the *members* document (PROTOCOL.md, "Members"). */
+export interface Member {
+  readonly name: Name
+  /** This run of the node. */
+  readonly source: Source
+  /** Where it can be reached, `HOST:PORT`. */
+  readonly addresses: readonly string[]
+  /** The version of fridge that it runs. */
+  readonly version: string
+  /** When it started, by its own wall clock, in milliseconds. */
+  readonly startedAt: number
+  /** The runs of other nodes that it has a live link to: who is alive follows from these. */
+  readonly links: readonly Source[]
+  /** How many changes it holds. Equal numbers, once gossip has settled, are equal lists. */
+  readonly changes: number
+  /** How many client connections it serves. */
+  readonly clients: number
+  /** Its latest confirmations, oldest first. */
+  readonly confirmations: readonly Confirmation[]
+}
+
+export const MEMBER_LIMITS = {
+  maxAddresses: 8,
+  maxLinks: 1_024,
+  maxConfirmations: 32,
+  maxVersion: 64,
+} as const
+
+/** @returns the member, or why the value is none */
+export function parseMember(value: unknown): Member | string {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return 'a member is not an object'
+  }
+  const { name, source, addresses, version, startedAt, links, changes, clients, confirmations } =
+    value as Record<string, unknown>
+  if (Object.keys(value).length !== 9) return 'a member has missing or unknown fields'
+  if (!isName(name) || !isSource(source) || nodeOf(source) !== name) return 'a member has no valid name'
+  if (!isListOf(addresses, MEMBER_LIMITS.maxAddresses, isAddress)) return 'a member has bad addresses'
+  if (typeof version !== 'string' || version.length > MEMBER_LIMITS.maxVersion) {
+    return 'a member has no valid version'
+  }
+  if (!isCount(startedAt) || !isCount(changes) || !isCount(clients)) return 'a member has bad numbers'
+  if (!isListOf(links, MEMBER_LIMITS.maxLinks, isSource)) return 'a member has bad links'
+  if (!isListOf(confirmations, MEMBER_LIMITS.maxConfirmations, isConfirmation)) {
+    return 'a member has bad confirmations'
+  }
+  return { name, source, addresses, version, startedAt, links, changes, clients, confirmations }
+}
+
+function isListOf<T>(value: unknown, max: number, is: (item: unknown) => item is T): value is T[] {
+  return Array.isArray(value) && value.length <= max && value.every(is)
+}
+
+function isAddress(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= 300 && readAddress(value) !== undefined
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+function isConfirmation(value: unknown): value is Confirmation {
+  if (typeof value !== 'object' || value === null) return false
+  const { source, sequence, tookMs, cut, ...rest } = value as Record<string, unknown>
+  return (
+    Object.keys(rest).length === 0 &&
+    isSource(source) &&
+    isSequence(sequence) &&
+    typeof tookMs === 'number' &&
+    Number.isFinite(tookMs) &&
+    tookMs >= 0 &&
+    isCount(cut)
+  )
+}

@@ -1,0 +1,148 @@
+import type { Duplex } from 'node:stream'
+import type { WireLimits } from './limits.ts'
+import { Mux, type MuxStream } from './mux.ts'
+import type { Refusal } from './refusal.ts'
+
+/** Why a connection ended. */
+export type Ending =
+  | { readonly cause: 'refused'; readonly refusal: Refusal }
+  | { readonly cause: 'too slow' }
+  /** The peer ended it, or the network did. */
+  | { readonly cause: 'lost'; readonly error?: Error }
+  /** This end closed it. */
+  | { readonly cause: 'closed' }
+
+export interface ConnectionOptions {
+  readonly limits: WireLimits
+  /** The peer opened a stream. False refuses it, and with it the connection. */
+  onStream(stream: MuxStream): boolean
+  /** Called once, when nothing more will come or go. */
+  onEnd(ending: Ending): void
+}
+
+/** How long a closing connection may take to send its last words, in milliseconds. */
+const FAREWELL_MS = 1_000
+
+/**
+ * Sub-streams over one connected, authenticated byte stream: a TLS socket, or in simulations
+ * anything that is a Duplex. What one turn of the event loop writes leaves in one write.
+ */
+export class Connection {
+  readonly #socket: Duplex
+  readonly #mux: Mux
+  readonly #limits: WireLimits
+  readonly #onEnd: (ending: Ending) => void
+  readonly #drained: (() => void)[] = []
+  #outgoing = ''
+  #flushScheduled = false
+  #ended = false
+  #bytesHeard = 0
+
+  constructor(socket: Duplex, options: ConnectionOptions) {
+    this.#socket = socket
+    this.#limits = options.limits
+    this.#onEnd = options.onEnd
+    this.#mux = new Mux({
+      limits: options.limits,
+      send: text => this.#send(text),
+      onStream: options.onStream,
+      onRefused: refusal => this.#end({ cause: 'refused', refusal }),
+    })
+    let failure: Error | undefined
+    socket.on('data', (chunk: Uint8Array) => {
+      this.#bytesHeard += chunk.length
+      this.#mux.receive(chunk)
+    })
+    socket.on('drain', () => this.#releaseDrained())
+    socket.on('error', error => {
+      failure ??= error
+    })
+    // A peer that ended its half has nothing more to say to us, and we need its answers.
+    socket.on('end', () => this.#end({ cause: 'lost' }))
+    socket.on('close', () => this.#end({ cause: 'lost', ...(failure && { error: failure }) }))
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** Bytes that the peer has not read yet. */
+  get bufferedBytes(): number {
+    return this.#socket.writableLength + this.#outgoing.length
+  }
+
+  /** How many bytes the peer has sent: when it stops growing, the peer is silent. */
+  get bytesHeard(): number {
+    return this.#bytesHeard
+  }
+
+  open(meta: string): MuxStream {
+    return this.#mux.open(meta)
+  }
+
+  /** End it because of what the peer sent on one of its streams. */
+  refuse(refusal: Refusal): void {
+    this.#mux.refuse(refusal)
+  }
+
+  /** Stop reading: the peer feels it by TCP's flow control. */
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  /** Resolves when what was written has been handed to the network, or the connection has ended. */
+  async drained(): Promise<void> {
+    this.#flush()
+    if (this.#ended || !this.#socket.writableNeedDrain) return
+    await new Promise<void>(resolve => {
+      this.#drained.push(resolve)
+    })
+  }
+
+  /** Say what has been written so far, then close. Nothing written after this leaves. */
+  close(): void {
+    this.#end({ cause: 'closed' })
+  }
+
+  #send(text: string): void {
+    this.#outgoing += text
+    if (this.#flushScheduled) return
+    this.#flushScheduled = true
+    setImmediate(() => this.#flush())
+  }
+
+  #flush(): void {
+    this.#flushScheduled = false
+    if (this.#outgoing === '' || this.#socket.destroyed) return
+    const text = this.#outgoing
+    this.#outgoing = ''
+    this.#socket.write(text)
+    if (this.#socket.writableLength > this.#limits.maxBufferedBytes) this.#end({ cause: 'too slow' })
+  }
+
+  #releaseDrained(): void {
+    for (const resolve of this.#drained.splice(0)) resolve()
+  }
+
+  #end(ending: Ending): void {
+    if (this.#ended) return
+    this.#ended = true
+    if (ending.cause === 'closed') {
+      this.#flush()
+      this.#socket.end()
+      const timer = setTimeout(() => this.#socket.destroy(), FAREWELL_MS)
+      timer.unref()
+      this.#socket.once('close', () => clearTimeout(timer))
+      // Unread input would turn the close into a reset, and the last words would be lost.
+      this.#socket.resume()
+    } else this.#socket.destroy()
+    this.#mux.destroy()
+    this.#outgoing = ''
+    this.#releaseDrained()
+    this.#onEnd(ending)
+  }
+}

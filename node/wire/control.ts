@@ -1,0 +1,112 @@
+import type { Clock } from '../clock.ts'
+import type { Connection } from './connection.ts'
+import { attachEmitter, type RemoteEmitter } from './emitter.ts'
+import type { WireLimits } from './limits.ts'
+import type { MuxStream } from './mux.ts'
+import { Refusal } from './refusal.ts'
+
+/** The sub-stream of every `fridge/1` connection that speaks of the connection itself. */
+export const CONTROL_STREAM = 'control'
+
+/** The version of `fridge/1` that this end speaks. */
+export const PROTOCOL_VERSION = 1
+
+const ACCEPTS: ReadonlySet<string> = new Set(['hello', 'beat', 'bye'])
+const MAX_BYE_TEXT = 1_024
+
+/** The fields of a hello: `protocol` is a number, the rest depends on the sender's role. */
+export type Hello = Readonly<Record<string, unknown>>
+
+/** Why the peer says that it closes: a stable word, and a sentence for people. */
+export interface Bye {
+  readonly reason: string
+  readonly text: string
+}
+
+export interface ControlOptions {
+  readonly limits: WireLimits
+  readonly clock: Clock
+  /** How often this end says that it lives, in milliseconds. */
+  readonly heartbeatMs: number
+  /** How long the peer may be silent, in milliseconds. */
+  readonly deadAfterMs: number
+  /** What this end says first. */
+  readonly hello: Hello
+  /** The peer's first words. @returns why they are refused */
+  onHello(hello: Hello): string | undefined
+  onBye(bye: Bye): void
+  /** Nothing has come for `deadAfterMs`: no FIN will tell. */
+  onDead(): void
+}
+
+/** Hello, heartbeats and farewell on one connection (PROTOCOL.md, "Control"). */
+export class Control implements Disposable {
+  readonly #emitter: RemoteEmitter
+  readonly #connection: Connection
+  readonly #options: ControlOptions
+  #timer: Disposable | undefined
+  #greeted = false
+  #heard = -1
+  #silentMs = 0
+
+  /** @param stream the control stream: opened here by who accepted the connection, else by the peer */
+  constructor(connection: Connection, stream: MuxStream, options: ControlOptions) {
+    this.#connection = connection
+    this.#options = options
+    this.#emitter = attachEmitter(stream, {
+      limits: options.limits,
+      accepts: ACCEPTS,
+      onRefused: refusal => connection.refuse(refusal),
+    })
+    this.#emitter.on('hello', (...values) => this.#onHello(values))
+    this.#emitter.on('bye', (...values) => this.#onBye(values))
+    this.#emitter.on('beat', (...values) => {
+      if (values.length > 0) this.#refuse('a beat carries something')
+    })
+    this.#emitter.emit('hello', { protocol: PROTOCOL_VERSION, ...options.hello })
+    this.#beat()
+  }
+
+  bye(reason: string, text: string): void {
+    this.#emitter.emit('bye', reason, text)
+  }
+
+  [Symbol.dispose](): void {
+    this.#timer?.[Symbol.dispose]()
+  }
+
+  #beat(): void {
+    const { clock, heartbeatMs, deadAfterMs, onDead } = this.#options
+    this.#timer = clock.after(heartbeatMs, () => {
+      const heard = this.#connection.bytesHeard
+      this.#silentMs = heard === this.#heard ? this.#silentMs + heartbeatMs : 0
+      this.#heard = heard
+      if (this.#silentMs >= deadAfterMs) return onDead()
+      this.#emitter.emit('beat')
+      this.#beat()
+    })
+  }
+
+  #onHello([hello, ...rest]: unknown[]): void {
+    if (this.#greeted || rest.length > 0) return this.#refuse('a hello out of place')
+    if (typeof hello !== 'object' || hello === null || Array.isArray(hello)) {
+      return this.#refuse('a hello is not an object')
+    }
+    this.#greeted = true
+    const fields = hello as Hello
+    if (fields['protocol'] !== PROTOCOL_VERSION) return this.#refuse('another version of fridge/1')
+    const problem = this.#options.onHello(fields)
+    if (problem !== undefined) this.#refuse(problem)
+  }
+
+  #onBye([reason, text, ...rest]: unknown[]): void {
+    if (typeof reason !== 'string' || typeof text !== 'string' || rest.length > 0) {
+      return this.#refuse('a bye is malformed')
+    }
+    this.#options.onBye({ reason, text: text.slice(0, MAX_BYE_TEXT) })
+  }
+
+  #refuse(reason: string): void {
+    this.#connection.refuse(new Refusal('emitter', reason))
+  }
+}
