@@ -10,12 +10,15 @@ import type { Random } from '../clock.ts'
  */
 export function seededRandom(seed: number): Random {
   if (!Number.isSafeInteger(seed)) throw new RangeError(`a seed is a safe integer, not ${seed}`)
-  // Seeds beyond 32 bits, and negative ones, must not fall on the streams of small ones.
-  let state = (seed ^ Math.imul(Math.floor(seed / 2 ** 32), 0x9e3779b1)) | 0
-  return () => {
+  // The high bits first, scrambled: seeds beyond 32 bits, and negative ones, must not fall on the
+  // streams of small ones.
+  let state = Math.floor(seed / 2 ** 32) | 0
+  const next = (): number => {
     state = (state + 0x6d2b79f5) | 0
     let mixed = Math.imul(state ^ (state >>> 15), state | 1)
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+    return (mixed ^ (mixed >>> 14)) >>> 0
   }
+  state = next() ^ seed
+  return () => next() / 2 ** 32
 }

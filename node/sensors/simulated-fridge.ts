@@ -27,7 +27,7 @@ export interface FridgePhysics {
 
 /**
  * A fridge that reaches -30 °C in a room of 22 °C, runs its compressor for a minute in a quarter of
- * an hour at 4 °C, warms by 4 °C in the first minute of an open door and by 4 °C in one defrost.
+ * an hour at 4 °C, warms by 3 °C in the first minute of an open door and by 4 °C in one defrost.
  */
 export const DEFAULT_PHYSICS: FridgePhysics = {
   ambient: 22,
