@@ -121,7 +121,8 @@ export class Connection {
     const text = this.#outgoing
     this.#outgoing = ''
     this.#socket.write(text)
-    if (this.#socket.writableLength > this.#limits.maxBufferedBytes) this.#end({ cause: 'too slow' })
+    if (this.#socket.writableLength > this.#limits.maxBufferedBytes)
+      this.#end({ cause: 'too slow' })
   }
 
   #releaseDrained(): void {

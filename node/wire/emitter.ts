@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events'
+import type { EventEmitter } from 'node:events'
 import { createRequire } from 'node:module'
 import { Stream } from 'node:stream'
 import { parseJson } from './json.ts'
@@ -8,11 +8,16 @@ import type { MuxStream } from './mux.ts'
 import { Refusal } from './refusal.ts'
 
 /**
- * The one file that knows the package `duplex-emitter` 2.1.2. The package sees only lines whose
- * event this end expects, so that a peer can never raise a local event such as `error`.
+ * The one file that knows the package `duplex-emitter` 2.1.2. The package is handed events, not
+ * lines, and only those that this end expects: a peer can never raise a local event such as
+ * `error`, and nothing is parsed twice.
  */
 
-type Package = EventEmitter
+interface Package extends EventEmitter {
+  /** Where the package raises what the peer has sent. */
+  readonly readEmitter: EventEmitter
+}
+
 const duplexEmitter = createRequire(import.meta.url)('duplex-emitter') as (
   stream: Stream,
 ) => Package
@@ -37,8 +42,11 @@ export function encodeEvent(event: string, ...values: unknown[]): string {
   return `${JSON.stringify([event, ...values])}\n`
 }
 
+/** An event of the peer: its name, and values that are still unchecked. */
+export type PeerEvent = [event: string, ...values: unknown[]]
+
 /** Check one line of an emitter (PROTOCOL.md, "Events"). */
-export function parseEvent(line: string, { limits, accepts }: EmitterOptions): unknown[] | Refusal {
+export function parseEvent(line: string, { limits, accepts }: EmitterOptions): PeerEvent | Refusal {
   const value = parseJson(line, limits.maxDepth)
   if (value instanceof Refusal) return value
   if (!Array.isArray(value)) return new Refusal('emitter', 'an event is not an array')
@@ -47,12 +55,12 @@ export function parseEvent(line: string, { limits, accepts }: EmitterOptions): u
     return new Refusal('emitter', 'an event of an unexpected kind')
   }
   if (value.length - 1 > limits.maxArguments) return new Refusal('emitter', 'too many values')
-  return value
+  return value as PeerEvent
 }
 
+/** Exchange events over a sub-stream. The first line that is not accepted is refused, once. */
 export function attachEmitter(stream: MuxStream, options: EmitterOptions): RemoteEmitter {
-  const facade = new Facade(stream)
-  const emitter = duplexEmitter(facade)
+  const emitter = duplexEmitter(new Facade(stream))
   const decoder = new TextLineDecoder(options.limits.maxLineBytes)
   let refused = false
   const refuse = (refusal: Refusal): void => {
@@ -65,8 +73,8 @@ export function attachEmitter(stream: MuxStream, options: EmitterOptions): Remot
     const refusal = decoder.write(text, line => {
       const event = parseEvent(line, options)
       if (event instanceof Refusal) refuse(event)
-      else facade.emit('data', `${line}\n`)
-      return !refused
+      else emitter.readEmitter.emit(...event)
+      return !refused && !stream.closed
     })
     if (refusal !== undefined) refuse(refusal)
   })

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { parseJson } from './json.ts'
 import type { WireLimits } from './limits.ts'
 import { LineDecoder } from './lines.ts'
+import { parseMuxFrame, type MuxFrame } from './mux-frame.ts'
 import { Refusal } from './refusal.ts'
 
 /**
@@ -38,13 +39,17 @@ export interface MuxStream {
   /** Whether the peer asked for a pause. Advice: what is written is sent all the same. */
   readonly paused: boolean
   readonly closed: boolean
+  /** Send a text. After the stream has closed, nothing happens. */
   write(text: string): void
   /** Write a text that is already encoded as a JSON string, so that one encoding serves many streams. */
   writeEncoded(json: string): void
+  /** Hear the peer's text; the last listener counts. Text that nobody listens for is dropped. */
   onText(listener: (text: string) => void): void
   /** Called once, however the stream ends. */
   onClose(listener: () => void): void
+  /** Tell the peer that nothing more comes, and close. */
   end(): void
+  /** Close at once. */
   destroy(): void
 }
 
@@ -58,61 +63,8 @@ export interface MuxOptions {
   onRefused(refusal: Refusal): void
 }
 
-type MuxFrame =
-  | [id: string, event: 'new', options: { meta: string; opts: { writable: true; readable: true } }]
-  | [id: string, event: 'data', text: string]
-  | [id: string, event: 'error', message: string]
-  | [id: string, event: 'pause' | 'resume' | 'end' | 'close']
-
-/** Ids are hexadecimal, as stock mux-demux draws them: so none is a property of Object.prototype. */
-const ID = /^[0-9a-f]+$/
-const MAX_ERROR_LENGTH = 1_024
 /** How many ids of closed streams are remembered, for frames that were under way. */
 const MAX_CLOSED = 1_024
-
-/** Check one frame (PROTOCOL.md, "Multiplexing"). */
-export function parseMuxFrame(value: unknown, limits: WireLimits): MuxFrame | Refusal {
-  if (!Array.isArray(value)) return new Refusal('mux', 'a frame is not an array')
-  const [id, event, payload] = value as unknown[]
-  if (typeof id !== 'string' || id.length > limits.maxIdLength || !ID.test(id)) {
-    return new Refusal('mux', 'a frame has no valid stream id')
-  }
-  switch (event) {
-    case 'data':
-      if (value.length !== 3 || typeof payload !== 'string') {
-        return new Refusal('mux', 'data is not one text')
-      }
-      return value as MuxFrame
-    case 'pause':
-    case 'resume':
-    case 'end':
-    case 'close':
-      if (value.length !== 2) return new Refusal('mux', `${event} has a payload`)
-      return value as MuxFrame
-    case 'error':
-      if (value.length !== 3 || typeof payload !== 'string' || payload.length > MAX_ERROR_LENGTH) {
-        return new Refusal('mux', 'an error is not one short text')
-      }
-      return value as MuxFrame
-    case 'new':
-      if (value.length !== 3 || !isNewPayload(payload, limits)) {
-        return new Refusal('mux', 'a new stream is malformed')
-      }
-      return value as MuxFrame
-    default:
-      return new Refusal('mux', 'a frame is of an unknown kind')
-  }
-}
-
-function isNewPayload(payload: unknown, { maxMetaLength }: WireLimits): boolean {
-  if (typeof payload !== 'object' || payload === null) return false
-  const { meta, opts, ...rest } = payload as Record<string, unknown>
-  if (Object.keys(rest).length > 0) return false
-  if (typeof meta !== 'string' || meta.length > maxMetaLength) return false
-  if (typeof opts !== 'object' || opts === null || Object.keys(opts).length !== 2) return false
-  const { writable, readable } = opts as Record<string, unknown>
-  return writable === true && readable === true
-}
 
 /** Multiplexes sub-streams over one connection, whose bytes come in by `receive`. */
 export class Mux {
@@ -132,7 +84,7 @@ export class Mux {
     this.#package = muxDemux({ wrapper: 'raw' })
     this.#package.on('data', (frame: unknown) => this.#send(`${JSON.stringify(frame)}\n`))
     this.#package.on('connection', (inner: PackageStream) => this.#accept(inner))
-    // Raised by writes to a stream that the peer has just ended.
+    // Raised by writes to a stream that has ended; ours never reach it.
     this.#package.on('error', () => {})
     this.#package.resume()
   }
@@ -142,19 +94,20 @@ export class Mux {
     return this.#streams.size
   }
 
-  /** Open a sub-stream. Its id is drawn by the package from Math.random: a label, not a secret. */
+  /**
+   * Open a sub-stream; after `destroy`, one that is closed already. Its id is drawn by the
+   * package from Math.random: a label, not a secret.
+   */
   open(meta: string): MuxStream {
-    return this.#add(this.#package.createStream(meta), meta, false)
+    const stream = this.#add(this.#package.createStream(meta), meta, false)
+    if (this.#ended) stream.destroy()
+    return stream
   }
 
   /** Take bytes from the connection. */
   receive(chunk: Uint8Array): void {
     if (this.#ended) return
-    const refusal = this.#decoder.write(chunk, line => {
-      const refused = this.#receiveLine(line)
-      if (refused !== undefined) this.refuse(refused)
-      return !this.#ended
-    })
+    const refusal = this.#decoder.write(chunk, this.#onLine)
     if (refusal !== undefined) this.refuse(refusal)
   }
 
@@ -169,7 +122,13 @@ export class Mux {
   destroy(): void {
     if (this.#ended) return
     this.#ended = true
-    for (const stream of [...this.#streams.values()]) stream.destroy()
+    for (const stream of this.#streams.values()) stream.destroy()
+  }
+
+  readonly #onLine = (line: string): boolean => {
+    const refusal = this.#receiveLine(line)
+    if (refusal !== undefined) this.refuse(refusal)
+    return !this.#ended
   }
 
   #receiveLine(line: string): Refusal | undefined {
@@ -177,7 +136,8 @@ export class Mux {
     if (value instanceof Refusal) return value
     const frame = parseMuxFrame(value, this.#limits)
     if (frame instanceof Refusal) return frame
-    const [id, event] = frame
+    const id = frame[0]
+    const event = frame[1]
     const stream = this.#streams.get(id)
     if (event === 'new') {
       if (stream !== undefined || this.#closedIds.has(id)) {
@@ -244,6 +204,7 @@ class Stream implements MuxStream {
     this.#send = send
     inner.on('data', (text: string) => this.#textListener?.(text))
     inner.on('error', () => {})
+    // A stream that one end has ended is over: stock peers close it in the same turn.
     inner.on('end', () => inner.end())
     inner.on('close', () => this.#close())
   }
@@ -257,12 +218,13 @@ class Stream implements MuxStream {
   }
 
   write(text: string): void {
-    if (this.#inner.writable) this.#inner.write(text)
+    // The package would go on writing after the peer's `close`.
+    if (!this.#closed && this.#inner.writable) this.#inner.write(text)
   }
 
   writeEncoded(json: string): void {
     // What the package would send for `write`, without building and encoding it once more.
-    if (this.#inner.writable) this.#send(`["${this.id}","data",${json}]\n`)
+    if (!this.#closed && this.#inner.writable) this.#send(`["${this.id}","data",${json}]\n`)
   }
 
   onText(listener: (text: string) => void): void {

@@ -13,8 +13,8 @@ export interface RpcMessage {
 /** What decides whether a message may be sent now. */
 export interface RpcState {
   readonly limits: WireLimits
-  /** Method names that may be called by name. */
-  readonly methods: ReadonlyMap<string, unknown>
+  /** Method names that may be called by name; undefined where this end only calls. */
+  readonly methods: ReadonlyMap<string, unknown> | undefined
   /** How many functions this end has handed out: ids from 0 up. */
   readonly handedOut: number
   /** The greatest callback id that the peer has used, -1 for none. */
@@ -26,10 +26,14 @@ export interface RpcState {
 const FUNCTION = '[Function]'
 const INDEX = /^(?:0|[1-9][0-9]{0,9})$/
 const MAX_PATH = 8
+/** Progress, and the answer. */
+const MAX_CALLBACKS_OF_CALL = 2
 
 /**
  * Check one message before dnode sees it. Every function must stand where its path says, as
- * dnode writes it; ids must go up by small steps, since dnode keeps them in an array.
+ * dnode writes it; ids must go up by small steps, since dnode keeps what it knows by id. A call
+ * that is served ends with one or two functions and has none elsewhere, so that all that dnode
+ * keeps for a call can be forgotten with it; an answer carries none.
  */
 export function parseRpcMessage(value: unknown, state: RpcState): RpcMessage | Refusal {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -42,13 +46,22 @@ export function parseRpcMessage(value: unknown, state: RpcState): RpcMessage | R
   if (links !== undefined && (!Array.isArray(links) || links.length > 0)) {
     return refusal('a message has links')
   }
-  const why = problemOfMethod(method, values, state) ?? problemOfCallbacks(callbacks, values, state)
+  if (callbacks !== undefined && (typeof callbacks !== 'object' || callbacks === null)) {
+    return refusal('the callbacks are not an object')
+  }
+  const functions = Object.entries(callbacks ?? {})
+  const why =
+    problemOfMethod(method, values, state) ??
+    problemOfIds(functions, state) ??
+    problemOfPlaces(method, functions, values, state)
   return why === undefined ? (value as RpcMessage) : refusal(why)
 }
 
 /** The greatest callback id in a checked message, or `floor` where it has none above. */
 export function greatestCallbackOf(message: RpcMessage, floor: number): number {
-  return Object.keys(message.callbacks ?? {}).reduce((most, id) => Math.max(most, Number(id)), floor)
+  let greatest = floor
+  for (const id of Object.keys(message.callbacks ?? {})) greatest = Math.max(greatest, Number(id))
+  return greatest
 }
 
 function refusal(reason: string): Refusal {
@@ -79,26 +92,52 @@ function problemOfMethod(
     const isCull = values.every(id => Number.isInteger(id) && (id as number) >= 0)
     return isCull ? undefined : 'a cull of something that is no id'
   }
-  return state.methods.has(method) ? undefined : 'a call to an unknown method'
+  return state.methods?.has(method) === true ? undefined : 'a call to an unknown method'
 }
 
-function problemOfCallbacks(
-  callbacks: unknown,
-  values: readonly unknown[],
+function problemOfIds(
+  functions: readonly [id: string, path: unknown][],
   { limits, greatestCallback }: RpcState,
 ): string | undefined {
-  if (callbacks === undefined) return undefined
-  if (typeof callbacks !== 'object' || callbacks === null || Array.isArray(callbacks)) {
-    return 'the callbacks are not an object'
-  }
-  const entries = Object.entries(callbacks)
-  if (entries.length > limits.maxCallbacks) return 'too many callbacks'
-  for (const [id, path] of entries) {
+  if (functions.length > limits.maxCallbacks) return 'too many callbacks'
+  for (const [id] of functions) {
     if (!INDEX.test(id)) return 'a callback has no valid id'
     if (Number(id) > greatestCallback + limits.maxCallbacks) return 'a callback id is out of order'
-    if (!leadsToFunction(path, values)) return 'the path of a callback leads nowhere'
   }
   return undefined
+}
+
+function problemOfPlaces(
+  method: unknown,
+  functions: readonly [id: string, path: unknown][],
+  values: readonly unknown[],
+  state: RpcState,
+): string | undefined {
+  if (method === 'methods') {
+    const areThere = functions.every(([, path]) => leadsToFunction(path, values))
+    return areThere ? undefined : 'the path of a callback leads nowhere'
+  }
+  if (method === 'cull' || state.methods === undefined) {
+    return functions.length === 0 ? undefined : 'an answer with functions in it'
+  }
+  if (functions.length === 0) return 'a call without a callback'
+  if (functions.length > MAX_CALLBACKS_OF_CALL) return 'a call with too many callbacks'
+  const places = new Set(functions.map(([, path]) => placeOf(path)))
+  for (let back = 1; back <= functions.length; back += 1) {
+    const place = values.length - back
+    if (!places.has(place) || values[place] !== FUNCTION) {
+      return 'the callbacks are not the last arguments'
+    }
+  }
+  return undefined
+}
+
+/** Which argument a path names, or -1 where it leads further or nowhere. */
+function placeOf(path: unknown): number {
+  if (!Array.isArray(path) || path.length !== 1) return -1
+  const [step] = path as unknown[]
+  if (typeof step === 'number') return step
+  return typeof step === 'string' && INDEX.test(step) ? Number(step) : -1
 }
 
 function leadsToFunction(path: unknown, values: readonly unknown[]): boolean {
@@ -107,6 +146,7 @@ function leadsToFunction(path: unknown, values: readonly unknown[]): boolean {
   for (const step of path as unknown[]) {
     if (typeof step !== 'string' && !Number.isInteger(step)) return false
     const key = String(step)
+    // Writing there would replace a prototype or resize an array.
     if (key === '__proto__' || key === 'length') return false
     if (typeof node !== 'object' || node === null || !Object.hasOwn(node, key)) return false
     node = (node as Record<string, unknown>)[key]
