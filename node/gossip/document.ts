@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events'
+import type { EventEmitter } from 'node:events'
 import { createRequire } from 'node:module'
 import { isSource, type Source } from '../names.ts'
 
@@ -36,13 +36,13 @@ const MAX_SOURCES = 20_000
 /** What a document needs of the stream that carries it. */
 export interface DocumentStream {
   /** Send one frame. */
-  send(frame: unknown): void
+  readonly send: (frame: unknown) => void
   /** Resolves at once, or when what was sent has left. */
-  drained(): Promise<void>
+  readonly drained: () => Promise<void>
   /** The peer sent something that it must not: end the link. */
-  refuse(reason: string): void
+  readonly refuse: (reason: string) => void
   /** Both sides have sent all that the other lacked. */
-  onSynced(): void
+  readonly onSynced: () => void
 }
 
 /** One end of a document on one link. */

@@ -36,10 +36,10 @@ export interface LinkOptions {
   readonly times: LinkTimes
   readonly clock: Clock
   /** The other end has said which run of which node it is. @returns why it is not wanted */
-  onHello(link: Link, source: Source): { reason: string; text: string } | undefined
+  readonly onHello: (link: Link, source: Source) => { reason: string; text: string } | undefined
   /** Both ends hold all that the other held at the start. */
-  onSynced(link: Link): void
-  onEnd(link: Link, end: LinkEnd): void
+  readonly onSynced: (link: Link) => void
+  readonly onEnd: (link: Link, end: LinkEnd) => void
 }
 
 /** Why a link ended, in a word and a sentence. */
@@ -199,7 +199,11 @@ export class Link {
       case 'too slow':
         return { reason: 'too slow', text: 'it does not read what it is sent', hostile: false }
       case 'lost':
-        return { reason: 'lost', text: ending.error?.message ?? 'the connection ended', hostile: false }
+        return {
+          reason: 'lost',
+          text: ending.error?.message ?? 'the connection ended',
+          hostile: false,
+        }
       case 'closed':
         return { reason: 'closed', text: 'closed here', hostile: false }
     }

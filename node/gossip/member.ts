@@ -46,12 +46,15 @@ export function parseMember(value: unknown): Member | string {
   const { name, source, addresses, version, startedAt, links, changes, clients, confirmations } =
     value as Record<string, unknown>
   if (Object.keys(value).length !== 9) return 'a member has missing or unknown fields'
-  if (!isName(name) || !isSource(source) || nodeOf(source) !== name) return 'a member has no valid name'
-  if (!isListOf(addresses, MEMBER_LIMITS.maxAddresses, isAddress)) return 'a member has bad addresses'
+  if (!isName(name) || !isSource(source) || nodeOf(source) !== name)
+    return 'a member has no valid name'
+  if (!isListOf(addresses, MEMBER_LIMITS.maxAddresses, isAddress))
+    return 'a member has bad addresses'
   if (typeof version !== 'string' || version.length > MEMBER_LIMITS.maxVersion) {
     return 'a member has no valid version'
   }
-  if (!isCount(startedAt) || !isCount(changes) || !isCount(clients)) return 'a member has bad numbers'
+  if (!isCount(startedAt) || !isCount(changes) || !isCount(clients))
+    return 'a member has bad numbers'
   if (!isListOf(links, MEMBER_LIMITS.maxLinks, isSource)) return 'a member has bad links'
   if (!isListOf(confirmations, MEMBER_LIMITS.maxConfirmations, isConfirmation)) {
     return 'a member has bad confirmations'

@@ -4,7 +4,7 @@ import { GossipDocument, type DocumentStream, type Update } from './document.ts'
 import { MEMBER_LIMITS, parseMember, type Confirmation, type Member } from './member.ts'
 
 /** What a node can say of itself; the rest of its entry never changes while it runs. */
-export type MemberState = Pick<Member, 'links' | 'changes' | 'clients'>
+export type MemberState = Pick<Member, 'links' | 'clients'>
 
 export interface MembersOptions {
   /** What this node says of itself at first. */
@@ -31,10 +31,10 @@ export class Members extends GossipDocument {
   readonly #gatherMs: number
   readonly #listeners = new Set<(member: Member) => void>()
   #self: Member
-  #confirmedAt: number[] = []
+  #confirmed: { confirmation: Confirmation; at: number }[] = []
   #gathering: Disposable | undefined
 
-  constructor({ self, clock, gatherMs = 20 }: MembersOptions) {
+  constructor({ self, clock, gatherMs = 5 }: MembersOptions) {
     super(self.source)
     this.#clock = clock
     this.#gatherMs = gatherMs
@@ -59,16 +59,20 @@ export class Members extends GossipDocument {
     this.#gather()
   }
 
-  /** Tell all nodes that this one has applied changes. */
-  confirm(confirmations: readonly Confirmation[]): void {
-    const now = this.#clock.monotonic()
-    const recent = this.#self.confirmations.filter(
-      (_, index) => now - (this.#confirmedAt[index] ?? 0) < CONFIRMATION_AGE_MS,
-    )
-    const all = [...recent, ...confirmations]
-    const times = [...this.#confirmedAt.slice(-recent.length || Infinity), ...confirmations.map(() => now)]
-    this.#confirmedAt = times.slice(-MEMBER_LIMITS.maxConfirmations)
-    this.#self = { ...this.#self, confirmations: all.slice(-MEMBER_LIMITS.maxConfirmations) }
+  /** Say where this node can be reached, once it is known. */
+  advertise(addresses: readonly string[]): void {
+    this.#self = { ...this.#self, addresses }
+    this.#gather()
+  }
+
+  /** Tell all nodes that this one has applied changes, and how many it holds by now. */
+  confirm(confirmations: readonly Confirmation[], changes: number): void {
+    const at = this.#clock.monotonic()
+    const recent = this.#confirmed.filter(one => at - one.at < CONFIRMATION_AGE_MS)
+    const added = confirmations.map(confirmation => ({ confirmation, at }))
+    this.#confirmed = [...recent, ...added].slice(-MEMBER_LIMITS.maxConfirmations)
+    const latest = this.#confirmed.map(({ confirmation }) => confirmation)
+    this.#self = { ...this.#self, confirmations: latest, changes }
     this.#gather()
   }
 

@@ -34,13 +34,29 @@ export function commandSensor(options: CommandOptions): Sensor {
   const { name, kind, command, clock, log, silentAfterMs, killAfterMs = 2_000 } = options
 
   async function* events(signal: AbortSignal): AsyncGenerator<SensorEvent> {
-    if (signal.aborted) return
     await using program = await startProgram(command, { clock, killAfterMs })
+    if (signal.aborted) return
     const stop = (): void => void program[Symbol.asyncDispose]()
     signal.addEventListener('abort', stop)
     try {
-      void logStderr(program, options)
-      for await (const line of linesOf(program.stdout, MAX_LINE_BYTES)) {
+      const stderrEnd = logStderr(program, options)
+      yield* eventsOf(program)
+      const end = await program.ended()
+      // The last thing it wrote is mostly why it ended.
+      await stderrEnd
+      if (!signal.aborted) throw new FridgeError('ERR_CLOSED', end)
+    } catch (error) {
+      // Stopping closes the output under the loop.
+      if (!signal.aborted) throw error
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
+  }
+
+  /** What the lines of `program` say, up to the end of its output. */
+  async function* eventsOf({ name: program, stdout }: Program): AsyncGenerator<SensorEvent> {
+    try {
+      for await (const line of linesOf(stdout, MAX_LINE_BYTES)) {
         const meaning = parseCommandLine(line, options)
         if (meaning.type === 'irrelevant' || meaning.type === 'malformed') {
           log?.debug({ sensor: name, bytes: line.length, ...meaning }, 'a line without a value')
@@ -49,17 +65,11 @@ export function commandSensor(options: CommandOptions): Sensor {
         if (event !== undefined) yield event
       }
     } catch (error) {
-      // Stopping closes the output under the loop, and so does a program that has long ended.
-      if (signal.aborted) return
-      if (errorCode(error) !== 'ERR_STREAM_PREMATURE_CLOSE') {
-        const message = `${program.name}: ${errorMessage(error)}`
-        throw new FridgeError('ERR_PROTOCOL', message, { cause: error })
-      }
-    } finally {
-      signal.removeEventListener('abort', stop)
+      // Closed by us, since the program has long ended: how it ended says more.
+      if (errorCode(error) === 'ERR_STREAM_PREMATURE_CLOSE') return
+      const code = error instanceof FridgeError ? error.code : 'ERR_PROTOCOL'
+      throw new FridgeError(code, `${program}: ${errorMessage(error)}`, { cause: error })
     }
-    const end = await program.ended()
-    if (!signal.aborted) throw new FridgeError('ERR_CLOSED', end)
   }
   return { name, kind, silentAfterMs, events }
 }

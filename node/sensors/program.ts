@@ -17,6 +17,7 @@ export interface ProgramOptions {
 export interface Program extends AsyncDisposable {
   /** The last part of its path, for people. */
   readonly name: string
+  /** Both end with the program; what is not read by `killAfterMs` after that is lost. */
   readonly stdout: Readable
   readonly stderr: Readable
   /**
@@ -58,16 +59,19 @@ export async function startProgram(
   const child = await start(file, args)
   const group = child.pid
   let isOver = false
+  // Its output ends with it, unless a process that left the group holds the other end.
+  let grace: Disposable | undefined
+  const closeOutput = (): void => {
+    child.stdout.destroy()
+    child.stderr.destroy()
+  }
   addGroup(group)
   const over = once(child, 'exit').finally(() => {
     isOver = true
     // What it started and left behind; the group keeps its number while anyone is in it.
     signalGroup(group, 'SIGKILL')
     deleteGroup(group)
-    // Its output ends with it, unless a process that left the group holds it open.
-    if (child.stdout.closed) return
-    const grace = clock.after(killAfterMs, () => child.stdout.destroy())
-    child.stdout.once('close', () => grace[Symbol.dispose]())
+    grace = clock.after(killAfterMs, closeOutput)
   })
 
   const stop = async (): Promise<void> => {
@@ -91,9 +95,8 @@ export async function startProgram(
     },
     [Symbol.asyncDispose]: async () => {
       await stop()
-      // A process that left the group may hold the other end for ever.
-      child.stdout.destroy()
-      child.stderr.destroy()
+      grace?.[Symbol.dispose]()
+      closeOutput()
     },
   }
 }

@@ -1,4 +1,4 @@
-import type { BaseLogger } from 'pino'
+import type { Log } from '../log.ts'
 
 /** What a sensor watches. */
 export type SensorKind = 'door' | 'temperature'
@@ -31,8 +31,8 @@ export interface Sensor {
   events(signal: AbortSignal): AsyncIterable<SensorEvent>
 }
 
-/** The part of a pino logger that sensors write to. */
-export type SensorLog = Pick<BaseLogger, 'debug' | 'info' | 'warn' | 'error'>
+/** What sensors write to. */
+export type SensorLog = Log
 
 /** Which events each kind of sensor may give: the one place that says it. */
 export const EVENT_TYPES: Readonly<Record<SensorKind, readonly SensorEvent['type'][]>> = {

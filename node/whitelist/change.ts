@@ -145,7 +145,14 @@ export function readChange(text: string): Change | string {
   if (!isName(operator)) return 'a change has no valid operator'
   if (!isTime(at)) return 'a change has no valid time'
   if (reason !== undefined && !isReason(reason)) return 'a change has no valid reason'
-  const base = { subject, source, sequence, operator, at, ...(reason === undefined ? {} : { reason }) }
+  const base = {
+    subject,
+    source,
+    sequence,
+    operator,
+    at,
+    ...(reason === undefined ? {} : { reason }),
+  }
   if (kind === 'revocation') return { kind, ...base }
   if (kind !== 'grant') return 'a change is of an unknown kind'
   const seen = readSeen(fields['seen'])
@@ -180,7 +187,12 @@ export function readTerms(fields: Readonly<Record<string, unknown>>): Terms | st
   if (commands !== undefined && !isListOf(commands, isTermName)) return 'the commands are not valid'
   if (keys !== undefined && !isListOf(keys, isKeyId)) return 'the keys are not valid'
   if (expiresAt !== undefined && !isTime(expiresAt)) return 'the expiry is not valid'
-  if (sensors === undefined && commands === undefined && keys === undefined && expiresAt === undefined) {
+  if (
+    sensors === undefined &&
+    commands === undefined &&
+    keys === undefined &&
+    expiresAt === undefined
+  ) {
     return NO_TERMS
   }
   return {

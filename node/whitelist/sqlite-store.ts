@@ -51,10 +51,14 @@ export function openSqliteStore(file: string): ChangeStore {
 /** A database of its own beside the file, locked as long as the process lives, however it ends. */
 function lockDatabase(file: string): DatabaseSync {
   const failed = (cause: unknown): FridgeError =>
-    new FridgeError('ERR_DATABASE', `cannot use the data folder ${dirname(file)}: ${errorMessage(cause)}`, {
-      cause,
-      fix: 'give a folder that this user may write to with --data DIR',
-    })
+    new FridgeError(
+      'ERR_DATABASE',
+      `cannot use the data folder ${dirname(file)}: ${errorMessage(cause)}`,
+      {
+        cause,
+        fix: 'give a folder that this user may write to with --data DIR',
+      },
+    )
   let lock: DatabaseSync
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
@@ -104,9 +108,13 @@ function openDatabase(file: string): DatabaseSync {
     if (id !== APPLICATION_ID) throw new Error('it is not a fridge database')
     const version = pragma(database, 'user_version')
     if (version !== SCHEMA_VERSION) {
-      throw new FridgeError('ERR_DATABASE', `${file} is of version ${String(version)}, this fridge reads version ${SCHEMA_VERSION}`, {
-        fix: 'run the version of fridge that wrote it, or a newer one',
-      })
+      throw new FridgeError(
+        'ERR_DATABASE',
+        `${file} is of version ${String(version)}, this fridge reads version ${SCHEMA_VERSION}`,
+        {
+          fix: 'run the version of fridge that wrote it, or a newer one',
+        },
+      )
     }
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
     const check = database.prepare('PRAGMA quick_check(1)').get()
@@ -164,10 +172,14 @@ class SqliteStore implements ChangeStore {
       for (const { change } of entries) this.#sources.add(change.source)
     } catch (cause) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
-      throw new FridgeError('ERR_DATABASE', `cannot write to ${this.#file}: ${errorMessage(cause)}`, {
-        cause,
-        fix: 'check the free space of its disk (df -h) and try again',
-      })
+      throw new FridgeError(
+        'ERR_DATABASE',
+        `cannot write to ${this.#file}: ${errorMessage(cause)}`,
+        {
+          cause,
+          fix: 'check the free space of its disk (df -h) and try again',
+        },
+      )
     }
   }
 
@@ -211,7 +223,8 @@ class SqliteStore implements ChangeStore {
   *#rows(sql: string, ...parameters: number[]): Iterable<Row> {
     try {
       // The table is STRICT, so that each column has the type that it declares.
-      for (const row of this.#database.prepare(sql).iterate(...parameters)) yield row as unknown as Row
+      for (const row of this.#database.prepare(sql).iterate(...parameters))
+        yield row as unknown as Row
     } catch (error) {
       if (error instanceof FridgeError) throw error
       throw corrupt(this.#file, errorMessage(error), error)

@@ -101,7 +101,6 @@ export class Whitelist {
   }
 }
 
-
 function restore<Key, Value>(map: Map<Key, Value>, key: Key, value: Value | undefined): void {
   if (value === undefined) map.delete(key)
   else map.set(key, value)

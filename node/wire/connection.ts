@@ -15,9 +15,9 @@ export type Ending =
 export interface ConnectionOptions {
   readonly limits: WireLimits
   /** The peer opened a stream. False refuses it, and with it the connection. */
-  onStream(stream: MuxStream): boolean
+  readonly onStream: (stream: MuxStream) => boolean
   /** Called once, when nothing more will come or go. */
-  onEnd(ending: Ending): void
+  readonly onEnd: (ending: Ending) => void
 }
 
 /** How long a closing connection may take to send its last words, in milliseconds. */

@@ -33,10 +33,10 @@ export interface ControlOptions {
   /** What this end says first. */
   readonly hello: Hello
   /** The peer's first words. @returns why they are refused */
-  onHello(hello: Hello): string | undefined
-  onBye(bye: Bye): void
+  readonly onHello: (hello: Hello) => string | undefined
+  readonly onBye: (bye: Bye) => void
   /** Nothing has come for `deadAfterMs`: no FIN will tell. */
-  onDead(): void
+  readonly onDead: () => void
 }
 
 /** Hello, heartbeats and farewell on one connection (PROTOCOL.md, "Control"). */

@@ -26,7 +26,7 @@ export interface EmitterOptions {
   readonly limits: WireLimits
   /** The events that the peer may emit. */
   readonly accepts: ReadonlySet<string>
-  onRefused(refusal: Refusal): void
+  readonly onRefused: (refusal: Refusal) => void
 }
 
 /** Events over one sub-stream. */

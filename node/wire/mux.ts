@@ -56,11 +56,11 @@ export interface MuxStream {
 export interface MuxOptions {
   readonly limits: WireLimits
   /** Send complete encoded lines. */
-  send(text: string): void
+  readonly send: (text: string) => void
   /** The peer opened a stream. False refuses it, and with it the connection. */
-  onStream(stream: MuxStream): boolean
+  readonly onStream: (stream: MuxStream) => boolean
   /** The peer sent what it must not. Called once: nothing behind it is parsed, nothing is sent. */
-  onRefused(refusal: Refusal): void
+  readonly onRefused: (refusal: Refusal) => void
 }
 
 /** How many ids of closed streams are remembered, for frames that were under way. */

@@ -1,0 +1,111 @@
+import { errorCode, errorMessage, FridgeError } from '../errors.ts'
+
+/** What a failed connection was about, for the words of its error. */
+export interface Attempt {
+  /** `HOST:PORT`. */
+  readonly address: string
+  readonly host: string
+  /** The bundle of authorities that was used. */
+  readonly caFile: string
+  /** The own certificate. */
+  readonly certificateFile: string
+}
+
+const UNTRUSTED = new Set([
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'CERT_SIGNATURE_FAILURE',
+])
+
+/** Turn what a TLS connection failed with into what failed, why, and what mends it. */
+export function explainConnectionError(error: unknown, attempt: Attempt): FridgeError {
+  if (error instanceof FridgeError) return error
+  const { address, host, caFile, certificateFile } = attempt
+  const code = errorCode(error) ?? ''
+  if (UNTRUSTED.has(code)) {
+    return new FridgeError(
+      'ERR_TLS',
+      `${address} shows a certificate that is not of the authority in ${caFile}`,
+      { cause: error, fix: 'give the certificate folder of that cluster with --certs DIR' },
+    )
+  }
+  switch (code) {
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return new FridgeError(
+        'ERR_TLS',
+        `the certificate of ${address} is not for the host ${host}`,
+        {
+          cause: error,
+          fix: `use a name that it was issued for, or issue it again: fridge certs issue node NAME --host ${host} --force`,
+        },
+      )
+    case 'CERT_HAS_EXPIRED':
+      return new FridgeError('ERR_TLS', `the certificate of ${address} has expired`, {
+        cause: error,
+        fix: 'issue it again: fridge certs issue node NAME --force, and restart that node',
+      })
+    case 'CERT_NOT_YET_VALID':
+      return new FridgeError('ERR_TLS', `the certificate of ${address} is not valid yet`, {
+        cause: error,
+        fix: 'compare the clocks of this machine and of that node (date)',
+      })
+    case 'ECONNREFUSED':
+      return unreachable(
+        `nothing listens on ${address}`,
+        error,
+        'start a node there: fridge node start',
+      )
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return unreachable(`the host ${host} is not known`, error, 'check its name: --node HOST:PORT')
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+    case 'ETIMEDOUT':
+      return unreachable(
+        `${address} does not answer`,
+        error,
+        'check its address, and the network between',
+      )
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return unreachable(
+        `${address} closed the connection`,
+        error,
+        'look into the log of that node',
+      )
+  }
+  if (code.includes('ALERT_CERTIFICATE_EXPIRED')) {
+    return new FridgeError('ERR_REFUSED', `${address} refuses ${certificateFile}: it has expired`, {
+      cause: error,
+      fix: 'issue it again with fridge certs issue … --force',
+    })
+  }
+  if (
+    code.includes('ALERT_UNKNOWN_CA') ||
+    code.includes('ALERT_BAD_CERTIFICATE') ||
+    code.includes('ALERT_DECRYPT_ERROR')
+  ) {
+    return new FridgeError(
+      'ERR_REFUSED',
+      `${address} refuses ${certificateFile}: it is not of that cluster's authority`,
+      { cause: error, fix: 'give the certificate folder of that cluster with --certs DIR' },
+    )
+  }
+  if (code.startsWith('ERR_SSL') || code === 'EPROTO') {
+    return new FridgeError('ERR_TLS', `no TLS connection to ${address}: ${errorMessage(error)}`, {
+      cause: error,
+      fix: 'check that a fridge node listens on that port',
+    })
+  }
+  return unreachable(`${address}: ${errorMessage(error)}`, error)
+}
+
+function unreachable(message: string, cause: unknown, fix?: string): FridgeError {
+  return new FridgeError('ERR_UNREACHABLE', message, {
+    cause,
+    ...(fix === undefined ? {} : { fix }),
+  })
+}

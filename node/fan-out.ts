@@ -1,0 +1,68 @@
+import type { Feeds } from './sensors/feed.ts'
+import type { SensorEvent } from './sensors/sensor.ts'
+import { encodeEvent } from './wire/emitter.ts'
+import type { MuxStream } from './wire/mux.ts'
+
+/** The two kinds of connection that sensors are served on (PROTOCOL.md). */
+export type Dialect = 'plain' | 'fridge/1'
+
+/** One sensor event as the values that a dialect emits. */
+export function eventValues(event: SensorEvent, dialect: Dialect): [string, ...unknown[]] {
+  const times = dialect === 'plain' ? [] : [event.at]
+  switch (event.type) {
+    case 'open':
+    case 'close':
+      return [event.type, event.at]
+    case 'reading':
+      return [event.type, event.value, event.unit, ...times]
+    case 'unavailable':
+      return [event.type, event.reason, ...times]
+  }
+}
+
+/**
+ * Hands each event of the sensors to every stream that carries it. An event is encoded once a
+ * dialect, not once a client.
+ */
+export class FanOut implements Disposable {
+  readonly #feeds: Feeds
+  readonly #subscription: Disposable
+  readonly #streams: Record<Dialect, Map<string, Set<MuxStream>>> = {
+    plain: new Map(),
+    'fridge/1': new Map(),
+  }
+
+  constructor(feeds: Feeds) {
+    this.#feeds = feeds
+    this.#subscription = feeds.subscribe((sensor, event) => {
+      this.#send('plain', sensor.name, event)
+      this.#send('fridge/1', sensor.name, event)
+    })
+  }
+
+  /** Serve a sensor on a stream: its last event at once, then each as it comes, until it closes. */
+  serve(stream: MuxStream, sensor: string, dialect: Dialect): void {
+    const last = this.#feeds.last(sensor)
+    if (last !== undefined) stream.writeEncoded(encode(last, dialect))
+    const bySensor = this.#streams[dialect]
+    let streams = bySensor.get(sensor)
+    if (streams === undefined) bySensor.set(sensor, (streams = new Set()))
+    streams.add(stream)
+    stream.onClose(() => streams.delete(stream))
+  }
+
+  [Symbol.dispose](): void {
+    this.#subscription[Symbol.dispose]()
+  }
+
+  #send(dialect: Dialect, sensor: string, event: SensorEvent): void {
+    const streams = this.#streams[dialect].get(sensor)
+    if (streams === undefined || streams.size === 0) return
+    const encoded = encode(event, dialect)
+    for (const stream of streams) stream.writeEncoded(encoded)
+  }
+}
+
+function encode(event: SensorEvent, dialect: Dialect): string {
+  return JSON.stringify(encodeEvent(...eventValues(event, dialect)))
+}

@@ -1,0 +1,82 @@
+import type { Random } from '../clock.ts'
+import type { Name } from '../names.ts'
+
+/** An address that may be dialed, and what is known of it. */
+export interface Candidate {
+  readonly address: string
+  /** Who answered there last, or who says to be there. */
+  readonly owner: Name | undefined
+  /** Whether that node can be reached over the links of others. */
+  readonly live: boolean
+}
+
+/** Up to this many nodes each links to each other one. */
+const FULL_MESH = 8
+
+/**
+ * How many links a node holds among `nodes` (itself included): all in a small cluster, else
+ * log2(n) + 2. A random graph of that degree is connected with high probability, and a change
+ * crosses it in O(log n) hops (Kermarrec, Massoulié, Ganesh, 2003).
+ */
+export function linksWanted(nodes: number): number {
+  return nodes <= FULL_MESH ? Math.max(nodes - 1, 1) : Math.ceil(Math.log2(nodes)) + 2
+}
+
+/** How many links a node accepts before it sends dialers elsewhere. */
+export function linksAccepted(nodes: number): number {
+  return 2 * linksWanted(nodes) + FULL_MESH
+}
+
+/**
+ * Which addresses to dial now. Missing links are filled at random. One more dial at a time goes
+ * to somebody out of reach even when no link is missing: that is what joins the two sides of a
+ * healed partition, of which each has all the links it wants.
+ *
+ * @param candidates addresses that may be dialed now: not linked, not being dialed, not backing off
+ * @param missing how many links are missing, dials under way counted as links
+ * @param probing whether a dial to somebody out of reach is under way
+ */
+export function chooseDials(
+  candidates: readonly Candidate[],
+  missing: number,
+  probing: boolean,
+  random: Random,
+): Candidate[] {
+  const order = shuffle(candidates, random)
+  const chosen: Candidate[] = []
+  const owners = new Set<Name>()
+  const choose = (candidate: Candidate): void => {
+    if (candidate.owner !== undefined) {
+      if (owners.has(candidate.owner)) return
+      owners.add(candidate.owner)
+    }
+    chosen.push(candidate)
+  }
+  for (const candidate of order) if (chosen.length < missing) choose(candidate)
+  const probe = order.find(({ live }) => !live)
+  if (probe !== undefined && !probing && !chosen.some(({ live }) => !live)) choose(probe)
+  return chosen
+}
+
+function shuffle<T>(items: readonly T[], random: Random): T[] {
+  const shuffled = [...items]
+  for (let last = shuffled.length - 1; last > 0; last -= 1) {
+    const other = Math.floor(random() * (last + 1))
+    const [a, b] = [shuffled[last], shuffled[other]]
+    if (a !== undefined && b !== undefined) {
+      shuffled[last] = b
+      shuffled[other] = a
+    }
+  }
+  return shuffled
+}
+
+/** The wait before dial number `failures` + 1, in milliseconds: doubled each time, full jitter. */
+export function redialDelay(
+  failures: number,
+  { minMs, maxMs }: { minMs: number; maxMs: number },
+  random: Random,
+): number {
+  const ceiling = Math.min(maxMs, minMs * 2 ** Math.min(failures, 30))
+  return minMs / 2 + random() * (ceiling - minMs / 2)
+}

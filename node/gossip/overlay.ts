@@ -1,0 +1,256 @@
+import type { Duplex } from 'node:stream'
+import type { Clock, Random } from '../clock.ts'
+import { errorMessage } from '../errors.ts'
+import type { Identity } from '../identity.ts'
+import type { Log } from '../log.ts'
+import { nodeOf, type Name, type Source } from '../names.ts'
+import { Link, type Documents, type LinkEnd, type LinkTimes } from './link.ts'
+import {
+  chooseDials,
+  linksAccepted,
+  linksWanted,
+  redialDelay,
+  type Candidate,
+} from './overlay-plan.ts'
+
+/** A connected byte stream, and whose certificate the other end showed. */
+export interface Dialed {
+  readonly socket: Duplex
+  readonly peer: Identity
+}
+
+export interface OverlayOptions {
+  readonly self: Name
+  readonly documents: Documents
+  /** Addresses that are dialed for ever, `HOST:PORT`. */
+  readonly seeds: readonly string[]
+  /** Reach another node. @throws when it cannot be reached or is none */
+  readonly dial: (address: string, signal: AbortSignal) => Promise<Dialed>
+  readonly times: LinkTimes & { readonly redialMinMs: number; readonly redialMaxMs: number }
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
+interface Known {
+  owner: Name | undefined
+  failures: number
+  /** When it may be dialed again, on the monotonic clock. */
+  notBefore: number
+  dialing: boolean
+  /** This node itself answered there. */
+  isSelf: boolean
+}
+
+/** Which nodes this one is linked to, and the work of keeping it so. */
+export class Overlay implements AsyncDisposable {
+  readonly #options: OverlayOptions
+  readonly #links = new Set<Link>()
+  readonly #known = new Map<string, Known>()
+  readonly #stop = new AbortController()
+  readonly #subscription: Disposable
+  readonly #synced = Promise.withResolvers<void>()
+  #lastContactAt: number
+  #timer: Disposable | undefined
+
+  constructor(options: OverlayOptions) {
+    this.#options = options
+    this.#lastContactAt = options.clock.monotonic()
+    for (const seed of options.seeds) this.#learn(seed)
+    this.#subscription = options.documents.members.subscribe(member => {
+      if (member.name !== options.self)
+        for (const address of member.addresses) this.#learn(address, member.name)
+      this.#planSoon()
+    })
+    this.#plan()
+  }
+
+  /** The links over which documents flow. */
+  links(): Link[] {
+    return [...this.#links].filter(link => link.source !== undefined)
+  }
+
+  /** Resolves when, for the first time, this node and a peer hold all that the other held. */
+  get firstSync(): Promise<void> {
+    return this.#synced.promise
+  }
+
+  /** How long no peer has been linked, in milliseconds; 0 while one is. */
+  get alone(): number {
+    return this.links().length > 0 ? 0 : this.#options.clock.monotonic() - this.#lastContactAt
+  }
+
+  /** Take a connection that another node made. */
+  accept({ socket, peer }: Dialed): void {
+    this.#start(socket, peer, undefined)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#stop.signal.aborted) return
+    this.#stop.abort()
+    this.#timer?.[Symbol.dispose]()
+    this.#subscription[Symbol.dispose]()
+    const open = [...this.#links]
+    for (const link of open) link.close('leaving', 'the node is stopping')
+  }
+
+  #learn(address: string, owner?: Name): Known {
+    let known = this.#known.get(address)
+    if (known === undefined) {
+      known = { owner, failures: 0, notBefore: 0, dialing: false, isSelf: false }
+      this.#known.set(address, known)
+    } else if (owner !== undefined) known.owner = owner
+    return known
+  }
+
+  #planSoon(): void {
+    this.#planIn(this.#options.times.redialMinMs / 4)
+  }
+
+  #planIn(ms: number): void {
+    if (this.#stop.signal.aborted) return
+    this.#timer ??= this.#options.clock.after(ms, () => {
+      this.#timer = undefined
+      this.#plan()
+    })
+  }
+
+  #plan(): void {
+    const { self, clock, random, documents, times } = this.#options
+    const linked = new Set(Array.from(this.#links, link => link.peer.name))
+    const live = new Set(Array.from(documents.members.live().values(), member => member.name))
+    const now = clock.monotonic()
+    const candidates: Candidate[] = []
+    let dialing = 0
+    let probing = false
+    for (const [address, { owner, notBefore, dialing: isDialing, isSelf }] of this.#known) {
+      const isLive = owner !== undefined && live.has(owner)
+      if (isDialing) {
+        dialing += 1
+        probing ||= !isLive
+        continue
+      }
+      if (isSelf || owner === self || notBefore > now) continue
+      if (owner !== undefined && linked.has(owner)) continue
+      candidates.push({ address, owner, live: isLive })
+    }
+    const nodes = new Set([...this.#owners(), ...live, self]).size
+    const missing = linksWanted(nodes) - linked.size - dialing
+    for (const { address } of chooseDials(candidates, missing, probing, random))
+      void this.#dial(address)
+    this.#planIn(times.redialMinMs)
+  }
+
+  #owners(): Set<string> {
+    return new Set(
+      Array.from(this.#known, ([address, { owner, isSelf }]) =>
+        isSelf ? this.#options.self : (owner ?? address),
+      ),
+    )
+  }
+
+  async #dial(address: string): Promise<void> {
+    const known = this.#learn(address)
+    known.dialing = true
+    try {
+      const { socket, peer } = await this.#options.dial(address, this.#stop.signal)
+      known.owner = peer.name
+      this.#start(socket, peer, address)
+    } catch (error) {
+      if (this.#stop.signal.aborted) return
+      if (known.failures === 0) {
+        this.#options.log.warn({ address, reason: errorMessage(error) }, 'cannot reach a peer')
+      }
+      this.#backOff(address)
+    } finally {
+      known.dialing = false
+    }
+  }
+
+  #backOff(address: string): void {
+    const { clock, random, times } = this.#options
+    const known = this.#learn(address)
+    const limits = { minMs: times.redialMinMs, maxMs: times.redialMaxMs }
+    known.notBefore = clock.monotonic() + redialDelay(known.failures, limits, random)
+    known.failures += 1
+  }
+
+  #start(socket: Duplex, peer: Identity, address: string | undefined): void {
+    if (this.#stop.signal.aborted) return void socket.destroy()
+    const { documents, times, clock } = this.#options
+    const link = new Link({
+      socket,
+      peer,
+      dialed: address !== undefined,
+      documents,
+      times,
+      clock,
+      onHello: (link, source) => this.#welcome(link, source, address),
+      onSynced: () => this.#synced.resolve(),
+      onEnd: (link, end) => this.#ended(link, end, address),
+    })
+    this.#links.add(link)
+  }
+
+  /** Decide on a link whose other end has said who it is. @returns why it is not wanted */
+  #welcome(link: Link, source: Source, address: string | undefined): LinkRefusal | undefined {
+    const { self, documents, log } = this.#options
+    if (source === documents.members.id) {
+      if (address !== undefined) this.#learn(address).isSelf = true
+      return { reason: 'self', text: 'this is the same node' }
+    }
+    if (nodeOf(source) === self) {
+      log.error(
+        { source, address },
+        'another node runs under the name of this one: give each its own',
+      )
+      return { reason: 'name in use', text: `another node is called ${self}` }
+    }
+    const other = [...this.#links].find(
+      one => one !== link && one.source !== undefined && one.peer.name === link.peer.name,
+    )
+    if (other !== undefined) {
+      if (other.source !== source) other.close('replaced', 'the node has restarted')
+      else if (this.#isPreferred(link) && !this.#isPreferred(other)) {
+        other.close('duplicate', 'the two nodes have another link')
+      } else return { reason: 'duplicate', text: 'the two nodes have another link' }
+    } else if (address === undefined) {
+      const nodes = documents.members.live().size
+      if (this.links().length > linksAccepted(nodes))
+        return { reason: 'busy', text: 'it has links enough' }
+    }
+    if (address !== undefined) this.#learn(address).failures = 0
+    log.info({ peer: link.peer.name, address, dialed: link.dialed }, 'linked')
+    this.#changed()
+    return undefined
+  }
+
+  /** Of two links between the same nodes, both ends keep the one that the lesser name dialed. */
+  #isPreferred(link: Link): boolean {
+    return link.dialed === this.#options.self < link.peer.name
+  }
+
+  #ended(link: Link, end: LinkEnd, address: string | undefined): void {
+    if (!this.#links.delete(link) || this.#stop.signal.aborted) return
+    const { log, clock } = this.#options
+    const fields = { peer: link.peer.name, reason: end.reason, detail: end.text }
+    if (end.hostile) log.warn(fields, 'link cut: the peer broke the protocol')
+    else if (link.source !== undefined) log.info(fields, 'link ended')
+    if (address !== undefined) this.#backOff(address)
+    this.#lastContactAt = clock.monotonic()
+    this.#changed()
+  }
+
+  #changed(): void {
+    const sources = this.links().map(link => link.source)
+    this.#options.documents.members.update({
+      links: sources.filter(source => source !== undefined),
+    })
+    this.#planSoon()
+  }
+}
+
+interface LinkRefusal {
+  readonly reason: string
+  readonly text: string
+}

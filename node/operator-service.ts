@@ -1,0 +1,200 @@
+import { awaitConfirmations, type Proof } from './confirmations.ts'
+import type { Clock } from './clock.ts'
+import { FridgeError } from './errors.ts'
+import type { Member } from './gossip/member.ts'
+import type { Members } from './gossip/members.ts'
+import type { Identity } from './identity.ts'
+import { isSubject, nodeOf, type Name, type Source, type Subject } from './names.ts'
+import type { Sessions } from './sessions.ts'
+import {
+  encodeChange,
+  isReason,
+  parseChange,
+  readTerms,
+  type ChangeRequest,
+  type Grant,
+  type Terms,
+} from './whitelist/change.ts'
+import type { SubjectState } from './whitelist/merge.ts'
+import type { Replica } from './whitelist/replica.ts'
+import type { RpcMethod } from './wire/rpc.ts'
+
+/** One subject as operators are shown it. */
+export interface SubjectReport {
+  readonly subject: Subject
+  readonly standing: 'granted' | 'revoked' | 'unknown'
+  /** The grants that stand; of several, made on two sides of a partition, all must allow a thing. */
+  readonly grants: readonly GrantReport[]
+  /** The places of the revocations, compressed to the latest of each source. */
+  readonly marks: Readonly<Record<Source, number>>
+  /** How many live connections this node has of it. */
+  readonly sessions: number
+}
+
+/** One standing grant as operators are shown it. */
+export interface GrantReport extends Terms {
+  readonly source: Source
+  readonly sequence: number
+  readonly operator: Name
+  readonly at: number
+  readonly reason?: string
+}
+
+/** One node as `status` shows it. */
+export interface NodeReport {
+  readonly name: Name
+  readonly reachable: boolean
+  readonly addresses: readonly string[]
+  readonly version: string
+  readonly startedAt: number
+  readonly links: readonly Name[]
+  readonly changes: number
+  readonly clients: number
+}
+
+/** What `status` shows: the cluster as one node sees it. */
+export interface StatusReport {
+  /** The node that answered. */
+  readonly node: Name
+  /** How many changes it holds. */
+  readonly changes: number
+  /** How many subjects it knows. */
+  readonly subjects: number
+  /** How long it has been without any peer, in milliseconds; 0 while it has one. */
+  readonly aloneMs: number
+  readonly nodes: readonly NodeReport[]
+}
+
+/** What a commit answers. */
+export type CommitReport =
+  | { readonly outcome: 'again'; readonly why: string }
+  | ({ readonly outcome: 'committed'; readonly source: Source; readonly sequence: number } & Proof)
+
+/** Subjects in one answer of `list`: an answer must stay far below what a connection may buffer. */
+const MAX_PAGE = 500
+
+/** The longest wait for confirmations, in milliseconds. */
+const MAX_WAIT_MS = 10 * 60_000
+
+export interface OperatorServiceOptions {
+  readonly operator: Identity
+  readonly replica: Replica
+  readonly members: Members
+  readonly sessions: Sessions
+  readonly clock: Clock
+  /** How long the node has had no peer, in milliseconds. */
+  readonly aloneMs: () => number
+}
+
+/** The methods that an operator may call (PROTOCOL.md, "Operators"). */
+export function operatorMethods(options: OperatorServiceOptions): Map<string, RpcMethod> {
+  const { replica, members, clock, operator } = options
+  return new Map<string, RpcMethod>([
+    [
+      'propose',
+      async ([request]) => encodeChange(replica.propose(asRequest(request, operator.name))),
+    ],
+    [
+      'commit',
+      async ([text, waitMs], progress): Promise<CommitReport> => {
+        if (typeof text !== 'string' || !isDuration(waitMs)) throw malformed('commit')
+        const parsed = parseChange(text)
+        if (parsed.ok && parsed.change.operator !== operator.name) {
+          throw new FridgeError('ERR_REFUSED', 'the change names another operator')
+        }
+        const committedAt = clock.monotonic()
+        const commit = replica.commit(text)
+        if (commit.outcome === 'again') return commit
+        const { source, sequence } = commit.entry.change
+        const proof = await awaitConfirmations(
+          { source, sequence },
+          { members, clock, timeoutMs: waitMs, committedAt, onConfirmed: progress },
+        )
+        return { outcome: 'committed', source, sequence, ...proof }
+      },
+    ],
+    ['list', async ([after]) => list(options, after)],
+    [
+      'show',
+      async ([subject]): Promise<SubjectReport> => {
+        if (!isSubject(subject)) throw malformed('show')
+        return report(subject, replica.whitelist.state(subject), options.sessions)
+      },
+    ],
+    ['status', async () => status(options)],
+  ])
+}
+
+function malformed(method: string): FridgeError {
+  return new FridgeError('ERR_PROTOCOL', `the arguments of ${method} are malformed`)
+}
+
+function isDuration(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_WAIT_MS
+}
+
+function asRequest(value: unknown, operator: Name): ChangeRequest {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw malformed('propose')
+  const { kind, subject, reason, terms, ...rest } = value as Record<string, unknown>
+  const isWellFormed =
+    Object.keys(rest).length === 0 &&
+    isSubject(subject) &&
+    (reason === undefined || isReason(reason))
+  if (!isWellFormed) throw malformed('propose')
+  const why = reason === undefined ? {} : { reason }
+  if (kind === 'revocation' && terms === undefined) return { kind, subject, operator, ...why }
+  if (kind !== 'grant' || typeof terms !== 'object' || terms === null) throw malformed('propose')
+  const read = readTerms(terms as Record<string, unknown>)
+  if (typeof read === 'string') throw new FridgeError('ERR_PROTOCOL', read)
+  return { kind, subject, operator, terms: read, ...why }
+}
+
+/** A page of subjects in order of their names, those behind `after`. */
+function list({ replica, sessions }: OperatorServiceOptions, after: unknown): SubjectReport[] {
+  if (after !== null && !isSubject(after)) throw malformed('list')
+  const subjects = Array.from(replica.whitelist.subjects(), ([subject]) => subject)
+    .filter(subject => after === null || subject > after)
+    .sort()
+    .slice(0, MAX_PAGE)
+  return subjects.map(subject => report(subject, replica.whitelist.state(subject), sessions))
+}
+
+function report(subject: Subject, state: SubjectState, sessions: Sessions): SubjectReport {
+  const standing =
+    state.grants.length > 0 ? 'granted' : state.marks.size > 0 ? 'revoked' : 'unknown'
+  return {
+    subject,
+    standing,
+    grants: state.grants.map(reportGrant),
+    marks: Object.fromEntries(state.marks) as Record<Source, number>,
+    sessions: sessions.countOf(subject),
+  }
+}
+
+function reportGrant({ source, sequence, operator, at, reason, terms }: Grant): GrantReport {
+  return { source, sequence, operator, at, ...(reason === undefined ? {} : { reason }), ...terms }
+}
+
+function status({ replica, members, aloneMs }: OperatorServiceOptions): StatusReport {
+  const describe = (member: Member, reachable: boolean): NodeReport => ({
+    name: member.name,
+    reachable,
+    addresses: member.addresses,
+    version: member.version,
+    startedAt: member.startedAt,
+    links: member.links.map(nodeOf).sort(),
+    changes: member.changes,
+    clients: member.clients,
+  })
+  return {
+    node: members.self.name,
+    changes: replica.whitelist.changes,
+    subjects: replica.whitelist.size,
+    aloneMs: Math.round(aloneMs()),
+    nodes: [
+      ...Array.from(members.live().values(), member => describe(member, true)),
+      ...Array.from(members.unreachable().values(), member => describe(member, false)),
+    ].sort((a, b) => (a.name < b.name ? -1 : 1)),
+  }
+}

@@ -1,0 +1,278 @@
+import { createServer as createTcpServer, type Socket } from 'node:net'
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
+import { formatAddress, type Address } from './address.ts'
+import type { Rights } from './admission.ts'
+import { ClientSession, type Service } from './client-session.ts'
+import type { NodeConfig } from './config.ts'
+import type { Credentials } from './credentials.ts'
+import { errorCode, errorMessage, FridgeError } from './errors.ts'
+import type { Dialect } from './fan-out.ts'
+import type { Overlay } from './gossip/overlay.ts'
+import { HandshakeLimit } from './handshake-limit.ts'
+import type { Identity } from './identity.ts'
+import type { Log } from './log.ts'
+import { OperatorSession } from './operator-session.ts'
+import { explain, type Session } from './session.ts'
+import type { Sessions } from './sessions.ts'
+import { ALPN, peerOf, tlsOptions } from './transport.ts'
+import { Connection, type Ending } from './wire/connection.ts'
+import { Control, CONTROL_STREAM } from './wire/control.ts'
+import { CLIENT_LIMITS, type WireLimits } from './wire/limits.ts'
+import type { RpcMethod } from './wire/rpc.ts'
+
+export interface ServerOptions {
+  readonly config: Pick<NodeConfig, 'listen' | 'tls' | 'limits'>
+  readonly credentials: Credentials
+  readonly service: Service
+  readonly sessions: Sessions
+  readonly overlay: Overlay
+  readonly log: Log
+  readonly operatorMethods: (operator: Identity) => ReadonlyMap<string, RpcMethod>
+  /** Resolves when the list is as fresh as it can be had: nobody is admitted before. */
+  readonly gate: Promise<void>
+}
+
+/** One TLS port for everything: the role in the certificate decides what a connection may open. */
+export class Server implements AsyncDisposable {
+  readonly #options: ServerOptions
+  readonly #limits: WireLimits
+  readonly #handshakes: HandshakeLimit
+  readonly #tls
+  readonly #tcp
+  readonly #sockets = new Set<Socket>()
+  #isStopping = false
+
+  private constructor(options: ServerOptions) {
+    const { config, credentials, service, log } = options
+    const { tls, limits } = config
+    this.#options = options
+    this.#limits = { ...CLIENT_LIMITS, maxBufferedBytes: limits.maxBufferedBytes }
+    this.#handshakes = new HandshakeLimit({
+      perSecond: tls.handshakesPerSecond,
+      burst: tls.handshakeBurst,
+      clock: service.clock,
+    })
+    this.#tls = createTlsServer({
+      ...tlsOptions(credentials),
+      minVersion: tls.minVersion,
+      handshakeTimeout: tls.handshakeTimeoutMs,
+      requestCert: true,
+      rejectUnauthorized: true,
+    })
+    this.#tls.on('secureConnection', socket => void this.#accept(socket))
+    this.#tls.on('tlsClientError', (error, socket) => {
+      log.info({ address: socket.remoteAddress, reason: errorMessage(error) }, 'handshake failed')
+    })
+    this.#tcp = createTcpServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 10_000 })
+    this.#tcp.maxConnections = limits.maxConnections
+    this.#tcp.on('connection', socket => this.#take(socket))
+    this.#tcp.on('drop', data => {
+      log.warn(
+        { address: data?.remoteAddress },
+        'connection dropped: limits.maxConnections is reached',
+      )
+    })
+  }
+
+  /** @throws FridgeError `ERR_LISTEN` when the address cannot be had */
+  static async listen(options: ServerOptions): Promise<Server> {
+    const server = new Server(options)
+    const { listen } = options.config
+    await new Promise<void>((resolve, reject) => {
+      server.#tcp.once('error', error => reject(cannotListen(listen, error)))
+      server.#tcp.listen({ host: listen.host, port: listen.port }, resolve)
+    })
+    server.#tcp.removeAllListeners('error')
+    server.#tcp.on('error', error =>
+      options.log.error({ reason: error.message }, 'the port failed'),
+    )
+    return server
+  }
+
+  /** The address that it got. */
+  get address(): Address {
+    const bound = this.#tcp.address()
+    if (bound === null || typeof bound === 'string') return this.#options.config.listen
+    return { host: this.#options.config.listen.host, port: bound.port }
+  }
+
+  /** Take no more connections, tell everyone, and wait for what is under way up to `drainMs`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isStopping) return
+    this.#isStopping = true
+    const { sessions, service, config } = this.#options
+    const closed = new Promise<void>(resolve => {
+      this.#tcp.close(() => resolve())
+    })
+    for (const session of Array.from(sessions.all())) session.leave()
+    using _deadline = service.clock.after(config.limits.drainMs, () => {
+      for (const socket of this.#sockets) socket.destroy()
+    })
+    await closed
+  }
+
+  #take(socket: Socket): void {
+    if (!this.#handshakes.allows(socket.remoteAddress ?? '')) {
+      this.#options.log.warn(
+        { address: socket.remoteAddress },
+        'too many handshakes from one address',
+      )
+      socket.destroy()
+      return
+    }
+    this.#sockets.add(socket)
+    socket.once('close', () => this.#sockets.delete(socket))
+    this.#tls.emit('connection', socket)
+  }
+
+  async #accept(socket: TLSSocket): Promise<void> {
+    // Until a session takes over, a reset must not go unheard.
+    const onError = (): void => {}
+    socket.on('error', onError)
+    const { log, gate, credentials, overlay, sessions } = this.#options
+    const identity = this.#identify(socket)
+    if (identity === undefined) return
+    if (
+      identity.trustDomain !== undefined &&
+      identity.trustDomain !== credentials.identity.trustDomain
+    ) {
+      log.warn(
+        { subject: identity.subject, trustDomain: identity.trustDomain },
+        'another trust domain',
+      )
+      socket.destroy()
+      return
+    }
+    const dialect: Dialect = socket.alpnProtocol === ALPN ? 'fridge/1' : 'plain'
+    if (identity.role === 'node') {
+      const admission = sessions.admit(identity)
+      if (dialect === 'fridge/1' && admission.admitted)
+        return overlay.accept({ socket, peer: identity })
+      log.warn({ subject: identity.subject, dialect }, 'a node that may not gossip')
+      socket.destroy()
+      return
+    }
+    await gate
+    if (socket.destroyed || this.#isStopping) return void socket.destroy()
+    this.#admit(socket, identity, dialect)
+  }
+
+  #identify(socket: TLSSocket): Identity | undefined {
+    try {
+      return peerOf(socket)
+    } catch (error) {
+      const fields = { address: socket.remoteAddress, reason: errorMessage(error) }
+      this.#options.log.warn(fields, 'a certificate that names nobody')
+      socket.destroy()
+      return undefined
+    }
+  }
+
+  #admit(socket: TLSSocket, identity: Identity, dialect: Dialect): void {
+    const { sessions, config, log } = this.#options
+    const { subject } = identity
+    const admission = sessions.admit(identity)
+    if (!admission.admitted) {
+      log.info({ subject, reason: admission.reason }, 'refused')
+      return this.#refuse(socket, dialect, admission.reason, explain(admission.reason, identity))
+    }
+    if (sessions.countOf(subject) >= config.limits.maxConnectionsPerClient) {
+      log.warn({ subject }, 'refused: limits.maxConnectionsPerClient is reached')
+      return this.#refuse(
+        socket,
+        dialect,
+        'too many connections',
+        `${subject} has too many connections`,
+      )
+    }
+    if (identity.role === 'operator' && dialect === 'plain') {
+      log.info({ subject }, 'an operator without ALPN')
+      return void socket.end()
+    }
+    const session = this.#open(socket, identity, dialect, admission.rights)
+    sessions.add(session, admission.until)
+    log.info(
+      { subject, dialect, address: socket.remoteAddress, resumed: socket.isSessionReused() },
+      'admitted',
+    )
+  }
+
+  #open(socket: TLSSocket, identity: Identity, dialect: Dialect, rights: Rights): Session {
+    const { service, operatorMethods } = this.#options
+    const limits = this.#limits
+    const onEnd = (session: Session, ending: Ending): void => this.#ended(session, ending)
+    if (identity.role === 'client') {
+      return new ClientSession({ socket, identity, dialect, rights, service, limits, onEnd })
+    }
+    const { node, version, clock } = service
+    const methods = operatorMethods(identity)
+    return new OperatorSession({ socket, identity, node, version, methods, limits, clock, onEnd })
+  }
+
+  #ended(session: Session, ending: Ending): void {
+    const { sessions, log } = this.#options
+    const { subject } = session.identity
+    sessions.delete(session)
+    if (ending.cause === 'refused') {
+      log.warn({ subject, reason: ending.refusal.toString() }, 'cut: it broke the protocol')
+    } else if (ending.cause === 'too slow') log.warn({ subject }, 'cut: too slow')
+    else log.info({ subject, cause: ending.cause }, 'disconnected')
+  }
+
+  /** Say why, where the protocol has a place for it, and close. */
+  #refuse(socket: TLSSocket, dialect: Dialect, reason: string, text: string): void {
+    if (dialect === 'plain') {
+      socket.end()
+      socket.resume()
+      return
+    }
+    const { node, version, clock } = this.#options.service
+    const connection = new Connection(socket, {
+      limits: this.#limits,
+      onStream: () => false,
+      onEnd: () => control[Symbol.dispose](),
+    })
+    const control: Control = new Control(connection, connection.open(CONTROL_STREAM), {
+      limits: this.#limits,
+      clock,
+      heartbeatMs: 60_000,
+      deadAfterMs: 60_000,
+      hello: { node, version },
+      onHello: () => undefined,
+      onBye: () => {},
+      onDead: () => {},
+    })
+    control.bye(reason, text)
+    connection.close()
+  }
+}
+
+function cannotListen({ host, port }: Address, cause: Error): FridgeError {
+  const address = formatAddress({ host, port })
+  switch (errorCode(cause)) {
+    case 'EADDRINUSE':
+      return new FridgeError('ERR_LISTEN', `cannot listen on ${address}: the port is in use`, {
+        cause,
+        fix: `stop what uses it (ss -ltnp 'sport = :${port}'), or choose another with --listen HOST:PORT`,
+      })
+    case 'EACCES':
+      return new FridgeError('ERR_LISTEN', `cannot listen on ${address}: not permitted`, {
+        cause,
+        fix: 'choose a port above 1023 with --listen HOST:PORT',
+      })
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new FridgeError(
+        'ERR_LISTEN',
+        `cannot listen on ${address}: no such address on this machine`,
+        {
+          cause,
+          fix: 'give one of its own addresses with --listen HOST:PORT (ip -brief address)',
+        },
+      )
+    default:
+      return new FridgeError('ERR_LISTEN', `cannot listen on ${address}: ${cause.message}`, {
+        cause,
+      })
+  }
+}

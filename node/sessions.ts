@@ -1,0 +1,88 @@
+import { admit, type Admission } from './admission.ts'
+import type { Clock } from './clock.ts'
+import type { Identity } from './identity.ts'
+import type { Subject } from './names.ts'
+import type { Session } from './session.ts'
+import type { SubjectState } from './whitelist/merge.ts'
+
+interface Admitted {
+  readonly session: Session
+  expiry: Disposable
+}
+
+/**
+ * Every live session, by whom it is of. It alone decides who stays: at connect, when the list
+ * changes, and when time is up.
+ */
+export class Sessions {
+  readonly #bySubject = new Map<Subject, Map<Session, Admitted>>()
+  readonly #clock: Clock
+  readonly #stateOf: (subject: Subject) => SubjectState
+  #size = 0
+
+  constructor(clock: Clock, stateOf: (subject: Subject) => SubjectState) {
+    this.#clock = clock
+    this.#stateOf = stateOf
+  }
+
+  /** How many sessions are live. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** How many sessions one subject has. */
+  countOf(subject: Subject): number {
+    return this.#bySubject.get(subject)?.size ?? 0
+  }
+
+  /** Whether somebody may have a session now. */
+  admit(identity: Identity): Admission {
+    return admit(identity, this.#stateOf(identity.subject), this.#clock.now())
+  }
+
+  /** Watch over a session that was just admitted. */
+  add(session: Session, until: number): void {
+    const { subject } = session.identity
+    let sessions = this.#bySubject.get(subject)
+    if (sessions === undefined) this.#bySubject.set(subject, (sessions = new Map()))
+    sessions.set(session, { session, expiry: this.#expireAt(until, subject) })
+    this.#size += 1
+  }
+
+  delete(session: Session): void {
+    const sessions = this.#bySubject.get(session.identity.subject)
+    const admitted = sessions?.get(session)
+    if (sessions === undefined || admitted === undefined) return
+    admitted.expiry[Symbol.dispose]()
+    sessions.delete(session)
+    this.#size -= 1
+    if (sessions.size === 0) this.#bySubject.delete(session.identity.subject)
+  }
+
+  /** Decide again on everyone of a subject. @returns how many sessions were cut */
+  review(subject: Subject): number {
+    let cut = 0
+    for (const admitted of Array.from(this.#bySubject.get(subject)?.values() ?? [])) {
+      const { session } = admitted
+      const admission = this.admit(session.identity)
+      if (admission.admitted) {
+        admitted.expiry[Symbol.dispose]()
+        admitted.expiry = this.#expireAt(admission.until, subject)
+        session.narrow(admission.rights)
+      } else {
+        this.delete(session)
+        session.cut(admission.reason)
+        cut += 1
+      }
+    }
+    return cut
+  }
+
+  *all(): Iterable<Session> {
+    for (const sessions of this.#bySubject.values()) yield* sessions.keys()
+  }
+
+  #expireAt(until: number, subject: Subject): Disposable {
+    return this.#clock.after(until - this.#clock.now(), () => this.review(subject))
+  }
+}

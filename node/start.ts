@@ -1,0 +1,193 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { formatAddress, type Address } from './address.ts'
+import { systemClock, type Clock, type Random } from './clock.ts'
+import type { NodeConfig } from './config.ts'
+import { loadCredentials } from './credentials.ts'
+import { errorMessage } from './errors.ts'
+import { FanOut } from './fan-out.ts'
+import type { Confirmation } from './gossip/member.ts'
+import { Members } from './gossip/members.ts'
+import { Overlay } from './gossip/overlay.ts'
+import { silentLog, type Log } from './log.ts'
+import { sourceOf, type Name, type Subject } from './names.ts'
+import { operatorMethods } from './operator-service.ts'
+import { startFeeds } from './sensors/feed.ts'
+import { openSensors } from './sensors/registry.ts'
+import type { SimulatedFridge } from './sensors/simulated.ts'
+import { Server } from './server.ts'
+import { Sessions } from './sessions.ts'
+import { dialNode } from './transport.ts'
+import { VERSION } from './version.ts'
+import { Replica, type Applied } from './whitelist/replica.ts'
+import { openSqliteStore } from './whitelist/sqlite-store.ts'
+
+export interface StartOptions {
+  readonly log?: Log
+  readonly clock?: Clock
+  readonly random?: Random
+}
+
+/** A node that serves. Dispose it to stop it: it drains, then closes everything that it opened. */
+export interface RunningNode extends AsyncDisposable {
+  readonly name: Name
+  /** Where it listens; the port is the one that it got. */
+  readonly address: Address
+  /** The simulated fridge, where it has one. */
+  readonly fridge: SimulatedFridge | undefined
+}
+
+/** The database of a node, in its data folder. */
+export const DATABASE_FILE = 'whitelist.db'
+
+/** How long changes of the number of clients are gathered before peers are told, in milliseconds. */
+const COUNT_CLIENTS_MS = 1_000
+
+/**
+ * Start one node: open its database, link to its peers, and serve.
+ * @throws FridgeError with everything released: `ERR_KEY_FILE`, `ERR_CERTIFICATE`, `ERR_DATABASE`,
+ *   `ERR_DATABASE_CORRUPT`, `ERR_LISTEN`
+ */
+export async function startNode(
+  config: NodeConfig,
+  options: StartOptions = {},
+): Promise<RunningNode> {
+  const { log = silentLog, clock = systemClock, random = Math.random } = options
+  const { name } = config
+  const credentials = await loadCredentials(
+    { dir: config.certs, role: 'node', name },
+    { now: clock.now() },
+  )
+  for (const warning of credentials.warnings) log.warn({}, warning)
+
+  await using stack = new AsyncDisposableStack()
+  const store = stack.use(openSqliteStore(join(config.data, DATABASE_FILE)))
+  // A new source each run: no restored backup and no lost disk can lead to a place given twice.
+  const source = sourceOf(name, randomBytes(8).toString('hex'))
+  const replica = new Replica({
+    source,
+    store,
+    clock,
+    onStoreFailure: error =>
+      log.error({ reason: errorMessage(error) }, 'cannot store changes of peers'),
+  })
+
+  const opened = stack.use(openSensors(config, { clock, random, log }))
+  const feeds = stack.use(startFeeds(opened.sensors, { clock, random, log }))
+  const fanOut = stack.use(new FanOut(feeds))
+  const sessions = new Sessions(clock, subject => replica.whitelist.state(subject))
+  const gate = Promise.withResolvers<void>()
+
+  const members = stack.use(
+    new Members({
+      clock,
+      self: {
+        name,
+        source,
+        addresses: config.advertise.map(formatAddress),
+        version: VERSION,
+        startedAt: clock.now(),
+        links: [],
+        changes: replica.whitelist.changes,
+        clients: 0,
+        confirmations: [],
+      },
+    }),
+  )
+  const overlay = stack.use(
+    new Overlay({
+      self: name,
+      documents: { whitelist: replica, members },
+      seeds: config.peers.map(formatAddress),
+      dial: async (address, signal) => dialNode(address, credentials, signal),
+      times: config.gossip,
+      clock,
+      random,
+      log,
+    }),
+  )
+  stack.use(replica.subscribe(applied => confirm(applied, { sessions, members, clock, log })))
+  stack.defer(countClients(sessions, members, clock))
+  const server = await Server.listen({
+    config,
+    credentials,
+    sessions,
+    overlay,
+    log,
+    gate: gate.promise,
+    service: {
+      node: name,
+      version: VERSION,
+      sensors: feeds.sensors,
+      actuator: opened.actuator,
+      fanOut,
+      clock,
+    },
+    operatorMethods: operator =>
+      operatorMethods({
+        operator,
+        replica,
+        members,
+        sessions,
+        clock,
+        aloneMs: () => overlay.alone,
+      }),
+  })
+  stack.use(server)
+  if (config.advertise.length === 0) members.advertise([formatAddress(server.address)])
+
+  if (config.peers.length > 0) {
+    const waited = new AbortController()
+    const deadline = clock.sleep(config.gossip.firstSyncMs, waited.signal).catch(() => {})
+    await Promise.race([overlay.firstSync, deadline])
+    waited.abort()
+  }
+  gate.resolve()
+  log.info(
+    { node: name, address: formatAddress(server.address), changes: replica.whitelist.changes },
+    'serving',
+  )
+
+  const running = stack.move()
+  return {
+    name,
+    address: server.address,
+    fridge: opened.fridge,
+    [Symbol.asyncDispose]: async () => running.disposeAsync(),
+  }
+}
+
+interface Deciding {
+  readonly sessions: Sessions
+  readonly members: Members
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** Decide again on everyone that changes are about, then tell the cluster that it is done. */
+function confirm(applied: readonly Applied[], { sessions, members, clock, log }: Deciding): void {
+  const cuts = new Map<Subject, number>()
+  for (const { entry } of applied) {
+    const { subject } = entry.change
+    if (!cuts.has(subject)) cuts.set(subject, sessions.review(subject))
+  }
+  const confirmations = applied.map(({ entry, receivedAt }): Confirmation => {
+    const { source, sequence, subject, kind, operator } = entry.change
+    const tookMs = Math.round((clock.monotonic() - receivedAt) * 1_000) / 1_000
+    const cut = kind === 'revocation' ? (cuts.get(subject) ?? 0) : 0
+    log.info({ subject, kind, operator, source, sequence, tookMs, cut }, 'change applied')
+    return { source, sequence, tookMs, cut }
+  })
+  members.confirm(confirmations, members.self.changes + applied.length)
+}
+
+/** Keep the number of clients in this node's entry of *members*. @returns what stops it */
+function countClients(sessions: Sessions, members: Members, clock: Clock): () => void {
+  let timer: Disposable
+  const count = (): void => {
+    if (members.self.clients !== sessions.size) members.update({ clients: sessions.size })
+    timer = clock.after(COUNT_CLIENTS_MS, count)
+  }
+  count()
+  return () => timer[Symbol.dispose]()
+}
