@@ -13,13 +13,17 @@ import {
 } from '../../support/mosquitto.ts'
 
 /** The sensors that a node would have, fed by what the broker prints. */
-function sensorsOf({ subscribeCommand }: MosquittoAddress, clock = systemClock) {
+function sensorsOf(broker: MosquittoAddress, clock = systemClock) {
   const sensors = sensorsConfig.parse({
-    door: { driver: 'command', kind: 'door', command: subscribeCommand('zigbee2mqtt/fridge-door') },
+    door: {
+      driver: 'command',
+      kind: 'door',
+      command: broker.subscribeCommand('zigbee2mqtt/fridge-door'),
+    },
     temperature: {
       driver: 'command',
       kind: 'temperature',
-      command: subscribeCommand('zigbee2mqtt/fridge-air'),
+      command: broker.subscribeCommand('zigbee2mqtt/fridge-air'),
     },
   })
   const simulation = simulationConfig.parse({})
