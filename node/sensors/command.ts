@@ -45,9 +45,6 @@ export function commandSensor(options: CommandOptions): Sensor {
       // The last thing it wrote is mostly why it ended.
       await stderrEnd
       if (!signal.aborted) throw new FridgeError('ERR_CLOSED', end)
-    } catch (error) {
-      // Stopping closes the output under the loop.
-      if (!signal.aborted) throw error
     } finally {
       signal.removeEventListener('abort', stop)
     }
@@ -65,7 +62,7 @@ export function commandSensor(options: CommandOptions): Sensor {
         if (event !== undefined) yield event
       }
     } catch (error) {
-      // Closed by us, since the program has long ended: how it ended says more.
+      // Closed by us, to stop it or since it has long ended: how it ended says more.
       if (errorCode(error) === 'ERR_STREAM_PREMATURE_CLOSE') return
       const code = error instanceof FridgeError ? error.code : 'ERR_PROTOCOL'
       throw new FridgeError(code, `${program}: ${errorMessage(error)}`, { cause: error })

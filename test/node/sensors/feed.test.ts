@@ -308,6 +308,29 @@ test('stopping ends every sensor, waits for it, tells nobody more and leaves no 
   await feeds[Symbol.asyncDispose]()
 })
 
+test('stopping waits for a sensor that takes its time to end', async t => {
+  const { promise: released, resolve: release } = Promise.withResolvers<void>()
+  const slow: Sensor = {
+    name: 'door',
+    kind: 'door',
+    async *events() {
+      yield { type: 'open', at: 1 }
+      await released
+    },
+  }
+  const { clock, feeds } = start([slow])
+  await clock.advance(0)
+  let isStopped = false
+  const stopping = (async () => {
+    await feeds[Symbol.asyncDispose]()
+    isStopped = true
+  })()
+  await clock.advance(0)
+  t.false(isStopped)
+  release()
+  await stopping
+})
+
 test('two sensors of one name are refused', t => {
   const sensors = [new Puppet('door', 'door'), new Puppet('door', 'door')]
   t.throws(() => startFeeds(sensors, { clock: new FakeClock(), random: () => 0 }), {

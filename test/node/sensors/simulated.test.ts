@@ -113,7 +113,7 @@ test('each command acts on the fridge and answers with a short text', async t =>
 test('a command takes effect from its own moment, not from the last reading', async t => {
   const { clock, fridge } = open()
   await clock.advance(3_600_000)
-  await fridge.actuator.powerOff()
+  await fridge.actuator.setTargetTemperature(-30)
   const { air } = fridge.state()
   t.true(Math.abs(air - 4) <= 0.5, String(air))
 })
