@@ -237,11 +237,11 @@ class Stream implements MuxStream {
   }
 
   end(): void {
-    this.#inner.end()
+    if (!this.#closed) this.#inner.end()
   }
 
   destroy(): void {
-    this.#inner.destroy()
+    if (!this.#closed) this.#inner.destroy()
   }
 
   #close(): void {

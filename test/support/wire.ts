@@ -67,7 +67,7 @@ export interface StockPair {
   /** What the stock packages wrote, joined. */
   readonly heard: () => string
   /** Resolves when neither end has anything more to say. */
-  quiet(): Promise<void>
+  readonly quiet: () => Promise<void>
 }
 
 /** Our end and one of the stock package, over memory that delivers on later turns. */
@@ -89,7 +89,8 @@ export function pairWithStock(
   })
   const deliver = (): boolean => {
     const texts = incoming.splice(0)
-    for (const text of texts) for (const chunk of chunking(Buffer.from(text))) ours.mux.receive(chunk)
+    for (const text of texts)
+      for (const chunk of chunking(Buffer.from(text))) ours.mux.receive(chunk)
     const lines = ours.sent.slice(delivered)
     delivered = ours.sent.length
     for (const line of lines) stock.write(line)
@@ -101,7 +102,7 @@ export function pairWithStock(
     heard: () => heard.join(''),
     quiet: async () => {
       // The packages put things off by one tick; two turns without a word mean silence.
-      for (let silent = 0; silent < 2; ) {
+      for (let silent = 0; silent < 2;) {
         await nextTurn()
         silent = deliver() ? 0 : silent + 1
       }
@@ -109,17 +110,32 @@ export function pairWithStock(
   }
 }
 
-/** Both ends ours. */
-export async function exchange(one: TestMux, other: TestMux): Promise<void> {
-  const sent = [0, 0]
-  for (let silent = 0; silent < 2; ) {
-    await nextTurn()
-    const fromOne = one.sent.slice(sent[0])
-    const fromOther = other.sent.slice(sent[1])
-    sent[0] = one.sent.length
-    sent[1] = other.sent.length
-    other.receive(fromOne.join(''))
-    one.receive(fromOther.join(''))
-    silent = fromOne.length + fromOther.length > 0 ? 0 : silent + 1
+/** Two ends of ours. */
+export interface Pair {
+  readonly one: TestMux
+  readonly other: TestMux
+  /** Resolves when neither end has anything more to say. */
+  readonly quiet: () => Promise<void>
+}
+
+export function pairOfOurs(one: TestMuxOptions = {}, other: TestMuxOptions = {}): Pair {
+  const ends = [new TestMux(one), new TestMux(other)] as const
+  const delivered: [number, number] = [0, 0]
+  const deliver = (from: 0 | 1, to: 0 | 1): boolean => {
+    const lines = ends[from].sent.slice(delivered[from])
+    delivered[from] = ends[from].sent.length
+    ends[to].receive(lines.join(''))
+    return lines.length > 0
+  }
+  return {
+    one: ends[0],
+    other: ends[1],
+    quiet: async () => {
+      for (let silent = 0; silent < 2;) {
+        await nextTurn()
+        const went = deliver(0, 1)
+        silent = deliver(1, 0) || went ? 0 : silent + 1
+      }
+    },
   }
 }
