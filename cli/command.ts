@@ -7,7 +7,7 @@ export interface CommandContext {
    * Wrap a command as commander wants it: runs it, prints the message and fix of a `FridgeError`
    * to stderr, and sets the exit status.
    */
-  action<A extends unknown[]>(
+  readonly action: <A extends unknown[]>(
     run: (...args: A) => Promise<ExitStatus>,
-  ): (...args: A) => Promise<void>
+  ) => (...args: A) => Promise<void>
 }

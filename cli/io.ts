@@ -14,9 +14,9 @@ export type ExitStatus = (typeof EXIT)[keyof typeof EXIT]
 /** All that a command may touch of the process it runs in; `main.ts` alone makes the real one. */
 export interface CommandIo {
   /** Print one line of data to stdout. */
-  out(line: string): void
+  readonly out: (line: string) => void
   /** Print one line of diagnostics to stderr. */
-  err(line: string): void
+  readonly err: (line: string) => void
   /** Whether stdout is a terminal: only then colours and progress. */
   readonly isTerminal: boolean
   readonly env: Readonly<Record<string, string | undefined>>
@@ -25,4 +25,6 @@ export interface CommandIo {
   /** Aborts at the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal
   readonly clock: Clock
+  /** The command line, without arguments, that runs this program again. */
+  readonly self: readonly [string, ...string[]]
 }

@@ -100,11 +100,12 @@ export class Server implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isStopping) return
     this.#isStopping = true
-    const { sessions, service, config } = this.#options
+    const { sessions, overlay, service, config } = this.#options
     const closed = new Promise<void>(resolve => {
       this.#tcp.close(() => resolve())
     })
     for (const session of Array.from(sessions.all())) session.leave()
+    await overlay[Symbol.asyncDispose]()
     using _deadline = service.clock.after(config.limits.drainMs, () => {
       for (const socket of this.#sockets) socket.destroy()
     })

@@ -1,0 +1,37 @@
+import type { Command } from 'commander'
+import type { CommandContext } from '../command.ts'
+import { addTargetOptions, type TargetOptions } from '../target.ts'
+import { runClientCall } from './client-call.ts'
+import { runClientWatch, type ClientWatchOptions } from './client-watch.ts'
+
+/** Add `fridge client …` to the program. */
+export function registerClient(program: Command, { io, action }: CommandContext): void {
+  const client = program.command('client').description('read sensors and call commands of any node')
+
+  const watch = client
+    .command('watch')
+    .description(
+      'print what the sensors say, and raise alarms; moves to another node when one is lost',
+    )
+    .option('--door-timeout <duration>', 'alarm when the door is open for longer, for example 30s')
+    .option('--max-temperature <celsius>', 'alarm when it is warmer')
+  addTargetOptions(watch, 'client')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ fridge client watch --door-timeout 30s --max-temperature 8',
+    )
+    .action(action((options: ClientWatchOptions) => runClientWatch(options, io)))
+
+  const call = client
+    .command('call')
+    .description('call a command: setTargetTemperature CELSIUS, defrost, powerOn, powerOff')
+    .argument('<command>')
+    .argument('[argument...]')
+  addTargetOptions(call, 'client')
+    .addHelpText('after', '\nExample:\n  $ fridge client call setTargetTemperature 5')
+    .action(
+      action((command: string, values: string[], options: TargetOptions) =>
+        runClientCall(command, values, options, io),
+      ),
+    )
+}

@@ -1,0 +1,38 @@
+import { pino } from 'pino'
+import { formatAddress } from '../../node/address.ts'
+import { loadConfig } from '../../node/config.ts'
+import { startNode } from '../../node/start.ts'
+import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+
+export interface NodeStartOptions {
+  readonly config?: string
+  readonly name?: string
+  readonly listen?: string
+  readonly advertise?: readonly string[]
+  readonly peer?: readonly string[]
+  readonly certs?: string
+  readonly data?: string
+  readonly logLevel?: string
+}
+
+/**
+ * Serve until the signal aborts. Says on the first line of stdout, once it serves,
+ * `fridge node NAME ready on HOST:PORT`; logs go to stderr.
+ */
+export async function runNodeStart(options: NodeStartOptions, io: CommandIo): Promise<ExitStatus> {
+  const { config: file, peer: peers, ...flags } = options
+  const config = await loadConfig({ file, env: io.env, flags: { ...flags, peers }, cwd: io.cwd })
+  const log = pino(
+    { level: config.logLevel, base: { node: config.name } },
+    { write: line => io.err(line.trimEnd()) },
+  )
+  await using node = await startNode(config, { log, clock: io.clock })
+  io.out(`fridge node ${node.name} ready on ${formatAddress(node.address)}`)
+  if (!io.signal.aborted) {
+    await new Promise(resolve => {
+      io.signal.addEventListener('abort', resolve, { once: true })
+    })
+  }
+  log.info('stopping')
+  return EXIT.done
+}

@@ -1,0 +1,46 @@
+import type { Command } from 'commander'
+import type { StatusReport } from '../../node/operator-service.ts'
+import type { CommandContext } from '../command.ts'
+import { formatDuration } from '../duration.ts'
+import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { count, formatTable } from '../table.ts'
+import { addTargetOptions, type TargetOptions } from '../target.ts'
+import { connectOperator } from '../operator.ts'
+
+/** Add `fridge status` to the program. */
+export function registerStatus(program: Command, { io, action }: CommandContext): void {
+  const command = program
+    .command('status')
+    .description('show every node: links, changes, clients; exit status 1 when one is out of reach')
+  addTargetOptions(command, 'operator').action(
+    action((options: TargetOptions) => runStatus(options, io)),
+  )
+}
+
+export async function runStatus(options: TargetOptions, io: CommandIo): Promise<ExitStatus> {
+  await using operator = await connectOperator(options, io)
+  const status = await operator.status()
+  const isWhole = status.nodes.every(({ reachable }) => reachable)
+  if (options.json === true) io.out(JSON.stringify(status))
+  else print(status, io)
+  return isWhole ? EXIT.done : EXIT.notDone
+}
+
+function print({ node, changes, subjects, aloneMs, nodes }: StatusReport, io: CommandIo): void {
+  io.out(
+    `${node} knows ${count(nodes.length, 'node')}, ${count(subjects, 'name')}, ${count(changes, 'change')}`,
+  )
+  if (aloneMs > 0 && nodes.length > 1)
+    io.out(`${node} has had no peer for ${formatDuration(aloneMs)}`)
+  const rows = nodes.map(one => [
+    one.name,
+    one.reachable ? 'up' : 'out of reach',
+    one.addresses.join(' '),
+    String(one.clients),
+    one.changes === changes ? String(one.changes) : `${one.changes} of ${changes}`,
+    one.links.join(' '),
+    one.version,
+  ])
+  const head = ['NODE', 'STATE', 'ADDRESS', 'CLIENTS', 'CHANGES', 'LINKS', 'VERSION']
+  for (const line of formatTable([head, ...rows])) io.out(line)
+}

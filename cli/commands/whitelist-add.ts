@@ -1,0 +1,45 @@
+import { FridgeError } from '../../node/errors.ts'
+import { isKeyId, parseSubject, roleOf } from '../../node/names.ts'
+import { readTerms, type Terms } from '../../node/whitelist/change.ts'
+import { parseDuration } from '../duration.ts'
+import type { CommandIo, ExitStatus } from '../io.ts'
+import { runChange, type WhitelistChangeOptions } from './whitelist-remove.ts'
+
+export interface WhitelistAddOptions extends WhitelistChangeOptions {
+  readonly sensor?: readonly string[]
+  readonly command?: readonly string[]
+  readonly key?: readonly string[]
+  readonly expiresIn?: string
+}
+
+/** Exit status: 0 every node that can be reached has applied it, 1 some are silent. */
+export async function runWhitelistAdd(
+  name: string,
+  options: WhitelistAddOptions,
+  io: CommandIo,
+): Promise<ExitStatus> {
+  const subject = parseSubject(name)
+  const terms = termsOf(options, io)
+  if (roleOf(subject) !== 'client' && Object.keys(terms).length > 0) {
+    throw new FridgeError('ERR_USAGE', `${subject} cannot be narrowed: only clients can`)
+  }
+  return runChange({ kind: 'grant', subject, terms }, options, io)
+}
+
+function termsOf({ sensor, command, key, expiresIn }: WhitelistAddOptions, io: CommandIo): Terms {
+  const keys = key?.map(text => {
+    const id = text.replaceAll(':', '').toLowerCase()
+    if (isKeyId(id)) return id
+    throw new FridgeError('ERR_USAGE', `${JSON.stringify(text)} is not the SHA-256 of a key`, {
+      fix: 'copy it from: fridge certs inspect FILE',
+    })
+  })
+  const terms = readTerms({
+    sensors: sensor,
+    commands: command,
+    keys,
+    expiresAt: expiresIn === undefined ? undefined : io.clock.now() + parseDuration(expiresIn),
+  })
+  if (typeof terms === 'string') throw new FridgeError('ERR_USAGE', terms)
+  return terms
+}

@@ -1,0 +1,79 @@
+import type { NodeConfirmation } from '../../node/confirmations.ts'
+import { FridgeError } from '../../node/errors.ts'
+import { displaySubject, parseSubject } from '../../node/names.ts'
+import { isReason } from '../../node/whitelist/change.ts'
+import { parseDuration } from '../duration.ts'
+import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { connectOperator, type ChangeWish, type CommittedChange } from '../operator.ts'
+import { count } from '../table.ts'
+import type { TargetOptions } from '../target.ts'
+
+/** What `add` and `remove` share. */
+export interface WhitelistChangeOptions extends TargetOptions {
+  readonly reason?: string
+  /** Default true. */
+  readonly wait?: boolean
+  readonly timeout?: string
+}
+
+const DEFAULT_WAIT_MS = 10_000
+
+/** Exit status: 0 every node that can be reached has applied it, 1 some are silent. */
+export async function runWhitelistRemove(
+  name: string,
+  options: WhitelistChangeOptions,
+  io: CommandIo,
+): Promise<ExitStatus> {
+  return runChange({ kind: 'revocation', subject: parseSubject(name) }, options, io)
+}
+
+/** Make a change, wait for the cluster, and show it node by node. */
+export async function runChange(
+  wish: ChangeWish,
+  options: WhitelistChangeOptions,
+  io: CommandIo,
+): Promise<ExitStatus> {
+  const waitMs = options.wait === false ? 0 : waitOf(options)
+  const json = options.json === true
+  await using operator = await connectOperator(options, io)
+  const done = wish.kind === 'grant' ? 'added' : 'removed'
+  const change = await operator.change(withReason(wish, options.reason), {
+    waitMs,
+    onConfirmed: confirmation => {
+      if (!json && waitMs > 0) io.out(formatConfirmation(confirmation))
+    },
+  })
+  if (json) {
+    const { outcome: _, ...rest } = change
+    io.out(
+      JSON.stringify({ subject: wish.subject, change: wish.kind, node: operator.node, ...rest }),
+    )
+  } else if (waitMs === 0)
+    io.out(`${displaySubject(wish.subject)} ${done} on ${operator.node}; the others follow`)
+  else summarize(`${displaySubject(wish.subject)} ${done}`, change, io)
+  return waitMs === 0 || change.silent.length === 0 ? EXIT.done : EXIT.notDone
+}
+
+function waitOf({ timeout }: WhitelistChangeOptions): number {
+  return timeout === undefined ? DEFAULT_WAIT_MS : parseDuration(timeout)
+}
+
+function withReason(wish: ChangeWish, reason: string | undefined): ChangeWish {
+  if (reason === undefined) return wish
+  if (isReason(reason)) return { ...wish, reason }
+  throw new FridgeError('ERR_USAGE', '--reason is not 1 to 500 characters of text')
+}
+
+function formatConfirmation({ node, afterMs, cut }: NodeConfirmation): string {
+  const cuts = cut === 0 ? '' : `, ${count(cut, 'connection')} cut`
+  return `  ${node} applied it after ${afterMs.toFixed(1)} ms${cuts}`
+}
+
+function summarize(what: string, change: CommittedChange, io: CommandIo): void {
+  const { confirmed, silent, unreachable } = change
+  io.out(`${what} on ${count(confirmed.length, 'node')}`)
+  if (silent.length > 0) io.err(`no word yet from ${silent.join(', ')}`)
+  if (unreachable.length > 0) {
+    io.err(`out of reach: ${unreachable.join(', ')}; will follow when back`)
+  }
+}

@@ -1,0 +1,38 @@
+#!/usr/bin/env node
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { systemClock } from '../node/clock.ts'
+import type { CommandIo } from './io.ts'
+import { runProgram } from './program.ts'
+
+// A reader that goes away (`| head`) is no failure of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
+
+/** Ctrl-C reaches us twice where npm passes on what the terminal has sent already. */
+const SAME_SIGNAL_MS = 500
+
+const stop = new AbortController()
+let stoppedAt = 0
+const onSignal = (): void => {
+  if (!stop.signal.aborted) stoppedAt = performance.now()
+  else if (performance.now() - stoppedAt > SAME_SIGNAL_MS) process.exit(130)
+  stop.abort()
+}
+process.on('SIGINT', onSignal)
+process.on('SIGTERM', onSignal)
+
+const io: CommandIo = {
+  out: line => void process.stdout.write(`${line}\n`),
+  err: line => void process.stderr.write(`${line}\n`),
+  isTerminal: process.stdout.isTTY,
+  env: process.env,
+  cwd: process.cwd(),
+  signal: stop.signal,
+  clock: systemClock,
+  self: [process.execPath, ...process.execArgv, fileURLToPath(import.meta.url)],
+}
+
+process.exitCode = await runProgram(process.argv.slice(2), io)

@@ -1,0 +1,122 @@
+import { FridgeError } from '../node/errors.ts'
+import type { NodeConnection } from '../node/client/node-connection.ts'
+import type { NodeConfirmation } from '../node/confirmations.ts'
+import type { Subject } from '../node/names.ts'
+import type { CommitReport, StatusReport, SubjectReport } from '../node/operator-service.ts'
+import type { Terms } from '../node/whitelist/change.ts'
+import type { CommandIo } from './io.ts'
+import { connectTarget, type TargetOptions } from './target.ts'
+
+/** What an operator asks for. */
+export type ChangeWish =
+  | {
+      readonly kind: 'grant'
+      readonly subject: Subject
+      readonly reason?: string
+      readonly terms: Terms
+    }
+  | { readonly kind: 'revocation'; readonly subject: Subject; readonly reason?: string }
+
+/** A change that was committed, with what is known of its way through the cluster. */
+export type CommittedChange = Extract<CommitReport, { outcome: 'committed' }>
+
+export interface ChangeOptions {
+  /** How long to wait for the other nodes, in milliseconds; 0 not at all. */
+  readonly waitMs: number
+  readonly onConfirmed?: (confirmation: NodeConfirmation) => void
+}
+
+/** How often a change is proposed anew when others change the same at the same time. */
+const MAX_ATTEMPTS = 10
+
+/** How long a node may take for anything beside waiting for others, in milliseconds. */
+const ANSWER_MS = 30_000
+
+/** One node, as an operator talks to it. What it answers is trusted as far as its certificate is. */
+export class OperatorConnection implements AsyncDisposable {
+  readonly #connection: NodeConnection
+
+  constructor(connection: NodeConnection) {
+    this.#connection = connection
+    if (!connection.remote.methods.has('propose')) {
+      throw new FridgeError(
+        'ERR_NOT_OPERATOR',
+        `${connection.address} does not take you for an operator`,
+        {
+          fix: 'use the certificate of an operator: fridge certs issue operator NAME, then --as NAME',
+        },
+      )
+    }
+  }
+
+  /** The node that was reached. */
+  get node(): string {
+    return this.#connection.node
+  }
+
+  /** Propose a change, and commit it at the place that the node gave it. */
+  async change(wish: ChangeWish, { waitMs, onConfirmed }: ChangeOptions): Promise<CommittedChange> {
+    let why = ''
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+      const text = await this.#call('propose', [wish])
+      const report = (await this.#call('commit', [text, waitMs], {
+        timeoutMs: ANSWER_MS + waitMs,
+        ...(onConfirmed && { onProgress: value => onConfirmed(value as NodeConfirmation) }),
+      })) as CommitReport
+      if (report.outcome === 'committed') return report
+      why = report.why
+    }
+    throw new FridgeError('ERR_CONFLICT', `the change was not accepted: ${why}`, {
+      fix: 'try again',
+    })
+  }
+
+  async *subjects(): AsyncIterable<SubjectReport> {
+    let after: Subject | null = null
+    for (;;) {
+      const page = (await this.#call('list', [after])) as SubjectReport[]
+      yield* page
+      const last = page.at(-1)
+      if (last === undefined) return
+      after = last.subject
+    }
+  }
+
+  async show(subject: Subject): Promise<SubjectReport> {
+    return (await this.#call('show', [subject])) as SubjectReport
+  }
+
+  async status(): Promise<StatusReport> {
+    return (await this.#call('status', [])) as StatusReport
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#connection[Symbol.asyncDispose]()
+  }
+
+  /** A connection that ended while we waited says itself why: that is the better error. */
+  async #call(
+    method: string,
+    values: readonly unknown[],
+    options: { timeoutMs?: number; onProgress?: (value: unknown) => void } = {},
+  ): Promise<unknown> {
+    try {
+      return await this.#connection.remote.call(method, values, {
+        timeoutMs: ANSWER_MS,
+        ...options,
+      })
+    } catch (error) {
+      if (error instanceof FridgeError && error.code === 'ERR_CLOSED')
+        throw await this.#connection.ended
+      throw error
+    }
+  }
+}
+
+/** Connect to the first node that answers, as an operator. */
+export async function connectOperator(
+  options: TargetOptions,
+  io: CommandIo,
+): Promise<OperatorConnection> {
+  return new OperatorConnection(await connectTarget(options, 'operator', io))
+}

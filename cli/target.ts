@@ -1,0 +1,75 @@
+import type { Command } from 'commander'
+import { parseAddress, type Address } from '../node/address.ts'
+import { connectAny } from '../node/client/failover.ts'
+import type { NodeConnection, NodeConnectionOptions } from '../node/client/node-connection.ts'
+import { DEFAULT_PORT } from '../node/config.ts'
+import { findCredentials, type Credentials } from '../node/credentials.ts'
+import { parseName, type Role } from '../node/names.ts'
+import { certificateFolder, type FolderOptions } from './commands/certs-options.ts'
+import type { CommandIo } from './io.ts'
+
+/** What every command takes that talks to a cluster. */
+export interface TargetOptions extends FolderOptions {
+  readonly node?: readonly string[] | undefined
+  readonly as?: string | undefined
+  readonly json?: boolean | undefined
+}
+
+/** Add the options of `TargetOptions` to a command. */
+export function addTargetOptions(command: Command, role: 'operator' | 'client'): Command {
+  return command
+    .option(
+      '--node <host:port>',
+      `a node; repeat for more, the first that answers serves (default 127.0.0.1:${DEFAULT_PORT}, or FRIDGE_NODE)`,
+      collect,
+    )
+    .option('--as <name>', `which ${role} to be (default the only one there is, or FRIDGE_AS)`)
+    .option('--certs <dir>', 'certificate folder (default ./certs, or FRIDGE_CERTS)')
+    .option('--json', 'print JSON')
+}
+
+export function collect(value: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), value]
+}
+
+/** The nodes that a person named, by `--node` or `FRIDGE_NODE`. @throws FridgeError `ERR_USAGE` */
+export function targetNodes({ node }: TargetOptions, { env }: CommandIo): Address[] {
+  const named =
+    node ??
+    env['FRIDGE_NODE']
+      ?.split(',')
+      .map(text => text.trim())
+      .filter(text => text !== '')
+  return (named ?? [`127.0.0.1:${DEFAULT_PORT}`]).map(parseAddress)
+}
+
+/** Who a person wants to be. @throws FridgeError with the command that mends it */
+export async function targetCredentials(
+  options: TargetOptions,
+  role: Role,
+  io: CommandIo,
+): Promise<Credentials> {
+  const as = options.as ?? io.env['FRIDGE_AS']
+  const credentials = await findCredentials(
+    {
+      dir: certificateFolder(options, io),
+      role,
+      name: as === undefined ? undefined : parseName(as),
+    },
+    { now: io.clock.now() },
+  )
+  for (const warning of credentials.warnings) io.err(`fridge: ${warning}`)
+  return credentials
+}
+
+/** Connect to the first node that answers. */
+export async function connectTarget(
+  options: TargetOptions,
+  role: Role,
+  io: CommandIo,
+  more: Pick<NodeConnectionOptions, 'onEvent'> = {},
+): Promise<NodeConnection> {
+  const nodes = targetNodes(options, io)
+  const credentials = await targetCredentials(options, role, io)
+  return connectAny(nodes, { ...more, credentials, clock: io.clock, signal: io.signal })
+}
