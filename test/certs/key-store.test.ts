@@ -20,19 +20,26 @@ async function mode(path: string): Promise<string> {
   return ((await stat(path)).mode & 0o777).toString(8)
 }
 
-test("a key is its owner's alone, its folders too, and a certificate is for all", async t => {
-  const { keyFile, certificateFile } = await files(t)
-  const mask = process.umask(0)
-  t.teardown(() => process.umask(mask))
-  await writePair({ keyFile, certificateFile }, first)
-  t.is(await mode(keyFile), '600')
-  t.is(await mode(certificateFile), '644')
-  t.is(await mode(dirname(keyFile)), '700')
-  t.is(await mode(dirname(dirname(keyFile))), '700')
-  t.is(await readFile(keyFile, 'utf8'), first.key)
-  t.is(await readFile(certificateFile, 'utf8'), first.certificate)
-  t.deepEqual(await readdir(dirname(keyFile)), ['certificate.pem', 'private-key.pem'])
-})
+// Serial: the mask belongs to the whole process.
+test.serial(
+  "a key is its owner's alone, whatever the mask, and a certificate is for all",
+  async t => {
+    const before = process.umask()
+    t.teardown(() => process.umask(before))
+    for (const mask of [0o000, 0o077]) {
+      process.umask(mask)
+      const { keyFile, certificateFile } = await files(t)
+      await writePair({ keyFile, certificateFile }, first)
+      t.is(await mode(keyFile), '600')
+      t.is(await mode(certificateFile), '644')
+      t.is(await mode(dirname(keyFile)), '700')
+      t.is(await mode(dirname(dirname(keyFile))), '700')
+      t.is(await readFile(keyFile, 'utf8'), first.key)
+      t.is(await readFile(certificateFile, 'utf8'), first.certificate)
+      t.deepEqual(await readdir(dirname(keyFile)), ['certificate.pem', 'private-key.pem'])
+    }
+  },
+)
 
 test('what is there stays without force, and both files are replaced with it', async t => {
   const pair = await files(t)

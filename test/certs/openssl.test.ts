@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { connect, createServer, TLSSocket, type ConnectionOptions } from 'node:tls'
 import { randomBytes, X509Certificate } from 'node:crypto'
@@ -279,6 +279,35 @@ test('attack: what openssl can put into names gives nobody a role', async t => {
     if (subject === undefined) t.throws(() => identityOf(raw), { code: 'ERR_CERTIFICATE' })
     else t.is<string, string>(identityOf(raw).subject, subject)
   }
+})
+
+test('attack: a client signs nobody, also when nothing in its certificate forbids it', async t => {
+  const [dir, below] = [await makeTestFolder(t), await makeTestFolder(t)]
+  await opensslAuthority(dir)
+  await opensslLeaf(dir, 'client')
+  await copyFile(join(dir, 'client.pem'), join(below, 'ca.pem'))
+  await copyFile(join(dir, 'client.key'), join(below, 'ca.key'))
+  const extensions = ['subjectAltName=URI:spiffe://fridge/operator/mallory']
+  await opensslLeaf(below, 'mallory', { extensions })
+  const files = filesIn(below, 'mallory')
+  const chain = await Promise.all([readFile(files.certificateFile), readFile(files.caFile)])
+  await writeFile(files.certificateFile, Buffer.concat(chain))
+  const refusal = { code: 'ERR_CERTIFICATE', message: /it is not signed by the authority/ }
+  await t.throwsAsync(loadCredentialFiles({ ...files, caFile: join(dir, 'ca.pem') }), refusal)
+  // Nor when somebody takes the client itself for an authority.
+  await t.throwsAsync(loadCredentialFiles(files), { ...refusal, message: /CA:TRUE is missing/ })
+})
+
+test('attack: an authority of the same name is not the same authority', async t => {
+  const [ours, theirs] = [await makeTestFolder(t), await makeTestFolder(t)]
+  await Promise.all([opensslAuthority(ours), opensslAuthority(theirs)])
+  // Without key identifiers, only the signature tells them apart.
+  await opensslLeaf(theirs, 'c1')
+  const files = { ...filesIn(theirs, 'c1'), caFile: join(ours, 'ca.pem') }
+  await t.throwsAsync(loadCredentialFiles(files), {
+    code: 'ERR_CERTIFICATE',
+    message: /it was signed by another authority of the same name/,
+  })
 })
 
 test('keys that openssl makes in its older forms are read', async t => {
