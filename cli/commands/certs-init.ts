@@ -44,7 +44,7 @@ export async function runCertsInit(options: CertsInitOptions, io: CommandIo): Pr
   // Both before either: no authority is replaced only to stop at the operator.
   const replaced = await isReplacing(authority, {
     force,
-    fix: `use it: fridge certs issue ROLE NAME${flag}; or start over with --force, and no certificate that it signed is trusted any more`,
+    fix: `fridge certs issue ROLE NAME${flag} uses it; --force starts over, and no certificate that it signed is trusted any more`,
   })
   await assertReplaceable(operator, { force })
 
