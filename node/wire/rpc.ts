@@ -43,14 +43,14 @@ export function serveRpc(
     const [answer, progress] = functions
     let answered = false
     const report = (value: unknown): void => {
-      if (progress !== undefined && !answered && !end.ended) end.call(progress, [value])
+      if (progress !== undefined && !answered) end.call(progress, [value])
     }
     const outcome: Answer =
       pending > maxPendingCalls
         ? [`more than ${maxPendingCalls} calls at once`]
         : await answerOf(async () => method(values, report, gone.signal))
     answered = true
-    if (end.ended) return
+    // Where the caller has gone meanwhile, nothing is sent.
     if (answer !== undefined) send(end, answer, outcome)
     for (const fn of functions) end.forget(fn)
   }

@@ -1,5 +1,6 @@
 import test from 'ava'
 import { CLIENT_LIMITS } from '../../node/wire/limits.ts'
+import { collectGarbage } from '../support/wire-garbage.ts'
 import { TestMux } from '../support/wire.ts'
 import { rpcLine, textLine, WireHost } from '../support/wire-host.ts'
 
@@ -56,17 +57,26 @@ test('a line without an end inside a sub-stream is refused after the cap', async
   }
 })
 
-test('20,000 calls are answered, each, and none is left pending', async t => {
+test('20,000 calls, one after another, are answered and leave nothing behind', async t => {
   const host = await WireHost.open()
-  for (let id = 0; id < 20_000; id += 1) {
-    host.receive(
-      rpcLine(`{"method":0,"arguments":["[Function]"],"callbacks":{"${id}":["0"]},"links":[]}`),
-    )
-    if (id % 20 === 0) await host.settle()
+  const makeCalls = async (first: number, past: number): Promise<number> => {
+    for (let id = first; id < past; id += 1) {
+      host.receive(
+        rpcLine(`{"method":0,"arguments":["[Function]"],"callbacks":{"${id}":["0"]},"links":[]}`),
+      )
+      if (id % 20 === 0) await host.settle()
+    }
+    await host.settle()
+    host.sent.length = 0
+    collectGarbage()
+    return process.memoryUsage().heapUsed
   }
-  await host.settle()
+  const before = await makeCalls(0, 2_000)
+  const after = await makeCalls(2_000, 22_000)
   t.deepEqual(host.refusals, [])
-  t.is(host.calls, 20_000)
+  t.is(host.calls, 22_000)
+  // The stock package keeps about 390 bytes a call.
+  t.true((after - before) / 20_000 < 100, `${(after - before) / 20_000} bytes a call`)
 })
 
 test('a burst of calls is answered with errors past the limit, and the connection lives', async t => {

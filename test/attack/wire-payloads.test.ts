@@ -39,6 +39,13 @@ const PAYLOADS: [layer: WireLayer, title: string, payload: Payload][] = [
   ['mux', 'new with a meta that is no string', frame(['1', 'new', { meta: ['rpc'], opts: OPTS }])],
   ['mux', 'new with a long meta', frame(['1', 'new', { meta: 'x'.repeat(65), opts: OPTS }])],
   ['mux', 'new with more options', frame(['1', 'new', { meta: 'rpc', opts: { ...OPTS, x: 1 } }])],
+  [
+    'mux',
+    'new with an id of Object.prototype',
+    frame(['toString', 'new', { meta: 'rpc', opts: OPTS }]),
+  ],
+  ['mux', 'new with the id __proto__', frame(['__proto__', 'new', { meta: 'rpc', opts: OPTS }])],
+  ['mux', 'new with an empty id', frame(['', 'new', { meta: 'rpc', opts: OPTS }])],
   ['mux', 'new of a stream that is open', frame(['a1', 'new', { meta: 'rpc', opts: OPTS }])],
   [
     'mux',
@@ -77,6 +84,7 @@ const PAYLOADS: [layer: WireLayer, title: string, payload: Payload][] = [
     'a path into null',
     rpcLine('{"method":0,"arguments":[null],"callbacks":{"0":["0","a"]}}'),
   ],
+  ['rpc', 'methods announced twice', rpcLine('{"method":"methods","arguments":[{}]}').repeat(2)],
   ['rpc', 'a link to null', rpcLine('{"method":0,"arguments":[],"links":[null]}')],
   ['rpc', 'links that are an object', rpcLine('{"method":0,"arguments":[],"links":{"forEach":1}}')],
   ['rpc', 'a cull of an object', rpcLine('{"method":"cull","arguments":{"forEach":1}}')],

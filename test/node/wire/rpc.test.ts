@@ -1,10 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { CLIENT_LIMITS, NODE_LIMITS } from '../../../node/wire/limits.ts'
 import { connectRpc, serveRpc, type RpcMethod, type RpcRemote } from '../../../node/wire/rpc.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
+import { collectGarbage } from '../../support/wire-garbage.ts'
 import { pairOfOurs, pairWithStock, type Pair, type StockPair } from '../../support/wire.ts'
 import { stockDnode, type StockMethods } from '../../support/wire-stock.ts'
 
@@ -227,8 +226,10 @@ test('progress comes before the answer and not after it', async t => {
   const answer = remote.call('remove', ['x'], { onProgress: value => heard.push(value) })
   await pair.quiet()
   t.deepEqual(await answer, ['x'])
+  const before = pair.other.sent.length
   report?.({ node: 'late' })
   await pair.quiet()
+  t.is(pair.other.sent.length, before)
   t.deepEqual(heard, [{ node: 'a' }, { node: 'b' }])
 })
 
@@ -369,8 +370,6 @@ test('a method learns that its caller has gone, and its answer is dropped', asyn
 })
 
 test('a completed call leaves nothing behind at the caller', async t => {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
   const { pair, remote } = await serveOurs({ echo })
   const makeCall = async (): Promise<WeakRef<object>> => {
     const onProgress = (): void => {}
@@ -381,7 +380,7 @@ test('a completed call leaves nothing behind at the caller', async t => {
   }
   const passed = await makeCall()
   await nextTurn()
-  collect()
+  collectGarbage()
   t.is(passed.deref(), undefined)
 })
 
