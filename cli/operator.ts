@@ -1,11 +1,16 @@
+import { createPrivateKey } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import { connectAny } from '../node/client/failover.ts'
+import type { Credentials } from '../node/credentials.ts'
 import { FridgeError } from '../node/errors.ts'
 import type { NodeConnection } from '../node/client/node-connection.ts'
 import type { NodeConfirmation } from '../node/confirmations.ts'
-import type { Subject } from '../node/names.ts'
+import type { Name, Subject } from '../node/names.ts'
 import type { CommitReport, StatusReport, SubjectReport } from '../node/operator-service.ts'
-import type { Terms } from '../node/whitelist/change.ts'
+import { parseChange, type Terms } from '../node/whitelist/change.ts'
+import { signText } from '../node/whitelist/signature.ts'
 import type { CommandIo } from './io.ts'
-import { connectTarget, type TargetOptions } from './target.ts'
+import { targetCredentials, targetNodes, type TargetOptions } from './target.ts'
 
 /** What an operator asks for. */
 export type ChangeWish =
@@ -35,9 +40,13 @@ const ANSWER_MS = 30_000
 /** One node, as an operator talks to it. What it answers is trusted as far as its certificate is. */
 export class OperatorConnection implements AsyncDisposable {
   readonly #connection: NodeConnection
+  readonly #credentials: Credentials
+  readonly #now: () => number
 
-  constructor(connection: NodeConnection) {
+  constructor(connection: NodeConnection, credentials: Credentials, now: () => number) {
     this.#connection = connection
+    this.#credentials = credentials
+    this.#now = now
     if (!connection.remote.methods.has('propose')) {
       throw new FridgeError(
         'ERR_NOT_OPERATOR',
@@ -59,7 +68,8 @@ export class OperatorConnection implements AsyncDisposable {
     let why = ''
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       const text = await this.#call('propose', [wish])
-      const report = (await this.#call('commit', [text, waitMs], {
+      const signature = this.#sign(text, wish)
+      const report = (await this.#call('commit', [text, signature, waitMs], {
         timeoutMs: ANSWER_MS + waitMs,
         ...(onConfirmed && { onProgress: value => onConfirmed(value as NodeConfirmation) }),
       })) as CommitReport
@@ -94,6 +104,21 @@ export class OperatorConnection implements AsyncDisposable {
     await this.#connection[Symbol.asyncDispose]()
   }
 
+  /** Sign what the node proposed, if it is what was asked for. The key stays on this machine. */
+  #sign(text: unknown, wish: ChangeWish): string {
+    const objection = objectionToProposal(text, wish, this.#credentials.identity.name, this.#now())
+    if (objection !== undefined) {
+      throw new FridgeError(
+        'ERR_PROTOCOL',
+        `${this.node} proposes what was not asked for: ${objection}`,
+        {
+          fix: 'use another node, and look into that one',
+        },
+      )
+    }
+    return signText(createPrivateKey(this.#credentials.key), 'change', text as string)
+  }
+
   /** A connection that ended while we waited says itself why: that is the better error. */
   async #call(
     method: string,
@@ -118,5 +143,33 @@ export async function connectOperator(
   options: TargetOptions,
   io: CommandIo,
 ): Promise<OperatorConnection> {
-  return new OperatorConnection(await connectTarget(options, 'operator', io))
+  const credentials = await targetCredentials(options, 'operator', io)
+  const connection = await connectAny(targetNodes(options, io), {
+    credentials,
+    clock: io.clock,
+    signal: io.signal,
+  })
+  return new OperatorConnection(connection, credentials, () => io.clock.now())
+}
+
+/** How far the clocks of an operator's machine and of a node may be apart, in milliseconds. */
+const MAX_SKEW_MS = 10 * 60_000
+
+/** Why a proposed text is not the change that was wished for. A node might be stolen. */
+function objectionToProposal(
+  text: unknown,
+  wish: ChangeWish,
+  operator: Name,
+  now: number,
+): string | undefined {
+  const parsed = parseChange(text)
+  if (!parsed.ok) return parsed.why
+  const { change } = parsed
+  if (change.kind !== wish.kind || change.subject !== wish.subject) return 'another change'
+  if (change.operator !== operator) return 'a change of another operator'
+  if (change.reason !== wish.reason) return 'another reason'
+  if (Math.abs(change.at - now) > MAX_SKEW_MS) return 'a change of another time; compare the clocks'
+  const terms = change.kind === 'grant' ? change.terms : {}
+  const wished = wish.kind === 'grant' ? wish.terms : {}
+  return isDeepStrictEqual(terms, wished) ? undefined : 'other terms'
 }

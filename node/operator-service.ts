@@ -3,13 +3,11 @@ import type { Clock } from './clock.ts'
 import { FridgeError } from './errors.ts'
 import type { Member } from './gossip/member.ts'
 import type { Members } from './gossip/members.ts'
-import type { Identity } from './identity.ts'
 import { isSubject, nodeOf, type Name, type Source, type Subject } from './names.ts'
 import type { Sessions } from './sessions.ts'
 import {
   encodeChange,
   isReason,
-  parseChange,
   readTerms,
   type ChangeRequest,
   type Grant,
@@ -17,6 +15,8 @@ import {
 } from './whitelist/change.ts'
 import type { SubjectState } from './whitelist/merge.ts'
 import type { Replica } from './whitelist/replica.ts'
+import { isSignature } from './whitelist/signature.ts'
+import type { Signer } from './whitelist/signers.ts'
 import type { RpcMethod } from './wire/rpc.ts'
 
 /** One subject as operators are shown it. */
@@ -77,7 +77,7 @@ const MAX_PAGE = 500
 const MAX_WAIT_MS = 10 * 60_000
 
 export interface OperatorServiceOptions {
-  readonly operator: Identity
+  readonly operator: Signer
   readonly replica: Replica
   readonly members: Members
   readonly sessions: Sessions
@@ -92,18 +92,17 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
   return new Map<string, RpcMethod>([
     [
       'propose',
-      async ([request]) => encodeChange(replica.propose(asRequest(request, operator.name))),
+      async ([request]) =>
+        encodeChange(replica.propose(asRequest(request, operator.identity.name))),
     ],
     [
       'commit',
-      async ([text, waitMs], progress): Promise<CommitReport> => {
-        if (typeof text !== 'string' || !isDuration(waitMs)) throw malformed('commit')
-        const parsed = parseChange(text)
-        if (parsed.ok && parsed.change.operator !== operator.name) {
-          throw new FridgeError('ERR_REFUSED', 'the change names another operator')
+      async ([text, signature, waitMs], progress): Promise<CommitReport> => {
+        if (typeof text !== 'string' || !isSignature(signature) || !isDuration(waitMs)) {
+          throw malformed('commit')
         }
         const committedAt = clock.monotonic()
-        const commit = replica.commit(text)
+        const commit = await replica.commit(text, operator, signature)
         if (commit.outcome === 'again') return commit
         const { source, sequence } = commit.entry.change
         const proof = await awaitConfirmations(

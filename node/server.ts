@@ -12,12 +12,13 @@ import { HandshakeLimit } from './handshake-limit.ts'
 import type { Identity } from './identity.ts'
 import type { Log } from './log.ts'
 import { OperatorSession } from './operator-session.ts'
+import { chainOf, type Signer, type Signers } from './whitelist/signers.ts'
 import { explain, type Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
-import { ALPN, peerOf, tlsOptions } from './transport.ts'
+import { ALPN, chainOfPeer, peerOf, tlsOptions } from './transport.ts'
 import { Connection, type Ending } from './wire/connection.ts'
 import { Control, CONTROL_STREAM } from './wire/control.ts'
-import { CLIENT_LIMITS, type WireLimits } from './wire/limits.ts'
+import { CLIENT_LIMITS, PEER_LIMITS, type WireLimits } from './wire/limits.ts'
 import type { RpcMethod } from './wire/rpc.ts'
 
 export interface ServerOptions {
@@ -27,7 +28,8 @@ export interface ServerOptions {
   readonly sessions: Sessions
   readonly overlay: Overlay
   readonly log: Log
-  readonly operatorMethods: (operator: Identity) => ReadonlyMap<string, RpcMethod>
+  readonly signers: Signers
+  readonly operatorMethods: (operator: Signer) => ReadonlyMap<string, RpcMethod>
   /** Resolves when the list is as fresh as it can be had: nobody is admitted before. */
   readonly gate: Promise<void>
 }
@@ -191,6 +193,10 @@ export class Server implements AsyncDisposable {
       return void socket.end()
     }
     const session = this.#open(socket, identity, dialect, admission.rights)
+    if (typeof session === 'string') {
+      log.warn({ subject, reason: session }, 'refused')
+      return this.#refuse(socket, dialect, 'refused', session)
+    }
     sessions.add(session, admission.until)
     log.info(
       { subject, dialect, address: socket.remoteAddress, resumed: socket.isSessionReused() },
@@ -198,16 +204,30 @@ export class Server implements AsyncDisposable {
     )
   }
 
-  #open(socket: TLSSocket, identity: Identity, dialect: Dialect, rights: Rights): Session {
-    const { service, operatorMethods } = this.#options
+  /** @returns the session, or why it cannot be */
+  #open(socket: TLSSocket, identity: Identity, dialect: Dialect, rights: Rights): Session | string {
+    const { service, signers, operatorMethods } = this.#options
     const limits = this.#limits
     const onEnd = (session: Session, ending: Ending): void => this.#ended(session, ending)
     if (identity.role === 'client') {
       return new ClientSession({ socket, identity, dialect, rights, service, limits, onEnd })
     }
     const { node, version, clock } = service
-    const methods = operatorMethods(identity)
-    return new OperatorSession({ socket, identity, node, version, methods, limits, clock, onEnd })
+    // Every node that takes a change of this operator will need the certificate.
+    const signer = signers.learn(chainOf(chainOfPeer(socket)))
+    if (typeof signer === 'string') return signer
+    const methods = operatorMethods(signer)
+    return new OperatorSession({
+      socket,
+      identity,
+      node,
+      version,
+      methods,
+      // The revocation of an operator or a node names every source there is.
+      limits: { ...limits, maxLineBytes: PEER_LIMITS.maxLineBytes },
+      clock,
+      onEnd,
+    })
   }
 
   #ended(session: Session, ending: Ending): void {

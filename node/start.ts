@@ -1,10 +1,11 @@
-import { randomBytes } from 'node:crypto'
+import { createPrivateKey, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { formatAddress, type Address } from './address.ts'
 import { systemClock, type Clock, type Random } from './clock.ts'
 import type { NodeConfig } from './config.ts'
+import { parseCertificates } from './certificate-chain.ts'
 import { loadCredentials } from './credentials.ts'
-import { errorMessage } from './errors.ts'
+import { errorMessage, FridgeError } from './errors.ts'
 import { FanOut } from './fan-out.ts'
 import type { Confirmation } from './gossip/member.ts'
 import { Members } from './gossip/members.ts'
@@ -20,6 +21,7 @@ import { Sessions } from './sessions.ts'
 import { dialNode } from './transport.ts'
 import { VERSION } from './version.ts'
 import { Replica, type Applied } from './whitelist/replica.ts'
+import { chainOf, Signers } from './whitelist/signers.ts'
 import { openSqliteStore } from './whitelist/sqlite-store.ts'
 
 export interface StartOptions {
@@ -64,9 +66,20 @@ export async function startNode(
   const store = stack.use(openSqliteStore(join(config.data, DATABASE_FILE)))
   // A new source each run: no restored backup and no lost disk can lead to a place given twice.
   const source = sourceOf(name, randomBytes(8).toString('hex'))
+  const signers = new Signers({
+    store,
+    trustDomain: credentials.identity.trustDomain,
+    authorities: () => parseCertificates(credentials.ca, credentials.files.caFile),
+  })
+  const signer = signers.learn(
+    chainOf(parseCertificates(credentials.certificate, credentials.files.certificateFile)),
+  )
+  if (typeof signer === 'string') throw new FridgeError('ERR_CERTIFICATE', signer)
   const replica = new Replica({
     source,
     store,
+    signers,
+    self: { signer, key: createPrivateKey(credentials.key) },
     clock,
     onStoreFailure: error =>
       log.error({ reason: errorMessage(error) }, 'cannot store changes of peers'),
@@ -113,6 +126,7 @@ export async function startNode(
     credentials,
     sessions,
     overlay,
+    signers,
     log,
     gate: gate.promise,
     service: {

@@ -1,5 +1,7 @@
+import type { X509Certificate } from 'node:crypto'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { readAddress } from './address.ts'
+import { isSelfSigned } from './certificate-chain.ts'
 import type { Credentials } from './credentials.ts'
 import { FridgeError } from './errors.ts'
 import type { Dialed } from './gossip/overlay.ts'
@@ -10,6 +12,9 @@ export const ALPN = 'fridge/1'
 
 /** How long a dial may take, in milliseconds. */
 const DIAL_MS = 10_000
+
+/** The longest chain that is followed. */
+const MAX_CHAIN = 4
 
 /** What both ends of every connection present and demand. */
 export function tlsOptions({
@@ -28,6 +33,18 @@ export function peerOf(socket: TLSSocket): Identity {
   const certificate = socket.getPeerX509Certificate()
   if (certificate === undefined) throw new FridgeError('ERR_CERTIFICATE', 'it shows no certificate')
   return identityOf(certificate.raw)
+}
+
+/** The certificate of the other end and the intermediates that it showed, without the root. */
+export function chainOfPeer(socket: TLSSocket): X509Certificate[] {
+  const chain: X509Certificate[] = []
+  let at = socket.getPeerX509Certificate()
+  while (at !== undefined && chain.length < MAX_CHAIN) {
+    if (chain.length > 0 && isSelfSigned(at)) break
+    chain.push(at)
+    at = at.issuerCertificate
+  }
+  return chain
 }
 
 /**

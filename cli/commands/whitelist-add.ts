@@ -19,10 +19,17 @@ export async function runWhitelistAdd(
   io: CommandIo,
 ): Promise<ExitStatus> {
   const subject = parseSubject(name)
-  const terms = termsOf(options, io)
-  if (roleOf(subject) !== 'client' && Object.keys(terms).length > 0) {
-    throw new FridgeError('ERR_USAGE', `${subject} cannot be narrowed: only clients can`)
+  if (roleOf(subject) !== 'client') {
+    const role = roleOf(subject)
+    throw new FridgeError(
+      'ERR_USAGE',
+      `${subject} needs no grant, and a revoked ${role} stays out`,
+      {
+        fix: `give it a new name: fridge certs issue ${role} NAME`,
+      },
+    )
   }
+  const terms = termsOf(options, io)
   return runChange({ kind: 'grant', subject, terms }, options, io)
 }
 

@@ -70,6 +70,19 @@ export abstract class GossipDocument extends Scuttlebutt {
   /** At most `limit` updates after `clock`, in causal order. */
   protected abstract updatesAfter(clock: ReadonlyMap<Source, number>, limit: number): Update[]
 
+  /**
+   * What a peer must have had before it can take an update: frames by a key, each sent once a
+   * link, in band, so that they are there in time.
+   */
+  protected attachmentsOf(_update: Update): Iterable<readonly [key: string, frame: object]> {
+    return []
+  }
+
+  /** Take such a frame from a peer. @returns why it is refused, `undefined` if it is not one */
+  protected takeAttachment(_frame: object): { refused?: string } | undefined {
+    return undefined
+  }
+
   /** Record an update that holds, and pass it on to every peer that lacks it. */
   protected publish(update: Update): void {
     this.sources[update[2]] = update[1]
@@ -105,7 +118,18 @@ export abstract class GossipDocument extends Scuttlebutt {
       ended = true
       inner.destroy()
     }
-    inner.on('data', (frame: unknown) => stream.send(frame))
+    const attached = new Set<string>()
+    const send = (frame: unknown): void => {
+      if (Array.isArray(frame)) {
+        for (const [key, attachment] of this.attachmentsOf(frame as Update)) {
+          if (attached.has(key)) continue
+          attached.add(key)
+          stream.send(attachment)
+        }
+      }
+      stream.send(frame)
+    }
+    inner.on('data', send)
     inner.on('error', () => refuse('the gossip stream failed'))
     inner.on('synced', () => stream.onSynced())
     inner.resume()
@@ -132,7 +156,7 @@ export abstract class GossipDocument extends Scuttlebutt {
         if (updates.length < PAGE) break
         for (const update of updates) {
           peerHas(update[2], update[1])
-          stream.send(update)
+          send(update)
         }
         await stream.drained()
         if (ended) return
@@ -156,6 +180,12 @@ export abstract class GossipDocument extends Scuttlebutt {
           if (problem !== undefined) return refuse(problem)
           peerHas(update[2], update[1])
           return hand(update)
+        }
+        const taken =
+          typeof frame === 'object' && frame !== null ? this.takeAttachment(frame) : undefined
+        if (taken !== undefined) {
+          if (taken.refused !== undefined) refuse(taken.refused)
+          return undefined
         }
         const digest = asDigest(frame)
         if (typeof digest === 'string') return refuse(digest)

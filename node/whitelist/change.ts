@@ -4,6 +4,7 @@ import {
   isName,
   isSource,
   isSubject,
+  roleOf,
   type KeyId,
   type Name,
   type Source,
@@ -54,6 +55,12 @@ export interface Grant extends ChangeBase {
 /** Shuts a subject out. Its place is its mark. */
 export interface Revocation extends ChangeBase {
   readonly kind: 'revocation'
+  /**
+   * For an operator or a node: how far each source had been heard where the revocation was
+   * accepted, its own place included. What that operator signed, or that node accepted, beyond
+   * these places is void.
+   */
+  readonly upTo?: Seen
 }
 
 export type Change = Grant | Revocation
@@ -66,9 +73,9 @@ export type ChangeRequest =
 /** Limits of one change (PROTOCOL.md, "Changes"). */
 export const CHANGE_LIMITS = {
   /** Longest canonical text, in UTF-16 units. */
-  maxText: 32_768,
+  maxText: 1_048_576,
   maxReason: 500,
-  maxSeen: 1_024,
+  maxSeen: 20_000,
   maxTerms: 64,
 } as const
 
@@ -98,6 +105,8 @@ export function encodeChange(change: Change): string {
     if (commands !== undefined) fields['commands'] = commands
     if (keys !== undefined) fields['keys'] = keys
     if (expiresAt !== undefined) fields['expiresAt'] = expiresAt
+  } else if (change.upTo !== undefined) {
+    fields['upTo'] = Object.fromEntries([...change.upTo].sort(bySource))
   }
   return JSON.stringify(fields)
 }
@@ -153,8 +162,16 @@ export function readChange(text: string): Change | string {
     at,
     ...(reason === undefined ? {} : { reason }),
   }
-  if (kind === 'revocation') return { kind, ...base }
+  const isClient = roleOf(subject) === 'client'
+  if (kind === 'revocation') {
+    if (isClient) return { kind, ...base }
+    const upTo = readSeen(fields['upTo'])
+    if (upTo === undefined) return 'a revocation does not say up to where'
+    if (upTo.get(source) !== sequence) return 'a revocation does not stand at its own place'
+    return { kind, ...base, upTo }
+  }
   if (kind !== 'grant') return 'a change is of an unknown kind'
+  if (!isClient) return 'only clients are granted anything'
   const seen = readSeen(fields['seen'])
   if (seen === undefined) return 'a grant has no valid list of what it has seen'
   if ((seen.get(source) ?? 0) >= sequence) return 'a grant has seen its own future'
@@ -242,8 +259,18 @@ export function isReason(value: unknown): value is string {
   )
 }
 
+/** Whose signatures stand under an entry, by the fingerprints of their certificates. */
+export interface EntrySignatures {
+  readonly operatorCertificate: string
+  /** The operator's, over the text of the change. */
+  readonly operatorSignature: string
+  readonly nodeCertificate: string
+  /** The accepting node's, over the hash of the entry. */
+  readonly nodeSignature: string
+}
+
 /** One change as it is stored and sent: its text, and the hash that links it to the one before. */
-export interface Entry {
+export interface Entry extends EntrySignatures {
   readonly change: Change
   /** Canonical text of the change. */
   readonly text: string
@@ -259,10 +286,4 @@ export interface Entry {
  */
 export function entryHash(previous: string, text: string): string {
   return createHash('sha256').update(previous).update('\n').update(text).digest('base64url')
-}
-
-/** Link a change behind the entry with the hash `previous`. */
-export function linkEntry(change: Change, previous: string): Entry {
-  const text = encodeChange(change)
-  return { change, text, previous, hash: entryHash(previous, text) }
 }

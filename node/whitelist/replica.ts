@@ -1,19 +1,15 @@
+import type { KeyObject } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { FridgeError } from '../errors.ts'
 import { GossipDocument, type DocumentStream, type Update } from '../gossip/document.ts'
-import { displaySubject, type Source } from '../names.ts'
+import { displaySubject, nodeOf, subjectOf, type Source } from '../names.ts'
 import { entryHash, parseChange, type Change, type ChangeRequest, type Entry } from './change.ts'
 import { seenOf } from './merge.ts'
+import { signText, verifyText } from './signature.ts'
+import { objectionTo, type Signer, type Signers } from './signers.ts'
 import type { ChangeStore } from './store.ts'
+import { asUpdate, openUpdate, problemOfValue, type UpdateValue } from './update.ts'
 import { Whitelist } from './whitelist.ts'
-
-/** What one update carries beside its place (PROTOCOL.md, "Updates"). */
-interface UpdateValue {
-  /** The canonical text of the change. */
-  readonly change: string
-  /** The hash of the entry before it. */
-  readonly previous: string
-}
 
 /** An entry that this replica has just made durable and merged. */
 export interface Applied {
@@ -28,7 +24,8 @@ export type Commit = { outcome: 'committed'; entry: Entry } | { outcome: 'again'
 /** How far the clock of an operator's machine and a node's may be apart at a commit. */
 const MAX_COMMIT_AGE_MS = 10 * 60_000
 
-const HASH = /^[A-Za-z0-9_-]{43}$/
+/** Updates checked at a time: what lies between two looks at everything else. */
+const BATCH = 256
 
 interface Waiting {
   readonly update: Update
@@ -40,6 +37,9 @@ export interface ReplicaOptions {
   /** The source that numbers the changes accepted here: never used before. */
   readonly source: Source
   readonly store: ChangeStore
+  readonly signers: Signers
+  /** This node's own certificate, known to `signers`, and its private key. */
+  readonly self: { readonly signer: Signer; readonly key: KeyObject }
   readonly clock: Clock
   /** Called when the store cannot take a peer's changes. */
   readonly onStoreFailure?: (error: unknown) => void
@@ -47,30 +47,30 @@ export interface ReplicaOptions {
 
 /**
  * The whitelist of one node: the one replica that gossips, over the store that outlives it.
- * Nothing is merged, acted on or passed on before it is durable here.
+ * Nothing is merged, acted on or passed on before both signatures hold and it is durable here.
  */
 export class Replica extends GossipDocument {
-  readonly #whitelist = new Whitelist()
+  readonly #options: ReplicaOptions
   readonly #store: ChangeStore
+  readonly #signers: Signers
   readonly #clock: Clock
-  readonly #onStoreFailure: (error: unknown) => void
   readonly #listeners = new Set<(applied: readonly Applied[]) => void>()
+  #whitelist: Whitelist
   #inbox: Waiting[] = []
   #draining: Promise<void> | undefined
 
   /** @throws FridgeError `ERR_DATABASE_CORRUPT` when the store does not hold a consistent log */
-  constructor({ source, store, clock, onStoreFailure }: ReplicaOptions) {
-    super(source)
-    this.#store = store
-    this.#clock = clock
-    this.#onStoreFailure = onStoreFailure ?? (() => {})
-    for (const entry of store.entries()) {
-      this.#whitelist.merge(entry)
-      this.sources[entry.change.source] = entry.change.sequence
-    }
+  constructor(options: ReplicaOptions) {
+    super(options.source)
+    this.#options = options
+    this.#store = options.store
+    this.#signers = options.signers
+    this.#clock = options.clock
+    this.#whitelist = buildWhitelist(options.store)
+    for (const [source, sequence] of this.#whitelist.clock()) this.sources[source] = sequence
   }
 
-  get whitelist(): Omit<Whitelist, 'merge'> {
+  get whitelist(): Omit<Whitelist, 'merge' | 'withdraw'> {
     return this.#whitelist
   }
 
@@ -96,12 +96,12 @@ export class Replica extends GossipDocument {
   }
 
   /**
-   * Commit the canonical text of a change proposed here. `again` when its place was taken or
-   * its subject changed since: propose anew.
-   * @throws FridgeError `ERR_PROTOCOL` when it is none of ours, `ERR_DATABASE` when it cannot be
-   *   made durable: then nothing of it is there
+   * Commit the canonical text of a change proposed here, signed by its operator. `again` when
+   * its place was taken or its subject changed since: propose anew.
+   * @throws FridgeError `ERR_PROTOCOL` when it is none of ours, `ERR_REFUSED` when its signer may
+   *   not make it, `ERR_DATABASE` when it cannot be made durable: then nothing of it is there
    */
-  commit(text: string): Commit {
+  async commit(text: string, operator: Signer, operatorSignature: string): Promise<Commit> {
     const parsed = parseChange(text)
     if (!parsed.ok) throw new FridgeError('ERR_PROTOCOL', `cannot commit: ${parsed.why}`)
     const { change } = parsed
@@ -111,17 +111,28 @@ export class Replica extends GossipDocument {
     if (Math.abs(this.#clock.now() - change.at) > MAX_COMMIT_AGE_MS) {
       return { outcome: 'again', why: 'it was proposed too long ago' }
     }
+    const objection = objectionTo(operator, 'operator', change.operator, this.#clock.now())
+    if (objection !== undefined) throw new FridgeError('ERR_REFUSED', objection)
+    if (!(await verifyText(operator.key, 'change', text, operatorSignature))) {
+      throw new FridgeError('ERR_REFUSED', 'the signature of the operator does not hold')
+    }
+    // From here to the end nothing else happens in between.
+    this.#assertStanding(change)
+    const { signer, key } = this.#options.self
     const previous = this.#whitelist.headHash(this.id)
-    const entry: Entry = { change, text, previous, hash: entryHash(previous, text) }
-    if (this.#whitelist.fit(entry) !== 'next') {
-      return { outcome: 'again', why: 'its place has been taken' }
+    const hash = entryHash(previous, text)
+    const entry: Entry = {
+      change,
+      text,
+      previous,
+      hash,
+      operatorCertificate: operator.identity.fingerprint,
+      operatorSignature,
+      nodeCertificate: signer.identity.fingerprint,
+      nodeSignature: signText(key, 'entry', hash),
     }
-    if (change.kind === 'grant') {
-      const seen = seenOf(this.#whitelist.state(change.subject))
-      if (seen.size !== change.seen.size || [...seen].some(([s, n]) => change.seen.get(s) !== n)) {
-        return { outcome: 'again', why: `${displaySubject(change.subject)} was changed meanwhile` }
-      }
-    }
+    const stale = this.#whyAgain(entry)
+    if (stale !== undefined) return { outcome: 'again', why: stale }
     this.#store.append([entry])
     this.#whitelist.merge(entry)
     this.#announce([{ entry, receivedAt: this.#clock.monotonic() }])
@@ -129,22 +140,24 @@ export class Replica extends GossipDocument {
   }
 
   protected override problemOf([value, , , ...rest]: Update): string | undefined {
-    if (rest.length > 0) return 'an update has too many fields'
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      return 'an update carries no object'
+    return rest.length > 0 ? 'an update has too many fields' : problemOfValue(value)
+  }
+
+  protected override *attachmentsOf([value]: Update): Iterable<readonly [string, object]> {
+    const { operatorCertificate, nodeCertificate } = value as UpdateValue
+    for (const fingerprint of [operatorCertificate, nodeCertificate]) {
+      const signer = this.#signers.get(fingerprint)
+      if (signer !== undefined) yield [fingerprint, { certificate: signer.chain }]
     }
-    const { change, previous, ...unknown } = value as Record<string, unknown>
-    if (Object.keys(unknown).length > 0) return 'an update has unknown fields'
-    if (typeof change !== 'string') return 'an update carries no change'
-    if (previous !== '' && (typeof previous !== 'string' || !HASH.test(previous))) {
-      return 'an update does not link to the one before'
-    }
-    return undefined
+  }
+
+  protected override takeAttachment(frame: object): { refused?: string } | undefined {
+    if (!('certificate' in frame)) return undefined
+    const signer = this.#signers.learn(frame.certificate)
+    return typeof signer === 'string' ? { refused: signer } : {}
   }
 
   protected override take(update: Update, from: DocumentStream): void {
-    // Held already: the usual duplicate of a second link. Its content is compared where it is the head.
-    if (update[1] < this.#whitelist.heard(update[2])) return
     this.#inbox.push({ update, from, receivedAt: this.#clock.monotonic() })
     this.#draining ??= this.#drain().finally(() => {
       this.#draining = undefined
@@ -160,63 +173,70 @@ export class Replica extends GossipDocument {
     return updates
   }
 
-  /** Take in all that waits, a batch a transaction: one fsync for what one turn brought. */
+  /** Take in all that waits, a batch a transaction: one fsync for what came together. */
   async #drain(): Promise<void> {
-    await Promise.resolve()
+    const refused = new Set<DocumentStream>()
     while (this.#inbox.length > 0) {
-      const batch = this.#inbox
-      this.#inbox = []
-      this.#takeBatch(batch)
+      const batch = this.#inbox.splice(0, BATCH)
+      const opened = await Promise.all(batch.map(async ({ update }) => this.#open(update)))
+      this.#takeBatch(batch, opened, refused)
     }
   }
 
-  #takeBatch(batch: readonly Waiting[]): void {
+  /** @returns the entry if both its signatures hold, `stale` if it is held, or why its link must end */
+  async #open(update: Update): Promise<Entry | string> {
+    const [, sequence, source] = update
+    // A duplicate over a second link is not worth two signature checks; but it may be a fork.
+    if (sequence < this.#whitelist.heard(source)) return 'stale'
+    // Our own places are given out here alone: whoever has another one of them made it up.
+    if (source === this.id && sequence > this.#whitelist.heard(source)) {
+      return 'an update claims to be from this node'
+    }
+    return openUpdate(update, this.#signers)
+  }
+
+  /** @param refused links that have been refused already: behind a refused update is a hole */
+  #takeBatch(
+    batch: readonly Waiting[],
+    opened: readonly (Entry | string)[],
+    refused: Set<DocumentStream>,
+  ): void {
     const applied: Applied[] = []
     const undo: (() => void)[] = []
-    const refused = new Set<DocumentStream>()
-    for (const { update, from, receivedAt } of batch) {
-      // Behind a refused update its link is a hole.
-      if (refused.has(from)) continue
-      const verdict = this.#entryOf(update)
-      if (verdict === 'stale') continue
-      if (typeof verdict === 'string') {
+    batch.forEach(({ from, receivedAt }, index) => {
+      const entry = opened[index] ?? 'stale'
+      if (refused.has(from) || entry === 'stale') return
+      const verdict = typeof entry === 'string' ? entry : this.#judge(entry)
+      if (verdict === 'stale') return
+      if (verdict !== 'next' || typeof entry === 'string') {
         refused.add(from)
         from.refuse(verdict)
-        continue
+        return
       }
-      undo.push(this.#whitelist.merge(verdict))
-      applied.push({ entry: verdict, receivedAt })
-    }
+      undo.push(this.#whitelist.merge(entry))
+      applied.push({ entry, receivedAt })
+    })
     if (applied.length === 0) return
     try {
       this.#store.append(applied.map(({ entry }) => entry))
     } catch (error) {
       for (const takeBack of undo.toReversed()) takeBack()
-      this.#onStoreFailure(error)
-      for (const { from } of batch) from.refuse('this node cannot store changes')
+      this.#options.onStoreFailure?.(error)
+      for (const { from } of batch) {
+        refused.add(from)
+        from.refuse('this node cannot store changes')
+      }
       return
     }
     this.#announce(applied)
   }
 
-  /** @returns the entry if it is the next of its source, `stale`, or why its link must end */
-  #entryOf([value, sequence, source]: Update): Entry | string {
-    const { change: text, previous } = value as UpdateValue
-    // Our own places are given out here alone: whoever has another one of them made it up.
-    if (source === this.id && sequence > this.#whitelist.heard(source)) {
-      return 'an update claims to be from this node'
-    }
-    const parsed = parseChange(text)
-    if (!parsed.ok) return parsed.why
-    const { change } = parsed
-    if (change.source !== source || change.sequence !== sequence) {
-      return 'a change is not at the place that it names'
-    }
-    const entry: Entry = { change, text, previous, hash: entryHash(previous, text) }
+  /** @returns `next`, `stale`, or why the link that an entry came over must end */
+  #judge(entry: Entry): string {
+    const { source, sequence } = entry.change
     const fit = this.#whitelist.fit(entry)
     switch (fit) {
       case 'next':
-        return entry
       case 'stale':
         return fit
       case 'gap':
@@ -226,17 +246,51 @@ export class Replica extends GossipDocument {
       case 'unlinked':
         return `change ${sequence} of ${source} does not link to the one before`
       case 'unseen':
-        return 'a grant has seen changes that were not sent'
+        return 'a change has seen others that were not sent'
     }
   }
 
+  /** Nobody who is revoked makes or accepts a change. @throws FridgeError `ERR_REVOKED` */
+  #assertStanding({ operator }: Change): void {
+    for (const author of [subjectOf('operator', operator), subjectOf('node', nodeOf(this.id))]) {
+      if (this.#whitelist.state(author).marks.size > 0) {
+        throw new FridgeError('ERR_REVOKED', `${author} has been revoked`)
+      }
+    }
+  }
+
+  /** Why a change must be proposed anew, if it must. */
+  #whyAgain(entry: Entry): string | undefined {
+    const { change } = entry
+    if (this.#whitelist.fit(entry) !== 'next') return 'its place has been taken'
+    if (change.kind === 'revocation') return undefined
+    const seen = seenOf(this.#whitelist.state(change.subject))
+    const isCurrent =
+      seen.size === change.seen.size &&
+      [...seen].every(([source, sequence]) => change.seen.get(source) === sequence)
+    return isCurrent ? undefined : `${displaySubject(change.subject)} was changed meanwhile`
+  }
+
   #announce(applied: readonly Applied[]): void {
+    if (applied.some(({ entry }) => this.#whitelist.voidsEarlier(entry.change))) {
+      this.#whitelist = buildWhitelist(this.#store)
+    }
     for (const { entry } of applied) this.publish(asUpdate(entry))
     for (const listener of this.#listeners) listener(applied)
   }
 }
 
-function asUpdate({ change, text, previous }: Entry): Update {
-  const value: UpdateValue = { change: text, previous }
-  return [value, change.sequence, change.source]
+/** The list that a log makes. A log in which the revocation of an author came late is read twice. */
+function buildWhitelist(store: ChangeStore): Whitelist {
+  const whitelist = new Whitelist()
+  const late: Change[] = []
+  for (const entry of store.entries()) {
+    whitelist.merge(entry)
+    if (whitelist.voidsEarlier(entry.change)) late.push(entry.change)
+  }
+  if (late.length === 0) return whitelist
+  const rebuilt = new Whitelist()
+  for (const change of late) rebuilt.withdraw(change)
+  for (const entry of store.entries()) rebuilt.merge(entry)
+  return rebuilt
 }

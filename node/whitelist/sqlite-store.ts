@@ -1,9 +1,10 @@
+import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { errorMessage, FridgeError } from '../errors.ts'
 import type { Source } from '../names.ts'
-import { entryHash, readChange, type Entry } from './change.ts'
+import { entryHash, readChange, type Entry, type EntrySignatures } from './change.ts'
 import type { ChangeStore } from './store.ts'
 
 /** "frdg": marks the file as ours, so that an empty or foreign file is never taken for a new one. */
@@ -20,16 +21,27 @@ const SCHEMA = `
     text TEXT NOT NULL,
     previous TEXT NOT NULL,
     hash TEXT NOT NULL,
+    operatorCertificate TEXT NOT NULL,
+    operatorSignature TEXT NOT NULL,
+    nodeCertificate TEXT NOT NULL,
+    nodeSignature TEXT NOT NULL,
+    seal TEXT NOT NULL,
     UNIQUE (source, sequence)
   ) STRICT;
+  CREATE TABLE certificates (
+    fingerprint TEXT PRIMARY KEY,
+    chain TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
 `
 
-interface Row {
+interface Row extends EntrySignatures {
   readonly source: string
   readonly sequence: number
   readonly text: string
   readonly previous: string
   readonly hash: string
+  /** `sealOf` the row: a bit that flips in a signature is found at the next start, not by a peer. */
+  readonly seal: string
 }
 
 /**
@@ -152,7 +164,9 @@ class SqliteStore implements ChangeStore {
     this.#database = database
     this.#lock = lock
     this.#insert = database.prepare(
-      'INSERT INTO changes (source, sequence, text, previous, hash) VALUES (?, ?, ?, ?, ?)',
+      `INSERT INTO changes (source, sequence, text, previous, hash, operatorCertificate,
+         operatorSignature, nodeCertificate, nodeSignature, seal)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
     this.#position = database.prepare(
       'SELECT position FROM changes WHERE source = ? AND sequence = ?',
@@ -165,9 +179,7 @@ class SqliteStore implements ChangeStore {
   append(entries: readonly Entry[]): void {
     try {
       this.#database.exec('BEGIN IMMEDIATE')
-      for (const { change, text, previous, hash } of entries) {
-        this.#insert.run(change.source, change.sequence, text, previous, hash)
-      }
+      for (const entry of entries) this.#insertEntry(entry)
       this.#database.exec('COMMIT')
       for (const { change } of entries) this.#sources.add(change.source)
     } catch (cause) {
@@ -183,6 +195,26 @@ class SqliteStore implements ChangeStore {
     }
   }
 
+  #insertEntry(entry: Entry): void {
+    const { change, text, previous, hash } = entry
+    const { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = entry
+    const signatures = [operatorCertificate, operatorSignature, nodeCertificate, nodeSignature]
+    const place = [change.source, change.sequence]
+    this.#insert.run(...place, text, previous, hash, ...signatures, sealOf(entry))
+  }
+
+  *certificates(): Iterable<readonly string[]> {
+    for (const { chain } of this.#database.prepare('SELECT chain FROM certificates').iterate()) {
+      yield String(chain).split(' ')
+    }
+  }
+
+  keepCertificate(fingerprint: string, chain: readonly string[]): void {
+    this.#database
+      .prepare('INSERT OR IGNORE INTO certificates (fingerprint, chain) VALUES (?, ?)')
+      .run(fingerprint, chain.join(' '))
+  }
+
   *entries(): Iterable<Entry> {
     const heads = new Map<string, string>()
     const sequences = new Map<string, number>()
@@ -192,7 +224,9 @@ class SqliteStore implements ChangeStore {
       if (row.sequence !== sequence || row.previous !== previous) {
         throw this.#damaged(row, 'does not follow the change before it')
       }
-      if (entryHash(row.previous, row.text) !== row.hash) throw this.#damaged(row, 'was altered')
+      if (entryHash(row.previous, row.text) !== row.hash || sealOf(row) !== row.seal) {
+        throw this.#damaged(row, 'was altered')
+      }
       heads.set(row.source, row.hash)
       sequences.set(row.source, sequence)
       yield this.#entry(row)
@@ -237,10 +271,19 @@ class SqliteStore implements ChangeStore {
     if (change.source !== row.source || change.sequence !== row.sequence) {
       throw this.#damaged(row, 'is filed under another place')
     }
-    return { change, text: row.text, previous: row.previous, hash: row.hash }
+    const { text, previous, hash } = row
+    const { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = row
+    const signatures = { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature }
+    return { change, text, previous, hash, ...signatures }
   }
 
   #damaged(row: Row, what: string): FridgeError {
     return corrupt(this.#file, `change ${row.sequence} of ${row.source} ${what}`)
   }
+}
+
+function sealOf(entry: EntrySignatures & { readonly hash: string }): string {
+  const { hash, operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = entry
+  const parts = [hash, operatorCertificate, operatorSignature, nodeCertificate, nodeSignature]
+  return createHash('sha256').update(parts.join('\n')).digest('base64url')
 }

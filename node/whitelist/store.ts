@@ -1,11 +1,12 @@
 import type { Source } from '../names.ts'
 import type { Entry } from './change.ts'
+import type { CertificateStore } from './signers.ts'
 
 /**
  * The log of changes of one node, in the order in which it took them. Handed in, so that the
  * simulator can run the real whitelist over a disk that tears.
  */
-export interface ChangeStore extends Disposable {
+export interface ChangeStore extends CertificateStore, Disposable {
   /**
    * Keep entries for good: when it returns they survive a power cut; when it throws none of
    * them is there.

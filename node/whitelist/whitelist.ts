@@ -1,5 +1,13 @@
-import type { Source, Subject } from '../names.ts'
-import type { Change, ChangeRequest, Entry, Place } from './change.ts'
+import {
+  nameOf,
+  nodeOf,
+  roleOf,
+  subjectOf,
+  type Name,
+  type Source,
+  type Subject,
+} from '../names.ts'
+import type { Change, ChangeRequest, Entry, Place, Seen } from './change.ts'
 import { mergeChange, seenOf, UNKNOWN_SUBJECT, type SubjectState } from './merge.ts'
 
 /** What a node must already hold before it can take an entry (PROTOCOL.md, "Updates"). */
@@ -17,6 +25,10 @@ interface Head {
 export class Whitelist {
   readonly #subjects = new Map<Subject, SubjectState>()
   readonly #heads = new Map<Source, Head>()
+  /** For each operator and node that was revoked: up to where it still counts. */
+  readonly #withdrawn = new Map<Subject, ReadonlyMap<string, Seen>>()
+  /** For each operator the last place that it signed, by source. */
+  readonly #signed = new Map<Name, Map<Source, number>>()
   #changes = 0
 
   /** How many changes it has merged. */
@@ -70,10 +82,9 @@ export class Whitelist {
     }
     if (sequence !== (head?.sequence ?? 0) + 1) return 'gap'
     if (entry.previous !== this.headHash(source)) return 'unlinked'
-    if (entry.change.kind === 'grant') {
-      for (const [seenSource, seen] of entry.change.seen) {
-        if (this.heard(seenSource) < seen) return 'unseen'
-      }
+    const { change } = entry
+    for (const [other, seen] of (change.kind === 'grant' ? change.seen : change.upTo) ?? []) {
+      if (other !== source && this.heard(other) < seen) return 'unseen'
     }
     return 'next'
   }
@@ -81,22 +92,74 @@ export class Whitelist {
   /** Merge an entry whose `fit` is `next`. What it returns takes it back, if it is the last. */
   merge(entry: Entry): () => void {
     const { change } = entry
-    const head = this.#heads.get(change.source)
-    const state = this.#subjects.get(change.subject)
-    this.#heads.set(change.source, { sequence: change.sequence, hash: entry.hash })
-    this.#subjects.set(change.subject, mergeChange(this.state(change.subject), change))
+    const { source, sequence, subject, operator } = change
+    const head = this.#heads.get(source)
+    const state = this.#subjects.get(subject)
+    const withdrawn = this.#withdrawn.get(subject)
+    const signed = this.#signed.get(operator) ?? new Map<Source, number>()
+    const signedBefore = signed.get(source)
+    this.#heads.set(source, { sequence, hash: entry.hash })
+    this.#signed.set(operator, signed.set(source, sequence))
+    this.withdraw(change)
+    if (!this.#isVoid(change)) this.#subjects.set(subject, mergeChange(this.state(subject), change))
     this.#changes += 1
     return () => {
-      restore(this.#heads, change.source, head)
-      restore(this.#subjects, change.subject, state)
+      restore(this.#heads, source, head)
+      restore(this.#subjects, subject, state)
+      restore(this.#withdrawn, subject, withdrawn)
+      restore(signed, source, signedBefore)
       this.#changes -= 1
     }
+  }
+
+  /** Take note of a revocation of an operator or node before its turn. Others are passed over. */
+  withdraw(change: Change): void {
+    if (change.kind === 'grant' || change.upTo === undefined) return
+    const { subject, source, sequence, upTo } = change
+    const known = this.#withdrawn.get(subject) ?? []
+    this.#withdrawn.set(subject, new Map([...known, [`${source} ${sequence}`, upTo]]))
+  }
+
+  /**
+   * Whether a merged revocation of an operator or node voids changes that were merged before it:
+   * then the list must be built anew from the log.
+   */
+  voidsEarlier(change: Change): boolean {
+    if (change.kind === 'grant' || change.upTo === undefined) return false
+    const { subject, upTo } = change
+    const name = nameOf(subject)
+    if (roleOf(subject) === 'node') {
+      return [...this.#heads].some(
+        ([source, head]) => nodeOf(source) === name && head.sequence > (upTo.get(source) ?? 0),
+      )
+    }
+    const signed = this.#signed.get(name) ?? []
+    return [...signed].some(([source, sequence]) => sequence > (upTo.get(source) ?? 0))
+  }
+
+  /**
+   * Whether a change was made by a revoked operator or accepted by a revoked node, out of sight
+   * of the revocation. It stays in the log and has no effect. Revocations of operators and nodes
+   * themselves are never void: of two that revoke each other, both are out.
+   */
+  #isVoid(change: Change): boolean {
+    if (this.#withdrawn.size === 0 || roleOf(change.subject) !== 'client') return false
+    const isBeyond = (upTo: Seen): boolean => change.sequence > (upTo.get(change.source) ?? 0)
+    const authors = [
+      subjectOf('operator', change.operator),
+      subjectOf('node', nodeOf(change.source)),
+    ]
+    return authors.some(author => this.#withdrawn.get(author)?.values().some(isBeyond) === true)
   }
 
   /** The change that a request becomes at the next place of `source`, at the time `at`. */
   draft(request: ChangeRequest, source: Source, at: number): Change {
     const place = { source, sequence: this.heard(source) + 1 }
-    if (request.kind === 'revocation') return { ...request, ...place, at }
+    if (request.kind === 'revocation') {
+      if (roleOf(request.subject) === 'client') return { ...request, ...place, at }
+      // Its own place included: an operator that revokes itself has still done so.
+      return { ...request, ...place, at, upTo: this.clock().set(source, place.sequence) }
+    }
     return { ...request, ...place, at, seen: seenOf(this.state(request.subject)) }
   }
 }

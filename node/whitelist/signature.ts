@@ -1,0 +1,54 @@
+import { sign, verify, type KeyObject } from 'node:crypto'
+
+/** What a signature is over: so that none can be taken for another kind of one. */
+export type SignatureContext = 'change' | 'entry'
+
+/** Longest signature, base64url: RSA with 8192 bits. */
+const MAX_SIGNATURE = 1_366
+const BASE64URL = /^[A-Za-z0-9_-]+$/
+
+/** Whether a value has the form of a signature. */
+export function isSignature(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= MAX_SIGNATURE && BASE64URL.test(value)
+}
+
+/**
+ * Sign a text (PROTOCOL.md, "Signatures"): ECDSA with SHA-256 as r ‖ s (IEEE P1363), RSA
+ * PKCS #1 v1.5 with SHA-256, or Ed25519 (RFC 8032), by the type of the key.
+ */
+export function signText(key: KeyObject, context: SignatureContext, text: string): string {
+  return sign(digestOf(key), bytesOf(context, text), { key, dsaEncoding: 'ieee-p1363' }).toString(
+    'base64url',
+  )
+}
+
+/** Check a signature, off the main thread. Never throws. */
+export async function verifyText(
+  key: KeyObject,
+  context: SignatureContext,
+  text: string,
+  signature: string,
+): Promise<boolean> {
+  return new Promise(resolve => {
+    try {
+      const bytes = Buffer.from(signature, 'base64url')
+      verify(
+        digestOf(key),
+        bytesOf(context, text),
+        { key, dsaEncoding: 'ieee-p1363' },
+        bytes,
+        (error, holds) => resolve(error === null && holds),
+      )
+    } catch {
+      resolve(false)
+    }
+  })
+}
+
+function digestOf(key: KeyObject): string | null {
+  return key.asymmetricKeyType === 'ed25519' ? null : 'sha256'
+}
+
+function bytesOf(context: SignatureContext, text: string): Buffer {
+  return Buffer.from(`fridge/1 ${context}\n${text}`, 'utf8')
+}

@@ -1,0 +1,125 @@
+import { X509Certificate, type KeyObject } from 'node:crypto'
+import { pathOf } from '../certificate-chain.ts'
+import { errorMessage } from '../errors.ts'
+import { identityOf, type Identity } from '../identity.ts'
+import type { Name, Role } from '../names.ts'
+
+/** Somebody whose signatures stand under changes: an operator or a node. */
+export interface Signer {
+  readonly identity: Identity
+  readonly key: KeyObject
+  /** The certificate, then its intermediates, DER in base64. */
+  readonly chain: readonly string[]
+}
+
+/** Where the certificates of signers are kept, by fingerprint. */
+export interface CertificateStore {
+  certificates(): Iterable<readonly string[]>
+  keepCertificate(fingerprint: string, chain: readonly string[]): void
+}
+
+export interface SignersOptions {
+  readonly store: CertificateStore
+  /** The authorities that may vouch for a signer, those of old changes included. */
+  readonly authorities: () => readonly X509Certificate[]
+  /** Every signer must belong to it. */
+  readonly trustDomain: string | undefined
+}
+
+const MAX_CHAIN = 4
+const MAX_CERTIFICATE = 8_192
+const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/
+
+/** How far a signer's clock may be ahead of the start of its certificate, in milliseconds. */
+const SKEW_MS = 10 * 60_000
+
+/**
+ * The certificates of all whose signatures this node has checked or must check. Each is traced
+ * to an authority once, when a peer first sends it; what the own disk holds is trusted.
+ */
+export class Signers {
+  readonly #byFingerprint = new Map<string, Signer>()
+  readonly #options: SignersOptions
+
+  constructor(options: SignersOptions) {
+    this.#options = options
+    for (const chain of options.store.certificates()) {
+      const signer = readSigner(chain)
+      if (typeof signer !== 'string') this.#byFingerprint.set(signer.identity.fingerprint, signer)
+    }
+  }
+
+  get(fingerprint: string): Signer | undefined {
+    return this.#byFingerprint.get(fingerprint)
+  }
+
+  /** Take a certificate with its intermediates from outside. @returns the signer, or why it is none */
+  learn(chain: unknown): Signer | string {
+    if (!isChain(chain)) return 'a certificate chain is malformed'
+    const signer = readSigner(chain)
+    if (typeof signer === 'string') return signer
+    const { identity } = signer
+    const known = this.#byFingerprint.get(identity.fingerprint)
+    if (known !== undefined) return known
+    const { authorities, trustDomain, store } = this.#options
+    if (identity.role === 'client') return `${identity.subject} can sign nothing`
+    if (identity.trustDomain !== trustDomain)
+      return `${identity.subject} is of another trust domain`
+    const [leaf, ...intermediates] = chain.map(parse)
+    if (leaf === undefined) return 'a certificate chain is empty'
+    const path = pathOf(leaf, intermediates, authorities())
+    if ('broken' in path)
+      return `the certificate of ${identity.subject} is not trusted: ${path.broken}`
+    store.keepCertificate(identity.fingerprint, chain)
+    this.#byFingerprint.set(identity.fingerprint, signer)
+    return signer
+  }
+}
+
+/** Why a signer could not have made a change: another role or name, or not valid at that time. */
+export function objectionTo(
+  { identity }: Signer,
+  role: Role,
+  name: Name,
+  at: number,
+): string | undefined {
+  if (identity.role !== role || identity.name !== name) {
+    return `${identity.subject} signs for ${role}/${name}`
+  }
+  if (at < identity.notBefore - SKEW_MS || at > identity.notAfter) {
+    return `the certificate of ${identity.subject} is not of that time`
+  }
+  return undefined
+}
+
+/** A PEM chain in the form in which chains are sent and stored. */
+export function chainOf(certificates: readonly X509Certificate[]): string[] {
+  return certificates.map(({ raw }) => raw.toString('base64'))
+}
+
+function isChain(value: unknown): value is readonly string[] {
+  return (
+    Array.isArray(value) &&
+    value.length >= 1 &&
+    value.length <= MAX_CHAIN &&
+    value.every(
+      (one: unknown) =>
+        typeof one === 'string' && one.length <= MAX_CERTIFICATE && BASE64.test(one),
+    )
+  )
+}
+
+function parse(base64: string): X509Certificate {
+  return new X509Certificate(Buffer.from(base64, 'base64'))
+}
+
+function readSigner(chain: readonly string[]): Signer | string {
+  const [leaf = ''] = chain
+  try {
+    // Parsed once and encoded again: bytes behind the certificate would give it another fingerprint.
+    const certificate = parse(leaf)
+    return { identity: identityOf(certificate.raw), key: certificate.publicKey, chain }
+  } catch (error) {
+    return `a certificate cannot be read: ${errorMessage(error)}`
+  }
+}

@@ -1,0 +1,96 @@
+import type { Update } from '../gossip/document.ts'
+import { nodeOf } from '../names.ts'
+import { entryHash, parseChange, type Entry, type EntrySignatures } from './change.ts'
+import { isSignature, verifyText } from './signature.ts'
+import { objectionTo, type Signers } from './signers.ts'
+
+/** What one update of the whitelist carries beside its place (PROTOCOL.md, "Updates"). */
+export interface UpdateValue extends EntrySignatures {
+  /** The canonical text of the change. */
+  readonly change: string
+  /** The hash of the entry before it. */
+  readonly previous: string
+}
+
+const HASH = /^[A-Za-z0-9_-]{43}$/
+const FINGERPRINT = /^[0-9a-f]{64}$/
+const FIELDS = 6
+
+/** Why the value of an update has no valid shape; undefined if it has. */
+export function problemOfValue(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return 'an update carries no object'
+  }
+  const fields = value as Record<string, unknown>
+  const {
+    change,
+    previous,
+    operatorCertificate,
+    operatorSignature,
+    nodeCertificate,
+    nodeSignature,
+  } = fields
+  if (Object.keys(fields).length !== FIELDS) return 'an update has missing or unknown fields'
+  if (typeof change !== 'string') return 'an update carries no change'
+  if (previous !== '' && (typeof previous !== 'string' || !HASH.test(previous))) {
+    return 'an update does not link to the one before'
+  }
+  if (!isFingerprint(operatorCertificate) || !isFingerprint(nodeCertificate)) {
+    return 'an update does not name its signers'
+  }
+  if (!isSignature(operatorSignature) || !isSignature(nodeSignature)) {
+    return 'an update is not signed'
+  }
+  return undefined
+}
+
+function isFingerprint(value: unknown): value is string {
+  return typeof value === 'string' && FINGERPRINT.test(value)
+}
+
+/** An entry as peers are sent it. */
+export function asUpdate(entry: Entry): Update {
+  const { change, text, previous } = entry
+  const { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = entry
+  const value: UpdateValue = {
+    change: text,
+    previous,
+    operatorCertificate,
+    operatorSignature,
+    nodeCertificate,
+    nodeSignature,
+  }
+  return [value, change.sequence, change.source]
+}
+
+/**
+ * Read an update and check that it stands where it says and that both signatures hold.
+ * @param update its value has no `problemOfValue`
+ * @returns the entry, or why the link that it came over must end
+ */
+export async function openUpdate(update: Update, signers: Signers): Promise<Entry | string> {
+  const [value, sequence, source] = update
+  const { change: text, previous, ...signatures } = value as UpdateValue
+  const parsed = parseChange(text)
+  if (!parsed.ok) return parsed.why
+  const { change } = parsed
+  if (change.source !== source || change.sequence !== sequence) {
+    return 'a change is not at the place that it names'
+  }
+  const operator = signers.get(signatures.operatorCertificate)
+  const node = signers.get(signatures.nodeCertificate)
+  if (operator === undefined) return 'the certificate of an operator was not sent'
+  if (node === undefined) return 'the certificate of a node was not sent'
+  const objection =
+    objectionTo(operator, 'operator', change.operator, change.at) ??
+    objectionTo(node, 'node', nodeOf(source), change.at)
+  if (objection !== undefined) return objection
+  const hash = entryHash(previous, text)
+  const [isOperators, isNodes] = await Promise.all([
+    verifyText(operator.key, 'change', text, signatures.operatorSignature),
+    verifyText(node.key, 'entry', hash, signatures.nodeSignature),
+  ])
+  if (!isOperators) return `change ${sequence} of ${source} is not signed by its operator`
+  if (!isNodes) return `change ${sequence} of ${source} is not signed by its node`
+  return { change, text, previous, hash, ...signatures }
+}
