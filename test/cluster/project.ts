@@ -65,14 +65,15 @@ export class Project {
   /** Start the client, connected to one node and no other. @returns the name of its container */
   async startClient(node: NodeService): Promise<string> {
     const container = `${this.name}-at-${node}-${randomBytes(2).toString('hex')}`
-    const args = ['run', '-d', '--no-deps', '--name', container]
+    const args = ['run', '-d', '--no-deps', '--name', container, '-e', `FRIDGE_NODE=${node}:7443`]
     say(`client at ${node}: fridge client watch`)
-    const env = ['-e', `FRIDGE_NODE=${node}:7443`]
-    await succeed([COMPOSE, ...args, ...env, 'client'], 120_000, this.#env)
+    // The service's own entrypoint would ask again after a refusal.
+    const program = ['--entrypoint', 'fridge', 'client', 'client', 'watch']
+    await succeed([COMPOSE, ...args, ...program], 120_000, this.#env)
     return container
   }
 
-  async container(service: NodeService): Promise<string> {
+  async container(service: NodeService | 'client'): Promise<string> {
     const { stdout } = await succeed([COMPOSE, 'ps', '-a', '-q', service], 60_000, this.#env)
     return stdout.trim()
   }
