@@ -62,6 +62,8 @@ export interface StatusReport {
   readonly subjects: number
   /** How long it has been without any peer, in milliseconds; 0 while it has one. */
   readonly aloneMs: number
+  /** Whether that is longer than `isolatedAfterMs`: its view of the list may be stale. */
+  readonly isolated: boolean
   readonly nodes: readonly NodeReport[]
 }
 
@@ -84,6 +86,7 @@ export interface OperatorServiceOptions {
   readonly clock: Clock
   /** How long the node has had no peer, in milliseconds. */
   readonly aloneMs: () => number
+  readonly isIsolated: () => boolean
 }
 
 /** The methods that an operator may call (PROTOCOL.md, "Operators"). */
@@ -175,7 +178,7 @@ function reportGrant({ source, sequence, operator, at, reason, terms }: Grant): 
   return { source, sequence, operator, at, ...(reason === undefined ? {} : { reason }), ...terms }
 }
 
-function status({ replica, members, aloneMs }: OperatorServiceOptions): StatusReport {
+function status({ replica, members, aloneMs, isIsolated }: OperatorServiceOptions): StatusReport {
   const describe = (member: Member, reachable: boolean): NodeReport => ({
     name: member.name,
     reachable,
@@ -191,6 +194,7 @@ function status({ replica, members, aloneMs }: OperatorServiceOptions): StatusRe
     changes: replica.whitelist.changes,
     subjects: replica.whitelist.size,
     aloneMs: Math.round(aloneMs()),
+    isolated: isIsolated(),
     nodes: [
       ...Array.from(members.live().values(), member => describe(member, true)),
       ...Array.from(members.unreachable().values(), member => describe(member, false)),

@@ -63,7 +63,9 @@ export class Server implements AsyncDisposable {
     })
     this.#tls.on('secureConnection', socket => void this.#accept(socket))
     this.#tls.on('tlsClientError', (error, socket) => {
-      log.info({ address: socket.remoteAddress, reason: errorMessage(error) }, 'handshake failed')
+      // A certificate that does not verify shows up as a hung-up socket; why stands beside it.
+      const reason = socket.authorizationError ?? error
+      log.info({ address: socket.remoteAddress, reason: String(reason) }, 'handshake failed')
     })
     this.#tcp = createTcpServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 10_000 })
     this.#tcp.maxConnections = limits.maxConnections

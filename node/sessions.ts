@@ -19,6 +19,7 @@ export class Sessions {
   readonly #clock: Clock
   readonly #stateOf: (subject: Subject) => SubjectState
   #size = 0
+  #isIsolated = false
 
   constructor(clock: Clock, stateOf: (subject: Subject) => SubjectState) {
     this.#clock = clock
@@ -37,6 +38,8 @@ export class Sessions {
 
   /** Whether somebody may have a session now. */
   admit(identity: Identity): Admission {
+    if (this.#isIsolated && identity.role === 'client')
+      return { admitted: false, reason: 'isolated' }
     return admit(identity, this.#stateOf(identity.subject), this.#clock.now())
   }
 
@@ -76,6 +79,20 @@ export class Sessions {
       }
     }
     return cut
+  }
+
+  /** Decide again on everyone. @returns how many sessions were cut */
+  reviewAll(): number {
+    let cut = 0
+    for (const subject of Array.from(this.#bySubject.keys())) cut += this.review(subject)
+    return cut
+  }
+
+  /** While isolated, no client is admitted and none stays. */
+  setIsolated(isIsolated: boolean): void {
+    if (this.#isIsolated === isIsolated) return
+    this.#isIsolated = isIsolated
+    this.reviewAll()
   }
 
   *all(): Iterable<Session> {

@@ -11,7 +11,8 @@ import type { Confirmation } from './gossip/member.ts'
 import { Members } from './gossip/members.ts'
 import { Overlay } from './gossip/overlay.ts'
 import { silentLog, type Log } from './log.ts'
-import { sourceOf, type Name, type Subject } from './names.ts'
+import { roleOf, sourceOf, type Name, type Subject } from './names.ts'
+import { Isolation } from './isolation.ts'
 import { operatorMethods } from './operator-service.ts'
 import { startFeeds } from './sensors/feed.ts'
 import { openSensors } from './sensors/registry.ts'
@@ -107,19 +108,39 @@ export async function startNode(
       },
     }),
   )
+  let isolation: Isolation | undefined
   const overlay = stack.use(
     new Overlay({
       self: name,
       documents: { whitelist: replica, members },
       seeds: config.peers.map(formatAddress),
       dial: async (address, signal) => dialNode(address, credentials, signal),
+      admits: peer => sessions.admit(peer).admitted,
+      onSynced: () => isolation?.look(),
       times: config.gossip,
       clock,
       random,
       log,
     }),
   )
-  stack.use(replica.subscribe(applied => confirm(applied, { sessions, members, clock, log })))
+  isolation = stack.use(
+    new Isolation({
+      clock,
+      isolatedAfterMs: config.isolatedAfterMs,
+      aloneMs: () => overlay.alone,
+      hasPeers: () => config.peers.length > 0 || members.unreachable().size > 0,
+      onChange: isIsolated => {
+        log.warn(
+          { whenIsolated: config.whenIsolated },
+          isIsolated ? 'isolated: no peer in reach' : 'a peer is in reach again',
+        )
+        sessions.setIsolated(isIsolated && config.whenIsolated === 'refuse')
+      },
+    }),
+  )
+  stack.use(
+    replica.subscribe(applied => confirm(applied, { sessions, members, overlay, clock, log })),
+  )
   stack.defer(countClients(sessions, members, clock))
   const server = await Server.listen({
     config,
@@ -144,6 +165,7 @@ export async function startNode(
         members,
         sessions,
         clock,
+        isIsolated: () => isolation?.isIsolated === true,
         aloneMs: () => overlay.alone,
       }),
   })
@@ -174,16 +196,21 @@ export async function startNode(
 interface Deciding {
   readonly sessions: Sessions
   readonly members: Members
+  readonly overlay: Overlay
   readonly clock: Clock
   readonly log: Log
 }
 
 /** Decide again on everyone that changes are about, then tell the cluster that it is done. */
-function confirm(applied: readonly Applied[], { sessions, members, clock, log }: Deciding): void {
+function confirm(applied: readonly Applied[], deciding: Deciding): void {
+  const { sessions, members, overlay, clock, log } = deciding
   const cuts = new Map<Subject, number>()
   for (const { entry } of applied) {
     const { subject } = entry.change
-    if (!cuts.has(subject)) cuts.set(subject, sessions.review(subject))
+    if (cuts.has(subject)) continue
+    if (roleOf(subject) === 'client') cuts.set(subject, sessions.review(subject))
+    // What a revoked operator or node had granted may be void with it: everyone is looked at.
+    else cuts.set(subject, sessions.reviewAll() + overlay.review())
   }
   const confirmations = applied.map(({ entry, receivedAt }): Confirmation => {
     const { source, sequence, subject, kind, operator } = entry.change

@@ -26,12 +26,14 @@ export async function runStatus(options: TargetOptions, io: CommandIo): Promise<
   return isWhole ? EXIT.done : EXIT.notDone
 }
 
-function print({ node, changes, subjects, aloneMs, nodes }: StatusReport, io: CommandIo): void {
+function print(
+  { node, changes, subjects, aloneMs, isolated, nodes }: StatusReport,
+  io: CommandIo,
+): void {
   io.out(
     `${node} knows ${count(nodes.length, 'node')}, ${count(subjects, 'name')}, ${count(changes, 'change')}`,
   )
-  if (aloneMs > 0 && nodes.length > 1)
-    io.out(`${node} has had no peer for ${formatDuration(aloneMs)}`)
+  if (isolated) io.out(`${node} is isolated: no peer in reach for ${formatDuration(aloneMs)}`)
   const rows = nodes.map(one => [
     one.name,
     one.reachable ? 'up' : 'out of reach',

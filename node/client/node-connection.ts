@@ -12,7 +12,7 @@ import { attachEmitter } from '../wire/emitter.ts'
 import { NODE_LIMITS } from '../wire/limits.ts'
 import type { MuxStream } from '../wire/mux.ts'
 import { connectRpc, type RpcRemote } from '../wire/rpc.ts'
-import { explainConnectionError } from './tls-problem.ts'
+import { explainConnectionError, explainSilentClose, type Attempt } from './tls-problem.ts'
 
 export interface NodeConnectionOptions {
   readonly address: Address
@@ -65,7 +65,7 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
   const { address, credentials, clock, timeoutMs = 10_000, signal, onEvent } = options
   signal?.throwIfAborted()
   const text = formatAddress(address)
-  const attempt = { address: text, host: address.host, ...credentials.files }
+  const attempt: Attempt = { address: text, host: address.host, ...credentials.files }
   const socket = connect({ ...tlsOptions(credentials), ...address, ...serverName(address) })
   const ended = Promise.withResolvers<FridgeError>()
   const greeted = Promise.withResolvers<NodeHello>()
@@ -75,7 +75,7 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
 
   const onEnd = (ending: Ending): void => {
     control?.[Symbol.dispose]()
-    ended.resolve(explainEnding(ending, bye, text, error => explainConnectionError(error, attempt)))
+    ended.resolve(explainEnding(ending, { bye, greeted: hello !== undefined, attempt }))
   }
   const connection = new Connection(socket, {
     limits: NODE_LIMITS,
@@ -117,28 +117,34 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
     bye = { reason: 'timeout', text: `no answer from ${text} within ${timeoutMs} ms` }
     connection.close()
   })
-  await Promise.race([failed, authenticated(socket, credentials, text)])
-  const { node, sensors } = await Promise.race([failed, greeted.promise])
-  // A node that refuses says so right behind its hello.
-  const remote = await Promise.race([
-    failed,
-    connectRpc(connection.open('rpc'), {
-      limits: NODE_LIMITS,
-      clock,
-      onRefused: refusal => connection.refuse(refusal),
-    }),
-  ]).catch(async () => failed)
-  signal?.throwIfAborted()
-  return {
-    node,
-    address: text,
-    sensors,
-    remote,
-    ended: ended.promise,
-    [Symbol.asyncDispose]: async () => {
-      connection.close()
-      await ended.promise
-    },
+  try {
+    await Promise.race([failed, authenticated(socket, credentials, text)])
+    const { node, sensors } = await Promise.race([failed, greeted.promise])
+    // A node that refuses says so right behind its hello.
+    const remote = await Promise.race([
+      failed,
+      connectRpc(connection.open('rpc'), {
+        limits: NODE_LIMITS,
+        clock,
+        onRefused: refusal => connection.refuse(refusal),
+      }),
+    ]).catch(async () => failed)
+    signal?.throwIfAborted()
+    return {
+      node,
+      address: text,
+      sensors,
+      remote,
+      ended: ended.promise,
+      [Symbol.asyncDispose]: async () => {
+        connection.close()
+        await ended.promise
+      },
+    }
+  } catch (error) {
+    // Whoever it was, nobody will close it later.
+    connection.close()
+    throw error
   }
 }
 
@@ -221,12 +227,15 @@ function parseSensorEvent(type: string, values: readonly unknown[]): SensorEvent
   }
 }
 
-function explainEnding(
-  ending: Ending,
-  bye: Bye | undefined,
-  address: string,
-  explainError: (error: unknown) => FridgeError,
-): FridgeError {
+interface Heard {
+  readonly bye: Bye | undefined
+  /** Whether the node has said hello. */
+  readonly greeted: boolean
+  readonly attempt: Attempt
+}
+
+function explainEnding(ending: Ending, { bye, greeted, attempt }: Heard): FridgeError {
+  const { address } = attempt
   if (bye?.reason === 'timeout') return new FridgeError('ERR_TIMEOUT', bye.text)
   if (bye !== undefined) {
     return new FridgeError(BYE_CODES.get(bye.reason) ?? 'ERR_REFUSED', bye.text, fixOf(bye))
@@ -240,8 +249,10 @@ function explainEnding(
     case 'too slow':
       return new FridgeError('ERR_TOO_SLOW', `${address} does not read what it is sent`)
     case 'lost':
-      if (ending.error !== undefined) return explainError(ending.error)
-      return new FridgeError('ERR_CLOSED', `${address} closed the connection`)
+      if (ending.error !== undefined) return explainConnectionError(ending.error, attempt)
+      return greeted
+        ? new FridgeError('ERR_CLOSED', `${address} closed the connection`)
+        : explainSilentClose(attempt)
     case 'closed':
       return new FridgeError('ERR_CLOSED', 'the connection was closed')
   }

@@ -42,6 +42,11 @@ export function explainConnectionError(error: unknown, attempt: Attempt): Fridge
           fix: `use a name that it was issued for, or issue it again: fridge certs issue node NAME --host ${host} --force`,
         },
       )
+    case 'INVALID_PURPOSE':
+      return new FridgeError('ERR_TLS', `the certificate of ${address} is not that of a node`, {
+        cause: error,
+        fix: 'check that a fridge node listens on that port',
+      })
     case 'CERT_HAS_EXPIRED':
       return new FridgeError('ERR_TLS', `the certificate of ${address} has expired`, {
         cause: error,
@@ -101,6 +106,18 @@ export function explainConnectionError(error: unknown, attempt: Attempt): Fridge
     })
   }
   return unreachable(`${address}: ${errorMessage(error)}`, error)
+}
+
+/**
+ * What it means that a connection was closed after the handshake and before any word: with TLS 1.3
+ * a node judges the certificate when the other end believes that it is connected already.
+ */
+export function explainSilentClose({ address, certificateFile }: Attempt): FridgeError {
+  return new FridgeError(
+    'ERR_REFUSED',
+    `${address} closed the connection without a word: it does not accept ${certificateFile}`,
+    { fix: 'look into the log of that node for what it holds against that certificate' },
+  )
 }
 
 function unreachable(message: string, cause: unknown, fix?: string): FridgeError {

@@ -61,6 +61,7 @@ export class Link {
   readonly #options: LinkOptions
   readonly #attached: DocumentLink[] = []
   readonly #opened = new Set<string>()
+  readonly #expiry: Disposable
   #control: Control | undefined
   #source: Source | undefined
   #synced = 0
@@ -75,6 +76,10 @@ export class Link {
       limits: PEER_LIMITS,
       onStream: stream => this.#accept(stream),
       onEnd: ending => this.#end(ending),
+    })
+    const { peer, clock } = options
+    this.#expiry = clock.after(peer.notAfter - clock.now(), () => {
+      this.close('certificate expired', `the certificate of ${peer.subject} has expired`)
     })
     if (!options.dialed) this.#startControl(this.#connection.open(CONTROL_STREAM))
   }
@@ -186,6 +191,7 @@ export class Link {
   }
 
   #end(ending: Ending): void {
+    this.#expiry[Symbol.dispose]()
     this.#control?.[Symbol.dispose]()
     for (const attached of this.#attached) attached[Symbol.dispose]()
     this.#options.onEnd(this, this.#why ?? this.#describe(ending))

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Clock, Random } from '../clock.ts'
-import { errorMessage } from '../errors.ts'
+import { errorMessage, FridgeError } from '../errors.ts'
 import type { Identity } from '../identity.ts'
 import type { Log } from '../log.ts'
 import { nodeOf, type Name, type Source } from '../names.ts'
@@ -26,6 +26,10 @@ export interface OverlayOptions {
   readonly seeds: readonly string[]
   /** Reach another node. @throws when it cannot be reached or is none */
   readonly dial: (address: string, signal: AbortSignal) => Promise<Dialed>
+  /** Whether a node may gossip: not one whose name was revoked. */
+  readonly admits: (peer: Identity) => boolean
+  /** A link has been brought up to date. */
+  readonly onSynced?: () => void
   readonly times: LinkTimes & { readonly redialMinMs: number; readonly redialMaxMs: number }
   readonly clock: Clock
   readonly random: Random
@@ -75,9 +79,17 @@ export class Overlay implements AsyncDisposable {
     return this.#synced.promise
   }
 
-  /** How long no peer has been linked, in milliseconds; 0 while one is. */
+  /** How long no peer has been linked and in step, in milliseconds; 0 while one is. */
   get alone(): number {
-    return this.links().length > 0 ? 0 : this.#options.clock.monotonic() - this.#lastContactAt
+    const isTogether = [...this.#links].some(({ synced }) => synced)
+    return isTogether ? 0 : this.#options.clock.monotonic() - this.#lastContactAt
+  }
+
+  /** Cut the links to nodes that are not admitted any more. @returns how many */
+  review(): number {
+    const revoked = [...this.#links].filter(({ peer }) => !this.#options.admits(peer))
+    for (const link of revoked) link.close('revoked', `${link.peer.subject} has been removed`)
+    return revoked.length
   }
 
   /** Take a connection that another node made. */
@@ -155,6 +167,10 @@ export class Overlay implements AsyncDisposable {
     try {
       const { socket, peer } = await this.#options.dial(address, this.#stop.signal)
       known.owner = peer.name
+      if (!this.#options.admits(peer)) {
+        socket.destroy()
+        throw new FridgeError('ERR_REVOKED', `${peer.subject} has been revoked`)
+      }
       this.#start(socket, peer, address)
     } catch (error) {
       if (this.#stop.signal.aborted) return
@@ -186,7 +202,10 @@ export class Overlay implements AsyncDisposable {
       times,
       clock,
       onHello: (link, source) => this.#welcome(link, source, address),
-      onSynced: () => this.#synced.resolve(),
+      onSynced: () => {
+        this.#synced.resolve()
+        this.#options.onSynced?.()
+      },
       onEnd: (link, end) => this.#ended(link, end, address),
     })
     this.#links.add(link)
