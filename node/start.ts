@@ -76,11 +76,12 @@ export async function startNode(
     chainOf(parseCertificates(credentials.certificate, credentials.files.certificateFile)),
   )
   if (typeof signer === 'string') throw new FridgeError('ERR_CERTIFICATE', signer)
+  const self = { signer, key: createPrivateKey(credentials.key) }
   const replica = new Replica({
     source,
     store,
     signers,
-    self: { signer, key: createPrivateKey(credentials.key) },
+    self,
     clock,
     onStoreFailure: error =>
       log.error({ reason: errorMessage(error) }, 'cannot store changes of peers'),
@@ -95,6 +96,8 @@ export async function startNode(
   const members = stack.use(
     new Members({
       clock,
+      signers,
+      ...self,
       self: {
         name,
         source,
@@ -165,7 +168,7 @@ export async function startNode(
         members,
         sessions,
         clock,
-        isIsolated: () => isolation?.isIsolated === true,
+        isIsolated: () => isolation?.isIsolated ?? false,
         aloneMs: () => overlay.alone,
       }),
   })

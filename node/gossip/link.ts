@@ -10,8 +10,9 @@ import { TextLineDecoder } from '../wire/lines.ts'
 import type { MuxStream } from '../wire/mux.ts'
 import { Refusal } from '../wire/refusal.ts'
 import type { Replica } from '../whitelist/replica.ts'
-import type { DocumentLink, GossipDocument } from './document.ts'
+import type { DocumentLink } from './document.ts'
 import type { Members } from './members.ts'
+import type { SignedDocument } from './signed-document.ts'
 
 /** The documents that nodes gossip, by the name of the stream that carries each. */
 export interface Documents {
@@ -116,7 +117,7 @@ export class Link {
     return true
   }
 
-  #document(name: string): GossipDocument | undefined {
+  #document(name: string): SignedDocument | undefined {
     if (name === 'whitelist') return this.#options.documents.whitelist
     if (name === 'members') return this.#options.documents.members
     return undefined
@@ -152,8 +153,7 @@ export class Link {
     })
   }
 
-  #attach(document: GossipDocument, stream: MuxStream): void {
-    const { documents } = this.#options
+  #attach(document: SignedDocument, stream: MuxStream): void {
     const refuse = (reason: string): void => this.#connection.refuse(new Refusal('gossip', reason))
     const attached = document.attach(
       {
@@ -177,16 +177,16 @@ export class Link {
         return !this.#connection.ended
       })
       if (refusal !== undefined) this.#connection.refuse(refusal)
-      if (documents.whitelist.backlog > MAX_BACKLOG) void this.#waitForBacklog()
+      if (document.backlog > MAX_BACKLOG) void this.#waitFor(document)
     })
     stream.onClose(() => {
       if (!this.#connection.ended) refuse('a gossip stream was closed')
     })
   }
 
-  async #waitForBacklog(): Promise<void> {
+  async #waitFor(document: SignedDocument): Promise<void> {
     this.#connection.pause()
-    await this.#options.documents.whitelist.settled()
+    await document.settled()
     this.#connection.resume()
   }
 

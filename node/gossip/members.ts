@@ -1,6 +1,10 @@
+import type { KeyObject } from 'node:crypto'
 import type { Clock } from '../clock.ts'
-import type { Name, Source } from '../names.ts'
-import { GossipDocument, type DocumentStream, type Update } from './document.ts'
+import { nodeOf, type Name, type Source } from '../names.ts'
+import { signText, verifyText, isSignature } from '../whitelist/signature.ts'
+import type { Signer, Signers } from '../whitelist/signers.ts'
+import type { DocumentStream, Update } from './document.ts'
+import { SignedDocument } from './signed-document.ts'
 import { MEMBER_LIMITS, parseMember, type Confirmation, type Member } from './member.ts'
 
 /** What a node can say of itself; the rest of its entry never changes while it runs. */
@@ -9,10 +13,17 @@ export type MemberState = Pick<Member, 'links' | 'clients'>
 export interface MembersOptions {
   /** What this node says of itself at first. */
   readonly self: Member
+  readonly signers: Signers
+  /** This node's own certificate and private key. */
+  readonly signer: Signer
+  readonly key: KeyObject
   readonly clock: Clock
   /** How long changes of this node's entry are gathered into one update, in milliseconds. */
   readonly gatherMs?: number
 }
+
+/** Longest JSON of a member, in UTF-16 units: a thousand links fit. */
+const MAX_MEMBER_TEXT = 131_072
 
 /** More entries than this, of nodes dead or alive, are not kept: the dead go first. */
 const MAX_MEMBERS = 4_096
@@ -20,13 +31,28 @@ const MAX_MEMBERS = 4_096
 /** How long a confirmation stays in its node's entry, in milliseconds. */
 const CONFIRMATION_AGE_MS = 30_000
 
+/** What an update of *members* carries: the node's own words, signed with their sequence. */
+interface MemberValue {
+  /** JSON of the member. */
+  readonly member: string
+  readonly certificate: string
+  readonly signature: string
+}
+
+interface Entry {
+  readonly member: Member
+  readonly update: Update
+}
+
 /**
  * The *members* document: for each run of a node, what it says of itself, newest wins. Held in
  * memory only. Who is alive is not voted on: it is who can be reached over links that both
  * ends hold up.
  */
-export class Members extends GossipDocument {
-  readonly #members = new Map<Source, Member>()
+export class Members extends SignedDocument {
+  readonly #members = new Map<Source, Entry>()
+  readonly #signer: Signer
+  readonly #key: KeyObject
   readonly #clock: Clock
   readonly #gatherMs: number
   readonly #listeners = new Set<(member: Member) => void>()
@@ -34,8 +60,13 @@ export class Members extends GossipDocument {
   #confirmed: { confirmation: Confirmation; at: number }[] = []
   #gathering: Disposable | undefined
 
-  constructor({ self, clock, gatherMs = 5 }: MembersOptions) {
-    super(self.source)
+  #pending = 0
+  #settled: Promise<void> = Promise.resolve()
+
+  constructor({ self, signers, signer, key, clock, gatherMs = 5 }: MembersOptions) {
+    super(self.source, signers)
+    this.#signer = signer
+    this.#key = key
     this.#clock = clock
     this.#gatherMs = gatherMs
     this.#self = self
@@ -78,11 +109,19 @@ export class Members extends GossipDocument {
 
   /** Every entry, of the living and of the dead. */
   all(): Iterable<Member> {
-    return this.#members.values()
+    return this.#members.values().map(({ member }) => member)
   }
 
   get(source: Source): Member | undefined {
-    return this.#members.get(source)
+    return this.#members.get(source)?.member
+  }
+
+  override get backlog(): number {
+    return this.#pending
+  }
+
+  override async settled(): Promise<void> {
+    await this.#settled
   }
 
   /** The nodes that can be reached from here over links, this one included. */
@@ -90,12 +129,12 @@ export class Members extends GossipDocument {
     const live = new Map<Source, Member>()
     const open = [this.id]
     for (let source = open.pop(); source !== undefined; source = open.pop()) {
-      const member = this.#members.get(source)
+      const member = this.get(source)
       if (member === undefined || live.has(source)) continue
       live.set(source, member)
       // A link counts when its other end holds it up too: a dead node's last words name its links.
       for (const other of member.links) {
-        if (this.#members.get(other)?.links.includes(source) === true) open.push(other)
+        if (this.get(other)?.links.includes(source) === true) open.push(other)
       }
     }
     return live
@@ -106,7 +145,7 @@ export class Members extends GossipDocument {
     const live = this.live()
     const names = new Set(Array.from(live.values(), member => member.name))
     const silent = new Map<Name, Member>()
-    for (const member of this.#members.values()) {
+    for (const { member } of this.#members.values()) {
       if (names.has(member.name)) continue
       const known = silent.get(member.name)
       if (known === undefined || known.startedAt < member.startedAt) silent.set(member.name, member)
@@ -120,32 +159,51 @@ export class Members extends GossipDocument {
 
   protected override problemOf([value, , source, ...rest]: Update): string | undefined {
     if (rest.length > 0) return 'a member has too many fields'
-    const member = parseMember(value)
+    const member = readMember(value)
     if (typeof member === 'string') return member
     if (member.source !== source) return 'a member speaks for another'
     return undefined
   }
 
+  protected override signersOf([value]: Update): readonly string[] {
+    return [(value as MemberValue).certificate]
+  }
+
   protected override take(update: Update, from: DocumentStream): void {
-    const [value, sequence, source] = update
+    const [, sequence, source] = update
     if (source === this.id) {
       if (sequence > (this.sources[source] ?? 0)) from.refuse('a member claims to be this node')
       return
     }
     if (sequence <= (this.sources[source] ?? 0)) return
-    this.#keep(value as Member)
-    this.publish(update)
+    this.#pending += 1
+    const taken = this.#open(update).then(opened => {
+      this.#pending -= 1
+      if (typeof opened === 'string') return from.refuse(opened)
+      if (sequence <= (this.sources[source] ?? 0)) return
+      this.#keep({ member: opened, update })
+      this.publish(update)
+    })
+    this.#settled = Promise.all([this.#settled, taken]).then(() => {})
   }
 
   protected override updatesAfter(clock: ReadonlyMap<Source, number>, limit: number): Update[] {
     const updates: Update[] = []
-    for (const member of this.#members.values()) {
-      const sequence = this.sources[member.source] ?? 0
-      if (updates.length < limit && sequence > (clock.get(member.source) ?? 0)) {
-        updates.push([member, sequence, member.source])
-      }
+    for (const { update } of this.#members.values()) {
+      if (updates.length < limit && update[1] > (clock.get(update[2]) ?? 0)) updates.push(update)
     }
     return updates
+  }
+
+  /** @returns the member if its node has signed it, or why its link must end */
+  async #open([value, sequence, source]: Update): Promise<Member | string> {
+    const { member: text, certificate, signature } = value as MemberValue
+    const signer = this.signers.get(certificate)
+    if (signer === undefined) return 'the certificate of a node was not sent'
+    const { role, name, subject } = signer.identity
+    if (role !== 'node' || name !== nodeOf(source)) return `${subject} signs for ${source}`
+    const holds = await verifyText(signer.key, 'member', signedText(sequence, text), signature)
+    return holds ? readMember(value) : `a member is not signed by ${subject}`
   }
 
   #gather(): void {
@@ -156,12 +214,21 @@ export class Members extends GossipDocument {
   }
 
   #announce(): void {
-    this.#keep(this.#self)
-    this.publish([this.#self, (this.sources[this.id] ?? 0) + 1, this.id])
+    const sequence = (this.sources[this.id] ?? 0) + 1
+    const member = JSON.stringify(this.#self)
+    const value: MemberValue = {
+      member,
+      certificate: this.#signer.identity.fingerprint,
+      signature: signText(this.#key, 'member', signedText(sequence, member)),
+    }
+    const update: Update = [value, sequence, this.id]
+    this.#keep({ member: this.#self, update })
+    this.publish(update)
   }
 
-  #keep(member: Member): void {
-    this.#members.set(member.source, member)
+  #keep(entry: Entry): void {
+    const { member } = entry
+    this.#members.set(member.source, entry)
     if (this.#members.size > MAX_MEMBERS) this.#forgetDead()
     for (const listener of this.#listeners) listener(member)
   }
@@ -175,5 +242,24 @@ export class Members extends GossipDocument {
       this.#members.delete(source)
       delete this.sources[source]
     }
+  }
+}
+
+function signedText(sequence: number, member: string): string {
+  return `${sequence}\n${member}`
+}
+
+/** @returns the member that a value carries, or why it carries none */
+function readMember(value: unknown): Member | string {
+  if (typeof value !== 'object' || value === null || Object.keys(value).length !== 3) {
+    return 'a member is malformed'
+  }
+  const { member, certificate, signature } = value as Record<string, unknown>
+  if (typeof member !== 'string' || member.length > MAX_MEMBER_TEXT) return 'a member is no text'
+  if (typeof certificate !== 'string' || !isSignature(signature)) return 'a member is not signed'
+  try {
+    return parseMember(JSON.parse(member))
+  } catch {
+    return 'a member is not JSON'
   }
 }

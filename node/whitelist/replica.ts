@@ -1,7 +1,8 @@
 import type { KeyObject } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { FridgeError } from '../errors.ts'
-import { GossipDocument, type DocumentStream, type Update } from '../gossip/document.ts'
+import type { DocumentStream, Update } from '../gossip/document.ts'
+import { SignedDocument } from '../gossip/signed-document.ts'
 import { displaySubject, nodeOf, subjectOf, type Source } from '../names.ts'
 import { entryHash, parseChange, type Change, type ChangeRequest, type Entry } from './change.ts'
 import { seenOf } from './merge.ts'
@@ -49,10 +50,9 @@ export interface ReplicaOptions {
  * The whitelist of one node: the one replica that gossips, over the store that outlives it.
  * Nothing is merged, acted on or passed on before both signatures hold and it is durable here.
  */
-export class Replica extends GossipDocument {
+export class Replica extends SignedDocument {
   readonly #options: ReplicaOptions
   readonly #store: ChangeStore
-  readonly #signers: Signers
   readonly #clock: Clock
   readonly #listeners = new Set<(applied: readonly Applied[]) => void>()
   #whitelist: Whitelist
@@ -61,10 +61,9 @@ export class Replica extends GossipDocument {
 
   /** @throws FridgeError `ERR_DATABASE_CORRUPT` when the store does not hold a consistent log */
   constructor(options: ReplicaOptions) {
-    super(options.source)
+    super(options.source, options.signers)
     this.#options = options
     this.#store = options.store
-    this.#signers = options.signers
     this.#clock = options.clock
     this.#whitelist = buildWhitelist(options.store)
     for (const [source, sequence] of this.#whitelist.clock()) this.sources[source] = sequence
@@ -143,18 +142,9 @@ export class Replica extends GossipDocument {
     return rest.length > 0 ? 'an update has too many fields' : problemOfValue(value)
   }
 
-  protected override *attachmentsOf([value]: Update): Iterable<readonly [string, object]> {
+  protected override signersOf([value]: Update): readonly string[] {
     const { operatorCertificate, nodeCertificate } = value as UpdateValue
-    for (const fingerprint of [operatorCertificate, nodeCertificate]) {
-      const signer = this.#signers.get(fingerprint)
-      if (signer !== undefined) yield [fingerprint, { certificate: signer.chain }]
-    }
-  }
-
-  protected override takeAttachment(frame: object): { refused?: string } | undefined {
-    if (!('certificate' in frame)) return undefined
-    const signer = this.#signers.learn(frame.certificate)
-    return typeof signer === 'string' ? { refused: signer } : {}
+    return [operatorCertificate, nodeCertificate]
   }
 
   protected override take(update: Update, from: DocumentStream): void {
@@ -192,7 +182,7 @@ export class Replica extends GossipDocument {
     if (source === this.id && sequence > this.#whitelist.heard(source)) {
       return 'an update claims to be from this node'
     }
-    return openUpdate(update, this.#signers)
+    return openUpdate(update, this.signers)
   }
 
   /** @param refused links that have been refused already: behind a refused update is a hole */

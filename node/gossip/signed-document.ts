@@ -1,0 +1,39 @@
+import type { Source } from '../names.ts'
+import type { Signers } from '../whitelist/signers.ts'
+import { GossipDocument, type Update } from './document.ts'
+
+/**
+ * A document whose updates are signed. The certificates of the signers travel in band, each
+ * once a link, before the first update that needs it.
+ */
+export abstract class SignedDocument extends GossipDocument {
+  protected readonly signers: Signers
+
+  constructor(id: Source, signers: Signers) {
+    super(id)
+    this.signers = signers
+  }
+
+  /** How many updates wait to be taken in. */
+  abstract get backlog(): number
+
+  /** Resolves when all that has come in is taken in or refused. */
+  abstract settled(): Promise<void>
+
+  /** Whose signatures an update carries, by the fingerprints of their certificates. */
+  protected abstract signersOf(update: Update): readonly string[]
+
+  protected override *attachmentsOf(update: Update): Iterable<readonly [string, object]> {
+    for (const fingerprint of this.signersOf(update)) {
+      const signer = this.signers.get(fingerprint)
+      if (signer !== undefined) yield [fingerprint, { certificate: signer.chain }]
+    }
+  }
+
+  protected override takeAttachment(frame: object): { refused?: string } | undefined {
+    if (!('certificate' in frame)) return undefined
+    if (Object.keys(frame).length > 1) return { refused: 'a certificate comes with something else' }
+    const signer = this.signers.learn(frame.certificate)
+    return typeof signer === 'string' ? { refused: signer } : {}
+  }
+}
