@@ -1,0 +1,155 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { EventEmitter, once } from 'node:events'
+import process from 'node:process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { ExecutionContext } from 'ava'
+import type { CommandIo, ExitStatus } from '../../cli/io.ts'
+import { runProgram } from '../../cli/program.ts'
+import { systemClock, type Clock } from '../../node/clock.ts'
+
+const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
+
+/** What a program has said on one of its outputs, line by line. */
+export class Lines {
+  readonly all: string[] = []
+  readonly #more = new EventEmitter().setMaxListeners(0)
+  #ended = false
+
+  push(line: string): void {
+    this.all.push(line)
+    this.#more.emit('change')
+  }
+
+  end(): void {
+    this.#ended = true
+    this.#more.emit('change')
+  }
+
+  get text(): string {
+    return this.all.join('\n')
+  }
+
+  /** The first line, said or still to come, that matches. @throws when the output ends without it */
+  async find(pattern: RegExp, from = 0): Promise<string> {
+    for (;;) {
+      const line = this.all.slice(from).find(text => pattern.test(text))
+      if (line !== undefined) return line
+      if (this.#ended) throw new Error(`no line matches ${String(pattern)} in:\n${this.text}`)
+      await once(this.#more, 'change')
+    }
+  }
+}
+
+export interface RecordedIo {
+  readonly io: CommandIo
+  readonly out: Lines
+  readonly err: Lines
+}
+
+export interface IoOptions {
+  readonly cwd?: string
+  readonly env?: CommandIo['env']
+  readonly clock?: Clock
+  readonly signal?: AbortSignal
+  readonly isTerminal?: boolean
+}
+
+/** What a command may touch, with what it prints written down. */
+export function recordIo(options: IoOptions = {}): RecordedIo {
+  const out = new Lines()
+  const err = new Lines()
+  const io: CommandIo = {
+    out: line => out.push(line),
+    err: line => err.push(line),
+    isTerminal: options.isTerminal ?? false,
+    env: options.env ?? {},
+    cwd: options.cwd ?? '/nonexistent',
+    signal: options.signal ?? new AbortController().signal,
+    clock: options.clock ?? systemClock,
+    self: [process.execPath, MAIN],
+  }
+  return { io, out, err }
+}
+
+/** A command line that runs inside this process. */
+export interface CommandRun {
+  readonly out: Lines
+  readonly err: Lines
+  readonly status: Promise<ExitStatus>
+  /** As the first SIGINT does. */
+  stop(): void
+}
+
+/** Run one command line in this process; `status` settles when it is over. */
+export function startCommand(args: readonly string[], options: IoOptions = {}): CommandRun {
+  const abort = new AbortController()
+  const { io, out, err } = recordIo({ signal: abort.signal, ...options })
+  const status = runProgram(args, io).finally(() => {
+    out.end()
+    err.end()
+  })
+  return { out, err, status, stop: () => abort.abort() }
+}
+
+export interface CommandResult {
+  readonly status: ExitStatus
+  readonly out: string
+  readonly err: string
+}
+
+/** Run one command line in this process to its end. */
+export async function runCommand(
+  args: readonly string[],
+  options: IoOptions = {},
+): Promise<CommandResult> {
+  const { out, err, status } = startCommand(args, options)
+  return { status: await status, out: out.text, err: err.text }
+}
+
+/** `fridge` as a process of its own. */
+export interface CliProcess {
+  readonly child: ChildProcess
+  readonly out: Lines
+  readonly err: Lines
+  /** The exit status, or the signal that ended it. */
+  readonly exit: Promise<number | NodeJS.Signals>
+}
+
+/** Start `fridge` as a person does; the test's end kills it if it still runs. */
+export function spawnCli(
+  t: Pick<ExecutionContext, 'teardown'>,
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: CommandIo['env'] } = {},
+): CliProcess {
+  return spawnProgram(t, [MAIN, ...args], options)
+}
+
+/** Start a program of this project on the Node.js that runs the test. */
+export function spawnProgram(
+  t: Pick<ExecutionContext, 'teardown'>,
+  args: readonly string[],
+  { cwd, env = {} }: { readonly cwd?: string; readonly env?: CommandIo['env'] } = {},
+): CliProcess {
+  const child = spawn(process.execPath, args, {
+    cwd,
+    env: { PATH: process.env['PATH'], TMPDIR: process.env['TMPDIR'], ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const out = new Lines()
+  const err = new Lines()
+  createInterface(child.stdout)
+    .on('line', line => out.push(line))
+    .on('close', () => out.end())
+  createInterface(child.stderr)
+    .on('line', line => err.push(line))
+    .on('close', () => err.end())
+  const exit = once(child, 'close').then(
+    ([status, signal]) => (status ?? signal) as number | NodeJS.Signals,
+  )
+  t.teardown(async () => {
+    child.kill('SIGKILL')
+    await exit
+  })
+  return { child, out, err, exit }
+}

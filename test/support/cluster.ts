@@ -1,0 +1,248 @@
+import { EventEmitter, once } from 'node:events'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { connectOperator, type OperatorConnection } from '../../cli/operator.ts'
+import { formatAddress } from '../../node/address.ts'
+import {
+  openNodeConnection,
+  type NodeConnection,
+  type NodeConnectionOptions,
+} from '../../node/client/node-connection.ts'
+import { systemClock, type Clock } from '../../node/clock.ts'
+import { nodeConfigSchema, type NodeConfig } from '../../node/config.ts'
+import type { Log } from '../../node/log.ts'
+import { parseName, parseSubject } from '../../node/names.ts'
+import { startNode, type RunningNode } from '../../node/start.ts'
+import type { Terms } from '../../node/whitelist/change.ts'
+import { makeTestCerts, makeTestFolder, type TestCerts, type TestCertsOptions } from './certs.ts'
+import { recordIo } from './cli.ts'
+
+type Teardown = Pick<ExecutionContext, 'teardown'>
+
+/** Any part of the configuration as it is written in a file. */
+export type ConfigText = Readonly<Record<string, unknown>>
+
+export interface ClusterOptions {
+  /** How many, called `node-1`, `node-2`… Default 1. */
+  readonly nodes?: number
+  /** Certificates to use; one of another cluster may be shared by the tests of a file. */
+  readonly certs?: TestCerts
+  /** Over the fast defaults of tests. */
+  readonly config?: ConfigText
+  readonly clock?: Clock
+}
+
+/** One line of a node's log. */
+export interface LogLine {
+  readonly node: string
+  readonly level: keyof Log
+  readonly fields: Readonly<Record<string, unknown>>
+  readonly text: string
+}
+
+/** A cluster in this process, over real TLS on loopback. The first node is the others' one seed. */
+export interface Cluster extends AsyncDisposable {
+  readonly certs: TestCerts
+  readonly log: ClusterLog
+  /** @param index from 1 */
+  node(index: number): RunningNode
+  /** `HOST:PORT`. */
+  address(index: number): string
+  /** The configuration that a node was started with; its port is the one that it got. */
+  config(index: number): NodeConfig
+  stop(index: number): Promise<void>
+  /** Start a stopped node again, on its data and port. */
+  start(index: number, config?: ConfigText): Promise<RunningNode>
+  operator(index: number, name?: string): Promise<OperatorConnection>
+  grant(index: number, client: string, terms?: Terms): Promise<void>
+  revoke(index: number, subject: string): Promise<void>
+  /** Connect as a client of `fridge/1`. */
+  client(
+    index: number,
+    name: string,
+    options?: Partial<NodeConnectionOptions>,
+  ): Promise<NodeConnection>
+}
+
+/** Everyone whom the tests of one file need; `test.after.always` calls what `teardown` was given. */
+export const PEOPLE: TestCertsOptions = {
+  nodes: ['node-1', 'node-2', 'node-3'],
+  clients: ['c1', 'c2'],
+  operators: ['admin'],
+}
+
+/** What all nodes have said, to wait for it. */
+export class ClusterLog {
+  readonly lines: LogLine[] = []
+  readonly #more = new EventEmitter().setMaxListeners(0)
+
+  of(node: string): Log {
+    const write =
+      (level: keyof Log) =>
+      (fields: object, text: string): void => {
+        this.lines.push({ node, level, fields: fields as LogLine['fields'], text })
+        this.#more.emit('line')
+      }
+    return {
+      debug: write('debug'),
+      info: write('info'),
+      warn: write('warn'),
+      error: write('error'),
+    }
+  }
+
+  /** The first line, said or still to come, that fits. */
+  async find(isIt: (line: LogLine) => boolean): Promise<LogLine> {
+    for (;;) {
+      const line = this.lines.find(isIt)
+      if (line !== undefined) return line
+      await once(this.#more, 'line')
+    }
+  }
+}
+
+/** Certificates that the tests of a file share: give it `test.before` and `test.after.always`. */
+export async function makeSharedCerts(
+  options: TestCertsOptions = PEOPLE,
+): Promise<{ certs: TestCerts; remove: () => Promise<void> }> {
+  const removals: (() => unknown)[] = []
+  const certs = await makeTestCerts({ teardown: removal => void removals.push(removal) }, options)
+  return {
+    certs,
+    remove: async () => {
+      for (const removal of removals) await removal()
+    },
+  }
+}
+
+/** A configuration with everything of it in a folder of the test's own, on a free port. */
+export function testConfig(
+  name: string,
+  { certs, data, config = {} }: { certs: string; data: string; config?: ConfigText },
+): NodeConfig {
+  const parsed = nodeConfigSchema.parse({
+    name,
+    listen: '127.0.0.1:0',
+    // A busy machine must not make a node look dead; links that end are noticed at once anyway.
+    gossip: { redialMinMs: 10, redialMaxMs: 100, firstSyncMs: 20_000 },
+    tls: { handshakesPerSecond: 10_000, handshakeBurst: 10_000 },
+    simulation: { seed: 1, doorOpensPerHour: 0 },
+    ...config,
+  })
+  return { ...parsed, certs, data }
+}
+
+/** Start nodes that know each other before this returns. */
+export async function startCluster(t: Teardown, options: ClusterOptions = {}): Promise<Cluster> {
+  const { nodes: size = 1, clock = systemClock } = options
+  const certs = options.certs ?? (await makeTestCerts(t, PEOPLE))
+  const data = await makeTestFolder(t)
+  const log = new ClusterLog()
+  const running = new Map<number, RunningNode>()
+  const configs = new Map<number, NodeConfig>()
+  await using stack = new AsyncDisposableStack()
+  stack.defer(async () => {
+    await Promise.all(Array.from(running.values(), async node => node[Symbol.asyncDispose]()))
+  })
+
+  const start = async (index: number, over: ConfigText = {}): Promise<RunningNode> => {
+    const name = `node-${index}`
+    const known = configs.get(index)
+    const seed = running.get(index === 1 ? 2 : 1)
+    const config = testConfig(name, {
+      certs: certs.dir,
+      data: join(data, name),
+      config: {
+        ...options.config,
+        ...(seed !== undefined && { peers: [formatAddress(seed.address)] }),
+        ...(known !== undefined && { listen: formatAddress(known.listen) }),
+        ...over,
+      },
+    })
+    const node = await startNode(config, { log: log.of(name), clock })
+    running.set(index, node)
+    configs.set(index, { ...config, listen: node.address })
+    return node
+  }
+  const nodeAt = (index: number): RunningNode => {
+    const node = running.get(index)
+    if (node === undefined) throw new Error(`node-${index} does not run`)
+    return node
+  }
+  const address = (index: number): string => formatAddress(nodeAt(index).address)
+  const operator: Cluster['operator'] = async (index, name = 'admin') =>
+    connectOperator({ certs: certs.dir, as: name, node: [address(index)] }, recordIo().io)
+
+  await start(1)
+  for (let index = 2; index <= size; index += 1) await start(index)
+  const cluster = stack.move()
+  const made: Cluster = {
+    certs,
+    log,
+    node: nodeAt,
+    address,
+    config: index => {
+      const config = configs.get(index)
+      if (config === undefined) throw new Error(`node-${index} was never started`)
+      return config
+    },
+    start,
+    stop: async index => {
+      const node = nodeAt(index)
+      running.delete(index)
+      await node[Symbol.asyncDispose]()
+    },
+    operator,
+    grant: async (index, client, terms = {}) => {
+      await using connection = await operator(index)
+      await connection.change(
+        { kind: 'grant', subject: parseSubject(client), terms },
+        { waitMs: 20_000 },
+      )
+    },
+    revoke: async (index, subject) => {
+      await using connection = await operator(index)
+      await connection.change(
+        { kind: 'revocation', subject: parseSubject(subject) },
+        { waitMs: 20_000 },
+      )
+    },
+    client: async (index, name, more = {}) =>
+      openNodeConnection({
+        address: nodeAt(index).address,
+        credentials: await certs.load('client', parseName(name)),
+        clock: systemClock,
+        ...more,
+      }),
+    [Symbol.asyncDispose]: async () => cluster.disposeAsync(),
+  }
+  for (let index = 1; index <= size; index += 1) {
+    try {
+      await untilReachable(made, index, size)
+    } catch (error) {
+      await cluster.disposeAsync()
+      throw error
+    }
+  }
+  return made
+}
+
+/** Wait until a node sees this many nodes up. */
+export async function untilReachable(
+  cluster: Pick<Cluster, 'operator'>,
+  index: number,
+  count: number,
+): Promise<void> {
+  await using operator = await cluster.operator(index)
+  await until(async () => {
+    const { nodes } = await operator.status()
+    return nodes.filter(({ reachable }) => reachable).length === count
+  })
+}
+
+/** Ask until it is so; each asking is a round trip over TLS, so nothing spins. */
+export async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) {
+    // Again: the next answer comes after other work of this process had its turn.
+  }
+}
