@@ -34,6 +34,9 @@ export interface ServerOptions {
   readonly gate: Promise<void>
 }
 
+/** How long one who was refused may take to close its end, in milliseconds. */
+const FAREWELL_MS = 1_000
+
 /** One TLS port for everything: the role in the certificate decides what a connection may open. */
 export class Server implements AsyncDisposable {
   readonly #options: ServerOptions
@@ -42,6 +45,8 @@ export class Server implements AsyncDisposable {
   readonly #tls
   readonly #tcp
   readonly #sockets = new Set<Socket>()
+  /** Those that have not finished their handshake, by the address of their other end. */
+  readonly #handshaking = new Map<string, Socket>()
   #isStopping = false
 
   private constructor(options: ServerOptions) {
@@ -66,6 +71,8 @@ export class Server implements AsyncDisposable {
       // A certificate that does not verify shows up as a hung-up socket; why stands beside it.
       const reason = socket.authorizationError ?? error
       log.info({ address: socket.remoteAddress, reason: String(reason) }, 'handshake failed')
+      // One that ran out of time is only reported by the runtime, and would stay for ever.
+      socket.destroy()
     })
     this.#tcp = createTcpServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 10_000 })
     this.#tcp.maxConnections = limits.maxConnections
@@ -109,6 +116,7 @@ export class Server implements AsyncDisposable {
       this.#tcp.close(() => resolve())
     })
     for (const session of Array.from(sessions.all())) session.leave()
+    for (const socket of this.#handshaking.values()) socket.destroy()
     await overlay[Symbol.asyncDispose]()
     using _deadline = service.clock.after(config.limits.drainMs, () => {
       for (const socket of this.#sockets) socket.destroy()
@@ -125,12 +133,18 @@ export class Server implements AsyncDisposable {
       socket.destroy()
       return
     }
+    const end = otherEnd(socket)
     this.#sockets.add(socket)
-    socket.once('close', () => this.#sockets.delete(socket))
+    this.#handshaking.set(end, socket)
+    socket.once('close', () => {
+      this.#sockets.delete(socket)
+      this.#handshaking.delete(end)
+    })
     this.#tls.emit('connection', socket)
   }
 
   async #accept(socket: TLSSocket): Promise<void> {
+    this.#handshaking.delete(otherEnd(socket))
     // Until a session takes over, a reset must not go unheard.
     const onError = (): void => {}
     socket.on('error', onError)
@@ -192,7 +206,7 @@ export class Server implements AsyncDisposable {
     }
     if (identity.role === 'operator' && dialect === 'plain') {
       log.info({ subject }, 'an operator without ALPN')
-      return void socket.end()
+      return endSoon(socket)
     }
     const session = this.#open(socket, identity, dialect, admission.rights)
     if (typeof session === 'string') {
@@ -244,11 +258,7 @@ export class Server implements AsyncDisposable {
 
   /** Say why, where the protocol has a place for it, and close. */
   #refuse(socket: TLSSocket, dialect: Dialect, reason: string, text: string): void {
-    if (dialect === 'plain') {
-      socket.end()
-      socket.resume()
-      return
-    }
+    if (dialect === 'plain') return endSoon(socket)
     const { node, version, clock } = this.#options.service
     const connection = new Connection(socket, {
       limits: this.#limits,
@@ -268,6 +278,20 @@ export class Server implements AsyncDisposable {
     control.bye(reason, text)
     connection.close()
   }
+}
+
+/** Unique among the connections of one port. */
+function otherEnd({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`
+}
+
+/** Close, and do not wait for long until the other end does: it was not let in. */
+function endSoon(socket: TLSSocket): void {
+  const timer = setTimeout(() => socket.destroy(), FAREWELL_MS)
+  timer.unref()
+  socket.once('close', () => clearTimeout(timer))
+  socket.end()
+  socket.resume()
 }
 
 function cannotListen({ host, port }: Address, cause: Error): FridgeError {

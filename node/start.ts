@@ -11,7 +11,7 @@ import type { Confirmation } from './gossip/member.ts'
 import { Members } from './gossip/members.ts'
 import { Overlay } from './gossip/overlay.ts'
 import { silentLog, type Log } from './log.ts'
-import { roleOf, sourceOf, type Name, type Subject } from './names.ts'
+import { nodeOf, roleOf, sourceOf, type Name, type Subject } from './names.ts'
 import { Isolation } from './isolation.ts'
 import { operatorMethods } from './operator-service.ts'
 import { startFeeds } from './sensors/feed.ts'
@@ -85,6 +85,17 @@ export async function startNode(
     clock,
     onStoreFailure: error =>
       log.error({ reason: errorMessage(error) }, 'cannot store changes of peers'),
+    onEquivocation: strays => {
+      const nodes = new Set(strays.map(({ entry }) => nodeOf(entry.change.source)))
+      for (const liar of nodes) {
+        log.error(
+          { liar, fix: `fridge whitelist remove node/${liar}` },
+          'a node has signed two different changes at one place: it is cut',
+        )
+      }
+      sessions.reviewAll()
+      overlay?.review()
+    },
   })
 
   const opened = stack.use(openSensors(config, { clock, random, log }))
@@ -118,7 +129,7 @@ export async function startNode(
       documents: { whitelist: replica, members },
       seeds: config.peers.map(formatAddress),
       dial: async (address, signal) => dialNode(address, credentials, signal),
-      admits: peer => sessions.admit(peer).admitted,
+      admits: peer => sessions.admit(peer).admitted && !replica.whitelist.hasEquivocated(peer.name),
       onSynced: () => isolation?.look(),
       times: config.gossip,
       clock,
@@ -142,7 +153,9 @@ export async function startNode(
     }),
   )
   stack.use(
-    replica.subscribe(applied => confirm(applied, { sessions, members, overlay, clock, log })),
+    replica.subscribe(applied =>
+      confirm(applied, { replica, sessions, members, overlay, clock, log }),
+    ),
   )
   stack.defer(countClients(sessions, members, clock))
   const server = await Server.listen({
@@ -197,6 +210,7 @@ export async function startNode(
 }
 
 interface Deciding {
+  readonly replica: Replica
   readonly sessions: Sessions
   readonly members: Members
   readonly overlay: Overlay
@@ -206,7 +220,7 @@ interface Deciding {
 
 /** Decide again on everyone that changes are about, then tell the cluster that it is done. */
 function confirm(applied: readonly Applied[], deciding: Deciding): void {
-  const { sessions, members, overlay, clock, log } = deciding
+  const { replica, sessions, members, overlay, clock, log } = deciding
   const cuts = new Map<Subject, number>()
   for (const { entry } of applied) {
     const { subject } = entry.change
@@ -222,7 +236,7 @@ function confirm(applied: readonly Applied[], deciding: Deciding): void {
     log.info({ subject, kind, operator, source, sequence, tookMs, cut }, 'change applied')
     return { source, sequence, tookMs, cut }
   })
-  members.confirm(confirmations, members.self.changes + applied.length)
+  members.confirm(confirmations, replica.whitelist.changes)
 }
 
 /** Keep the number of clients in this node's entry of *members*. @returns what stops it */

@@ -78,8 +78,16 @@ export abstract class GossipDocument extends Scuttlebutt {
     return []
   }
 
+  /** What a peer is sent right behind the digest, beside what the package sends. */
+  protected openings(): Iterable<object> {
+    return []
+  }
+
   /** Take such a frame from a peer. @returns why it is refused, `undefined` if it is not one */
-  protected takeAttachment(_frame: object): { refused?: string } | undefined {
+  protected takeFrame(
+    _frame: object,
+    _from: DocumentStream,
+  ): { readonly refused?: string } | undefined {
     return undefined
   }
 
@@ -133,6 +141,7 @@ export abstract class GossipDocument extends Scuttlebutt {
     inner.on('error', () => refuse('the gossip stream failed'))
     inner.on('synced', () => stream.onSynced())
     inner.resume()
+    for (const opening of this.openings()) stream.send(opening)
 
     const hand = (frame: unknown): void => {
       this.#origin = stream
@@ -182,7 +191,7 @@ export abstract class GossipDocument extends Scuttlebutt {
           return hand(update)
         }
         const taken =
-          typeof frame === 'object' && frame !== null ? this.takeAttachment(frame) : undefined
+          typeof frame === 'object' && frame !== null ? this.takeFrame(frame, stream) : undefined
         if (taken !== undefined) {
           if (taken.refused !== undefined) refuse(taken.refused)
           return undefined

@@ -1,6 +1,6 @@
 import type { Source } from '../names.ts'
 import type { Signers } from '../whitelist/signers.ts'
-import { GossipDocument, type Update } from './document.ts'
+import { GossipDocument, type DocumentStream, type Update } from './document.ts'
 
 /**
  * A document whose updates are signed. The certificates of the signers travel in band, each
@@ -30,7 +30,10 @@ export abstract class SignedDocument extends GossipDocument {
     }
   }
 
-  protected override takeAttachment(frame: object): { refused?: string } | undefined {
+  protected override takeFrame(
+    frame: object,
+    _from: DocumentStream,
+  ): { readonly refused?: string } | undefined {
     if (!('certificate' in frame)) return undefined
     if (Object.keys(frame).length > 1) return { refused: 'a certificate comes with something else' }
     const signer = this.signers.learn(frame.certificate)

@@ -4,7 +4,9 @@ import {
   isName,
   isSource,
   isSubject,
+  nodeOf,
   roleOf,
+  sourceOf,
   type KeyId,
   type Name,
   type Source,
@@ -278,6 +280,40 @@ export interface Entry extends EntrySignatures {
   readonly previous: string
   /** `entryHash(previous, text)`. */
   readonly hash: string
+}
+
+/**
+ * An entry of a source that equivocated: its node signed two that cannot stand in one chain.
+ * Each of them is operator-signed and counts, but at a place of its own that no earlier grant
+ * has seen, so that every node ends with the same list (PROTOCOL.md, "Equivocation").
+ */
+export interface Stray {
+  readonly entry: Entry
+  /** An entry that conflicts with it; absent when the fork has been proven at or before its place. */
+  readonly against?: Entry
+}
+
+export function isStray(one: Entry | Stray): one is Stray {
+  return 'entry' in one
+}
+
+/** Where an entry or a stray is filed, sent and counted. */
+export function placeOf(one: Entry | Stray): Place {
+  return isStray(one) ? strayPlace(one.entry) : one.change
+}
+
+/** Where a stray stands: a source that only its text decides, and sequence 1. */
+export function strayPlace({ change, text }: Entry): Place {
+  const digest = createHash('sha256').update('stray\n').update(text).digest('hex')
+  return { source: sourceOf(nodeOf(change.source), digest.slice(0, 16)), sequence: 1 }
+}
+
+/** Whether two entries of one source cannot stand in one chain. */
+export function conflicts(one: Entry, other: Entry): boolean {
+  const [first, second] = one.change.sequence <= other.change.sequence ? [one, other] : [other, one]
+  if (first.change.source !== second.change.source) return false
+  if (first.change.sequence === second.change.sequence) return first.hash !== second.hash
+  return first.change.sequence + 1 === second.change.sequence && second.previous !== first.hash
 }
 
 /**

@@ -1,24 +1,32 @@
 import type { Source } from '../names.ts'
-import type { Entry } from './change.ts'
+import { isStray, placeOf, type Entry, type Stray } from './change.ts'
 import type { ChangeStore } from './store.ts'
 
 /** A store that forgets: for simulations, property tests and throw-away nodes. */
 export class MemoryStore implements ChangeStore {
-  readonly #entries: Entry[] = []
+  readonly #entries: (Entry | Stray)[] = []
   readonly #certificates = new Map<string, readonly string[]>()
 
-  append(entries: readonly Entry[]): void {
+  append(entries: readonly (Entry | Stray)[]): void {
     this.#entries.push(...entries)
   }
 
-  entries(): Iterable<Entry> {
+  entries(): Iterable<Entry | Stray> {
     return this.#entries.values()
   }
 
-  after(clock: ReadonlyMap<Source, number>): Iterable<Entry> {
-    return this.#entries
-      .values()
-      .filter(({ change }) => change.sequence > (clock.get(change.source) ?? 0))
+  after(clock: ReadonlyMap<Source, number>): Iterable<Entry | Stray> {
+    return this.#entries.values().filter(one => {
+      const { source, sequence } = placeOf(one)
+      return sequence > (clock.get(source) ?? 0)
+    })
+  }
+
+  *ofSource(source: Source, from: number): Iterable<Entry> {
+    for (const one of this.#entries) {
+      if (isStray(one)) continue
+      if (one.change.source === source && one.change.sequence >= from) yield one
+    }
   }
 
   certificates(): Iterable<readonly string[]> {

@@ -4,13 +4,31 @@ import { FridgeError } from '../errors.ts'
 import type { DocumentStream, Update } from '../gossip/document.ts'
 import { SignedDocument } from '../gossip/signed-document.ts'
 import { displaySubject, nodeOf, subjectOf, type Source } from '../names.ts'
-import { entryHash, parseChange, type Change, type ChangeRequest, type Entry } from './change.ts'
+import { buildWhitelist, proofPlace, proves } from './build.ts'
+import {
+  conflicts,
+  entryHash,
+  isStray,
+  parseChange,
+  type Change,
+  type ChangeRequest,
+  type Entry,
+  type Stray,
+} from './change.ts'
+import { headsFrame, parseHeads } from './heads.ts'
 import { seenOf } from './merge.ts'
 import { signText, verifyText } from './signature.ts'
 import { objectionTo, type Signer, type Signers } from './signers.ts'
 import type { ChangeStore } from './store.ts'
-import { asUpdate, openUpdate, problemOfValue, type UpdateValue } from './update.ts'
-import { Whitelist } from './whitelist.ts'
+import {
+  asUpdate,
+  isStrayValue,
+  openUpdate,
+  problemOfValue,
+  type StrayValue,
+  type UpdateValue,
+} from './update.ts'
+import type { Whitelist } from './whitelist.ts'
 
 /** An entry that this replica has just made durable and merged. */
 export interface Applied {
@@ -44,6 +62,8 @@ export interface ReplicaOptions {
   readonly clock: Clock
   /** Called when the store cannot take a peer's changes. */
   readonly onStoreFailure?: (error: unknown) => void
+  /** Called when a node is found to have signed entries that cannot stand in one chain. */
+  readonly onEquivocation?: (strays: readonly Stray[]) => void
 }
 
 /**
@@ -143,8 +163,35 @@ export class Replica extends SignedDocument {
   }
 
   protected override signersOf([value]: Update): readonly string[] {
-    const { operatorCertificate, nodeCertificate } = value as UpdateValue
-    return [operatorCertificate, nodeCertificate]
+    const carried = value as UpdateValue | StrayValue
+    const entries = isStrayValue(carried) ? [carried.stray, carried.against] : [carried]
+    return entries
+      .filter(entry => entry !== undefined)
+      .flatMap(({ operatorCertificate, nodeCertificate }) => [operatorCertificate, nodeCertificate])
+  }
+
+  /** The newest entry of each source by hash: equal clocks are not yet equal lists. */
+  protected override *openings(): Iterable<object> {
+    if (this.#whitelist.changes > 0) yield headsFrame(this.#whitelist)
+  }
+
+  protected override takeFrame(
+    frame: object,
+    from: DocumentStream,
+  ): { readonly refused?: string } | undefined {
+    if (!('heads' in frame)) return super.takeFrame(frame, from)
+    const heads = parseHeads(frame)
+    if (heads === undefined) return { refused: 'the heads are malformed' }
+    for (const [source, { sequence, hash }] of heads) {
+      if (this.#whitelist.forkOf(source) <= sequence) continue
+      const [own] = this.#store.ofSource(source, sequence)
+      // The peer holds another entry at this place: with ours it has the proof that its node lied.
+      if (own?.change.sequence === sequence && own.hash !== hash) {
+        for (const [, attachment] of this.attachmentsOf(asUpdate(own))) from.send(attachment)
+        from.send(asUpdate(own))
+      }
+    }
+    return {}
   }
 
   protected override take(update: Update, from: DocumentStream): void {
@@ -169,15 +216,17 @@ export class Replica extends SignedDocument {
     while (this.#inbox.length > 0) {
       const batch = this.#inbox.splice(0, BATCH)
       const opened = await Promise.all(batch.map(async ({ update }) => this.#open(update)))
-      this.#takeBatch(batch, opened, refused)
+      const forks = this.#takeBatch(batch, opened, refused)
+      if (forks.length > 0) this.#takeForks(forks)
     }
   }
 
   /** @returns the entry if both its signatures hold, `stale` if it is held, or why its link must end */
-  async #open(update: Update): Promise<Entry | string> {
+  async #open(update: Update): Promise<Entry | Stray | string> {
     const [, sequence, source] = update
-    // A duplicate over a second link is not worth two signature checks; but it may be a fork.
-    if (sequence < this.#whitelist.heard(source)) return 'stale'
+    if (this.#whitelist.forkOf(source) <= sequence) return 'stale'
+    // A duplicate over a second link is not worth two signature checks.
+    if (sequence <= this.#whitelist.heard(source) && this.#holds(update)) return 'stale'
     // Our own places are given out here alone: whoever has another one of them made it up.
     if (source === this.id && sequence > this.#whitelist.heard(source)) {
       return 'an update claims to be from this node'
@@ -185,28 +234,50 @@ export class Replica extends SignedDocument {
     return openUpdate(update, this.signers)
   }
 
-  /** @param refused links that have been refused already: behind a refused update is a hole */
+  /** Whether this very entry is in the log: another one at its place is a fork. */
+  #holds([value, sequence, source]: Update): boolean {
+    const carried = value as UpdateValue | StrayValue
+    if (isStrayValue(carried)) return true
+    const [own] = this.#store.ofSource(source, sequence)
+    return own?.hash === entryHash(carried.previous, carried.change)
+  }
+
+  /**
+   * @param refused links that have been refused already: behind a refused update is a hole
+   * @returns proofs of entries that cannot stand in one chain
+   */
   #takeBatch(
     batch: readonly Waiting[],
-    opened: readonly (Entry | string)[],
+    opened: readonly (Entry | Stray | string)[],
     refused: Set<DocumentStream>,
-  ): void {
+  ): Stray[] {
     const applied: Applied[] = []
     const undo: (() => void)[] = []
+    const forks: Stray[] = []
     batch.forEach(({ from, receivedAt }, index) => {
-      const entry = opened[index] ?? 'stale'
-      if (refused.has(from) || entry === 'stale') return
-      const verdict = typeof entry === 'string' ? entry : this.#judge(entry)
+      const one = opened[index] ?? 'stale'
+      if (refused.has(from) || one === 'stale') return
+      if (typeof one !== 'string' && isStray(one)) {
+        if (
+          this.#whitelist.fitStray(one) === 'unproven' &&
+          !forks.some(fork => proves(fork, one))
+        ) {
+          refused.add(from)
+          from.refuse('an entry is called a stray without proof')
+        } else forks.push(one)
+        return
+      }
+      const verdict = typeof one === 'string' ? one : this.#judge(one, forks)
       if (verdict === 'stale') return
-      if (verdict !== 'next' || typeof entry === 'string') {
+      if (verdict !== 'next' || typeof one === 'string') {
         refused.add(from)
         from.refuse(verdict)
         return
       }
-      undo.push(this.#whitelist.merge(entry))
-      applied.push({ entry, receivedAt })
+      undo.push(this.#whitelist.merge(one))
+      applied.push({ entry: one, receivedAt })
     })
-    if (applied.length === 0) return
+    if (applied.length === 0) return forks
     try {
       this.#store.append(applied.map(({ entry }) => entry))
     } catch (error) {
@@ -216,13 +287,17 @@ export class Replica extends SignedDocument {
         refused.add(from)
         from.refuse('this node cannot store changes')
       }
-      return
+      return []
     }
     this.#announce(applied)
+    return forks
   }
 
-  /** @returns `next`, `stale`, or why the link that an entry came over must end */
-  #judge(entry: Entry): string {
+  /**
+   * @param forks gets what an entry proves, when it and one that is held cannot stand in one chain
+   * @returns `next`, `stale`, or why the link that an entry came over must end
+   */
+  #judge(entry: Entry, forks: Stray[]): string {
     const { source, sequence } = entry.change
     const fit = this.#whitelist.fit(entry)
     switch (fit) {
@@ -232,12 +307,56 @@ export class Replica extends SignedDocument {
       case 'gap':
         return `a change before ${sequence} of ${source} was left out`
       case 'fork':
-        return `two different changes at ${sequence} of ${source}`
-      case 'unlinked':
-        return `change ${sequence} of ${source} does not link to the one before`
+      case 'unlinked': {
+        // Not the relay's fault: the node of the source has signed both.
+        const [against] = this.#store.ofSource(source, fit === 'fork' ? sequence : sequence - 1)
+        if (against === undefined || !conflicts(entry, against)) {
+          return `change ${sequence} of ${source} does not link to the one before`
+        }
+        forks.push({ entry, against }, { entry: against, against: entry })
+        return 'stale'
+      }
       case 'unseen':
         return 'a change has seen others that were not sent'
     }
+  }
+
+  /**
+   * Take in strays, and turn what is held of their sources from the fork on into strays as well,
+   * until every node holds all of them.
+   */
+  #takeForks(found: readonly Stray[]): void {
+    const taken: Stray[] = []
+    const open = [...found]
+    for (let stray = open.pop(); stray !== undefined; stray = open.pop()) {
+      const { source, sequence } = stray.entry.change
+      this.#whitelist.noteFork(proofPlace(stray))
+      if (this.#whitelist.fitStray(stray) === 'next') {
+        this.#whitelist.mergeStray(stray)
+        taken.push(stray)
+      }
+      // The branches may have parted earlier than where they were seen to differ.
+      const [before] = this.#store.ofSource(source, sequence - 1)
+      if (before?.change.sequence === sequence - 1 && conflicts(before, stray.entry)) {
+        if (this.#whitelist.forkOf(source) > before.change.sequence) {
+          open.push({ entry: before, against: stray.entry })
+        }
+      }
+      for (const entry of this.#store.ofSource(source, this.#whitelist.forkOf(source))) {
+        if (this.#whitelist.fitStray({ entry }) === 'next') open.push({ entry })
+      }
+    }
+    if (taken.length === 0) return
+    try {
+      this.#store.append(taken)
+    } catch (error) {
+      // Not on disk, not passed on: the next exchange of heads finds the fork again.
+      this.#options.onStoreFailure?.(error)
+      taken.length = 0
+    }
+    this.#whitelist = buildWhitelist(this.#store)
+    for (const stray of taken) this.publish(asUpdate(stray))
+    this.#options.onEquivocation?.(taken)
   }
 
   /** Nobody who is revoked makes or accepts a change. @throws FridgeError `ERR_REVOKED` */
@@ -268,19 +387,4 @@ export class Replica extends SignedDocument {
     for (const { entry } of applied) this.publish(asUpdate(entry))
     for (const listener of this.#listeners) listener(applied)
   }
-}
-
-/** The list that a log makes. A log in which the revocation of an author came late is read twice. */
-function buildWhitelist(store: ChangeStore): Whitelist {
-  const whitelist = new Whitelist()
-  const late: Change[] = []
-  for (const entry of store.entries()) {
-    whitelist.merge(entry)
-    if (whitelist.voidsEarlier(entry.change)) late.push(entry.change)
-  }
-  if (late.length === 0) return whitelist
-  const rebuilt = new Whitelist()
-  for (const change of late) rebuilt.withdraw(change)
-  for (const entry of store.entries()) rebuilt.merge(entry)
-  return rebuilt
 }

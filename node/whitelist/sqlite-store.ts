@@ -4,7 +4,15 @@ import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { errorMessage, FridgeError } from '../errors.ts'
 import type { Source } from '../names.ts'
-import { entryHash, readChange, type Entry, type EntrySignatures } from './change.ts'
+import {
+  entryHash,
+  isStray,
+  placeOf,
+  readChange,
+  type Entry,
+  type EntrySignatures,
+  type Stray,
+} from './change.ts'
 import type { ChangeStore } from './store.ts'
 
 /** "frdg": marks the file as ours, so that an empty or foreign file is never taken for a new one. */
@@ -26,6 +34,8 @@ const SCHEMA = `
     nodeCertificate TEXT NOT NULL,
     nodeSignature TEXT NOT NULL,
     seal TEXT NOT NULL,
+    -- NULL for an entry in its place; for a stray the JSON of { against? }.
+    stray TEXT,
     UNIQUE (source, sequence)
   ) STRICT;
   CREATE TABLE certificates (
@@ -42,6 +52,7 @@ interface Row extends EntrySignatures {
   readonly hash: string
   /** `sealOf` the row: a bit that flips in a signature is found at the next start, not by a peer. */
   readonly seal: string
+  readonly stray: string | null
 }
 
 /**
@@ -165,8 +176,8 @@ class SqliteStore implements ChangeStore {
     this.#lock = lock
     this.#insert = database.prepare(
       `INSERT INTO changes (source, sequence, text, previous, hash, operatorCertificate,
-         operatorSignature, nodeCertificate, nodeSignature, seal)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         operatorSignature, nodeCertificate, nodeSignature, seal, stray)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
     this.#position = database.prepare(
       'SELECT position FROM changes WHERE source = ? AND sequence = ?',
@@ -176,12 +187,12 @@ class SqliteStore implements ChangeStore {
     }
   }
 
-  append(entries: readonly Entry[]): void {
+  append(entries: readonly (Entry | Stray)[]): void {
     try {
       this.#database.exec('BEGIN IMMEDIATE')
-      for (const entry of entries) this.#insertEntry(entry)
+      for (const one of entries) this.#insertOne(one)
       this.#database.exec('COMMIT')
-      for (const { change } of entries) this.#sources.add(change.source)
+      for (const one of entries) this.#sources.add(placeOf(one).source)
     } catch (cause) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
       throw new FridgeError(
@@ -195,12 +206,14 @@ class SqliteStore implements ChangeStore {
     }
   }
 
-  #insertEntry(entry: Entry): void {
-    const { change, text, previous, hash } = entry
+  #insertOne(one: Entry | Stray): void {
+    const entry = isStray(one) ? one.entry : one
+    const stray = isStray(one) ? JSON.stringify({ against: one.against }) : null
+    const { text, previous, hash } = entry
     const { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = entry
     const signatures = [operatorCertificate, operatorSignature, nodeCertificate, nodeSignature]
-    const place = [change.source, change.sequence]
-    this.#insert.run(...place, text, previous, hash, ...signatures, sealOf(entry))
+    const { source, sequence } = placeOf(one)
+    this.#insert.run(source, sequence, text, previous, hash, ...signatures, sealOf(entry), stray)
   }
 
   *certificates(): Iterable<readonly string[]> {
@@ -215,13 +228,14 @@ class SqliteStore implements ChangeStore {
       .run(fingerprint, chain.join(' '))
   }
 
-  *entries(): Iterable<Entry> {
+  *entries(): Iterable<Entry | Stray> {
     const heads = new Map<string, string>()
     const sequences = new Map<string, number>()
     for (const row of this.#rows('SELECT * FROM changes ORDER BY position')) {
       const previous = heads.get(row.source) ?? ''
       const sequence = (sequences.get(row.source) ?? 0) + 1
-      if (row.sequence !== sequence || row.previous !== previous) {
+      const follows = row.sequence === sequence && row.previous === previous
+      if (!follows && row.stray === null) {
         throw this.#damaged(row, 'does not follow the change before it')
       }
       if (entryHash(row.previous, row.text) !== row.hash || sealOf(row) !== row.seal) {
@@ -233,7 +247,7 @@ class SqliteStore implements ChangeStore {
     }
   }
 
-  *after(clock: ReadonlyMap<Source, number>): Iterable<Entry> {
+  *after(clock: ReadonlyMap<Source, number>): Iterable<Entry | Stray> {
     // The first position that is missing over there: in the common case, none, nothing is scanned.
     let start = Infinity
     for (const source of this.#sources) {
@@ -247,6 +261,15 @@ class SqliteStore implements ChangeStore {
     }
   }
 
+  *ofSource(source: Source, from: number): Iterable<Entry> {
+    const sql =
+      'SELECT * FROM changes WHERE source = ? AND sequence >= ? AND stray IS NULL ORDER BY sequence'
+    for (const row of this.#rows(sql, source, from)) {
+      const one = this.#entry(row)
+      if (!isStray(one)) yield one
+    }
+  }
+
   [Symbol.dispose](): void {
     if (this.#closed) return
     this.#closed = true
@@ -254,7 +277,7 @@ class SqliteStore implements ChangeStore {
     this.#lock.close()
   }
 
-  *#rows(sql: string, ...parameters: number[]): Iterable<Row> {
+  *#rows(sql: string, ...parameters: (number | string)[]): Iterable<Row> {
     try {
       // The table is STRICT, so that each column has the type that it declares.
       for (const row of this.#database.prepare(sql).iterate(...parameters))
@@ -265,16 +288,21 @@ class SqliteStore implements ChangeStore {
     }
   }
 
-  #entry(row: Row): Entry {
+  #entry(row: Row): Entry | Stray {
     const change = readChange(row.text)
     if (typeof change === 'string') throw this.#damaged(row, `cannot be read: ${change}`)
-    if (change.source !== row.source || change.sequence !== row.sequence) {
-      throw this.#damaged(row, 'is filed under another place')
-    }
     const { text, previous, hash } = row
     const { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = row
     const signatures = { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature }
-    return { change, text, previous, hash, ...signatures }
+    const entry: Entry = { change, text, previous, hash, ...signatures }
+    // Written by this node alone, and only after it was checked.
+    const stray = row.stray === null ? undefined : (JSON.parse(row.stray) as Pick<Stray, 'against'>)
+    const one = stray === undefined ? entry : { entry, ...withAgainst(stray) }
+    const { source, sequence } = placeOf(one)
+    if (source !== row.source || sequence !== row.sequence) {
+      throw this.#damaged(row, 'is filed under another place')
+    }
+    return one
   }
 
   #damaged(row: Row, what: string): FridgeError {
@@ -286,4 +314,11 @@ function sealOf(entry: EntrySignatures & { readonly hash: string }): string {
   const { hash, operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = entry
   const parts = [hash, operatorCertificate, operatorSignature, nodeCertificate, nodeSignature]
   return createHash('sha256').update(parts.join('\n')).digest('base64url')
+}
+
+/** A `seen` does not survive JSON; the text of the change says it again. */
+function withAgainst({ against }: Pick<Stray, 'against'>): Pick<Stray, 'against'> {
+  if (against === undefined) return {}
+  const change = readChange(against.text)
+  return typeof change === 'string' ? {} : { against: { ...against, change } }
 }

@@ -1,5 +1,5 @@
 import type { Source } from '../names.ts'
-import type { Entry } from './change.ts'
+import type { Entry, Stray } from './change.ts'
 import type { CertificateStore } from './signers.ts'
 
 /**
@@ -12,9 +12,11 @@ export interface ChangeStore extends CertificateStore, Disposable {
    * them is there.
    * @throws FridgeError `ERR_DATABASE` when they cannot be written
    */
-  append(entries: readonly Entry[]): void
-  /** Every entry, oldest first. @throws FridgeError `ERR_DATABASE_CORRUPT` */
-  entries(): Iterable<Entry>
-  /** The entries after `clock`, by source, in the order in which they were taken. */
-  after(clock: ReadonlyMap<Source, number>): Iterable<Entry>
+  append(entries: readonly (Entry | Stray)[]): void
+  /** Every entry and stray, oldest first. @throws FridgeError `ERR_DATABASE_CORRUPT` */
+  entries(): Iterable<Entry | Stray>
+  /** Those after `clock`, by source, in the order in which they were taken. */
+  after(clock: ReadonlyMap<Source, number>): Iterable<Entry | Stray>
+  /** One source's entries from a sequence on, in order; strays do not count. */
+  ofSource(source: Source, from: number): Iterable<Entry>
 }

@@ -1,6 +1,14 @@
 import type { Update } from '../gossip/document.ts'
 import { nodeOf } from '../names.ts'
-import { entryHash, parseChange, type Entry, type EntrySignatures } from './change.ts'
+import {
+  entryHash,
+  isStray,
+  parseChange,
+  placeOf,
+  type Entry,
+  type EntrySignatures,
+  type Stray,
+} from './change.ts'
 import { isSignature, verifyText } from './signature.ts'
 import { objectionTo, type Signers } from './signers.ts'
 
@@ -16,10 +24,30 @@ const HASH = /^[A-Za-z0-9_-]{43}$/
 const FINGERPRINT = /^[0-9a-f]{64}$/
 const FIELDS = 6
 
+/** What the update of a stray carries. */
+export interface StrayValue {
+  readonly stray: UpdateValue
+  readonly against?: UpdateValue
+}
+
+export function isStrayValue(value: UpdateValue | StrayValue): value is StrayValue {
+  return 'stray' in value
+}
+
 /** Why the value of an update has no valid shape; undefined if it has. */
 export function problemOfValue(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return 'an update carries no object'
+  }
+  if (!('stray' in value)) return problemOfEntry(value)
+  const { stray, against, ...rest } = value as Record<string, unknown>
+  if (Object.keys(rest).length > 0) return 'a stray has unknown fields'
+  return problemOfEntry(stray) ?? (against === undefined ? undefined : problemOfEntry(against))
+}
+
+function problemOfEntry(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return 'an update carries no entry'
   }
   const fields = value as Record<string, unknown>
   const {
@@ -48,11 +76,22 @@ function isFingerprint(value: unknown): value is string {
   return typeof value === 'string' && FINGERPRINT.test(value)
 }
 
-/** An entry as peers are sent it. */
-export function asUpdate(entry: Entry): Update {
-  const { change, text, previous } = entry
+/** An entry or a stray as peers are sent it. */
+export function asUpdate(one: Entry | Stray): Update {
+  const { source, sequence } = placeOf(one)
+  if (!isStray(one)) return [valueOf(one), sequence, source]
+  const { entry, against } = one
+  const value: StrayValue = {
+    stray: valueOf(entry),
+    ...(against === undefined ? {} : { against: valueOf(against) }),
+  }
+  return [value, sequence, source]
+}
+
+function valueOf(entry: Entry): UpdateValue {
+  const { text, previous } = entry
   const { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = entry
-  const value: UpdateValue = {
+  return {
     change: text,
     previous,
     operatorCertificate,
@@ -60,7 +99,6 @@ export function asUpdate(entry: Entry): Update {
     nodeCertificate,
     nodeSignature,
   }
-  return [value, change.sequence, change.source]
 }
 
 /**
@@ -68,15 +106,36 @@ export function asUpdate(entry: Entry): Update {
  * @param update its value has no `problemOfValue`
  * @returns the entry, or why the link that it came over must end
  */
-export async function openUpdate(update: Update, signers: Signers): Promise<Entry | string> {
-  const [value, sequence, source] = update
-  const { change: text, previous, ...signatures } = value as UpdateValue
+export async function openUpdate(
+  [value, sequence, source]: Update,
+  signers: Signers,
+): Promise<Entry | Stray | string> {
+  const one = await openValue(value as UpdateValue | StrayValue, signers)
+  if (typeof one === 'string') return one
+  const place = placeOf(one)
+  if (place.source === source && place.sequence === sequence) return one
+  return 'a change is not at the place that it names'
+}
+
+async function openValue(
+  value: UpdateValue | StrayValue,
+  signers: Signers,
+): Promise<Entry | Stray | string> {
+  if (!isStrayValue(value)) return openEntry(value, signers)
+  const entry = await openEntry(value.stray, signers)
+  if (typeof entry === 'string' || value.against === undefined) {
+    return typeof entry === 'string' ? entry : { entry }
+  }
+  const against = await openEntry(value.against, signers)
+  return typeof against === 'string' ? against : { entry, against }
+}
+
+async function openEntry(value: UpdateValue, signers: Signers): Promise<Entry | string> {
+  const { change: text, previous, ...signatures } = value
   const parsed = parseChange(text)
   if (!parsed.ok) return parsed.why
   const { change } = parsed
-  if (change.source !== source || change.sequence !== sequence) {
-    return 'a change is not at the place that it names'
-  }
+  const { source, sequence } = change
   const operator = signers.get(signatures.operatorCertificate)
   const node = signers.get(signatures.nodeCertificate)
   if (operator === undefined) return 'the certificate of an operator was not sent'

@@ -7,13 +7,23 @@ import {
   type Source,
   type Subject,
 } from '../names.ts'
-import type { Change, ChangeRequest, Entry, Place, Seen } from './change.ts'
+import {
+  conflicts,
+  strayPlace,
+  type Change,
+  type ChangeRequest,
+  type Entry,
+  type Place,
+  type Seen,
+  type Stray,
+} from './change.ts'
 import { mergeChange, seenOf, UNKNOWN_SUBJECT, type SubjectState } from './merge.ts'
 
 /** What a node must already hold before it can take an entry (PROTOCOL.md, "Updates"). */
 export type Fit = 'next' | 'stale' | 'gap' | 'fork' | 'unlinked' | 'unseen'
 
-interface Head {
+/** The newest entry of a source. */
+export interface Head {
   readonly sequence: number
   readonly hash: string
 }
@@ -29,6 +39,9 @@ export class Whitelist {
   readonly #withdrawn = new Map<Subject, ReadonlyMap<string, Seen>>()
   /** For each operator the last place that it signed, by source. */
   readonly #signed = new Map<Name, Map<Source, number>>()
+  /** For each source that equivocated the first sequence that does not count in its place. */
+  readonly #forks = new Map<Source, number>()
+  readonly #strays = new Set<Source>()
   #changes = 0
 
   /** How many changes it has merged. */
@@ -54,6 +67,11 @@ export class Whitelist {
     return new Map(Array.from(this.#heads, ([source, head]) => [source, head.sequence]))
   }
 
+  /** The newest entry of each source; strays, whose place says what they are, left out. */
+  *heads(): Iterable<[Source, Head]> {
+    for (const [source, head] of this.#heads) if (!this.#strays.has(source)) yield [source, head]
+  }
+
   /** The greatest sequence merged of one source, 0 where none. */
   heard(source: Source): number {
     return this.#heads.get(source)?.sequence ?? 0
@@ -75,8 +93,9 @@ export class Whitelist {
    * seen only what its receiver holds as well (links deliver in causal order).
    */
   fit(entry: Entry): Fit {
-    const head = this.#heads.get(entry.change.source)
     const { sequence, source } = entry.change
+    if (this.forkOf(source) <= sequence) return 'stale'
+    const head = this.#heads.get(source)
     if (head !== undefined && sequence <= head.sequence) {
       return sequence === head.sequence && entry.hash !== head.hash ? 'fork' : 'stale'
     }
@@ -102,14 +121,54 @@ export class Whitelist {
     this.#signed.set(operator, signed.set(source, sequence))
     this.withdraw(change)
     if (!this.#isVoid(change)) this.#subjects.set(subject, mergeChange(this.state(subject), change))
-    this.#changes += 1
+    const counts = this.forkOf(source) > sequence ? 1 : 0
+    this.#changes += counts
     return () => {
       restore(this.#heads, source, head)
       restore(this.#subjects, subject, state)
       restore(this.#withdrawn, subject, withdrawn)
       restore(signed, source, signedBefore)
-      this.#changes -= 1
+      this.#changes -= counts
     }
+  }
+
+  /** The first sequence of a source that was forked; `Infinity` for all others. */
+  forkOf(source: Source): number {
+    return this.#forks.get(source) ?? Infinity
+  }
+
+  /** Whether a node has signed what cannot stand in one chain, in any of its runs. */
+  hasEquivocated(node: Name): boolean {
+    return this.#forks.keys().some(source => nodeOf(source) === node)
+  }
+
+  /** Whether a stray is new, known, or without proof. */
+  fitStray({ entry, against }: Stray): 'next' | 'stale' | 'unproven' {
+    if (this.heard(strayPlace(entry).source) > 0) return 'stale'
+    const isProven =
+      this.forkOf(entry.change.source) <= entry.change.sequence ||
+      (against !== undefined && conflicts(entry, against))
+    return isProven ? 'next' : 'unproven'
+  }
+
+  /** Merge a stray whose fit is `next`. The list must be built anew if `voidsEarlier` was true of it. */
+  mergeStray({ entry }: Stray): void {
+    const { change, hash } = entry
+    const place = strayPlace(entry)
+    this.#heads.set(place.source, { sequence: place.sequence, hash })
+    this.#strays.add(place.source)
+    this.noteFork(change)
+    const moved: Change = { ...change, ...place }
+    if (!this.#isWithdrawn(change) || !this.#isWithdrawn(moved)) {
+      this.#subjects.set(moved.subject, mergeChange(this.state(moved.subject), moved))
+    }
+    if (moved.kind === 'revocation') this.withdraw(moved)
+    this.#changes += 1
+  }
+
+  /** Let nothing count in its place from here on of a source. */
+  noteFork({ source, sequence }: Place): void {
+    this.#forks.set(source, Math.min(this.forkOf(source), sequence))
   }
 
   /** Take note of a revocation of an operator or node before its turn. Others are passed over. */
@@ -138,11 +197,16 @@ export class Whitelist {
   }
 
   /**
-   * Whether a change was made by a revoked operator or accepted by a revoked node, out of sight
-   * of the revocation. It stays in the log and has no effect. Revocations of operators and nodes
+   * Whether a change stands in the forked part of its source, where its stray counts instead, or
+   * was made by a revoked operator or accepted by a revoked node, out of sight of the revocation.
+   * It stays in the log and has no effect. Revocations of operators and nodes
    * themselves are never void: of two that revoke each other, both are out.
    */
   #isVoid(change: Change): boolean {
+    return this.forkOf(change.source) <= change.sequence || this.#isWithdrawn(change)
+  }
+
+  #isWithdrawn(change: Change): boolean {
     if (this.#withdrawn.size === 0 || roleOf(change.subject) !== 'client') return false
     const isBeyond = (upTo: Seen): boolean => change.sequence > (upTo.get(change.source) ?? 0)
     const authors = [

@@ -1,0 +1,40 @@
+import { isStray, type Change, type Place, type Stray } from './change.ts'
+import type { ChangeStore } from './store.ts'
+import { Whitelist } from './whitelist.ts'
+
+/** The list that a log makes. A log in which the revocation of an author came late is read twice. */
+export function buildWhitelist(store: ChangeStore): Whitelist {
+  const whitelist = new Whitelist()
+  const late: Change[] = []
+  const strays: Stray[] = []
+  for (const one of store.entries()) {
+    if (isStray(one)) {
+      strays.push(one)
+      whitelist.mergeStray(one)
+    } else {
+      whitelist.merge(one)
+      if (whitelist.voidsEarlier(one.change)) late.push(one.change)
+    }
+  }
+  if (late.length === 0 && strays.length === 0) return whitelist
+  const rebuilt = new Whitelist()
+  for (const change of late) rebuilt.withdraw(change)
+  for (const stray of strays) rebuilt.noteFork(proofPlace(stray))
+  for (const one of store.entries()) {
+    if (isStray(one)) rebuilt.mergeStray(one)
+    else rebuilt.merge(one)
+  }
+  return rebuilt
+}
+
+/** Whether one stray proves a fork at or before the place of another. */
+export function proves(proof: Stray, { entry }: Stray): boolean {
+  const { source, sequence } = proofPlace(proof)
+  return source === entry.change.source && sequence <= entry.change.sequence
+}
+
+/** From where on a stray shows that its source does not count. */
+export function proofPlace({ entry, against }: Stray): Place {
+  const { source, sequence } = entry.change
+  return { source, sequence: Math.min(sequence, against?.change.sequence ?? sequence) }
+}

@@ -1,0 +1,33 @@
+import { isSource, type Source } from '../names.ts'
+import { isSequence } from './change.ts'
+import type { Head, Whitelist } from './whitelist.ts'
+
+/**
+ * The frame that tells a peer the newest entry of each source, by hash: equal clocks are not yet
+ * equal lists (PROTOCOL.md, "Equivocation").
+ */
+export function headsFrame(whitelist: Whitelist): { heads: Record<string, [number, string]> } {
+  const heads = Array.from(whitelist.heads(), ([source, { sequence, hash }]) => [
+    source,
+    [sequence, hash],
+  ])
+  return { heads: Object.fromEntries(heads) as Record<string, [number, string]> }
+}
+
+const MAX_HEADS = 20_000
+
+/** Read such a frame from a peer; undefined when it is malformed. */
+export function parseHeads(frame: object): Map<Source, Head> | undefined {
+  const { heads, ...rest } = frame as Record<string, unknown>
+  if (Object.keys(rest).length > 0 || typeof heads !== 'object' || heads === null) return undefined
+  const entries = Object.entries(heads)
+  if (entries.length > MAX_HEADS) return undefined
+  const parsed = new Map<Source, Head>()
+  for (const [source, head] of entries) {
+    if (!isSource(source) || !Array.isArray(head) || head.length !== 2) return undefined
+    const [sequence, hash] = head as unknown[]
+    if (!isSequence(sequence) || typeof hash !== 'string' || hash.length > 64) return undefined
+    parsed.set(source, { sequence, hash })
+  }
+  return parsed
+}
