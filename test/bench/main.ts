@@ -1,0 +1,40 @@
+import { parseArgs } from 'node:util'
+import { formatTable } from '../../cli/table.ts'
+import { measureAdmission } from './admission.ts'
+import { measureFanOut } from './fan-out.ts'
+import { describeMachine } from './machine.ts'
+import type { Bench } from './result.ts'
+import { measureRevocation } from './revocation.ts'
+import { measureStart } from './start.ts'
+
+const BENCHES: Readonly<Record<string, Bench>> = {
+  start: measureStart,
+  revocation: measureRevocation,
+  'fan-out': measureFanOut,
+  admission: measureAdmission,
+}
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true },
+    quick: { type: 'boolean', default: false },
+  },
+})
+const names = values.only ?? Object.keys(BENCHES)
+const unknown = names.find(name => !Object.hasOwn(BENCHES, name))
+
+if (unknown === undefined) {
+  for (const line of formatTable(describeMachine())) console.log(line)
+  for (const name of names) {
+    const progress = (text: string): void => console.error(`${name}: ${text}`)
+    const tables = await BENCHES[name]?.({ quick: values.quick, progress })
+    for (const { title, rows, notes = [] } of tables ?? []) {
+      console.log(`\n${title}`)
+      for (const line of formatTable(rows)) console.log(`  ${line}`)
+      for (const note of notes) console.log(`  ${note}`)
+    }
+  }
+} else {
+  console.error(`bench: there is no ${unknown}; use ${Object.keys(BENCHES).join(', ')}`)
+  process.exitCode = 2
+}
