@@ -160,10 +160,7 @@ export class Link {
         send: frame => stream.write(`${JSON.stringify(frame)}\n`),
         drained: async () => this.#connection.drained(),
         refuse,
-        onSynced: () => {
-          this.#synced += 1
-          if (this.synced) this.#options.onSynced(this)
-        },
+        onSynced: () => void this.#settle(document),
       },
       source => source === this.#source,
     )
@@ -182,6 +179,14 @@ export class Link {
     stream.onClose(() => {
       if (!this.#connection.ended) refuse('a gossip stream was closed')
     })
+  }
+
+  /** A document is in step when what came with it has been checked and taken in as well. */
+  async #settle(document: SignedDocument): Promise<void> {
+    await document.settled()
+    if (this.#connection.ended) return
+    this.#synced += 1
+    if (this.synced) this.#options.onSynced(this)
   }
 
   async #waitFor(document: SignedDocument): Promise<void> {
