@@ -1,4 +1,6 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { connect as connectTcp } from 'node:net'
 import test from 'ava'
 import { readAuthority } from '../../certs/key-store.ts'
 import { signingKeyOf } from '../../certs/key-type.ts'
@@ -199,4 +201,34 @@ test('a live connection ends when its certificate expires', async t => {
   clock.skip(60_000)
   await Promise.all([plain.closed, ours.closed])
   t.regex(ours.lines.text, /certificate expired/)
+})
+
+test('a connection that does not finish its handshake in time is dropped', async t => {
+  const config = { tls: { handshakeTimeoutMs: 100 } }
+  await using cluster = await startCluster(t, { certs, config })
+  const { host, port } = cluster.node(1).address
+  const silent = connectTcp(port, host)
+  const halfway = connectTcp(port, host)
+  t.teardown(() => {
+    silent.destroy()
+    halfway.destroy()
+  })
+  // The head of a record that says that 512 bytes follow, which never come.
+  halfway.write(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00]))
+  for (const socket of [silent, halfway]) socket.on('error', () => {}).resume()
+  await Promise.all([once(silent, 'close'), once(halfway, 'close')])
+  await cluster.grant(1, 'c1')
+  await using connection = await cluster.client(1, 'c1')
+  t.is(connection.sensors.length, 2)
+})
+
+test('a refused peer that keeps its end open does not keep the node from stopping', async t => {
+  const config = { limits: { drainMs: 86_400_000 } }
+  await using cluster = await startCluster(t, { certs, config })
+  for (const credentials of [c1, await certs.load('operator', 'admin')]) {
+    const peer = await connectRaw(t, cluster.node(1).address, credentials, { allowHalfOpen: true })
+    await once(peer.socket, 'end')
+  }
+  await cluster.stop(1)
+  t.pass()
 })
