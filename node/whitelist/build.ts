@@ -7,7 +7,7 @@ export function buildWhitelist(store: ChangeStore): Whitelist {
   const whitelist = new Whitelist()
   const late: Change[] = []
   const strays: Stray[] = []
-  for (const one of store.entries()) {
+  for (const one of store.logged()) {
     if (isStray(one)) {
       strays.push(one)
       whitelist.mergeStray(one)
@@ -20,7 +20,7 @@ export function buildWhitelist(store: ChangeStore): Whitelist {
   const rebuilt = new Whitelist()
   for (const change of late) rebuilt.withdraw(change)
   for (const stray of strays) rebuilt.noteFork(proofPlace(stray))
-  for (const one of store.entries()) {
+  for (const one of store.logged()) {
     if (isStray(one)) rebuilt.mergeStray(one)
     else rebuilt.merge(one)
   }

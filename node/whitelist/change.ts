@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import {
   isKeyId,
   isName,
@@ -293,7 +293,7 @@ export interface Stray {
   readonly against?: Entry
 }
 
-export function isStray(one: Entry | Stray): one is Stray {
+export function isStray(one: object): one is Stray {
   return 'entry' in one
 }
 
@@ -304,7 +304,7 @@ export function placeOf(one: Entry | Stray): Place {
 
 /** Where a stray stands: a source that only its text decides, and sequence 1. */
 export function strayPlace({ change, text }: Entry): Place {
-  const digest = createHash('sha256').update('stray\n').update(text).digest('hex')
+  const digest = hash('sha256', `stray\n${text}`)
   return { source: sourceOf(nodeOf(change.source), digest.slice(0, 16)), sequence: 1 }
 }
 
@@ -321,5 +321,5 @@ export function conflicts(one: Entry, other: Entry): boolean {
  * source's entries form a chain, so that nobody can swap, leave out or insert one unnoticed.
  */
 export function entryHash(previous: string, text: string): string {
-  return createHash('sha256').update(previous).update('\n').update(text).digest('base64url')
+  return hash('sha256', `${previous}\n${text}`, 'base64url')
 }

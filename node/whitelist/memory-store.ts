@@ -11,7 +11,7 @@ export class MemoryStore implements ChangeStore {
     this.#entries.push(...entries)
   }
 
-  entries(): Iterable<Entry | Stray> {
+  logged(): Iterable<Entry | Stray> {
     return this.#entries.values()
   }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash as hashOf } from 'node:crypto'
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
@@ -9,11 +9,12 @@ import {
   isStray,
   placeOf,
   readChange,
+  type Change,
   type Entry,
   type EntrySignatures,
   type Stray,
 } from './change.ts'
-import type { ChangeStore } from './store.ts'
+import type { ChangeStore, LoggedChange } from './store.ts'
 
 /** "frdg": marks the file as ours, so that an empty or foreign file is never taken for a new one. */
 const APPLICATION_ID = 0x66726467
@@ -43,6 +44,16 @@ const SCHEMA = `
     chain TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
 `
+
+type PlaceRow = readonly [
+  position: number,
+  source: string,
+  sequence: number,
+  text: string,
+  previous: string,
+  hash: string,
+  isStray: 0 | 1,
+]
 
 interface Row extends EntrySignatures {
   readonly source: string
@@ -228,22 +239,43 @@ class SqliteStore implements ChangeStore {
       .run(fingerprint, chain.join(' '))
   }
 
-  *entries(): Iterable<Entry | Stray> {
-    const heads = new Map<string, string>()
-    const sequences = new Map<string, number>()
-    for (const row of this.#rows('SELECT * FROM changes ORDER BY position')) {
-      const previous = heads.get(row.source) ?? ''
-      const sequence = (sequences.get(row.source) ?? 0) + 1
-      const follows = row.sequence === sequence && row.previous === previous
-      if (!follows && row.stray === null) {
-        throw this.#damaged(row, 'does not follow the change before it')
+  *logged(): Iterable<LoggedChange | Stray> {
+    const heads = new Map<string, { sequence: number; hash: string }>()
+    for (const row of this.#places()) {
+      const [position, source, sequence, text, previous, hash, isStray] = row
+      const head = heads.get(source)
+      const follows = sequence === (head?.sequence ?? 0) + 1 && previous === (head?.hash ?? '')
+      if (!follows && isStray === 0) {
+        throw this.#damaged({ source, sequence }, 'does not follow the change before it')
       }
-      if (entryHash(row.previous, row.text) !== row.hash || sealOf(row) !== row.seal) {
-        throw this.#damaged(row, 'was altered')
+      if (entryHash(previous, text) !== hash) {
+        throw this.#damaged({ source, sequence }, 'was altered')
       }
-      heads.set(row.source, row.hash)
-      sequences.set(row.source, sequence)
-      yield this.#entry(row)
+      heads.set(source, { sequence, hash })
+      if (isStray === 0) yield { change: this.#change({ source, sequence, text }), hash }
+      else yield* this.#strayAt(position)
+    }
+  }
+
+  /** The columns that the list is built from, as arrays: a start reads all rows there are. */
+  *#places(): Iterable<PlaceRow> {
+    try {
+      const statement = this.#database.prepare(
+        `SELECT position, source, sequence, text, previous, hash, stray IS NOT NULL
+         FROM changes ORDER BY position`,
+      )
+      statement.setReturnArrays(true)
+      for (const row of statement.iterate()) yield row as unknown as PlaceRow
+    } catch (error) {
+      if (error instanceof FridgeError) throw error
+      throw corrupt(this.#file, errorMessage(error), error)
+    }
+  }
+
+  *#strayAt(position: number): Iterable<Stray> {
+    for (const row of this.#rows('SELECT * FROM changes WHERE position = ?', position)) {
+      const one = this.#entry(row)
+      if (isStray(one)) yield one
     }
   }
 
@@ -289,8 +321,8 @@ class SqliteStore implements ChangeStore {
   }
 
   #entry(row: Row): Entry | Stray {
-    const change = readChange(row.text)
-    if (typeof change === 'string') throw this.#damaged(row, `cannot be read: ${change}`)
+    if (sealOf(row) !== row.seal) throw this.#damaged(row, 'has altered signatures')
+    const change = this.#change(row)
     const { text, previous, hash } = row
     const { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = row
     const signatures = { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature }
@@ -305,7 +337,13 @@ class SqliteStore implements ChangeStore {
     return one
   }
 
-  #damaged(row: Row, what: string): FridgeError {
+  #change(row: Pick<Row, 'source' | 'sequence' | 'text'>): Change {
+    const change = readChange(row.text)
+    if (typeof change === 'string') throw this.#damaged(row, `cannot be read: ${change}`)
+    return change
+  }
+
+  #damaged(row: Pick<Row, 'source' | 'sequence'>, what: string): FridgeError {
     return corrupt(this.#file, `change ${row.sequence} of ${row.source} ${what}`)
   }
 }
@@ -313,7 +351,7 @@ class SqliteStore implements ChangeStore {
 function sealOf(entry: EntrySignatures & { readonly hash: string }): string {
   const { hash, operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = entry
   const parts = [hash, operatorCertificate, operatorSignature, nodeCertificate, nodeSignature]
-  return createHash('sha256').update(parts.join('\n')).digest('base64url')
+  return hashOf('sha256', parts.join('\n'), 'base64url')
 }
 
 /** A `seen` does not survive JSON; the text of the change says it again. */

@@ -2,6 +2,9 @@ import type { Source } from '../names.ts'
 import type { Entry, Stray } from './change.ts'
 import type { CertificateStore } from './signers.ts'
 
+/** What the list is built from. */
+export type LoggedChange = Pick<Entry, 'change' | 'hash'>
+
 /**
  * The log of changes of one node, in the order in which it took them. Handed in, so that the
  * simulator can run the real whitelist over a disk that tears.
@@ -13,8 +16,11 @@ export interface ChangeStore extends CertificateStore, Disposable {
    * @throws FridgeError `ERR_DATABASE` when they cannot be written
    */
   append(entries: readonly (Entry | Stray)[]): void
-  /** Every entry and stray, oldest first. @throws FridgeError `ERR_DATABASE_CORRUPT` */
-  entries(): Iterable<Entry | Stray>
+  /**
+   * Every change, oldest first, with its chain checked and its signatures left where they are.
+   * @throws FridgeError `ERR_DATABASE_CORRUPT`
+   */
+  logged(): Iterable<LoggedChange | Stray>
   /** Those after `clock`, by source, in the order in which they were taken. */
   after(clock: ReadonlyMap<Source, number>): Iterable<Entry | Stray>
   /** One source's entries from a sequence on, in order; strays do not count. */

@@ -17,6 +17,7 @@ import {
   type Seen,
   type Stray,
 } from './change.ts'
+import type { LoggedChange } from './store.ts'
 import { mergeChange, seenOf, UNKNOWN_SUBJECT, type SubjectState } from './merge.ts'
 
 /** What a node must already hold before it can take an entry (PROTOCOL.md, "Updates"). */
@@ -109,7 +110,7 @@ export class Whitelist {
   }
 
   /** Merge an entry whose `fit` is `next`. What it returns takes it back, if it is the last. */
-  merge(entry: Entry): () => void {
+  merge(entry: LoggedChange): () => void {
     const { change } = entry
     const { source, sequence, subject, operator } = change
     const head = this.#heads.get(source)
