@@ -70,7 +70,12 @@ export class Signers {
     const path = pathOf(leaf, intermediates, authorities())
     if ('broken' in path)
       return `the certificate of ${identity.subject} is not trusted: ${path.broken}`
-    store.keepCertificate(identity.fingerprint, chain)
+    // Without it the changes that it signs could not be passed on after a restart.
+    try {
+      store.keepCertificate(identity.fingerprint, chain)
+    } catch (error) {
+      return `the certificate of ${identity.subject} cannot be kept: ${errorMessage(error)}`
+    }
     this.#byFingerprint.set(identity.fingerprint, signer)
     return signer
   }

@@ -1,8 +1,7 @@
 import { hash as hashOf } from 'node:crypto'
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import { errorMessage, FridgeError } from '../errors.ts'
+import { existsSync } from 'node:fs'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { FridgeError } from '../errors.ts'
 import type { Source } from '../names.ts'
 import {
   entryHash,
@@ -14,36 +13,17 @@ import {
   type EntrySignatures,
   type Stray,
 } from './change.ts'
+import {
+  corrupt,
+  createDatabase,
+  lockDatabase,
+  openDatabase,
+  readFailure,
+  writeFailure,
+} from './sqlite-database.ts'
 import type { ChangeStore, LoggedChange } from './store.ts'
 
-/** "frdg": marks the file as ours, so that an empty or foreign file is never taken for a new one. */
-const APPLICATION_ID = 0x66726467
-const SCHEMA_VERSION = 1
-
-const SCHEMA = `
-  PRAGMA application_id = ${APPLICATION_ID};
-  PRAGMA user_version = ${SCHEMA_VERSION};
-  CREATE TABLE changes (
-    position INTEGER PRIMARY KEY,
-    source TEXT NOT NULL,
-    sequence INTEGER NOT NULL,
-    text TEXT NOT NULL,
-    previous TEXT NOT NULL,
-    hash TEXT NOT NULL,
-    operatorCertificate TEXT NOT NULL,
-    operatorSignature TEXT NOT NULL,
-    nodeCertificate TEXT NOT NULL,
-    nodeSignature TEXT NOT NULL,
-    seal TEXT NOT NULL,
-    -- NULL for an entry in its place; for a stray the JSON of { against? }.
-    stray TEXT,
-    UNIQUE (source, sequence)
-  ) STRICT;
-  CREATE TABLE certificates (
-    fingerprint TEXT PRIMARY KEY,
-    chain TEXT NOT NULL
-  ) STRICT, WITHOUT ROWID;
-`
+export { APPLICATION_ID, lockDatabase, SCHEMA_VERSION } from './sqlite-database.ts'
 
 type PlaceRow = readonly [
   position: number,
@@ -66,6 +46,12 @@ interface Row extends EntrySignatures {
   readonly stray: string | null
 }
 
+interface CertificateRow {
+  readonly fingerprint: string
+  readonly chain: string
+  readonly seal: string
+}
+
 /**
  * Open the store in a file, or make it where there is none. One process at a time: a second
  * one is refused.
@@ -73,103 +59,16 @@ interface Row extends EntrySignatures {
  */
 export function openSqliteStore(file: string): ChangeStore {
   const lock = lockDatabase(file)
+  let database: DatabaseSync | undefined
   try {
     if (!existsSync(file)) createDatabase(file)
-    return new SqliteStore(file, openDatabase(file), lock)
+    database = openDatabase(file)
+    return new SqliteStore(file, database, lock)
   } catch (error) {
+    database?.close()
     lock.close()
     throw error
   }
-}
-
-/** A database of its own beside the file, locked as long as the process lives, however it ends. */
-function lockDatabase(file: string): DatabaseSync {
-  const failed = (cause: unknown): FridgeError =>
-    new FridgeError(
-      'ERR_DATABASE',
-      `cannot use the data folder ${dirname(file)}: ${errorMessage(cause)}`,
-      {
-        cause,
-        fix: 'give a folder that this user may write to with --data DIR',
-      },
-    )
-  let lock: DatabaseSync
-  try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-    lock = new DatabaseSync(`${file}.lock`)
-  } catch (cause) {
-    throw failed(cause)
-  }
-  try {
-    lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
-    return lock
-  } catch (cause) {
-    lock.close()
-    if (!/locked/.test(errorMessage(cause))) throw failed(cause)
-    throw new FridgeError('ERR_DATABASE', `another node is using ${file}`, {
-      cause,
-      fix: 'stop that node, or give this one a folder of its own with --data DIR',
-    })
-  }
-}
-
-/** Born whole: the file appears under its name only with its schema on disk. */
-function createDatabase(file: string): void {
-  const unborn = `${file}.new`
-  rmSync(unborn, { force: true })
-  try {
-    const database = new DatabaseSync(unborn)
-    try {
-      database.exec('PRAGMA synchronous = FULL')
-      database.exec(SCHEMA)
-    } finally {
-      database.close()
-    }
-    renameSync(unborn, file)
-  } catch (cause) {
-    throw new FridgeError('ERR_DATABASE', `cannot create ${file}: ${errorMessage(cause)}`, {
-      cause,
-      fix: 'check the free space and the permissions of its folder',
-    })
-  }
-}
-
-function openDatabase(file: string): DatabaseSync {
-  let database: DatabaseSync | undefined
-  try {
-    database = new DatabaseSync(file)
-    const id = pragma(database, 'application_id')
-    if (id !== APPLICATION_ID) throw new Error('it is not a fridge database')
-    const version = pragma(database, 'user_version')
-    if (version !== SCHEMA_VERSION) {
-      throw new FridgeError(
-        'ERR_DATABASE',
-        `${file} is of version ${String(version)}, this fridge reads version ${SCHEMA_VERSION}`,
-        {
-          fix: 'run the version of fridge that wrote it, or a newer one',
-        },
-      )
-    }
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
-    const check = database.prepare('PRAGMA quick_check(1)').get()
-    if (check?.['quick_check'] !== 'ok') throw new Error(String(check?.['quick_check']))
-    return database
-  } catch (error) {
-    database?.close()
-    if (error instanceof FridgeError) throw error
-    throw corrupt(file, errorMessage(error), error)
-  }
-}
-
-function pragma(database: DatabaseSync, name: string): unknown {
-  return database.prepare(`PRAGMA ${name}`).get()?.[name]
-}
-
-function corrupt(file: string, why: string, cause?: unknown): FridgeError {
-  return new FridgeError('ERR_DATABASE_CORRUPT', `the database ${file} is damaged: ${why}`, {
-    cause,
-    fix: `mv ${file} ${file}.damaged && rm -f ${file}-wal ${file}-shm, then start the node with a --peer: it takes the whole list back from its peers`,
-  })
 }
 
 class SqliteStore implements ChangeStore {
@@ -193,9 +92,8 @@ class SqliteStore implements ChangeStore {
     this.#position = database.prepare(
       'SELECT position FROM changes WHERE source = ? AND sequence = ?',
     )
-    for (const { source } of database.prepare('SELECT source FROM changes GROUP BY source').all()) {
-      if (typeof source === 'string') this.#sources.add(source)
-    }
+    const sql = 'SELECT source FROM changes GROUP BY source'
+    for (const { source } of this.#query<Pick<Row, 'source'>>(sql)) this.#sources.add(source)
   }
 
   append(entries: readonly (Entry | Stray)[]): void {
@@ -206,14 +104,7 @@ class SqliteStore implements ChangeStore {
       for (const one of entries) this.#sources.add(placeOf(one).source)
     } catch (cause) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
-      throw new FridgeError(
-        'ERR_DATABASE',
-        `cannot write to ${this.#file}: ${errorMessage(cause)}`,
-        {
-          cause,
-          fix: 'check the free space of its disk (df -h) and try again',
-        },
-      )
+      throw writeFailure(this.#file, cause)
     }
   }
 
@@ -224,19 +115,28 @@ class SqliteStore implements ChangeStore {
     const { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = entry
     const signatures = [operatorCertificate, operatorSignature, nodeCertificate, nodeSignature]
     const { source, sequence } = placeOf(one)
-    this.#insert.run(source, sequence, text, previous, hash, ...signatures, sealOf(entry), stray)
+    const seal = sealOf({ ...entry, stray })
+    this.#insert.run(source, sequence, text, previous, hash, ...signatures, seal, stray)
   }
 
   *certificates(): Iterable<readonly string[]> {
-    for (const { chain } of this.#database.prepare('SELECT chain FROM certificates').iterate()) {
-      yield String(chain).split(' ')
+    const sql = 'SELECT fingerprint, chain, seal FROM certificates'
+    for (const { fingerprint, chain, seal } of this.#query<CertificateRow>(sql)) {
+      if (digestOf([fingerprint, chain]) !== seal) {
+        throw corrupt(this.#file, `the certificate ${fingerprint} was altered`)
+      }
+      yield chain.split(' ')
     }
   }
 
-  keepCertificate(fingerprint: string, chain: readonly string[]): void {
-    this.#database
-      .prepare('INSERT OR IGNORE INTO certificates (fingerprint, chain) VALUES (?, ?)')
-      .run(fingerprint, chain.join(' '))
+  keepCertificate(fingerprint: string, certificates: readonly string[]): void {
+    const chain = certificates.join(' ')
+    const sql = 'INSERT OR IGNORE INTO certificates (fingerprint, chain, seal) VALUES (?, ?, ?)'
+    try {
+      this.#database.prepare(sql).run(fingerprint, chain, digestOf([fingerprint, chain]))
+    } catch (cause) {
+      throw writeFailure(this.#file, cause)
+    }
   }
 
   *logged(): Iterable<LoggedChange | Stray> {
@@ -267,13 +167,12 @@ class SqliteStore implements ChangeStore {
       statement.setReturnArrays(true)
       for (const row of statement.iterate()) yield row as unknown as PlaceRow
     } catch (error) {
-      if (error instanceof FridgeError) throw error
-      throw corrupt(this.#file, errorMessage(error), error)
+      throw readFailure(this.#file, error)
     }
   }
 
   *#strayAt(position: number): Iterable<Stray> {
-    for (const row of this.#rows('SELECT * FROM changes WHERE position = ?', position)) {
+    for (const row of this.#query<Row>('SELECT * FROM changes WHERE position = ?', position)) {
       const one = this.#entry(row)
       if (isStray(one)) yield one
     }
@@ -283,11 +182,14 @@ class SqliteStore implements ChangeStore {
     // The first position that is missing over there: in the common case, none, nothing is scanned.
     let start = Infinity
     for (const source of this.#sources) {
-      const missing = this.#position.get(source, (clock.get(source as Source) ?? 0) + 1)
-      if (typeof missing?.['position'] === 'number') start = Math.min(start, missing['position'])
+      const position = this.#positionOf(source, (clock.get(source as Source) ?? 0) + 1)
+      start = Math.min(start, position ?? Infinity)
     }
     if (start === Infinity) return
-    const rows = this.#rows('SELECT * FROM changes WHERE position >= ? ORDER BY position', start)
+    const rows = this.#query<Row>(
+      'SELECT * FROM changes WHERE position >= ? ORDER BY position',
+      start,
+    )
     for (const row of rows) {
       if (row.sequence > (clock.get(row.source as Source) ?? 0)) yield this.#entry(row)
     }
@@ -296,7 +198,7 @@ class SqliteStore implements ChangeStore {
   *ofSource(source: Source, from: number): Iterable<Entry> {
     const sql =
       'SELECT * FROM changes WHERE source = ? AND sequence >= ? AND stray IS NULL ORDER BY sequence'
-    for (const row of this.#rows(sql, source, from)) {
+    for (const row of this.#query<Row>(sql, source, from)) {
       const one = this.#entry(row)
       if (!isStray(one)) yield one
     }
@@ -309,14 +211,21 @@ class SqliteStore implements ChangeStore {
     this.#lock.close()
   }
 
-  *#rows(sql: string, ...parameters: (number | string)[]): Iterable<Row> {
+  #positionOf(source: string, sequence: number): number | undefined {
     try {
-      // The table is STRICT, so that each column has the type that it declares.
-      for (const row of this.#database.prepare(sql).iterate(...parameters))
-        yield row as unknown as Row
+      const position = this.#position.get(source, sequence)?.['position']
+      return typeof position === 'number' ? position : undefined
     } catch (error) {
-      if (error instanceof FridgeError) throw error
-      throw corrupt(this.#file, errorMessage(error), error)
+      throw readFailure(this.#file, error)
+    }
+  }
+
+  *#query<T>(sql: string, ...parameters: (number | string)[]): Iterable<T> {
+    try {
+      // The tables are STRICT, so that each column has the type that it declares.
+      for (const row of this.#database.prepare(sql).iterate(...parameters)) yield row as T
+    } catch (error) {
+      throw readFailure(this.#file, error)
     }
   }
 
@@ -348,9 +257,14 @@ class SqliteStore implements ChangeStore {
   }
 }
 
-function sealOf(entry: EntrySignatures & { readonly hash: string }): string {
-  const { hash, operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = entry
-  const parts = [hash, operatorCertificate, operatorSignature, nodeCertificate, nodeSignature]
+/** A hash over a row's signatures: against accidents, for whoever alters a row can seal it again. */
+export function sealOf(row: EntrySignatures & Pick<Row, 'hash' | 'stray'>): string {
+  const { hash, operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = row
+  const signatures = [operatorCertificate, operatorSignature, nodeCertificate, nodeSignature]
+  return digestOf([hash, ...signatures, row.stray ?? ''])
+}
+
+function digestOf(parts: readonly string[]): string {
   return hashOf('sha256', parts.join('\n'), 'base64url')
 }
 

@@ -5,6 +5,7 @@ import {
   type Change,
   type ChangeRequest,
   type Entry,
+  type EntrySignatures,
   type Grant,
   type Revocation,
   type Terms,
@@ -61,18 +62,27 @@ export function requestOf(kind: 'grant' | 'revocation', subject: Subject): Chang
     : { kind, subject, operator: OPERATOR }
 }
 
-/** The entries of one source: `count` revocations, linked, from sequence 1 on. */
+/** The entries of one source: `count` revocations, linked, from sequence 1 on. Not signed. */
 export function revocationsOf(source: Source, count: number): Entry[] {
   const subjects = Array.from({ length: count }, (_, index) => client(`client-${index}`))
   return chain(subjects.map((subject, index) => revocationAt(source, index + 1, subject)))
 }
 
-/** Link the changes of one source, in their order. */
+/** What stands under entries where nobody checks it. */
+const SIGNATURES: EntrySignatures = {
+  operatorCertificate: 'a'.repeat(64),
+  operatorSignature: 'b'.repeat(86),
+  nodeCertificate: 'c'.repeat(64),
+  nodeSignature: 'd'.repeat(86),
+}
+
+/** Link the changes of one source, in their order. Their signatures are none. */
 export function chain(changes: readonly Change[]): Entry[] {
   let previous = ''
   return changes.map(change => {
     const text = encodeChange(change)
-    const entry: Entry = { change, text, previous, hash: entryHash(previous, text) }
+    const hash = entryHash(previous, text)
+    const entry: Entry = { change, text, previous, hash, ...SIGNATURES }
     previous = entry.hash
     return entry
   })

@@ -1,0 +1,118 @@
+import { createPrivateKey, randomBytes, type KeyObject } from 'node:crypto'
+import { createAuthority, openAuthority } from '../../certs/authority.ts'
+import { issueCertificate } from '../../certs/issue.ts'
+import type { KeyType } from '../../certs/key-type.ts'
+import { parseCertificates } from '../../node/certificate-chain.ts'
+import { parseName, type Role } from '../../node/names.ts'
+import { encodeChange, type Change, type ChangeRequest } from '../../node/whitelist/change.ts'
+import { MemoryStore } from '../../node/whitelist/memory-store.ts'
+import type { Commit, Replica } from '../../node/whitelist/replica.ts'
+import { signText } from '../../node/whitelist/signature.ts'
+import {
+  chainOf,
+  Signers,
+  type CertificateStore,
+  type Signer,
+} from '../../node/whitelist/signers.ts'
+import { NOON, OPERATOR } from './replica-changes.ts'
+
+const DAY_MS = 24 * 60 * 60 * 1_000
+const TRUST_DOMAIN = 'test.fridge'
+
+/** Somebody with a certificate and its private key. */
+export interface Person {
+  readonly signer: Signer
+  readonly key: KeyObject
+}
+
+export interface PeopleOptions {
+  readonly nodes: readonly string[]
+  /** Default: `olga`, whom the changes of `replica-changes.ts` name. */
+  readonly operators?: readonly string[]
+  /** When everything was issued. Default: a year before noon. */
+  readonly now?: number
+  /** Default: ten years. */
+  readonly days?: number
+  readonly keyType?: KeyType
+}
+
+/** An authority and those whom it vouches for, without a file. */
+export interface People {
+  node(name: string): Person
+  operator(name?: string): Person
+  /** What a node with this store knows of signers. */
+  signers(store: CertificateStore): Signers
+  issue(role: Role, name: string, options?: { now?: number; days?: number }): Promise<Person>
+}
+
+export async function makePeople(options: PeopleOptions): Promise<People> {
+  const { nodes, operators = [OPERATOR] } = options
+  const { now = NOON - 365 * DAY_MS, days = 3_650, keyType = 'ecdsa' } = options
+  const pair = await createAuthority({
+    trustDomain: TRUST_DOMAIN,
+    now,
+    days: 36_500,
+    random: randomBytes,
+    keyType,
+  })
+  const authority = openAuthority(pair, 'ca')
+  const authorities = parseCertificates(pair.certificate, 'ca')
+  const signers = (store: CertificateStore): Signers =>
+    new Signers({ store, authorities: () => authorities, trustDomain: TRUST_DOMAIN })
+  const everyone = signers(new MemoryStore())
+  const issue: People['issue'] = async (role, name, period = {}) => {
+    const issued = await issueCertificate({
+      authority,
+      role,
+      name: parseName(name),
+      now,
+      days,
+      random: randomBytes,
+      keyType,
+      ...period,
+    })
+    const signer = everyone.learn(chainOf(parseCertificates(issued.certificate, name)))
+    if (typeof signer === 'string') throw new Error(signer)
+    return { signer, key: createPrivateKey(issued.key) }
+  }
+  const people = new Map<string, Person>()
+  await Promise.all([
+    ...nodes.map(async name => people.set(`node/${name}`, await issue('node', name))),
+    ...operators.map(async name => people.set(`operator/${name}`, await issue('operator', name))),
+  ])
+  const find = (subject: string): Person => {
+    const person = people.get(subject)
+    if (person === undefined) throw new Error(`no certificate of ${subject} was made`)
+    return person
+  }
+  return {
+    node: name => find(`node/${name}`),
+    operator: (name = OPERATOR) => find(`operator/${name}`),
+    signers,
+    issue,
+  }
+}
+
+/** Sign a proposed change, as its operator's machine does, and commit it. */
+export async function commitChange(
+  replica: Replica,
+  change: Change,
+  { signer, key }: Person,
+  signers: Signers,
+): Promise<Commit> {
+  // The node has learned the certificate when the operator connected.
+  const known = signers.learn(signer.chain)
+  if (typeof known === 'string') throw new Error(known)
+  const text = encodeChange(change)
+  return replica.commit(text, known, signText(key, 'change', text))
+}
+
+/** Propose and commit at once. */
+export async function commitRequest(
+  replica: Replica,
+  request: ChangeRequest,
+  operator: Person,
+  signers: Signers,
+): Promise<Commit> {
+  return commitChange(replica, replica.propose(request), operator, signers)
+}

@@ -1,0 +1,75 @@
+import { systemClock } from '../../node/clock.ts'
+import { errorCode } from '../../node/errors.ts'
+import { Replica } from '../../node/whitelist/replica.ts'
+import { openSqliteStore } from '../../node/whitelist/sqlite-store.ts'
+import { client, requestOf, testSource } from './replica-changes.ts'
+import { commitRequest, makePeople } from './replica-people.ts'
+import { loggedHashes } from './replica-store.ts'
+
+/**
+ * A program that uses a store: `hold` keeps it open, `write` commits changes until it is killed
+ * and prints the hash of each, `fill` commits until it no longer can, `list` prints the log.
+ */
+const [task, file = ''] = process.argv.slice(2)
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+async function openReplica(): Promise<{ commit: () => Promise<string>; changes: () => number }> {
+  const people = await makePeople({ nodes: ['alpha'], now: Date.now() })
+  const store = openSqliteStore(file)
+  const signers = people.signers(store)
+  const { signer, key } = people.node('alpha')
+  const replica = new Replica({
+    source: testSource('alpha'),
+    store,
+    signers,
+    self: { signer, key },
+    clock: systemClock,
+  })
+  let count = 0
+  return {
+    commit: async () => {
+      const request = requestOf('revocation', client(`client-${(count += 1)}`))
+      const commit = await commitRequest(replica, request, people.operator(), signers)
+      if (commit.outcome !== 'committed') throw new Error(commit.why)
+      return commit.entry.hash
+    },
+    changes: () => replica.whitelist.changes,
+  }
+}
+
+switch (task) {
+  case 'hold': {
+    const store = openSqliteStore(file)
+    print('open')
+    process.stdin.resume().once('end', () => store[Symbol.dispose]())
+    break
+  }
+  case 'write': {
+    const { commit } = await openReplica()
+    for (;;) print(await commit())
+  }
+  case 'fill': {
+    const { commit, changes } = await openReplica()
+    const committed: string[] = []
+    let failure: string | undefined
+    while (failure === undefined) {
+      try {
+        committed.push(await commit())
+      } catch (error) {
+        failure = errorCode(error) ?? String(error)
+      }
+    }
+    print(JSON.stringify({ committed, failure, changes: changes() }))
+    break
+  }
+  case 'list': {
+    using store = openSqliteStore(file)
+    print(JSON.stringify(loggedHashes(store)))
+    break
+  }
+  default:
+    throw new Error(`no task ${String(task)}`)
+}
