@@ -4,6 +4,7 @@ import { FridgeError } from './errors.ts'
 import type { Member } from './gossip/member.ts'
 import type { Members } from './gossip/members.ts'
 import { isSubject, nodeOf, type Name, type Source, type Subject } from './names.ts'
+import { logMethods } from './operator-log.ts'
 import type { Sessions } from './sessions.ts'
 import {
   encodeChange,
@@ -13,6 +14,7 @@ import {
   type Grant,
   type Terms,
 } from './whitelist/change.ts'
+import type { ChangeLog } from './whitelist/log.ts'
 import type { SubjectState } from './whitelist/merge.ts'
 import type { Replica } from './whitelist/replica.ts'
 import { isSignature } from './whitelist/signature.ts'
@@ -81,6 +83,8 @@ const MAX_WAIT_MS = 10 * 60_000
 export interface OperatorServiceOptions {
   readonly operator: Signer
   readonly replica: Replica
+  /** The log of changes, to be read. */
+  readonly history: ChangeLog
   readonly members: Members
   readonly sessions: Sessions
   readonly clock: Clock
@@ -124,6 +128,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
       },
     ],
     ['status', async () => status(options)],
+    ...logMethods(options),
   ])
 }
 

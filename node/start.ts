@@ -21,6 +21,7 @@ import { Server } from './server.ts'
 import { Sessions } from './sessions.ts'
 import { dialNode } from './transport.ts'
 import { VERSION } from './version.ts'
+import { ChangeLog } from './whitelist/log.ts'
 import { Replica, type Applied } from './whitelist/replica.ts'
 import { chainOf, Signers } from './whitelist/signers.ts'
 import { openSqliteStore } from './whitelist/sqlite-store.ts'
@@ -64,7 +65,9 @@ export async function startNode(
   for (const warning of credentials.warnings) log.warn({}, warning)
 
   await using stack = new AsyncDisposableStack()
-  const store = stack.use(openSqliteStore(join(config.data, DATABASE_FILE)))
+  const database = join(config.data, DATABASE_FILE)
+  const store = stack.use(openSqliteStore(database))
+  const history = stack.use(ChangeLog.open(database))
   // A new source each run: no restored backup and no lost disk can lead to a place given twice.
   const source = sourceOf(name, randomBytes(8).toString('hex'))
   const signers = new Signers({
@@ -178,6 +181,7 @@ export async function startNode(
       operatorMethods({
         operator,
         replica,
+        history,
         members,
         sessions,
         clock,

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { CommandContext } from '../command.ts'
 import { addTargetOptions, collect, type TargetOptions } from '../target.ts'
 import { runWhitelistAdd, type WhitelistAddOptions } from './whitelist-add.ts'
+import { runWhitelistLog, type WhitelistLogOptions } from './whitelist-log.ts'
 import { runWhitelistList, runWhitelistShow } from './whitelist-list.ts'
 import { runWhitelistRemove, type WhitelistChangeOptions } from './whitelist-remove.ts'
 
@@ -65,6 +66,23 @@ export function registerWhitelist(program: Command, { io, action }: CommandConte
   addTargetOptions(show, 'operator').action(
     action((name: string, options: TargetOptions) => runWhitelistShow(name, options, io)),
   )
+
+  const log = whitelist
+    .command('log')
+    .description('show who changed what, when and why, each change with its signatures checked')
+    .argument('[name]', `only changes of this name: ${NAME}`)
+    .option('--since <moment>', 'made then or later: 8h (ago), 2026-03-01, 2026-03-01T08:30Z')
+    .option('--until <moment>', 'made before')
+    .option('--operator <name>', 'made by this operator')
+    .option('--limit <number>', 'only the newest so many (default all)')
+    .option('--follow', 'go on with each new change until Ctrl-C, at another --node if one is lost')
+  addTargetOptions(log, 'operator')
+    .addHelpText('after', LOG_HELP)
+    .action(
+      action((name: string | undefined, options: WhitelistLogOptions) =>
+        runWhitelistLog(name, options, io),
+      ),
+    )
 }
 
 function addChangeOptions(command: Command): void {
@@ -73,6 +91,25 @@ function addChangeOptions(command: Command): void {
     .option('--no-wait', 'return when the first node has it on disk')
     .option('--timeout <duration>', 'how long to wait for the other nodes (default 10s)')
 }
+
+const LOG_HELP = `
+Each line is one change, in the order in which the node took them, newest last. Both signatures,
+the operator's and the accepting node's, are checked here against ca/certificate.pem: "verified".
+What a change does now is what the node says:
+  in effect  it stands
+  replaced   a later grant, made in sight of it, took its place
+  dead       a grant that has missed a revocation of its name: it admits nobody, for ever
+  void       its operator or node was revoked, and it was made out of sight of that
+  forked     its node signed two at one place; it counts at a place of its own, in another line
+  expired    it stood until its time was up
+A stolen node cannot change or invent a line; it can leave out lines. Holes in a whole log are
+named; ask a second node for the newest.
+Exit status: 0 all that was shown is verified, 1 something is not, or was left out.
+${examples(
+  'fridge whitelist log --limit 20',
+  'fridge whitelist log laptop-7 --since 30d',
+  'fridge whitelist log --follow --node n1.example:7443 --node n2.example:7443',
+)}`
 
 function examples(...commands: string[]): string {
   return `\nExamples:\n${commands.map(command => `  $ ${command}`).join('\n')}`

@@ -3,7 +3,7 @@ import type { ChangeStore } from './store.ts'
 import { Whitelist } from './whitelist.ts'
 
 /** The list that a log makes. A log in which the revocation of an author came late is read twice. */
-export function buildWhitelist(store: ChangeStore): Whitelist {
+export function buildWhitelist(store: Pick<ChangeStore, 'logged'>): Whitelist {
   const whitelist = new Whitelist()
   const late: Change[] = []
   const strays: Stray[] = []

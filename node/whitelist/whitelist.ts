@@ -160,7 +160,7 @@ export class Whitelist {
     this.#strays.add(place.source)
     this.noteFork(change)
     const moved: Change = { ...change, ...place }
-    if (!this.#isWithdrawn(change) || !this.#isWithdrawn(moved)) {
+    if (!this.isWithdrawn(change) || !this.isWithdrawn(moved)) {
       this.#subjects.set(moved.subject, mergeChange(this.state(moved.subject), moved))
     }
     if (moved.kind === 'revocation') this.withdraw(moved)
@@ -204,10 +204,11 @@ export class Whitelist {
    * themselves are never void: of two that revoke each other, both are out.
    */
   #isVoid(change: Change): boolean {
-    return this.forkOf(change.source) <= change.sequence || this.#isWithdrawn(change)
+    return this.forkOf(change.source) <= change.sequence || this.isWithdrawn(change)
   }
 
-  #isWithdrawn(change: Change): boolean {
+  /** Whether a change was made by a revoked operator or accepted by a revoked node, out of sight of that. */
+  isWithdrawn(change: Change): boolean {
     if (this.#withdrawn.size === 0 || roleOf(change.subject) !== 'client') return false
     const isBeyond = (upTo: Seen): boolean => change.sequence > (upTo.get(change.source) ?? 0)
     const authors = [

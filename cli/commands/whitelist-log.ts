@@ -1,0 +1,225 @@
+import { errorCode, FridgeError } from '../../node/errors.ts'
+import { displaySubject, nodeOf, parseName, parseSubject } from '../../node/names.ts'
+import type { LogFilter } from '../../node/whitelist/log.ts'
+import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { LogClient, type LogClock } from '../log-client.ts'
+import { holesIn, type CheckedEntry } from '../log-entry.ts'
+import { parseMoment } from '../moment.ts'
+import { formatTable } from '../table.ts'
+import { targetCredentials, targetNodes, type TargetOptions } from '../target.ts'
+
+export interface WhitelistLogOptions extends TargetOptions {
+  readonly since?: string
+  readonly until?: string
+  readonly operator?: string
+  readonly limit?: string
+  readonly follow?: boolean
+}
+
+/** Losses after which `--follow` goes on at another node; anything else that one would say too. */
+const PASSING = new Set(['ERR_CLOSED', 'ERR_UNREACHABLE', 'ERR_TIMEOUT', 'ERR_TOO_SLOW'])
+
+const RETRY_MIN_MS = 250
+const RETRY_MAX_MS = 10_000
+
+/**
+ * Show who changed what, when and why, oldest first, each with its signatures checked here.
+ * Exit status: 0 all that was shown is verified, 1 something is not, or was left out.
+ */
+export async function runWhitelistLog(
+  name: string | undefined,
+  options: WhitelistLogOptions,
+  io: CommandIo,
+): Promise<ExitStatus> {
+  const filter = filterOf(name, options, io.clock.now())
+  const limit = parseLimit(options.limit)
+  const follow = options.follow === true
+  if (follow && options.until !== undefined) {
+    throw new FridgeError('ERR_USAGE', '--follow goes on for ever, --until does not', {
+      fix: 'leave one of them out',
+    })
+  }
+  const nodes = targetNodes(options, io)
+  const credentials = await targetCredentials(options, 'operator', io)
+  const printer = new LogPrinter(options, io)
+  const isWhole = limit === Infinity && Object.keys(filter).length === 0
+  let heard: LogClock | undefined
+  let first = 0
+  let failures = 0
+  for (;;) {
+    let node = 'the nodes'
+    try {
+      const order = [...nodes.slice(first), ...nodes.slice(0, first)]
+      await using client = await LogClient.connect(order, credentials, filter, io)
+      node = client.node
+      failures = 0
+      if (heard === undefined) {
+        const { entries, clock } = await client.history(limit)
+        printer.history(entries, follow)
+        if (isWhole) printer.holes(holesIn(entries), node)
+        if (!follow) return printer.status
+        heard = clock
+      } else io.err(`going on at ${node}`)
+      await client.follow(heard, entry => printer.entry(entry))
+    } catch (error) {
+      if (!follow) throw error
+      if (io.signal.aborted) return printer.status
+      if (heard === undefined || !PASSING.has(errorCode(error) ?? '')) throw error
+      if (failures === 0) io.err(`lost ${node}: ${(error as Error).message}`)
+    }
+    first = (first + 1) % nodes.length
+    // The first change of nodes is at once; when none answers, the tries thin out.
+    if (failures > 0) await io.clock.sleep(retryDelay(failures), io.signal).catch(() => {})
+    failures += 1
+  }
+}
+
+function retryDelay(failures: number): number {
+  const ceiling = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(failures, 20))
+  return ceiling * (0.5 + Math.random() / 2)
+}
+
+function filterOf(name: string | undefined, options: WhitelistLogOptions, now: number): LogFilter {
+  const { since, until, operator } = options
+  return {
+    ...(name !== undefined && { subject: parseSubject(name) }),
+    ...(operator !== undefined && { operator: parseName(operator) }),
+    ...(since !== undefined && { since: parseMoment(since, now) }),
+    ...(until !== undefined && { until: parseMoment(until, now) }),
+  }
+}
+
+/** @throws FridgeError `ERR_USAGE` */
+function parseLimit(text: string | undefined): number {
+  if (text === undefined) return Infinity
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  throw new FridgeError('ERR_USAGE', `--limit ${JSON.stringify(text)} is not a number`, {
+    fix: 'give how many of the newest changes to show, for example --limit 20',
+  })
+}
+
+/** Prints checked entries, for a person or as JSON, and remembers whether all was well. */
+class LogPrinter {
+  readonly #json: boolean
+  readonly #io: CommandIo
+  /** A row as wide as the widest cells so far, so that later lines stay aligned. */
+  #widest: string[] = []
+  #isSound = true
+
+  constructor({ json }: WhitelistLogOptions, io: CommandIo) {
+    this.#json = json === true
+    this.#io = io
+  }
+
+  get status(): ExitStatus {
+    return this.#isSound ? EXIT.done : EXIT.notDone
+  }
+
+  /** @param entries newest first */
+  history(entries: readonly CheckedEntry[], isFollowed: boolean): void {
+    const { out, err, clock } = this.#io
+    const ordered = entries.toReversed()
+    if (this.#json && !isFollowed) {
+      out(JSON.stringify(ordered.map(entry => this.#report(entry, clock.now()))))
+    } else if (this.#json) for (const entry of ordered) this.entry(entry)
+    else if (ordered.length === 0 && !isFollowed) err('no change fits')
+    else {
+      for (const { problem } of ordered) this.#isSound &&= problem === undefined
+      this.#print([HEAD, ...ordered.map(entry => rowOf(entry, clock.now()))])
+    }
+  }
+
+  entry(entry: CheckedEntry): void {
+    const { out, clock } = this.#io
+    if (this.#json) out(JSON.stringify(this.#report(entry, clock.now())))
+    else {
+      this.#isSound &&= entry.problem === undefined
+      this.#print([rowOf(entry, clock.now())])
+    }
+  }
+
+  holes(holes: readonly string[], node: string): void {
+    for (const hole of holes) this.#io.err(`${node} does not show all: ${hole}`)
+    if (holes.length > 0) this.#isSound = false
+  }
+
+  #print(rows: readonly string[][]): void {
+    for (const line of formatTable([this.#widest, ...rows]).slice(1)) this.#io.out(line)
+    for (const row of rows) {
+      row.forEach((cell, column) => {
+        if (cell.length > (this.#widest[column]?.length ?? 0)) this.#widest[column] = cell
+      })
+    }
+  }
+
+  #report(entry: CheckedEntry, now: number): object {
+    const { sent, change, place, problem } = entry
+    this.#isSound &&= problem === undefined
+    const { text, previous, operatorCertificate, operatorSignature } = sent
+    const { nodeCertificate, nodeSignature } = sent
+    const signatures = { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature }
+    const verified = problem === undefined
+    return {
+      ...(change !== undefined && reportChange(change)),
+      ...place,
+      effect: effectOf(entry, now),
+      isStray: sent.isStray,
+      verified,
+      ...(verified ? {} : { problem }),
+      evidence: { text, previous, ...signatures },
+    }
+  }
+}
+
+function reportChange(change: NonNullable<CheckedEntry['change']>): object {
+  const { subject, kind, operator, at, reason, source } = change
+  const terms = change.kind === 'grant' ? change.terms : {}
+  const why = reason === undefined ? {} : { reason }
+  return { subject, kind, operator, at, ...why, ...terms, node: nodeOf(source) }
+}
+
+/** What the node says that a change does now, read by this machine's clock. */
+function effectOf({ sent, change }: CheckedEntry, now: number): string {
+  const expiresAt = change?.kind === 'grant' ? change.terms.expiresAt : undefined
+  return sent.effect === 'in effect' && (expiresAt ?? Infinity) <= now ? 'expired' : sent.effect
+}
+
+const HEAD = ['WHEN', 'OPERATOR', 'CHANGE', 'NAME', 'NODE', 'EFFECT', 'SIGNATURES', 'TERMS', 'WHY']
+
+function rowOf(entry: CheckedEntry, now: number): string[] {
+  const { change, problem } = entry
+  const signatures = problem === undefined ? 'verified' : `NOT VERIFIED: ${printable(problem)}`
+  if (change === undefined) return ['', '', 'unreadable', '', '', '', signatures]
+  const { at, operator, kind, subject, source, reason = '' } = change
+  return [
+    // A time may lie beyond the last that a Date can be.
+    at <= 8.64e15 ? new Date(at).toISOString() : String(at),
+    operator,
+    kind,
+    displaySubject(subject),
+    nodeOf(source),
+    effectOf(entry, now),
+    signatures,
+    change.kind === 'grant' ? termsOf(change.terms) : '',
+    printable(reason),
+  ]
+}
+
+function termsOf({ sensors, commands, keys, expiresAt }: TermsOf): string {
+  const terms: string[] = []
+  if (sensors !== undefined) terms.push(`sensors ${sensors.join(' ') || 'none'}`)
+  if (commands !== undefined) terms.push(`commands ${commands.join(' ') || 'none'}`)
+  if (keys !== undefined) terms.push(`keys ${keys.map(key => key.slice(0, 12)).join(' ')}`)
+  if (expiresAt !== undefined) {
+    const until = expiresAt <= 8.64e15 ? new Date(expiresAt).toISOString() : String(expiresAt)
+    terms.push(`until ${until}`)
+  }
+  return terms.join(', ') || 'all'
+}
+
+type TermsOf = Extract<NonNullable<CheckedEntry['change']>, { kind: 'grant' }>['terms']
+
+/** One line for a terminal: no control character, and nothing that turns the writing round. */
+function printable(text: string): string {
+  return text.replaceAll(/\s+/gu, ' ').replaceAll(/[\p{Cc}\p{Bidi_Control}]/gu, '\uFFFD')
+}

@@ -1,0 +1,148 @@
+import { connectAny } from '../node/client/failover.ts'
+import type { NodeConnection } from '../node/client/node-connection.ts'
+import type { Address } from '../node/address.ts'
+import type { Credentials } from '../node/credentials.ts'
+import { FridgeError } from '../node/errors.ts'
+import { isSource, type Source } from '../node/names.ts'
+import type { LogPage } from '../node/operator-log.ts'
+import { isSequence } from '../node/whitelist/change.ts'
+import { fits, type LogFilter } from '../node/whitelist/log.ts'
+import type { CommandIo } from './io.ts'
+import { LogChecker, readPage, type CheckedEntry } from './log-entry.ts'
+
+/** How long a node may take for one page, in milliseconds. */
+const ANSWER_MS = 30_000
+
+/** How far each source has been heard: goes with a reader from node to node. */
+export type LogClock = Map<Source, number>
+
+/** The log of changes, as one node shows it and this machine checks it. */
+export class LogClient implements AsyncDisposable {
+  readonly #connection: NodeConnection
+  readonly #checker: LogChecker
+  readonly #filter: LogFilter
+  readonly #signal: AbortSignal
+
+  private constructor(
+    connection: NodeConnection,
+    checker: LogChecker,
+    filter: LogFilter,
+    signal: AbortSignal,
+  ) {
+    this.#connection = connection
+    this.#checker = checker
+    this.#filter = filter
+    this.#signal = signal
+  }
+
+  /** Connect to the first node that answers, as an operator. */
+  static async connect(
+    nodes: readonly Address[],
+    credentials: Credentials,
+    filter: LogFilter,
+    { clock, signal }: Pick<CommandIo, 'clock' | 'signal'>,
+  ): Promise<LogClient> {
+    const connection = await connectAny(nodes, { credentials, clock, signal })
+    const client = new LogClient(connection, new LogChecker(credentials), filter, signal)
+    if (connection.remote.methods.has('follow')) return client
+    await connection[Symbol.asyncDispose]()
+    throw new FridgeError('ERR_NOT_OPERATOR', `${connection.address} shows you no log`, {
+      fix: 'use the certificate of an operator: fridge certs issue operator NAME, then --as NAME',
+    })
+  }
+
+  /** The node that was reached. */
+  get node(): string {
+    return this.#connection.node
+  }
+
+  /**
+   * The newest changes that fit, newest first.
+   * @param limit how many at most
+   * @returns with them how far the node had heard each source
+   */
+  async history(limit: number): Promise<{ entries: CheckedEntry[]; clock: LogClock }> {
+    const entries: CheckedEntry[] = []
+    let clock: LogClock | undefined
+    let before: number | null = null
+    do {
+      const value = await this.#call('log', [this.#filter, before])
+      entries.push(...(await this.#open(value)))
+      const answer: { before?: unknown; clock?: unknown } = value as object
+      clock ??= this.#readClock(answer.clock)
+      // Only ever downwards: a node cannot keep us here for ever.
+      if (isSequence(answer.before) && answer.before < (before ?? Infinity)) before = answer.before
+      else before = null
+    } while (before !== null && entries.length < limit)
+    return { entries: entries.slice(0, limit), clock }
+  }
+
+  /**
+   * Hear of each change that `clock` lacks, now and later, until the connection ends or the
+   * signal aborts. `clock` moves with what `onEntry` was given.
+   * @throws FridgeError why the connection ended
+   */
+  async follow(clock: LogClock, onEntry: (entry: CheckedEntry) => void): Promise<never> {
+    for (;;) {
+      let opened = Promise.resolve()
+      const onProgress = (value: unknown): void => {
+        opened = opened.then(async () => {
+          for (const entry of await this.#open(value)) {
+            const { place, problem } = entry
+            if (place !== undefined && place.sequence <= (clock.get(place.source) ?? 0)) continue
+            // What nobody signed must not keep the real change from being shown.
+            if (place !== undefined && problem === undefined)
+              clock.set(place.source, place.sequence)
+            onEntry(entry)
+          }
+        })
+        // It is awaited below; until then nobody listens.
+        opened.catch(() => {})
+      }
+      try {
+        const heard = Object.fromEntries(clock)
+        await this.#call('follow', [this.#filter, heard], { onProgress })
+      } finally {
+        await opened
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#connection[Symbol.asyncDispose]()
+  }
+
+  async #open(value: unknown): Promise<CheckedEntry[]> {
+    const page: LogPage = readPage(value, this.node)
+    const entries = await this.#checker.check(page)
+    return entries.filter(({ change }) => change === undefined || fits(change, this.#filter))
+  }
+
+  #readClock(value: unknown): LogClock {
+    const pairs = typeof value === 'object' && value !== null ? Object.entries(value) : []
+    const clock: LogClock = new Map()
+    for (const [source, sequence] of pairs) {
+      if (isSource(source) && isSequence(sequence)) clock.set(source, sequence)
+    }
+    return clock
+  }
+
+  /** A connection that ended while we waited says itself why: that is the better error. */
+  async #call(
+    method: 'log' | 'follow',
+    values: readonly unknown[],
+    { onProgress }: { onProgress?: (value: unknown) => void } = {},
+  ): Promise<unknown> {
+    try {
+      return await this.#connection.remote.call(method, values, {
+        signal: this.#signal,
+        ...(onProgress === undefined ? { timeoutMs: ANSWER_MS } : { onProgress }),
+      })
+    } catch (error) {
+      if (error instanceof FridgeError && error.code === 'ERR_CLOSED') {
+        throw await this.#connection.ended
+      }
+      throw error
+    }
+  }
+}

@@ -1,0 +1,152 @@
+import type { X509Certificate } from 'node:crypto'
+import { parseCertificates } from '../node/certificate-chain.ts'
+import type { Credentials } from '../node/credentials.ts'
+import { FridgeError } from '../node/errors.ts'
+import type { LogEntry, LogPage } from '../node/operator-log.ts'
+import {
+  entryHash,
+  parseChange,
+  strayPlace,
+  type Change,
+  type Place,
+} from '../node/whitelist/change.ts'
+import { EFFECTS } from '../node/whitelist/effect.ts'
+import { Signers } from '../node/whitelist/signers.ts'
+import { openUpdate, problemOfValue } from '../node/whitelist/update.ts'
+
+/** A change of the log as this machine has checked it. */
+export interface CheckedEntry {
+  /** What the node sent. */
+  readonly sent: LogEntry
+  /** What it says, if it can be read at all. */
+  readonly change: Change | undefined
+  /** Where it is filed. */
+  readonly place: Place | undefined
+  /** Links the next entry of its source to it. */
+  readonly hash: string
+  /** Why it is not verified; undefined where both signatures hold. */
+  readonly problem: string | undefined
+}
+
+/**
+ * Checks what a node shows of the log against this machine's own authorities, because the node
+ * might be stolen. What it leaves out, and what it says that a change does now, it alone knows.
+ */
+export class LogChecker {
+  readonly #signers: Signers
+  /** Why a certificate was not taken, by the fingerprint that the node gave it. */
+  readonly #refused = new Map<string, string>()
+
+  constructor({ ca, files, identity }: Pick<Credentials, 'ca' | 'files' | 'identity'>) {
+    const authorities: readonly X509Certificate[] = parseCertificates(ca, files.caFile)
+    this.#signers = new Signers({
+      store: { certificates: () => [], keepCertificate: () => {} },
+      authorities: () => authorities,
+      trustDomain: identity.trustDomain,
+    })
+  }
+
+  /** @returns the entries of a page in its order, each checked */
+  async check({ entries, certificates }: LogPage): Promise<CheckedEntry[]> {
+    for (const [fingerprint, chain] of Object.entries(certificates)) {
+      if (this.#signers.get(fingerprint) !== undefined) continue
+      const signer = this.#signers.learn(chain)
+      if (typeof signer === 'string') this.#refused.set(fingerprint, signer)
+    }
+    return Promise.all(entries.map(async entry => this.#checkEntry(entry)))
+  }
+
+  async #checkEntry(sent: LogEntry): Promise<CheckedEntry> {
+    const { text, previous, operatorCertificate, operatorSignature } = sent
+    const { nodeCertificate, nodeSignature, isStray } = sent
+    const hash = entryHash(previous, text)
+    const parsed = parseChange(text)
+    if (!parsed.ok) {
+      return { sent, change: undefined, place: undefined, hash, problem: parsed.why }
+    }
+    const { change } = parsed
+    const signatures = { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature }
+    const value = { change: text, previous, ...signatures }
+    const place = isStray ? strayPlace({ change, text, previous, hash, ...signatures }) : change
+    const problem =
+      problemOfValue(value) ??
+      this.#refused.get(operatorCertificate) ??
+      this.#refused.get(nodeCertificate) ??
+      (await this.#problemOf([value, change.sequence, change.source]))
+    return { sent, change, place, hash, problem }
+  }
+
+  async #problemOf(update: Parameters<typeof openUpdate>[0]): Promise<string | undefined> {
+    const opened = await openUpdate(update, this.#signers)
+    return typeof opened === 'string' ? opened : undefined
+  }
+}
+
+/** A page as a node sent it. @throws FridgeError `ERR_PROTOCOL` */
+export function readPage(value: unknown, node: string): LogPage {
+  if (
+    typeof value === 'object' &&
+    value !== null &&
+    'entries' in value &&
+    'certificates' in value
+  ) {
+    const { entries, certificates } = value
+    if (
+      Array.isArray(entries) &&
+      entries.every(isLogEntry) &&
+      typeof certificates === 'object' &&
+      certificates !== null
+    ) {
+      return { entries, certificates: certificates as LogPage['certificates'] }
+    }
+  }
+  throw new FridgeError('ERR_PROTOCOL', `${node} sent a page of the log that cannot be read`, {
+    fix: 'use another node, and look into that one',
+  })
+}
+
+const TEXTS = [
+  'text',
+  'previous',
+  'operatorCertificate',
+  'operatorSignature',
+  'nodeCertificate',
+  'nodeSignature',
+] as const
+
+function isLogEntry(value: unknown): value is LogEntry {
+  if (typeof value !== 'object' || value === null) return false
+  const fields = value as Record<string, unknown>
+  return (
+    TEXTS.every(key => typeof fields[key] === 'string') &&
+    typeof fields['isStray'] === 'boolean' &&
+    EFFECTS.has(fields['effect'])
+  )
+}
+
+/**
+ * What is missing in a whole log, newest first: the entries of each source must go down to 1 and
+ * link to each other. @returns a sentence for each hole
+ */
+export function holesIn(entries: readonly CheckedEntry[]): string[] {
+  const holes: string[] = []
+  const lowest = new Map<string, CheckedEntry & { readonly place: Place }>()
+  const missing = (source: string, from: number, to: number): void => {
+    if (from <= to) holes.push(`changes ${from} to ${to} of ${source} were left out`)
+  }
+  for (const entry of entries) {
+    const { place, hash } = entry
+    if (place === undefined || entry.sent.isStray) continue
+    const { source, sequence } = place
+    const above = lowest.get(source)
+    if (above !== undefined) {
+      missing(source, sequence + 1, above.place.sequence - 1)
+      if (sequence === above.place.sequence - 1 && above.sent.previous !== hash) {
+        holes.push(`change ${above.place.sequence} of ${source} does not link to the one before`)
+      }
+    }
+    lowest.set(source, { ...entry, place })
+  }
+  for (const [source, { place }] of lowest) missing(source, 1, place.sequence - 1)
+  return holes
+}

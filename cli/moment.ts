@@ -1,0 +1,25 @@
+import { FridgeError } from '../node/errors.ts'
+import { parseDuration } from './duration.ts'
+
+const MOMENT =
+  /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?)(Z|[+-]\d{2}:\d{2})?)?$/
+const DAY_MS = 86_400_000
+
+/**
+ * Read a moment: `2026-03-01`, `2026-03-01T08:30`, with seconds and a zone if wanted (UTC without
+ * one, as everything is printed), or a duration before now: `8h`, `30d`.
+ * @returns wall-clock milliseconds
+ * @throws FridgeError `ERR_USAGE`
+ */
+export function parseMoment(text: string, now: number): number {
+  if (/^\d+[smhd]$/.test(text)) return now - parseDuration(text)
+  const [, day = '', time = '00:00', zone = 'Z'] = MOMENT.exec(text) ?? []
+  const midnight = Date.parse(`${day}T00:00Z`)
+  const moment = Date.parse(`${day}T${time}${zone}`)
+  // The 30th of February must not become the 2nd of March.
+  const isReal = !Number.isNaN(moment) && new Date(midnight).toISOString().startsWith(day)
+  if (isReal && Math.abs(moment - midnight) < 3 * DAY_MS) return moment
+  throw new FridgeError('ERR_USAGE', `${JSON.stringify(text)} is neither a moment nor a duration`, {
+    fix: 'write 2026-03-01, 2026-03-01T08:30Z, or how long ago: 90s, 15m, 8h, 30d',
+  })
+}
