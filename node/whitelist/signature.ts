@@ -13,13 +13,11 @@ export function isSignature(value: unknown): value is string {
 }
 
 /**
- * Sign a text (PROTOCOL.md, "Signatures"): ECDSA with SHA-256 as r ‖ s (IEEE P1363), RSA
- * PKCS #1 v1.5 with SHA-256, or Ed25519 (RFC 8032), by the type of the key.
+ * Sign a text (PROTOCOL.md, "Signatures"): ECDSA with SHA-256 in DER (RFC 3279,
+ * section 2.2.3), RSA PKCS #1 v1.5 with SHA-256, or Ed25519 (RFC 8032), by the type of the key.
  */
 export function signText(key: KeyObject, context: SignatureContext, text: string): string {
-  return sign(digestOf(key), bytesOf(context, text), { key, dsaEncoding: 'ieee-p1363' }).toString(
-    'base64url',
-  )
+  return sign(digestOf(key), bytesOf(context, text), key).toString('base64url')
 }
 
 /** Check a signature, off the main thread. Never throws. */
@@ -32,12 +30,9 @@ export async function verifyText(
   return new Promise(resolve => {
     try {
       const bytes = Buffer.from(signature, 'base64url')
-      verify(
-        digestOf(key),
-        bytesOf(context, text),
-        { key, dsaEncoding: 'ieee-p1363' },
-        bytes,
-        (error, holds) => resolve(error === null && holds),
+      // The bare key: any other form is prepared on the main thread, at 70 µs a call.
+      verify(digestOf(key), bytesOf(context, text), key, bytes, (error, holds) =>
+        resolve(error === null && holds),
       )
     } catch {
       resolve(false)
