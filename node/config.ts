@@ -86,8 +86,9 @@ const gossip = z
      *  after at most this; less costs a handshake each time for every absent peer. */
     redialMaxMs: milliseconds(30_000, 1),
     /** How long a starting node that knows peers waits for a first exchange before it admits
-     *  anyone, ms. Default 3000. 0 trusts the own disk at once: a restored backup may then admit
-     *  for a moment whom its peers have revoked. More delays a start with no peer in reach. */
+     *  anyone, ms. Default 3000; twenty times that once a peer is linked. 0 trusts the own disk at
+     *  once: a restored backup may then admit for a moment whom its peers have revoked. More delays
+     *  a start with no peer in reach. */
     firstSyncMs: milliseconds(3_000, 0),
   })
   .check(context => {

@@ -7,6 +7,7 @@ import { parseCertificates } from './certificate-chain.ts'
 import { loadCredentials } from './credentials.ts'
 import { errorMessage, FridgeError } from './errors.ts'
 import { FanOut } from './fan-out.ts'
+import { awaitFirstSync } from './first-sync.ts'
 import type { Confirmation } from './gossip/member.ts'
 import { Members } from './gossip/members.ts'
 import { Overlay } from './gossip/overlay.ts'
@@ -193,10 +194,8 @@ export async function startNode(
   if (config.advertise.length === 0) members.advertise([formatAddress(server.address)])
 
   if (config.peers.length > 0) {
-    const waited = new AbortController()
-    const deadline = clock.sleep(config.gossip.firstSyncMs, waited.signal).catch(() => {})
-    await Promise.race([overlay.firstSync, deadline])
-    waited.abort()
+    const isSynced = await awaitFirstSync(overlay, config.gossip.firstSyncMs, clock)
+    if (!isSynced) log.warn({}, 'no exchange with a peer yet: the list may be stale')
   }
   gate.resolve()
   log.info(
