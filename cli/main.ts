@@ -5,12 +5,6 @@ import { systemClock } from '../node/clock.ts'
 import type { CommandIo } from './io.ts'
 import { runProgram } from './program.ts'
 
-// A reader that goes away (`| head`) is no failure of ours.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0)
-  throw error
-})
-
 /** Ctrl-C reaches us twice where npm passes on what the terminal has sent already. */
 const SAME_SIGNAL_MS = 500
 
@@ -23,6 +17,18 @@ const onSignal = (): void => {
 }
 process.on('SIGINT', onSignal)
 process.on('SIGTERM', onSignal)
+// A terminal that is closed: what was started must not outlive it.
+process.on('SIGHUP', onSignal)
+
+// A reader that goes away (`| head`) is no failure of ours, but there is nothing more to do.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  stop.abort()
+})
+// A node serves on when nobody reads its log any more.
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
 
 const io: CommandIo = {
   out: line => void process.stdout.write(`${line}\n`),

@@ -48,6 +48,7 @@ export async function runDemo({ once }: { once?: boolean }, io: CommandIo): Prom
   await makeCertificates(certs, io)
 
   const nodes = await startNodes(folder, certs, io, stack)
+  io.signal.throwIfAborted()
   const [first, second, third] = nodes
   if (first === undefined || second === undefined || third === undefined) return EXIT.notDone
   say(io, `Three nodes, each a process, found each other from one seed:`)
@@ -126,6 +127,7 @@ async function tryToConnect(node: NodeProcess, walk: Walk): Promise<void> {
   try {
     await using _connection = await connect(node, walk)
   } catch (error) {
+    walk.io.signal.throwIfAborted()
     walk.io.out(`  ${node.name} refuses it: ${errorMessage(error)}`)
   }
 }

@@ -56,6 +56,22 @@ const BYE_CODES = new Map<string, ErrorCode>([
   ['leaving', 'ERR_CLOSED'],
 ])
 
+const ADD = 'an operator can let it in: fridge whitelist add NAME'
+
+/** What mends each of them, where a person can do something about it. */
+const BYE_FIXES = new Map<string, string>([
+  ['revoked', ADD],
+  ['not on the whitelist', ADD],
+  ['expired', ADD],
+  ['wrong key', `${ADD} --key KEY (fridge certs inspect FILE shows it)`],
+  ['certificate expired', 'issue it again: fridge certs issue ROLE NAME --force'],
+  [
+    'too many connections',
+    'close another one, or raise limits.maxConnectionsPerClient of the node',
+  ],
+  ['isolated', 'connect to another node with --node HOST:PORT, or wait until this one has a peer'],
+])
+
 /**
  * Connect to one node, and wait until it has said hello and offers its methods.
  * @throws FridgeError `ERR_UNREACHABLE`, `ERR_TLS`, `ERR_TIMEOUT`, or why the node refuses:
@@ -259,8 +275,6 @@ function explainEnding(ending: Ending, { bye, greeted, attempt }: Heard): Fridge
 }
 
 function fixOf({ reason }: Bye): { fix?: string } {
-  if (reason === 'revoked' || reason === 'not on the whitelist' || reason === 'expired') {
-    return { fix: 'an operator can let it in: fridge whitelist add NAME' }
-  }
-  return {}
+  const fix = BYE_FIXES.get(reason)
+  return fix === undefined ? {} : { fix }
 }
