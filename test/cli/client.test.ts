@@ -1,0 +1,207 @@
+import test from 'ava'
+import { systemClock } from '../../node/clock.ts'
+import { runCommand, startCommand, type CommandRun, type IoOptions } from '../support/cli.ts'
+import { makeSharedCerts, startCluster, type Cluster } from '../support/cluster.ts'
+
+const shared = await makeSharedCerts()
+const { certs } = shared
+test.after.always(() => shared.remove())
+
+const env = { FRIDGE_CERTS: certs.dir, FRIDGE_AS: 'c1' }
+
+/** Start `fridge client watch` on nodes by their numbers. */
+function watch(
+  cluster: Cluster,
+  nodes: readonly number[],
+  args: readonly string[] = [],
+  options: IoOptions = {},
+): CommandRun {
+  const targets = nodes.flatMap(node => ['--node', cluster.address(node)])
+  return startCommand(['client', 'watch', ...targets, ...args], { env, ...options })
+}
+
+test('watch prints the last events at once and later ones as they come, until it is stopped', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  const { out, err, stop, status } = watch(cluster, [1])
+  await out.find(/^\d\d:\d\d:\d\d\.\d{3} {2}node-1 {2}door {2}closed$/)
+  await out.find(/^\S+ {2}node-1 {2}temperature {2}[\d.]+ °C$/)
+  cluster.node(1).fridge?.openDoor()
+  await out.find(/ {2}door {2}open$/)
+  stop()
+  t.is(await status, 0)
+  t.is(err.text, `connected to node-1 at ${cluster.address(1)}`)
+})
+
+test('watch prints one JSON document a line', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  const { out, stop, status } = watch(cluster, [1], ['--json', '--max-temperature', '-20'])
+  await out.find(/"alarm"/)
+  cluster.node(1).fridge?.openDoor()
+  await out.find(/"open"/)
+  stop()
+  t.is(await status, 0)
+  const lines = out.all.map(line => JSON.parse(line) as Record<string, unknown>)
+  t.like(
+    lines.find(({ type }) => type === 'close'),
+    { node: 'node-1', sensor: 'door' },
+  )
+  t.like(
+    lines.find(({ type }) => type === 'reading'),
+    { sensor: 'temperature', unit: 'C' },
+  )
+  t.like(
+    lines.find(({ type }) => type === 'alarm'),
+    { sensor: 'temperature', state: 'raised' },
+  )
+})
+
+test('watch raises the alarms of a door and of warmth, and ends them', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  // The clock of this machine is an hour ahead: by it the door has been open for an hour.
+  const clock = { ...systemClock, now: () => systemClock.now() + 3_600_000 }
+  const { out, stop, status } = watch(cluster, [1], ['--door-timeout', '50m'], { clock })
+  await out.find(/door {2}closed/)
+  cluster.node(1).fridge?.openDoor()
+  await out.find(/^ALARM {2}door {2}the door has been open for more than 3000 s: close it$/)
+  cluster.node(1).fridge?.closeDoor()
+  await out.find(/^alarm over {2}door {2}the door is closed$/)
+  stop()
+  t.is(await status, 0)
+})
+
+test('alarms are coloured on a terminal only', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  const { out, stop, status } = watch(cluster, [1], ['--max-temperature', '-20'], {
+    isTerminal: true,
+  })
+  const alarm = await out.find(/ALARM {2}temperature/)
+  t.true(alarm.startsWith('\u001B[31mALARM') && alarm.endsWith('\u001B[0m'))
+  stop()
+  t.is(await status, 0)
+})
+
+test('watch moves to another node when its own stops, and goes on there', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.grant(1, 'c1')
+  const { out, err, stop, status } = watch(cluster, [1, 2])
+  await out.find(/node-1 {2}door/)
+  await cluster.stop(1)
+  await out.find(/node-2 {2}door/)
+  t.deepEqual(
+    err.all.map(line => line.replace(/ at .*/, '')),
+    ['connected to node-1', 'lost node-1: the node is stopping', 'connected to node-2'],
+  )
+  stop()
+  t.is(await status, 0)
+})
+
+test('watch ends with the reason and status 4 when its client is revoked', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.grant(1, 'c1')
+  const { out, err, status } = watch(cluster, [1, 2])
+  await out.find(/door/)
+  await cluster.revoke(2, 'c1')
+  t.is(await status, 4)
+  t.deepEqual(err.all.slice(1), [
+    'fridge: client/c1 has been removed from the whitelist',
+    '  to mend it: an operator can let it in: fridge whitelist add NAME',
+  ])
+})
+
+test('watch ends with status 4 when its client is not on the list, whatever other nodes are named', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  const { out, err, status } = watch(cluster, [1, 2])
+  t.is(await status, 4)
+  t.is(out.text, '')
+  t.regex(err.text, /^fridge: client\/c1 is not on the whitelist$/m)
+})
+
+test('watch waits for nodes that are gone, and tells so once', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  const { out, err, stop, status } = watch(cluster, [1])
+  await out.find(/door/)
+  await cluster.stop(1)
+  await err.find(/^lost node-1: the node is stopping$/)
+  await cluster.start(1)
+  const before = out.all.length
+  await out.find(/door/, before)
+  t.is(err.all.filter(line => line.startsWith('lost ')).length, 1)
+  t.is(err.all.filter(line => line.startsWith('connected ')).length, 2)
+  stop()
+  t.is(await status, 0)
+})
+
+test('what is no limit is refused before any node is asked', async t => {
+  for (const [args, what] of [
+    [['--door-timeout', '30'], /"30" is not a duration/],
+    [['--max-temperature', 'warm'], /--max-temperature "warm" is not a number/],
+    [['--max-temperature', ''], /--max-temperature "" is not a number/],
+    [['--node', 'nowhere'], /"nowhere"/],
+  ] as const) {
+    const { status, err } = await runCommand(['client', 'watch', ...args], {
+      env: { ...env, FRIDGE_NODE: '127.0.0.1:1' },
+    })
+    t.is(status, 2, args.join(' '))
+    t.regex(err, what)
+  }
+})
+
+test('call works the fridge of the node that answers', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  const call = async (...args: string[]) =>
+    runCommand(['client', 'call', ...args, '--node', cluster.address(1)], { env })
+  t.deepEqual(await call('setTargetTemperature', '6.5'), {
+    status: 0,
+    out: 'node-1: target temperature set to 6.5 °C',
+    err: '',
+  })
+  t.is(cluster.node(1).fridge?.state().target, 6.5)
+  t.is((await call('powerOff')).status, 0)
+  t.is(cluster.node(1).fridge?.state().isPowered, false)
+  t.deepEqual(JSON.parse((await call('powerOn', '--json')).out), {
+    node: 'node-1',
+    command: 'powerOn',
+    answer: 'power is on',
+  })
+  t.is((await call('defrost')).status, 0)
+
+  const tooWarm = await call('setTargetTemperature', '40')
+  t.is(tooWarm.status, 1)
+  t.regex(tooWarm.err, /must be from -30 to 15 °C/)
+  t.is((await call('setTargetTemperature')).status, 1)
+})
+
+test('a command that does not exist, or an argument that is no number, is refused before any node is asked', async t => {
+  const nowhere = { env: { ...env, FRIDGE_NODE: '127.0.0.1:1' } }
+  const misspelt = await runCommand(['client', 'call', 'defrst'], nowhere)
+  t.is(misspelt.status, 2)
+  t.regex(misspelt.err, /there is no command "defrst"\n {2}to mend it: did you mean defrost\?/)
+  const word = await runCommand(['client', 'call', 'setTargetTemperature', 'cold'], nowhere)
+  t.is(word.status, 2)
+  t.regex(word.err, /"cold" is not a number/)
+})
+
+test('a command that the grant does not allow is refused', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1', { commands: ['defrost'] })
+  const args = ['client', 'call', 'powerOff', '--node', cluster.address(1)]
+  const { status, err } = await runCommand(args, { env })
+  t.not(status, 0)
+  t.regex(err, /the grant does not allow powerOff/)
+  t.is(cluster.node(1).fridge?.state().isPowered, true)
+})
+
+test('a negative argument is no option', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  const args = ['client', 'call', '--node', cluster.address(1), 'setTargetTemperature', '-5']
+  const { status } = await runCommand(args, { env })
+  t.is(status, 0)
+  t.is(cluster.node(1).fridge?.state().target, -5)
+})

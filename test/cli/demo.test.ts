@@ -1,0 +1,88 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { platform } from 'node:os'
+import test, { type ExecutionContext } from 'ava'
+import { makeTestFolder } from '../support/certs.ts'
+import { runCommand, spawnCli, type CliProcess } from '../support/cli.ts'
+
+interface Demo extends CliProcess {
+  /** What it left behind: files in its folder, and processes that name it. */
+  leftovers(): Promise<string[]>
+}
+
+/** Start `fridge demo` with a folder for temporary files of its own. */
+async function startDemo(t: ExecutionContext, ...args: string[]): Promise<Demo> {
+  const folder = await makeTestFolder(t)
+  const demo = spawnCli(t, ['demo', ...args], { env: { TMPDIR: folder } })
+  return {
+    ...demo,
+    leftovers: async () => {
+      const files = await readdir(folder)
+      return [...files, ...(await commandsNaming(folder))]
+    },
+  }
+}
+
+/** The command lines of all processes that name a folder; none where there is no /proc. */
+async function commandsNaming(folder: string): Promise<string[]> {
+  if (platform() !== 'linux') return []
+  const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name))
+  const commands = await Promise.all(
+    pids.map(async pid => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
+  )
+  return commands.filter(command => command.includes(folder))
+}
+
+test.serial(
+  'the demo lets a client in, cuts it everywhere, lets it in again, and leaves nothing',
+  async t => {
+    const demo = await startDemo(t, '--once')
+    t.is(await demo.exit, 0)
+    t.is(demo.err.text, '')
+    const { text } = demo.out
+    t.regex(text, /node-1 refuses it: client\/fridge-client-001 is not on the whitelist/)
+    t.regex(text, /node-\d {2}temperature {2}[\d.]+ °C/)
+    for (const name of ['node-1', 'node-2', 'node-3']) {
+      t.regex(text, new RegExp(`client: cut by ${name} [\\d.]+ ms after the operator's command`))
+      t.regex(text, new RegExp(`${name} applied it after [\\d.]+ ms, its connection cut`))
+    }
+    t.regex(text, /node-3 refuses it: client\/fridge-client-001 has been removed/)
+    t.deepEqual(await demo.leftovers(), [])
+  },
+)
+
+test.serial(
+  'the commands that the demo prints work while it is up, and Ctrl-C twice ends all of it',
+  async t => {
+    const demo = await startDemo(t)
+    await demo.out.find(/Ctrl-C ends and removes it/)
+    const certs = (await demo.out.find(/export FRIDGE_CERTS=/)).split('=')[1] ?? ''
+    const printed = demo.out.all
+      .filter(line => line.startsWith('  ./cli/fridge ') && !line.includes('watch'))
+      .map(line => line.trim().replace("'lost laptop'", 'lost').split(' ').slice(1))
+    t.is(printed.length, 5)
+    for (const args of printed) {
+      const { status, err } = await runCommand(args, { env: { FRIDGE_CERTS: certs } })
+      t.is(status, 0, `${args.join(' ')}: ${err}`)
+    }
+    t.true((await demo.leftovers()).length > 0)
+    demo.child.kill('SIGINT')
+    demo.child.kill('SIGINT')
+    t.is(await demo.exit, 0)
+    t.deepEqual(await demo.leftovers(), [])
+  },
+)
+
+for (const [title, end, when] of [
+  ['Ctrl-C', ({ child }) => child.kill('SIGINT'), /^Certificates/],
+  ['a terminal that is closed', ({ child }) => child.kill('SIGHUP'), /^Certificates/],
+  ['a reader that goes away', ({ child }) => child.stdout?.destroy(), /^Three nodes/],
+] as [title: string, end: (demo: Demo) => unknown, when: RegExp][]) {
+  test.serial(`${title} in the middle of the demo leaves nothing behind`, async t => {
+    const demo = await startDemo(t)
+    await demo.out.find(when)
+    end(demo)
+    t.is(typeof (await demo.exit), 'number')
+    t.notRegex(demo.err.text, /\n {4}at /)
+    t.deepEqual(await demo.leftovers(), [])
+  })
+}

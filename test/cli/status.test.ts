@@ -1,0 +1,75 @@
+import test from 'ava'
+import type { StatusReport } from '../../node/operator-service.ts'
+import { VERSION } from '../../node/version.ts'
+import { runCommand, type CommandResult } from '../support/cli.ts'
+import {
+  makeSharedCerts,
+  startCluster,
+  until,
+  untilReachable,
+  type Cluster,
+} from '../support/cluster.ts'
+
+const shared = await makeSharedCerts()
+const { certs } = shared
+test.after.always(() => shared.remove())
+
+async function status(cluster: Cluster, ...args: string[]): Promise<CommandResult> {
+  return runCommand(['status', '--node', cluster.address(1), ...args], {
+    env: { FRIDGE_CERTS: certs.dir },
+  })
+}
+
+test('status shows every node with its links, changes and clients', async t => {
+  await using cluster = await startCluster(t, { nodes: 3, certs })
+  await cluster.grant(2, 'c1')
+  await using _client = await cluster.client(3, 'c1')
+  await using operator = await cluster.operator(1)
+  await until(async () => {
+    const { nodes } = await operator.status()
+    // The operator's own connection counts as well, and is counted once a second.
+    return nodes.every(({ links }) => links.length === 2) && (nodes[2]?.clients ?? 0) > 0
+  })
+  const { status: exit, out, err } = await status(cluster)
+  t.is(exit, 0)
+  t.is(err, '')
+  const [first, head, ...rows] = out.split('\n')
+  t.is(first, 'node-1 knows 3 nodes, 1 name, 1 change')
+  t.regex(head ?? '', /^NODE +STATE +ADDRESS +CLIENTS +CHANGES +LINKS +VERSION$/)
+  t.is(rows.length, 3)
+  for (const [index, row] of rows.entries()) {
+    const others = [1, 2, 3].filter(one => one !== index + 1).map(one => `node-${one}`)
+    const cells = [
+      `node-${index + 1}`,
+      'up',
+      cluster.address(index + 1),
+      '\\d',
+      '1',
+      others.join(' '),
+      VERSION,
+    ]
+    t.regex(row, new RegExp(`^${cells.join(' +')}$`))
+  }
+  const report = JSON.parse((await status(cluster, '--json')).out) as StatusReport
+  t.like(report, { node: 'node-1', changes: 1, subjects: 1, aloneMs: 0, isolated: false })
+  t.is(report.nodes[2]?.clients, 1)
+})
+
+test('a node that is out of reach is shown as such, and the status is 1', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  const gone = cluster.address(2)
+  await cluster.stop(2)
+  await untilReachable(cluster, 1, 1)
+  await cluster.grant(1, 'c1')
+  const { status: exit, out } = await status(cluster)
+  t.is(exit, 1)
+  t.regex(out, new RegExp(`^node-2 +out of reach +${gone} +0 +0 of 1 `, 'm'))
+  const { nodes } = JSON.parse((await status(cluster, '--json')).out) as StatusReport
+  t.deepEqual(
+    nodes.map(({ name, reachable }) => [String(name), reachable]),
+    [
+      ['node-1', true],
+      ['node-2', false],
+    ],
+  )
+})

@@ -1,0 +1,226 @@
+import test from 'ava'
+import { runCommand, type CommandResult } from '../support/cli.ts'
+import { makeSharedCerts, startCluster, untilReachable, type Cluster } from '../support/cluster.ts'
+
+const shared = await makeSharedCerts()
+const { certs } = shared
+const c1 = await certs.load('client', 'c1')
+test.after.always(() => shared.remove())
+
+/** Run `fridge whitelist …` as the only operator there is, on a node. */
+async function whitelist(
+  cluster: Cluster,
+  node: number,
+  ...args: string[]
+): Promise<CommandResult> {
+  return runCommand(['whitelist', ...args, '--node', cluster.address(node)], {
+    env: { FRIDGE_CERTS: certs.dir },
+  })
+}
+
+async function json(cluster: Cluster, node: number, ...args: string[]): Promise<unknown> {
+  const { out, err, status } = await whitelist(cluster, node, ...args, '--json')
+  if (err !== '' || status > 1) throw new Error(`exit status ${status}: ${err}`)
+  return JSON.parse(out)
+}
+
+test('a name that is added is let in on every node, and the nodes are shown as they confirm it', async t => {
+  await using cluster = await startCluster(t, { nodes: 3, certs })
+  const { status, out, err } = await whitelist(cluster, 1, 'add', 'c1', '--reason', 'a new fridge')
+  t.is(status, 0)
+  t.is(err, '')
+  for (const name of ['node-1', 'node-2', 'node-3']) {
+    t.regex(out, new RegExp(`^  ${name} applied it after [\\d.]+ ms$`, 'm'))
+  }
+  t.is(out.split('\n').at(-1), 'c1 added on 3 nodes')
+  for (const index of [1, 2, 3]) {
+    await using connection = await cluster.client(index, 'c1')
+    t.is(String(connection.node), `node-${index}`)
+  }
+})
+
+test('a name that is removed is cut, and what was cut is counted', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.grant(1, 'c1')
+  await using one = await cluster.client(1, 'c1')
+  await using two = await cluster.client(1, 'c1')
+  const { status, out } = await whitelist(cluster, 2, 'remove', 'c1')
+  t.is(status, 0)
+  t.regex(out, /^ {2}node-1 applied it after [\d.]+ ms, 2 connections cut$/m)
+  t.regex(out, /^ {2}node-2 applied it after [\d.]+ ms$/m)
+  t.is(out.split('\n').at(-1), 'c1 removed on 2 nodes')
+  t.is((await one.ended).code, 'ERR_REVOKED')
+  t.is((await two.ended).code, 'ERR_REVOKED')
+})
+
+test('a change is one JSON document that names who confirmed it', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  const added = await json(cluster, 1, 'add', 'c1')
+  t.like(added, {
+    subject: 'client/c1',
+    change: 'grant',
+    node: 'node-1',
+    sequence: 1,
+    silent: [],
+    unreachable: [],
+  })
+  const { confirmed, source } = added as { confirmed: { node: string }[]; source: string }
+  t.deepEqual(confirmed.map(({ node }) => node).sort(), ['node-1', 'node-2'])
+  t.regex(source, /^node-1#[0-9a-f]{16}$/)
+  t.like(await json(cluster, 2, 'remove', 'c1'), { change: 'revocation', node: 'node-2' })
+})
+
+test('without waiting the first durable copy is enough', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  const { status, out } = await whitelist(cluster, 1, 'add', 'c1', '--no-wait')
+  t.is(status, 0)
+  t.is(out, 'c1 added on node-1; the others follow')
+})
+
+test('a node that is out of reach is named, and does not count as silent', async t => {
+  await using cluster = await startCluster(t, { nodes: 3, certs })
+  await cluster.stop(3)
+  await untilReachable(cluster, 1, 2)
+  const { status, out, err } = await whitelist(cluster, 1, 'add', 'c1')
+  t.is(status, 0)
+  t.is(out.split('\n').at(-1), 'c1 added on 2 nodes')
+  t.is(err, 'out of reach: node-3; will follow when back')
+})
+
+test('the list shows every name with its standing, its operator and its terms', async t => {
+  await using cluster = await startCluster(t, { certs })
+  const empty = await whitelist(cluster, 1, 'list')
+  t.deepEqual(empty, {
+    status: 0,
+    out: '',
+    err: 'the whitelist is empty: fridge whitelist add NAME',
+  })
+  await whitelist(cluster, 1, 'add', 'c1', '--sensor', 'door', '--sensor', 'temperature')
+  await whitelist(cluster, 1, 'add', 'laptop', '--expires-in', '8h', '--command', 'defrost')
+  await whitelist(cluster, 1, 'remove', 'lost')
+  const { status, out } = await whitelist(cluster, 1, 'list')
+  t.is(status, 0)
+  const [head, first, second, third, ...rest] = out.split('\n')
+  t.regex(head ?? '', /^NAME +STANDING +BY +WHEN +ALLOWED$/)
+  t.regex(first ?? '', /^c1 +granted +admin +\d{4}-\S+Z +sensors door temperature, all commands$/)
+  t.regex(
+    second ?? '',
+    /^laptop +granted +admin +\S+Z +all sensors, commands defrost, 7h 59m left$/,
+  )
+  t.regex(third ?? '', /^lost +revoked$/)
+  t.deepEqual(rest, [])
+  const listed = (await json(cluster, 1, 'list')) as { subject: string; standing: string }[]
+  t.deepEqual(
+    listed.map(({ subject, standing }) => [subject, standing]),
+    [
+      ['client/c1', 'granted'],
+      ['client/laptop', 'granted'],
+      ['client/lost', 'revoked'],
+    ],
+  )
+})
+
+test('show tells one name: its connections, grants, reasons and revocations', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await whitelist(
+    cluster,
+    1,
+    'add',
+    'c1',
+    '--key',
+    keyAsShown(c1.identity.keyId),
+    '--reason',
+    'why not',
+  )
+  await using _connection = await cluster.client(1, 'c1')
+  const granted = await whitelist(cluster, 1, 'show', 'c1')
+  t.is(granted.status, 0)
+  const [first, second, third] = granted.out.split('\n')
+  t.is(first, 'c1: granted, 1 connection to node-1')
+  t.regex(second ?? '', /^ {2}granted by admin at \S+Z \(why not\)$/)
+  t.is(third, '    all sensors, all commands, 1 key; change 1 of node-1')
+  t.like(await json(cluster, 1, 'show', 'c1'), { standing: 'granted', sessions: 1, marks: {} })
+
+  await whitelist(cluster, 1, 'remove', 'c1')
+  const revoked = await whitelist(cluster, 1, 'show', 'c1')
+  t.is(revoked.status, 1)
+  t.deepEqual(revoked.out.split('\n'), [
+    'c1: revoked, 0 connections to node-1',
+    '  revoked by change 2 of node-1',
+  ])
+  const unknown = await whitelist(cluster, 1, 'show', 'nobody')
+  t.is(unknown.status, 1)
+  t.is(unknown.out, 'nobody: unknown, 0 connections to node-1')
+})
+
+/** A key as some programs print it. */
+function keyAsShown(keyId: string): string {
+  return (keyId.toUpperCase().match(/../g) ?? []).join(':')
+}
+
+test('the first node that answers serves, however many do not', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  const gone = cluster.address(1)
+  await cluster.stop(1)
+  const args = ['whitelist', 'add', 'c1', '--no-wait', '--node', gone, '--node', cluster.address(2)]
+  const { status, out } = await runCommand(args, { env: { FRIDGE_CERTS: certs.dir } })
+  t.is(status, 0)
+  t.is(out, 'c1 added on node-2; the others follow')
+  const fromEnv = await runCommand(['whitelist', 'show', 'c1'], {
+    env: {
+      FRIDGE_CERTS: certs.dir,
+      FRIDGE_NODE: ` ${gone} , ${cluster.address(2)} `,
+      FRIDGE_AS: 'admin',
+    },
+  })
+  t.is(fromEnv.status, 0)
+})
+
+test('when no node answers every one is named with its reason, and the status is 3', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  const gone = [cluster.address(1), cluster.address(2)]
+  await cluster.stop(1)
+  await cluster.stop(2)
+  const nodes = gone.flatMap(address => ['--node', address])
+  const { status, out, err } = await runCommand(['whitelist', 'list', ...nodes], {
+    env: { FRIDGE_CERTS: certs.dir },
+  })
+  t.is(status, 3)
+  t.is(out, '')
+  t.deepEqual(err.split('\n'), [
+    `fridge: none of ${gone.join(', ')} could be used:`,
+    ...gone.map(address => `  nothing listens on ${address}`),
+    '  to mend it: start a node there: fridge node start',
+  ])
+})
+
+test('what no grant can say is refused before any node is asked', async t => {
+  for (const [args, what] of [
+    [['add', 'no good'], /"no good" is not a name/],
+    [['add', 'c1', '--expires-in', '8 hours'], /"8 hours" is not a duration/],
+    [['add', 'c1', '--key', 'abc'], /"abc" is not the SHA-256 of a key/],
+    [['add', 'c1', '--sensor', 'the door'], /the sensors are not valid/],
+    [['add', 'c1', '--sensor', 'door', '--sensor', 'door'], /the sensors are not valid/],
+    [['add', 'operator/maria'], /operator\/maria needs no grant/],
+    [['remove', 'c1', '--timeout', '5'], /"5" is not a duration/],
+    [['remove', 'root/c1'], /"root\/c1" is not a name/],
+  ] as const) {
+    const { status, out, err } = await runCommand(['whitelist', ...args], {
+      env: { FRIDGE_CERTS: certs.dir, FRIDGE_NODE: '127.0.0.1:1' },
+    })
+    t.is(status, 2, args.join(' '))
+    t.is(out, '')
+    t.regex(err, what)
+    t.notRegex(err, /\n {4}at /)
+  }
+})
+
+test('a reason that is empty, too long or not one text is refused', async t => {
+  await using cluster = await startCluster(t, { certs })
+  for (const reason of ['', 'x'.repeat(501), 'a\u0007bell']) {
+    const { status, err } = await whitelist(cluster, 1, 'remove', 'c1', '--reason', reason)
+    t.is(status, 2)
+    t.regex(err, /--reason is not 1 to 500 characters of text/)
+  }
+  t.is((await whitelist(cluster, 1, 'show', 'c1')).out, 'c1: unknown, 0 connections to node-1')
+})
