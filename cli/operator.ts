@@ -6,7 +6,12 @@ import { FridgeError } from '../node/errors.ts'
 import type { NodeConnection } from '../node/client/node-connection.ts'
 import type { NodeConfirmation } from '../node/confirmations.ts'
 import type { Name, Subject } from '../node/names.ts'
-import type { CommitReport, StatusReport, SubjectReport } from '../node/operator-service.ts'
+import type {
+  CommitReport,
+  ShowReport,
+  StatusReport,
+  SubjectReport,
+} from '../node/operator-service.ts'
 import { parseChange, type Terms } from '../node/whitelist/change.ts'
 import { signText } from '../node/whitelist/signature.ts'
 import type { CommandIo } from './io.ts'
@@ -92,8 +97,8 @@ export class OperatorConnection implements AsyncDisposable {
     }
   }
 
-  async show(subject: Subject): Promise<SubjectReport> {
-    return (await this.#call('show', [subject])) as SubjectReport
+  async show(subject: Subject): Promise<ShowReport> {
+    return (await this.#call('show', [subject])) as ShowReport
   }
 
   async status(): Promise<StatusReport> {

@@ -8,10 +8,11 @@ export interface NodeConfirmation {
   readonly node: Name
   /** Milliseconds from the commit until the confirmation was here: an upper bound. */
   readonly afterMs: number
-  /** Milliseconds that the node itself took, from the change's arrival to the last cut. */
-  readonly tookMs: number
+  /** Milliseconds that the node itself took, from the change's arrival to the last cut. Absent,
+   *  like `cut`, when it applied more changes at once than it could report one by one. */
+  readonly tookMs?: number
   /** How many live connections it ended. */
-  readonly cut: number
+  readonly cut?: number
 }
 
 /** What is known when the wait for confirmations is over. */
@@ -44,17 +45,15 @@ export async function awaitConfirmations(place: Place, options: AwaitOptions): P
   const silent = (): Name[] =>
     [...members.live().values()].map(({ name }) => name).filter(name => !confirmed.has(name))
   const look = (): void => {
-    for (const { name, confirmations } of members.live().values()) {
-      if (confirmed.has(name)) continue
+    for (const { name, confirmations, applied } of members.live().values()) {
+      if (confirmed.has(name) || (applied[place.source] ?? 0) < place.sequence) continue
       const found = confirmations.find(
         one => one.source === place.source && one.sequence === place.sequence,
       )
-      if (found === undefined) continue
       const confirmation = {
         node: name,
         afterMs: clock.monotonic() - committedAt,
-        tookMs: found.tookMs,
-        cut: found.cut,
+        ...(found === undefined ? {} : { tookMs: found.tookMs, cut: found.cut }),
       }
       confirmed.set(name, confirmation)
       onConfirmed(confirmation)

@@ -33,6 +33,14 @@ export interface SubjectReport {
   readonly sessions: number
 }
 
+/** How far a node has come. */
+export type NodeProgress = 'caught up' | 'behind' | 'out of reach'
+
+/** What `show` answers: a subject, and which nodes hold all that this answer rests on. */
+export interface ShowReport extends SubjectReport {
+  readonly nodes: readonly { readonly name: Name; readonly state: NodeProgress }[]
+}
+
 /** One standing grant as operators are shown it. */
 export interface GrantReport extends Terms {
   readonly source: Source
@@ -119,12 +127,16 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
         return { outcome: 'committed', source, sequence, ...proof }
       },
     ],
-    ['list', async ([after]) => list(options, after)],
+    ['list', pagesOf(options)],
     [
       'show',
-      async ([subject]): Promise<SubjectReport> => {
+      async ([subject]): Promise<ShowReport> => {
         if (!isSubject(subject)) throw malformed('show')
-        return report(subject, replica.whitelist.state(subject), options.sessions)
+        const { changes, nodes } = status(options)
+        return {
+          ...report(subject, replica.whitelist.state(subject), options.sessions),
+          nodes: nodes.map(node => ({ name: node.name, state: progressOf(node, changes) })),
+        }
       },
     ],
     ['status', async () => status(options)],
@@ -157,14 +169,19 @@ function asRequest(value: unknown, operator: Name): ChangeRequest {
   return { kind, subject, operator, terms: read, ...why }
 }
 
-/** A page of subjects in order of their names, those behind `after`. */
-function list({ replica, sessions }: OperatorServiceOptions, after: unknown): SubjectReport[] {
-  if (after !== null && !isSubject(after)) throw malformed('list')
-  const subjects = Array.from(replica.whitelist.subjects(), ([subject]) => subject)
-    .filter(subject => after === null || subject > after)
-    .sort()
-    .slice(0, MAX_PAGE)
-  return subjects.map(subject => report(subject, replica.whitelist.state(subject), sessions))
+/** Pages of subjects in order of their names: sorted once, when the first page is asked for. */
+function pagesOf({ replica, sessions }: OperatorServiceOptions): RpcMethod {
+  let sorted: Subject[] = []
+  return async ([after]): Promise<SubjectReport[]> => {
+    if (after !== null && !isSubject(after)) throw malformed('list')
+    if (after === null) {
+      sorted = Array.from(replica.whitelist.subjects(), ([subject]) => subject).sort()
+    }
+    const start = after === null ? 0 : sorted.indexOf(after) + 1
+    return sorted
+      .slice(start, start + MAX_PAGE)
+      .map(subject => report(subject, replica.whitelist.state(subject), sessions))
+  }
 }
 
 function report(subject: Subject, state: SubjectState, sessions: Sessions): SubjectReport {
@@ -177,6 +194,12 @@ function report(subject: Subject, state: SubjectState, sessions: Sessions): Subj
     marks: Object.fromEntries(state.marks) as Record<Source, number>,
     sessions: sessions.countOf(subject),
   }
+}
+
+/** How far a node has come, by the changes that the node which answers holds. */
+function progressOf({ reachable, changes }: NodeReport, all: number): NodeProgress {
+  if (!reachable) return 'out of reach'
+  return changes >= all ? 'caught up' : 'behind'
 }
 
 function reportGrant({ source, sequence, operator, at, reason, terms }: Grant): GrantReport {

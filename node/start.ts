@@ -122,6 +122,7 @@ export async function startNode(
         links: [],
         changes: replica.whitelist.changes,
         clients: 0,
+        applied: {},
         confirmations: [],
       },
     }),

@@ -1,5 +1,5 @@
 import { displaySubject, nodeOf, parseSubject, type Source } from '../../node/names.ts'
-import type { GrantReport, SubjectReport } from '../../node/operator-service.ts'
+import type { GrantReport, ShowReport, SubjectReport } from '../../node/operator-service.ts'
 import { formatDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { connectOperator } from '../operator.ts'
@@ -46,8 +46,8 @@ function rowOf(report: SubjectReport, now: number): string[] {
   ]
 }
 
-function show(report: SubjectReport, node: string, io: CommandIo): void {
-  const { subject, standing, grants, marks, sessions } = report
+function show(report: ShowReport, node: string, io: CommandIo): void {
+  const { subject, standing, grants, marks, sessions, nodes } = report
   io.out(`${displaySubject(subject)}: ${standing}, ${count(sessions, 'connection')} to ${node}`)
   for (const grant of grants) {
     const reason = grant.reason === undefined ? '' : ` (${grant.reason})`
@@ -61,6 +61,7 @@ function show(report: SubjectReport, node: string, io: CommandIo): void {
   for (const [source, sequence] of Object.entries(marks)) {
     io.out(`  revoked by change ${sequence} of ${nodeOf(source as Source)}`)
   }
+  for (const { name, state } of nodes) io.out(`  ${name}: ${state}`)
 }
 
 function termsOf({ sensors, commands, keys, expiresAt }: GrantReport, now: number): string {

@@ -65,7 +65,7 @@ function withReason(wish: ChangeWish, reason: string | undefined): ChangeWish {
 }
 
 function formatConfirmation({ node, afterMs, cut }: NodeConfirmation): string {
-  const cuts = cut === 0 ? '' : `, ${count(cut, 'connection')} cut`
+  const cuts = cut === undefined || cut === 0 ? '' : `, ${count(cut, 'connection')} cut`
   return `  ${node} applied it after ${afterMs.toFixed(1)} ms${cuts}`
 }
 

@@ -27,6 +27,8 @@ export interface Member {
   readonly changes: number
   /** How many client connections it serves. */
   readonly clients: number
+  /** How far it has come with the sources of which it lately applied changes. */
+  readonly applied: Readonly<Record<Source, number>>
   /** Its latest confirmations, oldest first. */
   readonly confirmations: readonly Confirmation[]
 }
@@ -35,17 +37,30 @@ export const MEMBER_LIMITS = {
   maxAddresses: 8,
   maxLinks: 1_024,
   maxConfirmations: 32,
+  maxApplied: 32,
   maxVersion: 64,
 } as const
+
+function isApplied(value: unknown): value is Record<Source, number> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const entries = Object.entries(value)
+  return (
+    entries.length <= MEMBER_LIMITS.maxApplied &&
+    entries.every(([source, sequence]) => isSource(source) && isSequence(sequence))
+  )
+}
 
 /** @returns the member, or why the value is none */
 export function parseMember(value: unknown): Member | string {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return 'a member is not an object'
   }
-  const { name, source, addresses, version, startedAt, links, changes, clients, confirmations } =
-    value as Record<string, unknown>
-  if (Object.keys(value).length !== 9) return 'a member has missing or unknown fields'
+  // Fields that this version does not know are passed over: nodes are upgraded one by one.
+  const { name, source, addresses, version, startedAt, links, changes, clients } = value as Record<
+    string,
+    unknown
+  >
+  const { applied, confirmations } = value as Record<string, unknown>
   if (!isName(name) || !isSource(source) || nodeOf(source) !== name)
     return 'a member has no valid name'
   if (!isListOf(addresses, MEMBER_LIMITS.maxAddresses, isAddress))
@@ -59,7 +74,9 @@ export function parseMember(value: unknown): Member | string {
   if (!isListOf(confirmations, MEMBER_LIMITS.maxConfirmations, isConfirmation)) {
     return 'a member has bad confirmations'
   }
-  return { name, source, addresses, version, startedAt, links, changes, clients, confirmations }
+  if (!isApplied(applied)) return 'a member has bad sources'
+  const counts = { startedAt, changes, clients }
+  return { name, source, addresses, version, links, applied, confirmations, ...counts }
 }
 
 function isListOf<T>(value: unknown, max: number, is: (item: unknown) => item is T): value is T[] {

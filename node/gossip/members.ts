@@ -103,8 +103,22 @@ export class Members extends SignedDocument {
     const added = confirmations.map(confirmation => ({ confirmation, at }))
     this.#confirmed = [...recent, ...added].slice(-MEMBER_LIMITS.maxConfirmations)
     const latest = this.#confirmed.map(({ confirmation }) => confirmation)
-    this.#self = { ...this.#self, confirmations: latest, changes }
+    this.#self = { ...this.#self, confirmations: latest, changes, applied: this.#applied(added) }
     this.#gather()
+  }
+
+  /** More changes than an entry can confirm one by one are confirmed by how far it has come. */
+  #applied(added: readonly { confirmation: Confirmation }[]): Record<Source, number> {
+    const applied = new Map(Object.entries(this.#self.applied) as [Source, number][])
+    for (const { confirmation } of added) {
+      const { source, sequence } = confirmation
+      applied.delete(source)
+      applied.set(source, sequence)
+    }
+    return Object.fromEntries([...applied].slice(-MEMBER_LIMITS.maxApplied)) as Record<
+      Source,
+      number
+    >
   }
 
   /** Every entry, of the living and of the dead. */
