@@ -93,7 +93,7 @@ test('the confirmations of a revocation tell how many connections each node cut'
       ['node-2', 2],
     ]),
   )
-  for (const { afterMs, (tookMs ?? -1) } of confirmed) t.true(afterMs >= 0 && tookMs >= 0)
+  for (const { afterMs, tookMs = -1 } of confirmed) t.true(afterMs >= 0 && tookMs >= 0)
 })
 
 test('a node that was down catches up, and is named as out of reach until then', async t => {
