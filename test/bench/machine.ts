@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { cpus, release, totalmem, type } from 'node:os'
+import { cpus, loadavg, release, totalmem, type } from 'node:os'
 import { VERSION } from '../../node/version.ts'
 
 /** Where the figures come from, as rows of a table. */
@@ -9,6 +9,7 @@ export function describeMachine(): string[][] {
     ['fridge', VERSION],
     ['processor', `${cpu?.model.trim() ?? 'unknown'}, ${cpus().length} cores`],
     ['memory', `${(totalmem() / 2 ** 30).toFixed(0)} GiB`],
+    ['load before', `${loadavg()[0]?.toFixed(1)} processes want to run`],
     ['system', `${type()} ${release()}`],
     ['Node.js', `${process.versions.node}, OpenSSL ${process.versions.openssl}`],
     ['NATS', installedNats() ?? 'not installed: skipped'],

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { startNodeProcess, type NodeProcess } from '../../cli/commands/demo-nodes.ts'
 import { connectOperator, type OperatorConnection } from '../../cli/operator.ts'
 import { parseAddress } from '../../node/address.ts'
@@ -10,10 +11,13 @@ import { BENCH_IO, CLIENT, makeSite } from './site.ts'
 
 const WAIT_MS = 30_000
 
+/** Time for the cluster to come to rest, ms: a second after clients come, nodes tell of their number. */
+const REST_MS = 1_500
+
 /** From the operator's call to the moment at which the last of a client's connections is cut. */
 export const measureRevocation: Bench = async options => {
   const rows = [['nodes', 'rounds', 'what', 'median', 'p99', 'slowest']]
-  const rounds = options.quick ? 10 : 200
+  const rounds = options.quick ? 10 : 100
   for (const size of [5, 20]) {
     const samples = await measureCluster(size, rounds, options)
     const describe = (what: string, times: readonly number[]): string[] => [
@@ -93,6 +97,7 @@ async function revokeOnce(
       openNodeConnection({ address: parseAddress(address), credentials, clock: systemClock }),
     ),
   )
+  await delay(REST_MS)
   const startedAt = performance.now()
   const elapsed = (): number => performance.now() - startedAt
   let first: number | undefined
