@@ -41,6 +41,8 @@ export interface AuthorityOptions {
   readonly days?: number
   /** Default `ecdsa`. */
   readonly keyType?: KeyType
+  /** Its CN. Default `<trust domain> CA`; two that are trusted at once are better told apart. */
+  readonly commonName?: string
 }
 
 const AUTHORITY_DAYS = 3650
@@ -51,12 +53,13 @@ const AUTHORITY_DAYS = 3650
  */
 export async function createAuthority(options: AuthorityOptions): Promise<KeyPair> {
   const { trustDomain, now, random, days = AUTHORITY_DAYS, keyType = 'ecdsa' } = options
+  const { commonName = `${trustDomain} CA` } = options
   assertTrustDomain(trustDomain)
   const period = validity({ now, durationMs: days * DAY_MS })
   const { privateKey, publicKey } = await generateKeys(keyType)
   const spki = publicKey.export({ type: 'spki', format: 'der' })
   const signer = signingKeyOf(privateKey)
-  const name = [{ CN: [`${trustDomain} CA`] }]
+  const name = [{ CN: [commonName] }]
   const certificate = await X509CertificateGenerator.create({
     subject: name,
     issuer: name,

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import { isIP } from 'node:net'
 import { FridgeError } from '../node/errors.ts'
 import { spiffeUri } from '../node/identity.ts'
@@ -49,8 +50,29 @@ const LOCAL_HOSTS = ['localhost', '127.0.0.1', '::1']
  * @throws FridgeError `ERR_USAGE` for options that do not fit, `ERR_CERTIFICATE` when the authority
  *   has expired
  */
-export async function issueCertificate(options: IssueOptions): Promise<KeyPair> {
-  const { authority, role, name, now, random, days = LEAF_DAYS, keyType = 'ecdsa' } = options
+export async function issueCertificate({
+  keyType = 'ecdsa',
+  ...options
+}: IssueOptions): Promise<KeyPair> {
+  const { privateKey, publicKey } = await generateKeys(keyType)
+  return {
+    key: pkcs8(privateKey),
+    certificate: await signCertificate({ ...options, publicKey }),
+  }
+}
+
+/** What is signed for a key that is there already. */
+export interface SignOptions extends Omit<IssueOptions, 'keyType'> {
+  readonly publicKey: KeyObject
+}
+
+/**
+ * Sign a certificate for a key, whose holder is known to be who is named.
+ * @returns the certificate, then the authority's intermediates, PEM
+ * @throws FridgeError as `issueCertificate`
+ */
+export async function signCertificate(options: SignOptions): Promise<string> {
+  const { authority, role, name, publicKey, now, random, days = LEAF_DAYS } = options
   const trustDomain = options.trustDomain ?? authority.trustDomain ?? DEFAULT_TRUST_DOMAIN
   assertTrustDomain(trustDomain)
   const hosts = hostNames(role, name, options.hosts ?? [])
@@ -59,7 +81,6 @@ export async function issueCertificate(options: IssueOptions): Promise<KeyPair> 
     durationMs: days * DAY_MS,
     within: authority.certificate.validToDate.getTime(),
   })
-  const { privateKey, publicKey } = await generateKeys(keyType)
   const spki = publicKey.export({ type: 'spki', format: 'der' })
   const signer = signingKeyOf(authority.privateKey)
   const issuer = new X509Certificate(authority.certificate.raw)
@@ -84,7 +105,7 @@ export async function issueCertificate(options: IssueOptions): Promise<KeyPair> 
     ],
   })
   const chain = [certificate.toString('pem'), ...authority.intermediates.map(String)]
-  return { key: pkcs8(privateKey), certificate: chain.map(pem => `${pem.trim()}\n`).join('') }
+  return chain.map(pem => `${pem.trim()}\n`).join('')
 }
 
 /** What a node's certificate answers to when nobody says: its name, and this machine. */

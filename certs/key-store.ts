@@ -114,6 +114,26 @@ export async function writePair(
   }
 }
 
+/**
+ * Replace one file that anybody may read, or make it: whoever reads it sees the old text or the new.
+ * @throws FridgeError `ERR_KEY_FILE` when the disk refuses
+ */
+export async function writePublicFile(file: string, text: string): Promise<void> {
+  const folder = dirname(file)
+  const beside = besides(file)
+  try {
+    await writeFlushed(beside, text, PUBLIC_FILE)
+    await rename(beside, file)
+    await flushFolders(folder, folder)
+  } catch (cause) {
+    await rm(beside, { force: true }).catch(() => undefined)
+    throw new FridgeError('ERR_KEY_FILE', `${file} cannot be written: ${errorMessage(cause)}`, {
+      cause,
+      fix: `make room or give yourself the right to write there: ls -ld ${shellWord(folder)}`,
+    })
+  }
+}
+
 function besides(file: string): string {
   return `${file}.${randomBytes(6).toString('hex')}.tmp`
 }

@@ -22,6 +22,21 @@ export async function generateKeys(
   }
 }
 
+/** Make keys of the kind and size of another. */
+export async function generateKeysLike(
+  key: KeyObject,
+): Promise<{ privateKey: KeyObject; publicKey: KeyObject }> {
+  const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {}
+  switch (key.asymmetricKeyType) {
+    case 'rsa':
+      return generate('rsa', { modulusLength: modulusLength ?? 2048 })
+    case 'ed25519':
+      return generate('ed25519')
+    default:
+      return generate('ec', { namedCurve: namedCurve ?? 'P-256' })
+  }
+}
+
 /** How a key signs certificates, in the words of Web Cryptography. */
 export interface SigningKey {
   readonly key: webcrypto.CryptoKey

@@ -3,6 +3,7 @@ import { errorMessage, FridgeError } from './errors.ts'
 import { describeKey } from './identity.ts'
 
 const BLOCK = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
+const BEGIN = '-----BEGIN CERTIFICATE-----'
 const ANY_LABEL = /-----BEGIN ([A-Z0-9 ]+)-----/
 
 /**
@@ -25,6 +26,17 @@ export function parseCertificates(
       )
     }
   })
+  const begun = pem.split(BEGIN).length - 1
+  if (begun > certificates.length) {
+    // A bundle that is being copied: without this, the authorities behind the cut would be dropped.
+    throw new FridgeError(
+      'ERR_CERTIFICATE',
+      `${file} is not a certificate or a bundle of them: one is cut off`,
+      {
+        fix: 'copy it anew, whole',
+      },
+    )
+  }
   const [first, ...rest] = certificates
   if (first !== undefined) return [first, ...rest]
   const label = ANY_LABEL.exec(pem)?.[1]

@@ -7,24 +7,38 @@ export interface CredentialFiles {
   readonly certificateFile: string
   /** The bundle of authorities, and it alone, decides who is trusted. */
   readonly caFile: string
+  /**
+   * Authorities that were trusted once: for the signatures of old changes only, never for a
+   * connection. The file need not be there.
+   */
+  readonly formerFile?: string
 }
 
 const KEY_FILE = 'private-key.pem'
 const CERTIFICATE_FILE = 'certificate.pem'
+const FORMER_FILE = 'former.pem'
 
-/** Where the authority of a certificate folder lies: `DIR/ca/{private-key,certificate}.pem`. */
-export function authorityFiles(dir: string): Omit<CredentialFiles, 'caFile'> {
+/** Where the authority of a certificate folder lies: `DIR/ca/{private-key,certificate,former}.pem`. */
+export function authorityFiles(
+  dir: string,
+): Required<Pick<CredentialFiles, 'keyFile' | 'certificateFile' | 'formerFile'>> {
   const folder = join(dir, 'ca')
-  return { keyFile: join(folder, KEY_FILE), certificateFile: join(folder, CERTIFICATE_FILE) }
-}
-
-/** Where one identity lies: `DIR/<role>s/NAME/{private-key,certificate}.pem`. Stable. */
-export function credentialFiles(dir: string, role: Role, name: Name): CredentialFiles {
-  const folder = join(dir, `${role}s`, name)
   return {
     keyFile: join(folder, KEY_FILE),
     certificateFile: join(folder, CERTIFICATE_FILE),
-    caFile: authorityFiles(dir).certificateFile,
+    formerFile: join(folder, FORMER_FILE),
+  }
+}
+
+/** Where one identity lies: `DIR/<role>s/NAME/{private-key,certificate}.pem`. Stable. */
+export function credentialFiles(dir: string, role: Role, name: Name): Required<CredentialFiles> {
+  const folder = join(dir, `${role}s`, name)
+  const { certificateFile: caFile, formerFile } = authorityFiles(dir)
+  return {
+    keyFile: join(folder, KEY_FILE),
+    certificateFile: join(folder, CERTIFICATE_FILE),
+    caFile,
+    formerFile,
   }
 }
 

@@ -21,10 +21,22 @@ export interface Credentials {
   readonly certificate: string
   /** Every authority that is trusted, PEM. */
   readonly ca: string
+  /** Authorities that were trusted once, for signatures of old changes only, PEM; else empty. */
+  readonly former: string
   readonly identity: Identity
   /** Sentences for a person; nothing here keeps the credentials from working. */
   readonly warnings: readonly string[]
   readonly files: CredentialFiles
+}
+
+/** All whose certificates may stand under changes: the authorities of now, then the former ones. */
+export function signingAuthorities({
+  ca,
+  former,
+  files,
+}: Pick<Credentials, 'ca' | 'former' | 'files'>): X509Certificate[] {
+  const now = parseCertificates(ca, files.caFile)
+  return former === '' ? now : [...now, ...parseCertificates(former, files.formerFile ?? '')]
 }
 
 /** What may be asked of credentials beyond fitting together. */
@@ -133,16 +145,18 @@ async function loadFiles(
   files: CredentialFiles,
   checks: CredentialChecks & { readonly reissue: string },
 ): Promise<Credentials> {
-  const { keyFile, certificateFile, caFile } = files
+  const { keyFile, certificateFile, caFile, formerFile } = files
   const { reissue, now = Date.now() } = checks
-  const [key, certificate, ca] = await Promise.all([
+  const [key, certificate, ca, former] = await Promise.all([
     readText(keyFile, 'private key', reissue),
     readText(certificateFile, 'certificate', reissue),
     readText(caFile, 'bundle of authorities', 'copy it from where the certificate was issued'),
+    formerFile === undefined ? undefined : readIfThere(formerFile),
   ])
   const privateKey = parsePrivateKey(key, keyFile)
   const [leaf, ...intermediates] = parseCertificates(certificate, certificateFile)
   const trusted = parseCertificates(ca, caFile)
+  if (formerFile !== undefined && former !== undefined) parseCertificates(former, formerFile)
   const fail = (why: string, fix: string): FridgeError =>
     new FridgeError('ERR_CERTIFICATE', `${certificateFile}: ${why}`, { fix })
 
@@ -172,7 +186,7 @@ async function loadFiles(
     }
   }
   const warnings = await warningsAbout(keyFile)
-  return { key, certificate, ca, identity, warnings, files }
+  return { key, certificate, ca, former: former ?? '', identity, warnings, files }
 }
 
 function identityIn(leaf: X509Certificate, file: string): Identity {
@@ -237,6 +251,15 @@ async function readText(file: string, what: string, fix: string): Promise<string
       cause,
       fix,
     })
+  }
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    if (errorCode(cause) === 'ENOENT') return undefined
+    throw unreadable(file, cause)
   }
 }
 

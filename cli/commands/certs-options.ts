@@ -46,12 +46,17 @@ export function parseKeyType(text: string | undefined): KeyType | undefined {
   })
 }
 
-/** A pair that was just written, as lines for a person. */
-export function pairLines(files: PairFiles, report: CertificateReport, cwd: string): string[] {
+/** Who a certificate is of, its key, its end and its hosts, in a line. */
+export function reportHeading(report: CertificateReport): string {
   const who = report.name === null ? report.role : `${report.role} ${report.name}`
   const hosts = report.hosts.length === 0 ? '' : `, for ${report.hosts.join(', ')}`
+  return `${who} (${report.keyType}, until ${report.notAfter.slice(0, 10)}${hosts})`
+}
+
+/** A pair that was just written, as lines for a person. */
+export function pairLines(files: PairFiles, report: CertificateReport, cwd: string): string[] {
   return [
-    `${who} (${report.keyType}, until ${report.notAfter.slice(0, 10)}${hosts})`,
+    reportHeading(report),
     `  ${shownPath(files.keyFile, cwd)}`,
     `  ${shownPath(files.certificateFile, cwd)}`,
   ]

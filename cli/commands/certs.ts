@@ -3,6 +3,13 @@ import type { CommandContext } from '../command.ts'
 import { runCertsInit, type CertsInitOptions } from './certs-init.ts'
 import { runCertsInspect, type CertsInspectOptions } from './certs-inspect.ts'
 import { runCertsIssue, type CertsIssueOptions } from './certs-issue.ts'
+import { runCertsRenew, type CertsRenewOptions } from './certs-renew.ts'
+import {
+  runRotateBegin,
+  runRotateFinish,
+  type RotateBeginOptions,
+  type RotateFinishOptions,
+} from './certs-rotate-ca.ts'
 
 const FOLDER = 'certificate folder (default ./certs, or FRIDGE_CERTS)'
 const KEY_TYPE = 'ecdsa (P-256, the default), rsa (2048 bits) or ed25519'
@@ -73,6 +80,54 @@ export function registerCerts(program: Command, context: CommandContext): void {
         runCertsInspect(file, options, io),
       ),
     )
+
+  certs
+    .command('renew')
+    .description('give somebody a new certificate: the same name, hosts and key')
+    .argument('[what]', 'node, operator or client, with a name; or a certificate file')
+    .argument('[name]', 'whose certificate, after a role')
+    .option('--days <n>', 'days until it expires (default as many as before)')
+    .option('--new-key', 'make a new key of the same kind as well')
+    .option('--all', 'everyone in the folder')
+    .option('--certs <dir>', FOLDER)
+    .option('--json', 'print one JSON document, one a line with --all')
+    .addHelpText(
+      'after',
+      examples(
+        'fridge certs renew node alpha',
+        'fridge certs renew certs/clients/fridge-client-001/certificate.pem --days 30',
+      ),
+    )
+    .action(
+      context.action(
+        (what: string | undefined, name: string | undefined, options: CertsRenewOptions) =>
+          runCertsRenew(what, name, options, io),
+      ),
+    )
+
+  const rotate = certs
+    .command('rotate-ca')
+    .description('replace the authority while everything runs, in two steps')
+
+  rotate
+    .command('begin')
+    .description('make a new authority that signs from now on; the present one stays trusted')
+    .option('--days <n>', 'days until the new authority expires (default 3650)')
+    .option('--trust-domain <domain>', 'where the present authority states none (default fridge)')
+    .option('--key-type <type>', KEY_TYPE)
+    .option('--certs <dir>', FOLDER)
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', examples('fridge certs rotate-ca begin', 'fridge certs renew --all'))
+    .action(context.action((options: RotateBeginOptions) => runRotateBegin(options, io)))
+
+  rotate
+    .command('finish')
+    .description('trust the new authority alone; old changes are still checked with the old one')
+    .option('--force', 'leave those behind who have no new certificate')
+    .option('--certs <dir>', FOLDER)
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', examples('fridge certs rotate-ca finish'))
+    .action(context.action((options: RotateFinishOptions) => runRotateFinish(options, io)))
 }
 
 function collect(value: string, before: readonly string[] | undefined): string[] {

@@ -331,5 +331,6 @@ test('every file has the place that the documents name', async t => {
     keyFile: join(dir, 'operators', 'maria', 'private-key.pem'),
     certificateFile: join(dir, 'operators', 'maria', 'certificate.pem'),
     caFile: join(dir, 'ca', 'certificate.pem'),
+    formerFile: join(dir, 'ca', 'former.pem'),
   })
 })

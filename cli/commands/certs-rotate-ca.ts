@@ -1,0 +1,96 @@
+import { randomBytes } from 'node:crypto'
+import { beginRotation, finishRotation } from '../../certs/rotate.ts'
+import { oneLine } from '../../node/certificate-chain.ts'
+import { authorityFiles } from '../../node/credential-files.ts'
+import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import {
+  certificateFolder,
+  folderFlag,
+  parseDays,
+  parseKeyType,
+  shownPath,
+  type FolderOptions,
+} from './certs-options.ts'
+
+export interface RotateBeginOptions extends FolderOptions {
+  readonly days?: string | undefined
+  readonly keyType?: string | undefined
+  readonly trustDomain?: string | undefined
+  readonly json?: boolean | undefined
+}
+
+export interface RotateFinishOptions extends FolderOptions {
+  readonly force?: boolean | undefined
+  readonly json?: boolean | undefined
+}
+
+/**
+ * Make a new authority that is trusted beside the present one, and signs from now on.
+ * @throws FridgeError `ERR_USAGE`, `ERR_KEY_FILE`, `ERR_CERTIFICATE`
+ */
+export async function runRotateBegin(
+  options: RotateBeginOptions,
+  io: CommandIo,
+): Promise<ExitStatus> {
+  const dir = certificateFolder(options, io)
+  const { signing, others } = await beginRotation(dir, {
+    now: io.clock.now(),
+    random: randomBytes,
+    days: parseDays(options.days),
+    keyType: parseKeyType(options.keyType),
+    trustDomain: options.trustDomain,
+  })
+  const { certificateFile } = authorityFiles(dir)
+  const names = others.map(({ subject }) => oneLine(subject))
+  if (options.json === true) {
+    io.out(JSON.stringify({ signing: oneLine(signing.subject), trusted: names, certificateFile }))
+    return EXIT.done
+  }
+  const flag = folderFlag(options)
+  for (const line of [
+    `"${oneLine(signing.subject)}" signs from now on, and "${names.join('", "')}" is trusted beside it.`,
+    'The key before is gone from this folder: nothing more can be signed with it.',
+    'Next, in this order:',
+    `  1. copy ${shownPath(certificateFile, io.cwd)} to every node, operator and client`,
+    `  2. fridge certs renew --all${flag}, and copy each certificate to where it is used`,
+    `  3. fridge certs rotate-ca finish${flag}`,
+  ]) {
+    io.out(line)
+  }
+  return EXIT.done
+}
+
+/**
+ * Trust the new authority alone.
+ * @throws FridgeError `ERR_USAGE`, `ERR_KEY_FILE`, `ERR_CERTIFICATE`
+ */
+export async function runRotateFinish(
+  options: RotateFinishOptions,
+  io: CommandIo,
+): Promise<ExitStatus> {
+  const dir = certificateFolder(options, io)
+  const { signing, others } = await finishRotation(dir, { force: options.force === true })
+  const { certificateFile, formerFile } = authorityFiles(dir)
+  const names = others.map(({ subject }) => oneLine(subject))
+  if (options.json === true) {
+    io.out(
+      JSON.stringify({
+        signing: oneLine(signing.subject),
+        former: names,
+        certificateFile,
+        formerFile,
+      }),
+    )
+    return EXIT.done
+  }
+  for (const line of [
+    `"${names.join('", "')}" is not trusted any more; only changes signed under it still hold.`,
+    'Next, in this order:',
+    `  1. copy ${shownPath(formerFile, io.cwd)} to every node and operator: it is for old changes`,
+    `  2. copy ${shownPath(certificateFile, io.cwd)} to every node, operator and client`,
+    'Whoever is connected with a certificate of the old authority is cut when a node takes that up.',
+  ]) {
+    io.out(line)
+  }
+  return EXIT.done
+}
