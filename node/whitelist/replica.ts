@@ -130,7 +130,10 @@ export class Replica extends SignedDocument {
     if (Math.abs(this.#clock.now() - change.at) > MAX_COMMIT_AGE_MS) {
       return { outcome: 'again', why: 'it was proposed too long ago' }
     }
-    const objection = objectionTo(operator, 'operator', change.operator, this.#clock.now())
+    // As every peer will judge it: a change that they refuse would end each link to this node for ever.
+    const objection =
+      objectionTo(operator, 'operator', change.operator, change.at) ??
+      objectionTo(this.#options.self.signer, 'node', nodeOf(this.id), change.at)
     if (objection !== undefined) throw new FridgeError('ERR_REFUSED', objection)
     if (!(await verifyText(operator.key, 'change', text, operatorSignature))) {
       throw new FridgeError('ERR_REFUSED', 'the signature of the operator does not hold')

@@ -3,6 +3,7 @@ import { createAuthority, openAuthority } from '../../certs/authority.ts'
 import { issueCertificate } from '../../certs/issue.ts'
 import type { KeyType } from '../../certs/key-type.ts'
 import { parseCertificates } from '../../node/certificate-chain.ts'
+import { FridgeError } from '../../node/errors.ts'
 import { parseName, type Role } from '../../node/names.ts'
 import { encodeChange, type Change, type ChangeRequest } from '../../node/whitelist/change.ts'
 import { MemoryStore } from '../../node/whitelist/memory-store.ts'
@@ -102,7 +103,7 @@ export async function commitChange(
 ): Promise<Commit> {
   // The node has learned the certificate when the operator connected.
   const known = signers.learn(signer.chain)
-  if (typeof known === 'string') throw new Error(known)
+  if (typeof known === 'string') throw new FridgeError('ERR_DATABASE', known)
   const text = encodeChange(change)
   return replica.commit(text, known, signText(key, 'change', text))
 }

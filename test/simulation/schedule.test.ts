@@ -1,0 +1,31 @@
+import test from 'ava'
+import { makePeople } from '../support/replica-people.ts'
+import { NODES, runSchedule, type Report } from './schedule.ts'
+
+const SCHEDULES = 100
+const only = process.env['SEED']
+const seeds =
+  only === undefined ? Array.from({ length: SCHEDULES }, (_, index) => index + 1) : [Number(only)]
+
+test('through delay, partitions, deaths, full disks, old backups and wrong clocks every promise is kept', async t => {
+  const people = await makePeople({ nodes: NODES })
+  const reports: Report[] = []
+  // What it throws names the seed.
+  for (const seed of seeds) reports.push(await runSchedule(seed, people))
+  t.is(reports.length, seeds.length)
+  if (only !== undefined) return
+  const sum = (pick: (report: Report) => number): number =>
+    reports.reduce((total, report) => total + pick(report), 0)
+  t.true(sum(({ committed }) => committed) > 1_000)
+  t.true(sum(({ again }) => again) > 100)
+  t.true(sum(({ failed }) => failed) > 10)
+  t.true(sum(({ restarts }) => restarts) > 100)
+  t.true(sum(({ restored }) => restored) > 30)
+  t.true(sum(({ partitions }) => partitions) > 100)
+  t.true(sum(({ standing }) => standing) > 50)
+})
+
+test('a schedule is replayed by its seed', async t => {
+  const people = await makePeople({ nodes: NODES })
+  t.deepEqual(await runSchedule(17, people), await runSchedule(17, people))
+})

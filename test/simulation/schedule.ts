@@ -1,0 +1,280 @@
+import type { Random } from '../../node/clock.ts'
+import { errorCode } from '../../node/errors.ts'
+import type { Subject } from '../../node/names.ts'
+import { seededRandom } from '../../node/sensors/seeded-random.ts'
+import { isStray, type Change } from '../../node/whitelist/change.ts'
+import { client, NOON, requestOf } from '../support/replica-changes.ts'
+import type { People } from '../support/replica-people.ts'
+import { placesOf, placeText, standingGrants, stateText } from '../support/replica-model.ts'
+import { Scheduler } from './scheduler.ts'
+import { SimulatedClock } from './simulated-clock.ts'
+import type { Backup } from './simulated-disk.ts'
+import { SimulatedNetwork } from './simulated-network.ts'
+import { SimulatedNode } from './simulated-node.ts'
+
+/** The names of all nodes that a schedule may run. */
+export const NODES: readonly string[] = ['n1', 'n2', 'n3', 'n4', 'n5']
+
+const SUBJECTS: readonly Subject[] = ['amber', 'basil', 'coral'].map(client)
+const DAY_MS = 24 * 60 * 60 * 1_000
+const STEPS = 60
+
+/** What a schedule did, to see that it did something. */
+export interface Report {
+  readonly seed: number
+  readonly nodes: number
+  /** How many changes were acknowledged. */
+  readonly committed: number
+  /** How many commits were told to try again. */
+  readonly again: number
+  /** How many commits failed because the disk was full. */
+  readonly failed: number
+  readonly restarts: number
+  readonly restored: number
+  readonly partitions: number
+  /** How many subjects had a grant that stood in the end. */
+  readonly standing: number
+}
+
+/**
+ * Run random operations on random nodes over a network that delays, divides and loses, over
+ * machines that die, fill up, go back to old backups and do not know the time; then heal it all,
+ * and see that every promise has been kept.
+ *
+ * @throws with the seed in its message when one has not
+ */
+export async function runSchedule(seed: number, people: People): Promise<Report> {
+  const schedule = new Schedule(seed, people)
+  try {
+    return await schedule.run()
+  } catch (cause) {
+    throw new Error(`SEED=${seed}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    })
+  }
+}
+
+class Schedule {
+  readonly #seed: number
+  readonly #random: Random
+  readonly #scheduler: Scheduler
+  readonly #network: SimulatedNetwork
+  readonly #nodes: readonly SimulatedNode[]
+  readonly #backups: { node: SimulatedNode; backup: Backup }[] = []
+  /** Every change that was ever durable somewhere, by place. */
+  readonly #kept = new Map<string, string>()
+  readonly #acknowledged = new Set<string>()
+  /** What was only on a disk that went back to a backup. */
+  readonly #atRisk = new Set<string>()
+  readonly #wrong: string[] = []
+  readonly #count = { committed: 0, again: 0, failed: 0, restarts: 0, restored: 0, partitions: 0 }
+
+  constructor(seed: number, people: People) {
+    this.#seed = seed
+    this.#random = seededRandom(seed)
+    this.#scheduler = new Scheduler(async () => {
+      for (const { replica } of this.#nodes) await replica.settled()
+    })
+    this.#network = new SimulatedNetwork({
+      scheduler: this.#scheduler,
+      random: this.#random,
+      maxDelayMs: this.#pick([1, 20, 200]),
+    })
+    const count = 2 + this.#below(NODES.length - 1)
+    this.#nodes = NODES.slice(0, count).map(
+      name =>
+        new SimulatedNode({
+          name,
+          people,
+          clock: new SimulatedClock(this.#scheduler, NOON + this.#within(DAY_MS)),
+          onKept: (place, text) => this.#keep(place, text),
+          onWrong: what => this.#wrong.push(what),
+        }),
+    )
+  }
+
+  async run(): Promise<Report> {
+    let at = 0
+    for (let step = 0; step < STEPS; step += 1) {
+      at += this.#below(100)
+      this.#scheduler.after(at, async () => this.#step())
+    }
+    await this.#scheduler.run()
+    await this.#heal()
+    const standing = this.#check()
+    return { seed: this.#seed, nodes: this.#nodes.length, ...this.#count, standing }
+  }
+
+  async #step(): Promise<void> {
+    const node = this.#pick(this.#nodes)
+    const dice = this.#random()
+    if (dice < 0.45) await this.#operate(node)
+    else if (dice < 0.7) this.#network.connect(node.peer, this.#pick(this.#others(node)).peer)
+    else if (dice < 0.76) this.#cutOne()
+    else if (dice < 0.8) this.#partition()
+    else if (dice < 0.84) this.#network.heal()
+    else if (dice < 0.89) this.#restart(node)
+    else if (dice < 0.92) this.#backups.push({ node, backup: node.disk.backup() })
+    else if (dice < 0.95) this.#restore()
+    else if (dice < 0.98) node.clock.jump(this.#within(30 * DAY_MS))
+    else this.#fill(node)
+  }
+
+  /** An operator asks for a change, and signs what is proposed: at once, or after a while. */
+  async #operate(node: SimulatedNode): Promise<void> {
+    const kind = this.#random() < 0.6 ? 'grant' : 'revocation'
+    const change = node.propose(requestOf(kind, this.#pick(SUBJECTS)))
+    if (this.#random() < 0.7) await this.#commit(node, change)
+    else this.#scheduler.after(this.#below(300), async () => this.#commit(node, change))
+  }
+
+  async #commit(node: SimulatedNode, change: Change): Promise<void> {
+    // On its own: which of two things that verify signatures is done first, no seed decides.
+    await this.#scheduler.settle()
+    const before = node.disk.log.length
+    try {
+      const { outcome } = await node.commit(change)
+      this.#count[outcome] += 1
+      if (outcome === 'committed') this.#acknowledged.add(placeText(change))
+      if (node.disk.log.length - before !== (outcome === 'committed' ? 1 : 0)) {
+        this.#wrong.push(`${node.name} answered ${outcome} and wrote something else`)
+      }
+    } catch (error) {
+      if (errorCode(error) !== 'ERR_DATABASE' || !node.disk.isFull) throw error
+      this.#count.failed += 1
+      if (node.disk.log.length !== before || node.replica.whitelist.changes !== before) {
+        this.#wrong.push(`${node.name} kept a part of a change that failed`)
+      }
+    }
+  }
+
+  #keep(place: string, text: string): void {
+    const known = this.#kept.get(place)
+    if (known !== undefined && known !== text) this.#wrong.push(`${place} was used twice`)
+    this.#kept.set(place, text)
+  }
+
+  #cutOne(): void {
+    const { links } = this.#network
+    if (links.length > 0) this.#pick(links).cut()
+  }
+
+  #partition(): void {
+    const sides = new Map(this.#nodes.map(({ name }) => [String(name), this.#below(2)]))
+    this.#network.partition(name => sides.get(name) ?? 0)
+    this.#count.partitions += 1
+  }
+
+  #fill({ disk }: SimulatedNode): void {
+    disk.isFull = true
+    this.#scheduler.after(this.#below(1_000), () => {
+      disk.isFull = false
+    })
+  }
+
+  #restart(node: SimulatedNode): void {
+    this.#network.disconnect(node.name)
+    node.restart()
+    this.#count.restarts += 1
+  }
+
+  #restore(): void {
+    if (this.#backups.length === 0) return
+    const { node, backup } = this.#pick(this.#backups)
+    this.#network.disconnect(node.name)
+    const elsewhere = this.#others(node).map(other => other.places())
+    for (const place of node.places()) {
+      if (!elsewhere.some(places => places.has(place))) this.#atRisk.add(place)
+    }
+    node.restore(backup)
+    this.#count.restored += 1
+  }
+
+  /** Give everyone a disk that works and, in any order, a way to everyone else. */
+  async #heal(): Promise<void> {
+    this.#network.heal()
+    for (const node of this.#nodes) node.disk.isFull = false
+    for (const link of this.#network.links) link.cut()
+    const shuffled = [...this.#nodes].sort(() => this.#random() - 0.5)
+    for (const [index, node] of shuffled.entries()) {
+      const earlier = shuffled.slice(0, index)
+      if (earlier.length > 0) this.#network.connect(node.peer, this.#pick(earlier).peer)
+    }
+    await this.#scheduler.run()
+    for (const { names, synced } of this.#network.links) {
+      if (!synced) this.#wrong.push(`the link of ${names.join(' and ')} never synced`)
+    }
+  }
+
+  /** @returns how many subjects have a grant that stands */
+  #check(): number {
+    for (const { by, of, reason } of this.#network.refusals) {
+      // The one thing for which an honest node may end the link of another.
+      if (!/cannot store changes|cannot be kept/.test(reason)) {
+        this.#wrong.push(`${by} refused ${of}: ${reason}`)
+      }
+    }
+    const [first] = this.#nodes
+    const held = first?.places() ?? new Set()
+    for (const node of this.#nodes) {
+      if (node.places().symmetricDifference(held).size > 0) {
+        this.#wrong.push(`${node.name} does not hold the changes that ${first?.name} holds`)
+      }
+      for (const place of this.#acknowledged) {
+        if (!held.has(place) && !this.#atRisk.has(place)) this.#wrong.push(`${place} was lost`)
+      }
+    }
+    const changes = (first?.disk.log ?? []).map(one => (isStray(one) ? one.entry : one).change)
+    let standing = 0
+    for (const subject of SUBJECTS) {
+      const expected = placesOf(standingGrants(changes, subject))
+      standing += expected.length > 0 ? 1 : 0
+      const states = this.#nodes.map(({ replica }) => replica.whitelist.state(subject))
+      for (const [index, state] of states.entries()) {
+        const name = this.#nodes[index]?.name
+        if (placesOf(state.grants).join() !== expected.join()) {
+          this.#wrong.push(`${name} lets ${subject} in by other grants than the definition`)
+        }
+        if (stateText(state) !== stateText(states[0] ?? state)) {
+          this.#wrong.push(`${name} remembers something else of ${subject} than ${first?.name}`)
+        }
+      }
+      this.#checkRemoveWins(changes, subject)
+    }
+    if (this.#wrong.length > 0) throw new Error([...new Set(this.#wrong)].join('\n'))
+    return standing
+  }
+
+  /** Said once more, without the model: no grant stands beside a revocation that it has not seen. */
+  #checkRemoveWins(changes: readonly Change[], subject: Subject): void {
+    for (const { replica, name } of this.#nodes) {
+      for (const grant of replica.whitelist.state(subject).grants) {
+        for (const change of changes) {
+          if (change.kind !== 'revocation' || change.subject !== subject) continue
+          if ((grant.seen.get(change.source) ?? 0) < change.sequence) {
+            this.#wrong.push(`${name} has lost the revocation ${placeText(change)}`)
+          }
+        }
+      }
+    }
+  }
+
+  #others(node: SimulatedNode): readonly SimulatedNode[] {
+    return this.#nodes.filter(other => other !== node)
+  }
+
+  /** From -`limit` to `limit`. */
+  #within(limit: number): number {
+    return Math.round((this.#random() * 2 - 1) * limit)
+  }
+
+  #below(limit: number): number {
+    return Math.floor(this.#random() * limit)
+  }
+
+  #pick<T>(items: readonly T[]): T {
+    const item = items[this.#below(items.length)]
+    if (item === undefined) throw new RangeError('nothing to pick from')
+    return item
+  }
+}

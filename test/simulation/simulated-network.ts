@@ -1,0 +1,156 @@
+import type { Random } from '../../node/clock.ts'
+import type { DocumentLink, GossipDocument } from '../../node/gossip/document.ts'
+import { parseJson } from '../../node/wire/json.ts'
+import { PEER_LIMITS } from '../../node/wire/limits.ts'
+import type { Scheduler } from './scheduler.ts'
+
+/** One end of a link: who is there, and the document that it gossips. */
+export interface Peer {
+  readonly name: string
+  readonly document: GossipDocument
+}
+
+/** A link that one end has ended because of what the other sent. */
+export interface Refused {
+  readonly by: string
+  readonly of: string
+  readonly reason: string
+}
+
+interface End {
+  readonly peer: Peer
+  attached: DocumentLink | undefined
+  /** When the last frame to this end arrives: a link keeps the order of frames. */
+  arrivesAt: number
+}
+
+export interface NetworkOptions {
+  readonly scheduler: Scheduler
+  readonly random: Random
+  /** The longest way of a frame, in milliseconds. */
+  readonly maxDelayMs: number
+}
+
+/** Links that carry frames as text, in order, each frame with a delay of its own. */
+export class SimulatedNetwork {
+  readonly #options: NetworkOptions
+  readonly #links = new Set<SimulatedLink>()
+  readonly refusals: Refused[] = []
+  #side: (name: string) => number = () => 0
+
+  constructor(options: NetworkOptions) {
+    this.#options = options
+  }
+
+  get links(): readonly SimulatedLink[] {
+    return [...this.#links]
+  }
+
+  canReach(one: string, other: string): boolean {
+    return this.#side(one) === this.#side(other)
+  }
+
+  /** Divide the nodes: links between two sides are lost with all that is under way on them. */
+  partition(side: (name: string) => number): void {
+    this.#side = side
+    for (const link of this.#links) {
+      const [one, other] = link.names
+      if (!this.canReach(one, other)) link.cut()
+    }
+  }
+
+  heal(): void {
+    this.#side = () => 0
+  }
+
+  /** Link two nodes; there may be links between them already. Undefined when they are apart. */
+  connect(one: Peer, other: Peer): SimulatedLink | undefined {
+    if (!this.canReach(one.name, other.name)) return undefined
+    const link = new SimulatedLink([one, other], this.#options, {
+      onRefused: refused => this.refusals.push(refused),
+      onEnd: ended => this.#links.delete(ended),
+    })
+    this.#links.add(link)
+    return link
+  }
+
+  /** A node is gone, and with it all its links. */
+  disconnect(name: string): void {
+    for (const link of this.#links) if (link.names.includes(name)) link.cut()
+  }
+}
+
+interface LinkEvents {
+  readonly onRefused: (refused: Refused) => void
+  readonly onEnd: (link: SimulatedLink) => void
+}
+
+export class SimulatedLink {
+  readonly names: readonly [string, string]
+  readonly #options: NetworkOptions
+  readonly #events: LinkEvents
+  readonly #ends: readonly [End, End]
+  #ended = false
+  #synced = 0
+
+  constructor([one, other]: readonly [Peer, Peer], options: NetworkOptions, events: LinkEvents) {
+    this.names = [one.name, other.name]
+    this.#options = options
+    this.#events = events
+    this.#ends = [
+      { peer: one, attached: undefined, arrivesAt: 0 },
+      { peer: other, attached: undefined, arrivesAt: 0 },
+    ]
+    const [first, second] = this.#ends
+    this.#attach(first, second)
+    this.#attach(second, first)
+  }
+
+  /** Whether each end has sent all that the other lacked when they met. */
+  get synced(): boolean {
+    return this.#synced === 2
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** Lose the link, and what is under way on it. */
+  cut(): void {
+    if (this.#ended) return
+    this.#ended = true
+    for (const { attached } of this.#ends) attached?.[Symbol.dispose]()
+    this.#events.onEnd(this)
+  }
+
+  #attach(here: End, there: End): void {
+    const { scheduler, random, maxDelayMs } = this.#options
+    here.attached = here.peer.document.attach(
+      {
+        send: frame => this.#send(JSON.stringify(frame), there),
+        drained: async () =>
+          new Promise(resolve => {
+            scheduler.after(Math.floor(random() * maxDelayMs), resolve)
+          }),
+        refuse: reason => {
+          this.#events.onRefused({ by: here.peer.name, of: there.peer.name, reason })
+          this.cut()
+        },
+        onSynced: () => {
+          this.#synced += 1
+        },
+      },
+      source => source === there.peer.document.id,
+    )
+  }
+
+  #send(text: string, to: End): void {
+    if (this.#ended) return
+    const { scheduler, random, maxDelayMs } = this.#options
+    const soonest = scheduler.now + Math.floor(random() * maxDelayMs)
+    to.arrivesAt = Math.max(to.arrivesAt, soonest)
+    scheduler.after(to.arrivesAt - scheduler.now, () => {
+      if (!this.#ended) to.attached?.receive(parseJson(text, PEER_LIMITS.maxDepth))
+    })
+  }
+}

@@ -1,0 +1,108 @@
+import { parseName, sourceOf, type Name } from '../../node/names.ts'
+import { isStray, type Change, type ChangeRequest } from '../../node/whitelist/change.ts'
+import { Replica, type Commit } from '../../node/whitelist/replica.ts'
+import type { Signers } from '../../node/whitelist/signers.ts'
+import { commitChange, type People } from '../support/replica-people.ts'
+import { placesOf, placeText, standingGrants } from '../support/replica-model.ts'
+import type { SimulatedClock } from './simulated-clock.ts'
+import { SimulatedDisk, type Backup } from './simulated-disk.ts'
+import type { Peer } from './simulated-network.ts'
+
+export interface NodeOptions {
+  readonly name: string
+  readonly people: People
+  readonly clock: SimulatedClock
+  /** Called when a change is durable here: the place that it took, and its text. */
+  readonly onKept: (place: string, text: string) => void
+  /** Called when a list is found to differ from its definition. */
+  readonly onWrong: (what: string) => void
+}
+
+/** One node: its disk outlives it, everything else is born anew with each run. */
+export class SimulatedNode {
+  readonly name: Name
+  readonly clock: SimulatedClock
+  readonly disk = new SimulatedDisk()
+  readonly #options: NodeOptions
+  #runs = 0
+  #replica: Replica
+  #signers: Signers
+
+  constructor(options: NodeOptions) {
+    this.name = parseName(options.name)
+    this.clock = options.clock
+    this.#options = options
+    const { replica, signers } = this.#start()
+    this.#replica = replica
+    this.#signers = signers
+  }
+
+  get replica(): Replica {
+    return this.#replica
+  }
+
+  get peer(): Peer {
+    return { name: this.name, document: this.#replica }
+  }
+
+  /** Die without a word, and start again from what the disk holds. */
+  restart(): void {
+    const { replica, signers } = this.#start()
+    this.#replica = replica
+    this.#signers = signers
+  }
+
+  restore(backup: Backup): void {
+    this.disk.restore(backup)
+    this.restart()
+  }
+
+  propose(request: ChangeRequest): Change {
+    return this.#replica.propose(request)
+  }
+
+  async commit(change: Change): Promise<Commit> {
+    const { people } = this.#options
+    return commitChange(this.#replica, change, people.operator(), this.#signers)
+  }
+
+  /** The places of all changes on its disk. */
+  places(): Set<string> {
+    return new Set(
+      this.disk.log.map(one => placeText(isStray(one) ? one.entry.change : one.change)),
+    )
+  }
+
+  #start(): { replica: Replica; signers: Signers } {
+    const { people, clock, onKept } = this.#options
+    const store = this.disk.open()
+    const signers = people.signers(store)
+    const { signer, key } = people.node(this.name)
+    const known = signers.learn(signer.chain)
+    if (typeof known === 'string') throw new Error(known)
+    this.#runs += 1
+    const replica = new Replica({
+      source: sourceOf(this.name, this.#runs.toString(16).padStart(16, '0')),
+      store,
+      signers,
+      self: { signer: known, key },
+      clock,
+      onEquivocation: () => this.#options.onWrong(`${this.name} sees an honest node as a liar`),
+    })
+    replica.subscribe(applied => {
+      for (const { entry } of applied) onKept(placeText(entry.change), entry.text)
+      for (const { entry } of applied) this.#check(replica, entry.change)
+    })
+    return { replica, signers }
+  }
+
+  /** At every moment the list of a node is what the definition makes of the changes on its disk. */
+  #check(replica: Replica, { subject }: Change): void {
+    const changes = this.disk.log.map(one => (isStray(one) ? one.entry.change : one.change))
+    const standing = placesOf(replica.whitelist.state(subject).grants).join()
+    const expected = placesOf(standingGrants(changes, subject)).join()
+    if (standing !== expected) {
+      this.#options.onWrong(`${this.name} lets ${subject} in by [${standing}], not [${expected}]`)
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import type { Clock } from '../../node/clock.ts'
+import type { GossipDocument } from '../../node/gossip/document.ts'
+import type { Source, Subject } from '../../node/names.ts'
+import type { ChangeRequest } from '../../node/whitelist/change.ts'
+import { MemoryStore } from '../../node/whitelist/memory-store.ts'
+import { Replica, type Commit } from '../../node/whitelist/replica.ts'
+import type { Signers } from '../../node/whitelist/signers.ts'
+import type { ChangeStore } from '../../node/whitelist/store.ts'
+import { Scheduler } from '../simulation/scheduler.ts'
+import { SimulatedNetwork, type SimulatedLink } from '../simulation/simulated-network.ts'
+import { FakeClock } from './fake-clock.ts'
+import { NOON, requestOf, testSource } from './replica-changes.ts'
+import { commitRequest, type People, type Person } from './replica-people.ts'
+
+export interface TestReplicaOptions {
+  /** Default: a store that forgets. */
+  readonly store?: ChangeStore
+  readonly clock?: Clock
+  /** Which start of the node it is. Default 1. */
+  readonly run?: number
+  /** Default: the node's own. */
+  readonly self?: Person
+  readonly onStoreFailure?: (error: unknown) => void
+}
+
+/** A replica, with what a test does to it. */
+export interface TestReplica {
+  readonly name: string
+  readonly replica: Replica
+  readonly signers: Signers
+  readonly source: Source
+  grant(subject: Subject): Promise<Commit>
+  revoke(subject: Subject): Promise<Commit>
+  request(request: ChangeRequest, operator?: Person): Promise<Commit>
+}
+
+export function openReplica(
+  people: People,
+  name: string,
+  options: TestReplicaOptions = {},
+): TestReplica {
+  const { store = new MemoryStore(), clock = new FakeClock(NOON), run = 1, self } = options
+  const { signer, key } = self ?? people.node(name)
+  const signers = people.signers(store)
+  const known = signers.learn(signer.chain)
+  if (typeof known === 'string') throw new Error(known)
+  const source = testSource(name, run)
+  const replica = new Replica({
+    source,
+    store,
+    signers,
+    self: { signer: known, key },
+    clock,
+    ...(options.onStoreFailure && { onStoreFailure: options.onStoreFailure }),
+  })
+  const request: TestReplica['request'] = async (request, operator = people.operator()) =>
+    commitRequest(replica, request, operator, signers)
+  return {
+    name,
+    replica,
+    signers,
+    source,
+    request,
+    grant: async subject => request(requestOf('grant', subject)),
+    revoke: async subject => request(requestOf('revocation', subject)),
+  }
+}
+
+/** Documents on a network without delay. */
+export interface TestNetwork {
+  readonly network: SimulatedNetwork
+  readonly connect: (one: TestEnd, other: TestEnd) => SimulatedLink
+  /** Resolves when nothing is under way any more. */
+  readonly quiet: () => Promise<void>
+}
+
+/** Whatever gossips under a name. */
+export type TestEnd = Pick<TestReplica, 'name'> & { readonly replica: GossipDocument & Settling }
+
+interface Settling {
+  settled(): Promise<void>
+}
+
+export function testNetwork(): TestNetwork {
+  const ends = new Set<Settling>()
+  const scheduler = new Scheduler(async () => {
+    for (const end of ends) await end.settled()
+  })
+  const network = new SimulatedNetwork({ scheduler, random: () => 0, maxDelayMs: 1 })
+  return {
+    network,
+    connect: (one, other) => {
+      const link = network.connect(
+        { name: one.name, document: one.replica },
+        { name: other.name, document: other.replica },
+      )
+      if (link === undefined) throw new Error('the two ends are apart')
+      ends.add(one.replica).add(other.replica)
+      return link
+    },
+    quiet: async () => {
+      await scheduler.settle()
+      await scheduler.run()
+    },
+  }
+}
