@@ -91,10 +91,10 @@ export class ClusterLog {
     }
   }
 
-  /** The first line, said or still to come, that fits. */
-  async find(isIt: (line: LogLine) => boolean): Promise<LogLine> {
+  /** The first line from the place `from`, said or still to come, that fits. */
+  async find(isIt: (line: LogLine) => boolean, from = 0): Promise<LogLine> {
     for (;;) {
-      const line = this.lines.find(isIt)
+      const line = this.lines.slice(from).find(isIt)
       if (line !== undefined) return line
       await once(this.#more, 'line')
     }
