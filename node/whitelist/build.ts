@@ -1,4 +1,4 @@
-import { isStray, type Change, type Place, type Stray } from './change.ts'
+import { isStray, strayPlace, type Change, type Place, type Stray } from './change.ts'
 import type { ChangeStore } from './store.ts'
 import { Whitelist } from './whitelist.ts'
 
@@ -19,7 +19,11 @@ export function buildWhitelist(store: Pick<ChangeStore, 'logged'>): Whitelist {
   if (late.length === 0 && strays.length === 0) return whitelist
   const rebuilt = new Whitelist()
   for (const change of late) rebuilt.withdraw(change)
-  for (const stray of strays) rebuilt.noteFork(proofPlace(stray))
+  for (const stray of strays) {
+    rebuilt.noteFork(proofPlace(stray))
+    // One that revokes an author voids what stands before it, as it does where it is in its place.
+    rebuilt.withdraw({ ...stray.entry.change, ...strayPlace(stray.entry) })
+  }
   for (const one of store.logged()) {
     if (isStray(one)) rebuilt.mergeStray(one)
     else rebuilt.merge(one)

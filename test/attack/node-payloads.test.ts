@@ -220,5 +220,5 @@ async function listed(): Promise<unknown> {
   await using operator = await cluster.operator(1)
   const reports = await Array.fromAsync(operator.subjects())
   // How many connections each has changes under the other tests.
-  return reports.map(({ sessions: _, ...report }) => report)
+  return reports.map(report => ({ ...report, sessions: 0 }))
 }
