@@ -158,6 +158,8 @@ export class Whitelist {
     const place = strayPlace(entry)
     this.#heads.set(place.source, { sequence: place.sequence, hash })
     this.#strays.add(place.source)
+    const signed = this.#signed.get(change.operator) ?? new Map<Source, number>()
+    this.#signed.set(change.operator, signed.set(place.source, place.sequence))
     this.noteFork(change)
     const moved: Change = { ...change, ...place }
     if (!this.isWithdrawn(change) || !this.isWithdrawn(moved)) {
