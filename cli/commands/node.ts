@@ -1,7 +1,10 @@
 import type { Command } from 'commander'
 import type { CommandContext } from '../command.ts'
 import { collect } from '../target.ts'
+import { runNodeBackup, type NodeBackupOptions } from './node-backup.ts'
+import { addFolderOptions } from './node-options.ts'
 import { runNodeStart, type NodeStartOptions } from './node-start.ts'
+import { runNodeVerify, type NodeVerifyOptions } from './node-verify.ts'
 
 /** Add `fridge node …` to the program. */
 export function registerNode(program: Command, { io, action }: CommandContext): void {
@@ -33,4 +36,58 @@ Examples:
   $ fridge node start --config node.yaml`,
     )
     .action(action((options: NodeStartOptions) => runNodeStart(options, io)))
+
+  const backup = node
+    .command('backup')
+    .description('copy the database of a node on this machine, also while it runs')
+    .argument('<file>', 'where the copy goes; only its owner may read it')
+  addFolderOptions(backup)
+    .option('--force', 'replace a file that is there')
+    .option('--json', 'print JSON')
+    .addHelpText('after', BACKUP_HELP)
+    .action(action((file: string, options: NodeBackupOptions) => runNodeBackup(file, options, io)))
+
+  const verify = node
+    .command('verify')
+    .description('check the whole database of a stopped node, or a copy; changes nothing')
+    .argument('[file]', "a copy; default the node's own database")
+  addFolderOptions(verify)
+    .option('--certs <dir>', 'certificate folder (default ./certs); it needs only its ca')
+    .option('--json', 'print JSON')
+    .addHelpText('after', VERIFY_HELP)
+    .action(
+      action((file: string | undefined, options: NodeVerifyOptions) =>
+        runNodeVerify(file, options, io),
+      ),
+    )
 }
+
+const BACKUP_HELP = `
+Keys and certificates are not in it: copy the certificate folder by itself.
+
+To restore a copy, stop the node, put the copy in the place of its database, and start the node:
+  $ cp copy.db data/node-1/whitelist.db
+  $ rm -f data/node-1/whitelist.db-wal data/node-1/whitelist.db-shm
+  $ fridge node start --name node-1 --peer node-2.example.org:7443
+Whoever was removed since the copy was made stays out: before it lets anyone in, the node takes
+from its peers what it lacks. Start it with a --peer. Without one, or with none in reach within
+gossip.firstSyncMs, it knows only what is in the copy.
+
+Examples:
+  $ fridge node backup copy.db --data data/node-1
+  $ fridge node backup "whitelist-$(date +%F).db" --config node.yaml`
+
+const VERIFY_HELP = `
+It checks the file, each change's text, place, seal and link to the one before it, both of its
+signatures (by certificates that lead to ca/certificate.pem; one that has expired since counts for
+the time when it was valid), and the list. The list is not stored: a node builds it from the log
+at each start. Here it is built the same way and compared with what the rules say of the log.
+
+What it cannot see: that the newest changes were cut off, because an older copy of the file looks
+the same. The next exchange with a peer brings them back; fridge status shows how many each holds.
+
+Exit status: 0 sound, 1 not sound, 4 a node is running on it.
+
+Examples:
+  $ fridge node verify --data data/node-1
+  $ fridge node verify copy.db --certs /etc/fridge/certs --json`

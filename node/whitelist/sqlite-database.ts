@@ -112,7 +112,7 @@ export function openDatabase(file: string): DatabaseSync {
       )
     }
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
-    if (schemaOf(database) !== knownSchema()) throw new Error('its tables are not those of fridge')
+    if (!hasKnownSchema(database)) throw new Error('its tables are not those of fridge')
     // The quick check would not see an index that lies: then peers would not be sent a change.
     const check = database.prepare('PRAGMA integrity_check(1)').get()
     if (check?.['integrity_check'] !== 'ok') throw new Error(String(check?.['integrity_check']))
@@ -121,6 +121,11 @@ export function openDatabase(file: string): DatabaseSync {
     database?.close()
     throw readFailure(file, error)
   }
+}
+
+/** Whether a database has the tables that we make, and no other. */
+export function hasKnownSchema(database: DatabaseSync): boolean {
+  return schemaOf(database) === knownSchema()
 }
 
 /** What the tables are called and made of: one letter of it changed, and reads would miss rows. */
@@ -160,7 +165,7 @@ export function readFailure(file: string, cause: unknown): FridgeError {
   })
 }
 
-function pragma(database: DatabaseSync, name: string): unknown {
+export function pragma(database: DatabaseSync, name: string): unknown {
   return database.prepare(`PRAGMA ${name}`).get()?.[name]
 }
 

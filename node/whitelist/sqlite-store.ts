@@ -264,7 +264,7 @@ export function sealOf(row: EntrySignatures & Pick<Row, 'hash' | 'stray'>): stri
   return digestOf([hash, ...signatures, row.stray ?? ''])
 }
 
-function digestOf(parts: readonly string[]): string {
+export function digestOf(parts: readonly string[]): string {
   return hashOf('sha256', parts.join('\n'), 'base64url')
 }
 

@@ -1,0 +1,102 @@
+import type { X509Certificate } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { trustDomainOf } from '../../certs/authority.ts'
+import { parseCertificates } from '../../node/certificate-chain.ts'
+import { authorityFiles, credentialFiles, shellWord } from '../../node/credential-files.ts'
+import { errorCode, errorMessage, FridgeError } from '../../node/errors.ts'
+import { identityOf } from '../../node/identity.ts'
+import { isName } from '../../node/names.ts'
+import { verifyDatabase, type Finding, type Verification } from '../../node/whitelist/verify.ts'
+import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { count } from '../table.ts'
+import { certificateFolder, shownPath } from './certs-options.ts'
+import { nodeFolders, type NodeFolderOptions } from './node-options.ts'
+
+export interface NodeVerifyOptions extends NodeFolderOptions {
+  readonly json?: boolean
+}
+
+/** Findings shown to a person: behind so many, more say nothing new. `--json` shows all. */
+const MAX_SHOWN = 50
+
+/**
+ * Check the whole database of a stopped node, or a copy of one.
+ * @param copy a database file; default the node's own
+ * @returns 0 it is sound, 1 it is not
+ */
+export async function runNodeVerify(
+  copy: string | undefined,
+  options: NodeVerifyOptions,
+  io: CommandIo,
+): Promise<ExitStatus> {
+  const { database, certs } =
+    copy === undefined || options.config !== undefined
+      ? await nodeFolders(options, io)
+      : { database: copy, certs: certificateFolder(options, io) }
+  const file = copy === undefined ? database : resolve(io.cwd, copy)
+  const verification = await verifyDatabase(file, {
+    ...(await authoritiesIn(certs)),
+    ...(copy !== undefined && { fix: 'do not restore this copy; take another one' }),
+  })
+  const isSound = verification.findings.length === 0
+  if (options.json === true) {
+    io.out(JSON.stringify({ file, sound: isSound, ...verification }))
+  } else print(shownPath(file, io.cwd), verification, io)
+  return isSound ? EXIT.done : EXIT.notDone
+}
+
+function print(file: string, verification: Verification, io: CommandIo): void {
+  const { changes, sources, signers, admitted, findings } = verification
+  for (const { place, problem } of findings.slice(0, MAX_SHOWN)) io.out(`${place}: ${problem}`)
+  if (findings.length > MAX_SHOWN) io.out(`… and ${findings.length - MAX_SHOWN} more`)
+  for (const fix of distinctFixes(findings)) io.out(`  to mend it: ${fix}`)
+  const size = `${count(changes, 'change')} of ${count(sources, 'source')}, ${count(signers, 'signer')}`
+  if (findings.length > 0)
+    io.out(`${file} is not sound: ${count(findings.length, 'finding')} (${size})`)
+  else {
+    io.out(`${file} is sound: ${size}`)
+    io.out(`the list that a node builds from it lets in ${count(admitted, 'name')}`)
+  }
+}
+
+function distinctFixes(findings: readonly Finding[]): Set<string> {
+  return new Set(findings.map(({ fix }) => fix))
+}
+
+/** Who may vouch for signers, by a certificate folder. @throws FridgeError `ERR_KEY_FILE`, `ERR_CERTIFICATE` */
+async function authoritiesIn(
+  dir: string,
+): Promise<{ authorities: readonly X509Certificate[]; trustDomain: string | undefined }> {
+  const { certificateFile } = authorityFiles(dir)
+  let pem: string
+  try {
+    pem = await readFile(certificateFile, 'utf8')
+  } catch (cause) {
+    throw new FridgeError('ERR_KEY_FILE', `cannot tell who is trusted: ${errorMessage(cause)}`, {
+      cause,
+      fix: `name the certificate folder with --certs DIR; it needs only ${shellWord(certificateFile)}`,
+    })
+  }
+  const authorities = parseCertificates(pem, certificateFile)
+  for (const authority of authorities) {
+    const trustDomain = trustDomainOf(authority)
+    if (trustDomain !== undefined) return { authorities, trustDomain }
+  }
+  return { authorities, trustDomain: await trustDomainOfNodes(dir) }
+}
+
+/** An authority that openssl made may state none: then the certificates of nodes do. */
+async function trustDomainOfNodes(dir: string): Promise<string | undefined> {
+  const names: string[] = await readdir(join(dir, 'nodes')).catch((error: unknown) => {
+    if (errorCode(error) === 'ENOENT') return []
+    throw error
+  })
+  for (const name of names.filter(isName)) {
+    const { certificateFile } = credentialFiles(dir, 'node', name)
+    const [leaf] = parseCertificates(await readFile(certificateFile, 'utf8'), certificateFile)
+    const { trustDomain } = identityOf(leaf.raw)
+    if (trustDomain !== undefined) return trustDomain
+  }
+  return undefined
+}

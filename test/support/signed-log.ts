@@ -1,0 +1,71 @@
+import { createPrivateKey, randomBytes, type X509Certificate } from 'node:crypto'
+import { systemClock } from '../../node/clock.ts'
+import { parseCertificates } from '../../node/certificate-chain.ts'
+import { parseName, parseSubject, sourceOf, type Role, type Source } from '../../node/names.ts'
+import { encodeChange, type ChangeRequest } from '../../node/whitelist/change.ts'
+import { Replica } from '../../node/whitelist/replica.ts'
+import { signText } from '../../node/whitelist/signature.ts'
+import { chainOf, Signers, type Signer } from '../../node/whitelist/signers.ts'
+import { openSqliteStore } from '../../node/whitelist/sqlite-store.ts'
+import type { TestCerts } from './certs.ts'
+
+/** Who may vouch for the signers of `writeLog`, as `verifyDatabase` is told it. */
+export function trustOf({ ca }: TestCerts): {
+  authorities: readonly X509Certificate[]
+  trustDomain: string
+} {
+  return { authorities: parseCertificates(ca, 'ca'), trustDomain: 'test.fridge' }
+}
+
+export interface WrittenLog {
+  /** The source of this run of the node. */
+  readonly source: Source
+}
+
+/**
+ * Write changes into a database as one run of `node-1` does that its operator `admin` asks.
+ * @param changes `+NAME` grants and `-NAME` revokes
+ */
+export async function writeLog(
+  file: string,
+  certs: TestCerts,
+  changes: readonly string[],
+): Promise<WrittenLog> {
+  using store = openSqliteStore(file)
+  const signers = new Signers({
+    store,
+    authorities: () => trustOf(certs).authorities,
+    trustDomain: 'test.fridge',
+  })
+  const person = async (role: Role, name: string): Promise<Person> => {
+    const { certificate, key } = await certs.load(role, name)
+    const signer = signers.learn(chainOf(parseCertificates(certificate, name)))
+    if (typeof signer === 'string') throw new Error(signer)
+    return { signer, key: createPrivateKey(key) }
+  }
+  const node = await person('node', 'node-1')
+  const admin = await person('operator', 'admin')
+  const source = sourceOf(parseName('node-1'), randomBytes(8).toString('hex'))
+  const replica = new Replica({ source, store, signers, self: node, clock: systemClock })
+  const operator = admin.signer.identity.name
+  for (const change of changes) {
+    const subject = parseSubject(change.slice(1))
+    const request: ChangeRequest =
+      change[0] === '+'
+        ? { kind: 'grant', subject, operator, terms: {} }
+        : { kind: 'revocation', subject, operator }
+    const text = encodeChange(replica.propose(request))
+    const { outcome } = await replica.commit(
+      text,
+      admin.signer,
+      signText(admin.key, 'change', text),
+    )
+    if (outcome !== 'committed') throw new Error(`${change} was not committed`)
+  }
+  return { source }
+}
+
+interface Person {
+  readonly signer: Signer
+  readonly key: ReturnType<typeof createPrivateKey>
+}
