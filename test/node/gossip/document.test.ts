@@ -1,0 +1,197 @@
+import test from 'ava'
+import type { Update } from '../../../node/gossip/document.ts'
+import { attachEndpoint, TextDocument } from '../../support/gossip-document.ts'
+import { testSource } from '../../support/replica-changes.ts'
+import { testNetwork, type TestEnd } from '../../support/replica-pair.ts'
+
+const ALPHA = testSource('alpha')
+const BETA = testSource('beta')
+const GAMMA = testSource('gamma')
+const digest = { id: BETA, clock: {} }
+
+function documentWith(...texts: string[]): TextDocument {
+  const document = new TextDocument(ALPHA)
+  for (const text of texts) document.add(text)
+  return document
+}
+
+function updatesIn(frames: readonly unknown[]): unknown[] {
+  return frames.filter(frame => Array.isArray(frame))
+}
+
+test('first comes the own digest, then for the digest of the peer what it lacks, then SYNC', async t => {
+  const document = documentWith('one', 'two')
+  const end = attachEndpoint(document, BETA)
+  t.deepEqual(end.sent, [{ id: ALPHA, clock: { [ALPHA]: 2 } }])
+  await end.receive({ id: BETA, clock: { [ALPHA]: 1 } })
+  t.deepEqual(end.sent.slice(1), [['two', 2, ALPHA], 'SYNC'])
+  t.is(end.synced(), 0)
+  await end.receive('SYNC')
+  t.is(end.synced(), 1)
+  t.deepEqual(end.refusals, [])
+})
+
+test('what comes later is sent once, and never back to who sent it', async t => {
+  const document = documentWith()
+  const beta = attachEndpoint(document, BETA)
+  const gamma = attachEndpoint(document, GAMMA)
+  await beta.receive(digest, 'SYNC')
+  await gamma.receive({ id: GAMMA, clock: {} }, 'SYNC')
+  await beta.receive(['hello', 1, BETA])
+  await gamma.receive(['hello', 1, BETA])
+  t.deepEqual(updatesIn(beta.sent), [])
+  t.deepEqual(updatesIn(gamma.sent), [['hello', 1, BETA]])
+  t.deepEqual(document.texts(), ['hello'])
+  document.add('own')
+  t.deepEqual(updatesIn(beta.sent), [['own', 1, ALPHA]])
+})
+
+test('what one link brings is told to a later peer in the digest', async t => {
+  const document = documentWith()
+  const beta = attachEndpoint(document, BETA)
+  await beta.receive(digest, ['hello', 1, BETA])
+  const gamma = attachEndpoint(document, GAMMA)
+  t.deepEqual(gamma.sent[0], { id: ALPHA, clock: { [BETA]: 1 } })
+})
+
+test('a long history goes page by page, each when the one before has left, in order and once', async t => {
+  const texts = Array.from({ length: 1_700 }, (_, index) => `text ${index}`)
+  const document = documentWith(...texts)
+  const end = attachEndpoint(document, BETA)
+  await end.receive({ id: BETA, clock: { [ALPHA]: 100 } })
+  t.is(end.waits(), 3)
+  t.deepEqual(
+    updatesIn(end.sent).map(update => (update as Update)[0]),
+    texts.slice(100),
+  )
+  t.is(end.sent.at(-1), 'SYNC')
+})
+
+test('a history of whole pages is complete as well', async t => {
+  for (const length of [499, 500, 501, 1_000]) {
+    const document = documentWith(...Array.from({ length }, (_, index) => `text ${index}`))
+    const end = attachEndpoint(document, BETA)
+    await end.receive(digest)
+    t.is(updatesIn(end.sent).length, length)
+    t.is(end.sent.at(-1), 'SYNC')
+  }
+})
+
+test('two documents that start far apart and change meanwhile end equal', async t => {
+  const { connect, quiet } = testNetwork()
+  const ends = ['alpha', 'beta', 'gamma'].map((name): TestEnd & { replica: TextDocument } => ({
+    name,
+    replica: new TextDocument(testSource(name)),
+  }))
+  const [alpha, beta, gamma] = ends
+  if (!alpha || !beta || !gamma) return t.fail()
+  for (let count = 0; count < 1_200; count += 1) alpha.replica.add(`alpha ${count}`)
+  for (let count = 0; count < 700; count += 1) beta.replica.add(`beta ${count}`)
+  connect(alpha, beta)
+  connect(beta, gamma)
+  connect(gamma, alpha)
+  for (const { replica } of ends) replica.add('meanwhile')
+  await quiet()
+  for (const { replica } of ends) {
+    t.is(replica.updates.length, 1_903)
+    t.deepEqual(replica.sources, alpha.replica.sources)
+  }
+  // Two links lead to each: at most the history comes twice, nothing bounces.
+  t.true(gamma.replica.taken.length <= 2 * 1_902)
+})
+
+test('a link that was disposed sends and takes nothing more', async t => {
+  const document = documentWith()
+  const end = attachEndpoint(document, BETA)
+  await end.receive(digest, 'SYNC')
+  end.dispose()
+  const before = end.sent.length
+  document.add('late')
+  await end.receive(['late', 1, BETA], 'SYNC', digest)
+  t.is(end.sent.length, before)
+  t.deepEqual(document.texts(), ['late'])
+  t.deepEqual(end.refusals, [])
+})
+
+test('links that have ended leave nothing behind', async t => {
+  const document = documentWith('one')
+  for (let count = 0; count < 50; count += 1) {
+    const end = attachEndpoint(document, BETA)
+    await end.receive(digest, 'SYNC')
+    end.dispose()
+  }
+  t.is(document.listenerCount('_update'), 0)
+  t.is(document.listenerCount('dispose'), 0)
+})
+
+const tooMany = Object.fromEntries(
+  Array.from({ length: 20_001 }, (_, index) => [testSource('x', index), 1]),
+)
+
+const outOfPlace: [what: string, frames: unknown[]][] = [
+  ['an update before the digest', [['hello', 1, BETA]]],
+  ['a SYNC before the digest', ['SYNC']],
+  ['a second SYNC', [digest, 'SYNC', 'SYNC']],
+  ['a second digest', [digest, digest]],
+  ['a digest that names another node', [{ id: GAMMA, clock: {} }]],
+  ['a digest that names this node', [{ id: ALPHA, clock: {} }]],
+  ['a digest without a clock', [{ id: BETA }]],
+  ['a digest without a name', [{ clock: {} }]],
+  ['a digest with more in it', [{ id: BETA, clock: {}, meta: 1 }]],
+  ['a clock that is a list', [{ id: BETA, clock: [] }]],
+  ['a clock that is null', [{ id: BETA, clock: null }]],
+  ['a clock of no source', [{ id: BETA, clock: { constructor: 1 } }]],
+  ['a clock with a text', [{ id: BETA, clock: { [ALPHA]: '1' } }]],
+  ['a clock with a zero', [{ id: BETA, clock: { [ALPHA]: 0 } }]],
+  ['a clock with a fraction', [{ id: BETA, clock: { [ALPHA]: 1.5 } }]],
+  ['a clock past 2^53', [{ id: BETA, clock: { [ALPHA]: 2 ** 53 } }]],
+  ['a clock with a prototype', [JSON.parse(`{"id":"${BETA}","clock":{"__proto__":1}}`)]],
+  ['a digest of twenty thousand and one sources', [{ id: BETA, clock: tooMany }]],
+  ['null', [null]],
+  ['a number', [1]],
+  ['a text', ['hello']],
+  ['an empty object', [{}]],
+  ['an empty update', [digest, []]],
+  ['an update of two fields', [digest, ['hello', 1]]],
+  ['an update of five fields', [digest, ['hello', 1, BETA, 's', 's']]],
+  ['an update from no source', [digest, ['hello', 1, 'x']]],
+  ['an update from toString', [digest, ['hello', 1, 'toString']]],
+  ['an update from __proto__', [digest, ['hello', 1, '__proto__']]],
+  ['a place that is a text', [digest, ['hello', '1', BETA]]],
+  ['a place of zero', [digest, ['hello', 0, BETA]]],
+  ['a place past 2^53', [digest, ['hello', 1e308, BETA]]],
+  ['an endless place', [digest, ['hello', Infinity, BETA]]],
+  ['a value of the wrong kind', [digest, [{}, 1, BETA]]],
+  ['an update that the document refuses', [digest, ['poison', 1, BETA]]],
+  ['a hole', [digest, ['hello', 2, BETA]]],
+]
+
+for (const [what, frames] of outOfPlace) {
+  test(`${what} is refused once, and moves no clock`, async t => {
+    const document = documentWith('one')
+    const end = attachEndpoint(document, BETA)
+    await end.receive(...frames)
+    t.is(end.refusals.length, 1)
+    t.deepEqual({ ...document.sources }, { [ALPHA]: 1 })
+    t.deepEqual(document.texts(), ['one'])
+    t.is(Object.getPrototypeOf(document.sources), null)
+  })
+}
+
+test('nothing behind a refused frame is taken', async t => {
+  const document = documentWith()
+  const end = attachEndpoint(document, BETA)
+  await end.receive(digest, 'SYNC', 'SYNC', ['hello', 1, BETA])
+  t.deepEqual(document.taken, [])
+})
+
+test('a digest that claims more than there is hides nothing from others', async t => {
+  const document = documentWith('one')
+  const end = attachEndpoint(document, BETA)
+  await end.receive({ id: BETA, clock: { [ALPHA]: Number.MAX_SAFE_INTEGER } }, 'SYNC')
+  document.add('two')
+  const other = attachEndpoint(document, GAMMA)
+  await other.receive({ id: GAMMA, clock: {} })
+  t.deepEqual(document.texts(), ['one', 'two'])
+  t.is(updatesIn(other.sent).length, 2)
+})

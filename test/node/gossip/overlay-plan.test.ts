@@ -1,0 +1,147 @@
+import test from 'ava'
+import * as fc from 'fast-check'
+import {
+  chooseDials,
+  linksAccepted,
+  linksWanted,
+  redialDelay,
+  type Candidate,
+} from '../../../node/gossip/overlay-plan.ts'
+import { parseName } from '../../../node/names.ts'
+import { seededRandom } from '../../../node/sensors/seeded-random.ts'
+
+const seed = fc.integer()
+const candidate: fc.Arbitrary<Candidate> = fc.record({
+  address: fc.nat(99_999).map(port => `10.0.0.1:${port}`),
+  owner: fc.option(
+    fc.constantFrom('a', 'b', 'c', 'd').map(name => parseName(name)),
+    { nil: undefined },
+  ),
+  live: fc.boolean(),
+})
+const candidates = fc.uniqueArray(candidate, { selector: ({ address }) => address })
+
+test('few nodes link to all others, many to a handful that grows with their logarithm', t => {
+  t.deepEqual(
+    [1, 2, 3, 8, 9, 16, 64, 200, 1_000, 1_024].map(linksWanted),
+    [1, 1, 2, 7, 6, 6, 8, 10, 12, 12],
+  )
+  fc.assert(
+    fc.property(fc.integer({ min: 2, max: 100_000 }), nodes => {
+      t.true(linksWanted(nodes) < nodes)
+      t.true(linksWanted(nodes) <= linksWanted(nodes * 2) + 1)
+      t.true(linksAccepted(nodes) > linksWanted(nodes))
+    }),
+  )
+})
+
+/** How many of `nodes` can be reached when each links to `linksWanted` others at random. */
+function reachable(nodes: number, seed: number): number {
+  const random = seededRandom(seed)
+  const names = Array.from({ length: nodes }, (_, index) => parseName(`n${index}`))
+  const links = new Map(names.map(name => [name, new Set<string>()]))
+  for (const name of names) {
+    const others: Candidate[] = names
+      .filter(other => other !== name && links.get(name)?.has(other) !== true)
+      .map(other => ({ address: `${other}:1`, owner: other, live: true }))
+    const missing = linksWanted(nodes) - (links.get(name)?.size ?? 0)
+    for (const { owner } of chooseDials(others, missing, false, random)) {
+      if (owner === undefined) continue
+      links.get(name)?.add(owner)
+      links.get(owner)?.add(name)
+    }
+  }
+  const seen = new Set<string>()
+  const open: string[] = ['n0']
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
+    if (seen.has(name)) continue
+    seen.add(name)
+    open.push(...(links.get(parseName(name)) ?? []))
+  }
+  return seen.size
+}
+
+test('the graph that random dials make is connected, for up to two hundred nodes', t => {
+  fc.assert(
+    fc.property(fc.integer({ min: 2, max: 200 }), seed, (nodes, seed) => {
+      t.is(reachable(nodes, seed), nodes)
+    }),
+    { numRuns: 100 },
+  )
+})
+
+test('never more is dialed than is missing, but for one who is out of reach', t => {
+  fc.assert(
+    fc.property(
+      candidates,
+      fc.integer({ min: -5, max: 12 }),
+      fc.boolean(),
+      seed,
+      (candidates, missing, probing, seed) => {
+        const chosen = chooseDials(candidates, missing, probing, seededRandom(seed))
+        const live = chosen.filter(({ live }) => live)
+        t.true(live.length <= Math.max(missing, 0))
+        t.true(chosen.length <= Math.max(missing, 0) + 1)
+        t.is(new Set(chosen).size, chosen.length)
+        for (const one of chosen) t.true(candidates.includes(one))
+        const owners = chosen.map(({ owner }) => owner).filter(owner => owner !== undefined)
+        t.is(new Set(owners).size, owners.length, 'one address of a node at a time')
+      },
+    ),
+    { numRuns: 1_000 },
+  )
+})
+
+test('someone out of reach is always tried, unless one such dial is under way', t => {
+  fc.assert(
+    fc.property(candidates, fc.integer({ min: -5, max: 12 }), seed, (candidates, missing, seed) => {
+      const unreached = candidates.filter(({ live }) => !live)
+      const chosen = chooseDials(candidates, missing, false, seededRandom(seed))
+      const owners = new Set(chosen.map(({ owner }) => owner))
+      // A node one of whose addresses is dialed already counts as tried.
+      const isTried = unreached.some(
+        ({ address, owner }) =>
+          chosen.some(one => one.address === address) || (owner !== undefined && owners.has(owner)),
+      )
+      t.is(isTried || unreached.length === 0, true)
+    }),
+  )
+  const far: Candidate = { address: '10.0.0.1:1', owner: undefined, live: false }
+  t.deepEqual(chooseDials([far], 0, true, Math.random), [])
+  t.deepEqual(chooseDials([far], 0, false, Math.random), [far])
+})
+
+test('whom a node dials is spread evenly', t => {
+  const random = seededRandom(3)
+  const all = Array.from({ length: 10 }, (_, index): Candidate => ({
+    address: `10.0.0.1:${index}`,
+    owner: undefined,
+    live: true,
+  }))
+  const times = new Map<string, number>()
+  for (let round = 0; round < 2_000; round += 1) {
+    for (const { address } of chooseDials(all, 2, true, random)) {
+      times.set(address, (times.get(address) ?? 0) + 1)
+    }
+  }
+  for (const { address } of all) {
+    const count = times.get(address) ?? 0
+    t.true(count > 300 && count < 500, `${address} was dialed ${count} times`)
+  }
+})
+
+test('the wait before a redial doubles up to its limit, at random, and is never none', t => {
+  const limits = { minMs: 250, maxMs: 30_000 }
+  fc.assert(
+    fc.property(fc.nat(2_000), seed, (failures, seed) => {
+      const delay = redialDelay(failures, limits, seededRandom(seed))
+      t.true(delay >= 125 && delay <= 30_000)
+      t.true(delay <= 250 * 2 ** failures)
+    }),
+  )
+  const longest = (failures: number): number => redialDelay(failures, limits, () => 0.999_999)
+  t.deepEqual(
+    [0, 1, 2, 6, 7, 100].map(failures => Math.round(longest(failures))),
+    [250, 500, 1_000, 16_000, 30_000, 30_000],
+  )
+})
