@@ -1,6 +1,7 @@
 import { createPrivateKey, randomBytes, type X509Certificate } from 'node:crypto'
-import { systemClock } from '../../node/clock.ts'
+import { systemClock, type Clock } from '../../node/clock.ts'
 import { parseCertificates } from '../../node/certificate-chain.ts'
+import { loadCredentials } from '../../node/credentials.ts'
 import { parseName, parseSubject, sourceOf, type Role, type Source } from '../../node/names.ts'
 import { encodeChange, type ChangeRequest } from '../../node/whitelist/change.ts'
 import { Replica } from '../../node/whitelist/replica.ts'
@@ -24,12 +25,15 @@ export interface WrittenLog {
 
 /**
  * Write changes into a database as one run of `node-1` does that its operator `admin` asks.
+ * @param source a new run, unless one is to go on
  * @param changes `+NAME` grants and `-NAME` revokes
  */
 export async function writeLog(
   file: string,
   certs: TestCerts,
   changes: readonly string[],
+  clock: Clock = systemClock,
+  source: Source = sourceOf(parseName('node-1'), randomBytes(8).toString('hex')),
 ): Promise<WrittenLog> {
   using store = openSqliteStore(file)
   const signers = new Signers({
@@ -38,15 +42,17 @@ export async function writeLog(
     trustDomain: 'test.fridge',
   })
   const person = async (role: Role, name: string): Promise<Person> => {
-    const { certificate, key } = await certs.load(role, name)
+    const { certificate, key } = await loadCredentials(
+      { dir: certs.dir, role, name: parseName(name) },
+      { now: clock.now() },
+    )
     const signer = signers.learn(chainOf(parseCertificates(certificate, name)))
     if (typeof signer === 'string') throw new Error(signer)
     return { signer, key: createPrivateKey(key) }
   }
   const node = await person('node', 'node-1')
   const admin = await person('operator', 'admin')
-  const source = sourceOf(parseName('node-1'), randomBytes(8).toString('hex'))
-  const replica = new Replica({ source, store, signers, self: node, clock: systemClock })
+  const replica = new Replica({ source, store, signers, self: node, clock })
   const operator = admin.signer.identity.name
   for (const change of changes) {
     const subject = parseSubject(change.slice(1))

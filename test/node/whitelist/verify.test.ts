@@ -3,11 +3,14 @@ import { copyFileSync, readdirSync, readFileSync, truncateSync, writeFileSync } 
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import test, { type ExecutionContext } from 'ava'
-import { entryHash } from '../../../node/whitelist/change.ts'
+import { systemClock } from '../../../node/clock.ts'
+import type { Source } from '../../../node/names.ts'
+import { entryHash, readChange, strayPlace, type Entry } from '../../../node/whitelist/change.ts'
 import { openSqliteStore, sealOf } from '../../../node/whitelist/sqlite-store.ts'
 import { verifyDatabase, type Verification } from '../../../node/whitelist/verify.ts'
 import { makeTestCerts, makeTestFolder } from '../../support/certs.ts'
 import { makeSharedCerts } from '../../support/cluster.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 import { trustOf, writeLog } from '../../support/signed-log.ts'
 
 const PEOPLE = { nodes: ['node-1'], operators: ['admin'] }
@@ -285,17 +288,16 @@ test('a certificate that was altered or is missing is named, with the changes th
   for (const finding of missing) t.regex(finding, /certificate of its operator, .* is missing/)
 })
 
-test('changes stay sound when the certificates of their signers have expired', async t => {
-  const people = await makeTestCerts(t, { now: Date.now() - 100 * 86_400_000 })
-  await people.issue('node', 'node-1', { days: 101 })
-  await people.issue('operator', 'admin', { days: 101 })
+test('a change is sound when a certificate has expired since, not when it had expired before', async t => {
+  const then = Date.now() - 100 * 86_400_000
+  const people = await makeTestCerts(t, { ...PEOPLE, now: then })
+  await people.issue('operator', 'admin', { days: 2 })
   const file = join(people.dir, 'whitelist.db')
-  const { source } = await writeLog(file, people, ['+c1'])
-  // The same changes, a hundred days older than the certificates: nobody could have signed them.
+  const { source } = await writeLog(file, people, ['+c1'], new FakeClock(then + 86_400_000))
   t.deepEqual((await verifyDatabase(file, trustOf(people))).findings, [])
   const row = rowAt(file, 1)
   const { at } = JSON.parse(row.text) as { at: number }
-  writeSealed(file, { ...row, text: row.text.replace(String(at), String(at - 200 * 86_400_000)) })
+  writeSealed(file, { ...row, text: row.text.replace(String(at), String(at + 2 * 86_400_000)) })
   const [finding] = (await verifyDatabase(file, trustOf(people))).findings
   t.is(finding?.place, `position 1, change 1 of ${source}`)
   t.is(finding?.problem, 'the certificate of operator/admin is not of that time')
@@ -349,3 +351,55 @@ test('a database that is not there is a mistake of whoever asks', async t => {
   await t.throwsAsync(verify(file), { code: 'ERR_USAGE' })
   t.deepEqual(readdirSync(dirname(file)), [])
 })
+
+test('a stray counts with the proof that its node forked, and not without', async t => {
+  const { file, first } = await makeLog(t)
+  // The node gives the fourth place of its first run to another change.
+  const held = rowAt(file, 4)
+  const forked = await forkOf(t, first)
+  const place = (row: Row): Pick<Row, 'source' | 'sequence'> => {
+    const { source, sequence } = strayPlace(asEntry(row))
+    return { source, sequence }
+  }
+  writeSealed(file, {
+    ...forked,
+    ...place(forked),
+    position: 8,
+    stray: JSON.stringify({ against: held }),
+  })
+  writeSealed(file, {
+    ...held,
+    ...place(held),
+    position: 9,
+    stray: JSON.stringify({ against: forked }),
+  })
+  const { findings, admitted, changes } = await verify(file)
+  t.deepEqual(findings, [])
+  t.is(changes, 9)
+  t.is(admitted, 3)
+  tamper(file, 'DELETE FROM changes WHERE position = 9')
+  writeSealed(file, { ...rowAt(file, 8), stray: '{}' })
+  t.deepEqual(await findingsIn(file), [
+    `stray of change 4 of ${first}: nothing proves that its node forked`,
+  ])
+  writeSealed(file, { ...rowAt(file, 8), stray: '"' })
+  t.regex(
+    (await findingsIn(file)).join(),
+    /^position 8, change 1 of .*: an update carries no entry$/,
+  )
+})
+
+/** Another fourth change of a source than the one that all know, signed by the same two. */
+async function forkOf(t: ExecutionContext, source: string): Promise<Row> {
+  const file = join(await makeTestFolder(t), 'whitelist.db')
+  copyFileSync(original.file, file)
+  tamper(file, 'DELETE FROM changes WHERE position > 3')
+  await writeLog(file, certs, ['+c9'], systemClock, source as Source)
+  return rowAt(file, 4)
+}
+
+function asEntry(row: Row): Entry {
+  const change = readChange(row.text)
+  if (typeof change === 'string') throw new Error(change)
+  return { ...row, change }
+}
