@@ -82,8 +82,11 @@ export type CommitReport =
   | { readonly outcome: 'again'; readonly why: string }
   | ({ readonly outcome: 'committed'; readonly source: Source; readonly sequence: number } & Proof)
 
-/** Subjects in one answer of `list`: an answer must stay far below what a connection may buffer. */
-const MAX_PAGE = 500
+/**
+ * One answer of `list`: so many subjects, or fewer that are this long in JSON. An answer must stay
+ * far below what a connection may buffer, and one grant can name 64 keys.
+ */
+const PAGE = { maxSubjects: 500, maxSize: 262_144 } as const
 
 /** The longest wait for confirmations, in milliseconds. */
 const MAX_WAIT_MS = 10 * 60_000
@@ -178,9 +181,15 @@ function pagesOf({ replica, sessions }: OperatorServiceOptions): RpcMethod {
       sorted = Array.from(replica.whitelist.subjects(), ([subject]) => subject).sort()
     }
     const start = after === null ? 0 : sorted.indexOf(after) + 1
-    return sorted
-      .slice(start, start + MAX_PAGE)
-      .map(subject => report(subject, replica.whitelist.state(subject), sessions))
+    const page: SubjectReport[] = []
+    let size = 0
+    for (const subject of sorted.slice(start, start + PAGE.maxSubjects)) {
+      const next = report(subject, replica.whitelist.state(subject), sessions)
+      size += JSON.stringify(next).length
+      if (size > PAGE.maxSize && page.length > 0) break
+      page.push(next)
+    }
+    return page
   }
 }
 
