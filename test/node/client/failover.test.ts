@@ -1,0 +1,97 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import test from 'ava'
+import type { Address } from '../../../node/address.ts'
+import { connectAny } from '../../../node/client/failover.ts'
+import { systemClock } from '../../../node/clock.ts'
+import { FridgeError } from '../../../node/errors.ts'
+import { parseName } from '../../../node/names.ts'
+import { makeTestCerts } from '../../support/certs.ts'
+import { makeSharedCerts, startCluster } from '../../support/cluster.ts'
+
+const shared = await makeSharedCerts()
+const { certs } = shared
+const credentials = await certs.load('client', 'c1')
+test.after.always(() => shared.remove())
+
+const options = { credentials, clock: systemClock }
+
+/** An address where nothing listens any more. */
+async function gone(): Promise<Address> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return { host: '127.0.0.1', port }
+}
+
+test('the first node that answers is taken, and nobody behind it is asked', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.grant(1, 'c1')
+  const nodes = [await gone(), cluster.node(2).address, cluster.node(1).address]
+  await using connection = await connectAny(nodes, options)
+  t.is(connection.node, parseName('node-2'))
+  const admitted = cluster.log.lines.filter(
+    ({ text, fields }) => text === 'admitted' && fields['subject'] === 'client/c1',
+  )
+  t.deepEqual(
+    admitted.map(({ node }) => node),
+    ['node-2'],
+  )
+})
+
+test('what every node would answer is final', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  const nodes = [cluster.node(1).address, cluster.node(2).address]
+  const error = await t.throwsAsync(connectAny(nodes, options), { instanceOf: FridgeError })
+  t.is(error.code, 'ERR_NOT_LISTED')
+  t.false(cluster.log.lines.some(({ node, text }) => node === 'node-2' && text === 'refused'))
+})
+
+test('a node of another cluster is passed over', async t => {
+  const foreign = await makeTestCerts(t, { nodes: ['node-1'], operators: ['admin'] })
+  await using elsewhere = await startCluster(t, { certs: foreign })
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  const nodes = [elsewhere.node(1).address, cluster.node(1).address]
+  await using connection = await connectAny(nodes, options)
+  t.is(connection.address, cluster.address(1))
+})
+
+test('when none will do the refusal counts for more than the silence', async t => {
+  const foreign = await makeTestCerts(t, { nodes: ['node-1'], operators: ['admin'] })
+  await using elsewhere = await startCluster(t, { certs: foreign })
+  const nodes = [await gone(), elsewhere.node(1).address]
+  const error = await t.throwsAsync(connectAny(nodes, options), { instanceOf: FridgeError })
+  t.is(error.code, 'ERR_TLS')
+  t.regex(
+    error.message,
+    /^none of \S+, \S+ could be used:\n {2}nothing listens on .*\n {2}.* authority/,
+  )
+  t.regex(error.fix ?? '', /--certs DIR/)
+})
+
+test('one node that is out of reach says so itself', async t => {
+  const error = await t.throwsAsync(connectAny([await gone()], options), {
+    instanceOf: FridgeError,
+  })
+  t.is(error.code, 'ERR_UNREACHABLE')
+  t.regex(error.message, /^nothing listens on/)
+})
+
+test('a caller that has given up is not connected to the next one', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  const abort = new AbortController()
+  abort.abort(new Error('enough'))
+  const nodes = [await gone(), cluster.node(1).address]
+  await t.throwsAsync(connectAny(nodes, { ...options, signal: abort.signal }), {
+    message: 'enough',
+  })
+  t.false(
+    cluster.log.lines.some(
+      ({ fields }) => fields['subject'] === 'client/c1' && 'dialect' in fields,
+    ),
+  )
+})
