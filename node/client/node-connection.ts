@@ -3,7 +3,7 @@ import { formatAddress, type Address } from '../address.ts'
 import type { Clock } from '../clock.ts'
 import type { Credentials } from '../credentials.ts'
 import { FridgeError, type ErrorCode } from '../errors.ts'
-import { isName, type Name } from '../names.ts'
+import { isName, type Name, type Role } from '../names.ts'
 import { isSensorName, mayGive, type SensorEvent, type SensorKind } from '../sensors/sensor.ts'
 import { ALPN, peerOf, tlsOptions } from '../transport.ts'
 import { Connection, type Ending } from '../wire/connection.ts'
@@ -91,7 +91,8 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
 
   const onEnd = (ending: Ending): void => {
     control?.[Symbol.dispose]()
-    ended.resolve(explainEnding(ending, { bye, greeted: hello !== undefined, attempt }))
+    const { role } = credentials.identity
+    ended.resolve(explainEnding(ending, { bye, greeted: hello !== undefined, role, attempt }))
   }
   const connection = new Connection(socket, {
     limits: NODE_LIMITS,
@@ -247,14 +248,16 @@ interface Heard {
   readonly bye: Bye | undefined
   /** Whether the node has said hello. */
   readonly greeted: boolean
+  /** What this end is to the node. */
+  readonly role: Role
   readonly attempt: Attempt
 }
 
-function explainEnding(ending: Ending, { bye, greeted, attempt }: Heard): FridgeError {
+function explainEnding(ending: Ending, { bye, greeted, role, attempt }: Heard): FridgeError {
   const { address } = attempt
   if (bye?.reason === 'timeout') return new FridgeError('ERR_TIMEOUT', bye.text)
   if (bye !== undefined) {
-    return new FridgeError(BYE_CODES.get(bye.reason) ?? 'ERR_REFUSED', bye.text, fixOf(bye))
+    return new FridgeError(BYE_CODES.get(bye.reason) ?? 'ERR_REFUSED', bye.text, fixOf(bye, role))
   }
   switch (ending.cause) {
     case 'refused':
@@ -274,7 +277,10 @@ function explainEnding(ending: Ending, { bye, greeted, attempt }: Heard): Fridge
   }
 }
 
-function fixOf({ reason }: Bye): { fix?: string } {
+function fixOf({ reason }: Bye, role: Role): { fix?: string } {
+  if (reason === 'revoked' && role !== 'client') {
+    return { fix: `a revoked ${role} stays out; use a new name: fridge certs issue ${role} NAME` }
+  }
   const fix = BYE_FIXES.get(reason)
   return fix === undefined ? {} : { fix }
 }

@@ -248,6 +248,18 @@ test('a client that is not on the list, and one that was revoked', async t => {
   })
 })
 
+test('an operator that was revoked', async t => {
+  await certs.issue('operator', 'maria')
+  await using cluster = await startCluster(t, { certs })
+  await cluster.revoke(1, 'operator/maria')
+  const target = ['--as', 'maria', '--certs', certs.dir, '--node', cluster.address(1)]
+  await fails(t, ['status', ...target], {
+    status: 4,
+    says: /operator\/maria has been removed from the whitelist/,
+    mends: /fridge certs issue operator NAME/,
+  })
+})
+
 test('a grant that has expired, and one for another key', async t => {
   await using cluster = await startCluster(t, { certs })
   await cluster.grant(1, 'c1', { expiresAt: 1 })
