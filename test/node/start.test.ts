@@ -246,3 +246,14 @@ test('a node that is revoked loses its links and is not let back', async t => {
   await cluster.grant(1, 'c1')
   t.is(errorCode(await t.throwsAsync(cluster.client(3, 'c1'))), 'ERR_NOT_LISTED')
 })
+
+test('a node that is revoked through itself is revoked everywhere', async t => {
+  await using cluster = await startCluster(t, { nodes: 3, certs })
+  await cluster.revoke(1, 'node/node-1')
+  await untilReachable(cluster, 2, 2)
+  for (const index of [2, 3]) {
+    await using operator = await cluster.operator(index)
+    const { standing } = await operator.show(parseSubject('node/node-1'))
+    t.is(standing, 'revoked')
+  }
+})
