@@ -67,7 +67,7 @@ export class LogChecker {
     const { change } = parsed
     const signatures = { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature }
     const value = { change: text, previous, ...signatures }
-    const place = isStray ? strayPlace({ change, text, previous, hash, ...signatures }) : change
+    const place = isStray ? strayPlace({ change, text }) : change
     const problem =
       problemOfValue(value) ??
       this.#refused.get(operatorCertificate) ??
@@ -132,7 +132,8 @@ export function holesIn(entries: readonly CheckedEntry[]): string[] {
   const holes: string[] = []
   const lowest = new Map<string, CheckedEntry & { readonly place: Place }>()
   const missing = (source: string, from: number, to: number): void => {
-    if (from <= to) holes.push(`changes ${from} to ${to} of ${source} were left out`)
+    if (from === to) holes.push(`change ${from} of ${source} was left out`)
+    else if (from < to) holes.push(`changes ${from} to ${to} of ${source} were left out`)
   }
   for (const entry of entries) {
     const { place, hash } = entry

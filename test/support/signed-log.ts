@@ -4,6 +4,7 @@ import { parseCertificates } from '../../node/certificate-chain.ts'
 import { loadCredentials } from '../../node/credentials.ts'
 import { parseName, parseSubject, sourceOf, type Role, type Source } from '../../node/names.ts'
 import { encodeChange, type ChangeRequest } from '../../node/whitelist/change.ts'
+import { MemoryStore } from '../../node/whitelist/memory-store.ts'
 import { Replica } from '../../node/whitelist/replica.ts'
 import { signText } from '../../node/whitelist/signature.ts'
 import { chainOf, Signers, type Signer } from '../../node/whitelist/signers.ts'
@@ -52,7 +53,11 @@ export async function writeLog(
   }
   const node = await person('node', 'node-1')
   const admin = await person('operator', 'admin')
-  const replica = new Replica({ source, store, signers, self: node, clock })
+  // Replayed into memory and written in one transaction: a fsync a change would take seconds.
+  const memory = new MemoryStore()
+  const before = [...store.after(new Map())]
+  memory.append(before)
+  const replica = new Replica({ source, store: memory, signers, self: node, clock })
   const operator = admin.signer.identity.name
   for (const change of changes) {
     const subject = parseSubject(change.slice(1))
@@ -68,6 +73,7 @@ export async function writeLog(
     )
     if (outcome !== 'committed') throw new Error(`${change} was not committed`)
   }
+  store.append([...memory.after(new Map())].slice(before.length))
   return { source }
 }
 
