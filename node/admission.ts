@@ -9,6 +9,7 @@ export type RefusalReason =
   | 'expired'
   | 'wrong key'
   | 'certificate expired'
+  | 'not trusted'
   | 'isolated'
 
 /** What one who is admitted may do; undefined narrows nothing. */

@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import { createServer as createTcpServer, type Socket } from 'node:net'
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
+import { createSecureContext, createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { formatAddress, type Address } from './address.ts'
 import type { Rights } from './admission.ts'
 import { ClientSession, type Service } from './client-session.ts'
@@ -16,6 +17,7 @@ import { chainOf, type Signer, type Signers } from './whitelist/signers.ts'
 import { explain, type Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
 import { ALPN, chainOfPeer, peerOf, tlsOptions } from './transport.ts'
+import type { Trust } from './trust.ts'
 import { Connection, type Ending } from './wire/connection.ts'
 import { Control, CONTROL_STREAM } from './wire/control.ts'
 import { CLIENT_LIMITS, PEER_LIMITS, type WireLimits } from './wire/limits.ts'
@@ -23,7 +25,7 @@ import type { RpcMethod } from './wire/rpc.ts'
 
 export interface ServerOptions {
   readonly config: Pick<NodeConfig, 'listen' | 'tls' | 'limits'>
-  readonly credentials: Credentials
+  readonly trust: Trust
   readonly service: Service
   readonly sessions: Sessions
   readonly overlay: Overlay
@@ -46,11 +48,11 @@ export class Server implements AsyncDisposable {
   readonly #tcp
   readonly #sockets = new Set<Socket>()
   /** Those that have not finished their handshake, by the address of their other end. */
-  readonly #handshaking = new Map<string, Socket>()
+  readonly #handshaking = new Map<string, { socket: Socket; judgedBy: Credentials }>()
   #isStopping = false
 
   private constructor(options: ServerOptions) {
-    const { config, credentials, service, log } = options
+    const { config, trust, service, log } = options
     const { tls, limits } = config
     this.#options = options
     this.#limits = { ...CLIENT_LIMITS, maxBufferedBytes: limits.maxBufferedBytes }
@@ -60,7 +62,7 @@ export class Server implements AsyncDisposable {
       clock: service.clock,
     })
     this.#tls = createTlsServer({
-      ...tlsOptions(credentials),
+      ...tlsOptions(trust.credentials),
       minVersion: tls.minVersion,
       handshakeTimeout: tls.handshakeTimeoutMs,
       requestCert: true,
@@ -107,6 +109,21 @@ export class Server implements AsyncDisposable {
     return { host: this.#options.config.listen.host, port: bound.port }
   }
 
+  /**
+   * Show and demand other certificates from the next handshake on. Nobody's connection ends by it.
+   * @throws when TLS cannot use them: then nothing has changed
+   */
+  renew(credentials: Credentials): void {
+    const context = {
+      ...tlsOptions(credentials),
+      minVersion: this.#options.config.tls.minVersion,
+      // A session that was begun under an authority before must not be resumed past the new bundle.
+      ticketKeys: randomBytes(48),
+    }
+    createSecureContext(context)
+    this.#tls.setSecureContext(context)
+  }
+
   /** Take no more connections, tell everyone, and wait for what is under way up to `drainMs`. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isStopping) return
@@ -116,7 +133,7 @@ export class Server implements AsyncDisposable {
       this.#tcp.close(() => resolve())
     })
     for (const session of Array.from(sessions.all())) session.leave()
-    for (const socket of this.#handshaking.values()) socket.destroy()
+    for (const { socket } of this.#handshaking.values()) socket.destroy()
     await overlay[Symbol.asyncDispose]()
     using _deadline = service.clock.after(config.limits.drainMs, () => {
       for (const socket of this.#sockets) socket.destroy()
@@ -135,7 +152,7 @@ export class Server implements AsyncDisposable {
     }
     const end = otherEnd(socket)
     this.#sockets.add(socket)
-    this.#handshaking.set(end, socket)
+    this.#handshaking.set(end, { socket, judgedBy: this.#options.trust.credentials })
     socket.once('close', () => {
       this.#sockets.delete(socket)
       this.#handshaking.delete(end)
@@ -144,16 +161,18 @@ export class Server implements AsyncDisposable {
   }
 
   async #accept(socket: TLSSocket): Promise<void> {
-    this.#handshaking.delete(otherEnd(socket))
+    const end = otherEnd(socket)
+    const { judgedBy } = this.#handshaking.get(end) ?? {}
+    this.#handshaking.delete(end)
     // Until a session takes over, a reset must not go unheard.
     const onError = (): void => {}
     socket.on('error', onError)
-    const { log, gate, credentials, overlay, sessions } = this.#options
+    const { log, gate, trust, overlay, sessions } = this.#options
     const identity = this.#identify(socket)
     if (identity === undefined) return
     if (
       identity.trustDomain !== undefined &&
-      identity.trustDomain !== credentials.identity.trustDomain
+      identity.trustDomain !== trust.credentials.identity.trustDomain
     ) {
       log.warn(
         { subject: identity.subject, trustDomain: identity.trustDomain },
@@ -162,6 +181,7 @@ export class Server implements AsyncDisposable {
       socket.destroy()
       return
     }
+    if (judgedBy !== undefined) trust.hold(socket, identity, judgedBy)
     const dialect: Dialect = socket.alpnProtocol === ALPN ? 'fridge/1' : 'plain'
     if (identity.role === 'node') {
       const admission = sessions.admit(identity)

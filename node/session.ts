@@ -25,6 +25,8 @@ export function explain(reason: RefusalReason, { subject }: Identity): string {
       return `the grant of ${subject} is for another key`
     case 'certificate expired':
       return `the certificate of ${subject} has expired`
+    case 'not trusted':
+      return `the authority that signed the certificate of ${subject} is not trusted any more`
     case 'isolated':
       return 'the node has lost its peers and admits nobody meanwhile'
   }

@@ -18,12 +18,19 @@ export class Sessions {
   readonly #bySubject = new Map<Subject, Map<Session, Admitted>>()
   readonly #clock: Clock
   readonly #stateOf: (subject: Subject) => SubjectState
+  readonly #isTrusted: (identity: Identity) => boolean
   #size = 0
   #isIsolated = false
 
-  constructor(clock: Clock, stateOf: (subject: Subject) => SubjectState) {
+  /** @param isTrusted whether an authority that is trusted now vouches for somebody */
+  constructor(
+    clock: Clock,
+    stateOf: (subject: Subject) => SubjectState,
+    isTrusted: (identity: Identity) => boolean = () => true,
+  ) {
     this.#clock = clock
     this.#stateOf = stateOf
+    this.#isTrusted = isTrusted
   }
 
   /** How many sessions are live. */
@@ -40,6 +47,7 @@ export class Sessions {
   admit(identity: Identity): Admission {
     if (this.#isIsolated && identity.role === 'client')
       return { admitted: false, reason: 'isolated' }
+    if (!this.#isTrusted(identity)) return { admitted: false, reason: 'not trusted' }
     return admit(identity, this.#stateOf(identity.subject), this.#clock.now())
   }
 

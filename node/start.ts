@@ -1,11 +1,11 @@
-import { createPrivateKey, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { formatAddress, type Address } from './address.ts'
 import { systemClock, type Clock, type Random } from './clock.ts'
 import type { NodeConfig } from './config.ts'
-import { parseCertificates } from './certificate-chain.ts'
+import { CredentialWatch, type Reload } from './credential-watch.ts'
 import { loadCredentials } from './credentials.ts'
-import { errorMessage, FridgeError } from './errors.ts'
+import { errorMessage } from './errors.ts'
 import { FanOut } from './fan-out.ts'
 import { awaitFirstSync } from './first-sync.ts'
 import type { Confirmation } from './gossip/member.ts'
@@ -16,15 +16,17 @@ import { nodeOf, roleOf, sourceOf, type Name, type Subject } from './names.ts'
 import { Isolation } from './isolation.ts'
 import { operatorMethods } from './operator-service.ts'
 import { startFeeds } from './sensors/feed.ts'
+import { OwnSigner, renewNode } from './renewal.ts'
 import { openSensors } from './sensors/registry.ts'
 import type { SimulatedFridge } from './sensors/simulated.ts'
 import { Server } from './server.ts'
 import { Sessions } from './sessions.ts'
 import { dialNode } from './transport.ts'
+import { Trust } from './trust.ts'
 import { VERSION } from './version.ts'
 import { ChangeLog } from './whitelist/log.ts'
 import { Replica, type Applied } from './whitelist/replica.ts'
-import { chainOf, Signers } from './whitelist/signers.ts'
+import { Signers } from './whitelist/signers.ts'
 import { openSqliteStore } from './whitelist/sqlite-store.ts'
 
 export interface StartOptions {
@@ -40,6 +42,10 @@ export interface RunningNode extends AsyncDisposable {
   readonly address: Address
   /** The simulated fridge, where it has one. */
   readonly fridge: SimulatedFridge | undefined
+  /** The last moment of the certificate that it shows now, in milliseconds since 1970. */
+  readonly certificateEndsAt: number
+  /** Take up new keys, certificates and bundles now. It also happens by itself when files change. */
+  reload(): Promise<Reload>
 }
 
 /** The database of a node, in its data folder. */
@@ -71,16 +77,13 @@ export async function startNode(
   const history = stack.use(ChangeLog.open(database))
   // A new source each run: no restored backup and no lost disk can lead to a place given twice.
   const source = sourceOf(name, randomBytes(8).toString('hex'))
+  const trust = new Trust(credentials)
   const signers = new Signers({
     store,
     trustDomain: credentials.identity.trustDomain,
-    authorities: () => parseCertificates(credentials.ca, credentials.files.caFile),
+    authorities: () => trust.signing,
   })
-  const signer = signers.learn(
-    chainOf(parseCertificates(credentials.certificate, credentials.files.certificateFile)),
-  )
-  if (typeof signer === 'string') throw new FridgeError('ERR_CERTIFICATE', signer)
-  const self = { signer, key: createPrivateKey(credentials.key) }
+  const self = new OwnSigner(credentials, signers)
   const replica = new Replica({
     source,
     store,
@@ -105,14 +108,19 @@ export async function startNode(
   const opened = stack.use(openSensors(config, { clock, random, log }))
   const feeds = stack.use(startFeeds(opened.sensors, { clock, random, log }))
   const fanOut = stack.use(new FanOut(feeds))
-  const sessions = new Sessions(clock, subject => replica.whitelist.state(subject))
+  const sessions = new Sessions(
+    clock,
+    subject => replica.whitelist.state(subject),
+    peer => trust.vouchesFor(peer),
+  )
   const gate = Promise.withResolvers<void>()
 
   const members = stack.use(
     new Members({
       clock,
       signers,
-      ...self,
+      signer: self.signer,
+      key: self.key,
       self: {
         name,
         source,
@@ -133,7 +141,12 @@ export async function startNode(
       self: name,
       documents: { whitelist: replica, members },
       seeds: config.peers.map(formatAddress),
-      dial: async (address, signal) => dialNode(address, credentials, signal),
+      dial: async (address, signal) => {
+        const judgedBy = trust.credentials
+        const dialed = await dialNode(address, judgedBy, signal)
+        trust.hold(dialed.socket, dialed.peer, judgedBy)
+        return dialed
+      },
       admits: peer => sessions.admit(peer).admitted && !replica.whitelist.hasEquivocated(peer.name),
       onSynced: () => isolation?.look(),
       times: config.gossip,
@@ -165,7 +178,7 @@ export async function startNode(
   stack.defer(countClients(sessions, members, clock))
   const server = await Server.listen({
     config,
-    credentials,
+    trust,
     sessions,
     overlay,
     signers,
@@ -192,6 +205,16 @@ export async function startNode(
       }),
   })
   stack.use(server)
+  const watch = new CredentialWatch({
+    credentials,
+    load: async () =>
+      loadCredentials({ dir: config.certs, role: 'node', name }, { now: clock.now() }),
+    apply: next =>
+      renewNode(next, { trust, self, signers, server, members, sessions, overlay, log }),
+    clock,
+    log,
+  })
+  stack.use(watch)
   if (config.advertise.length === 0) members.advertise([formatAddress(server.address)])
 
   if (config.peers.length > 0) {
@@ -209,6 +232,10 @@ export async function startNode(
     name,
     address: server.address,
     fridge: opened.fridge,
+    reload: async () => watch.reload(),
+    get certificateEndsAt() {
+      return trust.credentials.identity.notAfter
+    },
     [Symbol.asyncDispose]: async () => running.disposeAsync(),
   }
 }

@@ -57,7 +57,7 @@ export async function dialNode(
   credentials: Credentials,
   signal: AbortSignal,
   options: ConnectionOptions = {},
-): Promise<Dialed> {
+): Promise<Dialed & { readonly socket: TLSSocket }> {
   const target = readAddress(address)
   if (target === undefined) throw new FridgeError('ERR_UNREACHABLE', `${address} is no address`)
   const socket = connect({

@@ -25,6 +25,10 @@ export interface Member {
   readonly links: readonly Source[]
   /** How many changes it holds. Equal numbers, once gossip has settled, are equal lists. */
   readonly changes: number
+  /** From when on its certificate should be renewed, in milliseconds since 1970. */
+  readonly certificateRenewFrom: number
+  /** The last moment of its certificate, in milliseconds since 1970. */
+  readonly certificateEndsAt: number
   /** How many client connections it serves. */
   readonly clients: number
   /** How far it has come with the sources of which it lately applied changes. */
@@ -60,7 +64,10 @@ export function parseMember(value: unknown): Member | string {
     string,
     unknown
   >
-  const { applied, confirmations } = value as Record<string, unknown>
+  const { applied, confirmations, certificateRenewFrom, certificateEndsAt } = value as Record<
+    string,
+    unknown
+  >
   if (!isName(name) || !isSource(source) || nodeOf(source) !== name)
     return 'a member has no valid name'
   if (!isListOf(addresses, MEMBER_LIMITS.maxAddresses, isAddress))
@@ -70,12 +77,15 @@ export function parseMember(value: unknown): Member | string {
   }
   if (!isCount(startedAt) || !isCount(changes) || !isCount(clients))
     return 'a member has bad numbers'
+  if (!isCount(certificateRenewFrom) || !isCount(certificateEndsAt)) {
+    return 'a member has bad dates'
+  }
   if (!isListOf(links, MEMBER_LIMITS.maxLinks, isSource)) return 'a member has bad links'
   if (!isListOf(confirmations, MEMBER_LIMITS.maxConfirmations, isConfirmation)) {
     return 'a member has bad confirmations'
   }
   if (!isApplied(applied)) return 'a member has bad sources'
-  const counts = { startedAt, changes, clients }
+  const counts = { startedAt, changes, clients, certificateRenewFrom, certificateEndsAt }
   return { name, source, addresses, version, links, applied, confirmations, ...counts }
 }
 

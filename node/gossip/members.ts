@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import { renewFrom } from '../certificate-lifetime.ts'
 import type { Clock } from '../clock.ts'
 import { nodeOf, type Name, type Source } from '../names.ts'
 import { signText, verifyText, isSignature } from '../whitelist/signature.ts'
@@ -11,8 +12,8 @@ import { MEMBER_LIMITS, parseMember, type Confirmation, type Member } from './me
 export type MemberState = Pick<Member, 'links' | 'clients'>
 
 export interface MembersOptions {
-  /** What this node says of itself at first. */
-  readonly self: Member
+  /** What this node says of itself at first; when its certificate ends follows from `signer`. */
+  readonly self: Omit<Member, 'certificateRenewFrom' | 'certificateEndsAt'>
   readonly signers: Signers
   /** This node's own certificate and private key. */
   readonly signer: Signer
@@ -51,8 +52,8 @@ interface Entry {
  */
 export class Members extends SignedDocument {
   readonly #members = new Map<Source, Entry>()
-  readonly #signer: Signer
-  readonly #key: KeyObject
+  #signer: Signer
+  #key: KeyObject
   readonly #clock: Clock
   readonly #gatherMs: number
   readonly #listeners = new Set<(member: Member) => void>()
@@ -69,7 +70,7 @@ export class Members extends SignedDocument {
     this.#key = key
     this.#clock = clock
     this.#gatherMs = gatherMs
-    this.#self = self
+    this.#self = { ...self, ...periodOf(signer) }
     this.#announce()
   }
 
@@ -93,6 +94,14 @@ export class Members extends SignedDocument {
   /** Say where this node can be reached, once it is known. */
   advertise(addresses: readonly string[]): void {
     this.#self = { ...this.#self, addresses }
+    this.#gather()
+  }
+
+  /** Sign with another key and certificate from now on. */
+  renew({ signer, key }: Pick<MembersOptions, 'signer' | 'key'>): void {
+    this.#signer = signer
+    this.#key = key
+    this.#self = { ...this.#self, ...periodOf(signer) }
     this.#gather()
   }
 
@@ -257,6 +266,12 @@ export class Members extends SignedDocument {
       delete this.sources[source]
     }
   }
+}
+
+function periodOf({
+  identity,
+}: Signer): Pick<Member, 'certificateRenewFrom' | 'certificateEndsAt'> {
+  return { certificateRenewFrom: renewFrom(identity), certificateEndsAt: identity.notAfter }
 }
 
 function signedText(sequence: number, member: string): string {

@@ -85,11 +85,11 @@ export class Overlay implements AsyncDisposable {
     return isTogether ? 0 : this.#options.clock.monotonic() - this.#lastContactAt
   }
 
-  /** Cut the links to nodes that are not admitted any more. @returns how many */
-  review(): number {
-    const revoked = [...this.#links].filter(({ peer }) => !this.#options.admits(peer))
-    for (const link of revoked) link.close('revoked', `${link.peer.subject} has been removed`)
-    return revoked.length
+  /** Cut the links to nodes that are not admitted any more, and say why. @returns how many */
+  review(reason = 'revoked', why = 'has been removed'): number {
+    const refused = [...this.#links].filter(({ peer }) => !this.#options.admits(peer))
+    for (const link of refused) link.close(reason, `${link.peer.subject} ${why}`)
+    return refused.length
   }
 
   /** Take a connection that another node made. */
