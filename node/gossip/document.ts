@@ -64,6 +64,11 @@ export abstract class GossipDocument extends Scuttlebutt {
   /** Why the value, sequence or signature of an update has no valid shape; undefined if it has. */
   protected abstract problemOf(update: Update): string | undefined
 
+  /** Whether an update is of no interest, whatever it carries. */
+  protected isKnown(_update: Update): boolean {
+    return false
+  }
+
   /** Take an update from a peer, new or not. What it does with a bad one is `from.refuse`. */
   protected abstract take(update: Update, from: DocumentStream): void
 
@@ -185,9 +190,11 @@ export abstract class GossipDocument extends Scuttlebutt {
           const update = asUpdate(frame)
           if (update === undefined) return refuse('an update is malformed')
           if (!digested) return refuse('an update came before the digest')
+          peerHas(update[2], update[1])
+          // Most of what many links bring is known: that costs no second look.
+          if (this.isKnown(update)) return undefined
           const problem = this.problemOf(update)
           if (problem !== undefined) return refuse(problem)
-          peerHas(update[2], update[1])
           return hand(update)
         }
         const taken =

@@ -157,7 +157,7 @@ export class Link {
     const refuse = (reason: string): void => this.#connection.refuse(new Refusal('gossip', reason))
     const attached = document.attach(
       {
-        send: frame => stream.write(`${JSON.stringify(frame)}\n`),
+        send: frame => stream.writeEncoded(encodeFrame(frame)),
         drained: async () => this.#connection.drained(),
         refuse,
         onSynced: () => void this.#settle(document),
@@ -219,4 +219,16 @@ export class Link {
         return { reason: 'closed', text: 'closed here', hostile: false }
     }
   }
+}
+
+/** The same update goes to many peers: it is encoded once. */
+const encoded = new WeakMap<object, string>()
+
+/** A frame as the text of a sub-stream, encoded as JSON once more. */
+function encodeFrame(frame: unknown): string {
+  const known = Array.isArray(frame) ? encoded.get(frame) : undefined
+  if (known !== undefined) return known
+  const json = JSON.stringify(`${JSON.stringify(frame)}\n`)
+  if (Array.isArray(frame)) encoded.set(frame, json)
+  return json
 }

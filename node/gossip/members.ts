@@ -56,7 +56,7 @@ export class Members extends SignedDocument {
   #key: KeyObject
   readonly #clock: Clock
   readonly #gatherMs: number
-  readonly #listeners = new Set<(member: Member) => void>()
+  readonly #listeners = new Set<(member: Member, before: Member | undefined) => void>()
   #self: Member
   #confirmed: { confirmation: Confirmation; at: number }[] = []
   #gathering: Disposable | undefined
@@ -79,8 +79,8 @@ export class Members extends SignedDocument {
     return this.#self
   }
 
-  /** Hear of each new or changed entry, this node's own included. */
-  subscribe(listener: (member: Member) => void): Disposable {
+  /** Hear of each new or changed entry, and what it was before; this node's own included. */
+  subscribe(listener: (member: Member, before: Member | undefined) => void): Disposable {
     this.#listeners.add(listener)
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
   }
@@ -192,16 +192,21 @@ export class Members extends SignedDocument {
     return [(value as MemberValue).certificate]
   }
 
+  protected override isKnown([, sequence, source]: Update): boolean {
+    return sequence <= (this.sources[source] ?? 0)
+  }
+
   protected override take(update: Update, from: DocumentStream): void {
     const [, sequence, source] = update
     if (source === this.id) {
-      if (sequence > (this.sources[source] ?? 0)) from.refuse('a member claims to be this node')
+      from.refuse('a member claims to be this node')
       return
     }
-    if (sequence <= (this.sources[source] ?? 0)) return
+    if (!this.startCheck(update)) return
     this.#pending += 1
     const taken = this.#open(update).then(opened => {
       this.#pending -= 1
+      this.endCheck(update)
       if (typeof opened === 'string') return from.refuse(opened)
       if (sequence <= (this.sources[source] ?? 0)) return
       this.#keep({ member: opened, update })
@@ -251,9 +256,10 @@ export class Members extends SignedDocument {
 
   #keep(entry: Entry): void {
     const { member } = entry
+    const before = this.get(member.source)
     this.#members.set(member.source, entry)
     if (this.#members.size > MAX_MEMBERS) this.#forgetDead()
-    for (const listener of this.#listeners) listener(member)
+    for (const listener of this.#listeners) listener(member, before)
   }
 
   /** Forget the runs that a later run of the same node has replaced, and then the rest of the dead. */

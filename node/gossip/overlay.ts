@@ -46,6 +46,9 @@ interface Known {
   isSelf: boolean
 }
 
+/** How long the overlay is left alone when nothing happens, in milliseconds. */
+const IDLE_PLAN_MS = 5_000
+
 /** Which nodes this one is linked to, and the work of keeping it so. */
 export class Overlay implements AsyncDisposable {
   readonly #options: OverlayOptions
@@ -55,16 +58,18 @@ export class Overlay implements AsyncDisposable {
   readonly #subscription: Disposable
   readonly #synced = Promise.withResolvers<void>()
   #lastContactAt: number
+  #planAt = 0
   #timer: Disposable | undefined
 
   constructor(options: OverlayOptions) {
     this.#options = options
     this.#lastContactAt = options.clock.monotonic()
     for (const seed of options.seeds) this.#learn(seed)
-    this.#subscription = options.documents.members.subscribe(member => {
-      if (member.name !== options.self)
-        for (const address of member.addresses) this.#learn(address, member.name)
-      this.#planSoon()
+    this.#subscription = options.documents.members.subscribe((member, before) => {
+      if (member.name === options.self) return
+      for (const address of member.addresses) this.#learn(address, member.name)
+      const isMoved = before === undefined || before.links.length !== member.links.length
+      if (isMoved) this.#planSoon()
     })
     this.#plan()
   }
@@ -119,9 +124,14 @@ export class Overlay implements AsyncDisposable {
     this.#planIn(this.#options.times.redialMinMs / 4)
   }
 
+  /** Plan after `ms`, or sooner if that is due already. */
   #planIn(ms: number): void {
-    if (this.#stop.signal.aborted) return
-    this.#timer ??= this.#options.clock.after(ms, () => {
+    const { clock } = this.#options
+    const dueAt = clock.monotonic() + ms
+    if (this.#stop.signal.aborted || (this.#timer !== undefined && this.#planAt <= dueAt)) return
+    this.#timer?.[Symbol.dispose]()
+    this.#planAt = dueAt
+    this.#timer = clock.after(ms, () => {
       this.#timer = undefined
       this.#plan()
     })
@@ -133,6 +143,7 @@ export class Overlay implements AsyncDisposable {
     const live = new Set(Array.from(documents.members.live().values(), member => member.name))
     const now = clock.monotonic()
     const candidates: Candidate[] = []
+    let nextAt = Infinity
     let dialing = 0
     let probing = false
     for (const [address, { owner, notBefore, dialing: isDialing, isSelf }] of this.#known) {
@@ -142,15 +153,36 @@ export class Overlay implements AsyncDisposable {
         probing ||= !isLive
         continue
       }
-      if (isSelf || owner === self || notBefore > now) continue
+      if (isSelf || owner === self) continue
       if (owner !== undefined && linked.has(owner)) continue
+      if (notBefore > now) {
+        nextAt = Math.min(nextAt, notBefore)
+        continue
+      }
       candidates.push({ address, owner, live: isLive })
     }
     const nodes = new Set([...this.#owners(), ...live, self]).size
     const missing = linksWanted(nodes) - linked.size - dialing
     for (const { address } of chooseDials(candidates, missing, probing, random))
       void this.#dial(address)
-    this.#planIn(times.redialMinMs)
+    this.#shed(nodes)
+    this.#planIn(Math.min(Math.max(nextAt - now, times.redialMinMs), IDLE_PLAN_MS))
+  }
+
+  /**
+   * Let go of a link where there are too many: one whose other end has enough without it. A
+   * newcomer that knows nobody else is never turned away.
+   */
+  #shed(nodes: number): void {
+    const links = this.links()
+    if (links.length <= linksAccepted(nodes)) return
+    const { members } = this.#options.documents
+    const dispensable = links.filter(({ source, synced }) => {
+      const count = source === undefined ? 0 : (members.get(source)?.links.length ?? 0)
+      return synced && count > linksWanted(nodes)
+    })
+    const index = Math.floor(this.#options.random() * dispensable.length)
+    dispensable[index]?.close('busy', 'it has links enough')
   }
 
   #owners(): Set<string> {
@@ -180,6 +212,7 @@ export class Overlay implements AsyncDisposable {
       this.#backOff(address)
     } finally {
       known.dialing = false
+      this.#planSoon()
     }
   }
 
@@ -233,10 +266,6 @@ export class Overlay implements AsyncDisposable {
       else if (this.#isPreferred(link) && !this.#isPreferred(other)) {
         other.close('duplicate', 'the two nodes have another link')
       } else return { reason: 'duplicate', text: 'the two nodes have another link' }
-    } else if (address === undefined) {
-      const nodes = documents.members.live().size
-      if (this.links().length > linksAccepted(nodes))
-        return { reason: 'busy', text: 'it has links enough' }
     }
     if (address !== undefined) this.#learn(address).failures = 0
     log.info({ peer: link.peer.name, address, dialed: link.dialed }, 'linked')

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Source } from '../names.ts'
 import type { Signers } from '../whitelist/signers.ts'
 import { GossipDocument, type DocumentStream, type Update } from './document.ts'
@@ -8,6 +9,7 @@ import { GossipDocument, type DocumentStream, type Update } from './document.ts'
  */
 export abstract class SignedDocument extends GossipDocument {
   protected readonly signers: Signers
+  readonly #checking = new Map<string, Update>()
 
   constructor(id: Source, signers: Signers) {
     super(id)
@@ -19,6 +21,24 @@ export abstract class SignedDocument extends GossipDocument {
 
   /** Resolves when all that has come in is taken in or refused. */
   abstract settled(): Promise<void>
+
+  /**
+   * Check an update once, however many links bring it while it is being checked.
+   * @returns false when the very same update is being checked already
+   */
+  protected startCheck(update: Update): boolean {
+    const key = placeKey(update)
+    const other = this.#checking.get(key)
+    // Only the very same: a forgery that comes first must not keep the genuine one out.
+    if (other !== undefined && isDeepStrictEqual(other, update)) return false
+    if (other === undefined) this.#checking.set(key, update)
+    return true
+  }
+
+  protected endCheck(update: Update): void {
+    const key = placeKey(update)
+    if (this.#checking.get(key) === update) this.#checking.delete(key)
+  }
 
   /** Whose signatures an update carries, by the fingerprints of their certificates. */
   protected abstract signersOf(update: Update): readonly string[]
@@ -39,4 +59,8 @@ export abstract class SignedDocument extends GossipDocument {
     const signer = this.signers.learn(frame.certificate)
     return typeof signer === 'string' ? { refused: signer } : {}
   }
+}
+
+function placeKey([, sequence, source]: Update): string {
+  return `${source} ${sequence}`
 }
