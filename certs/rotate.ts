@@ -56,7 +56,7 @@ export async function beginRotation(dir: string, options: BeginOptions): Promise
     )
   }
   const domain = trustDomain ?? options.trustDomain ?? DEFAULT_TRUST_DOMAIN
-  const generation = bundle.length + (await readFormer(dir)).length + 1
+  const generation = bundle.length + (await formerAuthorities(dir)).length + 1
   const pair = await createAuthority({
     trustDomain: domain,
     // OpenSSL finds issuers by their names first, so each has its own.
@@ -100,7 +100,7 @@ export async function finishRotation(dir: string, { force = false } = {}): Promi
       },
     )
   }
-  const former = await readFormer(dir)
+  const former = await formerAuthorities(dir)
   const retired = others.filter(other => !former.some(one => one.raw.equals(other.raw)))
   // First what old changes are checked with: never is an authority in neither file.
   await writePublicFile(files.formerFile, textOf([...former, ...retired]))
@@ -126,7 +126,7 @@ export async function holdersIn(dir: string): Promise<Holder[]> {
 /** Every authority that a folder knows: those that are trusted, then the former ones. */
 export async function knownAuthorities(dir: string): Promise<X509Certificate[]> {
   const { bundle } = await readBundle(dir)
-  return [...bundle, ...(await readFormer(dir))]
+  return [...bundle, ...(await formerAuthorities(dir))]
 }
 
 async function readBundle(dir: string): Promise<
@@ -143,7 +143,8 @@ async function readBundle(dir: string): Promise<
   return { signing, others, bundle, trustDomain }
 }
 
-async function readFormer(dir: string): Promise<X509Certificate[]> {
+/** The authorities of a folder that are trusted no more: old changes are still checked with them. */
+export async function formerAuthorities(dir: string): Promise<X509Certificate[]> {
   const { formerFile } = authorityFiles(dir)
   try {
     return parseCertificates(await readFile(formerFile, 'utf8'), formerFile)

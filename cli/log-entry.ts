@@ -1,6 +1,4 @@
-import type { X509Certificate } from 'node:crypto'
-import { parseCertificates } from '../node/certificate-chain.ts'
-import type { Credentials } from '../node/credentials.ts'
+import { signingAuthorities, type Credentials } from '../node/credentials.ts'
 import { FridgeError } from '../node/errors.ts'
 import type { LogEntry, LogPage } from '../node/operator-log.ts'
 import {
@@ -37,12 +35,12 @@ export class LogChecker {
   /** Why a certificate was not taken, by the fingerprint that the node gave it. */
   readonly #refused = new Map<string, string>()
 
-  constructor({ ca, files, identity }: Pick<Credentials, 'ca' | 'files' | 'identity'>) {
-    const authorities: readonly X509Certificate[] = parseCertificates(ca, files.caFile)
+  constructor(credentials: Pick<Credentials, 'ca' | 'former' | 'files' | 'identity'>) {
+    const authorities = signingAuthorities(credentials)
     this.#signers = new Signers({
       store: { certificates: () => [], keepCertificate: () => {} },
       authorities: () => authorities,
-      trustDomain: identity.trustDomain,
+      trustDomain: credentials.identity.trustDomain,
     })
   }
 

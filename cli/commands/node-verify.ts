@@ -2,6 +2,7 @@ import type { X509Certificate } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { trustDomainOf } from '../../certs/authority.ts'
+import { formerAuthorities } from '../../certs/rotate.ts'
 import { parseCertificates } from '../../node/certificate-chain.ts'
 import { authorityFiles, credentialFiles, shellWord } from '../../node/credential-files.ts'
 import { errorCode, errorMessage, FridgeError } from '../../node/errors.ts'
@@ -78,8 +79,9 @@ async function authoritiesIn(
       fix: `name the certificate folder with --certs DIR; it needs only ${shellWord(certificateFile)}`,
     })
   }
-  const authorities = parseCertificates(pem, certificateFile)
-  for (const authority of authorities) {
+  const trusted = parseCertificates(pem, certificateFile)
+  const authorities = [...trusted, ...(await formerAuthorities(dir))]
+  for (const authority of trusted) {
     const trustDomain = trustDomainOf(authority)
     if (trustDomain !== undefined) return { authorities, trustDomain }
   }
