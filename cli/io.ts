@@ -24,6 +24,8 @@ export interface CommandIo {
   readonly cwd: string
   /** Aborts at the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal
+  /** Be called when files may have changed and are to be read again: at SIGHUP. */
+  readonly onReload: (listener: () => void) => Disposable
   readonly clock: Clock
   /** The command line, without arguments, that runs this program again. */
   readonly self: readonly [string, ...string[]]

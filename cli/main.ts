@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import process from 'node:process'
+import { isatty } from 'node:tty'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '../node/clock.ts'
 import type { CommandIo } from './io.ts'
@@ -17,17 +18,26 @@ const onSignal = (): void => {
 }
 process.on('SIGINT', onSignal)
 process.on('SIGTERM', onSignal)
-// A terminal that is closed: what was started must not outlive it.
-process.on('SIGHUP', onSignal)
+
+const onReload = new Set<() => void>()
+const hadTerminal = isatty(0)
+process.on('SIGHUP', () => {
+  // A terminal that is closed: what was started must not outlive it. Nobody else asks to stop so.
+  if (onReload.size === 0 || (hadTerminal && !isatty(0))) return onSignal()
+  for (const listener of onReload) listener()
+})
+
+/** What writing to a reader that went away fails with, and to a terminal that was closed. */
+const GONE = new Set<string | undefined>(['EPIPE', 'EIO'])
 
 // A reader that goes away (`| head`) is no failure of ours, but there is nothing more to do.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
+  if (!GONE.has(error.code)) throw error
   stop.abort()
 })
 // A node serves on when nobody reads its log any more.
 process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
+  if (!GONE.has(error.code)) throw error
 })
 
 const io: CommandIo = {
@@ -37,6 +47,10 @@ const io: CommandIo = {
   env: process.env,
   cwd: process.cwd(),
   signal: stop.signal,
+  onReload: listener => {
+    onReload.add(listener)
+    return { [Symbol.dispose]: () => onReload.delete(listener) }
+  },
   clock: systemClock,
   self: [process.execPath, ...process.execArgv, fileURLToPath(import.meta.url)],
 }

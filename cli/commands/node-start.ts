@@ -16,7 +16,7 @@ export interface NodeStartOptions {
 }
 
 /**
- * Serve until the signal aborts. Says on the first line of stdout, once it serves,
+ * Serve until the signal aborts, and read the certificates again at each reload. Says on the first line of stdout, once it serves,
  * `fridge node NAME ready on HOST:PORT`; logs go to stderr.
  */
 export async function runNodeStart(options: NodeStartOptions, io: CommandIo): Promise<ExitStatus> {
@@ -27,6 +27,7 @@ export async function runNodeStart(options: NodeStartOptions, io: CommandIo): Pr
     { write: line => io.err(line.trimEnd()) },
   )
   await using node = await startNode(config, { log, clock: io.clock })
+  using _reload = io.onReload(() => void node.reload())
   io.out(`fridge node ${node.name} ready on ${formatAddress(node.address)}`)
   if (!io.signal.aborted) {
     await new Promise(resolve => {

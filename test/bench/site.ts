@@ -17,6 +17,7 @@ export const BENCH_IO: CommandIo = {
   cwd: ROOT,
   signal: new AbortController().signal,
   clock: systemClock,
+  onReload: () => ({ [Symbol.dispose]: () => {} }),
   self: [process.execPath, join(ROOT, 'cli/main.ts')],
 }
 

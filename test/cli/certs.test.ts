@@ -31,6 +31,7 @@ function record(cwd: string, env: CommandIo['env'] = {}): Recorded {
     cwd,
     signal: new AbortController().signal,
     clock: systemClock,
+    onReload: () => ({ [Symbol.dispose]: () => {} }),
     self: ['fridge'],
   }
   return { io, out, err }

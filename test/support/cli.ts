@@ -55,6 +55,7 @@ export interface IoOptions {
   readonly env?: CommandIo['env']
   readonly clock?: Clock
   readonly signal?: AbortSignal
+  readonly onReload?: CommandIo['onReload']
   readonly isTerminal?: boolean
 }
 
@@ -69,6 +70,7 @@ export function recordIo(options: IoOptions = {}): RecordedIo {
     env: options.env ?? {},
     cwd: options.cwd ?? '/nonexistent',
     signal: options.signal ?? new AbortController().signal,
+    onReload: options.onReload ?? (() => ({ [Symbol.dispose]: () => {} })),
     clock: options.clock ?? systemClock,
     self: [process.execPath, MAIN],
   }
