@@ -60,6 +60,10 @@ export interface NodeReport {
   readonly links: readonly Name[]
   readonly changes: number
   readonly clients: number
+  /** From when on its certificate should be renewed, in milliseconds since 1970. */
+  readonly certificateRenewFrom: number
+  /** The last moment of its certificate, in milliseconds since 1970. */
+  readonly certificateEndsAt: number
 }
 
 /** What `status` shows: the cluster as one node sees it. */
@@ -225,6 +229,8 @@ function status({ replica, members, aloneMs, isIsolated }: OperatorServiceOption
     links: member.links.map(nodeOf).sort(),
     changes: member.changes,
     clients: member.clients,
+    certificateRenewFrom: member.certificateRenewFrom,
+    certificateEndsAt: member.certificateEndsAt,
   })
   return {
     node: members.self.name,

@@ -1,11 +1,13 @@
 import type { Command } from 'commander'
-import type { StatusReport } from '../../node/operator-service.ts'
+import type { NodeReport, StatusReport } from '../../node/operator-service.ts'
 import type { CommandContext } from '../command.ts'
 import { formatDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { count, formatTable } from '../table.ts'
 import { addTargetOptions, type TargetOptions } from '../target.ts'
 import { connectOperator } from '../operator.ts'
+
+const DAY_MS = 86_400_000
 
 /** Add `fridge status` to the program. */
 export function registerStatus(program: Command, { io, action }: CommandContext): void {
@@ -42,7 +44,23 @@ function print(
     one.changes === changes ? String(one.changes) : `${one.changes} of ${changes}`,
     one.links.join(' '),
     one.version,
+    certificateCell(one, io.clock.now()),
   ])
-  const head = ['NODE', 'STATE', 'ADDRESS', 'CLIENTS', 'CHANGES', 'LINKS', 'VERSION']
+  const head = ['NODE', 'STATE', 'ADDRESS', 'CLIENTS', 'CHANGES', 'LINKS', 'VERSION', 'CERTIFICATE']
   for (const line of formatTable([head, ...rows])) io.out(line)
+}
+
+/** When a node's certificate ends, with a mark from when on it should be renewed. */
+function certificateCell(
+  { certificateEndsAt, certificateRenewFrom }: NodeReport,
+  now: number,
+): string {
+  if (now > certificateEndsAt) return '! expired'
+  const left = `in ${formatLifetime(certificateEndsAt - now)}`
+  return now < certificateRenewFrom ? left : `! ${left}`
+}
+
+/** Days matter to whoever renews certificates, hours only on the last. */
+function formatLifetime(ms: number): string {
+  return ms < DAY_MS ? formatDuration(ms) : `${Math.floor(ms / DAY_MS)} d`
 }
