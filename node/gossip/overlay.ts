@@ -49,6 +49,12 @@ interface Known {
 /** How long the overlay is left alone when nothing happens, in milliseconds. */
 const IDLE_PLAN_MS = 5_000
 
+/**
+ * An address at which this node meets itself is dialed again now and then: where one name stands
+ * for all nodes, as in container networks, the next answer is another node.
+ */
+const SELDOM = { failures: 30 }
+
 /** Which nodes this one is linked to, and the work of keeping it so. */
 export class Overlay implements AsyncDisposable {
   readonly #options: OverlayOptions
@@ -146,14 +152,13 @@ export class Overlay implements AsyncDisposable {
     let nextAt = Infinity
     let dialing = 0
     let probing = false
-    for (const [address, { owner, notBefore, dialing: isDialing, isSelf }] of this.#known) {
+    for (const [address, { owner, notBefore, dialing: isDialing }] of this.#known) {
       const isLive = owner !== undefined && live.has(owner)
       if (isDialing) {
         dialing += 1
         probing ||= !isLive
         continue
       }
-      if (isSelf || owner === self) continue
       if (owner !== undefined && linked.has(owner)) continue
       if (notBefore > now) {
         nextAt = Math.min(nextAt, notBefore)
@@ -236,6 +241,8 @@ export class Overlay implements AsyncDisposable {
       clock,
       onHello: (link, source) => this.#welcome(link, source, address),
       onSynced: () => {
+        // Not before: a peer that is refused each time anew is to be dialed less and less often.
+        if (address !== undefined) this.#learn(address).failures = 0
         this.#synced.resolve()
         this.#options.onSynced?.()
       },
@@ -248,7 +255,7 @@ export class Overlay implements AsyncDisposable {
   #welcome(link: Link, source: Source, address: string | undefined): LinkRefusal | undefined {
     const { self, documents, log } = this.#options
     if (source === documents.members.id) {
-      if (address !== undefined) this.#learn(address).isSelf = true
+      if (address !== undefined) Object.assign(this.#learn(address), { isSelf: true, ...SELDOM })
       return { reason: 'self', text: 'this is the same node' }
     }
     if (nodeOf(source) === self) {
@@ -256,6 +263,7 @@ export class Overlay implements AsyncDisposable {
         { source, address },
         'another node runs under the name of this one: give each its own',
       )
+      if (address !== undefined) Object.assign(this.#learn(address), SELDOM)
       return { reason: 'name in use', text: `another node is called ${self}` }
     }
     const other = [...this.#links].find(
@@ -267,7 +275,7 @@ export class Overlay implements AsyncDisposable {
         other.close('duplicate', 'the two nodes have another link')
       } else return { reason: 'duplicate', text: 'the two nodes have another link' }
     }
-    if (address !== undefined) this.#learn(address).failures = 0
+    if (address !== undefined) this.#learn(address).isSelf = false
     log.info({ peer: link.peer.name, address, dialed: link.dialed }, 'linked')
     this.#changed()
     return undefined

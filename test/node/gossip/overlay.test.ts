@@ -1,0 +1,217 @@
+import test, { type ExecutionContext } from 'ava'
+import { GossipCluster, TIMES } from '../../support/gossip-cluster.ts'
+import { client } from '../../support/replica-changes.ts'
+import { makePeople } from '../../support/replica-people.ts'
+
+const NAMES = ['alpha', 'beta', 'gamma', 'delta', 'epsilon']
+const AMBER = client('amber')
+const people = await makePeople({ nodes: NAMES })
+
+function isIn(cluster: GossipCluster, name: string): boolean {
+  return cluster.node(name).replica.whitelist.state(AMBER).grants.length > 0
+}
+
+/** Start nodes of which all but the first know only the first, and wait until all are linked. */
+async function startMesh(t: ExecutionContext, names: readonly string[]): Promise<GossipCluster> {
+  const cluster = new GossipCluster(t, people)
+  for (const name of names) {
+    cluster.start(name, { seeds: name === names[0] ? [] : [`${names[0]}:1`] })
+  }
+  await cluster.until('all are linked to all', () => isMesh(cluster, names))
+  return cluster
+}
+
+function isMesh(cluster: GossipCluster, names: readonly string[]): boolean {
+  return names.every(name => {
+    const others = names.filter(other => other !== name).sort()
+    return cluster.node(name).linked().join() === others.join()
+  })
+}
+
+test('nodes that know one seed find each other and link to all', async t => {
+  const cluster = await startMesh(t, NAMES)
+  await cluster.until('each sees all live', () =>
+    NAMES.every(name => cluster.node(name).members.live().size === NAMES.length),
+  )
+  await cluster.node('alpha').grant(AMBER)
+  await cluster.until('all let in', () => NAMES.every(name => isIn(cluster, name)))
+  await cluster.node('epsilon').revoke(AMBER)
+  await cluster.until('none lets in', () => !NAMES.some(name => isIn(cluster, name)))
+  t.pass()
+})
+
+test('a node that is given its own address does not link to itself, and asks seldom', async t => {
+  const cluster = new GossipCluster(t, people)
+  cluster.start('alpha', { seeds: ['alpha:1'] })
+  await cluster.pass(60_000)
+  t.deepEqual(cluster.node('alpha').overlay.links(), [])
+  t.true(cluster.dials.length >= 1)
+  t.true(cluster.dials.length < 40, `it dialed itself ${cluster.dials.length} times`)
+})
+
+test('a seed that was the node itself at first is found when it becomes another', async t => {
+  const cluster = new GossipCluster(t, people)
+  // One name for all nodes, as container networks give them: the answer changes.
+  const alpha = cluster.start('alpha', { address: 'fridge:1', seeds: ['fridge:1'] })
+  await cluster.until('it has met itself', () => cluster.dials.length > 0)
+  await cluster.pass(1_000)
+  cluster.start('beta', { address: 'fridge:1' })
+  await cluster.until('it finds the other', () => alpha.linked().join() === 'beta')
+  t.pass()
+})
+
+test('two nodes that dial each other at once end with one connection, the same at both ends', async t => {
+  for (let round = 0; round < 3; round += 1) {
+    const cluster = new GossipCluster(t, people)
+    cluster.start('gamma')
+    cluster.start('beta', { seeds: ['gamma:1'] })
+    cluster.start('alpha', { seeds: ['gamma:1'] })
+    const names = ['alpha', 'beta', 'gamma']
+    await cluster.until('they are linked', () => isMesh(cluster, names))
+    await cluster.pass(10_000)
+    t.true(isMesh(cluster, names))
+    t.is(cluster.connections('alpha', 'beta'), 1)
+  }
+})
+
+test('of two connections between two nodes both ends keep the one that the lesser name dialed', async t => {
+  for (const first of ['alpha', 'beta']) {
+    const second = first === 'alpha' ? 'beta' : 'alpha'
+    const cluster = new GossipCluster(t, people)
+    cluster.start(first)
+    // Its seed is not its peer's advertised address, so that it does not know whom it dials.
+    cluster.start(second, { seeds: [`${first}:1`] })
+    await cluster.until('they are linked', () => isMesh(cluster, ['alpha', 'beta']))
+    cluster.cut('alpha', 'beta')
+    await cluster.until('they are linked again', () => isMesh(cluster, ['alpha', 'beta']))
+    await cluster.pass(TIMES.deadAfterMs)
+    t.is(cluster.connections('alpha', 'beta'), 1)
+    t.is(cluster.node('alpha').overlay.links().length, 1)
+    t.is(cluster.node('beta').overlay.links().length, 1)
+  }
+})
+
+test('a lost connection is dialed again, and what was missed is caught up', async t => {
+  const cluster = await startMesh(t, ['alpha', 'beta'])
+  t.is(cluster.cut('alpha', 'beta'), 1)
+  await cluster.node('alpha').grant(AMBER)
+  await cluster.until(
+    'it is caught up',
+    () => isIn(cluster, 'beta') && isMesh(cluster, ['alpha', 'beta']),
+  )
+  t.pass()
+})
+
+test('a peer that falls silent without a word is noticed within seconds', async t => {
+  const cluster = await startMesh(t, ['alpha', 'beta', 'gamma'])
+  cluster.partition(name => (name === 'gamma' ? 1 : 0))
+  const isNoticed = (): boolean =>
+    ['alpha', 'beta'].every(name => {
+      const { members } = cluster.node(name)
+      return members.live().size === 2 && members.unreachable().size === 1
+    })
+  await cluster.until('both know it', isNoticed, TIMES.deadAfterMs + 3 * TIMES.heartbeatMs)
+  t.deepEqual(cluster.node('gamma').linked(), [])
+  await cluster.pass(100)
+  t.true(cluster.node('gamma').overlay.alone > 0)
+  t.is(cluster.node('alpha').overlay.alone, 0)
+})
+
+test('the two sides of a healed partition join again, and the revocation wins', async t => {
+  const cluster = await startMesh(t, NAMES)
+  await cluster.node('alpha').grant(AMBER)
+  await cluster.until('all let in', () => NAMES.every(name => isIn(cluster, name)))
+  const left = new Set(['alpha', 'beta'])
+  cluster.partition(name => (left.has(name) ? 0 : 1))
+  await cluster.until('the sides are apart', () => isMesh(cluster, ['alpha', 'beta']))
+  // A revocation on one side, on the other a grant that has not seen it.
+  await cluster.node('beta').revoke(AMBER)
+  await cluster.node('delta').grant(AMBER)
+  await cluster.until('one side has the revocation', () => !isIn(cluster, 'alpha'))
+  t.true(isIn(cluster, 'epsilon'))
+  cluster.heal()
+  await cluster.until('all are linked to all', () => isMesh(cluster, NAMES))
+  await cluster.until('none lets in', () => !NAMES.some(name => isIn(cluster, name)))
+})
+
+test('a seed that is down is dialed for ever, less and less often, and linked when it is up', async t => {
+  const cluster = new GossipCluster(t, people)
+  const { log } = cluster.start('alpha', { seeds: ['beta:1'] })
+  await cluster.pass(120_000)
+  const { length } = cluster.dials
+  t.true(length >= 120_000 / TIMES.redialMaxMs)
+  t.true(length < 80, `${length} dials in two minutes`)
+  t.is(log.filter(({ level }) => level === 'warn').length, 1, 'it is said once')
+  cluster.start('beta')
+  const names = ['alpha', 'beta']
+  await cluster.until('they are linked', () => isMesh(cluster, names), 2 * TIMES.redialMaxMs)
+})
+
+test('a peer that breaks the protocol each time is dialed less and less often', async t => {
+  const cluster = new GossipCluster(t, people)
+  const { log } = cluster.start('alpha', { seeds: ['beta:1'] })
+  cluster.start('beta', { startedAt: 0.5 })
+  await cluster.pass(60_000)
+  t.true(log.some(({ fields }) => fields['reason'] === 'refused'))
+  t.true(cluster.dials.length >= 60_000 / TIMES.redialMaxMs)
+  t.true(cluster.dials.length < 30, `${cluster.dials.length} dials in a minute`)
+})
+
+test('a node that died unseen and starts again replaces its old link at once', async t => {
+  const cluster = await startMesh(t, ['alpha', 'beta'])
+  cluster.partition(name => (name === 'beta' ? 1 : 0))
+  await cluster.kill('beta')
+  cluster.heal()
+  const { source } = cluster.start('beta', { seeds: ['alpha:1'] })
+  const { overlay, members } = cluster.node('alpha')
+  await cluster.until(
+    'its new run is linked',
+    () => overlay.links().some(link => link.source === source),
+    TIMES.heartbeatMs,
+  )
+  t.is(overlay.links().length, 1)
+  await cluster.until('only the new run is live', () => members.live().has(source))
+  t.is(members.live().size, 2)
+  t.is(members.unreachable().size, 0)
+})
+
+test('a node that stops says so, and is at once no longer live', async t => {
+  const cluster = await startMesh(t, ['alpha', 'beta', 'gamma'])
+  await cluster.stop('gamma')
+  const { members, log } = cluster.node('alpha')
+  await cluster.until('it is not live', () => members.live().size === 2, 500)
+  t.true(log.some(({ fields }) => fields['reason'] === 'leaving'))
+})
+
+test('two nodes of one name do not link, and the error says what to do', async t => {
+  const cluster = new GossipCluster(t, people)
+  cluster.start('alpha')
+  const twin = cluster.start('alpha', { address: 'twin:1', seeds: ['alpha:1'] })
+  const told = (): string | undefined => twin.log.find(({ level }) => level === 'error')?.text
+  await cluster.until('it is told', () => told() !== undefined)
+  t.deepEqual(twin.linked(), [])
+  t.regex(told() ?? '', /give each its own/)
+})
+
+test('a node that has been removed is cut and not linked again', async t => {
+  const cluster = new GossipCluster(t, people)
+  const revoked = new Set<string>()
+  const alpha = cluster.start('alpha', { seeds: ['beta:1'], revoked })
+  const beta = cluster.start('beta')
+  await cluster.until('they are linked', () => isMesh(cluster, ['alpha', 'beta']))
+  revoked.add('beta')
+  t.is(alpha.overlay.review(), 1)
+  await cluster.pass(100)
+  t.deepEqual(alpha.linked(), [])
+  t.deepEqual(beta.linked(), [])
+  t.true(beta.log.some(({ fields }) => fields['reason'] === 'revoked'))
+})
+
+test('a stopped overlay leaves no timer and no connection', async t => {
+  const cluster = await startMesh(t, ['alpha', 'beta'])
+  await cluster.stop('alpha')
+  await cluster.stop('beta')
+  await cluster.pass(100)
+  t.is(cluster.clock.pending, 0)
+  t.is(cluster.connections('alpha', 'beta'), 0)
+})
