@@ -14,7 +14,8 @@ export type Subject = Brand<'Subject'>
 
 /**
  * Who numbers changes: `<node name>#<incarnation>`. The incarnation, 16 hex digits, is drawn at
- * random when a node's database is born, so that a lost disk never reuses a place.
+ * random at each start of the node, so that a lost disk never reuses a place. One of 32 hex digits
+ * is that of a stray (PROTOCOL.md, "Equivocation"): no run of a node can take its place.
  */
 export type Source = Brand<'Source'>
 
@@ -25,7 +26,8 @@ export const ROLES: readonly Role[] = ['node', 'operator', 'client']
 
 // The characters of a SPIFFE path segment (SPIFFE-ID, section 2.2).
 const NAME = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}$/
-const SOURCE = /^(?!\.{1,2}#)[A-Za-z0-9._-]{1,64}#[0-9a-f]{16}$/
+const SOURCE = /^(?!\.{1,2}#)[A-Za-z0-9._-]{1,64}#(?:[0-9a-f]{16}|[0-9a-f]{32})$/
+const RUN_DIGITS = 16
 const KEY_ID = /^[0-9a-f]{64}$/
 
 export function isRole(value: unknown): value is Role {
@@ -38,6 +40,11 @@ export function isName(value: unknown): value is Name {
 
 export function isSource(value: unknown): value is Source {
   return typeof value === 'string' && SOURCE.test(value)
+}
+
+/** Whether a source is a run of a node, not the place of a stray. */
+export function isRun(source: Source): boolean {
+  return source.length - source.indexOf('#') - 1 === RUN_DIGITS
 }
 
 export function isKeyId(value: unknown): value is KeyId {
@@ -79,7 +86,7 @@ export function nameOf(subject: Subject): Name {
   return subject.slice(subject.indexOf('/') + 1) as Name
 }
 
-/** @param incarnation 16 lower-case hex digits */
+/** @param incarnation 16 lower-case hex digits; 32 for a stray */
 export function sourceOf(node: Name, incarnation: string): Source {
   return `${node}#${incarnation}` as Source
 }

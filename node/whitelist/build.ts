@@ -1,4 +1,4 @@
-import { isStray, strayPlace, type Change, type Place, type Stray } from './change.ts'
+import { isStray, strayPlace, type Change, type Stray } from './change.ts'
 import type { ChangeStore } from './store.ts'
 import { Whitelist } from './whitelist.ts'
 
@@ -20,7 +20,7 @@ export function buildWhitelist(store: Pick<ChangeStore, 'logged'>): Whitelist {
   const rebuilt = new Whitelist()
   for (const change of late) rebuilt.withdraw(change)
   for (const stray of strays) {
-    rebuilt.noteFork(proofPlace(stray))
+    rebuilt.noteFork(stray.entry.change)
     // One that revokes an author voids what stands before it, as it does where it is in its place.
     rebuilt.withdraw({ ...stray.entry.change, ...strayPlace(stray.entry) })
   }
@@ -33,12 +33,6 @@ export function buildWhitelist(store: Pick<ChangeStore, 'logged'>): Whitelist {
 
 /** Whether one stray proves a fork at or before the place of another. */
 export function proves(proof: Stray, { entry }: Stray): boolean {
-  const { source, sequence } = proofPlace(proof)
+  const { source, sequence } = proof.entry.change
   return source === entry.change.source && sequence <= entry.change.sequence
-}
-
-/** From where on a stray shows that its source does not count. */
-export function proofPlace({ entry, against }: Stray): Place {
-  const { source, sequence } = entry.change
-  return { source, sequence: Math.min(sequence, against?.change.sequence ?? sequence) }
 }

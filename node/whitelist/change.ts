@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import {
   isKeyId,
   isName,
+  isRun,
   isSource,
   isSubject,
   nodeOf,
@@ -151,7 +152,7 @@ export function readChange(text: string): Change | string {
   if (fields['fridge'] !== VERSION) return 'a change is of an unknown version'
   const { kind, subject, source, sequence, operator, at, reason } = fields
   if (!isSubject(subject)) return 'a change has no valid subject'
-  if (!isSource(source)) return 'a change has no valid source'
+  if (!isSource(source) || !isRun(source)) return 'a change has no valid source'
   if (!isSequence(sequence)) return 'a change has no valid sequence'
   if (!isName(operator)) return 'a change has no valid operator'
   if (!isTime(at)) return 'a change has no valid time'
@@ -302,10 +303,17 @@ export function placeOf(one: Entry | Stray): Place {
   return isStray(one) ? strayPlace(one.entry) : one.change
 }
 
-/** Where a stray stands: a source that only its text decides, and sequence 1. */
-export function strayPlace({ change, text }: Entry): Place {
-  const digest = hash('sha256', `stray\n${text}`)
-  return { source: sourceOf(nodeOf(change.source), digest.slice(0, 16)), sequence: 1 }
+/**
+ * Where a stray stands: a source that only its text decides, and sequence 1. Of 128 bits, so that
+ * nobody finds two texts for one place; no run has as many, so that no entry stands there.
+ */
+export function strayPlace({ change, text }: Pick<Entry, 'change' | 'text'>): Place {
+  return { source: straySource(change.source, text), sequence: 1 }
+}
+
+/** The source at which a change of `source` stands as a stray. */
+export function straySource(source: Source, text: string): Source {
+  return sourceOf(nodeOf(source), hash('sha256', `stray\n${text}`).slice(0, 32))
 }
 
 /** Whether two entries of one source cannot stand in one chain. */

@@ -29,7 +29,7 @@ export function effectOf(
   const { source, sequence } = place
   if (!isStray && whitelist.forkOf(source) <= sequence) return 'forked'
   const moved: Change = { ...change, ...place }
-  if (whitelist.isWithdrawn(change) && whitelist.isWithdrawn(moved)) return 'void'
+  if (whitelist.isWithdrawn(change, moved)) return 'void'
   const { grants, marks } = whitelist.state(change.subject)
   if (change.kind === 'revocation') return grants.length === 0 ? 'in effect' : 'replaced'
   if (grants.some(grant => grant.source === source && grant.sequence === sequence)) {

@@ -1,5 +1,4 @@
 import { nodeOf, roleOf, subjectOf, type Source, type Subject } from '../names.ts'
-import { proofPlace } from './build.ts'
 import { isStray, strayPlace, type Change, type Grant, type Place, type Stray } from './change.ts'
 import type { LoggedChange } from './store.ts'
 import type { Whitelist } from './whitelist.ts'
@@ -20,26 +19,28 @@ export function evaluateLog(log: readonly (LoggedChange | Stray)[]): Map<Subject
   const forks = new Map<Source, number>()
   for (const one of log) {
     if (!isStray(one)) continue
-    const { source, sequence } = proofPlace(one)
+    const { source, sequence } = one.entry.change
     forks.set(source, Math.min(forks.get(source) ?? Infinity, sequence))
   }
   const withdrawals = log.flatMap(one => {
     const change = isStray(one) ? one.entry.change : one.change
     return change.kind === 'revocation' && change.upTo !== undefined ? [change] : []
   })
-  const isVoid = ({ subject, operator, source, sequence }: Change): boolean => {
+  const isVoid = ({ subject, operator, source }: Change, places: readonly Place[]): boolean => {
     if (roleOf(subject) !== 'client') return false
     const authors = [subjectOf('operator', operator), subjectOf('node', nodeOf(source))]
     return withdrawals.some(
       withdrawal =>
-        authors.includes(withdrawal.subject) && (withdrawal.upTo?.get(source) ?? 0) < sequence,
+        authors.includes(withdrawal.subject) &&
+        places.every(place => (withdrawal.upTo?.get(place.source) ?? 0) < place.sequence),
     )
   }
   const bySubject = new Map<Subject, Change[]>()
   for (const one of log) {
     const change = isStray(one) ? movedOf(one) : one.change
     const isForked = !isStray(one) && (forks.get(change.source) ?? Infinity) <= change.sequence
-    if (isForked || (isVoid(change) && (!isStray(one) || isVoid(one.entry.change)))) continue
+    const places = isStray(one) ? [change, one.entry.change] : [change]
+    if (isForked || isVoid(change, places)) continue
     const changes = bySubject.get(change.subject)
     if (changes === undefined) bySubject.set(change.subject, [change])
     else changes.push(change)

@@ -4,17 +4,18 @@ import { FridgeError } from '../errors.ts'
 import type { DocumentStream, Update } from '../gossip/document.ts'
 import { SignedDocument } from '../gossip/signed-document.ts'
 import { displaySubject, nodeOf, subjectOf, type Source } from '../names.ts'
-import { buildWhitelist, proofPlace, proves } from './build.ts'
+import { buildWhitelist } from './build.ts'
 import {
-  conflicts,
   entryHash,
   isStray,
   parseChange,
+  straySource,
   type Change,
   type ChangeRequest,
   type Entry,
   type Stray,
 } from './change.ts'
+import { mergeStrays, straysShownBy } from './equivocation.ts'
 import { headsFrame, parseHeads } from './heads.ts'
 import { seenOf } from './merge.ts'
 import { signText, verifyText } from './signature.ts'
@@ -35,6 +36,11 @@ export interface Applied {
   readonly entry: Entry
   /** When it came in, on the monotonic clock, in milliseconds. */
   readonly receivedAt: number
+}
+
+/** One that is merged and still to be made durable. */
+interface Merged extends Applied {
+  readonly takeBack: () => void
 }
 
 /** What became of a change that was to be committed. */
@@ -198,6 +204,7 @@ export class Replica extends SignedDocument {
   }
 
   protected override take(update: Update, from: DocumentStream): void {
+    if (!this.startCheck(update)) return
     this.#inbox.push({ update, from, receivedAt: this.#clock.monotonic() })
     this.#draining ??= this.#drain().finally(() => {
       this.#draining = undefined
@@ -219,19 +226,19 @@ export class Replica extends SignedDocument {
     while (this.#inbox.length > 0) {
       const batch = this.#inbox.splice(0, BATCH)
       const opened = await Promise.all(batch.map(async ({ update }) => this.#open(update)))
-      const forks = this.#takeBatch(batch, opened, refused)
-      if (forks.length > 0) this.#takeForks(forks)
+      this.#takeBatch(batch, opened, refused)
+      for (const { update } of batch) this.endCheck(update)
     }
   }
 
   /** @returns the entry if both its signatures hold, `stale` if it is held, or why its link must end */
   async #open(update: Update): Promise<Entry | Stray | string> {
     const [, sequence, source] = update
-    if (this.#whitelist.forkOf(source) <= sequence) return 'stale'
     // A duplicate over a second link is not worth two signature checks.
-    if (sequence <= this.#whitelist.heard(source) && this.#holds(update)) return 'stale'
+    if (this.#holds(update)) return 'stale'
     // Our own places are given out here alone: whoever has another one of them made it up.
-    if (source === this.id && sequence > this.#whitelist.heard(source)) {
+    const isOurs = source === this.id && this.#whitelist.forkOf(source) > sequence
+    if (isOurs && sequence > this.#whitelist.heard(source)) {
       return 'an update claims to be from this node'
     }
     return openUpdate(update, this.signers)
@@ -240,126 +247,81 @@ export class Replica extends SignedDocument {
   /** Whether this very entry is in the log: another one at its place is a fork. */
   #holds([value, sequence, source]: Update): boolean {
     const carried = value as UpdateValue | StrayValue
-    if (isStrayValue(carried)) return true
+    if (isStrayValue(carried)) return sequence <= this.#whitelist.heard(source)
+    if (this.#whitelist.forkOf(source) <= sequence) {
+      return this.#whitelist.heard(straySource(source, carried.change)) > 0
+    }
+    if (sequence > this.#whitelist.heard(source)) return false
     const [own] = this.#store.ofSource(source, sequence)
     return own?.hash === entryHash(carried.previous, carried.change)
   }
 
   /**
-   * @param refused links that have been refused already: behind a refused update is a hole
-   * @returns proofs of entries that cannot stand in one chain
+   * Take in what has been checked, in its order: what comes later may have seen what comes before.
+   * @param refused links that have been refused already: each hears of it once
    */
   #takeBatch(
     batch: readonly Waiting[],
     opened: readonly (Entry | Stray | string)[],
     refused: Set<DocumentStream>,
-  ): Stray[] {
-    const applied: Applied[] = []
-    const undo: (() => void)[] = []
-    const forks: Stray[] = []
-    batch.forEach(({ from, receivedAt }, index) => {
+  ): void {
+    const refuse = (from: DocumentStream, reason: string): void => {
+      if (!refused.has(from)) from.refuse(reason)
+      refused.add(from)
+    }
+    const merged: Merged[] = []
+    const isStored = batch.every(({ from, receivedAt }, index) => {
       const one = opened[index] ?? 'stale'
-      if (refused.has(from) || one === 'stale') return
-      if (typeof one !== 'string' && isStray(one)) {
-        if (
-          this.#whitelist.fitStray(one) === 'unproven' &&
-          !forks.some(fork => proves(fork, one))
-        ) {
-          refused.add(from)
-          from.refuse('an entry is called a stray without proof')
-        } else forks.push(one)
-        return
+      if (typeof one === 'string') {
+        if (one !== 'stale') refuse(from, one)
+        return true
       }
-      const verdict = typeof one === 'string' ? one : this.#judge(one, forks)
-      if (verdict === 'stale') return
-      if (verdict !== 'next' || typeof one === 'string') {
-        refused.add(from)
-        from.refuse(verdict)
-        return
+      if (!isStray(one) && this.#whitelist.fit(one) === 'next') {
+        merged.push({ entry: one, receivedAt, takeBack: this.#whitelist.merge(one) })
+        return true
       }
-      undo.push(this.#whitelist.merge(one))
-      applied.push({ entry: one, receivedAt })
+      // Whether it is a fork, only the log can tell.
+      if (!this.#keep(merged)) return false
+      const strays = straysShownBy(one, { list: this.#whitelist, store: this.#store })
+      if (typeof strays !== 'string') return this.#takeStrays(strays)
+      refuse(from, strays)
+      return true
     })
-    if (applied.length === 0) return forks
+    if (isStored && this.#keep(merged)) return
+    for (const { from } of batch) refuse(from, 'this node cannot store changes')
+  }
+
+  /** Make merged entries durable and pass them on, or take them back. @returns whether that could be done */
+  #keep(merged: Merged[]): boolean {
+    const applied = merged.splice(0)
+    if (applied.length === 0) return true
     try {
       this.#store.append(applied.map(({ entry }) => entry))
     } catch (error) {
-      for (const takeBack of undo.toReversed()) takeBack()
+      for (const { takeBack } of applied.toReversed()) takeBack()
       this.#options.onStoreFailure?.(error)
-      for (const { from } of batch) {
-        refused.add(from)
-        from.refuse('this node cannot store changes')
-      }
-      return []
+      return false
     }
     this.#announce(applied)
-    return forks
+    return true
   }
 
-  /**
-   * @param forks gets what an entry proves, when it and one that is held cannot stand in one chain
-   * @returns `next`, `stale`, or why the link that an entry came over must end
-   */
-  #judge(entry: Entry, forks: Stray[]): string {
-    const { source, sequence } = entry.change
-    const fit = this.#whitelist.fit(entry)
-    switch (fit) {
-      case 'next':
-      case 'stale':
-        return fit
-      case 'gap':
-        return `a change before ${sequence} of ${source} was left out`
-      case 'fork':
-      case 'unlinked': {
-        // Not the relay's fault: the node of the source has signed both.
-        const [against] = this.#store.ofSource(source, fit === 'fork' ? sequence : sequence - 1)
-        if (against === undefined || !conflicts(entry, against)) {
-          return `change ${sequence} of ${source} does not link to the one before`
-        }
-        forks.push({ entry, against }, { entry: against, against: entry })
-        return 'stale'
-      }
-      case 'unseen':
-        return 'a change has seen others that were not sent'
-    }
-  }
-
-  /**
-   * Take in strays, and turn what is held of their sources from the fork on into strays as well,
-   * until every node holds all of them.
-   */
-  #takeForks(found: readonly Stray[]): void {
-    const taken: Stray[] = []
-    const open = [...found]
-    for (let stray = open.pop(); stray !== undefined; stray = open.pop()) {
-      const { source, sequence } = stray.entry.change
-      this.#whitelist.noteFork(proofPlace(stray))
-      if (this.#whitelist.fitStray(stray) === 'next') {
-        this.#whitelist.mergeStray(stray)
-        taken.push(stray)
-      }
-      // The branches may have parted earlier than where they were seen to differ.
-      const [before] = this.#store.ofSource(source, sequence - 1)
-      if (before?.change.sequence === sequence - 1 && conflicts(before, stray.entry)) {
-        if (this.#whitelist.forkOf(source) > before.change.sequence) {
-          open.push({ entry: before, against: stray.entry })
-        }
-      }
-      for (const entry of this.#store.ofSource(source, this.#whitelist.forkOf(source))) {
-        if (this.#whitelist.fitStray({ entry }) === 'next') open.push({ entry })
-      }
-    }
-    if (taken.length === 0) return
+  /** @returns whether they could be stored */
+  #takeStrays(found: readonly Stray[]): boolean {
+    const { taken, mustBuild } = mergeStrays(found, { list: this.#whitelist, store: this.#store })
+    if (taken.length === 0) return true
+    let isStored = true
     try {
       this.#store.append(taken)
     } catch (error) {
-      // Not on disk, not passed on: the next exchange of heads finds the fork again.
+      isStored = false
       this.#options.onStoreFailure?.(error)
-      taken.length = 0
     }
-    this.#whitelist = buildWhitelist(this.#store)
+    if (mustBuild || !isStored) this.#whitelist = buildWhitelist(this.#store)
+    if (!isStored) return false
     for (const stray of taken) this.publish(asUpdate(stray))
     this.#options.onEquivocation?.(taken)
+    return true
   }
 
   /** Nobody who is revoked makes or accepts a change. @throws FridgeError `ERR_REVOKED` */

@@ -20,8 +20,16 @@ import {
 import type { LoggedChange } from './store.ts'
 import { mergeChange, seenOf, UNKNOWN_SUBJECT, type SubjectState } from './merge.ts'
 
-/** What a node must already hold before it can take an entry (PROTOCOL.md, "Updates"). */
-export type Fit = 'next' | 'stale' | 'gap' | 'fork' | 'unlinked' | 'unseen'
+/**
+ * How an entry fits what a node holds (PROTOCOL.md, "Updates"):
+ * - `next`: it can be merged;
+ * - `stale`: it is the head of its source;
+ * - `earlier`: its place is taken, and only the log knows whether by itself;
+ * - `forked`: its source has forked at or before its place: it counts as a stray;
+ * - `fork`, `unlinked`: it and the head of its source cannot stand in one chain;
+ * - `gap`, `unseen`: something before it is missing.
+ */
+export type Fit = 'next' | 'stale' | 'earlier' | 'forked' | 'fork' | 'unlinked' | 'gap' | 'unseen'
 
 /** The newest entry of a source. */
 export interface Head {
@@ -95,18 +103,25 @@ export class Whitelist {
    */
   fit(entry: Entry): Fit {
     const { sequence, source } = entry.change
-    if (this.forkOf(source) <= sequence) return 'stale'
+    if (this.forkOf(source) <= sequence) return 'forked'
     const head = this.#heads.get(source)
-    if (head !== undefined && sequence <= head.sequence) {
-      return sequence === head.sequence && entry.hash !== head.hash ? 'fork' : 'stale'
-    }
+    if (head !== undefined && sequence < head.sequence) return 'earlier'
+    if (sequence === head?.sequence) return entry.hash === head.hash ? 'stale' : 'fork'
     if (sequence !== (head?.sequence ?? 0) + 1) return 'gap'
     if (entry.previous !== this.headHash(source)) return 'unlinked'
-    const { change } = entry
+    return this.holdsSeen(entry.change) ? 'next' : 'unseen'
+  }
+
+  /**
+   * Whether all that an author says to have seen is here. Of a source that forked only what stands
+   * before the fork can be: the rest may have been taken as strays before it came in its place.
+   */
+  holdsSeen(change: Change): boolean {
     for (const [other, seen] of (change.kind === 'grant' ? change.seen : change.upTo) ?? []) {
-      if (other !== source && this.heard(other) < seen) return 'unseen'
+      if (other === change.source) continue
+      if (this.heard(other) < Math.min(seen, this.forkOf(other) - 1)) return false
     }
-    return 'next'
+    return true
   }
 
   /** Merge an entry whose `fit` is `next`. What it returns takes it back, if it is the last. */
@@ -143,16 +158,17 @@ export class Whitelist {
     return this.#forks.keys().some(source => nodeOf(source) === node)
   }
 
-  /** Whether a stray is new, known, or without proof. */
-  fitStray({ entry, against }: Stray): 'next' | 'stale' | 'unproven' {
-    if (this.heard(strayPlace(entry).source) > 0) return 'stale'
-    const isProven =
-      this.forkOf(entry.change.source) <= entry.change.sequence ||
-      (against !== undefined && conflicts(entry, against))
-    return isProven ? 'next' : 'unproven'
+  /** Whether it is beyond doubt that a stray cannot stand in its place. */
+  isProven({ entry, against }: Stray): boolean {
+    if (this.forkOf(entry.change.source) <= entry.change.sequence) return true
+    return against !== undefined && conflicts(entry, against)
   }
 
-  /** Merge a stray whose fit is `next`. The list must be built anew if `voidsEarlier` was true of it. */
+  /**
+   * Merge a stray that is proven and not held yet. From its place on nothing of its source counts
+   * where it stood: the list must be built anew if something of that was merged, or if it revokes
+   * an author.
+   */
   mergeStray({ entry }: Stray): void {
     const { change, hash } = entry
     const place = strayPlace(entry)
@@ -160,9 +176,10 @@ export class Whitelist {
     this.#strays.add(place.source)
     const signed = this.#signed.get(change.operator) ?? new Map<Source, number>()
     this.#signed.set(change.operator, signed.set(place.source, place.sequence))
+    // By its own place alone, so that equal strays are equal forks on every node.
     this.noteFork(change)
     const moved: Change = { ...change, ...place }
-    if (!this.isWithdrawn(change) || !this.isWithdrawn(moved)) {
+    if (!this.isWithdrawn(change, moved)) {
       this.#subjects.set(moved.subject, mergeChange(this.state(moved.subject), moved))
     }
     if (moved.kind === 'revocation') this.withdraw(moved)
@@ -209,10 +226,14 @@ export class Whitelist {
     return this.forkOf(change.source) <= change.sequence || this.isWithdrawn(change)
   }
 
-  /** Whether a change was made by a revoked operator or accepted by a revoked node, out of sight of that. */
-  isWithdrawn(change: Change): boolean {
+  /**
+   * Whether a change was made by a revoked operator or accepted by a revoked node, out of sight of that.
+   * @param moved where it counts, if it is a stray: to have seen it at either place is to have seen it
+   */
+  isWithdrawn(change: Change, moved: Place = change): boolean {
     if (this.#withdrawn.size === 0 || roleOf(change.subject) !== 'client') return false
-    const isBeyond = (upTo: Seen): boolean => change.sequence > (upTo.get(change.source) ?? 0)
+    const isBeyond = (upTo: Seen): boolean =>
+      [change, moved].every(({ source, sequence }) => sequence > (upTo.get(source) ?? 0))
     const authors = [
       subjectOf('operator', change.operator),
       subjectOf('node', nodeOf(change.source)),
