@@ -111,6 +111,7 @@ async function startNodes(
   const config = join(folder, 'node.yaml')
   await writeFile(config, CONFIG)
   const start = async (name: string, peers: readonly string[]): Promise<NodeProcess> => {
+    io.signal.throwIfAborted()
     const data = join(folder, 'data', name)
     const args = ['--config', config, '--certs', certs, '--data', data, '--listen', '127.0.0.1:0']
     return stack.use(await startNodeProcess(name, [...args, ...peers], io))
@@ -160,7 +161,7 @@ async function change(
   await operator.change(kind === 'grant' ? { kind, subject, terms: {} } : { kind, subject }, {
     waitMs: 10_000,
     onConfirmed: ({ node, afterMs, cut }) => {
-      const cuts = cut === 0 ? '' : ', its connection cut'
+      const cuts = cut === undefined || cut === 0 ? '' : ', its connection cut'
       io.out(`  ${node} applied it after ${afterMs.toFixed(1)} ms${cuts}`)
     },
   })
