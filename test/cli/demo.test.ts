@@ -74,8 +74,8 @@ test.serial(
 
 for (const [title, end, when] of [
   ['Ctrl-C', ({ child }) => child.kill('SIGINT'), /^Certificates/],
-  ['a terminal that is closed', ({ child }) => child.kill('SIGHUP'), /^Certificates/],
-  ['a reader that goes away', ({ child }) => child.stdout?.destroy(), /^Three nodes/],
+  // It is noticed at the next line, when the nodes run.
+  ['a reader that goes away', ({ child }) => child.stdout?.destroy(), /^Certificates/],
 ] as [title: string, end: (demo: Demo) => unknown, when: RegExp][]) {
   test.serial(`${title} in the middle of the demo leaves nothing behind`, async t => {
     const demo = await startDemo(t)
