@@ -56,25 +56,30 @@ export class LogClient implements AsyncDisposable {
     return this.#connection.node
   }
 
-  /**
-   * The newest changes that fit, newest first.
-   * @param limit how many at most
-   * @returns with them how far the node had heard each source
-   */
-  async history(limit: number): Promise<{ entries: CheckedEntry[]; clock: LogClock }> {
+  /** The newest changes that fit, newest first; at most `limit`. */
+  async history(limit: number): Promise<CheckedEntry[]> {
     const entries: CheckedEntry[] = []
-    let clock: LogClock | undefined
     let before: number | null = null
     do {
       const value = await this.#call('log', [this.#filter, before])
       entries.push(...(await this.#open(value)))
-      const answer: { before?: unknown; clock?: unknown } = value as object
-      clock ??= this.#readClock(answer.clock)
+      const answer: { before?: unknown } = value as object
       // Only ever downwards: a node cannot keep us here for ever.
       if (isSequence(answer.before) && answer.before < (before ?? Infinity)) before = answer.before
       else before = null
     } while (before !== null && entries.length < limit)
-    return { entries: entries.slice(0, limit), clock }
+    return entries.slice(0, limit)
+  }
+
+  /** How far the node has heard each source. */
+  async clock(): Promise<LogClock> {
+    const value = await this.#call('clock', [])
+    const pairs = typeof value === 'object' && value !== null ? Object.entries(value) : []
+    const clock: LogClock = new Map()
+    for (const [source, sequence] of pairs) {
+      if (isSource(source) && isSequence(sequence)) clock.set(source, sequence)
+    }
+    return clock
   }
 
   /**
@@ -118,18 +123,9 @@ export class LogClient implements AsyncDisposable {
     return entries.filter(({ change }) => change === undefined || fits(change, this.#filter))
   }
 
-  #readClock(value: unknown): LogClock {
-    const pairs = typeof value === 'object' && value !== null ? Object.entries(value) : []
-    const clock: LogClock = new Map()
-    for (const [source, sequence] of pairs) {
-      if (isSource(source) && isSequence(sequence)) clock.set(source, sequence)
-    }
-    return clock
-  }
-
   /** A connection that ended while we waited says itself why: that is the better error. */
   async #call(
-    method: 'log' | 'follow',
+    method: 'log' | 'clock' | 'follow',
     values: readonly unknown[],
     { onProgress }: { onProgress?: (value: unknown) => void } = {},
   ): Promise<unknown> {

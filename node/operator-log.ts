@@ -35,8 +35,6 @@ export interface LogPage {
 export interface HistoryPage extends LogPage {
   /** What to ask with for the page before; null when there is none. */
   readonly before: number | null
-  /** How far each source was heard here when the page was read. */
-  readonly clock: Readonly<Record<Source, number>>
 }
 
 /**
@@ -76,10 +74,11 @@ export function logMethods(options: OperatorLogOptions): [string, RpcMethod][] {
         }
         const rows = history.before(before ?? Number.MAX_SAFE_INTEGER)
         const { page, last, isEnd } = readPage(rows, { ...options, filter })
-        const clock = Object.fromEntries(replica.whitelist.clock()) as Record<Source, number>
-        return { ...page, before: isEnd || last === undefined ? null : last, clock }
+        return { ...page, before: isEnd || last === undefined ? null : last }
       },
     ],
+    // By itself: of twenty thousand sources it has the size of three pages.
+    ['clock', async () => Object.fromEntries(replica.whitelist.clock())],
     [
       'follow',
       async ([filterValue, clockValue], progress, signal): Promise<null> => {

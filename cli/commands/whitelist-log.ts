@@ -1,5 +1,6 @@
 import { errorCode, FridgeError } from '../../node/errors.ts'
 import { displaySubject, nodeOf, parseName, parseSubject } from '../../node/names.ts'
+import type { Place } from '../../node/whitelist/change.ts'
 import type { LogFilter } from '../../node/whitelist/log.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { LogClient, type LogClock } from '../log-client.ts'
@@ -43,6 +44,7 @@ export async function runWhitelistLog(
   const credentials = await targetCredentials(options, 'operator', io)
   const printer = new LogPrinter(options, io)
   const isWhole = limit === Infinity && Object.keys(filter).length === 0
+  const shown = new Set<string>()
   let heard: LogClock | undefined
   let first = 0
   let failures = 0
@@ -54,13 +56,20 @@ export async function runWhitelistLog(
       node = client.node
       failures = 0
       if (heard === undefined) {
-        const { entries, clock } = await client.history(limit)
+        // Asked for first: what comes in between is shown with the history, and once.
+        const clock = await client.clock()
+        const entries = await client.history(limit)
         printer.history(entries, follow)
         if (isWhole) printer.holes(holesIn(entries), node)
         if (!follow) return printer.status
         heard = clock
+        for (const { place, problem } of entries) {
+          if (place !== undefined && problem === undefined) shown.add(placeText(place))
+        }
       } else io.err(`going on at ${node}`)
-      await client.follow(heard, entry => printer.entry(entry))
+      await client.follow(heard, entry => {
+        if (entry.place === undefined || !shown.has(placeText(entry.place))) printer.entry(entry)
+      })
     } catch (error) {
       if (!follow) throw error
       if (io.signal.aborted) return printer.status
@@ -72,6 +81,10 @@ export async function runWhitelistLog(
     if (failures > 0) await io.clock.sleep(retryDelay(failures), io.signal).catch(() => {})
     failures += 1
   }
+}
+
+function placeText({ source, sequence }: Place): string {
+  return `${source} ${sequence}`
 }
 
 function retryDelay(failures: number): number {

@@ -95,6 +95,8 @@ class DatabaseCheck {
   #admitted = 0
   /** How far each source was heard up to the present row, and the hash that the next links to. */
   readonly #heads = new Map<string, { sequence: number; hash: string }>()
+  /** For each source that forked the first sequence that is filed as a stray. */
+  readonly #forks = new Map<string, number>()
   #rows = 0
   #position = 0
 
@@ -125,6 +127,7 @@ class DatabaseCheck {
   async run(database: DatabaseSync): Promise<void> {
     if (!this.#checkFile(database)) return
     this.#checkCertificates(database)
+    this.#noteForks(database)
     const opened: (Entry | Stray)[] = []
     let batch: Row[] = []
     const flush = async (): Promise<void> => {
@@ -185,6 +188,17 @@ class DatabaseCheck {
     }
   }
 
+  #noteForks(database: DatabaseSync): void {
+    for (const { text } of database
+      .prepare('SELECT text FROM changes WHERE stray NOT NULL')
+      .all()) {
+      const change = readChange(String(text))
+      if (typeof change === 'string') continue
+      const { source, sequence } = change
+      this.#forks.set(source, Math.min(this.#forks.get(source) ?? Infinity, sequence))
+    }
+  }
+
   /** What shows without a signature. @returns whether the signatures are worth a look */
   #checkRow(row: Row): boolean {
     const { position, source, sequence, text, previous, hash, stray } = row
@@ -214,12 +228,13 @@ class DatabaseCheck {
     return false
   }
 
-  /** A node takes nothing that has seen what it does not hold. */
+  /** A node takes nothing that has seen what it does not hold; behind a fork it may hold strays. */
   #checkSeen(row: Row): void {
     const change = readChange(row.text)
     if (typeof change === 'string') return
     for (const [source, seen] of (change.kind === 'grant' ? change.seen : change.upTo) ?? []) {
-      if ((this.#heads.get(source)?.sequence ?? 0) < seen) {
+      const inPlace = Math.min(seen, (this.#forks.get(source) ?? Infinity) - 1)
+      if ((this.#heads.get(source)?.sequence ?? 0) < inPlace) {
         this.find(placeOfRow(row), `change ${seen} of ${source}, which it has seen, is missing`)
       }
     }

@@ -389,6 +389,21 @@ test('a stray counts with the proof that its node forked, and not without', asyn
   )
 })
 
+test('who has seen a change that is held as a stray alone has seen nothing that is missing', async t => {
+  const { file, first } = await makeLog(t)
+  const held = rowAt(file, 4)
+  const forked = await forkOf(t, first)
+  const later = [5, 6, 7].map(position => rowAt(file, position))
+  tamper(file, 'DELETE FROM changes WHERE position > 3')
+  for (const [index, row] of [held, forked].entries()) {
+    const { source, sequence } = strayPlace(asEntry(row))
+    const stray = JSON.stringify({ against: row === held ? forked : held })
+    writeSealed(file, { ...row, source, sequence, position: 4 + index, stray })
+  }
+  for (const row of later) writeSealed(file, { ...row, position: row.position + 1 })
+  t.deepEqual(await findingsIn(file), [])
+})
+
 /** Another fourth change of a source than the one that all know, signed by the same two. */
 async function forkOf(t: ExecutionContext, source: string): Promise<Row> {
   const file = join(await makeTestFolder(t), 'whitelist.db')
