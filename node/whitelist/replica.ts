@@ -161,7 +161,7 @@ export class Replica extends SignedDocument {
     }
     const stale = this.#whyAgain(entry)
     if (stale !== undefined) return { outcome: 'again', why: stale }
-    this.#store.append([entry])
+    this.#append([entry])
     this.#whitelist.merge(entry)
     this.#announce([{ entry, receivedAt: this.#clock.monotonic() }])
     return { outcome: 'committed', entry }
@@ -244,6 +244,14 @@ export class Replica extends SignedDocument {
     return openUpdate(update, this.signers)
   }
 
+  #append(all: readonly (Entry | Stray)[]): void {
+    const entries = all.flatMap(one =>
+      isStray(one) ? [one.entry, one.against ?? one.entry] : [one],
+    )
+    this.signers.keep(entries)
+    this.#store.append(all)
+  }
+
   /** Whether this very entry is in the log: another one at its place is a fork. */
   #holds([value, sequence, source]: Update): boolean {
     const carried = value as UpdateValue | StrayValue
@@ -296,7 +304,7 @@ export class Replica extends SignedDocument {
     const applied = merged.splice(0)
     if (applied.length === 0) return true
     try {
-      this.#store.append(applied.map(({ entry }) => entry))
+      this.#append(applied.map(({ entry }) => entry))
     } catch (error) {
       for (const { takeBack } of applied.toReversed()) takeBack()
       this.#options.onStoreFailure?.(error)
@@ -312,7 +320,7 @@ export class Replica extends SignedDocument {
     if (taken.length === 0) return true
     let isStored = true
     try {
-      this.#store.append(taken)
+      this.#append(taken)
     } catch (error) {
       isStored = false
       this.#options.onStoreFailure?.(error)

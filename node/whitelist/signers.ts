@@ -1,6 +1,7 @@
 import { X509Certificate, type KeyObject } from 'node:crypto'
 import { pathOf } from '../certificate-chain.ts'
 import { errorMessage } from '../errors.ts'
+import type { EntrySignatures } from './change.ts'
 import { identityOf, type Identity } from '../identity.ts'
 import type { Name, Role } from '../names.ts'
 
@@ -39,18 +40,37 @@ const SKEW_MS = 10 * 60_000
  */
 export class Signers {
   readonly #byFingerprint = new Map<string, Signer>()
+  readonly #kept = new Set<string>()
   readonly #options: SignersOptions
 
   constructor(options: SignersOptions) {
     this.#options = options
     for (const chain of options.store.certificates()) {
       const signer = readSigner(chain)
-      if (typeof signer !== 'string') this.#byFingerprint.set(signer.identity.fingerprint, signer)
+      if (typeof signer === 'string') continue
+      this.#byFingerprint.set(signer.identity.fingerprint, signer)
+      this.#kept.add(signer.identity.fingerprint)
     }
   }
 
   get(fingerprint: string): Signer | undefined {
     return this.#byFingerprint.get(fingerprint)
+  }
+
+  /**
+   * Keep the certificates under entries that are about to be stored: without them the entries
+   * could not be passed on after a restart. Those of nodes that only say they live are not kept.
+   * @throws FridgeError `ERR_DATABASE` when one cannot be written
+   */
+  keep(entries: Iterable<EntrySignatures>): void {
+    for (const { operatorCertificate, nodeCertificate } of entries) {
+      for (const fingerprint of [operatorCertificate, nodeCertificate]) {
+        const signer = this.#byFingerprint.get(fingerprint)
+        if (signer === undefined || this.#kept.has(fingerprint)) continue
+        this.#options.store.keepCertificate(fingerprint, signer.chain)
+        this.#kept.add(fingerprint)
+      }
+    }
   }
 
   /** Take a certificate with its intermediates from outside. @returns the signer, or why it is none */
@@ -61,7 +81,7 @@ export class Signers {
     const { identity } = signer
     const known = this.#byFingerprint.get(identity.fingerprint)
     if (known !== undefined) return known
-    const { authorities, trustDomain, store } = this.#options
+    const { authorities, trustDomain } = this.#options
     if (identity.role === 'client') return `${identity.subject} can sign nothing`
     if (identity.trustDomain !== trustDomain)
       return `${identity.subject} is of another trust domain`
@@ -70,12 +90,6 @@ export class Signers {
     const path = pathOf(leaf, intermediates, authorities())
     if ('broken' in path)
       return `the certificate of ${identity.subject} is not trusted: ${path.broken}`
-    // Without it the changes that it signs could not be passed on after a restart.
-    try {
-      store.keepCertificate(identity.fingerprint, chain)
-    } catch (error) {
-      return `the certificate of ${identity.subject} cannot be kept: ${errorMessage(error)}`
-    }
     this.#byFingerprint.set(identity.fingerprint, signer)
     return signer
   }

@@ -192,7 +192,7 @@ test('a certificate that cannot be stored ends the link and not the node', async
   const link = connect(alpha, beta)
   await quiet()
   t.true(link.ended)
-  t.regex(network.refusals[0]?.reason ?? '', /cannot be kept/)
+  t.regex(network.refusals[0]?.reason ?? '', /cannot store changes/)
 })
 
 test('a raw copy of an old database un-revokes nobody once a peer is linked', async t => {
