@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import { Members } from '../../node/gossip/members.ts'
 import { Overlay } from '../../node/gossip/overlay.ts'
@@ -74,7 +75,7 @@ export class GossipCluster {
         await overlay[Symbol.asyncDispose]()
         members[Symbol.dispose]()
       }
-      for (const { pipe } of this.#pipes) pipe.cut()
+      for (const { pipe } of this.#pipes) pipe.destroy()
     })
   }
 
@@ -106,6 +107,7 @@ export class GossipCluster {
       seeds,
       dial: async to => {
         this.dials.push({ from: name, to, at: this.clock.monotonic() })
+        await nextTurn()
         return { peer: this.#identityAt(to), socket: this.#dial(name, to) }
       },
       admits: ({ name }) => !revoked.has(name),

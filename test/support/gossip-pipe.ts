@@ -6,8 +6,10 @@ export interface Pipe {
   readonly closed: boolean
   /** Lose everything from now on, and tell nobody. */
   swallow(): void
-  /** End it at once, as a reset does. */
+  /** End it at once, as a reset does: heard at both ends, unless everything is swallowed. */
   cut(): void
+  /** Leave nothing of it. */
+  destroy(): void
 }
 
 /** Make a pair of streams; what one writes the other reads on a later turn. */
@@ -21,6 +23,10 @@ export function makePipe(): Pipe {
       if (!to.destroyed) to.push(chunk)
     })
   }
+  const destroy = (): void => {
+    one.destroy()
+    other.destroy()
+  }
   one.once('close', () => !swallows && setImmediate(() => other.destroy()))
   other.once('close', () => !swallows && setImmediate(() => one.destroy()))
   return {
@@ -32,9 +38,9 @@ export function makePipe(): Pipe {
       swallows = true
     },
     cut: () => {
-      one.destroy()
-      other.destroy()
+      if (!swallows) destroy()
     },
+    destroy,
   }
 }
 
