@@ -1,5 +1,6 @@
 import { watch, type FSWatcher } from 'node:fs'
 import { dirname } from 'node:path'
+import { parseCertificates } from './certificate-chain.ts'
 import { lifetimeWarnings } from './certificate-lifetime.ts'
 import type { Clock } from './clock.ts'
 import type { Credentials } from './credentials.ts'
@@ -155,9 +156,13 @@ export class CredentialWatch implements AsyncDisposable {
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error))
     }
-    const { identity, warnings } = this.#current
-    const until = new Date(identity.notAfter).toISOString()
-    log.info({ certificate: identity.fingerprint, until }, 'new certificates are in force')
+    const { identity, warnings, ca, files } = this.#current
+    const fields = {
+      certificate: identity.fingerprint,
+      until: new Date(identity.notAfter).toISOString(),
+      authorities: parseCertificates(ca, files.caFile).length,
+    }
+    log.info(fields, 'new certificates are in force')
     for (const warning of warnings) log.warn({}, warning)
     this.#warn()
     // The folders may be others under the same names; what happened meanwhile is looked at again.
