@@ -216,7 +216,8 @@ export async function startCluster(t: Teardown, options: ClusterOptions = {}): P
       }),
     [Symbol.asyncDispose]: async () => cluster.disposeAsync(),
   }
-  for (let index = 1; index <= size; index += 1) {
+  // One that is alone knows itself.
+  for (let index = 1; size > 1 && index <= size; index += 1) {
     try {
       await untilReachable(made, index, size)
     } catch (error) {
