@@ -118,6 +118,7 @@ export async function startNode(
   const members = stack.use(
     new Members({
       clock,
+      random,
       signers,
       signer: self.signer,
       key: self.key,

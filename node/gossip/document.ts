@@ -64,6 +64,20 @@ export abstract class GossipDocument extends Scuttlebutt {
   /** Why the value, sequence or signature of an update has no valid shape; undefined if it has. */
   protected abstract problemOf(update: Update): string | undefined
 
+  /**
+   * How long updates are gathered before they go to one peer, in milliseconds: of one source only
+   * the newest goes, and what the peer sends meanwhile does not. For a document in which a newer
+   * update replaces an older one.
+   */
+  protected relayDelayMs(): number {
+    return 0
+  }
+
+  /** Call `task` after `ms`. Needed where `relayDelayMs` is not 0. */
+  protected after(_ms: number, task: () => void): void {
+    task()
+  }
+
   /** Whether an update is of no interest, whatever it carries. */
   protected isKnown(_update: Update): boolean {
     return false
@@ -142,7 +156,22 @@ export abstract class GossipDocument extends Scuttlebutt {
       }
       stream.send(frame)
     }
-    inner.on('data', send)
+    // What the peer has sent here meanwhile need not go back to it.
+    const heard = new Map<Source, number>()
+    const waiting = new Map<Source, Update>()
+    const flush = (): void => {
+      for (const update of waiting.values()) {
+        if ((heard.get(update[2]) ?? 0) < update[1] && !ended) send(update)
+      }
+      waiting.clear()
+    }
+    inner.on('data', (frame: unknown) => {
+      const delayMs = Array.isArray(frame) ? this.relayDelayMs() : 0
+      if (delayMs === 0 || !Array.isArray(frame)) return send(frame)
+      const update = frame as Update
+      if (waiting.size === 0) this.after(delayMs, flush)
+      waiting.set(update[2], update)
+    })
     inner.on('error', () => refuse('the gossip stream failed'))
     inner.on('synced', () => stream.onSynced())
     inner.resume()
@@ -191,6 +220,7 @@ export abstract class GossipDocument extends Scuttlebutt {
           if (update === undefined) return refuse('an update is malformed')
           if (!digested) return refuse('an update came before the digest')
           peerHas(update[2], update[1])
+          if (update[1] > (heard.get(update[2]) ?? 0)) heard.set(update[2], update[1])
           // Most of what many links bring is known: that costs no second look.
           if (this.isKnown(update)) return undefined
           const problem = this.problemOf(update)

@@ -1,11 +1,12 @@
 import type { KeyObject } from 'node:crypto'
 import { renewFrom } from '../certificate-lifetime.ts'
-import type { Clock } from '../clock.ts'
+import type { Clock, Random } from '../clock.ts'
 import { nodeOf, type Name, type Source } from '../names.ts'
 import { signText, verifyText, isSignature } from '../whitelist/signature.ts'
 import type { Signer, Signers } from '../whitelist/signers.ts'
 import type { DocumentStream, Update } from './document.ts'
 import { SignedDocument } from './signed-document.ts'
+import { FULL_MESH } from './overlay-plan.ts'
 import { MEMBER_LIMITS, parseMember, type Confirmation, type Member } from './member.ts'
 
 /** What a node can say of itself; the rest of its entry never changes while it runs. */
@@ -19,6 +20,7 @@ export interface MembersOptions {
   readonly signer: Signer
   readonly key: KeyObject
   readonly clock: Clock
+  readonly random: Random
   /** How long changes of this node's entry are gathered into one update, in milliseconds. */
   readonly gatherMs?: number
 }
@@ -28,6 +30,9 @@ const MAX_MEMBER_TEXT = 131_072
 
 /** More entries than this, of nodes dead or alive, are not kept: the dead go first. */
 const MAX_MEMBERS = 4_096
+
+/** The longest wait of a relay, in milliseconds: what it adds to a proof, not to a revocation. */
+const RELAY_MS = 50
 
 /** How long a confirmation stays in its node's entry, in milliseconds. */
 const CONFIRMATION_AGE_MS = 30_000
@@ -55,6 +60,7 @@ export class Members extends SignedDocument {
   #signer: Signer
   #key: KeyObject
   readonly #clock: Clock
+  readonly #random: Random
   readonly #gatherMs: number
   readonly #listeners = new Set<(member: Member, before: Member | undefined) => void>()
   #self: Member
@@ -64,11 +70,12 @@ export class Members extends SignedDocument {
   #pending = 0
   #settled: Promise<void> = Promise.resolve()
 
-  constructor({ self, signers, signer, key, clock, gatherMs = 5 }: MembersOptions) {
+  constructor({ self, signers, signer, key, clock, random, gatherMs = 5 }: MembersOptions) {
     super(self.source, signers)
     this.#signer = signer
     this.#key = key
     this.#clock = clock
+    this.#random = random
     this.#gatherMs = gatherMs
     this.#self = { ...self, ...periodOf(signer) }
     this.#announce()
@@ -190,6 +197,15 @@ export class Members extends SignedDocument {
 
   protected override signersOf([value]: Update): readonly string[] {
     return [(value as MemberValue).certificate]
+  }
+
+  /** In a large cluster most relays cross each other: a short random wait saves most of them. */
+  protected override relayDelayMs(): number {
+    return this.#members.size <= FULL_MESH ? 0 : this.#random() * RELAY_MS
+  }
+
+  protected override after(ms: number, task: () => void): void {
+    this.#clock.after(ms, task)
   }
 
   protected override isKnown([, sequence, source]: Update): boolean {

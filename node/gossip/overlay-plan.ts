@@ -11,7 +11,7 @@ export interface Candidate {
 }
 
 /** Up to this many nodes each links to each other one. */
-const FULL_MESH = 8
+export const FULL_MESH = 8
 
 /**
  * How many links a node holds among `nodes` (itself included): all in a small cluster, else

@@ -1,4 +1,4 @@
-import { X509Certificate, type KeyObject } from 'node:crypto'
+import { hash, X509Certificate, type KeyObject } from 'node:crypto'
 import { pathOf } from '../certificate-chain.ts'
 import { errorMessage } from '../errors.ts'
 import type { EntrySignatures } from './change.ts'
@@ -76,11 +76,12 @@ export class Signers {
   /** Take a certificate with its intermediates from outside. @returns the signer, or why it is none */
   learn(chain: unknown): Signer | string {
     if (!isChain(chain)) return 'a certificate chain is malformed'
+    // Every link brings the same ones: what is known is not parsed again.
+    const known = this.#byFingerprint.get(hash('sha256', Buffer.from(chain[0] ?? '', 'base64')))
+    if (known !== undefined) return known
     const signer = readSigner(chain)
     if (typeof signer === 'string') return signer
     const { identity } = signer
-    const known = this.#byFingerprint.get(identity.fingerprint)
-    if (known !== undefined) return known
     const { authorities, trustDomain } = this.#options
     if (identity.role === 'client') return `${identity.subject} can sign nothing`
     if (identity.trustDomain !== trustDomain)

@@ -94,6 +94,7 @@ export class GossipCluster {
     const replica = openReplica(this.#people, name, { clock: this.clock, run })
     const { signer, key } = this.#people.node(name)
     const members = new Members({
+      random: () => 0.5,
       clock: this.clock,
       signers: replica.signers,
       signer,

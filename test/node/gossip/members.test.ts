@@ -36,6 +36,7 @@ function openMembers(
   if (typeof known === 'string') throw new Error(known)
   const members = new Members({
     clock,
+    random: () => 0.5,
     signers,
     signer: known,
     key,
