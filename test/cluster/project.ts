@@ -20,11 +20,17 @@ export async function prepareEngine(): Promise<() => Promise<void>> {
   say('cluster/engine')
   const { stdout } = await succeed([join(ROOT, 'cluster/engine')], 480_000)
   const isOurs = stdout.trim() !== ''
-  say('cluster/image')
-  await succeed([join(ROOT, 'cluster/image')], 480_000)
-  return async () => {
+  const release = async (): Promise<void> => {
     if (isOurs) await succeed([join(ROOT, 'cluster/engine'), 'stop'])
   }
+  say('cluster/image')
+  try {
+    await succeed([join(ROOT, 'cluster/image')], 480_000)
+  } catch (error) {
+    await release()
+    throw error
+  }
+  return release
 }
 
 /**
