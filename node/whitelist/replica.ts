@@ -84,6 +84,8 @@ export class Replica extends SignedDocument {
   #whitelist: Whitelist
   #inbox: Waiting[] = []
   #draining: Promise<void> | undefined
+  /** Links that brought what another link had brought and what was still being checked. */
+  readonly #alsoBrought = new Set<DocumentStream>()
 
   /** @throws FridgeError `ERR_DATABASE_CORRUPT` when the store does not hold a consistent log */
   constructor(options: ReplicaOptions) {
@@ -204,7 +206,10 @@ export class Replica extends SignedDocument {
   }
 
   protected override take(update: Update, from: DocumentStream): void {
-    if (!this.startCheck(update)) return
+    if (!this.startCheck(update)) {
+      this.#alsoBrought.add(from)
+      return
+    }
     this.#inbox.push({ update, from, receivedAt: this.#clock.monotonic() })
     this.#draining ??= this.#drain().finally(() => {
       this.#draining = undefined
@@ -229,6 +234,7 @@ export class Replica extends SignedDocument {
       this.#takeBatch(batch, opened, refused)
       for (const { update } of batch) this.endCheck(update)
     }
+    this.#alsoBrought.clear()
   }
 
   /** @returns the entry if both its signatures hold, `stale` if it is held, or why its link must end */
@@ -296,7 +302,10 @@ export class Replica extends SignedDocument {
       return true
     })
     if (isStored && this.#keep(merged)) return
-    for (const { from } of batch) refuse(from, 'this node cannot store changes')
+    // Those too whose copy was passed over: what they bring next would stand behind a hole.
+    for (const from of [...batch.map(({ from }) => from), ...this.#alsoBrought]) {
+      refuse(from, 'this node cannot store changes')
+    }
   }
 
   /** Make merged entries durable and pass them on, or take them back. @returns whether that could be done */

@@ -1,6 +1,7 @@
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
+import type { Update } from '../../../node/gossip/document.ts'
 import { FridgeError } from '../../../node/errors.ts'
 import { encodeChange } from '../../../node/whitelist/change.ts'
 import { signText } from '../../../node/whitelist/signature.ts'
@@ -8,7 +9,8 @@ import { openSqliteStore } from '../../../node/whitelist/sqlite-store.ts'
 import { SimulatedDisk } from '../../simulation/simulated-disk.ts'
 import { makeTestFolder } from '../../support/certs.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { client, NOON, requestOf } from '../../support/replica-changes.ts'
+import { attachEndpoint } from '../../support/gossip-document.ts'
+import { client, NOON, requestOf, testSource } from '../../support/replica-changes.ts'
 import { placesOf, stateText } from '../../support/replica-model.ts'
 import { openReplica, testNetwork, type TestReplica } from '../../support/replica-pair.ts'
 import { commitChange, makePeople } from '../../support/replica-people.ts'
@@ -182,6 +184,26 @@ test('a replica that cannot store what peers send ends the link, and takes all o
   t.false(isIn(beta))
 })
 
+test('a change that two links bring at once and that cannot be stored ends both of them', async t => {
+  const { connect, quiet, network } = testNetwork()
+  const disk = new SimulatedDisk()
+  const alpha = openReplica(people, 'alpha')
+  const beta = openReplica(people, 'beta', { store: disk.open() })
+  await alpha.grant(AMBER)
+  connect(alpha, beta)
+  connect(alpha, beta)
+  await quiet()
+  disk.isFull = true
+  await alpha.revoke(AMBER)
+  await quiet()
+  disk.isFull = false
+  await alpha.revoke(AMBER)
+  await quiet()
+  t.is(network.refusals.length, 2)
+  // A link that went on would miss a change, and its honest peer would be taken for a liar.
+  for (const { reason } of network.refusals) t.regex(reason, /cannot store/)
+})
+
 test('a certificate that cannot be stored ends the link and not the node', async t => {
   const { connect, quiet, network } = testNetwork()
   const disk = new SimulatedDisk()
@@ -224,6 +246,34 @@ test('a raw copy of an old database un-revokes nobody once a peer is linked', as
   t.true(isIn(beta))
   t.deepEqual(statesOf(restored), statesOf(beta))
   t.deepEqual(placesOf(beta.replica.whitelist.state(AMBER).grants), [`${restored.source}:1`])
+})
+
+test('a genuine change that a hostile peer brings first, behind a forgery, is taken from an honest one', async t => {
+  const alpha = openReplica(people, 'alpha')
+  const beta = openReplica(people, 'beta')
+  await beta.grant(AMBER)
+  await beta.revoke(AMBER)
+  const source = attachEndpoint(beta.replica, alpha.source)
+  await source.receive({ id: alpha.source, clock: {} })
+  const certificates = source.sent.filter(
+    frame => typeof frame === 'object' && frame !== null && 'certificate' in frame,
+  )
+  const [first, second] = source.sent.filter(frame => Array.isArray(frame)) as Update[]
+  if (!first || !second) return t.fail()
+  const forged: Update = [{ ...(second[0] as object), previous: 'A'.repeat(43) }, 7, beta.source]
+
+  const mallory = testSource('mallory')
+  const hostile = attachEndpoint(alpha.replica, mallory)
+  const honest = attachEndpoint(alpha.replica, beta.source)
+  const hostileSays = hostile.receive({ id: mallory, clock: {} }, ...certificates, forged, first)
+  const honestSays = honest.receive({ id: beta.source, clock: {} }, ...certificates, first)
+  await Promise.all([hostileSays, honestSays])
+  await alpha.replica.settled()
+  await honest.receive(second)
+  await alpha.replica.settled()
+  t.is(hostile.refusals.length, 1)
+  t.deepEqual(honest.refusals, [])
+  t.is(alpha.replica.whitelist.changes, 2)
 })
 
 test('listeners hear of each change once, after it is on disk', async t => {
