@@ -156,6 +156,8 @@ export abstract class GossipDocument extends Scuttlebutt {
       }
       stream.send(frame)
     }
+    // What a subclass answers goes the same way, so that nothing is attached twice.
+    const from: DocumentStream = { ...stream, send, refuse }
     // What the peer has sent here meanwhile need not go back to it.
     const heard = new Map<Source, number>()
     const waiting = new Map<Source, Update>()
@@ -178,7 +180,7 @@ export abstract class GossipDocument extends Scuttlebutt {
     for (const opening of this.openings()) stream.send(opening)
 
     const hand = (frame: unknown): void => {
-      this.#origin = stream
+      this.#origin = from
       try {
         inner.write(frame)
       } finally {
@@ -228,7 +230,7 @@ export abstract class GossipDocument extends Scuttlebutt {
           return hand(update)
         }
         const taken =
-          typeof frame === 'object' && frame !== null ? this.takeFrame(frame, stream) : undefined
+          typeof frame === 'object' && frame !== null ? this.takeFrame(frame, from) : undefined
         if (taken !== undefined) {
           if (taken.refused !== undefined) refuse(taken.refused)
           return undefined

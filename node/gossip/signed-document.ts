@@ -10,6 +10,8 @@ import { GossipDocument, type DocumentStream, type Update } from './document.ts'
 export abstract class SignedDocument extends GossipDocument {
   protected readonly signers: Signers
   readonly #checking = new Map<string, Update>()
+  /** What each peer has shown, by fingerprint. */
+  readonly #shown = new WeakMap<DocumentStream, Set<string>>()
 
   constructor(id: Source, signers: Signers) {
     super(id)
@@ -52,12 +54,18 @@ export abstract class SignedDocument extends GossipDocument {
 
   protected override takeFrame(
     frame: object,
-    _from: DocumentStream,
+    from: DocumentStream,
   ): { readonly refused?: string } | undefined {
     if (!('certificate' in frame)) return undefined
     if (Object.keys(frame).length > 1) return { refused: 'a certificate comes with something else' }
     const signer = this.signers.learn(frame.certificate)
-    return typeof signer === 'string' ? { refused: signer } : {}
+    if (typeof signer === 'string') return { refused: signer }
+    // Each costs a check, and there are only so many genuine ones.
+    const shown = this.#shown.get(from) ?? new Set()
+    const { fingerprint } = signer.identity
+    if (shown.has(fingerprint)) return { refused: 'a certificate was sent twice' }
+    this.#shown.set(from, shown.add(fingerprint))
+    return {}
   }
 }
 

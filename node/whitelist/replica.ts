@@ -86,6 +86,8 @@ export class Replica extends SignedDocument {
   #draining: Promise<void> | undefined
   /** Links that brought what another link had brought and what was still being checked. */
   readonly #alsoBrought = new Set<DocumentStream>()
+  /** Peers whose heads have been compared with our own. */
+  readonly #compared = new WeakSet<DocumentStream>()
 
   /** @throws FridgeError `ERR_DATABASE_CORRUPT` when the store does not hold a consistent log */
   constructor(options: ReplicaOptions) {
@@ -193,14 +195,15 @@ export class Replica extends SignedDocument {
     if (!('heads' in frame)) return super.takeFrame(frame, from)
     const heads = parseHeads(frame)
     if (heads === undefined) return { refused: 'the heads are malformed' }
+    if (this.#compared.has(from)) return { refused: 'the heads come twice' }
+    this.#compared.add(from)
     for (const [source, { sequence, hash }] of heads) {
-      if (this.#whitelist.forkOf(source) <= sequence) continue
+      const list = this.#whitelist
+      if (list.forkOf(source) <= sequence || list.heard(source) < sequence) continue
+      if (list.heard(source) === sequence && list.headHash(source) === hash) continue
       const [own] = this.#store.ofSource(source, sequence)
       // The peer holds another entry at this place: with ours it has the proof that its node lied.
-      if (own?.change.sequence === sequence && own.hash !== hash) {
-        for (const [, attachment] of this.attachmentsOf(asUpdate(own))) from.send(attachment)
-        from.send(asUpdate(own))
-      }
+      if (own?.change.sequence === sequence && own.hash !== hash) from.send(asUpdate(own))
     }
     return {}
   }
@@ -343,7 +346,13 @@ export class Replica extends SignedDocument {
 
   /** Nobody who is revoked makes or accepts a change. @throws FridgeError `ERR_REVOKED` */
   #assertStanding({ operator }: Change): void {
-    for (const author of [subjectOf('operator', operator), subjectOf('node', nodeOf(this.id))]) {
+    const name = nodeOf(this.id)
+    if (this.#whitelist.hasEquivocated(name)) {
+      throw new FridgeError('ERR_REVOKED', `node/${name} has signed two changes at one place`, {
+        fix: `ask another node; give this one a new key under a new name`,
+      })
+    }
+    for (const author of [subjectOf('operator', operator), subjectOf('node', name)]) {
       if (this.#whitelist.state(author).marks.size > 0) {
         throw new FridgeError('ERR_REVOKED', `${author} has been revoked`)
       }

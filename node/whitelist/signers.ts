@@ -86,11 +86,10 @@ export class Signers {
     if (identity.role === 'client') return `${identity.subject} can sign nothing`
     if (identity.trustDomain !== trustDomain)
       return `${identity.subject} is of another trust domain`
-    const [leaf, ...intermediates] = chain.map(parse)
-    if (leaf === undefined) return 'a certificate chain is empty'
-    const path = pathOf(leaf, intermediates, authorities())
-    if ('broken' in path)
-      return `the certificate of ${identity.subject} is not trusted: ${path.broken}`
+    const broken = brokenPathOf(chain, authorities())
+    if (broken !== undefined) {
+      return `the certificate of ${identity.subject} is not trusted: ${broken}`
+    }
     this.#byFingerprint.set(identity.fingerprint, signer)
     return signer
   }
@@ -141,5 +140,21 @@ function readSigner(chain: readonly string[]): Signer | string {
     return { identity: identityOf(certificate.raw), key: certificate.publicKey, chain }
   } catch (error) {
     return `a certificate cannot be read: ${errorMessage(error)}`
+  }
+}
+
+/** Why a chain does not lead to an authority; undefined if it does. */
+function brokenPathOf(
+  chain: readonly string[],
+  authorities: readonly X509Certificate[],
+): string | undefined {
+  try {
+    const [leaf, ...intermediates] = chain.map(parse)
+    if (leaf === undefined) return 'its chain is empty'
+    const path = pathOf(leaf, intermediates, authorities)
+    return 'broken' in path ? path.broken : undefined
+  } catch (error) {
+    // An intermediate may be any bytes.
+    return `its chain cannot be read: ${errorMessage(error)}`
   }
 }
