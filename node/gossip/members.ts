@@ -34,6 +34,9 @@ const MAX_MEMBERS = 4_096
 /** The longest wait of a relay, in milliseconds: what it adds to a proof, not to a revocation. */
 const RELAY_MS = 50
 
+/** Runs of one node that are kept: the latest is of use, and a node may say to have been started often. */
+const MAX_RUNS = 8
+
 /** How long a confirmation stays in its node's entry, in milliseconds. */
 const CONFIRMATION_AGE_MS = 30_000
 
@@ -273,9 +276,30 @@ export class Members extends SignedDocument {
   #keep(entry: Entry): void {
     const { member } = entry
     const before = this.get(member.source)
+    if (before === undefined) this.#forgetRunsOf(member.name)
     this.#members.set(member.source, entry)
     if (this.#members.size > MAX_MEMBERS) this.#forgetDead()
     for (const listener of this.#listeners) listener(member, before)
+  }
+
+  /** Make room for one more run of a node: of the dead ones, or else of all, the oldest goes. */
+  #forgetRunsOf(name: Name): void {
+    const runs = [...this.#members.values()].filter(({ member }) => member.name === name)
+    if (runs.length < MAX_RUNS) return
+    const live = this.live()
+    const [oldest] = runs
+      .map(({ member }) => member)
+      .filter(({ source }) => source !== this.id)
+      .sort(
+        (a, b) =>
+          Number(live.has(a.source)) - Number(live.has(b.source)) || a.startedAt - b.startedAt,
+      )
+    if (oldest !== undefined) this.#forget(oldest.source)
+  }
+
+  #forget(source: Source): void {
+    this.#members.delete(source)
+    delete this.sources[source]
   }
 
   /** Forget the runs that a later run of the same node has replaced, and then the rest of the dead. */
@@ -284,8 +308,7 @@ export class Members extends SignedDocument {
     for (const source of this.#members.keys()) {
       if (this.#members.size <= MAX_MEMBERS / 2) break
       if (live.has(source)) continue
-      this.#members.delete(source)
-      delete this.sources[source]
+      this.#forget(source)
     }
   }
 }

@@ -44,7 +44,12 @@ interface Known {
   dialing: boolean
   /** This node itself answered there. */
   isSelf: boolean
+  /** It is dialed for ever. */
+  isSeed: boolean
 }
+
+/** Addresses that are remembered of one node, or of those about which two do not agree. */
+const MAX_CLAIMED = 32
 
 /** How long the overlay is left alone when nothing happens, in milliseconds. */
 const IDLE_PLAN_MS = 5_000
@@ -70,10 +75,10 @@ export class Overlay implements AsyncDisposable {
   constructor(options: OverlayOptions) {
     this.#options = options
     this.#lastContactAt = options.clock.monotonic()
-    for (const seed of options.seeds) this.#learn(seed)
+    for (const seed of options.seeds) this.#learn(seed).isSeed = true
     this.#subscription = options.documents.members.subscribe((member, before) => {
       if (member.name === options.self) return
-      for (const address of member.addresses) this.#learn(address, member.name)
+      for (const address of member.addresses) this.#claim(address, member.name)
       const isMoved = before === undefined || before.links.length !== member.links.length
       if (isMoved) this.#planSoon()
     })
@@ -105,7 +110,9 @@ export class Overlay implements AsyncDisposable {
 
   /** Take a connection that another node made. */
   accept({ socket, peer }: Dialed): void {
-    this.#start(socket, peer, undefined)
+    if (this.#options.admits(peer)) return this.#start(socket, peer, undefined)
+    this.#options.log.warn({ subject: peer.subject }, 'a node that may not gossip')
+    socket.destroy()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -117,13 +124,31 @@ export class Overlay implements AsyncDisposable {
     for (const link of open) link.close('leaving', 'the node is stopping')
   }
 
-  #learn(address: string, owner?: Name): Known {
-    let known = this.#known.get(address)
-    if (known === undefined) {
-      known = { owner, failures: 0, notBefore: 0, dialing: false, isSelf: false }
-      this.#known.set(address, known)
-    } else if (owner !== undefined) known.owner = owner
+  #learn(address: string): Known {
+    const known = this.#known.get(address) ?? {
+      owner: undefined,
+      failures: 0,
+      notBefore: 0,
+      dialing: false,
+      isSelf: false,
+      isSeed: false,
+    }
+    this.#known.set(address, known)
     return known
+  }
+
+  /**
+   * A node says that it is at an address. Whose a seed is, and whose an address that two claim, only
+   * a dial shows: else a node could say to be there and keep others from being dialed.
+   */
+  #claim(address: string, owner: Name): void {
+    const isNew = !this.#known.has(address)
+    const known = this.#learn(address)
+    if (known.owner === owner) return
+    known.owner = isNew ? owner : undefined
+    const alike = [...this.#known].filter(([, one]) => one.owner === known.owner && !one.isSeed)
+    const [oldest] = alike
+    if (alike.length > MAX_CLAIMED && oldest !== undefined) this.#known.delete(oldest[0])
   }
 
   #planSoon(): void {
