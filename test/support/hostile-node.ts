@@ -1,17 +1,23 @@
+import { createPrivateKey } from 'node:crypto'
+import type { ExecutionContext } from 'ava'
+import type { Address } from '../../node/address.ts'
+import { parseCertificates } from '../../node/certificate-chain.ts'
+import type { Credentials } from '../../node/credentials.ts'
 import type { DocumentLink } from '../../node/gossip/document.ts'
-import type { Source } from '../../node/names.ts'
+import { isSource, type Source } from '../../node/names.ts'
 import {
   encodeChange,
   entryHash,
-  strayPlace,
   type Change,
   type Entry,
   type Stray,
 } from '../../node/whitelist/change.ts'
+import { MemoryStore } from '../../node/whitelist/memory-store.ts'
 import type { Replica } from '../../node/whitelist/replica.ts'
 import { signText } from '../../node/whitelist/signature.ts'
-import type { Signer } from '../../node/whitelist/signers.ts'
+import { chainOf, Signers, type Signer } from '../../node/whitelist/signers.ts'
 import { asUpdate } from '../../node/whitelist/update.ts'
+import { carrying, connectRaw, opening, type RawPeer } from './raw-peer.ts'
 import type { Person } from './replica-people.ts'
 
 /** Whose keys an attacker signs with. Genuine ones, or not. */
@@ -107,8 +113,77 @@ export function attackReplica(
   }
 }
 
-/** The place of a stray, as text. */
-export function strayText(entry: Entry): string {
-  const { source, sequence } = strayPlace(entry)
-  return `${source}:${sequence}`
+/** A person out of the files of a certificate folder. */
+export function personOf({ certificate, key, ca, files, identity }: Credentials): Person {
+  const signers = new Signers({
+    store: new MemoryStore(),
+    authorities: () => parseCertificates(ca, files.caFile),
+    trustDomain: identity.trustDomain,
+  })
+  const signer = signers.learn(chainOf(parseCertificates(certificate, files.certificateFile)))
+  if (typeof signer === 'string') throw new Error(signer)
+  return { signer, key: createPrivateKey(key) }
+}
+
+export type DocumentName = 'whitelist' | 'members'
+
+/** A link over TLS that an attacker with the certificate of a node has to a node. */
+export interface HostileNode extends RawPeer {
+  /** The run of the node at the other end. */
+  readonly victim: Source
+  /** What the node has sent in a document, certificates and digests included. */
+  heard(document: DocumentName): unknown[]
+  /** Send frames of a document; entries and strays as the updates that carry them. */
+  tell(document: DocumentName, ...frames: readonly unknown[]): void
+  /** Send lines of a document as they are. */
+  say(document: DocumentName, ...lines: readonly string[]): void
+}
+
+const STREAMS = { whitelist: 'a1', members: 'a2' } as const
+
+export interface HostileOptions {
+  /** The run that it says to be. */
+  readonly source: Source
+  /** What it says to hold. Default nothing. */
+  readonly clock?: Readonly<Record<string, number>>
+}
+
+/** Link to a node with a stolen certificate, and exchange both documents as far as `SYNC`. */
+export async function connectHostile(
+  t: Pick<ExecutionContext, 'teardown'>,
+  address: Address,
+  stolen: Credentials,
+  { source, clock = {} }: HostileOptions,
+): Promise<HostileNode> {
+  const peer = await connectRaw(t, address, stolen, { alpn: true })
+  const control = await peer.stream('control')
+  const hello = await peer.lines.find(/\\"hello\\"/)
+  const victim = /"source\\":\\"([^"\\]*)/.exec(hello)?.[1]
+  if (!isSource(victim)) throw new Error(`no source in ${hello}`)
+  const say: HostileNode['say'] = (document, ...lines) =>
+    peer.frames(...lines.map(line => carrying(STREAMS[document], line)))
+  const names = Object.keys(STREAMS) as DocumentName[]
+  peer.frames(
+    carrying(control, JSON.stringify(['hello', { protocol: 1, source }])),
+    ...names.map(name => opening(STREAMS[name], name)),
+    ...names.flatMap(name => [
+      carrying(STREAMS[name], JSON.stringify({ id: source, clock })),
+      carrying(STREAMS[name], '"SYNC"'),
+    ]),
+  )
+  const synced = names.map(async name =>
+    peer.lines.find(new RegExp(`^\\["${STREAMS[name]}","data","\\\\"SYNC`)),
+  )
+  await Promise.all(synced)
+  return {
+    ...peer,
+    victim,
+    say,
+    tell: (document, ...frames) => say(document, ...frames.map(frame => JSON.stringify(frame))),
+    heard: document =>
+      peer.lines.all
+        .map(line => JSON.parse(line) as [string, string, string])
+        .filter(([id, event]) => id === STREAMS[document] && event === 'data')
+        .map(([, , text]) => JSON.parse(text) as unknown),
+  }
 }
