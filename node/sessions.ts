@@ -7,8 +7,11 @@ import type { SubjectState } from './whitelist/merge.ts'
 
 interface Admitted {
   readonly session: Session
-  expiry: Disposable
+  expiry: Disposable | undefined
 }
+
+/** How late an end may be noticed when the wall clock was set forward meanwhile, in milliseconds. */
+const LOOK_MS = 30_000
 
 /**
  * Every live session, by whom it is of. It alone decides who stays: at connect, when the list
@@ -56,7 +59,9 @@ export class Sessions {
     const { subject } = session.identity
     let sessions = this.#bySubject.get(subject)
     if (sessions === undefined) this.#bySubject.set(subject, (sessions = new Map()))
-    sessions.set(session, { session, expiry: this.#expireAt(until, subject) })
+    const admitted: Admitted = { session, expiry: undefined }
+    sessions.set(session, admitted)
+    this.#expireAt(until, admitted)
     this.#size += 1
   }
 
@@ -64,7 +69,7 @@ export class Sessions {
     const sessions = this.#bySubject.get(session.identity.subject)
     const admitted = sessions?.get(session)
     if (sessions === undefined || admitted === undefined) return
-    admitted.expiry[Symbol.dispose]()
+    admitted.expiry?.[Symbol.dispose]()
     sessions.delete(session)
     this.#size -= 1
     if (sessions.size === 0) this.#bySubject.delete(session.identity.subject)
@@ -77,8 +82,8 @@ export class Sessions {
       const { session } = admitted
       const admission = this.admit(session.identity)
       if (admission.admitted) {
-        admitted.expiry[Symbol.dispose]()
-        admitted.expiry = this.#expireAt(admission.until, subject)
+        admitted.expiry?.[Symbol.dispose]()
+        this.#expireAt(admission.until, admitted)
         session.narrow(admission.rights)
       } else {
         this.delete(session)
@@ -107,7 +112,12 @@ export class Sessions {
     for (const sessions of this.#bySubject.values()) yield* sessions.keys()
   }
 
-  #expireAt(until: number, subject: Subject): Disposable {
-    return this.#clock.after(until - this.#clock.now(), () => this.review(subject))
+  /** An end is a moment of the wall clock, which may jump; a timer counts what has passed. */
+  #expireAt(until: number, admitted: Admitted): void {
+    const left = until - this.#clock.now()
+    admitted.expiry = this.#clock.after(Math.min(left, LOOK_MS), () => {
+      if (this.#clock.now() < until) this.#expireAt(until, admitted)
+      else this.review(admitted.session.identity.subject)
+    })
   }
 }

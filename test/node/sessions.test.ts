@@ -104,6 +104,18 @@ test('a grant that expires ends its connections, and admits nobody after', async
   t.is(await sessionsOf(cluster, 'c1'), 0)
 })
 
+test('a grant ends also when the clock of the node was behind, and is then set right', async t => {
+  const clock = new SkipClock()
+  await using cluster = await startCluster(t, { certs, clock })
+  await cluster.grant(1, 'c1', { expiresAt: clock.now() + 3_600_000 })
+  const plain = await connectRaw(t, cluster.node(1).address, c1)
+  await plain.stream('door')
+  clock.jump(7_200_000)
+  clock.skip(60_000)
+  await plain.closed
+  t.is(await sessionsOf(cluster, 'c1'), 0)
+})
+
 test('a grant that is prolonged while connected outlives its first end', async t => {
   const clock = new SkipClock()
   await using cluster = await startCluster(t, { certs, clock })

@@ -12,10 +12,11 @@ interface Timer {
  */
 export class SkipClock implements Clock {
   #skipped = 0
+  #jumped = 0
   readonly #timers = new Set<Timer>()
 
   now(): number {
-    return systemClock.now() + this.#skipped
+    return systemClock.now() + this.#skipped + this.#jumped
   }
 
   monotonic(): number {
@@ -61,6 +62,11 @@ export class SkipClock implements Clock {
         timer.task()
       })
     }
+  }
+
+  /** Move the wall clock alone, as an administrator or NTP does: no timer notices. */
+  jump(ms: number): void {
+    this.#jumped += ms
   }
 
   #arm(ms: number, run: () => void): Disposable {
