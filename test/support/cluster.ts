@@ -217,15 +217,14 @@ export async function startCluster(t: Teardown, options: ClusterOptions = {}): P
     [Symbol.asyncDispose]: async () => cluster.disposeAsync(),
   }
   // One that is alone knows itself.
-  for (let index = 1; size > 1 && index <= size; index += 1) {
-    try {
-      await untilReachable(made, index, size)
-    } catch (error) {
-      await cluster.disposeAsync()
-      throw error
-    }
+  if (size === 1) return made
+  try {
+    for (let index = 1; index <= size; index += 1) await untilReachable(made, index, size)
+    return made
+  } catch (error) {
+    await cluster.disposeAsync()
+    throw error
   }
-  return made
 }
 
 /** Wait until a node sees this many nodes up. */
