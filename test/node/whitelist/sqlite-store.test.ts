@@ -17,7 +17,6 @@ import {
   readStore,
   startStoreProcess,
   storeArguments,
-  storeText,
 } from '../../support/replica-store.ts'
 
 const ALPHA = testSource('alpha')
@@ -29,8 +28,8 @@ function hashes(entries: Iterable<Entry>): string[] {
   return Array.from(entries, ({ hash }) => hash)
 }
 
-function sentHashes(store: ChangeStore): string[] {
-  return Array.from(store.after(NOWHERE), one => (isStray(one) ? one.entry.hash : one.hash))
+function sentHashes(store: ChangeStore, clock = NOWHERE): string[] {
+  return Array.from(store.after(clock), one => (isStray(one) ? one.entry.hash : one.hash))
 }
 
 /** The entries of two sources, interleaved. */
@@ -124,9 +123,9 @@ test('what a peer lacks is what the model says, in the order in which it was tak
     .map(pairs => new Map(pairs))
   fc.assert(
     fc.property(clock, clock => {
-      t.is(storeText(store, [clock]), storeText(model, [clock]))
+      t.deepEqual(sentHashes(store, clock), sentHashes(model, clock))
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   )
 })
 
@@ -198,7 +197,7 @@ test('a change that no longer fits is an error to its operator, and not half the
   const file = join(await makeTestFolder(t), 'whitelist.db')
   openSqliteStore(file)[Symbol.dispose]()
   // A file may not grow past this many blocks of 512 bytes: no privilege is needed for that.
-  const line = runScript('ulimit -f 400; exec "$0" "$@"', ...storeArguments('fill', file))
+  const line = runScript('ulimit -f 200; exec "$0" "$@"', ...storeArguments('fill', file))
   const { committed, failure, changes } = JSON.parse(line) as Filled
   t.is(failure, 'ERR_DATABASE')
   t.true(committed.length > 0)
