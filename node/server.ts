@@ -55,7 +55,8 @@ export class Server implements AsyncDisposable {
     const { config, trust, service, log } = options
     const { tls, limits } = config
     this.#options = options
-    this.#limits = { ...CLIENT_LIMITS, maxBufferedBytes: limits.maxBufferedBytes }
+    const { maxBufferedBytes, maxStalledMs } = limits
+    this.#limits = { ...CLIENT_LIMITS, maxBufferedBytes, maxStalledMs }
     this.#handshakes = new HandshakeLimit({
       perSecond: tls.handshakesPerSecond,
       burst: tls.handshakeBurst,

@@ -224,7 +224,7 @@ export async function startNode(
   }
   gate.resolve()
   log.info(
-    { node: name, address: formatAddress(server.address), changes: replica.whitelist.changes },
+    { address: formatAddress(server.address), changes: replica.whitelist.changes },
     'serving',
   )
 

@@ -35,6 +35,7 @@ export class Connection {
   readonly #drained: (() => void)[] = []
   #outgoing = ''
   #flushScheduled = false
+  #stalled: NodeJS.Timeout | undefined
   #ended = false
   #bytesHeard = 0
 
@@ -121,11 +122,17 @@ export class Connection {
     const text = this.#outgoing
     this.#outgoing = ''
     this.#socket.write(text)
-    if (this.#socket.writableLength > this.#limits.maxBufferedBytes)
+    if (this.#socket.writableLength > this.#limits.maxBufferedBytes) {
       this.#end({ cause: 'too slow' })
+    } else if (this.#socket.writableNeedDrain && this.#stalled === undefined) {
+      this.#stalled = setTimeout(() => this.#end({ cause: 'too slow' }), this.#limits.maxStalledMs)
+      this.#stalled.unref()
+    }
   }
 
   #releaseDrained(): void {
+    clearTimeout(this.#stalled)
+    this.#stalled = undefined
     for (const resolve of this.#drained.splice(0)) resolve()
   }
 

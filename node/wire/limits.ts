@@ -18,6 +18,8 @@ export interface WireLimits {
   readonly maxPendingCalls: number
   /** Bytes that may wait for the peer to read them. Past that it is cut as too slow. */
   readonly maxBufferedBytes: number
+  /** How long what waits may stay unread, in milliseconds. Past that the peer is cut as too slow. */
+  readonly maxStalledMs: number
 }
 
 const KIBI = 1_024
@@ -34,6 +36,7 @@ export const CLIENT_LIMITS: WireLimits = {
   maxCallbacks: 32,
   maxPendingCalls: 32,
   maxBufferedBytes: 1 * MEBI,
+  maxStalledMs: 10_000,
 }
 
 /** For another node: a digest may name twenty thousand sources. */
@@ -41,6 +44,7 @@ export const PEER_LIMITS: WireLimits = {
   ...CLIENT_LIMITS,
   maxLineBytes: 2 * MEBI,
   maxBufferedBytes: 16 * MEBI,
+  maxStalledMs: 60_000,
 }
 
 /** For a node, as a client sees it: lists of a whole cluster may come in one answer. */
