@@ -35,7 +35,7 @@ const DAY_MS = 24 * 60 * 60 * 1_000
 
 /**
  * Takes up new keys, certificates and bundles while the node runs, and tells in time what is
- * about to expire. What cannot be used is said once, and what was in force stays.
+ * about to expire. What cannot be used is said, and what was in force stays.
  */
 export class CredentialWatch implements AsyncDisposable {
   readonly #options: CredentialWatchOptions
@@ -48,7 +48,7 @@ export class CredentialWatch implements AsyncDisposable {
   #daily: Disposable | undefined
   #looking: Promise<unknown> = Promise.resolve()
   #retries = 0
-  /** Why the files are not usable now, once it has been said. */
+  /** Why the files are not usable now, once it has been said: the poll does not say it again. */
   #said: string | undefined
   #isStopped = false
 
@@ -66,7 +66,6 @@ export class CredentialWatch implements AsyncDisposable {
   async reload(): Promise<Reload> {
     const result = await this.#look()
     if (result instanceof Error) {
-      this.#said = undefined
       this.#say(result)
       return 'refused'
     }
@@ -172,7 +171,7 @@ export class CredentialWatch implements AsyncDisposable {
   }
 
   #say(error: Error): void {
-    if (this.#isStopped || this.#said === error.message) return
+    if (this.#isStopped) return
     this.#said = error.message
     const fix = error instanceof FridgeError && error.fix !== undefined ? { fix: error.fix } : {}
     this.#options.log.error(

@@ -1,12 +1,12 @@
 import { X509Certificate } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import type { ExitStatus } from '../../cli/io.ts'
 import { credentialFiles } from '../../node/credential-files.ts'
 import { parseName, type Role } from '../../node/names.ts'
-import { makeTestCerts, type TestCerts } from '../support/certs.ts'
-import { runCommand, type CommandResult } from '../support/cli.ts'
+import { makeTestCerts, makeTestFolder, type TestCerts } from '../support/certs.ts'
+import { runCommand, spawnCli, type CommandResult } from '../support/cli.ts'
 
 const PEOPLE = { nodes: ['alpha'], clients: ['c1'], operators: ['maria'] }
 
@@ -154,4 +154,23 @@ test('rotate-ca leads from one authority to the next, step by step', async t => 
   ] as const) {
     await certs.load(role, name)
   }
+})
+
+test('SIGHUP makes a node read its certificates again, and does not stop it', async t => {
+  const certs = await makeTestCerts(t, PEOPLE)
+  const cwd = await makeTestFolder(t)
+  const args = ['--name', 'alpha', '--listen', '127.0.0.1:0', '--certs', certs.dir]
+  const node = spawnCli(t, ['node', 'start', ...args], { cwd })
+  await node.out.find(/ready/)
+  node.child.kill('SIGHUP')
+  await node.err.find(/the certificates are the same as before/)
+  const { certificateFile } = filesOf(certs, 'node', 'alpha')
+  await writeFile(certificateFile, 'nonsense')
+  node.child.kill('SIGHUP')
+  const refusal = await node.err.find(/those before stay in force/)
+  t.like(JSON.parse(refusal), {
+    reason: `${certificateFile} is not a certificate: it holds no PEM block`,
+  })
+  node.child.kill('SIGTERM')
+  t.is(await node.exit, 0)
 })
