@@ -126,7 +126,6 @@ export class Connection {
       this.#end({ cause: 'too slow' })
     } else if (this.#socket.writableNeedDrain && this.#stalled === undefined) {
       this.#stalled = setTimeout(() => this.#end({ cause: 'too slow' }), this.#limits.maxStalledMs)
-      this.#stalled.unref()
     }
   }
 
