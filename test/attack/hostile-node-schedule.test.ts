@@ -18,11 +18,12 @@ import { placeText, stateText } from '../support/replica-model.ts'
 import { openReplica, testNetwork, type TestReplica } from '../support/replica-pair.ts'
 import { makePeople, type People } from '../support/replica-people.ts'
 
-const SCHEDULES = 40
+const SCHEDULES = 30
 const STEPS = 40
 const MALLORY = parseName('mallory')
 const HONEST = ['alpha', 'beta', 'gamma'] as const
 const EVE = parseName('eve')
+const AUTHORS = [subjectOf('operator', EVE), subjectOf('node', MALLORY)]
 const CLIENTS = ['amber', 'basil', 'coral'].map(parseSubject)
 const only = process.env['SEED']
 const seeds =
@@ -70,7 +71,7 @@ class Schedule {
   /** An honest node accepts a change. */
   async #operate(node: TestReplica): Promise<void> {
     await this.#net.quiet()
-    const subject = this.#random() < 0.1 ? subjectOf('operator', EVE) : this.#pick(CLIENTS)
+    const subject = this.#random() < 0.1 ? this.#pick(AUTHORS) : this.#pick(CLIENTS)
     const kind = subject.startsWith('client/') && this.#random() < 0.6 ? 'grant' : 'revocation'
     const isEve =
       this.#random() < 0.3 &&
@@ -83,7 +84,7 @@ class Schedule {
   #sign(node: TestReplica): void {
     const parent = this.#pick([undefined, ...this.#signed])
     const sequence = (parent?.change.sequence ?? 0) + 1
-    const subject = this.#random() < 0.15 ? subjectOf('operator', EVE) : this.#pick(CLIENTS)
+    const subject = this.#random() < 0.15 ? this.#pick(AUTHORS) : this.#pick(CLIENTS)
     const kind = subject.startsWith('client/') && this.#random() < 0.6 ? 'grant' : 'revocation'
     const operator = this.#random() < 0.4 ? EVE : parseName('olga')
     const drafted = node.replica.whitelist.draft(
