@@ -35,7 +35,7 @@ export function validity({
     throw new FridgeError(
       'ERR_CERTIFICATE',
       `the authority expired on ${new Date(within).toISOString()}: it can sign nothing more`,
-      { fix: 'make a new authority in another folder: fridge certs init --certs DIR' },
+      { fix: 'replace it: fridge certs rotate-ca begin' },
     )
   }
   const second = (ms: number): Date => new Date(Math.floor(ms / 1000) * 1000)

@@ -66,6 +66,7 @@ export async function loadCredentials(
   const credentials = await loadFiles(files, {
     role,
     reissue: `${issue} --force`,
+    renew: `fridge certs renew ${role} ${name} --certs ${shellWord(dir)}`,
     ...(now === undefined ? {} : { now }),
   })
   if (credentials.identity.name === name) return credentials
@@ -84,7 +85,11 @@ export async function loadCredentialFiles(
   files: CredentialFiles,
   checks: CredentialChecks = {},
 ): Promise<Credentials> {
-  return loadFiles(files, { ...checks, reissue: 'issue the certificate again' })
+  return loadFiles(files, {
+    ...checks,
+    reissue: 'issue the certificate again',
+    renew: `fridge certs renew ${shellWord(files.certificateFile)}`,
+  })
 }
 
 /**
@@ -143,10 +148,10 @@ async function namesIn(dir: string, role: Role): Promise<Name[]> {
 
 async function loadFiles(
   files: CredentialFiles,
-  checks: CredentialChecks & { readonly reissue: string },
+  checks: CredentialChecks & { readonly reissue: string; readonly renew: string },
 ): Promise<Credentials> {
   const { keyFile, certificateFile, caFile, formerFile } = files
-  const { reissue, now = Date.now() } = checks
+  const { reissue, renew, now = Date.now() } = checks
   const [key, certificate, ca, former] = await Promise.all([
     readText(keyFile, 'private key', reissue),
     readText(certificateFile, 'certificate', reissue),
@@ -175,13 +180,13 @@ async function loadFiles(
     throw fail(`it is not signed by the authority in ${caFile}: ${path.broken}`, reissue)
   }
   const outOfDate = whyOutOfDate(leaf, now)
-  if (outOfDate !== undefined) throw fail(outOfDate, reissue)
+  if (outOfDate !== undefined) throw fail(outOfDate, renew)
   for (const issuer of path.issuers) {
     const why = whyOutOfDate(issuer, now)
     if (why !== undefined) {
       throw fail(
         `its authority "${oneLine(issuer.subject)}": ${why}`,
-        'make a new authority: fridge certs init',
+        'replace the authority: fridge certs rotate-ca begin',
       )
     }
   }

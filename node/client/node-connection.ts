@@ -64,7 +64,8 @@ const BYE_FIXES = new Map<string, string>([
   ['not on the whitelist', ADD],
   ['expired', ADD],
   ['wrong key', `${ADD} --key KEY (fridge certs inspect FILE shows it)`],
-  ['certificate expired', 'issue it again: fridge certs issue ROLE NAME --force'],
+  ['certificate expired', 'renew it: fridge certs renew ROLE NAME'],
+  ['not trusted', 'get one of the new authority: fridge certs renew ROLE NAME'],
   [
     'too many connections',
     'close another one, or raise limits.maxConnectionsPerClient of the node',

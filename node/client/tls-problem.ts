@@ -50,7 +50,7 @@ export function explainConnectionError(error: unknown, attempt: Attempt): Fridge
     case 'CERT_HAS_EXPIRED':
       return new FridgeError('ERR_TLS', `the certificate of ${address} has expired`, {
         cause: error,
-        fix: 'issue it again: fridge certs issue node NAME --force, and restart that node',
+        fix: 'renew it: fridge certs renew node NAME; the node takes it up by itself',
       })
     case 'CERT_NOT_YET_VALID':
       return new FridgeError('ERR_TLS', `the certificate of ${address} is not valid yet`, {
@@ -85,7 +85,7 @@ export function explainConnectionError(error: unknown, attempt: Attempt): Fridge
   if (code.includes('ALERT_CERTIFICATE_EXPIRED')) {
     return new FridgeError('ERR_REFUSED', `${address} refuses ${certificateFile}: it has expired`, {
       cause: error,
-      fix: 'issue it again with fridge certs issue … --force',
+      fix: 'renew it: fridge certs renew ROLE NAME',
     })
   }
   if (

@@ -181,15 +181,15 @@ test('an expired certificate, of a client and of a node', async t => {
   await fails(t, asClient(old.dir, '127.0.0.1:1'), {
     status: 1,
     says,
-    mends: /fridge certs issue client c1 .*--force/,
+    mends: /fridge certs renew client c1 /,
   })
   await fails(t, ['status', '--certs', old.dir, '--node', '127.0.0.1:1'], {
     status: 1,
     says,
-    mends: /fridge certs issue operator admin .*--force/,
+    mends: /fridge certs renew operator admin /,
   })
   const { args } = await nodeArgs(t, old.dir)
-  await fails(t, args, { status: 1, says, mends: /fridge certs issue node node-1 .*--force/ })
+  await fails(t, args, { status: 1, says, mends: /fridge certs renew node node-1 / })
 })
 
 test('a certificate that is not the one of its folder', async t => {

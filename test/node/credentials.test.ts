@@ -143,10 +143,10 @@ test('a certificate holds from its first to its last moment', async t => {
   const at = (now: number) => () => loadCredentials(from, { now })
   await t.notThrowsAsync(at(identity.notBefore))
   await t.notThrowsAsync(at(identity.notAfter))
-  const reissue = /^fridge certs issue node alpha .*--force$/
-  const late = [/it expired on \d{4}-/, reissue] as const
+  const renew = /^fridge certs renew node alpha --certs /
+  const late = [/it expired on \d{4}-/, renew] as const
   await refused(t, at(identity.notAfter + 1), ['ERR_CERTIFICATE', ...late])
-  const early = [/is not valid before .*, and the clock here says \d{4}-/, reissue] as const
+  const early = [/is not valid before .*, and the clock here says \d{4}-/, renew] as const
   await refused(t, at(identity.notBefore - 1), ['ERR_CERTIFICATE', ...early])
 })
 

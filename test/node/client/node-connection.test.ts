@@ -118,7 +118,7 @@ test('a node whose certificate has expired is not talked to', async t => {
   const { code, message, fix } = await failure(t, address, await old.load('client', 'c1'))
   t.is(code, 'ERR_TLS')
   t.regex(message, /the certificate of 127\.0\.0\.1:\d+ has expired/)
-  t.regex(fix ?? '', /certs issue node NAME --force/)
+  t.regex(fix ?? '', /certs renew node NAME/)
 })
 
 test('a client whose authority the node does not know is told that it is not accepted', async t => {
