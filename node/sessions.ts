@@ -1,7 +1,7 @@
 import { admit, type Admission } from './admission.ts'
 import type { Clock } from './clock.ts'
 import type { Identity } from './identity.ts'
-import type { Subject } from './names.ts'
+import { roleOf, type Subject } from './names.ts'
 import type { Session } from './session.ts'
 import type { SubjectState } from './whitelist/merge.ts'
 
@@ -39,6 +39,15 @@ export class Sessions {
   /** How many sessions are live. */
   get size(): number {
     return this.#size
+  }
+
+  /** How many of them are clients'; operators come and go with each command. */
+  get clients(): number {
+    let clients = 0
+    for (const [subject, sessions] of this.#bySubject) {
+      if (roleOf(subject) === 'client') clients += sessions.size
+    }
+    return clients
   }
 
   /** How many sessions one subject has. */

@@ -275,7 +275,8 @@ function confirm(applied: readonly Applied[], deciding: Deciding): void {
 function countClients(sessions: Sessions, members: Members, clock: Clock): () => void {
   let timer: Disposable
   const count = (): void => {
-    if (members.self.clients !== sessions.size) members.update({ clients: sessions.size })
+    const { clients } = sessions
+    if (members.self.clients !== clients) members.update({ clients })
     timer = clock.after(COUNT_CLIENTS_MS, count)
   }
   count()
