@@ -122,6 +122,19 @@ test('branches of any length and any common root end in one list, over one relay
   }
 })
 
+test('branches of equal length are found to the root, though only their ends show', async t => {
+  const { connect, quiet, network } = testNetwork()
+  const [alpha, beta] = [openReplica(people, 'alpha'), openReplica(people, 'beta')]
+  const common = branch('common', 2)
+  await show(alpha, ...branch('one', 4, common))
+  await show(beta, ...branch('other', 4, common))
+  connect(alpha, beta)
+  await quiet()
+  t.is(alpha.replica.whitelist.forkOf(EVIL), 3)
+  t.is(listOf(alpha), listOf(beta))
+  t.deepEqual(network.refusals, [])
+})
+
 test('who was let in over a node stays in when that node links its changes to another past', async t => {
   const { connect, quiet, network } = testNetwork()
   const [alpha, beta] = [openReplica(people, 'alpha'), openReplica(people, 'beta')]
