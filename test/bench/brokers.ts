@@ -83,6 +83,7 @@ async function startBroker(
   child.stderr.resume()
   const running = stack.move()
   return {
+    pid: child.pid,
     port,
     cpuMicros: async () => cpuMicrosOf(child.pid),
     [Symbol.asyncDispose]: async () => running.disposeAsync(),

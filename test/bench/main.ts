@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { formatTable } from '../../cli/table.ts'
 import { measureAdmission } from './admission.ts'
+import { measureFirstSync } from './first-sync.ts'
 import { measureFanOut } from './fan-out.ts'
 import { describeMachine } from './machine.ts'
 import type { Bench } from './result.ts'
@@ -12,6 +13,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   revocation: measureRevocation,
   'fan-out': measureFanOut,
   admission: measureAdmission,
+  'first-sync': measureFirstSync,
 }
 
 const { values } = parseArgs({

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 
 /** A server in a process of its own, whose processor time can be asked for. */
 export interface MeasuredServer extends AsyncDisposable {
+  readonly pid: number | undefined
   readonly port: number
   /** Processor time since its start, user and system, microseconds. */
   cpuMicros(): Promise<number>
@@ -28,6 +29,7 @@ export async function startServer(file: string, args: readonly string[]): Promis
   }
   const { port } = (await answer()) as Serving
   return {
+    pid: child.pid,
     port,
     cpuMicros: async () => {
       child.send('cpu')

@@ -1,10 +1,11 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, mkdir, readFile, symlink } from 'node:fs/promises'
+import { cp, mkdir, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { fillList } from './filled-list.ts'
+import { memoryOf } from './process-memory.ts'
 import { median, type Bench } from './result.ts'
 import { BENCH_IO, makeSite, type Site } from './site.ts'
 
@@ -78,14 +79,8 @@ async function startOnce(program: Program, config: string): Promise<Start> {
     exit.then(([status]) => Promise.reject(new Error(`the node ended with ${status}`))),
   ])
   const ms = performance.now() - startedAt
-  const bytes = await residentBytes(child.pid)
+  const { resident: bytes } = await memoryOf(child.pid)
   child.kill('SIGTERM')
   await exit
   return { ms, bytes }
-}
-
-/** proc(5); NaN where there is no such file. */
-async function residentBytes(pid: number | undefined): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1_024
 }
