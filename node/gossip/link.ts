@@ -52,7 +52,7 @@ export interface LinkEnd {
 }
 
 /** Updates that may wait for the disk before the peer is made to wait. */
-const MAX_BACKLOG = 2_000
+const MAX_BACKLOG = 512
 
 /** One connection to another node, with the documents gossiped over it. */
 export class Link {

@@ -50,7 +50,7 @@ export type Commit = { outcome: 'committed'; entry: Entry } | { outcome: 'again'
 const MAX_COMMIT_AGE_MS = 10 * 60_000
 
 /** Updates checked at a time: what lies between two looks at everything else. */
-const BATCH = 256
+const BATCH = 128
 
 interface Waiting {
   readonly update: Update

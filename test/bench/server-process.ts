@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { NODE_FLAGS } from './node-flags.ts'
 
 /** A server in a process of its own, whose processor time can be asked for. */
 export interface MeasuredServer extends AsyncDisposable {
@@ -18,6 +19,7 @@ export interface Serving {
 /** Start one of the servers in this folder and wait until it serves. */
 export async function startServer(file: string, args: readonly string[]): Promise<MeasuredServer> {
   const child = fork(join(import.meta.dirname, file), args, {
+    execArgv: [...NODE_FLAGS],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   const exit = once(child, 'exit')

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { CommandIo } from '../../cli/io.ts'
 import { systemClock } from '../../node/clock.ts'
 import type { CredentialFiles } from '../../node/credential-files.ts'
+import { NODE_FLAGS } from './node-flags.ts'
 import { makeTestCerts, type TestCerts } from '../support/certs.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -18,7 +19,7 @@ export const BENCH_IO: CommandIo = {
   signal: new AbortController().signal,
   clock: systemClock,
   onReload: () => ({ [Symbol.dispose]: () => {} }),
-  self: [process.execPath, join(ROOT, 'cli/main.ts')],
+  self: [process.execPath, ...NODE_FLAGS, join(ROOT, 'cli/main.ts')],
 }
 
 /** Limits that a bench must not run into: all its clients come from one address with one name. */

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { fillList } from './filled-list.ts'
+import { NODE_FLAGS } from './node-flags.ts'
 import { memoryOf } from './process-memory.ts'
 import { median, type Bench } from './result.ts'
 import { BENCH_IO, makeSite, type Site } from './site.ts'
@@ -58,7 +59,7 @@ async function compile({ folder }: Site): Promise<Program> {
   await symlink(join(BENCH_IO.cwd, 'node_modules'), join(out, 'node_modules'))
   const build = ['--project', join(BENCH_IO.cwd, 'tsconfig.build.json')]
   await promisify(execFile)(join(bin, 'tsc'), [...build, '--outDir', join(out, 'dist')])
-  return [process.execPath, join(out, 'dist/cli/main.js')]
+  return [process.execPath, ...NODE_FLAGS, join(out, 'dist/cli/main.js')]
 }
 
 interface Start {
