@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts'
+import type { ConfirmationRelay } from './gossip/confirmation-relay.ts'
 import type { Members } from './gossip/members.ts'
-import type { Name } from './names.ts'
+import { nodeOf, type Name } from './names.ts'
 import type { Place } from './whitelist/change.ts'
 
 /** That one node has applied a change, as the node that accepted the change saw it. */
@@ -25,6 +26,7 @@ export interface Proof {
 }
 
 export interface AwaitOptions {
+  readonly confirmations: Pick<ConfirmationRelay, 'subscribe'>
   readonly members: Members
   readonly clock: Clock
   /** How long to wait for nodes that can be reached, in milliseconds. */
@@ -34,36 +36,47 @@ export interface AwaitOptions {
   readonly onConfirmed: (confirmation: NodeConfirmation) => void
 }
 
+/** How long what comes in is gathered before it is asked who is still silent, in milliseconds. */
+const LOOK_MS = 2
+
 /**
- * Wait until every node that can be reached has said that it applied a change. Call it in the
- * same turn as the commit, so that no confirmation is missed.
+ * Wait until every node that can be reached has said that it applied a change: to this node, or
+ * to all. Call it in the same turn as the commit, so that no confirmation is missed.
  */
 export async function awaitConfirmations(place: Place, options: AwaitOptions): Promise<Proof> {
-  const { members, clock, timeoutMs, committedAt, onConfirmed } = options
+  const { confirmations, members, clock, timeoutMs, committedAt, onConfirmed } = options
   const confirmed = new Map<Name, NodeConfirmation>()
   const { promise: over, resolve: finish } = Promise.withResolvers<void>()
+  const confirm = (node: Name, detail: { tookMs?: number; cut?: number } = {}): void => {
+    if (confirmed.has(node)) return
+    const confirmation = { node, afterMs: clock.monotonic() - committedAt, ...detail }
+    confirmed.set(node, confirmation)
+    onConfirmed(confirmation)
+  }
   const silent = (): Name[] =>
     [...members.live().values()].map(({ name }) => name).filter(name => !confirmed.has(name))
   const look = (): void => {
-    for (const { name, confirmations, applied } of members.live().values()) {
-      if (confirmed.has(name) || (applied[place.source] ?? 0) < place.sequence) continue
-      const found = confirmations.find(
-        one => one.source === place.source && one.sequence === place.sequence,
-      )
-      const confirmation = {
-        node: name,
-        afterMs: clock.monotonic() - committedAt,
-        ...(found === undefined ? {} : { tookMs: found.tookMs, cut: found.cut }),
-      }
-      confirmed.set(name, confirmation)
-      onConfirmed(confirmation)
+    looking = undefined
+    for (const { name, applied } of members.live().values()) {
+      if ((applied[place.source] ?? 0) >= place.sequence) confirm(name)
     }
     if (silent().length === 0) finish()
   }
-  using _subscription = members.subscribe(look)
+  let looking: Disposable | undefined
+  const lookSoon = (): void => {
+    looking ??= clock.after(LOOK_MS, look)
+  }
+  using _told = confirmations.subscribe(({ node, applied, changes }) => {
+    if (applied < place.sequence) return
+    const detail = changes.find(({ sequence }) => sequence === place.sequence)
+    confirm(nodeOf(node), detail && { tookMs: detail.tookMs, cut: detail.cut })
+    lookSoon()
+  })
+  using _seen = members.subscribe(lookSoon)
   using _deadline = clock.after(timeoutMs, finish)
-  look()
+  lookSoon()
   await over
+  looking?.[Symbol.dispose]()
   return {
     confirmed: [...confirmed.values()],
     silent: silent(),

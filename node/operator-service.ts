@@ -129,7 +129,14 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
         const { source, sequence } = commit.entry.change
         const proof = await awaitConfirmations(
           { source, sequence },
-          { members, clock, timeoutMs: waitMs, committedAt, onConfirmed: progress },
+          {
+            confirmations: replica.confirmations,
+            members,
+            clock,
+            timeoutMs: waitMs,
+            committedAt,
+            onConfirmed: progress,
+          },
         )
         return { outcome: 'committed', source, sequence, ...proof }
       },

@@ -8,11 +8,11 @@ import { loadCredentials } from './credentials.ts'
 import { errorMessage } from './errors.ts'
 import { FanOut } from './fan-out.ts'
 import { awaitFirstSync } from './first-sync.ts'
-import type { Confirmation } from './gossip/member.ts'
+import type { AppliedChange } from './gossip/confirmation.ts'
 import { Members } from './gossip/members.ts'
 import { Overlay } from './gossip/overlay.ts'
 import { silentLog, type Log } from './log.ts'
-import { nodeOf, roleOf, sourceOf, type Name, type Subject } from './names.ts'
+import { nodeOf, roleOf, sourceOf, type Name, type Source, type Subject } from './names.ts'
 import { Isolation } from './isolation.ts'
 import { operatorMethods } from './operator-service.ts'
 import { startFeeds } from './sensors/feed.ts'
@@ -105,6 +105,8 @@ export async function startNode(
     },
   })
 
+  stack.use(replica.confirmations)
+
   const opened = stack.use(openSensors(config, { clock, random, log }))
   const feeds = stack.use(startFeeds(opened.sensors, { clock, random, log }))
   const fanOut = stack.use(new FanOut(feeds))
@@ -132,7 +134,6 @@ export async function startNode(
         changes: replica.whitelist.changes,
         clients: 0,
         applied: {},
-        confirmations: [],
       },
     }),
   )
@@ -261,14 +262,21 @@ function confirm(applied: readonly Applied[], deciding: Deciding): void {
     // What a revoked operator or node had granted may be void with it: everyone is looked at.
     else cuts.set(subject, sessions.reviewAll() + overlay.review())
   }
-  const confirmations = applied.map(({ entry, receivedAt }): Confirmation => {
+  const bySource = new Map<Source, AppliedChange[]>()
+  for (const { entry, receivedAt } of applied) {
     const { source, sequence, subject, kind, operator } = entry.change
     const tookMs = Math.round((clock.monotonic() - receivedAt) * 1_000) / 1_000
     const cut = kind === 'revocation' ? (cuts.get(subject) ?? 0) : 0
     log.info({ subject, kind, operator, source, sequence, tookMs, cut }, 'change applied')
-    return { source, sequence, tookMs, cut }
-  })
-  members.confirm(confirmations, replica.whitelist.changes)
+    const changes = bySource.get(source) ?? []
+    changes.push({ sequence, tookMs, cut })
+    bySource.set(source, changes)
+  }
+  for (const [source, changes] of bySource) replica.confirmations.confirm(source, changes)
+  members.noteApplied(
+    applied.map(({ entry }) => entry.change),
+    replica.whitelist.changes,
+  )
 }
 
 /** Keep the number of clients in this node's entry of *members*. @returns what stops it */

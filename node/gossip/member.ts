@@ -1,14 +1,6 @@
 import { readAddress } from '../address.ts'
 import { isName, isSource, nodeOf, type Name, type Source } from '../names.ts'
-import { isSequence, type Place } from '../whitelist/change.ts'
-
-/** That a node has applied a change: how long it took from its arrival, and what was cut. */
-export interface Confirmation extends Place {
-  /** Milliseconds from the change's arrival there until it was durable and its connections cut. */
-  readonly tookMs: number
-  /** How many live connections it ended. */
-  readonly cut: number
-}
+import { isSequence } from '../whitelist/change.ts'
 
 /** What a node says of itself in the *members* document (PROTOCOL.md, "Members"). */
 export interface Member {
@@ -33,14 +25,11 @@ export interface Member {
   readonly clients: number
   /** How far it has come with the sources of which it lately applied changes. */
   readonly applied: Readonly<Record<Source, number>>
-  /** Its latest confirmations, oldest first. */
-  readonly confirmations: readonly Confirmation[]
 }
 
 export const MEMBER_LIMITS = {
   maxAddresses: 8,
   maxLinks: 1_024,
-  maxConfirmations: 32,
   maxApplied: 32,
   maxVersion: 64,
 } as const
@@ -64,10 +53,7 @@ export function parseMember(value: unknown): Member | string {
     string,
     unknown
   >
-  const { applied, confirmations, certificateRenewFrom, certificateEndsAt } = value as Record<
-    string,
-    unknown
-  >
+  const { applied, certificateRenewFrom, certificateEndsAt } = value as Record<string, unknown>
   if (!isName(name) || !isSource(source) || nodeOf(source) !== name)
     return 'a member has no valid name'
   if (!isListOf(addresses, MEMBER_LIMITS.maxAddresses, isAddress))
@@ -81,12 +67,9 @@ export function parseMember(value: unknown): Member | string {
     return 'a member has bad dates'
   }
   if (!isListOf(links, MEMBER_LIMITS.maxLinks, isSource)) return 'a member has bad links'
-  if (!isListOf(confirmations, MEMBER_LIMITS.maxConfirmations, isConfirmation)) {
-    return 'a member has bad confirmations'
-  }
   if (!isApplied(applied)) return 'a member has bad sources'
   const counts = { startedAt, changes, clients, certificateRenewFrom, certificateEndsAt }
-  return { name, source, addresses, version, links, applied, confirmations, ...counts }
+  return { name, source, addresses, version, links, applied, ...counts }
 }
 
 function isListOf<T>(value: unknown, max: number, is: (item: unknown) => item is T): value is T[] {
@@ -99,18 +82,4 @@ function isAddress(value: unknown): value is string {
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
-}
-
-function isConfirmation(value: unknown): value is Confirmation {
-  if (typeof value !== 'object' || value === null) return false
-  const { source, sequence, tookMs, cut, ...rest } = value as Record<string, unknown>
-  return (
-    Object.keys(rest).length === 0 &&
-    isSource(source) &&
-    isSequence(sequence) &&
-    typeof tookMs === 'number' &&
-    Number.isFinite(tookMs) &&
-    tookMs >= 0 &&
-    isCount(cut)
-  )
 }

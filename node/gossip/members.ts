@@ -7,7 +7,8 @@ import type { Signer, Signers } from '../whitelist/signers.ts'
 import type { DocumentStream, Update } from './document.ts'
 import { SignedDocument } from './signed-document.ts'
 import { FULL_MESH } from './overlay-plan.ts'
-import { MEMBER_LIMITS, parseMember, type Confirmation, type Member } from './member.ts'
+import type { Place } from '../whitelist/change.ts'
+import { MEMBER_LIMITS, parseMember, type Member } from './member.ts'
 
 /** What a node can say of itself; the rest of its entry never changes while it runs. */
 export type MemberState = Pick<Member, 'links' | 'clients'>
@@ -37,8 +38,11 @@ const RELAY_MS = 50
 /** Runs of one node that are kept: the latest is of use, and a node may say to have been started often. */
 const MAX_RUNS = 8
 
-/** How long a confirmation stays in its node's entry, in milliseconds. */
-const CONFIRMATION_AGE_MS = 30_000
+/**
+ * How long what nobody waits for (clients, applied changes) is gathered, in milliseconds for each
+ * known node on average: what all say of themselves then costs each the same, however many they are.
+ */
+const GATHER_MS_PER_NODE = 50
 
 /** What an update of *members* carries: the node's own words, signed with their sequence. */
 interface MemberValue {
@@ -67,8 +71,7 @@ export class Members extends SignedDocument {
   readonly #gatherMs: number
   readonly #listeners = new Set<(member: Member, before: Member | undefined) => void>()
   #self: Member
-  #confirmed: { confirmation: Confirmation; at: number }[] = []
-  #gathering: Disposable | undefined
+  #gathering: { timer: Disposable; dueAt: number } | undefined
 
   #pending = 0
   #settled: Promise<void> = Promise.resolve()
@@ -95,10 +98,10 @@ export class Members extends SignedDocument {
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
   }
 
-  /** Change what this node says of itself. Peers hear of it within `gatherMs`. */
+  /** Change what this node says of itself. Peers hear of links within `gatherMs`, of the rest later. */
   update(state: Partial<MemberState>): void {
     this.#self = { ...this.#self, ...state }
-    this.#gather()
+    this.#gather(state.links === undefined ? this.#unhurriedMs() : this.#gatherMs)
   }
 
   /** Say where this node can be reached, once it is known. */
@@ -115,29 +118,16 @@ export class Members extends SignedDocument {
     this.#gather()
   }
 
-  /** Tell all nodes that this one has applied changes, and how many it holds by now. */
-  confirm(confirmations: readonly Confirmation[], changes: number): void {
-    const at = this.#clock.monotonic()
-    const recent = this.#confirmed.filter(one => at - one.at < CONFIRMATION_AGE_MS)
-    const added = confirmations.map(confirmation => ({ confirmation, at }))
-    this.#confirmed = [...recent, ...added].slice(-MEMBER_LIMITS.maxConfirmations)
-    const latest = this.#confirmed.map(({ confirmation }) => confirmation)
-    this.#self = { ...this.#self, confirmations: latest, changes, applied: this.#applied(added) }
-    this.#gather()
-  }
-
-  /** More changes than an entry can confirm one by one are confirmed by how far it has come. */
-  #applied(added: readonly { confirmation: Confirmation }[]): Record<Source, number> {
+  /** Note how far this node has come with some sources, and how many changes it holds by now. */
+  noteApplied(places: Iterable<Place>, changes: number): void {
     const applied = new Map(Object.entries(this.#self.applied) as [Source, number][])
-    for (const { confirmation } of added) {
-      const { source, sequence } = confirmation
+    for (const { source, sequence } of places) {
       applied.delete(source)
       applied.set(source, sequence)
     }
-    return Object.fromEntries([...applied].slice(-MEMBER_LIMITS.maxApplied)) as Record<
-      Source,
-      number
-    >
+    const latest = [...applied].slice(-MEMBER_LIMITS.maxApplied)
+    this.#self = { ...this.#self, changes, applied: Object.fromEntries(latest) }
+    this.#gather(this.#unhurriedMs())
   }
 
   /** Every entry, of the living and of the dead. */
@@ -187,7 +177,7 @@ export class Members extends SignedDocument {
   }
 
   [Symbol.dispose](): void {
-    this.#gathering?.[Symbol.dispose]()
+    this.#gathering?.timer[Symbol.dispose]()
   }
 
   protected override problemOf([value, , source, ...rest]: Update): string | undefined {
@@ -253,11 +243,22 @@ export class Members extends SignedDocument {
     return holds ? readMember(value) : `a member is not signed by ${subject}`
   }
 
-  #gather(): void {
-    this.#gathering ??= this.#clock.after(this.#gatherMs, () => {
+  /** At random, because all nodes apply a change at the same time. */
+  #unhurriedMs(): number {
+    const meanMs = Math.max(this.#gatherMs, this.#members.size * GATHER_MS_PER_NODE)
+    return meanMs * (0.5 + this.#random())
+  }
+
+  /** Announce this node's entry in `ms`, or earlier if that is due already. */
+  #gather(ms = this.#gatherMs): void {
+    const dueAt = this.#clock.monotonic() + ms
+    if (this.#gathering !== undefined && this.#gathering.dueAt <= dueAt) return
+    this.#gathering?.timer[Symbol.dispose]()
+    const timer = this.#clock.after(ms, () => {
       this.#gathering = undefined
       this.#announce()
     })
+    this.#gathering = { timer, dueAt }
   }
 
   #announce(): void {

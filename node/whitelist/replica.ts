@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { FridgeError } from '../errors.ts'
+import { ConfirmationRelay } from '../gossip/confirmation-relay.ts'
 import type { DocumentStream, Update } from '../gossip/document.ts'
 import { SignedDocument } from '../gossip/signed-document.ts'
 import { displaySubject, nodeOf, subjectOf, type Source } from '../names.ts'
@@ -77,6 +78,8 @@ export interface ReplicaOptions {
  * Nothing is merged, acted on or passed on before both signatures hold and it is durable here.
  */
 export class Replica extends SignedDocument {
+  /** Tells the nodes that accepted changes what became of them here. */
+  readonly confirmations: ConfirmationRelay
   readonly #options: ReplicaOptions
   readonly #store: ChangeStore
   readonly #clock: Clock
@@ -95,6 +98,7 @@ export class Replica extends SignedDocument {
     this.#options = options
     this.#store = options.store
     this.#clock = options.clock
+    this.confirmations = new ConfirmationRelay(options)
     this.#whitelist = buildWhitelist(options.store)
     for (const [source, sequence] of this.#whitelist.clock()) this.sources[source] = sequence
   }
@@ -192,6 +196,7 @@ export class Replica extends SignedDocument {
     frame: object,
     from: DocumentStream,
   ): { readonly refused?: string } | undefined {
+    if ('confirmed' in frame) return this.confirmations.take(frame, from)
     if (!('heads' in frame)) return super.takeFrame(frame, from)
     const heads = parseHeads(frame)
     if (heads === undefined) return { refused: 'the heads are malformed' }
@@ -295,6 +300,7 @@ export class Replica extends SignedDocument {
       }
       if (!isStray(one) && this.#whitelist.fit(one) === 'next') {
         merged.push({ entry: one, receivedAt, takeBack: this.#whitelist.merge(one) })
+        this.confirmations.heardFrom(one.change.source, from)
         return true
       }
       // Whether it is a fork, only the log can tell.

@@ -1,7 +1,7 @@
 import { sign, verify, type KeyObject } from 'node:crypto'
 
 /** What a signature is over: so that none can be taken for another kind of one. */
-export type SignatureContext = 'change' | 'entry' | 'member'
+export type SignatureContext = 'change' | 'entry' | 'member' | 'confirmation'
 
 /** Longest signature, base64url: RSA with 8192 bits. */
 const MAX_SIGNATURE = 1_366

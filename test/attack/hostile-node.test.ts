@@ -378,6 +378,24 @@ const FRAMES: readonly Attempt[] = [
     /comes with something else/,
     () => [{ ...certificateOf(mallory.signer), more: 1 }],
   ],
+  [
+    'a confirmation in the name of another node',
+    /a confirmation is not signed by its node/,
+    link => [
+      certificateOf(mallory.signer),
+      { confirmed: [confirmationOf(wordsOfOther(link)[2], link.victim)] },
+    ],
+  ],
+  [
+    'confirmations that are none',
+    /a confirmation names no places/,
+    link => [{ confirmed: [confirmationOf('constructor', link.victim)] }],
+  ],
+  [
+    'confirmations without end',
+    /confirmations are malformed/,
+    link => [{ confirmed: Array.from({ length: 4_097 }, () => confirmationOf(EVIL, link.victim)) }],
+  ],
   ['an update at 0', /an update is malformed/, () => [[{}, 0, EVIL]]],
 ]
 
@@ -396,6 +414,13 @@ function wordsOfOther(link: HostileNode): Words {
   return words
 }
 
+/** That a node has applied the first change of another, in the attacker's words. */
+function confirmationOf(node: string, to: Source): unknown[] {
+  const text = JSON.stringify({ node, to, applied: 1, changes: [] })
+  const { signer, key } = mallory
+  return [text, signer.identity.fingerprint, signText(key, 'confirmation', text)]
+}
+
 /** The words of a node with something put in, under the attacker's signature. */
 function falseWords(link: HostileNode, fields: object, sequence: number, source: string): unknown {
   const [{ member }] = wordsOfOther(link)
@@ -410,16 +435,6 @@ const WORDS: readonly Attempt[] = [
     'an entry for another node',
     /node\/mallory signs for node-2#/,
     link => [certificateOf(mallory.signer), falseWords(link, {}, FAR, wordsOfOther(link)[2])],
-  ],
-  [
-    'confirmations in the name of another node',
-    /a member is not signed by node\/node-2/,
-    link => {
-      const [value, sequence, source] = wordsOfOther(link)
-      const confirmations = [{ source: EVIL, sequence: 1, tookMs: 1, cut: 1 }]
-      const member = JSON.stringify({ ...(JSON.parse(value.member) as object), confirmations })
-      return [[{ ...value, member }, sequence + 1, source]]
-    },
   ],
   [
     'the words of another node once more, as newer ones',

@@ -238,7 +238,6 @@ function memberOf(
     changes: 0,
     clients: 0,
     applied: {},
-    confirmations: [],
   }
 }
 

@@ -1,10 +1,5 @@
 import test from 'ava'
-import {
-  MEMBER_LIMITS,
-  parseMember,
-  type Confirmation,
-  type Member,
-} from '../../../node/gossip/member.ts'
+import { MEMBER_LIMITS, parseMember, type Member } from '../../../node/gossip/member.ts'
 import { Members } from '../../../node/gossip/members.ts'
 import { parseName, type Source } from '../../../node/names.ts'
 import { MemoryStore } from '../../../node/whitelist/memory-store.ts'
@@ -50,7 +45,6 @@ function openMembers(
       changes: 0,
       clients: 0,
       applied: {},
-      confirmations: [],
     },
   })
   return { name, replica: members, clock }
@@ -72,7 +66,7 @@ function openThree(): {
   return {
     ends,
     quiet: async () => {
-      for (const { clock } of ends) await clock.advance(10)
+      for (const { clock } of ends) await clock.advance(500)
       await quiet()
     },
   }
@@ -143,31 +137,22 @@ test('of the runs of a node that cannot be reached the latest is told, and none 
   t.is(alpha.replica.unreachable().size, 0)
 })
 
-test('confirmations are bounded in number and in age, the newest stay', async t => {
+test('how far a node has come is told for the latest sources only, and later than who is linked', async t => {
   const { replica, clock } = openMembers('alpha')
-  const confirmation = (sequence: number): Confirmation => ({
-    source: BETA,
-    sequence,
-    tookMs: 1,
-    cut: 0,
-  })
-  for (let sequence = 1; sequence <= 100; sequence += 1) {
-    replica.confirm([confirmation(sequence)], sequence)
+  const sources = Array.from({ length: 100 }, (_, index) => testSource('beta', index + 1))
+  for (const [index, source] of sources.entries()) {
+    replica.noteApplied([{ source, sequence: index + 1 }], index + 1)
   }
-  const kept = replica.self.confirmations.map(({ sequence }) => sequence)
-  t.is(kept.length, MEMBER_LIMITS.maxConfirmations)
-  t.is(kept.at(-1), 100)
+  t.deepEqual(Object.keys(replica.self.applied), sources.slice(-MEMBER_LIMITS.maxApplied))
   t.is(replica.self.changes, 100)
-  await clock.advance(60_000)
-  replica.confirm([confirmation(101)], 101)
-  t.deepEqual(
-    replica.self.confirmations.map(({ sequence }) => sequence),
-    [101],
-  )
-  const [, ...rest] = Array.from({ length: 1_001 }, (_, index) => confirmation(index))
-  replica.confirm(rest, 1_000)
-  t.is(replica.self.confirmations.length, MEMBER_LIMITS.maxConfirmations)
   t.is(typeof parseMember(JSON.parse(JSON.stringify(replica.self))), 'object')
+
+  const announced = (): Member | undefined => replica.get(ALPHA)
+  await clock.advance(5)
+  t.is(announced()?.changes, 0)
+  replica.update({ links: [BETA] })
+  await clock.advance(5)
+  t.is(announced()?.changes, 100)
 })
 
 test('a stopped document says nothing more', async t => {
@@ -249,16 +234,13 @@ const hostile: [what: string, frame: unknown][] = [
     memberUpdate({ ...genuine, links: Array.from({ length: 1_025 }, () => BETA) }, mallory),
   ],
   [
-    'with too many confirmations',
+    'with too many sources',
     memberUpdate(
       {
         ...genuine,
-        confirmations: Array.from({ length: 33 }, () => ({
-          source: BETA,
-          sequence: 1,
-          tookMs: 1,
-          cut: 0,
-        })),
+        applied: Object.fromEntries(
+          Array.from({ length: 33 }, (_, index) => [testSource('beta', index + 1), 1]),
+        ),
       },
       mallory,
     ),

@@ -1,0 +1,170 @@
+import type { KeyObject } from 'node:crypto'
+import type { Clock } from '../clock.ts'
+import type { Source } from '../names.ts'
+import type { Signer, Signers } from '../whitelist/signers.ts'
+import {
+  MAX_APPLIED_CHANGES,
+  parseConfirmation,
+  signConfirmation,
+  verifyConfirmation,
+  type AppliedChange,
+  type Confirmation,
+  type SignedConfirmation,
+} from './confirmation.ts'
+import type { DocumentStream } from './document.ts'
+
+export interface ConfirmationRelayOptions {
+  /** This run of this node. */
+  readonly source: Source
+  readonly signers: Signers
+  /** This node's own certificate and key. */
+  readonly self: { readonly signer: Signer; readonly key: KeyObject }
+  readonly clock: Clock
+}
+
+/** How long confirmations for one neighbour are gathered, in milliseconds. */
+const GATHER_MS = 5
+
+/** Confirmations in one frame. */
+const MAX_FRAME = 128
+
+/** Confirmations that wait for one neighbour; more are dropped. */
+const MAX_WAITING = 4_096
+
+/** How far back what was passed on is remembered. */
+const MAX_KNOWN = 16_384
+
+/**
+ * Brings each confirmation to the one node that waits for it: to the neighbour that brought the
+ * newest change of that node, and from there on in the same way. So a change costs each node a
+ * few frames instead of one from every node over every link. A neighbour held all that it
+ * brought before this node did, so there are no circles. A confirmation that is lost on its way
+ * is made up for by *members*, which says how far each node has come.
+ */
+export class ConfirmationRelay implements Disposable {
+  readonly #options: ConfirmationRelayOptions
+  /** For each source the neighbour that brought its newest change. */
+  readonly #paths = new Map<Source, DocumentStream>()
+  /** What this node has applied and not yet told, by the source that is to hear it. */
+  readonly #applied = new Map<Source, AppliedChange[]>()
+  readonly #waiting = new Map<DocumentStream, SignedConfirmation[]>()
+  /** How far each node is known to have come, by who is to hear it and who it is. */
+  readonly #known = new Map<string, number>()
+  readonly #listeners = new Set<(confirmation: Confirmation) => void>()
+  /** What this node has done with its own latest changes. */
+  #own: Confirmation | undefined
+  #gathering: Disposable | undefined
+
+  constructor(options: ConfirmationRelayOptions) {
+    this.#options = options
+  }
+
+  /** Hear of each confirmation for this run of this node; of its own latest at once. */
+  subscribe(listener: (confirmation: Confirmation) => void): Disposable {
+    this.#listeners.add(listener)
+    if (this.#own !== undefined) listener(this.#own)
+    return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
+  }
+
+  /** A neighbour has brought a new change of a source. */
+  heardFrom(source: Source, neighbour: DocumentStream): void {
+    this.#paths.set(source, neighbour)
+  }
+
+  /** This node has applied changes of a source, in the order of their sequences. */
+  confirm(to: Source, changes: readonly AppliedChange[]): void {
+    const { source } = this.#options
+    const before = to === source ? this.#own?.changes : this.#applied.get(to)
+    const latest = [...(before ?? []), ...changes].slice(-MAX_APPLIED_CHANGES)
+    if (to === source) {
+      const applied = latest.at(-1)?.sequence ?? 0
+      this.#own = { node: source, to, applied, changes: latest }
+      this.#tell(this.#own)
+    } else {
+      this.#applied.set(to, latest)
+      this.#gather()
+    }
+  }
+
+  /** Take a frame of a neighbour. @returns why it is refused, if it is */
+  take(frame: object, from: DocumentStream): { readonly refused?: string } {
+    const { confirmed, ...rest } = frame as Record<string, unknown>
+    const isList = Array.isArray(confirmed) && confirmed.length <= MAX_FRAME
+    if (!isList || Object.keys(rest).length > 0) return { refused: 'confirmations are malformed' }
+    for (const value of confirmed as unknown[]) {
+      const confirmation = parseConfirmation(value)
+      if (typeof confirmation === 'string') return { refused: confirmation }
+      void this.#check(confirmation, value as SignedConfirmation, from)
+    }
+    return {}
+  }
+
+  [Symbol.dispose](): void {
+    this.#gathering?.[Symbol.dispose]()
+  }
+
+  async #check(
+    confirmation: Confirmation,
+    signed: SignedConfirmation,
+    from: DocumentStream,
+  ): Promise<void> {
+    const { source, signers } = this.#options
+    if (!this.#isNews(confirmation)) return
+    const holds = await verifyConfirmation(confirmation, signed, signers)
+    if (holds === false) return from.refuse('a confirmation is not signed by its node')
+    // Whoever joined a moment ago may not be known here yet: *members* will tell.
+    if (holds === undefined || !this.#isNews(confirmation)) return
+    this.#remember(confirmation)
+    if (confirmation.to === source) this.#tell(confirmation)
+    else this.#passOn(confirmation, signed, from)
+  }
+
+  #isNews({ to, node, applied }: Confirmation): boolean {
+    return applied > (this.#known.get(`${to} ${node}`) ?? 0)
+  }
+
+  #remember({ to, node, applied }: Confirmation): void {
+    const key = `${to} ${node}`
+    this.#known.delete(key)
+    this.#known.set(key, applied)
+    if (this.#known.size <= MAX_KNOWN) return
+    const [oldest] = this.#known.keys()
+    if (oldest !== undefined) this.#known.delete(oldest)
+  }
+
+  #tell(confirmation: Confirmation): void {
+    for (const listener of this.#listeners) listener(confirmation)
+  }
+
+  #passOn({ to }: Confirmation, signed: SignedConfirmation, from?: DocumentStream): void {
+    const next = this.#paths.get(to)
+    if (next === undefined || next === from) return
+    const waiting = this.#waiting.get(next) ?? []
+    if (waiting.length < MAX_WAITING) waiting.push(signed)
+    this.#waiting.set(next, waiting)
+    this.#gather()
+  }
+
+  #gather(): void {
+    this.#gathering ??= this.#options.clock.after(GATHER_MS, () => {
+      this.#flush()
+      this.#gathering = undefined
+    })
+  }
+
+  #flush(): void {
+    const { source: node, self } = this.#options
+    for (const [to, changes] of this.#applied) {
+      const applied = changes.at(-1)?.sequence ?? 0
+      const confirmation = { node, to, applied, changes }
+      this.#passOn(confirmation, signConfirmation(confirmation, self))
+    }
+    this.#applied.clear()
+    for (const [neighbour, confirmed] of this.#waiting) {
+      for (let at = 0; at < confirmed.length; at += MAX_FRAME) {
+        neighbour.send({ confirmed: confirmed.slice(at, at + MAX_FRAME) })
+      }
+    }
+    this.#waiting.clear()
+  }
+}

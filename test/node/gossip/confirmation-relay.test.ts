@@ -1,0 +1,183 @@
+import test from 'ava'
+import {
+  parseConfirmation,
+  signConfirmation,
+  type Confirmation,
+  type SignedConfirmation,
+} from '../../../node/gossip/confirmation.ts'
+import { ConfirmationRelay } from '../../../node/gossip/confirmation-relay.ts'
+import type { DocumentStream } from '../../../node/gossip/document.ts'
+import { MemoryStore } from '../../../node/whitelist/memory-store.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+import { NOON, testSource } from '../../support/replica-changes.ts'
+import { makePeople } from '../../support/replica-people.ts'
+
+const NAMES = ['alpha', 'beta', 'gamma', 'delta'] as const
+type Name = (typeof NAMES)[number]
+
+const people = await makePeople({ nodes: NAMES })
+
+interface TestRelay {
+  readonly relay: ConfirmationRelay
+  readonly heard: Confirmation[]
+  readonly clock: FakeClock
+}
+
+function openRelay(name: Name): TestRelay {
+  const clock = new FakeClock(NOON)
+  const signers = people.signers(new MemoryStore())
+  for (const other of NAMES) signers.learn(people.node(other).signer.chain)
+  const relay = new ConfirmationRelay({
+    source: testSource(name),
+    signers,
+    self: people.node(name),
+    clock,
+  })
+  const heard: Confirmation[] = []
+  relay.subscribe(confirmation => heard.push(confirmation))
+  return { relay, heard, clock }
+}
+
+/** The stream of one node to another; what is sent is taken there at once. */
+function streamTo(
+  target: TestRelay | undefined,
+  sent: object[] = [],
+  refusals: string[] = [],
+): DocumentStream {
+  return {
+    send: frame => {
+      sent.push(frame as object)
+      if (target !== undefined)
+        target.relay.take(JSON.parse(JSON.stringify(frame)) as object, streamTo(undefined))
+    },
+    drained: async () => {},
+    refuse: reason => refusals.push(reason),
+    onSynced: () => {},
+  }
+}
+
+async function settle(...relays: readonly TestRelay[]): Promise<void> {
+  for (let round = 0; round < 4; round += 1) {
+    for (const { clock } of relays) await clock.advance(10)
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+}
+
+function confirmationBy(name: Name, applied = 1): SignedConfirmation {
+  const confirmation = { node: testSource(name), to: testSource('alpha'), applied, changes: [] }
+  return signConfirmation(confirmation, people.node(name))
+}
+
+test('a confirmation goes back on the way of the change, and to nobody else', async t => {
+  const [alpha, beta, gamma] = [openRelay('alpha'), openRelay('beta'), openRelay('gamma')]
+  const aside: object[] = []
+  beta.relay.heardFrom(testSource('alpha'), streamTo(alpha))
+  beta.relay.heardFrom(testSource('delta'), streamTo(undefined, aside))
+  gamma.relay.heardFrom(testSource('alpha'), streamTo(beta))
+  gamma.relay.confirm(testSource('alpha'), [
+    { sequence: 1, tookMs: 2, cut: 0 },
+    { sequence: 2, tookMs: 1, cut: 3 },
+  ])
+  await settle(gamma, beta)
+  t.deepEqual(
+    alpha.heard.map(({ node, applied, changes }) => [node, applied, changes.at(-1)?.cut]),
+    [[testSource('gamma'), 2, 3]],
+  )
+  t.deepEqual([...beta.heard, ...gamma.heard, ...aside], [])
+})
+
+test('what many nodes confirm at once leaves a relay as one frame', async t => {
+  const beta = openRelay('beta')
+  const sent: object[] = []
+  beta.relay.heardFrom(testSource('alpha'), streamTo(undefined, sent))
+  beta.relay.confirm(testSource('alpha'), [{ sequence: 1, tookMs: 1, cut: 0 }])
+  const confirmed = [confirmationBy('gamma'), confirmationBy('delta')]
+  beta.relay.take({ confirmed }, streamTo(undefined))
+  await new Promise(resolve => setTimeout(resolve, 50))
+  await settle(beta)
+  t.is(sent.length, 1)
+  t.is((sent[0] as { confirmed: unknown[] }).confirmed.length, 3)
+})
+
+test('one that is known already goes no further, and none goes back where it came from', async t => {
+  const beta = openRelay('beta')
+  const sent: object[] = []
+  const toAlpha = streamTo(undefined, sent)
+  beta.relay.heardFrom(testSource('alpha'), toAlpha)
+  for (const applied of [5, 5, 4]) {
+    beta.relay.take({ confirmed: [confirmationBy('gamma', applied)] }, streamTo(undefined))
+    await settle(beta)
+  }
+  beta.relay.take({ confirmed: [confirmationBy('delta')] }, toAlpha)
+  await settle(beta)
+  t.deepEqual(
+    sent.map(frame => (frame as { confirmed: unknown[] }).confirmed.length),
+    [1],
+  )
+})
+
+test('one that its node did not sign ends the link, and counts for nothing', async t => {
+  const alpha = openRelay('alpha')
+  const refusals: string[] = []
+  const [text, certificate] = confirmationBy('beta')
+  const [, , signature] = confirmationBy('beta', 2)
+  alpha.relay.take(
+    { confirmed: [[text, certificate, signature]] },
+    streamTo(undefined, [], refusals),
+  )
+  const [ofGamma, byGamma, signedByGamma] = confirmationBy('gamma')
+  const forDelta = ofGamma.replace('gamma', 'delta')
+  alpha.relay.take(
+    { confirmed: [[forDelta, byGamma, signedByGamma]] },
+    streamTo(undefined, [], refusals),
+  )
+  await settle(alpha)
+  t.deepEqual(alpha.heard, [])
+  t.is(refusals.length, 2)
+})
+
+test('who asks late still hears what the node has applied of its own', t => {
+  const { relay } = openRelay('alpha')
+  relay.confirm(testSource('alpha'), [{ sequence: 1, tookMs: 1, cut: 2 }])
+  const late: Confirmation[] = []
+  relay.subscribe(confirmation => late.push(confirmation))
+  t.deepEqual(
+    late.map(({ applied, changes }) => [applied, changes[0]?.cut]),
+    [[1, 2]],
+  )
+})
+
+const [text, certificate, signature] = confirmationBy('beta')
+const malformed: readonly (readonly [what: string, value: unknown])[] = [
+  ['no list', {}],
+  ['too few fields', [text, certificate]],
+  ['no signature', [text, certificate, '!']],
+  ['no JSON', ['{bad', certificate, signature]],
+  ['null', ['null', certificate, signature]],
+  ['a node that is none', [text.replace('beta#', 'beta'), certificate, signature]],
+  ['a sequence of 0', [text.replace('"applied":1', '"applied":0'), certificate, signature]],
+  ['endless text', [`${text}${' '.repeat(5_000)}`, certificate, signature]],
+  [
+    '33 changes',
+    [
+      text.replace(
+        '[]',
+        JSON.stringify(Array.from({ length: 33 }, () => ({ sequence: 1, tookMs: 1, cut: 0 }))),
+      ),
+      certificate,
+      signature,
+    ],
+  ],
+  [
+    'a negative count',
+    [text.replace('[]', '[{"sequence":1,"tookMs":1,"cut":-1}]'), certificate, signature],
+  ],
+]
+for (const [what, value] of malformed) {
+  test(`a confirmation with ${what} is malformed`, t => {
+    t.is(typeof parseConfirmation(value), 'string')
+  })
+}
+test('a genuine confirmation is read', t => {
+  t.is(typeof parseConfirmation([text, certificate, signature]), 'object')
+})
