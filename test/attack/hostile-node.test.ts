@@ -414,9 +414,9 @@ function wordsOfOther(link: HostileNode): Words {
   return words
 }
 
-/** That a node has applied the first change of another, in the attacker's words. */
+/** That a node has applied changes of another still to come, in the attacker's words. */
 function confirmationOf(node: string, to: Source): unknown[] {
-  const text = JSON.stringify({ node, to, applied: 1, changes: [] })
+  const text = JSON.stringify({ node, to, applied: FAR, changes: [] })
   const { signer, key } = mallory
   return [text, signer.identity.fingerprint, signText(key, 'confirmation', text)]
 }
