@@ -17,7 +17,9 @@ export interface CommandIo {
   readonly out: (line: string) => void
   /** Print one line of diagnostics to stderr. */
   readonly err: (line: string) => void
-  /** Whether stdout is a terminal: only then colours and progress. */
+  /** Show how far it has come, in a line of stderr that the next one replaces; '' clears it. Nothing where that is no terminal. */
+  readonly progress: (text: string) => void
+  /** Whether stdout is a terminal: only then colours. */
   readonly isTerminal: boolean
   readonly env: Readonly<Record<string, string | undefined>>
   /** The folder that relative paths start from. */

@@ -40,9 +40,25 @@ process.stderr.on('error', (error: NodeJS.ErrnoException) => {
   if (!GONE.has(error.code)) throw error
 })
 
+/** Erases what stands in the line of the cursor. */
+const CLEAR_LINE = '\r\u001B[K'
+let hasProgress = false
+
+function showProgress(text: string): void {
+  if (!process.stderr.isTTY || (text === '' && !hasProgress)) return
+  hasProgress = text !== ''
+  process.stderr.write(`${CLEAR_LINE}${text}`)
+}
+
+function print(stream: NodeJS.WriteStream, line: string): void {
+  showProgress('')
+  stream.write(`${line}\n`)
+}
+
 const io: CommandIo = {
-  out: line => void process.stdout.write(`${line}\n`),
-  err: line => void process.stderr.write(`${line}\n`),
+  out: line => print(process.stdout, line),
+  err: line => print(process.stderr, line),
+  progress: showProgress,
   isTerminal: process.stdout.isTTY,
   env: process.env,
   cwd: process.cwd(),

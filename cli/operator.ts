@@ -105,6 +105,12 @@ export class OperatorConnection implements AsyncDisposable {
     return (await this.#call('status', [])) as StatusReport
   }
 
+  /** How many nodes can be reached from the one that answers, itself included. */
+  async reachable(): Promise<number> {
+    const { nodes } = await this.status()
+    return nodes.filter(({ reachable }) => reachable).length
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#connection[Symbol.asyncDispose]()
   }

@@ -37,12 +37,21 @@ export async function runChange(
   const json = options.json === true
   await using operator = await connectOperator(options, io)
   const done = wish.kind === 'grant' ? 'added' : 'removed'
+  const nodes = waitMs > 0 ? await operator.reachable() : 0
+  let confirmed = 0
+  const showProgress = (): void =>
+    io.progress(`${confirmed} of ${count(nodes, 'node')} have applied it…`)
+  if (waitMs > 0) showProgress()
   const change = await operator.change(withReason(wish, options.reason), {
     waitMs,
     onConfirmed: confirmation => {
-      if (!json && waitMs > 0) io.out(formatConfirmation(confirmation))
+      if (waitMs === 0) return
+      confirmed += 1
+      if (!json) io.out(formatConfirmation(confirmation))
+      showProgress()
     },
   })
+  io.progress('')
   if (json) {
     const { outcome: _, ...rest } = change
     io.out(

@@ -13,6 +13,7 @@ const ROOT = join(import.meta.dirname, '../..')
 export const BENCH_IO: CommandIo = {
   out: () => {},
   err: () => {},
+  progress: () => {},
   isTerminal: false,
   env: process.env,
   cwd: ROOT,

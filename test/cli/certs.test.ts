@@ -27,6 +27,7 @@ function record(cwd: string, env: CommandIo['env'] = {}): Recorded {
     out: line => void out.push(line),
     err: line => void err.push(line),
     isTerminal: false,
+    progress: () => {},
     env,
     cwd,
     signal: new AbortController().signal,

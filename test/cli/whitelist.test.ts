@@ -53,6 +53,21 @@ test('a name that is removed is cut, and what was cut is counted', async t => {
   t.is((await two.ended).code, 'ERR_REVOKED')
 })
 
+test('while a change is on its way a line tells how far it has come, and goes away', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  const shown: string[] = []
+  await runCommand(['whitelist', 'add', 'c1', '--node', cluster.address(1)], {
+    env: { FRIDGE_CERTS: certs.dir },
+    progress: text => shown.push(text),
+  })
+  t.deepEqual(shown, [
+    '0 of 2 nodes have applied it…',
+    '1 of 2 nodes have applied it…',
+    '2 of 2 nodes have applied it…',
+    '',
+  ])
+})
+
 test('a change is one JSON document that names who confirmed it', async t => {
   await using cluster = await startCluster(t, { nodes: 2, certs })
   const added = await json(cluster, 1, 'add', 'c1')

@@ -57,6 +57,7 @@ export interface IoOptions {
   readonly signal?: AbortSignal
   readonly onReload?: CommandIo['onReload']
   readonly isTerminal?: boolean
+  readonly progress?: CommandIo['progress']
 }
 
 /** What a command may touch, with what it prints written down. */
@@ -66,6 +67,7 @@ export function recordIo(options: IoOptions = {}): RecordedIo {
   const io: CommandIo = {
     out: line => out.push(line),
     err: line => err.push(line),
+    progress: options.progress ?? (() => {}),
     isTerminal: options.isTerminal ?? false,
     env: options.env ?? {},
     cwd: options.cwd ?? '/nonexistent',
