@@ -1,16 +1,17 @@
 import type { Duplex } from 'node:stream'
 import { allows, type RefusalReason, type Rights } from './admission.ts'
+import { parseClientHello } from './client-hello.ts'
 import type { Clock } from './clock.ts'
 import { COMMANDS, runCommand } from './commands.ts'
 import { FridgeError } from './errors.ts'
-import { eventValues, type Dialect, type FanOut } from './fan-out.ts'
+import type { Dialect, FanOut } from './fan-out.ts'
 import type { Identity } from './identity.ts'
-import type { Name } from './names.ts'
+import type { Name, Source } from './names.ts'
 import type { Actuator } from './sensors/actuator.ts'
 import type { Sensor } from './sensors/sensor.ts'
 import { explain, type Session } from './session.ts'
 import { Connection, type Ending } from './wire/connection.ts'
-import { Control, CONTROL_STREAM } from './wire/control.ts'
+import { CLIENT_HEARTBEAT, Control, CONTROL_STREAM, type Hello } from './wire/control.ts'
 import { attachEmitter } from './wire/emitter.ts'
 import type { WireLimits } from './wire/limits.ts'
 import type { MuxStream } from './wire/mux.ts'
@@ -19,12 +20,11 @@ import { serveRpc, type RpcMethod } from './wire/rpc.ts'
 /** What a connection without ALPN is served, whatever else the node has. */
 export const PLAIN_SENSORS = ['door', 'temperature'] as const
 
-/** How often both ends of a client's connection say that they live, in milliseconds. */
-export const CLIENT_HEARTBEAT = { heartbeatMs: 3_000, deadAfterMs: 9_000 } as const
-
 /** What a node serves to its clients. */
 export interface Service {
   readonly node: Name
+  /** This run of the node: its events are numbered within it. */
+  readonly run: Source
   readonly version: string
   readonly sensors: readonly Sensor[]
   readonly actuator: Actuator | undefined
@@ -74,11 +74,14 @@ export class ClientSession implements Session {
         ...CLIENT_HEARTBEAT,
         hello: {
           node: service.node,
+          run: service.run,
           version: service.version,
           sensors: service.sensors.map(({ name, kind }) => ({ name, kind })),
           commands: COMMANDS,
+          heartbeat: CLIENT_HEARTBEAT,
+          limits: limitsToTell(limits),
         },
-        onHello: () => undefined,
+        onHello: hello => this.#greet(hello),
         onBye: () => {},
         onDead: () => this.#connection.close(),
       })
@@ -129,9 +132,21 @@ export class ClientSession implements Session {
       return
     }
     const missing = `this node has no sensor ${sensor}`
-    emitter.emit(
-      ...eventValues({ type: 'unavailable', reason: missing, at: service.clock.now() }, dialect),
-    )
+    // Only the plain protocol has a stream for a sensor that there is not.
+    emitter.emit('unavailable', missing)
+  }
+
+  /** @returns why the client's first words are refused */
+  #greet(fields: Hello): string | undefined {
+    const { service } = this.#options
+    const hello = parseClientHello(fields)
+    if (typeof hello === 'string') return hello
+    if (hello.resume?.run !== service.run) return undefined
+    for (const [sensor, sequence] of hello.resume.sensors) {
+      const stream = this.#streams.get(sensor)
+      if (stream !== undefined) service.fanOut.resume(stream, sensor, sequence)
+    }
+    return undefined
   }
 
   #accept(stream: MuxStream): boolean {
@@ -156,4 +171,16 @@ export class ClientSession implements Session {
     }
     return runCommand(name, values, this.#options.service.actuator)
   }
+}
+
+/** What a client can keep to only if it knows it. */
+function limitsToTell({
+  maxLineBytes,
+  maxDepth,
+  maxStreams,
+  maxPendingCalls,
+  maxBufferedBytes,
+  maxStalledMs,
+}: WireLimits): Partial<WireLimits> {
+  return { maxLineBytes, maxDepth, maxStreams, maxPendingCalls, maxBufferedBytes, maxStalledMs }
 }

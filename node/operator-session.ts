@@ -1,12 +1,11 @@
 import type { Duplex } from 'node:stream'
 import type { RefusalReason } from './admission.ts'
-import { CLIENT_HEARTBEAT } from './client-session.ts'
 import type { Clock } from './clock.ts'
 import type { Identity } from './identity.ts'
-import type { Name } from './names.ts'
+import type { Name, Source } from './names.ts'
 import { explain, type Session } from './session.ts'
 import { Connection, type Ending } from './wire/connection.ts'
-import { Control, CONTROL_STREAM } from './wire/control.ts'
+import { CLIENT_HEARTBEAT, Control, CONTROL_STREAM } from './wire/control.ts'
 import type { WireLimits } from './wire/limits.ts'
 import { serveRpc, type RpcMethod } from './wire/rpc.ts'
 
@@ -14,6 +13,7 @@ export interface OperatorSessionOptions {
   readonly socket: Duplex
   readonly identity: Identity
   readonly node: Name
+  readonly run: Source
   readonly version: string
   readonly methods: ReadonlyMap<string, RpcMethod>
   readonly limits: WireLimits
@@ -28,7 +28,7 @@ export class OperatorSession implements Session {
   readonly #control: Control
 
   constructor(options: OperatorSessionOptions) {
-    const { methods, limits, clock, node, version } = options
+    const { methods, limits, clock, node, run, version } = options
     this.identity = options.identity
     let servesRpc = false
     this.#connection = new Connection(options.socket, {
@@ -51,7 +51,7 @@ export class OperatorSession implements Session {
       limits,
       clock,
       ...CLIENT_HEARTBEAT,
-      hello: { node, version },
+      hello: { node, run, version },
       onHello: () => undefined,
       onBye: () => {},
       onDead: () => this.#connection.close(),

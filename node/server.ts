@@ -249,7 +249,7 @@ export class Server implements AsyncDisposable {
     if (identity.role === 'client') {
       return new ClientSession({ socket, identity, dialect, rights, service, limits, onEnd })
     }
-    const { node, version, clock } = service
+    const { node, run, version, clock } = service
     // Every node that takes a change of this operator will need the certificate.
     const signer = signers.learn(chainOf(chainOfPeer(socket)))
     if (typeof signer === 'string') return signer
@@ -258,6 +258,7 @@ export class Server implements AsyncDisposable {
       socket,
       identity,
       node,
+      run,
       version,
       methods,
       // The revocation of an operator or a node names every source there is.
@@ -280,7 +281,7 @@ export class Server implements AsyncDisposable {
   /** Say why, where the protocol has a place for it, and close. */
   #refuse(socket: TLSSocket, dialect: Dialect, reason: string, text: string): void {
     if (dialect === 'plain') return endSoon(socket)
-    const { node, version, clock } = this.#options.service
+    const { node, run, version, clock } = this.#options.service
     const connection = new Connection(socket, {
       limits: this.#limits,
       onStream: () => false,
@@ -291,7 +292,7 @@ export class Server implements AsyncDisposable {
       clock,
       heartbeatMs: 60_000,
       deadAfterMs: 60_000,
-      hello: { node, version },
+      hello: { node, run, version },
       onHello: () => undefined,
       onBye: () => {},
       onDead: () => {},

@@ -188,6 +188,7 @@ export async function startNode(
     gate: gate.promise,
     service: {
       node: name,
+      run: source,
       version: VERSION,
       sensors: feeds.sensors,
       actuator: opened.actuator,

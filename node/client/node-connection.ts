@@ -2,17 +2,22 @@ import { connect, type TLSSocket } from 'node:tls'
 import { formatAddress, type Address } from '../address.ts'
 import type { Clock } from '../clock.ts'
 import type { Credentials } from '../credentials.ts'
-import { FridgeError, type ErrorCode } from '../errors.ts'
-import { isName, type Name, type Role } from '../names.ts'
-import { isSensorName, mayGive, type SensorEvent, type SensorKind } from '../sensors/sensor.ts'
+import type { Resume } from '../client-hello.ts'
+import { FridgeError } from '../errors.ts'
+import type { Name, Source } from '../names.ts'
+import type { SensorEvent } from '../sensors/sensor.ts'
 import { ALPN, peerOf, tlsOptions } from '../transport.ts'
 import { Connection, type Ending } from '../wire/connection.ts'
-import { Control, CONTROL_STREAM, type Bye, type Hello } from '../wire/control.ts'
+import { CLIENT_HEARTBEAT, Control, CONTROL_STREAM, type Bye } from '../wire/control.ts'
 import { attachEmitter } from '../wire/emitter.ts'
 import { NODE_LIMITS } from '../wire/limits.ts'
 import type { MuxStream } from '../wire/mux.ts'
 import { connectRpc, type RpcRemote } from '../wire/rpc.ts'
-import { explainConnectionError, explainSilentClose, type Attempt } from './tls-problem.ts'
+import { explainEnding } from './farewell.ts'
+import { parseNodeHello, parseSensorEvent, type NodeHello, type SensorInfo } from './node-hello.ts'
+import type { Attempt } from './tls-problem.ts'
+
+export type { NodeHello, SensorInfo } from './node-hello.ts'
 
 export interface NodeConnectionOptions {
   readonly address: Address
@@ -21,19 +26,24 @@ export interface NodeConnectionOptions {
   /** How long connecting may take, in milliseconds, until the node has said hello. Default 10000. */
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
-  /** Hear of the sensors that the node lets this client read. */
-  readonly onEvent?: (sensor: SensorInfo, event: SensorEvent) => void
-}
-
-/** A sensor of a node. */
-export interface SensorInfo {
-  readonly name: string
-  readonly kind: SensorKind
+  /** How far this client has heard the node before, where it has. */
+  readonly resume?: Resume
+  /** The node has said who it is; comes before every event. */
+  readonly onHello?: (hello: NodeHello) => void
+  /**
+   * Hear of the sensors that the node lets this client read.
+   * @param sequence the number of the event within the run of the node
+   */
+  readonly onEvent?: (sensor: SensorInfo, event: SensorEvent, sequence: number) => void
+  /** What the node still had of a sensor that was resumed has come, and what it had sent before. */
+  readonly onResumed?: (sensor: SensorInfo) => void
 }
 
 /** One live connection to one node. */
 export interface NodeConnection extends AsyncDisposable {
   readonly node: Name
+  /** The run of the node within which events are numbered. */
+  readonly run: Source
   /** `HOST:PORT`. */
   readonly address: string
   readonly sensors: readonly SensorInfo[]
@@ -43,35 +53,9 @@ export interface NodeConnection extends AsyncDisposable {
   readonly ended: Promise<FridgeError>
 }
 
-const HEARTBEAT = { heartbeatMs: 3_000, deadAfterMs: 9_000 } as const
-const EVENTS: ReadonlySet<string> = new Set(['open', 'close', 'reading', 'unavailable'])
-
-/** The error code of each reason that a node says goodbye with. */
-const BYE_CODES = new Map<string, ErrorCode>([
-  ['revoked', 'ERR_REVOKED'],
-  ['not on the whitelist', 'ERR_NOT_LISTED'],
-  ['expired', 'ERR_EXPIRED'],
-  ['certificate expired', 'ERR_EXPIRED'],
-  ['isolated', 'ERR_ISOLATED'],
-  ['leaving', 'ERR_CLOSED'],
-])
-
-const ADD = 'an operator can let it in: fridge whitelist add NAME'
-
-/** What mends each of them, where a person can do something about it. */
-const BYE_FIXES = new Map<string, string>([
-  ['revoked', ADD],
-  ['not on the whitelist', ADD],
-  ['expired', ADD],
-  ['wrong key', `${ADD} --key KEY (fridge certs inspect FILE shows it)`],
-  ['certificate expired', 'renew it: fridge certs renew ROLE NAME'],
-  ['not trusted', 'get one of the new authority: fridge certs renew ROLE NAME'],
-  [
-    'too many connections',
-    'close another one, or raise limits.maxConnectionsPerClient of the node',
-  ],
-  ['isolated', 'connect to another node with --node HOST:PORT, or wait until this one has a peer'],
-])
+const EVENTS = ['open', 'close', 'reading', 'unavailable']
+const RESUMED = 'resumed'
+const ACCEPTS: ReadonlySet<string> = new Set([...EVENTS, RESUMED])
 
 /**
  * Connect to one node, and wait until it has said hello and offers its methods.
@@ -79,7 +63,7 @@ const BYE_FIXES = new Map<string, string>([
  *   `ERR_REFUSED`, `ERR_REVOKED`, `ERR_NOT_LISTED`, `ERR_EXPIRED`, `ERR_ISOLATED`
  */
 export async function openNodeConnection(options: NodeConnectionOptions): Promise<NodeConnection> {
-  const { address, credentials, clock, timeoutMs = 10_000, signal, onEvent } = options
+  const { address, credentials, clock, timeoutMs = 10_000, signal, resume, onHello } = options
   signal?.throwIfAborted()
   const text = formatAddress(address)
   const attempt: Attempt = { address: text, host: address.host, ...credentials.files }
@@ -103,12 +87,13 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
         control = new Control(connection, stream, {
           limits: NODE_LIMITS,
           clock,
-          ...HEARTBEAT,
-          hello: {},
+          ...CLIENT_HEARTBEAT,
+          hello: resume === undefined ? {} : { resume: encodeResume(resume) },
           onHello: fields => {
-            const parsed = parseHello(fields)
+            const parsed = parseNodeHello(fields)
             if (typeof parsed === 'string') return parsed
             hello = parsed
+            onHello?.(parsed)
             greeted.resolve(parsed)
             return undefined
           },
@@ -121,7 +106,7 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
       }
       // The hello comes before every other stream; a sensor that it did not name is not for us.
       const sensor = hello?.sensors.find(({ name }) => name === stream.meta)
-      if (sensor !== undefined) listen(connection, stream, sensor, onEvent)
+      if (sensor !== undefined) listen(connection, stream, sensor, options)
       return hello !== undefined
     },
     onEnd,
@@ -137,7 +122,7 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
   })
   try {
     await Promise.race([failed, authenticated(socket, credentials, text)])
-    const { node, sensors } = await Promise.race([failed, greeted.promise])
+    const { node, run, sensors } = await Promise.race([failed, greeted.promise])
     // A node that refuses says so right behind its hello.
     const remote = await Promise.race([
       failed,
@@ -150,6 +135,7 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
     signal?.throwIfAborted()
     return {
       node,
+      run,
       address: text,
       sensors,
       remote,
@@ -188,100 +174,26 @@ async function authenticated(
     throw new FridgeError('ERR_TLS', `${address} does not speak ${ALPN}`)
 }
 
-interface NodeHello {
-  readonly node: Name
-  readonly sensors: readonly SensorInfo[]
-}
-
-function parseHello({ node, sensors = [] }: Hello): NodeHello | string {
-  if (!isName(node)) return 'a hello names no node'
-  if (!Array.isArray(sensors) || !sensors.every(isSensorInfo))
-    return 'a hello has malformed sensors'
-  return { node, sensors }
-}
-
-function isSensorInfo(value: unknown): value is SensorInfo {
-  if (typeof value !== 'object' || value === null) return false
-  const { name, kind } = value as Record<string, unknown>
-  return isSensorName(name) && (kind === 'door' || kind === 'temperature')
-}
-
 function listen(
   connection: Connection,
   stream: MuxStream,
   sensor: SensorInfo,
-  onEvent: NodeConnectionOptions['onEvent'],
+  { onEvent, onResumed }: NodeConnectionOptions,
 ): void {
   const emitter = attachEmitter(stream, {
     limits: NODE_LIMITS,
-    accepts: EVENTS,
+    accepts: ACCEPTS,
     onRefused: refusal => connection.refuse(refusal),
   })
   for (const type of EVENTS) {
     emitter.on(type, (...values) => {
-      const event = parseSensorEvent(type, values)
-      if (event !== undefined && mayGive(sensor.kind, event)) onEvent?.(sensor, event)
+      const numbered = parseSensorEvent(sensor.kind, type, values)
+      if (numbered !== undefined) onEvent?.(sensor, numbered.event, numbered.sequence)
     })
   }
+  emitter.on(RESUMED, () => onResumed?.(sensor))
 }
 
-/** @returns undefined for an event that this version does not know */
-function parseSensorEvent(type: string, values: readonly unknown[]): SensorEvent | undefined {
-  const at = values.at(-1)
-  if (typeof at !== 'number') return undefined
-  const [first, unit] = values
-  switch (type) {
-    case 'open':
-    case 'close':
-      return { type, at }
-    case 'reading':
-      return typeof first === 'number' && unit === 'C'
-        ? { type, value: first, unit, at }
-        : undefined
-    case 'unavailable':
-      return typeof first === 'string' ? { type, reason: first, at } : undefined
-    default:
-      return undefined
-  }
-}
-
-interface Heard {
-  readonly bye: Bye | undefined
-  /** Whether the node has said hello. */
-  readonly greeted: boolean
-  /** What this end is to the node. */
-  readonly role: Role
-  readonly attempt: Attempt
-}
-
-function explainEnding(ending: Ending, { bye, greeted, role, attempt }: Heard): FridgeError {
-  const { address } = attempt
-  if (bye?.reason === 'timeout') return new FridgeError('ERR_TIMEOUT', bye.text)
-  if (bye !== undefined) {
-    return new FridgeError(BYE_CODES.get(bye.reason) ?? 'ERR_REFUSED', bye.text, fixOf(bye, role))
-  }
-  switch (ending.cause) {
-    case 'refused':
-      return new FridgeError(
-        'ERR_PROTOCOL',
-        `${address} broke the protocol: ${ending.refusal.toString()}`,
-      )
-    case 'too slow':
-      return new FridgeError('ERR_TOO_SLOW', `${address} does not read what it is sent`)
-    case 'lost':
-      if (ending.error !== undefined) return explainConnectionError(ending.error, attempt)
-      return greeted
-        ? new FridgeError('ERR_CLOSED', `${address} closed the connection`)
-        : explainSilentClose(attempt)
-    case 'closed':
-      return new FridgeError('ERR_CLOSED', 'the connection was closed')
-  }
-}
-
-function fixOf({ reason }: Bye, role: Role): { fix?: string } {
-  if (reason === 'revoked' && role !== 'client') {
-    return { fix: `a revoked ${role} stays out; use a new name: fridge certs issue ${role} NAME` }
-  }
-  const fix = BYE_FIXES.get(reason)
-  return fix === undefined ? {} : { fix }
+function encodeResume({ run, sensors }: Resume): object {
+  return { run, sensors: Object.fromEntries(sensors) }
 }

@@ -11,6 +11,12 @@ export const CONTROL_STREAM = 'control'
 /** The version of `fridge/1` that this end speaks. */
 export const PROTOCOL_VERSION = 1
 
+/**
+ * How often both ends of a client's connection say that they live, and how long the other may be
+ * silent, in milliseconds. Silence is looked at once a beat, so a dead peer is found within 9 s.
+ */
+export const CLIENT_HEARTBEAT = { heartbeatMs: 3_000, deadAfterMs: 6_000 } as const
+
 const ACCEPTS: ReadonlySet<string> = new Set(['hello', 'beat', 'bye'])
 const MAX_BYE_TEXT = 1_024
 

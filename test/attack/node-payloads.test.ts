@@ -148,6 +148,11 @@ const CONTROL: [title: string, line: string][] = [
   ['nesting × 20,000', DEEP],
   ['a hello that is no object', '["hello",7]'],
   ['a hello of another version', '["hello",{"protocol":2}]'],
+  ['a hello that resumes no run', '["hello",{"protocol":1,"resume":null}]'],
+  [
+    'a hello that resumes a prototype',
+    '["hello",{"protocol":1,"resume":{"run":"node-1#0123456789abcdef","sensors":{"__proto__":1}}}]',
+  ],
   ['a second hello', '["hello",{"protocol":1}]\n["hello",{"protocol":1}]'],
   ['a beat with something in it', '["beat",1]'],
   ['a bye without reason', '["bye"]'],

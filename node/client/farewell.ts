@@ -1,0 +1,75 @@
+import { FridgeError, type ErrorCode } from '../errors.ts'
+import type { Role } from '../names.ts'
+import type { Ending } from '../wire/connection.ts'
+import type { Bye } from '../wire/control.ts'
+import { explainConnectionError, explainSilentClose, type Attempt } from './tls-problem.ts'
+
+/** The error code of each reason that a node says goodbye with. */
+const BYE_CODES = new Map<string, ErrorCode>([
+  ['revoked', 'ERR_REVOKED'],
+  ['not on the whitelist', 'ERR_NOT_LISTED'],
+  ['expired', 'ERR_EXPIRED'],
+  ['certificate expired', 'ERR_EXPIRED'],
+  ['isolated', 'ERR_ISOLATED'],
+  ['leaving', 'ERR_CLOSED'],
+])
+
+const ADD = 'an operator can let it in: fridge whitelist add NAME'
+
+/** What mends each of them, where a person can do something about it. */
+const BYE_FIXES = new Map<string, string>([
+  ['revoked', ADD],
+  ['not on the whitelist', ADD],
+  ['expired', ADD],
+  ['wrong key', `${ADD} --key KEY (fridge certs inspect FILE shows it)`],
+  ['certificate expired', 'renew it: fridge certs renew ROLE NAME'],
+  ['not trusted', 'get one of the new authority: fridge certs renew ROLE NAME'],
+  [
+    'too many connections',
+    'close another one, or raise limits.maxConnectionsPerClient of the node',
+  ],
+  ['isolated', 'connect to another node with --node HOST:PORT, or wait until this one has a peer'],
+])
+
+/** What was heard before a connection ended. */
+export interface Heard {
+  readonly bye: Bye | undefined
+  /** Whether the node has said hello. */
+  readonly greeted: boolean
+  /** What this end is to the node. */
+  readonly role: Role
+  readonly attempt: Attempt
+}
+
+/** Turn the end of a connection into what failed, why, and what mends it. */
+export function explainEnding(ending: Ending, { bye, greeted, role, attempt }: Heard): FridgeError {
+  const { address } = attempt
+  if (bye?.reason === 'timeout') return new FridgeError('ERR_TIMEOUT', bye.text)
+  if (bye !== undefined) {
+    return new FridgeError(BYE_CODES.get(bye.reason) ?? 'ERR_REFUSED', bye.text, fixOf(bye, role))
+  }
+  switch (ending.cause) {
+    case 'refused':
+      return new FridgeError(
+        'ERR_PROTOCOL',
+        `${address} broke the protocol: ${ending.refusal.toString()}`,
+      )
+    case 'too slow':
+      return new FridgeError('ERR_TOO_SLOW', `${address} does not read what it is sent`)
+    case 'lost':
+      if (ending.error !== undefined) return explainConnectionError(ending.error, attempt)
+      return greeted
+        ? new FridgeError('ERR_CLOSED', `${address} closed the connection`)
+        : explainSilentClose(attempt)
+    case 'closed':
+      return new FridgeError('ERR_CLOSED', 'the connection was closed')
+  }
+}
+
+function fixOf({ reason }: Bye, role: Role): { fix?: string } {
+  if (reason === 'revoked' && role !== 'client') {
+    return { fix: `a revoked ${role} stays out; use a new name: fridge certs issue ${role} NAME` }
+  }
+  const fix = BYE_FIXES.get(reason)
+  return fix === undefined ? {} : { fix }
+}

@@ -1,0 +1,69 @@
+import { isSequence } from '../client-hello.ts'
+import type { NumberedEvent } from '../fan-out.ts'
+import { isName, isSource, type Name, type Source } from '../names.ts'
+import { isSensorName, mayGive, type SensorEvent, type SensorKind } from '../sensors/sensor.ts'
+import type { Hello } from '../wire/control.ts'
+
+/** A sensor of a node. */
+export interface SensorInfo {
+  readonly name: string
+  readonly kind: SensorKind
+}
+
+/** What a node says first. */
+export interface NodeHello {
+  readonly node: Name
+  /** The run of the node within which events are numbered. */
+  readonly run: Source
+  readonly version: string
+  readonly sensors: readonly SensorInfo[]
+}
+
+/** Check the hello of a node; fields that are not known are ignored. @returns why it is refused */
+export function parseNodeHello({ node, run, version, sensors = [] }: Hello): NodeHello | string {
+  if (!isName(node)) return 'a hello names no node'
+  if (!isSource(run)) return 'a hello names no run'
+  if (typeof version !== 'string') return 'a hello names no version'
+  if (!Array.isArray(sensors) || !sensors.every(isSensorInfo))
+    return 'a hello has malformed sensors'
+  return { node, run, version, sensors }
+}
+
+function isSensorInfo(value: unknown): value is SensorInfo {
+  if (typeof value !== 'object' || value === null) return false
+  const { name, kind } = value as Record<string, unknown>
+  return isSensorName(name) && (kind === 'door' || kind === 'temperature')
+}
+
+/**
+ * Check an event of a sensor (PROTOCOL.md, "Clients").
+ * @returns undefined for one that a sensor of this kind does not give
+ */
+export function parseSensorEvent(
+  kind: SensorKind,
+  type: string,
+  values: readonly unknown[],
+): NumberedEvent | undefined {
+  const [at, sequence] = values.slice(-2)
+  if (typeof at !== 'number' || !isSequence(sequence)) return undefined
+  const event = eventOf(type, values.slice(0, -2), at)
+  return event !== undefined && mayGive(kind, event) ? { event, sequence } : undefined
+}
+
+function eventOf(
+  type: string,
+  [value, unit]: readonly unknown[],
+  at: number,
+): SensorEvent | undefined {
+  switch (type) {
+    case 'open':
+    case 'close':
+      return { type, at }
+    case 'reading':
+      return typeof value === 'number' && unit === 'C' ? { type, value, unit, at } : undefined
+    case 'unavailable':
+      return typeof value === 'string' ? { type, reason: value, at } : undefined
+    default:
+      return undefined
+  }
+}
