@@ -160,6 +160,7 @@ export class ClientSession implements Session {
     )
     serveRpc(stream, methods, {
       limits: this.#options.limits,
+      codes: this.#options.dialect === 'fridge/1',
       onRefused: refusal => this.#connection.refuse(refusal),
     })
     return true

@@ -38,6 +38,7 @@ export class OperatorSession implements Session {
         servesRpc = true
         serveRpc(stream, methods, {
           limits,
+          codes: true,
           onRefused: refusal => this.#connection.refuse(refusal),
         })
         return true

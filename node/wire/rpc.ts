@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import { FridgeError } from '../errors.ts'
 import { DnodeEnd, type Fn, type RpcOptions } from './dnode.ts'
 import type { MuxStream } from './mux.ts'
+import { readRpcError, rpcErrorOf, type RpcError } from './rpc-error.ts'
 
 export type { RpcOptions } from './dnode.ts'
 
@@ -22,7 +23,12 @@ export type RpcMethod = (
 /** Names that mean something else in dnode's protocol, or in JavaScript. */
 const RESERVED: ReadonlySet<string> = new Set(['methods', 'cull', '__proto__'])
 
-type Answer = [error: string] | [error: null, result: unknown]
+type Answer = [error: RpcError] | [error: null, result: unknown]
+
+export interface ServeOptions extends RpcOptions {
+  /** Errors carry a code beside their words: `fridge/1`. Default false: the words alone. */
+  readonly codes?: boolean
+}
 
 /**
  * Serve methods on a sub-stream. A call ends with a callback `(error: string | null, result)`;
@@ -32,9 +38,15 @@ type Answer = [error: string] | [error: null, result: unknown]
 export function serveRpc(
   stream: MuxStream,
   methods: ReadonlyMap<string, RpcMethod>,
-  options: RpcOptions,
+  options: ServeOptions,
 ): void {
   const { maxPendingCalls } = options.limits
+  const send = (answer: Fn, [error, ...result]: Answer): void => {
+    end.call(answer, [
+      error === null || options.codes === true ? error : error.message,
+      ...result,
+    ])()
+  }
   const gone = new AbortController()
   // One listener a pending call is no leak.
   setMaxListeners(0, gone.signal)
@@ -47,11 +59,18 @@ export function serveRpc(
     }
     const outcome: Answer =
       pending > maxPendingCalls
-        ? [`more than ${maxPendingCalls} calls at once`]
+        ? [{ code: 'ERR_LIMIT', message: `more than ${maxPendingCalls} calls at once` }]
         : await answerOf(async () => method(values, report, gone.signal))
     answered = true
     // Where the caller has gone meanwhile, nothing is sent.
-    if (answer !== undefined) send(end, answer, outcome)
+    if (answer !== undefined) {
+      try {
+        send(answer, outcome)
+      } catch (error) {
+        const { message } = rpcErrorOf(error)
+        send(answer, [{ code: 'ERR_COMMAND', message: `the answer cannot be sent: ${message}` }])
+      }
+    }
     for (const fn of functions) end.forget(fn)
   }
   const served = new Map<string, Fn>()
@@ -74,22 +93,8 @@ async function answerOf(method: () => Promise<unknown>): Promise<Answer> {
   try {
     return [null, await method()]
   } catch (error) {
-    return [textOf(error)]
+    return [rpcErrorOf(error)]
   }
-}
-
-function send(end: DnodeEnd, answer: Fn, outcome: Answer): void {
-  try {
-    end.call(answer, outcome)()
-  } catch (error) {
-    end.call(answer, [`the answer cannot be sent: ${textOf(error)}`])()
-  }
-}
-
-/** What went wrong, never empty: an empty error would be a success. */
-function textOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : error
-  return typeof text === 'string' && text !== '' ? text : 'it failed without a reason'
 }
 
 export interface CallOptions {
@@ -107,8 +112,8 @@ export interface RpcRemote {
    * Call a method. A call that is given up goes on over there; its answer is dropped.
    * @param values JSON values
    * @returns what it answered, unchecked
-   * @throws FridgeError `ERR_COMMAND` with the peer's words, `ERR_TIMEOUT`, `ERR_CLOSED`; the
-   *   signal's reason when it aborts
+   * @throws FridgeError with the peer's words, `ERR_COMMAND` or a code that it gave (`ERR_REFUSED`,
+   *   `ERR_LIMIT`…); `ERR_TIMEOUT`, `ERR_CLOSED`; the signal's reason when it aborts
    */
   call(method: string, values: readonly unknown[], options?: CallOptions): Promise<unknown>
 }
@@ -143,7 +148,7 @@ export async function connectRpc(
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     const answer: Fn = (error, result) => {
       if (error === null || error === undefined) resolve(result)
-      else reject(new FridgeError('ERR_COMMAND', textOf(error)))
+      else reject(readRpcError(error))
     }
     const report: Fn = value => onProgress?.(value)
     const takeBack = end.call(fn, [...values, ...(onProgress ? [report] : []), answer])

@@ -192,7 +192,7 @@ test('a command that the grant does not allow is refused', async t => {
   await cluster.grant(1, 'c1', { commands: ['defrost'] })
   const args = ['client', 'call', 'powerOff', '--node', cluster.address(1)]
   const { status, err } = await runCommand(args, { env })
-  t.not(status, 0)
+  t.is(status, 4)
   t.regex(err, /the grant does not allow powerOff/)
   t.is(cluster.node(1).fridge?.state().isPowered, true)
 })

@@ -94,6 +94,13 @@ test('a stock client works the fridge by all four commands', async t => {
   t.is(state()?.target, 7)
 })
 
+test('a stock client that calls what its grant does not allow hears words, and nothing else', async t => {
+  await using cluster = await startCluster(t, { certs: shared.certs })
+  await cluster.grant(1, 'c1', { commands: ['defrost'] })
+  const { call } = connect(t, cluster, 1)
+  t.deepEqual(await call('powerOff'), ['the grant does not allow powerOff', undefined])
+})
+
 test('a stock client is cut when it is revoked through another node, and not let in again', async t => {
   await using cluster = await startCluster(t, { nodes: 2, certs: shared.certs })
   await cluster.grant(1, 'c1')

@@ -1,7 +1,15 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import test from 'ava'
+import { FridgeError } from '../../../node/errors.ts'
 import { CLIENT_LIMITS, NODE_LIMITS } from '../../../node/wire/limits.ts'
-import { connectRpc, serveRpc, type RpcMethod, type RpcRemote } from '../../../node/wire/rpc.ts'
+import {
+  connectRpc,
+  serveRpc,
+  type RpcMethod,
+  type RpcRemote,
+  type ServeOptions,
+} from '../../../node/wire/rpc.ts'
+import { readRpcError } from '../../../node/wire/rpc-error.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { collectGarbage } from '../../support/wire-garbage.ts'
 import { pairOfOurs, pairWithStock, type Pair, type StockPair } from '../../support/wire.ts'
@@ -35,7 +43,10 @@ async function serveStock(
 }
 
 /** Both ends ours. */
-async function serveOurs(methods: Methods): Promise<{
+async function serveOurs(
+  methods: Methods,
+  options: Pick<ServeOptions, 'codes'> = {},
+): Promise<{
   pair: Pair
   remote: RpcRemote
   clock: FakeClock
@@ -44,7 +55,11 @@ async function serveOurs(methods: Methods): Promise<{
     {},
     {
       onStream: (stream, { onRefused }) => {
-        serveRpc(stream, new Map(Object.entries(methods)), { limits: CLIENT_LIMITS, onRefused })
+        serveRpc(stream, new Map(Object.entries(methods)), {
+          limits: CLIENT_LIMITS,
+          onRefused,
+          ...options,
+        })
         return true
       },
     },
@@ -393,5 +408,31 @@ test('a method cannot have a name that dnode needs', t => {
     t.throws(() => serveRpc(stream, methods, { limits: CLIENT_LIMITS, onRefused }), {
       instanceOf: RangeError,
     })
+  }
+})
+
+test('between our own ends an error keeps its code, if it is one that may cross the wire', async t => {
+  const methods: Methods = {
+    refuses: () => Promise.reject(new FridgeError('ERR_REFUSED', 'not you')),
+    fails: () => Promise.reject(new FridgeError('ERR_CLOSED', 'the disk is gone')),
+    breaks: () => Promise.reject(new Error('a bug')),
+  }
+  const { pair, remote } = await serveOurs(methods, { codes: true })
+  for (const [method, code, message] of [
+    ['refuses', 'ERR_REFUSED', 'not you'],
+    ['fails', 'ERR_COMMAND', 'the disk is gone'],
+    ['breaks', 'ERR_COMMAND', 'a bug'],
+  ] as const) {
+    const failed = t.throwsAsync(remote.call(method, []), { instanceOf: FridgeError })
+    await pair.quiet()
+    const error = await failed
+    t.deepEqual([error.code, error.message], [code, message])
+  }
+})
+
+test('an error of a peer that makes no sense is an error all the same', t => {
+  for (const value of ['', 7, {}, [], { code: 'ERR_CLOSED', message: '' }, { message: 7 }]) {
+    const { code, message } = readRpcError(value)
+    t.deepEqual([code, message], ['ERR_COMMAND', 'it failed without a reason'])
   }
 })

@@ -1,0 +1,39 @@
+import { FridgeError, type ErrorCode } from '../errors.ts'
+
+/** The codes that may cross the wire: what a caller can do something about. All else is `ERR_COMMAND`. */
+const CODES: ReadonlySet<string> = new Set<ErrorCode>([
+  'ERR_COMMAND',
+  'ERR_REFUSED',
+  'ERR_REVOKED',
+  'ERR_LIMIT',
+])
+
+/** Why a call failed, as `fridge/1` sends it; the plain protocol sends the message alone. */
+export interface RpcError {
+  readonly code: ErrorCode
+  /** Never empty: an empty error would be a success. */
+  readonly message: string
+}
+
+/** What anything that a method has thrown is to its caller. */
+export function rpcErrorOf(error: unknown): RpcError {
+  const message = textOf(error instanceof Error ? error.message : error)
+  return { code: error instanceof FridgeError ? codeOf(error.code) : 'ERR_COMMAND', message }
+}
+
+/** What the error of a peer's answer says: an `RpcError`, a text, or anything else. */
+export function readRpcError(value: unknown): FridgeError {
+  if (typeof value !== 'object' || value === null) {
+    return new FridgeError('ERR_COMMAND', textOf(value))
+  }
+  const { code, message } = value as Record<string, unknown>
+  return new FridgeError(codeOf(code), textOf(message))
+}
+
+function codeOf(code: unknown): ErrorCode {
+  return typeof code === 'string' && CODES.has(code) ? (code as ErrorCode) : 'ERR_COMMAND'
+}
+
+function textOf(text: unknown): string {
+  return typeof text === 'string' && text !== '' ? text : 'it failed without a reason'
+}
