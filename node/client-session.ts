@@ -1,10 +1,13 @@
+import { hash } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { allows, type RefusalReason, type Rights } from './admission.ts'
 import { parseClientHello } from './client-hello.ts'
 import type { Clock } from './clock.ts'
 import { COMMANDS, runCommand } from './commands.ts'
 import { FridgeError } from './errors.ts'
-import type { Dialect, FanOut } from './fan-out.ts'
+import type { Dialect } from './dialect.ts'
+import type { FanOut } from './fan-out.ts'
+import type { Subscriber } from './subscriber.ts'
 import type { Identity } from './identity.ts'
 import type { Name, Source } from './names.ts'
 import type { Actuator } from './sensors/actuator.ts'
@@ -12,9 +15,10 @@ import type { Sensor } from './sensors/sensor.ts'
 import { explain, type Session } from './session.ts'
 import { Connection, type Ending } from './wire/connection.ts'
 import { CLIENT_HEARTBEAT, Control, CONTROL_STREAM, type Hello } from './wire/control.ts'
-import { attachEmitter } from './wire/emitter.ts'
+import { encodeEvent } from './wire/emitter.ts'
 import type { WireLimits } from './wire/limits.ts'
 import type { MuxStream } from './wire/mux.ts'
+import { Refusal } from './wire/refusal.ts'
 import { serveRpc, type RpcMethod } from './wire/rpc.ts'
 
 /** What a connection without ALPN is served, whatever else the node has. */
@@ -42,14 +46,13 @@ export interface ClientSessionOptions {
   readonly onEnd: (session: ClientSession, ending: Ending) => void
 }
 
-const NO_EVENTS: ReadonlySet<string> = new Set()
-
 /** One client's connection: a stream a sensor, opened here, and `rpc`, opened by the client. */
 export class ClientSession implements Session {
   readonly identity: Identity
   readonly #connection: Connection
   readonly #options: ClientSessionOptions
   readonly #control: Control | undefined
+  readonly #subscriber: Subscriber
   readonly #streams = new Map<string, MuxStream>()
   #rights: Rights
   #servesRpc = false
@@ -62,11 +65,13 @@ export class ClientSession implements Session {
     this.#connection = new Connection(options.socket, {
       limits,
       onStream: stream => this.#accept(stream),
+      onTooSlow: () => this.#control?.bye('too slow', 'it does not read what it is sent'),
       onEnd: ending => {
         this.#control?.[Symbol.dispose]()
         options.onEnd(this, ending)
       },
     })
+    this.#subscriber = service.fanOut.join(this.#connection, dialect)
     if (dialect === 'fridge/1') {
       this.#control = new Control(this.#connection, this.#connection.open(CONTROL_STREAM), {
         limits,
@@ -118,22 +123,21 @@ export class ClientSession implements Session {
   }
 
   #openStream(sensor: string): void {
-    const { dialect, service, limits } = this.#options
-    const stream = this.#connection.open(sensor)
+    const { service } = this.#options
+    const stream = this.#connection.open(sensor, streamIdOf(sensor))
     this.#streams.set(sensor, stream)
     stream.onClose(() => this.#streams.delete(sensor))
-    const emitter = attachEmitter(stream, {
-      limits,
-      accepts: NO_EVENTS,
-      onRefused: refusal => this.#connection.refuse(refusal),
-    })
+    stream.onText(() =>
+      this.#connection.refuse(
+        new Refusal('emitter', 'a client emits nothing on the stream of a sensor'),
+      ),
+    )
     if (service.sensors.some(({ name }) => name === sensor)) {
-      service.fanOut.serve(stream, sensor, dialect)
+      service.fanOut.serve(this.#subscriber, sensor, stream)
       return
     }
-    const missing = `this node has no sensor ${sensor}`
     // Only the plain protocol has a stream for a sensor that there is not.
-    emitter.emit('unavailable', missing)
+    stream.write(encodeEvent('unavailable', `this node has no sensor ${sensor}`))
   }
 
   /** @returns why the client's first words are refused */
@@ -172,6 +176,11 @@ export class ClientSession implements Session {
     }
     return runCommand(name, values, this.#options.service.actuator)
   }
+}
+
+/** The label of a sensor's stream: the same for every client, so that all are sent the same bytes. */
+function streamIdOf(sensor: string): string {
+  return hash('sha256', sensor).slice(0, 16)
 }
 
 /** What a client can keep to only if it knows it. */

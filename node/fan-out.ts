@@ -1,32 +1,14 @@
+import { encode, type Dialect, type NumberedEvent } from './dialect.ts'
 import type { Feeds } from './sensors/feed.ts'
 import type { SensorEvent, SensorKind } from './sensors/sensor.ts'
+import { Subscriber, type Carrier } from './subscriber.ts'
 import { encodeEvent } from './wire/emitter.ts'
-import type { MuxStream } from './wire/mux.ts'
+import { encodeData, type MuxStream } from './wire/mux.ts'
 
-/** The two kinds of connection that sensors are served on (PROTOCOL.md). */
-export type Dialect = 'plain' | 'fridge/1'
-
-/** An event of a sensor, and its number among the events of that sensor in this run: 1, 2, 3… */
-export interface NumberedEvent {
-  readonly event: SensorEvent
-  readonly sequence: number
-}
-
-/** One sensor event as the values that a dialect emits. */
-export function eventValues(
-  { event, sequence }: NumberedEvent,
-  dialect: Dialect,
-): [string, ...unknown[]] {
-  const isPlain = dialect === 'plain'
-  switch (event.type) {
-    case 'open':
-    case 'close':
-      return [event.type, event.at, ...(isPlain ? [] : [sequence])]
-    case 'reading':
-      return [event.type, event.value, event.unit, ...(isPlain ? [] : [event.at, sequence])]
-    case 'unavailable':
-      return [event.type, event.reason, ...(isPlain ? [] : [event.at, sequence])]
-  }
+/** One that is on its way to all who carry its sensor. */
+export interface SensorNews extends NumberedEvent {
+  readonly sensor: string
+  readonly kind: SensorKind
 }
 
 /**
@@ -35,36 +17,46 @@ export function eventValues(
  */
 const KEPT: Readonly<Record<SensorKind, number>> = { door: 64, temperature: 1 }
 
+/** Subscribers whose streams have the same ids: equal bytes tell all of them the same. */
+interface Group {
+  readonly ids: ReadonlyMap<string, string>
+  readonly subscribers: Set<Subscriber>
+}
+
 /**
- * Hands each event of the sensors to every stream that carries it. An event is encoded once a
- * dialect, not once a client.
+ * Hands each event of the sensors to every connection that carries it. What one turn of the
+ * event loop brings is encoded once for all connections with the same streams, and is one write
+ * to each. Nobody waits for a connection that does not read: it falls behind alone.
  */
 export class FanOut implements Disposable {
   readonly #subscription: Disposable
   /** The newest events of each sensor, oldest first. */
   readonly #kept = new Map<string, NumberedEvent[]>()
-  readonly #streams: Record<Dialect, Map<string, Set<MuxStream>>> = {
+  readonly #groups: Record<Dialect, Map<string, Group>> = {
     plain: new Map(),
     'fridge/1': new Map(),
   }
+  #news: SensorNews[] = []
 
   constructor(feeds: Pick<Feeds, 'subscribe'>) {
-    this.#subscription = feeds.subscribe(({ name, kind }, event) => {
-      const numbered = this.#keep(name, event, KEPT[kind])
-      this.#send('plain', name, numbered)
-      this.#send('fridge/1', name, numbered)
+    this.#subscription = feeds.subscribe(({ name: sensor, kind }, event) => {
+      if (this.#news.length === 0) setImmediate(() => this.#flush())
+      this.#news.push({ ...this.#keep(sensor, event, KEPT[kind]), sensor, kind })
     })
   }
 
+  /** Serve a connection, which carries no sensor yet. */
+  join(carrier: Carrier, dialect: Dialect): Subscriber {
+    return new Subscriber(carrier, dialect, subscriber => this.#regroup(subscriber))
+  }
+
   /** Serve a sensor on a stream: its last event at once, then each as it comes, until it closes. */
-  serve(stream: MuxStream, sensor: string, dialect: Dialect): void {
+  serve(subscriber: Subscriber, sensor: string, stream: MuxStream): void {
+    // What is on its way already is told as the last event.
+    this.#flush()
     const last = this.#kept.get(sensor)?.at(-1)
-    if (last !== undefined) stream.writeEncoded(encode(last, dialect))
-    const bySensor = this.#streams[dialect]
-    let streams = bySensor.get(sensor)
-    if (streams === undefined) bySensor.set(sensor, (streams = new Set()))
-    streams.add(stream)
-    stream.onClose(() => streams.delete(stream))
+    if (last !== undefined) stream.writeEncoded(encode(last, subscriber.dialect))
+    subscriber.carry(sensor, stream)
   }
 
   /** Send again what is kept of the events behind number `after`, and say when that is done. */
@@ -88,14 +80,39 @@ export class FanOut implements Disposable {
     return numbered
   }
 
-  #send(dialect: Dialect, sensor: string, event: NumberedEvent): void {
-    const streams = this.#streams[dialect].get(sensor)
-    if (streams === undefined || streams.size === 0) return
-    const encoded = encode(event, dialect)
-    for (const stream of streams) stream.writeEncoded(encoded)
+  /** The streams of a subscriber have changed: its bytes are now those of another group. */
+  #regroup(subscriber: Subscriber): void {
+    // What came before was for the streams that it had.
+    this.#flush()
+    const groups = this.#groups[subscriber.dialect]
+    const before = groups.get(subscriber.key)
+    before?.subscribers.delete(subscriber)
+    if (before?.subscribers.size === 0) groups.delete(subscriber.key)
+    const ids = subscriber.streamIds()
+    subscriber.key = JSON.stringify([...ids])
+    if (ids.size === 0) return
+    const group = groups.get(subscriber.key) ?? { ids, subscribers: new Set() }
+    group.subscribers.add(subscriber)
+    groups.set(subscriber.key, group)
   }
-}
 
-function encode(event: NumberedEvent, dialect: Dialect): string {
-  return JSON.stringify(encodeEvent(...eventValues(event, dialect)))
+  #flush(): void {
+    if (this.#news.length === 0) return
+    const news = this.#news
+    this.#news = []
+    for (const dialect of ['plain', 'fridge/1'] as const) {
+      if (this.#groups[dialect].size === 0) continue
+      const encoded = news.map(one => encode(one, dialect))
+      for (const { ids, subscribers } of this.#groups[dialect].values()) {
+        let text = ''
+        for (const [index, { sensor }] of news.entries()) {
+          const id = ids.get(sensor)
+          if (id !== undefined) text += encodeData(id, encoded[index] ?? '')
+        }
+        if (text === '') continue
+        const bytes = Buffer.from(text)
+        for (const subscriber of subscribers) subscriber.tell(bytes, news)
+      }
+    }
+  }
 }

@@ -1,5 +1,5 @@
 import { isSequence } from '../client-hello.ts'
-import type { NumberedEvent } from '../fan-out.ts'
+import type { NumberedEvent } from '../dialect.ts'
 import { isName, isSource, type Name, type Source } from '../names.ts'
 import { isSensorName, mayGive, type SensorEvent, type SensorKind } from '../sensors/sensor.ts'
 import type { Hello } from '../wire/control.ts'

@@ -16,6 +16,8 @@ export interface ConnectionOptions {
   readonly limits: WireLimits
   /** The peer opened a stream. False refuses it, and with it the connection. */
   readonly onStream: (stream: MuxStream) => boolean
+  /** The peer is about to be cut as too slow: the last chance to tell it. */
+  readonly onTooSlow?: () => void
   /** Called once, when nothing more will come or go. */
   readonly onEnd: (ending: Ending) => void
 }
@@ -31,6 +33,7 @@ export class Connection {
   readonly #socket: Duplex
   readonly #mux: Mux
   readonly #limits: WireLimits
+  readonly #onTooSlow: (() => void) | undefined
   readonly #onEnd: (ending: Ending) => void
   readonly #drained: (() => void)[] = []
   #outgoing = ''
@@ -42,6 +45,7 @@ export class Connection {
   constructor(socket: Duplex, options: ConnectionOptions) {
     this.#socket = socket
     this.#limits = options.limits
+    this.#onTooSlow = options.onTooSlow
     this.#onEnd = options.onEnd
     this.#mux = new Mux({
       limits: options.limits,
@@ -77,8 +81,22 @@ export class Connection {
     return this.#bytesHeard
   }
 
-  open(meta: string): MuxStream {
-    return this.#mux.open(meta)
+  /** Open a sub-stream (`Mux.open`). */
+  open(meta: string, id?: string): MuxStream {
+    return this.#mux.open(meta, id)
+  }
+
+  /** Send complete lines, whose bytes other peers are sent too, in one write with what waits. */
+  writeShared(bytes: Uint8Array): void {
+    if (this.#ended || this.#socket.destroyed) return
+    if (this.#outgoing === '') this.#socket.write(bytes)
+    else {
+      this.#socket.cork()
+      this.#socket.write(this.#takeOutgoing())
+      this.#socket.write(bytes)
+      this.#socket.uncork()
+    }
+    this.#checkBacklog()
   }
 
   /** End it because of what the peer sent on one of its streams. */
@@ -104,6 +122,11 @@ export class Connection {
     })
   }
 
+  /** End it, because the peer does not read what it is sent. */
+  cutAsTooSlow(): void {
+    this.#end({ cause: 'too slow' })
+  }
+
   /** Say what has been written so far, then close. Nothing written after this leaves. */
   close(): void {
     this.#end({ cause: 'closed' })
@@ -119,13 +142,21 @@ export class Connection {
   #flush(): void {
     this.#flushScheduled = false
     if (this.#outgoing === '' || this.#socket.destroyed) return
+    this.#socket.write(this.#takeOutgoing())
+    this.#checkBacklog()
+  }
+
+  #takeOutgoing(): string {
     const text = this.#outgoing
     this.#outgoing = ''
-    this.#socket.write(text)
+    return text
+  }
+
+  #checkBacklog(): void {
     if (this.#socket.writableLength > this.#limits.maxBufferedBytes) {
-      this.#end({ cause: 'too slow' })
+      this.cutAsTooSlow()
     } else if (this.#socket.writableNeedDrain && this.#stalled === undefined) {
-      this.#stalled = setTimeout(() => this.#end({ cause: 'too slow' }), this.#limits.maxStalledMs)
+      this.#stalled = setTimeout(() => this.cutAsTooSlow(), this.#limits.maxStalledMs)
     }
   }
 
@@ -138,7 +169,8 @@ export class Connection {
   #end(ending: Ending): void {
     if (this.#ended) return
     this.#ended = true
-    if (ending.cause === 'closed') {
+    if (ending.cause === 'too slow') this.#onTooSlow?.()
+    if (ending.cause === 'closed' || ending.cause === 'too slow') {
       this.#flush()
       this.#socket.end()
       const timer = setTimeout(() => this.#socket.destroy(), FAREWELL_MS)

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
 import { createRequire } from 'node:module'
 import { parseJson } from './json.ts'
@@ -12,7 +13,8 @@ import { Refusal } from './refusal.ts'
  */
 
 interface PackageStream extends EventEmitter {
-  readonly id: string
+  /** What it puts into the frames that it sends; it looks its streams up by the first value. */
+  id: string
   readonly meta: unknown
   paused: boolean
   writable: boolean
@@ -63,6 +65,14 @@ export interface MuxOptions {
   readonly onRefused: (refusal: Refusal) => void
 }
 
+/** What the package says of a stream that both ends may write to. */
+const BOTH_WAYS = { writable: true, readable: true }
+
+/** A text on a stream as a line of the connection. @param json the text as a JSON string */
+export function encodeData(id: string, json: string): string {
+  return `["${id}","data",${json}]\n`
+}
+
 /** How many ids of closed streams are remembered, for frames that were under way. */
 const MAX_CLOSED = 1_024
 
@@ -71,9 +81,13 @@ export class Mux {
   readonly #limits: WireLimits
   readonly #options: MuxOptions
   readonly #decoder: LineDecoder
-  readonly #package: Package
   readonly #streams = new Map<string, Stream>()
   readonly #closedIds = new Set<string>()
+  readonly #host: StreamHost = {
+    send: text => this.#send(text),
+    createStream: meta => this.#loaded().createStream(meta),
+  }
+  #package: Package | undefined
   #openedByPeer = 0
   #ended = false
 
@@ -81,12 +95,6 @@ export class Mux {
     this.#options = options
     this.#limits = options.limits
     this.#decoder = new LineDecoder(options.limits.maxLineBytes)
-    this.#package = muxDemux({ wrapper: 'raw' })
-    this.#package.on('data', (frame: unknown) => this.#send(`${JSON.stringify(frame)}\n`))
-    this.#package.on('connection', (inner: PackageStream) => this.#accept(inner))
-    // Raised by writes to a stream that has ended; ours never reach it.
-    this.#package.on('error', () => {})
-    this.#package.resume()
   }
 
   /** How many sub-streams are open. */
@@ -95,12 +103,15 @@ export class Mux {
   }
 
   /**
-   * Open a sub-stream; after `destroy`, one that is closed already. Its id is drawn by the
-   * package from Math.random: a label, not a secret.
+   * Open a sub-stream; after `destroy`, one that is closed already.
+   * @param id its label, in hexadecimal digits. The same one for the same stream of many peers makes
+   *   equal frames of equal events. Where it was used before, and by default, one is drawn.
    */
-  open(meta: string): MuxStream {
-    const stream = this.#add(this.#package.createStream(meta), meta, false)
-    if (this.#ended) stream.destroy()
+  open(meta: string, id?: string): MuxStream {
+    const isFree = id !== undefined && !this.#streams.has(id) && !this.#closedIds.has(id)
+    const stream = this.#add(isFree ? id : randomBytes(8).toString('hex'), meta, false)
+    if (this.#ended) stream.drop()
+    else this.#send(`${JSON.stringify([stream.id, 'new', { meta, opts: BOTH_WAYS }])}\n`)
     return stream
   }
 
@@ -122,7 +133,7 @@ export class Mux {
   destroy(): void {
     if (this.#ended) return
     this.#ended = true
-    for (const stream of this.#streams.values()) stream.destroy()
+    for (const stream of this.#streams.values()) stream.drop()
   }
 
   readonly #onLine = (line: string): boolean => {
@@ -153,19 +164,36 @@ export class Mux {
       stream.destroy()
       return undefined
     }
-    this.#package.write(frame)
+    frame[0] = stream?.load() ?? id
+    this.#loaded().write(frame)
     return undefined
   }
 
+  /** The package, once it is needed: a peer that only listens costs none of its objects. */
+  #loaded(): Package {
+    if (this.#package !== undefined) return this.#package
+    this.#package = muxDemux({ wrapper: 'raw' })
+    this.#package.on('data', (frame: MuxFrame) => {
+      // A stream of ours has been announced when it was opened.
+      if (frame[1] !== 'new') this.#send(`${JSON.stringify(frame)}\n`)
+    })
+    this.#package.on('connection', (inner: PackageStream) => this.#accept(inner))
+    // Raised by writes to a stream that has ended; ours never reach it.
+    this.#package.on('error', () => {})
+    this.#package.resume()
+    return this.#package
+  }
+
   #accept(inner: PackageStream): void {
-    const stream = this.#add(inner, String(inner.meta), true)
+    const stream = this.#add(inner.id, String(inner.meta), true)
+    stream.attach(inner)
     if (!this.#options.onStream(stream)) {
       this.refuse(new Refusal('mux', `no stream is called ${JSON.stringify(stream.meta)}`))
     }
   }
 
-  #add(inner: PackageStream, meta: string, openedByPeer: boolean): Stream {
-    const stream = new Stream(inner, meta, text => this.#send(text))
+  #add(id: string, meta: string, openedByPeer: boolean): Stream {
+    const stream = new Stream(id, meta, this.#host)
     this.#streams.set(stream.id, stream)
     if (openedByPeer) this.#openedByPeer += 1
     stream.onClose(() => {
@@ -188,43 +216,64 @@ export class Mux {
   }
 }
 
+interface StreamHost {
+  readonly send: (text: string) => void
+  /** Open a stream in the package. */
+  readonly createStream: (meta: string) => PackageStream
+}
+
 class Stream implements MuxStream {
   readonly id: string
   readonly meta: string
-  readonly #inner: PackageStream
-  readonly #send: (text: string) => void
+  readonly #host: StreamHost
   readonly #closeListeners: (() => void)[] = []
+  #inner: PackageStream | undefined
+  #packageId: string
   #textListener: ((text: string) => void) | undefined
   #closed = false
 
-  constructor(inner: PackageStream, meta: string, send: (text: string) => void) {
-    this.id = inner.id
+  constructor(id: string, meta: string, host: StreamHost) {
+    this.id = id
     this.meta = meta
-    this.#inner = inner
-    this.#send = send
-    inner.on('data', (text: string) => this.#textListener?.(text))
-    inner.on('error', () => {})
-    // A stream that one end has ended is over: stock peers close it in the same turn.
-    inner.on('end', () => inner.end())
-    inner.on('close', () => this.#close())
+    this.#host = host
+    this.#packageId = id
   }
 
   get paused(): boolean {
-    return this.#inner.paused
+    return this.#inner?.paused ?? false
   }
 
   get closed(): boolean {
     return this.#closed
   }
 
+  /** Have it in the package. @returns what the package knows it by */
+  load(): string {
+    this.#loaded()
+    return this.#packageId
+  }
+
+  /** Let the package's stream be this one. */
+  attach(inner: PackageStream): PackageStream {
+    this.#inner = inner
+    this.#packageId = inner.id
+    inner.id = this.id
+    inner.on('data', (text: string) => this.#textListener?.(text))
+    inner.on('error', () => {})
+    // A stream that one end has ended is over: stock peers close it in the same turn.
+    inner.on('end', () => inner.end())
+    inner.on('close', () => this.drop())
+    return inner
+  }
+
   write(text: string): void {
-    // The package would go on writing after the peer's `close`.
-    if (!this.#closed && this.#inner.writable) this.#inner.write(text)
+    this.writeEncoded(JSON.stringify(text))
   }
 
   writeEncoded(json: string): void {
-    // What the package would send for `write`, without building and encoding it once more.
-    if (!this.#closed && this.#inner.writable) this.#send(`["${this.id}","data",${json}]\n`)
+    // What the package would send, which would also go on after the peer's `close`.
+    if (this.#closed || this.#inner?.writable === false) return
+    this.#host.send(encodeData(this.id, json))
   }
 
   onText(listener: (text: string) => void): void {
@@ -237,17 +286,22 @@ class Stream implements MuxStream {
   }
 
   end(): void {
-    if (!this.#closed) this.#inner.end()
+    if (!this.#closed) this.#loaded().end()
   }
 
   destroy(): void {
-    if (!this.#closed) this.#inner.destroy()
+    if (!this.#closed) this.#loaded().destroy()
   }
 
-  #close(): void {
+  /** Count it as closed, and tell the peer nothing. */
+  drop(): void {
     if (this.#closed) return
     this.#closed = true
     this.#textListener = undefined
     for (const listener of this.#closeListeners.splice(0)) listener()
+  }
+
+  #loaded(): PackageStream {
+    return this.#inner ?? this.attach(this.#host.createStream(this.meta))
   }
 }

@@ -1,0 +1,89 @@
+import { encode, type Dialect, type NumberedEvent } from './dialect.ts'
+import type { SensorNews } from './fan-out.ts'
+import type { MuxStream } from './wire/mux.ts'
+
+/** What the fan-out needs of a connection. */
+export interface Carrier {
+  /** Bytes that the peer has not read yet. */
+  readonly bufferedBytes: number
+  /** Send complete lines, whose bytes others are sent too. */
+  writeShared(bytes: Uint8Array): void
+  /** Resolves when what was written has been handed to the network, or the connection has ended. */
+  drained(): Promise<void>
+  /** End it, because its peer does not read. */
+  cutAsTooSlow(): void
+}
+
+/** Bytes that wait for one peer from which on it is told the newest only. */
+const BEHIND_FROM_BYTES = 65_536
+
+/** Moves of a door that are kept for a peer that is behind; at one more it is cut. */
+const MAX_MOVES = 1_024
+
+/** One connection with the sensors that it carries, and what it has not been told. */
+export class Subscriber {
+  readonly dialect: Dialect
+  /** Which group of connections it is told with. */
+  key = ''
+  readonly #carrier: Carrier
+  readonly #onChange: (subscriber: Subscriber) => void
+  readonly #streams = new Map<string, MuxStream>()
+  /** What it has not been told, by sensor; undefined while it keeps up. */
+  #behind: Map<string, NumberedEvent[]> | undefined
+
+  constructor(carrier: Carrier, dialect: Dialect, onChange: (subscriber: Subscriber) => void) {
+    this.#carrier = carrier
+    this.dialect = dialect
+    this.#onChange = onChange
+  }
+
+  /** The ids of its streams, by sensor. */
+  streamIds(): Map<string, string> {
+    return new Map(Array.from(this.#streams, ([sensor, { id }]) => [sensor, id]))
+  }
+
+  /** Carry a sensor from now on, until its stream closes. */
+  carry(sensor: string, stream: MuxStream): void {
+    this.#streams.set(sensor, stream)
+    this.#onChange(this)
+    stream.onClose(() => {
+      if (this.#streams.get(sensor) !== stream) return
+      this.#streams.delete(sensor)
+      this.#behind?.delete(sensor)
+      this.#onChange(this)
+    })
+  }
+
+  /**
+   * Tell it what is new, or keep that until it has read what it was told.
+   * @param bytes `news` of the sensors that it carries, as all of its group are told
+   */
+  tell(bytes: Uint8Array, news: readonly SensorNews[]): void {
+    if (this.#behind === undefined) {
+      if (this.#carrier.bufferedBytes < BEHIND_FROM_BYTES) {
+        this.#carrier.writeShared(bytes)
+        return
+      }
+      this.#behind = new Map()
+      void this.#carrier.drained().then(() => this.#catchUp())
+    }
+    for (const one of news) if (this.#streams.has(one.sensor)) this.#keep(this.#behind, one)
+  }
+
+  #keep(behind: Map<string, NumberedEvent[]>, news: SensorNews): void {
+    const kept = behind.get(news.sensor)
+    // Of readings the newest wins; that a door was opened is never passed over.
+    if (kept === undefined || news.kind !== 'door') behind.set(news.sensor, [news])
+    else if (kept.length < MAX_MOVES) kept.push(news)
+    else this.#carrier.cutAsTooSlow()
+  }
+
+  #catchUp(): void {
+    const behind = this.#behind ?? []
+    this.#behind = undefined
+    for (const [sensor, events] of behind) {
+      const stream = this.#streams.get(sensor)
+      for (const event of events) stream?.writeEncoded(encode(event, this.dialect))
+    }
+  }
+}
