@@ -1,3 +1,4 @@
+import type { FanOutCounts } from './counts.ts'
 import type { Feeds } from './sensors/feed.ts'
 import type { SensorEvent } from './sensors/sensor.ts'
 import { encodeEvent } from './wire/emitter.ts'
@@ -26,15 +27,18 @@ export function eventValues(event: SensorEvent, dialect: Dialect): [string, ...u
  */
 export class FanOut implements Disposable {
   readonly #feeds: Feeds
+  readonly #counts: FanOutCounts
   readonly #subscription: Disposable
   readonly #streams: Record<Dialect, Map<string, Set<MuxStream>>> = {
     plain: new Map(),
     'fridge/1': new Map(),
   }
 
-  constructor(feeds: Feeds) {
+  constructor(feeds: Feeds, counts: FanOutCounts) {
     this.#feeds = feeds
+    this.#counts = counts
     this.#subscription = feeds.subscribe((sensor, event) => {
+      counts.events += 1
       this.#send('plain', sensor.name, event)
       this.#send('fridge/1', sensor.name, event)
     })
@@ -43,7 +47,11 @@ export class FanOut implements Disposable {
   /** Serve a sensor on a stream: its last event at once, then each as it comes, until it closes. */
   serve(stream: MuxStream, sensor: string, dialect: Dialect): void {
     const last = this.#feeds.last(sensor)
-    if (last !== undefined) stream.writeEncoded(encode(last, dialect))
+    if (last !== undefined) {
+      const encoded = encode(last, dialect)
+      stream.writeEncoded(encoded)
+      this.#count(encoded, 1)
+    }
     const bySensor = this.#streams[dialect]
     let streams = bySensor.get(sensor)
     if (streams === undefined) bySensor.set(sensor, (streams = new Set()))
@@ -55,10 +63,16 @@ export class FanOut implements Disposable {
     this.#subscription[Symbol.dispose]()
   }
 
+  #count(encoded: string, streams: number): void {
+    this.#counts.delivered += streams
+    this.#counts.size += encoded.length * streams
+  }
+
   #send(dialect: Dialect, sensor: string, event: SensorEvent): void {
     const streams = this.#streams[dialect].get(sensor)
     if (streams === undefined || streams.size === 0) return
     const encoded = encode(event, dialect)
+    this.#count(encoded, streams.size)
     for (const stream of streams) stream.writeEncoded(encoded)
   }
 }

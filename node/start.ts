@@ -4,6 +4,7 @@ import { formatAddress, type Address } from './address.ts'
 import { systemClock, type Clock, type Random } from './clock.ts'
 import type { NodeConfig } from './config.ts'
 import { CredentialWatch, type Reload } from './credential-watch.ts'
+import { Counts, linkEndReason } from './counts.ts'
 import { loadCredentials } from './credentials.ts'
 import { errorMessage } from './errors.ts'
 import { FanOut } from './fan-out.ts'
@@ -12,6 +13,7 @@ import type { Confirmation } from './gossip/member.ts'
 import { Members } from './gossip/members.ts'
 import { Overlay } from './gossip/overlay.ts'
 import { silentLog, type Log } from './log.ts'
+import { MetricsServer } from './metrics-server.ts'
 import { nodeOf, roleOf, sourceOf, type Name, type Subject } from './names.ts'
 import { Isolation } from './isolation.ts'
 import { operatorMethods } from './operator-service.ts'
@@ -40,6 +42,8 @@ export interface RunningNode extends AsyncDisposable {
   readonly name: Name
   /** Where it listens; the port is the one that it got. */
   readonly address: Address
+  /** Where it serves metrics and health, if it does. */
+  readonly metrics: Address | undefined
   /** The simulated fridge, where it has one. */
   readonly fridge: SimulatedFridge | undefined
   /** The last moment of the certificate that it shows now, in milliseconds since 1970. */
@@ -75,6 +79,7 @@ export async function startNode(
   const database = join(config.data, DATABASE_FILE)
   const store = stack.use(openSqliteStore(database))
   const history = stack.use(ChangeLog.open(database))
+  const counts = new Counts()
   // A new source each run: no restored backup and no lost disk can lead to a place given twice.
   const source = sourceOf(name, randomBytes(8).toString('hex'))
   const trust = new Trust(credentials)
@@ -107,11 +112,14 @@ export async function startNode(
 
   const opened = stack.use(openSensors(config, { clock, random, log }))
   const feeds = stack.use(startFeeds(opened.sensors, { clock, random, log }))
-  const fanOut = stack.use(new FanOut(feeds))
+  const fanOut = stack.use(new FanOut(feeds, counts.fanOut))
   const sessions = new Sessions(
     clock,
     subject => replica.whitelist.state(subject),
     peer => trust.vouchesFor(peer),
+    reason => {
+      counts.cut[reason] += 1
+    },
   )
   const gate = Promise.withResolvers<void>()
 
@@ -149,7 +157,13 @@ export async function startNode(
         return dialed
       },
       admits: peer => sessions.admit(peer).admitted && !replica.whitelist.hasEquivocated(peer.name),
-      onSynced: () => isolation?.look(),
+      onSynced: () => {
+        counts.lastSyncAt = clock.now()
+        isolation?.look()
+      },
+      onLinkEnded: ({ reason }) => {
+        counts.linksEnded[linkEndReason(reason)] += 1
+      },
       times: config.gossip,
       clock,
       random,
@@ -173,16 +187,48 @@ export async function startNode(
   )
   stack.use(
     replica.subscribe(applied =>
-      confirm(applied, { replica, sessions, members, overlay, clock, log }),
+      confirm(applied, { replica, sessions, members, overlay, counts, clock, log }),
     ),
   )
   stack.defer(countClients(sessions, members, clock))
-  const server = await Server.listen({
+  let server: Server | undefined
+  let phase: Phase = 'starting'
+  const whyNotReady = (): string | undefined => {
+    if (phase !== 'serving') return NOT_READY[phase]
+    const refuses = isolation.isIsolated && config.whenIsolated === 'refuse'
+    return refuses ? 'isolated: no peer in reach, and no client is let in meanwhile' : undefined
+  }
+  // Before the port: whether a node starts or stops is asked of it too.
+  const metrics = stack.use(
+    await MetricsServer.start({
+      config: config.metrics,
+      source: {
+        name,
+        version: VERSION,
+        counts,
+        sessions,
+        overlay,
+        members,
+        whitelist: () => replica.whitelist,
+        trust,
+        port: () => server,
+        maxConnections: config.limits.maxConnections,
+        isIsolated: () => isolation.isIsolated,
+        isReady: () => whyNotReady() === undefined,
+        clock,
+      },
+      whyNotReady,
+      clock,
+      log,
+    }),
+  )
+  server = await Server.listen({
     config,
     trust,
     sessions,
     overlay,
     signers,
+    counts,
     log,
     gate: gate.promise,
     service: {
@@ -223,8 +269,13 @@ export async function startNode(
     if (!isSynced) log.warn({}, 'no exchange with a peer yet: the list may be stale')
   }
   gate.resolve()
+  phase = 'serving'
   log.info(
-    { address: formatAddress(server.address), changes: replica.whitelist.changes },
+    {
+      address: formatAddress(server.address),
+      ...(metrics !== undefined && { metrics: formatAddress(metrics.address) }),
+      changes: replica.whitelist.changes,
+    },
     'serving',
   )
 
@@ -232,13 +283,24 @@ export async function startNode(
   return {
     name,
     address: server.address,
+    metrics: metrics?.address,
     fridge: opened.fridge,
     reload: async () => watch.reload(),
     get certificateEndsAt() {
       return trust.credentials.identity.notAfter
     },
-    [Symbol.asyncDispose]: async () => running.disposeAsync(),
+    [Symbol.asyncDispose]: async () => {
+      phase = 'stopping'
+      await running.disposeAsync()
+    },
   }
+}
+
+type Phase = 'starting' | 'serving' | 'stopping'
+
+const NOT_READY: Readonly<Record<Exclude<Phase, 'serving'>, string>> = {
+  starting: 'starting: no client is let in before a first exchange with a peer',
+  stopping: 'stopping',
 }
 
 interface Deciding {
@@ -246,13 +308,14 @@ interface Deciding {
   readonly sessions: Sessions
   readonly members: Members
   readonly overlay: Overlay
+  readonly counts: Counts
   readonly clock: Clock
   readonly log: Log
 }
 
 /** Decide again on everyone that changes are about, then tell the cluster that it is done. */
 function confirm(applied: readonly Applied[], deciding: Deciding): void {
-  const { replica, sessions, members, overlay, clock, log } = deciding
+  const { replica, sessions, members, overlay, counts, clock, log } = deciding
   const cuts = new Map<Subject, number>()
   for (const { entry } of applied) {
     const { subject } = entry.change
@@ -264,6 +327,7 @@ function confirm(applied: readonly Applied[], deciding: Deciding): void {
   const confirmations = applied.map(({ entry, receivedAt }): Confirmation => {
     const { source, sequence, subject, kind, operator } = entry.change
     const tookMs = Math.round((clock.monotonic() - receivedAt) * 1_000) / 1_000
+    counts.applied[kind] += 1
     const cut = kind === 'revocation' ? (cuts.get(subject) ?? 0) : 0
     log.info({ subject, kind, operator, source, sequence, tookMs, cut }, 'change applied')
     return { source, sequence, tookMs, cut }
