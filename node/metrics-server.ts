@@ -39,6 +39,7 @@ export class MetricsServer implements AsyncDisposable {
   /** Where it is to listen. */
   readonly #asked: Address
   readonly #http
+  #reading: Promise<string> | undefined
 
   private constructor(options: MetricsServerOptions, asked: Address, metrics: Metrics) {
     const { clock } = options
@@ -47,10 +48,12 @@ export class MetricsServer implements AsyncDisposable {
     this.#asked = asked
     this.#metrics = metrics
     this.#limit = new HandshakeLimit({ ...HTTP_LIMITS, clock })
-    this.#http = createServer({ maxHeaderSize, keepAlive: false }, (request, response) => {
+    this.#http = createServer({ maxHeaderSize }, (request, response) => {
       void this.#answer(request, response)
     })
     this.#http.maxConnections = maxConnections
+    // A chunk can hold thousands of requests, and all of them would be answered in one turn.
+    this.#http.maxRequestsPerSocket = 1
     this.#http.on('connection', socket => {
       if (!this.#limit.allows(socket.remoteAddress ?? '')) return void socket.destroy()
       // One deadline for all that a peer can be slow at: its request, its reading, doing nothing.
@@ -100,6 +103,14 @@ export class MetricsServer implements AsyncDisposable {
     await closed
   }
 
+  /** Those who ask at once share one reading. */
+  async #text(): Promise<string> {
+    this.#reading ??= this.#metrics.text().finally(() => {
+      this.#reading = undefined
+    })
+    return this.#reading
+  }
+
   async #answer({ method, url = '' }: IncomingMessage, response: ServerResponse): Promise<void> {
     const say = (status: number, text: string, type = 'text/plain; charset=utf-8'): void => {
       response.writeHead(status, {
@@ -122,7 +133,7 @@ export class MetricsServer implements AsyncDisposable {
       }
       case '/metrics':
         try {
-          return say(200, await this.#metrics.text(), this.#metrics.contentType)
+          return say(200, await this.#text(), this.#metrics.contentType)
         } catch (error) {
           this.#options.log.error({ reason: errorMessage(error) }, 'metrics cannot be read')
           return say(500, 'metrics cannot be read\n')

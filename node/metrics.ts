@@ -27,7 +27,7 @@ export interface MetricsSource {
   readonly maxConnections: number
   readonly isIsolated: () => boolean
   readonly isReady: () => boolean
-  readonly clock: Clock
+  readonly clock: Pick<Clock, 'now'>
 }
 
 /** How exactly the event loop is watched, in milliseconds; less wakes an idle node more often. */
@@ -117,7 +117,7 @@ export class Metrics implements Disposable {
     )
     this.#reads(
       'fridge_tcp_connections_max',
-      'limits.maxConnections: past it, connections are dropped.',
+      'How many it may hold: limits.maxConnections.',
       () => maxConnections,
     )
     this.#reads(
