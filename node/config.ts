@@ -79,7 +79,11 @@ const metrics = z.strictObject({
   /** Where metrics and health are served, plain HTTP without authentication, or `off`. Default
    *  127.0.0.1:9464, and none where that is taken; an address that is written here must be free.
    *  On any other host than loopback, everyone who reaches it reads the numbers. */
-  listen: z.union([z.literal('off'), address(0)], { error: 'off or "HOST:PORT"' }).optional(),
+  listen: z
+    .union([z.literal('off'), address(0)], {
+      error: '"off", or "HOST:PORT" with a port from 0 to 65535',
+    })
+    .optional(),
 })
 
 const gossip = z

@@ -2,13 +2,13 @@ import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import test from 'ava'
 import { renewFrom } from '../../node/certificate-lifetime.ts'
-import { Counts, linkEndReason } from '../../node/counts.ts'
+import { linkEndReason } from '../../node/counts.ts'
 import { errorCode } from '../../node/errors.ts'
 import { Metrics } from '../../node/metrics.ts'
 import { parseName } from '../../node/names.ts'
 import { makeSharedCerts, startCluster, untilReachable } from '../support/cluster.ts'
 import { connectRaw } from '../support/raw-peer.ts'
-import { ask, METRICS_ON, Samples, scrape } from '../support/scrape.ts'
+import { ask, METRICS_ON, quietSource, Samples, scrape } from '../support/scrape.ts'
 
 const shared = await makeSharedCerts()
 const { certs } = shared
@@ -145,7 +145,7 @@ test('a certificate is due for renewal from two thirds of its lifetime on, and t
   const credentials = await certs.load('node', parseName('node-1'))
   const { identity } = credentials
   let now = renewFrom(identity) - 1_000
-  using metrics = new Metrics({ ...SOURCE, trust: { credentials }, clock: { now: () => now } })
+  using metrics = new Metrics({ ...quietSource(credentials), clock: { now: () => now } })
   const early = new Samples(await metrics.text())
   t.is(early.of('fridge_certificate_expiry_timestamp_seconds node'), identity.notAfter / 1_000)
   t.is(early.of('fridge_certificate_left_seconds node'), (identity.notAfter - now) / 1_000)
@@ -166,10 +166,7 @@ test('a certificate is due for renewal from two thirds of its lifetime on, and t
 })
 
 test('the names are those of Prometheus: base units, counters end in _total, each has its help', async t => {
-  using metrics = new Metrics({
-    ...SOURCE,
-    trust: { credentials: await certs.load('node', parseName('node-1')) },
-  })
+  using metrics = new Metrics(quietSource(await certs.load('node', parseName('node-1'))))
   const text = await metrics.text()
   const { types, labels } = new Samples(text)
   t.true(types.size > 25)
@@ -215,19 +212,3 @@ test('the dashboard asks only for metrics that a node has, by labels that they h
     }
   }
 })
-
-/** A node in which nothing happens. */
-const SOURCE = {
-  name: parseName('node-1'),
-  version: '1.2.3',
-  counts: new Counts(),
-  sessions: { size: 0, clients: 0 },
-  overlay: { links: () => [], alone: 0 },
-  members: { live: () => new Map(), unreachable: () => new Map() },
-  whitelist: () => ({ changes: 0, size: 0 }),
-  port: () => undefined,
-  maxConnections: 1,
-  isIsolated: () => false,
-  isReady: () => true,
-  clock: { now: () => Date.now() },
-} as const

@@ -1,4 +1,7 @@
 import { formatAddress } from '../../node/address.ts'
+import { Counts } from '../../node/counts.ts'
+import type { Credentials } from '../../node/credentials.ts'
+import type { MetricsSource } from '../../node/metrics.ts'
 import type { RunningNode } from '../../node/start.ts'
 
 /** What a node answered over HTTP. */
@@ -64,4 +67,23 @@ export async function scrape(node: Pick<RunningNode, 'metrics'>): Promise<Sample
   const { status, text } = await ask(node, '/metrics')
   if (status !== 200) throw new Error(`${status}: ${text}`)
   return new Samples(text)
+}
+
+/** A node in which nothing happens. */
+export function quietSource(credentials: Credentials): MetricsSource {
+  return {
+    name: credentials.identity.name,
+    version: '1.2.3',
+    counts: new Counts(),
+    sessions: { size: 0, clients: 0 },
+    overlay: { links: () => [], alone: 0 },
+    members: { live: () => new Map(), unreachable: () => new Map() },
+    whitelist: () => ({ changes: 0, size: 0 }),
+    trust: { credentials },
+    port: () => undefined,
+    maxConnections: 1,
+    isIsolated: () => false,
+    isReady: () => true,
+    clock: { now: () => Date.now() },
+  }
 }
