@@ -115,6 +115,7 @@ export class MetricsServer implements AsyncDisposable {
     const say = (status: number, text: string, type = 'text/plain; charset=utf-8'): void => {
       response.writeHead(status, {
         'Content-Type': type,
+        'Content-Length': Buffer.byteLength(text),
         'Cache-Control': 'no-store',
         'X-Content-Type-Options': 'nosniff',
         Connection: 'close',

@@ -263,20 +263,20 @@ export class Metrics implements Disposable {
     this.#registry.registerMetric(files)
     this.#reads(
       'fridge_event_loop_lag_seconds',
-      'How late the event loop was since the last scrape; quantile 1 is the worst.',
+      'How late the event loop was since the last scrape; percentile 100 is the worst.',
       () => {
         const late = (nanoseconds: number): number =>
           Math.max(0, nanoseconds / 1e9 - LAG_RESOLUTION_MS / 1_000)
         const { max } = this.#lag
         const readings = {
-          '0.5': late(this.#lag.percentile(50)),
-          '0.99': late(this.#lag.percentile(99)),
-          '1': late(max),
+          '50': late(this.#lag.percentile(50)),
+          '99': late(this.#lag.percentile(99)),
+          '100': late(max),
         }
         this.#lag.reset()
         return readings
       },
-      'quantile',
+      'percentile',
     )
     this.#counts(
       'fridge_event_loop_active_seconds_total',

@@ -18,6 +18,7 @@ import { nodeOf, roleOf, sourceOf, type Name, type Subject } from './names.ts'
 import { Isolation } from './isolation.ts'
 import { operatorMethods } from './operator-service.ts'
 import { startFeeds } from './sensors/feed.ts'
+import { whyNotReady, type Phase } from './readiness.ts'
 import { OwnSigner, renewNode } from './renewal.ts'
 import { openSensors } from './sensors/registry.ts'
 import type { SimulatedFridge } from './sensors/simulated.ts'
@@ -193,10 +194,11 @@ export async function startNode(
   stack.defer(countClients(sessions, members, clock))
   let server: Server | undefined
   let phase: Phase = 'starting'
-  const whyNotReady = (): string | undefined => {
-    if (phase !== 'serving') return NOT_READY[phase]
-    const refuses = isolation.isIsolated && config.whenIsolated === 'refuse'
-    return refuses ? 'isolated: no peer in reach, and no client is let in meanwhile' : undefined
+  const whyNot = (): string | undefined => {
+    const { whenIsolated } = config
+    const certificateEndsAt = trust.credentials.identity.notAfter
+    const { isIsolated } = isolation
+    return whyNotReady({ phase, isIsolated, whenIsolated, certificateEndsAt }, clock.now())
   }
   // Before the port: whether a node starts or stops is asked of it too.
   const metrics = stack.use(
@@ -214,10 +216,10 @@ export async function startNode(
         port: () => server,
         maxConnections: config.limits.maxConnections,
         isIsolated: () => isolation.isIsolated,
-        isReady: () => whyNotReady() === undefined,
+        isReady: () => whyNot() === undefined,
         clock,
       },
-      whyNotReady,
+      whyNotReady: whyNot,
       clock,
       log,
     }),
@@ -294,13 +296,6 @@ export async function startNode(
       await running.disposeAsync()
     },
   }
-}
-
-type Phase = 'starting' | 'serving' | 'stopping'
-
-const NOT_READY: Readonly<Record<Exclude<Phase, 'serving'>, string>> = {
-  starting: 'starting: no client is let in before a first exchange with a peer',
-  stopping: 'stopping',
 }
 
 interface Deciding {

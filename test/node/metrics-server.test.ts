@@ -11,6 +11,7 @@ import { ClusterLog, makeSharedCerts, startCluster, testConfig } from '../suppor
 import { FakeClock } from '../support/fake-clock.ts'
 import { freePort } from '../support/mosquitto.ts'
 import { connectRaw } from '../support/raw-peer.ts'
+import { SkipClock } from '../support/skip-clock.ts'
 import { ask, METRICS_ON, quietSource, scrape } from '../support/scrape.ts'
 
 const shared = await makeSharedCerts()
@@ -226,6 +227,16 @@ test('a node that refuses its clients because it is isolated is not ready, until
     from,
   )
   t.is((await ask(node, '/readyz')).status, 200)
+})
+
+test('a node whose own certificate has expired is not ready: no client would take it', async t => {
+  const clock = new SkipClock()
+  await using cluster = await startCluster(t, { certs, clock, config: METRICS_ON })
+  clock.jump(cluster.node(1).certificateEndsAt + 1_000 - clock.now())
+  const { status, text: said } = await ask(cluster.node(1), '/readyz')
+  t.is(status, 503)
+  t.regex(said, /certificate of this node has expired/)
+  t.is((await scrape(cluster.node(1))).of('fridge_certificate_renewal_due node'), 1)
 })
 
 test('where nothing was said and the port is taken, a node says so with the fix and starts without', async t => {

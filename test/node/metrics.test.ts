@@ -177,7 +177,10 @@ test('the names are those of Prometheus: base units, counters end in _total, eac
     t.regex(text, new RegExp(`^# HELP ${name} [A-Z].*[.]$`, 'm'))
     // No address and no name from outside is ever a label.
     for (const label of labels.get(name) ?? []) {
-      t.regex(label, /^(role|reason|outcome|state|kind|certificate|quantile|node|version|runtime)$/)
+      t.regex(
+        label,
+        /^(role|reason|outcome|state|kind|certificate|percentile|node|version|runtime)$/,
+      )
     }
   }
 })
