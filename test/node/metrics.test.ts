@@ -66,6 +66,28 @@ test('an event counts once for each client that it is handed to', async t => {
   t.is(grown('fridge_fan_out_bytes_total'), texts.join('').length)
 })
 
+test('who is admitted but has too many connections, or asks in the wrong protocol, counts as refused', async t => {
+  await using cluster = await startCluster(t, {
+    certs,
+    config: { ...METRICS_ON, limits: { maxConnectionsPerClient: 1 } },
+  })
+  await cluster.grant(1, 'c1')
+  await using _first = await cluster.client(1, 'c1')
+  await t.throwsAsync(cluster.client(1, 'c1'))
+  for (const [role, name] of [
+    ['operator', 'admin'],
+    ['node', 'node-2'],
+  ] as const) {
+    const credentials = await certs.load(role, parseName(name))
+    const peer = await connectRaw(t, cluster.node(1).address, credentials)
+    await peer.closed
+  }
+  const samples = await scrape(cluster.node(1))
+  t.is(samples.of('fridge_connections_refused_total too many connections'), 1)
+  t.is(samples.of('fridge_connections_refused_total no ALPN'), 2)
+  t.is(samples.of('fridge_connections_accepted_total node'), 0)
+})
+
 test('a client that breaks the protocol is counted as cut for it', async t => {
   await using cluster = await startCluster(t, { certs, config: METRICS_ON })
   await cluster.grant(1, 'c1')
@@ -78,10 +100,9 @@ test('a client that breaks the protocol is counted as cut for it', async t => {
   t.is(samples.of('fridge_connections client'), 0)
 })
 
-test('floods show: handshakes that failed, were limited, and were dropped', async t => {
-  const limits = { maxConnections: 3 }
+test('floods show: handshakes that failed, and those that their address was not allowed', async t => {
   const tls = { handshakesPerSecond: 1, handshakeBurst: 2 }
-  await using cluster = await startCluster(t, { certs, config: { ...METRICS_ON, limits, tls } })
+  await using cluster = await startCluster(t, { certs, config: { ...METRICS_ON, tls } })
   const node = cluster.node(1)
   const knock = (): void => {
     const socket = connect(node.address)
