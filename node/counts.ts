@@ -52,18 +52,6 @@ export function linkEndReason(said: string): LinkEndReason {
   return LINK_ENDS.find(reason => reason === said) ?? 'other'
 }
 
-/** What the fan-out adds to: one addition for each event and sensor, however many clients. */
-export interface FanOutCounts {
-  /** Events that sensors gave. */
-  events: number
-  /** Events handed to clients: one event counts once for each client. */
-  delivered: number
-  /** Their size in UTF-16 units, encoded, before frames and TLS. */
-  size: number
-  /** Readings that a slow client was not sent, because a newer one took their place. */
-  conflated: number
-}
-
 /**
  * What a node has counted since it started: plain numbers, so that counting costs an addition. They
  * only grow; whoever exports them reads them (`metrics.ts`).
@@ -91,7 +79,6 @@ export class Counts {
     LinkEndReason,
     number
   >
-  readonly fanOut: FanOutCounts = { events: 0, delivered: 0, size: 0, conflated: 0 }
   readonly applied: Record<Change['kind'], number> = { grant: 0, revocation: 0 }
   /** When a peer and this node last held all that the other held, milliseconds since 1970. */
   lastSyncAt: number | undefined

@@ -1,4 +1,3 @@
-import type { FanOutCounts } from './counts.ts'
 import type { Feeds } from './sensors/feed.ts'
 import type { SensorEvent } from './sensors/sensor.ts'
 import { encodeEvent } from './wire/emitter.ts'
@@ -26,19 +25,29 @@ export function eventValues(event: SensorEvent, dialect: Dialect): [string, ...u
  * dialect, not once a client.
  */
 export class FanOut implements Disposable {
+  /** What it has done since the start. An event costs a few additions, however many clients it goes to. */
+  readonly counts = {
+    /** Events that sensors gave. */
+    events: 0,
+    /** Events handed to clients: one event counts once for each client. */
+    delivered: 0,
+    /** Their size in UTF-16 units, encoded, before frames and TLS. */
+    size: 0,
+    /** Readings that a slow client was not sent, because a newer one took their place. */
+    conflated: 0,
+  }
+
   readonly #feeds: Feeds
-  readonly #counts: FanOutCounts
   readonly #subscription: Disposable
   readonly #streams: Record<Dialect, Map<string, Set<MuxStream>>> = {
     plain: new Map(),
     'fridge/1': new Map(),
   }
 
-  constructor(feeds: Feeds, counts: FanOutCounts) {
+  constructor(feeds: Feeds) {
     this.#feeds = feeds
-    this.#counts = counts
     this.#subscription = feeds.subscribe((sensor, event) => {
-      counts.events += 1
+      this.counts.events += 1
       this.#send('plain', sensor.name, event)
       this.#send('fridge/1', sensor.name, event)
     })
@@ -64,8 +73,8 @@ export class FanOut implements Disposable {
   }
 
   #count(encoded: string, streams: number): void {
-    this.#counts.delivered += streams
-    this.#counts.size += encoded.length * streams
+    this.counts.delivered += streams
+    this.counts.size += encoded.length * streams
   }
 
   #send(dialect: Dialect, sensor: string, event: SensorEvent): void {

@@ -5,6 +5,7 @@ import { lifetimes, type Lifetime } from './certificate-lifetime.ts'
 import type { Clock } from './clock.ts'
 import type { Counts } from './counts.ts'
 import type { Credentials } from './credentials.ts'
+import type { FanOut } from './fan-out.ts'
 import type { Members } from './gossip/members.ts'
 import type { Overlay } from './gossip/overlay.ts'
 import type { Name } from './names.ts'
@@ -17,6 +18,7 @@ export interface MetricsSource {
   readonly name: Name
   readonly version: string
   readonly counts: Counts
+  readonly fanOut: Pick<FanOut, 'counts'>
   readonly sessions: Pick<Sessions, 'size' | 'clients'>
   readonly overlay: Pick<Overlay, 'links' | 'alone'>
   readonly members: Pick<Members, 'live' | 'unreachable'>
@@ -71,8 +73,7 @@ export class Metrics implements Disposable {
   }
 
   #describeNode(): void {
-    const { name, version, isReady, counts } = this.#source
-    const { fanOut } = counts
+    const { name, version, isReady, fanOut } = this.#source
     new Gauge({
       name: 'fridge_build_info',
       help: 'Always 1; what runs here.',
@@ -80,21 +81,25 @@ export class Metrics implements Disposable {
       registers: [this.#registry],
     }).set({ node: name, version, runtime: process.version }, 1)
     this.#reads('fridge_ready', 'Whether the node serves clients: 1 or 0.', () => Number(isReady()))
-    this.#counts('fridge_sensor_events_total', 'Events that the sensors gave.', () => fanOut.events)
+    this.#counts(
+      'fridge_sensor_events_total',
+      'Events that the sensors gave.',
+      () => fanOut.counts.events,
+    )
     this.#counts(
       'fridge_fan_out_events_total',
       'Events handed to clients; one counts once for each client.',
-      () => fanOut.delivered,
+      () => fanOut.counts.delivered,
     )
     this.#counts(
       'fridge_fan_out_bytes_total',
       'Size of the events handed to clients, encoded, before frames and TLS.',
-      () => fanOut.size,
+      () => fanOut.counts.size,
     )
     this.#counts(
       'fridge_fan_out_conflated_total',
       'Readings that a slow client was not sent, because a newer one took their place.',
-      () => fanOut.conflated,
+      () => fanOut.counts.conflated,
     )
   }
 

@@ -113,7 +113,7 @@ export async function startNode(
 
   const opened = stack.use(openSensors(config, { clock, random, log }))
   const feeds = stack.use(startFeeds(opened.sensors, { clock, random, log }))
-  const fanOut = stack.use(new FanOut(feeds, counts.fanOut))
+  const fanOut = stack.use(new FanOut(feeds))
   const sessions = new Sessions(
     clock,
     subject => replica.whitelist.state(subject),
@@ -208,6 +208,7 @@ export async function startNode(
         name,
         version: VERSION,
         counts,
+        fanOut,
         sessions,
         overlay,
         members,
@@ -313,7 +314,8 @@ function confirm(applied: readonly Applied[], deciding: Deciding): void {
   const { replica, sessions, members, overlay, counts, clock, log } = deciding
   const cuts = new Map<Subject, number>()
   for (const { entry } of applied) {
-    const { subject } = entry.change
+    const { subject, kind } = entry.change
+    counts.applied[kind] += 1
     if (cuts.has(subject)) continue
     if (roleOf(subject) === 'client') cuts.set(subject, sessions.review(subject))
     // What a revoked operator or node had granted may be void with it: everyone is looked at.
@@ -322,7 +324,6 @@ function confirm(applied: readonly Applied[], deciding: Deciding): void {
   const confirmations = applied.map(({ entry, receivedAt }): Confirmation => {
     const { source, sequence, subject, kind, operator } = entry.change
     const tookMs = Math.round((clock.monotonic() - receivedAt) * 1_000) / 1_000
-    counts.applied[kind] += 1
     const cut = kind === 'revocation' ? (cuts.get(subject) ?? 0) : 0
     log.info({ subject, kind, operator, source, sequence, tookMs, cut }, 'change applied')
     return { source, sequence, tookMs, cut }

@@ -75,6 +75,7 @@ export function quietSource(credentials: Credentials): MetricsSource {
     name: credentials.identity.name,
     version: '1.2.3',
     counts: new Counts(),
+    fanOut: { counts: { events: 0, delivered: 0, size: 0, conflated: 0 } },
     sessions: { size: 0, clients: 0 },
     overlay: { links: () => [], alone: 0 },
     members: { live: () => new Map(), unreachable: () => new Map() },
