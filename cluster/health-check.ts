@@ -1,20 +1,8 @@
 /**
- * Ends 0 when the node of this container answers on its port with a TLS handshake, 1 when it does
- * not within four seconds: a process that hangs still accepts connections, but shakes no hands.
+ * Ends 0 when the node of this container serves clients, 1 when it does not or says nothing within
+ * four seconds: a process that hangs still accepts connections, but answers none.
  */
-import { readFile } from 'node:fs/promises'
-import { connect } from 'node:tls'
-
-const { FRIDGE_NAME: name = '', FRIDGE_CERTS: certs = '/certs' } = process.env
-const [ca, cert, key] = await Promise.all([
-  readFile(`${certs}/ca/certificate.pem`),
-  readFile(`${certs}/nodes/${name}/certificate.pem`),
-  readFile(`${certs}/nodes/${name}/private-key.pem`),
-])
-const options = { host: '127.0.0.1', port: 7443, servername: name, ALPNProtocols: ['fridge/1'] }
-setTimeout(() => process.exit(1), 4_000)
-const socket = connect({ ...options, ca, cert, key }, () => {
-  socket.destroy()
-  process.exit(0)
-})
-socket.on('error', () => process.exit(1))
+const answer = await fetch('http://127.0.0.1:9464/readyz', {
+  signal: AbortSignal.timeout(4_000),
+}).catch(() => undefined)
+process.exit(answer?.ok === true ? 0 : 1)

@@ -21,30 +21,52 @@ export function renewFrom({
   return Math.round(notBefore + ((notAfter - notBefore) * 2) / 3)
 }
 
-/** What of a node's credentials is near its end: its certificate, and the authorities above it. */
-export function lifetimeWarnings(
-  { identity, certificate, ca, files }: Credentials,
-  now: number,
-): LifetimeWarning[] {
+/** How long one of the certificates stands that a node depends on. */
+export interface Lifetime {
+  readonly certificate: 'node' | 'authority'
+  /** Whose it is, in words. */
+  readonly who: string
+  /** From when on it should be renewed, milliseconds since 1970. */
+  readonly renewFrom: number
+  /** The last moment of validity, milliseconds since 1970. */
+  readonly endsAt: number
+  /** The command that puts it off. */
+  readonly fix: string
+}
+
+/** The certificate of a node, then the authorities above it. */
+export function lifetimes({ identity, certificate, ca, files }: Credentials): Lifetime[] {
   const [leaf, ...intermediates] = parseCertificates(certificate, files.certificateFile)
   const path = pathOf(leaf, intermediates, parseCertificates(ca, files.caFile))
   const authorities = 'issuers' in path ? path.issuers : []
   return [
     {
+      certificate: 'node',
       who: `the certificate of ${identity.subject}`,
-      period: identity,
+      renewFrom: renewFrom(identity),
+      endsAt: identity.notAfter,
       fix: `fridge certs renew ${identity.role} ${identity.name}`,
     },
-    ...authorities.map(({ subject, validFromDate, validToDate }) => ({
-      who: `the authority "${oneLine(subject)}"`,
-      period: { notBefore: validFromDate.getTime(), notAfter: validToDate.getTime() },
-      fix: 'fridge certs rotate-ca begin',
-    })),
+    ...authorities.map(({ subject, validFromDate, validToDate }): Lifetime => {
+      const period = { notBefore: validFromDate.getTime(), notAfter: validToDate.getTime() }
+      return {
+        certificate: 'authority',
+        who: `the authority "${oneLine(subject)}"`,
+        renewFrom: renewFrom(period),
+        endsAt: period.notAfter,
+        fix: 'fridge certs rotate-ca begin',
+      }
+    }),
   ]
-    .filter(({ period }) => now >= renewFrom(period))
-    .map(({ who, period: { notAfter }, fix }) => ({
-      text: `${who} ${now > notAfter ? 'has expired' : 'expires'} on ${new Date(notAfter).toISOString()}`,
+}
+
+/** What of a node's credentials is near its end: its certificate, and the authorities above it. */
+export function lifetimeWarnings(credentials: Credentials, now: number): LifetimeWarning[] {
+  return lifetimes(credentials)
+    .filter(lifetime => now >= lifetime.renewFrom)
+    .map(({ who, endsAt, fix }) => ({
+      text: `${who} ${now > endsAt ? 'has expired' : 'expires'} on ${new Date(endsAt).toISOString()}`,
       fix,
-      endsAt: notAfter,
+      endsAt,
     }))
 }

@@ -12,6 +12,9 @@ export { formatAddress, parseAddress, type Address } from './address.ts'
 /** The port that a node listens on when nothing else is said. */
 export const DEFAULT_PORT = 7443
 
+/** Where a node serves its metrics when nothing is said, and this address is free. */
+export const DEFAULT_METRICS: Address = { host: '127.0.0.1', port: 9464 }
+
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
 /** A whole number with its default and the range in which the node still works. */
@@ -72,6 +75,17 @@ const limits = z.strictObject({
   drainMs: milliseconds(5_000, 0),
 })
 
+const metrics = z.strictObject({
+  /** Where metrics and health are served, plain HTTP without authentication, or `off`. Default
+   *  127.0.0.1:9464, and none where that is taken; an address that is written here must be free.
+   *  On any other host than loopback, everyone who reaches it reads the numbers. */
+  listen: z
+    .union([z.literal('off'), address(0)], {
+      error: '"off", or "HOST:PORT" with a port from 0 to 65535',
+    })
+    .optional(),
+})
+
 const gossip = z
   .strictObject({
     /** How often a link says that it lives, ms. Default 1000. More costs later detection; less
@@ -125,6 +139,7 @@ export const nodeConfigSchema = z.strictObject({
   tls: tls.prefault({}),
   limits: limits.prefault({}),
   gossip: gossip.prefault({}),
+  metrics: metrics.prefault({}),
   /** Time without any peer after which the view of the list counts as stale, ms. Default 60000. */
   isolatedAfterMs: milliseconds(60_000, 100),
   /** What an isolated node does: `serve` (default) by the last view, or `refuse` every client. */
@@ -152,6 +167,8 @@ export interface ConfigFlags {
   readonly certs?: string | undefined
   readonly data?: string | undefined
   readonly logLevel?: string | undefined
+  /** `metrics.listen`. */
+  readonly metrics?: string | undefined
 }
 
 /** How each overridable key is called in the environment and on the command line. */
@@ -163,6 +180,7 @@ const OVERRIDES = [
   { key: 'certs', variable: 'FRIDGE_CERTS', flag: '--certs', kind: 'folder' },
   { key: 'data', variable: 'FRIDGE_DATA', flag: '--data', kind: 'folder' },
   { key: 'logLevel', variable: 'FRIDGE_LOG_LEVEL', flag: '--log-level', kind: 'text' },
+  { key: 'metrics', variable: 'FRIDGE_METRICS', flag: '--metrics', kind: 'listen' },
 ] as const
 
 /** Where a configuration comes from. */
@@ -193,7 +211,8 @@ export async function loadConfig(sources: ConfigSources): Promise<NodeConfig> {
     const fromEnv = sources.env[variable] || undefined
     const fromFlag = sources.flags[key]
     if (fromFlag === undefined && fromEnv === undefined) continue
-    values[key] = fromFlag ?? (kind === 'list' ? splitList(fromEnv ?? '') : fromEnv)
+    const said = fromFlag ?? (kind === 'list' ? splitList(fromEnv ?? '') : fromEnv)
+    values[key] = kind === 'listen' ? { listen: said } : said
     origins.set(key, fromFlag === undefined ? variable : flag)
   }
   const result = nodeConfigSchema.safeParse(values)

@@ -17,6 +17,18 @@ export interface SensorNews extends NumberedEvent {
  */
 const KEPT: Readonly<Record<SensorKind, number>> = { door: 64, temperature: 1 }
 
+/** What a fan-out has done: an event costs a few additions, however many clients it goes to. */
+export interface FanOutCounts {
+  /** Events that sensors gave. */
+  events: number
+  /** Events handed to clients: one event counts once for each client. */
+  delivered: number
+  /** Their bytes with their frames, before TLS. */
+  bytes: number
+  /** Readings that a slow client was not sent, because a newer one took their place. */
+  conflated: number
+}
+
 /** Subscribers whose streams have the same ids: equal bytes tell all of them the same. */
 interface Group {
   readonly ids: ReadonlyMap<string, string>
@@ -29,6 +41,8 @@ interface Group {
  * to each. Nobody waits for a connection that does not read: it falls behind alone.
  */
 export class FanOut implements Disposable {
+  /** What it has done since the start. */
+  readonly counts: FanOutCounts = { events: 0, delivered: 0, bytes: 0, conflated: 0 }
   readonly #subscription: Disposable
   /** The newest events of each sensor, oldest first. */
   readonly #kept = new Map<string, NumberedEvent[]>()
@@ -40,6 +54,7 @@ export class FanOut implements Disposable {
 
   constructor(feeds: Pick<Feeds, 'subscribe'>) {
     this.#subscription = feeds.subscribe(({ name: sensor, kind }, event) => {
+      this.counts.events += 1
       if (this.#news.length === 0) setImmediate(() => this.#flush())
       this.#news.push({ ...this.#keep(sensor, event, KEPT[kind]), sensor, kind })
     })
@@ -47,7 +62,10 @@ export class FanOut implements Disposable {
 
   /** Serve a connection, which carries no sensor yet. */
   join(carrier: Carrier, dialect: Dialect): Subscriber {
-    return new Subscriber(carrier, dialect, subscriber => this.#regroup(subscriber))
+    return new Subscriber(carrier, dialect, {
+      counts: this.counts,
+      onChange: subscriber => this.#regroup(subscriber),
+    })
   }
 
   /** Serve a sensor on a stream: its last event at once, then each as it comes, until it closes. */
@@ -105,13 +123,14 @@ export class FanOut implements Disposable {
       const encoded = news.map(one => encode(one, dialect))
       for (const { ids, subscribers } of this.#groups[dialect].values()) {
         let text = ''
-        for (const [index, { sensor }] of news.entries()) {
+        const carried = news.filter(({ sensor }, index) => {
           const id = ids.get(sensor)
           if (id !== undefined) text += encodeData(id, encoded[index] ?? '')
-        }
-        if (text === '') continue
+          return id !== undefined
+        })
+        if (carried.length === 0) continue
         const bytes = Buffer.from(text)
-        for (const subscriber of subscribers) subscriber.tell(bytes, news)
+        for (const subscriber of subscribers) subscriber.tell(bytes, carried)
       }
     }
   }

@@ -1,16 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { createServer as createTcpServer, type Socket } from 'node:net'
 import { createSecureContext, createServer as createTlsServer, type TLSSocket } from 'node:tls'
-import { formatAddress, type Address } from './address.ts'
+import type { Address } from './address.ts'
 import type { Rights } from './admission.ts'
 import { ClientSession, type Service } from './client-session.ts'
 import type { NodeConfig } from './config.ts'
+import type { Counts } from './counts.ts'
 import type { Credentials } from './credentials.ts'
-import { errorCode, errorMessage, FridgeError } from './errors.ts'
+import { errorMessage } from './errors.ts'
 import type { Dialect } from './dialect.ts'
 import type { Overlay } from './gossip/overlay.ts'
 import { HandshakeLimit } from './handshake-limit.ts'
 import type { Identity } from './identity.ts'
+import { listen } from './listen.ts'
 import type { Log } from './log.ts'
 import { OperatorSession } from './operator-session.ts'
 import { chainOf, type Signer, type Signers } from './whitelist/signers.ts'
@@ -31,6 +33,7 @@ export interface ServerOptions {
   readonly overlay: Overlay
   readonly log: Log
   readonly signers: Signers
+  readonly counts: Counts
   readonly operatorMethods: (operator: Signer) => ReadonlyMap<string, RpcMethod>
   /** Resolves when the list is as fresh as it can be had: nobody is admitted before. */
   readonly gate: Promise<void>
@@ -52,7 +55,7 @@ export class Server implements AsyncDisposable {
   #isStopping = false
 
   private constructor(options: ServerOptions) {
-    const { config, trust, service, log } = options
+    const { config, trust, service, log, counts } = options
     const { tls, limits } = config
     this.#options = options
     const { maxBufferedBytes, maxStalledMs } = limits
@@ -71,6 +74,7 @@ export class Server implements AsyncDisposable {
     })
     this.#tls.on('secureConnection', socket => void this.#accept(socket))
     this.#tls.on('tlsClientError', (error, socket) => {
+      counts.handshakes.failed += 1
       // A certificate that does not verify shows up as a hung-up socket; why stands beside it.
       const reason = socket.authorizationError ?? error
       log.info({ address: socket.remoteAddress, reason: String(reason) }, 'handshake failed')
@@ -81,6 +85,7 @@ export class Server implements AsyncDisposable {
     this.#tcp.maxConnections = limits.maxConnections
     this.#tcp.on('connection', socket => this.#take(socket))
     this.#tcp.on('drop', data => {
+      counts.handshakes.dropped += 1
       log.warn(
         { address: data?.remoteAddress },
         'connection dropped: limits.maxConnections is reached',
@@ -91,12 +96,7 @@ export class Server implements AsyncDisposable {
   /** @throws FridgeError `ERR_LISTEN` when the address cannot be had */
   static async listen(options: ServerOptions): Promise<Server> {
     const server = new Server(options)
-    const { listen } = options.config
-    await new Promise<void>((resolve, reject) => {
-      server.#tcp.once('error', error => reject(cannotListen(listen, error)))
-      server.#tcp.listen({ host: listen.host, port: listen.port }, resolve)
-    })
-    server.#tcp.removeAllListeners('error')
+    await listen(server.#tcp, options.config.listen, '--listen')
     server.#tcp.on('error', error =>
       options.log.error({ reason: error.message }, 'the port failed'),
     )
@@ -108,6 +108,16 @@ export class Server implements AsyncDisposable {
     const bound = this.#tcp.address()
     if (bound === null || typeof bound === 'string') return this.#options.config.listen
     return { host: this.#options.config.listen.host, port: bound.port }
+  }
+
+  /** How many connections it holds, whoever they are of and however far they have come. */
+  get connections(): number {
+    return this.#sockets.size
+  }
+
+  /** How many of them are in their handshake. */
+  get handshaking(): number {
+    return this.#handshaking.size
   }
 
   /**
@@ -144,6 +154,7 @@ export class Server implements AsyncDisposable {
 
   #take(socket: Socket): void {
     if (!this.#handshakes.allows(socket.remoteAddress ?? '')) {
+      this.#options.counts.handshakes.limited += 1
       this.#options.log.warn(
         { address: socket.remoteAddress },
         'too many handshakes from one address',
@@ -168,7 +179,8 @@ export class Server implements AsyncDisposable {
     // Until a session takes over, a reset must not go unheard.
     const onError = (): void => {}
     socket.on('error', onError)
-    const { log, gate, trust, overlay, sessions } = this.#options
+    const { log, gate, trust, overlay, sessions, counts } = this.#options
+    counts.handshakes[socket.isSessionReused() ? 'resumed' : 'full'] += 1
     const identity = this.#identify(socket)
     if (identity === undefined) return
     if (
@@ -179,6 +191,7 @@ export class Server implements AsyncDisposable {
         { subject: identity.subject, trustDomain: identity.trustDomain },
         'another trust domain',
       )
+      counts.refused['another trust domain'] += 1
       socket.destroy()
       return
     }
@@ -186,8 +199,12 @@ export class Server implements AsyncDisposable {
     const dialect: Dialect = socket.alpnProtocol === ALPN ? 'fridge/1' : 'plain'
     if (identity.role === 'node') {
       const admission = sessions.admit(identity)
-      if (dialect === 'fridge/1' && admission.admitted)
-        return overlay.accept({ socket, peer: identity })
+      if (dialect === 'fridge/1' && admission.admitted) {
+        if (overlay.accept({ socket, peer: identity })) counts.accepted.node += 1
+        else counts.refused['has equivocated'] += 1
+        return
+      }
+      counts.refused[admission.admitted ? 'no ALPN' : admission.reason] += 1
       log.warn({ subject: identity.subject, dialect }, 'a node that may not gossip')
       socket.destroy()
       return
@@ -203,20 +220,23 @@ export class Server implements AsyncDisposable {
     } catch (error) {
       const fields = { address: socket.remoteAddress, reason: errorMessage(error) }
       this.#options.log.warn(fields, 'a certificate that names nobody')
+      this.#options.counts.refused['names nobody'] += 1
       socket.destroy()
       return undefined
     }
   }
 
   #admit(socket: TLSSocket, identity: Identity, dialect: Dialect): void {
-    const { sessions, config, log } = this.#options
+    const { sessions, config, log, counts } = this.#options
     const { subject } = identity
     const admission = sessions.admit(identity)
     if (!admission.admitted) {
+      counts.refused[admission.reason] += 1
       log.info({ subject, reason: admission.reason }, 'refused')
       return this.#refuse(socket, dialect, admission.reason, explain(admission.reason, identity))
     }
     if (sessions.countOf(subject) >= config.limits.maxConnectionsPerClient) {
+      counts.refused['too many connections'] += 1
       log.warn({ subject }, 'refused: limits.maxConnectionsPerClient is reached')
       return this.#refuse(
         socket,
@@ -226,15 +246,18 @@ export class Server implements AsyncDisposable {
       )
     }
     if (identity.role === 'operator' && dialect === 'plain') {
+      counts.refused['no ALPN'] += 1
       log.info({ subject }, 'an operator without ALPN')
       return endSoon(socket)
     }
     const session = this.#open(socket, identity, dialect, admission.rights)
     if (typeof session === 'string') {
+      counts.refused['unknown signer'] += 1
       log.warn({ subject, reason: session }, 'refused')
       return this.#refuse(socket, dialect, 'refused', session)
     }
     sessions.add(session, admission.until)
+    counts.accepted[identity.role] += 1
     log.info(
       { subject, dialect, address: socket.remoteAddress, resumed: socket.isSessionReused() },
       'admitted',
@@ -269,13 +292,16 @@ export class Server implements AsyncDisposable {
   }
 
   #ended(session: Session, ending: Ending): void {
-    const { sessions, log } = this.#options
+    const { sessions, log, counts } = this.#options
     const { subject } = session.identity
     sessions.delete(session)
     if (ending.cause === 'refused') {
+      counts.cut['broke the protocol'] += 1
       log.warn({ subject, reason: ending.refusal.toString() }, 'cut: it broke the protocol')
-    } else if (ending.cause === 'too slow') log.warn({ subject }, 'cut: too slow')
-    else log.info({ subject, cause: ending.cause }, 'disconnected')
+    } else if (ending.cause === 'too slow') {
+      counts.cut['too slow'] += 1
+      log.warn({ subject }, 'cut: too slow')
+    } else log.info({ subject, cause: ending.cause }, 'disconnected')
   }
 
   /** Say why, where the protocol has a place for it, and close. */
@@ -314,34 +340,4 @@ function endSoon(socket: TLSSocket): void {
   socket.once('close', () => clearTimeout(timer))
   socket.end()
   socket.resume()
-}
-
-function cannotListen({ host, port }: Address, cause: Error): FridgeError {
-  const address = formatAddress({ host, port })
-  switch (errorCode(cause)) {
-    case 'EADDRINUSE':
-      return new FridgeError('ERR_LISTEN', `cannot listen on ${address}: the port is in use`, {
-        cause,
-        fix: `stop what uses it (ss -ltnp 'sport = :${port}'), or choose another with --listen HOST:PORT`,
-      })
-    case 'EACCES':
-      return new FridgeError('ERR_LISTEN', `cannot listen on ${address}: not permitted`, {
-        cause,
-        fix: 'choose a port above 1023 with --listen HOST:PORT',
-      })
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return new FridgeError(
-        'ERR_LISTEN',
-        `cannot listen on ${address}: no such address on this machine`,
-        {
-          cause,
-          fix: 'give one of its own addresses with --listen HOST:PORT (ip -brief address)',
-        },
-      )
-    default:
-      return new FridgeError('ERR_LISTEN', `cannot listen on ${address}: ${cause.message}`, {
-        cause,
-      })
-  }
 }

@@ -1,4 +1,4 @@
-import { admit, type Admission } from './admission.ts'
+import { admit, type Admission, type RefusalReason } from './admission.ts'
 import type { Clock } from './clock.ts'
 import type { Identity } from './identity.ts'
 import { roleOf, type Subject } from './names.ts'
@@ -22,18 +22,24 @@ export class Sessions {
   readonly #clock: Clock
   readonly #stateOf: (subject: Subject) => SubjectState
   readonly #isTrusted: (identity: Identity) => boolean
+  readonly #onCut: (reason: RefusalReason) => void
   #size = 0
   #isIsolated = false
 
-  /** @param isTrusted whether an authority that is trusted now vouches for somebody */
+  /**
+   * @param isTrusted whether an authority that is trusted now vouches for somebody
+   * @param onCut hears why each session was cut that may not stay
+   */
   constructor(
     clock: Clock,
     stateOf: (subject: Subject) => SubjectState,
     isTrusted: (identity: Identity) => boolean = () => true,
+    onCut: (reason: RefusalReason) => void = () => {},
   ) {
     this.#clock = clock
     this.#stateOf = stateOf
     this.#isTrusted = isTrusted
+    this.#onCut = onCut
   }
 
   /** How many sessions are live. */
@@ -97,6 +103,7 @@ export class Sessions {
       } else {
         this.delete(session)
         session.cut(admission.reason)
+        this.#onCut(admission.reason)
         cut += 1
       }
     }

@@ -4,6 +4,7 @@ import { formatAddress, type Address } from './address.ts'
 import { systemClock, type Clock, type Random } from './clock.ts'
 import type { NodeConfig } from './config.ts'
 import { CredentialWatch, type Reload } from './credential-watch.ts'
+import { Counts, linkEndReason } from './counts.ts'
 import { loadCredentials } from './credentials.ts'
 import { errorMessage } from './errors.ts'
 import { FanOut } from './fan-out.ts'
@@ -15,7 +16,9 @@ import { silentLog, type Log } from './log.ts'
 import { nodeOf, roleOf, sourceOf, type Name, type Source, type Subject } from './names.ts'
 import { Isolation } from './isolation.ts'
 import { operatorMethods } from './operator-service.ts'
+import { MetricsServer } from './metrics-server.ts'
 import { startFeeds } from './sensors/feed.ts'
+import { whyNotReady, type Phase } from './readiness.ts'
 import { OwnSigner, renewNode } from './renewal.ts'
 import { openSensors } from './sensors/registry.ts'
 import type { SimulatedFridge } from './sensors/simulated.ts'
@@ -40,6 +43,8 @@ export interface RunningNode extends AsyncDisposable {
   readonly name: Name
   /** Where it listens; the port is the one that it got. */
   readonly address: Address
+  /** Where it serves metrics and health, if it does. */
+  readonly metrics: Address | undefined
   /** The simulated fridge, where it has one. */
   readonly fridge: SimulatedFridge | undefined
   /** The last moment of the certificate that it shows now, in milliseconds since 1970. */
@@ -75,6 +80,7 @@ export async function startNode(
   const database = join(config.data, DATABASE_FILE)
   const store = stack.use(openSqliteStore(database))
   const history = stack.use(ChangeLog.open(database))
+  const counts = new Counts()
   // A new source each run: no restored backup and no lost disk can lead to a place given twice.
   const source = sourceOf(name, randomBytes(8).toString('hex'))
   const trust = new Trust(credentials)
@@ -114,6 +120,9 @@ export async function startNode(
     clock,
     subject => replica.whitelist.state(subject),
     peer => trust.vouchesFor(peer),
+    reason => {
+      counts.cut[reason] += 1
+    },
   )
   const gate = Promise.withResolvers<void>()
 
@@ -150,7 +159,13 @@ export async function startNode(
         return dialed
       },
       admits: peer => sessions.admit(peer).admitted && !replica.whitelist.hasEquivocated(peer.name),
-      onSynced: () => isolation?.look(),
+      onSynced: () => {
+        counts.lastSyncAt = clock.now()
+        isolation?.look()
+      },
+      onLinkEnded: ({ reason }) => {
+        counts.linksEnded[linkEndReason(reason)] += 1
+      },
       times: config.gossip,
       clock,
       random,
@@ -174,16 +189,50 @@ export async function startNode(
   )
   stack.use(
     replica.subscribe(applied =>
-      confirm(applied, { replica, sessions, members, overlay, clock, log }),
+      confirm(applied, { replica, sessions, members, overlay, counts, clock, log }),
     ),
   )
   stack.defer(countClients(sessions, members, clock))
-  const server = await Server.listen({
+  let server: Server | undefined
+  let phase: Phase = 'starting'
+  const whyNot = (): string | undefined => {
+    const { whenIsolated } = config
+    const certificateEndsAt = trust.credentials.identity.notAfter
+    const { isIsolated } = isolation
+    return whyNotReady({ phase, isIsolated, whenIsolated, certificateEndsAt }, clock.now())
+  }
+  // Before the port: whether a node starts or stops is asked of it too.
+  const metrics = stack.use(
+    await MetricsServer.start({
+      config: config.metrics,
+      source: {
+        name,
+        version: VERSION,
+        counts,
+        fanOut,
+        sessions,
+        overlay,
+        members,
+        whitelist: () => replica.whitelist,
+        trust,
+        port: () => server,
+        maxConnections: config.limits.maxConnections,
+        isIsolated: () => isolation.isIsolated,
+        isReady: () => whyNot() === undefined,
+        clock,
+      },
+      whyNotReady: whyNot,
+      clock,
+      log,
+    }),
+  )
+  server = await Server.listen({
     config,
     trust,
     sessions,
     overlay,
     signers,
+    counts,
     log,
     gate: gate.promise,
     service: {
@@ -225,8 +274,13 @@ export async function startNode(
     if (!isSynced) log.warn({}, 'no exchange with a peer yet: the list may be stale')
   }
   gate.resolve()
+  phase = 'serving'
   log.info(
-    { address: formatAddress(server.address), changes: replica.whitelist.changes },
+    {
+      address: formatAddress(server.address),
+      ...(metrics !== undefined && { metrics: formatAddress(metrics.address) }),
+      changes: replica.whitelist.changes,
+    },
     'serving',
   )
 
@@ -234,12 +288,16 @@ export async function startNode(
   return {
     name,
     address: server.address,
+    metrics: metrics?.address,
     fridge: opened.fridge,
     reload: async () => watch.reload(),
     get certificateEndsAt() {
       return trust.credentials.identity.notAfter
     },
-    [Symbol.asyncDispose]: async () => running.disposeAsync(),
+    [Symbol.asyncDispose]: async () => {
+      phase = 'stopping'
+      await running.disposeAsync()
+    },
   }
 }
 
@@ -248,16 +306,18 @@ interface Deciding {
   readonly sessions: Sessions
   readonly members: Members
   readonly overlay: Overlay
+  readonly counts: Counts
   readonly clock: Clock
   readonly log: Log
 }
 
 /** Decide again on everyone that changes are about, then tell the cluster that it is done. */
 function confirm(applied: readonly Applied[], deciding: Deciding): void {
-  const { replica, sessions, members, overlay, clock, log } = deciding
+  const { replica, sessions, members, overlay, counts, clock, log } = deciding
   const cuts = new Map<Subject, number>()
   for (const { entry } of applied) {
-    const { subject } = entry.change
+    const { subject, kind } = entry.change
+    counts.applied[kind] += 1
     if (cuts.has(subject)) continue
     if (roleOf(subject) === 'client') cuts.set(subject, sessions.review(subject))
     // What a revoked operator or node had granted may be void with it: everyone is looked at.

@@ -1,5 +1,5 @@
 import { encode, type Dialect, type NumberedEvent } from './dialect.ts'
-import type { SensorNews } from './fan-out.ts'
+import type { FanOutCounts, SensorNews } from './fan-out.ts'
 import type { MuxStream } from './wire/mux.ts'
 
 /** What the fan-out needs of a connection. */
@@ -20,21 +20,27 @@ const BEHIND_FROM_BYTES = 65_536
 /** Moves of a door that are kept for a peer that is behind; at one more it is cut. */
 const MAX_MOVES = 1_024
 
+export interface SubscriberHost {
+  readonly counts: FanOutCounts
+  /** Its streams have changed. */
+  readonly onChange: (subscriber: Subscriber) => void
+}
+
 /** One connection with the sensors that it carries, and what it has not been told. */
 export class Subscriber {
   readonly dialect: Dialect
   /** Which group of connections it is told with. */
   key = ''
   readonly #carrier: Carrier
-  readonly #onChange: (subscriber: Subscriber) => void
+  readonly #host: SubscriberHost
   readonly #streams = new Map<string, MuxStream>()
   /** What it has not been told, by sensor; undefined while it keeps up. */
   #behind: Map<string, NumberedEvent[]> | undefined
 
-  constructor(carrier: Carrier, dialect: Dialect, onChange: (subscriber: Subscriber) => void) {
+  constructor(carrier: Carrier, dialect: Dialect, host: SubscriberHost) {
     this.#carrier = carrier
     this.dialect = dialect
-    this.#onChange = onChange
+    this.#host = host
   }
 
   /** The ids of its streams, by sensor. */
@@ -45,36 +51,41 @@ export class Subscriber {
   /** Carry a sensor from now on, until its stream closes. */
   carry(sensor: string, stream: MuxStream): void {
     this.#streams.set(sensor, stream)
-    this.#onChange(this)
+    this.#host.onChange(this)
     stream.onClose(() => {
       if (this.#streams.get(sensor) !== stream) return
       this.#streams.delete(sensor)
       this.#behind?.delete(sensor)
-      this.#onChange(this)
+      this.#host.onChange(this)
     })
   }
 
   /**
    * Tell it what is new, or keep that until it has read what it was told.
-   * @param bytes `news` of the sensors that it carries, as all of its group are told
+   * @param bytes `news`, which is of sensors that it carries, as all of its group are told it
    */
   tell(bytes: Uint8Array, news: readonly SensorNews[]): void {
     if (this.#behind === undefined) {
       if (this.#carrier.bufferedBytes < BEHIND_FROM_BYTES) {
         this.#carrier.writeShared(bytes)
+        this.#host.counts.delivered += news.length
+        this.#host.counts.bytes += bytes.length
         return
       }
       this.#behind = new Map()
       void this.#carrier.drained().then(() => this.#catchUp())
     }
-    for (const one of news) if (this.#streams.has(one.sensor)) this.#keep(this.#behind, one)
+    for (const one of news) this.#keep(this.#behind, one)
   }
 
   #keep(behind: Map<string, NumberedEvent[]>, news: SensorNews): void {
     const kept = behind.get(news.sensor)
     // Of readings the newest wins; that a door was opened is never passed over.
-    if (kept === undefined || news.kind !== 'door') behind.set(news.sensor, [news])
-    else if (kept.length < MAX_MOVES) kept.push(news)
+    if (kept === undefined) behind.set(news.sensor, [news])
+    else if (news.kind !== 'door') {
+      kept[0] = news
+      this.#host.counts.conflated += 1
+    } else if (kept.length < MAX_MOVES) kept.push(news)
     else this.#carrier.cutAsTooSlow()
   }
 
@@ -84,6 +95,7 @@ export class Subscriber {
     for (const [sensor, events] of behind) {
       const stream = this.#streams.get(sensor)
       for (const event of events) stream?.writeEncoded(encode(event, this.dialect))
+      this.#host.counts.delivered += events.length
     }
   }
 }

@@ -17,7 +17,9 @@ import { startNodeProcess, type NodeProcess } from './demo-nodes.ts'
 const CLIENT = 'fridge-client-001'
 const NODES = ['node-1', 'node-2', 'node-3']
 const EVENTS_SHOWN = 6
-const CONFIG = `simulation:
+const CONFIG = `metrics:
+  listen: off
+simulation:
   doorOpensPerHour: 600
   doorOpenMs: 2000
   readingIntervalMs: 1000

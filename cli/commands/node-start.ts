@@ -12,6 +12,7 @@ export interface NodeStartOptions {
   readonly peer?: readonly string[]
   readonly certs?: string
   readonly data?: string
+  readonly metrics?: string
   readonly logLevel?: string
 }
 

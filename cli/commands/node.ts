@@ -24,6 +24,10 @@ export function registerNode(program: Command, { io, action }: CommandContext): 
     .option('--certs <dir>', 'certificate folder (default ./certs)')
     .option('--data <dir>', 'folder of its database (default ./data/NAME)')
     .option(
+      '--metrics <host:port>',
+      'where to serve metrics and health, or off (default 127.0.0.1:9464 if it is free)',
+    )
+    .option(
       '--log-level <level>',
       'trace, debug, info, warn, error, fatal or silent (default info)',
     )

@@ -30,6 +30,8 @@ export interface OverlayOptions {
   readonly admits: (peer: Identity) => boolean
   /** A link has been brought up to date. */
   readonly onSynced?: () => void
+  /** A link whose other end had said who it is has ended, or one whose peer broke the protocol. */
+  readonly onLinkEnded?: (end: LinkEnd) => void
   readonly times: LinkTimes & { readonly redialMinMs: number; readonly redialMaxMs: number }
   readonly clock: Clock
   readonly random: Random
@@ -108,11 +110,15 @@ export class Overlay implements AsyncDisposable {
     return refused.length
   }
 
-  /** Take a connection that another node made. */
-  accept({ socket, peer }: Dialed): void {
-    if (this.#options.admits(peer)) return this.#start(socket, peer, undefined)
+  /** Take a connection that another node made. @returns whether that node may gossip */
+  accept({ socket, peer }: Dialed): boolean {
+    if (this.#options.admits(peer)) {
+      this.#start(socket, peer, undefined)
+      return true
+    }
     this.#options.log.warn({ subject: peer.subject }, 'a node that may not gossip')
     socket.destroy()
+    return false
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -314,6 +320,7 @@ export class Overlay implements AsyncDisposable {
   #ended(link: Link, end: LinkEnd, address: string | undefined): void {
     if (!this.#links.delete(link) || this.#stop.signal.aborted) return
     const { log, clock } = this.#options
+    if (link.source !== undefined || end.hostile) this.#options.onLinkEnded?.(end)
     const fields = { peer: link.peer.name, reason: end.reason, detail: end.text }
     if (end.hostile) log.warn(fields, 'link cut: the peer broke the protocol')
     else if (link.source !== undefined) log.info(fields, 'link ended')

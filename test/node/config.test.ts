@@ -236,3 +236,20 @@ test('a file that is not there or is a folder is named with the reason', async t
   const endless = await t.throwsAsync(loadConfig({ ...sources, file: '/dev/zero' }))
   t.regex(endless.message, /larger than/)
 })
+
+test('metrics listen where file, environment or command line say, nowhere when off, and by default where it is free', async t => {
+  t.is((await load(t, { flags: { name: 'a' } })).metrics.listen, undefined)
+  const text = 'name: a\nmetrics:\n  listen: 127.0.0.1:1\n'
+  t.deepEqual((await load(t, { text })).metrics.listen, { host: '127.0.0.1', port: 1 })
+  const env = { FRIDGE_METRICS: '[::1]:2' }
+  t.deepEqual((await load(t, { text, env })).metrics.listen, { host: '::1', port: 2 })
+  const flags = { metrics: 'off' }
+  t.is((await load(t, { text, env, flags })).metrics.listen, 'off')
+  t.is((await load(t, { text: 'name: a\nmetrics: { listen: off }' })).metrics.listen, 'off')
+
+  const wrong = await refusal(t, { flags: { name: 'a', metrics: '9464' } })
+  t.is(
+    wrong.message,
+    '--metrics: `metrics.listen` is "9464": expected "off", or "HOST:PORT" with a port from 0 to 65535',
+  )
+})

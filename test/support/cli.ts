@@ -11,6 +11,9 @@ import { systemClock, type Clock } from '../../node/clock.ts'
 /** Compiled code that all processes of a run share: each would take half a second to make it anew. */
 const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url))
 
+/** Nodes of tests that run at once would all want the same port. */
+const METRICS_OFF = { FRIDGE_METRICS: 'off' }
+
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
 
 /** What a program has said on one of its outputs, line by line. */
@@ -69,7 +72,7 @@ export function recordIo(options: IoOptions = {}): RecordedIo {
     err: line => err.push(line),
     progress: options.progress ?? (() => {}),
     isTerminal: options.isTerminal ?? false,
-    env: options.env ?? {},
+    env: { ...METRICS_OFF, ...options.env },
     cwd: options.cwd ?? '/nonexistent',
     signal: options.signal ?? new AbortController().signal,
     onReload: options.onReload ?? (() => ({ [Symbol.dispose]: () => {} })),
@@ -144,6 +147,7 @@ export function spawnProgram(
       PATH: process.env['PATH'],
       TMPDIR: process.env['TMPDIR'],
       NODE_COMPILE_CACHE: COMPILE_CACHE,
+      ...METRICS_OFF,
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -126,6 +126,7 @@ export function testConfig(
     // A busy machine must not make a node look dead; links that end are noticed at once anyway.
     gossip: { redialMinMs: 10, redialMaxMs: 100, firstSyncMs: 20_000 },
     tls: { handshakesPerSecond: 10_000, handshakeBurst: 10_000 },
+    metrics: { listen: 'off' },
     simulation: { seed: 1, doorOpensPerHour: 0 },
     ...config,
   })
