@@ -2,7 +2,7 @@
 const [burst = '1', intervalMs = '100'] = process.argv.slice(2)
 let celsius = 4
 process.stdout.on('error', () => process.exit())
-setInterval(() => {
+function read(): void {
   let lines = ''
   for (let count = Number(burst); count > 0; count -= 1) {
     // No two readings in a row are the same.
@@ -10,4 +10,6 @@ setInterval(() => {
     lines += `${celsius.toFixed(2)}\n`
   }
   process.stdout.write(lines)
-}, Number(intervalMs))
+}
+read()
+setInterval(read, Number(intervalMs))

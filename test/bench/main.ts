@@ -3,6 +3,8 @@ import { formatTable } from '../../cli/table.ts'
 import { measureAdmission } from './admission.ts'
 import { measureFirstSync } from './first-sync.ts'
 import { measureFanOut } from './fan-out.ts'
+import { measureHandshakes } from './handshakes.ts'
+import { measureIdleMemory } from './idle-memory.ts'
 import { describeMachine } from './machine.ts'
 import type { Bench } from './result.ts'
 import { measureRevocation } from './revocation.ts'
@@ -12,6 +14,8 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   start: measureStart,
   revocation: measureRevocation,
   'fan-out': measureFanOut,
+  'idle-memory': measureIdleMemory,
+  handshakes: measureHandshakes,
   admission: measureAdmission,
   'first-sync': measureFirstSync,
 }

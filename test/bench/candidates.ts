@@ -1,0 +1,80 @@
+import { join } from 'node:path'
+import type { ClientProtocol } from './broker-protocols.ts'
+import { startMosquittoServer, startNatsServer } from './brokers.ts'
+import type { Load } from './client-process.ts'
+import { fillList } from './filled-list.ts'
+import { startServer, type MeasuredServer } from './server-process.ts'
+import { CLIENT, type CertificateFiles, type Site } from './site.ts'
+
+/** The node that a site of these benches has. */
+export const NODE = 'node-1'
+
+/** A server that is measured beside the others. */
+export interface Candidate {
+  readonly title: string
+  readonly protocol: ClientProtocol
+  /** @returns undefined where its program is not installed */
+  start(site: Site, load: Load): Promise<MeasuredServer | undefined>
+}
+
+/** A temperature once, and then nothing for as long as a bench lasts. */
+export const QUIET: Load = { burst: 1, intervalMs: 2 ** 31 - 1 }
+
+export const BARE: Candidate = {
+  title: 'bare node:tls',
+  protocol: 'plain',
+  start: async site => startServer('bare-server.ts', serverFiles(await filesOf(site))),
+}
+
+export const OURS: Candidate = {
+  title: 'fridge node',
+  protocol: 'plain',
+  start: async (site, load) => {
+    const data = await site.dataFolder(`${NODE}-${load.burst}-${load.intervalMs}`)
+    const operator = await site.certs.load('operator', 'admin')
+    fillList({ data, names: 1, operator, node: await site.certs.load('node', NODE) })
+    const temperature = { driver: 'command', kind: 'temperature', command: eventSource(load) }
+    const sensors = { door: { driver: 'simulated' }, temperature }
+    const simulation = { doorOpensPerHour: 0 }
+    const config = await site.writeConfig(NODE, { data, sensors, simulation })
+    return startServer('our-server.ts', [config])
+  },
+}
+
+export const STOCK: Candidate = {
+  title: 'stock packages',
+  protocol: 'plain',
+  start: async (site, load) => {
+    const files = serverFiles(await filesOf(site))
+    return startServer('stock-server.ts', [...files, CLIENT, ...eventSource(load)])
+  },
+}
+
+export const NATS: Candidate = {
+  title: 'NATS',
+  protocol: 'nats',
+  start: async site => startNatsServer(await filesOf(site)),
+}
+
+export const MOSQUITTO: Candidate = {
+  title: 'Mosquitto',
+  protocol: 'mqtt',
+  start: async site => startMosquittoServer(await filesOf(site)),
+}
+
+/** Where the files of the server's and the client's certificates are. */
+export async function filesOf({ certs }: Site): Promise<CertificateFiles> {
+  const { files: client } = await certs.load('client', CLIENT)
+  const { files: server } = await certs.load('node', NODE)
+  return { client, server }
+}
+
+function serverFiles({ server }: CertificateFiles): string[] {
+  return [server.caFile, server.certificateFile, server.keyFile]
+}
+
+/** The program that both servers in Node.js read their temperatures from. */
+function eventSource({ burst, intervalMs }: Load): [string, ...string[]] {
+  const file = join(import.meta.dirname, 'event-source.ts')
+  return [process.execPath, file, String(burst), String(intervalMs)]
+}
