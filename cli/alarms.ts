@@ -1,5 +1,5 @@
 import type { Clock } from '../node/clock.ts'
-import type { SensorInfo } from '../node/client/node-connection.ts'
+import type { SensorInfo } from '../node/client/node-hello.ts'
 import type { SensorEvent } from '../node/sensors/sensor.ts'
 
 export interface AlarmOptions {
@@ -33,7 +33,7 @@ export class Alarms implements Disposable {
     else if (event.type === 'reading') this.#hearReading(name, event.value)
   }
 
-  /** Forget what the node said that was lost: the next one says how things are. */
+  /** Forget what a node has said: the next one says how things are. */
   [Symbol.dispose](): void {
     for (const timer of this.#doors.values()) timer[Symbol.dispose]()
     this.#doors.clear()

@@ -87,6 +87,8 @@ const STATUS_BY_CODE = new Map<ErrorCode, ExitStatus>([
   ['ERR_REVOKED', EXIT.refused],
   ['ERR_NOT_LISTED', EXIT.refused],
   ['ERR_EXPIRED', EXIT.refused],
+  ['ERR_NOT_TRUSTED', EXIT.refused],
+  ['ERR_LIMIT', EXIT.refused],
   ['ERR_ISOLATED', EXIT.refused],
   ['ERR_NOT_OPERATOR', EXIT.refused],
 ])

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { parseAddress, type Address } from '../node/address.ts'
-import { connectAny } from '../node/client/failover.ts'
-import type { NodeConnection, NodeConnectionOptions } from '../node/client/node-connection.ts'
+import { connect } from '../node/client/connect.ts'
+import type { Fridge } from '../node/client/fridge.ts'
 import { DEFAULT_PORT } from '../node/config.ts'
 import { findCredentials, type Credentials } from '../node/credentials.ts'
 import { parseName, type Role } from '../node/names.ts'
@@ -62,14 +62,18 @@ export async function targetCredentials(
   return credentials
 }
 
-/** Connect to the first node that answers. */
-export async function connectTarget(
-  options: TargetOptions,
-  role: Role,
-  io: CommandIo,
-  more: Pick<NodeConnectionOptions, 'onEvent'> = {},
-): Promise<NodeConnection> {
-  const nodes = targetNodes(options, io)
-  const credentials = await targetCredentials(options, role, io)
-  return connectAny(nodes, { ...more, credentials, clock: io.clock, signal: io.signal })
+/** Connect as a client to the first node that answers, and stay connected. */
+export async function connectClient(options: TargetOptions, io: CommandIo): Promise<Fridge> {
+  let sayTo = io
+  return connect({
+    nodes: targetNodes(options, io),
+    credentials: async () => {
+      const credentials = await targetCredentials(options, 'client', sayTo)
+      // Files are read again at each reconnect; their warnings are for once.
+      sayTo = { ...io, err: () => {} }
+      return credentials
+    },
+    clock: io.clock,
+    signal: io.signal,
+  })
 }

@@ -54,6 +54,8 @@ export class ClientSession implements Session {
   readonly #control: Control | undefined
   readonly #subscriber: Subscriber
   readonly #streams = new Map<string, MuxStream>()
+  /** How far the client had heard this run before, by sensor, until it has been answered. */
+  #resume = new Map<string, number>()
   #rights: Rights
   #servesRpc = false
 
@@ -134,6 +136,7 @@ export class ClientSession implements Session {
     )
     if (service.sensors.some(({ name }) => name === sensor)) {
       service.fanOut.serve(this.#subscriber, sensor, stream)
+      this.#resumeStream(stream, sensor)
       return
     }
     // Only the plain protocol has a stream for a sensor that there is not.
@@ -146,11 +149,17 @@ export class ClientSession implements Session {
     const hello = parseClientHello(fields)
     if (typeof hello === 'string') return hello
     if (hello.resume?.run !== service.run) return undefined
-    for (const [sensor, sequence] of hello.resume.sensors) {
-      const stream = this.#streams.get(sensor)
-      if (stream !== undefined) service.fanOut.resume(stream, sensor, sequence)
-    }
+    this.#resume = new Map(hello.resume.sensors)
+    for (const [sensor, stream] of this.#streams) this.#resumeStream(stream, sensor)
     return undefined
+  }
+
+  /** Answer each sensor that the client has named once: now, or when its stream is opened. */
+  #resumeStream(stream: MuxStream, sensor: string): void {
+    const sequence = this.#resume.get(sensor)
+    if (sequence === undefined) return
+    this.#resume.delete(sensor)
+    this.#options.service.fanOut.resume(stream, sensor, sequence)
   }
 
   #accept(stream: MuxStream): boolean {

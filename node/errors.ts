@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'ERR_REVOKED'
   | 'ERR_NOT_LISTED'
   | 'ERR_EXPIRED'
+  | 'ERR_NOT_TRUSTED'
   | 'ERR_ISOLATED'
   | 'ERR_TOO_SLOW'
   | 'ERR_NOT_OPERATOR'

@@ -1,11 +1,9 @@
+import type { CallOptions } from '../../node/client/index.ts'
 import { COMMANDS } from '../../node/commands.ts'
 import { FridgeError } from '../../node/errors.ts'
 import { nearest } from '../../node/nearest.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
-import { connectTarget, type TargetOptions } from '../target.ts'
-
-/** How long a node may take to answer a command, in milliseconds. */
-const ANSWER_MS = 30_000
+import { connectClient, type TargetOptions } from '../target.ts'
 
 export async function runClientCall(
   command: string,
@@ -20,14 +18,12 @@ export async function runClientCall(
     })
   }
   const parsed = values.map(parseNumber)
-  await using connection = await connectTarget(options, 'client', io)
-  const { node, remote } = connection
-  const answer = await remote.call(command, parsed, { timeoutMs: ANSWER_MS, signal: io.signal })
-  io.out(
-    options.json === true
-      ? JSON.stringify({ node, command, answer })
-      : `${node}: ${String(answer)}`,
-  )
+  await using fridge = await connectClient(options, io)
+  const { node } = fridge
+  // How many arguments a command takes, the node says.
+  const [...rest] = [...parsed, { signal: io.signal }] as unknown as [number, CallOptions]
+  const answer = await fridge.call(command as 'setTargetTemperature', ...rest)
+  io.out(options.json === true ? JSON.stringify({ node, command, answer }) : `${node}: ${answer}`)
   return EXIT.done
 }
 

@@ -1,28 +1,14 @@
-import { connectAny } from '../../node/client/failover.ts'
+import type { SensorReport } from '../../node/client/events.ts'
 import { FridgeError } from '../../node/errors.ts'
-import type { SensorInfo } from '../../node/client/node-connection.ts'
-import type { SensorEvent } from '../../node/sensors/sensor.ts'
 import { Alarms, type Alarm } from '../alarms.ts'
 import { parseDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
-import { targetCredentials, targetNodes, type TargetOptions } from '../target.ts'
+import { connectClient, type TargetOptions } from '../target.ts'
 
 export interface ClientWatchOptions extends TargetOptions {
   readonly doorTimeout?: string
   readonly maxTemperature?: string
 }
-
-/** Losses after which another node is tried; anything else another node would say as well. */
-const PASSING = new Set([
-  'ERR_CLOSED',
-  'ERR_UNREACHABLE',
-  'ERR_TIMEOUT',
-  'ERR_TOO_SLOW',
-  'ERR_ISOLATED',
-])
-
-const RETRY_MIN_MS = 250
-const RETRY_MAX_MS = 10_000
 
 /**
  * Print events until the signal aborts (status 0) or no node will have this client (4). A node
@@ -32,65 +18,41 @@ export async function runClientWatch(
   options: ClientWatchOptions,
   io: CommandIo,
 ): Promise<ExitStatus> {
-  const nodes = targetNodes(options, io)
   const { doorTimeout } = options
+  const { clock, signal } = io
   const json = options.json === true
   using alarms = new Alarms({
-    clock: io.clock,
+    clock,
     doorTimeoutMs: doorTimeout === undefined ? undefined : parseDuration(doorTimeout),
     maxTemperature: parseCelsius(options.maxTemperature),
     onAlarm: alarm =>
       io.out(json ? JSON.stringify({ type: 'alarm', ...alarm }) : formatAlarm(alarm, io)),
   })
-  const credentials = await targetCredentials(options, 'client', io)
-  const { clock, signal } = io
-  let first = 0
-  let failures = 0
-  let hasConnected = false
-  for (;;) {
-    let node = ''
-    const onEvent = (sensor: SensorInfo, event: SensorEvent): void => {
-      io.out(
-        json
-          ? JSON.stringify({ node, sensor: sensor.name, ...event })
-          : formatEvent(node, sensor, event),
-      )
-      alarms.hear(sensor, event)
+  try {
+    await using fridge = await connectClient(options, io)
+    for await (const event of fridge.events()) {
+      switch (event.type) {
+        case 'connected':
+          // What another node said says nothing about this one.
+          if (!event.resumed) alarms[Symbol.dispose]()
+          io.err(`connected to ${event.node} at ${event.address}`)
+          break
+        case 'lost':
+          io.err(`lost ${event.node}: ${event.reason.message}`)
+          break
+        case 'missed':
+          if (json) io.out(JSON.stringify(event))
+          else io.err(`missed ${event.count} events of ${event.sensor} at ${event.node}`)
+          break
+        default:
+          io.out(json ? formatJson(event) : formatEvent(event))
+          alarms.hear({ name: event.sensor, kind: event.kind }, event)
+      }
     }
-    // Events can come before the connection is handed over; they are held until its node is known.
-    const early: [SensorInfo, SensorEvent][] = []
-    let deliver = (sensor: SensorInfo, event: SensorEvent): void => void early.push([sensor, event])
-    try {
-      const order = [...nodes.slice(first), ...nodes.slice(0, first)]
-      await using connection = await connectAny(order, {
-        credentials,
-        clock,
-        signal,
-        onEvent: (sensor, event) => deliver(sensor, event),
-      })
-      node = connection.node
-      hasConnected = true
-      failures = 0
-      io.err(`connected to ${node} at ${connection.address}`)
-      deliver = onEvent
-      for (const [sensor, event] of early) onEvent(sensor, event)
-      throw await connection.ended
-    } catch (error) {
-      if (signal.aborted) return EXIT.done
-      if (!hasConnected || !(error instanceof FridgeError) || !PASSING.has(error.code)) throw error
-      alarms[Symbol.dispose]()
-      if (failures === 0) io.err(`lost ${node || 'the nodes'}: ${error.message}`)
-    }
-    first = (first + 1) % nodes.length
-    // The first change of nodes is at once; when none answers, the tries thin out.
-    if (failures > 0) await clock.sleep(retryDelay(failures), signal).catch(() => {})
-    failures += 1
+  } catch (error) {
+    if (!signal.aborted) throw error
   }
-}
-
-function retryDelay(failures: number): number {
-  const ceiling = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(failures, 20))
-  return ceiling * (0.5 + Math.random() / 2)
+  return EXIT.done
 }
 
 function parseCelsius(text: string | undefined): number | undefined {
@@ -102,12 +64,22 @@ function parseCelsius(text: string | undefined): number | undefined {
   })
 }
 
-function formatEvent(node: string, { name }: SensorInfo, event: SensorEvent): string {
-  const time = new Date(event.at).toISOString().slice(11, 23)
-  return `${time}  ${node}  ${name}  ${describe(event)}`
+function formatJson({
+  node,
+  sensor,
+  kind: _kind,
+  sequence: _sequence,
+  ...event
+}: SensorReport): string {
+  return JSON.stringify({ node, sensor, ...event })
 }
 
-function describe(event: SensorEvent): string {
+function formatEvent(event: SensorReport): string {
+  const time = new Date(event.at).toISOString().slice(11, 23)
+  return `${time}  ${event.node}  ${event.sensor}  ${describe(event)}`
+}
+
+function describe(event: SensorReport): string {
   switch (event.type) {
     case 'open':
       return 'open'

@@ -10,7 +10,11 @@ const BYE_CODES = new Map<string, ErrorCode>([
   ['not on the whitelist', 'ERR_NOT_LISTED'],
   ['expired', 'ERR_EXPIRED'],
   ['certificate expired', 'ERR_EXPIRED'],
+  ['wrong key', 'ERR_NOT_TRUSTED'],
+  ['not trusted', 'ERR_NOT_TRUSTED'],
+  ['too many connections', 'ERR_LIMIT'],
   ['isolated', 'ERR_ISOLATED'],
+  ['too slow', 'ERR_TOO_SLOW'],
   ['leaving', 'ERR_CLOSED'],
 ])
 

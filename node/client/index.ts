@@ -1,14 +1,18 @@
-/** The client library: connect to any node, hear its sensors, call its commands. */
+/** The client library: connect to a cluster, hear its sensors, call its commands. */
 export { parseAddress, type Address } from '../address.ts'
-export { systemClock, type Clock } from '../clock.ts'
-export { findCredentials, loadCredentials, type Credentials } from '../credentials.ts'
+export type { Clock, Random } from '../clock.ts'
+export type { CommandName } from '../commands.ts'
+export {
+  findCredentials,
+  loadCredentialFiles,
+  loadCredentials,
+  type Credentials,
+} from '../credentials.ts'
 export { FridgeError, type ErrorCode } from '../errors.ts'
 export { parseName, type Name } from '../names.ts'
 export type { SensorEvent, SensorKind } from '../sensors/sensor.ts'
-export { connectAny } from './failover.ts'
-export {
-  openNodeConnection,
-  type NodeConnection,
-  type NodeConnectionOptions,
-  type SensorInfo,
-} from './node-connection.ts'
+export type { CallOptions } from '../wire/rpc.ts'
+export { connect, type ConnectOptions } from './connect.ts'
+export type { Connected, FridgeEvent, Lost, Missed, SensorMessage, SensorReport } from './events.ts'
+export type { EventsOptions, Fridge } from './fridge.ts'
+export type { SensorInfo } from './node-hello.ts'

@@ -26,6 +26,8 @@ export interface NodeConnectionOptions {
   /** How long connecting may take, in milliseconds, until the node has said hello. Default 10000. */
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
+  /** TLS sessions by address, to resume and to keep: a shorter handshake for who comes back. */
+  readonly sessions?: Map<string, Buffer>
   /** How far this client has heard the node before, where it has. */
   readonly resume?: Resume
   /** The node has said who it is; comes before every event. */
@@ -67,7 +69,16 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
   signal?.throwIfAborted()
   const text = formatAddress(address)
   const attempt: Attempt = { address: text, host: address.host, ...credentials.files }
-  const socket = connect({ ...tlsOptions(credentials), ...address, ...serverName(address) })
+  const session = options.sessions?.get(text)
+  // A ticket is for one use: one that is used twice lets the two connections be linked (RFC 8446, C.4).
+  options.sessions?.delete(text)
+  const socket = connect({
+    ...tlsOptions(credentials),
+    ...address,
+    ...serverName(address),
+    ...(session && { session }),
+  })
+  socket.on('session', ticket => options.sessions?.set(text, ticket))
   const ended = Promise.withResolvers<FridgeError>()
   const greeted = Promise.withResolvers<NodeHello>()
   let hello: NodeHello | undefined
@@ -100,7 +111,10 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
           onBye: said => {
             bye = said
           },
-          onDead: () => connection.close(),
+          onDead: () => {
+            bye = { reason: 'timeout', text: `${text} has fallen silent` }
+            connection.close()
+          },
         })
         return true
       }

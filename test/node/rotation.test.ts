@@ -183,7 +183,7 @@ test('certificates and then the authority are replaced while everybody stays con
   await untilInForce(cluster, 1)
   for (const { connection } of early) {
     const ended = await connection.ended
-    t.is(ended.code, 'ERR_REFUSED')
+    t.is(ended.code, 'ERR_NOT_TRUSTED')
     t.is(
       ended.message,
       'the authority that signed the certificate of client/c1 is not trusted any more',

@@ -79,7 +79,7 @@ test('a grant for a key admits only that key, also when it is pinned while conne
   const { keyId } = c1.identity
   await cluster.grant(1, 'c1', { keys: [c2.identity.keyId] })
   const error = await t.throwsAsync(cluster.client(1, 'c1'), { instanceOf: FridgeError })
-  t.is(error.code, 'ERR_REFUSED')
+  t.is(error.code, 'ERR_NOT_TRUSTED')
   t.is(error.message, 'the grant of client/c1 is for another key')
   await cluster.grant(1, 'c1', { keys: [c2.identity.keyId, keyId] })
   await using connection = await cluster.client(1, 'c1')
@@ -142,7 +142,7 @@ test('one client has no more connections than the limit, and another none less',
   await first.stream('door')
   await using _second = await cluster.client(1, 'c1')
   const refused = await t.throwsAsync(cluster.client(1, 'c1'), { instanceOf: FridgeError })
-  t.is(refused.code, 'ERR_REFUSED')
+  t.is(refused.code, 'ERR_LIMIT')
   t.is(refused.message, 'client/c1 has too many connections')
   const plain = await connectRaw(t, cluster.node(1).address, c1)
   await plain.closed

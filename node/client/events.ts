@@ -1,0 +1,55 @@
+import type { FridgeError } from '../errors.ts'
+import type { Name, Source } from '../names.ts'
+import type { SensorEvent, SensorKind } from '../sensors/sensor.ts'
+import type { SensorInfo } from './node-hello.ts'
+
+/** Where an event is from. */
+interface Origin {
+  readonly node: Name
+  readonly sensor: string
+}
+
+/** What a sensor says: `open`, `close`, `reading` or `unavailable`, at a time in ms since 1970. */
+export type SensorReport = SensorEvent &
+  Origin & {
+    readonly kind: SensorKind
+    /** Its number among the events of this sensor in this run of the node: 1, 2, 3… */
+    readonly sequence: number
+  }
+
+/** Events of a sensor that never came, by a slow reader or while no node was connected. */
+export interface Missed extends Origin {
+  readonly type: 'missed'
+  readonly count: number
+}
+
+/** A node serves this client from now on. */
+export interface Connected {
+  readonly type: 'connected'
+  readonly node: Name
+  /** `HOST:PORT`. */
+  readonly address: string
+  readonly run: Source
+  /**
+   * Whether numbers go on: the same run of the same node as before, so that everything between is
+   * told, or counted in `missed`. Else what happened meanwhile is not known.
+   */
+  readonly resumed: boolean
+  readonly sensors: readonly SensorInfo[]
+}
+
+/** The node was lost, and another is being sought; when none is sought, iterations throw instead. */
+export interface Lost {
+  readonly type: 'lost'
+  readonly node: Name
+  readonly reason: FridgeError
+}
+
+/** All about one sensor. */
+export type SensorMessage = SensorReport | Missed
+
+export type FridgeEvent = SensorMessage | Connected | Lost
+
+export function isReport(event: FridgeEvent): event is SensorReport {
+  return event.type !== 'missed' && event.type !== 'connected' && event.type !== 'lost'
+}

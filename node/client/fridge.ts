@@ -1,0 +1,285 @@
+import { setMaxListeners } from 'node:events'
+import type { Clock, Random } from '../clock.ts'
+import type { CommandName } from '../commands.ts'
+import { errorCode, errorMessage, FridgeError } from '../errors.ts'
+import { redialDelay } from '../gossip/overlay-plan.ts'
+import type { Name } from '../names.ts'
+import type { CallOptions } from '../wire/rpc.ts'
+import { EventQueue } from './event-queue.ts'
+import {
+  isReport,
+  type Connected,
+  type FridgeEvent,
+  type Lost,
+  type SensorMessage,
+  type SensorReport,
+} from './events.ts'
+import { isFinal, type NodeDialer } from './node-dialer.ts'
+import type { NodeConnection, SensorInfo } from './node-connection.ts'
+import { Progress, type Step } from './progress.ts'
+
+/** What each command takes. All answer with a text for people. */
+interface CommandArguments extends Record<CommandName, readonly unknown[]> {
+  /** °C. */
+  readonly setTargetTemperature: readonly [celsius: number]
+  readonly defrost: readonly []
+  readonly powerOn: readonly []
+  readonly powerOff: readonly []
+}
+
+export interface EventsOptions {
+  /** Events of this sensor only, and no others. Default: all, and what becomes of the connection. */
+  readonly sensor?: string
+  /** Ends the iteration: it throws the signal's reason. */
+  readonly signal?: AbortSignal
+  /**
+   * How many events may wait for a slow loop. Default 1024, a few hundred bytes each. Past that
+   * readings that newer ones have overtaken give way, then the oldest; `missed` says how many.
+   */
+  readonly maxQueued?: number
+}
+
+export interface FridgeOptions {
+  readonly dialer: NodeDialer
+  readonly clock: Clock
+  readonly random: Random
+  readonly retry: { readonly minMs: number; readonly maxMs: number }
+  readonly signal: AbortSignal | undefined
+}
+
+const MAX_QUEUED = 1_024
+/** How long a node may take to answer a command, in milliseconds. */
+const ANSWER_MS = 30_000
+/** A connection of this length was a good one: the next loss counts as the first. */
+const STEADY_MS = 10_000
+
+/** A client that stays connected to one of several nodes until it is closed, or thrown out. */
+export class Fridge implements AsyncDisposable {
+  readonly #options: FridgeOptions
+  readonly #progress = new Progress()
+  /** Who iterates, and of which sensor; undefined for all. */
+  readonly #queues = new Map<EventQueue, string | undefined>()
+  readonly #stop = new AbortController()
+  readonly #ended = Promise.withResolvers<FridgeError>()
+  /** How things are, for iterations that begin now. */
+  readonly #last = new Map<string, SensorReport>()
+  #connection: NodeConnection | undefined
+  #connected: Connected | undefined
+  #lost: Lost | undefined
+  #end: { readonly error?: unknown } | undefined
+  #running: Promise<void> = Promise.resolve()
+
+  private constructor(options: FridgeOptions) {
+    this.#options = options
+    // One listener an iteration and a call is no leak.
+    setMaxListeners(0, this.#stop.signal)
+  }
+
+  /** As `connect`. */
+  static async open(options: FridgeOptions): Promise<Fridge> {
+    const { signal } = options
+    signal?.throwIfAborted()
+    const fridge = new Fridge(options)
+    const abort = (): void => fridge.#abort({ error: signal?.reason })
+    signal?.addEventListener('abort', abort, { once: true })
+    void fridge.#ended.promise.then(() => signal?.removeEventListener('abort', abort))
+    try {
+      const connection = await fridge.#dial()
+      fridge.#running = fridge.#run(connection)
+      return fridge
+    } catch (error) {
+      fridge.#finish({ error })
+      throw error
+    }
+  }
+
+  /** The node that serves this client now; undefined while one is sought. */
+  get node(): Name | undefined {
+    return this.#connection?.node
+  }
+
+  /** Resolves when this client is connected no more and will not be, with why. */
+  get ended(): Promise<FridgeError> {
+    return this.#ended.promise
+  }
+
+  /**
+   * Iterate events. An iteration begins with how things are: who is connected, and the last event
+   * of each sensor; then each event follows as it comes. It returns when the client is closed.
+   * @throws FridgeError in the loop: why no node will have this client any more
+   */
+  events(options: EventsOptions & { readonly sensor: string }): AsyncGenerator<SensorMessage, void>
+  events(options?: EventsOptions): AsyncGenerator<FridgeEvent, void>
+  async *events(options: EventsOptions = {}): AsyncGenerator<FridgeEvent, void> {
+    const { sensor, signal, maxQueued = MAX_QUEUED } = options
+    if (!Number.isInteger(maxQueued) || maxQueued < 1) {
+      throw new RangeError('maxQueued must be a whole number from 1')
+    }
+    signal?.throwIfAborted()
+    const queue = new EventQueue(maxQueued)
+    const abort = (): void => queue.abort({ error: signal?.reason })
+    signal?.addEventListener('abort', abort, { once: true })
+    for (const event of [this.#connected, ...this.#last.values(), this.#lost]) {
+      if (event !== undefined && isAbout(event, sensor)) queue.push(event)
+    }
+    if (this.#end !== undefined) queue.finish(this.#end)
+    this.#queues.set(queue, sensor)
+    try {
+      for (let event; (event = await queue.take()) !== undefined;) yield event
+    } finally {
+      this.#queues.delete(queue)
+      signal?.removeEventListener('abort', abort)
+    }
+  }
+
+  /**
+   * Call a command of the node that serves this client now.
+   * @returns what it did, for people
+   * @throws FridgeError `ERR_COMMAND` with the node's words, `ERR_REFUSED` when the grant does not
+   *   allow it, `ERR_LIMIT`, `ERR_TIMEOUT`; `ERR_CLOSED` while no node is connected; why the
+   *   node was lost before it answered: then nobody knows whether it was done. The signal's reason
+   *   when it aborts
+   */
+  async call<Command extends CommandName>(
+    command: Command,
+    ...args: [...CommandArguments[Command], options?: CallOptions]
+  ): Promise<string> {
+    const last: unknown = args.at(-1)
+    const options = typeof last === 'object' && last !== null ? (last as CallOptions) : undefined
+    const values = options === undefined ? args : args.slice(0, -1)
+    const connection = this.#connection
+    if (connection === undefined) throw new FridgeError('ERR_CLOSED', 'no node is connected')
+    const answer = await connection.remote
+      .call(
+        command,
+        values.filter(value => value !== undefined),
+        { timeoutMs: ANSWER_MS, ...options },
+      )
+      .catch(async (error: unknown) => {
+        // A connection that ended while we waited says itself why: that is the better error.
+        if (errorCode(error) === 'ERR_CLOSED') throw await connection.ended
+        throw error
+      })
+    if (typeof answer === 'string') return answer
+    throw new FridgeError('ERR_PROTOCOL', `${connection.address} answers with what is no text`)
+  }
+
+  /** Close the connection. What waits for an answer is rejected, and iterations return. */
+  async close(): Promise<void> {
+    this.#abort({})
+    await this.#running
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #run(first: NodeConnection): Promise<void> {
+    const { clock, dialer } = this.#options
+    let connection = first
+    let failures = 0
+    for (;;) {
+      const startedAt = clock.monotonic()
+      const reason = await connection.ended
+      this.#connection = undefined
+      if (clock.monotonic() - startedAt >= STEADY_MS) failures = 0
+      const { node } = connection
+      if (reason.code === 'ERR_TIMEOUT') dialer.passOver()
+      let error: unknown = reason
+      for (let isLost = false; ;) {
+        if (this.#end !== undefined) return
+        const isRenewed = await dialer.reload()
+        if (isFinal(error) && !isRenewed) return this.#finish({ error })
+        if (!isLost) this.#publish((this.#lost = { type: 'lost', node, reason }))
+        isLost = true
+        try {
+          // The first change of nodes is at once; when none answers, the tries thin out.
+          if (failures > 0) await this.#pause(failures)
+          failures += 1
+          connection = await this.#dial()
+          break
+        } catch (thrown) {
+          error = thrown
+          dialer.passOver()
+        }
+      }
+    }
+  }
+
+  async #pause(failures: number): Promise<void> {
+    const { clock, random, retry } = this.#options
+    await clock.sleep(redialDelay(failures, retry, random), this.#stop.signal)
+  }
+
+  async #dial(): Promise<NodeConnection> {
+    // Until a node has let this client in, what one says may be the word of one that will not.
+    let early: (() => void)[] | undefined = []
+    const node = { name: '' as Name }
+    const tell = (sensor: SensorInfo, steps: () => Step[]): void => {
+      if (early === undefined) this.#tell(node.name, sensor, steps())
+      else early.push(() => this.#tell(node.name, sensor, steps()))
+    }
+    const { resume } = this.#progress
+    const connection = await this.#options.dialer.dial({
+      signal: this.#stop.signal,
+      ...(resume && { resume }),
+      onHello: () => {
+        early = []
+      },
+      onEvent: (sensor, event, sequence) =>
+        tell(sensor, () => this.#progress.take(sensor.name, { event, sequence })),
+      onResumed: sensor => tell(sensor, () => this.#progress.release(sensor.name)),
+    })
+    const { address, run, sensors } = connection
+    node.name = connection.node
+    const resumed = this.#progress.begin(run)
+    if (!resumed) this.#last.clear()
+    this.#connection = connection
+    this.#lost = undefined
+    this.#connected = { type: 'connected', node: node.name, address, run, resumed, sensors }
+    this.#publish(this.#connected)
+    for (const take of early) take()
+    early = undefined
+    return connection
+  }
+
+  #tell(node: Name, { name, kind }: SensorInfo, steps: readonly Step[]): void {
+    for (const step of steps) {
+      if ('missed' in step) {
+        this.#publish({ type: 'missed', node, sensor: name, count: step.missed })
+      } else {
+        this.#publish({ ...step.event, node, sensor: name, kind, sequence: step.sequence })
+      }
+    }
+  }
+
+  #publish(event: FridgeEvent): void {
+    if (isReport(event)) this.#last.set(event.sensor, event)
+    for (const [queue, sensor] of this.#queues) if (isAbout(event, sensor)) queue.push(event)
+  }
+
+  /** End at once: what waits is dropped. */
+  #abort(end: { readonly error?: unknown }): void {
+    for (const queue of this.#queues.keys()) queue.abort(end)
+    this.#finish(end)
+  }
+
+  /** @param end with an error, iterations throw it behind what waits */
+  #finish(end: { readonly error?: unknown }): void {
+    if (this.#end !== undefined) return
+    this.#end = end
+    for (const queue of this.#queues.keys()) queue.finish(end)
+    const { error } = end
+    this.#ended.resolve(error instanceof FridgeError ? error : closedBy(error))
+    this.#stop.abort(error)
+  }
+}
+
+function isAbout(event: FridgeEvent, sensor: string | undefined): boolean {
+  return sensor === undefined || ('sensor' in event && event.sensor === sensor)
+}
+
+function closedBy(cause: unknown): FridgeError {
+  const why = cause === undefined ? 'the client was closed' : errorMessage(cause)
+  return new FridgeError('ERR_CLOSED', why, { cause })
+}
