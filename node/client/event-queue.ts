@@ -1,4 +1,4 @@
-import { isReport, type FridgeEvent } from './events.ts'
+import { isReport, type FridgeEvent, type Missed, type SensorMessage } from './events.ts'
 
 interface Waiting {
   readonly event: FridgeEvent
@@ -8,14 +8,14 @@ interface Waiting {
 
 /**
  * What waits for one reader, at most `maxQueued` events. When more come, the oldest reading that a
- * newer one of its sensor has overtaken gives way, or else the oldest event; before the next event
- * of that sensor the reader is told how many it missed.
+ * newer one of its sensor has overtaken gives way, or else the oldest event; the reader is told how
+ * many it missed before the next event of that sensor, or behind all others where none waits.
  */
 export class EventQueue {
   readonly #maxQueued: number
   readonly #waiting: Waiting[] = []
   /** What was missed of sensors of which nothing waits behind it, by sensor. */
-  readonly #missed = new Map<string, number>()
+  readonly #missed = new Map<string, Missed>()
   /** How many readings wait, by sensor. */
   readonly #readings = new Map<string, number>()
   #wake: (() => void) | undefined
@@ -29,12 +29,12 @@ export class EventQueue {
   push(event: FridgeEvent): void {
     if (this.#end !== undefined) return
     if (event.type === 'missed') {
-      this.#miss(event.sensor, event.count)
+      this.#miss(event, event.count)
       return
     }
     let missed = 0
     if (isReport(event)) {
-      missed = this.#missed.get(event.sensor) ?? 0
+      missed = this.#missed.get(event.sensor)?.count ?? 0
       this.#missed.delete(event.sensor)
     }
     this.#waiting.push({ event, missed })
@@ -52,6 +52,7 @@ export class EventQueue {
   /** As `finish`, and what waits is dropped. */
   abort(end: { readonly error?: unknown } = {}): void {
     this.#waiting.length = 0
+    this.#missed.clear()
     this.finish(end)
   }
 
@@ -72,11 +73,15 @@ export class EventQueue {
 
   #next(): FridgeEvent | undefined {
     const [first] = this.#waiting
-    if (first === undefined) return undefined
+    if (first === undefined) {
+      const [missed] = this.#missed.values()
+      if (missed !== undefined) this.#missed.delete(missed.sensor)
+      return missed
+    }
     const { event, missed } = first
     if (missed > 0 && isReport(event)) {
       first.missed = 0
-      return { type: 'missed', node: event.node, sensor: event.sensor, count: missed }
+      return missedOf(event, missed)
     }
     this.#waiting.shift()
     this.#count(event, -1)
@@ -97,16 +102,21 @@ export class EventQueue {
     const next = this.#waiting
       .slice(place)
       .find(waiting => isReport(waiting.event) && waiting.event.sensor === sensor)
-    if (next === undefined) this.#miss(sensor, missed + 1)
+    if (next === undefined) this.#miss(event, missed + 1)
     else next.missed += missed + 1
   }
 
-  #miss(sensor: string, count: number): void {
-    this.#missed.set(sensor, (this.#missed.get(sensor) ?? 0) + count)
+  #miss(event: SensorMessage, count: number): void {
+    const before = this.#missed.get(event.sensor)?.count ?? 0
+    this.#missed.set(event.sensor, missedOf(event, before + count))
   }
 
   #count(event: FridgeEvent, change: 1 | -1): void {
     if (event.type !== 'reading') return
     this.#readings.set(event.sensor, (this.#readings.get(event.sensor) ?? 0) + change)
   }
+}
+
+function missedOf({ node, sensor }: SensorMessage, count: number): Missed {
+  return { type: 'missed', node, sensor, count }
 }
