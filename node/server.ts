@@ -232,7 +232,7 @@ export class Server implements AsyncDisposable {
     const admission = sessions.admit(identity)
     if (!admission.admitted) {
       counts.refused[admission.reason] += 1
-      log.info({ subject, reason: admission.reason }, 'refused')
+      log.info({ subject, reason: admission.reason, resumed: socket.isSessionReused() }, 'refused')
       return this.#refuse(socket, dialect, admission.reason, explain(admission.reason, identity))
     }
     if (sessions.countOf(subject) >= config.limits.maxConnectionsPerClient) {

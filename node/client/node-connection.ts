@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts'
 import type { Credentials } from '../credentials.ts'
 import type { Resume } from '../client-hello.ts'
 import { FridgeError } from '../errors.ts'
+import type { Identity } from '../identity.ts'
 import type { Name, Source } from '../names.ts'
 import type { SensorEvent } from '../sensors/sensor.ts'
 import { ALPN, peerOf, tlsOptions } from '../transport.ts'
@@ -27,7 +28,7 @@ export interface NodeConnectionOptions {
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
   /** TLS sessions by address, to resume and to keep: a shorter handshake for who comes back. */
-  readonly sessions?: Map<string, Buffer>
+  readonly sessions?: Map<string, TlsSession>
   /** How far this client has heard the node before, where it has. */
   readonly resume?: Resume
   /** The node has said who it is; comes before every event. */
@@ -39,6 +40,12 @@ export interface NodeConnectionOptions {
   readonly onEvent?: (sensor: SensorInfo, event: SensorEvent, sequence: number) => void
   /** What the node still had of a sensor that was resumed has come, and what it had sent before. */
   readonly onResumed?: (sensor: SensorInfo) => void
+}
+
+/** What resumes a TLS session, and who is at the other end of it: a resumed one shows no certificate. */
+export interface TlsSession {
+  readonly ticket: Buffer
+  readonly peer: Identity
 }
 
 /** One live connection to one node. */
@@ -70,15 +77,14 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
   const text = formatAddress(address)
   const attempt: Attempt = { address: text, host: address.host, ...credentials.files }
   const session = options.sessions?.get(text)
-  // A ticket is for one use: one that is used twice lets the two connections be linked (RFC 8446, C.4).
-  options.sessions?.delete(text)
   const socket = connect({
     ...tlsOptions(credentials),
     ...address,
     ...serverName(address),
-    ...(session && { session }),
+    ...(session && { session: session.ticket }),
   })
-  socket.on('session', ticket => options.sessions?.set(text, ticket))
+  // A ticket is for one use: a second one could be linked to the first (RFC 8446, C.4).
+  socket.once('connect', () => options.sessions?.delete(text))
   const ended = Promise.withResolvers<FridgeError>()
   const greeted = Promise.withResolvers<NodeHello>()
   let hello: NodeHello | undefined
@@ -135,7 +141,8 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
     connection.close()
   })
   try {
-    await Promise.race([failed, authenticated(socket, credentials, text)])
+    const peer = await Promise.race([failed, authenticated(socket, credentials, text, session)])
+    socket.on('session', ticket => options.sessions?.set(text, { ticket, peer }))
     const { node, run, sensors } = await Promise.race([failed, greeted.promise])
     // A node that refuses says so right behind its hello.
     const remote = await Promise.race([
@@ -176,16 +183,18 @@ async function authenticated(
   socket: TLSSocket,
   { identity }: Credentials,
   address: string,
-): Promise<void> {
+  session: TlsSession | undefined,
+): Promise<Identity> {
   await new Promise<void>(resolve => {
     socket.once('secureConnect', resolve)
   })
-  const peer = peerOf(socket)
+  const peer = session !== undefined && socket.isSessionReused() ? session.peer : peerOf(socket)
   if (peer.role !== 'node' || (identity.trustDomain ?? peer.trustDomain) !== peer.trustDomain) {
     throw new FridgeError('ERR_TLS', `${address} is ${peer.subject}, not a node of this cluster`)
   }
   if (socket.alpnProtocol !== ALPN)
     throw new FridgeError('ERR_TLS', `${address} does not speak ${ALPN}`)
+  return peer
 }
 
 function listen(

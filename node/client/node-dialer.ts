@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { Credentials } from '../credentials.ts'
 import { FridgeError } from '../errors.ts'
 import { connectAny } from './failover.ts'
-import type { NodeConnection, NodeConnectionOptions } from './node-connection.ts'
+import type { NodeConnection, NodeConnectionOptions, TlsSession } from './node-connection.ts'
 
 export interface NodeDialerOptions {
   /** At least one. */
@@ -18,7 +18,7 @@ export interface NodeDialerOptions {
 export class NodeDialer {
   readonly #options: NodeDialerOptions
   #credentials: Credentials | undefined
-  #sessions = new Map<string, Buffer>()
+  #sessions = new Map<string, TlsSession>()
   #first = 0
 
   constructor(options: NodeDialerOptions) {

@@ -1,0 +1,347 @@
+import test from 'ava'
+import { systemClock } from '../../../node/clock.ts'
+import { connect, type ConnectOptions } from '../../../node/client/connect.ts'
+import type { FridgeEvent } from '../../../node/client/events.ts'
+import type { Fridge } from '../../../node/client/fridge.ts'
+import { FridgeError } from '../../../node/errors.ts'
+import { redialDelay } from '../../../node/gossip/overlay-plan.ts'
+import { layCable } from '../../support/cable.ts'
+import { makeTestCerts } from '../../support/certs.ts'
+import { makeSharedCerts, startCluster, type Cluster } from '../../support/cluster.ts'
+import { SkipClock } from '../../support/skip-clock.ts'
+
+const shared = await makeSharedCerts()
+const { certs } = shared
+test.after.always(() => shared.remove())
+
+/** As `c1`, on nodes by their numbers or addresses. */
+function options(cluster: Cluster, nodes: readonly (number | string)[]) {
+  return {
+    nodes: nodes.map(node => (typeof node === 'number' ? cluster.address(node) : node)),
+    certs: cluster.certs.dir,
+    as: 'c1',
+    retry: { minMs: 1, maxMs: 20 },
+  } satisfies ConnectOptions
+}
+
+/** An event in short. */
+function short(event: FridgeEvent): string {
+  switch (event.type) {
+    case 'connected':
+      return `connected ${event.node}${event.resumed ? ' resumed' : ''}`
+    case 'lost':
+      return `lost ${event.node} ${event.reason.code}`
+    case 'missed':
+      return `${event.sensor} missed ${event.count}`
+    default:
+      return `${event.sensor} ${event.type}`
+  }
+}
+
+/** Everything but readings, which come when they will, in short. */
+class Listener {
+  readonly heard: string[] = []
+  readonly #events: AsyncGenerator<FridgeEvent, void>
+
+  constructor(events: AsyncGenerator<FridgeEvent, void>) {
+    this.#events = events
+  }
+
+  /** Listen until one comes that is this. @returns what came, the last one included */
+  async until(text: string): Promise<string[]> {
+    const heard: string[] = []
+    for (;;) {
+      const { done, value } = await this.#events.next()
+      if (done === true) throw new Error(`no ${text} behind ${heard.join()}`)
+      const said = short(value)
+      if (said.startsWith('temperature')) continue
+      heard.push(said)
+      if (said === text) return heard
+    }
+  }
+}
+
+const listen = (fridge: Fridge): Listener => new Listener(fridge.events())
+
+/** Open and close the door so many times. */
+function move(cluster: Cluster, index: number, times: number): void {
+  const { fridge } = cluster.node(index)
+  for (let time = 0; time < times; time += 1) {
+    fridge?.openDoor()
+    fridge?.closeDoor()
+  }
+}
+
+test('an iteration begins with how things are, and goes on with what happens', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  await using fridge = await connect(options(cluster, [1]))
+  t.is(fridge.node, cluster.node(1).name)
+  const first = listen(fridge)
+  t.deepEqual(await first.until('door close'), ['connected node-1', 'door close'])
+  cluster.node(1).fridge?.openDoor()
+  t.deepEqual(await first.until('door open'), ['door open'])
+  t.deepEqual(await listen(fridge).until('door open'), ['connected node-1', 'door open'])
+  for await (const event of fridge.events({ sensor: 'temperature' })) {
+    t.like(event, { type: 'reading', sensor: 'temperature', kind: 'temperature', unit: 'C' })
+    break
+  }
+})
+
+test('who comes back to the same run hears each move of the door that it missed, once', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  const cable = await layCable(t, cluster.node(1).address)
+  await using fridge = await connect(options(cluster, [cable.address]))
+  const door = fridge.events({ sensor: 'door' })
+  const sequences: number[] = []
+  const next = async (): Promise<void> => {
+    const { value } = await door.next()
+    if (value?.type === 'open' || value?.type === 'close') sequences.push(value.sequence)
+    else t.fail(JSON.stringify(value))
+  }
+  await next()
+  const listener = listen(fridge)
+  cable.unplug()
+  await listener.until('lost node-1 ERR_UNREACHABLE')
+  move(cluster, 1, 3)
+  cable.plug()
+  t.deepEqual(await listener.until('connected node-1 resumed'), ['connected node-1 resumed'])
+  move(cluster, 1, 1)
+  for (let count = 0; count < 8; count += 1) await next()
+  t.deepEqual(sequences, [1, 2, 3, 4, 5, 6, 7, 8, 9])
+  const admitted = cluster.log.lines.filter(
+    ({ text, fields }) => text === 'admitted' && fields['subject'] === 'client/c1',
+  )
+  t.deepEqual(
+    admitted.map(({ fields }) => fields['resumed']),
+    [false, true],
+  )
+})
+
+test('who was away for longer than the node remembers is told how many it missed', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  const cable = await layCable(t, cluster.node(1).address)
+  await using fridge = await connect(options(cluster, [cable.address]))
+  const listener = listen(fridge)
+  await listener.until('door close')
+  cable.unplug()
+  await listener.until('lost node-1 ERR_UNREACHABLE')
+  move(cluster, 1, 50)
+  // The node has read its door when others hear of it.
+  await using witness = await cluster.client(1, 'c1')
+  t.truthy(witness.node)
+  cable.plug()
+  const back = await listener.until('door open')
+  t.deepEqual(back, ['connected node-1 resumed', 'door missed 36', 'door open'])
+})
+
+test('on another node numbers begin anew, and the client is told so', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.grant(1, 'c1')
+  await using fridge = await connect(options(cluster, [1, 2]))
+  const listener = listen(fridge)
+  await listener.until('door close')
+  await cluster.stop(1)
+  const heard = await listener.until('door close')
+  t.deepEqual(heard, ['lost node-1 ERR_CLOSED', 'connected node-2', 'door close'])
+  await cluster.start(1)
+  await cluster.stop(2)
+  t.deepEqual((await listener.until('door close')).slice(1), ['connected node-1', 'door close'])
+})
+
+test('a node that falls silent is left for the next one', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.grant(1, 'c1')
+  const cable = await layCable(t, cluster.node(1).address)
+  const clock = new SkipClock()
+  await using fridge = await connect({ ...options(cluster, [cable.address, 2]), clock })
+  const listener = listen(fridge)
+  await listener.until('door close')
+  cable.silence()
+  for (let beat = 0; beat < 4; beat += 1) clock.skip(3_000)
+  const heard = await listener.until('door close')
+  t.deepEqual(heard, ['lost node-1 ERR_TIMEOUT', 'connected node-2', 'door close'])
+  t.is(cable.connections, 1)
+})
+
+test('a client that is revoked hears why, and asks no node again', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.grant(1, 'c1')
+  const cable = await layCable(t, cluster.node(1).address)
+  await using fridge = await connect(options(cluster, [cable.address, 2]))
+  const listener = listen(fridge)
+  await listener.until('door close')
+  await cluster.revoke(2, 'c1')
+  const error = await t.throwsAsync(listener.until('never'), { instanceOf: FridgeError })
+  t.is(error.code, 'ERR_REVOKED')
+  t.is(await fridge.ended, error)
+  t.is(cable.connections, 1)
+  await t.throwsAsync(listen(fridge).until('never'), { is: error })
+  await t.throwsAsync(fridge.call('defrost'), { code: 'ERR_CLOSED' })
+  t.false(cluster.log.lines.some(({ text }) => text === 'refused'))
+})
+
+test('a client that was revoked while it was away is refused, its ticket notwithstanding', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  const cable = await layCable(t, cluster.node(1).address)
+  await using fridge = await connect(options(cluster, [cable.address]))
+  const listener = listen(fridge)
+  await listener.until('door close')
+  cable.unplug()
+  await listener.until('lost node-1 ERR_UNREACHABLE')
+  await cluster.revoke(1, 'c1')
+  cable.plug()
+  t.is((await fridge.ended).code, 'ERR_REVOKED')
+  const { fields } = await cluster.log.find(({ text }) => text === 'refused')
+  t.like(fields, { subject: 'client/c1', reason: 'revoked', resumed: true })
+})
+
+test('a renewed certificate is taken up when the old one is refused', async t => {
+  const own = await makeTestCerts(t, { nodes: ['node-1'], clients: ['c1'], operators: ['admin'] })
+  await using cluster = await startCluster(t, { certs: own })
+  await cluster.grant(1, 'c1')
+  await using fridge = await connect(options(cluster, [1]))
+  const listener = listen(fridge)
+  await listener.until('door close')
+  await own.issue('client', 'c1')
+  const { keyId } = (await own.load('client', 'c1')).identity
+  await cluster.grant(1, 'c1', { keys: [keyId] })
+  t.deepEqual(await listener.until('connected node-1 resumed'), [
+    'lost node-1 ERR_NOT_TRUSTED',
+    'connected node-1 resumed',
+  ])
+  await own.issue('client', 'c1')
+  await cluster.grant(1, 'c1', { keys: ['0'.repeat(64) as typeof keyId] })
+  t.is((await fridge.ended).code, 'ERR_NOT_TRUSTED')
+})
+
+test('while no node answers the tries thin out, up to the limit, at random', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  const cable = await layCable(t, cluster.node(1).address)
+  const slept: number[] = []
+  const retry = { minMs: 100, maxMs: 2_000 }
+  const sleep = async (ms: number): Promise<void> => {
+    slept.push(ms)
+    if (slept.length === 8) cable.plug()
+  }
+  await using fridge = await connect({
+    ...options(cluster, [cable.address]),
+    retry,
+    clock: { ...systemClock, sleep },
+    random: () => 0.5,
+  })
+  const listener = listen(fridge)
+  await listener.until('door close')
+  cable.unplug()
+  await listener.until('connected node-1 resumed')
+  t.deepEqual(
+    slept,
+    [1, 2, 3, 4, 5, 6, 7, 8].map(failures => redialDelay(failures, retry, () => 0.5)),
+  )
+  t.is(slept.at(-1), 1_025)
+})
+
+test('a node that lets a client in and loses it at once is not asked without pause', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  const cable = await layCable(t, cluster.node(1).address)
+  let slept = 0
+  const sleep = async (): Promise<void> => void (slept += 1)
+  await using fridge = await connect({
+    ...options(cluster, [cable.address]),
+    clock: { ...systemClock, sleep },
+  })
+  const listener = listen(fridge)
+  await listener.until('door close')
+  for (let time = 0; time < 4; time += 1) {
+    cable.cut()
+    await listener.until('connected node-1 resumed')
+  }
+  t.is(slept, 3)
+})
+
+test('commands are called with arguments and options, and fail with codes', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1', { commands: ['setTargetTemperature', 'defrost'] })
+  await using fridge = await connect(options(cluster, [1]))
+  t.is(await fridge.call('setTargetTemperature', 6), 'target temperature set to 6 °C')
+  t.regex(await fridge.call('defrost', { timeoutMs: 20_000 }), /./)
+  await t.throwsAsync(fridge.call('powerOff'), { code: 'ERR_REFUSED' })
+  await t.throwsAsync(fridge.call('setTargetTemperature', 99), { code: 'ERR_COMMAND' })
+  const reason = new Error('enough')
+  const signal = AbortSignal.abort(reason)
+  await t.throwsAsync(fridge.call('defrost', { signal }), { is: reason })
+})
+
+test('a call ends with its deadline, with its node, and with its client', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  const cable = await layCable(t, cluster.node(1).address)
+  const clock = new SkipClock()
+  const fridge = await connect({ ...options(cluster, [cable.address]), clock })
+  const listener = listen(fridge)
+  await listener.until('door close')
+  cable.silence()
+  const late = t.throwsAsync(fridge.call('defrost', { timeoutMs: 2_000 }), { code: 'ERR_TIMEOUT' })
+  clock.skip(2_000)
+  await late
+  const lost = t.throwsAsync(fridge.call('defrost'), { code: 'ERR_UNREACHABLE' })
+  cable.unplug()
+  await lost
+  await listener.until('lost node-1 ERR_UNREACHABLE')
+  await t.throwsAsync(fridge.call('defrost'), { message: 'no node is connected' })
+  cable.plug()
+  clock.skip(60_000)
+  await listener.until('connected node-1 resumed')
+  cable.silence()
+  const closed = t.throwsAsync(fridge.call('defrost'), { code: 'ERR_CLOSED' })
+  await fridge.close()
+  await closed
+})
+
+test('iterations return when the client is closed, and a closed client is closed for good', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  const fridge = await connect(options(cluster, [1]))
+  const all = Array.fromAsync(fridge.events())
+  const door = fridge.events({ sensor: 'door' })
+  await door.next()
+  await fridge.close()
+  t.true(Array.isArray(await all))
+  t.deepEqual(await door.next(), { done: true, value: undefined })
+  t.is((await fridge.ended).code, 'ERR_CLOSED')
+  t.is(fridge.node, undefined)
+  await fridge.close()
+})
+
+test('a signal ends connecting, one iteration, or the client, with its reason', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  const reason = new Error('enough')
+  const given = { ...options(cluster, [1]), signal: AbortSignal.abort(reason) }
+  await t.throwsAsync(connect(given), { is: reason })
+  const whole = new AbortController()
+  const one = new AbortController()
+  const fridge = await connect({ ...options(cluster, [1]), signal: whole.signal })
+  const events = fridge.events({ signal: one.signal })
+  const others = listen(fridge)
+  await events.next()
+  one.abort(reason)
+  await t.throwsAsync(events.next(), { is: reason })
+  await others.until('door close')
+  whole.abort(reason)
+  await t.throwsAsync(others.until('never'), { is: reason })
+  t.is((await fridge.ended).cause, reason)
+})
+
+test('options that make no sense are refused before any node is asked', async t => {
+  const nobody = { certs: certs.dir, as: 'c1' }
+  await t.throwsAsync(connect({ ...nobody, nodes: [] }), { instanceOf: TypeError })
+  await t.throwsAsync(connect({ ...nobody, nodes: ['nowhere'] }), { code: 'ERR_USAGE' })
+  const absent = { nodes: ['127.0.0.1:1'], certs: certs.dir, as: 'c9' }
+  await t.throwsAsync(connect(absent), { code: 'ERR_KEY_FILE' })
+})

@@ -1,0 +1,64 @@
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import type { ExecutionContext } from 'ava'
+import type { Address } from '../../node/address.ts'
+
+/** A cable between clients and a node, for a test to cut. */
+export interface Cable {
+  /** Where clients plug in, `HOST:PORT`. */
+  readonly address: string
+  /** How many connections have begun. */
+  readonly connections: number
+  /** End the connections over it, as a network does: without a word. */
+  cut(): void
+  /** As `cut`, and let nobody in until `plug`. */
+  unplug(): void
+  plug(): void
+  /** Deliver nothing more of the connections over it, and tell neither end. */
+  silence(): void
+}
+
+export async function layCable(t: Pick<ExecutionContext, 'teardown'>, to: Address): Promise<Cable> {
+  const ends = new Set<Socket>()
+  let connections = 0
+  const server = createServer(near => {
+    connections += 1
+    near.on('error', () => {})
+    const far = connect(to).on('error', () => {})
+    for (const end of [near, far]) {
+      ends.add(end)
+      end.setNoDelay(true).on('close', () => {
+        ends.delete(end)
+        near.destroy()
+        far.destroy()
+      })
+    }
+    near.pipe(far)
+    far.pipe(near)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const cut = (): void => {
+    for (const end of ends) end.resetAndDestroy()
+  }
+  t.teardown(() => {
+    cut()
+    server.close()
+  })
+  return {
+    address: `127.0.0.1:${port}`,
+    get connections() {
+      return connections
+    },
+    cut,
+    unplug: () => {
+      server.close()
+      cut()
+    },
+    plug: () => void server.listen(port, '127.0.0.1'),
+    silence: () => {
+      for (const end of ends) end.unpipe().resume()
+    },
+  }
+}
