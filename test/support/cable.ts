@@ -19,16 +19,17 @@ export interface Cable {
 }
 
 export async function layCable(t: Pick<ExecutionContext, 'teardown'>, to: Address): Promise<Cable> {
-  const ends = new Set<Socket>()
+  /** The end of each connection at the client, with its end at the node. */
+  const ends = new Map<Socket, Socket>()
   let connections = 0
   const server = createServer(near => {
     connections += 1
-    near.on('error', () => {})
-    const far = connect(to).on('error', () => {})
+    const far = connect(to)
+    ends.set(near, far)
     for (const end of [near, far]) {
-      ends.add(end)
-      end.setNoDelay(true).on('close', () => {
-        ends.delete(end)
+      end.setNoDelay(true).on('error', () => {})
+      end.on('close', () => {
+        ends.delete(near)
         near.destroy()
         far.destroy()
       })
@@ -40,7 +41,7 @@ export async function layCable(t: Pick<ExecutionContext, 'teardown'>, to: Addres
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   const cut = (): void => {
-    for (const end of ends) end.resetAndDestroy()
+    for (const near of ends.keys()) near.destroy()
   }
   t.teardown(() => {
     cut()
@@ -58,7 +59,7 @@ export async function layCable(t: Pick<ExecutionContext, 'teardown'>, to: Addres
     },
     plug: () => void server.listen(port, '127.0.0.1'),
     silence: () => {
-      for (const end of ends) end.unpipe().resume()
+      for (const end of Array.from(ends).flat()) end.unpipe().resume()
     },
   }
 }
