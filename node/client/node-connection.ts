@@ -83,8 +83,18 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
     ...serverName(address),
     ...(session && { session: session.ticket }),
   })
-  // A ticket is for one use: a second one could be linked to the first (RFC 8446, C.4).
+  // One that fails is not tried again; one that works is: a resumed session brings no new ticket.
   socket.once('connect', () => options.sessions?.delete(text))
+  let ticket = session?.ticket
+  let peer: Identity | undefined
+  const keepTicket = (): void => {
+    if (ticket && peer) options.sessions?.set(text, { ticket, peer })
+  }
+  // It may come before we know to whom it leads.
+  socket.on('session', newest => {
+    ticket = newest
+    keepTicket()
+  })
   const ended = Promise.withResolvers<FridgeError>()
   const greeted = Promise.withResolvers<NodeHello>()
   let hello: NodeHello | undefined
@@ -141,8 +151,8 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
     connection.close()
   })
   try {
-    const peer = await Promise.race([failed, authenticated(socket, credentials, text, session)])
-    socket.on('session', ticket => options.sessions?.set(text, { ticket, peer }))
+    peer = await Promise.race([failed, authenticated(socket, credentials, text, session)])
+    keepTicket()
     const { node, run, sensors } = await Promise.race([failed, greeted.promise])
     // A node that refuses says so right behind its hello.
     const remote = await Promise.race([
