@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events'
 import type { Clock, Random } from '../clock.ts'
 import type { CommandName } from '../commands.ts'
 import { errorCode, errorMessage, FridgeError } from '../errors.ts'
@@ -71,8 +70,6 @@ export class Fridge implements AsyncDisposable {
 
   private constructor(options: FridgeOptions) {
     this.#options = options
-    // One listener an iteration and a call is no leak.
-    setMaxListeners(0, this.#stop.signal)
   }
 
   /** As `connect`. */

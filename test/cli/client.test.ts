@@ -1,5 +1,6 @@
 import test from 'ava'
 import { systemClock } from '../../node/clock.ts'
+import { layCable } from '../support/cable.ts'
 import { runCommand, startCommand, type CommandRun, type IoOptions } from '../support/cli.ts'
 import { makeSharedCerts, startCluster, type Cluster } from '../support/cluster.ts'
 
@@ -134,6 +135,31 @@ test('watch waits for nodes that are gone, and tells so once', async t => {
   t.is(err.all.filter(line => line.startsWith('connected ')).length, 2)
   stop()
   t.is(await status, 0)
+})
+
+test('watch goes on where it was when its node comes back, and tells what it missed', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  const cable = await layCable(t, cluster.node(1).address)
+  const args = ['client', 'watch', '--node', cable.address]
+  const runs = [startCommand(args, { env }), startCommand([...args, '--json'], { env })]
+  const [text, json] = runs as [CommandRun, CommandRun]
+  for (const { out } of runs) await out.find(/door/)
+  cable.unplug()
+  for (const { err } of runs) await err.find(/^lost node-1/)
+  for (let time = 0; time < 50; time += 1) {
+    cluster.node(1).fridge?.openDoor()
+    cluster.node(1).fridge?.closeDoor()
+  }
+  await cluster.grant(1, 'c2')
+  cable.plug()
+  await text.err.find(/^missed 36 events of door at node-1$/)
+  const line = await json.out.find(/"missed".*"door"/)
+  t.deepEqual(JSON.parse(line), { type: 'missed', node: 'node-1', sensor: 'door', count: 36 })
+  for (const { stop, status } of runs) {
+    stop()
+    t.is(await status, 0)
+  }
 })
 
 test('what is no limit is refused before any node is asked', async t => {
