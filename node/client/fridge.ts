@@ -86,6 +86,8 @@ export class Fridge implements AsyncDisposable {
       return fridge
     } catch (error) {
       fridge.#finish({ error })
+      // What a dial ends with when it is given up is not why.
+      signal?.throwIfAborted()
       throw error
     }
   }

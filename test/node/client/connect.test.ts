@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
 import test from 'ava'
 import { systemClock } from '../../../node/clock.ts'
 import { connect, type ConnectOptions } from '../../../node/client/connect.ts'
@@ -329,6 +331,16 @@ test('a signal ends connecting, one iteration, or the client, with its reason', 
   const reason = new Error('enough')
   const given = { ...options(cluster, [1]), signal: AbortSignal.abort(reason) }
   await t.throwsAsync(connect(given), { is: reason })
+  const silent = createServer(socket => t.teardown(() => socket.destroy())).listen(0, '127.0.0.1')
+  t.teardown(() => silent.close())
+  await once(silent, 'listening')
+  const { port } = silent.address() as AddressInfo
+  const early = new AbortController()
+  const connecting = connect({ ...options(cluster, [`127.0.0.1:${port}`]), signal: early.signal })
+  const ended = t.throwsAsync(connecting, { is: reason })
+  await once(silent, 'connection')
+  early.abort(reason)
+  await ended
   const whole = new AbortController()
   const one = new AbortController()
   const fridge = await connect({ ...options(cluster, [1]), signal: whole.signal })
