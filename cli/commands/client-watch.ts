@@ -44,6 +44,10 @@ export async function runClientWatch(
           if (json) io.out(JSON.stringify(event))
           else io.err(`missed ${event.count} events of ${event.sensor} at ${event.node}`)
           break
+        case 'withdrawn':
+          if (json) io.out(JSON.stringify(event))
+          else io.err(`${event.sensor} at ${event.node} may not be read any more`)
+          break
         default:
           io.out(json ? formatJson(event) : formatEvent(event))
           alarms.hear({ name: event.sensor, kind: event.kind }, event)

@@ -13,9 +13,9 @@ interface CommonOptions {
   /** How long one node may take to let this client in, ms. Default 10000. */
   readonly timeoutMs?: number
   /**
-   * The wait before a try to reconnect, ms: at random up to `minMs` (default 250), doubled with
-   * each failure, up to `maxMs` (default 10000). Less finds a node sooner, and costs nodes that
-   * come up a storm of handshakes.
+   * The wait before a try to reconnect, ms: at random from half of `minMs` (default 250) to a bound
+   * that doubles with each failure, up to `maxMs` (default 10000); the first try is at once. Less
+   * finds a node sooner, and costs nodes that come up a storm of handshakes.
    */
   readonly retry?: { readonly minMs?: number; readonly maxMs?: number }
   /** Default: the system's. */

@@ -8,7 +8,7 @@ interface Waiting {
 
 /**
  * What waits for one reader, at most `maxQueued` events. When more come, the oldest reading that a
- * newer one of its sensor has overtaken gives way, or else the oldest event; the reader is told how
+ * newer one of its sensor has overtaken gives way, or else the oldest event of any sensor; the reader is told how
  * many it missed before the next event of that sensor, or behind all others where none waits.
  */
 export class EventQueue {
@@ -92,8 +92,9 @@ export class EventQueue {
     const overtaken = this.#waiting.findIndex(
       ({ event }) => event.type === 'reading' && (this.#readings.get(event.sensor) ?? 0) > 1,
     )
-    const place = Math.max(overtaken, 0)
-    const [dropped] = this.#waiting.splice(place, 1)
+    const place =
+      overtaken === -1 ? this.#waiting.findIndex(({ event }) => isReport(event)) : overtaken
+    const [dropped] = this.#waiting.splice(Math.max(place, 0), 1)
     if (dropped === undefined) return
     const { event, missed } = dropped
     this.#count(event, -1)

@@ -23,6 +23,11 @@ export interface Missed extends Origin {
   readonly count: number
 }
 
+/** The grant no longer allows this sensor: what it said last need not hold any more. */
+export interface Withdrawn extends Origin {
+  readonly type: 'withdrawn'
+}
+
 /** A node serves this client from now on. */
 export interface Connected {
   readonly type: 'connected'
@@ -46,10 +51,10 @@ export interface Lost {
 }
 
 /** All about one sensor. */
-export type SensorMessage = SensorReport | Missed
+export type SensorMessage = SensorReport | Missed | Withdrawn
 
 export type FridgeEvent = SensorMessage | Connected | Lost
 
 export function isReport(event: FridgeEvent): event is SensorReport {
-  return event.type !== 'missed' && event.type !== 'connected' && event.type !== 'lost'
+  return 'sequence' in event
 }

@@ -214,9 +214,9 @@ export class Fridge implements AsyncDisposable {
     // Until a node has let this client in, what one says may be the word of one that will not.
     let early: (() => void)[] | undefined = []
     const node = { name: '' as Name }
-    const tell = (sensor: SensorInfo, steps: () => Step[]): void => {
-      if (early === undefined) this.#tell(node.name, sensor, steps())
-      else early.push(() => this.#tell(node.name, sensor, steps()))
+    const take = (task: () => void): void => {
+      if (early === undefined) task()
+      else early.push(task)
     }
     const { resume } = this.#progress
     const connection = await this.#options.dialer.dial({
@@ -226,8 +226,12 @@ export class Fridge implements AsyncDisposable {
         early = []
       },
       onEvent: (sensor, event, sequence) =>
-        tell(sensor, () => this.#progress.take(sensor.name, { event, sequence })),
-      onResumed: sensor => tell(sensor, () => this.#progress.release(sensor.name)),
+        take(() => {
+          this.#tell(node.name, sensor, this.#progress.take(sensor.name, { event, sequence }))
+        }),
+      onResumed: sensor =>
+        take(() => this.#tell(node.name, sensor, this.#progress.release(sensor.name))),
+      onWithdrawn: sensor => take(() => this.#withdraw(node.name, sensor.name)),
     })
     const { address, run, sensors } = connection
     node.name = connection.node
@@ -237,7 +241,7 @@ export class Fridge implements AsyncDisposable {
     this.#lost = undefined
     this.#connected = { type: 'connected', node: node.name, address, run, resumed, sensors }
     this.#publish(this.#connected)
-    for (const take of early) take()
+    for (const task of early) task()
     early = undefined
     return connection
   }
@@ -250,6 +254,12 @@ export class Fridge implements AsyncDisposable {
         this.#publish({ ...step.event, node, sensor: name, kind, sequence: step.sequence })
       }
     }
+  }
+
+  #withdraw(node: Name, sensor: string): void {
+    this.#progress.forget(sensor)
+    this.#last.delete(sensor)
+    this.#publish({ type: 'withdrawn', node, sensor })
   }
 
   #publish(event: FridgeEvent): void {

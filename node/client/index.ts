@@ -13,6 +13,14 @@ export { parseName, type Name } from '../names.ts'
 export type { SensorEvent, SensorKind } from '../sensors/sensor.ts'
 export type { CallOptions } from '../wire/rpc.ts'
 export { connect, type ConnectOptions } from './connect.ts'
-export type { Connected, FridgeEvent, Lost, Missed, SensorMessage, SensorReport } from './events.ts'
+export type {
+  Connected,
+  FridgeEvent,
+  Lost,
+  Missed,
+  SensorMessage,
+  SensorReport,
+  Withdrawn,
+} from './events.ts'
 export type { EventsOptions, Fridge } from './fridge.ts'
 export type { SensorInfo } from './node-hello.ts'

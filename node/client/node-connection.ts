@@ -40,6 +40,8 @@ export interface NodeConnectionOptions {
   readonly onEvent?: (sensor: SensorInfo, event: SensorEvent, sequence: number) => void
   /** What the node still had of a sensor that was resumed has come, and what it had sent before. */
   readonly onResumed?: (sensor: SensorInfo) => void
+  /** This client may not read the sensor any more: its grant was narrowed. */
+  readonly onWithdrawn?: (sensor: SensorInfo) => void
 }
 
 /** What resumes a TLS session, and who is at the other end of it: a resumed one shows no certificate. */
@@ -211,7 +213,7 @@ function listen(
   connection: Connection,
   stream: MuxStream,
   sensor: SensorInfo,
-  { onEvent, onResumed }: NodeConnectionOptions,
+  { onEvent, onResumed, onWithdrawn }: NodeConnectionOptions,
 ): void {
   const emitter = attachEmitter(stream, {
     limits: NODE_LIMITS,
@@ -225,6 +227,9 @@ function listen(
     })
   }
   emitter.on(RESUMED, () => onResumed?.(sensor))
+  stream.onClose(() => {
+    if (!connection.ended) onWithdrawn?.(sensor)
+  })
 }
 
 function encodeResume({ run, sensors }: Resume): object {

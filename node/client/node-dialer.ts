@@ -28,7 +28,10 @@ export class NodeDialer {
 
   /** @throws FridgeError as `connectAny`; the signal's reason when it aborts */
   async dial(
-    more: Pick<NodeConnectionOptions, 'onHello' | 'onEvent' | 'onResumed' | 'resume' | 'signal'>,
+    more: Pick<
+      NodeConnectionOptions,
+      'onHello' | 'onEvent' | 'onResumed' | 'onWithdrawn' | 'resume' | 'signal'
+    >,
   ): Promise<NodeConnection> {
     const { nodes, clock, timeoutMs } = this.#options
     const credentials = this.#credentials ?? (await this.#load())

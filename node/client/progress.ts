@@ -52,6 +52,12 @@ export class Progress {
     )
   }
 
+  /** Begin a sensor anew: what comes of it next is the first event of it. */
+  forget(sensor: string): void {
+    this.#held.delete(sensor)
+    this.#heard.delete(sensor)
+  }
+
   #advance(sensor: string, events: readonly NumberedEvent[]): Step[] {
     const steps: Step[] = []
     for (const event of events) {

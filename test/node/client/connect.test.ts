@@ -36,6 +36,8 @@ function short(event: FridgeEvent): string {
       return `lost ${event.node} ${event.reason.code.replace('ERR_UNREACHABLE', 'ERR_CLOSED')}`
     case 'missed':
       return `${event.sensor} missed ${event.count}`
+    case 'withdrawn':
+      return `${event.sensor} withdrawn`
     default:
       return `${event.sensor} ${event.type}`
   }
@@ -152,6 +154,29 @@ test('on another node numbers begin anew, and the client is told so', async t =>
   await cluster.start(1)
   await cluster.stop(2)
   t.deepEqual((await listener.until('door close')).slice(1), ['connected node-1', 'door close'])
+})
+
+test('a sensor that the grant no longer allows is withdrawn, and begins anew when it is allowed', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  await using fridge = await connect(options(cluster, [1]))
+  const door = fridge.events({ sensor: 'door' })
+  t.is((await door.next()).value?.type, 'close')
+  await cluster.grant(1, 'c1', { sensors: ['temperature'] })
+  t.deepEqual((await door.next()).value, {
+    type: 'withdrawn',
+    node: cluster.node(1).name,
+    sensor: 'door',
+  })
+  const now: string[] = []
+  for await (const { type } of fridge.events()) {
+    now.push(type)
+    if (now.length === 2) break
+  }
+  t.deepEqual(now, ['connected', 'reading'])
+  move(cluster, 1, 2)
+  await cluster.grant(1, 'c1')
+  t.like((await door.next()).value, { type: 'close', sequence: 5 })
 })
 
 test('a node that falls silent is left for the next one', async t => {

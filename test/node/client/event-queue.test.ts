@@ -92,6 +92,15 @@ test('what was missed before it came here is told at its place, and added up', a
   t.deepEqual(await drain(queue), ['door +4', 'door 5', 'door 6'])
 })
 
+test('what becomes of the connection gives way last', async t => {
+  const lost: FridgeEvent = { type: 'lost', node, reason: new FridgeError('ERR_CLOSED', 'cut') }
+  const queue = new EventQueue(2)
+  queue.push(lost)
+  for (const sequence of [1, 2, 3]) queue.push(move(sequence))
+  for (let time = 0; time < 5; time += 1) queue.push(lost)
+  t.deepEqual(await drain(queue), ['lost', 'lost', 'door +3'])
+})
+
 test('an error comes behind what waits, an abort before it', async t => {
   const error = new FridgeError('ERR_REVOKED', 'out')
   const queue = new EventQueue(2)
