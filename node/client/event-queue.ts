@@ -8,8 +8,9 @@ interface Waiting {
 
 /**
  * What waits for one reader, at most `maxQueued` events. When more come, the oldest reading that a
- * newer one of its sensor has overtaken gives way, or else the oldest event of any sensor; the reader is told how
- * many it missed before the next event of that sensor, or behind all others where none waits.
+ * newer one of its sensor has overtaken gives way, or else the oldest event of any sensor, or of
+ * the connection; the reader is told how many it missed of a sensor before the next event of it, or
+ * behind all others where none waits.
  */
 export class EventQueue {
   readonly #maxQueued: number
