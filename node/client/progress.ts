@@ -1,5 +1,5 @@
 import type { Resume } from '../client-hello.ts'
-import type { NumberedEvent } from '../fan-out.ts'
+import type { NumberedEvent } from '../dialect.ts'
 import type { Source } from '../names.ts'
 
 /** What comes next of a sensor: an event, or how many were missed before it. */

@@ -1,5 +1,5 @@
 import test from 'ava'
-import type { NumberedEvent } from '../../../node/fan-out.ts'
+import type { NumberedEvent } from '../../../node/dialect.ts'
 import type { Source } from '../../../node/names.ts'
 import { Progress, type Step } from '../../../node/client/progress.ts'
 
