@@ -1,0 +1,9 @@
+import type { Target } from './target.ts'
+import { openLines } from './targets/lines.ts'
+import { openMux } from './targets/mux.ts'
+
+/** The layers, from the bytes up. */
+export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
+  lines: openLines,
+  mux: openMux,
+}
