@@ -83,32 +83,44 @@ export async function settle(): Promise<void> {
 }
 
 /** A session whose peer has opened one stream, with what this end does on it. */
-export function openStream(
+export async function openStream(
   limits: WireLimits,
   attach: (stream: MuxStream, session: Session) => void,
-): { session: Session; stream: MuxStream } {
-  const streams: MuxStream[] = []
+): Promise<{ session: Session; stream: MuxStream }> {
+  const opened = Promise.withResolvers<MuxStream>()
+  let isFirst = true
   const session: Session = new Session({
     limits,
-    onStream: stream => streams.push(stream) === 1,
+    onStream: stream => {
+      if (!isFirst) return false
+      isFirst = false
+      attach(stream, session)
+      opened.resolve(stream)
+      return true
+    },
   })
   session.socket.receive(
     Buffer.from('["a1","new",{"meta":"rpc","opts":{"writable":true,"readable":true}}]\n'),
   )
-  const [stream] = streams
-  if (stream === undefined) throw new Error('the stream was not opened')
-  attach(stream, session)
+  const stream = await opened.promise
+  await settle()
   return { session, stream }
 }
+
+/** A frame is longer than its text by what must be escaped: at most six times as long. */
+const MAX_PIECE = 8_000
 
 /** The frames that carry a text on a stream, cut as `cuts` are. */
 export function framesOf(text: string, cuts: readonly { readonly length: number }[]): Buffer[] {
   const frames: Buffer[] = []
   let start = 0
   for (const { length } of cuts) {
-    const piece = text.slice(start, start + length)
-    start += length
-    if (piece !== '') frames.push(Buffer.from(`${JSON.stringify(['a1', 'data', piece])}\n`))
+    const end = Math.min(text.length, start + length)
+    for (; start < end; start += MAX_PIECE) {
+      const piece = text.slice(start, Math.min(end, start + MAX_PIECE))
+      frames.push(Buffer.from(`${JSON.stringify(['a1', 'data', piece])}\n`))
+    }
+    start = end
   }
   return frames
 }

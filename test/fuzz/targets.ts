@@ -1,9 +1,13 @@
 import type { Target } from './target.ts'
+import { openEmitter } from './targets/emitter.ts'
 import { openLines } from './targets/lines.ts'
 import { openMux } from './targets/mux.ts'
+import { openRpc } from './targets/rpc.ts'
 
 /** The layers, from the bytes up. */
 export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   lines: openLines,
   mux: openMux,
+  emitter: openEmitter,
+  rpc: openRpc,
 }

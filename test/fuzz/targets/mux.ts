@@ -17,12 +17,7 @@ export async function openMux(): Promise<Target> {
   return {
     name: 'mux',
     maxLineBytes: LIMITS.maxLineBytes,
-    generate: dice => {
-      const ids = [OWN, 'a', 'b1', 'c'.repeat(dice.pick([1, 64, 65]))]
-      return Array.from({ length: 1 + dice.below(20) }, (_, index) =>
-        frame(dice, [...ids, index.toString(16)]),
-      ).join('')
-    },
+    generate: sessionOf,
     run: async bytes => {
       const events: MuxEvent[] = []
       const streams: MuxStream[] = []
@@ -58,15 +53,22 @@ export async function openMux(): Promise<Target> {
   }
 }
 
-function frame(dice: Dice, ids: readonly string[]): string {
-  const id = dice.pick(ids)
-  const kind = dice.pick(['new', 'new', 'data', 'data', 'pause', 'resume', 'end', 'close', 'error'])
-  const payload = {
-    new: [{ meta: dice.oneIn(20) ? 'door' : 'echo', opts: OPTS }],
-    data: ['x'.repeat(dice.size(100))],
-    error: ['x'.repeat(dice.oneIn(8) ? 1_025 : 3)],
-  }[kind]
-  return `${JSON.stringify([id, kind, ...(payload ?? [])])}\n`
+/** Frames as a peer may send them; one in fifty is out of place. */
+function sessionOf(dice: Dice): string {
+  const open = [OWN]
+  const ids = ['a', 'b1', 'c'.repeat(dice.pick([63, 64, 65])), '0', 'ff']
+  const frames = Array.from({ length: 1 + dice.below(20) }, () => {
+    if (dice.oneIn(50)) return [dice.pick(['1', ...ids]), dice.pick(['data', 'new', 'stop']), 'x']
+    const id = ids.pop()
+    if (id !== undefined && dice.oneIn(3)) {
+      open.push(id)
+      return [id, 'new', { meta: 'echo', opts: OPTS }]
+    }
+    const kind = dice.pick(['data', 'data', 'data', 'pause', 'resume', 'end', 'close', 'error'])
+    const text = 'x'.repeat(dice.pick([0, 1, 10, 1_023, 1_024]))
+    return [dice.pick(open), kind, ...(kind === 'data' || kind === 'error' ? [text] : [])]
+  })
+  return frames.map(frame => `${JSON.stringify(frame)}\n`).join('')
 }
 
 /** A refusal closes all streams that are open then; nothing else may happen behind it. */
