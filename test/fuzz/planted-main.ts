@@ -1,0 +1,21 @@
+import { hunt } from './planted.ts'
+import { PLANTS } from './plants.ts'
+
+/** `npm run fuzz:planted`: plant each bug, alone, and see the fuzzers find it. SEED=n as elsewhere. */
+const SEED = Number(process.env['SEED'] ?? 1)
+const ONLY = process.argv[2] ?? ''
+const WORKERS = 2
+
+const waiting = PLANTS.filter(({ name, layer }) => `${layer}: ${name}`.includes(ONLY))
+const count = waiting.length
+let found = 0
+const work = async (): Promise<void> => {
+  for (let plant = waiting.shift(); plant !== undefined; plant = waiting.shift()) {
+    const { isFound, output } = await hunt(plant, SEED)
+    if (isFound) found += 1
+    else console.log(`NOT FOUND in ${plant.layer}: ${plant.name}\n${output}`)
+  }
+}
+await Promise.all(Array.from({ length: WORKERS }, work))
+console.log(`${found} of ${count} planted bugs found`)
+process.exitCode = found === count ? 0 : 1
