@@ -59,8 +59,13 @@ export const NUMBERS: readonly number[] = [
   5e-324,
 ]
 
-/** JSON that no `JSON.stringify` writes. */
+/** What stands on a line where something else should; some of it no `JSON.stringify` writes. */
 export const RAW_JSON: readonly string[] = [
+  'null',
+  '7',
+  '{}',
+  '[]',
+  '"SYNC"',
   '1e999',
   '-1e999',
   '-0',

@@ -234,11 +234,6 @@ const MESSAGES: readonly Bug[] = [
     find: "if (key === '__proto__' || key === 'length') return false",
     put: '',
   },
-  {
-    name: 'paths through what is inherited',
-    find: ' || !Object.hasOwn(node, key)',
-    put: '',
-  },
   { name: 'paths to anything', find: 'return node === FUNCTION', put: 'return true' },
   { name: 'calls without a callback', find: 'if (functions.length === 0)', put: 'if (false)' },
   {

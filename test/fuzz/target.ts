@@ -25,10 +25,11 @@ export interface Target {
 export function chunksOf(bytes: Buffer): Buffer[] {
   const dice = new Dice(crc32(bytes))
   const chunks: Buffer[] = []
-  const pieces = dice.pick([1, 1, 2, 3, 8])
+  const pieces = dice.pick([1, 1, 2, 3, 8, bytes.length < 1_024 ? bytes.length : 1])
   let start = 0
   for (let left = pieces; left > 1 && start < bytes.length; left -= 1) {
-    const end = start + 1 + dice.below(dice.oneIn(3) ? 3 : bytes.length - start)
+    const isSmall = pieces === bytes.length || dice.oneIn(3)
+    const end = start + 1 + (isSmall ? dice.below(2) : dice.below(bytes.length - start))
     chunks.push(bytes.subarray(start, end))
     start = end
   }

@@ -14,11 +14,11 @@ export interface MuxRules {
   readonly maxLineBytes: number
   /** Streams that this end opened. */
   readonly own: readonly string[]
-  /** The one name that a peer may open. */
-  readonly offered: string
+  /** Whether a peer may open a stream of this name. */
+  readonly isOffered: (name: string) => boolean
 }
 
-export function modelMux(bytes: Buffer, { maxLineBytes, own, offered }: MuxRules): MuxModel {
+export function modelMux(bytes: Buffer, { maxLineBytes, own, isOffered }: MuxRules): MuxModel {
   const { lines, refused } = linesOfBytes(bytes, maxLineBytes)
   const events: MuxEvent[] = []
   const open = new Map<string, 'own' | 'peer'>(own.map(id => [id, 'own']))
@@ -29,7 +29,7 @@ export function modelMux(bytes: Buffer, { maxLineBytes, own, offered }: MuxRules
     const [id, kind, text] = frame
     if (kind === 'new') {
       const isFull = [...open.values()].filter(by => by === 'peer').length >= 16
-      if (open.has(id) || closed.has(id) || isFull || text !== offered) {
+      if (open.has(id) || closed.has(id) || isFull || !isOffered(text)) {
         return { events, refused: true }
       }
       open.set(id, 'peer')

@@ -12,7 +12,9 @@ const OPTS = { writable: true, readable: true }
 /** Stands in inputs for the id that our end draws for the stream that it opens. */
 const OWN = 'd00d00d00d00'
 
-/** A connection with a stream of ours, on which a peer may open streams called `echo`. */
+const isOffered = (name: string): boolean => name.startsWith('echo')
+
+/** A connection with a stream of ours, on which a peer may open streams called `echo…`. */
 export async function openMux(): Promise<Target> {
   return {
     name: 'mux',
@@ -32,7 +34,7 @@ export async function openMux(): Promise<Target> {
       const session: Session = new Session({
         limits: LIMITS,
         onStream: stream => {
-          if (stream.meta !== 'echo') return false
+          if (!isOffered(stream.meta)) return false
           events.push(['open', stream.id])
           watch(stream)
           return true
@@ -42,7 +44,7 @@ export async function openMux(): Promise<Target> {
       watch(own)
       await settle()
       const input = Buffer.from(bytes.toString('latin1').replaceAll(OWN, own.id), 'latin1')
-      const expected = modelMux(input, { ...LIMITS, own: [own.id], offered: 'echo' })
+      const expected = modelMux(input, { ...LIMITS, own: [own.id], isOffered })
       await session.receive(chunksOf(input))
       const { refused } = session
       const problem =
@@ -62,7 +64,7 @@ function sessionOf(dice: Dice): string {
     const id = ids.pop()
     if (id !== undefined && dice.oneIn(3)) {
       open.push(id)
-      return [id, 'new', { meta: 'echo', opts: OPTS }]
+      return [id, 'new', { meta: 'echo'.padEnd(dice.pick([4, 4, 4, 4, 64, 65]), '-'), opts: OPTS }]
     }
     const kind = dice.pick(['data', 'data', 'data', 'pause', 'resume', 'end', 'close', 'error'])
     const text = 'x'.repeat(dice.pick([0, 1, 10, 1_023, 1_024]))

@@ -23,8 +23,12 @@ export async function openRpc(): Promise<Target> {
       const text = bytes.toString('utf8')
       const called: Called[] = []
       let hanging = 0
+      let most = 0
       const { session, stream } = await openStream(CLIENT_LIMITS, (stream, { connection }) => {
-        const methods = methodsOf(called, change => (hanging += change))
+        const methods = methodsOf(called, change => {
+          hanging += change
+          most = Math.max(most, hanging)
+        })
         serveRpc(stream, methods, {
           limits: LIMITS,
           onRefused: refusal => connection.refuse(refusal),
@@ -38,6 +42,7 @@ export async function openRpc(): Promise<Target> {
         problemOfCalls(called, expected.calls) ??
         (refused ? undefined : problemOfAnswers(session, expected.calls)) ??
         (await session.problemOfEnd([stream])) ??
+        (most <= LIMITS.maxPendingCalls ? undefined : `${most} calls at once`) ??
         (hanging === 0 ? undefined : `${hanging} calls outlived their connection`)
       return { refused, problem }
     },
@@ -102,12 +107,14 @@ function problemOfAnswers({ socket }: Session, expected: readonly ModelCall[]): 
 
 function sessionOf(dice: Dice): string {
   const messages: unknown[] = []
-  if (dice.oneIn(2)) messages.push({ method: 'methods', arguments: [{}], callbacks: {}, links: [] })
+  const announced = dice.below(6)
   let id = 0
   for (let left = dice.pick([1, 2, 3, 5, 40]); left > 0; left -= 1) {
+    if (messages.length === announced) messages.push(announcement(dice, id))
     const value = dice.oneIn(5) ? interestingValue(dice) : dice.below(40)
     const isTold = dice.oneIn(3)
-    const values = [...(dice.oneIn(4) ? [] : [value]), ...(isTold ? [F] : []), F]
+    const many = dice.oneIn(20) ? dice.pick([14, 15, 16]) : dice.below(3)
+    const values = [...Array.from({ length: many }, () => value), ...(isTold ? [F] : []), F]
     const last = values.length - 1
     const callbacks = { ...(isTold && { [id + 1]: [String(last - 1)] }), [id]: [String(last)] }
     const method = dice.oneIn(2) ? dice.below(METHODS.length) : dice.pick(METHODS)
@@ -116,4 +123,33 @@ function sessionOf(dice: Dice): string {
     id += dice.pick([0, 1, 2, 2, 2, 30])
   }
   return messages.map(message => `${JSON.stringify(message)}\n`).join('')
+}
+
+/** A client that serves methods itself; now and then it says that they are where nothing is. */
+function announcement(dice: Dice, first: number): unknown {
+  if (dice.oneIn(10))
+    return { method: 'methods', arguments: [{}], callbacks: interestingValue(dice) }
+  // Not a literal: there `__proto__` would be no key.
+  const methods = JSON.parse(
+    `{"a":"${F}","b":{"c":"${F}","list":["${F}","${F}"]},"d":4,"__proto__":"${F}"}`,
+  ) as unknown
+  const paths = [
+    ['0', 'a'],
+    ['0', 'b', 'c'],
+    [0, 'b', 'list', 1],
+  ]
+  const wrong = [['0'], ['0', 'd'], ['0', 'b'], ['0', 'b', 'list', 'length'], ['0', '__proto__']]
+  const inherited = [
+    ['0', 'toString'],
+    ['0', 'b', 'constructor', 'name'],
+    ['0', 'x'],
+    ['0', 'a', '0'],
+  ]
+  const count = dice.oneIn(10) ? dice.pick([31, 32, 33]) : dice.below(4)
+  const callbacks = Array.from({ length: count }, (_, index) => [
+    first + index,
+    dice.pick(count < 31 && dice.oneIn(10) ? [...wrong, ...inherited] : paths),
+  ])
+  const all = Object.fromEntries(callbacks) as unknown
+  return { method: 'methods', arguments: [methods], callbacks: all, links: [] }
 }
