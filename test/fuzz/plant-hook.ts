@@ -15,7 +15,9 @@ registerHooks({
   load: (loaded, context, next) => {
     const result = next(loaded, context)
     if (loaded !== url) return result
-    const parts = String(result.source).split(plant.find)
+    const parts = Buffer.from(result.source as Uint8Array)
+      .toString()
+      .split(plant.find)
     if (parts.length !== 2) {
       console.error(`${plant.file} has ${parts.length - 1} times, not once: ${plant.find}`)
       process.exit(NOT_PLANTED)

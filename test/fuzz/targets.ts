@@ -1,5 +1,6 @@
 import type { Target } from './target.ts'
 import { openEmitter } from './targets/emitter.ts'
+import { openGossip } from './targets/gossip.ts'
 import { openLines } from './targets/lines.ts'
 import { openMux } from './targets/mux.ts'
 import { openRpc } from './targets/rpc.ts'
@@ -10,4 +11,5 @@ export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   mux: openMux,
   emitter: openEmitter,
   rpc: openRpc,
+  gossip: openGossip,
 }

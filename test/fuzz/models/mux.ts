@@ -33,7 +33,7 @@ export function modelMux(bytes: Buffer, { maxLineBytes, own, isOffered }: MuxRul
         return { events, refused: true }
       }
       open.set(id, 'peer')
-      events.push(['open', id])
+      events.push(['open', id, text])
     } else if (closed.has(id)) continue
     else if (!open.has(id)) return { events, refused: true }
     else if (kind === 'data') events.push(['text', id, text])

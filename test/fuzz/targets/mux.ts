@@ -35,7 +35,7 @@ export async function openMux(): Promise<Target> {
         limits: LIMITS,
         onStream: stream => {
           if (!isOffered(stream.meta)) return false
-          events.push(['open', stream.id])
+          events.push(['open', stream.id, stream.meta])
           watch(stream)
           return true
         },

@@ -1,0 +1,239 @@
+import { createHash } from 'node:crypto'
+import { isObject, valueOf } from './lines.ts'
+import { modelMux } from './mux.ts'
+
+/**
+ * PROTOCOL.md, "Nodes" and "Gossip": what a link must be ended for by its form alone. Whether what
+ * is said is also true is not for this model but for what is left in the documents.
+ */
+
+/** An update of good form. */
+export type ModelUpdate = readonly [value: unknown, sequence: number, source: string]
+
+export interface LinkModel {
+  readonly refused: boolean
+  /** What was sent of good form, up to the first frame that must be refused. */
+  readonly updates: { readonly whitelist: ModelUpdate[]; readonly members: ModelUpdate[] }
+}
+
+export interface LinkRules {
+  /** The id of the stream `control`. */
+  readonly control: string
+  /** The node that the certificate names. */
+  readonly peer: string
+  /** Where the victim's own entry in *members* stands. */
+  readonly victim: string
+  /** Certificates that an authority has signed, DER. */
+  readonly trusted: readonly Buffer[]
+}
+
+type DocumentName = keyof LinkModel['updates']
+
+interface DocumentState {
+  readonly name: DocumentName
+  readonly shown: Set<string>
+  /** Sources of which something may be held: what is known already is not looked at. */
+  readonly heard: Set<string>
+  isDigested: boolean
+  isSynced: boolean
+  isCompared: boolean
+}
+
+const SOURCE = /^(?!\.{1,2}#)[\w.-]{1,64}#([0-9a-f]{16}|[0-9a-f]{32})$/
+
+export function modelLink(bytes: Buffer, rules: LinkRules): LinkModel {
+  const updates: LinkModel['updates'] = { whitelist: [], members: [] }
+  const mux = modelMux(bytes, {
+    maxLineBytes: 2 ** 21,
+    own: [rules.control],
+    isOffered: isDocument,
+  })
+  const documents = new Map<string, DocumentState>()
+  const rest = new Map<string, string>()
+  let source: string | undefined
+  const takeLine = (id: string, text: string): boolean => {
+    const value = valueOf(text, 32)
+    if (value === undefined) return false
+    const document = documents.get(id)
+    if (document !== undefined) {
+      return takeFrame(value.value, document, { ...rules, source, updates })
+    }
+    if (!Array.isArray(value.value)) return false
+    const [event, ...values] = value.value as unknown[]
+    if (event === 'beat') return values.length === 0
+    if (event === 'bye') return values.length === 2 && values.every(one => typeof one === 'string')
+    if (event !== 'hello' || source !== undefined || values.length !== 1) return false
+    const [hello] = values
+    if (!isObject(hello) || hello['protocol'] !== 1 || !isSource(hello['source'])) return false
+    source = hello['source']
+    return source.startsWith(`${rules.peer}#`)
+  }
+  for (const [what, id, text = ''] of mux.events) {
+    if (what === 'open') {
+      const isOpen = [...documents.values()].some(({ name }) => name === text)
+      if (source === undefined || isOpen) return { refused: true, updates }
+      documents.set(id, openDocument(text as DocumentName, rules))
+    } else if (what === 'close') {
+      if (documents.has(id)) return { refused: true, updates }
+    } else {
+      const lines = ((rest.get(id) ?? '') + text).split('\n')
+      rest.set(id, lines.pop() ?? '')
+      for (const line of lines) {
+        if (!/^\s{0,16}$/.test(line) && !takeLine(id, line)) return { refused: true, updates }
+      }
+    }
+  }
+  return { refused: mux.refused, updates }
+}
+
+function isDocument(name: string): name is DocumentName {
+  return name === 'whitelist' || name === 'members'
+}
+
+function openDocument(name: DocumentName, { victim }: LinkRules): DocumentState {
+  const flags = { isDigested: false, isSynced: false, isCompared: false }
+  return { name, shown: new Set(), heard: new Set([victim]), ...flags }
+}
+
+interface Context extends LinkRules {
+  readonly source: string | undefined
+  readonly updates: LinkModel['updates']
+}
+
+/** @returns whether a frame may be taken, by its form */
+function takeFrame(frame: unknown, document: DocumentState, context: Context): boolean {
+  if (frame === 'SYNC') {
+    if (!document.isDigested || document.isSynced) return false
+    document.isSynced = true
+    return true
+  }
+  if (Array.isArray(frame)) return takeUpdate(frame, document, context)
+  if (!isObject(frame)) return false
+  if (document.name === 'whitelist' && 'heads' in frame) {
+    if (document.isCompared || !isHeads(frame)) return false
+    document.isCompared = true
+    return true
+  }
+  if ('certificate' in frame) return takeCertificate(frame, document, context)
+  const { id, clock, ...others } = frame
+  if (document.isDigested || Object.keys(others).length > 0 || !isObject(clock)) return false
+  const isGood = Object.entries(clock).every(([one, at]) => isSource(one) && isSequence(at))
+  document.isDigested = true
+  return isGood && id === context.source
+}
+
+function takeUpdate(frame: unknown[], document: DocumentState, { updates }: Context): boolean {
+  const [value, sequence, source, ...others] = frame
+  if (frame.length > 4 || !isSequence(sequence) || !isSource(source)) return false
+  if (!document.isDigested) return false
+  const { name, heard } = document
+  const isGood =
+    others.length === 0 && (name === 'whitelist' ? isListValue(value) : isMember(value, source))
+  if (!isGood && !(name === 'members' && heard.has(source))) return false
+  heard.add(source)
+  if (isGood) updates[name].push([value, sequence, source])
+  return true
+}
+
+function takeCertificate(
+  frame: Record<string, unknown>,
+  { shown }: DocumentState,
+  { trusted }: Context,
+): boolean {
+  const chain = frame['certificate']
+  if (Object.keys(frame).length > 1 || !Array.isArray(chain) || chain.length > 4) return false
+  const [leaf] = chain as unknown[]
+  if (chain.some(one => typeof one !== 'string' || !/^[A-Za-z0-9+/]+={0,2}$/.test(one)))
+    return false
+  const bytes = Buffer.from(String(leaf), 'base64')
+  const known = trusted.find(der => der.equals(bytes.subarray(0, der.length)))
+  if (known === undefined) return false
+  const fingerprint = createHash('sha256').update(known).digest('hex')
+  if (shown.has(fingerprint)) return false
+  shown.add(fingerprint)
+  return true
+}
+
+function isSource(value: unknown): value is string {
+  return typeof value === 'string' && SOURCE.test(value)
+}
+
+function isSequence(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0
+}
+
+function isHeads({ heads, ...others }: Record<string, unknown>): boolean {
+  if (Object.keys(others).length > 0 || typeof heads !== 'object' || heads === null) return false
+  return Object.entries(heads).every(([source, head]) => {
+    if (!isSource(source) || !Array.isArray(head) || head.length !== 2) return false
+    const [sequence, hash] = head as unknown[]
+    return isSequence(sequence) && typeof hash === 'string' && hash.length <= 64
+  })
+}
+
+function isListValue(value: unknown): boolean {
+  if (!isObject(value)) return false
+  if (!('stray' in value)) return isEntry(value)
+  const { stray, against, ...others } = value
+  return Object.keys(others).length === 0 && [stray, against ?? stray].every(one => isEntry(one))
+}
+
+const FIELDS: Readonly<Record<string, RegExp>> = {
+  change: /^/,
+  previous: /^([\w-]{43})?$/,
+  operatorCertificate: /^[0-9a-f]{64}$/,
+  operatorSignature: /^[\w-]{1,1366}$/,
+  nodeCertificate: /^[0-9a-f]{64}$/,
+  nodeSignature: /^[\w-]{1,1366}$/,
+}
+
+function isEntry(value: unknown): boolean {
+  if (!isObject(value) || Object.keys(value).length !== Object.keys(FIELDS).length) return false
+  return Object.entries(FIELDS).every(([field, form]) => {
+    const text = Object.hasOwn(value, field) ? value[field] : undefined
+    return typeof text === 'string' && form.test(text) && !text.endsWith('\n')
+  })
+}
+
+function isMember(value: unknown, source: string): boolean {
+  if (!isObject(value) || Object.keys(value).length !== 3) return false
+  const { member: text, certificate, signature } = value
+  if (typeof text !== 'string' || typeof certificate !== 'string') return false
+  if (typeof signature !== 'string' || !/^[\w-]{1,1366}$/.test(signature)) return false
+  let member: unknown
+  try {
+    member = JSON.parse(text)
+  } catch {
+    return false
+  }
+  if (!isObject(member) || member['source'] !== source) return false
+  const { name, version, addresses, links, confirmations, applied } = member
+  if (name !== source.slice(0, source.indexOf('#'))) return false
+  if (typeof version !== 'string' || version.length > 64) return false
+  const counts = ['startedAt', 'changes', 'clients', 'certificateRenewFrom', 'certificateEndsAt']
+  if (!counts.every(key => isSequence(member[key]) || member[key] === 0)) return false
+  const isApplied =
+    isObject(applied) &&
+    Object.keys(applied).length <= 32 &&
+    Object.entries(applied).every(([one, at]) => isSource(one) && isSequence(at))
+  return (
+    isApplied &&
+    isListOf(addresses, 8, one => typeof one === 'string') &&
+    isListOf(links, 1_024, isSource) &&
+    isListOf(confirmations, 32, isConfirmation)
+  )
+}
+
+function isListOf(value: unknown, max: number, is: (one: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.length <= max && value.every(is)
+}
+
+function isConfirmation(value: unknown): boolean {
+  if (!isObject(value)) return false
+  const { source, sequence, tookMs, cut, ...others } = value
+  const isTime = typeof tookMs === 'number' && Number.isFinite(tookMs) && tookMs >= 0
+  const isCut = isSequence(cut) || cut === 0
+  return (
+    isTime && isCut && isSource(source) && isSequence(sequence) && Object.keys(others).length === 0
+  )
+}

@@ -1,0 +1,234 @@
+import { Link, type LinkEnd } from '../../../node/gossip/link.ts'
+import { Members } from '../../../node/gossip/members.ts'
+import { parseName, subjectOf } from '../../../node/names.ts'
+import { isStray, type Entry, type Stray } from '../../../node/whitelist/change.ts'
+import { MemoryStore } from '../../../node/whitelist/memory-store.ts'
+import { Replica } from '../../../node/whitelist/replica.ts'
+import type { Signers } from '../../../node/whitelist/signers.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+import { signChain } from '../../support/hostile-node.ts'
+import {
+  client,
+  grantAt,
+  NOON,
+  OPERATOR,
+  requestOf,
+  revocationAt,
+} from '../../support/replica-changes.ts'
+import { commitRequest } from '../../support/replica-people.ts'
+import { CONTROL, HONEST, VICTIM, VICTIMS_PAST } from '../gossip/names.ts'
+import { problemOfLog, problemOfMember, problemOfStrays, type Keys } from '../gossip/oracle.ts'
+import { makeFuzzPeople, type FuzzPeople } from '../gossip/people.ts'
+import { sessionOf } from '../gossip/sessions.ts'
+import { modelLink, type LinkModel, type ModelUpdate } from '../models/link.ts'
+import { FuzzSocket, settle } from '../session.ts'
+import { chunksOf, type Target } from '../target.ts'
+
+const AMBER = client('amber')
+const TIMES = { heartbeatMs: 1_000, deadAfterMs: 5_000 }
+
+/** A link to a node whose certificate is genuine, with the documents of its victim. */
+export async function openGossip(): Promise<Target> {
+  const people = await makeFuzzPeople()
+  const { victim, honest, hostile, operator } = people
+  const keys: Keys = new Map(
+    [victim, honest, hostile, operator].map(one => [one.signer.identity.subject, one]),
+  )
+  const trusted = [...keys.values()].map(({ signer }) =>
+    Buffer.from(signer.chain[0] ?? '', 'base64'),
+  )
+  const history = historyOf(people)
+  return {
+    name: 'gossip',
+    // The limit of a link is 2 MiB; the lines of the other layers try theirs.
+    maxLineBytes: 8_192,
+    generate: dice => sessionOf(dice, people),
+    run: async bytes => {
+      const scene = new Scene(people, history)
+      await settle()
+      const control = scene.control
+      const input = Buffer.from(bytes.toString('latin1').replaceAll(CONTROL, control), 'latin1')
+      for (const chunk of chunksOf(input)) scene.socket.receive(chunk)
+      await scene.settled()
+      const model = modelLink(input, { control, peer: 'mallory', victim: VICTIM, trusted })
+      const refused = scene.ends.some(({ hostile }) => hostile)
+      const problem =
+        scene.problemOfEnd(model) ??
+        (refused ? undefined : scene.problemOfTaken(model)) ??
+        scene.problemOfState(keys) ??
+        (await scene.problemOfOthers())
+      return { refused, problem }
+    },
+  }
+}
+
+/** What the victim holds when it is linked to. */
+function historyOf({ victim, honest, operator }: FuzzPeople): Entry[] {
+  return [
+    ...signChain(
+      [
+        grantAt(VICTIMS_PAST, 1),
+        revocationAt(VICTIMS_PAST, 2),
+        grantAt(VICTIMS_PAST, 3, { seen: [[VICTIMS_PAST, 2]] }),
+      ],
+      { operator, node: victim },
+    ),
+    ...signChain([revocationAt(HONEST, 1, client('bella'))], { operator, node: honest }),
+  ]
+}
+
+/** One node, a link to the fuzzer, and an honest peer that listens. */
+class Scene {
+  readonly socket = new FuzzSocket()
+  readonly ends: LinkEnd[] = []
+  readonly #clock = new FakeClock(NOON)
+  readonly #store = new MemoryStore()
+  readonly #history: readonly Entry[]
+  readonly #people: FuzzPeople
+  readonly #signers: Signers
+  readonly #replica: Replica
+  readonly #members: Members
+  readonly #heard = { whitelist: [] as ModelUpdate[], members: [] as ModelUpdate[] }
+  #isHonestCut = false
+
+  constructor(people: FuzzPeople, history: readonly Entry[]) {
+    this.#people = people
+    this.#history = history
+    const { signer, key } = people.victim
+    this.#store.append(history)
+    for (const { signer } of [people.victim, people.honest, people.operator]) {
+      this.#store.keepCertificate(signer.identity.fingerprint, signer.chain)
+    }
+    const signers = people.signers(this.#store)
+    this.#signers = signers
+    const clock = this.#clock
+    this.#replica = new Replica({
+      source: VICTIM,
+      store: this.#store,
+      signers,
+      self: { signer, key },
+      clock,
+    })
+    const self = {
+      name: parseName('alpha'),
+      source: VICTIM,
+      addresses: ['alpha:1'],
+      version: '0.0.0',
+      startedAt: NOON,
+      links: [],
+      changes: history.length,
+      clients: 0,
+      applied: {},
+      confirmations: [],
+    }
+    this.#members = new Members({ self, signers, signer, key, clock, random: () => 0.5 })
+    for (const name of ['whitelist', 'members'] as const) this.#listen(name)
+    new Link({
+      socket: this.socket,
+      peer: people.hostile.signer.identity,
+      dialed: false,
+      documents: { whitelist: this.#replica, members: this.#members },
+      times: TIMES,
+      clock,
+      onHello: () => undefined,
+      onSynced: () => {},
+      onEnd: (_link, end) => this.ends.push(end),
+    })
+  }
+
+  /** The id of the stream that the victim has opened. */
+  get control(): string {
+    return (JSON.parse(this.socket.sent.split('\n')[0] ?? '') as [string])[0]
+  }
+
+  async settled(): Promise<void> {
+    await settle()
+    await this.#replica.settled()
+    await this.#members.settled()
+    await settle()
+  }
+
+  /** What is refused for its form is refused, and its sender cut. */
+  problemOfEnd({ refused }: LinkModel): string | undefined {
+    const isCut = this.ends.some(({ hostile }) => hostile)
+    if (refused && !isCut) return `its sender was not cut: ${JSON.stringify(this.ends)}`
+    if (isCut !== this.socket.destroyed) return 'its socket is not as its link is'
+    this.socket.destroy()
+    return undefined
+  }
+
+  /** Nothing is passed over in silence: what did not end the link is there. */
+  problemOfTaken({ updates }: LinkModel): string | undefined {
+    const held = new Set(this.#log().map(one => (isStray(one) ? one.entry : one).text))
+    for (const [value] of updates.whitelist) {
+      const { change, stray } = value as { change?: string; stray?: { change: string } }
+      const text = stray?.change ?? change ?? ''
+      if (!held.has(text)) return `a change was passed over: ${text}`
+    }
+    for (const [, sequence, source] of updates.members) {
+      const heard = (this.#members.sources as Readonly<Record<string, number>>)[source] ?? 0
+      if (heard < sequence) return `a member was passed over: ${sequence} of ${source}`
+    }
+    return undefined
+  }
+
+  problemOfState(keys: Keys): string | undefined {
+    const log = this.#log()
+    if (this.#history.some((entry, index) => log[index] !== entry)) return 'the past was changed'
+    const clocks = [this.#replica.sources, this.#members.sources]
+    if (clocks.some(clock => Object.getPrototypeOf(clock) !== null))
+      return 'a clock has a prototype'
+    const added = this.#heard.members
+    return (
+      problemOfLog(log, keys) ??
+      problemOfStrays(log) ??
+      added.map(update => problemOfMember(update, keys)).find(problem => problem !== undefined)
+    )
+  }
+
+  /** The honest peer has heard all, and the node goes on as if nothing had been. */
+  async problemOfOthers(): Promise<string | undefined> {
+    await settle()
+    if (this.ends.length !== 1) return `the end of the link was told ${this.ends.length} times`
+    if (this.#clock.pending > 0) return 'a timer outlived the link'
+    for (const document of [this.#replica, this.#members]) {
+      if (document.listenerCount('_update') !== 1) return 'a listener outlived the link'
+    }
+    const isRevoked = [subjectOf('operator', OPERATOR), subjectOf('node', parseName('alpha'))].some(
+      author => this.#replica.whitelist.state(author).marks.size > 0,
+    )
+    if (!isRevoked) {
+      const { operator } = this.#people
+      const request = requestOf('revocation', AMBER)
+      const commit = await commitRequest(this.#replica, request, operator, this.#signers)
+      if (commit.outcome !== 'committed') return `the node cannot write: ${commit.why}`
+    }
+    await settle()
+    if (this.#isHonestCut) return 'an honest peer was cut'
+    const missing = this.#log().length - this.#heard.whitelist.length
+    return missing === 0 ? undefined : `an honest peer has not heard ${missing} changes`
+  }
+
+  #log(): (Entry | Stray)[] {
+    return [...this.#store.logged()]
+  }
+
+  #listen(name: 'whitelist' | 'members'): void {
+    const document = name === 'whitelist' ? this.#replica : this.#members
+    const link = document.attach(
+      {
+        send: frame => {
+          if (Array.isArray(frame)) this.#heard[name].push(frame as unknown as ModelUpdate)
+        },
+        drained: async () => {},
+        refuse: () => {
+          this.#isHonestCut = true
+        },
+        onSynced: () => {},
+      },
+      () => true,
+    )
+    link.receive({ id: HONEST, clock: {} })
+    link.receive('SYNC')
+  }
+}
