@@ -203,7 +203,10 @@ export class Link {
   }
 
   #describe(ending: Ending): LinkEnd {
-    if (this.#bye !== undefined) return { ...this.#bye, hostile: false }
+    // A farewell excuses nothing that comes behind it.
+    if (this.#bye !== undefined && ending.cause !== 'refused') {
+      return { ...this.#bye, hostile: false }
+    }
     switch (ending.cause) {
       case 'refused':
         return { reason: 'refused', text: ending.refusal.toString(), hostile: true }

@@ -35,6 +35,12 @@ class Hostile {
     this.#line([LIST, 'new', { meta: 'whitelist', opts: OPTS }])
   }
 
+  /** Say farewell on the stream that the node has opened. */
+  bye(): void {
+    const [control] = JSON.parse(this.#heard.split('\n')[0] ?? '') as [string]
+    this.#data(control, JSON.stringify(['bye', 'leaving', 'the node stops']))
+  }
+
   /** Send lines in the stream of the list. */
   say(...lines: string[]): void {
     for (const line of lines) this.#data(LIST, line)
@@ -115,3 +121,13 @@ for (const [what, lines] of ROWS) {
     t.is(alpha?.replica.listenerCount('_update'), 1, 'nothing is left of the link')
   })
 }
+
+test('a farewell excuses nothing that comes behind it: the log names who broke the protocol', async t => {
+  const { cluster, mallory } = await setScene(t)
+  mallory.bye()
+  mallory.say('{bad')
+  await cluster.until('it is cut', () => mallory.isCut, 1_000)
+  const [line] = cluster.node('alpha').log.filter(({ level }) => level === 'warn')
+  t.is(line?.fields['peer'], 'mallory')
+  t.is(line?.fields['reason'], 'refused')
+})
