@@ -1,6 +1,7 @@
 import test from 'ava'
-import { fuzz } from './fuzz.ts'
-import { FIXED_INPUTS, hunt } from './planted.ts'
+import { fuzz, runGuarded } from './fuzz.ts'
+import { readCorpus } from './corpus.ts'
+import { hunt } from './planted.ts'
 import { PLANTS } from './plants.ts'
 import { TARGETS } from './targets.ts'
 
@@ -8,19 +9,30 @@ import { TARGETS } from './targets.ts'
 const SEED = Number(process.env['SEED'] ?? 1)
 
 for (const [name, open] of Object.entries(TARGETS)) {
-  test(`${name}: whatever a peer sends, it is cut or obeyed, and nobody else is harmed`, async t => {
-    const target = await open()
-    const { inputs, accepted, refused, failure } = await fuzz({
-      target,
-      seed: SEED,
-      inputs: FIXED_INPUTS,
-    })
-    t.is(failure?.problem, undefined, `SEED=${SEED}: ${failure?.input.toString('latin1')}`)
-    t.is(inputs, FIXED_INPUTS)
-    // A fuzzer that is refused at the door, or never, finds nothing.
-    t.true(accepted > inputs / 20 && refused > inputs / 20)
-    await target.close?.()
-  })
+  test.serial(
+    `${name}: whatever a peer sends, it is obeyed or cut, and nobody else is harmed`,
+    async t => {
+      const target = await open()
+      const inputs = target.fixedInputs
+      const { accepted, refused, failure } = await fuzz({ target, seed: SEED, inputs })
+      t.is(failure?.problem, undefined, `SEED=${SEED}: ${failure?.input.toString('latin1')}`)
+      t.is(accepted + refused, inputs)
+      // A fuzzer that is refused at the door, or never, finds nothing.
+      t.true(accepted > inputs / 20 && refused > inputs / 20, `${accepted} accepted`)
+    },
+  )
+
+  test.serial(
+    `${name}: the valid sessions of the corpus are accepted, the crashes are refused`,
+    async t => {
+      const target = await open()
+      for (const { file, bytes } of readCorpus(name)) {
+        const { refused, problem } = await runGuarded(target, bytes)
+        t.is(problem, undefined, file)
+        if (/^(?:valid|crash|stall)-/.test(file)) t.is(refused, !file.startsWith('valid-'), file)
+      }
+    },
+  )
 }
 
 for (const plant of PLANTS.filter(({ isSample }) => isSample)) {

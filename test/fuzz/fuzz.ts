@@ -32,7 +32,7 @@ export interface FuzzOptions {
 /** The sessions of a corpus as they are, then mutated and generated ones. Ends at a failure. */
 export async function fuzz(options: FuzzOptions): Promise<Report> {
   const { target, seed, from = 0, inputs, isOver = () => false } = options
-  const corpus = readCorpus(target.name)
+  const corpus = readCorpus(target.name).map(({ bytes }) => bytes)
   const names = sharedNames()
   let refused = 0
   let number = from

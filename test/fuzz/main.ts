@@ -6,12 +6,12 @@ import type { Target } from './target.ts'
 import { TARGETS } from './targets.ts'
 
 /**
- * `npm run fuzz`: LAYER=name of one layer, INPUTS=how many of each, DURATION=seconds a layer instead,
+ * `npm run fuzz`: LAYER=name of one layer, INPUTS=how many of each (`fixed`: as many as `npm test` runs), DURATION=seconds a layer instead,
  * SEED=n. `npm run fuzz -- LAYER FILE` runs one input again.
  */
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 const DURATION_S = Number(process.env['DURATION'] ?? 0)
-const INPUTS = DURATION_S > 0 ? Infinity : Number(process.env['INPUTS'] ?? 1_000_000)
+const INPUTS = process.env['INPUTS'] ?? '1000000'
 /** Inputs between two looks at the memory. */
 const BATCH = 20_000
 /** What the heap may be above its baseline, in bytes: compiled code and caches settle late. */
@@ -43,7 +43,6 @@ async function fuzzAll(): Promise<boolean> {
   for (const name of only === undefined ? Object.keys(TARGETS) : [only]) {
     const target = await open(name)
     isClean = (await fuzzLayer(target)) && isClean
-    await target.close?.()
   }
   return isClean
 }
@@ -55,8 +54,10 @@ async function fuzzLayer(target: Target): Promise<boolean> {
   let inputs = 0
   let refused = 0
   let baseline: number | undefined
-  while (inputs < INPUTS && !isOver()) {
-    const count = Math.min(BATCH, INPUTS - inputs)
+  const wanted =
+    DURATION_S > 0 ? Infinity : INPUTS === 'fixed' ? target.fixedInputs : Number(INPUTS)
+  while (inputs < wanted && !isOver()) {
+    const count = Math.min(BATCH, wanted - inputs)
     const report = await fuzz({ target, seed: SEED, from: inputs, inputs: count, isOver })
     inputs += report.inputs
     refused += report.refused

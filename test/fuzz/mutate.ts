@@ -9,7 +9,7 @@ import { interestingValue, KEYS, NUMBERS, RAW_JSON } from './interesting.ts'
 const RAW = '\u0001raw:'
 const TOO_DEEP = '['.repeat(500)
 /** How many places of one input are changed. */
-const CHANGES: readonly number[] = [0, 1, 1, 1, 1, 2, 2, 3, 5]
+const CHANGES: readonly number[] = [0, 0, 0, 1, 1, 1, 2, 2, 3, 5]
 const LINE_FEED = 10
 
 /** What a mutation may draw on. */

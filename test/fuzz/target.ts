@@ -18,7 +18,8 @@ export interface Target {
   readonly generate: (dice: Dice) => string
   /** Let a peer say `bytes` on a fresh connection. The same bytes give the same run. */
   readonly run: (bytes: Buffer) => Promise<Outcome>
-  readonly close?: () => Promise<void>
+  /** How many inputs `npm test` runs, and how many find each planted bug. */
+  readonly fixedInputs: number
 }
 
 /** Bytes in pieces, cut anywhere; the bytes themselves decide where. */

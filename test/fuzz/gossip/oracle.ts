@@ -107,6 +107,10 @@ export function problemOfMember(
   return fieldsOf(text).source === source ? undefined : `a member that speaks for another: ${text}`
 }
 
+/** Most inputs carry the same signatures; a few thousand answers are worth keeping. */
+const MAX_ANSWERS = 4_096
+const answers = new Map<string, boolean>()
+
 function isSigned(
   person: Person | undefined,
   context: string,
@@ -114,6 +118,13 @@ function isSigned(
   signature: string,
 ): boolean {
   if (person === undefined) return false
+  const question = `${person.signer.identity.subject} ${context} ${signature} ${text}`
+  const known = answers.get(question)
+  if (known !== undefined) return known
   const bytes = Buffer.from(`fridge/1 ${context}\n${text}`)
-  return verify(null, bytes, createPublicKey(person.key), Buffer.from(signature, 'base64url'))
+  const key = createPublicKey(person.key)
+  const holds = verify(null, bytes, key, Buffer.from(signature, 'base64url'))
+  if (answers.size >= MAX_ANSWERS) answers.clear()
+  answers.set(question, holds)
+  return holds
 }

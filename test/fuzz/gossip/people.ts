@@ -1,15 +1,17 @@
-import { createPrivateKey, createPublicKey, hash, X509Certificate, type KeyObject } from 'node:crypto'
+import {
+  createPrivateKey,
+  createPublicKey,
+  hash,
+  X509Certificate,
+  type KeyObject,
+} from 'node:crypto'
 import type { Authority } from '../../../certs/authority.ts'
 import { signCertificate } from '../../../certs/issue.ts'
 import { signingKeyOf } from '../../../certs/key-type.ts'
 import { DAY_MS, serialNumber, validity } from '../../../certs/validity.ts'
 import { parseCertificates } from '../../../node/certificate-chain.ts'
 import { parseName, type Role } from '../../../node/names.ts'
-import {
-  chainOf,
-  Signers,
-  type CertificateStore,
-} from '../../../node/whitelist/signers.ts'
+import { chainOf, Signers, type CertificateStore } from '../../../node/whitelist/signers.ts'
 import { MemoryStore } from '../../../node/whitelist/memory-store.ts'
 import {
   BasicConstraintsExtension,

@@ -17,6 +17,7 @@ type Called = Pick<ModelCall, 'method' | 'values'>
 export async function openRpc(): Promise<Target> {
   return {
     name: 'rpc',
+    fixedInputs: 2_000,
     maxLineBytes: LIMITS.maxLineBytes,
     generate: sessionOf,
     run: async bytes => {
