@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Plant } from './plants.ts'
+import type { Plant } from './plants/plant.ts'
 
 const HOOK = new URL('plant-hook.ts', import.meta.url).href
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url))

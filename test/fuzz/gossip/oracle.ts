@@ -27,11 +27,13 @@ export function problemOfLog(log: readonly (Entry | Stray)[], keys: Keys): strin
     const head = heads.get(source) ?? { sequence: 0, hash: '' }
     if (sequence !== head.sequence + 1) return `a hole before ${entry.text}`
     if (entry.previous !== head.hash) return `not linked to the one before: ${entry.text}`
-    heads.set(source, { sequence, hash: entry.hash })
+    // A revocation names its own place, a grant only what was before it.
+    if (upTo !== undefined) heads.set(source, { sequence, hash: entry.hash })
     for (const [of, at] of Object.entries(seen ?? upTo ?? {})) {
       const isHeld = (heads.get(of)?.sequence ?? 0) >= at || forked.has(of as typeof VICTIM)
       if (!isHeld) return `it has seen what is not there: ${entry.text}`
     }
+    heads.set(source, { sequence, hash: entry.hash })
   }
   return undefined
 }
@@ -55,6 +57,8 @@ interface Fields {
   readonly source: string
   readonly sequence: number
   readonly operator: string
+  readonly kind: string
+  readonly subject: string
   readonly seen?: Record<string, number>
   readonly upTo?: Record<string, number>
 }
@@ -71,7 +75,7 @@ const ORDER =
 function problemOfEntry(entry: Entry, keys: Keys): string | undefined {
   const { text, previous } = entry
   const fields = fieldsOf(text)
-  const { source, sequence, operator, seen, upTo } = fields
+  const { source, sequence, operator, seen, upTo, kind, subject } = fields
   if (JSON.stringify(fields) !== text) return 'it is not canonical'
   const order = Object.keys(fields).map(key => ORDER.indexOf(key))
   if (order.some((at, index) => at <= (order[index - 1] ?? -1))) return 'its keys are out of order'
@@ -80,6 +84,7 @@ function problemOfEntry(entry: Entry, keys: Keys): string | undefined {
   }
   const places = Object.entries(seen ?? upTo ?? {})
   if (places.some(([, at]) => !Number.isSafeInteger(at) || at < 1)) return 'it has seen no place'
+  if (kind === 'grant' && !subject.startsWith('client/')) return 'it grants something to no client'
   const hash = createHash('sha256').update(`${previous}\n${text}`).digest('base64url')
   if (entry.hash !== hash) return 'it has another hash'
   const node = source.slice(0, source.indexOf('#'))

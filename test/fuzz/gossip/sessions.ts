@@ -126,7 +126,7 @@ function lies(dice: Dice, good: Signed, { change, people, fork }: Lie): unknown[
   const stray = testSource('mallory', 0).replace('#', '#0000000000000000') as Source
   const instead = (other: Partial<Change>): string =>
     encodeChange({ ...change, ...other } as Change)
-  switch (dice.below(13)) {
+  switch (dice.below(14)) {
     case 0:
       return [at(signedValue({ ...good, operator: people.hostile }))]
     case 1:
@@ -165,7 +165,11 @@ function lies(dice: Dice, good: Signed, { change, people, fork }: Lie): unknown[
       const other = signedValue({ ...good, text: instead({ subject: client('dora') }) })
       return [at(signedValue(good)), at(other)]
     }
-    case 11:
+    case 11: {
+      const granted = grantAt(HOSTILE, sequence, { subject: 'node/beta' as Change['subject'] })
+      return [at(signedValue({ ...good, text: encodeChange(granted) }))]
+    }
+    case 12:
       return [at(signedValue({ ...good, operator: people.stranger }))]
     default:
       // The operator's and the node's own words, and yet not what a change may say.

@@ -1,7 +1,7 @@
 import { Link, type LinkEnd } from '../../../node/gossip/link.ts'
 import { Members } from '../../../node/gossip/members.ts'
 import { parseName, subjectOf } from '../../../node/names.ts'
-import { isStray, type Entry, type Stray } from '../../../node/whitelist/change.ts'
+import { isStray, placeOf, type Entry, type Stray } from '../../../node/whitelist/change.ts'
 import { MemoryStore } from '../../../node/whitelist/memory-store.ts'
 import { Replica } from '../../../node/whitelist/replica.ts'
 import type { Signers } from '../../../node/whitelist/signers.ts'
@@ -124,7 +124,7 @@ class Scene {
     }
     this.#members = new Members({ self, signers, signer, key, clock, random: () => 0.5 })
     for (const name of ['whitelist', 'members'] as const) this.#listen(name)
-    new Link({
+    const link: Link = new Link({
       socket: this.socket,
       peer: people.hostile.signer.identity,
       dialed: false,
@@ -133,7 +133,7 @@ class Scene {
       clock,
       onHello: () => undefined,
       onSynced: () => {},
-      onEnd: (_link, end) => this.ends.push(end),
+      onEnd: (ended, end) => ended === link && this.ends.push(end),
     })
   }
 
@@ -160,11 +160,11 @@ class Scene {
 
   /** Nothing is passed over in silence: what did not end the link is there. */
   problemOfTaken({ updates }: LinkModel): string | undefined {
-    const held = new Set(this.#log().map(one => (isStray(one) ? one.entry : one).text))
-    for (const [value] of updates.whitelist) {
+    const held = new Set(this.#log().flatMap(placesOf))
+    for (const [value, sequence, source] of updates.whitelist) {
       const { change, stray } = value as { change?: string; stray?: { change: string } }
       const text = stray?.change ?? change ?? ''
-      if (!held.has(text)) return `a change was passed over: ${text}`
+      if (!held.has(`${source} ${sequence} ${text}`)) return `a change was passed over: ${text}`
     }
     for (const [, sequence, source] of updates.members) {
       const heard = (this.#members.sources as Readonly<Record<string, number>>)[source] ?? 0
@@ -232,4 +232,11 @@ class Scene {
     link.receive({ id: HONEST, clock: {} })
     link.receive('SYNC')
   }
+}
+
+/** Where an entry may be sent to stand: that of a source that forked, in its place and as a stray. */
+function placesOf(one: Entry | Stray): string[] {
+  const { change, text } = isStray(one) ? one.entry : one
+  const { source, sequence } = placeOf(one)
+  return [`${change.source} ${change.sequence} ${text}`, `${source} ${sequence} ${text}`]
 }

@@ -1,0 +1,211 @@
+import { inFile, type Bug, type Plant } from './plant.ts'
+
+const DOCUMENT: readonly Bug[] = [
+  {
+    name: 'updates before the digest',
+    find: "if (!digested) return refuse('an update",
+    put: "if (false) return refuse('an update",
+    isSample: true,
+  },
+  { name: 'SYNC in any order', find: 'if (!digested || peerSynced)', put: 'if (false)' },
+  { name: 'a second SYNC', find: 'if (!digested || peerSynced)', put: 'if (!digested)' },
+  { name: 'digests without end', find: "if (digested) return refuse('a second digest')", put: '' },
+  { name: 'a digest of anybody', find: 'if (!isExpected(digest.id))', put: 'if (false)' },
+  {
+    name: 'updates of any length',
+    find: 'if (frame.length < 3 || frame.length > 4)',
+    put: 'if (false)',
+  },
+  {
+    name: 'any number is a sequence',
+    find: 'if (!Number.isSafeInteger(sequence) || (sequence as number) < 1 || !isSource(source)) {\n    return undefined',
+    put: 'if (!isSource(source)) {\n    return undefined',
+  },
+  { name: 'any text is a source', find: ' < 1 || !isSource(source)) {', put: ' < 1) {' },
+  {
+    name: 'a clock of any values',
+    find: 'if (!isSource(source) || !Number.isSafeInteger(sequence) || (sequence as number) < 1)',
+    put: 'if (false)',
+  },
+  {
+    name: 'a clock of any form',
+    find: "if (typeof clock !== 'object' || clock === null || Array.isArray(clock))",
+    put: 'if (false)',
+  },
+  {
+    name: 'digests with anything else',
+    find: 'if (Object.keys(rest).length > 0)',
+    put: 'if (false)',
+  },
+  {
+    name: 'a clock that inherits',
+    find: 'this.sources = Object.create(null) as Record<string, number>',
+    put: 'this.sources = {}',
+  },
+  {
+    name: 'values of any form',
+    find: 'if (problem !== undefined) return refuse(problem)',
+    put: '',
+  },
+  { name: 'listeners outlive their link', find: 'inner.destroy()', put: '' },
+]
+
+const SIGNED: readonly Bug[] = [
+  {
+    name: 'certificates with anything else',
+    find: 'if (Object.keys(frame).length > 1)',
+    put: 'if (false)',
+  },
+  { name: 'certificates again and again', find: 'if (shown.has(fingerprint))', put: 'if (false)' },
+  {
+    name: 'certificates of anybody',
+    find: "if (typeof signer === 'string') return { refused: signer }",
+    put: "if (typeof signer === 'string') return {}",
+  },
+  {
+    name: 'what comes first keeps another out',
+    find: 'other !== undefined && isDeepStrictEqual(other, update)',
+    put: 'other !== undefined',
+  },
+]
+
+const LINK: readonly Bug[] = [
+  {
+    name: 'streams before the hello',
+    find: 'this.#source === undefined ? undefined : this.#document(stream.meta)',
+    put: 'this.#document(stream.meta)',
+  },
+  {
+    name: 'the same stream twice',
+    find: 'if (this.#opened.has(stream.meta)) return false',
+    put: '',
+  },
+  { name: 'a hello of any node', find: ' || nodeOf(source) !== this.peer.name', put: '' },
+  {
+    name: 'a hello of any form',
+    find: '!isSource(source) || nodeOf(source) !== this.peer.name',
+    put: 'false',
+  },
+  {
+    name: 'a document is closed',
+    find: "if (!this.#connection.ended) refuse('a gossip stream was closed')",
+    put: '',
+  },
+  {
+    name: 'a farewell excuses what comes behind it',
+    find: " && ending.cause !== 'refused'",
+    put: '',
+  },
+  { name: 'timers outlive the link', find: 'this.#expiry[Symbol.dispose]()', put: '' },
+  {
+    name: 'a long line of gossip goes unnoticed... in pieces',
+    find: 'if (frame instanceof Refusal) this.#connection.refuse(frame)\n        else attached',
+    put: 'if (!(frame instanceof Refusal)) attached',
+  },
+]
+
+const CONTROL: readonly Bug[] = [
+  {
+    name: 'a second hello',
+    find: 'if (this.#greeted || rest.length > 0)',
+    put: 'if (rest.length > 0)',
+  },
+  {
+    name: 'a hello with more values',
+    find: 'if (this.#greeted || rest.length > 0)',
+    put: 'if (this.#greeted)',
+  },
+  {
+    name: 'a hello of any kind',
+    find: "if (typeof hello !== 'object' || hello === null || Array.isArray(hello))",
+    put: 'if (false)',
+  },
+  { name: 'any version', find: "if (fields['protocol'] !== PROTOCOL_VERSION)", put: 'if (false)' },
+  {
+    name: 'a hello is taken though it is refused',
+    find: 'if (problem !== undefined) this.#refuse(problem)',
+    put: '',
+  },
+  {
+    name: 'a bye of any form',
+    find: "if (typeof reason !== 'string' || typeof text !== 'string' || rest.length > 0)",
+    put: 'if (false)',
+  },
+  { name: 'a beat with values', find: 'if (values.length > 0)', put: 'if (false)' },
+  { name: 'heartbeats outlive the link', find: 'this.#timer?.[Symbol.dispose]()', put: '' },
+]
+
+const MEMBER: readonly Bug[] = [
+  { name: 'a member of any name', find: ' || nodeOf(source) !== name', put: '' },
+  { name: 'any number of links', find: 'MEMBER_LIMITS.maxLinks', put: 'Infinity' },
+  {
+    name: 'any number of confirmations... of any form',
+    find: 'if (!isListOf(confirmations, MEMBER_LIMITS.maxConfirmations, isConfirmation))',
+    put: 'if (false)',
+  },
+  {
+    name: 'counts of any kind',
+    find: 'if (!isCount(startedAt) || !isCount(changes) || !isCount(clients))',
+    put: 'if (false)',
+  },
+  {
+    name: 'dates of any kind',
+    find: 'if (!isCount(certificateRenewFrom) || !isCount(certificateEndsAt))',
+    put: 'if (false)',
+  },
+  {
+    name: 'versions of any kind',
+    find: "if (typeof version !== 'string' || version.length > MEMBER_LIMITS.maxVersion)",
+    put: 'if (false)',
+  },
+  { name: 'anything applied', find: 'if (!isApplied(applied))', put: 'if (false)' },
+  {
+    name: 'addresses of any kind',
+    find: 'if (!isListOf(addresses, MEMBER_LIMITS.maxAddresses, isAddress))',
+    put: 'if (false)',
+  },
+]
+
+const MEMBERS: readonly Bug[] = [
+  { name: 'a member speaks for another', find: 'if (member.source !== source)', put: 'if (false)' },
+  {
+    name: 'members that nobody signed',
+    find: 'return holds ? readMember(value)',
+    put: 'return true ? readMember(value)',
+    isSample: true,
+  },
+  {
+    name: 'members signed by anybody',
+    find: "if (role !== 'node' || name !== nodeOf(source))",
+    put: 'if (false)',
+  },
+  {
+    name: 'an older entry replaces a newer one',
+    find: 'if (sequence <= (this.sources[source] ?? 0)) return\n      this.#keep',
+    put: 'this.#keep',
+  },
+  {
+    name: 'members with more fields',
+    find: "if (rest.length > 0) return 'a member has too many fields'",
+    put: '',
+  },
+  {
+    name: 'a member that is no JSON throws',
+    find: "} catch {\n    return 'a member is not JSON'",
+    put: '} catch (error) {\n    throw error',
+  },
+  {
+    name: 'a bad member is passed over',
+    find: "if (typeof opened === 'string') return from.refuse(opened)",
+    put: "if (typeof opened === 'string') return",
+  },
+]
+
+export const GOSSIP_PLANTS: readonly Plant[] = [
+  ...inFile('gossip', 'gossip/document.ts', DOCUMENT),
+  ...inFile('gossip', 'gossip/signed-document.ts', SIGNED),
+  ...inFile('gossip', 'gossip/link.ts', LINK),
+  ...inFile('gossip', 'wire/control.ts', CONTROL),
+  ...inFile('gossip', 'gossip/member.ts', MEMBER),
+  ...inFile('gossip', 'gossip/members.ts', MEMBERS),
+]
