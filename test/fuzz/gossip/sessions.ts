@@ -1,4 +1,4 @@
-import { encodeChange, entryHash, type Change } from '../../../node/whitelist/change.ts'
+import { encodeChange, entryHash, strayPlace, type Change } from '../../../node/whitelist/change.ts'
 import type { Source } from '../../../node/names.ts'
 import { signText } from '../../../node/whitelist/signature.ts'
 import { client, grantAt, revocationAt, testSource } from '../../support/replica-changes.ts'
@@ -13,49 +13,56 @@ import type { FuzzPeople } from './people.ts'
  * three something that its signature does not make true.
  */
 export function sessionOf(dice: Dice, people: FuzzPeople): string {
-  const isHonest = !dice.oneIn(3)
-  const streams = [
-    [
-      frame(CONTROL, 'data', line(['hello', { protocol: 1, source: HOSTILE }])),
-      ...[STREAMS.whitelist, STREAMS.members].map((id, index) =>
-        frame(id, 'new', {
-          meta: ['whitelist', 'members'][index],
-          opts: { writable: true, readable: true },
-        }),
-      ),
-    ],
-    onStream(STREAMS.whitelist, whitelistFrames(dice, people, isHonest)),
-    onStream(STREAMS.members, memberFrames(dice, people, isHonest)),
-    dice.oneIn(2) ? [frame(CONTROL, 'data', line(['beat']))] : [],
+  const liesIn = dice.pick(['nothing', 'whitelist', 'whitelist', 'members', 'form'])
+  const said = {
+    control: controlFrames(dice),
+    whitelist: whitelistFrames(dice, people, liesIn !== 'whitelist'),
+    members: memberFrames(dice, people, liesIn !== 'members'),
+  }
+  if (liesIn === 'form') {
+    const frames = said[dice.pick(['control', 'whitelist', 'members'] as const)]
+    const at = dice.below(frames.length)
+    frames[at] = mutateJsonText(frames[at] ?? '', dice)
+  }
+  const [hello = '', ...control] = said.control.map(text => data(CONTROL, text))
+  const opening = (['whitelist', 'members'] as const).map(meta =>
+    line([STREAMS[meta], 'new', { meta, opts: { writable: true, readable: true } }]),
+  )
+  const others = [
+    control,
+    said.whitelist.map(text => data(STREAMS.whitelist, text)),
+    said.members.map(text => data(STREAMS.members, text)),
   ]
-  const [opening = [], ...others] = streams
-  const said = [...opening]
+  const session = [hello, ...opening]
   while (others.some(frames => frames.length > 0)) {
     const next = dice.pick(others).shift()
-    if (next !== undefined) said.push(next)
+    if (next !== undefined) session.push(next)
   }
-  return said.join('')
+  return session.join('')
 }
 
-function frame(id: string, kind: string, payload: unknown): string {
-  return line([id, kind, payload])
+function data(id: string, text: string): string {
+  return line([id, 'data', `${text}\n`])
+}
+
+function controlFrames(dice: Dice): string[] {
+  const events: unknown[] = [['hello', { protocol: 1, source: HOSTILE }]]
+  if (dice.oneIn(2)) events.push(['beat'])
+  if (dice.oneIn(6)) events.push(['bye', 'leaving', 'the node stops'])
+  return events.map(event => JSON.stringify(event))
 }
 
 function line(value: unknown): string {
   return `${JSON.stringify(value)}\n`
 }
 
-function onStream(id: string, frames: readonly unknown[]): string[] {
-  return frames.map(one => frame(id, 'data', line(one)))
-}
-
 function certificateOf({ signer }: Person): object {
   return { certificate: signer.chain }
 }
 
-function withSync(dice: Dice, frames: unknown[]): unknown[] {
+function withSync(dice: Dice, frames: unknown[]): string[] {
   frames.splice(1 + dice.below(frames.length), 0, 'SYNC')
-  return frames
+  return frames.map(one => JSON.stringify(one))
 }
 
 export interface Signed {
@@ -77,25 +84,38 @@ export function signedValue({ text, previous, operator, node }: Signed): object 
   }
 }
 
-function whitelistFrames(dice: Dice, people: FuzzPeople, isHonest: boolean): unknown[] {
+function whitelistFrames(dice: Dice, people: FuzzPeople, isHonest: boolean): string[] {
   const { operator, hostile, stranger } = people
   const frames: unknown[] = [{ id: HOSTILE, clock: dice.pick([{}, { [HONEST]: 1 }]) }]
-  if (dice.oneIn(3)) frames.push({ heads: { [HONEST]: [1, 'x'.repeat(43)] } })
+  if (dice.oneIn(3)) frames.push(headsFrame(dice, isHonest || dice.oneIn(2)))
   frames.push(certificateOf(operator), certificateOf(hostile))
   if (!isHonest && dice.oneIn(6)) frames.push(certificateOf(stranger))
-  const bad = isHonest ? -1 : dice.below(3)
+  const count = dice.below(4) + (isHonest ? 0 : 1)
+  const bad = isHonest ? 0 : 1 + dice.below(count)
   let previous = ''
   let fork: object | undefined
-  for (let sequence = 1; sequence <= dice.pick([0, 1, 2, 3, 4]); sequence += 1) {
+  for (let sequence = 1; sequence <= count; sequence += 1) {
     const change = changeAt(dice, HOSTILE, sequence)
     const good = { text: encodeChange(change), previous, operator, node: hostile }
-    if (sequence - 1 !== bad) {
+    if (sequence !== bad) {
       frames.push([signedValue(good), sequence, HOSTILE])
       fork = signedValue(good)
     } else frames.push(...lies(dice, good, { change, people, fork }))
     previous = entryHash(previous, good.text)
   }
   return withSync(dice, frames)
+}
+
+function headsFrame(dice: Dice, isHonest: boolean): unknown {
+  const good = [1, 'x'.repeat(43)]
+  if (isHonest) return { heads: { [HONEST]: good } }
+  return dice.pick<unknown>([
+    { heads: { [HONEST]: [1.5, 'x'] } },
+    { heads: { [HONEST]: [1, 'x'.repeat(65)] } },
+    { heads: { [HONEST]: [...good, 1] } },
+    { heads: { [HONEST]: good }, more: 1 },
+    { heads: { toString: good } },
+  ])
 }
 
 function changeAt(dice: Dice, source: Source, sequence: number): Change {
@@ -115,6 +135,9 @@ interface Lie {
   readonly fork: object | undefined
 }
 
+/** The lie that can be told in most ways. */
+const SEEN_WRONGLY = 8
+
 /** Frames instead of a good one, of which at least one ought not to be believed. */
 function lies(dice: Dice, good: Signed, { change, people, fork }: Lie): unknown[] {
   const { sequence } = change
@@ -126,7 +149,8 @@ function lies(dice: Dice, good: Signed, { change, people, fork }: Lie): unknown[
   const stray = testSource('mallory', 0).replace('#', '#0000000000000000') as Source
   const instead = (other: Partial<Change>): string =>
     encodeChange({ ...change, ...other } as Change)
-  switch (dice.below(14)) {
+  const kind = dice.below(24)
+  switch (kind < 20 ? kind : SEEN_WRONGLY) {
     case 0:
       return [at(signedValue({ ...good, operator: people.hostile }))]
     case 1:
@@ -154,7 +178,7 @@ function lies(dice: Dice, good: Signed, { change, people, fork }: Lie): unknown[
         at(signedValue({ ...good, text: instead({ source, sequence: place }) }), source, place),
       ]
     }
-    case 8: {
+    case SEEN_WRONGLY: {
       const seen = new Map([[dice.pick([HONEST, VICTIM, HOSTILE]), dice.pick([1, 7, 9e15])]])
       const text = encodeChange(grantAt(HOSTILE, sequence, { seen }))
       return [at(signedValue({ ...good, text }))]
@@ -171,6 +195,36 @@ function lies(dice: Dice, good: Signed, { change, people, fork }: Lie): unknown[
     }
     case 12:
       return [at(signedValue({ ...good, operator: people.stranger }))]
+    case 13:
+      return [at({ ...signedValue(good), more: 1 })]
+    case 14:
+      return [at({ ...signedValue(good), change: null })]
+    case 15: {
+      const value = signedValue(good) as { operatorSignature: string }
+      return [at({ ...value, operatorSignature: `${value.operatorSignature}=` })]
+    }
+    case 16:
+      return [[signedValue(good), sequence, HOSTILE, dice.pick(['', 'sig', null])]]
+    case 17: {
+      const proof = {
+        stray: signedValue(good),
+        against: signedValue({ ...good, text: instead({ subject: client('dora') }) }),
+      }
+      const isPlaced = dice.oneIn(2)
+      const source = isPlaced ? strayPlace({ change, text: good.text }).source : HOSTILE
+      return [at({ ...proof, ...(dice.oneIn(2) && { more: 1 }) }, source, 1)]
+    }
+    case 18: {
+      const text = dice.pick([
+        `${good.text} `,
+        '{bad',
+        good.text.replace('{', '{ '),
+        good.text.replace(/}$/, ',"more":1}'),
+        instead({ kind: 'grant', seen: new Map([[HONEST, 0]]), terms: {} } as Partial<Change>),
+        good.text.replace(/("kind":"\w+"),("subject":"[^"]+")/, '$2,$1'),
+      ])
+      return [at(signedValue({ ...good, text }))]
+    }
     default:
       // The operator's and the node's own words, and yet not what a change may say.
       return [at(signedValue({ ...good, text: mutateJsonText(good.text, dice) }))]
@@ -192,46 +246,89 @@ const MEMBER = {
   confirmations: [{ source: HONEST, sequence: 1, tookMs: 2.5, cut: 0 }],
 }
 
-function memberFrames(dice: Dice, people: FuzzPeople, isHonest: boolean): unknown[] {
+function memberFrames(dice: Dice, people: FuzzPeople, isHonest: boolean): string[] {
   const frames: unknown[] = [{ id: HOSTILE, clock: {} }, certificateOf(people.hostile)]
-  for (let sequence = 1; sequence <= dice.below(4); sequence += 1) {
-    frames.push(memberUpdate(dice, people, isHonest || dice.oneIn(2) ? sequence : -sequence))
+  if (!isHonest && dice.oneIn(4)) frames.push(certificateOf(people.operator))
+  const count = dice.below(4)
+  for (let sequence = 1; sequence <= count; sequence += 1) {
+    frames.push(memberUpdate(people, { sequence }))
   }
+  if (!isHonest) frames.splice(2 + dice.below(count + 1), 0, memberLie(dice, people))
   return withSync(dice, frames)
 }
 
-/** @param sequence negative for an update that ought not to be believed */
-function memberUpdate(dice: Dice, people: FuzzPeople, sequence: number): unknown {
-  const place = Math.abs(sequence)
-  const plain = JSON.stringify({ ...MEMBER, clients: place })
-  const sign = ({ key, signer }: Person, member: string, at = place): object => ({
-    member,
-    certificate: signer.identity.fingerprint,
-    signature: signText(key, 'member', `${at}\n${member}`),
-  })
-  if (sequence > 0) return [sign(people.hostile, plain), place, HOSTILE]
-  switch (dice.below(7)) {
+interface MemberFields {
+  readonly sequence: number
+  readonly by?: Person
+  readonly source?: Source
+  /** What its signature is over, where that is another one. */
+  readonly signedAt?: number
+  readonly text?: string
+}
+
+function memberUpdate(people: FuzzPeople, fields: MemberFields): unknown[] {
+  const { sequence, by = people.hostile, source = HOSTILE, signedAt = sequence } = fields
+  const { text = JSON.stringify({ ...MEMBER, clients: 3 }) } = fields
+  const value = {
+    member: text,
+    certificate: by.signer.identity.fingerprint,
+    signature: signText(by.key, 'member', `${signedAt}\n${text}`),
+  }
+  return [value, sequence, source]
+}
+
+/** An update of *members* that ought not to be believed. */
+function memberLie(dice: Dice, people: FuzzPeople): unknown {
+  const sequence = 5
+  const genuine = JSON.stringify(MEMBER)
+  switch (dice.below(14)) {
     case 0:
-      return [sign(people.operator, plain), place, HOSTILE]
+      return memberUpdate(people, { sequence, by: people.operator })
     case 1:
-      return [{ ...sign(people.hostile, plain), signature: 'AAAA' }, place, HOSTILE]
-    case 2:
-      return [sign(people.hostile, plain, place + 1), place, HOSTILE]
-    case 3: {
+      return memberUpdate(people, { sequence, signedAt: 6 })
+    case 2: {
       const [source, name] = dice.pick([
         [HONEST, 'beta'],
         [VICTIM, 'alpha'],
       ] as const)
       const text = JSON.stringify({ ...MEMBER, source, name })
-      return [sign(people.hostile, text), 1e6, source]
+      return memberUpdate(people, { sequence, source, text })
     }
-    case 4: {
-      const links = Array.from({ length: dice.pick([1_024, 1_025]) }, () => HONEST)
-      return [sign(people.hostile, JSON.stringify({ ...MEMBER, links })), place, HOSTILE]
-    }
+    case 3:
+      return memberUpdate(people, { sequence, source: testSource('mallory', 9) })
+    case 4:
+      return memberUpdate(people, { sequence: dice.pick([0, -1, 1.5, 2 ** 53]) })
     case 5:
-      return [sign(people.hostile, plain), place, testSource('mallory', 9)]
+      return [...memberUpdate(people, { sequence }), ...dice.pick([[1], [1, 2]])]
+    case 6:
+      // What is known already, with more to it.
+      return [...memberUpdate(people, { sequence: 1, source: VICTIM }), 1, 2]
+    case 7:
+      return memberUpdate(people, { sequence, text: mutateJsonText(genuine, dice) })
     default:
-      return [sign(people.hostile, mutateJsonText(plain, dice)), place, HOSTILE]
+      return memberUpdate(people, { sequence, text: wrongMember(dice) })
   }
+}
+
+function wrongMember(dice: Dice): string {
+  if (dice.oneIn(12)) return '{bad'
+  const many = (count: number, one: unknown): unknown[] => Array.from({ length: count }, () => one)
+  const [confirmation] = MEMBER.confirmations
+  const wrong: Record<string, unknown>[] = [
+    { name: 'beta' },
+    { version: '9'.repeat(65) },
+    { version: 9 },
+    { links: many(1_025, HONEST) },
+    { links: ['x'] },
+    { addresses: many(9, 'mallory:1') },
+    { addresses: ['mallory'] },
+    { confirmations: many(33, confirmation) },
+    { confirmations: [{ ...confirmation, cut: -1 }] },
+    { applied: { toString: 1 } },
+    { applied: null },
+    { startedAt: -1 },
+    { changes: 1.5 },
+    { certificateEndsAt: null },
+  ]
+  return JSON.stringify({ ...MEMBER, ...dice.pick(wrong) })
 }

@@ -21,7 +21,6 @@ const DOCUMENT: readonly Bug[] = [
     find: 'if (!Number.isSafeInteger(sequence) || (sequence as number) < 1 || !isSource(source)) {\n    return undefined',
     put: 'if (!isSource(source)) {\n    return undefined',
   },
-  { name: 'any text is a source', find: ' < 1 || !isSource(source)) {', put: ' < 1) {' },
   {
     name: 'a clock of any values',
     find: 'if (!isSource(source) || !Number.isSafeInteger(sequence) || (sequence as number) < 1)',
@@ -98,7 +97,7 @@ const LINK: readonly Bug[] = [
   },
   { name: 'timers outlive the link', find: 'this.#expiry[Symbol.dispose]()', put: '' },
   {
-    name: 'a long line of gossip goes unnoticed... in pieces',
+    name: 'bad JSON in gossip goes unnoticed',
     find: 'if (frame instanceof Refusal) this.#connection.refuse(frame)\n        else attached',
     put: 'if (!(frame instanceof Refusal)) attached',
   },
@@ -139,7 +138,7 @@ const MEMBER: readonly Bug[] = [
   { name: 'a member of any name', find: ' || nodeOf(source) !== name', put: '' },
   { name: 'any number of links', find: 'MEMBER_LIMITS.maxLinks', put: 'Infinity' },
   {
-    name: 'any number of confirmations... of any form',
+    name: 'confirmations of any kind',
     find: 'if (!isListOf(confirmations, MEMBER_LIMITS.maxConfirmations, isConfirmation))',
     put: 'if (false)',
   },

@@ -15,16 +15,6 @@ const UPDATE: readonly Bug[] = [
     put: 'if (false)',
   },
   {
-    name: 'links of any form',
-    find: "if (previous !== '' && (typeof previous !== 'string' || !HASH.test(previous)))",
-    put: 'if (false)',
-  },
-  {
-    name: 'fingerprints of any form',
-    find: 'if (!isFingerprint(operatorCertificate) || !isFingerprint(nodeCertificate))',
-    put: 'if (false)',
-  },
-  {
     name: 'signatures of any form',
     find: 'if (!isSignature(operatorSignature) || !isSignature(nodeSignature))',
     put: 'if (false)',
@@ -88,11 +78,6 @@ const REPLICA: readonly Bug[] = [
   {
     name: 'changes are not passed on',
     find: 'for (const { entry } of applied) this.publish(asUpdate(entry))',
-    put: '',
-  },
-  {
-    name: 'a copy of what is held is taken again',
-    find: "if (this.#holds(update)) return 'stale'",
     put: '',
   },
 ]

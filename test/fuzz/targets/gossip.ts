@@ -40,7 +40,7 @@ export async function openGossip(): Promise<Target> {
   const history = historyOf(people)
   return {
     name: 'gossip',
-    fixedInputs: 1_000,
+    fixedInputs: 1_500,
     // The limit of a link is 2 MiB; the lines of the other layers try theirs.
     maxLineBytes: 8_192,
     generate: dice => sessionOf(dice, people),
@@ -161,10 +161,14 @@ class Scene {
   /** Nothing is passed over in silence: what did not end the link is there. */
   problemOfTaken({ updates }: LinkModel): string | undefined {
     const held = new Set(this.#log().flatMap(placesOf))
+    const places = new Set(Array.from(held, place => place.split(' ', 2).join(' ')))
     for (const [value, sequence, source] of updates.whitelist) {
       const { change, stray } = value as { change?: string; stray?: { change: string } }
       const text = stray?.change ?? change ?? ''
-      if (!held.has(`${source} ${sequence} ${text}`)) return `a change was passed over: ${text}`
+      if (held.has(`${source} ${sequence} ${text}`)) continue
+      // A stray that is sent at a place where something stands is not looked at.
+      const isTaken = stray !== undefined && places.has(`${source} ${sequence}`)
+      if (!isTaken) return `a change was passed over: ${text}`
     }
     for (const [, sequence, source] of updates.members) {
       const heard = (this.#members.sources as Readonly<Record<string, number>>)[source] ?? 0
