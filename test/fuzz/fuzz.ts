@@ -1,3 +1,4 @@
+import { Bystander } from './bystander.ts'
 import { readCorpus } from './corpus.ts'
 import { Dice } from './dice.ts'
 import { mutate } from './mutate.ts'
@@ -29,18 +30,26 @@ export interface FuzzOptions {
   readonly isOver?: () => boolean
 }
 
+/** How often it is looked whether another client is still served. */
+const INPUTS_PER_CHECK = 8
+
 /** The sessions of a corpus as they are, then mutated and generated ones. Ends at a failure. */
 export async function fuzz(options: FuzzOptions): Promise<Report> {
   const { target, seed, from = 0, inputs, isOver = () => false } = options
   const corpus = readCorpus(target.name).map(({ bytes }) => bytes)
   const names = sharedNames()
+  const bystander = await Bystander.open()
   let refused = 0
   let number = from
   for (; number < from + inputs && !isOver(); number += 1) {
     const input = inputOf(number, { target, seed, corpus })
     const outcome = await runGuarded(target, input)
     if (outcome.refused) refused += 1
-    const problem = outcome.problem ?? problemOfNames(names)
+    const isChecked = number % INPUTS_PER_CHECK === 0
+    const problem =
+      outcome.problem ??
+      problemOfNames(names) ??
+      (isChecked ? await bystander.problem() : undefined)
     if (problem === undefined) continue
     const accepted = number + 1 - from - refused
     return { inputs: number + 1 - from, accepted, refused, failure: { number, input, problem } }
