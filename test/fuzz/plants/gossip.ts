@@ -5,7 +5,6 @@ const DOCUMENT: readonly Bug[] = [
     name: 'updates before the digest',
     find: "if (!digested) return refuse('an update",
     put: "if (false) return refuse('an update",
-    isSample: true,
   },
   { name: 'SYNC in any order', find: 'if (!digested || peerSynced)', put: 'if (false)' },
   { name: 'a second SYNC', find: 'if (!digested || peerSynced)', put: 'if (!digested)' },
@@ -171,7 +170,6 @@ const MEMBERS: readonly Bug[] = [
     name: 'members that nobody signed',
     find: 'return holds ? readMember(value)',
     put: 'return true ? readMember(value)',
-    isSample: true,
   },
   {
     name: 'members signed by anybody',

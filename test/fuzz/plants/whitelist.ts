@@ -1,7 +1,12 @@
 import { inFile, type Bug, type Plant } from './plant.ts'
 
 const UPDATE: readonly Bug[] = [
-  { name: 'changes that no operator signed', find: 'if (!isOperators)', put: 'if (false)' },
+  {
+    name: 'changes that no operator signed',
+    find: 'if (!isOperators)',
+    put: 'if (false)',
+    isSample: true,
+  },
   { name: 'changes that no node signed', find: 'if (!isNodes)', put: 'if (false)' },
   { name: 'changes signed by anybody', find: 'if (objection !== undefined)', put: 'if (false)' },
   {
@@ -86,7 +91,6 @@ const WHITELIST: readonly Bug[] = [
     name: 'changes behind a hole',
     find: "if (sequence !== (head?.sequence ?? 0) + 1) return 'gap'",
     put: '',
-    isSample: true,
   },
   {
     name: 'changes that are not linked',

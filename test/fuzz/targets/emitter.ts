@@ -14,7 +14,7 @@ const ACCEPTS = ['open', 'reading', 'unavailable']
 export async function openEmitter(): Promise<Target> {
   return {
     name: 'emitter',
-    fixedInputs: 2_000,
+    fixedInputs: 1_500,
     maxLineBytes: LIMITS.maxLineBytes,
     generate: sessionOf,
     run: async bytes => {

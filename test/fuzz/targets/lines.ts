@@ -13,7 +13,7 @@ const MAX_DEPTH = 32
 export async function openLines(): Promise<Target> {
   return {
     name: 'lines',
-    fixedInputs: 3_000,
+    fixedInputs: 1_500,
     maxLineBytes: MAX_LINE_BYTES,
     generate: dice =>
       Array.from({ length: 1 + dice.below(6) }, () => {

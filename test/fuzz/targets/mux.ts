@@ -18,7 +18,7 @@ const isOffered = (name: string): boolean => name.startsWith('echo')
 export async function openMux(): Promise<Target> {
   return {
     name: 'mux',
-    fixedInputs: 2_000,
+    fixedInputs: 1_500,
     maxLineBytes: LIMITS.maxLineBytes,
     generate: sessionOf,
     run: async bytes => {

@@ -17,7 +17,7 @@ type Called = Pick<ModelCall, 'method' | 'values'>
 export async function openRpc(): Promise<Target> {
   return {
     name: 'rpc',
-    fixedInputs: 2_000,
+    fixedInputs: 1_500,
     maxLineBytes: LIMITS.maxLineBytes,
     generate: sessionOf,
     run: async bytes => {
