@@ -3,6 +3,7 @@ import { openEmitter } from './targets/emitter.ts'
 import { openGossip } from './targets/gossip.ts'
 import { openLines } from './targets/lines.ts'
 import { openMux } from './targets/mux.ts'
+import { openRpcClient } from './targets/rpc-client.ts'
 import { openRpc } from './targets/rpc.ts'
 
 /** The layers, from the bytes up. */
@@ -11,5 +12,6 @@ export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   mux: openMux,
   emitter: openEmitter,
   rpc: openRpc,
+  'rpc-client': openRpcClient,
   gossip: openGossip,
 }

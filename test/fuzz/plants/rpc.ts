@@ -107,8 +107,32 @@ const RPC: readonly Bug[] = [
   },
 ]
 
+const CLIENT: readonly Bug[] = [
+  {
+    name: 'answers with functions in them',
+    find: "return functions.length === 0 ? undefined : 'an answer",
+    put: "return true ? undefined : 'an answer",
+  },
+  {
+    name: 'a server calls what it likes',
+    find: 'return state.methods?.has(method) === true ? undefined',
+    put: 'return true ? undefined',
+  },
+]
+
+const CALLS: readonly Bug[] = [
+  {
+    name: 'calls outlive their connection',
+    find: 'for (const reject of waiting) reject(closedError())',
+    put: '',
+    isSample: true,
+  },
+]
+
 export const RPC_PLANTS: readonly Plant[] = [
   ...inFile('rpc', 'wire/rpc-message.ts', MESSAGES),
   ...inFile('rpc', 'wire/dnode.ts', DNODE),
   ...inFile('rpc', 'wire/rpc.ts', RPC),
+  ...inFile('rpc-client', 'wire/rpc-message.ts', CLIENT),
+  ...inFile('rpc-client', 'wire/rpc.ts', CALLS),
 ]
