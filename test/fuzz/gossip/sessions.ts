@@ -13,11 +13,23 @@ import type { FuzzPeople } from './people.ts'
  * three something that its signature does not make true.
  */
 export function sessionOf(dice: Dice, people: FuzzPeople): string {
-  const liesIn = dice.pick(['nothing', 'whitelist', 'whitelist', 'members', 'form'])
+  const liesIn = dice.pick([
+    'nothing',
+    'whitelist',
+    'whitelist',
+    'members',
+    'members',
+    'confirmations',
+    'form',
+  ])
   const said = {
     control: controlFrames(dice),
     whitelist: whitelistFrames(dice, people, liesIn !== 'whitelist'),
     members: memberFrames(dice, people, liesIn !== 'members'),
+  }
+  if (liesIn === 'confirmations' || dice.oneIn(4)) {
+    const frame = confirmedFrame(dice, people, liesIn !== 'confirmations')
+    said.whitelist.push(JSON.stringify(frame))
   }
   if (liesIn === 'form') {
     const frames = said[dice.pick(['control', 'whitelist', 'members'] as const)]
@@ -90,6 +102,7 @@ function whitelistFrames(dice: Dice, people: FuzzPeople, isHonest: boolean): str
   if (dice.oneIn(3)) frames.push(headsFrame(dice, isHonest || dice.oneIn(2)))
   frames.push(certificateOf(operator), certificateOf(hostile))
   if (!isHonest && dice.oneIn(6)) frames.push(certificateOf(stranger))
+  if (!isHonest && dice.oneIn(8)) frames.push({ ...certificateOf(people.honest), more: 1 })
   const count = dice.below(4) + (isHonest ? 0 : 1)
   const bad = isHonest ? 0 : 1 + dice.below(count)
   let previous = ''
@@ -104,6 +117,39 @@ function whitelistFrames(dice: Dice, people: FuzzPeople, isHonest: boolean): str
     previous = entryHash(previous, good.text)
   }
   return withSync(dice, frames)
+}
+
+function confirmedFrame(dice: Dice, people: FuzzPeople, isHonest: boolean): unknown {
+  const good = {
+    node: HOSTILE,
+    to: VICTIM,
+    applied: 1,
+    changes: [{ sequence: 1, tookMs: 2.5, cut: 0 }],
+  }
+  const signed = (text: string, by = people.hostile): unknown => [
+    text,
+    by.signer.identity.fingerprint,
+    signText(by.key, 'confirmation', text),
+  ]
+  const genuine = JSON.stringify(good)
+  if (isHonest) return { confirmed: [signed(genuine)] }
+  const forOther = JSON.stringify({ ...good, node: HONEST })
+  return dice.pick<() => unknown>([
+    () => ({ confirmed: [signed(forOther)] }),
+    () => ({ confirmed: [signed(genuine, people.operator)] }),
+    () => ({ confirmed: [[genuine, people.hostile.signer.identity.fingerprint, 'AAAA']] }),
+    () => ({ confirmed: [[forOther, people.honest.signer.identity.fingerprint, 'AAAA']] }),
+    () => ({ confirmed: [signed(genuine)], more: 1 }),
+    () => ({ confirmed: Array.from({ length: 129 }, () => signed(genuine)) }),
+    () => ({ confirmed: [signed(JSON.stringify({ ...good, applied: 0 }))] }),
+    () => ({ confirmed: [signed(JSON.stringify({ ...good, to: 'beta' }))] }),
+    () => ({
+      confirmed: [
+        signed(JSON.stringify({ ...good, changes: [{ sequence: 1, tookMs: -1, cut: 0 }] })),
+      ],
+    }),
+    () => ({ confirmed: [signed(mutateJsonText(genuine, dice))] }),
+  ])()
 }
 
 function headsFrame(dice: Dice, isHonest: boolean): unknown {
@@ -243,7 +289,6 @@ const MEMBER = {
   certificateEndsAt: 4,
   clients: 0,
   applied: { [HONEST]: 1 },
-  confirmations: [{ source: HONEST, sequence: 1, tookMs: 2.5, cut: 0 }],
 }
 
 function memberFrames(dice: Dice, people: FuzzPeople, isHonest: boolean): string[] {
@@ -313,7 +358,6 @@ function memberLie(dice: Dice, people: FuzzPeople): unknown {
 function wrongMember(dice: Dice): string {
   if (dice.oneIn(12)) return '{bad'
   const many = (count: number, one: unknown): unknown[] => Array.from({ length: count }, () => one)
-  const [confirmation] = MEMBER.confirmations
   const wrong: Record<string, unknown>[] = [
     { name: 'beta' },
     { version: '9'.repeat(65) },
@@ -322,8 +366,6 @@ function wrongMember(dice: Dice): string {
     { links: ['x'] },
     { addresses: many(9, 'mallory:1') },
     { addresses: ['mallory'] },
-    { confirmations: many(33, confirmation) },
-    { confirmations: [{ ...confirmation, cut: -1 }] },
     { applied: { toString: 1 } },
     { applied: null },
     { startedAt: -1 },

@@ -109,6 +109,7 @@ function takeFrame(frame: unknown, document: DocumentState, context: Context): b
   }
   if (Array.isArray(frame)) return takeUpdate(frame, document, context)
   if (!isObject(frame)) return false
+  if (document.name === 'whitelist' && 'confirmed' in frame) return isConfirmed(frame)
   if (document.name === 'whitelist' && 'heads' in frame) {
     if (document.isCompared || !isHeads(frame)) return false
     document.isCompared = true
@@ -207,7 +208,7 @@ function isMember(value: unknown, source: string): boolean {
     return false
   }
   if (!isObject(member) || member['source'] !== source) return false
-  const { name, version, addresses, links, confirmations, applied } = member
+  const { name, version, addresses, links, applied } = member
   if (name !== source.slice(0, source.indexOf('#'))) return false
   if (typeof version !== 'string' || version.length > 64) return false
   const counts = ['startedAt', 'changes', 'clients', 'certificateRenewFrom', 'certificateEndsAt']
@@ -219,8 +220,7 @@ function isMember(value: unknown, source: string): boolean {
   return (
     isApplied &&
     isListOf(addresses, 8, one => typeof one === 'string') &&
-    isListOf(links, 1_024, isSource) &&
-    isListOf(confirmations, 32, isConfirmation)
+    isListOf(links, 1_024, isSource)
   )
 }
 
@@ -228,12 +228,33 @@ function isListOf(value: unknown, max: number, is: (one: unknown) => boolean): b
   return Array.isArray(value) && value.length <= max && value.every(is)
 }
 
+function isConfirmed({ confirmed, ...others }: Record<string, unknown>): boolean {
+  return Object.keys(others).length === 0 && isListOf(confirmed, 128, isConfirmation)
+}
+
 function isConfirmation(value: unknown): boolean {
-  if (!isObject(value)) return false
-  const { source, sequence, tookMs, cut, ...others } = value
-  const isTime = typeof tookMs === 'number' && Number.isFinite(tookMs) && tookMs >= 0
-  const isCut = isSequence(cut) || cut === 0
+  if (!Array.isArray(value) || value.length !== 3) return false
+  const [text, certificate, signature] = value as unknown[]
+  if (typeof text !== 'string' || text.length > 4_096 || typeof certificate !== 'string') {
+    return false
+  }
+  if (typeof signature !== 'string' || !/^[\w-]{1,1366}$/.test(signature)) return false
+  let confirmation: unknown
+  try {
+    confirmation = JSON.parse(text)
+  } catch {
+    return false
+  }
+  if (!isObject(confirmation)) return false
+  const { node, to, applied, changes } = confirmation
   return (
-    isTime && isCut && isSource(source) && isSequence(sequence) && Object.keys(others).length === 0
+    isSource(node) && isSource(to) && isSequence(applied) && isListOf(changes, 32, isAppliedChange)
   )
+}
+
+function isAppliedChange(value: unknown): boolean {
+  if (!isObject(value)) return false
+  const { sequence, tookMs, cut } = value
+  const isTime = typeof tookMs === 'number' && Number.isFinite(tookMs) && tookMs >= 0
+  return isTime && isSequence(sequence) && (isSequence(cut) || cut === 0)
 }

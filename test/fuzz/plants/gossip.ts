@@ -133,14 +133,45 @@ const CONTROL: readonly Bug[] = [
   { name: 'heartbeats outlive the link', find: 'this.#timer?.[Symbol.dispose]()', put: '' },
 ]
 
+const CONFIRMATION: readonly Bug[] = [
+  {
+    name: 'a confirmation in the name of another node',
+    find: "if (role !== 'node' || name !== nodeOf(node)) return false",
+    put: '',
+  },
+  {
+    name: 'a confirmation that nobody signed',
+    find: "return verifyText(signer.key, 'confirmation', text, signature)",
+    put: 'return true',
+  },
+  {
+    name: 'changes of any kind in a confirmation',
+    find: 'if (!changes.every(isAppliedChange))',
+    put: 'if (false)',
+  },
+  {
+    name: 'a confirmation for nobody',
+    find: ' || !isSource(to)',
+    put: '',
+  },
+]
+
+const RELAY: readonly Bug[] = [
+  {
+    name: 'confirmations without end',
+    find: ' && confirmed.length <= MAX_FRAME',
+    put: '',
+  },
+  {
+    name: 'a false confirmation is passed over',
+    find: "if (holds === false) return from.refuse('a confirmation is not signed by its node')",
+    put: '',
+  },
+]
+
 const MEMBER: readonly Bug[] = [
   { name: 'a member of any name', find: ' || nodeOf(source) !== name', put: '' },
   { name: 'any number of links', find: 'MEMBER_LIMITS.maxLinks', put: 'Infinity' },
-  {
-    name: 'confirmations of any kind',
-    find: 'if (!isListOf(confirmations, MEMBER_LIMITS.maxConfirmations, isConfirmation))',
-    put: 'if (false)',
-  },
   {
     name: 'counts of any kind',
     find: 'if (!isCount(startedAt) || !isCount(changes) || !isCount(clients))',
@@ -203,6 +234,8 @@ export const GOSSIP_PLANTS: readonly Plant[] = [
   ...inFile('gossip', 'gossip/signed-document.ts', SIGNED),
   ...inFile('gossip', 'gossip/link.ts', LINK),
   ...inFile('gossip', 'wire/control.ts', CONTROL),
+  ...inFile('gossip', 'gossip/confirmation.ts', CONFIRMATION),
+  ...inFile('gossip', 'gossip/confirmation-relay.ts', RELAY),
   ...inFile('gossip', 'gossip/member.ts', MEMBER),
   ...inFile('gossip', 'gossip/members.ts', MEMBERS),
 ]

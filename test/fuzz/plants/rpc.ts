@@ -102,7 +102,7 @@ const RPC: readonly Bug[] = [
   },
   {
     name: 'a method that rejects is not caught',
-    find: 'return [textOf(error)]',
+    find: 'return [rpcErrorOf(error)]',
     put: 'throw error',
   },
 ]

@@ -1,6 +1,7 @@
+import type { Confirmation } from '../../../node/gossip/confirmation.ts'
 import { Link, type LinkEnd } from '../../../node/gossip/link.ts'
 import { Members } from '../../../node/gossip/members.ts'
-import { parseName, subjectOf } from '../../../node/names.ts'
+import { nodeOf, parseName, subjectOf } from '../../../node/names.ts'
 import { isStray, placeOf, type Entry, type Stray } from '../../../node/whitelist/change.ts'
 import { MemoryStore } from '../../../node/whitelist/memory-store.ts'
 import { Replica } from '../../../node/whitelist/replica.ts'
@@ -16,7 +17,7 @@ import {
   revocationAt,
 } from '../../support/replica-changes.ts'
 import { commitRequest } from '../../support/replica-people.ts'
-import { CONTROL, HONEST, VICTIM, VICTIMS_PAST } from '../gossip/names.ts'
+import { CONTROL, HONEST, HOSTILE, VICTIM, VICTIMS_PAST } from '../gossip/names.ts'
 import { problemOfLog, problemOfMember, problemOfStrays, type Keys } from '../gossip/oracle.ts'
 import { makeFuzzPeople, type FuzzPeople } from '../gossip/people.ts'
 import { sessionOf } from '../gossip/sessions.ts'
@@ -40,7 +41,7 @@ export async function openGossip(): Promise<Target> {
   const history = historyOf(people)
   return {
     name: 'gossip',
-    fixedInputs: 1_000,
+    fixedInputs: 2_000,
     // The limit of a link is 2 MiB; the lines of the other layers try theirs.
     maxLineBytes: 8_192,
     generate: dice => sessionOf(dice, people),
@@ -90,6 +91,7 @@ class Scene {
   readonly #replica: Replica
   readonly #members: Members
   readonly #heard = { whitelist: [] as ModelUpdate[], members: [] as ModelUpdate[] }
+  readonly #confirmed: Confirmation[] = []
   #isHonestCut = false
 
   constructor(people: FuzzPeople, history: readonly Entry[]) {
@@ -120,10 +122,10 @@ class Scene {
       changes: history.length,
       clients: 0,
       applied: {},
-      confirmations: [],
     }
     this.#members = new Members({ self, signers, signer, key, clock, random: () => 0.5 })
     for (const name of ['whitelist', 'members'] as const) this.#listen(name)
+    this.#replica.confirmations.subscribe(confirmation => this.#confirmed.push(confirmation))
     const link: Link = new Link({
       socket: this.socket,
       peer: people.hostile.signer.identity,
@@ -183,6 +185,9 @@ class Scene {
     const clocks = [this.#replica.sources, this.#members.sources]
     if (clocks.some(clock => Object.getPrototypeOf(clock) !== null))
       return 'a clock has a prototype'
+    if (this.#confirmed.some(({ node }) => nodeOf(node) !== nodeOf(HOSTILE))) {
+      return 'a node has confirmed for another'
+    }
     const added = this.#heard.members
     return (
       problemOfLog(log, keys) ??
