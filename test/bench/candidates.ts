@@ -14,7 +14,7 @@ export interface Candidate {
   readonly title: string
   readonly protocol: ClientProtocol
   /** @returns undefined where its program is not installed */
-  start(site: Site, load: Load): Promise<MeasuredServer | undefined>
+  readonly start: (site: Site, load: Load) => Promise<MeasuredServer | undefined>
 }
 
 /** A temperature once, and then nothing for as long as a bench lasts. */
