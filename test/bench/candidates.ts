@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { ClientProtocol } from './broker-protocols.ts'
 import { startMosquittoServer, startNatsServer } from './brokers.ts'
@@ -30,7 +31,7 @@ export const OURS: Candidate = {
   title: 'fridge node',
   protocol: 'plain',
   start: async (site, load) => {
-    const data = await site.dataFolder(`${NODE}-${load.burst}-${load.intervalMs}`)
+    const data = await site.dataFolder(randomUUID())
     const operator = await site.certs.load('operator', 'admin')
     fillList({ data, names: 1, operator, node: await site.certs.load('node', NODE) })
     const temperature = { driver: 'command', kind: 'temperature', command: eventSource(load) }
