@@ -100,8 +100,6 @@ export class FanOut implements Disposable {
 
   /** The streams of a subscriber have changed: its bytes are now those of another group. */
   #regroup(subscriber: Subscriber): void {
-    // What came before was for the streams that it had.
-    this.#flush()
     const groups = this.#groups[subscriber.dialect]
     const before = groups.get(subscriber.key)
     before?.subscribers.delete(subscriber)
