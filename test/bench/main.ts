@@ -6,6 +6,7 @@ import { measureFanOut } from './fan-out.ts'
 import { measureHandshakes } from './handshakes.ts'
 import { measureIdleMemory } from './idle-memory.ts'
 import { describeMachine } from './machine.ts'
+import { measureReconnect } from './reconnect.ts'
 import type { Bench } from './result.ts'
 import { measureRevocation } from './revocation.ts'
 import { measureStart } from './start.ts'
@@ -16,6 +17,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'fan-out': measureFanOut,
   'idle-memory': measureIdleMemory,
   handshakes: measureHandshakes,
+  reconnect: measureReconnect,
   admission: measureAdmission,
   'first-sync': measureFirstSync,
 }
