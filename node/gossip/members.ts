@@ -39,8 +39,8 @@ const RELAY_MS = 50
 const MAX_RUNS = 8
 
 /**
- * How long what nobody waits for (clients, applied changes) is gathered, in milliseconds for each
- * known node on average: what all say of themselves then costs each the same, however many they are.
+ * How long what nobody waits for (clients, applied changes) is gathered in a large cluster, in
+ * milliseconds for each known node on average: what all say of themselves then costs each the same, however many they are.
  */
 const GATHER_MS_PER_NODE = 50
 
@@ -245,8 +245,8 @@ export class Members extends SignedDocument {
 
   /** At random, because all nodes apply a change at the same time. */
   #unhurriedMs(): number {
-    const meanMs = Math.max(this.#gatherMs, this.#members.size * GATHER_MS_PER_NODE)
-    return meanMs * (0.5 + this.#random())
+    if (this.#members.size <= FULL_MESH) return this.#gatherMs
+    return this.#members.size * GATHER_MS_PER_NODE * (0.5 + this.#random())
   }
 
   /** Announce this node's entry in `ms`, or earlier if that is due already. */
