@@ -1,26 +1,33 @@
+import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer, type TLSSocket } from 'node:tls'
 import { reportTo } from './server-process.ts'
 
 /**
- * The least that Node.js can do: mutual TLS, and the first bytes that a client of a node is sent.
+ * The least that Node.js can do: mutual TLS, the first bytes that a client of a node is sent, and
+ * then the bytes of an event for each line of a program, without knowing what they are.
  *
- *   bare-server.ts CA CERTIFICATE KEY
+ *   bare-server.ts CA CERTIFICATE KEY COMMAND…
  */
-const [ca = '', cert = '', key = ''] = process.argv.slice(2)
+const [ca = '', cert = '', key = '', command = '', ...args] = process.argv.slice(2)
 
 const opts = { writable: true, readable: true }
+const EVENT = ['00000000000000f0', 'data', `${JSON.stringify(['reading', 4.56, 'C'])}\n`]
 const FIRST_BYTES = Buffer.from(
   [
     ['00000000000000d0', 'new', { meta: 'door', opts }],
     ['00000000000000d0', 'data', `${JSON.stringify(['close', Date.now()])}\n`],
     ['00000000000000f0', 'new', { meta: 'temperature', opts }],
-    ['00000000000000f0', 'data', `${JSON.stringify(['reading', 4, 'C'])}\n`],
+    EVENT,
   ]
-    .map(frame => `${JSON.stringify(frame)}\n`)
+    .map(lineOf)
     .join(''),
 )
+
+function lineOf(frame: unknown): string {
+  return `${JSON.stringify(frame)}\n`
+}
 
 const sockets = new Set<TLSSocket>()
 const server = createServer(
@@ -40,8 +47,15 @@ const server = createServer(
     socket.write(FIRST_BYTES)
   },
 )
+const program = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+program.stdout.on('data', (chunk: Buffer) => {
+  const lines = chunk.toString('latin1').split('\n').length - 1
+  const bytes = Buffer.from(lineOf(EVENT).repeat(lines))
+  for (const socket of sockets) socket.write(bytes)
+})
 server.listen(0, '127.0.0.1', () => {
   reportTo(process, (server.address() as AddressInfo).port, async () => {
+    program.kill()
     for (const socket of sockets) socket.destroy()
   })
 })

@@ -24,7 +24,10 @@ export const QUIET: Load = { burst: 1, intervalMs: 2 ** 31 - 1 }
 export const BARE: Candidate = {
   title: 'bare node:tls',
   protocol: 'plain',
-  start: async site => startServer('bare-server.ts', serverFiles(await filesOf(site))),
+  start: async (site, load) => {
+    const files = serverFiles(await filesOf(site))
+    return startServer('bare-server.ts', [...files, ...eventSource(load)])
+  },
 }
 
 export const OURS: Candidate = {

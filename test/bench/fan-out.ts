@@ -1,4 +1,4 @@
-import { MOSQUITTO, NATS, NODE, OURS, STOCK, filesOf, type Candidate } from './candidates.ts'
+import { BARE, MOSQUITTO, NATS, NODE, OURS, STOCK, filesOf, type Candidate } from './candidates.ts'
 import { startClients, type Load } from './client-process.ts'
 import type { Bench, BenchOptions } from './result.ts'
 import { makeSite, type Site } from './site.ts'
@@ -14,7 +14,7 @@ const SIZES = [
   { clients: 1_000, slower: 10 },
 ]
 
-const CANDIDATES = [OURS, STOCK, NATS, MOSQUITTO]
+const CANDIDATES = [BARE, OURS, STOCK, NATS, MOSQUITTO]
 
 /** Processor time of a server for each event that a client receives. */
 export const measureFanOut: Bench = async options => {
