@@ -71,6 +71,12 @@ export class ConfirmationRelay implements Disposable {
     this.#paths.set(source, neighbour)
   }
 
+  /** A neighbour is gone. */
+  forget(neighbour: DocumentStream): void {
+    for (const [source, path] of this.#paths) if (path === neighbour) this.#paths.delete(source)
+    this.#waiting.delete(neighbour)
+  }
+
   /** This node has applied changes of a source, in the order of their sequences. */
   confirm(to: Source, changes: readonly AppliedChange[]): void {
     const { source } = this.#options

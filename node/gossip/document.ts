@@ -110,6 +110,9 @@ export abstract class GossipDocument extends Scuttlebutt {
     return undefined
   }
 
+  /** A link has ended: nothing more goes to its stream. */
+  protected detached(_from: DocumentStream): void {}
+
   /** Record an update that holds, and pass it on to every peer that lacks it. */
   protected publish(update: Update): void {
     this.sources[update[2]] = update[1]
@@ -144,6 +147,7 @@ export abstract class GossipDocument extends Scuttlebutt {
       if (ended) return
       ended = true
       inner.destroy()
+      this.detached(from)
     }
     const attached = new Set<string>()
     const send = (frame: unknown): void => {

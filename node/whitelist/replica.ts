@@ -213,6 +213,10 @@ export class Replica extends SignedDocument {
     return {}
   }
 
+  protected override detached(from: DocumentStream): void {
+    this.confirmations.forget(from)
+  }
+
   protected override take(update: Update, from: DocumentStream): void {
     if (!this.startCheck(update)) {
       this.#alsoBrought.add(from)

@@ -116,6 +116,18 @@ test('one that is known already goes no further, and none goes back where it cam
   )
 })
 
+test('nothing goes to a neighbour that is gone', async t => {
+  const beta = openRelay('beta')
+  const sent: object[] = []
+  const toAlpha = streamTo(undefined, sent)
+  beta.relay.heardFrom(testSource('alpha'), toAlpha)
+  beta.relay.confirm(testSource('alpha'), [{ sequence: 1, tookMs: 1, cut: 0 }])
+  beta.relay.forget(toAlpha)
+  beta.relay.confirm(testSource('alpha'), [{ sequence: 2, tookMs: 1, cut: 0 }])
+  await settle(beta)
+  t.deepEqual(sent, [])
+})
+
 test('one that its node did not sign ends the link, and counts for nothing', async t => {
   const alpha = openRelay('alpha')
   const refusals: string[] = []
