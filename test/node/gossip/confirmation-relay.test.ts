@@ -7,6 +7,8 @@ import {
 } from '../../../node/gossip/confirmation.ts'
 import { ConfirmationRelay } from '../../../node/gossip/confirmation-relay.ts'
 import type { DocumentStream } from '../../../node/gossip/document.ts'
+import { linksWanted } from '../../../node/gossip/overlay-plan.ts'
+import { seededRandom } from '../../../node/sensors/seeded-random.ts'
 import { MemoryStore } from '../../../node/whitelist/memory-store.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { NOON, testSource } from '../../support/replica-changes.ts'
@@ -23,12 +25,11 @@ interface TestRelay {
   readonly clock: FakeClock
 }
 
-function openRelay(name: Name): TestRelay {
-  const clock = new FakeClock(NOON)
+function openRelay(name: Name, { run = 1, clock = new FakeClock(NOON) } = {}): TestRelay {
   const signers = people.signers(new MemoryStore())
   for (const other of NAMES) signers.learn(people.node(other).signer.chain)
   const relay = new ConfirmationRelay({
-    source: testSource(name),
+    source: testSource(name, run),
     signers,
     self: people.node(name),
     clock,
@@ -97,6 +98,45 @@ test('what many nodes confirm at once leaves a relay as one frame', async t => {
   await settle(beta)
   t.is(sent.length, 1)
   t.is((sent[0] as { confirmed: unknown[] }).confirmed.length, 3)
+})
+
+test('among 200 nodes a change costs each a frame or a few, and all of them are heard', async t => {
+  const clock = new FakeClock(NOON)
+  const random = seededRandom(200)
+  // Runs of one node, so that one key serves all of them.
+  const nodes = Array.from({ length: 200 }, (_, index) =>
+    openRelay('beta', { run: index + 1, clock }),
+  )
+  const links = nodes.map(() => new Set<number>())
+  for (const [one, others] of links.entries()) {
+    while (others.size < linksWanted(nodes.length)) {
+      const other = Math.floor(random() * nodes.length)
+      if (other === one) continue
+      others.add(other)
+      links[other]?.add(one)
+    }
+  }
+  const [origin] = nodes
+  const change = testSource('beta', 1)
+  const frames = nodes.map((): object[] => [])
+  const reached = [0]
+  for (const one of reached) {
+    for (const other of links[one] ?? []) {
+      if (reached.includes(other)) continue
+      reached.push(other)
+      nodes[other]?.relay.heardFrom(change, streamTo(nodes[one], frames[other]))
+    }
+  }
+  for (const { relay } of nodes) relay.confirm(change, [{ sequence: 1, tookMs: 1, cut: 0 }])
+  while (new Set(origin?.heard.map(({ node }) => node)).size < nodes.length) {
+    await clock.advance(5)
+    // What came in is verified by then, so that it goes on together.
+    await new Promise(resolve => setTimeout(resolve, 25))
+  }
+  const counts = frames.map(({ length }) => length)
+  t.true(Math.max(...counts) <= 16, `${Math.max(...counts)} frames of one node`)
+  t.true(counts.reduce((sum, count) => sum + count, 0) < 3 * nodes.length)
+  t.is(origin?.heard.length, nodes.length)
 })
 
 test('one that is known already goes no further, and none goes back where it came from', async t => {
