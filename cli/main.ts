@@ -4,6 +4,7 @@ import { isatty } from 'node:tty'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '../node/clock.ts'
 import type { CommandIo } from './io.ts'
+import { forTerminal } from './printable.ts'
 import { runProgram } from './program.ts'
 
 /** Ctrl-C reaches us twice where npm passes on what the terminal has sent already. */
@@ -52,7 +53,8 @@ function showProgress(text: string): void {
 
 function print(stream: NodeJS.WriteStream, line: string): void {
   showProgress('')
-  stream.write(`${line}\n`)
+  // What goes to a file or a program stays as it is: evidence is checked byte for byte.
+  stream.write(`${stream.isTTY ? forTerminal(line) : line}\n`)
 }
 
 const io: CommandIo = {

@@ -24,7 +24,7 @@ import type { RpcMethod } from './wire/rpc.ts'
 /** One subject as operators are shown it. */
 export interface SubjectReport {
   readonly subject: Subject
-  readonly standing: 'granted' | 'revoked' | 'unknown'
+  readonly standing: 'granted' | 'expired' | 'revoked' | 'unknown'
   /** The grants that stand; of several, made on two sides of a partition, all must allow a thing. */
   readonly grants: readonly GrantReport[]
   /** The places of the revocations, compressed to the latest of each source. */
@@ -148,7 +148,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
         if (!isSubject(subject)) throw malformed('show')
         const { changes, nodes } = status(options)
         return {
-          ...report(subject, replica.whitelist.state(subject), options.sessions),
+          ...report(subject, options),
           nodes: nodes.map(node => ({ name: node.name, state: progressOf(node, changes) })),
         }
       },
@@ -184,7 +184,8 @@ function asRequest(value: unknown, operator: Name): ChangeRequest {
 }
 
 /** Pages of subjects in order of their names: sorted once, when the first page is asked for. */
-function pagesOf({ replica, sessions }: OperatorServiceOptions): RpcMethod {
+function pagesOf(options: OperatorServiceOptions): RpcMethod {
+  const { replica } = options
   let sorted: Subject[] = []
   return async ([after]): Promise<SubjectReport[]> => {
     if (after !== null && !isSubject(after)) throw malformed('list')
@@ -195,7 +196,7 @@ function pagesOf({ replica, sessions }: OperatorServiceOptions): RpcMethod {
     const page: SubjectReport[] = []
     let size = 0
     for (const subject of sorted.slice(start, start + PAGE.maxSubjects)) {
-      const next = report(subject, replica.whitelist.state(subject), sessions)
+      const next = report(subject, options)
       size += JSON.stringify(next).length
       if (size > PAGE.maxSize && page.length > 0) break
       page.push(next)
@@ -204,16 +205,25 @@ function pagesOf({ replica, sessions }: OperatorServiceOptions): RpcMethod {
   }
 }
 
-function report(subject: Subject, state: SubjectState, sessions: Sessions): SubjectReport {
-  const standing =
-    state.grants.length > 0 ? 'granted' : state.marks.size > 0 ? 'revoked' : 'unknown'
+function report(
+  subject: Subject,
+  { replica, sessions, clock }: OperatorServiceOptions,
+): SubjectReport {
+  const state = replica.whitelist.state(subject)
   return {
     subject,
-    standing,
+    standing: standingOf(state, clock.now()),
     grants: state.grants.map(reportGrant),
     marks: Object.fromEntries(state.marks) as Record<Source, number>,
     sessions: sessions.countOf(subject),
   }
+}
+
+/** All grants that stand must allow a thing, so the first that expires ends it. */
+function standingOf({ grants, marks }: SubjectState, now: number): SubjectReport['standing'] {
+  if (grants.some(({ terms }) => (terms.expiresAt ?? Infinity) <= now)) return 'expired'
+  if (grants.length > 0) return 'granted'
+  return marks.size > 0 ? 'revoked' : 'unknown'
 }
 
 /** How far a node has come, by the changes that the node which answers holds. */

@@ -3,6 +3,7 @@ import type { GrantReport, ShowReport, SubjectReport } from '../../node/operator
 import { formatDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { connectOperator } from '../operator.ts'
+import { printable } from '../printable.ts'
 import { count, formatTable } from '../table.ts'
 import type { TargetOptions } from '../target.ts'
 
@@ -42,7 +43,9 @@ function rowOf(report: SubjectReport, now: number): string[] {
     report.standing,
     latest.operator,
     `${when}Z`,
-    termsOf(latest, now),
+    report.grants.length === 1
+      ? termsOf(latest, now)
+      : `${termsOf(latest, now)}; one of ${report.grants.length} grants, see show`,
   ]
 }
 
@@ -50,7 +53,7 @@ function show(report: ShowReport, node: string, io: CommandIo): void {
   const { subject, standing, grants, marks, sessions, nodes } = report
   io.out(`${displaySubject(subject)}: ${standing}, ${count(sessions, 'connection')} to ${node}`)
   for (const grant of grants) {
-    const reason = grant.reason === undefined ? '' : ` (${grant.reason})`
+    const reason = grant.reason === undefined ? '' : ` (${printable(grant.reason)})`
     io.out(`  granted by ${grant.operator} at ${new Date(grant.at).toISOString()}${reason}`)
     io.out(
       `    ${termsOf(grant, io.clock.now())}; change ${grant.sequence} of ${nodeOf(grant.source)}`,

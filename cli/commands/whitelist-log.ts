@@ -6,6 +6,7 @@ import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { LogClient, type LogClock } from '../log-client.ts'
 import { holesIn, type CheckedEntry } from '../log-entry.ts'
 import { parseMoment } from '../moment.ts'
+import { printable } from '../printable.ts'
 import { formatTable } from '../table.ts'
 import { targetCredentials, targetNodes, type TargetOptions } from '../target.ts'
 
@@ -174,7 +175,7 @@ class LogPrinter {
     const verified = problem === undefined
     return {
       ...(change !== undefined && reportChange(change)),
-      ...place,
+      ...(place !== undefined && { source: place.source, sequence: place.sequence }),
       effect: effectOf(entry, now),
       isStray: sent.isStray,
       verified,
@@ -231,8 +232,3 @@ function termsOf({ sensors, commands, keys, expiresAt }: TermsOf): string {
 }
 
 type TermsOf = Extract<NonNullable<CheckedEntry['change']>, { kind: 'grant' }>['terms']
-
-/** One line for a terminal: no control character, and nothing that turns the writing round. */
-function printable(text: string): string {
-  return text.replaceAll(/\s+/gu, ' ').replaceAll(/[\p{Cc}\p{Bidi_Control}]/gu, '\uFFFD')
-}

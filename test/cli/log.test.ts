@@ -127,6 +127,8 @@ test('the log is narrowed by name, operator and time, and to the newest', async 
   t.deepEqual(await seen('--since', '1h'), [1, 2, 3, 4])
   t.deepEqual(await seen('--until', '1h'), [])
   const [, second] = await json(cluster)
+  t.like(second, { sequence: 2, node: 'node-1' })
+  t.false('seen' in (second ?? {}), 'a map is no JSON: what was seen stands in the evidence')
   const at = new Date(second?.at ?? 0).toISOString()
   t.deepEqual(await seen('--since', at), [2, 3, 4])
   t.deepEqual(await seen('--until', at), [1])
