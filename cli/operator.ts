@@ -68,6 +68,11 @@ export class OperatorConnection implements AsyncDisposable {
     return this.#connection.node
   }
 
+  /** Who is connected. */
+  get subject(): Subject {
+    return this.#credentials.identity.subject
+  }
+
   /** Propose a change, and commit it at the place that the node gave it. */
   async change(wish: ChangeWish, { waitMs, onConfirmed }: ChangeOptions): Promise<CommittedChange> {
     let why = ''
@@ -103,12 +108,6 @@ export class OperatorConnection implements AsyncDisposable {
 
   async status(): Promise<StatusReport> {
     return (await this.#call('status', [])) as StatusReport
-  }
-
-  /** How many nodes can be reached from the one that answers, itself included. */
-  async reachable(): Promise<number> {
-    const { nodes } = await this.status()
-    return nodes.filter(({ reachable }) => reachable).length
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -13,7 +13,15 @@ import type { AppliedChange } from './gossip/confirmation.ts'
 import { Members } from './gossip/members.ts'
 import { Overlay } from './gossip/overlay.ts'
 import { silentLog, type Log } from './log.ts'
-import { nodeOf, roleOf, sourceOf, type Name, type Source, type Subject } from './names.ts'
+import {
+  nodeOf,
+  roleOf,
+  sourceOf,
+  subjectOf,
+  type Name,
+  type Source,
+  type Subject,
+} from './names.ts'
 import { Isolation } from './isolation.ts'
 import { operatorMethods } from './operator-service.ts'
 import { MetricsServer } from './metrics-server.ts'
@@ -133,6 +141,7 @@ export async function startNode(
       signers,
       signer: self.signer,
       key: self.key,
+      isRemoved: node => replica.whitelist.state(subjectOf('node', node)).marks.size > 0,
       self: {
         name,
         source,

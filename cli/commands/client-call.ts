@@ -1,7 +1,6 @@
 import type { CallOptions } from '../../node/client/index.ts'
-import { COMMANDS } from '../../node/commands.ts'
 import { FridgeError } from '../../node/errors.ts'
-import { nearest } from '../../node/nearest.ts'
+import { checkCommandName } from '../command-name.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { connectClient, type TargetOptions } from '../target.ts'
 
@@ -11,12 +10,7 @@ export async function runClientCall(
   options: TargetOptions,
   io: CommandIo,
 ): Promise<ExitStatus> {
-  if (!COMMANDS.some(name => name === command)) {
-    const guess = nearest(command, COMMANDS)
-    throw new FridgeError('ERR_USAGE', `there is no command ${JSON.stringify(command)}`, {
-      fix: guess === undefined ? `use one of ${COMMANDS.join(', ')}` : `did you mean ${guess}?`,
-    })
-  }
+  checkCommandName(command)
   const parsed = values.map(parseNumber)
   await using fridge = await connectClient(options, io)
   const { node } = fridge

@@ -1,6 +1,7 @@
 import { FridgeError } from '../../node/errors.ts'
 import { isKeyId, parseSubject, roleOf } from '../../node/names.ts'
 import { readTerms, type Terms } from '../../node/whitelist/change.ts'
+import { checkCommandName } from '../command-name.ts'
 import { parseDuration } from '../duration.ts'
 import type { CommandIo, ExitStatus } from '../io.ts'
 import { runChange, type WhitelistChangeOptions } from './whitelist-remove.ts'
@@ -34,6 +35,7 @@ export async function runWhitelistAdd(
 }
 
 function termsOf({ sensor, command, key, expiresIn }: WhitelistAddOptions, io: CommandIo): Terms {
+  for (const name of command ?? []) checkCommandName(name)
   const keys = key?.map(text => {
     const id = text.replaceAll(':', '').toLowerCase()
     if (isKeyId(id)) return id

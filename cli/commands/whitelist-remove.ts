@@ -1,6 +1,7 @@
 import type { NodeConfirmation } from '../../node/confirmations.ts'
-import { FridgeError } from '../../node/errors.ts'
-import { displaySubject, parseSubject } from '../../node/names.ts'
+import { errorCode, FridgeError } from '../../node/errors.ts'
+import { displaySubject, nameOf, parseSubject, roleOf } from '../../node/names.ts'
+import type { ShowReport } from '../../node/operator-service.ts'
 import { isReason } from '../../node/whitelist/change.ts'
 import { parseDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
@@ -37,12 +38,13 @@ export async function runChange(
   const json = options.json === true
   await using operator = await connectOperator(options, io)
   const done = wish.kind === 'grant' ? 'added' : 'removed'
-  const nodes = waitMs > 0 ? await operator.reachable() : 0
+  const before = await operator.show(wish.subject)
+  const live = before.nodes.filter(({ state }) => state !== 'out of reach')
   let confirmed = 0
   const showProgress = (): void =>
-    io.progress(`${confirmed} of ${count(nodes, 'node')} have applied it…`)
+    io.progress(`${confirmed} of ${count(live.length, 'node')} have applied it…`)
   if (waitMs > 0) showProgress()
-  const change = await operator.change(withReason(wish, options.reason), {
+  const attempt = operator.change(withReason(wish, options.reason), {
     waitMs,
     onConfirmed: confirmation => {
       if (waitMs === 0) return
@@ -51,7 +53,19 @@ export async function runChange(
       showProgress()
     },
   })
+  const change = await attempt.catch((error: unknown) => {
+    // A node cuts whom it has just removed, so nobody hears the proof of its own removal.
+    if (wish.kind === 'revocation' && wish.subject === operator.subject && isRevoked(error)) return
+    throw error
+  })
   io.progress('')
+  if (change === undefined) {
+    const { subject, kind } = wish
+    if (json) io.out(JSON.stringify({ subject, change: kind, node: operator.node, self: true }))
+    else io.out(`${subject} ${done} on ${operator.node}; the others follow`)
+    io.err(`you are shut out; another operator can see it: fridge whitelist show ${subject}`)
+    return EXIT.done
+  }
   if (json) {
     const { outcome: _, ...rest } = change
     io.out(
@@ -60,7 +74,30 @@ export async function runChange(
   } else if (waitMs === 0)
     io.out(`${displaySubject(wish.subject)} ${done} on ${operator.node}; the others follow`)
   else summarize(`${displaySubject(wish.subject)} ${done}`, change, io)
+  if (wish.kind === 'revocation') warnOfUnknown(before, io)
   return waitMs === 0 || change.silent.length === 0 ? EXIT.done : EXIT.notDone
+}
+
+function isRevoked(error: unknown): boolean {
+  return errorCode(error) === 'ERR_REVOKED'
+}
+
+/** Nothing looks more like success than the removal of a name that is misspelled. */
+function warnOfUnknown({ subject, standing, nodes }: ShowReport, io: CommandIo): void {
+  if (standing !== 'unknown') return
+  const name = nameOf(subject)
+  switch (roleOf(subject)) {
+    case 'client':
+      io.err(`${name} was never let in; should it have another name: fridge whitelist list`)
+      break
+    case 'node':
+      if (nodes.some(node => node.name === name)) break
+      io.err(`no node ${name} is known; should it have another name: fridge status`)
+      break
+    case 'operator':
+      // Operators are known by their certificates alone.
+      break
+  }
 }
 
 function waitOf({ timeout }: WhitelistChangeOptions): number {

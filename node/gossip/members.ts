@@ -24,6 +24,8 @@ export interface MembersOptions {
   readonly random: Random
   /** How long changes of this node's entry are gathered into one update, in milliseconds. */
   readonly gatherMs?: number
+  /** Whether a node was removed from the list: nobody waits for it any more. Default none. */
+  readonly isRemoved?: (name: Name) => boolean
 }
 
 /** Longest JSON of a member, in UTF-16 units: a thousand links fit. */
@@ -69,6 +71,7 @@ export class Members extends SignedDocument {
   readonly #clock: Clock
   readonly #random: Random
   readonly #gatherMs: number
+  readonly #isRemoved: (name: Name) => boolean
   readonly #listeners = new Set<(member: Member, before: Member | undefined) => void>()
   #self: Member
   #gathering: { timer: Disposable; dueAt: number } | undefined
@@ -76,8 +79,10 @@ export class Members extends SignedDocument {
   #pending = 0
   #settled: Promise<void> = Promise.resolve()
 
-  constructor({ self, signers, signer, key, clock, random, gatherMs = 5 }: MembersOptions) {
+  constructor(options: MembersOptions) {
+    const { self, signers, signer, key, clock, random, gatherMs = 5 } = options
     super(self.source, signers)
+    this.#isRemoved = options.isRemoved ?? (() => false)
     this.#signer = signer
     this.#key = key
     this.#clock = clock
@@ -163,13 +168,13 @@ export class Members extends SignedDocument {
     return live
   }
 
-  /** The latest entry of each node that is known but cannot be reached. */
+  /** The latest entry of each node that is known, cannot be reached, and was not removed. */
   unreachable(): Map<Name, Member> {
     const live = this.live()
     const names = new Set(Array.from(live.values(), member => member.name))
     const silent = new Map<Name, Member>()
     for (const { member } of this.#members.values()) {
-      if (names.has(member.name)) continue
+      if (names.has(member.name) || this.#isRemoved(member.name)) continue
       const known = silent.get(member.name)
       if (known === undefined || known.startedAt < member.startedAt) silent.set(member.name, member)
     }

@@ -4,17 +4,19 @@ import { makeSharedCerts, startCluster, untilReachable, type Cluster } from '../
 
 const shared = await makeSharedCerts()
 const { certs } = shared
+/** Others come and go in these tests. */
+const ENV = { FRIDGE_CERTS: certs.dir, FRIDGE_AS: 'admin' }
 const c1 = await certs.load('client', 'c1')
 test.after.always(() => shared.remove())
 
-/** Run `fridge whitelist …` as the only operator there is, on a node. */
+/** Run `fridge whitelist …` as the first operator, on a node. */
 async function whitelist(
   cluster: Cluster,
   node: number,
   ...args: string[]
 ): Promise<CommandResult> {
   return runCommand(['whitelist', ...args, '--node', cluster.address(node)], {
-    env: { FRIDGE_CERTS: certs.dir },
+    env: ENV,
   })
 }
 
@@ -57,7 +59,7 @@ test('while a change is on its way a line tells how far it has come, and goes aw
   await using cluster = await startCluster(t, { nodes: 2, certs })
   const shown: string[] = []
   await runCommand(['whitelist', 'add', 'c1', '--node', cluster.address(1)], {
-    env: { FRIDGE_CERTS: certs.dir },
+    env: ENV,
     progress: text => shown.push(text),
   })
   t.deepEqual(shown, [
@@ -83,6 +85,47 @@ test('a change is one JSON document that names who confirmed it', async t => {
   t.deepEqual(confirmed.map(({ node }) => node).sort(), ['node-1', 'node-2'])
   t.regex(source, /^node-1#[0-9a-f]{16}$/)
   t.like(await json(cluster, 2, 'remove', 'c1'), { change: 'revocation', node: 'node-2' })
+})
+
+test('an operator that removes itself is told that it is done, though it is cut at once', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  for (const [name, flag] of [['eve'], ['finn', '--no-wait'], ['gus', '--json']] as const) {
+    await certs.issue('operator', name)
+    const self = ['remove', `operator/${name}`, '--as', name, ...(flag === undefined ? [] : [flag])]
+    const { status, out, err } = await whitelist(cluster, 1, ...self)
+    t.is(status, 0, err)
+    t.regex(err, new RegExp(`^you are shut out; .*: fridge whitelist show operator/${name}$`))
+    if (flag === '--json') t.like(JSON.parse(out), { node: 'node-1', self: true })
+    else t.is(out, `operator/${name} removed on node-1; the others follow`)
+    t.is((await whitelist(cluster, 1, 'list', '--as', name)).status, 4)
+    t.is((await whitelist(cluster, 1, ...self)).status, 4)
+  }
+})
+
+test('the removal of a name that nobody knows says so, and holds', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  const first = await whitelist(cluster, 1, 'remove', 'c7')
+  t.is(first.status, 0)
+  t.is(first.err, 'c7 was never let in; should it have another name: fridge whitelist list')
+  t.is((await whitelist(cluster, 2, 'remove', 'c7')).err, '')
+  const node = await whitelist(cluster, 1, 'remove', 'node/node-9')
+  t.is(node.err, 'no node node-9 is known; should it have another name: fridge status')
+  t.is((await whitelist(cluster, 2, 'remove', 'operator/nobody')).err, '')
+  t.is((await whitelist(cluster, 2, 'show', 'c7')).status, 1)
+})
+
+test('a node that was removed is not waited for, and not out of reach for ever', async t => {
+  await using cluster = await startCluster(t, { nodes: 3, certs })
+  const run = async (...args: string[]): Promise<CommandResult> =>
+    runCommand([...args, '--node', cluster.address(1)], { env: ENV })
+  const { status, out, err } = await run('whitelist', 'remove', 'node/node-3')
+  t.is(status, 0)
+  t.is(out.split('\n').at(-1), 'node/node-3 removed on 2 nodes')
+  t.is(err, '')
+  const whole = await run('status')
+  t.is(whole.status, 0)
+  t.notRegex(whole.out, /node-3/)
+  t.notRegex((await run('whitelist', 'show', 'node/node-3')).out, /out of reach/)
 })
 
 test('without waiting the first durable copy is enough', async t => {
@@ -173,12 +216,29 @@ function keyAsShown(keyId: string): string {
   return (keyId.toUpperCase().match(/../g) ?? []).join(':')
 }
 
+test('a grant whose time is up is expired, and lets nobody in', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1', { expiresAt: Date.now() - 1 })
+  const { status, out } = await whitelist(cluster, 1, 'show', 'c1')
+  t.is(status, 1)
+  t.regex(out, /^c1: expired, /)
+  t.regex((await whitelist(cluster, 1, 'list')).out, /^c1 +expired +admin /m)
+})
+
+test('a reason cannot add lines to what is shown, nor turn its writing round', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await whitelist(cluster, 1, 'add', 'c1', '--reason', 'a\n  granted by boss \u202Eb')
+  const { out } = await whitelist(cluster, 1, 'show', 'c1')
+  t.regex(out, /^ {2}granted by admin at \S+ \(a granted by boss \uFFFDb\)$/m)
+  t.notRegex(out, /^ {2}granted by boss/m)
+})
+
 test('the first node that answers serves, however many do not', async t => {
   await using cluster = await startCluster(t, { nodes: 2, certs })
   const gone = cluster.address(1)
   await cluster.stop(1)
   const args = ['whitelist', 'add', 'c1', '--no-wait', '--node', gone, '--node', cluster.address(2)]
-  const { status, out } = await runCommand(args, { env: { FRIDGE_CERTS: certs.dir } })
+  const { status, out } = await runCommand(args, { env: ENV })
   t.is(status, 0)
   t.is(out, 'c1 added on node-2; the others follow')
   const fromEnv = await runCommand(['whitelist', 'show', 'c1'], {
@@ -198,7 +258,7 @@ test('when no node answers every one is named with its reason, and the status is
   await cluster.stop(2)
   const nodes = gone.flatMap(address => ['--node', address])
   const { status, out, err } = await runCommand(['whitelist', 'list', ...nodes], {
-    env: { FRIDGE_CERTS: certs.dir },
+    env: ENV,
   })
   t.is(status, 3)
   t.is(out, '')
@@ -213,6 +273,7 @@ test('what no grant can say is refused before any node is asked', async t => {
   for (const [args, what] of [
     [['add', 'no good'], /"no good" is not a name/],
     [['add', 'c1', '--expires-in', '8 hours'], /"8 hours" is not a duration/],
+    [['add', 'c1', '--command', 'defrots'], /did you mean defrost\?/],
     [['add', 'c1', '--key', 'abc'], /"abc" is not the SHA-256 of a key/],
     [['add', 'c1', '--sensor', 'the door'], /the sensors are not valid/],
     [['add', 'c1', '--sensor', 'door', '--sensor', 'door'], /the sensors are not valid/],
@@ -221,7 +282,7 @@ test('what no grant can say is refused before any node is asked', async t => {
     [['remove', 'root/c1'], /"root\/c1" is not a name/],
   ] as const) {
     const { status, out, err } = await runCommand(['whitelist', ...args], {
-      env: { FRIDGE_CERTS: certs.dir, FRIDGE_NODE: '127.0.0.1:1' },
+      env: { ...ENV, FRIDGE_NODE: '127.0.0.1:1' },
     })
     t.is(status, 2, args.join(' '))
     t.is(out, '')
