@@ -110,6 +110,14 @@ export class OperatorConnection implements AsyncDisposable {
     return (await this.#call('status', [])) as StatusReport
   }
 
+  /** What the clock of the node says: the time in a proposal, of which nothing comes uncommitted. */
+  async clock(): Promise<number> {
+    const text = await this.#call('propose', [{ kind: 'revocation', subject: this.subject }])
+    const parsed = parseChange(text)
+    if (parsed.ok) return parsed.change.at
+    throw new FridgeError('ERR_PROTOCOL', `${this.node} proposes what is no change`)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#connection[Symbol.asyncDispose]()
   }

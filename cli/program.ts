@@ -4,6 +4,7 @@ import { VERSION } from '../node/version.ts'
 import type { CommandContext } from './command.ts'
 import { registerCerts } from './commands/certs.ts'
 import { registerClient } from './commands/client.ts'
+import { registerDoctor } from './commands/doctor.ts'
 import { registerDemo } from './commands/demo.ts'
 import { registerNode } from './commands/node.ts'
 import { registerStatus } from './commands/status.ts'
@@ -48,6 +49,7 @@ export async function runProgram(args: readonly string[], io: CommandIo): Promis
   registerWhitelist(program, context)
   registerClient(program, context)
   registerStatus(program, context)
+  registerDoctor(program, context)
   configure(program, io)
   try {
     await program.parseAsync(args, { from: 'user' })

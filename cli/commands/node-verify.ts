@@ -66,7 +66,7 @@ function distinctFixes(findings: readonly Finding[]): Set<string> {
 }
 
 /** Who may vouch for signers, by a certificate folder. @throws FridgeError `ERR_KEY_FILE`, `ERR_CERTIFICATE` */
-async function authoritiesIn(
+export async function authoritiesIn(
   dir: string,
 ): Promise<{ authorities: readonly X509Certificate[]; trustDomain: string | undefined }> {
   const { certificateFile } = authorityFiles(dir)

@@ -1,0 +1,107 @@
+import type { Command } from 'commander'
+import { loadConfig, type NodeConfig } from '../../node/config.ts'
+import type { Credentials } from '../../node/credentials.ts'
+import type { CommandContext } from '../command.ts'
+import { Checkup, type Finding } from '../doctor/checkup.ts'
+import { checkNodes } from '../doctor/cluster.ts'
+import { checkCertificates, checkDatabase, checkPort } from '../doctor/own.ts'
+import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { addTargetOptions, targetNodes, type TargetOptions } from '../target.ts'
+import { certificateFolder, shownPath } from './certs-options.ts'
+
+export interface DoctorOptions extends TargetOptions {
+  readonly config?: string
+  readonly name?: string
+  readonly data?: string
+}
+
+/** Add `fridge doctor` to the program. */
+export function registerDoctor(program: Command, { io, action }: CommandContext): void {
+  const doctor = program
+    .command('doctor')
+    .description('look for what is wrong here, and say what mends it; changes nothing')
+  addTargetOptions(doctor, 'operator')
+    .option('--config <file>', 'the configuration of a node of this machine')
+    .option('--name <name>', 'a node of this machine, where it has no configuration')
+    .option('--data <dir>', 'folder of its database (default ./data/NAME)')
+    .addHelpText('after', HELP)
+    .action(action((options: DoctorOptions) => runDoctor(options, io)))
+}
+
+/** @returns 0 all is well, 1 something is wrong */
+export async function runDoctor(options: DoctorOptions, io: CommandIo): Promise<ExitStatus> {
+  const json = options.json === true
+  const checkup = new Checkup(finding => {
+    if (!json) print(finding, io)
+  })
+  const isNode = [options.config, options.name, io.env['FRIDGE_NAME']].some(Boolean)
+  // What was typed wrong is wrong usage, not an illness.
+  const named = targetNodes(options, io)
+  const config = isNode ? await checkConfig(options, checkup, io) : undefined
+  const certs = config?.certs ?? certificateFolder(options, io)
+  const usable = await checkCertificates(certs, checkup, io)
+  const runs = config !== undefined && (await checkDatabase(config, checkup, io))
+  if (config !== undefined && !runs) await checkPort(config, checkup)
+  const isSaid = options.node !== undefined || Boolean(io.env['FRIDGE_NODE'])
+  const own = [...(runs ? (config?.advertise.slice(0, 1) ?? []) : []), ...(config?.peers ?? [])]
+  const nodes = isSaid || config === undefined ? named : own
+  const as = options.as ?? io.env['FRIDGE_AS']
+  const who = whoAsks(usable, config, as)
+  if (who !== undefined) await checkNodes(nodes, who, checkup, io)
+  else if (as !== undefined && usable.length > 0) {
+    checkup.bad('nodes', `nobody called ${as} can ask them`, `fridge certs issue operator ${as}`)
+  }
+  if (json) io.out(JSON.stringify({ sound: checkup.isSound, checks: checkup.findings }))
+  return checkup.isSound ? EXIT.done : EXIT.notDone
+}
+
+async function checkConfig(
+  { config: file, name, data, certs }: DoctorOptions,
+  checkup: Checkup,
+  { env, cwd }: CommandIo,
+): Promise<NodeConfig | undefined> {
+  return checkup.attempt('configuration', async () => {
+    const config = await loadConfig({ file, env, flags: { name, data, certs }, cwd })
+    const from = file === undefined ? '' : ` in ${shownPath(file, cwd)}`
+    checkup.good('configuration', `${config.name}${from}`)
+    return config
+  })
+}
+
+/** An operator sees most; else whoever there is. A node asks as itself where it has nobody else. */
+function whoAsks(
+  usable: readonly Credentials[],
+  config: NodeConfig | undefined,
+  as: string | undefined,
+): Credentials | undefined {
+  for (const role of ['operator', 'client', 'node'] as const) {
+    if (role === 'node' && as !== undefined) continue
+    const wanted = role === 'node' ? config?.name : as
+    const found = usable.find(
+      ({ identity }) =>
+        identity.role === role && (wanted === undefined || identity.name === wanted),
+    )
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function print({ check, ok, text, fix }: Finding, io: CommandIo): void {
+  const mark = ok ? 'ok   ' : 'WRONG'
+  const colour = ok ? 32 : 31
+  const shown = io.isTerminal ? `\u001B[${colour}m${mark}\u001B[0m` : mark
+  io.out(`${shown}  ${check}: ${text}`)
+  if (fix !== undefined) io.out(`         to mend it: ${fix}`)
+}
+
+const HELP = `
+It looks at the certificate folder, and asks the nodes of --node as an operator, or as whoever is
+there. With --config or --name also at that node: its configuration, its database, its port and,
+without --node, its peers.
+
+Exit status: 0 all is well, 1 something is wrong.
+
+Examples:
+  $ fridge doctor
+  $ fridge doctor --config node.yaml
+  $ fridge doctor --node node-1.example.org:7443 --as maria`

@@ -1,0 +1,107 @@
+import { formatAddress, type Address } from '../../node/address.ts'
+import { explainConnectionError } from '../../node/client/tls-problem.ts'
+import { openNodeConnection } from '../../node/client/node-connection.ts'
+import type { Credentials } from '../../node/credentials.ts'
+import type { StatusReport } from '../../node/operator-service.ts'
+import { dialNode } from '../../node/transport.ts'
+import { formatDuration } from '../duration.ts'
+import type { CommandIo } from '../io.ts'
+import { OperatorConnection } from '../operator.ts'
+import { count } from '../table.ts'
+import type { Checkup } from './checkup.ts'
+
+/** Further apart than this, grants end noticeably early or late. */
+const MAX_SKEW_MS = 30_000
+
+type Io = Pick<CommandIo, 'clock' | 'signal'>
+
+/** Every node at these addresses, and through the first that answers an operator, the cluster. */
+export async function checkNodes(
+  nodes: readonly Address[],
+  credentials: Credentials,
+  checkup: Checkup,
+  io: Io,
+): Promise<void> {
+  let isClusterSeen = false
+  for (const address of nodes) {
+    const status = await checkup.attempt(`node ${formatAddress(address)}`, async () =>
+      checkNode(address, credentials, checkup, io),
+    )
+    if (status !== undefined && !isClusterSeen) checkCluster(status, checkup, io.clock.now())
+    isClusterSeen ||= status !== undefined
+  }
+}
+
+/** @returns what the node says of the cluster, to an operator */
+async function checkNode(
+  address: Address,
+  credentials: Credentials,
+  checkup: Checkup,
+  { clock, signal }: Io,
+): Promise<StatusReport | undefined> {
+  const { role, subject } = credentials.identity
+  const at = formatAddress(address)
+  if (role === 'node') {
+    const { caFile, certificateFile } = credentials.files
+    const dialed = await dialNode(at, credentials, signal).catch((error: unknown) => {
+      throw explainConnectionError(error, {
+        address: at,
+        host: address.host,
+        caFile,
+        certificateFile,
+      })
+    })
+    dialed.socket.destroy()
+    checkup.good(`node ${at}`, `${dialed.peer.name} answers`)
+    return undefined
+  }
+  await using connection = await openNodeConnection({ address, credentials, clock, signal })
+  checkup.good(`node ${at}`, `${connection.node} answers ${subject}`)
+  if (role === 'client') return undefined
+  const operator = new OperatorConnection(connection, credentials, () => clock.now())
+  const askedAt = clock.now()
+  const theirs = await operator.clock()
+  // The answer was given at some moment in between.
+  const answeredAt = clock.now()
+  const skewMs = Math.max(askedAt - theirs, theirs - answeredAt, 0)
+  const text = `${connection.node} and this machine are ${formatDuration(skewMs)} apart`
+  if (skewMs <= MAX_SKEW_MS) checkup.good('clock', text)
+  else
+    checkup.bad(
+      'clock',
+      text,
+      'set the clock that is wrong, and keep it so: timedatectl set-ntp true',
+    )
+  return await operator.status()
+}
+
+function checkCluster(status: StatusReport, checkup: Checkup, now: number): void {
+  const { node, nodes, isolated, aloneMs } = status
+  const before = checkup.findings.length
+  if (isolated) {
+    checkup.bad(
+      'cluster',
+      `${node} has had no peer for ${formatDuration(aloneMs)}: its list may be stale`,
+      `mend its network, or give it a peer: fridge node start --name ${node} --peer HOST:PORT`,
+    )
+  }
+  for (const { name, reachable, certificateEndsAt, certificateRenewFrom } of nodes) {
+    if (!reachable) {
+      checkup.bad(
+        'cluster',
+        `${name} is out of reach`,
+        `start it, or shut it out for good: fridge whitelist remove node/${name}`,
+      )
+    } else if (now >= certificateRenewFrom) {
+      const left = certificateEndsAt - now
+      checkup.bad(
+        'cluster',
+        `the certificate of node/${name} ${left > 0 ? `ends in ${formatDuration(left)}` : 'has expired'}`,
+        `fridge certs renew node ${name}`,
+      )
+    }
+  }
+  if (checkup.findings.length === before) {
+    checkup.good('cluster', `${node} sees ${count(nodes.length, 'node')}, all in reach`)
+  }
+}

@@ -1,0 +1,109 @@
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { holdersIn } from '../../certs/rotate.ts'
+import { formatAddress } from '../../node/address.ts'
+import { lifetimeWarnings, lifetimes } from '../../node/certificate-lifetime.ts'
+import type { NodeConfig } from '../../node/config.ts'
+import { loadCredentials, type Credentials } from '../../node/credentials.ts'
+import { errorCode } from '../../node/errors.ts'
+import { listen } from '../../node/listen.ts'
+import { DATABASE_FILE } from '../../node/start.ts'
+import { openAtRest } from '../../node/whitelist/at-rest.ts'
+import { authoritiesIn } from '../commands/node-verify.ts'
+import { shownPath } from '../commands/certs-options.ts'
+import { verifyDatabase } from '../../node/whitelist/verify.ts'
+import { formatDuration } from '../duration.ts'
+import type { CommandIo } from '../io.ts'
+import { count } from '../table.ts'
+import type { Checkup } from './checkup.ts'
+
+/**
+ * Everyone in a certificate folder: keys closed to others, that fit their certificates, which
+ * lead to the authority and are not due.
+ * @returns the credentials that can be used
+ */
+export async function checkCertificates(
+  dir: string,
+  checkup: Checkup,
+  { clock, cwd }: Pick<CommandIo, 'clock' | 'cwd'>,
+): Promise<Credentials[]> {
+  const CHECK = 'certificates'
+  const now = clock.now()
+  const usable: Credentials[] = []
+  const warned = new Set<string>()
+  let isSound = true
+  const bad = (text: string, fix?: string): void => {
+    // An authority that is due is due for everyone below it.
+    if (!warned.has(text)) checkup.bad(CHECK, text, fix)
+    warned.add(text)
+    isSound = false
+  }
+  const holders = (await checkup.attempt(CHECK, async () => holdersIn(dir))) ?? []
+  for (const { role, name } of holders) {
+    const credentials = await checkup.attempt(CHECK, async () =>
+      loadCredentials({ dir, role, name }, { now }),
+    )
+    isSound &&= credentials !== undefined
+    if (credentials === undefined) continue
+    usable.push(credentials)
+    for (const { text, fix } of lifetimeWarnings(credentials, now)) bad(text, fix)
+    for (const warning of credentials.warnings) bad(warning)
+  }
+  const shown = shownPath(dir, cwd)
+  if (holders.length === 0) {
+    checkup.bad(CHECK, `${shown} holds nobody's certificate`, 'fridge certs init')
+  } else if (isSound) {
+    const end = Math.min(...usable.flatMap(lifetimes).map(({ endsAt }) => endsAt))
+    const first = formatDuration(end - now)
+    checkup.good(
+      CHECK,
+      `${count(holders.length, 'holder')} in ${shown}, the first ends in ${first}`,
+    )
+  }
+  return usable
+}
+
+/** The database of a node, if it has one yet. @returns whether a node is running on it */
+export async function checkDatabase(
+  { data, certs }: NodeConfig,
+  checkup: Checkup,
+  { cwd, progress }: Pick<CommandIo, 'cwd' | 'progress'>,
+): Promise<boolean> {
+  const CHECK = 'database'
+  const file = join(data, DATABASE_FILE)
+  const shown = shownPath(file, cwd)
+  try {
+    openAtRest(file)[Symbol.dispose]()
+  } catch (error) {
+    if (errorCode(error) === 'ERR_USAGE') {
+      checkup.good(CHECK, `${shown} is not there yet: the node makes it at its first start`)
+      return false
+    }
+    if (errorCode(error) === 'ERR_REFUSED') {
+      checkup.good(CHECK, `a node is running on ${shown}`)
+      return true
+    }
+  }
+  progress(`checking ${shown}…`)
+  await checkup.attempt(CHECK, async () => {
+    const { changes, findings } = await verifyDatabase(file, await authoritiesIn(certs))
+    const [first] = findings
+    if (first === undefined) checkup.good(CHECK, `${shown} is sound: ${count(changes, 'change')}`)
+    else {
+      const more = findings.length > 1 ? ` (and ${findings.length - 1} more)` : ''
+      checkup.bad(CHECK, `${shown}: ${first.place}: ${first.problem}${more}`, first.fix)
+    }
+  })
+  progress('')
+  return false
+}
+
+/** Whether a node that does not run could have its port. */
+export async function checkPort({ listen: address }: NodeConfig, checkup: Checkup): Promise<void> {
+  await checkup.attempt('port', async () => {
+    const server = createServer()
+    await listen(server, address, '--listen')
+    await new Promise(resolve => server.close(resolve))
+    checkup.good('port', `${formatAddress(address)} is free`)
+  })
+}

@@ -1,0 +1,180 @@
+import { chmod, cp, mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { authorityFiles, credentialFiles } from '../../node/credential-files.ts'
+import { parseName } from '../../node/names.ts'
+import { makeTestCerts, makeTestFolder } from '../support/certs.ts'
+import { runCommand, type CommandResult, type IoOptions } from '../support/cli.ts'
+import { makeSharedCerts, startCluster, untilReachable } from '../support/cluster.ts'
+import { SkipClock } from '../support/skip-clock.ts'
+
+const DAY_MS = 86_400_000
+const shared = await makeSharedCerts()
+const { certs } = shared
+test.after.always(() => shared.remove())
+
+async function doctor(args: readonly string[], options: IoOptions = {}): Promise<CommandResult> {
+  return runCommand(['doctor', ...args], { env: { FRIDGE_CERTS: certs.dir }, ...options })
+}
+
+/** What is on the lines that start with `WRONG`, and what mends it. */
+function wrong({ out }: CommandResult): string[] {
+  return out.split('\n').filter(line => !line.startsWith('ok '))
+}
+
+/** The certificate folder of a machine that has one node. */
+async function nodeFolder(t: ExecutionContext): Promise<string> {
+  const dir = await makeTestFolder(t)
+  await cp(join(certs.dir, 'nodes', 'node-1'), join(dir, 'nodes', 'node-1'), { recursive: true })
+  await mkdir(join(dir, 'ca'))
+  const { certificateFile } = authorityFiles(certs.dir)
+  await cp(certificateFile, authorityFiles(dir).certificateFile)
+  return dir
+}
+
+test('a cluster that is well is told to be, check by check', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  const well = await doctor(['--node', cluster.address(1), '--node', cluster.address(2)])
+  t.is(well.status, 0, well.out)
+  t.is(well.err, '')
+  const expected = [
+    /^ok +certificates: 6 holders in \S+, the first ends in 36\dd/,
+    /^ok +node \S+: node-1 answers operator\/admin$/,
+    /^ok +clock: node-1 and this machine are \d+ms apart$/,
+    /^ok +cluster: node-1 sees 2 nodes, all in reach$/,
+    /^ok +node \S+: node-2 answers operator\/admin$/,
+    /^ok +clock: node-2 /,
+  ]
+  const lines = well.out.split('\n')
+  t.is(lines.length, expected.length, well.out)
+  for (const [index, pattern] of expected.entries()) t.regex(lines[index] ?? '', pattern)
+  const { sound, checks } = JSON.parse(
+    (await doctor(['--node', cluster.address(1), '--json'])).out,
+  ) as { sound: boolean; checks: { check: string; ok: boolean }[] }
+  t.true(sound && checks.every(({ ok }) => ok))
+})
+
+test('a node that is gone, a list that may be stale and a clock that is wrong are each told with what mends it', async t => {
+  const clock = new SkipClock()
+  await using cluster = await startCluster(t, { nodes: 2, certs, clock })
+  const gone = cluster.address(2)
+  await cluster.stop(2)
+  await untilReachable(cluster, 1, 1)
+  clock.skip(60_000)
+  const ill = await doctor(['--node', cluster.address(1), '--node', gone])
+  t.is(ill.status, 1)
+  // A busy machine takes its time.
+  const [first, ...rest] = wrong(ill).map(line => line.replace(/1m \d+s/, '1m'))
+  t.regex(first ?? '', /^WRONG +clock: node-1 and this machine are (59s|1m)/)
+  t.deepEqual(rest, [
+    '         to mend it: set the clock that is wrong, and keep it so: timedatectl set-ntp true',
+    'WRONG  cluster: node-1 has had no peer for 1m: its list may be stale',
+    '         to mend it: mend its network, or give it a peer: fridge node start --name node-1 --peer HOST:PORT',
+    'WRONG  cluster: node-2 is out of reach',
+    '         to mend it: start it, or shut it out for good: fridge whitelist remove node/node-2',
+    `WRONG  node ${gone}: nothing listens on ${gone}`,
+    '         to mend it: start a node there: fridge node start',
+  ])
+})
+
+test('who is refused is told why', async t => {
+  const own = await makeTestCerts(t, {
+    nodes: ['node-1'],
+    clients: ['c1'],
+    operators: ['admin', 'eve'],
+  })
+  await using cluster = await startCluster(t, { certs: own })
+  await cluster.revoke(1, 'operator/eve')
+  const ask = async (as: string): Promise<string[]> =>
+    wrong(
+      await doctor(['--node', cluster.address(1), '--as', as], { env: { FRIDGE_CERTS: own.dir } }),
+    )
+  const [first, fix] = await ask('eve')
+  t.regex(first ?? '', /^WRONG +node \S+: operator\/eve has been removed from the whitelist$/)
+  t.regex(fix ?? '', /fridge certs issue operator NAME$/)
+  t.regex((await ask('c1'))[0] ?? '', /^WRONG +node \S+: client\/c1 is not on the whitelist$/)
+  t.regex((await ask('zoe'))[0] ?? '', /^WRONG +nodes: nobody called zoe can ask them$/)
+})
+
+test('keys that are open, certificates that are due or of another authority are found', async t => {
+  const now = Date.now()
+  const own = await makeTestCerts(t, { nodes: ['n1'], operators: ['admin'] })
+  const env = { FRIDGE_CERTS: own.dir, FRIDGE_NODE: '127.0.0.1:1' }
+  const files = (role: 'client' | 'operator', name: string) =>
+    credentialFiles(own.dir, role, parseName(name))
+  await own.issue('client', 'due', { now: now - 8 * DAY_MS, days: 10 })
+  await own.issue('client', 'over', { now: now - 9 * DAY_MS, days: 2 })
+  await own.issue('client', 'foreign')
+  await cp(certificateOf(certs.dir), files('client', 'foreign').certificateFile)
+  await cp(keyOf(certs.dir), files('client', 'foreign').keyFile)
+  const { keyFile } = files('operator', 'admin')
+  await chmod(keyFile, 0o644)
+  const out = wrong(await doctor([], { env })).join('\n')
+  t.regex(
+    out,
+    /the certificate of client\/due expires on \S+\n +to mend it: fridge certs renew client due$/m,
+  )
+  t.regex(out, /it expired on \S+\n +to mend it: fridge certs renew client over /m)
+  t.regex(
+    out,
+    /not signed by the authority in .*\n +to mend it: fridge certs issue client foreign .*--force$/m,
+  )
+  t.true(out.includes(`${keyFile} is open to others (mode 644); close it: chmod 600 ${keyFile}`))
+})
+
+function certificateOf(dir: string): string {
+  return credentialFiles(dir, 'client', parseName('c1')).certificateFile
+}
+
+function keyOf(dir: string): string {
+  return credentialFiles(dir, 'client', parseName('c1')).keyFile
+}
+
+test('of a node of this machine the configuration, the database and the port are looked at', async t => {
+  await using cluster = await startCluster(t, { certs })
+  const cwd = await makeTestFolder(t)
+  const own = await nodeFolder(t)
+  const env = { FRIDGE_CERTS: own }
+  const { data, listen } = cluster.config(1)
+  const port = `127.0.0.1:${listen.port}`
+  const config = { name: 'node-1', listen: port, data }
+  await writeFile(join(cwd, 'node.json'), JSON.stringify(config))
+  const at = ['--config', 'node.json']
+
+  const running = await doctor(at, { cwd, env })
+  t.is(running.status, 0, running.out)
+  t.regex(running.out, /^ok +configuration: node-1 in node\.json$/m)
+  t.regex(running.out, /^ok +database: a node is running on /m)
+  t.regex(running.out, new RegExp(`^ok +node ${port}: node-1 answers$`, 'm'))
+
+  // Another one that wants the same port.
+  const second = await doctor([...at, '--data', 'elsewhere'], { cwd, env })
+  t.is(second.status, 1)
+  t.regex(second.out, /^ok +database: elsewhere\/whitelist\.db is not there yet/m)
+  t.regex(wrong(second)[0] ?? '', /^WRONG +port: cannot listen on \S+: the port is in use$/)
+
+  await cluster.grant(1, 'c1')
+  await cluster.stop(1)
+  const stopped = await doctor(at, { cwd, env })
+  t.is(stopped.status, 0, stopped.out)
+  t.regex(stopped.out, /^ok +database: \S+ is sound: 1 change$/m)
+  t.regex(stopped.out, /^ok +port: \S+ is free$/m)
+
+  await writeFile(join(data, 'whitelist.db'), 'garbage')
+  const damaged = await doctor(at, { cwd, env })
+  t.is(damaged.status, 1)
+  t.regex(wrong(damaged).join('\n'), /^WRONG +database: .*\n +to mend it: mv /m)
+
+  await writeFile(join(cwd, 'node.json'), '{"nmae": "node-1"}')
+  t.regex((await doctor(at, { cwd, env })).out, /^WRONG +configuration: .*nmae/m)
+})
+
+test('where there is nothing yet, the first step is named', async t => {
+  const cwd = await makeTestFolder(t)
+  const { status, out } = await doctor([], { cwd, env: {} })
+  t.is(status, 1)
+  t.is(
+    out,
+    "WRONG  certificates: certs holds nobody's certificate\n         to mend it: fridge certs init",
+  )
+})
