@@ -56,6 +56,8 @@ export async function runChange(
   const change = await attempt.catch((error: unknown) => {
     // A node cuts whom it has just removed, so nobody hears the proof of its own removal.
     if (wish.kind === 'revocation' && wish.subject === operator.subject && isRevoked(error)) return
+    if (io.signal.aborted || confirmed > 0)
+      io.err(whenCutShort(wish, confirmed > 0 ? operator.node : undefined))
     throw error
   })
   io.progress('')
@@ -76,6 +78,15 @@ export async function runChange(
   else summarize(`${displaySubject(wish.subject)} ${done}`, change, io)
   if (wish.kind === 'revocation') warnOfUnknown(before, io)
   return waitMs === 0 || change.silent.length === 0 ? EXIT.done : EXIT.notDone
+}
+
+/** Ctrl-C, or a node that is lost meanwhile, ends the waiting, not the change. */
+function whenCutShort({ subject, kind }: ChangeWish, node: string | undefined): string {
+  const name = displaySubject(subject)
+  const look = `see fridge whitelist show ${name}`
+  if (node === undefined) return `the wait ended early, and perhaps it is not done: ${look}`
+  const done = kind === 'grant' ? 'added' : 'removed'
+  return `the wait ended early: ${name} is ${done} on ${node}, and the others follow; ${look}`
 }
 
 function isRevoked(error: unknown): boolean {

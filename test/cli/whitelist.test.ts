@@ -87,6 +87,25 @@ test('a change is one JSON document that names who confirmed it', async t => {
   t.like(await json(cluster, 2, 'remove', 'c1'), { change: 'revocation', node: 'node-2' })
 })
 
+test('Ctrl-C ends the waiting, and says that the change goes on', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  const stop = new AbortController()
+  const remove = ['whitelist', 'remove', 'c1', '--node', cluster.address(1)]
+  const { status, err } = await runCommand(remove, {
+    env: ENV,
+    signal: stop.signal,
+    progress: text => {
+      if (text.startsWith('1 of 2')) stop.abort()
+    },
+  })
+  t.is(status, 1)
+  t.is(
+    err,
+    'the wait ended early: c1 is removed on node-1, and the others follow; see fridge whitelist show c1',
+  )
+  t.regex((await whitelist(cluster, 1, 'show', 'c1')).out, /^c1: revoked/)
+})
+
 test('an operator that removes itself is told that it is done, though it is cut at once', async t => {
   await using cluster = await startCluster(t, { nodes: 2, certs })
   for (const [name, flag] of [['eve'], ['finn', '--no-wait'], ['gus', '--json']] as const) {
