@@ -2,6 +2,7 @@ import type { CallOptions } from '../../node/client/index.ts'
 import { FridgeError } from '../../node/errors.ts'
 import { checkCommandName } from '../command-name.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { printable } from '../printable.ts'
 import { connectClient, type TargetOptions } from '../target.ts'
 
 export async function runClientCall(
@@ -17,7 +18,11 @@ export async function runClientCall(
   // How many arguments a command takes, the node says.
   const [...rest] = [...parsed, { signal: io.signal }] as unknown as [number, CallOptions]
   const answer = await fridge.call(command as 'setTargetTemperature', ...rest)
-  io.out(options.json === true ? JSON.stringify({ node, command, answer }) : `${node}: ${answer}`)
+  io.out(
+    options.json === true
+      ? JSON.stringify({ node, command, answer })
+      : `${node}: ${printable(answer)}`,
+  )
   return EXIT.done
 }
 

@@ -3,6 +3,7 @@ import { FridgeError } from '../../node/errors.ts'
 import { Alarms, type Alarm } from '../alarms.ts'
 import { parseDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { printable } from '../printable.ts'
 import { connectClient, type TargetOptions } from '../target.ts'
 
 export interface ClientWatchOptions extends TargetOptions {
@@ -92,7 +93,7 @@ function describe(event: SensorReport): string {
     case 'reading':
       return `${event.value.toFixed(2)} °C`
     case 'unavailable':
-      return `unavailable: ${event.reason}`
+      return `unavailable: ${printable(event.reason)}`
   }
 }
 

@@ -3,6 +3,7 @@ import type { NodeReport, StatusReport } from '../../node/operator-service.ts'
 import type { CommandContext } from '../command.ts'
 import { formatDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { printable } from '../printable.ts'
 import { count, formatTable } from '../table.ts'
 import { addTargetOptions, type TargetOptions } from '../target.ts'
 import { connectOperator } from '../operator.ts'
@@ -43,7 +44,7 @@ function print(
     String(one.clients),
     one.changes === changes ? String(one.changes) : `${one.changes} of ${changes}`,
     one.links.join(' '),
-    one.version,
+    printable(one.version),
     certificateCell(one, io.clock.now()),
   ])
   const head = ['NODE', 'STATE', 'ADDRESS', 'CLIENTS', 'CHANGES', 'LINKS', 'VERSION', 'CERTIFICATE']
