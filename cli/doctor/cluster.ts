@@ -90,7 +90,7 @@ function checkCluster(status: StatusReport, checkup: Checkup, now: number): void
       checkup.bad(
         'cluster',
         `${name} is out of reach`,
-        `start it, or shut it out for good: fridge whitelist remove node/${name}`,
+        `look there: fridge doctor --name ${name}; should it never be back: fridge whitelist remove node/${name}`,
       )
     } else if (now >= certificateRenewFrom) {
       const left = certificateEndsAt - now

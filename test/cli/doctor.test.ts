@@ -71,7 +71,7 @@ test('a node that is gone, a list that may be stale and a clock that is wrong ar
     'WRONG  cluster: node-1 has had no peer for 1m: its list may be stale',
     '         to mend it: mend its network, or give it a peer: fridge node start --name node-1 --peer HOST:PORT',
     'WRONG  cluster: node-2 is out of reach',
-    '         to mend it: start it, or shut it out for good: fridge whitelist remove node/node-2',
+    '         to mend it: look there: fridge doctor --name node-2; should it never be back: fridge whitelist remove node/node-2',
     `WRONG  node ${gone}: nothing listens on ${gone}`,
     '         to mend it: start a node there: fridge node start',
   ])
