@@ -132,6 +132,8 @@ export async function startNode(
       counts.cut[reason] += 1
     },
   )
+  const isRemoved = (node: Name): boolean =>
+    replica.whitelist.state(subjectOf('node', node)).marks.size > 0
   const gate = Promise.withResolvers<void>()
 
   const members = stack.use(
@@ -141,7 +143,7 @@ export async function startNode(
       signers,
       signer: self.signer,
       key: self.key,
-      isRemoved: node => replica.whitelist.state(subjectOf('node', node)).marks.size > 0,
+      isRemoved,
       self: {
         name,
         source,
@@ -284,6 +286,7 @@ export async function startNode(
   }
   gate.resolve()
   phase = 'serving'
+  if (isRemoved(name)) sayRemoved(name, log)
   log.info(
     {
       address: formatAddress(server.address),
@@ -338,6 +341,7 @@ function confirm(applied: readonly Applied[], deciding: Deciding): void {
     const tookMs = Math.round((clock.monotonic() - receivedAt) * 1_000) / 1_000
     const cut = kind === 'revocation' ? (cuts.get(subject) ?? 0) : 0
     log.info({ subject, kind, operator, source, sequence, tookMs, cut }, 'change applied')
+    if (subject === subjectOf('node', members.self.name)) sayRemoved(members.self.name, log)
     const changes = bySource.get(source) ?? []
     changes.push({ sequence, tookMs, cut })
     bySource.set(source, changes)
@@ -347,6 +351,12 @@ function confirm(applied: readonly Applied[], deciding: Deciding): void {
     applied.map(({ entry }) => entry.change),
     replica.whitelist.changes,
   )
+}
+
+/** Its peers only hang up on it: whoever looks for the reason looks here. */
+function sayRemoved(name: Name, log: Log): void {
+  const fix = 'give it a new name: fridge certs issue node NAME'
+  log.error({ fix }, `this node was removed from the list, and no peer takes node/${name} any more`)
 }
 
 /** Keep the number of clients in this node's entry of *members*. @returns what stops it */
