@@ -27,7 +27,7 @@ export interface Proof {
 
 export interface AwaitOptions {
   readonly confirmations: Pick<ConfirmationRelay, 'subscribe'>
-  readonly members: Members
+  readonly members: Pick<Members, 'live' | 'unreachable' | 'subscribe'>
   readonly clock: Clock
   /** How long to wait for nodes that can be reached, in milliseconds. */
   readonly timeoutMs: number
@@ -38,6 +38,9 @@ export interface AwaitOptions {
 
 /** How long what comes in is gathered before it is asked who is still silent, in milliseconds. */
 const LOOK_MS = 2
+
+/** How long a node's own confirmation, which says more, is waited for behind *members*, in milliseconds. */
+const GRACE_MS = 500
 
 /**
  * Wait until every node that can be reached has said that it applied a change: to this node, or
@@ -55,10 +58,17 @@ export async function awaitConfirmations(place: Place, options: AwaitOptions): P
   }
   const silent = (): Name[] =>
     [...members.live().values()].map(({ name }) => name).filter(name => !confirmed.has(name))
+  const graces = new Map<Name, Disposable>()
   const look = (): void => {
     looking = undefined
     for (const { name, applied } of members.live().values()) {
-      if ((applied[place.source] ?? 0) >= place.sequence) confirm(name)
+      if (confirmed.has(name) || graces.has(name)) continue
+      if ((applied[place.source] ?? 0) < place.sequence) continue
+      const believe = (): void => {
+        confirm(name)
+        lookSoon()
+      }
+      graces.set(name, clock.after(GRACE_MS, believe))
     }
     if (silent().length === 0) finish()
   }
@@ -77,6 +87,10 @@ export async function awaitConfirmations(place: Place, options: AwaitOptions): P
   lookSoon()
   await over
   looking?.[Symbol.dispose]()
+  for (const [name, grace] of graces) {
+    grace[Symbol.dispose]()
+    confirm(name)
+  }
   return {
     confirmed: [...confirmed.values()],
     silent: silent(),
