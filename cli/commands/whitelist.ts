@@ -83,6 +83,19 @@ export function registerWhitelist(program: Command, { io, action }: CommandConte
         runWhitelistLog(name, options, io),
       ),
     )
+  addWatch(whitelist, { io, action })
+}
+
+function addWatch(whitelist: Command, { io, action }: CommandContext): void {
+  const watch = whitelist
+    .command('watch')
+    .description('show the newest ten changes, and each new one as it comes, until Ctrl-C')
+    .argument('[name]', `only changes of this name: ${NAME}`)
+  addTargetOptions(watch, 'operator').action(
+    action((name: string | undefined, options: TargetOptions) =>
+      runWhitelistLog(name, { ...options, limit: '10', follow: true }, io),
+    ),
+  )
 }
 
 function addChangeOptions(command: Command): void {

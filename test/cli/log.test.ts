@@ -193,18 +193,20 @@ test('a log of many pages is shown whole, in order, also when most of it does no
   )
 })
 
-test('with --follow each new change is shown as it is applied, until Ctrl-C', async t => {
-  await using cluster = await startCluster(t, { nodes: 2, certs })
-  await run(cluster, ['add', 'c1'])
-  const followed = startCommand(command(cluster, ['log', '--follow', '--limit', '1']), { env: ENV })
-  await followed.out.find(/ c1 /)
-  await cluster.revoke(2, 'c1')
-  const line = await followed.out.find(/ revocation /)
-  t.regex(line, /admin +revocation +c1 +node-2 +in effect +verified/)
-  followed.stop()
-  t.is(await followed.status, 0)
-  t.is(followed.err.text, '')
-})
+for (const args of [['log', '--follow', '--limit', '1'], ['watch']]) {
+  test(`with ${args.join(' ')} each new change is shown as it is applied, until Ctrl-C`, async t => {
+    await using cluster = await startCluster(t, { nodes: 2, certs })
+    await run(cluster, ['add', 'c1'])
+    const followed = startCommand(command(cluster, args), { env: ENV })
+    await followed.out.find(/ c1 /)
+    await cluster.revoke(2, 'c1')
+    const line = await followed.out.find(/ revocation /)
+    t.regex(line, /admin +revocation +c1 +node-2 +in effect +verified/)
+    followed.stop()
+    t.is(await followed.status, 0)
+    t.is(followed.err.text, '')
+  })
+}
 
 test('following goes on at another node, and nothing is repeated or lost', async t => {
   await using cluster = await startCluster(t, { nodes: 3, certs })
