@@ -18,7 +18,7 @@ export interface Target {
   readonly generate: (dice: Dice) => string
   /** Let a peer say `bytes` on a fresh connection. The same bytes give the same run. */
   readonly run: (bytes: Buffer) => Promise<Outcome>
-  /** How many inputs `npm test` runs, and how many find each planted bug. */
+  /** How many inputs find each planted bug. */
   readonly fixedInputs: number
 }
 
