@@ -1,0 +1,373 @@
+import { generateKeyPairSync } from 'node:crypto'
+import test, { type ExecutionContext } from 'ava'
+import { admit, type RefusalReason } from '../node/admission.ts'
+import { explainEnding } from '../node/client/farewell.ts'
+import { isFinal } from '../node/client/node-dialer.ts'
+import { parseNodeHello } from '../node/client/node-hello.ts'
+import type { Dialect } from '../node/dialect.ts'
+import { FridgeError } from '../node/errors.ts'
+import { signConfirmation, type Confirmation } from '../node/gossip/confirmation.ts'
+import { identityOf, type Identity } from '../node/identity.ts'
+import type { Role } from '../node/names.ts'
+import { buildWhitelist } from '../node/whitelist/build.ts'
+import { encodeChange, entryHash, parseChange, straySource } from '../node/whitelist/change.ts'
+import { evaluateLog } from '../node/whitelist/evaluate.ts'
+import { MemoryStore } from '../node/whitelist/memory-store.ts'
+import { signText, verifyText } from '../node/whitelist/signature.ts'
+import { CLIENT_LIMITS, NODE_LIMITS, PEER_LIMITS, type WireLimits } from '../node/wire/limits.ts'
+import { forgeCertificate, uris } from './support/forged-certificate.ts'
+import { attachEndpoint } from './support/gossip-document.ts'
+import { client, grantAt, testSource } from './support/replica-changes.ts'
+import {
+  entriesOf,
+  interleavings,
+  placeName,
+  signerOf,
+  signersOf,
+  type PrintedSignatures,
+} from './support/vector-list.ts'
+import { ClientEnd, linesOf, NodeEnd, play, quiet, split } from './support/vector-session.ts'
+import { frameReader, LinkEnd, NODE_1, NODE_2, openDocuments } from './support/vector-gossip.ts'
+import { Vectors, withVerdict } from './support/vectors.ts'
+
+/** PROTOCOL.md against the code: whoever changes one of the two learns of the other. */
+
+const vectors = Vectors.read(new URL('../PROTOCOL.md', import.meta.url))
+
+const identities = vectors.json('identities') as { cn: string; uris: string[]; is: string | null }[]
+
+test('names in certificates are read as the page says', async t => {
+  const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  for (const { cn, uris: claimed, is } of identities) {
+    const der = await forgeCertificate({
+      subject: [{ CN: [cn] }],
+      names: uris(...claimed),
+      keys,
+    })
+    const read = (): string | null => {
+      try {
+        return identityOf(der).subject
+      } catch (error) {
+        if (error instanceof FridgeError && error.code === 'ERR_CERTIFICATE') return null
+        throw error
+      }
+    }
+    t.is(read(), is, `${cn} ${claimed.join(' ')}`)
+  }
+})
+
+const sessions: [dialect: Dialect, session: string[]][] = [
+  ['plain', vectors.lines('plain-session')],
+  ['fridge/1', vectors.lines('fridge-session')],
+]
+
+for (const [dialect, session] of sessions) {
+  test(`a node speaks ${dialect} as the page does`, async t => {
+    const node = new NodeEnd(dialect)
+    await play(node, session, 'C')
+    t.deepEqual(node.said, linesOf(session, 'N'))
+    t.is(node.ending?.cause, 'closed')
+  })
+
+  test(`a client speaks ${dialect} as the page does`, async t => {
+    const end = new ClientEnd()
+    await play(end, session, 'N')
+    t.deepEqual(end.said, linesOf(session, 'C'))
+    t.is(end.ending, undefined)
+    const said = linesOf(session, 'N').join('\n')
+    const events = said.match(/\\"(open|close|reading|unavailable|resumed|bye)\\"/g)
+    t.is(end.heard.length, events?.length ?? 0)
+    t.is(end.outcomes.length, session.filter(line => line.startsWith('* call')).length)
+    for (const outcome of end.outcomes) t.true(said.includes(outcome.replace(/^\w+: /, '')))
+  })
+}
+
+test('a client takes the hello of the page', t => {
+  const [hello = ''] = sessions.flatMap(([, session]) =>
+    session.filter(line => line.startsWith('N ["c0","data","[\\"hello')),
+  )
+  const [, , text] = JSON.parse(hello.slice(2)) as [string, string, string]
+  const [, fields] = JSON.parse(text) as [string, Record<string, unknown>]
+  t.like(parseNodeHello(fields), { node: 'node-1', run: 'node-1#0123456789abcdef' })
+})
+
+/** Why a node of `fridge/1` ends the connection of a client that says this; null if it does not. */
+async function refusalOf(t: ExecutionContext, said: readonly string[]): Promise<string | null> {
+  const node = new NodeEnd('fridge/1')
+  node.happen('connect', '')
+  await quiet()
+  for (const line of said) {
+    t.is(node.ending, undefined, `ended before ${line}`)
+    const [speaker, rest] = split(line)
+    const opens = '["a1","new",{"meta":"rpc","opts":{"writable":true,"readable":true}}]'
+    node.hear(speaker === '*' ? opens : rest)
+    await quiet()
+  }
+  return node.ending?.cause === 'refused' ? node.ending.refusal.toString() : null
+}
+
+const hellos = vectors.json('client-hellos') as { hello: object; why: string | null }[]
+
+test('a node takes and refuses hellos as the page says', async t => {
+  for (const { hello, why } of hellos) {
+    const line = JSON.stringify(['c0', 'data', `${JSON.stringify(['hello', hello])}\n`])
+    const refusal = await refusalOf(t, [`C ${line}`])
+    t.is(refusal, why === null ? null : `emitter: ${why}`)
+  }
+})
+
+const refusedLines = vectors.cases('refused-lines')
+
+test('a node refuses the lines that the page says, for the reasons that it says', async t => {
+  for (const lines of refusedLines) {
+    const { said, why } = withVerdict(lines)
+    t.is(await refusalOf(t, said), why, said.join('\n'))
+  }
+})
+
+const farewells = vectors.table('farewell')
+
+test('a client comes back after the farewells that the page says', t => {
+  const decided: Record<RefusalReason, true> = {
+    revoked: true,
+    'not on the whitelist': true,
+    expired: true,
+    'wrong key': true,
+    'certificate expired': true,
+    'not trusted': true,
+    isolated: true,
+  }
+  const said = farewells.map(([reason]) => reason)
+  t.deepEqual(
+    Object.keys(decided).filter(reason => !said.includes(reason)),
+    [],
+  )
+  const attempt = { address: '', host: '', caFile: '', certificateFile: '' }
+  for (const [reason = '', to, , comesBack = ''] of [
+    ...farewells,
+    ['unheard of', 'all', '', 'yes'],
+  ]) {
+    if (to === 'node') continue
+    const heard = { bye: { reason, text: '' }, greeted: true, role: 'client', attempt } as const
+    t.is(isFinal(explainEnding({ cause: 'lost' }, heard)), !comesBack.startsWith('yes'), reason)
+  }
+})
+
+const changes = vectors.lines('changes')
+
+test('the canonical texts of the page are read, and written again to the byte', t => {
+  for (const text of changes) {
+    const parsed = parseChange(text)
+    if (!parsed.ok) return t.fail(parsed.why)
+    t.is(encodeChange(parsed.change), text)
+  }
+  t.pass()
+})
+
+const refusedChanges = vectors.cases('refused-changes')
+
+test('the texts that the page says are no changes, for the reasons that it says', t => {
+  for (const lines of refusedChanges) {
+    const { said, why } = withVerdict(lines)
+    t.deepEqual(parseChange(said.join('\n')), { ok: false, why })
+  }
+})
+
+const mergings = vectors.json('merging') as {
+  A?: string[]
+  B?: string[]
+  stands: string[]
+  marks: string[]
+}[]
+
+test('changes merge in every order as the page says', t => {
+  for (const { A = [], B = [], stands, marks } of mergings) {
+    for (const order of interleavings(entriesOf('A', A), entriesOf('B', B))) {
+      const title = `${JSON.stringify({ A, B })} as ${order.map(one => placeName(one.change)).join(' ')}`
+      const merged = buildWhitelist({ logged: () => order }).state(client('amber'))
+      t.deepEqual(merged.grants.map(placeName).sort(), stands, title)
+      const names = Array.from(merged.marks, ([source, sequence]) => ({ source, sequence }))
+      t.deepEqual(names.map(placeName).sort(), marks, title)
+      const evaluated = evaluateLog(order).get(client('amber'))
+      t.is(evaluated?.grants.size ?? 0, stands.length, title)
+    }
+  }
+})
+
+const admissions = vectors.json('admission') as {
+  role: Role
+  revoked?: boolean
+  grants: { keys?: string[]; [term: string]: unknown }[]
+  notAfter?: number
+  is: string
+  until?: number
+  sensors?: string[]
+  commands?: string[]
+}[]
+
+test('admission decides as the page says', t => {
+  const keys = new Map([
+    ['own', 'a'.repeat(64)],
+    ['other', 'b'.repeat(64)],
+  ])
+  const source = testSource('A')
+  for (const { role, revoked = false, notAfter = 2_000, is, ...expected } of admissions) {
+    const identity = { role, keyId: keys.get('own'), notAfter } as Identity
+    const grants = expected.grants.map((terms, index) =>
+      grantAt(source, index + 2, {
+        terms: {
+          ...terms,
+          ...(terms.keys && { keys: terms.keys.map(key => keys.get(key)) }),
+        } as object,
+      }),
+    )
+    const marks = new Map(revoked ? [[source, 1]] : [])
+    const admission = admit(identity, { marks, replaced: new Map(), grants }, 1_000)
+    const title = JSON.stringify(expected)
+    t.is(admission.admitted ? 'admitted' : admission.reason, is, title)
+    if (!admission.admitted) continue
+    const { rights, until } = admission
+    t.is(until, expected.until ?? 2_000, title)
+    t.deepEqual(rights.sensors && [...rights.sensors], expected.sensors, title)
+    t.deepEqual(rights.commands && [...rights.commands], expected.commands, title)
+  }
+})
+
+const printed = vectors.json('signatures') as PrintedSignatures
+
+test('hashes, signatures and fingerprints are those of the page', async t => {
+  const signers = signersOf(printed, new MemoryStore())
+  const operator = signerOf(printed.operator, signers)
+  const node = signerOf(printed.node, signers)
+  t.is(operator.signer.identity.fingerprint, printed.operator.fingerprint)
+  t.is(node.signer.identity.fingerprint, printed.node.fingerprint)
+  t.is<string, string>(operator.signer.identity.subject, 'operator/admin')
+  t.is<string, string>(node.signer.identity.subject, 'node/node-1')
+  let previous = ''
+  for (const [index, { hash, signatures }] of printed.entries.entries()) {
+    const text = changes[index] ?? ''
+    t.is(entryHash(previous, text), hash)
+    t.is(signText(operator.key, 'change', text), signatures[0])
+    t.is(signText(node.key, 'entry', hash), signatures[1])
+    t.true(await verifyText(operator.signer.key, 'change', text, signatures[0]))
+    t.true(await verifyText(node.signer.key, 'entry', hash, signatures[1]))
+    t.false(await verifyText(node.signer.key, 'change', hash, signatures[1]))
+    previous = hash
+  }
+  t.is<string, string>(straySource(NODE_1, changes[2] ?? ''), printed.stray)
+})
+
+const [memberLine = ''] = vectors.lines('member')
+
+const frameOf = frameReader({ printed, changes, member: memberLine })
+
+const link = vectors.lines('link')
+
+for (const [speaker, source] of [
+  ['D', NODE_1],
+  ['A', NODE_2],
+] as const) {
+  test(`${source} begins a link as the page does`, async t => {
+    const end = new LinkEnd(printed, source, speaker === 'D')
+    t.teardown(() => end.close())
+    for (const line of link) {
+      const [other, rest] = split(line)
+      if (other !== speaker) end.hear(rest)
+      await quiet()
+    }
+    const expected = linesOf(link, speaker)
+    t.deepEqual(end.said.slice(0, expected.length), expected)
+  })
+}
+
+const gossip = vectors.lines('whitelist')
+
+test('a node gossips the whitelist as the page does, and passes it on to the byte', async t => {
+  const { whitelist, self } = openDocuments(printed, NODE_2)
+  const confirmations: Confirmation[] = []
+  using _told = whitelist.confirmations.subscribe(one => confirmations.push(one))
+  const frames = gossip.map(line => [line.slice(0, 1), frameOf(line.slice(2))] as const)
+  const heard = frames.filter(([way]) => way === '<').map(([, frame]) => frame)
+  const peer = attachEndpoint(whitelist, NODE_1)
+  for (const frame of heard) {
+    await peer.receive(JSON.parse(frame))
+    await whitelist.settled()
+  }
+  await quiet()
+  t.deepEqual(peer.refusals, [])
+  t.is(peer.synced(), 1)
+  t.deepEqual(
+    peer.sent.map(frame => JSON.stringify(frame)),
+    frames.filter(([way]) => way === '>').map(([, frame]) => frame),
+  )
+  t.deepEqual(
+    whitelist.whitelist.state(client('fridge-client-001')).grants.map(({ sequence }) => sequence),
+    [2],
+  )
+  const [confirmation] = confirmations
+  if (confirmation === undefined) return t.fail('not confirmed')
+  t.is(JSON.stringify({ confirmed: [signConfirmation(confirmation, self)] }), heard.at(-1) ?? '')
+
+  const next = attachEndpoint(whitelist, testSource('node-3'))
+  await next.receive({ id: testSource('node-3'), clock: {} })
+  const passedOn = next.sent.map(frame => JSON.stringify(frame))
+  const own = JSON.stringify({ id: NODE_2, clock: { [NODE_1]: 3 } })
+  t.deepEqual(passedOn, [own, ...heard.slice(1, -1)])
+})
+
+test('a member is taken and passed on as the page has it', async t => {
+  const { members, self } = openDocuments(printed, NODE_2)
+  using _members = members
+  const peer = attachEndpoint(members, NODE_1)
+  const frames = ['digest', 'certificate node', 'member'].map(
+    words => JSON.parse(frameOf(words)) as unknown,
+  )
+  await peer.receive(...frames)
+  await members.settled()
+  t.deepEqual(peer.refusals, [])
+  const [{ member, signature }, sequence] = JSON.parse(memberLine) as [
+    { member: string; signature: string },
+    number,
+  ]
+  t.deepEqual<unknown, unknown>(members.get(NODE_1), JSON.parse(member))
+  t.is(signText(self.key, 'member', `${sequence}\n${member}`), signature)
+  const next = attachEndpoint(members, testSource('node-3'))
+  await next.receive({ id: testSource('node-3'), clock: {} })
+  t.true(next.sent.some(frame => JSON.stringify(frame) === memberLine))
+})
+
+const refusedFrames = vectors.cases('refused-frames')
+
+test('a node refuses the frames that the page says, for the reasons that it says', async t => {
+  for (const lines of refusedFrames) {
+    const { said, why } = withVerdict(lines)
+    const { whitelist, members } = openDocuments(printed, NODE_2)
+    using _members = members
+    const document = split(said[0] ?? '')[0] === 'members' ? members : whitelist
+    const peer = attachEndpoint(document, NODE_1)
+    for (const line of said) {
+      t.deepEqual(peer.refusals, [], line)
+      await peer.receive(JSON.parse(frameOf(split(line)[1])))
+      await document.settled()
+      await quiet()
+    }
+    t.deepEqual(peer.refusals, [why], said.join('\n'))
+  }
+})
+
+const limits = vectors.table('limits')
+
+test('the limits of the wire are those of the page', t => {
+  const columns: WireLimits[] = [CLIENT_LIMITS, PEER_LIMITS, NODE_LIMITS]
+  for (const [index, column] of columns.entries()) {
+    const said = limits.map(([name = '', ...cells]) => [
+      name,
+      Number(cells[index]?.replaceAll(',', '')),
+    ])
+    t.deepEqual(Object.fromEntries(said), column)
+  }
+})
+
+test('every vector of the page is tried', t => {
+  t.deepEqual(vectors.unused, [])
+})
