@@ -14,6 +14,7 @@ import { encodeChange, entryHash, parseChange, straySource } from '../node/white
 import { evaluateLog } from '../node/whitelist/evaluate.ts'
 import { MemoryStore } from '../node/whitelist/memory-store.ts'
 import { signText, verifyText } from '../node/whitelist/signature.ts'
+import type { Hello } from '../node/wire/control.ts'
 import { CLIENT_LIMITS, NODE_LIMITS, PEER_LIMITS, type WireLimits } from '../node/wire/limits.ts'
 import { forgeCertificate, uris } from './support/forged-certificate.ts'
 import { attachEndpoint } from './support/gossip-document.ts'
@@ -82,14 +83,23 @@ for (const [dialect, session] of sessions) {
   })
 }
 
-test('a client takes the hello of the page', t => {
-  const [hello = ''] = sessions.flatMap(([, session]) =>
-    session.filter(line => line.startsWith('N ["c0","data","[\\"hello')),
-  )
-  const [, , text] = JSON.parse(hello.slice(2)) as [string, string, string]
-  const [, fields] = JSON.parse(text) as [string, Record<string, unknown>]
-  t.like(parseNodeHello(fields), { node: 'node-1', run: 'node-1#0123456789abcdef' })
+const nodeHellos = vectors.json('node-hellos') as { hello: Hello; why: string | null }[]
+
+test('a client takes and refuses hellos as the page says', t => {
+  for (const { hello, why } of nodeHellos) {
+    const parsed = parseNodeHello(hello)
+    t.is(typeof parsed === 'string' ? parsed : null, why, JSON.stringify(hello))
+  }
+  // The one of the session above as well.
+  const said = sessions.flatMap(([, session]) => linesOf(session, 'N')).find(isHello) ?? ''
+  const [, , text] = JSON.parse(said) as [string, string, string]
+  const [, fields] = JSON.parse(text) as [string, Hello]
+  t.like(parseNodeHello(fields), { node: 'node-1', run: NODE_1 })
 })
+
+function isHello(line: string): boolean {
+  return line.includes('[\\"hello\\"')
+}
 
 /** Why a node of `fridge/1` ends the connection of a client that says this; null if it does not. */
 async function refusalOf(t: ExecutionContext, said: readonly string[]): Promise<string | null> {
