@@ -79,6 +79,8 @@ export class FanOut implements Disposable {
 
   /** Send again what is kept of the events behind number `after`, and say when that is done. */
   resume(stream: MuxStream, sensor: string, after: number): void {
+    // What is on its way is kept already, and would come once more behind the end.
+    this.#flush()
     for (const kept of this.#kept.get(sensor) ?? []) {
       if (kept.sequence > after) stream.writeEncoded(encode(kept, 'fridge/1'))
     }
