@@ -43,6 +43,7 @@ export interface ClientSessionOptions {
   readonly rights: Rights
   readonly service: Service
   readonly limits: WireLimits
+  readonly onThrottled: (session: ClientSession) => void
   readonly onEnd: (session: ClientSession, ending: Ending) => void
 }
 
@@ -68,6 +69,7 @@ export class ClientSession implements Session {
       limits,
       onStream: stream => this.#accept(stream),
       onTooSlow: () => this.#control?.bye('too slow', 'it does not read what it is sent'),
+      onThrottled: () => options.onThrottled(this),
       onEnd: ending => {
         this.#control?.[Symbol.dispose]()
         options.onEnd(this, ending)
@@ -200,6 +202,15 @@ function limitsToTell({
   maxPendingCalls,
   maxBufferedBytes,
   maxStalledMs,
+  maxFramesPerSecond,
 }: WireLimits): Partial<WireLimits> {
-  return { maxLineBytes, maxDepth, maxStreams, maxPendingCalls, maxBufferedBytes, maxStalledMs }
+  return {
+    maxLineBytes,
+    maxDepth,
+    maxStreams,
+    maxPendingCalls,
+    maxBufferedBytes,
+    maxStalledMs,
+    maxFramesPerSecond,
+  }
 }

@@ -52,7 +52,7 @@ const tls = z.strictObject({
   /** How long a connection may take to finish its handshake, ms. Default 5000. More lets a silent
    *  peer hold a socket (some 20 kB) for longer. */
   handshakeTimeoutMs: milliseconds(5_000, 100),
-  /** Handshakes a second that one address may start, after its burst. Default 50. Each costs about
+  /** Handshakes a second that one address (of IPv6, one /64) may start, after its burst. Default 50. Each costs about
    *  1 ms of processor time; raise it where many clients share one address. */
   handshakesPerSecond: whole(50, 1, 100_000),
   /** Handshakes that one address may start at once. Default 200: all clients of a site come back
@@ -61,7 +61,8 @@ const tls = z.strictObject({
 })
 
 const limits = z.strictObject({
-  /** Connections of all roles together. Default 10000; each costs about 70 kB of memory. */
+  /** Connections of all roles together. Default 10000; each costs about 70 kB of memory. Past that
+   *  the one that has been longest without a handshake gives way to the next. */
   maxConnections: whole(10_000, 1, 1_000_000),
   /** Connections of one client name. Default 16; more let one lost key use up the node sooner. */
   maxConnectionsPerClient: whole(16, 1, 100_000),
@@ -70,6 +71,10 @@ const limits = z.strictObject({
   maxBufferedBytes: whole(1_048_576, 16_384, 1_073_741_824),
   /** How long a client may leave what waits for it unread before it is cut, ms. Default 10000. */
   maxStalledMs: milliseconds(10_000, 100),
+  /** Frames a second of one connection of a client, in the long run; each KiB counts as one more,
+   *  and four seconds' worth may come at once. What is faster is read more slowly, nobody is cut.
+   *  Default 250: about 1 % of a core. More lets one key use that much more. */
+  maxFramesPerSecond: whole(250, 10, 1_000_000),
   /** How long a stopping node waits for its clients to take what is under way, ms. Default 5000.
    *  More makes a restart slower when a client hangs. */
   drainMs: milliseconds(5_000, 0),

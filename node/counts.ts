@@ -75,6 +75,8 @@ export class Counts {
     'has equivocated': 0,
   }
   readonly cut: Record<Cut, number> = { ...noRefusals(), 'broke the protocol': 0, 'too slow': 0 }
+  /** How often a client was read more slowly, past `limits.maxFramesPerSecond`. */
+  throttled = 0
   readonly linksEnded = Object.fromEntries(LINK_ENDS.map(reason => [reason, 0])) as Record<
     LinkEndReason,
     number

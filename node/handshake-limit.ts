@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import type { Clock } from './clock.ts'
 
 export interface HandshakeLimitOptions {
@@ -21,7 +22,8 @@ export class HandshakeLimit {
   }
 
   /** Whether one more handshake may start from an address now. */
-  allows(address: string): boolean {
+  allows(remoteAddress: string): boolean {
+    const address = networkOf(remoteAddress)
     const { perSecond, burst, clock } = this.#options
     const now = clock.monotonic()
     const bucket = this.#buckets.get(address) ?? { tokens: burst, at: now }
@@ -38,4 +40,16 @@ export class HandshakeLimit {
     bucket.tokens -= 1
     return true
   }
+}
+
+/** A whole /64 of IPv6 is one address: who has one of them has them all (RFC 6177). */
+function networkOf(address: string): string {
+  if (!isIPv6(address) || address.includes('.')) return address
+  const [head = '', tail] = address.split('::')
+  const groups = head === '' ? [] : head.split(':')
+  if (tail !== undefined) {
+    const behind = tail === '' ? 0 : tail.split(':').length
+    groups.push(...Array<string>(8 - groups.length - behind).fill('0'))
+  }
+  return groups.concat('0').slice(0, 4).join(':')
 }

@@ -53,6 +53,7 @@ export class Metrics implements Disposable {
     this.#lag.enable()
     this.#describeNode()
     this.#describeConnections()
+    this.#describeClients()
     this.#describeCluster()
     this.#describeCertificates()
     this.#describeProcess()
@@ -153,6 +154,15 @@ export class Metrics implements Disposable {
       'Live connections of clients and operators that the node ended, by reason.',
       () => counts.cut,
       'reason',
+    )
+  }
+
+  #describeClients(): void {
+    const { counts } = this.#source
+    this.#counts(
+      'fridge_client_throttles_total',
+      'How often a client was not read for a moment, past limits.maxFramesPerSecond.',
+      () => counts.throttled,
     )
   }
 

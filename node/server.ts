@@ -10,6 +10,7 @@ import type { Credentials } from './credentials.ts'
 import { errorMessage } from './errors.ts'
 import type { Dialect } from './dialect.ts'
 import type { Overlay } from './gossip/overlay.ts'
+import { GatheredLog } from './gathered-log.ts'
 import { HandshakeLimit } from './handshake-limit.ts'
 import type { Identity } from './identity.ts'
 import { listen } from './listen.ts'
@@ -47,6 +48,7 @@ export class Server implements AsyncDisposable {
   readonly #options: ServerOptions
   readonly #limits: WireLimits
   readonly #handshakes: HandshakeLimit
+  readonly #log: GatheredLog
   readonly #tls
   readonly #tcp
   readonly #sockets = new Set<Socket>()
@@ -55,11 +57,12 @@ export class Server implements AsyncDisposable {
   #isStopping = false
 
   private constructor(options: ServerOptions) {
-    const { config, trust, service, log, counts } = options
+    const { config, trust, service } = options
     const { tls, limits } = config
     this.#options = options
-    const { maxBufferedBytes, maxStalledMs } = limits
-    this.#limits = { ...CLIENT_LIMITS, maxBufferedBytes, maxStalledMs }
+    this.#log = new GatheredLog(options.log, service.clock)
+    const { maxBufferedBytes, maxStalledMs, maxFramesPerSecond } = limits
+    this.#limits = { ...CLIENT_LIMITS, maxBufferedBytes, maxStalledMs, maxFramesPerSecond }
     this.#handshakes = new HandshakeLimit({
       perSecond: tls.handshakesPerSecond,
       burst: tls.handshakeBurst,
@@ -74,23 +77,14 @@ export class Server implements AsyncDisposable {
     })
     this.#tls.on('secureConnection', socket => void this.#accept(socket))
     this.#tls.on('tlsClientError', (error, socket) => {
-      counts.handshakes.failed += 1
       // A certificate that does not verify shows up as a hung-up socket; why stands beside it.
       const reason = socket.authorizationError ?? error
-      log.info({ address: socket.remoteAddress, reason: String(reason) }, 'handshake failed')
+      this.#failed(socket.remoteAddress, String(reason))
       // One that ran out of time is only reported by the runtime, and would stay for ever.
       socket.destroy()
     })
     this.#tcp = createTcpServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 10_000 })
-    this.#tcp.maxConnections = limits.maxConnections
     this.#tcp.on('connection', socket => this.#take(socket))
-    this.#tcp.on('drop', data => {
-      counts.handshakes.dropped += 1
-      log.warn(
-        { address: data?.remoteAddress },
-        'connection dropped: limits.maxConnections is reached',
-      )
-    })
   }
 
   /** @throws FridgeError `ERR_LISTEN` when the address cannot be had */
@@ -150,26 +144,70 @@ export class Server implements AsyncDisposable {
       for (const socket of this.#sockets) socket.destroy()
     })
     await closed
+    this.#log[Symbol.dispose]()
   }
 
   #take(socket: Socket): void {
-    if (!this.#handshakes.allows(socket.remoteAddress ?? '')) {
-      this.#options.counts.handshakes.limited += 1
-      this.#options.log.warn(
-        { address: socket.remoteAddress },
-        'too many handshakes from one address',
-      )
-      socket.destroy()
-      return
-    }
+    const { maxConnections } = this.#options.config.limits
+    if (this.#sockets.size >= maxConnections && !this.#makeRoom()) return this.#drop(socket)
     const end = otherEnd(socket)
+    const onError = (): void => {}
+    const deadline = setTimeout(() => {
+      this.#failed(socket.remoteAddress, 'it said nothing')
+      socket.destroy()
+    }, this.#options.config.tls.handshakeTimeoutMs)
+    deadline.unref()
     this.#sockets.add(socket)
     this.#handshaking.set(end, { socket, judgedBy: this.#options.trust.credentials })
+    socket.on('error', onError)
     socket.once('close', () => {
+      clearTimeout(deadline)
       this.#sockets.delete(socket)
       this.#handshaking.delete(end)
     })
+    // One that says nothing costs neither TLS nor its address a handshake.
+    socket.once('readable', () => {
+      clearTimeout(deadline)
+      if (socket.readableLength === 0) return void socket.destroy()
+      socket.off('error', onError)
+      this.#shakeHands(socket, end)
+    })
+  }
+
+  #shakeHands(socket: Socket, end: string): void {
+    if (!this.#handshakes.allows(socket.remoteAddress ?? '')) {
+      this.#options.counts.handshakes.limited += 1
+      this.#log.warn({ address: socket.remoteAddress }, 'too many handshakes from one address')
+      socket.destroy()
+      return
+    }
+    this.#handshaking.set(end, { socket, judgedBy: this.#options.trust.credentials })
     this.#tls.emit('connection', socket)
+  }
+
+  /** Who has taken longest for its handshake gives way, so that no crowd of mutes closes the port. */
+  #makeRoom(): boolean {
+    const [oldest] = this.#handshaking
+    if (oldest === undefined) return false
+    const [end, { socket }] = oldest
+    this.#handshaking.delete(end)
+    this.#sockets.delete(socket)
+    this.#drop(socket)
+    return true
+  }
+
+  #drop(socket: Socket): void {
+    this.#options.counts.handshakes.dropped += 1
+    this.#log.warn(
+      { address: socket.remoteAddress },
+      'connection dropped: limits.maxConnections is reached',
+    )
+    socket.destroy()
+  }
+
+  #failed(address: string | undefined, reason: string): void {
+    this.#options.counts.handshakes.failed += 1
+    this.#log.info({ address, reason }, 'handshake failed')
   }
 
   async #accept(socket: TLSSocket): Promise<void> {
@@ -179,7 +217,8 @@ export class Server implements AsyncDisposable {
     // Until a session takes over, a reset must not go unheard.
     const onError = (): void => {}
     socket.on('error', onError)
-    const { log, gate, trust, overlay, sessions, counts } = this.#options
+    const { gate, trust, overlay, sessions, counts } = this.#options
+    const log = this.#log
     counts.handshakes[socket.isSessionReused() ? 'resumed' : 'full'] += 1
     const identity = this.#identify(socket)
     if (identity === undefined) return
@@ -219,7 +258,7 @@ export class Server implements AsyncDisposable {
       return peerOf(socket)
     } catch (error) {
       const fields = { address: socket.remoteAddress, reason: errorMessage(error) }
-      this.#options.log.warn(fields, 'a certificate that names nobody')
+      this.#log.warn(fields, 'a certificate that names nobody')
       this.#options.counts.refused['names nobody'] += 1
       socket.destroy()
       return undefined
@@ -227,7 +266,8 @@ export class Server implements AsyncDisposable {
   }
 
   #admit(socket: TLSSocket, identity: Identity, dialect: Dialect): void {
-    const { sessions, config, log, counts } = this.#options
+    const { sessions, config, counts } = this.#options
+    const log = this.#log
     const { subject } = identity
     const admission = sessions.admit(identity)
     if (!admission.admitted) {
@@ -270,7 +310,9 @@ export class Server implements AsyncDisposable {
     const limits = this.#limits
     const onEnd = (session: Session, ending: Ending): void => this.#ended(session, ending)
     if (identity.role === 'client') {
-      return new ClientSession({ socket, identity, dialect, rights, service, limits, onEnd })
+      const onThrottled = (session: Session): void => this.#throttled(session)
+      const who = { socket, identity, dialect, rights }
+      return new ClientSession({ ...who, service, limits, onThrottled, onEnd })
     }
     const { node, run, version, clock } = service
     // Every node that takes a change of this operator will need the certificate.
@@ -285,14 +327,24 @@ export class Server implements AsyncDisposable {
       version,
       methods,
       // The revocation of an operator or a node names every source there is.
-      limits: { ...limits, maxLineBytes: PEER_LIMITS.maxLineBytes },
+      limits: {
+        ...limits,
+        maxLineBytes: PEER_LIMITS.maxLineBytes,
+        maxFramesPerSecond: PEER_LIMITS.maxFramesPerSecond,
+      },
       clock,
       onEnd,
     })
   }
 
+  #throttled({ identity: { subject } }: Session): void {
+    this.#options.counts.throttled += 1
+    this.#log.warn({ subject }, 'throttled: it sends more than limits.maxFramesPerSecond')
+  }
+
   #ended(session: Session, ending: Ending): void {
-    const { sessions, log, counts } = this.#options
+    const { sessions, counts } = this.#options
+    const log = this.#log
     const { subject } = session.identity
     sessions.delete(session)
     if (ending.cause === 'refused') {

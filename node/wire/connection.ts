@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { InputLimit } from './input-limit.ts'
 import type { WireLimits } from './limits.ts'
 import { Mux, type MuxStream } from './mux.ts'
 import type { Refusal } from './refusal.ts'
@@ -18,12 +19,17 @@ export interface ConnectionOptions {
   readonly onStream: (stream: MuxStream) => boolean
   /** The peer is about to be cut as too slow: the last chance to tell it. */
   readonly onTooSlow?: () => void
+  /** The peer sends faster than `maxFramesPerSecond`: it is not read for a moment. */
+  readonly onThrottled?: () => void
   /** Called once, when nothing more will come or go. */
   readonly onEnd: (ending: Ending) => void
 }
 
 /** How long a closing connection may take to send its last words, in milliseconds. */
 const FAREWELL_MS = 1_000
+
+/** How much is read of a limited peer before its limit is looked at again, in bytes. */
+const SLICE_BYTES = 4_096
 
 /**
  * Sub-streams over one connected, authenticated byte stream: a TLS socket, or in simulations
@@ -34,11 +40,16 @@ export class Connection {
   readonly #mux: Mux
   readonly #limits: WireLimits
   readonly #onTooSlow: (() => void) | undefined
+  readonly #onThrottled: (() => void) | undefined
   readonly #onEnd: (ending: Ending) => void
   readonly #drained: (() => void)[] = []
   #outgoing = ''
   #flushScheduled = false
   #stalled: NodeJS.Timeout | undefined
+  /** Made when the peer first says something. */
+  #input: InputLimit | undefined
+  #throttled: NodeJS.Timeout | undefined
+  #isPaused = false
   #ended = false
   #bytesHeard = 0
 
@@ -46,6 +57,7 @@ export class Connection {
     this.#socket = socket
     this.#limits = options.limits
     this.#onTooSlow = options.onTooSlow
+    this.#onThrottled = options.onThrottled
     this.#onEnd = options.onEnd
     this.#mux = new Mux({
       limits: options.limits,
@@ -54,10 +66,7 @@ export class Connection {
       onRefused: refusal => this.#end({ cause: 'refused', refusal }),
     })
     let failure: Error | undefined
-    socket.on('data', (chunk: Uint8Array) => {
-      this.#bytesHeard += chunk.length
-      this.#mux.receive(chunk)
-    })
+    socket.on('data', (chunk: Uint8Array) => this.#receive(chunk))
     socket.on('drain', () => this.#releaseDrained())
     socket.on('error', error => {
       failure ??= error
@@ -106,11 +115,13 @@ export class Connection {
 
   /** Stop reading: the peer feels it by TCP's flow control. */
   pause(): void {
+    this.#isPaused = true
     this.#socket.pause()
   }
 
   resume(): void {
-    this.#socket.resume()
+    this.#isPaused = false
+    if (this.#throttled === undefined) this.#socket.resume()
   }
 
   /** Resolves when what was written has been handed to the network, or the connection has ended. */
@@ -130,6 +141,37 @@ export class Connection {
   /** Say what has been written so far, then close. Nothing written after this leaves. */
   close(): void {
     this.#end({ cause: 'closed' })
+  }
+
+  #receive(chunk: Uint8Array): void {
+    const { maxFramesPerSecond } = this.#limits
+    if (maxFramesPerSecond === Infinity || this.#ended) {
+      this.#bytesHeard += chunk.length
+      return this.#mux.receive(chunk)
+    }
+    this.#input ??= new InputLimit(maxFramesPerSecond, performance.now())
+    for (let start = 0; start < chunk.length; start += SLICE_BYTES) {
+      const slice = chunk.subarray(start, start + SLICE_BYTES)
+      const before = this.#mux.lines
+      this.#bytesHeard += slice.length
+      this.#mux.receive(slice)
+      if (this.#ended) return
+      // A record costs something even when no line ends in it.
+      const frames = Math.max(this.#mux.lines - before, 1)
+      const waitMs = this.#input.take(frames, slice.length, performance.now())
+      if (waitMs > 0) return this.#throttle(waitMs, chunk.subarray(start + slice.length))
+    }
+  }
+
+  /** Read nothing for a moment. @param rest what was read already and waits with the rest */
+  #throttle(ms: number, rest: Uint8Array): void {
+    this.#socket.pause()
+    if (rest.length > 0) this.#socket.unshift(rest)
+    this.#throttled = setTimeout(() => {
+      this.#throttled = undefined
+      if (!this.#isPaused) this.#socket.resume()
+    }, ms)
+    this.#onThrottled?.()
   }
 
   #send(text: string): void {
@@ -169,6 +211,7 @@ export class Connection {
   #end(ending: Ending): void {
     if (this.#ended) return
     this.#ended = true
+    clearTimeout(this.#throttled)
     if (ending.cause === 'too slow') this.#onTooSlow?.()
     if (ending.cause === 'closed' || ending.cause === 'too slow') {
       this.#flush()

@@ -20,6 +20,11 @@ export interface WireLimits {
   readonly maxBufferedBytes: number
   /** How long what waits may stay unread, in milliseconds. Past that the peer is cut as too slow. */
   readonly maxStalledMs: number
+  /**
+   * Frames that the peer may send a second, in the long run; each KiB counts as one more. Past that
+   * it is read more slowly, and not cut. Infinity for no limit.
+   */
+  readonly maxFramesPerSecond: number
 }
 
 const KIBI = 1_024
@@ -37,6 +42,8 @@ export const CLIENT_LIMITS: WireLimits = {
   maxPendingCalls: 32,
   maxBufferedBytes: 1 * MEBI,
   maxStalledMs: 10_000,
+  // The server has one for clients (`limits.maxFramesPerSecond`).
+  maxFramesPerSecond: Infinity,
 }
 
 /** For another node: a digest may name twenty thousand sources. */

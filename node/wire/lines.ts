@@ -20,6 +20,7 @@ export class LineDecoder {
   readonly #maxBytes: number
   #partial = NOTHING
   #length = 0
+  #lines = 0
   #done = false
 
   /** @param maxBytes longest line, in bytes without its line feed */
@@ -30,6 +31,11 @@ export class LineDecoder {
   /** Bytes held of a line that has not ended: never more than `maxBytes`. */
   get bufferedBytes(): number {
     return this.#length
+  }
+
+  /** How many lines have ended, blank ones as well: each costs something. */
+  get lines(): number {
+    return this.#lines
   }
 
   /**
@@ -51,6 +57,7 @@ export class LineDecoder {
         this.#keep(bytes.subarray(start))
         return undefined
       }
+      this.#lines += 1
       let line = bytes.subarray(start, end)
       if (this.#length > 0) {
         this.#keep(line)

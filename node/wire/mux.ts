@@ -102,6 +102,11 @@ export class Mux {
     return this.#streams.size
   }
 
+  /** How many lines have come, blank ones as well. */
+  get lines(): number {
+    return this.#decoder.lines
+  }
+
   /**
    * Open a sub-stream; after `destroy`, one that is closed already.
    * @param id its label, in hexadecimal digits. The same one for the same stream of many peers makes

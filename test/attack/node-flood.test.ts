@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { makeSharedCerts, startCluster, until, type Cluster } from '../support/cluster.ts'
 import { carrying, connectRaw, opening, type RawPeer } from '../support/raw-peer.ts'
+import { METRICS_ON, scrape } from '../support/scrape.ts'
 import { SkipClock } from '../support/skip-clock.ts'
 
 /** Peers that send too much, read nothing or say nothing. */
@@ -48,7 +49,7 @@ function call(id: number): unknown[] {
 
 test('a client that calls without end and reads no answer is cut', async t => {
   const { cluster, witness } = await start(t, {
-    config: { limits: { maxBufferedBytes: 16_384 } },
+    config: { limits: { maxBufferedBytes: 16_384, maxFramesPerSecond: 1_000_000 } },
   })
   await using _cluster = cluster
   const peer = await connectRaw(t, cluster.node(1).address, attacker)
@@ -75,6 +76,35 @@ test('a client that opens 20,000 streams is cut', async t => {
   await peer.closed
   t.true(await isUnharmed(cluster, witness))
 })
+
+for (const [title, text] of [
+  ['pauses a stream', '["a1","pause"]\n'],
+  ['sends blank lines', '\n'],
+  ['opens and closes streams', ''],
+] as const) {
+  test(`a client that ${title} without end is read more slowly, and not cut`, async t => {
+    const { cluster, witness } = await start(t, {
+      config: { ...METRICS_ON, limits: { maxFramesPerSecond: 50 } },
+    })
+    await using _cluster = cluster
+    const peer = await connectRaw(t, cluster.node(1).address, attacker)
+    peer.frames(opening(RPC, 'rpc'))
+    await peer.stream('door')
+    if (text === '') peer.frames([RPC, 'close'])
+    let id = 0xb0
+    const churn = (): string => {
+      const own = (id += 1).toString(16)
+      return `${JSON.stringify(opening(own, 'rpc'))}\n["${own}","close"]\n`
+    }
+    for (let frame = 0; frame < 2_000; frame += 1) peer.send(text === '' ? churn() : text)
+    const { fields } = await cluster.log.find(line => line.text.startsWith('throttled'))
+    t.is(fields['subject'], 'client/c1')
+    t.true(await isUnharmed(cluster, witness))
+    t.false(peer.socket.destroyed)
+    const samples = await scrape(cluster.node(1))
+    t.true(samples.of('fridge_client_throttles_total') > 0)
+  })
+}
 
 test('a client that opens and closes rpc 4,000 times costs nobody else anything', async t => {
   const { cluster, witness } = await start(t)

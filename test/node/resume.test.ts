@@ -55,7 +55,15 @@ test('a node says who it is, in which run, what there is and what it bears', asy
     ],
     commands: [...COMMANDS],
     heartbeat: { heartbeatMs: 3_000, deadAfterMs: 6_000 },
-    limits: { maxLineBytes, maxDepth, maxStreams, maxPendingCalls, maxBufferedBytes, maxStalledMs },
+    limits: {
+      maxLineBytes,
+      maxDepth,
+      maxStreams,
+      maxPendingCalls,
+      maxBufferedBytes,
+      maxStalledMs,
+      maxFramesPerSecond: 250,
+    },
   })
 })
 

@@ -1,6 +1,7 @@
+import { once } from 'node:events'
 import test from 'ava'
 import { Duplex } from 'node:stream'
-import { Connection, type Ending } from '../../../node/wire/connection.ts'
+import { Connection, type ConnectionOptions, type Ending } from '../../../node/wire/connection.ts'
 import { CLIENT_LIMITS, type WireLimits } from '../../../node/wire/limits.ts'
 
 /** A socket whose reader may stop: what is written then waits. */
@@ -23,7 +24,10 @@ class Pipe extends Duplex {
   }
 }
 
-function connect(limits: Partial<WireLimits> = {}): {
+function connect(
+  limits: Partial<WireLimits> = {},
+  options: Partial<ConnectionOptions> = {},
+): {
   pipe: Pipe
   connection: Connection
   ended: Promise<Ending>
@@ -34,6 +38,7 @@ function connect(limits: Partial<WireLimits> = {}): {
     limits: { ...CLIENT_LIMITS, ...limits },
     onStream: () => true,
     onEnd: ended.resolve,
+    ...options,
   })
   return { pipe, connection, ended: ended.promise }
 }
@@ -96,4 +101,50 @@ test('a peer that ends its half ends the connection', async t => {
   const { pipe, ended } = connect()
   pipe.push(null)
   t.is((await ended).cause, 'lost')
+})
+
+test('a peer that sends too fast is read more slowly, and loses nothing', async t => {
+  const all = Array.from({ length: 1_000 }, (_, index) => String(index))
+  const heard: string[] = []
+  const last = Promise.withResolvers<void>()
+  let throttles = 0
+  const { pipe, connection } = connect(
+    { maxFramesPerSecond: 200 },
+    {
+      onThrottled: () => {
+        throttles += 1
+        // What it sends meanwhile waits behind what waits already.
+        if (throttles === 1) pipe.push('["a1","data","last"]\n')
+      },
+      onStream: stream => {
+        stream.onText(text => {
+          heard.push(text)
+          if (text === 'last') last.resolve()
+        })
+        return true
+      },
+    },
+  )
+  pipe.push('["a1","new",{"meta":"rpc","opts":{"writable":true,"readable":true}}]\n')
+  pipe.push(all.map(text => `["a1","data","${text}"]\n`).join(''))
+  await last.promise
+  t.true(throttles > 0)
+  t.deepEqual(heard, [...all, 'last'])
+  connection.close()
+})
+
+test('a peer that sends too fast can still be told the last words', async t => {
+  const throttled = Promise.withResolvers<void>()
+  const { pipe, connection, ended } = connect(
+    { maxFramesPerSecond: 1 },
+    { onThrottled: throttled.resolve },
+  )
+  pipe.push('\n'.repeat(100_000))
+  await throttled.promise
+  connection.close()
+  t.deepEqual(await ended, { cause: 'closed' })
+  // It is read to its end, so that the close is no reset.
+  pipe.push(null)
+  await once(pipe, 'close')
+  t.is(pipe.readableLength, 0)
 })
