@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { makeSharedCerts, startCluster, until, type Cluster } from '../support/cluster.ts'
-import { carrying, connectRaw, opening, type RawPeer } from '../support/raw-peer.ts'
+import { calling, connectRaw, opening, type RawPeer } from '../support/raw-peer.ts'
 import { METRICS_ON, scrape } from '../support/scrape.ts'
 import { SkipClock } from '../support/skip-clock.ts'
 
@@ -39,14 +39,6 @@ async function isUnharmed(cluster: Cluster, witness: RawPeer): Promise<boolean> 
   return late.sensors.length === 2
 }
 
-function call(id: number): unknown[] {
-  const callbacks = { [id]: ['1'] }
-  return carrying(
-    RPC,
-    JSON.stringify({ method: 'setTargetTemperature', arguments: [5, '[Function]'], callbacks }),
-  )
-}
-
 test('a client that calls without end and reads no answer is cut', async t => {
   const { cluster, witness } = await start(t, {
     config: { limits: { maxBufferedBytes: 16_384, maxFramesPerSecond: 1_000_000 } },
@@ -57,7 +49,10 @@ test('a client that calls without end and reads no answer is cut', async t => {
   await peer.stream('door')
   peer.socket.pause()
   for (let id = 0; !peer.socket.destroyed; id += 500) {
-    const lines = Array.from({ length: 500 }, (_, index) => `${JSON.stringify(call(id + index))}\n`)
+    const lines = Array.from(
+      { length: 500 },
+      (_, index) => `${JSON.stringify(calling(RPC, id + index))}\n`,
+    )
     const isDrained = peer.socket.write(lines.join(''))
     if (isDrained) await nextTurn()
     else await Promise.race([once(peer.socket, 'drain').catch(() => {}), peer.closed])

@@ -97,3 +97,12 @@ export function opening(id: string, meta: string): unknown[] {
 export function carrying(id: string, line: string): unknown[] {
   return [id, 'data', `${line}\n`]
 }
+
+/** A frame that calls `setTargetTemperature`. @param callback the id of its answer, greater each time */
+export function calling(id: string, callback: number): unknown[] {
+  const callbacks = { [callback]: ['1'] }
+  return carrying(
+    id,
+    JSON.stringify({ method: 'setTargetTemperature', arguments: [5, '[Function]'], callbacks }),
+  )
+}
