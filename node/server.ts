@@ -9,6 +9,7 @@ import type { Counts } from './counts.ts'
 import type { Credentials } from './credentials.ts'
 import { errorMessage } from './errors.ts'
 import type { Dialect } from './dialect.ts'
+import { endSoon } from './end-soon.ts'
 import type { Overlay } from './gossip/overlay.ts'
 import { GatheredLog } from './gathered-log.ts'
 import { HandshakeLimit } from './handshake-limit.ts'
@@ -17,6 +18,7 @@ import { listen } from './listen.ts'
 import type { Log } from './log.ts'
 import { OperatorSession } from './operator-session.ts'
 import { chainOf, type Signer, type Signers } from './whitelist/signers.ts'
+import { RecordWatch } from './record-watch.ts'
 import { explain, type Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
 import { ALPN, chainOfPeer, peerOf, tlsOptions } from './transport.ts'
@@ -40,15 +42,13 @@ export interface ServerOptions {
   readonly gate: Promise<void>
 }
 
-/** How long one who was refused may take to close its end, in milliseconds. */
-const FAREWELL_MS = 1_000
-
 /** One TLS port for everything: the role in the certificate decides what a connection may open. */
 export class Server implements AsyncDisposable {
   readonly #options: ServerOptions
   readonly #limits: WireLimits
   readonly #handshakes: HandshakeLimit
   readonly #log: GatheredLog
+  readonly #records: RecordWatch
   readonly #tls
   readonly #tcp
   readonly #sockets = new Set<Socket>()
@@ -61,6 +61,7 @@ export class Server implements AsyncDisposable {
     const { tls, limits } = config
     this.#options = options
     this.#log = new GatheredLog(options.log, service.clock)
+    this.#records = new RecordWatch(service.clock)
     const { maxBufferedBytes, maxStalledMs, maxFramesPerSecond } = limits
     this.#limits = { ...CLIENT_LIMITS, maxBufferedBytes, maxStalledMs, maxFramesPerSecond }
     this.#handshakes = new HandshakeLimit({
@@ -144,6 +145,7 @@ export class Server implements AsyncDisposable {
       for (const socket of this.#sockets) socket.destroy()
     })
     await closed
+    this.#records[Symbol.dispose]()
     this.#log[Symbol.dispose]()
   }
 
@@ -164,6 +166,7 @@ export class Server implements AsyncDisposable {
       clearTimeout(deadline)
       this.#sockets.delete(socket)
       this.#handshaking.delete(end)
+      this.#records.forget(socket)
     })
     // One that says nothing costs neither TLS nor its address a handshake.
     socket.once('readable', () => {
@@ -212,7 +215,7 @@ export class Server implements AsyncDisposable {
 
   async #accept(socket: TLSSocket): Promise<void> {
     const end = otherEnd(socket)
-    const { judgedBy } = this.#handshaking.get(end) ?? {}
+    const { judgedBy, socket: raw } = this.#handshaking.get(end) ?? {}
     this.#handshaking.delete(end)
     // Until a session takes over, a reset must not go unheard.
     const onError = (): void => {}
@@ -250,6 +253,13 @@ export class Server implements AsyncDisposable {
     }
     await gate
     if (socket.destroyed || this.#isStopping) return void socket.destroy()
+    if (raw !== undefined) {
+      this.#records.watch(raw, socket, () => {
+        counts.cut['broke the protocol'] += 1
+        log.warn({ subject: identity.subject }, 'cut: it floods TLS with records without data')
+        socket.destroy()
+      })
+    }
     this.#admit(socket, identity, dialect)
   }
 
@@ -383,13 +393,4 @@ export class Server implements AsyncDisposable {
 /** Unique among the connections of one port. */
 function otherEnd({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`
-}
-
-/** Close, and do not wait for long until the other end does: it was not let in. */
-function endSoon(socket: TLSSocket): void {
-  const timer = setTimeout(() => socket.destroy(), FAREWELL_MS)
-  timer.unref()
-  socket.once('close', () => clearTimeout(timer))
-  socket.end()
-  socket.resume()
 }

@@ -56,7 +56,9 @@ test.serial(
     const { address } = cluster.node(1)
     const witness = await connectRaw(t, address, c2)
     const slow = await connectRaw(t, address, c1, { alpn: true })
-    const [door, temperature] = await Promise.all(['door', 'temperature'].map(slow.stream))
+    const [door, temperature] = await Promise.all(
+      ['door', 'temperature'].map(async name => slow.stream(name)),
+    )
     const conflated = async (): Promise<number> =>
       (await scrape(cluster.node(1))).of('fridge_fan_out_conflated_total')
     await stall([slow], witness, async () => (await conflated()) > 0)
