@@ -177,6 +177,21 @@ test('a client of fridge/1 that connects and says nothing is closed after a whil
   t.true(await isUnharmed(cluster, witness))
 })
 
+test('a plain client that is idle stays, also with half a line, and may end it an hour later', async t => {
+  const clock = new SkipClock()
+  const { cluster, witness } = await start(t, { clock })
+  await using _cluster = cluster
+  const slow = await connectRaw(t, cluster.node(1).address, attacker)
+  const line = `${JSON.stringify(opening(RPC, 'rpc'))}\n`
+  slow.send(line.slice(0, 9))
+  await slow.stream('door')
+  clock.skip(3_600_000)
+  for (const peer of [slow, witness]) await peer.lines.find(/reading/, peer.lines.all.length)
+  slow.send(line.slice(9))
+  await slow.lines.find(/methods/)
+  t.true(await isUnharmed(cluster, witness))
+})
+
 test('a node that connects and says nothing is closed after a while', async t => {
   const clock = new SkipClock()
   const { cluster, witness } = await start(t, { clock })
