@@ -31,7 +31,9 @@ async function stall(
     const calls = Array.from({ length: 5_000 }, (_, index) => calling(RPC, first + index))
     for (const peer of peers) peer.frames(...calls)
     const unsent = peers.filter(({ socket }) => socket.writableLength > 0)
-    await Promise.all(unsent.map(async ({ socket }) => once(socket, 'drain')))
+    await Promise.all(
+      unsent.map(async ({ socket, closed }) => Promise.race([once(socket, 'drain'), closed])),
+    )
     await witness.lines.find(/reading/, witness.lines.all.length)
   }
 }
