@@ -109,6 +109,7 @@ export class NodeEnd implements SessionEnd {
       dialect: this.#dialect,
       rights: ALL_RIGHTS,
       limits: CLIENT_LIMITS,
+      onThrottled: () => {},
       onEnd: (_session, ending) => {
         this.ending = ending
       },
