@@ -108,7 +108,7 @@ export class NodeEnd implements SessionEnd {
       identity: { role: 'client', subject: 'client/fridge-client-001' } as Identity,
       dialect: this.#dialect,
       rights: ALL_RIGHTS,
-      limits: CLIENT_LIMITS,
+      limits: { ...CLIENT_LIMITS, maxFramesPerSecond: 250 },
       onThrottled: () => {},
       onEnd: (_session, ending) => {
         this.ending = ending
