@@ -2,7 +2,7 @@ import test from 'ava'
 import { makePeople } from '../support/replica-people.ts'
 import { NODES, runSchedule, type Report } from './schedule.ts'
 
-const SCHEDULES = 100
+const SCHEDULES = 60
 const only = process.env['SEED']
 const seeds =
   only === undefined ? Array.from({ length: SCHEDULES }, (_, index) => index + 1) : [Number(only)]

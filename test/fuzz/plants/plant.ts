@@ -8,7 +8,7 @@ export interface Plant {
   /** A text that stands in the file once, and what takes its place. */
   readonly find: string
   readonly put: string
-  /** Whether `npm test` looks for it too: one a layer. */
+  /** Whether `npm test` looks for it too: the innermost layer and the outermost. */
   readonly isSample?: true
 }
 

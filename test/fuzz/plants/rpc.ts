@@ -27,7 +27,6 @@ const MESSAGES: readonly Bug[] = [
     name: 'calls to functions never handed out',
     find: ' && method < state.handedOut',
     put: '',
-    isSample: true,
   },
   {
     name: 'methods announced again and again',
@@ -125,7 +124,6 @@ const CALLS: readonly Bug[] = [
     name: 'calls outlive their connection',
     find: 'for (const reject of waiting) reject(closedError())',
     put: '',
-    isSample: true,
   },
 ]
 
