@@ -14,7 +14,7 @@ export interface WireLimits {
   readonly maxArguments: number
   /** Functions in one call; each lives here until it is called or culled. */
   readonly maxCallbacks: number
-  /** Calls without an answer yet. The next is answered with an error, past twice that the peer is cut. */
+  /** Calls without an answer yet. The next is answered with an error. */
   readonly maxPendingCalls: number
   /** Bytes that may wait for the peer to read them. Past that it is cut as too slow. */
   readonly maxBufferedBytes: number
