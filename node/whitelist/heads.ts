@@ -2,15 +2,21 @@ import { isSource, type Source } from '../names.ts'
 import { isSequence } from './change.ts'
 import type { Head, Whitelist } from './whitelist.ts'
 
+/** Sources that are told: with the longest names that is half of the longest line. */
+const MAX_TOLD = 8_192
+
 /**
  * The frame that tells a peer the newest entry of each source, by hash: equal clocks are not yet
- * equal lists (PROTOCOL.md, "Equivocation").
+ * equal lists (PROTOCOL.md, "Equivocation"). Of very many sources those that are known the longest
+ * are left out.
  */
-export function headsFrame(whitelist: Whitelist): { heads: Record<string, [number, string]> } {
+export function headsFrame(whitelist: Pick<Whitelist, 'heads'>): {
+  heads: Record<string, [number, string]>
+} {
   const heads = Array.from(whitelist.heads(), ([source, { sequence, hash }]) => [
     source,
     [sequence, hash],
-  ])
+  ]).slice(-MAX_TOLD)
   return { heads: Object.fromEntries(heads) as Record<string, [number, string]> }
 }
 
