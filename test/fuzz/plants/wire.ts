@@ -131,7 +131,11 @@ const CONNECTION: readonly Bug[] = [
     find: '} else this.#socket.destroy()\n',
     put: '}\n',
   },
-  { name: 'an end is told twice', find: 'if (this.#ended) return\n', put: '' },
+  {
+    name: 'an end is told twice',
+    find: 'if (this.#ended) return\n    this.#ended = true\n    clearTimeout',
+    put: 'this.#ended = true\n    clearTimeout',
+  },
 ]
 
 const EMITTER: readonly Bug[] = [
