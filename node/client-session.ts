@@ -58,7 +58,10 @@ export class ClientSession implements Session {
   /** How far the client had heard this run before, by sensor, until it has been answered. */
   #resume = new Map<string, number>()
   #rights: Rights
+  /** Sensors whose streams the client has closed. */
+  readonly #declined = new Set<string>()
   #servesRpc = false
+  #pendingCalls = 0
 
   constructor(options: ClientSessionOptions) {
     this.identity = options.identity
@@ -107,6 +110,7 @@ export class ClientSession implements Session {
     this.#rights = rights
     for (const [sensor, stream] of this.#streams) {
       if (allows(rights.sensors, sensor)) continue
+      this.#streams.delete(sensor)
       stream.end()
       stream.destroy()
     }
@@ -122,7 +126,8 @@ export class ClientSession implements Session {
     const { dialect, service } = this.#options
     const names = dialect === 'plain' ? PLAIN_SENSORS : service.sensors.map(({ name }) => name)
     for (const name of names) {
-      if (!this.#streams.has(name) && allows(this.#rights.sensors, name)) this.#openStream(name)
+      if (this.#streams.has(name) || this.#declined.has(name)) continue
+      if (allows(this.#rights.sensors, name)) this.#openStream(name)
     }
   }
 
@@ -130,7 +135,10 @@ export class ClientSession implements Session {
     const { service } = this.#options
     const stream = this.#connection.open(sensor, streamIdOf(sensor))
     this.#streams.set(sensor, stream)
-    stream.onClose(() => this.#streams.delete(sensor))
+    stream.onClose(() => {
+      // Whoever has closed it itself does not want it, whatever its grant becomes.
+      if (this.#streams.delete(sensor)) this.#declined.add(sensor)
+    })
     stream.onText(() =>
       this.#connection.refuse(
         new Refusal('emitter', 'a client emits nothing on the stream of a sensor'),
@@ -185,7 +193,17 @@ export class ClientSession implements Session {
     if (!allows(this.#rights.commands, name)) {
       throw new FridgeError('ERR_REFUSED', `the grant does not allow ${name}`)
     }
-    return runCommand(name, values, this.#options.service.actuator)
+    const { limits, service } = this.#options
+    // Of the connection, whatever became of the stream that they came on.
+    if (this.#pendingCalls >= limits.maxPendingCalls) {
+      throw new FridgeError('ERR_LIMIT', `more than ${limits.maxPendingCalls} calls at once`)
+    }
+    this.#pendingCalls += 1
+    try {
+      return await runCommand(name, values, service.actuator)
+    } finally {
+      this.#pendingCalls -= 1
+    }
   }
 }
 

@@ -95,6 +95,8 @@ export class Sessions {
     let cut = 0
     for (const admitted of Array.from(this.#bySubject.get(subject)?.values() ?? [])) {
       const { session } = admitted
+      // What became of one before it may have ended it.
+      if (this.#bySubject.get(subject)?.has(session) !== true) continue
       const admission = this.admit(session.identity)
       if (admission.admitted) {
         admitted.expiry?.[Symbol.dispose]()

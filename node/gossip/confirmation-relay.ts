@@ -29,7 +29,10 @@ const GATHER_MS = 5
 const MAX_FRAME = 128
 
 /** Confirmations that wait for one neighbour; more are dropped. */
-const MAX_WAITING = 4_096
+const MAX_WAITING = 1_024
+
+/** Sources to whom it is remembered what they were told last. */
+const MAX_TOLD = 64
 
 /** How far back what was passed on is remembered. */
 const MAX_KNOWN = 16_384
@@ -45,9 +48,15 @@ export class ConfirmationRelay implements Disposable {
   readonly #options: ConfirmationRelayOptions
   /** For each source the neighbour that brought its newest change. */
   readonly #paths = new Map<Source, DocumentStream>()
-  /** What this node has applied and not yet told, by the source that is to hear it. */
+  /** Neighbours that are gone: what they brought may still be under way. */
+  readonly #gone = new WeakSet<DocumentStream>()
+  /** The latest that this node has applied, by the source that is to hear it. */
   readonly #applied = new Map<Source, AppliedChange[]>()
-  readonly #waiting = new Map<DocumentStream, SignedConfirmation[]>()
+  /** Who of them is to be told. */
+  readonly #untold = new Set<Source>()
+  /** By neighbour, and by who is to hear it and whose it is: of one node the newest says all. */
+  readonly #waiting = new Map<DocumentStream, Map<string, SignedConfirmation>>()
+  readonly #checking = new Map<string, Promise<void>>()
   /** How far each node is known to have come, by who is to hear it and who it is. */
   readonly #known = new Map<string, number>()
   readonly #listeners = new Set<(confirmation: Confirmation) => void>()
@@ -68,11 +77,12 @@ export class ConfirmationRelay implements Disposable {
 
   /** A neighbour has brought a new change of a source. */
   heardFrom(source: Source, neighbour: DocumentStream): void {
-    this.#paths.set(source, neighbour)
+    if (!this.#gone.has(neighbour)) this.#paths.set(source, neighbour)
   }
 
   /** A neighbour is gone. */
   forget(neighbour: DocumentStream): void {
+    this.#gone.add(neighbour)
     for (const [source, path] of this.#paths) if (path === neighbour) this.#paths.delete(source)
     this.#waiting.delete(neighbour)
   }
@@ -87,7 +97,11 @@ export class ConfirmationRelay implements Disposable {
       this.#own = { node: source, to, applied, changes: latest }
       this.#tell(this.#own)
     } else {
+      this.#applied.delete(to)
       this.#applied.set(to, latest)
+      const [oldest] = this.#applied.size > MAX_TOLD ? this.#applied.keys() : []
+      if (oldest !== undefined) this.#applied.delete(oldest)
+      this.#untold.add(to)
       this.#gather()
     }
   }
@@ -100,9 +114,30 @@ export class ConfirmationRelay implements Disposable {
     for (const value of confirmed as unknown[]) {
       const confirmation = parseConfirmation(value)
       if (typeof confirmation === 'string') return { refused: confirmation }
-      void this.#check(confirmation, value as SignedConfirmation, from)
+      this.#checkOnce(confirmation, value as SignedConfirmation, from)
     }
     return {}
+  }
+
+  /** How many confirmations are being checked. */
+  get backlog(): number {
+    return this.#checking.size
+  }
+
+  /** Resolves when those that have come are checked. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#checking.values())
+  }
+
+  #checkOnce(confirmation: Confirmation, signed: SignedConfirmation, from: DocumentStream): void {
+    const { to } = confirmation
+    // Nobody whom it could be for: not worth a signature.
+    if (to !== this.#options.source && !this.#paths.has(to)) return
+    const key = JSON.stringify(signed)
+    if (!this.#isNews(confirmation) || this.#checking.has(key)) return
+    const checked = this.#check(confirmation, signed, from)
+    this.#checking.set(key, checked)
+    void checked.then(() => this.#checking.delete(key))
   }
 
   [Symbol.dispose](): void {
@@ -115,7 +150,6 @@ export class ConfirmationRelay implements Disposable {
     from: DocumentStream,
   ): Promise<void> {
     const { source, signers } = this.#options
-    if (!this.#isNews(confirmation)) return
     const holds = await verifyConfirmation(confirmation, signed, signers)
     if (holds === false) return from.refuse('a confirmation is not signed by its node')
     // Whoever joined a moment ago may not be known here yet: *members* will tell.
@@ -142,11 +176,11 @@ export class ConfirmationRelay implements Disposable {
     for (const listener of this.#listeners) listener(confirmation)
   }
 
-  #passOn({ to }: Confirmation, signed: SignedConfirmation, from?: DocumentStream): void {
+  #passOn({ to, node }: Confirmation, signed: SignedConfirmation, from?: DocumentStream): void {
     const next = this.#paths.get(to)
     if (next === undefined || next === from) return
-    const waiting = this.#waiting.get(next) ?? []
-    if (waiting.length < MAX_WAITING) waiting.push(signed)
+    const waiting = this.#waiting.get(next) ?? new Map<string, SignedConfirmation>()
+    if (waiting.size < MAX_WAITING) waiting.set(`${to} ${node}`, signed)
     this.#waiting.set(next, waiting)
     this.#gather()
   }
@@ -160,13 +194,15 @@ export class ConfirmationRelay implements Disposable {
 
   #flush(): void {
     const { source: node, self } = this.#options
-    for (const [to, changes] of this.#applied) {
+    for (const to of this.#untold) {
+      const changes = this.#applied.get(to) ?? []
       const applied = changes.at(-1)?.sequence ?? 0
       const confirmation = { node, to, applied, changes }
       this.#passOn(confirmation, signConfirmation(confirmation, self))
     }
-    this.#applied.clear()
-    for (const [neighbour, confirmed] of this.#waiting) {
+    this.#untold.clear()
+    for (const [neighbour, waiting] of this.#waiting) {
+      const confirmed = [...waiting.values()]
       for (let at = 0; at < confirmed.length; at += MAX_FRAME) {
         neighbour.send({ confirmed: confirmed.slice(at, at + MAX_FRAME) })
       }

@@ -109,12 +109,13 @@ export class Replica extends SignedDocument {
 
   /** How many updates wait to be taken in. */
   get backlog(): number {
-    return this.#inbox.length
+    return this.#inbox.length + this.confirmations.backlog
   }
 
   /** Resolves when all that has come in is taken in or refused. */
   async settled(): Promise<void> {
     await this.#draining
+    await this.confirmations.settled()
   }
 
   /** Hear of every change, remote or local, after it is durable and merged. */

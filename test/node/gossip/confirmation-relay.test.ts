@@ -168,6 +168,45 @@ test('nothing goes to a neighbour that is gone', async t => {
   t.deepEqual(sent, [])
 })
 
+test('a neighbour that is gone is no way, though what it had brought was taken in later', async t => {
+  const beta = openRelay('beta')
+  const sent: object[] = []
+  const late = streamTo(undefined, sent)
+  const live: object[] = []
+  beta.relay.heardFrom(testSource('alpha'), streamTo(undefined, live))
+  beta.relay.forget(late)
+  beta.relay.heardFrom(testSource('alpha'), late)
+  beta.relay.confirm(testSource('alpha'), [{ sequence: 1, tookMs: 1, cut: 0 }])
+  await settle(beta)
+  t.is(sent.length, 0)
+  t.is(live.length, 1)
+})
+
+test('what nobody waits for is not checked, and the same one once at a time', async t => {
+  const beta = openRelay('beta')
+  const one = { confirmed: [confirmationBy('gamma')] }
+  beta.relay.take(one, streamTo(undefined))
+  t.is(beta.relay.backlog, 0)
+  beta.relay.heardFrom(testSource('alpha'), streamTo(undefined))
+  for (let copy = 0; copy < 10; copy += 1) beta.relay.take(one, streamTo(undefined))
+  t.is(beta.relay.backlog, 1)
+  await beta.relay.settled()
+  t.is(beta.relay.backlog, 0)
+})
+
+test('a later confirmation says what the one before it said', async t => {
+  const [alpha, beta] = [openRelay('alpha'), openRelay('beta')]
+  beta.relay.heardFrom(testSource('alpha'), streamTo(alpha))
+  beta.relay.confirm(testSource('alpha'), [{ sequence: 1, tookMs: 1, cut: 7 }])
+  await settle(beta)
+  beta.relay.confirm(testSource('alpha'), [{ sequence: 2, tookMs: 1, cut: 0 }])
+  await settle(beta)
+  t.deepEqual(
+    alpha.heard.at(-1)?.changes.map(({ cut }) => cut),
+    [7, 0],
+  )
+})
+
 test('one that its node did not sign ends the link, and counts for nothing', async t => {
   const alpha = openRelay('alpha')
   const refusals: string[] = []
