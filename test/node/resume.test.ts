@@ -104,3 +104,18 @@ test('a sensor that a wider grant opens later is resumed then, once', async t =>
   fridge?.openDoor()
   t.is((await said(peer, again, /open/)).length, 2)
 })
+
+test('a stream that the client has closed is not opened again, one that a grant closed is', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  const { peer } = await greet(t, cluster)
+  const door = await peer.stream('door')
+  await peer.stream('temperature')
+  peer.frames([door, 'end'])
+  await peer.lines.find(new RegExp(`^\\["${door}","close"\\]`))
+  const from = peer.lines.all.length
+  await cluster.grant(1, 'c1', { sensors: ['door'] })
+  await cluster.grant(1, 'c1')
+  await peer.lines.find(/"new",\{"meta":"temperature"/, from)
+  t.false(peer.lines.all.slice(from).some(line => line.includes('"new",{"meta":"door"')))
+})
