@@ -213,22 +213,16 @@ function streamIdOf(sensor: string): string {
 }
 
 /** What a client can keep to only if it knows it. */
-function limitsToTell({
-  maxLineBytes,
-  maxDepth,
-  maxStreams,
-  maxPendingCalls,
-  maxBufferedBytes,
-  maxStalledMs,
-  maxFramesPerSecond,
-}: WireLimits): Partial<WireLimits> {
-  return {
-    maxLineBytes,
-    maxDepth,
-    maxStreams,
-    maxPendingCalls,
-    maxBufferedBytes,
-    maxStalledMs,
-    maxFramesPerSecond,
-  }
+const TOLD_LIMITS = [
+  'maxLineBytes',
+  'maxDepth',
+  'maxStreams',
+  'maxPendingCalls',
+  'maxBufferedBytes',
+  'maxStalledMs',
+  'maxFramesPerSecond',
+] as const satisfies readonly (keyof WireLimits)[]
+
+function limitsToTell(limits: WireLimits): Partial<WireLimits> {
+  return Object.fromEntries(TOLD_LIMITS.map(name => [name, limits[name]]))
 }
