@@ -1,11 +1,12 @@
 import type { Readable } from 'node:stream'
+import { finished } from 'node:stream/promises'
 
 import type { Clock } from '../clock.ts'
 import { errorCode, errorMessage, FridgeError } from '../errors.ts'
 import { parseCommandLine, type LineFormat, type LineMeaning } from './command-line.ts'
-import { linesOf } from './lines.ts'
+import { LineSplitter } from './lines.ts'
 import { startProgram, type Program } from './program.ts'
-import type { Sensor, SensorEvent, SensorLog } from './sensor.ts'
+import type { Sensor, SensorEvent, SensorLog, TellEvent } from './sensor.ts'
 
 export interface CommandOptions extends LineFormat {
   readonly name: string
@@ -28,19 +29,19 @@ const STDERR = { lineCharacters: 1_000, linesPerMinute: 60 }
 /**
  * A sensor made of any program that prints lines (`parseCommandLine` says which). A malformed line
  * makes it unavailable until the next good one. A longer line than `MAX_LINE_BYTES`, and the end of
- * the program, end the iteration with the reason; the feed starts it again.
+ * the program, are thrown with the reason; the feed starts it again.
  */
 export function commandSensor(options: CommandOptions): Sensor {
   const { name, kind, command, clock, log, silentAfterMs, killAfterMs = 2_000 } = options
 
-  async function* events(signal: AbortSignal): AsyncGenerator<SensorEvent> {
+  async function watch(tell: TellEvent, signal: AbortSignal): Promise<void> {
     await using program = await startProgram(command, { clock, killAfterMs })
     if (signal.aborted) return
     const stop = (): void => void program[Symbol.asyncDispose]()
     signal.addEventListener('abort', stop)
     try {
       const stderrEnd = logStderr(program, options)
-      yield* eventsOf(program)
+      await tellLines(program, tell)
       const end = await program.ended()
       // The last thing it wrote is mostly why it ended.
       await stderrEnd
@@ -50,17 +51,23 @@ export function commandSensor(options: CommandOptions): Sensor {
     }
   }
 
-  /** What the lines of `program` say, up to the end of its output. */
-  async function* eventsOf({ name: program, stdout }: Program): AsyncGenerator<SensorEvent> {
-    try {
-      for await (const line of linesOf(stdout, MAX_LINE_BYTES)) {
-        const meaning = parseCommandLine(line, options)
-        if (meaning.type === 'irrelevant' || meaning.type === 'malformed') {
-          log?.debug({ sensor: name, bytes: line.length, ...meaning }, 'a line without a value')
-        }
-        const event = eventOf(meaning, clock.now())
-        if (event !== undefined) yield event
+  /** Tell what the lines of `program` say, up to the end of its output. */
+  async function tellLines({ name: program, stdout }: Program, tell: TellEvent): Promise<void> {
+    const lines = new LineSplitter(MAX_LINE_BYTES)
+    const onLine = (line: Uint8Array): void => {
+      const meaning = parseCommandLine(line, options)
+      if (meaning.type === 'irrelevant' || meaning.type === 'malformed') {
+        log?.debug({ sensor: name, bytes: line.length, ...meaning }, 'a line without a value')
       }
+      const event = eventOf(meaning, clock.now())
+      if (event !== undefined) tell(event)
+    }
+    stdout.on('data', (chunk: Uint8Array) => {
+      const refused = lines.write(chunk, onLine)
+      if (refused !== undefined) stdout.destroy(refused)
+    })
+    try {
+      await finished(stdout)
     } catch (error) {
       // Closed by us, to stop it or since it has long ended: how it ended says more.
       if (errorCode(error) === 'ERR_STREAM_PREMATURE_CLOSE') return
@@ -68,7 +75,7 @@ export function commandSensor(options: CommandOptions): Sensor {
       throw new FridgeError(code, `${program}: ${errorMessage(error)}`, { cause: error })
     }
   }
-  return { name, kind, silentAfterMs, events }
+  return { name, kind, silentAfterMs, watch }
 }
 
 function eventOf(meaning: LineMeaning, at: number): SensorEvent | undefined {

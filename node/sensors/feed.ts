@@ -76,34 +76,32 @@ export function startFeeds(sensors: readonly Sensor[], options: FeedOptions): Fe
   const fail = (sensor: Sensor, reason: string, at = clock.now()): void =>
     publish(sensor, { type: 'unavailable', reason: shortReason(reason), at })
 
-  /** Iterate `sensor` once, to its end. @returns why it ended */
+  /** Watch `sensor` once, to its end. @returns why it ended */
   const runOnce = async (sensor: Sensor): Promise<string> => {
     const silentAfterMs = silenceOf(sensor, options.silentAfterMs)
     const reason = `silent for ${silentAfterMs / 1_000} s`
-    let silence: Disposable | undefined
-    const listen = (): void => {
-      silence?.[Symbol.dispose]()
-      if (silentAfterMs < Infinity) silence = clock.after(silentAfterMs, () => fail(sensor, reason))
+    using silence = watchSilence(clock, silentAfterMs, () => fail(sensor, reason))
+    const broken = new AbortController()
+    const tell = (event: SensorEvent): void => {
+      if (signal.aborted || broken.signal.aborted) return
+      if (!mayGive(sensor.kind, event)) return broken.abort()
+      silence.end()
+      if (event.type === 'unavailable') fail(sensor, event.reason, event.at)
+      else publish(sensor, event)
     }
+    let end = 'the sensor ended'
     try {
-      listen()
-      for await (const event of sensor.events(signal)) {
-        if (signal.aborted) break
-        if (!mayGive(sensor.kind, event)) throw new TypeError(`not an event of a ${sensor.kind}`)
-        listen()
-        if (event.type === 'unavailable') fail(sensor, event.reason, event.at)
-        else publish(sensor, event)
-      }
-      return 'the sensor ended'
+      await sensor.watch(tell, AbortSignal.any([signal, broken.signal]))
     } catch (error) {
       if (signal.aborted) log?.debug({ sensor: sensor.name, err: error }, 'sensor stopped')
-      return errorMessage(error)
-    } finally {
-      silence?.[Symbol.dispose]()
+      end = errorMessage(error)
     }
+    return broken.signal.aborted ? `not an event of a ${sensor.kind}` : end
   }
 
   const run = async (sensor: Sensor): Promise<void> => {
+    // Who subscribes as soon as this has returned hears the first event too.
+    await Promise.resolve()
     let failures = 0
     while (!signal.aborted) {
       const startedAt = clock.monotonic()
@@ -139,6 +137,36 @@ function silenceOf(sensor: Sensor, defaultMs = DEFAULT_SILENT_AFTER_MS): number 
   if (sensor.silentAfterMs !== undefined) return sensor.silentAfterMs
   // A door that nobody opens has nothing to say.
   return sensor.kind === 'door' ? Infinity : defaultMs
+}
+
+interface Silence extends Disposable {
+  /** Something was said. */
+  end(): void
+}
+
+/**
+ * Call `onSilence` when nothing has been said for `ms`, once in each silence. What is said often
+ * costs no timer each time: the one that runs looks again when it is due.
+ */
+function watchSilence(clock: Clock, ms: number, onSilence: () => void): Silence {
+  let since = clock.monotonic()
+  let timer: Disposable | undefined
+  const arm = (leftMs: number): void => {
+    timer = clock.after(leftMs, () => {
+      timer = undefined
+      const left = since + ms - clock.monotonic()
+      if (left > 0) arm(left)
+      else onSilence()
+    })
+  }
+  if (ms < Infinity) arm(ms)
+  return {
+    end: () => {
+      since = clock.monotonic()
+      if (timer === undefined && ms < Infinity) arm(ms)
+    },
+    [Symbol.dispose]: () => timer?.[Symbol.dispose](),
+  }
 }
 
 /**

@@ -4,39 +4,46 @@ const LF = 0x0a
 const CR = 0x0d
 
 /**
- * The lines of a byte stream, without their ends (LF or CR LF), undecoded: a character may be split
- * across chunks, a line never contains half of one. What follows the last LF is dropped: it may be
- * the beginning of a longer line, and half a number is a wrong number.
- *
- * Holds at most `maxBytes` beside the chunk in hand.
- * @param maxBytes the longest line, its end not counted
- * @throws FridgeError `ERR_LIMIT` at the first longer line
+ * Bytes to lines, without their ends (LF or CR LF), undecoded: a character may be split across
+ * chunks, a line never contains half of one. What follows the last LF is no line: it may be the
+ * beginning of a longer one, and half a number is a wrong number.
  */
-export async function* linesOf(
-  chunks: AsyncIterable<Uint8Array>,
-  maxBytes: number,
-): AsyncGenerator<Uint8Array> {
-  let held: Uint8Array[] = []
-  let heldBytes = 0
-  for await (const chunk of chunks) {
+export class LineSplitter {
+  readonly #maxBytes: number
+  #held: Uint8Array[] = []
+  #heldBytes = 0
+
+  /** @param maxBytes the longest line, its end not counted; one byte more is held at most */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** @returns `ERR_LIMIT` at the first line that is longer; what follows it is not looked at */
+  write(chunk: Uint8Array, onLine: (line: Uint8Array) => void): FridgeError | undefined {
     let start = 0
     for (let end = chunk.indexOf(LF); end !== -1; end = chunk.indexOf(LF, start)) {
-      const line = Buffer.concat([...held, chunk.subarray(start, end)])
+      const line = this.#take(chunk.subarray(start, end))
       const text = line.at(-1) === CR ? line.subarray(0, -1) : line
-      if (text.length > maxBytes) throw tooLong(maxBytes)
-      held = []
-      heldBytes = 0
+      if (text.length > this.#maxBytes) return this.#tooLong()
       start = end + 1
-      yield text
+      onLine(text)
     }
-    if (start === chunk.length) continue
-    held.push(chunk.subarray(start))
-    heldBytes += chunk.length - start
+    if (start === chunk.length) return undefined
+    this.#held.push(chunk.subarray(start))
+    this.#heldBytes += chunk.length - start
     // One more, which may be the CR of the line's end.
-    if (heldBytes > maxBytes + 1) throw tooLong(maxBytes)
+    return this.#heldBytes > this.#maxBytes + 1 ? this.#tooLong() : undefined
   }
-}
 
-function tooLong(maxBytes: number): FridgeError {
-  return new FridgeError('ERR_LIMIT', `a line is longer than ${maxBytes} bytes`)
+  #take(end: Uint8Array): Uint8Array {
+    if (this.#heldBytes === 0) return end
+    const line = Buffer.concat([...this.#held, end])
+    this.#held = []
+    this.#heldBytes = 0
+    return line
+  }
+
+  #tooLong(): FridgeError {
+    return new FridgeError('ERR_LIMIT', `a line is longer than ${this.#maxBytes} bytes`)
+  }
 }

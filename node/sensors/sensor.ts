@@ -12,6 +12,9 @@ export type SensorEvent =
   /** Of any kind: nothing is known since `at`. `reason` is for people, one short line. */
   | { type: 'unavailable'; reason: string; at: number }
 
+/** Takes what a sensor says. Never throws. */
+export type TellEvent = (event: SensorEvent) => void
+
 /** One source of events. Its driver is a file beside this one. */
 export interface Sensor {
   /** Unique on its node: `^[a-z][a-z0-9-]{0,31}$`. */
@@ -23,12 +26,12 @@ export interface Sensor {
    */
   readonly silentAfterMs?: number | undefined
   /**
-   * The events from now on; what is known already comes first. A fault that may pass is an event,
-   * `unavailable`, and the iteration goes on; one that needs a fresh start is thrown, its message
-   * the reason. Ends, with everything it opened closed, soon after `signal` aborts; an event that
-   * comes after that is dropped. The feed iterates it once at a time.
+   * Tell the events from now on; what is known already comes first. A fault that may pass is an
+   * event, `unavailable`; one that needs a fresh start is thrown, its message the reason. Resolves,
+   * with everything it opened closed, soon after `signal` aborts; what is told after that is
+   * dropped. The feed has it watched once at a time.
    */
-  events(signal: AbortSignal): AsyncIterable<SensorEvent>
+  watch(tell: TellEvent, signal: AbortSignal): Promise<void>
 }
 
 /** What sensors write to. */

@@ -1,7 +1,9 @@
+import { once } from 'node:events'
+
 import type { Clock, Random } from '../clock.ts'
 import type { Actuator } from './actuator.ts'
 import { seededRandom } from './seeded-random.ts'
-import type { Sensor, SensorEvent } from './sensor.ts'
+import type { Sensor, SensorEvent, TellEvent } from './sensor.ts'
 import {
   advance,
   DEFAULT_PHYSICS,
@@ -63,7 +65,7 @@ export function openSimulatedFridge(options: SimulatedFridgeOptions): SimulatedF
   let fridge = fridgeAt(options.target ?? 4)
   let reckonedAt = clock.monotonic()
   let doorMovedAt = clock.now()
-  const doorWatchers = new Set<(event: SensorEvent) => void>()
+  const doorWatchers = new Set<TellEvent>()
 
   const state = (): FridgeState => {
     const now = clock.monotonic()
@@ -86,44 +88,29 @@ export function openSimulatedFridge(options: SimulatedFridgeOptions): SimulatedF
     for (const tell of doorWatchers) tell(doorEvent())
   }
 
-  async function* doorEvents(signal: AbortSignal): AsyncGenerator<SensorEvent> {
-    const waiting: SensorEvent[] = [doorEvent()]
-    let wake = Promise.withResolvers<void>()
-    const tell = (event: SensorEvent): void => {
-      waiting.push(event)
-      wake.resolve()
-    }
-    const stop = (): void => wake.resolve()
+  async function watchDoor(tell: TellEvent, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return
     doorWatchers.add(tell)
-    signal.addEventListener('abort', stop)
-    try {
-      while (!signal.aborted) {
-        yield* waiting.splice(0)
-        if (waiting.length > 0 || signal.aborted) continue
-        wake = Promise.withResolvers<void>()
-        await wake.promise
-      }
-    } finally {
-      doorWatchers.delete(tell)
-      signal.removeEventListener('abort', stop)
-    }
+    tell(doorEvent())
+    await once(signal, 'abort')
+    doorWatchers.delete(tell)
   }
 
-  async function* readings(signal: AbortSignal): AsyncGenerator<SensorEvent> {
+  async function watchTemperature(tell: TellEvent, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const value = state().air + (2 * random() - 1) * noise
-      yield { type: 'reading', value: roundToHundredth(value), unit: 'C', at: clock.now() }
+      tell({ type: 'reading', value: roundToHundredth(value), unit: 'C', at: clock.now() })
       // It rejects for one reason only, and the loop sees that one.
       await clock.sleep(readingIntervalMs, signal).catch(() => undefined)
     }
   }
 
-  const doorSensor = (name: string): Sensor => ({ name, kind: 'door', events: doorEvents })
+  const doorSensor = (name: string): Sensor => ({ name, kind: 'door', watch: watchDoor })
   const temperatureSensor = (name: string): Sensor => ({
     name,
     kind: 'temperature',
     silentAfterMs: silenceOf(readingIntervalMs),
-    events: readings,
+    watch: watchTemperature,
   })
   const visitor = startVisitor(options, random, moveDoor)
 

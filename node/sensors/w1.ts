@@ -4,7 +4,7 @@ import { join } from 'node:path'
 
 import type { Clock } from '../clock.ts'
 import { errorCode, errorMessage, FridgeError } from '../errors.ts'
-import type { Sensor, SensorEvent } from './sensor.ts'
+import type { Sensor, TellEvent } from './sensor.ts'
 import { parseW1Slave } from './w1-slave.ts'
 
 export interface W1Options {
@@ -45,19 +45,21 @@ export function w1Sensor(options: W1Options): Sensor {
   }
   const file = join(root, device, 'w1_slave')
 
-  async function* readings(signal: AbortSignal): AsyncGenerator<SensorEvent> {
+  async function watch(tell: TellEvent, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const reading = await read(file)
       const at = clock.now()
-      yield 'reason' in reading
-        ? { type: 'unavailable', reason: reading.reason, at }
-        : { type: 'reading', value: reading.celsius, unit: 'C', at }
+      tell(
+        'reason' in reading
+          ? { type: 'unavailable', reason: reading.reason, at }
+          : { type: 'reading', value: reading.celsius, unit: 'C', at },
+      )
       // It rejects for one reason only, and the loop sees that one.
       await clock.sleep(intervalMs, signal).catch(() => undefined)
     }
   }
   // Three readings missed, and ten seconds for a slow bus.
-  return { name, kind: 'temperature', silentAfterMs: 3 * intervalMs + 10_000, events: readings }
+  return { name, kind: 'temperature', silentAfterMs: 3 * intervalMs + 10_000, watch }
 }
 
 async function read(file: string): Promise<ReturnType<typeof parseW1Slave>> {

@@ -66,7 +66,7 @@ function openFanOut() {
   return {
     fanOut,
     say: (name: string, kind: SensorKind, event: SensorEvent): void =>
-      listener({ name, kind, events: () => neverAny() }, event),
+      listener({ name, kind, watch: async () => undefined }, event),
     /** Serve one sensor on a connection of its own. */
     serve: (sensor: string, dialect?: Dialect) => {
       const { streams, ...rest } = serve([sensor], dialect)
@@ -85,8 +85,6 @@ function textOn({ end }: TestCarrier, stream: MuxStream | undefined): string[] {
     .split('\n')
     .filter(line => line !== '')
 }
-
-async function* neverAny(): AsyncGenerator<SensorEvent> {}
 
 const move = (at: number): SensorEvent => ({ type: at % 2 === 0 ? 'close' : 'open', at })
 const warmth = (value: number): SensorEvent => ({ type: 'reading', value, unit: 'C', at: 5 })

@@ -24,11 +24,10 @@ const RPC_ID = 'a1'
 const RUN = 'node-1#0123456789abcdef' as Source
 const SENSOR_EVENTS = new Set(['open', 'close', 'reading', 'unavailable', 'resumed'])
 
-const neverAny = async function* (): AsyncIterable<SensorEvent> {}
 const SENSORS: readonly Sensor[] = (['door', 'temperature'] as SensorKind[]).map(kind => ({
   name: kind,
   kind,
-  events: neverAny,
+  watch: async () => undefined,
 }))
 
 /** One end of a session in PROTOCOL.md: it is told what happens, and given the other end's lines. */

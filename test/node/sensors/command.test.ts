@@ -4,6 +4,7 @@ import { commandSensor, type CommandOptions } from '../../../node/sensors/comman
 import { startFeeds } from '../../../node/sensors/feed.ts'
 import type { SensorEvent, SensorLog } from '../../../node/sensors/sensor.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
+import { watchSensor } from '../../support/told.ts'
 
 /** A program that prints `lines` (a shell's printf format) and then waits to be ended. */
 const printing = (lines: string): string[] => [
@@ -19,15 +20,11 @@ function watch(t: ExecutionContext, options: Partial<CommandOptions> & { command
   const clock = new FakeClock()
   const abort = new AbortController()
   const sensor = commandSensor({ name: 'temperature', kind: 'temperature', clock, ...options })
-  const events = sensor.events(abort.signal)[Symbol.asyncIterator]()
+  const { next, ended } = watchSensor(sensor, abort.signal)
   t.teardown(async () => {
     abort.abort()
-    await events.return?.()
+    await ended()
   })
-  const next = async (): Promise<SensorEvent | undefined> => {
-    const result = await events.next()
-    return result.done === true ? undefined : result.value
-  }
   return { clock, abort, next }
 }
 

@@ -1,7 +1,7 @@
 import test from 'ava'
 
 import { startFeeds, type FeedOptions } from '../../../node/sensors/feed.ts'
-import type { Sensor, SensorEvent, SensorKind } from '../../../node/sensors/sensor.ts'
+import type { Sensor, SensorEvent, SensorKind, TellEvent } from '../../../node/sensors/sensor.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 type Step = SensorEvent | 'end' | Error
@@ -28,7 +28,7 @@ class Puppet implements Sensor {
     this.#wake()
   }
 
-  async *events(signal: AbortSignal): AsyncGenerator<SensorEvent> {
+  async watch(tell: TellEvent, signal: AbortSignal): Promise<void> {
     this.starts++
     const stop = (): void => this.#wake()
     signal.addEventListener('abort', stop)
@@ -37,7 +37,7 @@ class Puppet implements Sensor {
         const step = this.#steps.shift()
         if (step === 'end') return
         if (step instanceof Error) throw step
-        if (step !== undefined) yield step
+        if (step !== undefined) tell(step)
         else await new Promise<void>(resolve => (this.#wake = resolve))
       }
     } finally {
@@ -73,6 +73,18 @@ test('every event reaches every listener in order, and the last of each sensor i
   t.deepEqual(feeds.last('temperature'), reading(5))
   t.deepEqual(feeds.last('door'), { type: 'open', at: 2 })
   t.is(feeds.last('nothing'), undefined)
+})
+
+test('one that subscribes as soon as the sensors run hears their first events', async t => {
+  const atOnce: Sensor = {
+    name: 'door',
+    kind: 'door',
+    watch: async tell => tell({ type: 'open', at: 1 }),
+  }
+  const { clock, feeds, seen } = start([atOnce])
+  await using _ = feeds
+  await clock.advance(0)
+  t.deepEqual(seen[0], ['door', { type: 'open', at: 1 }])
 })
 
 test('a listener that throws hurts neither the others nor the sensor', async t => {
@@ -141,11 +153,11 @@ test('a sensor that ends is unavailable and is started again', async t => {
   t.is(door.starts, 2)
 })
 
-test('a sensor whose events() itself throws is unavailable too', async t => {
+test('a sensor whose watch() itself throws is unavailable too', async t => {
   const broken: Sensor = {
     name: 'door',
     kind: 'door',
-    events: () => {
+    watch: () => {
       throw new Error('no such bus')
     },
   }
@@ -313,8 +325,8 @@ test('stopping waits for a sensor that takes its time to end', async t => {
   const slow: Sensor = {
     name: 'door',
     kind: 'door',
-    async *events() {
-      yield { type: 'open', at: 1 }
+    watch: async tell => {
+      tell({ type: 'open', at: 1 })
       await released
     },
   }

@@ -20,9 +20,7 @@ function open(options: Partial<SimulatedFridgeOptions> = {}) {
 function collect(sensor: Sensor): { events: SensorEvent[]; stop: () => Promise<void> } {
   const events: SensorEvent[] = []
   const abort = new AbortController()
-  const running = (async () => {
-    for await (const event of sensor.events(abort.signal)) events.push(event)
-  })()
+  const running = sensor.watch(event => events.push(event), abort.signal)
   return {
     events,
     stop: async () => {

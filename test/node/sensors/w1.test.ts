@@ -9,6 +9,7 @@ import test, { type ExecutionContext } from 'ava'
 import type { SensorEvent } from '../../../node/sensors/sensor.ts'
 import { isW1Device, w1Sensor } from '../../../node/sensors/w1.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
+import { watchSensor } from '../../support/told.ts'
 
 const device = '28-00000a1b2c3d'
 const good = '72 01 4b 46 7f ff 0e 10 57 : crc=57 YES\n72 01 4b 46 7f ff 0e 10 57 t=23125\n'
@@ -21,16 +22,16 @@ async function bus(t: ExecutionContext) {
   const clock = new FakeClock()
   const abort = new AbortController()
   const sensor = w1Sensor({ name: 'temperature', clock, device, root, intervalMs: 5_000 })
-  const events = sensor.events(abort.signal)[Symbol.asyncIterator]()
+  const told = watchSensor(sensor, abort.signal)
+  let isFirst = true
   return {
     clock,
     abort,
     file: join(root, device, 'w1_slave'),
     next: async (): Promise<SensorEvent | undefined> => {
-      const event = events.next()
-      await clock.advance(5_000)
-      const result = await event
-      return result.done === true ? undefined : result.value
+      await clock.advance(isFirst ? 0 : 5_000)
+      isFirst = false
+      return told.next()
     },
   }
 }
@@ -82,9 +83,8 @@ test('it ends when it is stopped, and leaves no timer', async t => {
   const { file, next, clock, abort } = await bus(t)
   await writeFile(file, good)
   await next()
-  const end = next()
   abort.abort()
-  t.is(await end, undefined)
+  t.is(await next(), undefined)
   t.is(clock.pending, 0)
 })
 
