@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { ClientProtocol } from './broker-protocols.ts'
 import { startMosquittoServer, startNatsServer } from './brokers.ts'
-import type { Load } from './client-process.ts'
 import { fillList } from './filled-list.ts'
 import { startServer, type MeasuredServer } from './server-process.ts'
 import { CLIENT, type CertificateFiles, type Site } from './site.ts'
@@ -14,30 +13,31 @@ export const NODE = 'node-1'
 export interface Candidate {
   readonly title: string
   readonly protocol: ClientProtocol
-  /** @returns undefined where its program is not installed */
-  readonly start: (site: Site, load: Load) => Promise<MeasuredServer | undefined>
+  /**
+   * @param control what its sensor is told by how many events to give (`openLoadControl`); where
+   *   there is none, one reading is all
+   * @returns undefined where its program is not installed
+   */
+  readonly start: (site: Site, control?: string) => Promise<MeasuredServer | undefined>
 }
-
-/** A temperature once, and then nothing for as long as a bench lasts. */
-export const QUIET: Load = { burst: 1, intervalMs: 2 ** 31 - 1 }
 
 export const BARE: Candidate = {
   title: 'bare node:tls',
   protocol: 'plain',
-  start: async (site, load) => {
+  start: async (site, control) => {
     const files = serverFiles(await filesOf(site))
-    return startServer('bare-server.ts', [...files, ...eventSource(load)])
+    return startServer('bare-server.ts', [...files, ...eventSource(control)])
   },
 }
 
 export const OURS: Candidate = {
   title: 'fridge node',
   protocol: 'plain',
-  start: async (site, load) => {
+  start: async (site, control) => {
     const data = await site.dataFolder(randomUUID())
     const operator = await site.certs.load('operator', 'admin')
     fillList({ data, names: 1, operator, node: await site.certs.load('node', NODE) })
-    const temperature = { driver: 'command', kind: 'temperature', command: eventSource(load) }
+    const temperature = { driver: 'command', kind: 'temperature', command: eventSource(control) }
     const sensors = { door: { driver: 'simulated' }, temperature }
     const simulation = { doorOpensPerHour: 0 }
     const config = await site.writeConfig(NODE, { data, sensors, simulation })
@@ -48,9 +48,9 @@ export const OURS: Candidate = {
 export const STOCK: Candidate = {
   title: 'stock packages',
   protocol: 'plain',
-  start: async (site, load) => {
+  start: async (site, control) => {
     const files = serverFiles(await filesOf(site))
-    return startServer('stock-server.ts', [...files, CLIENT, ...eventSource(load)])
+    return startServer('stock-server.ts', [...files, CLIENT, ...eventSource(control)])
   },
 }
 
@@ -78,7 +78,7 @@ function serverFiles({ server }: CertificateFiles): string[] {
 }
 
 /** The program that both servers in Node.js read their temperatures from. */
-function eventSource({ burst, intervalMs }: Load): [string, ...string[]] {
+function eventSource(control: string | undefined): [string, ...string[]] {
   const file = join(import.meta.dirname, 'event-source.ts')
-  return [process.execPath, file, String(burst), String(intervalMs)]
+  return [process.execPath, file, ...(control === undefined ? [] : [control])]
 }

@@ -5,19 +5,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { ClientProtocol } from './broker-protocols.ts'
 import type { CertificateFiles } from './site.ts'
 
-/** How events come: so many at once, so often. */
-export interface Load {
-  readonly burst: number
-  readonly intervalMs: number
-}
-
 /** What the process of the clients is told. */
 export interface ClientsOrder {
   readonly protocol: ClientProtocol
   readonly port: number
   readonly clients: number
-  /** Published by this process where the server is a broker. */
-  readonly load: Load
+  /** Where the server is a broker, this process publishes what it is told there. */
+  readonly control?: string
   readonly files: CertificateFiles
 }
 

@@ -2,10 +2,11 @@ import { readFileSync } from 'node:fs'
 import type { TLSSocket } from 'node:tls'
 import { ENCODE, SUBSCRIBE } from './broker-protocols.ts'
 import type { ClientsOrder, Delivered } from './client-process.ts'
+import { followLoad } from './load.ts'
 
 /** The clients of the fan-out bench. They count events and do nothing else: clients.ts ORDER */
 const order = JSON.parse(process.argv[2] ?? '') as ClientsOrder
-const { protocol, port, load } = order
+const { protocol, port, control } = order
 const { caFile, certificateFile, keyFile } = order.files.client
 const tls = {
   ca: readFileSync(caFile),
@@ -41,19 +42,19 @@ while (sockets.length < order.clients) {
   }
 }
 
-if (protocol !== 'plain') {
+if (protocol !== 'plain' && control !== undefined) {
   const publisher = await SUBSCRIBE[protocol](port, tls)
   publisher.resume()
   const encode = ENCODE[protocol]
   let celsius = 4
-  setInterval(() => {
+  void followLoad(control, burst => {
     const messages: Buffer[] = []
-    for (let left = load.burst; left > 0; left -= 1) {
+    for (let left = burst; left > 0; left -= 1) {
       celsius = celsius >= 5 ? 4 : celsius + 0.01
       messages.push(encode(`${JSON.stringify([EVENT, Number(celsius.toFixed(2)), 'C'])}\n`))
     }
     publisher.write(Buffer.concat(messages))
-  }, load.intervalMs)
+  })
 }
 
 const report = (): void => {

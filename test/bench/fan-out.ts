@@ -1,6 +1,10 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
 import { BARE, MOSQUITTO, NATS, NODE, OURS, STOCK, filesOf, type Candidate } from './candidates.ts'
-import { startClients, type Load } from './client-process.ts'
-import type { Bench, BenchOptions } from './result.ts'
+import { startClients, type ClientProcess } from './client-process.ts'
+import { openLoadControl, type Load, type LoadControl } from './load.ts'
+import { median, type Bench, type BenchOptions, type Table } from './result.ts'
+import type { MeasuredServer } from './server-process.ts'
 import { makeSite, type Site } from './site.ts'
 
 const LOADS: readonly (Load & { readonly title: string })[] = [
@@ -16,74 +20,144 @@ const SIZES = [
 
 const CANDIDATES = [BARE, OURS, STOCK, NATS, MOSQUITTO]
 
+/** Before a server is measured its code is compiled by use. */
+const WARM_MS = 4_000
+
+/** A load runs for a moment before it is measured, and is then measured for so long. */
+const SETTLE_MS = 200
+const MEASURED_MS = 2_000
+
+/** A server with its clients, ready to be given events. */
+interface Contender {
+  readonly title: string
+  readonly server: MeasuredServer
+  readonly clients: ClientProcess
+  readonly control: LoadControl
+}
+
 /** Processor time of a server for each event that a client receives. */
 export const measureFanOut: Bench = async options => {
   await using site = await makeSite([NODE])
   const tables = []
-  for (const { clients, slower } of SIZES) {
-    const micros = new Map<string, (number | undefined)[]>()
-    for (const candidate of CANDIDATES) {
-      const row: (number | undefined)[] = []
-      for (const load of LOADS) {
-        const slowed = { ...load, intervalMs: load.intervalMs * slower }
-        row.push(await measureOne(candidate, site, { load: slowed, clients }, options))
-      }
-      micros.set(candidate.title, row)
-    }
-    tables.push({
-      title: `Fan-out: server processor time for each delivered event, mutual TLS 1.3, ${clients} clients`,
-      rows: [['server', ...LOADS.map(({ title }) => title)], ...rowsOf(micros)],
-    })
-  }
+  for (const size of SIZES) tables.push(await measureSize(site, size, options))
   return tables
 }
 
-/** Each figure, and how many times as much ours is. */
-function rowsOf(micros: ReadonlyMap<string, readonly (number | undefined)[]>): string[][] {
-  const ours = micros.get(OURS.title) ?? []
-  return Array.from(micros, ([title, row]) => [
-    title,
-    ...row.map((value, index) => {
-      if (value === undefined) return 'skipped'
-      const ratio = (ours[index] ?? Number.NaN) / value
-      return (
-        `${value.toFixed(2)} µs` + (title === OURS.title ? '' : ` (ours ${ratio.toFixed(2)} of it)`)
-      )
-    }),
-  ])
+/**
+ * All servers run at the same time and are measured in turn, so that what else the machine does
+ * meanwhile befalls all of them.
+ */
+async function measureSize(
+  site: Site,
+  { clients: count, slower }: (typeof SIZES)[number],
+  options: BenchOptions,
+): Promise<Table> {
+  await using stack = new AsyncDisposableStack()
+  const contenders: Contender[] = []
+  for (const candidate of CANDIDATES) {
+    const contender = await startOne(candidate, site, { count, stack, options })
+    if (contender !== undefined) contenders.push(contender)
+  }
+  const columns: Map<string, number[]>[] = []
+  for (const { title, burst, intervalMs } of LOADS) {
+    const load = { burst, intervalMs: intervalMs * slower }
+    options.progress(`${title}, ${count} clients`)
+    columns.push(await measureLoad(contenders, { load, count, options }))
+  }
+  return {
+    title: `Fan-out: server processor time for each delivered event, mutual TLS 1.3, ${count} clients`,
+    rows: [['server', ...LOADS.map(({ title }) => title)], ...rowsOf(columns)],
+  }
+}
+
+interface Surroundings {
+  readonly count: number
+  readonly stack: AsyncDisposableStack
+  readonly options: BenchOptions
+}
+
+/** @returns undefined where the server is not installed */
+async function startOne(
+  { title, protocol, start }: Candidate,
+  site: Site,
+  { count, stack, options }: Surroundings,
+): Promise<Contender | undefined> {
+  const path = join(site.folder, `${randomUUID()}.sock`)
+  const control = stack.use(await openLoadControl(path))
+  const server = await start(site, path)
+  if (server === undefined) {
+    options.progress(`${title} is not installed: skipped`)
+    return undefined
+  }
+  stack.use(server)
+  const { port } = server
+  const files = await filesOf(site)
+  const clients = await startClients({ protocol, port, clients: count, control: path, files })
+  stack.use(clients)
+  return { title, server, clients, control }
 }
 
 interface Measure {
-  readonly load: Load & { readonly title?: string }
-  readonly clients: number
+  readonly load: Load
+  readonly count: number
+  readonly options: BenchOptions
 }
 
-/** @returns microseconds for each delivered event; undefined where the server is not installed */
-async function measureOne(
-  { title, protocol, start }: Candidate,
-  site: Site,
-  { load, clients: count }: Measure,
-  { quick, progress }: BenchOptions,
-): Promise<number | undefined> {
-  const server = await start(site, load)
-  if (server === undefined) {
-    progress(`${title} is not installed: skipped`)
-    return undefined
+/** @returns microseconds for each delivered event, of each server, a figure a round */
+async function measureLoad(
+  contenders: readonly Contender[],
+  measure: Measure,
+): Promise<Map<string, number[]>> {
+  const { load, options } = measure
+  for (const { control, clients } of contenders) {
+    control.set(load)
+    await clients.wait(options.quick ? WARM_MS / 4 : WARM_MS)
+    control.set(undefined)
   }
-  await using _server = server
-  progress(`${title}, ${load.title}, ${count} clients`)
-  const { port } = server
-  const files = await filesOf(site)
-  await using clients = await startClients({ protocol, port, clients: count, load, files })
-  // Both counters are asked for at the same time, after the code has been compiled by use.
-  await clients.wait(quick ? 1_000 : 4_000)
+  const rounds = options.quick ? 2 : 10
+  const figures = new Map(contenders.map(({ title }) => [title, [] as number[]]))
+  for (let round = 0; round < rounds; round += 1) {
+    // There and back, so that nobody always follows the same one.
+    for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
+      figures.get(contender.title)?.push(await measureOnce(contender, measure))
+    }
+  }
+  return figures
+}
+
+async function measureOnce(
+  { title, server, clients, control }: Contender,
+  { load, count, options }: Measure,
+): Promise<number> {
+  control.set(load)
+  await clients.wait(SETTLE_MS)
+  // Both counters are asked for at the same time.
   const before = await Promise.all([server.cpuMicros(), clients.delivered()])
-  await clients.wait(quick ? 2_000 : 10_000)
+  await clients.wait(MEASURED_MS)
   const after = await Promise.all([server.cpuMicros(), clients.delivered()])
+  control.set(undefined)
   const delivered = after[1].events - before[1].events
   const expected = ((after[1].atMs - before[1].atMs) / load.intervalMs) * load.burst * count
   if (delivered < expected * 0.8) {
-    progress(`${title} fell behind: ${delivered} of about ${Math.round(expected)} events`)
+    options.progress(`${title} fell behind: ${delivered} of about ${Math.round(expected)} events`)
   }
+  // The last events are taken before the next server is measured.
+  await clients.wait(SETTLE_MS)
   return (after[0] - before[0]) / delivered
+}
+
+/** The median of each server, and that of how many times as much ours took in the same round. */
+function rowsOf(columns: readonly ReadonlyMap<string, readonly number[]>[]): string[][] {
+  return CANDIDATES.map(({ title }) => [
+    title,
+    ...columns.map(figures => {
+      const theirs = figures.get(title)
+      if (theirs === undefined) return 'skipped'
+      const micros = `${median(theirs).toFixed(2)} µs`
+      if (title === OURS.title) return micros
+      const ours = figures.get(OURS.title) ?? []
+      const ratios = theirs.map((value, round) => (ours[round] ?? Number.NaN) / value)
+      return `${micros} (ours ${median(ratios).toFixed(2)} of it)`
+    }),
+  ])
 }

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { BARE, filesOf, NODE, OURS, QUIET, STOCK, type Candidate } from './candidates.ts'
+import { BARE, filesOf, NODE, OURS, STOCK } from './candidates.ts'
 import { startConnects } from './connects.ts'
 import { memoryOf } from './process-memory.ts'
-import type { Bench, BenchOptions, Table } from './result.ts'
+import { median, type Bench, type BenchOptions, type Table } from './result.ts'
+import type { MeasuredServer } from './server-process.ts'
 import { makeSite, type Site } from './site.ts'
 
 const CANDIDATES = [BARE, OURS, STOCK]
@@ -10,45 +11,64 @@ const CANDIDATES = [BARE, OURS, STOCK]
 /** How long a server is left alone before it is weighed, ms. */
 const REST_MS = 5_000
 
+/** How many rounds there are of each kind of handshake, and how many handshakes a round. */
+const ROUNDS = { quick: 2, whole: 10 }
+const CONNECTS = 300
+
 /** From the first byte of a handshake to the first event: a whole one, and one that is resumed. */
 export const measureHandshakes: Bench = async options => {
   await using site = await makeSite([NODE])
-  const counts = { full: options.quick ? 300 : 3_000, resumed: options.quick ? 300 : 3_000 }
-  const rows = [['server', 'full', 'resumed', 'resumed of full']]
-  for (const candidate of CANDIDATES) {
-    const { full, resumed } = await measureOne(candidate, site, counts, options)
-    const ratio = (resumed / full).toFixed(2)
-    rows.push([candidate.title, `${full.toFixed(2)} ms`, `${resumed.toFixed(2)} ms`, ratio])
-  }
-  return [
-    { title: 'Server processor time from handshake to first event, mutual TLS 1.3', rows },
-    await measureChurn(site, options),
-  ]
+  return [await measureCost(site, options), await measureChurn(site, options)]
 }
 
-async function measureOne(
-  { title, start }: Candidate,
-  site: Site,
-  counts: { readonly full: number; readonly resumed: number },
-  { progress }: BenchOptions,
-): Promise<{ full: number; resumed: number }> {
-  const server = await start(site, QUIET)
-  if (server === undefined) throw new Error(`${title} does not start`)
-  await using _server = server
-  const { client } = await filesOf(site)
-  const measure = async (resume: boolean, connects: number): Promise<number> => {
-    progress(`${title}, ${connects} ${resume ? 'resumed' : 'full'} handshakes`)
-    await startConnects({ port: server.port, connects: 100, resume, files: client })
-    const before = await server.cpuMicros()
-    await startConnects({ port: server.port, connects, resume, files: client })
-    return ((await server.cpuMicros()) - before) / 1_000 / connects
+/** All servers run at the same time and are measured in turn, as in the fan-out bench. */
+async function measureCost(site: Site, { quick, progress }: BenchOptions): Promise<Table> {
+  await using stack = new AsyncDisposableStack()
+  const contenders: { title: string; server: MeasuredServer; full: number[]; resumed: number[] }[] =
+    []
+  for (const { title, start } of CANDIDATES) {
+    const server = await start(site)
+    if (server === undefined) throw new Error(`${title} does not start`)
+    contenders.push({ title, server: stack.use(server), full: [], resumed: [] })
   }
-  return { full: await measure(false, counts.full), resumed: await measure(true, counts.resumed) }
+  const { client: files } = await filesOf(site)
+  const measure = async (server: MeasuredServer, resume: boolean): Promise<number> => {
+    const before = await server.cpuMicros()
+    await startConnects({ port: server.port, connects: CONNECTS, resume, files })
+    return ((await server.cpuMicros()) - before) / 1_000 / CONNECTS
+  }
+  const rounds = quick ? ROUNDS.quick : ROUNDS.whole
+  // The first round is for the compiler.
+  for (let round = 0; round <= rounds; round += 1) {
+    progress(`handshakes, round ${round} of ${rounds}`)
+    for (const { server, full, resumed } of contenders) {
+      const figures = { full: await measure(server, false), resumed: await measure(server, true) }
+      if (round === 0) continue
+      full.push(figures.full)
+      resumed.push(figures.resumed)
+    }
+  }
+  const [bare] = contenders
+  const rows = contenders.map(({ title, full, resumed }) => {
+    const ratios = full.map((value, round) => value / (bare?.full[round] ?? Number.NaN))
+    const ofFull = resumed.map((value, round) => value / (full[round] ?? Number.NaN))
+    return [
+      title,
+      `${median(full).toFixed(2)} ms`,
+      median(ratios).toFixed(2),
+      `${median(resumed).toFixed(2)} ms`,
+      median(ofFull).toFixed(2),
+    ]
+  })
+  return {
+    title: 'Server processor time from handshake to first event, mutual TLS 1.3',
+    rows: [['server', 'full', 'of bare', 'resumed', 'of full'], ...rows],
+  }
 }
 
 /** Memory of a node after so many clients have come and gone. */
 async function measureChurn(site: Site, { quick, progress }: BenchOptions): Promise<Table> {
-  const server = await OURS.start(site, QUIET)
+  const server = await OURS.start(site)
   if (server === undefined) throw new Error('the node does not start')
   await using _server = server
   const { client } = await filesOf(site)

@@ -1,15 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import {
-  BARE,
-  filesOf,
-  MOSQUITTO,
-  NATS,
-  NODE,
-  OURS,
-  QUIET,
-  STOCK,
-  type Candidate,
-} from './candidates.ts'
+import { BARE, filesOf, MOSQUITTO, NATS, NODE, OURS, STOCK, type Candidate } from './candidates.ts'
 import { startClients } from './client-process.ts'
 import { memoryOf } from './process-memory.ts'
 import type { Bench, BenchOptions } from './result.ts'
@@ -42,12 +32,12 @@ async function measureOne(
   clients: number,
   { progress }: BenchOptions,
 ): Promise<string> {
-  const server = await start(site, QUIET)
+  const server = await start(site)
   if (server === undefined) return 'skipped'
   await using _server = server
   progress(`${title}, ${clients} clients`)
   const { port, pid } = server
-  const order = { protocol, port, load: QUIET, files: await filesOf(site) }
+  const order = { protocol, port, files: await filesOf(site) }
   {
     await using _warm = await startClients({ ...order, clients: WARM })
   }
