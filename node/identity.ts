@@ -1,5 +1,6 @@
 import { createHash, X509Certificate as ParsedCertificate, type KeyObject } from 'node:crypto'
 import { errorMessage, FridgeError } from './errors.ts'
+import { keepNewest } from './keep-newest.ts'
 import {
   isName,
   isRole,
@@ -74,20 +75,8 @@ export function spiffeUri(trustDomain: string, role: Role, name: Name): string {
 export function identityOf(der: Uint8Array): Identity {
   const fingerprint = createHash('sha256').update(der).digest('hex')
   const known = remembered.get(fingerprint)
-  if (known !== undefined) {
-    // Newest last, so that what falls out is what was not seen for longest.
-    remembered.delete(fingerprint)
-    remembered.set(fingerprint, known)
-    return known
-  }
-  const identity = Object.freeze(readIdentity(der, fingerprint))
-  remembered.set(fingerprint, identity)
-  if (remembered.size > MAX_REMEMBERED) {
-    for (const oldest of remembered.keys()) {
-      remembered.delete(oldest)
-      break
-    }
-  }
+  const identity = known ?? Object.freeze(readIdentity(der, fingerprint))
+  keepNewest(remembered, fingerprint, identity, MAX_REMEMBERED)
   return identity
 }
 

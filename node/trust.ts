@@ -3,7 +3,14 @@ import type { TLSSocket } from 'node:tls'
 import { parseCertificates, pathOf } from './certificate-chain.ts'
 import { signingAuthorities, type Credentials } from './credentials.ts'
 import type { Identity } from './identity.ts'
+import { keepNewest } from './keep-newest.ts'
 import { chainOfPeer } from './transport.ts'
+
+/** How many intermediates are kept, some 5 KiB each: a site has one or two. */
+const MAX_INTERMEDIATES = 64
+
+/** For how many clients it is remembered that theirs are kept, some 100 bytes each. */
+const MAX_LOOKED_AT = 16_384
 
 /**
  * The credentials that a node uses now, and whether its authorities still vouch for those who are
@@ -17,6 +24,13 @@ export class Trust {
   /** The live connections of each certificate, by its fingerprint. */
   readonly #connected = new Map<string, Set<TLSSocket>>()
   readonly #abandoned = new Set<string>()
+  /**
+   * The intermediates that clients have shown, by their own fingerprints, newest last: whoever
+   * resumes a session (RFC 8446, 2.2) shows none.
+   */
+  readonly #intermediates = new Map<string, X509Certificate>()
+  /** The certificates whose intermediates have been looked at, by fingerprint, newest last. */
+  readonly #lookedAt = new Map<string, true>()
 
   constructor(credentials: Credentials) {
     this.#credentials = credentials
@@ -48,6 +62,7 @@ export class Trust {
       this.#connected.delete(fingerprint)
       this.#abandoned.delete(fingerprint)
     })
+    this.#keepIntermediates(socket, fingerprint)
     // A handshake may have begun before an authority was taken out.
     if (judgedBy === this.#credentials || this.#vouchesForAny([socket])) {
       this.#abandoned.delete(fingerprint)
@@ -79,9 +94,23 @@ export class Trust {
     for (const socket of sockets) {
       const [leaf, ...intermediates] = chainOfPeer(socket)
       if (leaf === undefined) continue
-      if ('issuers' in pathOf(leaf, intermediates, this.#authorities)) return true
+      const known = [...intermediates, ...this.#intermediates.values()]
+      if ('issuers' in pathOf(leaf, known, this.#authorities)) return true
     }
     return false
+  }
+
+  #keepIntermediates(socket: TLSSocket, fingerprint: string): void {
+    if (this.#lookedAt.has(fingerprint) || socket.isSessionReused()) return
+    keepNewest(this.#lookedAt, fingerprint, true, MAX_LOOKED_AT)
+    const [leaf, ...shown] = chainOfPeer(socket)
+    if (leaf === undefined || shown.length === 0) return
+    const path = pathOf(leaf, shown, this.#authorities)
+    // What else a client may have sent along vouches for nobody.
+    for (const one of 'issuers' in path ? path.issuers : []) {
+      if (!shown.includes(one)) continue
+      keepNewest(this.#intermediates, one.fingerprint256, one, MAX_INTERMEDIATES)
+    }
   }
 }
 

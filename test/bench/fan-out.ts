@@ -25,7 +25,7 @@ const WARM_MS = 4_000
 
 /** A load runs for a moment before it is measured, and is then measured for so long. */
 const SETTLE_MS = 200
-const MEASURED_MS = 2_000
+const MEASURED_MS = 1_500
 
 /** A server with its clients, ready to be given events. */
 interface Contender {
@@ -114,7 +114,7 @@ async function measureLoad(
     await clients.wait(options.quick ? WARM_MS / 4 : WARM_MS)
     control.set(undefined)
   }
-  const rounds = options.quick ? 2 : 10
+  const rounds = options.quick ? 2 : 8
   const figures = new Map(contenders.map(({ title }) => [title, [] as number[]]))
   for (let round = 0; round < rounds; round += 1) {
     // There and back, so that nobody always follows the same one.

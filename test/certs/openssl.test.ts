@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { copyFile, readFile, writeFile } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { connect, createServer, TLSSocket, type ConnectionOptions } from 'node:tls'
 import { randomBytes, X509Certificate } from 'node:crypto'
@@ -11,6 +12,7 @@ import { credentialFiles } from '../../node/credential-files.ts'
 import { loadCredentialFiles, type Credentials } from '../../node/credentials.ts'
 import { identityOf, type Identity } from '../../node/identity.ts'
 import { parseName } from '../../node/names.ts'
+import { Trust } from '../../node/trust.ts'
 import { makeTestCerts, makeTestFolder } from '../support/certs.ts'
 import { openssl } from '../support/openssl.ts'
 
@@ -244,6 +246,63 @@ test('a chain through an intermediate authority is sent whole and followed to it
     code: 'ERR_CERTIFICATE',
     message: /it was issued by "CN=middle", and trusted is only "O=Kühlhaus, CN=My own CA"/,
   })
+})
+
+test('who came through an intermediate authority stays when it resumes its session and another authority goes', async t => {
+  const dir = await makeTestFolder(t)
+  await opensslAuthority(dir)
+  const extensions = ['basicConstraints=critical,CA:TRUE', 'subjectKeyIdentifier=hash']
+  await opensslLeaf(dir, 'middle', { extensions })
+  const [key, certificate] = await Promise.all([
+    readFile(join(dir, 'middle.key'), 'utf8'),
+    readFile(join(dir, 'middle.pem'), 'utf8'),
+  ])
+  const authority = openAuthority({ key, certificate }, 'middle.pem')
+  const common = { authority, now: Date.now(), random: randomBytes }
+  const client = await issueCertificate({ ...common, role: 'client', name: parseName('c1') })
+  const [other, root] = await Promise.all([
+    makeTestCerts(t, { nodes: ['alpha'] }),
+    readFile(join(dir, 'ca.pem'), 'utf8'),
+  ])
+  const own = await other.load('node', 'alpha')
+  const both = { ...own, ca: `${other.ca}${root}` }
+  const server = createServer({
+    key: own.key,
+    cert: own.certificate,
+    ca: both.ca,
+    requestCert: true,
+    minVersion: 'TLSv1.3',
+  })
+  t.teardown(() => server.close())
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const admit = async (session?: Buffer) => {
+    const socket = connect({
+      host: '127.0.0.1',
+      port,
+      key: client.key,
+      cert: client.certificate,
+      ca: own.ca,
+      ...(session && { session }),
+    })
+    t.teardown(() => socket.destroy())
+    const ticket = once(socket, 'session') as Promise<[Buffer]>
+    const [peer] = (await once(server, 'secureConnection')) as [TLSSocket]
+    t.teardown(() => peer.destroy())
+    return { peer, ticket }
+  }
+  const trust = new Trust(both)
+  const first = await admit()
+  const identity = identityOf(first.peer.getPeerCertificate().raw)
+  trust.hold(first.peer, identity, both)
+  const [ticket] = await first.ticket
+  first.peer.destroy()
+  const again = await admit(ticket)
+  t.true(again.peer.isSessionReused())
+  trust.hold(again.peer, identity, both)
+  t.is(trust.replace({ ...own, ca: root }).length, 1)
+  t.true(trust.vouchesFor(identity))
 })
 
 test('a certificate that outlives its authority ends with it, and the authority is named', async t => {
