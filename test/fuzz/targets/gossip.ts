@@ -162,12 +162,16 @@ class Scene {
 
   /** Nothing is passed over in silence: what did not end the link is there. */
   problemOfTaken({ updates }: LinkModel): string | undefined {
-    const held = new Set(this.#log().flatMap(placesOf))
+    const log = this.#log()
+    const held = new Set(log.flatMap(placesOf))
+    const forked = new Set(log.filter(isStray).map(({ entry }) => entry.change.source as string))
     const places = new Set(Array.from(held, place => place.split(' ', 2).join(' ')))
     for (const [value, sequence, source] of updates.whitelist) {
       const { change, stray } = value as { change?: string; stray?: { change: string } }
       const text = stray?.change ?? change ?? ''
       if (held.has(`${source} ${sequence} ${text}`)) continue
+      // Of two that prove a fork, one that has seen more than is here comes again behind that.
+      if (stray === undefined && forked.has(source) && this.#hasSeenMore(text)) continue
       // A stray that is sent at a place where something stands is not looked at.
       const isTaken = stray !== undefined && places.has(`${source} ${sequence}`)
       if (!isTaken) return `a change was passed over: ${text}`
@@ -217,6 +221,15 @@ class Scene {
     if (this.#isHonestCut) return 'an honest peer was cut'
     const missing = this.#log().length - this.#heard.whitelist.length
     return missing === 0 ? undefined : `an honest peer has not heard ${missing} changes`
+  }
+
+  /** Whether a change names as seen what the victim does not hold. */
+  #hasSeenMore(text: string): boolean {
+    const { seen, upTo } = JSON.parse(text) as Record<'seen' | 'upTo', Record<string, number>>
+    const heard: Readonly<Record<string, number>> = this.#replica.sources
+    return Object.entries(seen ?? upTo ?? {}).some(
+      ([source, sequence]) => (heard[source] ?? 0) < sequence,
+    )
   }
 
   #log(): (Entry | Stray)[] {
