@@ -95,7 +95,7 @@ export class ClientSession implements Session {
         },
         onHello: hello => this.#greet(hello),
         onBye: () => {},
-        onDead: () => this.#connection.close(),
+        onDead: () => this.#connection.cutAsDead(),
       })
     }
     this.#openStreams()

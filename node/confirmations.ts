@@ -34,6 +34,8 @@ export interface AwaitOptions {
   /** When the change was committed, on the monotonic clock. */
   readonly committedAt: number
   readonly onConfirmed: (confirmation: NodeConfirmation) => void
+  /** Aborts when nobody wants to know any more. */
+  readonly signal: AbortSignal
 }
 
 /** How long what comes in is gathered before it is asked who is still silent, in milliseconds. */
@@ -47,7 +49,7 @@ const GRACE_MS = 500
  * to all. Call it in the same turn as the commit, so that no confirmation is missed.
  */
 export async function awaitConfirmations(place: Place, options: AwaitOptions): Promise<Proof> {
-  const { confirmations, members, clock, timeoutMs, committedAt, onConfirmed } = options
+  const { confirmations, members, clock, timeoutMs, committedAt, onConfirmed, signal } = options
   const confirmed = new Map<Name, NodeConfirmation>()
   const { promise: over, resolve: finish } = Promise.withResolvers<void>()
   const confirm = (node: Name, detail: { tookMs?: number; cut?: number } = {}): void => {
@@ -84,8 +86,12 @@ export async function awaitConfirmations(place: Place, options: AwaitOptions): P
   })
   using _seen = members.subscribe(lookSoon)
   using _deadline = clock.after(timeoutMs, finish)
+  if (signal.aborted) finish()
+  const onAbort = (): void => finish()
+  signal.addEventListener('abort', onAbort, { once: true })
   lookSoon()
   await over
+  signal.removeEventListener('abort', onAbort)
   looking?.[Symbol.dispose]()
   for (const [name, grace] of graces) {
     grace[Symbol.dispose]()

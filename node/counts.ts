@@ -13,7 +13,7 @@ export type NotAdmitted =
   | 'has equivocated'
 
 /** Why a live connection of a client or an operator was ended here. */
-export type Cut = RefusalReason | 'broke the protocol' | 'too slow'
+export type Cut = RefusalReason | 'broke the protocol' | 'too slow' | 'dead'
 
 /** What became of a connection that asked for a handshake. */
 export type HandshakeOutcome =
@@ -74,7 +74,12 @@ export class Counts {
     'names nobody': 0,
     'has equivocated': 0,
   }
-  readonly cut: Record<Cut, number> = { ...noRefusals(), 'broke the protocol': 0, 'too slow': 0 }
+  readonly cut: Record<Cut, number> = {
+    ...noRefusals(),
+    'broke the protocol': 0,
+    'too slow': 0,
+    dead: 0,
+  }
   /** How often a client was read more slowly, past `limits.maxFramesPerSecond`. */
   throttled = 0
   readonly linksEnded = Object.fromEntries(LINK_ENDS.map(reason => [reason, 0])) as Record<

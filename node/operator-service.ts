@@ -119,7 +119,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     ],
     [
       'commit',
-      async ([text, signature, waitMs], progress): Promise<CommitReport> => {
+      async ([text, signature, waitMs], progress, signal): Promise<CommitReport> => {
         if (typeof text !== 'string' || !isSignature(signature) || !isDuration(waitMs)) {
           throw malformed('commit')
         }
@@ -136,6 +136,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
             timeoutMs: waitMs,
             committedAt,
             onConfirmed: progress,
+            signal,
           },
         )
         return { outcome: 'committed', source, sequence, ...proof }

@@ -55,7 +55,7 @@ export class OperatorSession implements Session {
       hello: { node, run, version },
       onHello: () => undefined,
       onBye: () => {},
-      onDead: () => this.#connection.close(),
+      onDead: () => this.#connection.cutAsDead(),
     })
   }
 

@@ -76,7 +76,12 @@ export class Server implements AsyncDisposable {
       requestCert: true,
       rejectUnauthorized: true,
     })
-    this.#tls.on('secureConnection', socket => void this.#accept(socket))
+    this.#tls.on('secureConnection', socket => {
+      this.#accept(socket).catch((error: unknown) => {
+        options.log.error({ err: error, address: socket.remoteAddress }, 'a connection failed here')
+        socket.destroy()
+      })
+    })
     this.#tls.on('tlsClientError', (error, socket) => {
       // A certificate that does not verify shows up as a hung-up socket; why stands beside it.
       const reason = socket.authorizationError ?? error
@@ -360,9 +365,9 @@ export class Server implements AsyncDisposable {
     if (ending.cause === 'refused') {
       counts.cut['broke the protocol'] += 1
       log.warn({ subject, reason: ending.refusal.toString() }, 'cut: it broke the protocol')
-    } else if (ending.cause === 'too slow') {
-      counts.cut['too slow'] += 1
-      log.warn({ subject }, 'cut: too slow')
+    } else if (ending.cause === 'too slow' || ending.cause === 'dead') {
+      counts.cut[ending.cause] += 1
+      log.warn({ subject }, `cut: ${ending.cause}`)
     } else log.info({ subject, cause: ending.cause }, 'disconnected')
   }
 

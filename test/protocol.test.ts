@@ -83,6 +83,20 @@ for (const [dialect, session] of sessions) {
   })
 }
 
+test('a node cuts a client that has been silent for 6 s, and one that beats lives on', async t => {
+  const [mute, alive] = [new NodeEnd('fridge/1'), new NodeEnd('fridge/1')]
+  for (const node of [mute, alive]) node.happen('connect', '')
+  await quiet()
+  alive.hear('["c0","data","[\\"hello\\",{\\"protocol\\":1}]\\n"]')
+  for (let second = 0; second < 9; second += 3) {
+    alive.hear('["c0","data","[\\"beat\\"]\\n"]')
+    for (const node of [mute, alive]) node.happen('3000', 'ms')
+    await quiet()
+  }
+  t.is(mute.ending?.cause, 'dead')
+  t.is(alive.ending, undefined)
+})
+
 const nodeHellos = vectors.json('node-hellos') as { hello: Hello; why: string | null }[]
 
 test('a client takes and refuses hellos as the page says', t => {

@@ -60,6 +60,8 @@ export function explainEnding(ending: Ending, { bye, greeted, role, attempt }: H
       )
     case 'too slow':
       return new FridgeError('ERR_TOO_SLOW', `${address} does not read what it is sent`)
+    case 'dead':
+      return new FridgeError('ERR_TIMEOUT', `${address} has fallen silent`)
     case 'lost':
       if (ending.error !== undefined) return explainConnectionError(ending.error, attempt)
       return greeted

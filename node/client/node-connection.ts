@@ -129,10 +129,7 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
           onBye: said => {
             bye = said
           },
-          onDead: () => {
-            bye = { reason: 'timeout', text: `${text} has fallen silent` }
-            connection.close()
-          },
+          onDead: () => connection.cutAsDead(),
         })
         return true
       }

@@ -68,6 +68,8 @@ export class Link {
   #synced = 0
   #bye: Bye | undefined
   #why: LinkEnd | undefined
+  /** Whether it reads nothing until what came has been checked. */
+  #isWaiting = false
 
   constructor(options: LinkOptions) {
     this.peer = options.peer
@@ -146,10 +148,7 @@ export class Link {
       onBye: bye => {
         this.#bye = bye
       },
-      onDead: () => {
-        this.#why = { reason: 'dead', text: `silent for ${times.deadAfterMs} ms`, hostile: false }
-        this.#connection.close()
-      },
+      onDead: () => this.#connection.cutAsDead(),
     })
   }
 
@@ -174,7 +173,7 @@ export class Link {
         return !this.#connection.ended
       })
       if (refusal !== undefined) this.#connection.refuse(refusal)
-      if (document.backlog > MAX_BACKLOG) void this.#waitFor(document)
+      if (document.backlog > MAX_BACKLOG) void this.#waitForBacklog()
     })
     stream.onClose(() => {
       if (!this.#connection.ended) refuse('a gossip stream was closed')
@@ -189,9 +188,14 @@ export class Link {
     if (this.synced) this.#options.onSynced(this)
   }
 
-  async #waitFor(document: SignedDocument): Promise<void> {
+  /** Read on when what came has been checked, of both documents. */
+  async #waitForBacklog(): Promise<void> {
+    if (this.#isWaiting) return
+    this.#isWaiting = true
     this.#connection.pause()
-    await document.settled()
+    const { whitelist, members } = this.#options.documents
+    await Promise.all([whitelist.settled(), members.settled()])
+    this.#isWaiting = false
     this.#connection.resume()
   }
 
@@ -212,6 +216,12 @@ export class Link {
         return { reason: 'refused', text: ending.refusal.toString(), hostile: true }
       case 'too slow':
         return { reason: 'too slow', text: 'it does not read what it is sent', hostile: false }
+      case 'dead':
+        return {
+          reason: 'dead',
+          text: `silent for ${this.#options.times.deadAfterMs} ms`,
+          hostile: false,
+        }
       case 'lost':
         return {
           reason: 'lost',

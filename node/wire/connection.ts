@@ -8,6 +8,8 @@ import type { Refusal } from './refusal.ts'
 export type Ending =
   | { readonly cause: 'refused'; readonly refusal: Refusal }
   | { readonly cause: 'too slow' }
+  /** The peer said nothing for longer than its heartbeat allows. */
+  | { readonly cause: 'dead' }
   /** The peer ended it, or the network did. */
   | { readonly cause: 'lost'; readonly error?: Error }
   /** This end closed it. */
@@ -138,6 +140,11 @@ export class Connection {
     this.#end({ cause: 'too slow' })
   }
 
+  /** End it, because nothing has been heard from the peer for too long. */
+  cutAsDead(): void {
+    this.#end({ cause: 'dead' })
+  }
+
   /** Say what has been written so far, then close. Nothing written after this leaves. */
   close(): void {
     this.#end({ cause: 'closed' })
@@ -213,7 +220,7 @@ export class Connection {
     this.#ended = true
     clearTimeout(this.#throttled)
     if (ending.cause === 'too slow') this.#onTooSlow?.()
-    if (ending.cause === 'closed' || ending.cause === 'too slow') {
+    if (ending.cause !== 'refused' && ending.cause !== 'lost') {
       this.#flush()
       this.#socket.end()
       const timer = setTimeout(() => this.#socket.destroy(), FAREWELL_MS)

@@ -35,6 +35,7 @@ function waitForProof(timeoutMs: number) {
       return { [Symbol.dispose]: () => listeners.delete(listener) }
     }
   const seen: NodeConfirmation[] = []
+  const abort = new AbortController()
   const proof: Promise<Proof> = awaitConfirmations(
     { source: ALPHA, sequence: 3 },
     {
@@ -48,12 +49,14 @@ function waitForProof(timeoutMs: number) {
       timeoutMs,
       committedAt: clock.monotonic(),
       onConfirmed: confirmation => seen.push(confirmation),
+      signal: abort.signal,
     },
   )
   return {
     clock,
     seen,
     proof,
+    abort,
     tell: (node: Source, sequence: number): void => {
       const changes = [{ sequence, tookMs: 1, cut: 2 }]
       for (const listener of told) listener({ node, to: ALPHA, applied: sequence, changes })
@@ -113,6 +116,17 @@ test('an earlier change confirms nothing, and who is silent is named when the ti
   const { confirmed, silent } = await proof
   t.is(confirmed.length, 1)
   t.deepEqual(silent.map(String), ['beta'])
+})
+
+test('nobody is waited for when the operator has gone', async t => {
+  const { clock, proof, tell, abort } = waitForProof(600_000)
+  tell(ALPHA, 3)
+  await clock.advance(20)
+  abort.abort()
+  const { confirmed, silent } = await proof
+  t.is(confirmed.length, 1)
+  t.deepEqual(silent.map(String), ['beta'])
+  t.is(clock.pending, 0)
 })
 
 test('when the time is up, what a node has said to all counts', async t => {
