@@ -169,7 +169,7 @@ export class ClientSession implements Session {
     const sequence = this.#resume.get(sensor)
     if (sequence === undefined) return
     this.#resume.delete(sensor)
-    this.#options.service.fanOut.resume(stream, sensor, sequence)
+    this.#options.service.fanOut.resume(this.#subscriber, sensor, stream, sequence)
   }
 
   #accept(stream: MuxStream): boolean {

@@ -73,16 +73,18 @@ export class FanOut implements Disposable {
     // What is on its way already is told as the last event.
     this.#flush()
     const last = this.#kept.get(sensor)?.at(-1)
-    if (last !== undefined) stream.writeEncoded(encode(last, subscriber.dialect))
+    if (last !== undefined) subscriber.write(stream, last)
     subscriber.carry(sensor, stream)
   }
 
   /** Send again what is kept of the events behind number `after`, and say when that is done. */
-  resume(stream: MuxStream, sensor: string, after: number): void {
+  resume(subscriber: Subscriber, sensor: string, stream: MuxStream, after: number): void {
     // What is on its way is kept already, and would come once more behind the end.
     this.#flush()
+    // What it has not been told because it is behind comes anyway, and may reach back further.
+    const owed = subscriber.firstOwed(sensor)?.sequence ?? Infinity
     for (const kept of this.#kept.get(sensor) ?? []) {
-      if (kept.sequence > after) stream.writeEncoded(encode(kept, 'fridge/1'))
+      if (kept.sequence > after && kept.sequence < owed) subscriber.write(stream, kept)
     }
     stream.write(encodeEvent('resumed'))
   }

@@ -1,6 +1,6 @@
 import { encode, type Dialect, type NumberedEvent } from './dialect.ts'
 import type { FanOutCounts, SensorNews } from './fan-out.ts'
-import type { MuxStream } from './wire/mux.ts'
+import { encodeData, type MuxStream } from './wire/mux.ts'
 
 /** What the fan-out needs of a connection. */
 export interface Carrier {
@@ -60,6 +60,19 @@ export class Subscriber {
     })
   }
 
+  /** Send an event to it alone. */
+  write(stream: MuxStream, event: NumberedEvent): void {
+    const json = encode(event, this.dialect)
+    stream.writeEncoded(json)
+    this.#host.counts.delivered += 1
+    this.#host.counts.bytes += Buffer.byteLength(encodeData(stream.id, json))
+  }
+
+  /** The oldest event of a sensor that it is yet to be told, because it is behind. */
+  firstOwed(sensor: string): NumberedEvent | undefined {
+    return this.#behind?.get(sensor)?.[0]
+  }
+
   /**
    * Tell it what is new, or keep that until it has read what it was told.
    * @param bytes `news`, which is of sensors that it carries, as all of its group are told it
@@ -94,8 +107,8 @@ export class Subscriber {
     this.#behind = undefined
     for (const [sensor, events] of behind) {
       const stream = this.#streams.get(sensor)
-      for (const event of events) stream?.writeEncoded(encode(event, this.dialect))
-      this.#host.counts.delivered += events.length
+      if (stream === undefined) continue
+      for (const event of events) this.write(stream, event)
     }
   }
 }

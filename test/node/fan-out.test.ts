@@ -61,7 +61,8 @@ function openFanOut() {
       fanOut.serve(subscriber, sensor, stream)
       return stream
     })
-    return { carrier, streams, said: (stream = streams[0]) => textOn(carrier, stream) }
+    const said = (stream = streams[0]): string[] => textOn(carrier, stream)
+    return { carrier, subscriber, streams, said }
   }
   return {
     fanOut,
@@ -118,10 +119,10 @@ test('the plain protocol knows no numbers', async t => {
 test('who comes back hears every move of a door since, then that this is all', async t => {
   const { fanOut, say, serve } = openFanOut()
   for (let at = 1; at <= 4; at += 1) say('door', 'door', move(at))
-  const { stream, said } = serve('door')
+  const { stream, subscriber, said } = serve('door')
   say('door', 'door', move(5))
   await nextTurn()
-  fanOut.resume(stream, 'door', 2)
+  fanOut.resume(subscriber, 'door', stream, 2)
   say('door', 'door', move(6))
   await nextTurn()
   t.deepEqual(said(), [
@@ -142,22 +143,42 @@ test('who was away for long hears what is kept: 64 moves of a door, the newest r
     say('temperature', 'temperature', warmth(at))
   }
   const door = serve('door')
-  fanOut.resume(door.stream, 'door', 1)
+  fanOut.resume(door.subscriber, 'door', door.stream, 1)
   const again = door.said().slice(1)
   t.is(again.length, 65)
   t.is(again[0], '["open",37,37]')
   const temperature = serve('temperature')
-  fanOut.resume(temperature.stream, 'temperature', 1)
+  fanOut.resume(temperature.subscriber, 'temperature', temperature.stream, 1)
   t.deepEqual(temperature.said().slice(1), ['["reading",100,"C",5,100]', '["resumed"]'])
 })
 
 test('who has missed nothing is told only that this is all, as is one that claims to be ahead', t => {
   const { fanOut, say, serve } = openFanOut()
   say('door', 'door', move(1))
-  const { stream, said } = serve('door')
-  fanOut.resume(stream, 'door', 1)
-  fanOut.resume(stream, 'door', 9)
+  const { stream, subscriber, said } = serve('door')
+  fanOut.resume(subscriber, 'door', stream, 1)
+  fanOut.resume(subscriber, 'door', stream, 9)
   t.deepEqual(said(), ['["open",1,1]', '["resumed"]', '["resumed"]'])
+})
+
+test('one that resumes when it is behind already is told each move once, in order', async t => {
+  const { fanOut, say, serve } = openFanOut()
+  for (let at = 1; at <= 10; at += 1) say('door', 'door', move(at))
+  const { carrier, subscriber, stream, said } = serve('door')
+  carrier.bufferedBytes = 65_536
+  // More than a node keeps for those who come back.
+  for (let at = 11; at <= 110; at += 1) say('door', 'door', move(at))
+  await nextTurn()
+  fanOut.resume(subscriber, 'door', stream, 8)
+  await carrier.read()
+  const numbers = said().map(line => (JSON.parse(line) as unknown[])[2])
+  const missed = Array.from({ length: 100 }, (_, index) => index + 11)
+  t.deepEqual(numbers, [10, undefined, ...missed])
+  t.is(fanOut.counts.delivered, 101)
+  const bytes = carrier.end.sent.filter(
+    line => line.includes('"data"') && !line.includes('resumed'),
+  )
+  t.is(fanOut.counts.bytes, Buffer.byteLength(bytes.join('')))
 })
 
 test('what one turn brings is one write of the same bytes for all with the same sensors', async t => {
