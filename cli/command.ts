@@ -1,6 +1,10 @@
+import type { Command } from 'commander'
 import type { CommandIo, ExitStatus } from './io.ts'
 
-/** What a module of `commands/` is given to add its commands to the program. */
+/** Adds options, commands below it and what it does to a command of the program. */
+export type FillCommand = (command: Command, context: CommandContext) => void
+
+/** What a module of `commands/` is given beside the command that it fills. */
 export interface CommandContext {
   readonly io: CommandIo
   /**

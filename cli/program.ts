@@ -1,14 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { errorCode, errorMessage, FridgeError, type ErrorCode } from '../node/errors.ts'
 import { VERSION } from '../node/version.ts'
-import type { CommandContext } from './command.ts'
-import { registerCerts } from './commands/certs.ts'
-import { registerClient } from './commands/client.ts'
-import { registerDoctor } from './commands/doctor.ts'
-import { registerDemo } from './commands/demo.ts'
-import { registerNode } from './commands/node.ts'
-import { registerStatus } from './commands/status.ts'
-import { registerWhitelist } from './commands/whitelist.ts'
+import type { CommandContext, FillCommand } from './command.ts'
 import { EXIT, type CommandIo, type ExitStatus } from './io.ts'
 
 const EXAMPLES = `
@@ -21,6 +14,52 @@ Examples:
   $ fridge client watch --as fridge-client-001 --node node-1.example.org:7443
 
 Exit status: 0 done, 1 not fully done, 2 wrong usage, 3 no node reached, 4 refused.`
+
+/** A command with how the rest of it is loaded: no command waits for the code of the others. */
+interface LazyCommand {
+  readonly name: string
+  readonly description: string
+  readonly load: () => Promise<FillCommand>
+}
+
+const COMMANDS: readonly LazyCommand[] = [
+  {
+    name: 'demo',
+    description:
+      'three nodes, an operator and a client on this machine; Ctrl-C ends and removes all of it',
+    load: async () => (await import('./commands/demo.ts')).fillDemo,
+  },
+  {
+    name: 'certs',
+    description: 'make and read the certificates of nodes, operators and clients',
+    load: async () => (await import('./commands/certs.ts')).fillCerts,
+  },
+  {
+    name: 'node',
+    description: 'run a node of the cluster',
+    load: async () => (await import('./commands/node.ts')).fillNode,
+  },
+  {
+    name: 'whitelist',
+    description: 'let clients in and throw them out, on every node at once',
+    load: async () => (await import('./commands/whitelist.ts')).fillWhitelist,
+  },
+  {
+    name: 'client',
+    description: 'read sensors and call commands of any node',
+    load: async () => (await import('./commands/client.ts')).fillClient,
+  },
+  {
+    name: 'status',
+    description: 'show every node: links, changes, clients; exit status 1 when one is out of reach',
+    load: async () => (await import('./commands/status.ts')).fillStatus,
+  },
+  {
+    name: 'doctor',
+    description: 'look for what is wrong here, and say what mends it; changes nothing',
+    load: async () => (await import('./commands/doctor.ts')).fillDoctor,
+  },
+]
 
 /**
  * Run one command line.
@@ -43,13 +82,11 @@ export async function runProgram(args: readonly string[], io: CommandIo): Promis
     .showHelpAfterError('(--help shows what there is)')
     .showSuggestionAfterError()
     .addHelpText('after', EXAMPLES)
-  registerDemo(program, context)
-  registerCerts(program, context)
-  registerNode(program, context)
-  registerWhitelist(program, context)
-  registerClient(program, context)
-  registerStatus(program, context)
-  registerDoctor(program, context)
+  for (const { name, description, load } of COMMANDS) {
+    const command = program.command(name).description(description)
+    // `fridge NAME …`, and `fridge help NAME`.
+    if (args.includes(name)) (await load())(command, context)
+  }
   configure(program, io)
   try {
     await program.parseAsync(args, { from: 'user' })

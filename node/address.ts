@@ -2,6 +2,9 @@ import { isIPv4, isIPv6 } from 'node:net'
 
 import { FridgeError } from './errors.ts'
 
+/** The port that a node listens on when nothing else is said. */
+export const DEFAULT_PORT = 7443
+
 /** Where a node is reached. */
 export interface Address {
   /** A DNS name, an IPv4 address, or an IPv6 address without brackets. */

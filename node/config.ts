@@ -1,16 +1,13 @@
 import { relative, resolve, dirname } from 'node:path'
 import { z } from 'zod'
 
-import { formatAddress, readAddress, type Address } from './address.ts'
+import { DEFAULT_PORT, formatAddress, readAddress, type Address } from './address.ts'
 import { readConfigFile, type ConfigFile } from './config-file.ts'
 import { configError } from './config-problem.ts'
 import { isName, type Name } from './names.ts'
 import { sensorsConfig, simulationConfig } from './sensors/registry.ts'
 
 export { formatAddress, parseAddress, type Address } from './address.ts'
-
-/** The port that a node listens on when nothing else is said. */
-export const DEFAULT_PORT = 7443
 
 /** Where a node serves its metrics when nothing is said, and this address is free. */
 export const DEFAULT_METRICS: Address = { host: '127.0.0.1', port: 9464 }

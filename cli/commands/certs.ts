@@ -14,13 +14,9 @@ import {
 const FOLDER = 'certificate folder (default ./certs, or FRIDGE_CERTS)'
 const KEY_TYPE = 'ecdsa (P-256, the default), rsa (2048 bits) or ed25519'
 
-/** Add `fridge certs …` to the program. */
-export function registerCerts(program: Command, context: CommandContext): void {
+/** Fill `fridge certs`. */
+export function fillCerts(certs: Command, context: CommandContext): void {
   const { io } = context
-  const certs = program
-    .command('certs')
-    .description('make and read the certificates of nodes, operators and clients')
-
   certs
     .command('init')
     .description('make an authority and its first operator')

@@ -4,10 +4,8 @@ import { addTargetOptions, type TargetOptions } from '../target.ts'
 import { runClientCall } from './client-call.ts'
 import { runClientWatch, type ClientWatchOptions } from './client-watch.ts'
 
-/** Add `fridge client …` to the program. */
-export function registerClient(program: Command, { io, action }: CommandContext): void {
-  const client = program.command('client').description('read sensors and call commands of any node')
-
+/** Fill `fridge client`. */
+export function fillClient(client: Command, { io, action }: CommandContext): void {
   const watch = client
     .command('watch')
     .description(

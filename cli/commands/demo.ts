@@ -25,13 +25,9 @@ simulation:
   readingIntervalMs: 1000
 `
 
-/** Add `fridge demo` to the program. */
-export function registerDemo(program: Command, { io, action }: CommandContext): void {
-  program
-    .command('demo')
-    .description(
-      'three nodes, an operator and a client on this machine; Ctrl-C ends and removes all of it',
-    )
+/** Fill `fridge demo`. */
+export function fillDemo(demo: Command, { io, action }: CommandContext): void {
+  demo
     .option('--once', 'end after the walk instead of staying up')
     .action(action((options: { once?: boolean }) => runDemo(options, io)))
 }

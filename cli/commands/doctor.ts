@@ -15,11 +15,8 @@ export interface DoctorOptions extends TargetOptions {
   readonly data?: string
 }
 
-/** Add `fridge doctor` to the program. */
-export function registerDoctor(program: Command, { io, action }: CommandContext): void {
-  const doctor = program
-    .command('doctor')
-    .description('look for what is wrong here, and say what mends it; changes nothing')
+/** Fill `fridge doctor`. */
+export function fillDoctor(doctor: Command, { io, action }: CommandContext): void {
   addTargetOptions(doctor, 'operator')
     .option('--config <file>', 'the configuration of a node of this machine')
     .option('--name <name>', 'a node of this machine, where it has no configuration')

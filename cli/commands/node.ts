@@ -6,9 +6,8 @@ import { addFolderOptions } from './node-options.ts'
 import { runNodeStart, type NodeStartOptions } from './node-start.ts'
 import { runNodeVerify, type NodeVerifyOptions } from './node-verify.ts'
 
-/** Add `fridge node …` to the program. */
-export function registerNode(program: Command, { io, action }: CommandContext): void {
-  const node = program.command('node').description('run a node of the cluster')
+/** Fill `fridge node`. */
+export function fillNode(node: Command, { io, action }: CommandContext): void {
   node
     .command('start')
     .description('serve until SIGINT or SIGTERM; a second one does not wait')

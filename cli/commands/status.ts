@@ -10,12 +10,9 @@ import { connectOperator } from '../operator.ts'
 
 const DAY_MS = 86_400_000
 
-/** Add `fridge status` to the program. */
-export function registerStatus(program: Command, { io, action }: CommandContext): void {
-  const command = program
-    .command('status')
-    .description('show every node: links, changes, clients; exit status 1 when one is out of reach')
-  addTargetOptions(command, 'operator').action(
+/** Fill `fridge status`. */
+export function fillStatus(status: Command, { io, action }: CommandContext): void {
+  addTargetOptions(status, 'operator').action(
     action((options: TargetOptions) => runStatus(options, io)),
   )
 }

@@ -8,12 +8,8 @@ import { runWhitelistRemove, type WhitelistChangeOptions } from './whitelist-rem
 
 const NAME = 'a client; operator/NAME or node/NAME for the others'
 
-/** Add `fridge whitelist …` to the program. */
-export function registerWhitelist(program: Command, { io, action }: CommandContext): void {
-  const whitelist = program
-    .command('whitelist')
-    .description('let clients in and throw them out, on every node at once')
-
+/** Fill `fridge whitelist`. */
+export function fillWhitelist(whitelist: Command, { io, action }: CommandContext): void {
   const add = whitelist
     .command('add')
     .description('let a client in, or change what it may do')

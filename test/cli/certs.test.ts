@@ -6,7 +6,7 @@ import type { CommandContext } from '../../cli/command.ts'
 import { runCertsInit } from '../../cli/commands/certs-init.ts'
 import { runCertsInspect } from '../../cli/commands/certs-inspect.ts'
 import { runCertsIssue } from '../../cli/commands/certs-issue.ts'
-import { registerCerts } from '../../cli/commands/certs.ts'
+import { fillCerts } from '../../cli/commands/certs.ts'
 import type { CommandIo, ExitStatus } from '../../cli/io.ts'
 import { systemClock } from '../../node/clock.ts'
 import { loadCredentials } from '../../node/credentials.ts'
@@ -181,7 +181,7 @@ test('the commands are found by the words that a person types', async t => {
   }
   const type = async (line: string): Promise<void> => {
     const program = new Command().exitOverride()
-    registerCerts(program, context)
+    fillCerts(program.command('certs'), context)
     await program.parseAsync(line.split(' '), { from: 'user' })
   }
   await type('certs init --certs c --trust-domain shop.example --operator maria --days 9 --json')
