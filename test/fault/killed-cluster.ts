@@ -82,7 +82,9 @@ export class KilledCluster {
     const cluster = new KilledCluster(t, options)
     const folder = await makeTestFolder(t)
     // One that is killed leaves nothing there.
-    await spawnCli(t, ['--help'], { env: { NODE_COMPILE_CACHE: options.compileCache } }).exit
+    await spawnCli(t, ['node', 'start', '--help'], {
+      env: { NODE_COMPILE_CACHE: options.compileCache },
+    }).exit
     const config = join(folder, 'node.json')
     await writeFile(
       config,
@@ -112,13 +114,13 @@ export class KilledCluster {
     return cluster
   }
 
-  /** Kill nodes this many times, and leave all of them running. */
+  /** Kill nodes this many times, and more until more changes than that are acknowledged; leave all running. */
   async run(kills: number): Promise<void> {
     const operators = this.#victims.map(async victim => this.#operate(victim))
     try {
       await Promise.all(
         this.#victims.map(async victim => {
-          while (this.kills < kills) {
+          while (this.kills < kills || this.acknowledged <= kills) {
             this.kills += 1
             await this.#live(victim)
             await this.#kill(victim)
