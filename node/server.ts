@@ -9,7 +9,7 @@ import type { Counts } from './counts.ts'
 import type { Credentials } from './credentials.ts'
 import { errorMessage } from './errors.ts'
 import type { Dialect } from './dialect.ts'
-import { endSoon } from './end-soon.ts'
+import { endSoon, refuse } from './refuse.ts'
 import type { Overlay } from './gossip/overlay.ts'
 import { GatheredLog } from './gathered-log.ts'
 import { HandshakeLimit } from './handshake-limit.ts'
@@ -23,8 +23,7 @@ import { explain, type Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
 import { ALPN, chainOfPeer, peerOf, tlsOptions } from './transport.ts'
 import type { Trust } from './trust.ts'
-import { Connection, type Ending } from './wire/connection.ts'
-import { Control, CONTROL_STREAM } from './wire/control.ts'
+import type { Ending } from './wire/connection.ts'
 import { CLIENT_LIMITS, PEER_LIMITS, type WireLimits } from './wire/limits.ts'
 import type { RpcMethod } from './wire/rpc.ts'
 
@@ -281,24 +280,21 @@ export class Server implements AsyncDisposable {
   }
 
   #admit(socket: TLSSocket, identity: Identity, dialect: Dialect): void {
-    const { sessions, config, counts } = this.#options
+    const { sessions, config, counts, service } = this.#options
     const log = this.#log
     const { subject } = identity
+    const sayNo = (reason: string, text: string): void =>
+      refuse(socket, dialect, { reason, text }, { service, limits: this.#limits })
     const admission = sessions.admit(identity)
     if (!admission.admitted) {
       counts.refused[admission.reason] += 1
       log.info({ subject, reason: admission.reason, resumed: socket.isSessionReused() }, 'refused')
-      return this.#refuse(socket, dialect, admission.reason, explain(admission.reason, identity))
+      return sayNo(admission.reason, explain(admission.reason, identity))
     }
     if (sessions.countOf(subject) >= config.limits.maxConnectionsPerClient) {
       counts.refused['too many connections'] += 1
       log.warn({ subject }, 'refused: limits.maxConnectionsPerClient is reached')
-      return this.#refuse(
-        socket,
-        dialect,
-        'too many connections',
-        `${subject} has too many connections`,
-      )
+      return sayNo('too many connections', `${subject} has too many connections`)
     }
     if (identity.role === 'operator' && dialect === 'plain') {
       counts.refused['no ALPN'] += 1
@@ -309,7 +305,7 @@ export class Server implements AsyncDisposable {
     if (typeof session === 'string') {
       counts.refused['unknown signer'] += 1
       log.warn({ subject, reason: session }, 'refused')
-      return this.#refuse(socket, dialect, 'refused', session)
+      return sayNo('refused', session)
     }
     sessions.add(session, admission.until)
     counts.accepted[identity.role] += 1
@@ -369,29 +365,6 @@ export class Server implements AsyncDisposable {
       counts.cut[ending.cause] += 1
       log.warn({ subject }, `cut: ${ending.cause}`)
     } else log.info({ subject, cause: ending.cause }, 'disconnected')
-  }
-
-  /** Say why, where the protocol has a place for it, and close. */
-  #refuse(socket: TLSSocket, dialect: Dialect, reason: string, text: string): void {
-    if (dialect === 'plain') return endSoon(socket)
-    const { node, run, version, clock } = this.#options.service
-    const connection = new Connection(socket, {
-      limits: this.#limits,
-      onStream: () => false,
-      onEnd: () => control[Symbol.dispose](),
-    })
-    const control: Control = new Control(connection, connection.open(CONTROL_STREAM), {
-      limits: this.#limits,
-      clock,
-      heartbeatMs: 60_000,
-      deadAfterMs: 60_000,
-      hello: { node, run, version },
-      onHello: () => undefined,
-      onBye: () => {},
-      onDead: () => {},
-    })
-    control.bye(reason, text)
-    connection.close()
   }
 }
 

@@ -4,48 +4,17 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import process from 'node:process'
 import test, { type ExecutionContext } from 'ava'
-import type { ExitStatus } from '../../cli/io.ts'
 import { DATABASE_FILE } from '../../node/start.ts'
-import { makeTestCerts, makeTestFolder, type TestCerts } from '../support/certs.ts'
-import { runCommand, spawnCli, type CommandResult, type IoOptions } from '../support/cli.ts'
+import { makeExpiredCerts, makeTestCerts, makeTestFolder } from '../support/certs.ts'
+import { runCommand, spawnCli } from '../support/cli.ts'
 import { makeSharedCerts, startCluster } from '../support/cluster.ts'
+import { fails } from '../support/failure.ts'
 
 /** Every failure that a person can cause says what failed, why, and what mends it. */
 
 const shared = await makeSharedCerts()
 const { certs } = shared
 test.after.always(() => shared.remove())
-
-const DAY_MS = 86_400_000
-
-interface Expected {
-  readonly status: ExitStatus
-  /** What failed, and why. */
-  readonly says: RegExp
-  /** The command or step that mends it. */
-  readonly mends: RegExp
-}
-
-function check(t: ExecutionContext, result: CommandResult, { status, says, mends }: Expected) {
-  const { out, err } = result
-  t.is(result.status, status, err)
-  t.is(out, '')
-  t.regex(err, /^fridge: /)
-  t.regex(err, says)
-  t.regex(err.split('\n').at(-1) ?? '', /^ {2}to mend it: /)
-  t.regex(err, mends)
-  t.notRegex(err, /\n {4}at |this is a fault of fridge/)
-}
-
-/** Run a command that must fail, with nobody's environment. */
-async function fails(
-  t: ExecutionContext,
-  args: readonly string[],
-  expected: Expected,
-  options: IoOptions = {},
-): Promise<void> {
-  check(t, await runCommand(args, options), expected)
-}
 
 function asClient(dir: string, node: string): string[] {
   return ['client', 'call', 'defrost', '--as', 'c1', '--certs', dir, '--node', node]
@@ -56,19 +25,6 @@ async function nodeArgs(t: ExecutionContext, dir = certs.dir, ...more: string[])
   const data = join(await makeTestFolder(t), 'data')
   const where = ['--listen', '127.0.0.1:0', '--certs', dir, '--data', data]
   return { data, args: ['node', 'start', '--name', 'node-1', ...where, ...more] }
-}
-
-/** A folder with one certificate of each kind that was made long ago for a day. */
-async function expiredCerts(t: ExecutionContext): Promise<TestCerts> {
-  const old = await makeTestCerts(t, { now: Date.now() - 10 * DAY_MS })
-  for (const [role, name] of [
-    ['node', 'node-1'],
-    ['client', 'c1'],
-    ['operator', 'admin'],
-  ] as const) {
-    await old.issue(role, name, { now: Date.now() - 5 * DAY_MS, days: 1 })
-  }
-  return old
 }
 
 test('no folder of certificates', async t => {
@@ -176,7 +132,7 @@ test('a host that the certificate of the node does not name', async t => {
 })
 
 test('an expired certificate, of a client and of a node', async t => {
-  const old = await expiredCerts(t)
+  const old = await makeExpiredCerts(t)
   const says = /certificate\.pem: it expired on/
   await fails(t, asClient(old.dir, '127.0.0.1:1'), {
     status: 1,

@@ -6,6 +6,7 @@ import type { ExecutionContext } from 'ava'
 import { createAuthority } from '../../certs/authority.ts'
 import { issueCertificate, type IssueOptions } from '../../certs/issue.ts'
 import { readAuthority, writePair } from '../../certs/key-store.ts'
+import { DAY_MS } from '../../certs/validity.ts'
 import { authorityFiles, credentialFiles } from '../../node/credential-files.ts'
 import { loadCredentials, type Credentials } from '../../node/credentials.ts'
 import { parseName, type Role } from '../../node/names.ts'
@@ -79,4 +80,17 @@ export async function makeTestCerts(
     issue,
     load: (role, name) => loadCredentials({ dir, role, name: parseName(name) }),
   }
+}
+
+/** A folder with one certificate of each kind that was made long ago for a day. */
+export async function makeExpiredCerts(t: ExecutionContext): Promise<TestCerts> {
+  const old = await makeTestCerts(t, { now: Date.now() - 10 * DAY_MS })
+  for (const [role, name] of [
+    ['node', 'node-1'],
+    ['client', 'c1'],
+    ['operator', 'admin'],
+  ] as const) {
+    await old.issue(role, name, { now: Date.now() - 5 * DAY_MS, days: 1 })
+  }
+  return old
 }

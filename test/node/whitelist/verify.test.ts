@@ -5,11 +5,12 @@ import { DatabaseSync } from 'node:sqlite'
 import test, { type ExecutionContext } from 'ava'
 import { systemClock } from '../../../node/clock.ts'
 import type { Source } from '../../../node/names.ts'
-import { entryHash, readChange, strayPlace, type Entry } from '../../../node/whitelist/change.ts'
-import { openSqliteStore, sealOf } from '../../../node/whitelist/sqlite-store.ts'
+import { readChange, strayPlace, type Entry } from '../../../node/whitelist/change.ts'
+import { openSqliteStore } from '../../../node/whitelist/sqlite-store.ts'
 import { verifyDatabase, type Verification } from '../../../node/whitelist/verify.ts'
 import { makeTestCerts, makeTestFolder } from '../../support/certs.ts'
 import { makeSharedCerts } from '../../support/cluster.ts'
+import { rowAt, tamper, writeSealed, type Row } from '../../support/database-row.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { trustOf, writeLog } from '../../support/signed-log.ts'
 
@@ -49,46 +50,6 @@ async function verify(file: string): Promise<Verification> {
 async function findingsIn(file: string): Promise<string[]> {
   const { findings } = await verify(file)
   return findings.map(({ place, problem }) => `${place}: ${problem}`)
-}
-
-/** Change the file behind the node's back. */
-function tamper(file: string, sql: string, ...values: (string | number)[]): void {
-  using database = new DatabaseSync(file)
-  database.prepare(sql).run(...values)
-}
-
-interface Row {
-  position: number
-  source: string
-  sequence: number
-  text: string
-  previous: string
-  hash: string
-  operatorCertificate: string
-  operatorSignature: string
-  nodeCertificate: string
-  nodeSignature: string
-  seal: string
-  stray: string | null
-}
-
-function rowAt(file: string, position: number): Row {
-  using database = new DatabaseSync(file)
-  const row = database.prepare('SELECT * FROM changes WHERE position = ?').get(position)
-  return { ...row } as unknown as Row
-}
-
-/** Write a row with hash and seal made to fit, as somebody does who knows the format. */
-function writeSealed(file: string, row: Row): void {
-  const hash = entryHash(row.previous, row.text)
-  const sealed = { ...row, hash }
-  using database = new DatabaseSync(file)
-  const columns = Object.keys(row)
-  database
-    .prepare(
-      `REPLACE INTO changes (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`,
-    )
-    .run(...Object.values({ ...sealed, seal: sealOf(sealed) }))
 }
 
 function flip(text: string, at: number): string {

@@ -1,0 +1,33 @@
+import type { ExecutionContext } from 'ava'
+import type { ExitStatus } from '../../cli/io.ts'
+import { runCommand, type CommandResult, type IoOptions } from './cli.ts'
+
+/** How a command that fails says it. */
+interface Expected {
+  readonly status: ExitStatus
+  /** What failed, and why. */
+  readonly says: RegExp
+  /** The command or step that mends it. */
+  readonly mends: RegExp
+}
+
+function check(t: ExecutionContext, result: CommandResult, { status, says, mends }: Expected) {
+  const { out, err } = result
+  t.is(result.status, status, err)
+  t.is(out, '')
+  t.regex(err, /^fridge: /)
+  t.regex(err, says)
+  t.regex(err.split('\n').at(-1) ?? '', /^ {2}to mend it: /)
+  t.regex(err, mends)
+  t.notRegex(err, /\n {4}at |this is a fault of fridge/)
+}
+
+/** Run a command that must fail, with nobody's environment. */
+export async function fails(
+  t: ExecutionContext,
+  args: readonly string[],
+  expected: Expected,
+  options: IoOptions = {},
+): Promise<void> {
+  check(t, await runCommand(args, options), expected)
+}
