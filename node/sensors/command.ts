@@ -63,8 +63,11 @@ export function commandSensor(options: CommandOptions): Sensor {
       if (event !== undefined) tell(event)
     }
     stdout.on('data', (chunk: Uint8Array) => {
-      const refused = lines.write(chunk, onLine)
-      if (refused !== undefined) stdout.destroy(refused)
+      try {
+        lines.write(chunk, onLine)
+      } catch (error) {
+        stdout.destroy(error as Error)
+      }
     })
     try {
       await finished(stdout)

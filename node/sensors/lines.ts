@@ -18,21 +18,21 @@ export class LineSplitter {
     this.#maxBytes = maxBytes
   }
 
-  /** @returns `ERR_LIMIT` at the first line that is longer; what follows it is not looked at */
-  write(chunk: Uint8Array, onLine: (line: Uint8Array) => void): FridgeError | undefined {
+  /** @throws FridgeError `ERR_LIMIT` at the first line that is longer */
+  write(chunk: Uint8Array, onLine: (line: Uint8Array) => void): void {
     let start = 0
     for (let end = chunk.indexOf(LF); end !== -1; end = chunk.indexOf(LF, start)) {
       const line = this.#take(chunk.subarray(start, end))
       const text = line.at(-1) === CR ? line.subarray(0, -1) : line
-      if (text.length > this.#maxBytes) return this.#tooLong()
+      if (text.length > this.#maxBytes) throw this.#tooLong()
       start = end + 1
       onLine(text)
     }
-    if (start === chunk.length) return undefined
+    if (start === chunk.length) return
     this.#held.push(chunk.subarray(start))
     this.#heldBytes += chunk.length - start
     // One more, which may be the CR of the line's end.
-    return this.#heldBytes > this.#maxBytes + 1 ? this.#tooLong() : undefined
+    if (this.#heldBytes > this.#maxBytes + 1) throw this.#tooLong()
   }
 
   #take(end: Uint8Array): Uint8Array {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { connect, createServer, TLSSocket, type ConnectionOptions } from 'node:tls'
 import { randomBytes, X509Certificate } from 'node:crypto'
 import test, { type ExecutionContext } from 'ava'
-import { openAuthority } from '../../certs/authority.ts'
+import { openAuthority, type Authority } from '../../certs/authority.ts'
 import { issueCertificate } from '../../certs/issue.ts'
 import { DAY_MS } from '../../certs/validity.ts'
 import { credentialFiles } from '../../node/credential-files.ts'
@@ -52,6 +52,18 @@ async function opensslLeaf(
   const signer = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', days]
   const files = ['-in', `${name}.csr`, '-out', `${name}.pem`]
   await openssl(dir, 'x509', '-req', ...signer, ...extension, ...files)
+}
+
+/** An authority below one that openssl made in `dir`. */
+async function intermediateAuthority(dir: string): Promise<Authority> {
+  await opensslAuthority(dir)
+  const extensions = ['basicConstraints=critical,CA:TRUE', 'subjectKeyIdentifier=hash']
+  await opensslLeaf(dir, 'middle', { extensions })
+  const [key, certificate] = await Promise.all([
+    readFile(join(dir, 'middle.key'), 'utf8'),
+    readFile(join(dir, 'middle.pem'), 'utf8'),
+  ])
+  return openAuthority({ key, certificate }, 'middle.pem')
 }
 
 function filesIn(dir: string, name: string) {
@@ -222,14 +234,7 @@ test('openssl verifies what we issue, strictly, and reads in it what we mean', a
 
 test('a chain through an intermediate authority is sent whole and followed to its root', async t => {
   const dir = await makeTestFolder(t)
-  await opensslAuthority(dir)
-  const extensions = ['basicConstraints=critical,CA:TRUE', 'subjectKeyIdentifier=hash']
-  await opensslLeaf(dir, 'middle', { extensions })
-  const [key, certificate] = await Promise.all([
-    readFile(join(dir, 'middle.key'), 'utf8'),
-    readFile(join(dir, 'middle.pem'), 'utf8'),
-  ])
-  const authority = openAuthority({ key, certificate }, 'middle.pem')
+  const authority = await intermediateAuthority(dir)
   const common = { authority, now: Date.now(), random: randomBytes }
   const issued = await issueCertificate({ ...common, role: 'node', name: parseName('alpha') })
   await writeFile(join(dir, 'alpha.key'), issued.key)
@@ -250,14 +255,7 @@ test('a chain through an intermediate authority is sent whole and followed to it
 
 test('who came through an intermediate authority stays when it resumes its session and another authority goes', async t => {
   const dir = await makeTestFolder(t)
-  await opensslAuthority(dir)
-  const extensions = ['basicConstraints=critical,CA:TRUE', 'subjectKeyIdentifier=hash']
-  await opensslLeaf(dir, 'middle', { extensions })
-  const [key, certificate] = await Promise.all([
-    readFile(join(dir, 'middle.key'), 'utf8'),
-    readFile(join(dir, 'middle.pem'), 'utf8'),
-  ])
-  const authority = openAuthority({ key, certificate }, 'middle.pem')
+  const authority = await intermediateAuthority(dir)
   const common = { authority, now: Date.now(), random: randomBytes }
   const client = await issueCertificate({ ...common, role: 'client', name: parseName('c1') })
   const [other, root] = await Promise.all([
