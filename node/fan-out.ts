@@ -50,6 +50,8 @@ export class FanOut implements Disposable {
     plain: new Map(),
     'fridge/1': new Map(),
   }
+  /** Those who belong to no group until there is something to tell. */
+  readonly #ungrouped = new Set<Subscriber>()
   #news: SensorNews[] = []
 
   constructor(feeds: Pick<Feeds, 'subscribe'>) {
@@ -64,7 +66,7 @@ export class FanOut implements Disposable {
   join(carrier: Carrier, dialect: Dialect): Subscriber {
     return new Subscriber(carrier, dialect, {
       counts: this.counts,
-      onChange: subscriber => this.#regroup(subscriber),
+      onChange: subscriber => this.#leaveGroup(subscriber),
     })
   }
 
@@ -102,24 +104,35 @@ export class FanOut implements Disposable {
     return numbered
   }
 
-  /** The streams of a subscriber have changed: its bytes are now those of another group. */
-  #regroup(subscriber: Subscriber): void {
+  /** The streams of a subscriber have changed: its bytes are those of its group no more. */
+  #leaveGroup(subscriber: Subscriber): void {
     const groups = this.#groups[subscriber.dialect]
     const before = groups.get(subscriber.key)
     before?.subscribers.delete(subscriber)
     if (before?.subscribers.size === 0) groups.delete(subscriber.key)
-    const ids = subscriber.streamIds()
-    subscriber.key = JSON.stringify([...ids])
-    if (ids.size === 0) return
-    const group = groups.get(subscriber.key) ?? { ids, subscribers: new Set() }
-    group.subscribers.add(subscriber)
-    groups.set(subscriber.key, group)
+    subscriber.key = ''
+    if (subscriber.isIdle) this.#ungrouped.delete(subscriber)
+    else this.#ungrouped.add(subscriber)
+  }
+
+  /** Find the groups of those whose streams have changed: once, however often they did. */
+  #regroup(): void {
+    for (const subscriber of this.#ungrouped) {
+      const groups = this.#groups[subscriber.dialect]
+      const ids = subscriber.streamIds()
+      subscriber.key = JSON.stringify([...ids])
+      const group = groups.get(subscriber.key) ?? { ids, subscribers: new Set() }
+      group.subscribers.add(subscriber)
+      groups.set(subscriber.key, group)
+    }
+    this.#ungrouped.clear()
   }
 
   #flush(): void {
     if (this.#news.length === 0) return
     const news = this.#news
     this.#news = []
+    this.#regroup()
     for (const dialect of ['plain', 'fridge/1'] as const) {
       if (this.#groups[dialect].size === 0) continue
       const encoded = news.map(one => encode(one, dialect))

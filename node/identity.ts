@@ -1,4 +1,4 @@
-import { createHash, X509Certificate as ParsedCertificate, type KeyObject } from 'node:crypto'
+import { createHash, hash, X509Certificate as ParsedCertificate, type KeyObject } from 'node:crypto'
 import { errorMessage, FridgeError } from './errors.ts'
 import { keepNewest } from './keep-newest.ts'
 import {
@@ -73,7 +73,7 @@ export function spiffeUri(trustDomain: string, role: Role, name: Name): string {
  * @throws FridgeError `ERR_CERTIFICATE` when it names nobody, names more than one, or has a weak key
  */
 export function identityOf(der: Uint8Array): Identity {
-  const fingerprint = createHash('sha256').update(der).digest('hex')
+  const fingerprint = hash('sha256', der)
   const known = remembered.get(fingerprint)
   const identity = known ?? Object.freeze(readIdentity(der, fingerprint))
   keepNewest(remembered, fingerprint, identity, MAX_REMEMBERED)

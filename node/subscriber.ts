@@ -29,7 +29,7 @@ export interface SubscriberHost {
 /** One connection with the sensors that it carries, and what it has not been told. */
 export class Subscriber {
   readonly dialect: Dialect
-  /** Which group of connections it is told with. */
+  /** Which group of connections it is told with; empty for none. */
   key = ''
   readonly #carrier: Carrier
   readonly #host: SubscriberHost
@@ -41,6 +41,11 @@ export class Subscriber {
     this.#carrier = carrier
     this.dialect = dialect
     this.#host = host
+  }
+
+  /** Whether it carries no sensor. */
+  get isIdle(): boolean {
+    return this.#streams.size === 0
   }
 
   /** The ids of its streams, by sensor. */
