@@ -41,7 +41,7 @@ export async function openGossip(): Promise<Target> {
   const history = historyOf(people)
   return {
     name: 'gossip',
-    fixedInputs: 1_000,
+    fixedInputs: 2_000,
     // The limit of a link is 2 MiB; the lines of the other layers try theirs.
     maxLineBytes: 8_192,
     generate: dice => sessionOf(dice, people),
