@@ -4,7 +4,7 @@ import { commandSensor, type CommandOptions } from '../../../node/sensors/comman
 import { startFeeds } from '../../../node/sensors/feed.ts'
 import type { SensorEvent, SensorLog } from '../../../node/sensors/sensor.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { watchSensor } from '../../support/told.ts'
+import { watchSensor } from '../../support/watch-sensor.ts'
 
 /** A program that prints `lines` (a shell's printf format) and then waits to be ended. */
 const printing = (lines: string): string[] => [

@@ -9,7 +9,7 @@ import test, { type ExecutionContext } from 'ava'
 import type { SensorEvent } from '../../../node/sensors/sensor.ts'
 import { isW1Device, w1Sensor } from '../../../node/sensors/w1.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { watchSensor } from '../../support/told.ts'
+import { watchSensor } from '../../support/watch-sensor.ts'
 
 const device = '28-00000a1b2c3d'
 const good = '72 01 4b 46 7f ff 0e 10 57 : crc=57 YES\n72 01 4b 46 7f ff 0e 10 57 t=23125\n'
