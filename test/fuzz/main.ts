@@ -19,6 +19,12 @@ const SLACK = 8 * 1_024 * 1_024
 
 const { positionals } = parseArgs({ allowPositionals: true })
 const [layer, file] = positionals
+/** The one layer that was asked for; all where none was. */
+const only = layer ?? process.env['LAYER']
+if (only !== undefined && !Object.hasOwn(TARGETS, only)) {
+  console.error(`fuzz: there is no layer ${only}; use ${Object.keys(TARGETS).join(', ')}`)
+  process.exit(2)
+}
 const isClean =
   layer !== undefined && file !== undefined ? await replay(layer, file) : await fuzzAll()
 process.exit(isClean ? 0 : 1)
@@ -37,7 +43,6 @@ async function open(layer: string): Promise<Target> {
 }
 
 async function fuzzAll(): Promise<boolean> {
-  const only = process.env['LAYER']
   console.log(`SEED=${SEED}`)
   let isClean = true
   for (const name of only === undefined ? Object.keys(TARGETS) : [only]) {
