@@ -1,4 +1,4 @@
-import type { Clock } from '../node/clock.ts'
+import type { Clock } from '../node/lib/clock.ts'
 import type { SensorInfo } from '../node/client/node-hello.ts'
 import type { SensorEvent } from '../node/sensors/sensor.ts'
 

@@ -1,6 +1,6 @@
-import { COMMANDS } from '../node/commands.ts'
-import { FridgeError } from '../node/errors.ts'
-import { nearest } from '../node/nearest.ts'
+import { COMMANDS } from '../node/sensors/commands.ts'
+import { FridgeError } from '../node/lib/errors.ts'
+import { nearest } from '../node/lib/nearest.ts'
 
 /** Refuse what no node offers, before any is asked. @throws FridgeError `ERR_USAGE` */
 export function checkCommandName(name: string): void {

@@ -1,4 +1,4 @@
-import { FridgeError } from '../node/errors.ts'
+import { FridgeError } from '../node/lib/errors.ts'
 
 const UNITS = [
   ['d', 86_400_000],

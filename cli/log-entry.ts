@@ -1,6 +1,6 @@
-import { signingAuthorities, type Credentials } from '../node/credentials.ts'
-import { FridgeError } from '../node/errors.ts'
-import type { LogEntry, LogPage } from '../node/operator-log.ts'
+import { signingAuthorities, type Credentials } from '../node/identity/credentials.ts'
+import { FridgeError } from '../node/lib/errors.ts'
+import type { LogEntry, LogPage } from '../node/operators/operator-log.ts'
 import {
   entryHash,
   parseChange,
@@ -9,8 +9,8 @@ import {
   type Place,
 } from '../node/whitelist/change.ts'
 import { EFFECTS } from '../node/whitelist/effect.ts'
-import { Signers } from '../node/whitelist/signers.ts'
-import { openUpdate, problemOfValue } from '../node/whitelist/update.ts'
+import { Signers } from '../node/identity/signers.ts'
+import { openUpdate, problemOfValue } from '../node/gossip/update.ts'
 
 /** A change of the log as this machine has checked it. */
 export interface CheckedEntry {

@@ -2,7 +2,7 @@
 import process from 'node:process'
 import { isatty } from 'node:tty'
 import { fileURLToPath } from 'node:url'
-import { systemClock } from '../node/clock.ts'
+import { systemClock } from '../node/lib/clock.ts'
 import type { CommandIo } from './io.ts'
 import { forTerminal } from './printable.ts'
 import { runProgram } from './program.ts'

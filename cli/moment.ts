@@ -1,4 +1,4 @@
-import { FridgeError } from '../node/errors.ts'
+import { FridgeError } from '../node/lib/errors.ts'
 import { parseDuration } from './duration.ts'
 
 const MOMENT =

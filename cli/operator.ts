@@ -1,19 +1,19 @@
 import { createPrivateKey } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { connectAny } from '../node/client/failover.ts'
-import type { Credentials } from '../node/credentials.ts'
-import { FridgeError } from '../node/errors.ts'
+import type { Credentials } from '../node/identity/credentials.ts'
+import { FridgeError } from '../node/lib/errors.ts'
 import type { NodeConnection } from '../node/client/node-connection.ts'
-import type { NodeConfirmation } from '../node/confirmations.ts'
-import type { Name, Subject } from '../node/names.ts'
+import type { NodeConfirmation } from '../node/gossip/confirmations.ts'
+import type { Name, Subject } from '../node/identity/names.ts'
 import type {
   CommitReport,
   ShowReport,
   StatusReport,
   SubjectReport,
-} from '../node/operator-service.ts'
+} from '../node/operators/operator-service.ts'
 import { parseChange, type Terms } from '../node/whitelist/change.ts'
-import { signText } from '../node/whitelist/signature.ts'
+import { signText } from '../node/identity/signature.ts'
 import type { CommandIo } from './io.ts'
 import { targetCredentials, targetNodes, type TargetOptions } from './target.ts'
 

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander'
-import { errorCode, errorMessage, FridgeError, type ErrorCode } from '../node/errors.ts'
-import { VERSION } from '../node/version.ts'
+import { errorCode, errorMessage, FridgeError, type ErrorCode } from '../node/lib/errors.ts'
+import { VERSION } from '../node/lib/version.ts'
 import type { CommandContext, FillCommand } from './command.ts'
 import { EXIT, type CommandIo, type ExitStatus } from './io.ts'
 

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
-import { DEFAULT_PORT, parseAddress, type Address } from '../node/address.ts'
+import { DEFAULT_PORT, parseAddress, type Address } from '../node/lib/address.ts'
 import { connect } from '../node/client/connect.ts'
 import type { Fridge } from '../node/client/fridge.ts'
-import { findCredentials, type Credentials } from '../node/credentials.ts'
-import { parseName, type Role } from '../node/names.ts'
+import { findCredentials, type Credentials } from '../node/identity/credentials.ts'
+import { parseName, type Role } from '../node/identity/names.ts'
 import { certificateFolder, type FolderOptions } from './commands/certs-options.ts'
 import type { CommandIo } from './io.ts'
 

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { createAuthority, openAuthority } from '../../certs/authority.ts'
-import { inspectCertificates, type CertificateReport } from '../../certs/inspect.ts'
-import { DEFAULT_TRUST_DOMAIN, issueCertificate } from '../../certs/issue.ts'
-import { assertReplaceable, writePair, type PairFiles } from '../../certs/key-store.ts'
-import { authorityFiles, credentialFiles } from '../../node/credential-files.ts'
-import { FridgeError } from '../../node/errors.ts'
-import { parseName } from '../../node/names.ts'
+import { createAuthority, openAuthority } from '../../node/authority/authority.ts'
+import { inspectCertificates, type CertificateReport } from '../../node/authority/inspect.ts'
+import { DEFAULT_TRUST_DOMAIN, issueCertificate } from '../../node/authority/issue.ts'
+import { assertReplaceable, writePair, type PairFiles } from '../../node/authority/key-store.ts'
+import { authorityFiles, credentialFiles } from '../../node/identity/credential-files.ts'
+import { FridgeError } from '../../node/lib/errors.ts'
+import { parseName } from '../../node/identity/names.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import {
   certificateFolder,

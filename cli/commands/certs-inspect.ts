@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { inspectCertificates, reportLines } from '../../certs/inspect.ts'
-import { errorCode, errorMessage, FridgeError } from '../../node/errors.ts'
+import { inspectCertificates, reportLines } from '../../node/authority/inspect.ts'
+import { errorCode, errorMessage, FridgeError } from '../../node/lib/errors.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 
 export interface CertsInspectOptions {

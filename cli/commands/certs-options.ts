@@ -1,10 +1,10 @@
 import { isAbsolute, relative, resolve } from 'node:path'
-import { KEY_TYPES, type KeyType } from '../../certs/key-type.ts'
-import type { PairFiles } from '../../certs/key-store.ts'
-import type { CertificateReport } from '../../certs/inspect.ts'
-import { MAX_DAYS } from '../../certs/validity.ts'
-import { shellWord } from '../../node/credential-files.ts'
-import { FridgeError } from '../../node/errors.ts'
+import { KEY_TYPES, type KeyType } from '../../node/authority/key-type.ts'
+import type { PairFiles } from '../../node/authority/key-store.ts'
+import type { CertificateReport } from '../../node/authority/inspect.ts'
+import { MAX_DAYS } from '../../node/authority/validity.ts'
+import { shellWord } from '../../node/identity/credential-files.ts'
+import { FridgeError } from '../../node/lib/errors.ts'
 import type { CommandIo } from '../io.ts'
 
 /** What every command takes that works on a certificate folder. */

@@ -1,13 +1,18 @@
 import { randomBytes, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { inspectCertificates } from '../../certs/inspect.ts'
-import { readAuthority, writePair, writePublicFile, type PairFiles } from '../../certs/key-store.ts'
-import { changeLines, renewCertificate } from '../../certs/renew.ts'
-import { holdersIn, knownAuthorities } from '../../certs/rotate.ts'
-import { credentialFiles } from '../../node/credential-files.ts'
-import { errorCode, errorMessage, FridgeError } from '../../node/errors.ts'
-import { isRole, parseName } from '../../node/names.ts'
+import { inspectCertificates } from '../../node/authority/inspect.ts'
+import {
+  readAuthority,
+  writePair,
+  writePublicFile,
+  type PairFiles,
+} from '../../node/authority/key-store.ts'
+import { changeLines, renewCertificate } from '../../node/authority/renew.ts'
+import { holdersIn, knownAuthorities } from '../../node/authority/rotate.ts'
+import { credentialFiles } from '../../node/identity/credential-files.ts'
+import { errorCode, errorMessage, FridgeError } from '../../node/lib/errors.ts'
+import { isRole, parseName } from '../../node/identity/names.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import {
   certificateFolder,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { beginRotation, finishRotation } from '../../certs/rotate.ts'
-import { oneLine } from '../../node/certificate-chain.ts'
-import { authorityFiles } from '../../node/credential-files.ts'
+import { beginRotation, finishRotation } from '../../node/authority/rotate.ts'
+import { oneLine } from '../../node/identity/certificate-chain.ts'
+import { authorityFiles } from '../../node/identity/credential-files.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import {
   certificateFolder,

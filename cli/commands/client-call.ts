@@ -1,5 +1,5 @@
 import type { CallOptions } from '../../node/client/index.ts'
-import { FridgeError } from '../../node/errors.ts'
+import { FridgeError } from '../../node/lib/errors.ts'
 import { checkCommandName } from '../command-name.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { printable } from '../printable.ts'

@@ -1,5 +1,5 @@
 import type { SensorReport } from '../../node/client/events.ts'
-import { FridgeError } from '../../node/errors.ts'
+import { FridgeError } from '../../node/lib/errors.ts'
 import { Alarms, type Alarm } from '../alarms.ts'
 import { parseDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { FridgeError } from '../../node/errors.ts'
+import { FridgeError } from '../../node/lib/errors.ts'
 import type { CommandIo } from '../io.ts'
 
 /** A node that runs as a process of its own. Disposing it stops it and waits for its end. */

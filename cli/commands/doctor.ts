@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { loadConfig, type NodeConfig } from '../../node/config.ts'
-import type { Credentials } from '../../node/credentials.ts'
+import { loadConfig, type NodeConfig } from '../../node/config/config.ts'
+import type { Credentials } from '../../node/identity/credentials.ts'
 import type { CommandContext } from '../command.ts'
 import { Checkup, type Finding } from '../doctor/checkup.ts'
 import { checkNodes } from '../doctor/cluster.ts'

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { backupDatabase } from '../../node/whitelist/backup.ts'
+import { backupDatabase } from '../../node/storage/backup.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { count } from '../table.ts'
 import { shownPath } from './certs-options.ts'

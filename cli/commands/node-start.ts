@@ -1,6 +1,6 @@
 import { pino } from 'pino'
-import { formatAddress } from '../../node/address.ts'
-import { loadConfig } from '../../node/config.ts'
+import { formatAddress } from '../../node/lib/address.ts'
+import { loadConfig } from '../../node/config/config.ts'
 import { startNode } from '../../node/start.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 

@@ -1,5 +1,5 @@
-import { FridgeError } from '../../node/errors.ts'
-import { isKeyId, parseSubject, roleOf } from '../../node/names.ts'
+import { FridgeError } from '../../node/lib/errors.ts'
+import { isKeyId, parseSubject, roleOf } from '../../node/identity/names.ts'
 import { readTerms, type Terms } from '../../node/whitelist/change.ts'
 import { checkCommandName } from '../command-name.ts'
 import { parseDuration } from '../duration.ts'

@@ -1,4 +1,4 @@
-import { errorMessage, FridgeError } from '../../node/errors.ts'
+import { errorMessage, FridgeError } from '../../node/lib/errors.ts'
 
 /** What one check has found. */
 export interface Finding {

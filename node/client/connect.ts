@@ -1,7 +1,7 @@
-import { parseAddress, type Address } from '../address.ts'
-import { systemClock, type Clock, type Random } from '../clock.ts'
-import { findCredentials, type Credentials } from '../credentials.ts'
-import { parseName } from '../names.ts'
+import { parseAddress, type Address } from '../lib/address.ts'
+import { systemClock, type Clock, type Random } from '../lib/clock.ts'
+import { findCredentials, type Credentials } from '../identity/credentials.ts'
+import { parseName } from '../identity/names.ts'
 import { Fridge } from './fridge.ts'
 import { NodeDialer } from './node-dialer.ts'
 

@@ -1,5 +1,5 @@
-import type { FridgeError } from '../errors.ts'
-import type { Name, Source } from '../names.ts'
+import type { FridgeError } from '../lib/errors.ts'
+import type { Name, Source } from '../identity/names.ts'
 import type { SensorEvent, SensorKind } from '../sensors/sensor.ts'
 import type { SensorInfo } from './node-hello.ts'
 

@@ -1,5 +1,5 @@
-import { formatAddress, type Address } from '../address.ts'
-import { FridgeError } from '../errors.ts'
+import { formatAddress, type Address } from '../lib/address.ts'
+import { FridgeError } from '../lib/errors.ts'
 import {
   openNodeConnection,
   type NodeConnection,

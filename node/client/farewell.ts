@@ -1,5 +1,5 @@
-import { FridgeError, type ErrorCode } from '../errors.ts'
-import type { Role } from '../names.ts'
+import { FridgeError, type ErrorCode } from '../lib/errors.ts'
+import type { Role } from '../identity/names.ts'
 import type { Ending } from '../wire/connection.ts'
 import type { Bye } from '../wire/control.ts'
 import { explainConnectionError, explainSilentClose, type Attempt } from './tls-problem.ts'

@@ -1,15 +1,15 @@
 /** The client library: connect to a cluster, hear its sensors, call its commands. */
-export { parseAddress, type Address } from '../address.ts'
-export type { Clock, Random } from '../clock.ts'
-export type { CommandName } from '../commands.ts'
+export { parseAddress, type Address } from '../lib/address.ts'
+export type { Clock, Random } from '../lib/clock.ts'
+export type { CommandName } from '../sensors/commands.ts'
 export {
   findCredentials,
   loadCredentialFiles,
   loadCredentials,
   type Credentials,
-} from '../credentials.ts'
-export { FridgeError, type ErrorCode } from '../errors.ts'
-export { parseName, type Name } from '../names.ts'
+} from '../identity/credentials.ts'
+export { FridgeError, type ErrorCode } from '../lib/errors.ts'
+export { parseName, type Name } from '../identity/names.ts'
 export type { SensorEvent, SensorKind } from '../sensors/sensor.ts'
 export type { CallOptions } from '../wire/rpc.ts'
 export { connect, type ConnectOptions } from './connect.ts'

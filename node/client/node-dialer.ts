@@ -1,7 +1,7 @@
-import { formatAddress, type Address } from '../address.ts'
-import type { Clock } from '../clock.ts'
-import type { Credentials } from '../credentials.ts'
-import { FridgeError } from '../errors.ts'
+import { formatAddress, type Address } from '../lib/address.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Credentials } from '../identity/credentials.ts'
+import { FridgeError } from '../lib/errors.ts'
 import { connectAny } from './failover.ts'
 import type { NodeConnection, NodeConnectionOptions, TlsSession } from './node-connection.ts'
 

@@ -1,6 +1,6 @@
-import { isSequence } from '../client-hello.ts'
-import type { NumberedEvent } from '../dialect.ts'
-import { isName, isSource, type Name, type Source } from '../names.ts'
+import { isSequence } from '../sessions/client-hello.ts'
+import type { NumberedEvent } from '../events/dialect.ts'
+import { isName, isSource, type Name, type Source } from '../identity/names.ts'
 import { isSensorName, mayGive, type SensorEvent, type SensorKind } from '../sensors/sensor.ts'
 import type { Hello } from '../wire/control.ts'
 

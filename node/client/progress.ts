@@ -1,6 +1,6 @@
-import type { Resume } from '../client-hello.ts'
-import type { NumberedEvent } from '../dialect.ts'
-import type { Source } from '../names.ts'
+import type { Resume } from '../sessions/client-hello.ts'
+import type { NumberedEvent } from '../events/dialect.ts'
+import type { Source } from '../identity/names.ts'
 
 /** What comes next of a sensor: an event, or how many were missed before it. */
 export type Step = NumberedEvent | { readonly missed: number }

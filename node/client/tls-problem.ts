@@ -1,4 +1,4 @@
-import { errorCode, errorMessage, FridgeError } from '../errors.ts'
+import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
 
 /** What a failed connection was about, for the words of its error. */
 export interface Attempt {

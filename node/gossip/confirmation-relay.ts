@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
-import type { Clock } from '../clock.ts'
-import type { Source } from '../names.ts'
-import type { Signer, Signers } from '../whitelist/signers.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Source } from '../identity/names.ts'
+import type { Signer, Signers } from '../identity/signers.ts'
 import {
   MAX_APPLIED_CHANGES,
   parseConfirmation,

@@ -1,8 +1,8 @@
 import type { KeyObject } from 'node:crypto'
-import { isSource, nodeOf, type Source } from '../names.ts'
+import { isSource, nodeOf, type Source } from '../identity/names.ts'
 import { isSequence } from '../whitelist/change.ts'
-import { isSignature, signText, verifyText } from '../whitelist/signature.ts'
-import type { Signer, Signers } from '../whitelist/signers.ts'
+import { isSignature, signText, verifyText } from '../identity/signature.ts'
+import type { Signer, Signers } from '../identity/signers.ts'
 
 /** One change that a node has applied. */
 export interface AppliedChange {

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events'
 import { createRequire } from 'node:module'
-import { isSource, type Source } from '../names.ts'
+import { isSource, type Source } from '../identity/names.ts'
 
 /**
  * The one file that knows the package `scuttlebutt` 5.6.15. It gives the package types, checks

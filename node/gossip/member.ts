@@ -1,5 +1,5 @@
-import { readAddress } from '../address.ts'
-import { isName, isSource, nodeOf, type Name, type Source } from '../names.ts'
+import { readAddress } from '../lib/address.ts'
+import { isName, isSource, nodeOf, type Name, type Source } from '../identity/names.ts'
 import { isSequence } from '../whitelist/change.ts'
 
 /** What a node says of itself in the *members* document (PROTOCOL.md, "Members"). */

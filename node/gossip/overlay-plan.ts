@@ -1,5 +1,5 @@
-import type { Random } from '../clock.ts'
-import type { Name } from '../names.ts'
+import type { Random } from '../lib/clock.ts'
+import type { Name } from '../identity/names.ts'
 
 /** An address that may be dialed, and what is known of it. */
 export interface Candidate {

@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream'
-import type { Clock, Random } from '../clock.ts'
-import { errorMessage, FridgeError } from '../errors.ts'
-import type { Identity } from '../identity.ts'
-import type { Log } from '../log.ts'
-import { nodeOf, type Name, type Source } from '../names.ts'
+import type { Clock, Random } from '../lib/clock.ts'
+import { errorMessage, FridgeError } from '../lib/errors.ts'
+import type { Identity } from '../identity/identity.ts'
+import type { Log } from '../lib/log.ts'
+import { nodeOf, type Name, type Source } from '../identity/names.ts'
 import { Link, type Documents, type LinkEnd, type LinkTimes } from './link.ts'
 import {
   chooseDials,

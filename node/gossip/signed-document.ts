@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Source } from '../names.ts'
-import type { Signers } from '../whitelist/signers.ts'
+import type { Source } from '../identity/names.ts'
+import type { Signers } from '../identity/signers.ts'
 import { GossipDocument, type DocumentStream, type Update } from './document.ts'
 
 /**

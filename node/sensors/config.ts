@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 import { TARGET_RANGE } from './actuator.ts'
 import { isSensorName } from './sensor.ts'
-import { isW1Device, W1_ROOT } from './w1.ts'
+import { isW1Device, W1_ROOT } from './drivers/w1.ts'
 
 /** Streams of one connection, and what one node can watch sensibly. */
 const MAX_SENSORS = 32

@@ -1,6 +1,6 @@
-import type { Clock, Random } from '../clock.ts'
-import { errorMessage } from '../errors.ts'
-import { backoffMs } from './backoff.ts'
+import type { Clock, Random } from '../lib/clock.ts'
+import { errorMessage } from '../lib/errors.ts'
+import { backoffMs } from '../lib/backoff.ts'
 import { mayGive, type Sensor, type SensorEvent, type SensorLog } from './sensor.ts'
 
 /** Told about every event, in order. Must not block: all others wait for it. */

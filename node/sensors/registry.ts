@@ -1,11 +1,11 @@
-import type { Clock, Random } from '../clock.ts'
-import { FridgeError } from '../errors.ts'
+import type { Clock, Random } from '../lib/clock.ts'
+import { FridgeError } from '../lib/errors.ts'
 import type { Actuator } from './actuator.ts'
-import { commandSensor } from './command.ts'
+import { commandSensor } from './drivers/command.ts'
 import { kindOf, type SensorConfig, type SensorsConfig, type SimulationConfig } from './config.ts'
 import type { Sensor, SensorLog } from './sensor.ts'
-import { openSimulatedFridge, type SimulatedFridge } from './simulated.ts'
-import { w1Sensor } from './w1.ts'
+import { openSimulatedFridge, type SimulatedFridge } from './drivers/simulated.ts'
+import { w1Sensor } from './drivers/w1.ts'
 
 export {
   sensorsConfig,

@@ -1,4 +1,4 @@
-import type { Log } from '../log.ts'
+import type { Log } from '../lib/log.ts'
 
 /** What a sensor watches. */
 export type SensorKind = 'door' | 'temperature'

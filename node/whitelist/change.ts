@@ -12,7 +12,7 @@ import {
   type Name,
   type Source,
   type Subject,
-} from '../names.ts'
+} from '../identity/names.ts'
 
 /** Where a change stands: the `sequence`-th change (1, 2, 3…) of `source`. Never reused. */
 export interface Place {

@@ -1,4 +1,4 @@
-import { nodeOf, roleOf, subjectOf, type Source, type Subject } from '../names.ts'
+import { nodeOf, roleOf, subjectOf, type Source, type Subject } from '../identity/names.ts'
 import { isStray, strayPlace, type Change, type Grant, type Place, type Stray } from './change.ts'
 import type { LoggedChange } from './store.ts'
 import type { Whitelist } from './whitelist.ts'

@@ -1,4 +1,4 @@
-import { isSource, type Source } from '../names.ts'
+import { isSource, type Source } from '../identity/names.ts'
 import { isSequence } from './change.ts'
 import type { Head, Whitelist } from './whitelist.ts'
 

@@ -1,4 +1,4 @@
-import type { Source } from '../names.ts'
+import type { Source } from '../identity/names.ts'
 import type { Change, Grant, Place, Seen } from './change.ts'
 
 /**

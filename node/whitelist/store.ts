@@ -1,6 +1,6 @@
-import type { Source } from '../names.ts'
+import type { Source } from '../identity/names.ts'
 import type { Entry, Stray } from './change.ts'
-import type { CertificateStore } from './signers.ts'
+import type { CertificateStore } from '../identity/signers.ts'
 
 /** What the list is built from. */
 export type LoggedChange = Pick<Entry, 'change' | 'hash'>

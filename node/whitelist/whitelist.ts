@@ -6,7 +6,7 @@ import {
   type Name,
   type Source,
   type Subject,
-} from '../names.ts'
+} from '../identity/names.ts'
 import {
   conflicts,
   strayPlace,

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../lib/clock.ts'
 import type { Connection } from './connection.ts'
 import { attachEmitter, type RemoteEmitter } from './emitter.ts'
 import type { WireLimits } from './limits.ts'

@@ -1,4 +1,4 @@
-import { FridgeError, type ErrorCode } from '../errors.ts'
+import { FridgeError, type ErrorCode } from '../lib/errors.ts'
 
 /** The codes that may cross the wire: what a caller can do something about. All else is `ERR_COMMAND`. */
 const CODES: ReadonlySet<string> = new Set<ErrorCode>([

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
-import type { Clock } from '../clock.ts'
-import { FridgeError } from '../errors.ts'
+import type { Clock } from '../lib/clock.ts'
+import { FridgeError } from '../lib/errors.ts'
 import { DnodeEnd, type Fn, type RpcOptions } from './dnode.ts'
 import type { MuxStream } from './mux.ts'
 import { readRpcError, rpcErrorOf, type RpcError } from './rpc-error.ts'

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { loadCredentials } from '../../node/credentials.ts'
-import { parseName, parseSubject, type Source } from '../../node/names.ts'
+import { loadCredentials } from '../../node/identity/credentials.ts'
+import { parseName, parseSubject, type Source } from '../../node/identity/names.ts'
 import type { Entry } from '../../node/whitelist/change.ts'
-import { signText } from '../../node/whitelist/signature.ts'
+import { signText } from '../../node/identity/signature.ts'
 import {
   certificateOf,
   personOf,

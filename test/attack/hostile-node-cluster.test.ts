@@ -1,9 +1,9 @@
 import test, { type ExecutionContext } from 'ava'
-import { errorCode } from '../../node/errors.ts'
-import { parseName, parseSubject, sourceOf } from '../../node/names.ts'
+import { errorCode } from '../../node/lib/errors.ts'
+import { parseName, parseSubject, sourceOf } from '../../node/identity/names.ts'
 import type { Change } from '../../node/whitelist/change.ts'
-import { signText } from '../../node/whitelist/signature.ts'
-import { asUpdate } from '../../node/whitelist/update.ts'
+import { signText } from '../../node/identity/signature.ts'
+import { asUpdate } from '../../node/gossip/update.ts'
 import {
   makeSharedCerts,
   startCluster,

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { parseName, type Source, type Subject } from '../../node/names.ts'
+import { parseName, type Source, type Subject } from '../../node/identity/names.ts'
 import {
   isStray,
   strayPlace,

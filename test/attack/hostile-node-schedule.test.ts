@@ -1,7 +1,7 @@
 import test from 'ava'
-import type { Random } from '../../node/clock.ts'
-import { parseName, parseSubject, subjectOf, type Source } from '../../node/names.ts'
-import { seededRandom } from '../../node/sensors/seeded-random.ts'
+import type { Random } from '../../node/lib/clock.ts'
+import { parseName, parseSubject, subjectOf, type Source } from '../../node/identity/names.ts'
+import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
 import {
   conflicts,
   isStray,

@@ -1,6 +1,6 @@
 import test from 'ava'
 import type { Entry } from '../../node/whitelist/change.ts'
-import { asUpdate } from '../../node/whitelist/update.ts'
+import { asUpdate } from '../../node/gossip/update.ts'
 import { startCluster, untilReachable } from '../support/cluster.ts'
 import { connectHostile, type DocumentName, type HostileNode } from '../support/hostile-node.ts'
 import { ATTEMPTS, type Attempt } from './hostile-attempts.ts'

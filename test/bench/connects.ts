@@ -2,7 +2,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
-import type { CredentialFiles } from '../../node/credential-files.ts'
+import type { CredentialFiles } from '../../node/identity/credential-files.ts'
 
 /** How many connections one process makes, and how. */
 export interface ConnectsOrder {

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { cpus, loadavg, release, totalmem, type } from 'node:os'
-import { VERSION } from '../../node/version.ts'
+import { VERSION } from '../../node/lib/version.ts'
 
 /** Where the figures come from, as rows of a table. */
 export function describeMachine(): string[][] {

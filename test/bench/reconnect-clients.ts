@@ -1,4 +1,4 @@
-import { loadCredentials } from '../../node/credentials.ts'
+import { loadCredentials } from '../../node/identity/credentials.ts'
 import { connect, parseName } from '../../node/client/index.ts'
 import type { Outages, StormOrder } from './reconnect.ts'
 import { CLIENT } from './site.ts'

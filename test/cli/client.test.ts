@@ -1,5 +1,5 @@
 import test from 'ava'
-import { systemClock } from '../../node/clock.ts'
+import { systemClock } from '../../node/lib/clock.ts'
 import { layCable } from '../support/cable.ts'
 import { runCommand, startCommand, type CommandRun, type IoOptions } from '../support/cli.ts'
 import { makeSharedCerts, startCluster, type Cluster } from '../support/cluster.ts'

@@ -1,6 +1,6 @@
 import test from 'ava'
-import type { StatusReport } from '../../node/operator-service.ts'
-import { VERSION } from '../../node/version.ts'
+import type { StatusReport } from '../../node/operators/operator-service.ts'
+import { VERSION } from '../../node/lib/version.ts'
 import { runCommand, type CommandResult } from '../support/cli.ts'
 import {
   makeSharedCerts,

@@ -1,6 +1,6 @@
 import test from 'ava'
-import { seededRandom } from '../../node/sensors/seeded-random.ts'
-import { verifyDatabase } from '../../node/whitelist/verify.ts'
+import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
+import { verifyDatabase } from '../../node/storage/verify.ts'
 import { makeTestCerts, makeTestFolder } from '../support/certs.ts'
 import { trustOf } from '../support/signed-log.ts'
 import { KilledCluster } from './killed-cluster.ts'

@@ -1,4 +1,4 @@
-import { seededRandom } from '../../node/sensors/seeded-random.ts'
+import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
 
 /** What a seed decides. */
 export class Dice {

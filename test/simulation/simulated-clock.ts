@@ -1,4 +1,4 @@
-import type { Clock } from '../../node/clock.ts'
+import type { Clock } from '../../node/lib/clock.ts'
 import type { Scheduler } from './scheduler.ts'
 
 /** The clock of one machine: right about durations, wrong about the time of day. */

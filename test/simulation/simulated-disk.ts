@@ -1,7 +1,7 @@
-import { FridgeError } from '../../node/errors.ts'
-import type { Source } from '../../node/names.ts'
+import { FridgeError } from '../../node/lib/errors.ts'
+import type { Source } from '../../node/identity/names.ts'
 import type { Entry, Stray } from '../../node/whitelist/change.ts'
-import { MemoryStore } from '../../node/whitelist/memory-store.ts'
+import { MemoryStore } from '../support/memory-store.ts'
 import type { ChangeStore, LoggedChange } from '../../node/whitelist/store.ts'
 
 /** What a disk held at some moment. */

@@ -1,4 +1,4 @@
-import type { Random } from '../../node/clock.ts'
+import type { Random } from '../../node/lib/clock.ts'
 import type { DocumentLink, GossipDocument } from '../../node/gossip/document.ts'
 import { parseJson } from '../../node/wire/json.ts'
 import { PEER_LIMITS } from '../../node/wire/limits.ts'

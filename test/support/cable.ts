@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import type { ExecutionContext } from 'ava'
-import type { Address } from '../../node/address.ts'
+import type { Address } from '../../node/lib/address.ts'
 
 /** A cable between clients and a node, for a test to cut. */
 export interface Cable {

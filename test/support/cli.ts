@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import type { ExecutionContext } from 'ava'
 import type { CommandIo, ExitStatus } from '../../cli/io.ts'
 import { runProgram } from '../../cli/program.ts'
-import { systemClock, type Clock } from '../../node/clock.ts'
+import { systemClock, type Clock } from '../../node/lib/clock.ts'
 
 /** Compiled code that all processes of a run share: each would take half a second to make it anew. */
 const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url))

@@ -2,16 +2,16 @@ import { EventEmitter, once } from 'node:events'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { connectOperator, type OperatorConnection } from '../../cli/operator.ts'
-import { formatAddress } from '../../node/address.ts'
+import { formatAddress } from '../../node/lib/address.ts'
 import {
   openNodeConnection,
   type NodeConnection,
   type NodeConnectionOptions,
 } from '../../node/client/node-connection.ts'
-import { systemClock, type Clock } from '../../node/clock.ts'
-import { nodeConfigSchema, type NodeConfig } from '../../node/config.ts'
-import type { Log } from '../../node/log.ts'
-import { parseName, parseSubject } from '../../node/names.ts'
+import { systemClock, type Clock } from '../../node/lib/clock.ts'
+import { nodeConfigSchema, type NodeConfig } from '../../node/config/config.ts'
+import type { Log } from '../../node/lib/log.ts'
+import { parseName, parseSubject } from '../../node/identity/names.ts'
 import { startNode, type RunningNode } from '../../node/start.ts'
 import type { Terms } from '../../node/whitelist/change.ts'
 import { makeTestCerts, makeTestFolder, type TestCerts, type TestCertsOptions } from './certs.ts'

@@ -1,4 +1,4 @@
-import type { Clock } from '../../node/clock.ts'
+import type { Clock } from '../../node/lib/clock.ts'
 
 interface Timer {
   dueAt: number

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { signingKeyOf } from '../../certs/key-type.ts'
+import { signingKeyOf } from '../../node/authority/key-type.ts'
 import {
   Name,
   SubjectAlternativeNameExtension,
@@ -7,7 +7,7 @@ import {
   type Extension,
   type JsonGeneralName,
   type JsonNameParams,
-} from '../../node/x509.ts'
+} from '../../node/identity/x509.ts'
 
 export interface Forgery {
   readonly subject?: JsonNameParams

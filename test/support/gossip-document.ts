@@ -1,5 +1,5 @@
 import { GossipDocument, type DocumentStream, type Update } from '../../node/gossip/document.ts'
-import type { Source } from '../../node/names.ts'
+import type { Source } from '../../node/identity/names.ts'
 
 /** The simplest document: texts, kept in the order in which they came. */
 export class TextDocument extends GossipDocument {

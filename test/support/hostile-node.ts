@@ -1,10 +1,10 @@
 import { createPrivateKey } from 'node:crypto'
 import type { ExecutionContext } from 'ava'
-import type { Address } from '../../node/address.ts'
-import { parseCertificates } from '../../node/certificate-chain.ts'
-import type { Credentials } from '../../node/credentials.ts'
+import type { Address } from '../../node/lib/address.ts'
+import { parseCertificates } from '../../node/identity/certificate-chain.ts'
+import type { Credentials } from '../../node/identity/credentials.ts'
 import type { DocumentLink } from '../../node/gossip/document.ts'
-import { isSource, type Source } from '../../node/names.ts'
+import { isSource, type Source } from '../../node/identity/names.ts'
 import {
   encodeChange,
   entryHash,
@@ -12,11 +12,11 @@ import {
   type Entry,
   type Stray,
 } from '../../node/whitelist/change.ts'
-import { MemoryStore } from '../../node/whitelist/memory-store.ts'
-import type { Replica } from '../../node/whitelist/replica.ts'
-import { signText } from '../../node/whitelist/signature.ts'
-import { chainOf, Signers, type Signer } from '../../node/whitelist/signers.ts'
-import { asUpdate } from '../../node/whitelist/update.ts'
+import { MemoryStore } from './memory-store.ts'
+import type { Replica } from '../../node/gossip/replica.ts'
+import { signText } from '../../node/identity/signature.ts'
+import { chainOf, Signers, type Signer } from '../../node/identity/signers.ts'
+import { asUpdate } from '../../node/gossip/update.ts'
 import { carrying, connectRaw, opening, type RawPeer } from './raw-peer.ts'
 import type { Person } from './replica-people.ts'
 

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 
-import { errorCode } from '../../node/errors.ts'
+import { errorCode } from '../../node/lib/errors.ts'
 
 /** Where a broker is, or will be. */
 export interface MosquittoAddress {

@@ -1,7 +1,7 @@
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import type { ExecutionContext } from 'ava'
-import type { Address } from '../../node/address.ts'
-import type { Credentials } from '../../node/credentials.ts'
+import type { Address } from '../../node/lib/address.ts'
+import type { Credentials } from '../../node/identity/credentials.ts'
 import { Lines } from './cli.ts'
 
 const OPTS = { writable: true, readable: true }

@@ -1,4 +1,10 @@
-import { parseName, sourceOf, subjectOf, type Source, type Subject } from '../../node/names.ts'
+import {
+  parseName,
+  sourceOf,
+  subjectOf,
+  type Source,
+  type Subject,
+} from '../../node/identity/names.ts'
 import {
   encodeChange,
   entryHash,

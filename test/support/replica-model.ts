@@ -1,4 +1,4 @@
-import type { Source, Subject } from '../../node/names.ts'
+import type { Source, Subject } from '../../node/identity/names.ts'
 import type { Change, Grant, Place } from '../../node/whitelist/change.ts'
 import type { SubjectState } from '../../node/whitelist/merge.ts'
 

@@ -1,20 +1,20 @@
 import { createPrivateKey, randomBytes, type KeyObject } from 'node:crypto'
-import { createAuthority, openAuthority } from '../../certs/authority.ts'
-import { issueCertificate } from '../../certs/issue.ts'
-import type { KeyType } from '../../certs/key-type.ts'
-import { parseCertificates } from '../../node/certificate-chain.ts'
-import { FridgeError } from '../../node/errors.ts'
-import { parseName, type Role } from '../../node/names.ts'
+import { createAuthority, openAuthority } from '../../node/authority/authority.ts'
+import { issueCertificate } from '../../node/authority/issue.ts'
+import type { KeyType } from '../../node/authority/key-type.ts'
+import { parseCertificates } from '../../node/identity/certificate-chain.ts'
+import { FridgeError } from '../../node/lib/errors.ts'
+import { parseName, type Role } from '../../node/identity/names.ts'
 import { encodeChange, type Change, type ChangeRequest } from '../../node/whitelist/change.ts'
-import { MemoryStore } from '../../node/whitelist/memory-store.ts'
-import type { Commit, Replica } from '../../node/whitelist/replica.ts'
-import { signText } from '../../node/whitelist/signature.ts'
+import { MemoryStore } from './memory-store.ts'
+import type { Commit, Replica } from '../../node/gossip/replica.ts'
+import { signText } from '../../node/identity/signature.ts'
 import {
   chainOf,
   Signers,
   type CertificateStore,
   type Signer,
-} from '../../node/whitelist/signers.ts'
+} from '../../node/identity/signers.ts'
 import { NOON, OPERATOR } from './replica-changes.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1_000

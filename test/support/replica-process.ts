@@ -1,6 +1,6 @@
-import { systemClock } from '../../node/clock.ts'
-import { errorCode } from '../../node/errors.ts'
-import { openSqliteStore } from '../../node/whitelist/sqlite-store.ts'
+import { systemClock } from '../../node/lib/clock.ts'
+import { errorCode } from '../../node/lib/errors.ts'
+import { openSqliteStore } from '../../node/storage/sqlite-store.ts'
 import { client, requestOf, testSource } from './replica-changes.ts'
 import { loggedHashes } from './replica-store.ts'
 
@@ -16,7 +16,7 @@ function print(line: string): void {
 
 async function openReplica(): Promise<{ commit: () => Promise<string>; changes: () => number }> {
   // Here, for the tasks that need neither keys nor certificates start sooner without them.
-  const { Replica } = await import('../../node/whitelist/replica.ts')
+  const { Replica } = await import('../../node/gossip/replica.ts')
   const { commitRequest, makePeople } = await import('./replica-people.ts')
   const people = await makePeople({ nodes: ['alpha'], now: Date.now() })
   const store = openSqliteStore(file)

@@ -2,9 +2,9 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import type { Source } from '../../node/names.ts'
+import type { Source } from '../../node/identity/names.ts'
 import type { ChangeStore } from '../../node/whitelist/store.ts'
-import { openSqliteStore } from '../../node/whitelist/sqlite-store.ts'
+import { openSqliteStore } from '../../node/storage/sqlite-store.ts'
 
 /** Everything that a store says: its list, its certificates, and what it would send to peers. */
 export function storeText(

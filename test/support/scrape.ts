@@ -1,7 +1,7 @@
-import { formatAddress } from '../../node/address.ts'
-import { Counts } from '../../node/counts.ts'
-import type { Credentials } from '../../node/credentials.ts'
-import type { MetricsSource } from '../../node/metrics.ts'
+import { formatAddress } from '../../node/lib/address.ts'
+import { Counts } from '../../node/sessions/counts.ts'
+import type { Credentials } from '../../node/identity/credentials.ts'
+import type { MetricsSource } from '../../node/metrics/metrics.ts'
 import type { RunningNode } from '../../node/start.ts'
 
 /** What a node answered over HTTP. */

@@ -1,14 +1,20 @@
 import { createPrivateKey, randomBytes, type X509Certificate } from 'node:crypto'
-import { systemClock, type Clock } from '../../node/clock.ts'
-import { parseCertificates } from '../../node/certificate-chain.ts'
-import { loadCredentials } from '../../node/credentials.ts'
-import { parseName, parseSubject, sourceOf, type Role, type Source } from '../../node/names.ts'
+import { systemClock, type Clock } from '../../node/lib/clock.ts'
+import { parseCertificates } from '../../node/identity/certificate-chain.ts'
+import { loadCredentials } from '../../node/identity/credentials.ts'
+import {
+  parseName,
+  parseSubject,
+  sourceOf,
+  type Role,
+  type Source,
+} from '../../node/identity/names.ts'
 import { encodeChange, type ChangeRequest } from '../../node/whitelist/change.ts'
-import { MemoryStore } from '../../node/whitelist/memory-store.ts'
-import { Replica } from '../../node/whitelist/replica.ts'
-import { signText } from '../../node/whitelist/signature.ts'
-import { chainOf, Signers, type Signer } from '../../node/whitelist/signers.ts'
-import { openSqliteStore } from '../../node/whitelist/sqlite-store.ts'
+import { MemoryStore } from './memory-store.ts'
+import { Replica } from '../../node/gossip/replica.ts'
+import { signText } from '../../node/identity/signature.ts'
+import { chainOf, Signers, type Signer } from '../../node/identity/signers.ts'
+import { openSqliteStore } from '../../node/storage/sqlite-store.ts'
 import type { TestCerts } from './certs.ts'
 
 /** Who may vouch for the signers of `writeLog`, as `verifyDatabase` is told it. */

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../../node/clock.ts'
+import { systemClock, type Clock } from '../../node/lib/clock.ts'
 
 interface Timer {
   readonly dueAt: number

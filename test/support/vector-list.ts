@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
-import { parseName, parseSubject, type Source } from '../../node/names.ts'
+import { parseName, parseSubject, type Source } from '../../node/identity/names.ts'
 import type { Entry, Change } from '../../node/whitelist/change.ts'
-import { Signers, type CertificateStore, type Signer } from '../../node/whitelist/signers.ts'
+import { Signers, type CertificateStore, type Signer } from '../../node/identity/signers.ts'
 import { chain, NOON, testSource } from './replica-changes.ts'
 
 const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex')

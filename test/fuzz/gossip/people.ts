@@ -5,14 +5,14 @@ import {
   X509Certificate,
   type KeyObject,
 } from 'node:crypto'
-import type { Authority } from '../../../certs/authority.ts'
-import { signCertificate } from '../../../certs/issue.ts'
-import { signingKeyOf } from '../../../certs/key-type.ts'
-import { DAY_MS, serialNumber, validity } from '../../../certs/validity.ts'
-import { parseCertificates } from '../../../node/certificate-chain.ts'
-import { parseName, type Role } from '../../../node/names.ts'
-import { chainOf, Signers, type CertificateStore } from '../../../node/whitelist/signers.ts'
-import { MemoryStore } from '../../../node/whitelist/memory-store.ts'
+import type { Authority } from '../../../node/authority/authority.ts'
+import { signCertificate } from '../../../node/authority/issue.ts'
+import { signingKeyOf } from '../../../node/authority/key-type.ts'
+import { DAY_MS, serialNumber, validity } from '../../../node/authority/validity.ts'
+import { parseCertificates } from '../../../node/identity/certificate-chain.ts'
+import { parseName, type Role } from '../../../node/identity/names.ts'
+import { chainOf, Signers, type CertificateStore } from '../../../node/identity/signers.ts'
+import { MemoryStore } from '../../support/memory-store.ts'
 import {
   BasicConstraintsExtension,
   KeyUsageFlags,
@@ -20,7 +20,7 @@ import {
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
   X509CertificateGenerator,
-} from '../../../node/x509.ts'
+} from '../../../node/identity/x509.ts'
 import { NOON } from '../../support/replica-changes.ts'
 import type { Person } from '../../support/replica-people.ts'
 

@@ -1,6 +1,6 @@
 import { encodeChange, entryHash, strayPlace, type Change } from '../../../node/whitelist/change.ts'
-import type { Source } from '../../../node/names.ts'
-import { signText } from '../../../node/whitelist/signature.ts'
+import type { Source } from '../../../node/identity/names.ts'
+import { signText } from '../../../node/identity/signature.ts'
 import { client, grantAt, revocationAt, testSource } from '../../support/replica-changes.ts'
 import type { Person } from '../../support/replica-people.ts'
 import type { Dice } from '../dice.ts'

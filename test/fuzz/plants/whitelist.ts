@@ -120,10 +120,10 @@ const SIGNERS: readonly Bug[] = [
 ]
 
 export const WHITELIST_PLANTS: readonly Plant[] = [
-  ...inFile('gossip', 'whitelist/update.ts', UPDATE),
+  ...inFile('gossip', 'gossip/update.ts', UPDATE),
   ...inFile('gossip', 'whitelist/change.ts', CHANGE),
   ...inFile('gossip', 'whitelist/heads.ts', HEADS),
-  ...inFile('gossip', 'whitelist/replica.ts', REPLICA),
+  ...inFile('gossip', 'gossip/replica.ts', REPLICA),
   ...inFile('gossip', 'whitelist/whitelist.ts', WHITELIST),
-  ...inFile('gossip', 'whitelist/signers.ts', SIGNERS),
+  ...inFile('gossip', 'identity/signers.ts', SIGNERS),
 ]

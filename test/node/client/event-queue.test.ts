@@ -3,8 +3,8 @@ import test from 'ava'
 import { array, assert, asyncProperty, constantFrom, integer } from 'fast-check'
 import { EventQueue } from '../../../node/client/event-queue.ts'
 import type { FridgeEvent } from '../../../node/client/events.ts'
-import { FridgeError } from '../../../node/errors.ts'
-import { parseName } from '../../../node/names.ts'
+import { FridgeError } from '../../../node/lib/errors.ts'
+import { parseName } from '../../../node/identity/names.ts'
 
 const node = parseName('node-1')
 

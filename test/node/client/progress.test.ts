@@ -1,6 +1,6 @@
 import test from 'ava'
-import type { NumberedEvent } from '../../../node/dialect.ts'
-import type { Source } from '../../../node/names.ts'
+import type { NumberedEvent } from '../../../node/events/dialect.ts'
+import type { Source } from '../../../node/identity/names.ts'
 import { Progress, type Step } from '../../../node/client/progress.ts'
 
 const RUN = 'node-1#0123456789abcdef' as Source

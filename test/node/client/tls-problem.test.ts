@@ -1,6 +1,6 @@
 import test from 'ava'
 import { explainConnectionError } from '../../../node/client/tls-problem.ts'
-import { FridgeError, type ErrorCode } from '../../../node/errors.ts'
+import { FridgeError, type ErrorCode } from '../../../node/lib/errors.ts'
 
 const attempt = {
   address: 'fridge.example:7443',

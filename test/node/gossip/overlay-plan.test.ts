@@ -7,8 +7,8 @@ import {
   redialDelay,
   type Candidate,
 } from '../../../node/gossip/overlay-plan.ts'
-import { parseName } from '../../../node/names.ts'
-import { seededRandom } from '../../../node/sensors/seeded-random.ts'
+import { parseName } from '../../../node/identity/names.ts'
+import { seededRandom } from '../../../node/sensors/drivers/seeded-random.ts'
 
 const seed = fc.integer()
 const candidate: fc.Arbitrary<Candidate> = fc.record({

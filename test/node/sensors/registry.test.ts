@@ -2,7 +2,7 @@ import test from 'ava'
 
 import { startFeeds } from '../../../node/sensors/feed.ts'
 import { openSensors, sensorsConfig, simulationConfig } from '../../../node/sensors/registry.ts'
-import { seededRandom } from '../../../node/sensors/seeded-random.ts'
+import { seededRandom } from '../../../node/sensors/drivers/seeded-random.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 const w1 = { driver: 'w1', device: '28-00000a1b2c3d' }

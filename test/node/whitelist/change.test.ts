@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import test from 'ava'
 import * as fc from 'fast-check'
-import type { KeyId, Source } from '../../../node/names.ts'
+import type { KeyId, Source } from '../../../node/identity/names.ts'
 import {
   CHANGE_LIMITS,
   encodeChange,

@@ -1,6 +1,6 @@
 import test from 'ava'
 import * as fc from 'fast-check'
-import { parseName, parseSubject, type Source } from '../../../node/names.ts'
+import { parseName, parseSubject, type Source } from '../../../node/identity/names.ts'
 import { buildWhitelist } from '../../../node/whitelist/build.ts'
 import {
   encodeChange,

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { parseName, sourceOf, type Source } from '../../../node/names.ts'
+import { parseName, sourceOf, type Source } from '../../../node/identity/names.ts'
 import { headsFrame, parseHeads } from '../../../node/whitelist/heads.ts'
 import type { Head } from '../../../node/whitelist/whitelist.ts'
 import { PEER_LIMITS } from '../../../node/wire/limits.ts'

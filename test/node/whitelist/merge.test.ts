@@ -1,6 +1,6 @@
 import test from 'ava'
 import * as fc from 'fast-check'
-import type { Source } from '../../../node/names.ts'
+import type { Source } from '../../../node/identity/names.ts'
 import type { Change } from '../../../node/whitelist/change.ts'
 import {
   mergeChange,

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import test from 'ava'
-import { FridgeError } from '../../../node/errors.ts'
+import { FridgeError } from '../../../node/lib/errors.ts'
 import { CLIENT_LIMITS, NODE_LIMITS } from '../../../node/wire/limits.ts'
 import { connectRpc, serveRpc, type RpcMethod } from '../../../node/wire/rpc.ts'
 import { readRpcError } from '../../../node/wire/rpc-error.ts'

@@ -1,0 +1,193 @@
+import type { X509Certificate } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  isIssuedBy,
+  isSelfSigned,
+  parseCertificates,
+  pathOf,
+} from '../identity/certificate-chain.ts'
+import { authorityFiles, credentialFiles, shellWord } from '../identity/credential-files.ts'
+import { errorCode, FridgeError } from '../lib/errors.ts'
+import { isName, ROLES, subjectOf, type Name, type Role } from '../identity/names.ts'
+import { createAuthority } from './authority.ts'
+import { DEFAULT_TRUST_DOMAIN } from './issue.ts'
+import type { KeyType } from './key-type.ts'
+import { readAuthority, writePair, writePublicFile } from './key-store.ts'
+import type { RandomBytes } from './validity.ts'
+
+/** Who has a certificate in a folder. */
+export interface Holder {
+  readonly role: Role
+  readonly name: Name
+}
+
+/** An authority in the making or on its way out, and those that are trusted beside it. */
+export interface Rotation {
+  /** What signs from now on. */
+  readonly signing: X509Certificate
+  /** What stands beside it in the bundle, or stood there until now. */
+  readonly others: readonly X509Certificate[]
+}
+
+export interface BeginOptions {
+  /** Milliseconds since 1970. */
+  readonly now: number
+  readonly random: RandomBytes
+  /** Days of validity. Default 3650. */
+  readonly days?: number | undefined
+  readonly keyType?: KeyType | undefined
+  /** Where the present authority states none. */
+  readonly trustDomain?: string | undefined
+}
+
+/** How many of those who would be locked out an error names. */
+const MAX_NAMED = 10
+
+/**
+ * Put a new authority in front of the bundle of a folder, and its key in place of the old one.
+ * From here on both are trusted and the new one signs.
+ * @throws FridgeError `ERR_USAGE` when a rotation is under way, `ERR_KEY_FILE`, `ERR_CERTIFICATE`
+ */
+export async function beginRotation(dir: string, options: BeginOptions): Promise<Rotation> {
+  const { now, random, days, keyType } = options
+  const files = authorityFiles(dir)
+  const { signing, bundle, others, trustDomain } = await readBundle(dir)
+  if (others.length > 0) {
+    throw new FridgeError(
+      'ERR_USAGE',
+      `a rotation is under way: ${files.certificateFile} holds ${bundle.length} authorities`,
+      { fix: `fridge certs rotate-ca finish --certs ${shellWord(dir)}` },
+    )
+  }
+  const domain = trustDomain ?? options.trustDomain ?? DEFAULT_TRUST_DOMAIN
+  const generation = bundle.length + (await formerAuthorities(dir)).length + 1
+  const pair = await createAuthority({
+    trustDomain: domain,
+    // OpenSSL finds issuers by their names first, so each has its own.
+    commonName: `${domain} CA ${generation}`,
+    now,
+    random,
+    ...(days === undefined ? {} : { days }),
+    ...(keyType === undefined ? {} : { keyType }),
+  })
+  const [made] = parseCertificates(pair.certificate, files.certificateFile)
+  // Should the power fail between the two files, the old key still finds its certificate behind.
+  const certificate = textOf([made, ...bundle])
+  await writePair(files, { key: pair.key, certificate }, { force: true })
+  return { signing: made, others: [signing] }
+}
+
+/**
+ * Take every authority but the one that signs out of the bundle of a folder. Those taken out are
+ * kept in `ca/former.pem`: changes that were signed under them must hold on nodes that join later.
+ * @throws FridgeError `ERR_USAGE` when no rotation is under way; `ERR_CERTIFICATE` when somebody
+ *   in the folder would be locked out, without `force`
+ */
+export async function finishRotation(dir: string, { force = false } = {}): Promise<Rotation> {
+  const files = authorityFiles(dir)
+  const { signing, bundle, others } = await readBundle(dir)
+  if (others.length === 0) {
+    throw new FridgeError('ERR_USAGE', 'no rotation is under way: there is one authority', {
+      fix: `fridge certs rotate-ca begin --certs ${shellWord(dir)}`,
+    })
+  }
+  const left = bundle.filter(one => !others.includes(one))
+  const stranded = await holdersOutside(dir, left)
+  if (stranded.length > 0 && !force) {
+    const named = stranded.slice(0, MAX_NAMED).map(({ role, name }) => subjectOf(role, name))
+    const more = stranded.length - named.length
+    throw new FridgeError(
+      'ERR_CERTIFICATE',
+      `still signed by an authority that would go: ${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`,
+      {
+        fix: `fridge certs renew --all --certs ${shellWord(dir)}, or leave them behind with --force`,
+      },
+    )
+  }
+  const former = await formerAuthorities(dir)
+  const retired = others.filter(other => !former.some(one => one.raw.equals(other.raw)))
+  // First what old changes are checked with: never is an authority in neither file.
+  await writePublicFile(files.formerFile, textOf([...former, ...retired]))
+  await writePublicFile(files.certificateFile, textOf(left))
+  return { signing, others }
+}
+
+/** All who have a certificate in a folder, by role and name. */
+export async function holdersIn(dir: string): Promise<Holder[]> {
+  const holders: Holder[] = []
+  for (const role of ROLES) {
+    let names: string[] = []
+    try {
+      names = await readdir(join(dir, `${role}s`))
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') throw error
+    }
+    for (const name of names.filter(isName).sort()) holders.push({ role, name })
+  }
+  return holders
+}
+
+/** Every authority that a folder knows: those that are trusted, then the former ones. */
+export async function knownAuthorities(dir: string): Promise<X509Certificate[]> {
+  const { bundle } = await readBundle(dir)
+  return [...bundle, ...(await formerAuthorities(dir))]
+}
+
+async function readBundle(dir: string): Promise<
+  Rotation & {
+    readonly bundle: readonly X509Certificate[]
+    readonly trustDomain: string | undefined
+  }
+> {
+  const { certificateFile } = authorityFiles(dir)
+  const { certificate: signing, trustDomain } = await readAuthority(dir)
+  const bundle = parseCertificates(await readFile(certificateFile, 'utf8'), certificateFile)
+  const own = chainIn(bundle, signing)
+  const others = bundle.filter(one => !own.some(({ raw }) => raw.equals(one.raw)))
+  return { signing, others, bundle, trustDomain }
+}
+
+/** The authorities of a folder that are trusted no more: old changes are still checked with them. */
+export async function formerAuthorities(dir: string): Promise<X509Certificate[]> {
+  const { formerFile } = authorityFiles(dir)
+  try {
+    return parseCertificates(await readFile(formerFile, 'utf8'), formerFile)
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return []
+    throw error
+  }
+}
+
+/** An authority and those above it. */
+function chainIn(bundle: readonly X509Certificate[], from: X509Certificate): X509Certificate[] {
+  const chain = [from]
+  for (let at: X509Certificate | undefined = from; at !== undefined && !isSelfSigned(at);) {
+    const below: X509Certificate = at
+    at = bundle.find(one => !chain.includes(one) && isIssuedBy(below, one))
+    if (at !== undefined) chain.push(at)
+  }
+  return chain
+}
+
+/** Those in the folder whom none of these authorities vouches for. */
+async function holdersOutside(dir: string, left: readonly X509Certificate[]): Promise<Holder[]> {
+  const outside: Holder[] = []
+  for (const holder of await holdersIn(dir)) {
+    const { certificateFile } = credentialFiles(dir, holder.role, holder.name)
+    let pem: string
+    try {
+      pem = await readFile(certificateFile, 'utf8')
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') continue
+      throw error
+    }
+    const [leaf, ...intermediates] = parseCertificates(pem, certificateFile)
+    if ('broken' in pathOf(leaf, intermediates, left)) outside.push(holder)
+  }
+  return outside
+}
+
+function textOf(certificates: readonly X509Certificate[]): string {
+  return certificates.map(certificate => `${certificate.toString().trim()}\n`).join('')
+}

@@ -1,0 +1,246 @@
+import { relative, resolve, dirname } from 'node:path'
+import { z } from 'zod'
+
+import { DEFAULT_PORT, formatAddress, readAddress, type Address } from '../lib/address.ts'
+import { readConfigFile, type ConfigFile } from './config-file.ts'
+import { configError } from './config-problem.ts'
+import { isName, type Name } from '../identity/names.ts'
+import { sensorsConfig, simulationConfig } from '../sensors/registry.ts'
+
+export { formatAddress, parseAddress, type Address } from '../lib/address.ts'
+
+/** Where a node serves its metrics when nothing is said, and this address is free. */
+export const DEFAULT_METRICS: Address = { host: '127.0.0.1', port: 9464 }
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+
+/** A whole number with its default and the range in which the node still works. */
+const whole = (fallback: number, min: number, max: number) =>
+  z.int().min(min).max(max).default(fallback)
+
+/** Milliseconds; the longest is a day. */
+const milliseconds = (fallback: number, min = 1) => whole(fallback, min, 86_400_000)
+
+const name = z.unknown().transform((value, context): Name => {
+  if (isName(value)) return value
+  context.addIssue({
+    code: 'custom',
+    message: '1 to 64 letters, digits, dots, underscores and hyphens',
+  })
+  return z.NEVER
+})
+
+const address = (lowestPort: 0 | 1) =>
+  z.unknown().transform((value, context): Address => {
+    const parsed = readAddress(value)
+    if (parsed !== undefined && parsed.port >= lowestPort) return parsed
+    context.addIssue({
+      code: 'custom',
+      message: `"HOST:PORT" with a port from ${lowestPort} to 65535, an IPv6 host in brackets`,
+    })
+    return z.NEVER
+  })
+
+const folder = z.string().min(1)
+
+const tls = z.strictObject({
+  /** The oldest TLS version that is spoken. Default TLSv1.3; TLSv1.2 shows certificates in clear. */
+  minVersion: z.enum(['TLSv1.3', 'TLSv1.2']).default('TLSv1.3'),
+  /** How long a connection may take to finish its handshake, ms. Default 5000. More lets a silent
+   *  peer hold a socket (some 20 kB) for longer. */
+  handshakeTimeoutMs: milliseconds(5_000, 100),
+  /** Handshakes a second that one address (of IPv6, one /64) may start, after its burst. Default 50. Each costs about
+   *  1 ms of processor time; raise it where many clients share one address. */
+  handshakesPerSecond: whole(50, 1, 100_000),
+  /** Handshakes that one address may start at once. Default 200: all clients of a site come back
+   *  together after a power cut. More lets a storm of that size block the node for as many ms. */
+  handshakeBurst: whole(200, 1, 100_000),
+})
+
+const limits = z.strictObject({
+  /** Connections of all roles together. Default 10000; each costs about 70 kB of memory. Past that
+   *  the one that has been longest without a handshake gives way to the next. */
+  maxConnections: whole(10_000, 1, 1_000_000),
+  /** Connections of one client name. Default 16; more let one lost key use up the node sooner. */
+  maxConnectionsPerClient: whole(16, 1, 100_000),
+  /** Bytes that wait for a client that reads slowly before it is cut. Default 1 MiB; the memory
+   *  that slow clients can take is this times their number. */
+  maxBufferedBytes: whole(1_048_576, 16_384, 1_073_741_824),
+  /** How long a client may leave what waits for it unread before it is cut, ms. Default 10000. */
+  maxStalledMs: milliseconds(10_000, 100),
+  /** Frames a second of one connection of a client, in the long run; each KiB counts as one more,
+   *  and four seconds' worth may come at once. What is faster is read more slowly, nobody is cut.
+   *  Default 250: about 1 % of a core. More lets one key use that much more. */
+  maxFramesPerSecond: whole(250, 10, 1_000_000),
+  /** How long a stopping node waits for its clients to take what is under way, ms. Default 5000.
+   *  More makes a restart slower when a client hangs. */
+  drainMs: milliseconds(5_000, 0),
+})
+
+const metrics = z.strictObject({
+  /** Where metrics and health are served, plain HTTP without authentication, or `off`. Default
+   *  127.0.0.1:9464, and none where that is taken; an address that is written here must be free.
+   *  On any other host than loopback, everyone who reaches it reads the numbers. */
+  listen: z
+    .union([z.literal('off'), address(0)], {
+      error: '"off", or "HOST:PORT" with a port from 0 to 65535',
+    })
+    .optional(),
+})
+
+const gossip = z
+  .strictObject({
+    /** How often a link says that it lives, ms. Default 1000. More costs later detection; less
+     *  costs two small records a link and beat. */
+    heartbeatMs: milliseconds(1_000, 10),
+    /** Silence after which a link is dead, ms. Default 5000; at least two heartbeats. More delays
+     *  the redial, less cuts links that are only slow. */
+    deadAfterMs: milliseconds(5_000, 20),
+    /** The first pause before a lost peer is dialled again, ms. Default 250. */
+    redialMinMs: milliseconds(250, 1),
+    /** The longest pause between two attempts, ms. Default 30000: a peer that comes back is noticed
+     *  after at most this; less costs a handshake each time for every absent peer. */
+    redialMaxMs: milliseconds(30_000, 1),
+    /** How long a starting node that knows peers waits for a first exchange before it admits
+     *  anyone, ms. Default 3000; twenty times that once a peer is linked. 0 trusts the own disk at
+     *  once: a restored backup may then admit for a moment whom its peers have revoked. More delays
+     *  a start with no peer in reach. */
+    firstSyncMs: milliseconds(3_000, 0),
+  })
+  .check(context => {
+    const { heartbeatMs, deadAfterMs, redialMinMs, redialMaxMs } = context.value
+    const complain = (key: string, input: number, message: string): void => {
+      context.issues.push({ code: 'custom', path: [key], input, message })
+    }
+    if (deadAfterMs < 2 * heartbeatMs) {
+      complain('deadAfterMs', deadAfterMs, `at least twice gossip.heartbeatMs (${heartbeatMs})`)
+    }
+    if (redialMaxMs < redialMinMs) {
+      complain('redialMaxMs', redialMaxMs, `at least gossip.redialMinMs (${redialMinMs})`)
+    }
+  })
+
+/** The configuration of a node as it is written: every key of the file, with unit and default. */
+export const nodeConfigSchema = z.strictObject({
+  /** The name of this node, as in its certificate. Required; unique in the cluster. */
+  name,
+  /** Where the node listens. Default 127.0.0.1:7443, so nothing is open to the network unasked. */
+  listen: address(0).prefault(`127.0.0.1:${DEFAULT_PORT}`),
+  /** The addresses that peers and clients are told. Default the listen address; required when that
+   *  is every address of the machine (0.0.0.0 or [::]). */
+  advertise: z.array(address(1)).max(16).default([]),
+  /** Nodes to start from; the rest of the cluster is learned from them. Default none. Two or three
+   *  are enough; each is dialled for ever. */
+  peers: z.array(address(1)).max(1_000).default([]),
+  /** The folder of keys and certificates. Default ./certs in the working folder. */
+  certs: folder.default('./certs'),
+  /** The folder of the node's database. Default ./data/NAME in the working folder. */
+  data: folder.optional(),
+  /** The least severe log line that is written. Default info; debug costs a line a connection. */
+  logLevel: z.enum(LOG_LEVELS).default('info'),
+  tls: tls.prefault({}),
+  limits: limits.prefault({}),
+  gossip: gossip.prefault({}),
+  metrics: metrics.prefault({}),
+  /** Time without any peer after which the view of the list counts as stale, ms. Default 60000. */
+  isolatedAfterMs: milliseconds(60_000, 100),
+  /** What an isolated node does: `serve` (default) by the last view, or `refuse` every client. */
+  whenIsolated: z.enum(['serve', 'refuse']).default('serve'),
+  /** The sensors by name, each with its driver. Default a simulated door and thermometer. */
+  sensors: sensorsConfig,
+  /** The fridge behind every simulated sensor. */
+  simulation: simulationConfig,
+})
+
+/** The checked configuration of one node: defaults filled in, folders absolute. */
+export interface NodeConfig extends Readonly<Omit<z.output<typeof nodeConfigSchema>, 'data'>> {
+  /** Absolute. */
+  readonly data: string
+  /** Empty only when the port is 0: the node then advertises the address that it got. */
+  readonly advertise: Address[]
+}
+
+/** What the command line says over file and environment; an absent field says nothing. */
+export interface ConfigFlags {
+  readonly name?: string | undefined
+  readonly listen?: string | undefined
+  readonly advertise?: readonly string[] | undefined
+  readonly peers?: readonly string[] | undefined
+  readonly certs?: string | undefined
+  readonly data?: string | undefined
+  readonly logLevel?: string | undefined
+  /** `metrics.listen`. */
+  readonly metrics?: string | undefined
+}
+
+/** How each overridable key is called in the environment and on the command line. */
+const OVERRIDES = [
+  { key: 'name', variable: 'FRIDGE_NAME', flag: '--name', kind: 'text' },
+  { key: 'listen', variable: 'FRIDGE_LISTEN', flag: '--listen', kind: 'text' },
+  { key: 'advertise', variable: 'FRIDGE_ADVERTISE', flag: '--advertise', kind: 'list' },
+  { key: 'peers', variable: 'FRIDGE_PEERS', flag: '--peer', kind: 'list' },
+  { key: 'certs', variable: 'FRIDGE_CERTS', flag: '--certs', kind: 'folder' },
+  { key: 'data', variable: 'FRIDGE_DATA', flag: '--data', kind: 'folder' },
+  { key: 'logLevel', variable: 'FRIDGE_LOG_LEVEL', flag: '--log-level', kind: 'text' },
+  { key: 'metrics', variable: 'FRIDGE_METRICS', flag: '--metrics', kind: 'listen' },
+] as const
+
+/** Where a configuration comes from. */
+export interface ConfigSources {
+  /** One YAML or JSON file, relative to `cwd`. Folders named in it are relative to it. */
+  readonly file?: string | undefined
+  /** `FRIDGE_…` variables; lists are separated by commas, an empty variable says nothing. */
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly flags: ConfigFlags
+  /** The folder that relative paths start from. */
+  readonly cwd: string
+}
+
+/**
+ * The configuration of a node: its file, the environment over it, the command line over both. A key
+ * is replaced as a whole; lists are not joined.
+ * @throws FridgeError `ERR_CONFIG` that names each place, what was found and what is allowed.
+ */
+export async function loadConfig(sources: ConfigSources): Promise<NodeConfig> {
+  const { cwd } = sources
+  const file = sources.file === undefined ? undefined : await readFileOf(sources.file, cwd)
+  const values: Record<string, unknown> = { ...file?.values }
+  const origins = new Map<PropertyKey, string>()
+  for (const { key, variable, flag, kind } of OVERRIDES) {
+    if (kind === 'folder' && typeof values[key] === 'string' && sources.file !== undefined) {
+      values[key] = values[key] && resolve(cwd, dirname(sources.file), values[key])
+    }
+    const fromEnv = sources.env[variable] || undefined
+    const fromFlag = sources.flags[key]
+    if (fromFlag === undefined && fromEnv === undefined) continue
+    const said = fromFlag ?? (kind === 'list' ? splitList(fromEnv ?? '') : fromEnv)
+    values[key] = kind === 'listen' ? { listen: said } : said
+    origins.set(key, fromFlag === undefined ? variable : flag)
+  }
+  const result = nodeConfigSchema.safeParse(values)
+  const place = { origins, file, schema: nodeConfigSchema, values }
+  if (!result.success) throw configError(result.error.issues, place)
+
+  const config = result.data
+  const { host, port } = config.listen
+  if (config.advertise.length === 0 && (host === '0.0.0.0' || host === '::')) {
+    const message = `the addresses that others reach this node at, because it listens on every one (${formatAddress(config.listen)})`
+    throw configError([{ code: 'custom', path: ['advertise'], message }], place)
+  }
+  return {
+    ...config,
+    advertise: config.advertise.length > 0 || port === 0 ? config.advertise : [config.listen],
+    certs: resolve(cwd, config.certs),
+    data: resolve(cwd, config.data ?? `data/${config.name}`),
+  }
+}
+
+async function readFileOf(file: string, cwd: string): Promise<ConfigFile> {
+  const path = resolve(cwd, file)
+  const short = relative(cwd, path)
+  return await readConfigFile(path, short.startsWith('..') ? path : short)
+}
+
+function splitList(text: string): string[] {
+  return text.split(',').map(item => item.trim())
+}

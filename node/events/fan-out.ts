@@ -1,0 +1,152 @@
+import { encode, type Dialect, type NumberedEvent } from './dialect.ts'
+import type { Feeds } from '../sensors/feed.ts'
+import type { SensorEvent, SensorKind } from '../sensors/sensor.ts'
+import { Subscriber, type Carrier } from './subscriber.ts'
+import { encodeEvent } from '../wire/emitter.ts'
+import { encodeData, type MuxStream } from '../wire/mux.ts'
+
+/** One that is on its way to all who carry its sensor. */
+export interface SensorNews extends NumberedEvent {
+  readonly sensor: string
+  readonly kind: SensorKind
+}
+
+/**
+ * How many events of a sensor are kept for clients that come back. Every move of a door counts;
+ * of readings only the newest does.
+ */
+const KEPT: Readonly<Record<SensorKind, number>> = { door: 64, temperature: 1 }
+
+/** What a fan-out has done: an event costs a few additions, however many clients it goes to. */
+export interface FanOutCounts {
+  /** Events that sensors gave. */
+  events: number
+  /** Events handed to clients: one event counts once for each client. */
+  delivered: number
+  /** Their bytes with their frames, before TLS. */
+  bytes: number
+  /** Readings that a slow client was not sent, because a newer one took their place. */
+  conflated: number
+}
+
+/** Subscribers whose streams have the same ids: equal bytes tell all of them the same. */
+interface Group {
+  readonly ids: ReadonlyMap<string, string>
+  readonly subscribers: Set<Subscriber>
+}
+
+/**
+ * Hands each event of the sensors to every connection that carries it. What one turn of the
+ * event loop brings is encoded once for all connections with the same streams, and is one write
+ * to each. Nobody waits for a connection that does not read: it falls behind alone.
+ */
+export class FanOut implements Disposable {
+  /** What it has done since the start. */
+  readonly counts: FanOutCounts = { events: 0, delivered: 0, bytes: 0, conflated: 0 }
+  readonly #subscription: Disposable
+  /** The newest events of each sensor, oldest first. */
+  readonly #kept = new Map<string, NumberedEvent[]>()
+  readonly #groups: Record<Dialect, Map<string, Group>> = {
+    plain: new Map(),
+    'fridge/1': new Map(),
+  }
+  /** Those who belong to no group until there is something to tell. */
+  readonly #ungrouped = new Set<Subscriber>()
+  #news: SensorNews[] = []
+
+  constructor(feeds: Pick<Feeds, 'subscribe'>) {
+    this.#subscription = feeds.subscribe(({ name: sensor, kind }, event) => {
+      this.counts.events += 1
+      if (this.#news.length === 0) setImmediate(() => this.#flush())
+      this.#news.push({ ...this.#keep(sensor, event, KEPT[kind]), sensor, kind })
+    })
+  }
+
+  /** Serve a connection, which carries no sensor yet. */
+  join(carrier: Carrier, dialect: Dialect): Subscriber {
+    return new Subscriber(carrier, dialect, {
+      counts: this.counts,
+      onChange: subscriber => this.#leaveGroup(subscriber),
+    })
+  }
+
+  /** Serve a sensor on a stream: its last event at once, then each as it comes, until it closes. */
+  serve(subscriber: Subscriber, sensor: string, stream: MuxStream): void {
+    // What is on its way already is told as the last event.
+    this.#flush()
+    const last = this.#kept.get(sensor)?.at(-1)
+    if (last !== undefined) subscriber.write(stream, last)
+    subscriber.carry(sensor, stream)
+  }
+
+  /** Send again what is kept of the events behind number `after`, and say when that is done. */
+  resume(subscriber: Subscriber, sensor: string, stream: MuxStream, after: number): void {
+    // What is on its way is kept already, and would come once more behind the end.
+    this.#flush()
+    // What it has not been told because it is behind comes anyway, and may reach back further.
+    const owed = subscriber.firstOwed(sensor)?.sequence ?? Infinity
+    for (const kept of this.#kept.get(sensor) ?? []) {
+      if (kept.sequence > after && kept.sequence < owed) subscriber.write(stream, kept)
+    }
+    stream.write(encodeEvent('resumed'))
+  }
+
+  [Symbol.dispose](): void {
+    this.#subscription[Symbol.dispose]()
+  }
+
+  #keep(sensor: string, event: SensorEvent, length: number): NumberedEvent {
+    let kept = this.#kept.get(sensor)
+    if (kept === undefined) this.#kept.set(sensor, (kept = []))
+    const numbered = { event, sequence: (kept.at(-1)?.sequence ?? 0) + 1 }
+    kept.push(numbered)
+    if (kept.length > length) kept.shift()
+    return numbered
+  }
+
+  /** The streams of a subscriber have changed: its bytes are those of its group no more. */
+  #leaveGroup(subscriber: Subscriber): void {
+    const groups = this.#groups[subscriber.dialect]
+    const before = groups.get(subscriber.key)
+    before?.subscribers.delete(subscriber)
+    if (before?.subscribers.size === 0) groups.delete(subscriber.key)
+    subscriber.key = ''
+    if (subscriber.isIdle) this.#ungrouped.delete(subscriber)
+    else this.#ungrouped.add(subscriber)
+  }
+
+  /** Find the groups of those whose streams have changed: once, however often they did. */
+  #regroup(): void {
+    for (const subscriber of this.#ungrouped) {
+      const groups = this.#groups[subscriber.dialect]
+      const ids = subscriber.streamIds()
+      subscriber.key = JSON.stringify([...ids])
+      const group = groups.get(subscriber.key) ?? { ids, subscribers: new Set() }
+      group.subscribers.add(subscriber)
+      groups.set(subscriber.key, group)
+    }
+    this.#ungrouped.clear()
+  }
+
+  #flush(): void {
+    if (this.#news.length === 0) return
+    const news = this.#news
+    this.#news = []
+    this.#regroup()
+    for (const dialect of ['plain', 'fridge/1'] as const) {
+      if (this.#groups[dialect].size === 0) continue
+      const encoded = news.map(one => encode(one, dialect))
+      for (const { ids, subscribers } of this.#groups[dialect].values()) {
+        let text = ''
+        const carried = news.filter(({ sensor }, index) => {
+          const id = ids.get(sensor)
+          if (id !== undefined) text += encodeData(id, encoded[index] ?? '')
+          return id !== undefined
+        })
+        if (carried.length === 0) continue
+        const bytes = Buffer.from(text)
+        for (const subscriber of subscribers) subscriber.tell(bytes, carried)
+      }
+    }
+  }
+}

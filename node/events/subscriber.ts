@@ -1,0 +1,119 @@
+import { encode, type Dialect, type NumberedEvent } from './dialect.ts'
+import type { FanOutCounts, SensorNews } from './fan-out.ts'
+import { encodeData, type MuxStream } from '../wire/mux.ts'
+
+/** What the fan-out needs of a connection. */
+export interface Carrier {
+  /** Bytes that the peer has not read yet. */
+  readonly bufferedBytes: number
+  /** Send complete lines, whose bytes others are sent too. */
+  writeShared(bytes: Uint8Array): void
+  /** Resolves when what was written has been handed to the network, or the connection has ended. */
+  drained(): Promise<void>
+  /** End it, because its peer does not read. */
+  cutAsTooSlow(): void
+}
+
+/** Bytes that wait for one peer from which on it is told the newest only. */
+const BEHIND_FROM_BYTES = 65_536
+
+/** Moves of a door that are kept for a peer that is behind; at one more it is cut. */
+const MAX_MOVES = 1_024
+
+export interface SubscriberHost {
+  readonly counts: FanOutCounts
+  /** Its streams have changed. */
+  readonly onChange: (subscriber: Subscriber) => void
+}
+
+/** One connection with the sensors that it carries, and what it has not been told. */
+export class Subscriber {
+  readonly dialect: Dialect
+  /** Which group of connections it is told with; empty for none. */
+  key = ''
+  readonly #carrier: Carrier
+  readonly #host: SubscriberHost
+  readonly #streams = new Map<string, MuxStream>()
+  /** What it has not been told, by sensor; undefined while it keeps up. */
+  #behind: Map<string, NumberedEvent[]> | undefined
+
+  constructor(carrier: Carrier, dialect: Dialect, host: SubscriberHost) {
+    this.#carrier = carrier
+    this.dialect = dialect
+    this.#host = host
+  }
+
+  /** Whether it carries no sensor. */
+  get isIdle(): boolean {
+    return this.#streams.size === 0
+  }
+
+  /** The ids of its streams, by sensor. */
+  streamIds(): Map<string, string> {
+    return new Map(Array.from(this.#streams, ([sensor, { id }]) => [sensor, id]))
+  }
+
+  /** Carry a sensor from now on, until its stream closes. */
+  carry(sensor: string, stream: MuxStream): void {
+    this.#streams.set(sensor, stream)
+    this.#host.onChange(this)
+    stream.onClose(() => {
+      if (this.#streams.get(sensor) !== stream) return
+      this.#streams.delete(sensor)
+      this.#behind?.delete(sensor)
+      this.#host.onChange(this)
+    })
+  }
+
+  /** Send an event to it alone. */
+  write(stream: MuxStream, event: NumberedEvent): void {
+    const json = encode(event, this.dialect)
+    stream.writeEncoded(json)
+    this.#host.counts.delivered += 1
+    this.#host.counts.bytes += Buffer.byteLength(encodeData(stream.id, json))
+  }
+
+  /** The oldest event of a sensor that it is yet to be told, because it is behind. */
+  firstOwed(sensor: string): NumberedEvent | undefined {
+    return this.#behind?.get(sensor)?.[0]
+  }
+
+  /**
+   * Tell it what is new, or keep that until it has read what it was told.
+   * @param bytes `news`, which is of sensors that it carries, as all of its group are told it
+   */
+  tell(bytes: Uint8Array, news: readonly SensorNews[]): void {
+    if (this.#behind === undefined) {
+      if (this.#carrier.bufferedBytes < BEHIND_FROM_BYTES) {
+        this.#carrier.writeShared(bytes)
+        this.#host.counts.delivered += news.length
+        this.#host.counts.bytes += bytes.length
+        return
+      }
+      this.#behind = new Map()
+      void this.#carrier.drained().then(() => this.#catchUp())
+    }
+    for (const one of news) this.#keep(this.#behind, one)
+  }
+
+  #keep(behind: Map<string, NumberedEvent[]>, news: SensorNews): void {
+    const kept = behind.get(news.sensor)
+    // Of readings the newest wins; that a door was opened is never passed over.
+    if (kept === undefined) behind.set(news.sensor, [news])
+    else if (news.kind !== 'door') {
+      kept[0] = news
+      this.#host.counts.conflated += 1
+    } else if (kept.length < MAX_MOVES) kept.push(news)
+    else this.#carrier.cutAsTooSlow()
+  }
+
+  #catchUp(): void {
+    const behind = this.#behind ?? []
+    this.#behind = undefined
+    for (const [sensor, events] of behind) {
+      const stream = this.#streams.get(sensor)
+      if (stream === undefined) continue
+      for (const event of events) this.write(stream, event)
+    }
+  }
+}

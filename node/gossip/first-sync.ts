@@ -1,0 +1,32 @@
+import type { Clock } from '../lib/clock.ts'
+import type { Overlay } from './overlay.ts'
+
+/** An exchange that has begun is given this many times the wait for one to begin. */
+const PATIENCE = 20
+
+/**
+ * Wait until this node and a peer hold all that the other held, so that a restored backup learns
+ * of later revocations before anybody is admitted. Without any link the wait is `firstSyncMs`;
+ * while a link stands, a long history is waited for, but no peer can hold a node up for ever.
+ * @returns whether the exchange was completed
+ */
+export async function awaitFirstSync(
+  overlay: Pick<Overlay, 'firstSync' | 'links'>,
+  firstSyncMs: number,
+  clock: Clock,
+): Promise<boolean> {
+  const over = new AbortController()
+  const synced = overlay.firstSync.then(() => true)
+  const waited = async (): Promise<boolean> => {
+    for (let round = 0; round < PATIENCE; round += 1) {
+      await clock.sleep(firstSyncMs, over.signal)
+      if (overlay.links().length === 0) break
+    }
+    return false
+  }
+  try {
+    return await Promise.race([synced, waited()])
+  } finally {
+    over.abort()
+  }
+}

@@ -1,0 +1,294 @@
+import { createPrivateKey, type KeyObject, type X509Certificate } from 'node:crypto'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { platform } from 'node:os'
+import { join } from 'node:path'
+import { oneLine, parseCertificates, pathOf } from './certificate-chain.ts'
+import {
+  authorityFiles,
+  credentialFiles,
+  shellWord,
+  type CredentialFiles,
+} from './credential-files.ts'
+import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
+import { assertKeyAllowed, identityOf, type Identity } from './identity.ts'
+import { isName, type Name, type Role } from './names.ts'
+
+/** What one end of a connection presents and trusts, checked to fit together. */
+export interface Credentials {
+  /** Private key, PEM. Never log it. */
+  readonly key: string
+  /** The own certificate, then its intermediates, PEM. */
+  readonly certificate: string
+  /** Every authority that is trusted, PEM. */
+  readonly ca: string
+  /** Authorities that were trusted once, for signatures of old changes only, PEM; else empty. */
+  readonly former: string
+  readonly identity: Identity
+  /** Sentences for a person; nothing here keeps the credentials from working. */
+  readonly warnings: readonly string[]
+  readonly files: CredentialFiles
+}
+
+/** All whose certificates may stand under changes: the authorities of now, then the former ones. */
+export function signingAuthorities({
+  ca,
+  former,
+  files,
+}: Pick<Credentials, 'ca' | 'former' | 'files'>): X509Certificate[] {
+  const now = parseCertificates(ca, files.caFile)
+  return former === '' ? now : [...now, ...parseCertificates(former, files.formerFile ?? '')]
+}
+
+/** What may be asked of credentials beyond fitting together. */
+export interface CredentialChecks {
+  /** Refuse every other role. Default: any. */
+  readonly role?: Role
+  /** Milliseconds since 1970. Default: the wall clock. */
+  readonly now?: number
+}
+
+/**
+ * Load and check the credentials of `DIR/<role>s/NAME`.
+ * @throws FridgeError `ERR_KEY_FILE` or `ERR_CERTIFICATE`, each with the command that mends it
+ */
+export async function loadCredentials(
+  from: { readonly dir: string; readonly role: Role; readonly name: Name },
+  { now }: Pick<CredentialChecks, 'now'> = {},
+): Promise<Credentials> {
+  const { dir, role, name } = from
+  await assertCertificateFolder(dir)
+  const files = credentialFiles(dir, role, name)
+  const issue = `fridge certs issue ${role} ${name} --certs ${shellWord(dir)}`
+  const found = await Promise.all([exists(files.keyFile), exists(files.certificateFile)])
+  if (found.every(there => !there)) {
+    throw new FridgeError('ERR_KEY_FILE', `there is no ${role} ${name} in ${dir}`, { fix: issue })
+  }
+  const credentials = await loadFiles(files, {
+    role,
+    reissue: `${issue} --force`,
+    renew: `fridge certs renew ${role} ${name} --certs ${shellWord(dir)}`,
+    ...(now === undefined ? {} : { now }),
+  })
+  if (credentials.identity.name === name) return credentials
+  throw new FridgeError(
+    'ERR_CERTIFICATE',
+    `${files.certificateFile} belongs to ${credentials.identity.subject}, not to ${role}/${name}`,
+    { fix: `${issue} --force` },
+  )
+}
+
+/**
+ * Load and check credentials from three files of any place.
+ * @throws FridgeError `ERR_KEY_FILE` or `ERR_CERTIFICATE`, each with what mends it
+ */
+export async function loadCredentialFiles(
+  files: CredentialFiles,
+  checks: CredentialChecks = {},
+): Promise<Credentials> {
+  return loadFiles(files, {
+    ...checks,
+    reissue: 'issue the certificate again',
+    renew: `fridge certs renew ${shellWord(files.certificateFile)}`,
+  })
+}
+
+/**
+ * The credentials that a person means: those of `name`, or the only ones of this role.
+ * @throws FridgeError `ERR_USAGE` when there are several to choose from; otherwise as `loadCredentials`
+ */
+export async function findCredentials(
+  from: { readonly dir: string; readonly role: Role; readonly name?: Name | undefined },
+  checks: Pick<CredentialChecks, 'now'> = {},
+): Promise<Credentials> {
+  const { dir, role } = from
+  if (from.name !== undefined) return loadCredentials({ dir, role, name: from.name }, checks)
+  await assertCertificateFolder(dir)
+  const names = await namesIn(dir, role)
+  const [name, ...others] = names
+  if (name === undefined) {
+    throw new FridgeError('ERR_KEY_FILE', `there is no ${role} in ${dir}`, {
+      fix: `fridge certs issue ${role} NAME --certs ${shellWord(dir)}`,
+    })
+  }
+  if (others.length > 0) {
+    throw new FridgeError('ERR_USAGE', `${dir} holds several ${role}s: ${names.join(', ')}`, {
+      fix: `choose one: --as ${name}`,
+    })
+  }
+  return loadCredentials({ dir, role, name }, checks)
+}
+
+async function assertCertificateFolder(dir: string): Promise<void> {
+  const { certificateFile } = authorityFiles(dir)
+  try {
+    // ./certs of a checkout holds sources: only an authority makes it a certificate folder.
+    await stat(certificateFile)
+  } catch (cause) {
+    if (errorCode(cause) !== 'ENOENT') throw unreadable(certificateFile, cause)
+    const missing = (await exists(dir))
+      ? `${certificateFile} is missing`
+      : 'there is no such folder'
+    throw new FridgeError('ERR_KEY_FILE', `${dir} holds no certificates: ${missing}`, {
+      cause,
+      fix: `fridge certs init --certs ${shellWord(dir)}, or name another folder with --certs`,
+    })
+  }
+}
+
+/** The names in `DIR/<role>s`, sorted. */
+async function namesIn(dir: string, role: Role): Promise<Name[]> {
+  const folder = join(dir, `${role}s`)
+  try {
+    return (await readdir(folder)).filter(isName).sort()
+  } catch (cause) {
+    if (errorCode(cause) === 'ENOENT') return []
+    throw unreadable(folder, cause)
+  }
+}
+
+async function loadFiles(
+  files: CredentialFiles,
+  checks: CredentialChecks & { readonly reissue: string; readonly renew: string },
+): Promise<Credentials> {
+  const { keyFile, certificateFile, caFile, formerFile } = files
+  const { reissue, renew, now = Date.now() } = checks
+  const [key, certificate, ca, former] = await Promise.all([
+    readText(keyFile, 'private key', reissue),
+    readText(certificateFile, 'certificate', reissue),
+    readText(caFile, 'bundle of authorities', 'copy it from where the certificate was issued'),
+    formerFile === undefined ? undefined : readIfThere(formerFile),
+  ])
+  const privateKey = parsePrivateKey(key, keyFile)
+  const [leaf, ...intermediates] = parseCertificates(certificate, certificateFile)
+  const trusted = parseCertificates(ca, caFile)
+  if (formerFile !== undefined && former !== undefined) parseCertificates(former, formerFile)
+  const fail = (why: string, fix: string): FridgeError =>
+    new FridgeError('ERR_CERTIFICATE', `${certificateFile}: ${why}`, { fix })
+
+  if (!leaf.checkPrivateKey(privateKey)) {
+    throw fail(`the key in ${keyFile} is not the key of this certificate`, reissue)
+  }
+  const identity = identityIn(leaf, certificateFile)
+  if (checks.role !== undefined && identity.role !== checks.role) {
+    throw fail(
+      `it is the certificate of ${article(identity.role)}, and ${article(checks.role)}'s is needed`,
+      `fridge certs issue ${checks.role} NAME`,
+    )
+  }
+  const path = pathOf(leaf, intermediates, trusted)
+  if ('broken' in path) {
+    throw fail(`it is not signed by the authority in ${caFile}: ${path.broken}`, reissue)
+  }
+  const outOfDate = whyOutOfDate(leaf, now)
+  if (outOfDate !== undefined) throw fail(outOfDate, renew)
+  for (const issuer of path.issuers) {
+    const why = whyOutOfDate(issuer, now)
+    if (why !== undefined) {
+      throw fail(
+        `its authority "${oneLine(issuer.subject)}": ${why}`,
+        'replace the authority: fridge certs rotate-ca begin',
+      )
+    }
+  }
+  const warnings = await warningsAbout(keyFile)
+  return { key, certificate, ca, former: former ?? '', identity, warnings, files }
+}
+
+function identityIn(leaf: X509Certificate, file: string): Identity {
+  try {
+    return identityOf(leaf.raw)
+  } catch (cause) {
+    const fix = cause instanceof FridgeError && cause.fix !== undefined ? { fix: cause.fix } : {}
+    throw new FridgeError('ERR_CERTIFICATE', `${file}: ${errorMessage(cause)}`, { cause, ...fix })
+  }
+}
+
+function parsePrivateKey(pem: string, file: string): KeyObject {
+  const fail = (why: string, fix: string): FridgeError =>
+    // The cause of OpenSSL stays out: nothing that was near the key reaches a log.
+    new FridgeError('ERR_KEY_FILE', `${file} is not a usable private key: ${why}`, { fix })
+  if (/-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(pem)) {
+    throw fail(
+      'it is encrypted',
+      `openssl pkey -in ${shellWord(file)} -out plain.pem, then name plain.pem`,
+    )
+  }
+  if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) {
+    throw fail('it holds no private key in PEM', 'name the file that was made with the certificate')
+  }
+  let key: KeyObject
+  try {
+    key = createPrivateKey(pem)
+  } catch {
+    throw fail('it is damaged', 'restore it from a copy, or issue the certificate again')
+  }
+  assertKeyAllowed(key)
+  return key
+}
+
+function whyOutOfDate(certificate: X509Certificate, now: number): string | undefined {
+  if (now > certificate.validToDate.getTime()) {
+    return `it expired on ${certificate.validToDate.toISOString()}`
+  }
+  if (now < certificate.validFromDate.getTime()) {
+    const clock = new Date(now).toISOString()
+    return `it is not valid before ${certificate.validFromDate.toISOString()}, and the clock here says ${clock}`
+  }
+  return undefined
+}
+
+async function warningsAbout(keyFile: string): Promise<string[]> {
+  // Windows has no such bits: it reports every file as open to all.
+  if (platform() === 'win32') return []
+  const mode = (await stat(keyFile)).mode & 0o777
+  if ((mode & 0o077) === 0) return []
+  return [
+    `${keyFile} is open to others (mode ${mode.toString(8)}); close it: chmod 600 ${shellWord(keyFile)}`,
+  ]
+}
+
+async function readText(file: string, what: string, fix: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    if (errorCode(cause) !== 'ENOENT') throw unreadable(file, cause)
+    throw new FridgeError('ERR_KEY_FILE', `the ${what} is missing: there is no ${file}`, {
+      cause,
+      fix,
+    })
+  }
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    if (errorCode(cause) === 'ENOENT') return undefined
+    throw unreadable(file, cause)
+  }
+}
+
+async function exists(file: string): Promise<boolean> {
+  try {
+    await stat(file)
+    return true
+  } catch (cause) {
+    if (errorCode(cause) === 'ENOENT') return false
+    throw unreadable(file, cause)
+  }
+}
+
+function unreadable(file: string, cause: unknown): FridgeError {
+  const denied = errorCode(cause) === 'EACCES' || errorCode(cause) === 'EPERM'
+  const why = denied ? 'this user may not read it' : (errorCode(cause) ?? errorMessage(cause))
+  return new FridgeError('ERR_KEY_FILE', `${file} cannot be read: ${why}`, {
+    cause,
+    fix: denied
+      ? `run as the user who owns it: ls -l ${shellWord(file)}`
+      : `look what stands there: ls -ld ${shellWord(file)}`,
+  })
+}
+
+function article(role: Role): string {
+  return role === 'operator' ? 'an operator' : `a ${role}`
+}

@@ -1,0 +1,228 @@
+import { createHash, hash, X509Certificate as ParsedCertificate, type KeyObject } from 'node:crypto'
+import { errorMessage, FridgeError } from '../lib/errors.ts'
+import { keepNewest } from '../lib/keep-newest.ts'
+import {
+  isName,
+  isRole,
+  subjectOf,
+  type KeyId,
+  type Name,
+  type Role,
+  type Subject,
+} from './names.ts'
+import {
+  BasicConstraintsExtension,
+  SubjectAlternativeNameExtension,
+  X509Certificate,
+} from './x509.ts'
+
+/** Who a certificate says its holder is. Says nothing about who signed it or whether it is still valid. */
+export interface Identity {
+  readonly role: Role
+  readonly name: Name
+  readonly subject: Subject
+  readonly keyId: KeyId
+  /** SHA-256 of the certificate's DER, 64 lower-case hex digits. For logs; a key is known by `keyId`. */
+  readonly fingerprint: string
+  /** First moment of validity, milliseconds since 1970. */
+  readonly notBefore: number
+  /** Last moment of validity, milliseconds since 1970. */
+  readonly notAfter: number
+  /** The authority part of the SPIFFE URI; undefined for a client that is named by its CN alone. */
+  readonly trustDomain: string | undefined
+}
+
+/** How many certificates are remembered: a few hundred bytes each. */
+const MAX_REMEMBERED = 4096
+
+/** The least RSA modulus, in bits (NIST SP 800-131A). */
+const MIN_RSA_BITS = 2048
+
+const CURVES: ReadonlyMap<string, string> = new Map([
+  ['prime256v1', 'P-256'],
+  ['secp384r1', 'P-384'],
+  ['secp521r1', 'P-521'],
+])
+
+// SPIFFE-ID, section 2: a trust domain is lower case, and a path is never percent-encoded.
+const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/
+const SPIFFE = /^spiffe:\/\/([^/]*)\/([^/]*)\/([^/]*)$/
+
+// Pure of the certificate's bytes, so one memory for the process is safe.
+const remembered = new Map<string, Identity>()
+
+/** Whether `text` can be the authority part of `spiffe://<trust-domain>/<role>/<name>`. */
+export function isTrustDomain(text: string): boolean {
+  return TRUST_DOMAIN.test(text)
+}
+
+/** The URI that names an identity in its certificate. */
+export function spiffeUri(trustDomain: string, role: Role, name: Name): string {
+  return `spiffe://${trustDomain}/${role}/${name}`
+}
+
+/**
+ * Read role, name and key of a certificate that is already known to be signed by our authority.
+ *
+ * The role stands in the one URI `spiffe://<trust-domain>/<role>/<name>` among the subject
+ * alternative names, and CN repeats the name. A certificate without such a URI is a client,
+ * named by its CN. Reads the encoded extension, never the text that `node:tls` makes of it,
+ * in which a comma inside one name looks like the start of the next (CVE-2021-44532).
+ *
+ * @param der one certificate in DER, nothing behind it
+ * @throws FridgeError `ERR_CERTIFICATE` when it names nobody, names more than one, or has a weak key
+ */
+export function identityOf(der: Uint8Array): Identity {
+  const fingerprint = hash('sha256', der)
+  const known = remembered.get(fingerprint)
+  const identity = known ?? Object.freeze(readIdentity(der, fingerprint))
+  keepNewest(remembered, fingerprint, identity, MAX_REMEMBERED)
+  return identity
+}
+
+/** SHA-256 of a public key's SubjectPublicKeyInfo. */
+export function keyIdOf(key: KeyObject): KeyId {
+  const spki = key.export({ type: 'spki', format: 'der' })
+  return createHash('sha256').update(spki).digest('hex') as KeyId
+}
+
+/** A key as a person names it: `ECDSA P-256`, `RSA 2048`, `Ed25519`, or the bare type. */
+export function describeKey(key: KeyObject): string {
+  const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {}
+  switch (key.asymmetricKeyType) {
+    case 'ec':
+      return `ECDSA ${CURVES.get(namedCurve ?? '') ?? namedCurve ?? 'of an unnamed curve'}`
+    case 'rsa':
+      return `RSA ${String(modulusLength)}`
+    case 'ed25519':
+      return 'Ed25519'
+    default:
+      return key.asymmetricKeyType ?? 'unknown'
+  }
+}
+
+/**
+ * Refuse every key but ECDSA on P-256, P-384 and P-521, RSA of at least 2048 bits, and Ed25519.
+ * @throws FridgeError `ERR_CERTIFICATE`
+ */
+export function assertKeyAllowed(key: KeyObject): void {
+  const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {}
+  switch (key.asymmetricKeyType) {
+    case 'ec':
+      if (CURVES.has(namedCurve ?? '')) return
+      break
+    case 'rsa':
+      if ((modulusLength ?? 0) >= MIN_RSA_BITS) return
+      break
+    case 'ed25519':
+      return
+    default:
+      break
+  }
+  throw refusal(`its key is ${describeKey(key)}`, {
+    fix: `issue it anew with ECDSA P-256, RSA of ${MIN_RSA_BITS} bits or more, or Ed25519`,
+  })
+}
+
+function readIdentity(der: Uint8Array, fingerprint: string): Identity {
+  const { certificate, key } = parse(der)
+  assertKeyAllowed(key)
+  // Its holder could sign itself any role (X509-SVID, section 4.1).
+  const constraints = certificate.getExtensions(BasicConstraintsExtension)
+  if (constraints.some(({ ca }) => ca)) {
+    throw refusal('it is the certificate of an authority, not of a node, operator or client', {
+      fix: 'issue it anew with basicConstraints CA:FALSE',
+    })
+  }
+  const commonName = onlyCommonName(certificate)
+  const uri = spiffeUriOf(certificate)
+  const claimed = uri === undefined ? clientNamed(commonName) : claimOf(uri, commonName)
+  return {
+    ...claimed,
+    subject: subjectOf(claimed.role, claimed.name),
+    keyId: keyIdOf(key),
+    fingerprint,
+    notBefore: certificate.notBefore.getTime(),
+    notAfter: certificate.notAfter.getTime(),
+  }
+}
+
+function parse(der: Uint8Array): { certificate: X509Certificate; key: KeyObject } {
+  try {
+    const checked = new ParsedCertificate(der)
+    // OpenSSL admitted the connection. What it calls the certificate must be what is read here.
+    if (!checked.raw.equals(der)) throw new Error('there are other bytes around the certificate')
+    const certificate = new X509Certificate(der)
+    // Extensions and dates are decoded at the first use: now, where a failure is expected.
+    if (Number.isNaN(certificate.notAfter.getTime() - certificate.notBefore.getTime())) {
+      throw new Error('its dates are no dates')
+    }
+    const types = certificate.extensions.map(({ type }) => type)
+    if (new Set(types).size !== types.length) {
+      throw new Error('it has the same extension twice (RFC 5280, section 4.2)')
+    }
+    return { certificate, key: checked.publicKey }
+  } catch (cause) {
+    throw refusal(`it cannot be read: ${errorMessage(cause)}`, { cause })
+  }
+}
+
+function onlyCommonName(certificate: X509Certificate): string {
+  const commonNames = certificate.subjectName.getField('CN')
+  const [commonName] = commonNames
+  if (commonName === undefined) throw refusal('it has no CN')
+  if (commonNames.length > 1)
+    throw refusal(`it has ${commonNames.length} CNs: ${list(commonNames)}`)
+  return commonName
+}
+
+/** The one URI of this certificate that claims a SPIFFE identity, if any does. */
+function spiffeUriOf(certificate: X509Certificate): string | undefined {
+  const names = certificate.getExtension(SubjectAlternativeNameExtension)?.names.items ?? []
+  const uris = names.filter(({ type }) => type === 'url').map(({ value }) => value)
+  // Wherever it stands and however it is spelt: a damaged role must not become a client.
+  if (!uris.some(uri => /spiffe:/i.test(uri))) return undefined
+  const [uri] = uris
+  // X509-SVID, section 2: more than one URI of any kind is refused.
+  if (uris.length > 1)
+    throw refusal(`it has ${uris.length} URIs, and one is allowed: ${list(uris)}`)
+  return uri
+}
+
+type Claim = Pick<Identity, 'role' | 'name' | 'trustDomain'>
+
+function claimOf(uri: string, commonName: string): Claim {
+  const [, trustDomain, role, name] = SPIFFE.exec(uri) ?? []
+  const quoted = JSON.stringify(uri)
+  if (trustDomain === undefined) {
+    throw refusal(`its URI ${quoted} is not spiffe://<trust-domain>/<role>/<name>`)
+  }
+  if (!isTrustDomain(trustDomain)) throw refusal(`the trust domain in its URI ${quoted} is not one`)
+  if (!isRole(role)) {
+    throw refusal(`the role in its URI ${quoted} is unknown`, {
+      fix: 'the roles are node, operator and client, in lower case',
+    })
+  }
+  if (!isName(name)) throw refusal(`the name in its URI ${quoted} is not a name`)
+  if (commonName !== name) {
+    throw refusal(`its CN ${JSON.stringify(commonName)} differs from the name in its URI ${quoted}`)
+  }
+  return { role, name, trustDomain }
+}
+
+function clientNamed(commonName: string): Claim {
+  if (!isName(commonName)) {
+    throw refusal(`its CN ${JSON.stringify(commonName)} is not a name`, {
+      fix: 'issue it anew with a CN of 1 to 64 letters, digits, dots, underscores and hyphens',
+    })
+  }
+  return { role: 'client', name: commonName, trustDomain: undefined }
+}
+
+function list(texts: readonly string[]): string {
+  return texts.map(text => JSON.stringify(text)).join(', ')
+}
+
+function refusal(why: string, details: { cause?: unknown; fix?: string } = {}): FridgeError {
+  return new FridgeError('ERR_CERTIFICATE', `this certificate is not accepted: ${why}`, details)
+}

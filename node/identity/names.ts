@@ -1,0 +1,102 @@
+import { FridgeError } from '../lib/errors.ts'
+
+declare const brand: unique symbol
+type Brand<Name extends string> = string & { readonly [brand]: Name }
+
+/** What a certificate is for. It stands in its SPIFFE-style URI (PROTOCOL.md, "Identity"). */
+export type Role = 'node' | 'operator' | 'client'
+
+/** The name of one node, operator or client: 1 to 64 of `A-Z a-z 0-9 . _ -`, not `.` or `..`. */
+export type Name = Brand<'Name'>
+
+/** Whom a change is about: `<role>/<name>`, for example `client/fridge-client-001`. */
+export type Subject = Brand<'Subject'>
+
+/**
+ * Who numbers changes: `<node name>#<incarnation>`. The incarnation, 16 hex digits, is drawn at
+ * random at each start of the node, so that a lost disk never reuses a place. One of 32 hex digits
+ * is that of a stray (PROTOCOL.md, "Equivocation"): no run of a node can take its place.
+ */
+export type Source = Brand<'Source'>
+
+/** SHA-256 of a SubjectPublicKeyInfo in DER, 64 lower-case hex digits. */
+export type KeyId = Brand<'KeyId'>
+
+export const ROLES: readonly Role[] = ['node', 'operator', 'client']
+
+// The characters of a SPIFFE path segment (SPIFFE-ID, section 2.2).
+const NAME = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}$/
+const SOURCE = /^(?!\.{1,2}#)[A-Za-z0-9._-]{1,64}#(?:[0-9a-f]{16}|[0-9a-f]{32})$/
+const RUN_DIGITS = 16
+const KEY_ID = /^[0-9a-f]{64}$/
+
+export function isRole(value: unknown): value is Role {
+  return value === 'node' || value === 'operator' || value === 'client'
+}
+
+export function isName(value: unknown): value is Name {
+  return typeof value === 'string' && NAME.test(value)
+}
+
+export function isSource(value: unknown): value is Source {
+  return typeof value === 'string' && SOURCE.test(value)
+}
+
+/** Whether a source is a run of a node, not the place of a stray. */
+export function isRun(source: Source): boolean {
+  return source.length - source.indexOf('#') - 1 === RUN_DIGITS
+}
+
+export function isKeyId(value: unknown): value is KeyId {
+  return typeof value === 'string' && KEY_ID.test(value)
+}
+
+export function isSubject(value: unknown): value is Subject {
+  if (typeof value !== 'string') return false
+  const slash = value.indexOf('/')
+  return slash > 0 && isRole(value.slice(0, slash)) && isName(value.slice(slash + 1))
+}
+
+/** @throws FridgeError `ERR_USAGE` when it is not a name. */
+export function parseName(text: string): Name {
+  if (isName(text)) return text
+  throw new FridgeError('ERR_USAGE', `${JSON.stringify(text)} is not a name`, {
+    fix: 'use 1 to 64 letters, digits, dots, underscores and hyphens',
+  })
+}
+
+/**
+ * Whom a person means: `NAME` is a client, `operator/NAME` and `node/NAME` are the others.
+ * @throws FridgeError `ERR_USAGE` when it is neither.
+ */
+export function parseSubject(text: string): Subject {
+  if (isSubject(text)) return text
+  return subjectOf('client', parseName(text))
+}
+
+export function subjectOf(role: Role, name: Name): Subject {
+  return `${role}/${name}` as Subject
+}
+
+export function roleOf(subject: Subject): Role {
+  return subject.slice(0, subject.indexOf('/')) as Role
+}
+
+export function nameOf(subject: Subject): Name {
+  return subject.slice(subject.indexOf('/') + 1) as Name
+}
+
+/** @param incarnation 16 lower-case hex digits; 32 for a stray */
+export function sourceOf(node: Name, incarnation: string): Source {
+  return `${node}#${incarnation}` as Source
+}
+
+/** The node that a source belongs to. */
+export function nodeOf(source: Source): Name {
+  return source.slice(0, source.indexOf('#')) as Name
+}
+
+/** A subject as a person writes it: clients bare, others with their role. */
+export function displaySubject(subject: Subject): string {
+  return roleOf(subject) === 'client' ? nameOf(subject) : subject
+}

@@ -1,0 +1,119 @@
+import type { X509Certificate } from 'node:crypto'
+import type { TLSSocket } from 'node:tls'
+import { parseCertificates, pathOf } from './certificate-chain.ts'
+import { signingAuthorities, type Credentials } from './credentials.ts'
+import type { Identity } from './identity.ts'
+import { keepNewest } from '../lib/keep-newest.ts'
+import { chainOfPeer } from '../port/transport.ts'
+
+/** How many intermediates are kept, some 5 KiB each: a site has one or two. */
+const MAX_INTERMEDIATES = 64
+
+/** For how many clients it is remembered that theirs are kept, some 100 bytes each. */
+const MAX_LOOKED_AT = 16_384
+
+/**
+ * The credentials that a node uses now, and whether its authorities still vouch for those who are
+ * connected. OpenSSL judges each handshake by the bundle of its moment; this judges again when an
+ * authority is taken out, so that no connection outlives what let it in.
+ */
+export class Trust {
+  #credentials: Credentials
+  #authorities: readonly X509Certificate[]
+  #signing: readonly X509Certificate[]
+  /** The live connections of each certificate, by its fingerprint. */
+  readonly #connected = new Map<string, Set<TLSSocket>>()
+  readonly #abandoned = new Set<string>()
+  /**
+   * The intermediates that clients have shown, by their own fingerprints, newest last: whoever
+   * resumes a session (RFC 8446, 2.2) shows none.
+   */
+  readonly #intermediates = new Map<string, X509Certificate>()
+  /** The certificates whose intermediates have been looked at, by fingerprint, newest last. */
+  readonly #lookedAt = new Map<string, true>()
+
+  constructor(credentials: Credentials) {
+    this.#credentials = credentials
+    this.#authorities = authoritiesOf(credentials)
+    this.#signing = signingAuthorities(credentials)
+  }
+
+  get credentials(): Credentials {
+    return this.#credentials
+  }
+
+  /** The authorities that may stand behind the signature of a change, former ones included. */
+  get signing(): readonly X509Certificate[] {
+    return this.#signing
+  }
+
+  /**
+   * Take note of a connection that has been authenticated, until it closes.
+   * @param judgedBy the credentials that the handshake began with
+   */
+  hold(socket: TLSSocket, { fingerprint }: Identity, judgedBy: Credentials): void {
+    if (socket.destroyed) return
+    let sockets = this.#connected.get(fingerprint)
+    if (sockets === undefined) this.#connected.set(fingerprint, (sockets = new Set()))
+    sockets.add(socket)
+    socket.once('close', () => {
+      sockets.delete(socket)
+      if (sockets.size > 0) return
+      this.#connected.delete(fingerprint)
+      this.#abandoned.delete(fingerprint)
+    })
+    this.#keepIntermediates(socket, fingerprint)
+    // A handshake may have begun before an authority was taken out.
+    if (judgedBy === this.#credentials || this.#vouchesForAny([socket])) {
+      this.#abandoned.delete(fingerprint)
+    } else this.#abandoned.add(fingerprint)
+  }
+
+  /** Whether an authority of now vouches for somebody who is connected. */
+  vouchesFor({ fingerprint }: Pick<Identity, 'fingerprint'>): boolean {
+    return this.#connected.has(fingerprint) && !this.#abandoned.has(fingerprint)
+  }
+
+  /** Use other credentials from now on. @returns the authorities that are not trusted any more */
+  replace(credentials: Credentials): X509Certificate[] {
+    const before = this.#authorities
+    this.#authorities = authoritiesOf(credentials)
+    this.#signing = signingAuthorities(credentials)
+    this.#credentials = credentials
+    const removed = before.filter(one => !this.#authorities.some(({ raw }) => raw.equals(one.raw)))
+    for (const [fingerprint, sockets] of this.#connected) {
+      // With none removed everybody stays: a signature need not be checked for each.
+      if (removed.length === 0 && !this.#abandoned.has(fingerprint)) continue
+      if (this.#vouchesForAny(sockets)) this.#abandoned.delete(fingerprint)
+      else this.#abandoned.add(fingerprint)
+    }
+    return removed
+  }
+
+  #vouchesForAny(sockets: Iterable<TLSSocket>): boolean {
+    for (const socket of sockets) {
+      const [leaf, ...intermediates] = chainOfPeer(socket)
+      if (leaf === undefined) continue
+      const known = [...intermediates, ...this.#intermediates.values()]
+      if ('issuers' in pathOf(leaf, known, this.#authorities)) return true
+    }
+    return false
+  }
+
+  #keepIntermediates(socket: TLSSocket, fingerprint: string): void {
+    if (this.#lookedAt.has(fingerprint) || socket.isSessionReused()) return
+    keepNewest(this.#lookedAt, fingerprint, true, MAX_LOOKED_AT)
+    const [leaf, ...shown] = chainOfPeer(socket)
+    if (leaf === undefined || shown.length === 0) return
+    const path = pathOf(leaf, shown, this.#authorities)
+    // What else a client may have sent along vouches for nobody.
+    for (const one of 'issuers' in path ? path.issuers : []) {
+      if (!shown.includes(one)) continue
+      keepNewest(this.#intermediates, one.fingerprint256, one, MAX_INTERMEDIATES)
+    }
+  }
+}
+
+function authoritiesOf({ ca, files }: Credentials): X509Certificate[] {
+  return parseCertificates(ca, files.caFile)
+}

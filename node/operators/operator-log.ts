@@ -1,0 +1,203 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Clock } from '../lib/clock.ts'
+import { FridgeError } from '../lib/errors.ts'
+import { isSource, type Source } from '../identity/names.ts'
+import { isSequence, type EntrySignatures } from '../whitelist/change.ts'
+import { effectOf, type Effect } from '../whitelist/effect.ts'
+import {
+  fits,
+  readFilter,
+  type ChangeLog,
+  type LogFilter,
+  type LoggedEntry,
+} from '../storage/change-log.ts'
+import type { Replica } from '../gossip/replica.ts'
+import type { RpcMethod } from '../wire/rpc.ts'
+
+/** One change as operators are sent it: all that it takes to check it without trusting the node. */
+export interface LogEntry extends EntrySignatures {
+  /** Canonical text of the change. */
+  readonly text: string
+  readonly previous: string
+  /** Whether it is filed at a place of its own, because its node signed two at one place. */
+  readonly isStray: boolean
+  /** What this node says that it does now. */
+  readonly effect: Effect
+}
+
+export interface LogPage {
+  readonly entries: readonly LogEntry[]
+  /** The chains of those who signed these entries, by fingerprint. */
+  readonly certificates: Readonly<Record<string, readonly string[]>>
+}
+
+/** What `log` answers: a page, newest first. */
+export interface HistoryPage extends LogPage {
+  /** What to ask with for the page before; null when there is none. */
+  readonly before: number | null
+}
+
+/**
+ * Bounds of one page. An operator's connection may buffer 1 MiB, and one entry may have that
+ * size: no page is larger than this but one that holds a single entry.
+ */
+const PAGE = {
+  maxEntries: 200,
+  /** JSON of entries and chains, in UTF-16 units. */
+  maxSize: 256 * 1_024,
+  /** Rows read in one turn of the loop: some milliseconds. */
+  maxScanned: 1_000,
+} as const
+
+/** How often a follower looks for what it is not told of, in milliseconds. */
+const LOOK_MS = 1_000
+
+/** The greatest number of sources that an operator may have heard of. */
+const MAX_SOURCES = 20_000
+
+export interface OperatorLogOptions {
+  readonly replica: Replica
+  readonly history: ChangeLog
+  readonly clock: Clock
+}
+
+/** The methods by which operators read the log (PROTOCOL.md, "Operators"). */
+export function logMethods(options: OperatorLogOptions): [string, RpcMethod][] {
+  const { replica, history } = options
+  return [
+    [
+      'log',
+      async ([filterValue, before]): Promise<HistoryPage> => {
+        const filter = readFilter(filterValue)
+        if (filter === undefined || (before !== null && !isSequence(before))) {
+          throw malformed('log')
+        }
+        const rows = history.before(before ?? Number.MAX_SAFE_INTEGER)
+        const { page, last, isEnd } = readPage(rows, { ...options, filter })
+        return { ...page, before: isEnd || last === undefined ? null : last }
+      },
+    ],
+    // By itself: of twenty thousand sources it has the size of three pages.
+    ['clock', async () => Object.fromEntries(replica.whitelist.clock())],
+    [
+      'follow',
+      async ([filterValue, clockValue], progress, signal): Promise<null> => {
+        const filter = readFilter(filterValue)
+        const heard = readClock(clockValue)
+        if (filter === undefined || heard === undefined) throw malformed('follow')
+        await follow({ ...options, filter, heard, progress, signal })
+        return null
+      },
+    ],
+  ]
+}
+
+interface Follow extends OperatorLogOptions {
+  readonly filter: LogFilter
+  /** What the operator has. */
+  readonly heard: ReadonlyMap<Source, number>
+  readonly progress: (page: LogPage) => void
+  readonly signal: AbortSignal
+}
+
+/**
+ * Report what the operator lacks, then each change as it is applied here. It ends when it has
+ * sent as much as may wait for the operator: who asks again has read it.
+ */
+async function follow(options: Follow): Promise<void> {
+  const { replica, history, clock, progress, signal } = options
+  let wake = Promise.withResolvers<void>()
+  const onWake = (): void => wake.resolve()
+  using _subscription = replica.subscribe(onWake)
+  using stack = new DisposableStack()
+  signal.addEventListener('abort', onWake, { once: true })
+  stack.defer(() => signal.removeEventListener('abort', onWake))
+  let position = history.positionOf(options.heard)
+  let sent = 0
+  while (!signal.aborted) {
+    wake = Promise.withResolvers()
+    const { page, size, last, isEnd } = readPage(history.after(position), options)
+    if (page.entries.length > 0) {
+      if (sent > 0 && sent + size > PAGE.maxSize) return
+      progress(page)
+      sent += size
+    }
+    if (sent >= PAGE.maxSize) return
+    position = last ?? position
+    if (!isEnd) {
+      await nextTurn()
+      continue
+    }
+    // Nobody is told of strays.
+    using _look = clock.after(LOOK_MS, onWake)
+    await wake.promise
+  }
+}
+
+interface PageOptions extends OperatorLogOptions {
+  readonly filter: LogFilter
+  /** What is left out, because the operator has it. */
+  readonly heard?: ReadonlyMap<Source, number>
+}
+
+interface ReadPage {
+  readonly page: LogPage
+  readonly size: number
+  /** Position of the last row that was looked at. */
+  readonly last: number | undefined
+  /** Whether no row is behind it. */
+  readonly isEnd: boolean
+}
+
+function readPage(rows: Iterable<LoggedEntry>, options: PageOptions): ReadPage {
+  const { filter, heard, replica, history } = options
+  const entries: LogEntry[] = []
+  const certificates: Record<string, readonly string[]> = {}
+  let size = 0
+  let scanned = 0
+  let last: number | undefined
+  for (const logged of rows) {
+    if (scanned >= PAGE.maxScanned || entries.length >= PAGE.maxEntries) {
+      return { page: { entries, certificates }, size, last, isEnd: false }
+    }
+    const { position, entry, place, isStray } = logged
+    const { change, text, previous } = entry
+    const isKnown = place.sequence <= (heard?.get(place.source) ?? 0)
+    if (!isKnown && fits(change, filter)) {
+      const { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = entry
+      const effect = effectOf(logged, replica.whitelist)
+      const signatures = { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature }
+      const shown: LogEntry = { text, previous, ...signatures, isStray, effect }
+      const missing = [operatorCertificate, nodeCertificate]
+        .filter(fingerprint => certificates[fingerprint] === undefined)
+        .map(fingerprint => [fingerprint, history.chain(fingerprint) ?? []] as const)
+      const cost = JSON.stringify([shown, missing]).length
+      if (size > 0 && size + cost > PAGE.maxSize) {
+        return { page: { entries, certificates }, size, last, isEnd: false }
+      }
+      entries.push(shown)
+      for (const [fingerprint, chain] of missing) certificates[fingerprint] = chain
+      size += cost
+    }
+    scanned += 1
+    last = position
+  }
+  return { page: { entries, certificates }, size, last, isEnd: true }
+}
+
+/** A clock from outside. @returns undefined when it is none */
+function readClock(value: unknown): Map<Source, number> | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  const pairs = Object.entries(value)
+  if (pairs.length > MAX_SOURCES) return undefined
+  const clock = new Map<Source, number>()
+  for (const [source, sequence] of pairs) {
+    if (!isSource(source) || !isSequence(sequence)) return undefined
+    clock.set(source, sequence)
+  }
+  return clock
+}
+
+function malformed(method: string): FridgeError {
+  return new FridgeError('ERR_PROTOCOL', `the arguments of ${method} are malformed`)
+}

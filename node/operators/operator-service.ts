@@ -1,0 +1,264 @@
+import { awaitConfirmations, type Proof } from '../gossip/confirmations.ts'
+import type { Clock } from '../lib/clock.ts'
+import { FridgeError } from '../lib/errors.ts'
+import type { Member } from '../gossip/member.ts'
+import type { Members } from '../gossip/members.ts'
+import { isSubject, nodeOf, type Name, type Source, type Subject } from '../identity/names.ts'
+import { logMethods } from './operator-log.ts'
+import type { Sessions } from '../sessions/sessions.ts'
+import {
+  encodeChange,
+  isReason,
+  readTerms,
+  type ChangeRequest,
+  type Grant,
+  type Terms,
+} from '../whitelist/change.ts'
+import type { ChangeLog } from '../storage/change-log.ts'
+import type { SubjectState } from '../whitelist/merge.ts'
+import type { Replica } from '../gossip/replica.ts'
+import { isSignature } from '../identity/signature.ts'
+import type { Signer } from '../identity/signers.ts'
+import type { RpcMethod } from '../wire/rpc.ts'
+
+/** One subject as operators are shown it. */
+export interface SubjectReport {
+  readonly subject: Subject
+  readonly standing: 'granted' | 'expired' | 'revoked' | 'unknown'
+  /** The grants that stand; of several, made on two sides of a partition, all must allow a thing. */
+  readonly grants: readonly GrantReport[]
+  /** The places of the revocations, compressed to the latest of each source. */
+  readonly marks: Readonly<Record<Source, number>>
+  /** How many live connections this node has of it. */
+  readonly sessions: number
+}
+
+/** How far a node has come. */
+export type NodeProgress = 'caught up' | 'behind' | 'out of reach'
+
+/** What `show` answers: a subject, and which nodes hold all that this answer rests on. */
+export interface ShowReport extends SubjectReport {
+  readonly nodes: readonly { readonly name: Name; readonly state: NodeProgress }[]
+}
+
+/** One standing grant as operators are shown it. */
+export interface GrantReport extends Terms {
+  readonly source: Source
+  readonly sequence: number
+  readonly operator: Name
+  readonly at: number
+  readonly reason?: string
+}
+
+/** One node as `status` shows it. */
+export interface NodeReport {
+  readonly name: Name
+  readonly reachable: boolean
+  readonly addresses: readonly string[]
+  readonly version: string
+  readonly startedAt: number
+  readonly links: readonly Name[]
+  readonly changes: number
+  readonly clients: number
+  /** From when on its certificate should be renewed, in milliseconds since 1970. */
+  readonly certificateRenewFrom: number
+  /** The last moment of its certificate, in milliseconds since 1970. */
+  readonly certificateEndsAt: number
+}
+
+/** What `status` shows: the cluster as one node sees it. */
+export interface StatusReport {
+  /** The node that answered. */
+  readonly node: Name
+  /** How many changes it holds. */
+  readonly changes: number
+  /** How many subjects it knows. */
+  readonly subjects: number
+  /** How long it has been without any peer, in milliseconds; 0 while it has one. */
+  readonly aloneMs: number
+  /** Whether that is longer than `isolatedAfterMs`: its view of the list may be stale. */
+  readonly isolated: boolean
+  readonly nodes: readonly NodeReport[]
+}
+
+/** What a commit answers. */
+export type CommitReport =
+  | { readonly outcome: 'again'; readonly why: string }
+  | ({ readonly outcome: 'committed'; readonly source: Source; readonly sequence: number } & Proof)
+
+/**
+ * One answer of `list`: so many subjects, or fewer that are this long in JSON. An answer must stay
+ * far below what a connection may buffer, and one grant can name 64 keys.
+ */
+const PAGE = { maxSubjects: 500, maxSize: 262_144 } as const
+
+/** The longest wait for confirmations, in milliseconds. */
+const MAX_WAIT_MS = 10 * 60_000
+
+export interface OperatorServiceOptions {
+  readonly operator: Signer
+  readonly replica: Replica
+  /** The log of changes, to be read. */
+  readonly history: ChangeLog
+  readonly members: Members
+  readonly sessions: Sessions
+  readonly clock: Clock
+  /** How long the node has had no peer, in milliseconds. */
+  readonly aloneMs: () => number
+  readonly isIsolated: () => boolean
+}
+
+/** The methods that an operator may call (PROTOCOL.md, "Operators"). */
+export function operatorMethods(options: OperatorServiceOptions): Map<string, RpcMethod> {
+  const { replica, members, clock, operator } = options
+  return new Map<string, RpcMethod>([
+    [
+      'propose',
+      async ([request]) =>
+        encodeChange(replica.propose(asRequest(request, operator.identity.name))),
+    ],
+    [
+      'commit',
+      async ([text, signature, waitMs], progress, signal): Promise<CommitReport> => {
+        if (typeof text !== 'string' || !isSignature(signature) || !isDuration(waitMs)) {
+          throw malformed('commit')
+        }
+        const committedAt = clock.monotonic()
+        const commit = await replica.commit(text, operator, signature)
+        if (commit.outcome === 'again') return commit
+        const { source, sequence } = commit.entry.change
+        const proof = await awaitConfirmations(
+          { source, sequence },
+          {
+            confirmations: replica.confirmations,
+            members,
+            clock,
+            timeoutMs: waitMs,
+            committedAt,
+            onConfirmed: progress,
+            signal,
+          },
+        )
+        return { outcome: 'committed', source, sequence, ...proof }
+      },
+    ],
+    ['list', pagesOf(options)],
+    [
+      'show',
+      async ([subject]): Promise<ShowReport> => {
+        if (!isSubject(subject)) throw malformed('show')
+        const { changes, nodes } = status(options)
+        return {
+          ...report(subject, options),
+          nodes: nodes.map(node => ({ name: node.name, state: progressOf(node, changes) })),
+        }
+      },
+    ],
+    ['status', async () => status(options)],
+    ...logMethods(options),
+  ])
+}
+
+function malformed(method: string): FridgeError {
+  return new FridgeError('ERR_PROTOCOL', `the arguments of ${method} are malformed`)
+}
+
+function isDuration(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_WAIT_MS
+}
+
+function asRequest(value: unknown, operator: Name): ChangeRequest {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw malformed('propose')
+  const { kind, subject, reason, terms, ...rest } = value as Record<string, unknown>
+  const isWellFormed =
+    Object.keys(rest).length === 0 &&
+    isSubject(subject) &&
+    (reason === undefined || isReason(reason))
+  if (!isWellFormed) throw malformed('propose')
+  const why = reason === undefined ? {} : { reason }
+  if (kind === 'revocation' && terms === undefined) return { kind, subject, operator, ...why }
+  if (kind !== 'grant' || typeof terms !== 'object' || terms === null) throw malformed('propose')
+  const read = readTerms(terms as Record<string, unknown>)
+  if (typeof read === 'string') throw new FridgeError('ERR_PROTOCOL', read)
+  return { kind, subject, operator, terms: read, ...why }
+}
+
+/** Pages of subjects in order of their names: sorted once, when the first page is asked for. */
+function pagesOf(options: OperatorServiceOptions): RpcMethod {
+  const { replica } = options
+  let sorted: Subject[] = []
+  return async ([after]): Promise<SubjectReport[]> => {
+    if (after !== null && !isSubject(after)) throw malformed('list')
+    if (after === null) {
+      sorted = Array.from(replica.whitelist.subjects(), ([subject]) => subject).sort()
+    }
+    const start = after === null ? 0 : sorted.indexOf(after) + 1
+    const page: SubjectReport[] = []
+    let size = 0
+    for (const subject of sorted.slice(start, start + PAGE.maxSubjects)) {
+      const next = report(subject, options)
+      size += JSON.stringify(next).length
+      if (size > PAGE.maxSize && page.length > 0) break
+      page.push(next)
+    }
+    return page
+  }
+}
+
+function report(
+  subject: Subject,
+  { replica, sessions, clock }: OperatorServiceOptions,
+): SubjectReport {
+  const state = replica.whitelist.state(subject)
+  return {
+    subject,
+    standing: standingOf(state, clock.now()),
+    grants: state.grants.map(reportGrant),
+    marks: Object.fromEntries(state.marks) as Record<Source, number>,
+    sessions: sessions.countOf(subject),
+  }
+}
+
+/** All grants that stand must allow a thing, so the first that expires ends it. */
+function standingOf({ grants, marks }: SubjectState, now: number): SubjectReport['standing'] {
+  if (grants.some(({ terms }) => (terms.expiresAt ?? Infinity) <= now)) return 'expired'
+  if (grants.length > 0) return 'granted'
+  return marks.size > 0 ? 'revoked' : 'unknown'
+}
+
+/** How far a node has come, by the changes that the node which answers holds. */
+function progressOf({ reachable, changes }: NodeReport, all: number): NodeProgress {
+  if (!reachable) return 'out of reach'
+  return changes >= all ? 'caught up' : 'behind'
+}
+
+function reportGrant({ source, sequence, operator, at, reason, terms }: Grant): GrantReport {
+  return { source, sequence, operator, at, ...(reason === undefined ? {} : { reason }), ...terms }
+}
+
+function status({ replica, members, aloneMs, isIsolated }: OperatorServiceOptions): StatusReport {
+  const describe = (member: Member, reachable: boolean): NodeReport => ({
+    name: member.name,
+    reachable,
+    addresses: member.addresses,
+    version: member.version,
+    startedAt: member.startedAt,
+    links: member.links.map(nodeOf).sort(),
+    changes: member.changes,
+    clients: member.clients,
+    certificateRenewFrom: member.certificateRenewFrom,
+    certificateEndsAt: member.certificateEndsAt,
+  })
+  return {
+    node: members.self.name,
+    changes: replica.whitelist.changes,
+    subjects: replica.whitelist.size,
+    aloneMs: Math.round(aloneMs()),
+    isolated: isIsolated(),
+    nodes: [
+      ...Array.from(members.live().values(), member => describe(member, true)),
+      ...Array.from(members.unreachable().values(), member => describe(member, false)),
+    ].sort((a, b) => (a.name < b.name ? -1 : 1)),
+  }
+}

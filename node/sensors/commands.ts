@@ -1,0 +1,41 @@
+import { FridgeError } from '../lib/errors.ts'
+import type { Actuator } from './actuator.ts'
+
+/** The commands that a client may call, in the order in which they are offered. */
+export const COMMANDS = ['setTargetTemperature', 'defrost', 'powerOn', 'powerOff'] as const
+
+export type CommandName = (typeof COMMANDS)[number]
+
+/**
+ * Carry out a command of a client, whose arguments are what it chose to send.
+ * @throws FridgeError `ERR_COMMAND` with the reason
+ */
+export async function runCommand(
+  name: CommandName,
+  values: readonly unknown[],
+  actuator: Actuator | undefined,
+): Promise<string> {
+  if (actuator === undefined) {
+    throw new FridgeError('ERR_COMMAND', 'nothing at this node obeys commands')
+  }
+  const expected = name === 'setTargetTemperature' ? 1 : 0
+  if (values.length !== expected) {
+    const wants = expected === 0 ? 'no argument' : 'one argument, degrees Celsius'
+    throw new FridgeError('ERR_COMMAND', `${name} takes ${wants}`)
+  }
+  switch (name) {
+    case 'setTargetTemperature': {
+      const [celsius] = values
+      if (typeof celsius !== 'number' || !Number.isFinite(celsius)) {
+        throw new FridgeError('ERR_COMMAND', 'the target temperature is not a number')
+      }
+      return actuator.setTargetTemperature(celsius)
+    }
+    case 'defrost':
+      return actuator.defrost()
+    case 'powerOn':
+      return actuator.powerOn()
+    case 'powerOff':
+      return actuator.powerOff()
+  }
+}

@@ -1,0 +1,126 @@
+import type { Readable } from 'node:stream'
+import { finished } from 'node:stream/promises'
+
+import type { Clock } from '../../lib/clock.ts'
+import { errorCode, errorMessage, FridgeError } from '../../lib/errors.ts'
+import { parseCommandLine, type LineFormat, type LineMeaning } from './command-line.ts'
+import { LineSplitter } from './lines.ts'
+import { startProgram, type Program } from './program.ts'
+import type { Sensor, SensorEvent, SensorLog, TellEvent } from '../sensor.ts'
+
+export interface CommandOptions extends LineFormat {
+  readonly name: string
+  readonly clock: Clock
+  readonly log?: SensorLog | undefined
+  /** The program and its arguments. It runs for ever and prints a line whenever it has news. */
+  readonly command: readonly string[]
+  /** Silence after which the sensor is unavailable, ms. Default that of the feed. */
+  readonly silentAfterMs?: number | undefined
+  /** How long the program may take to end when it is stopped, before it is killed, ms. Default 2000. */
+  readonly killAfterMs?: number | undefined
+}
+
+/** The longest line of a program, bytes. */
+export const MAX_LINE_BYTES = 65_536
+
+/** Of what a program writes to stderr: characters a line, and lines a minute, that are logged. */
+const STDERR = { lineCharacters: 1_000, linesPerMinute: 60 }
+
+/**
+ * A sensor made of any program that prints lines (`parseCommandLine` says which). A malformed line
+ * makes it unavailable until the next good one. A longer line than `MAX_LINE_BYTES`, and the end of
+ * the program, are thrown with the reason; the feed starts it again.
+ */
+export function commandSensor(options: CommandOptions): Sensor {
+  const { name, kind, command, clock, log, silentAfterMs, killAfterMs = 2_000 } = options
+
+  async function watch(tell: TellEvent, signal: AbortSignal): Promise<void> {
+    await using program = await startProgram(command, { clock, killAfterMs })
+    if (signal.aborted) return
+    const stop = (): void => void program[Symbol.asyncDispose]()
+    signal.addEventListener('abort', stop)
+    try {
+      const stderrEnd = logStderr(program, options)
+      await tellLines(program, tell)
+      const end = await program.ended()
+      // The last thing it wrote is mostly why it ended.
+      await stderrEnd
+      if (!signal.aborted) throw new FridgeError('ERR_CLOSED', end)
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
+  }
+
+  /** Tell what the lines of `program` say, up to the end of its output. */
+  async function tellLines({ name: program, stdout }: Program, tell: TellEvent): Promise<void> {
+    const lines = new LineSplitter(MAX_LINE_BYTES)
+    const onLine = (line: Uint8Array): void => {
+      const meaning = parseCommandLine(line, options)
+      if (meaning.type === 'irrelevant' || meaning.type === 'malformed') {
+        log?.debug({ sensor: name, bytes: line.length, ...meaning }, 'a line without a value')
+      }
+      const event = eventOf(meaning, clock.now())
+      if (event !== undefined) tell(event)
+    }
+    stdout.on('data', (chunk: Uint8Array) => {
+      try {
+        lines.write(chunk, onLine)
+      } catch (error) {
+        stdout.destroy(error as Error)
+      }
+    })
+    try {
+      await finished(stdout)
+    } catch (error) {
+      // Closed by us, to stop it or since it has long ended: how it ended says more.
+      if (errorCode(error) === 'ERR_STREAM_PREMATURE_CLOSE') return
+      const code = error instanceof FridgeError ? error.code : 'ERR_PROTOCOL'
+      throw new FridgeError(code, `${program}: ${errorMessage(error)}`, { cause: error })
+    }
+  }
+  return { name, kind, silentAfterMs, watch }
+}
+
+function eventOf(meaning: LineMeaning, at: number): SensorEvent | undefined {
+  switch (meaning.type) {
+    case 'open':
+    case 'close':
+      return { type: meaning.type, at }
+    case 'reading':
+      return { type: 'reading', value: meaning.value, unit: 'C', at }
+    case 'malformed':
+      return { type: 'unavailable', reason: meaning.reason, at }
+    default:
+      return undefined
+  }
+}
+
+/** What a program complains of goes to the log, and no more of it than a person would read. */
+async function logStderr(program: Program, { name, clock, log }: CommandOptions): Promise<void> {
+  const stderr: Readable = program.stderr.setEncoding('utf8')
+  let minute = -1
+  let lines = 0
+  try {
+    for await (const chunk of stderr as AsyncIterable<string>) {
+      const now = Math.floor(clock.monotonic() / 60_000)
+      if (now !== minute) {
+        if (lines > STDERR.linesPerMinute) {
+          const dropped = lines - STDERR.linesPerMinute
+          log?.warn({ sensor: name, dropped }, 'more of what the program wrote to stderr')
+        }
+        minute = now
+        lines = 0
+      }
+      for (const line of chunk.split('\n')) {
+        if (line.trim() === '' || ++lines > STDERR.linesPerMinute) continue
+        log?.warn(
+          { sensor: name, stderr: line.slice(0, STDERR.lineCharacters) },
+          `${program.name} wrote to stderr`,
+        )
+      }
+    }
+  } catch (error) {
+    // Closed under the loop when the program is stopped: nothing is lost that matters.
+    log?.debug({ sensor: name, err: error }, 'stderr of the program was closed')
+  }
+}

@@ -1,0 +1,49 @@
+import { FridgeError } from '../../lib/errors.ts'
+
+const LF = 0x0a
+const CR = 0x0d
+
+/**
+ * Bytes to lines, without their ends (LF or CR LF), undecoded: a character may be split across
+ * chunks, a line never contains half of one. What follows the last LF is no line: it may be the
+ * beginning of a longer one, and half a number is a wrong number.
+ */
+export class LineSplitter {
+  readonly #maxBytes: number
+  #held: Uint8Array[] = []
+  #heldBytes = 0
+
+  /** @param maxBytes the longest line, its end not counted; one byte more is held at most */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** @throws FridgeError `ERR_LIMIT` at the first line that is longer */
+  write(chunk: Uint8Array, onLine: (line: Uint8Array) => void): void {
+    let start = 0
+    for (let end = chunk.indexOf(LF); end !== -1; end = chunk.indexOf(LF, start)) {
+      const line = this.#take(chunk.subarray(start, end))
+      const text = line.at(-1) === CR ? line.subarray(0, -1) : line
+      if (text.length > this.#maxBytes) throw this.#tooLong()
+      start = end + 1
+      onLine(text)
+    }
+    if (start === chunk.length) return
+    this.#held.push(chunk.subarray(start))
+    this.#heldBytes += chunk.length - start
+    // One more, which may be the CR of the line's end.
+    if (this.#heldBytes > this.#maxBytes + 1) throw this.#tooLong()
+  }
+
+  #take(end: Uint8Array): Uint8Array {
+    if (this.#heldBytes === 0) return end
+    const line = Buffer.concat([...this.#held, end])
+    this.#held = []
+    this.#heldBytes = 0
+    return line
+  }
+
+  #tooLong(): FridgeError {
+    return new FridgeError('ERR_LIMIT', `a line is longer than ${this.#maxBytes} bytes`)
+  }
+}

@@ -1,0 +1,170 @@
+import { once } from 'node:events'
+
+import type { Clock, Random } from '../../lib/clock.ts'
+import type { Actuator } from '../actuator.ts'
+import { seededRandom } from './seeded-random.ts'
+import type { Sensor, SensorEvent, TellEvent } from '../sensor.ts'
+import {
+  advance,
+  DEFAULT_PHYSICS,
+  fridgeAt,
+  withDefrost,
+  withPower,
+  withTarget,
+  type FridgePhysics,
+  type FridgeState,
+} from './simulated-fridge.ts'
+
+export interface SimulatedFridgeOptions {
+  readonly clock: Clock
+  readonly random: Random
+  /** Where the noise and the door start from, instead of `random`: the same seed, the same run. */
+  readonly seed?: number | undefined
+  /** The room, °C. Default 22. */
+  readonly ambient?: number | undefined
+  /** The temperature to hold, and that of the air at the start, °C. Default 4. */
+  readonly target?: number | undefined
+  /** Between two readings, ms. Default 1000. */
+  readonly readingIntervalMs?: number | undefined
+  /** How often somebody opens the door, on average, each hour. Default 0: only by hand. */
+  readonly doorOpensPerHour?: number | undefined
+  /** How long such an opening lasts, on average, ms. Default 20000. */
+  readonly doorOpenMs?: number | undefined
+  /** The greatest error of a reading, °C. Default 0.03. */
+  readonly noise?: number | undefined
+}
+
+/** A fridge that exists only here. Disposing it stops what opens its door. */
+export interface SimulatedFridge extends Disposable {
+  /** Its door and its thermometer, under those names. */
+  readonly sensors: readonly Sensor[]
+  readonly actuator: Actuator
+  /** The fridge as it is now. */
+  state(): FridgeState
+  /** The door under any name. Several watch the one door. */
+  doorSensor(name: string): Sensor
+  /** The thermometer under any name. */
+  temperatureSensor(name: string): Sensor
+  /** By hand; does nothing when the door is open. */
+  openDoor(): void
+  /** By hand; does nothing when the door is closed. */
+  closeDoor(): void
+}
+
+/** Silence of a thermometer that must be a fault: three readings missed, and ten seconds. */
+const silenceOf = (intervalMs: number): number => 3 * intervalMs + 10_000
+
+/** Open a simulated fridge. Time passes for it as `clock` says, watched or not. */
+export function openSimulatedFridge(options: SimulatedFridgeOptions): SimulatedFridge {
+  const { clock, readingIntervalMs = 1_000, noise = 0.03 } = options
+  const random = options.seed === undefined ? options.random : seededRandom(options.seed)
+  const physics: FridgePhysics = {
+    ...DEFAULT_PHYSICS,
+    ambient: options.ambient ?? DEFAULT_PHYSICS.ambient,
+  }
+  let fridge = fridgeAt(options.target ?? 4)
+  let reckonedAt = clock.monotonic()
+  let doorMovedAt = clock.now()
+  const doorWatchers = new Set<TellEvent>()
+
+  const state = (): FridgeState => {
+    const now = clock.monotonic()
+    fridge = advance(fridge, physics, now - reckonedAt)
+    reckonedAt = now
+    return fridge
+  }
+  const change = (next: FridgeState): void => {
+    // What switches at once (the heater stops the compressor) shows at once.
+    fridge = advance(next, physics, 0)
+  }
+  const doorEvent = (): SensorEvent => ({
+    type: fridge.isDoorOpen ? 'open' : 'close',
+    at: doorMovedAt,
+  })
+  const moveDoor = (isDoorOpen: boolean): void => {
+    if (state().isDoorOpen === isDoorOpen) return
+    change({ ...fridge, isDoorOpen })
+    doorMovedAt = clock.now()
+    for (const tell of doorWatchers) tell(doorEvent())
+  }
+
+  async function watchDoor(tell: TellEvent, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return
+    doorWatchers.add(tell)
+    tell(doorEvent())
+    await once(signal, 'abort')
+    doorWatchers.delete(tell)
+  }
+
+  async function watchTemperature(tell: TellEvent, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const value = state().air + (2 * random() - 1) * noise
+      tell({ type: 'reading', value: roundToHundredth(value), unit: 'C', at: clock.now() })
+      // It rejects for one reason only, and the loop sees that one.
+      await clock.sleep(readingIntervalMs, signal).catch(() => undefined)
+    }
+  }
+
+  const doorSensor = (name: string): Sensor => ({ name, kind: 'door', watch: watchDoor })
+  const temperatureSensor = (name: string): Sensor => ({
+    name,
+    kind: 'temperature',
+    silentAfterMs: silenceOf(readingIntervalMs),
+    watch: watchTemperature,
+  })
+  const visitor = startVisitor(options, random, moveDoor)
+
+  return {
+    sensors: [doorSensor('door'), temperatureSensor('temperature')],
+    doorSensor,
+    temperatureSensor,
+    state,
+    openDoor: () => moveDoor(true),
+    closeDoor: () => moveDoor(false),
+    actuator: {
+      setTargetTemperature: async celsius => {
+        change(withTarget(state(), celsius))
+        return `target temperature set to ${celsius} °C`
+      },
+      defrost: async () => {
+        change(withDefrost(state(), physics))
+        return `defrosting for ${physics.defrostMs / 60_000} min`
+      },
+      powerOn: async () => {
+        change(withPower(state(), true))
+        return 'power is on'
+      },
+      powerOff: async () => {
+        change(withPower(state(), false))
+        return 'power is off'
+      },
+    },
+    [Symbol.dispose]: () => visitor[Symbol.dispose](),
+  }
+}
+
+/** Somebody who opens the door now and then, as a Poisson process would, and closes it again. */
+function startVisitor(
+  { clock, doorOpensPerHour = 0, doorOpenMs = 20_000 }: SimulatedFridgeOptions,
+  random: Random,
+  moveDoor: (isDoorOpen: boolean) => void,
+): Disposable {
+  if (doorOpensPerHour <= 0) return { [Symbol.dispose]: () => undefined }
+  // Exponentially distributed; 1 - random() is never 0.
+  const about = (meanMs: number): number => -Math.log(1 - random()) * meanMs
+  let timer: Disposable
+  const wait = (isDoorOpen: boolean): void => {
+    const ms = about(isDoorOpen ? doorOpenMs : 3_600_000 / doorOpensPerHour)
+    timer = clock.after(ms, () => {
+      moveDoor(!isDoorOpen)
+      wait(!isDoorOpen)
+    })
+  }
+  wait(false)
+  return { [Symbol.dispose]: () => timer[Symbol.dispose]() }
+}
+
+function roundToHundredth(value: number): number {
+  // Adding 0 turns -0 into 0.
+  return Math.round(value * 100) / 100 + 0
+}

@@ -1,0 +1,81 @@
+import type { Identity } from '../identity/identity.ts'
+import type { Grant } from '../whitelist/change.ts'
+import type { SubjectState } from '../whitelist/merge.ts'
+
+/** Why somebody is not let in, or let in no longer. Said on the wire, in logs and by the CLI. */
+export type RefusalReason =
+  | 'revoked'
+  | 'not on the whitelist'
+  | 'expired'
+  | 'wrong key'
+  | 'certificate expired'
+  | 'not trusted'
+  | 'isolated'
+
+/** What one who is admitted may do; undefined narrows nothing. */
+export interface Rights {
+  readonly sensors: ReadonlySet<string> | undefined
+  readonly commands: ReadonlySet<string> | undefined
+}
+
+export type Admission =
+  | {
+      readonly admitted: true
+      readonly rights: Rights
+      /** When this ends by itself, wall-clock milliseconds. */
+      readonly until: number
+    }
+  | { readonly admitted: false; readonly reason: RefusalReason }
+
+export const ALL_RIGHTS: Rights = { sensors: undefined, commands: undefined }
+
+/**
+ * Decide on one connection. Refusal is the default for clients: they need a grant that stands.
+ * Nodes and operators are admitted by their certificate unless they are revoked. Where several
+ * grants stand, made on two sides of a partition, all of them must allow a thing: narrowing wins
+ * as removing does.
+ *
+ * @param now wall-clock milliseconds: expiry is the one thing that reads it
+ */
+export function admit(identity: Identity, state: SubjectState, now: number): Admission {
+  if (now >= identity.notAfter) return { admitted: false, reason: 'certificate expired' }
+  if (state.grants.length === 0) {
+    if (state.marks.size > 0) return { admitted: false, reason: 'revoked' }
+    if (identity.role === 'client') return { admitted: false, reason: 'not on the whitelist' }
+  }
+  let until = identity.notAfter
+  for (const { terms } of state.grants) {
+    if (terms.keys !== undefined && !terms.keys.includes(identity.keyId)) {
+      return { admitted: false, reason: 'wrong key' }
+    }
+    until = Math.min(until, terms.expiresAt ?? Infinity)
+  }
+  if (now >= until) return { admitted: false, reason: 'expired' }
+  return {
+    admitted: true,
+    until,
+    rights: {
+      sensors: allowedByAll(state.grants, ({ terms }) => terms.sensors),
+      commands: allowedByAll(state.grants, ({ terms }) => terms.commands),
+    },
+  }
+}
+
+/** Whether rights, of sensors or of commands, cover a name. */
+export function allows(names: ReadonlySet<string> | undefined, name: string): boolean {
+  return names === undefined || names.has(name)
+}
+
+function allowedByAll(
+  grants: readonly Grant[],
+  namesOf: (grant: Grant) => readonly string[] | undefined,
+): ReadonlySet<string> | undefined {
+  let allowed: ReadonlySet<string> | undefined
+  for (const grant of grants) {
+    const names = namesOf(grant)
+    if (names === undefined) continue
+    const all = new Set(names)
+    allowed = allowed === undefined ? all : allowed.intersection(all)
+  }
+  return allowed
+}

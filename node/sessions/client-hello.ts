@@ -1,0 +1,47 @@
+import { isSource, type Source } from '../identity/names.ts'
+import { isSensorName } from '../sensors/sensor.ts'
+import type { Hello } from '../wire/control.ts'
+
+/** How far a client that comes back to a run of a node has heard it. */
+export interface Resume {
+  readonly run: Source
+  /** The number of the last event that it has had, by sensor. */
+  readonly sensors: ReadonlyMap<string, number>
+}
+
+/** What a client says first. */
+export interface ClientHello {
+  readonly resume?: Resume
+}
+
+/** The most sensors that a client may name. */
+const MAX_SENSORS = 64
+
+/**
+ * Check the hello of a client (PROTOCOL.md, "Resuming"). Fields that are not known are ignored.
+ * @returns why it is refused
+ */
+export function parseClientHello({ resume }: Hello): ClientHello | string {
+  if (resume === undefined) return {}
+  if (!isRecord(resume)) return 'a hello resumes what is no run'
+  const { run, sensors } = resume
+  if (!isSource(run)) return 'a hello resumes what is no run'
+  if (!isRecord(sensors)) return 'a hello resumes no sensors'
+  const entries = Object.entries(sensors)
+  if (entries.length > MAX_SENSORS) return `a hello resumes more than ${MAX_SENSORS} sensors`
+  const heard = new Map<string, number>()
+  for (const [name, sequence] of entries) {
+    if (!isSensorName(name) || !isSequence(sequence)) return 'a hello resumes a malformed sensor'
+    heard.set(name, sequence)
+  }
+  return { resume: { run, sensors: heard } }
+}
+
+/** Whether a value can be the number of an event: 1, 2, 3… */
+export function isSequence(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,228 @@
+import { hash } from 'node:crypto'
+import type { Duplex } from 'node:stream'
+import { allows, type RefusalReason, type Rights } from './admission.ts'
+import { parseClientHello } from './client-hello.ts'
+import type { Clock } from '../lib/clock.ts'
+import { COMMANDS, runCommand } from '../sensors/commands.ts'
+import { FridgeError } from '../lib/errors.ts'
+import type { Dialect } from '../events/dialect.ts'
+import type { FanOut } from '../events/fan-out.ts'
+import type { Subscriber } from '../events/subscriber.ts'
+import type { Identity } from '../identity/identity.ts'
+import type { Name, Source } from '../identity/names.ts'
+import type { Actuator } from '../sensors/actuator.ts'
+import type { Sensor } from '../sensors/sensor.ts'
+import { explain, type Session } from './session.ts'
+import { Connection, type Ending } from '../wire/connection.ts'
+import { CLIENT_HEARTBEAT, Control, CONTROL_STREAM, type Hello } from '../wire/control.ts'
+import { encodeEvent } from '../wire/emitter.ts'
+import type { WireLimits } from '../wire/limits.ts'
+import type { MuxStream } from '../wire/mux.ts'
+import { Refusal } from '../wire/refusal.ts'
+import { serveRpc, type RpcMethod } from '../wire/rpc.ts'
+
+/** What a connection without ALPN is served, whatever else the node has. */
+export const PLAIN_SENSORS = ['door', 'temperature'] as const
+
+/** What a node serves to its clients. */
+export interface Service {
+  readonly node: Name
+  /** This run of the node: its events are numbered within it. */
+  readonly run: Source
+  readonly version: string
+  readonly sensors: readonly Sensor[]
+  readonly actuator: Actuator | undefined
+  readonly fanOut: FanOut
+  readonly clock: Clock
+}
+
+export interface ClientSessionOptions {
+  readonly socket: Duplex
+  readonly identity: Identity
+  readonly dialect: Dialect
+  readonly rights: Rights
+  readonly service: Service
+  readonly limits: WireLimits
+  readonly onThrottled: (session: ClientSession) => void
+  readonly onEnd: (session: ClientSession, ending: Ending) => void
+}
+
+/** One client's connection: a stream a sensor, opened here, and `rpc`, opened by the client. */
+export class ClientSession implements Session {
+  readonly identity: Identity
+  readonly #connection: Connection
+  readonly #options: ClientSessionOptions
+  readonly #control: Control | undefined
+  readonly #subscriber: Subscriber
+  readonly #streams = new Map<string, MuxStream>()
+  /** How far the client had heard this run before, by sensor, until it has been answered. */
+  #resume = new Map<string, number>()
+  #rights: Rights
+  /** Sensors whose streams the client has closed. */
+  readonly #declined = new Set<string>()
+  #servesRpc = false
+  #pendingCalls = 0
+
+  constructor(options: ClientSessionOptions) {
+    this.identity = options.identity
+    this.#options = options
+    this.#rights = options.rights
+    const { service, limits, dialect } = options
+    this.#connection = new Connection(options.socket, {
+      limits,
+      onStream: stream => this.#accept(stream),
+      onTooSlow: () => this.#control?.bye('too slow', 'it does not read what it is sent'),
+      onThrottled: () => options.onThrottled(this),
+      onEnd: ending => {
+        this.#control?.[Symbol.dispose]()
+        options.onEnd(this, ending)
+      },
+    })
+    this.#subscriber = service.fanOut.join(this.#connection, dialect)
+    if (dialect === 'fridge/1') {
+      this.#control = new Control(this.#connection, this.#connection.open(CONTROL_STREAM), {
+        limits,
+        clock: service.clock,
+        ...CLIENT_HEARTBEAT,
+        hello: {
+          node: service.node,
+          run: service.run,
+          version: service.version,
+          sensors: service.sensors.map(({ name, kind }) => ({ name, kind })),
+          commands: COMMANDS,
+          heartbeat: CLIENT_HEARTBEAT,
+          limits: limitsToTell(limits),
+        },
+        onHello: hello => this.#greet(hello),
+        onBye: () => {},
+        onDead: () => this.#connection.cutAsDead(),
+      })
+    }
+    this.#openStreams()
+  }
+
+  cut(reason: RefusalReason): void {
+    this.#control?.bye(reason, explain(reason, this.identity))
+    this.#connection.close()
+  }
+
+  narrow(rights: Rights): void {
+    this.#rights = rights
+    for (const [sensor, stream] of this.#streams) {
+      if (allows(rights.sensors, sensor)) continue
+      this.#streams.delete(sensor)
+      stream.end()
+      stream.destroy()
+    }
+    this.#openStreams()
+  }
+
+  leave(): void {
+    this.#control?.bye('leaving', 'the node is stopping')
+    this.#connection.close()
+  }
+
+  #openStreams(): void {
+    const { dialect, service } = this.#options
+    const names = dialect === 'plain' ? PLAIN_SENSORS : service.sensors.map(({ name }) => name)
+    for (const name of names) {
+      if (this.#streams.has(name) || this.#declined.has(name)) continue
+      if (allows(this.#rights.sensors, name)) this.#openStream(name)
+    }
+  }
+
+  #openStream(sensor: string): void {
+    const { service } = this.#options
+    const stream = this.#connection.open(sensor, streamIdOf(sensor))
+    this.#streams.set(sensor, stream)
+    stream.onClose(() => {
+      // Whoever has closed it itself does not want it, whatever its grant becomes.
+      if (this.#streams.delete(sensor)) this.#declined.add(sensor)
+    })
+    stream.onText(() =>
+      this.#connection.refuse(
+        new Refusal('emitter', 'a client emits nothing on the stream of a sensor'),
+      ),
+    )
+    if (service.sensors.some(({ name }) => name === sensor)) {
+      service.fanOut.serve(this.#subscriber, sensor, stream)
+      this.#resumeStream(stream, sensor)
+      return
+    }
+    // Only the plain protocol has a stream for a sensor that there is not.
+    stream.write(encodeEvent('unavailable', `this node has no sensor ${sensor}`))
+  }
+
+  /** @returns why the client's first words are refused */
+  #greet(fields: Hello): string | undefined {
+    const { service } = this.#options
+    const hello = parseClientHello(fields)
+    if (typeof hello === 'string') return hello
+    if (hello.resume?.run !== service.run) return undefined
+    this.#resume = new Map(hello.resume.sensors)
+    for (const [sensor, stream] of this.#streams) this.#resumeStream(stream, sensor)
+    return undefined
+  }
+
+  /** Answer each sensor that the client has named once: now, or when its stream is opened. */
+  #resumeStream(stream: MuxStream, sensor: string): void {
+    const sequence = this.#resume.get(sensor)
+    if (sequence === undefined) return
+    this.#resume.delete(sensor)
+    this.#options.service.fanOut.resume(this.#subscriber, sensor, stream, sequence)
+  }
+
+  #accept(stream: MuxStream): boolean {
+    if (stream.meta !== 'rpc' || this.#servesRpc) return false
+    this.#servesRpc = true
+    stream.onClose(() => {
+      this.#servesRpc = false
+    })
+    const methods = new Map<string, RpcMethod>(
+      COMMANDS.map(name => [name, async values => this.#call(name, values)]),
+    )
+    serveRpc(stream, methods, {
+      limits: this.#options.limits,
+      codes: this.#options.dialect === 'fridge/1',
+      onRefused: refusal => this.#connection.refuse(refusal),
+    })
+    return true
+  }
+
+  async #call(name: (typeof COMMANDS)[number], values: readonly unknown[]): Promise<string> {
+    if (!allows(this.#rights.commands, name)) {
+      throw new FridgeError('ERR_REFUSED', `the grant does not allow ${name}`)
+    }
+    const { limits, service } = this.#options
+    // Of the connection, whatever became of the stream that they came on.
+    if (this.#pendingCalls >= limits.maxPendingCalls) {
+      throw new FridgeError('ERR_LIMIT', `more than ${limits.maxPendingCalls} calls at once`)
+    }
+    this.#pendingCalls += 1
+    try {
+      return await runCommand(name, values, service.actuator)
+    } finally {
+      this.#pendingCalls -= 1
+    }
+  }
+}
+
+/** The label of a sensor's stream: the same for every client, so that all are sent the same bytes. */
+function streamIdOf(sensor: string): string {
+  return hash('sha256', sensor).slice(0, 16)
+}
+
+/** What a client can keep to only if it knows it. */
+const TOLD_LIMITS = [
+  'maxLineBytes',
+  'maxDepth',
+  'maxStreams',
+  'maxPendingCalls',
+  'maxBufferedBytes',
+  'maxStalledMs',
+  'maxFramesPerSecond',
+] as const satisfies readonly (keyof WireLimits)[]
+
+function limitsToTell(limits: WireLimits): Partial<WireLimits> {
+  return Object.fromEntries(TOLD_LIMITS.map(name => [name, limits[name]]))
+}

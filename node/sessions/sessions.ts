@@ -1,0 +1,141 @@
+import { admit, type Admission, type RefusalReason } from './admission.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Identity } from '../identity/identity.ts'
+import { roleOf, type Subject } from '../identity/names.ts'
+import type { Session } from './session.ts'
+import type { SubjectState } from '../whitelist/merge.ts'
+
+interface Admitted {
+  readonly session: Session
+  expiry: Disposable | undefined
+}
+
+/** How late an end may be noticed when the wall clock was set forward meanwhile, in milliseconds. */
+const LOOK_MS = 30_000
+
+/**
+ * Every live session, by whom it is of. It alone decides who stays: at connect, when the list
+ * changes, and when time is up.
+ */
+export class Sessions {
+  readonly #bySubject = new Map<Subject, Map<Session, Admitted>>()
+  readonly #clock: Clock
+  readonly #stateOf: (subject: Subject) => SubjectState
+  readonly #isTrusted: (identity: Identity) => boolean
+  readonly #onCut: (reason: RefusalReason) => void
+  #size = 0
+  #isIsolated = false
+
+  /**
+   * @param isTrusted whether an authority that is trusted now vouches for somebody
+   * @param onCut hears why each session was cut that may not stay
+   */
+  constructor(
+    clock: Clock,
+    stateOf: (subject: Subject) => SubjectState,
+    isTrusted: (identity: Identity) => boolean = () => true,
+    onCut: (reason: RefusalReason) => void = () => {},
+  ) {
+    this.#clock = clock
+    this.#stateOf = stateOf
+    this.#isTrusted = isTrusted
+    this.#onCut = onCut
+  }
+
+  /** How many sessions are live. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** How many of them are clients'; operators come and go with each command. */
+  get clients(): number {
+    let clients = 0
+    for (const [subject, sessions] of this.#bySubject) {
+      if (roleOf(subject) === 'client') clients += sessions.size
+    }
+    return clients
+  }
+
+  /** How many sessions one subject has. */
+  countOf(subject: Subject): number {
+    return this.#bySubject.get(subject)?.size ?? 0
+  }
+
+  /** Whether somebody may have a session now. */
+  admit(identity: Identity): Admission {
+    if (this.#isIsolated && identity.role === 'client')
+      return { admitted: false, reason: 'isolated' }
+    if (!this.#isTrusted(identity)) return { admitted: false, reason: 'not trusted' }
+    return admit(identity, this.#stateOf(identity.subject), this.#clock.now())
+  }
+
+  /** Watch over a session that was just admitted. */
+  add(session: Session, until: number): void {
+    const { subject } = session.identity
+    let sessions = this.#bySubject.get(subject)
+    if (sessions === undefined) this.#bySubject.set(subject, (sessions = new Map()))
+    const admitted: Admitted = { session, expiry: undefined }
+    sessions.set(session, admitted)
+    this.#expireAt(until, admitted)
+    this.#size += 1
+  }
+
+  delete(session: Session): void {
+    const sessions = this.#bySubject.get(session.identity.subject)
+    const admitted = sessions?.get(session)
+    if (sessions === undefined || admitted === undefined) return
+    admitted.expiry?.[Symbol.dispose]()
+    sessions.delete(session)
+    this.#size -= 1
+    if (sessions.size === 0) this.#bySubject.delete(session.identity.subject)
+  }
+
+  /** Decide again on everyone of a subject. @returns how many sessions were cut */
+  review(subject: Subject): number {
+    let cut = 0
+    for (const admitted of Array.from(this.#bySubject.get(subject)?.values() ?? [])) {
+      const { session } = admitted
+      // What became of one before it may have ended it.
+      if (this.#bySubject.get(subject)?.has(session) !== true) continue
+      const admission = this.admit(session.identity)
+      if (admission.admitted) {
+        admitted.expiry?.[Symbol.dispose]()
+        this.#expireAt(admission.until, admitted)
+        session.narrow(admission.rights)
+      } else {
+        this.delete(session)
+        session.cut(admission.reason)
+        this.#onCut(admission.reason)
+        cut += 1
+      }
+    }
+    return cut
+  }
+
+  /** Decide again on everyone. @returns how many sessions were cut */
+  reviewAll(): number {
+    let cut = 0
+    for (const subject of Array.from(this.#bySubject.keys())) cut += this.review(subject)
+    return cut
+  }
+
+  /** While isolated, no client is admitted and none stays. */
+  setIsolated(isIsolated: boolean): void {
+    if (this.#isIsolated === isIsolated) return
+    this.#isIsolated = isIsolated
+    this.reviewAll()
+  }
+
+  *all(): Iterable<Session> {
+    for (const sessions of this.#bySubject.values()) yield* sessions.keys()
+  }
+
+  /** An end is a moment of the wall clock, which may jump; a timer counts what has passed. */
+  #expireAt(until: number, admitted: Admitted): void {
+    const left = until - this.#clock.now()
+    admitted.expiry = this.#clock.after(Math.min(left, LOOK_MS), () => {
+      if (this.#clock.now() < until) this.#expireAt(until, admitted)
+      else this.review(admitted.session.identity.subject)
+    })
+  }
+}

@@ -1,0 +1,136 @@
+import { DatabaseSync } from 'node:sqlite'
+import { errorMessage, FridgeError } from '../lib/errors.ts'
+import { isName, isSubject, type Name, type Source, type Subject } from '../identity/names.ts'
+import { readChange, strayPlace, type Change, type Entry, type Place } from '../whitelist/change.ts'
+
+/** An entry, with its place in the order in which this node took them. */
+export interface LoggedEntry {
+  /** 1, 2, 3…: the order in which this node took them. */
+  readonly position: number
+  readonly entry: Entry
+  /** Where it is filed: for a stray a place of its own. */
+  readonly place: Place
+  readonly isStray: boolean
+}
+
+type Row = Pick<LoggedEntry, 'position'> & Omit<Entry, 'change'> & { readonly stray: string | null }
+
+/** Which changes somebody wants to see; what is absent excludes nothing. */
+export interface LogFilter {
+  readonly subject?: Subject
+  readonly operator?: Name
+  /** Wall-clock milliseconds: changes made then or later. */
+  readonly since?: number
+  /** Wall-clock milliseconds: changes made before. */
+  readonly until?: number
+}
+
+/** Whether a change is wanted. */
+export function fits(change: Change, { subject, operator, since, until }: LogFilter): boolean {
+  return (
+    (subject === undefined || change.subject === subject) &&
+    (operator === undefined || change.operator === operator) &&
+    (since === undefined || change.at >= since) &&
+    (until === undefined || change.at < until)
+  )
+}
+
+/** A filter from outside. @returns undefined when it is none */
+export function readFilter(value: unknown): LogFilter | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  const { subject, operator, since, until, ...rest } = value as Record<string, unknown>
+  if (Object.keys(rest).length > 0) return undefined
+  if (subject !== undefined && !isSubject(subject)) return undefined
+  if (operator !== undefined && !isName(operator)) return undefined
+  if (since !== undefined && !Number.isSafeInteger(since)) return undefined
+  if (until !== undefined && !Number.isSafeInteger(until)) return undefined
+  return {
+    ...(subject === undefined ? {} : { subject }),
+    ...(operator === undefined ? {} : { operator }),
+    ...(since === undefined ? {} : { since: since as number }),
+    ...(until === undefined ? {} : { until: until as number }),
+  }
+}
+
+/**
+ * The log of changes of one node, to be read beside the store that writes it: on a connection of
+ * its own that cannot write. It keeps no read open between two calls, which would keep SQLite
+ * from shortening its write-ahead log.
+ */
+export class ChangeLog implements Disposable {
+  readonly #file: string
+  readonly #database: DatabaseSync
+
+  private constructor(file: string, database: DatabaseSync) {
+    this.#file = file
+    this.#database = database
+  }
+
+  /** @throws FridgeError `ERR_DATABASE` */
+  static open(file: string): ChangeLog {
+    try {
+      return new ChangeLog(file, new DatabaseSync(file, { readOnly: true }))
+    } catch (cause) {
+      throw cannotRead(file, cause)
+    }
+  }
+
+  /** Those taken before a position, newest first. Read it within one turn of the event loop. */
+  before(position: number): Iterable<LoggedEntry> {
+    return this.#entries('position < ? ORDER BY position DESC', position)
+  }
+
+  /** Those taken after a position, oldest first. Read it within one turn of the event loop. */
+  after(position: number): Iterable<LoggedEntry> {
+    return this.#entries('position > ? ORDER BY position', position)
+  }
+
+  /** The greatest position up to which a reader with this clock has everything. */
+  positionOf(clock: ReadonlyMap<Source, number>): number {
+    const missing = this.#database.prepare(
+      'SELECT min(position) AS position FROM changes WHERE source = ? AND sequence > ?',
+    )
+    const sources = this.#database.prepare('SELECT DISTINCT source FROM changes').all()
+    const newest = this.#database.prepare('SELECT max(position) AS position FROM changes').get()
+    let position = Number(newest?.['position'] ?? 0)
+    for (const { source } of sources) {
+      const next = missing.get(String(source), clock.get(source as Source) ?? 0)?.['position']
+      if (typeof next === 'number') position = Math.min(position, next - 1)
+    }
+    return position
+  }
+
+  /** A signer's certificate with its intermediates, DER in base64. */
+  chain(fingerprint: string): readonly string[] | undefined {
+    const row = this.#database
+      .prepare('SELECT chain FROM certificates WHERE fingerprint = ?')
+      .get(fingerprint)
+    return typeof row?.['chain'] === 'string' ? row['chain'].split(' ') : undefined
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#database.isOpen) this.#database.close()
+  }
+
+  *#entries(where: string, position: number): Iterable<LoggedEntry> {
+    const rows = this.#database.prepare(`SELECT * FROM changes WHERE ${where}`).iterate(position)
+    for (const value of rows) {
+      // The table is STRICT, so that each column has the type that it declares.
+      const { position, text, previous, hash, stray, ...row } = value as unknown as Row
+      const change = readChange(text)
+      if (typeof change === 'string') throw cannotRead(this.#file, new Error(change))
+      const { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = row
+      const signatures = { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature }
+      const entry: Entry = { change, text, previous, hash, ...signatures }
+      const isStray = stray !== null
+      yield { position, entry, isStray, place: isStray ? strayPlace(entry) : change }
+    }
+  }
+}
+
+function cannotRead(file: string, cause: unknown): FridgeError {
+  return new FridgeError('ERR_DATABASE', `cannot read ${file}: ${errorMessage(cause)}`, {
+    cause,
+    fix: 'stop the node and look at its database: fridge node verify',
+  })
+}

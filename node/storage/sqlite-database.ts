@@ -1,0 +1,185 @@
+import { mkdirSync, renameSync, rmSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { errorMessage, FridgeError } from '../lib/errors.ts'
+
+/** "frdg": marks the file as ours, so that an empty or foreign file is never taken for a new one. */
+export const APPLICATION_ID = 0x66726467
+export const SCHEMA_VERSION = 1
+
+const SCHEMA = `
+  PRAGMA application_id = ${APPLICATION_ID};
+  PRAGMA user_version = ${SCHEMA_VERSION};
+  CREATE TABLE changes (
+    position INTEGER PRIMARY KEY,
+    source TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    previous TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    operatorCertificate TEXT NOT NULL,
+    operatorSignature TEXT NOT NULL,
+    nodeCertificate TEXT NOT NULL,
+    nodeSignature TEXT NOT NULL,
+    seal TEXT NOT NULL,
+    -- NULL for an entry in its place; for a stray the JSON of { against? }.
+    stray TEXT,
+    UNIQUE (source, sequence)
+  ) STRICT;
+  CREATE TABLE certificates (
+    fingerprint TEXT PRIMARY KEY,
+    chain TEXT NOT NULL,
+    seal TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+`
+
+/**
+ * A database of its own beside the file, locked as long as the process lives, however it ends.
+ * @throws FridgeError `ERR_DATABASE` when another process holds it or the folder cannot be used
+ */
+export function lockDatabase(file: string): DatabaseSync {
+  const failed = (cause: unknown): FridgeError =>
+    new FridgeError(
+      'ERR_DATABASE',
+      `cannot use the data folder ${dirname(file)}: ${errorMessage(cause)}`,
+      {
+        cause,
+        fix: 'give a folder that this user may write to with --data DIR',
+      },
+    )
+  let lock: DatabaseSync
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    lock = new DatabaseSync(`${file}.lock`)
+  } catch (cause) {
+    throw failed(cause)
+  }
+  try {
+    lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+    return lock
+  } catch (cause) {
+    lock.close()
+    if (!/locked/.test(errorMessage(cause))) throw failed(cause)
+    throw new FridgeError('ERR_DATABASE', `another node is using ${file}`, {
+      cause,
+      fix: 'stop that node, or give this one a folder of its own with --data DIR',
+    })
+  }
+}
+
+/**
+ * Born whole: the file appears under its name only with its schema on disk.
+ * @throws FridgeError `ERR_DATABASE`
+ */
+export function createDatabase(file: string): void {
+  const unborn = `${file}.new`
+  rmSync(unborn, { force: true })
+  try {
+    const database = new DatabaseSync(unborn)
+    try {
+      database.exec('PRAGMA synchronous = FULL')
+      database.exec(SCHEMA)
+    } finally {
+      database.close()
+    }
+    renameSync(unborn, file)
+  } catch (cause) {
+    throw new FridgeError('ERR_DATABASE', `cannot create ${file}: ${errorMessage(cause)}`, {
+      cause,
+      fix: 'check the free space and the permissions of its folder',
+    })
+  }
+}
+
+/**
+ * Open a database of ours that is whole.
+ * @throws FridgeError `ERR_DATABASE` (unreadable, another version), `ERR_DATABASE_CORRUPT`
+ */
+export function openDatabase(file: string): DatabaseSync {
+  let database: DatabaseSync | undefined
+  try {
+    database = new DatabaseSync(file)
+    const id = pragma(database, 'application_id')
+    if (id !== APPLICATION_ID) throw new Error('it is not a fridge database')
+    const version = pragma(database, 'user_version')
+    if (version !== SCHEMA_VERSION) {
+      throw new FridgeError(
+        'ERR_DATABASE',
+        `${file} is of version ${String(version)}, this fridge reads version ${SCHEMA_VERSION}`,
+        {
+          fix: 'run the version of fridge that wrote it, or a newer one',
+        },
+      )
+    }
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+    if (!hasKnownSchema(database)) throw new Error('its tables are not those of fridge')
+    // The quick check would not see an index that lies: then peers would not be sent a change.
+    const check = database.prepare('PRAGMA integrity_check(1)').get()
+    if (check?.['integrity_check'] !== 'ok') throw new Error(String(check?.['integrity_check']))
+    return database
+  } catch (error) {
+    database?.close()
+    throw readFailure(file, error)
+  }
+}
+
+/** Whether a database has the tables that we make, and no other. */
+export function hasKnownSchema(database: DatabaseSync): boolean {
+  return schemaOf(database) === knownSchema()
+}
+
+/** What the tables are called and made of: one letter of it changed, and reads would miss rows. */
+function schemaOf(database: DatabaseSync): string {
+  return JSON.stringify(
+    database.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema').all(),
+  )
+}
+
+function knownSchema(): string {
+  const database = new DatabaseSync(':memory:')
+  try {
+    database.exec(SCHEMA)
+    return schemaOf(database)
+  } finally {
+    database.close()
+  }
+}
+
+/**
+ * The result codes of SQLite that say nothing of the file's content: PERM, BUSY, LOCKED, NOMEM,
+ * READONLY, IOERR, FULL, CANTOPEN (sqlite.org/rescode.html). The file is to stay where it is.
+ */
+const NOT_DAMAGED: ReadonlySet<number> = new Set([3, 5, 6, 7, 8, 10, 13, 14])
+
+/** What a failed read says: of the file, or of the machine. */
+export function readFailure(file: string, cause: unknown): FridgeError {
+  if (cause instanceof FridgeError) return cause
+  const code = typeof cause === 'object' && cause !== null && 'errcode' in cause ? cause.errcode : 0
+  // The low byte is the primary code, the rest details it.
+  if (typeof code !== 'number' || !NOT_DAMAGED.has(code & 0xff)) {
+    return corrupt(file, errorMessage(cause), cause)
+  }
+  return new FridgeError('ERR_DATABASE', `cannot read ${file}: ${errorMessage(cause)}`, {
+    cause,
+    fix: 'check the free space of its disk (df -h), and that this user may read and write the file',
+  })
+}
+
+export function pragma(database: DatabaseSync, name: string): unknown {
+  return database.prepare(`PRAGMA ${name}`).get()?.[name]
+}
+
+export function writeFailure(file: string, cause: unknown): FridgeError {
+  return new FridgeError('ERR_DATABASE', `cannot write to ${file}: ${errorMessage(cause)}`, {
+    cause,
+    fix: 'check the free space of its disk (df -h) and try again',
+  })
+}
+
+/** What is in the file is not what was written. */
+export function corrupt(file: string, why: string, cause?: unknown): FridgeError {
+  return new FridgeError('ERR_DATABASE_CORRUPT', `the database ${file} is damaged: ${why}`, {
+    cause,
+    fix: `mv ${file} ${file}.damaged && rm -f ${file}-wal ${file}-shm, then start the node with a --peer: it takes the whole list back from its peers`,
+  })
+}

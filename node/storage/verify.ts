@@ -1,0 +1,325 @@
+import type { X509Certificate } from 'node:crypto'
+import type { DatabaseSync } from 'node:sqlite'
+import { errorMessage, FridgeError } from '../lib/errors.ts'
+import type { Source } from '../identity/names.ts'
+import { openAtRest } from './at-rest.ts'
+import { buildWhitelist, proves } from '../whitelist/build.ts'
+import {
+  conflicts,
+  entryHash,
+  isStray,
+  readChange,
+  type Entry,
+  type Stray,
+} from '../whitelist/change.ts'
+import { differences, evaluateLog } from '../whitelist/evaluate.ts'
+import { Signers } from '../identity/signers.ts'
+import {
+  APPLICATION_ID,
+  corrupt,
+  hasKnownSchema,
+  pragma,
+  SCHEMA_VERSION,
+} from './sqlite-database.ts'
+import { digestOf, sealOf } from './sqlite-store.ts'
+import { openUpdate, problemOfValue } from '../gossip/update.ts'
+
+/** One thing in a database that is not as a node wrote it. */
+export interface Finding {
+  /** Where: the file, a position in the log with the change that is filed there, a certificate. */
+  readonly place: string
+  readonly problem: string
+  /** What mends it. */
+  readonly fix: string
+}
+
+export interface Verification {
+  readonly changes: number
+  readonly sources: number
+  /** Nodes and operators whose certificates are kept and trusted. */
+  readonly signers: number
+  /** How many names the list lets in, expired grants included. */
+  readonly admitted: number
+  /** In the order in which they were met; none when the database is sound. */
+  readonly findings: readonly Finding[]
+}
+
+export interface VerifyOptions {
+  /** Those that may vouch for a signer, the old ones included. */
+  readonly authorities: readonly X509Certificate[]
+  readonly trustDomain: string | undefined
+  /** What to do with a database that is damaged. Default: have it rebuilt by the peers. */
+  readonly fix?: string
+}
+
+interface Row {
+  readonly position: number
+  readonly source: string
+  readonly sequence: number
+  readonly text: string
+  readonly previous: string
+  readonly hash: string
+  readonly operatorCertificate: string
+  readonly operatorSignature: string
+  readonly nodeCertificate: string
+  readonly nodeSignature: string
+  readonly seal: string
+  readonly stray: string | null
+}
+
+/** Rows whose signatures are checked at a time. */
+const BATCH = 256
+
+/**
+ * Check all of a database that no node is using, without changing it: the file, each entry's
+ * text, link, seal and place, both signatures by certificates that lead to an authority (those
+ * that have expired since included), and the list. The list is not stored: a node builds it from
+ * the log at each start. It is built here the same way, and compared with the definition.
+ *
+ * What cannot be seen: that the newest changes were cut off, as an older copy of the file would
+ * look the same. The next exchange with a peer brings them back; `fridge status` shows how many
+ * each node holds. The order of changes of different sources is not signed either; it means
+ * nothing beyond what grants and revocations have seen, which is checked.
+ * @throws FridgeError `ERR_USAGE`, `ERR_REFUSED` while a node is running on it, `ERR_DATABASE`
+ */
+export async function verifyDatabase(file: string, options: VerifyOptions): Promise<Verification> {
+  const check = new DatabaseCheck(file, options)
+  try {
+    using atRest = openAtRest(file)
+    await check.run(atRest.database)
+  } catch (error) {
+    if (error instanceof FridgeError && error.code !== 'ERR_DATABASE_CORRUPT') throw error
+    check.find('the file', `it cannot be read: ${errorMessage(error)}`)
+  }
+  return check.result()
+}
+
+class DatabaseCheck {
+  readonly #findings: Finding[] = []
+  readonly #signers: Signers
+  readonly #damageFix: string
+  #trusted = 0
+  #admitted = 0
+  /** How far each source was heard up to the present row, and the hash that the next links to. */
+  readonly #heads = new Map<string, { sequence: number; hash: string }>()
+  /** For each source that forked the first sequence that is filed as a stray. */
+  readonly #forks = new Map<string, number>()
+  #rows = 0
+  #position = 0
+
+  constructor(file: string, { authorities, trustDomain, fix }: VerifyOptions) {
+    this.#damageFix = fix ?? corrupt(file, '').fix ?? ''
+    this.#signers = new Signers({
+      // Nothing is trusted because it is there: each certificate is traced to an authority.
+      store: { certificates: () => [], keepCertificate: () => {} },
+      authorities: () => authorities,
+      trustDomain,
+    })
+  }
+
+  find(place: string, problem: string, fix = this.#damageFix): void {
+    this.#findings.push({ place, problem, fix })
+  }
+
+  result(): Verification {
+    return {
+      changes: this.#rows,
+      sources: this.#heads.size,
+      signers: this.#trusted,
+      admitted: this.#admitted,
+      findings: this.#findings,
+    }
+  }
+
+  async run(database: DatabaseSync): Promise<void> {
+    if (!this.#checkFile(database)) return
+    this.#checkCertificates(database)
+    this.#noteForks(database)
+    const opened: (Entry | Stray)[] = []
+    let batch: Row[] = []
+    const flush = async (): Promise<void> => {
+      const checked = await Promise.all(batch.map(async row => this.#open(row)))
+      opened.push(...checked.filter(one => one !== undefined))
+      batch = []
+    }
+    for (const value of database.prepare('SELECT * FROM changes ORDER BY position').iterate()) {
+      // The schema is ours and STRICT, so that each column has the type that it declares.
+      const row = value as unknown as Row
+      if (this.#checkRow(row)) batch.push(row)
+      if (batch.length >= BATCH) await flush()
+    }
+    await flush()
+    this.#checkStrays(opened)
+    this.#checkList(opened)
+  }
+
+  /** @returns whether the tables can be read */
+  #checkFile(database: DatabaseSync): boolean {
+    if (pragma(database, 'application_id') !== APPLICATION_ID) {
+      this.find('the file', 'it is not a fridge database')
+      return false
+    }
+    const version = pragma(database, 'user_version')
+    if (version !== SCHEMA_VERSION) {
+      throw new FridgeError('ERR_DATABASE', `the database is of version ${String(version)}`, {
+        fix: 'run the version of fridge that wrote it, or a newer one',
+      })
+    }
+    for (const row of database.prepare('PRAGMA integrity_check(100)').all()) {
+      if (row['integrity_check'] !== 'ok') this.find('the file', String(row['integrity_check']))
+    }
+    if (hasKnownSchema(database)) return true
+    this.find('the file', 'its tables are not those of fridge')
+    return false
+  }
+
+  #checkCertificates(database: DatabaseSync): void {
+    const rows = database.prepare('SELECT fingerprint, chain, seal FROM certificates').all()
+    for (const { fingerprint, chain, seal } of rows) {
+      const place = `certificate ${String(fingerprint)}`
+      const signer = this.#signers.learn(String(chain).split(' '))
+      if (digestOf([String(fingerprint), String(chain)]) !== seal)
+        this.find(place, 'it was altered')
+      else if (typeof signer === 'string') {
+        this.find(
+          place,
+          signer,
+          `if you know its authority, add that to ca/certificate.pem; if not, somebody has put it there: ${this.#damageFix}`,
+        )
+      } else if (signer.identity.fingerprint !== fingerprint) {
+        this.find(
+          place,
+          `it is that of ${signer.identity.subject}, filed under another fingerprint`,
+        )
+      } else this.#trusted += 1
+    }
+  }
+
+  #noteForks(database: DatabaseSync): void {
+    for (const { text } of database
+      .prepare('SELECT text FROM changes WHERE stray NOT NULL')
+      .all()) {
+      const change = readChange(String(text))
+      if (typeof change === 'string') continue
+      const { source, sequence } = change
+      this.#forks.set(source, Math.min(this.#forks.get(source) ?? Infinity, sequence))
+    }
+  }
+
+  /** What shows without a signature. @returns whether the signatures are worth a look */
+  #checkRow(row: Row): boolean {
+    const { position, source, sequence, text, previous, hash, stray } = row
+    const place = placeOfRow(row)
+    this.#rows += 1
+    if (position !== this.#position + 1) {
+      this.find(place, missing('position', this.#position + 1, position - 1))
+    }
+    this.#position = position
+    const head = this.#heads.get(source)
+    const expected = (head?.sequence ?? 0) + 1
+    this.#heads.set(source, { sequence, hash })
+    const isLinked = stray !== null || previous === (head?.hash ?? '')
+    if (stray === null && sequence > expected) {
+      this.find(place, missing('change', expected, sequence - 1))
+    } else if (stray === null && sequence < expected) {
+      this.find(place, 'it stands behind a later change of its source')
+    } else if (!isLinked) this.find(place, 'it does not link to the change before it')
+    if (entryHash(previous, text) !== hash) {
+      this.find(place, 'its text was altered: it has another hash')
+    } else if (sealOf(row) !== row.seal) {
+      this.find(place, 'its signatures were altered: the seal of the row is broken')
+    } else {
+      if (stray === null) this.#checkSeen(row)
+      return true
+    }
+    return false
+  }
+
+  /** A node takes nothing that has seen what it does not hold; behind a fork it may hold strays. */
+  #checkSeen(row: Row): void {
+    const change = readChange(row.text)
+    if (typeof change === 'string') return
+    for (const [source, seen] of (change.kind === 'grant' ? change.seen : change.upTo) ?? []) {
+      const inPlace = Math.min(seen, (this.#forks.get(source) ?? Infinity) - 1)
+      if ((this.#heads.get(source)?.sequence ?? 0) < inPlace) {
+        this.find(placeOfRow(row), `change ${seen} of ${source}, which it has seen, is missing`)
+      }
+    }
+  }
+
+  /** @returns the entry or stray if all of it holds */
+  async #open(row: Row): Promise<Entry | Stray | undefined> {
+    const { source, sequence, stray } = row
+    const place = placeOfRow(row)
+    const value = stray === null ? valueOf(row) : strayValueOf(row, stray)
+    const problem = problemOfValue(value) ?? this.#unknownSigner(row)
+    const opened = problem ?? (await openUpdate([value, sequence, source as Source], this.#signers))
+    if (typeof opened === 'string') {
+      this.find(place, opened)
+      return undefined
+    }
+    return opened
+  }
+
+  #unknownSigner({ operatorCertificate, nodeCertificate }: Row): string | undefined {
+    if (this.#signers.get(operatorCertificate) === undefined) {
+      return `the certificate of its operator, ${operatorCertificate}, is missing or not trusted`
+    }
+    if (this.#signers.get(nodeCertificate) === undefined) {
+      return `the certificate of its node, ${nodeCertificate}, is missing or not trusted`
+    }
+    return undefined
+  }
+
+  /** Nothing is called a stray without proof that its node has signed two at one place. */
+  #checkStrays(opened: readonly (Entry | Stray)[]): void {
+    const strays = opened.filter(isStray)
+    const proofs = strays.filter(
+      ({ entry, against }) => against !== undefined && conflicts(entry, against),
+    )
+    for (const stray of strays) {
+      const { source, sequence } = stray.entry.change
+      if (proofs.some(proof => proves(proof, stray))) continue
+      this.find(`stray of change ${sequence} of ${source}`, 'nothing proves that its node forked')
+    }
+  }
+
+  #checkList(opened: readonly (Entry | Stray)[]): void {
+    const list = buildWhitelist({ logged: () => opened })
+    for (const subject of differences(list, evaluateLog(opened))) {
+      this.find(
+        subject,
+        'the list that a node builds from this log is not what the log says',
+        'this is a fault of fridge: report it with a copy of the database',
+      )
+    }
+    for (const [, { grants }] of list.subjects()) if (grants.length > 0) this.#admitted += 1
+  }
+}
+
+function placeOfRow({ position, source, sequence }: Row): string {
+  return `position ${position}, change ${sequence} of ${source}`
+}
+
+function missing(noun: string, from: number, to: number): string {
+  return from === to
+    ? `${noun} ${from} is missing before it`
+    : `${noun}s ${from} to ${to} are missing before it`
+}
+
+function valueOf(row: Row): object {
+  const { text, previous } = row
+  const { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = row
+  const signatures = { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature }
+  return { change: text, previous, ...signatures }
+}
+
+/** @returns what `problemOfValue` refuses where the column is not the JSON of a proof */
+function strayValueOf(row: Row, stray: string): object {
+  try {
+    const { against } = JSON.parse(stray) as { against?: Row }
+    return { stray: valueOf(row), ...(against !== undefined && { against: valueOf(against) }) }
+  } catch {
+    return { stray: undefined }
+  }
+}

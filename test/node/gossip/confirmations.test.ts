@@ -1,0 +1,142 @@
+import test from 'ava'
+import {
+  awaitConfirmations,
+  type NodeConfirmation,
+  type Proof,
+} from '../../../node/gossip/confirmations.ts'
+import type { Confirmation } from '../../../node/gossip/confirmation.ts'
+import type { Member } from '../../../node/gossip/member.ts'
+import { parseName, type Source } from '../../../node/identity/names.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+import { NOON, testSource } from '../../support/replica-changes.ts'
+
+const ALPHA = testSource('alpha')
+const BETA = testSource('beta')
+
+/** A change that alpha has accepted, in a cluster of alpha and beta. */
+function waitForProof(timeoutMs: number) {
+  const clock = new FakeClock(NOON)
+  const told = new Set<(confirmation: Confirmation) => void>()
+  const changed = new Set<() => void>()
+  const applied = new Map<Source, number>()
+  const memberOf = (source: Source): Member => ({
+    name: parseName(source === ALPHA ? 'alpha' : 'beta'),
+    source,
+    addresses: [],
+    version: '0.0.0',
+    startedAt: NOON,
+    links: [],
+    changes: 0,
+    clients: 0,
+    certificateRenewFrom: 0,
+    certificateEndsAt: 0,
+    applied: { [ALPHA]: applied.get(source) ?? 0 },
+  })
+  const subscribeTo =
+    <Listener>(listeners: Set<Listener>) =>
+    (listener: Listener): Disposable => {
+      listeners.add(listener)
+      return { [Symbol.dispose]: () => listeners.delete(listener) }
+    }
+  const seen: NodeConfirmation[] = []
+  const abort = new AbortController()
+  const proof: Promise<Proof> = awaitConfirmations(
+    { source: ALPHA, sequence: 3 },
+    {
+      confirmations: { subscribe: subscribeTo(told) },
+      members: {
+        live: () => new Map([ALPHA, BETA].map(source => [source, memberOf(source)])),
+        unreachable: () => new Map(),
+        subscribe: subscribeTo(changed),
+      },
+      clock,
+      timeoutMs,
+      committedAt: clock.monotonic(),
+      onConfirmed: confirmation => seen.push(confirmation),
+      signal: abort.signal,
+    },
+  )
+  return {
+    clock,
+    seen,
+    proof,
+    abort,
+    tell: (node: Source, sequence: number): void => {
+      const changes = [{ sequence, tookMs: 1, cut: 2 }]
+      for (const listener of told) listener({ node, to: ALPHA, applied: sequence, changes })
+    },
+    say: (source: Source, sequence: number): void => {
+      applied.set(source, sequence)
+      for (const listener of changed) listener()
+    },
+  }
+}
+
+test('the proof is whole when every node has told what it did', async t => {
+  const { clock, proof, tell } = waitForProof(10_000)
+  tell(ALPHA, 3)
+  await clock.advance(20)
+  tell(BETA, 3)
+  await clock.advance(5)
+  const { confirmed, silent } = await proof
+  t.deepEqual(silent, [])
+  t.deepEqual(
+    confirmed.map(({ node, cut }) => [String(node), cut]),
+    [
+      ['alpha', 2],
+      ['beta', 2],
+    ],
+  )
+  t.is(clock.pending, 0)
+})
+
+test('what a node says to all is not believed before its own word, which says more, is overdue', async t => {
+  const { clock, seen, proof, tell, say } = waitForProof(10_000)
+  say(ALPHA, 3)
+  say(BETA, 3)
+  await clock.advance(400)
+  t.is(seen.length, 0)
+  tell(ALPHA, 3)
+  t.is(seen.length, 1)
+  await clock.advance(200)
+  const { confirmed, silent } = await proof
+  t.deepEqual(silent, [])
+  t.deepEqual(
+    confirmed.map(({ node, cut }) => [String(node), cut]),
+    [
+      ['alpha', 2],
+      ['beta', undefined],
+    ],
+  )
+  t.is(clock.pending, 0)
+})
+
+test('an earlier change confirms nothing, and who is silent is named when the time is up', async t => {
+  const { clock, proof, tell, say } = waitForProof(1_000)
+  tell(ALPHA, 3)
+  tell(BETA, 2)
+  say(BETA, 2)
+  await clock.advance(1_000)
+  const { confirmed, silent } = await proof
+  t.is(confirmed.length, 1)
+  t.deepEqual(silent.map(String), ['beta'])
+})
+
+test('nobody is waited for when the operator has gone', async t => {
+  const { clock, proof, tell, abort } = waitForProof(600_000)
+  tell(ALPHA, 3)
+  await clock.advance(20)
+  abort.abort()
+  const { confirmed, silent } = await proof
+  t.is(confirmed.length, 1)
+  t.deepEqual(silent.map(String), ['beta'])
+  t.is(clock.pending, 0)
+})
+
+test('when the time is up, what a node has said to all counts', async t => {
+  const { clock, proof, tell, say } = waitForProof(300)
+  tell(ALPHA, 3)
+  say(BETA, 3)
+  await clock.advance(300)
+  t.deepEqual((await proof).silent, [])
+})

@@ -1,0 +1,130 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { connect, createServer, type TLSSocket } from 'node:tls'
+import test, { type ExecutionContext } from 'ava'
+import type { Credentials } from '../../../node/identity/credentials.ts'
+import { Trust } from '../../../node/identity/trust.ts'
+import { makeTestCerts, type TestCerts } from '../../support/certs.ts'
+
+interface Setting {
+  readonly certs: TestCerts
+  /** What the node has, and what it would have with the bundles of two authorities, or of the other. */
+  readonly own: Credentials
+  readonly both: Credentials
+  readonly other: Credentials
+  readonly c1: Credentials
+  readonly c2: Credentials
+}
+
+/** A node with clients of two authorities. */
+async function setting(t: ExecutionContext): Promise<Setting> {
+  const [certs, others] = await Promise.all([
+    makeTestCerts(t, { nodes: ['alpha'], clients: ['c1'] }),
+    makeTestCerts(t, { clients: ['c2'] }),
+  ])
+  const own = await certs.load('node', 'alpha')
+  return {
+    certs,
+    own,
+    both: { ...own, ca: `${certs.ca}${others.ca}` },
+    other: { ...own, ca: others.ca },
+    c1: await certs.load('client', 'c1'),
+    c2: await others.load('client', 'c2'),
+  }
+}
+
+/** A client's connection as its node sees it. */
+async function connected(
+  t: ExecutionContext,
+  own: Credentials,
+  who: Credentials,
+): Promise<TLSSocket> {
+  const { key, certificate: cert } = own
+  const server = createServer({ key, cert, ca: who.ca, requestCert: true })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const socket = connect({
+    ...(server.address() as AddressInfo),
+    host: '127.0.0.1',
+    key: who.key,
+    cert: who.certificate,
+    ca: own.ca,
+  })
+  t.teardown(() => {
+    socket.destroy()
+    server.close()
+  })
+  const [accepted] = (await once(server, 'secureConnection')) as [TLSSocket]
+  accepted.on('error', () => {})
+  return accepted
+}
+
+test('an authority that goes takes along those whom it alone vouches for', async t => {
+  const { own, both, other, c1, c2 } = await setting(t)
+  const trust = new Trust(both)
+  trust.hold(await connected(t, own, c1), c1.identity, both)
+  trust.hold(await connected(t, own, c2), c2.identity, both)
+  t.true(trust.vouchesFor(c1.identity))
+  t.true(trust.vouchesFor(c2.identity))
+  const removed = trust.replace(other)
+  t.is(removed.length, 1)
+  t.false(trust.vouchesFor(c1.identity))
+  t.true(trust.vouchesFor(c2.identity))
+  t.is(trust.credentials, other)
+})
+
+test('another authority beside those before changes nothing for anybody', async t => {
+  const { own, both, c1 } = await setting(t)
+  const trust = new Trust(own)
+  trust.hold(await connected(t, own, c1), c1.identity, own)
+  t.deepEqual(trust.replace(both), [])
+  t.true(trust.vouchesFor(c1.identity))
+})
+
+test('a step that is taken back leaves everybody as before', async t => {
+  const { own, both, other, c1 } = await setting(t)
+  const trust = new Trust(both)
+  trust.hold(await connected(t, own, c1), c1.identity, both)
+  trust.replace(other)
+  trust.replace(both)
+  t.true(trust.vouchesFor(c1.identity))
+})
+
+test('a handshake that began before its authority went does not slip in after', async t => {
+  const { own, both, other, c1, c2 } = await setting(t)
+  const trust = new Trust(both)
+  trust.replace(other)
+  trust.hold(await connected(t, own, c1), c1.identity, both)
+  trust.hold(await connected(t, own, c2), c2.identity, both)
+  t.false(trust.vouchesFor(c1.identity))
+  t.true(trust.vouchesFor(c2.identity))
+})
+
+test('nobody is vouched for who is not connected, and each connection counts', async t => {
+  const { own, c1 } = await setting(t)
+  const trust = new Trust(own)
+  t.false(trust.vouchesFor(c1.identity))
+  const sockets = [await connected(t, own, c1), await connected(t, own, c1)] as const
+  for (const socket of sockets) trust.hold(socket, c1.identity, own)
+  for (const [socket, left] of [
+    [sockets[0], true],
+    [sockets[1], false],
+  ] as const) {
+    const closed = once(socket, 'close')
+    socket.destroy()
+    await closed
+    t.is(trust.vouchesFor(c1.identity), left)
+  }
+  // One that closed before it was noted would never be forgotten.
+  trust.hold(sockets[0], c1.identity, own)
+  t.false(trust.vouchesFor(c1.identity))
+})
+
+test('former authorities stand behind signatures only', async t => {
+  const { own, other, c1 } = await setting(t)
+  const trust = new Trust(other)
+  trust.replace({ ...other, former: own.ca })
+  t.is(trust.signing.length, 2)
+  trust.hold(await connected(t, own, c1), c1.identity, own)
+  t.false(trust.vouchesFor(c1.identity))
+})

@@ -1,0 +1,122 @@
+import test from 'ava'
+import * as fc from 'fast-check'
+
+import { crc8, parseW1Slave } from '../../../../node/sensors/drivers/w1-slave.ts'
+
+/** The text of the kernel for nine bytes. */
+function slave(bytes: string, millidegrees: number | string, verdict = 'YES'): string {
+  return `${bytes} : crc=${bytes.slice(-2)} ${verdict}\n${bytes} t=${millidegrees}\n`
+}
+
+/** Nine bytes with their true CRC. */
+function scratchpad(bytes: readonly number[]): string {
+  return [...bytes, crc8(Uint8Array.from(bytes))]
+    .map(byte => byte.toString(16).padStart(2, '0'))
+    .join(' ')
+}
+
+const good = '72 01 4b 46 7f ff 0e 10 57'
+
+test('the CRC is that of application note 27', t => {
+  // Its worked example: family 02, serial number 00000001B81C, CRC A2.
+  t.is(crc8(Uint8Array.of(0x02, 0x1c, 0xb8, 0x01, 0x00, 0x00, 0x00)), 0xa2)
+  // The CRC of a message with its own CRC appended is 0.
+  t.is(crc8(Uint8Array.of(0x02, 0x1c, 0xb8, 0x01, 0x00, 0x00, 0x00, 0xa2)), 0)
+})
+
+test('the text of real thermometers is read', t => {
+  t.deepEqual(parseW1Slave(slave(good, 23125)), { celsius: 23.125 })
+  t.deepEqual(parseW1Slave(slave('2d 00 4b 46 ff ff 02 10 19', 22687)), { celsius: 22.687 })
+  t.deepEqual(
+    parseW1Slave(slave(scratchpad([0x5e, 0xff, 0x4b, 0x46, 0x7f, 0xff, 2, 16]), -10125)),
+    {
+      celsius: -10.125,
+    },
+  )
+})
+
+test("the kernel's NO is believed, whatever the bytes say", t => {
+  t.like(parseW1Slave(slave(good, 23125, 'NO')), {
+    reason: 'the reading was damaged on the bus (CRC)',
+  })
+})
+
+test("the kernel's YES is not: any changed bit is found", t => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 71 }), bit => {
+      const bytes = good.split(' ').map(byte => Number.parseInt(byte, 16))
+      const index = bit >> 3
+      bytes[index] = (bytes[index] ?? 0) ^ (1 << (bit & 7))
+      const text = bytes.map(byte => byte.toString(16).padStart(2, '0')).join(' ')
+      return 'reason' in parseW1Slave(slave(text, 23125))
+    }),
+  )
+  t.pass()
+})
+
+test('a CRC on the first line that is not the ninth byte is refused', t => {
+  t.like(parseW1Slave(slave(good, 23125).replace('crc=57', 'crc=58')), {
+    reason: 'the reading was damaged on the bus (CRC)',
+  })
+})
+
+test('a second line with the bytes of an earlier reading is refused', t => {
+  const stale = slave(good, 23125).replace(`${good} t=`, '50 05 4b 46 7f ff 0c 10 1c t=')
+  t.like(parseW1Slave(stale), { reason: 'the reading was damaged on the bus (CRC)' })
+})
+
+test('85 °C exactly is the power-on value and no reading; its neighbours are readings', t => {
+  const reason = 'the thermometer has not measured yet (85 °C, its power-on value)'
+  t.deepEqual(parseW1Slave(slave('50 05 4b 46 7f ff 0c 10 1c', 85000)), { reason })
+  t.deepEqual(parseW1Slave(slave(good, 84937)), { celsius: 84.937 })
+  t.deepEqual(parseW1Slave(slave(good, 85062)), { celsius: 85.062 })
+})
+
+test('a sensor that is not connected is no reading, though all zeros have a good CRC', t => {
+  const reason = 'the thermometer is not connected'
+  t.is(crc8(new Uint8Array(8)), 0)
+  t.deepEqual(parseW1Slave(slave('00 00 00 00 00 00 00 00 00', 0)), { reason })
+  t.deepEqual(parseW1Slave(slave('ff ff ff ff ff ff ff ff ff', -62, 'NO')), { reason })
+  t.deepEqual(parseW1Slave(slave(good, -127000)), { reason })
+})
+
+test('what no such thermometer can measure is no reading', t => {
+  t.deepEqual(parseW1Slave(slave(good, 125001)), {
+    reason: '125.001 °C is beyond what the thermometer can measure',
+  })
+  t.true('reason' in parseW1Slave(slave(good, -55001)))
+  t.deepEqual(parseW1Slave(slave(good, 125000)), { celsius: 125 })
+  t.deepEqual(parseW1Slave(slave(good, -55000)), { celsius: -55 })
+})
+
+test('anything else is no reading', t => {
+  const whole = slave(good, 23125)
+  for (let length = 0; length < whole.length - 6; length++) {
+    t.true('reason' in parseW1Slave(whole.slice(0, length)), `the first ${length} characters`)
+  }
+  for (const text of [
+    slave(good, 'abc'),
+    slave(good, '12.5'),
+    slave(good, ''),
+    slave(good, '1e3'),
+    slave(good, '99999999'),
+    whole + whole,
+    whole.toUpperCase(),
+    whole.replaceAll('\n', '\r\n'),
+    `\n${whole}`,
+    '{"temperature":4}',
+  ]) {
+    t.true('reason' in parseW1Slave(text), text)
+  }
+  t.deepEqual(parseW1Slave(' \n'), { reason: 'the thermometer gave no data' })
+})
+
+test('no text makes it throw', t => {
+  fc.assert(
+    fc.property(
+      fc.string({ unit: 'binary', maxLength: 200 }),
+      text => 'reason' in parseW1Slave(text),
+    ),
+  )
+  t.pass()
+})

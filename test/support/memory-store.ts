@@ -1,0 +1,41 @@
+import type { Source } from '../../node/identity/names.ts'
+import { isStray, placeOf, type Entry, type Stray } from '../../node/whitelist/change.ts'
+import type { ChangeStore } from '../../node/whitelist/store.ts'
+
+/** A store that forgets: for simulations, property tests and throw-away nodes. */
+export class MemoryStore implements ChangeStore {
+  readonly #entries: (Entry | Stray)[] = []
+  readonly #certificates = new Map<string, readonly string[]>()
+
+  append(entries: readonly (Entry | Stray)[]): void {
+    this.#entries.push(...entries)
+  }
+
+  logged(): Iterable<Entry | Stray> {
+    return this.#entries.values()
+  }
+
+  after(clock: ReadonlyMap<Source, number>): Iterable<Entry | Stray> {
+    return this.#entries.values().filter(one => {
+      const { source, sequence } = placeOf(one)
+      return sequence > (clock.get(source) ?? 0)
+    })
+  }
+
+  *ofSource(source: Source, from: number): Iterable<Entry> {
+    for (const one of this.#entries) {
+      if (isStray(one)) continue
+      if (one.change.source === source && one.change.sequence >= from) yield one
+    }
+  }
+
+  certificates(): Iterable<readonly string[]> {
+    return this.#certificates.values()
+  }
+
+  keepCertificate(fingerprint: string, chain: readonly string[]): void {
+    this.#certificates.set(fingerprint, chain)
+  }
+
+  [Symbol.dispose](): void {}
+}
