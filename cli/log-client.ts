@@ -4,9 +4,9 @@ import type { Address } from '../node/lib/address.ts'
 import type { Credentials } from '../node/identity/credentials.ts'
 import { FridgeError } from '../node/lib/errors.ts'
 import { isSource, type Source } from '../node/identity/names.ts'
-import type { LogPage } from '../node/operators/operator-log.ts'
+import type { ChangePage } from '../node/operators/changes.ts'
 import { isSequence } from '../node/whitelist/change.ts'
-import { fits, type LogFilter } from '../node/storage/change-log.ts'
+import { fits, type ChangeFilter } from '../node/storage/stored-changes.ts'
 import type { CommandIo } from './io.ts'
 import { LogChecker, readPage, type CheckedEntry } from './log-entry.ts'
 
@@ -20,13 +20,13 @@ export type LogClock = Map<Source, number>
 export class LogClient implements AsyncDisposable {
   readonly #connection: NodeConnection
   readonly #checker: LogChecker
-  readonly #filter: LogFilter
+  readonly #filter: ChangeFilter
   readonly #signal: AbortSignal
 
   private constructor(
     connection: NodeConnection,
     checker: LogChecker,
-    filter: LogFilter,
+    filter: ChangeFilter,
     signal: AbortSignal,
   ) {
     this.#connection = connection
@@ -39,7 +39,7 @@ export class LogClient implements AsyncDisposable {
   static async connect(
     nodes: readonly Address[],
     credentials: Credentials,
-    filter: LogFilter,
+    filter: ChangeFilter,
     { clock, signal }: Pick<CommandIo, 'clock' | 'signal'>,
   ): Promise<LogClient> {
     const connection = await connectAny(nodes, { credentials, clock, signal })
@@ -118,7 +118,7 @@ export class LogClient implements AsyncDisposable {
   }
 
   async #open(value: unknown): Promise<CheckedEntry[]> {
-    const page: LogPage = readPage(value, this.node)
+    const page: ChangePage = readPage(value, this.node)
     const entries = await this.#checker.check(page)
     return entries.filter(({ change }) => change === undefined || fits(change, this.#filter))
   }

@@ -1,6 +1,6 @@
 import { signingAuthorities, type Credentials } from '../node/identity/credentials.ts'
 import { FridgeError } from '../node/lib/errors.ts'
-import type { LogEntry, LogPage } from '../node/operators/operator-log.ts'
+import type { ShownChange, ChangePage } from '../node/operators/changes.ts'
 import {
   entryHash,
   parseChange,
@@ -15,7 +15,7 @@ import { openUpdate, problemOfValue } from '../node/gossip/update.ts'
 /** A change of the log as this machine has checked it. */
 export interface CheckedEntry {
   /** What the node sent. */
-  readonly sent: LogEntry
+  readonly sent: ShownChange
   /** What it says, if it can be read at all. */
   readonly change: Change | undefined
   /** Where it is filed. */
@@ -45,7 +45,7 @@ export class LogChecker {
   }
 
   /** @returns the entries of a page in its order, each checked */
-  async check({ entries, certificates }: LogPage): Promise<CheckedEntry[]> {
+  async check({ entries, certificates }: ChangePage): Promise<CheckedEntry[]> {
     for (const [fingerprint, chain] of Object.entries(certificates)) {
       if (this.#signers.get(fingerprint) !== undefined) continue
       const signer = this.#signers.learn(chain)
@@ -54,7 +54,7 @@ export class LogChecker {
     return Promise.all(entries.map(async entry => this.#checkEntry(entry)))
   }
 
-  async #checkEntry(sent: LogEntry): Promise<CheckedEntry> {
+  async #checkEntry(sent: ShownChange): Promise<CheckedEntry> {
     const { text, previous, operatorCertificate, operatorSignature } = sent
     const { nodeCertificate, nodeSignature, isStray } = sent
     const hash = entryHash(previous, text)
@@ -81,7 +81,7 @@ export class LogChecker {
 }
 
 /** A page as a node sent it. @throws FridgeError `ERR_PROTOCOL` */
-export function readPage(value: unknown, node: string): LogPage {
+export function readPage(value: unknown, node: string): ChangePage {
   if (
     typeof value === 'object' &&
     value !== null &&
@@ -91,11 +91,11 @@ export function readPage(value: unknown, node: string): LogPage {
     const { entries, certificates } = value
     if (
       Array.isArray(entries) &&
-      entries.every(isLogEntry) &&
+      entries.every(isShownChange) &&
       typeof certificates === 'object' &&
       certificates !== null
     ) {
-      return { entries, certificates: certificates as LogPage['certificates'] }
+      return { entries, certificates: certificates as ChangePage['certificates'] }
     }
   }
   throw new FridgeError('ERR_PROTOCOL', `${node} sent a page of the log that cannot be read`, {
@@ -112,7 +112,7 @@ const TEXTS = [
   'nodeSignature',
 ] as const
 
-function isLogEntry(value: unknown): value is LogEntry {
+function isShownChange(value: unknown): value is ShownChange {
   if (typeof value !== 'object' || value === null) return false
   const fields = value as Record<string, unknown>
   return (

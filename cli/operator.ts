@@ -11,7 +11,7 @@ import type {
   ShowReport,
   StatusReport,
   SubjectReport,
-} from '../node/operators/operator-service.ts'
+} from '../node/operators/service.ts'
 import { parseChange, type Terms } from '../node/whitelist/change.ts'
 import { signText } from '../node/identity/signature.ts'
 import type { CommandIo } from './io.ts'

@@ -23,7 +23,7 @@ import {
   type Subject,
 } from './identity/names.ts'
 import { Isolation } from './gossip/isolation.ts'
-import { operatorMethods } from './operators/operator-service.ts'
+import { operatorMethods } from './operators/service.ts'
 import { MetricsServer } from './metrics/metrics-server.ts'
 import { startFeeds } from './sensors/feed.ts'
 import { whyNotReady, type Phase } from './metrics/readiness.ts'
@@ -35,7 +35,7 @@ import { Sessions } from './sessions/sessions.ts'
 import { dialNode } from './port/transport.ts'
 import { Trust } from './identity/trust.ts'
 import { VERSION } from './lib/version.ts'
-import { ChangeLog } from './storage/change-log.ts'
+import { StoredChanges } from './storage/stored-changes.ts'
 import { Replica, type Applied } from './gossip/replica.ts'
 import { Signers } from './identity/signers.ts'
 import { openSqliteStore } from './storage/sqlite-store.ts'
@@ -87,7 +87,7 @@ export async function startNode(
   await using stack = new AsyncDisposableStack()
   const database = join(config.data, DATABASE_FILE)
   const store = stack.use(openSqliteStore(database))
-  const history = stack.use(ChangeLog.open(database))
+  const storedChanges = stack.use(StoredChanges.open(database))
   const counts = new Counts()
   // A new source each run: no restored backup and no lost disk can lead to a place given twice.
   const source = sourceOf(name, randomBytes(8).toString('hex'))
@@ -259,7 +259,7 @@ export async function startNode(
       operatorMethods({
         operator,
         replica,
-        history,
+        storedChanges,
         members,
         sessions,
         clock,
@@ -346,7 +346,7 @@ function confirm(applied: readonly Applied[], deciding: Deciding): void {
     changes.push({ sequence, tookMs, cut })
     bySource.set(source, changes)
   }
-  for (const [source, changes] of bySource) replica.confirmations.confirm(source, changes)
+  for (const [source, changes] of bySource) replica.confirmations.reportApplied(source, changes)
   members.noteApplied(
     applied.map(({ entry }) => entry.change),
     replica.whitelist.changes,

@@ -1,9 +1,5 @@
 import { displaySubject, nodeOf, parseSubject, type Source } from '../../node/identity/names.ts'
-import type {
-  GrantReport,
-  ShowReport,
-  SubjectReport,
-} from '../../node/operators/operator-service.ts'
+import type { GrantReport, ShowReport, SubjectReport } from '../../node/operators/service.ts'
 import { formatDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { connectOperator } from '../operator.ts'

@@ -1,7 +1,7 @@
 import { errorCode, FridgeError } from '../../node/lib/errors.ts'
 import { displaySubject, nodeOf, parseName, parseSubject } from '../../node/identity/names.ts'
 import type { Place } from '../../node/whitelist/change.ts'
-import type { LogFilter } from '../../node/storage/change-log.ts'
+import type { ChangeFilter } from '../../node/storage/stored-changes.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { LogClient, type LogClock } from '../log-client.ts'
 import { holesIn, type CheckedEntry } from '../log-entry.ts'
@@ -93,7 +93,11 @@ function retryDelay(failures: number): number {
   return ceiling * (0.5 + Math.random() / 2)
 }
 
-function filterOf(name: string | undefined, options: WhitelistLogOptions, now: number): LogFilter {
+function filterOf(
+  name: string | undefined,
+  options: WhitelistLogOptions,
+  now: number,
+): ChangeFilter {
   const { since, until, operator } = options
   return {
     ...(name !== undefined && { subject: parseSubject(name) }),

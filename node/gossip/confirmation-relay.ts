@@ -88,7 +88,7 @@ export class ConfirmationRelay implements Disposable {
   }
 
   /** This node has applied changes of a source, in the order of their sequences. */
-  confirm(to: Source, changes: readonly AppliedChange[]): void {
+  reportApplied(to: Source, changes: readonly AppliedChange[]): void {
     const { source } = this.#options
     const before = to === source ? this.#own?.changes : this.#applied.get(to)
     const latest = [...(before ?? []), ...changes].slice(-MAX_APPLIED_CHANGES)

@@ -6,7 +6,7 @@ import { holesIn, LogChecker, readPage } from '../../cli/log-entry.ts'
 import { formatAddress } from '../../node/lib/address.ts'
 import { openNodeConnection } from '../../node/client/node-connection.ts'
 import { systemClock } from '../../node/lib/clock.ts'
-import type { LogEntry, LogPage } from '../../node/operators/operator-log.ts'
+import type { ShownChange, ChangePage } from '../../node/operators/changes.ts'
 import { startNode } from '../../node/start.ts'
 import { entryHash } from '../../node/whitelist/change.ts'
 import { sealOf } from '../../node/storage/sqlite-store.ts'
@@ -271,7 +271,7 @@ test('a flood of changes reaches a follower whole, in pieces that may wait for i
 })
 
 /** A page of the log as a node sends it, newest first. */
-async function pageOf(cluster: Cluster): Promise<LogPage> {
+async function pageOf(cluster: Cluster): Promise<ChangePage> {
   await using connection = await openNodeConnection({
     address: cluster.node(1).address,
     credentials: await certs.load('operator', 'admin'),
@@ -289,7 +289,7 @@ test('what a stolen node alters, invents or leaves out is seen by whoever asks',
   const [newest, middle, oldest] = page.entries
   if (newest === undefined || middle === undefined || oldest === undefined) return t.fail()
   const checker = new LogChecker(await certs.load('operator', 'admin'))
-  const problemOf = async (change: Partial<LogEntry>): Promise<string | undefined> => {
+  const problemOf = async (change: Partial<ShownChange>): Promise<string | undefined> => {
     const entries = [{ ...newest, ...change }]
     const [checked] = await checker.check({ ...page, entries })
     return checked?.problem

@@ -80,7 +80,7 @@ test('a confirmation goes back on the way of the change, and to nobody else', as
   beta.relay.heardFrom(testSource('alpha'), streamTo(alpha))
   beta.relay.heardFrom(testSource('delta'), streamTo(undefined, aside))
   gamma.relay.heardFrom(testSource('alpha'), streamTo(beta))
-  gamma.relay.confirm(testSource('alpha'), [
+  gamma.relay.reportApplied(testSource('alpha'), [
     { sequence: 1, tookMs: 2, cut: 0 },
     { sequence: 2, tookMs: 1, cut: 3 },
   ])
@@ -96,7 +96,7 @@ test('what many nodes confirm at once leaves a relay as one frame', async t => {
   const beta = openRelay('beta')
   const sent: object[] = []
   beta.relay.heardFrom(testSource('alpha'), streamTo(undefined, sent))
-  beta.relay.confirm(testSource('alpha'), [{ sequence: 1, tookMs: 1, cut: 0 }])
+  beta.relay.reportApplied(testSource('alpha'), [{ sequence: 1, tookMs: 1, cut: 0 }])
   const confirmed = [confirmationBy('gamma'), confirmationBy('delta')]
   beta.relay.take({ confirmed }, streamTo(undefined))
   await beta.relay.settled()
@@ -132,7 +132,7 @@ test('among 200 nodes a change costs each a frame or a few, and all of them are 
       nodes[other]?.relay.heardFrom(change, streamTo(nodes[one], frames[other]))
     }
   }
-  for (const { relay } of nodes) relay.confirm(change, [{ sequence: 1, tookMs: 1, cut: 0 }])
+  for (const { relay } of nodes) relay.reportApplied(change, [{ sequence: 1, tookMs: 1, cut: 0 }])
   while (new Set(origin?.heard.map(({ node }) => node)).size < nodes.length) {
     await clock.advance(5)
     // What came in is verified by then, so that it goes on together.
@@ -166,9 +166,9 @@ test('nothing goes to a neighbour that is gone', async t => {
   const sent: object[] = []
   const toAlpha = streamTo(undefined, sent)
   beta.relay.heardFrom(testSource('alpha'), toAlpha)
-  beta.relay.confirm(testSource('alpha'), [{ sequence: 1, tookMs: 1, cut: 0 }])
+  beta.relay.reportApplied(testSource('alpha'), [{ sequence: 1, tookMs: 1, cut: 0 }])
   beta.relay.forget(toAlpha)
-  beta.relay.confirm(testSource('alpha'), [{ sequence: 2, tookMs: 1, cut: 0 }])
+  beta.relay.reportApplied(testSource('alpha'), [{ sequence: 2, tookMs: 1, cut: 0 }])
   await settle(beta)
   t.deepEqual(sent, [])
 })
@@ -181,7 +181,7 @@ test('a neighbour that is gone is no way, though what it had brought was taken i
   beta.relay.heardFrom(testSource('alpha'), streamTo(undefined, live))
   beta.relay.forget(late)
   beta.relay.heardFrom(testSource('alpha'), late)
-  beta.relay.confirm(testSource('alpha'), [{ sequence: 1, tookMs: 1, cut: 0 }])
+  beta.relay.reportApplied(testSource('alpha'), [{ sequence: 1, tookMs: 1, cut: 0 }])
   await settle(beta)
   t.is(sent.length, 0)
   t.is(live.length, 1)
@@ -202,9 +202,9 @@ test('what nobody waits for is not checked, and the same one once at a time', as
 test('a later confirmation says what the one before it said', async t => {
   const [alpha, beta] = [openRelay('alpha'), openRelay('beta')]
   beta.relay.heardFrom(testSource('alpha'), streamTo(alpha))
-  beta.relay.confirm(testSource('alpha'), [{ sequence: 1, tookMs: 1, cut: 7 }])
+  beta.relay.reportApplied(testSource('alpha'), [{ sequence: 1, tookMs: 1, cut: 7 }])
   await settle(beta)
-  beta.relay.confirm(testSource('alpha'), [{ sequence: 2, tookMs: 1, cut: 0 }])
+  beta.relay.reportApplied(testSource('alpha'), [{ sequence: 2, tookMs: 1, cut: 0 }])
   await settle(beta)
   t.deepEqual(
     alpha.heard.at(-1)?.changes.map(({ cut }) => cut),
@@ -234,7 +234,7 @@ test('one that its node did not sign ends the link, and counts for nothing', asy
 
 test('who asks late still hears what the node has applied of its own', t => {
   const { relay } = openRelay('alpha')
-  relay.confirm(testSource('alpha'), [{ sequence: 1, tookMs: 1, cut: 2 }])
+  relay.reportApplied(testSource('alpha'), [{ sequence: 1, tookMs: 1, cut: 2 }])
   const late: Confirmation[] = []
   relay.subscribe(confirmation => late.push(confirmation))
   t.deepEqual(

@@ -16,7 +16,7 @@ export interface LoggedEntry {
 type Row = Pick<LoggedEntry, 'position'> & Omit<Entry, 'change'> & { readonly stray: string | null }
 
 /** Which changes somebody wants to see; what is absent excludes nothing. */
-export interface LogFilter {
+export interface ChangeFilter {
   readonly subject?: Subject
   readonly operator?: Name
   /** Wall-clock milliseconds: changes made then or later. */
@@ -26,7 +26,7 @@ export interface LogFilter {
 }
 
 /** Whether a change is wanted. */
-export function fits(change: Change, { subject, operator, since, until }: LogFilter): boolean {
+export function fits(change: Change, { subject, operator, since, until }: ChangeFilter): boolean {
   return (
     (subject === undefined || change.subject === subject) &&
     (operator === undefined || change.operator === operator) &&
@@ -36,7 +36,7 @@ export function fits(change: Change, { subject, operator, since, until }: LogFil
 }
 
 /** A filter from outside. @returns undefined when it is none */
-export function readFilter(value: unknown): LogFilter | undefined {
+export function readFilter(value: unknown): ChangeFilter | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
   const { subject, operator, since, until, ...rest } = value as Record<string, unknown>
   if (Object.keys(rest).length > 0) return undefined
@@ -57,7 +57,7 @@ export function readFilter(value: unknown): LogFilter | undefined {
  * its own that cannot write. It keeps no read open between two calls, which would keep SQLite
  * from shortening its write-ahead log.
  */
-export class ChangeLog implements Disposable {
+export class StoredChanges implements Disposable {
   readonly #file: string
   readonly #database: DatabaseSync
 
@@ -67,9 +67,9 @@ export class ChangeLog implements Disposable {
   }
 
   /** @throws FridgeError `ERR_DATABASE` */
-  static open(file: string): ChangeLog {
+  static open(file: string): StoredChanges {
     try {
-      return new ChangeLog(file, new DatabaseSync(file, { readOnly: true }))
+      return new StoredChanges(file, new DatabaseSync(file, { readOnly: true }))
     } catch (cause) {
       throw cannotRead(file, cause)
     }

@@ -7,15 +7,15 @@ import { effectOf, type Effect } from '../whitelist/effect.ts'
 import {
   fits,
   readFilter,
-  type ChangeLog,
-  type LogFilter,
+  type StoredChanges,
+  type ChangeFilter,
   type LoggedEntry,
-} from '../storage/change-log.ts'
+} from '../storage/stored-changes.ts'
 import type { Replica } from '../gossip/replica.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
 
 /** One change as operators are sent it: all that it takes to check it without trusting the node. */
-export interface LogEntry extends EntrySignatures {
+export interface ShownChange extends EntrySignatures {
   /** Canonical text of the change. */
   readonly text: string
   readonly previous: string
@@ -25,14 +25,14 @@ export interface LogEntry extends EntrySignatures {
   readonly effect: Effect
 }
 
-export interface LogPage {
-  readonly entries: readonly LogEntry[]
+export interface ChangePage {
+  readonly entries: readonly ShownChange[]
   /** The chains of those who signed these entries, by fingerprint. */
   readonly certificates: Readonly<Record<string, readonly string[]>>
 }
 
 /** What `log` answers: a page, newest first. */
-export interface HistoryPage extends LogPage {
+export interface LogAnswer extends ChangePage {
   /** What to ask with for the page before; null when there is none. */
   readonly before: number | null
 }
@@ -55,24 +55,24 @@ const LOOK_MS = 1_000
 /** The greatest number of sources that an operator may have heard of. */
 const MAX_SOURCES = 20_000
 
-export interface OperatorLogOptions {
+export interface ChangeMethodsOptions {
   readonly replica: Replica
-  readonly history: ChangeLog
+  readonly storedChanges: StoredChanges
   readonly clock: Clock
 }
 
 /** The methods by which operators read the log (PROTOCOL.md, "Operators"). */
-export function logMethods(options: OperatorLogOptions): [string, RpcMethod][] {
-  const { replica, history } = options
+export function changeMethods(options: ChangeMethodsOptions): [string, RpcMethod][] {
+  const { replica, storedChanges } = options
   return [
     [
       'log',
-      async ([filterValue, before]): Promise<HistoryPage> => {
+      async ([filterValue, before]): Promise<LogAnswer> => {
         const filter = readFilter(filterValue)
         if (filter === undefined || (before !== null && !isSequence(before))) {
           throw malformed('log')
         }
-        const rows = history.before(before ?? Number.MAX_SAFE_INTEGER)
+        const rows = storedChanges.before(before ?? Number.MAX_SAFE_INTEGER)
         const { page, last, isEnd } = readPage(rows, { ...options, filter })
         return { ...page, before: isEnd || last === undefined ? null : last }
       },
@@ -92,11 +92,11 @@ export function logMethods(options: OperatorLogOptions): [string, RpcMethod][] {
   ]
 }
 
-interface Follow extends OperatorLogOptions {
-  readonly filter: LogFilter
+interface Follow extends ChangeMethodsOptions {
+  readonly filter: ChangeFilter
   /** What the operator has. */
   readonly heard: ReadonlyMap<Source, number>
-  readonly progress: (page: LogPage) => void
+  readonly progress: (page: ChangePage) => void
   readonly signal: AbortSignal
 }
 
@@ -105,18 +105,18 @@ interface Follow extends OperatorLogOptions {
  * sent as much as may wait for the operator: who asks again has read it.
  */
 async function follow(options: Follow): Promise<void> {
-  const { replica, history, clock, progress, signal } = options
+  const { replica, storedChanges, clock, progress, signal } = options
   let wake = Promise.withResolvers<void>()
   const onWake = (): void => wake.resolve()
   using _subscription = replica.subscribe(onWake)
   using stack = new DisposableStack()
   signal.addEventListener('abort', onWake, { once: true })
   stack.defer(() => signal.removeEventListener('abort', onWake))
-  let position = history.positionOf(options.heard)
+  let position = storedChanges.positionOf(options.heard)
   let sent = 0
   while (!signal.aborted) {
     wake = Promise.withResolvers()
-    const { page, size, last, isEnd } = readPage(history.after(position), options)
+    const { page, size, last, isEnd } = readPage(storedChanges.after(position), options)
     if (page.entries.length > 0) {
       if (sent > 0 && sent + size > PAGE.maxSize) return
       progress(page)
@@ -134,14 +134,14 @@ async function follow(options: Follow): Promise<void> {
   }
 }
 
-interface PageOptions extends OperatorLogOptions {
-  readonly filter: LogFilter
+interface PageOptions extends ChangeMethodsOptions {
+  readonly filter: ChangeFilter
   /** What is left out, because the operator has it. */
   readonly heard?: ReadonlyMap<Source, number>
 }
 
 interface ReadPage {
-  readonly page: LogPage
+  readonly page: ChangePage
   readonly size: number
   /** Position of the last row that was looked at. */
   readonly last: number | undefined
@@ -150,8 +150,8 @@ interface ReadPage {
 }
 
 function readPage(rows: Iterable<LoggedEntry>, options: PageOptions): ReadPage {
-  const { filter, heard, replica, history } = options
-  const entries: LogEntry[] = []
+  const { filter, heard, replica, storedChanges } = options
+  const entries: ShownChange[] = []
   const certificates: Record<string, readonly string[]> = {}
   let size = 0
   let scanned = 0
@@ -167,10 +167,10 @@ function readPage(rows: Iterable<LoggedEntry>, options: PageOptions): ReadPage {
       const { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = entry
       const effect = effectOf(logged, replica.whitelist)
       const signatures = { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature }
-      const shown: LogEntry = { text, previous, ...signatures, isStray, effect }
+      const shown: ShownChange = { text, previous, ...signatures, isStray, effect }
       const missing = [operatorCertificate, nodeCertificate]
         .filter(fingerprint => certificates[fingerprint] === undefined)
-        .map(fingerprint => [fingerprint, history.chain(fingerprint) ?? []] as const)
+        .map(fingerprint => [fingerprint, storedChanges.chain(fingerprint) ?? []] as const)
       const cost = JSON.stringify([shown, missing]).length
       if (size > 0 && size + cost > PAGE.maxSize) {
         return { page: { entries, certificates }, size, last, isEnd: false }

@@ -4,7 +4,7 @@ import { FridgeError } from '../lib/errors.ts'
 import type { Member } from '../gossip/member.ts'
 import type { Members } from '../gossip/members.ts'
 import { isSubject, nodeOf, type Name, type Source, type Subject } from '../identity/names.ts'
-import { logMethods } from './operator-log.ts'
+import { changeMethods } from './changes.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import {
   encodeChange,
@@ -14,7 +14,7 @@ import {
   type Grant,
   type Terms,
 } from '../whitelist/change.ts'
-import type { ChangeLog } from '../storage/change-log.ts'
+import type { StoredChanges } from '../storage/stored-changes.ts'
 import type { SubjectState } from '../whitelist/merge.ts'
 import type { Replica } from '../gossip/replica.ts'
 import { isSignature } from '../identity/signature.ts'
@@ -99,7 +99,7 @@ export interface OperatorServiceOptions {
   readonly operator: Signer
   readonly replica: Replica
   /** The log of changes, to be read. */
-  readonly history: ChangeLog
+  readonly storedChanges: StoredChanges
   readonly members: Members
   readonly sessions: Sessions
   readonly clock: Clock
@@ -155,7 +155,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
       },
     ],
     ['status', async () => status(options)],
-    ...logMethods(options),
+    ...changeMethods(options),
   ])
 }
 

@@ -4,7 +4,12 @@ import { parseName, parseSubject } from '../../../node/identity/names.ts'
 import type { Change, Entry } from '../../../node/whitelist/change.ts'
 import { strayPlace } from '../../../node/whitelist/change.ts'
 import { effectOf, type Effect } from '../../../node/whitelist/effect.ts'
-import { ChangeLog, fits, readFilter, type LoggedEntry } from '../../../node/storage/change-log.ts'
+import {
+  StoredChanges,
+  fits,
+  readFilter,
+  type LoggedEntry,
+} from '../../../node/storage/stored-changes.ts'
 import { openSqliteStore } from '../../../node/storage/sqlite-store.ts'
 import { Whitelist } from '../../../node/whitelist/whitelist.ts'
 import { makeTestFolder } from '../../support/certs.ts'
@@ -37,7 +42,7 @@ function places(entries: Iterable<LoggedEntry>): string[] {
 }
 
 test('the log is read from both ends, in the order in which the node took the changes', async t => {
-  using log = ChangeLog.open(await makeDatabase(t))
+  using log = StoredChanges.open(await makeDatabase(t))
   const all = [1, 2, 3].flatMap(sequence => [`${ALPHA} ${sequence}`, `${BETA} ${sequence}`])
   const numbered = all.map((place, index) => `${index + 1} ${place}`)
   t.deepEqual(places(log.after(0)), numbered)
@@ -47,7 +52,7 @@ test('the log is read from both ends, in the order in which the node took the ch
 })
 
 test('a reader that has heard some of it goes on where the first change is missing', async t => {
-  using log = ChangeLog.open(await makeDatabase(t))
+  using log = StoredChanges.open(await makeDatabase(t))
   t.is(log.positionOf(new Map()), 0)
   t.is(log.positionOf(new Map([[ALPHA, 2]])), 1)
   t.is(
@@ -84,7 +89,7 @@ test('a reader that has heard some of it goes on where the first change is missi
 test('what a node writes meanwhile is read', async t => {
   const file = await makeDatabase(t)
   using store = openSqliteStore(file)
-  using log = ChangeLog.open(file)
+  using log = StoredChanges.open(file)
   t.is(places(log.after(0)).length, 6)
   store.append(revocationsOf(testSource('gamma'), 1))
   t.is(places(log.after(0)).length, 7)
@@ -92,7 +97,7 @@ test('what a node writes meanwhile is read', async t => {
 
 test('a log that is not there cannot be read', async t => {
   const file = join(await makeTestFolder(t), 'none.db')
-  t.throws(() => ChangeLog.open(file), { code: 'ERR_DATABASE' })
+  t.throws(() => StoredChanges.open(file), { code: 'ERR_DATABASE' })
 })
 
 test('a filter asks for all that it names', t => {
