@@ -1,16 +1,11 @@
 import { signingAuthorities, type Credentials } from '../node/identity/credentials.ts'
 import { FridgeError } from '../node/lib/errors.ts'
 import type { ShownChange, ChangePage } from '../node/operators/changes.ts'
-import {
-  entryHash,
-  parseChange,
-  strayPlace,
-  type Change,
-  type Place,
-} from '../node/whitelist/change.ts'
+import { parseChange, type Change, type Place } from '../node/whitelist/change.ts'
+import { entryHash, strayPlace } from '../node/whitelist/entry.ts'
 import { EFFECTS } from '../node/whitelist/effect.ts'
 import { Signers } from '../node/identity/signers.ts'
-import { openUpdate, problemOfValue } from '../node/gossip/update.ts'
+import { openEntry, readEntry } from '../node/whitelist/open.ts'
 
 /** A change of the log as this machine has checked it. */
 export interface CheckedEntry {
@@ -55,27 +50,24 @@ export class LogChecker {
   }
 
   async #checkEntry(sent: ShownChange): Promise<CheckedEntry> {
-    const { text, previous, operatorCertificate, operatorSignature } = sent
-    const { nodeCertificate, nodeSignature, isStray } = sent
+    const { text, previous, isStray } = sent
     const hash = entryHash(previous, text)
     const parsed = parseChange(text)
     if (!parsed.ok) {
       return { sent, change: undefined, place: undefined, hash, problem: parsed.why }
     }
     const { change } = parsed
-    const signatures = { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature }
-    const value = { change: text, previous, ...signatures }
     const place = isStray ? strayPlace({ change, text }) : change
-    const problem =
-      problemOfValue(value) ??
-      this.#refused.get(operatorCertificate) ??
-      this.#refused.get(nodeCertificate) ??
-      (await this.#problemOf([value, change.sequence, change.source]))
-    return { sent, change, place, hash, problem }
+    return { sent, change, place, hash, problem: await this.#problemOf(sent) }
   }
 
-  async #problemOf(update: Parameters<typeof openUpdate>[0]): Promise<string | undefined> {
-    const opened = await openUpdate(update, this.#signers)
+  async #problemOf(sent: ShownChange): Promise<string | undefined> {
+    const unchecked = readEntry(sent)
+    if (typeof unchecked === 'string') return unchecked
+    const { operatorCertificate, nodeCertificate } = unchecked.signatures
+    const refused = this.#refused.get(operatorCertificate) ?? this.#refused.get(nodeCertificate)
+    if (refused !== undefined) return refused
+    const opened = await openEntry(unchecked, this.#signers)
     return typeof opened === 'string' ? opened : undefined
   }
 }

@@ -1,5 +1,6 @@
 import { errorCode, FridgeError } from '../../node/lib/errors.ts'
 import { displaySubject, nodeOf, parseName, parseSubject } from '../../node/identity/names.ts'
+import { signaturesOf } from '../../node/identity/signature.ts'
 import type { Place } from '../../node/whitelist/change.ts'
 import type { ChangeFilter } from '../../node/storage/stored-changes.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
@@ -173,9 +174,7 @@ class LogPrinter {
   #report(entry: CheckedEntry, now: number): object {
     const { sent, change, place, problem } = entry
     this.#isSound &&= problem === undefined
-    const { text, previous, operatorCertificate, operatorSignature } = sent
-    const { nodeCertificate, nodeSignature } = sent
-    const signatures = { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature }
+    const { text, previous } = sent
     const verified = problem === undefined
     return {
       ...(change !== undefined && reportChange(change)),
@@ -184,7 +183,7 @@ class LogPrinter {
       isStray: sent.isStray,
       verified,
       ...(verified ? {} : { problem }),
-      evidence: { text, previous, ...signatures },
+      evidence: { text, previous, ...signaturesOf(sent) },
     }
   }
 }

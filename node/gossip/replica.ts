@@ -6,31 +6,24 @@ import type { DocumentStream, Update } from './document.ts'
 import { SignedDocument } from './signed-document.ts'
 import { displaySubject, nodeOf, subjectOf, type Source } from '../identity/names.ts'
 import { buildWhitelist } from '../whitelist/build.ts'
+import { parseChange, type Change, type ChangeRequest, type Place } from '../whitelist/change.ts'
 import {
+  entriesIn,
   entryHash,
   isStray,
-  parseChange,
   straySource,
-  type Change,
-  type ChangeRequest,
   type Entry,
   type Stray,
-} from '../whitelist/change.ts'
+} from '../whitelist/entry.ts'
 import { mergeStrays, straysShownBy } from '../whitelist/equivocation.ts'
 import { headsFrame, parseHeads } from '../whitelist/heads.ts'
 import { seenOf } from '../whitelist/merge.ts'
 import { signText, verifyText } from '../identity/signature.ts'
 import { objectionTo, type Signer, type Signers } from '../identity/signers.ts'
 import type { ChangeStore } from '../whitelist/store.ts'
-import {
-  asUpdate,
-  isStrayValue,
-  openUpdate,
-  problemOfValue,
-  type StrayValue,
-  type UpdateValue,
-} from './update.ts'
-import type { Whitelist } from '../whitelist/whitelist.ts'
+import { asUpdate, carriedBy, problemOfValue } from './update.ts'
+import { openAt, type UncheckedEntry, type UncheckedStray } from '../whitelist/open.ts'
+import type { ReadableWhitelist, Whitelist } from '../whitelist/whitelist.ts'
 
 /** An entry that this replica has just made durable and merged. */
 export interface Applied {
@@ -103,7 +96,8 @@ export class Replica extends SignedDocument {
     for (const [source, sequence] of this.#whitelist.clock()) this.sources[source] = sequence
   }
 
-  get whitelist(): Omit<Whitelist, 'merge' | 'withdraw'> {
+  /** The list of this moment: built anew when a change voids earlier ones, so ask for it each time. */
+  get whitelist(): ReadableWhitelist {
     return this.#whitelist
   }
 
@@ -163,10 +157,12 @@ export class Replica extends SignedDocument {
       text,
       previous,
       hash,
-      operatorCertificate: operator.identity.fingerprint,
-      operatorSignature,
-      nodeCertificate: signer.identity.fingerprint,
-      nodeSignature: signText(key, 'entry', hash),
+      signatures: {
+        operatorCertificate: operator.identity.fingerprint,
+        operatorSignature,
+        nodeCertificate: signer.identity.fingerprint,
+        nodeSignature: signText(key, 'entry', hash),
+      },
     }
     const stale = this.#whyAgain(entry)
     if (stale !== undefined) return { outcome: 'again', why: stale }
@@ -180,12 +176,11 @@ export class Replica extends SignedDocument {
     return rest.length > 0 ? 'an update has too many fields' : problemOfValue(value)
   }
 
-  protected override signersOf([value]: Update): readonly string[] {
-    const carried = value as UpdateValue | StrayValue
-    const entries = isStrayValue(carried) ? [carried.stray, carried.against] : [carried]
-    return entries
-      .filter(entry => entry !== undefined)
-      .flatMap(({ operatorCertificate, nodeCertificate }) => [operatorCertificate, nodeCertificate])
+  protected override signersOf(update: Update): readonly string[] {
+    return entriesIn(carriedBy(update)).flatMap(({ signatures }) => [
+      signatures.operatorCertificate,
+      signatures.nodeCertificate,
+    ])
   }
 
   /** The newest entry of each source by hash: equal clocks are not yet equal lists. */
@@ -253,34 +248,32 @@ export class Replica extends SignedDocument {
   /** @returns the entry if both its signatures hold, `stale` if it is held, or why its link must end */
   async #open(update: Update): Promise<Entry | Stray | string> {
     const [, sequence, source] = update
+    const place = { source, sequence }
+    const carried = carriedBy(update)
     // A duplicate over a second link is not worth two signature checks.
-    if (this.#holds(update)) return 'stale'
+    if (this.#holds(place, carried)) return 'stale'
     // Our own places are given out here alone: whoever has another one of them made it up.
     const isOurs = source === this.id && this.#whitelist.forkOf(source) > sequence
     if (isOurs && sequence > this.#whitelist.heard(source)) {
       return 'an update claims to be from this node'
     }
-    return openUpdate(update, this.signers)
+    return openAt(place, carried, this.signers)
   }
 
   #append(all: readonly (Entry | Stray)[]): void {
-    const entries = all.flatMap(one =>
-      isStray(one) ? [one.entry, one.against ?? one.entry] : [one],
-    )
-    this.signers.keep(entries)
+    this.signers.keep(all.flatMap(entriesIn).map(({ signatures }) => signatures))
     this.#store.append(all)
   }
 
   /** Whether this very entry is in the log: another one at its place is a fork. */
-  #holds([value, sequence, source]: Update): boolean {
-    const carried = value as UpdateValue | StrayValue
-    if (isStrayValue(carried)) return sequence <= this.#whitelist.heard(source)
+  #holds({ source, sequence }: Place, carried: UncheckedEntry | UncheckedStray): boolean {
+    if (isStray(carried)) return sequence <= this.#whitelist.heard(source)
     if (this.#whitelist.forkOf(source) <= sequence) {
-      return this.#whitelist.heard(straySource(source, carried.change)) > 0
+      return this.#whitelist.heard(straySource(source, carried.text)) > 0
     }
     if (sequence > this.#whitelist.heard(source)) return false
     const [own] = this.#store.ofSource(source, sequence)
-    return own?.hash === entryHash(carried.previous, carried.change)
+    return own?.hash === entryHash(carried.previous, carried.text)
   }
 
   /**

@@ -1,16 +1,7 @@
 import type { Update } from './document.ts'
-import { nodeOf } from '../identity/names.ts'
-import {
-  entryHash,
-  isStray,
-  parseChange,
-  placeOf,
-  type Entry,
-  type EntrySignatures,
-  type Stray,
-} from '../whitelist/change.ts'
-import { isSignature, verifyText } from '../identity/signature.ts'
-import { objectionTo, type Signers } from '../identity/signers.ts'
+import { signaturesOf, type EntrySignatures } from '../identity/signature.ts'
+import { isStray, placeOf, type Entry, type Stray } from '../whitelist/entry.ts'
+import { readEntry, type UncheckedEntry, type UncheckedStray } from '../whitelist/open.ts'
 
 /** What one update of the whitelist carries beside its place (PROTOCOL.md, "Updates"). */
 export interface UpdateValue extends EntrySignatures {
@@ -20,19 +11,14 @@ export interface UpdateValue extends EntrySignatures {
   readonly previous: string
 }
 
-const HASH = /^[A-Za-z0-9_-]{43}$/
-const FINGERPRINT = /^[0-9a-f]{64}$/
-const FIELDS = 6
-
 /** What the update of a stray carries. */
-export interface StrayValue {
+interface StrayValue {
   readonly stray: UpdateValue
   readonly against?: UpdateValue
 }
 
-export function isStrayValue(value: UpdateValue | StrayValue): value is StrayValue {
-  return 'stray' in value
-}
+/** How many fields the value of an entry has. */
+const FIELDS = 6
 
 /** Why the value of an update has no valid shape; undefined if it has. */
 export function problemOfValue(value: unknown): string | undefined {
@@ -49,31 +35,22 @@ function problemOfEntry(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return 'an update carries no entry'
   }
-  const fields = value as Record<string, unknown>
-  const {
-    change,
-    previous,
-    operatorCertificate,
-    operatorSignature,
-    nodeCertificate,
-    nodeSignature,
-  } = fields
+  const fields = value as Record<keyof UpdateValue, unknown>
   if (Object.keys(fields).length !== FIELDS) return 'an update has missing or unknown fields'
-  if (typeof change !== 'string') return 'an update carries no change'
-  if (previous !== '' && (typeof previous !== 'string' || !HASH.test(previous))) {
-    return 'an update does not link to the one before'
-  }
-  if (!isFingerprint(operatorCertificate) || !isFingerprint(nodeCertificate)) {
-    return 'an update does not name its signers'
-  }
-  if (!isSignature(operatorSignature) || !isSignature(nodeSignature)) {
-    return 'an update is not signed'
-  }
-  return undefined
+  const read = readEntry({ ...fields, text: fields.change })
+  return typeof read === 'string' ? read : undefined
 }
 
-function isFingerprint(value: unknown): value is string {
-  return typeof value === 'string' && FINGERPRINT.test(value)
+/** What an update carries. @param update its value has no `problemOfValue` */
+export function carriedBy([value]: Update): UncheckedEntry | UncheckedStray {
+  const carried = value as UpdateValue | StrayValue
+  if (!('stray' in carried)) return entryIn(carried)
+  const { stray, against } = carried
+  return { entry: entryIn(stray), ...(against !== undefined && { against: entryIn(against) }) }
+}
+
+function entryIn(value: UpdateValue): UncheckedEntry {
+  return { text: value.change, previous: value.previous, signatures: signaturesOf(value) }
 }
 
 /** An entry or a stray as peers are sent it. */
@@ -88,68 +65,6 @@ export function asUpdate(one: Entry | Stray): Update {
   return [value, sequence, source]
 }
 
-function valueOf(entry: Entry): UpdateValue {
-  const { text, previous } = entry
-  const { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = entry
-  return {
-    change: text,
-    previous,
-    operatorCertificate,
-    operatorSignature,
-    nodeCertificate,
-    nodeSignature,
-  }
-}
-
-/**
- * Read an update and check that it stands where it says and that both signatures hold.
- * @param update its value has no `problemOfValue`
- * @returns the entry, or why the link that it came over must end
- */
-export async function openUpdate(
-  [value, sequence, source]: Update,
-  signers: Signers,
-): Promise<Entry | Stray | string> {
-  const one = await openValue(value as UpdateValue | StrayValue, signers)
-  if (typeof one === 'string') return one
-  const place = placeOf(one)
-  if (place.source === source && place.sequence === sequence) return one
-  return 'a change is not at the place that it names'
-}
-
-async function openValue(
-  value: UpdateValue | StrayValue,
-  signers: Signers,
-): Promise<Entry | Stray | string> {
-  if (!isStrayValue(value)) return openEntry(value, signers)
-  const entry = await openEntry(value.stray, signers)
-  if (typeof entry === 'string' || value.against === undefined) {
-    return typeof entry === 'string' ? entry : { entry }
-  }
-  const against = await openEntry(value.against, signers)
-  return typeof against === 'string' ? against : { entry, against }
-}
-
-async function openEntry(value: UpdateValue, signers: Signers): Promise<Entry | string> {
-  const { change: text, previous, ...signatures } = value
-  const parsed = parseChange(text)
-  if (!parsed.ok) return parsed.why
-  const { change } = parsed
-  const { source, sequence } = change
-  const operator = signers.get(signatures.operatorCertificate)
-  const node = signers.get(signatures.nodeCertificate)
-  if (operator === undefined) return 'the certificate of an operator was not sent'
-  if (node === undefined) return 'the certificate of a node was not sent'
-  const objection =
-    objectionTo(operator, 'operator', change.operator, change.at) ??
-    objectionTo(node, 'node', nodeOf(source), change.at)
-  if (objection !== undefined) return objection
-  const hash = entryHash(previous, text)
-  const [isOperators, isNodes] = await Promise.all([
-    verifyText(operator.key, 'change', text, signatures.operatorSignature),
-    verifyText(node.key, 'entry', hash, signatures.nodeSignature),
-  ])
-  if (!isOperators) return `change ${sequence} of ${source} is not signed by its operator`
-  if (!isNodes) return `change ${sequence} of ${source} is not signed by its node`
-  return { change, text, previous, hash, ...signatures }
+function valueOf({ text, previous, signatures }: Entry): UpdateValue {
+  return { change: text, previous, ...signatures }
 }

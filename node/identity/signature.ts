@@ -3,6 +3,22 @@ import { sign, verify, type KeyObject } from 'node:crypto'
 /** What a signature is over: so that none can be taken for another kind of one. */
 export type SignatureContext = 'change' | 'entry' | 'member' | 'confirmation'
 
+/** The signatures under one change of the list, and whose they are, by the fingerprints of their certificates. */
+export interface EntrySignatures {
+  readonly operatorCertificate: string
+  /** The operator's, over the text of the change. */
+  readonly operatorSignature: string
+  readonly nodeCertificate: string
+  /** The accepting node's, over the hash of the entry. */
+  readonly nodeSignature: string
+}
+
+/** The signatures out of a form that has them among other fields: what is sent, or a row. */
+export function signaturesOf(flat: EntrySignatures): EntrySignatures {
+  const { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = flat
+  return { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature }
+}
+
 /** Longest signature, base64url: RSA with 8192 bits. */
 const MAX_SIGNATURE = 1_366
 const BASE64URL = /^[A-Za-z0-9_-]+$/

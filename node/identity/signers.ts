@@ -1,7 +1,7 @@
 import { hash, X509Certificate, type KeyObject } from 'node:crypto'
 import { pathOf } from './certificate-chain.ts'
 import { errorMessage } from '../lib/errors.ts'
-import type { EntrySignatures } from '../whitelist/change.ts'
+import type { EntrySignatures } from './signature.ts'
 import { identityOf, type Identity } from './identity.ts'
 import type { Name, Role } from './names.ts'
 
@@ -62,8 +62,8 @@ export class Signers {
    * could not be passed on after a restart. Those of nodes that only say they live are not kept.
    * @throws FridgeError `ERR_DATABASE` when one cannot be written
    */
-  keep(entries: Iterable<EntrySignatures>): void {
-    for (const { operatorCertificate, nodeCertificate } of entries) {
+  keep(signatures: Iterable<EntrySignatures>): void {
+    for (const { operatorCertificate, nodeCertificate } of signatures) {
       for (const fingerprint of [operatorCertificate, nodeCertificate]) {
         const signer = this.#byFingerprint.get(fingerprint)
         if (signer === undefined || this.#kept.has(fingerprint)) continue

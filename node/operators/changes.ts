@@ -2,15 +2,16 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { isSource, type Source } from '../identity/names.ts'
-import { isSequence, type EntrySignatures } from '../whitelist/change.ts'
+import { isSequence } from '../whitelist/change.ts'
+import type { EntrySignatures } from '../identity/signature.ts'
 import { effectOf, type Effect } from '../whitelist/effect.ts'
 import {
   fits,
   readFilter,
   type StoredChanges,
   type ChangeFilter,
-  type LoggedEntry,
 } from '../storage/stored-changes.ts'
+import type { LoggedEntry } from '../whitelist/entry.ts'
 import type { Replica } from '../gossip/replica.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
 
@@ -161,14 +162,12 @@ function readPage(rows: Iterable<LoggedEntry>, options: PageOptions): ReadPage {
       return { page: { entries, certificates }, size, last, isEnd: false }
     }
     const { position, entry, place, isStray } = logged
-    const { change, text, previous } = entry
+    const { change, text, previous, signatures } = entry
     const isKnown = place.sequence <= (heard?.get(place.source) ?? 0)
     if (!isKnown && fits(change, filter)) {
-      const { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = entry
       const effect = effectOf(logged, replica.whitelist)
-      const signatures = { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature }
       const shown: ShownChange = { text, previous, ...signatures, isStray, effect }
-      const missing = [operatorCertificate, nodeCertificate]
+      const missing = [signatures.operatorCertificate, signatures.nodeCertificate]
         .filter(fingerprint => certificates[fingerprint] === undefined)
         .map(fingerprint => [fingerprint, storedChanges.chain(fingerprint) ?? []] as const)
       const cost = JSON.stringify([shown, missing]).length

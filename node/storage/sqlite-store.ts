@@ -1,18 +1,10 @@
-import { hash as hashOf } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { FridgeError } from '../lib/errors.ts'
 import type { Source } from '../identity/names.ts'
-import {
-  entryHash,
-  isStray,
-  placeOf,
-  readChange,
-  type Change,
-  type Entry,
-  type EntrySignatures,
-  type Stray,
-} from '../whitelist/change.ts'
+import { readChange, type Change } from '../whitelist/change.ts'
+import { entryHash, isStray, placeOf, type Entry, type Stray } from '../whitelist/entry.ts'
+import { digestOf, readRow, rowOf, sealOf, type ChangeRow } from './change-row.ts'
 import {
   corrupt,
   createDatabase,
@@ -23,8 +15,6 @@ import {
 } from './sqlite-database.ts'
 import type { ChangeStore, LoggedChange } from '../whitelist/store.ts'
 
-export { APPLICATION_ID, lockDatabase, SCHEMA_VERSION } from './sqlite-database.ts'
-
 type PlaceRow = readonly [
   position: number,
   source: string,
@@ -34,17 +24,6 @@ type PlaceRow = readonly [
   hash: string,
   isStray: 0 | 1,
 ]
-
-interface Row extends EntrySignatures {
-  readonly source: string
-  readonly sequence: number
-  readonly text: string
-  readonly previous: string
-  readonly hash: string
-  /** `sealOf` the row: a bit that flips in a signature is found at the next start, not by a peer. */
-  readonly seal: string
-  readonly stray: string | null
-}
 
 interface CertificateRow {
   readonly fingerprint: string
@@ -87,36 +66,26 @@ class SqliteStore implements ChangeStore {
     this.#insert = database.prepare(
       `INSERT INTO changes (source, sequence, text, previous, hash, operatorCertificate,
          operatorSignature, nodeCertificate, nodeSignature, seal, stray)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       VALUES (:source, :sequence, :text, :previous, :hash, :operatorCertificate,
+         :operatorSignature, :nodeCertificate, :nodeSignature, :seal, :stray)`,
     )
     this.#position = database.prepare(
       'SELECT position FROM changes WHERE source = ? AND sequence = ?',
     )
     const sql = 'SELECT source FROM changes GROUP BY source'
-    for (const { source } of this.#query<Pick<Row, 'source'>>(sql)) this.#sources.add(source)
+    for (const { source } of this.#query<Pick<ChangeRow, 'source'>>(sql)) this.#sources.add(source)
   }
 
   append(entries: readonly (Entry | Stray)[]): void {
     try {
       this.#database.exec('BEGIN IMMEDIATE')
-      for (const one of entries) this.#insertOne(one)
+      for (const one of entries) this.#insert.run({ ...rowOf(one) })
       this.#database.exec('COMMIT')
       for (const one of entries) this.#sources.add(placeOf(one).source)
     } catch (cause) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
       throw writeFailure(this.#file, cause)
     }
-  }
-
-  #insertOne(one: Entry | Stray): void {
-    const entry = isStray(one) ? one.entry : one
-    const stray = isStray(one) ? JSON.stringify({ against: one.against }) : null
-    const { text, previous, hash } = entry
-    const { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = entry
-    const signatures = [operatorCertificate, operatorSignature, nodeCertificate, nodeSignature]
-    const { source, sequence } = placeOf(one)
-    const seal = sealOf({ ...entry, stray })
-    this.#insert.run(source, sequence, text, previous, hash, ...signatures, seal, stray)
   }
 
   *certificates(): Iterable<readonly string[]> {
@@ -172,7 +141,10 @@ class SqliteStore implements ChangeStore {
   }
 
   *#strayAt(position: number): Iterable<Stray> {
-    for (const row of this.#query<Row>('SELECT * FROM changes WHERE position = ?', position)) {
+    for (const row of this.#query<ChangeRow>(
+      'SELECT * FROM changes WHERE position = ?',
+      position,
+    )) {
       const one = this.#entry(row)
       if (isStray(one)) yield one
     }
@@ -186,7 +158,7 @@ class SqliteStore implements ChangeStore {
       start = Math.min(start, position ?? Infinity)
     }
     if (start === Infinity) return
-    const rows = this.#query<Row>(
+    const rows = this.#query<ChangeRow>(
       'SELECT * FROM changes WHERE position >= ? ORDER BY position',
       start,
     )
@@ -198,7 +170,7 @@ class SqliteStore implements ChangeStore {
   *ofSource(source: Source, from: number): Iterable<Entry> {
     const sql =
       'SELECT * FROM changes WHERE source = ? AND sequence >= ? AND stray IS NULL ORDER BY sequence'
-    for (const row of this.#query<Row>(sql, source, from)) {
+    for (const row of this.#query<ChangeRow>(sql, source, from)) {
       const one = this.#entry(row)
       if (!isStray(one)) yield one
     }
@@ -229,16 +201,10 @@ class SqliteStore implements ChangeStore {
     }
   }
 
-  #entry(row: Row): Entry | Stray {
+  #entry(row: ChangeRow): Entry | Stray {
     if (sealOf(row) !== row.seal) throw this.#damaged(row, 'has altered signatures')
-    const change = this.#change(row)
-    const { text, previous, hash } = row
-    const { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = row
-    const signatures = { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature }
-    const entry: Entry = { change, text, previous, hash, ...signatures }
-    // Written by this node alone, and only after it was checked.
-    const stray = row.stray === null ? undefined : (JSON.parse(row.stray) as Pick<Stray, 'against'>)
-    const one = stray === undefined ? entry : { entry, ...withAgainst(stray) }
+    const one = readRow(row)
+    if (typeof one === 'string') throw this.#damaged(row, `cannot be read: ${one}`)
     const { source, sequence } = placeOf(one)
     if (source !== row.source || sequence !== row.sequence) {
       throw this.#damaged(row, 'is filed under another place')
@@ -246,31 +212,13 @@ class SqliteStore implements ChangeStore {
     return one
   }
 
-  #change(row: Pick<Row, 'source' | 'sequence' | 'text'>): Change {
+  #change(row: Pick<ChangeRow, 'source' | 'sequence' | 'text'>): Change {
     const change = readChange(row.text)
     if (typeof change === 'string') throw this.#damaged(row, `cannot be read: ${change}`)
     return change
   }
 
-  #damaged(row: Pick<Row, 'source' | 'sequence'>, what: string): FridgeError {
+  #damaged(row: Pick<ChangeRow, 'source' | 'sequence'>, what: string): FridgeError {
     return corrupt(this.#file, `change ${row.sequence} of ${row.source} ${what}`)
   }
-}
-
-/** A hash over a row's signatures: against accidents, for whoever alters a row can seal it again. */
-export function sealOf(row: EntrySignatures & Pick<Row, 'hash' | 'stray'>): string {
-  const { hash, operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = row
-  const signatures = [operatorCertificate, operatorSignature, nodeCertificate, nodeSignature]
-  return digestOf([hash, ...signatures, row.stray ?? ''])
-}
-
-export function digestOf(parts: readonly string[]): string {
-  return hashOf('sha256', parts.join('\n'), 'base64url')
-}
-
-/** A `seen` does not survive JSON; the text of the change says it again. */
-function withAgainst({ against }: Pick<Stray, 'against'>): Pick<Stray, 'against'> {
-  if (against === undefined) return {}
-  const change = readChange(against.text)
-  return typeof change === 'string' ? {} : { against: { ...against, change } }
 }

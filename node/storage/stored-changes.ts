@@ -1,19 +1,11 @@
 import { DatabaseSync } from 'node:sqlite'
+import { readEntryOf, type ChangeRow } from './change-row.ts'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
 import { isName, isSubject, type Name, type Source, type Subject } from '../identity/names.ts'
-import { readChange, strayPlace, type Change, type Entry, type Place } from '../whitelist/change.ts'
+import type { Change } from '../whitelist/change.ts'
+import { strayPlace, type LoggedEntry } from '../whitelist/entry.ts'
 
-/** An entry, with its place in the order in which this node took them. */
-export interface LoggedEntry {
-  /** 1, 2, 3…: the order in which this node took them. */
-  readonly position: number
-  readonly entry: Entry
-  /** Where it is filed: for a stray a place of its own. */
-  readonly place: Place
-  readonly isStray: boolean
-}
-
-type Row = Pick<LoggedEntry, 'position'> & Omit<Entry, 'change'> & { readonly stray: string | null }
+type Row = ChangeRow & Pick<LoggedEntry, 'position'>
 
 /** Which changes somebody wants to see; what is absent excludes nothing. */
 export interface ChangeFilter {
@@ -116,14 +108,12 @@ export class StoredChanges implements Disposable {
     const rows = this.#database.prepare(`SELECT * FROM changes WHERE ${where}`).iterate(position)
     for (const value of rows) {
       // The table is STRICT, so that each column has the type that it declares.
-      const { position, text, previous, hash, stray, ...row } = value as unknown as Row
-      const change = readChange(text)
-      if (typeof change === 'string') throw cannotRead(this.#file, new Error(change))
-      const { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = row
-      const signatures = { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature }
-      const entry: Entry = { change, text, previous, hash, ...signatures }
-      const isStray = stray !== null
-      yield { position, entry, isStray, place: isStray ? strayPlace(entry) : change }
+      const row = value as unknown as Row
+      const entry = readEntryOf(row)
+      if (typeof entry === 'string') throw cannotRead(this.#file, new Error(entry))
+      const isStray = row.stray !== null
+      const place = isStray ? strayPlace(entry) : entry.change
+      yield { position: row.position, entry, isStray, place }
     }
   }
 }

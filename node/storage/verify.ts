@@ -4,14 +4,8 @@ import { errorMessage, FridgeError } from '../lib/errors.ts'
 import type { Source } from '../identity/names.ts'
 import { openAtRest } from './at-rest.ts'
 import { buildWhitelist, proves } from '../whitelist/build.ts'
-import {
-  conflicts,
-  entryHash,
-  isStray,
-  readChange,
-  type Entry,
-  type Stray,
-} from '../whitelist/change.ts'
+import { readChange } from '../whitelist/change.ts'
+import { conflicts, entryHash, isStray, type Entry, type Stray } from '../whitelist/entry.ts'
 import { differences, evaluateLog } from '../whitelist/evaluate.ts'
 import { Signers } from '../identity/signers.ts'
 import {
@@ -21,8 +15,14 @@ import {
   pragma,
   SCHEMA_VERSION,
 } from './sqlite-database.ts'
-import { digestOf, sealOf } from './sqlite-store.ts'
-import { openUpdate, problemOfValue } from '../gossip/update.ts'
+import { digestOf, sealOf, type ChangeRow } from './change-row.ts'
+import {
+  openAt,
+  readEntry,
+  type EntryFields,
+  type UncheckedEntry,
+  type UncheckedStray,
+} from '../whitelist/open.ts'
 
 /** One thing in a database that is not as a node wrote it. */
 export interface Finding {
@@ -52,19 +52,8 @@ export interface VerifyOptions {
   readonly fix?: string
 }
 
-interface Row {
+interface Row extends ChangeRow {
   readonly position: number
-  readonly source: string
-  readonly sequence: number
-  readonly text: string
-  readonly previous: string
-  readonly hash: string
-  readonly operatorCertificate: string
-  readonly operatorSignature: string
-  readonly nodeCertificate: string
-  readonly nodeSignature: string
-  readonly seal: string
-  readonly stray: string | null
 }
 
 /** Rows whose signatures are checked at a time. */
@@ -249,16 +238,17 @@ class DatabaseCheck {
 
   /** @returns the entry or stray if all of it holds */
   async #open(row: Row): Promise<Entry | Stray | undefined> {
-    const { source, sequence, stray } = row
-    const place = placeOfRow(row)
-    const value = stray === null ? valueOf(row) : strayValueOf(row, stray)
-    const problem = problemOfValue(value) ?? this.#unknownSigner(row)
-    const opened = problem ?? (await openUpdate([value, sequence, source as Source], this.#signers))
-    if (typeof opened === 'string') {
-      this.find(place, opened)
-      return undefined
-    }
-    return opened
+    const opened = await this.#openRow(row)
+    if (typeof opened !== 'string') return opened
+    this.find(placeOfRow(row), opened)
+    return undefined
+  }
+
+  async #openRow(row: Row): Promise<Entry | Stray | string> {
+    const unchecked = uncheckedOf(row)
+    if (typeof unchecked === 'string') return unchecked
+    const place = { source: row.source as Source, sequence: row.sequence }
+    return this.#unknownSigner(row) ?? openAt(place, unchecked, this.#signers)
   }
 
   #unknownSigner({ operatorCertificate, nodeCertificate }: Row): string | undefined {
@@ -307,19 +297,18 @@ function missing(noun: string, from: number, to: number): string {
     : `${noun}s ${from} to ${to} are missing before it`
 }
 
-function valueOf(row: Row): object {
-  const { text, previous } = row
-  const { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = row
-  const signatures = { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature }
-  return { change: text, previous, ...signatures }
-}
-
-/** @returns what `problemOfValue` refuses where the column is not the JSON of a proof */
-function strayValueOf(row: Row, stray: string): object {
+/** @returns what a row holds, or what is wrong with its form */
+function uncheckedOf(row: Row): UncheckedEntry | UncheckedStray | string {
+  if (row.stray === null) return readEntry(row)
   try {
-    const { against } = JSON.parse(stray) as { against?: Row }
-    return { stray: valueOf(row), ...(against !== undefined && { against: valueOf(against) }) }
+    const { against } = JSON.parse(row.stray) as { against?: EntryFields }
+    const entry = readEntry(row)
+    if (typeof entry === 'string' || against === undefined) {
+      return typeof entry === 'string' ? entry : { entry }
+    }
+    const proof = readEntry(against)
+    return typeof proof === 'string' ? proof : { entry, against: proof }
   } catch {
-    return { stray: undefined }
+    return 'an update carries no entry'
   }
 }

@@ -1,4 +1,5 @@
-import { isStray, strayPlace, type Change, type Stray } from './change.ts'
+import type { Change } from './change.ts'
+import { isStray, strayPlace, type Stray } from './entry.ts'
 import type { ChangeStore } from './store.ts'
 import { Whitelist } from './whitelist.ts'
 

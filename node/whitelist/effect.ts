@@ -1,5 +1,5 @@
 import type { Change } from './change.ts'
-import type { LoggedEntry } from '../storage/stored-changes.ts'
+import type { LoggedEntry } from './entry.ts'
 import type { Whitelist } from './whitelist.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { conflicts, isStray, strayPlace, type Entry, type Stray } from './change.ts'
+import { conflicts, isStray, strayPlace, type Entry, type Stray } from './entry.ts'
 import type { ChangeStore } from './store.ts'
 import type { Whitelist } from './whitelist.ts'
 

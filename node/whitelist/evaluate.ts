@@ -1,5 +1,6 @@
 import { nodeOf, roleOf, subjectOf, type Source, type Subject } from '../identity/names.ts'
-import { isStray, strayPlace, type Change, type Grant, type Place, type Stray } from './change.ts'
+import type { Change, Grant, Place } from './change.ts'
+import { isStray, strayPlace, type Stray } from './entry.ts'
 import type { LoggedChange } from './store.ts'
 import type { Whitelist } from './whitelist.ts'
 

@@ -1,5 +1,5 @@
 import type { Source } from '../identity/names.ts'
-import type { Entry, Stray } from './change.ts'
+import type { Entry, Stray } from './entry.ts'
 import type { CertificateStore } from '../identity/signers.ts'
 
 /** What the list is built from. */

@@ -7,16 +7,8 @@ import {
   type Source,
   type Subject,
 } from '../identity/names.ts'
-import {
-  conflicts,
-  strayPlace,
-  type Change,
-  type ChangeRequest,
-  type Entry,
-  type Place,
-  type Seen,
-  type Stray,
-} from './change.ts'
+import type { Change, ChangeRequest, Place, Seen } from './change.ts'
+import { conflicts, strayPlace, type Entry, type Stray } from './entry.ts'
 import type { LoggedChange } from './store.ts'
 import { mergeChange, seenOf, UNKNOWN_SUBJECT, type SubjectState } from './merge.ts'
 
@@ -252,6 +244,22 @@ export class Whitelist {
     return { ...request, ...place, at, seen: seenOf(this.state(request.subject)) }
   }
 }
+
+/** The list for those that may not merge anything into it. */
+export type ReadableWhitelist = Pick<
+  Whitelist,
+  | 'changes'
+  | 'size'
+  | 'state'
+  | 'subjects'
+  | 'clock'
+  | 'heads'
+  | 'heard'
+  | 'forkOf'
+  | 'hasEquivocated'
+  | 'isWithdrawn'
+  | 'draft'
+>
 
 function restore<Key, Value>(map: Map<Key, Value>, key: Key, value: Value | undefined): void {
   if (value === undefined) map.delete(key)

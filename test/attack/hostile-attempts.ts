@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto'
 import { loadCredentials } from '../../node/identity/credentials.ts'
 import { parseName, parseSubject, type Source } from '../../node/identity/names.ts'
-import type { Entry } from '../../node/whitelist/change.ts'
+import { entryHash } from '../../node/whitelist/entry.ts'
 import { signText } from '../../node/identity/signature.ts'
 import {
   certificateOf,
   personOf,
-  relink,
   signChain,
   signEntry,
   type DocumentName,
@@ -224,9 +223,9 @@ const MISPLACED: readonly Attempt[] = [
     /is not signed by its node/,
     link => {
       const [value] = genuine(link)
-      const entry = { ...value, text: value.change } as unknown as Entry
-      const { nodeSignature } = relink(entry, 'A'.repeat(43), mallory)
-      const against = { ...value, previous: 'A'.repeat(43), nodeSignature }
+      const previous = 'A'.repeat(43)
+      const nodeSignature = signText(mallory.key, 'entry', entryHash(previous, value.change))
+      const against = { ...value, previous, nodeSignature }
       return [...shown, [{ stray: value, against }, 1, strayOf(value.change)]]
     },
   ],

@@ -1,12 +1,7 @@
 import test from 'ava'
 import { parseName, type Source, type Subject } from '../../node/identity/names.ts'
-import {
-  isStray,
-  strayPlace,
-  type Change,
-  type Entry,
-  type Stray,
-} from '../../node/whitelist/change.ts'
+import type { Change } from '../../node/whitelist/change.ts'
+import { isStray, strayPlace, type Entry, type Stray } from '../../node/whitelist/entry.ts'
 import { SimulatedDisk } from '../simulation/simulated-disk.ts'
 import { attackReplica, relink, signChain, signEntry } from '../support/hostile-node.ts'
 import { client, grantAt, revocationAt, testSource } from '../support/replica-changes.ts'

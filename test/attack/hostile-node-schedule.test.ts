@@ -2,13 +2,8 @@ import test from 'ava'
 import type { Random } from '../../node/lib/clock.ts'
 import { parseName, parseSubject, subjectOf, type Source } from '../../node/identity/names.ts'
 import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
-import {
-  conflicts,
-  isStray,
-  placeOf,
-  type Change,
-  type Entry,
-} from '../../node/whitelist/change.ts'
+import type { Change } from '../../node/whitelist/change.ts'
+import { conflicts, isStray, placeOf, type Entry } from '../../node/whitelist/entry.ts'
 import { differences, evaluateLog } from '../../node/whitelist/evaluate.ts'
 import { SimulatedDisk } from '../simulation/simulated-disk.ts'
 import { FakeClock } from '../support/fake-clock.ts'

@@ -1,5 +1,5 @@
 import test from 'ava'
-import type { Entry } from '../../node/whitelist/change.ts'
+import type { Entry } from '../../node/whitelist/entry.ts'
 import { asUpdate } from '../../node/gossip/update.ts'
 import { startCluster, untilReachable } from '../support/cluster.ts'
 import { connectHostile, type DocumentName, type HostileNode } from '../support/hostile-node.ts'

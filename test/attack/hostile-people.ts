@@ -1,6 +1,7 @@
 import { createHash, generateKeyPairSync } from 'node:crypto'
 import { parseName, parseSubject, type Source } from '../../node/identity/names.ts'
-import type { Change, Entry, Grant } from '../../node/whitelist/change.ts'
+import type { Change, Grant } from '../../node/whitelist/change.ts'
+import type { Entry } from '../../node/whitelist/entry.ts'
 import { asUpdate, type UpdateValue } from '../../node/gossip/update.ts'
 import { makeTestCerts } from '../support/certs.ts'
 import { makeSharedCerts } from '../support/cluster.ts'
@@ -97,7 +98,10 @@ async function selfSigned(): Promise<{ chain: string[]; signed: Entry }> {
     node: mallory,
     operator: { ...admin, key: keyPair.privateKey },
   })
-  return { chain: [der.toString('base64')], signed: { ...signed, operatorCertificate } }
+  return {
+    chain: [der.toString('base64')],
+    signed: { ...signed, signatures: { ...signed.signatures, operatorCertificate } },
+  }
 }
 
 /** Remove what was made. */

@@ -4,7 +4,8 @@ import { parseCertificates } from '../../node/identity/certificate-chain.ts'
 import type { Credentials } from '../../node/identity/credentials.ts'
 import { sourceOf, subjectOf, type Name, type Source } from '../../node/identity/names.ts'
 import { DATABASE_FILE } from '../../node/start.ts'
-import { encodeChange, entryHash, type Change, type Entry } from '../../node/whitelist/change.ts'
+import { encodeChange, type Change } from '../../node/whitelist/change.ts'
+import { entryHash, type Entry } from '../../node/whitelist/entry.ts'
 import { signText } from '../../node/identity/signature.ts'
 import { chainOf, Signers, type Signer } from '../../node/identity/signers.ts'
 import { openSqliteStore } from '../../node/storage/sqlite-store.ts'
@@ -85,10 +86,12 @@ function entryWriter(
       text,
       previous,
       hash,
-      operatorCertificate: operator.signer.identity.fingerprint,
-      operatorSignature: signText(operatorKey, 'change', text),
-      nodeCertificate: node.signer.identity.fingerprint,
-      nodeSignature: signText(nodeKey, 'entry', hash),
+      signatures: {
+        operatorCertificate: operator.signer.identity.fingerprint,
+        operatorSignature: signText(operatorKey, 'change', text),
+        nodeCertificate: node.signer.identity.fingerprint,
+        nodeSignature: signText(nodeKey, 'entry', hash),
+      },
     }
     previous = hash
     return entry

@@ -1,6 +1,6 @@
 import { FridgeError } from '../../node/lib/errors.ts'
 import type { Source } from '../../node/identity/names.ts'
-import type { Entry, Stray } from '../../node/whitelist/change.ts'
+import type { Entry, Stray } from '../../node/whitelist/entry.ts'
 import { MemoryStore } from '../support/memory-store.ts'
 import type { ChangeStore, LoggedChange } from '../../node/whitelist/store.ts'
 

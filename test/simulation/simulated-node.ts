@@ -1,5 +1,6 @@
 import { parseName, sourceOf, type Name } from '../../node/identity/names.ts'
-import { isStray, type Change, type ChangeRequest } from '../../node/whitelist/change.ts'
+import type { Change, ChangeRequest } from '../../node/whitelist/change.ts'
+import { isStray } from '../../node/whitelist/entry.ts'
 import { Replica, type Commit } from '../../node/gossip/replica.ts'
 import type { Signers } from '../../node/identity/signers.ts'
 import { commitChange, type People } from '../support/replica-people.ts'

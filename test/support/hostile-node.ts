@@ -5,13 +5,8 @@ import { parseCertificates } from '../../node/identity/certificate-chain.ts'
 import type { Credentials } from '../../node/identity/credentials.ts'
 import type { DocumentLink } from '../../node/gossip/document.ts'
 import { isSource, type Source } from '../../node/identity/names.ts'
-import {
-  encodeChange,
-  entryHash,
-  type Change,
-  type Entry,
-  type Stray,
-} from '../../node/whitelist/change.ts'
+import { encodeChange, type Change } from '../../node/whitelist/change.ts'
+import { entryHash, type Entry, type Stray } from '../../node/whitelist/entry.ts'
 import { MemoryStore } from './memory-store.ts'
 import type { Replica } from '../../node/gossip/replica.ts'
 import { signText } from '../../node/identity/signature.ts'
@@ -35,17 +30,20 @@ export function signEntry(change: Change, previous: string, { operator, node }: 
     text,
     previous,
     hash,
-    operatorCertificate: operator.signer.identity.fingerprint,
-    operatorSignature: signText(operator.key, 'change', text),
-    nodeCertificate: node.signer.identity.fingerprint,
-    nodeSignature: signText(node.key, 'entry', hash),
+    signatures: {
+      operatorCertificate: operator.signer.identity.fingerprint,
+      operatorSignature: signText(operator.key, 'change', text),
+      nodeCertificate: node.signer.identity.fingerprint,
+      nodeSignature: signText(node.key, 'entry', hash),
+    },
   }
 }
 
 /** The same words of the operator, linked by the node to another past. */
 export function relink(entry: Entry, previous: string, { key }: Person): Entry {
   const hash = entryHash(previous, entry.text)
-  return { ...entry, previous, hash, nodeSignature: signText(key, 'entry', hash) }
+  const signatures = { ...entry.signatures, nodeSignature: signText(key, 'entry', hash) }
+  return { ...entry, previous, hash, signatures }
 }
 
 /** A branch of one source: each change linked to the one before. */

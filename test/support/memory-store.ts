@@ -1,5 +1,5 @@
 import type { Source } from '../../node/identity/names.ts'
-import { isStray, placeOf, type Entry, type Stray } from '../../node/whitelist/change.ts'
+import { isStray, placeOf, type Entry, type Stray } from '../../node/whitelist/entry.ts'
 import type { ChangeStore } from '../../node/whitelist/store.ts'
 
 /** A store that forgets: for simulations, property tests and throw-away nodes. */

@@ -7,15 +7,14 @@ import {
 } from '../../node/identity/names.ts'
 import {
   encodeChange,
-  entryHash,
   type Change,
   type ChangeRequest,
-  type Entry,
-  type EntrySignatures,
   type Grant,
   type Revocation,
   type Terms,
 } from '../../node/whitelist/change.ts'
+import { entryHash, type Entry } from '../../node/whitelist/entry.ts'
+import type { EntrySignatures } from '../../node/identity/signature.ts'
 
 export const OPERATOR = parseName('olga')
 
@@ -88,7 +87,7 @@ export function chain(changes: readonly Change[]): Entry[] {
   return changes.map(change => {
     const text = encodeChange(change)
     const hash = entryHash(previous, text)
-    const entry: Entry = { change, text, previous, hash, ...SIGNATURES }
+    const entry: Entry = { change, text, previous, hash, signatures: SIGNATURES }
     previous = entry.hash
     return entry
   })

@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { parseName, parseSubject, type Source } from '../../node/identity/names.ts'
-import type { Entry, Change } from '../../node/whitelist/change.ts'
+import type { Change } from '../../node/whitelist/change.ts'
+import type { Entry } from '../../node/whitelist/entry.ts'
 import { Signers, type CertificateStore, type Signer } from '../../node/identity/signers.ts'
 import { chain, NOON, testSource } from './replica-changes.ts'
 

@@ -1,5 +1,5 @@
 import { createHash, createPublicKey, verify } from 'node:crypto'
-import { isStray, type Entry, type Stray } from '../../../node/whitelist/change.ts'
+import { isStray, type Entry, type Stray } from '../../../node/whitelist/entry.ts'
 import type { Person } from '../../support/replica-people.ts'
 import { isObject } from '../models/lines.ts'
 import type { ModelUpdate } from '../models/link.ts'
@@ -73,7 +73,7 @@ const ORDER =
   )
 
 function problemOfEntry(entry: Entry, keys: Keys): string | undefined {
-  const { text, previous } = entry
+  const { text, previous, signatures } = entry
   const fields = fieldsOf(text)
   const { source, sequence, operator, seen, upTo, kind, subject } = fields
   if (JSON.stringify(fields) !== text) return 'it is not canonical'
@@ -92,9 +92,9 @@ function problemOfEntry(entry: Entry, keys: Keys): string | undefined {
     keys.get(`operator/${operator}`),
     'change',
     text,
-    entry.operatorSignature,
+    signatures.operatorSignature,
   )
-  const isNodes = isSigned(keys.get(`node/${node}`), 'entry', hash, entry.nodeSignature)
+  const isNodes = isSigned(keys.get(`node/${node}`), 'entry', hash, signatures.nodeSignature)
   return isOperators && isNodes ? undefined : 'it is not signed'
 }
 

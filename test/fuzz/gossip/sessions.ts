@@ -1,4 +1,5 @@
-import { encodeChange, entryHash, strayPlace, type Change } from '../../../node/whitelist/change.ts'
+import { encodeChange, type Change } from '../../../node/whitelist/change.ts'
+import { entryHash, strayPlace } from '../../../node/whitelist/entry.ts'
 import type { Source } from '../../../node/identity/names.ts'
 import { signText } from '../../../node/identity/signature.ts'
 import { client, grantAt, revocationAt, testSource } from '../../support/replica-changes.ts'

@@ -1,6 +1,6 @@
 import { inFile, type Bug, type Plant } from './plant.ts'
 
-const UPDATE: readonly Bug[] = [
+const OPEN: readonly Bug[] = [
   {
     name: 'changes that no operator signed',
     find: 'if (!isOperators)',
@@ -15,13 +15,16 @@ const UPDATE: readonly Bug[] = [
     put: 'return one',
   },
   {
-    name: 'entries with more fields',
-    find: 'if (Object.keys(fields).length !== FIELDS)',
-    put: 'if (false)',
-  },
-  {
     name: 'signatures of any form',
     find: 'if (!isSignature(operatorSignature) || !isSignature(nodeSignature))',
+    put: 'if (false)',
+  },
+]
+
+const UPDATE: readonly Bug[] = [
+  {
+    name: 'entries with more fields',
+    find: 'if (Object.keys(fields).length !== FIELDS)',
     put: 'if (false)',
   },
   {
@@ -120,6 +123,7 @@ const SIGNERS: readonly Bug[] = [
 ]
 
 export const WHITELIST_PLANTS: readonly Plant[] = [
+  ...inFile('gossip', 'whitelist/open.ts', OPEN),
   ...inFile('gossip', 'gossip/update.ts', UPDATE),
   ...inFile('gossip', 'whitelist/change.ts', CHANGE),
   ...inFile('gossip', 'whitelist/heads.ts', HEADS),

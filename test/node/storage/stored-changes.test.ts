@@ -1,15 +1,12 @@
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { parseName, parseSubject } from '../../../node/identity/names.ts'
-import type { Change, Entry } from '../../../node/whitelist/change.ts'
-import { strayPlace } from '../../../node/whitelist/change.ts'
+import type { Change } from '../../../node/whitelist/change.ts'
+import type { Entry } from '../../../node/whitelist/entry.ts'
+import { strayPlace } from '../../../node/whitelist/entry.ts'
 import { effectOf, type Effect } from '../../../node/whitelist/effect.ts'
-import {
-  StoredChanges,
-  fits,
-  readFilter,
-  type LoggedEntry,
-} from '../../../node/storage/stored-changes.ts'
+import { StoredChanges, fits, readFilter } from '../../../node/storage/stored-changes.ts'
+import type { LoggedEntry } from '../../../node/whitelist/entry.ts'
 import { openSqliteStore } from '../../../node/storage/sqlite-store.ts'
 import { Whitelist } from '../../../node/whitelist/whitelist.ts'
 import { makeTestFolder } from '../../support/certs.ts'

@@ -5,7 +5,8 @@ import { DatabaseSync } from 'node:sqlite'
 import test, { type ExecutionContext } from 'ava'
 import { systemClock } from '../../../node/lib/clock.ts'
 import type { Source } from '../../../node/identity/names.ts'
-import { readChange, strayPlace, type Entry } from '../../../node/whitelist/change.ts'
+import { readEntryOf } from '../../../node/storage/change-row.ts'
+import { strayPlace, type Entry } from '../../../node/whitelist/entry.ts'
 import { openSqliteStore } from '../../../node/storage/sqlite-store.ts'
 import { verifyDatabase, type Verification } from '../../../node/storage/verify.ts'
 import { makeTestCerts, makeTestFolder } from '../../support/certs.ts'
@@ -375,7 +376,7 @@ async function forkOf(t: ExecutionContext, source: string): Promise<Row> {
 }
 
 function asEntry(row: Row): Entry {
-  const change = readChange(row.text)
-  if (typeof change === 'string') throw new Error(change)
-  return { ...row, change }
+  const entry = readEntryOf(row)
+  if (typeof entry === 'string') throw new Error(entry)
+  return entry
 }

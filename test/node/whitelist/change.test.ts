@@ -5,10 +5,10 @@ import type { KeyId, Source } from '../../../node/identity/names.ts'
 import {
   CHANGE_LIMITS,
   encodeChange,
-  entryHash,
   parseChange,
   type Change,
 } from '../../../node/whitelist/change.ts'
+import { entryHash } from '../../../node/whitelist/entry.ts'
 import {
   client,
   grantAt,

@@ -2,13 +2,8 @@ import test from 'ava'
 import * as fc from 'fast-check'
 import { parseName, parseSubject, type Source } from '../../../node/identity/names.ts'
 import { buildWhitelist } from '../../../node/whitelist/build.ts'
-import {
-  encodeChange,
-  entryHash,
-  type Change,
-  type Entry,
-  type Stray,
-} from '../../../node/whitelist/change.ts'
+import { encodeChange, type Change } from '../../../node/whitelist/change.ts'
+import { entryHash, type Entry, type Stray } from '../../../node/whitelist/entry.ts'
 import { differences, evaluateLog } from '../../../node/whitelist/evaluate.ts'
 import { grantAt, NOON, revocationAt, testSource } from '../../support/replica-changes.ts'
 
@@ -92,13 +87,13 @@ const logs = fc.array(draft, { maxLength: 16 }).map(drafts => {
 
 function entryOf(change: Change, previous: string): Entry {
   const text = encodeChange(change)
-  const unsigned = {
+  const signatures = {
     operatorCertificate: '',
     operatorSignature: '',
     nodeCertificate: '',
     nodeSignature: '',
   }
-  return { change, text, previous, hash: entryHash(previous, text), ...unsigned }
+  return { change, text, previous, hash: entryHash(previous, text), signatures }
 }
 
 test('the list that a node builds is what the log says, voided changes and forks included', t => {

@@ -1,0 +1,72 @@
+import { hash as hashOf } from 'node:crypto'
+import { signaturesOf, type EntrySignatures } from '../identity/signature.ts'
+import { readChange } from '../whitelist/change.ts'
+import { isStray, placeOf, type Entry, type Stray } from '../whitelist/entry.ts'
+
+/** A change as the table `changes` holds it. */
+export interface ChangeRow extends EntrySignatures {
+  /** Where it is filed: for a stray the place of its own. */
+  readonly source: string
+  readonly sequence: number
+  readonly text: string
+  readonly previous: string
+  readonly hash: string
+  /** `sealOf` the row: a bit that flips in a signature is found at the next start, not by a peer. */
+  readonly seal: string
+  /** JSON of a `StoredProof`; null for what is no stray. */
+  readonly stray: string | null
+}
+
+/** An entry as a row, or the proof in a row, holds it. */
+type StoredEntry = Pick<ChangeRow, 'text' | 'previous' | 'hash' | keyof EntrySignatures>
+
+/** What is kept of a stray beside its entry. */
+interface StoredProof {
+  readonly against?: StoredEntry
+}
+
+/** The row of an entry or a stray. */
+export function rowOf(one: Entry | Stray): ChangeRow {
+  const { text, previous, hash, signatures } = isStray(one) ? one.entry : one
+  const { source, sequence } = placeOf(one)
+  const stray = isStray(one) ? JSON.stringify(proofOf(one)) : null
+  const row = { source, sequence, text, previous, hash, ...signatures, stray }
+  return { ...row, seal: sealOf(row) }
+}
+
+function proofOf({ against }: Stray): StoredProof {
+  if (against === undefined) return {}
+  const { signatures, ...entry } = against
+  return { against: { ...entry, ...signatures } }
+}
+
+/** Read a row that this node has written. @returns the entry or the stray, or why it is none */
+export function readRow(row: ChangeRow): Entry | Stray | string {
+  const entry = readEntryOf(row)
+  if (typeof entry === 'string' || row.stray === null) return entry
+  // Written by this node alone, and only after it was checked.
+  const { against } = JSON.parse(row.stray) as StoredProof
+  const proof = against === undefined ? undefined : readEntryOf(against)
+  return proof === undefined || typeof proof === 'string' ? { entry } : { entry, against: proof }
+}
+
+/** Read the entry in a row, of a stray too. @returns the entry, or why its change cannot be read */
+export function readEntryOf(stored: StoredEntry): Entry | string {
+  const { text, previous, hash } = stored
+  // The `seen` of a change does not survive JSON: the text says it again.
+  const change = readChange(text)
+  if (typeof change === 'string') return change
+  return { change, text, previous, hash, signatures: signaturesOf(stored) }
+}
+
+/** A hash over a row's signatures: against accidents, for whoever alters a row can seal it again. */
+export function sealOf(row: EntrySignatures & Pick<ChangeRow, 'hash' | 'stray'>): string {
+  const { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = row
+  const signatures = [operatorCertificate, operatorSignature, nodeCertificate, nodeSignature]
+  return digestOf([row.hash, ...signatures, row.stray ?? ''])
+}
+
+/** The seal over the values of a row. */
+export function digestOf(parts: readonly string[]): string {
+  return hashOf('sha256', parts.join('\n'), 'base64url')
+}

@@ -1,0 +1,86 @@
+import { hash } from 'node:crypto'
+import { nodeOf, sourceOf, type Source } from '../identity/names.ts'
+import type { EntrySignatures } from '../identity/signature.ts'
+import type { Change, Place } from './change.ts'
+
+/** One change as it is stored and sent: its text, and the hash that links it to the one before. */
+export interface Entry {
+  readonly change: Change
+  /** Canonical text of the change. */
+  readonly text: string
+  /** Hash of the entry of the same source with the sequence before; `''` for the first. */
+  readonly previous: string
+  /** `entryHash(previous, text)`. */
+  readonly hash: string
+  readonly signatures: EntrySignatures
+}
+
+/**
+ * An entry of a source that equivocated: its node signed two that cannot stand in one chain.
+ * Each of them is operator-signed and counts, but at a place of its own that no earlier grant
+ * has seen, so that every node ends with the same list (PROTOCOL.md, "Equivocation").
+ */
+export interface Stray {
+  readonly entry: Entry
+  /** An entry that conflicts with it; absent when the fork has been proven at or before its place. */
+  readonly against?: Entry
+}
+
+/** An entry, with its place in the order in which this node took them. */
+export interface LoggedEntry {
+  /** 1, 2, 3…: the order in which this node took them. */
+  readonly position: number
+  readonly entry: Entry
+  /** Where it is filed: for a stray a place of its own. */
+  readonly place: Place
+  readonly isStray: boolean
+}
+
+/** Whether an entry is a stray, checked or not. */
+export function isStray<One extends object>(
+  one: One,
+): one is Extract<One, { readonly entry: unknown }> {
+  return 'entry' in one
+}
+
+/** The entries that an entry or a stray is made of, checked or not. */
+export function entriesIn<One extends object>(
+  one: One | { readonly entry: One; readonly against?: One },
+): One[] {
+  if (!('entry' in one)) return [one]
+  return one.against === undefined ? [one.entry] : [one.entry, one.against]
+}
+
+/** Where an entry or a stray is filed, sent and counted. */
+export function placeOf(one: Entry | Stray): Place {
+  return isStray(one) ? strayPlace(one.entry) : one.change
+}
+
+/**
+ * Where a stray stands: a source that only its text decides, and sequence 1. Of 128 bits, so that
+ * nobody finds two texts for one place; no run has as many, so that no entry stands there.
+ */
+export function strayPlace({ change, text }: Pick<Entry, 'change' | 'text'>): Place {
+  return { source: straySource(change.source, text), sequence: 1 }
+}
+
+/** The source at which a change of `source` stands as a stray. */
+export function straySource(source: Source, text: string): Source {
+  return sourceOf(nodeOf(source), hash('sha256', `stray\n${text}`).slice(0, 32))
+}
+
+/** Whether two entries of one source cannot stand in one chain. */
+export function conflicts(one: Entry, other: Entry): boolean {
+  const [first, second] = one.change.sequence <= other.change.sequence ? [one, other] : [other, one]
+  if (first.change.source !== second.change.source) return false
+  if (first.change.sequence === second.change.sequence) return first.hash !== second.hash
+  return first.change.sequence + 1 === second.change.sequence && second.previous !== first.hash
+}
+
+/**
+ * SHA-256 over the previous hash, a line feed and the text, in base64url (43 characters). A
+ * source's entries form a chain, so that nobody can swap, leave out or insert one unnoticed.
+ */
+export function entryHash(previous: string, text: string): string {
+  return hash('sha256', `${previous}\n${text}`, 'base64url')
+}
