@@ -57,7 +57,7 @@ export class LogClient implements AsyncDisposable {
   }
 
   /** The newest changes that fit, newest first; at most `limit`. */
-  async history(limit: number): Promise<CheckedEntry[]> {
+  async newest(limit: number): Promise<CheckedEntry[]> {
     const entries: CheckedEntry[] = []
     let before: number | null = null
     do {

@@ -58,10 +58,10 @@ export async function runWhitelistLog(
       node = client.node
       failures = 0
       if (heard === undefined) {
-        // Asked for first: what comes in between is shown with the history, and once.
+        // Asked for first: what comes in between is shown with these changes, and once.
         const clock = await client.clock()
-        const entries = await client.history(limit)
-        printer.history(entries, follow)
+        const entries = await client.newest(limit)
+        printer.page(entries, follow)
         if (isWhole) printer.holes(holesIn(entries), node)
         if (!follow) return printer.status
         heard = clock
@@ -135,7 +135,7 @@ class LogPrinter {
   }
 
   /** @param entries newest first */
-  history(entries: readonly CheckedEntry[], isFollowed: boolean): void {
+  page(entries: readonly CheckedEntry[], isFollowed: boolean): void {
     const { out, err, clock } = this.#io
     const ordered = entries.toReversed()
     if (this.#json && !isFollowed) {

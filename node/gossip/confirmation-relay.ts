@@ -31,15 +31,15 @@ const MAX_FRAME = 128
 /** Confirmations that wait for one neighbour; more are dropped. */
 const MAX_WAITING = 1_024
 
-/** Sources to whom it is remembered what they were told last. */
+/** Sources of which this node remembers what it has told them last. */
 const MAX_TOLD = 64
 
-/** How far back what was passed on is remembered. */
+/** How many confirmations that were passed on are remembered. */
 const MAX_KNOWN = 16_384
 
 /**
- * Brings each confirmation to the one node that waits for it: to the neighbour that brought the
- * newest change of that node, and from there on in the same way. So a change costs each node a
+ * Brings each confirmation to the accepting node, which waits for it: to the neighbour that brought
+ * the newest change of that node, and from there on in the same way. So a change costs each node a
  * few frames instead of one from every node over every link. A neighbour held all that it
  * brought before this node did, so there are no circles. A confirmation that is lost on its way
  * is made up for by *members*, which says how far each node has come.
@@ -50,14 +50,17 @@ export class ConfirmationRelay implements Disposable {
   readonly #paths = new Map<Source, DocumentStream>()
   /** Neighbours that are gone: what they brought may still be under way. */
   readonly #gone = new WeakSet<DocumentStream>()
-  /** The latest that this node has applied, by the source that is to hear it. */
+  /** The latest changes that this node has applied, by the source that accepted them. */
   readonly #applied = new Map<Source, AppliedChange[]>()
-  /** Who of them is to be told. */
+  /** The sources of `#applied` that are still to be told. */
   readonly #untold = new Set<Source>()
-  /** By neighbour, and by who is to hear it and whose it is: of one node the newest says all. */
+  /**
+   * What waits for each neighbour, by the source that is to hear it and the node that confirms: the
+   * newest confirmation of a node says all that its earlier ones said.
+   */
   readonly #waiting = new Map<DocumentStream, Map<string, SignedConfirmation>>()
   readonly #checking = new Map<string, Promise<void>>()
-  /** How far each node is known to have come, by who is to hear it and who it is. */
+  /** How far each node is known to have come, by the source that is to hear it and the node. */
   readonly #known = new Map<string, number>()
   readonly #listeners = new Set<(confirmation: Confirmation) => void>()
   /** What this node has done with its own latest changes. */
@@ -87,7 +90,7 @@ export class ConfirmationRelay implements Disposable {
     this.#waiting.delete(neighbour)
   }
 
-  /** This node has applied changes of a source, in the order of their sequences. */
+  /** Tell a source that this node has applied its changes, in the order of their sequences. */
   reportApplied(to: Source, changes: readonly AppliedChange[]): void {
     const { source } = this.#options
     const before = to === source ? this.#own?.changes : this.#applied.get(to)
@@ -124,14 +127,14 @@ export class ConfirmationRelay implements Disposable {
     return this.#checking.size
   }
 
-  /** Resolves when those that have come are checked. */
+  /** Resolves when the confirmations that have come are checked. */
   async settled(): Promise<void> {
     await Promise.all(this.#checking.values())
   }
 
   #checkOnce(confirmation: Confirmation, signed: SignedConfirmation, from: DocumentStream): void {
     const { to } = confirmation
-    // Nobody whom it could be for: not worth a signature.
+    // This node knows no way to the source that it is for: not worth checking a signature.
     if (to !== this.#options.source && !this.#paths.has(to)) return
     const key = JSON.stringify(signed)
     if (!this.#isNews(confirmation) || this.#checking.has(key)) return
@@ -152,7 +155,7 @@ export class ConfirmationRelay implements Disposable {
     const { source, signers } = this.#options
     const holds = await verifyConfirmation(confirmation, signed, signers)
     if (holds === false) return from.refuse('a confirmation is not signed by its node')
-    // Whoever joined a moment ago may not be known here yet: *members* will tell.
+    // A node that joined a moment ago may not be known here yet: *members* will tell how far it is.
     if (holds === undefined || !this.#isNews(confirmation)) return
     this.#remember(confirmation)
     if (confirmation.to === source) this.#tell(confirmation)

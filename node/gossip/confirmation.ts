@@ -13,11 +13,14 @@ export interface AppliedChange {
   readonly cut: number
 }
 
-/** What a run of a node tells the one whose changes it has applied (PROTOCOL.md, "Confirmations"). */
+/**
+ * What a run of a node tells the accepting node, whose changes it has applied (PROTOCOL.md,
+ * "Confirmations").
+ */
 export interface Confirmation {
-  /** Whose word it is. */
+  /** The run of the node that has applied the changes. */
   readonly node: Source
-  /** Whose changes they are: who has accepted them, and waits. */
+  /** The run of the node that has accepted the changes, and waits. */
   readonly to: Source
   /** All changes of `to` up to this sequence are durable and in effect. */
   readonly applied: number
@@ -25,7 +28,7 @@ export interface Confirmation {
   readonly changes: readonly AppliedChange[]
 }
 
-/** A confirmation as it travels: JSON of it, and who signed that. */
+/** A confirmation as it travels: its JSON, the fingerprint of its node's certificate, the signature. */
 export type SignedConfirmation = readonly [text: string, certificate: string, signature: string]
 
 /** Changes that one confirmation tells of one by one. */

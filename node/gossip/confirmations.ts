@@ -34,11 +34,11 @@ export interface AwaitOptions {
   /** When the change was committed, on the monotonic clock. */
   readonly committedAt: number
   readonly onConfirmed: (confirmation: NodeConfirmation) => void
-  /** Aborts when nobody wants to know any more. */
+  /** Aborts when the operator does not wait any more. */
   readonly signal: AbortSignal
 }
 
-/** How long what comes in is gathered before it is asked who is still silent, in milliseconds. */
+/** How long confirmations are gathered before the silent nodes are counted, in milliseconds. */
 const LOOK_MS = 2
 
 /** How long a node's own confirmation, which says more, is waited for behind *members*, in milliseconds. */
@@ -52,7 +52,7 @@ export async function awaitConfirmations(place: Place, options: AwaitOptions): P
   const { confirmations, members, clock, timeoutMs, committedAt, onConfirmed, signal } = options
   const confirmed = new Map<Name, NodeConfirmation>()
   const { promise: over, resolve: finish } = Promise.withResolvers<void>()
-  const confirm = (node: Name, detail: { tookMs?: number; cut?: number } = {}): void => {
+  const record = (node: Name, detail: { tookMs?: number; cut?: number } = {}): void => {
     if (confirmed.has(node)) return
     const confirmation = { node, afterMs: clock.monotonic() - committedAt, ...detail }
     confirmed.set(node, confirmation)
@@ -67,7 +67,7 @@ export async function awaitConfirmations(place: Place, options: AwaitOptions): P
       if (confirmed.has(name) || graces.has(name)) continue
       if ((applied[place.source] ?? 0) < place.sequence) continue
       const believe = (): void => {
-        confirm(name)
+        record(name)
         lookSoon()
       }
       graces.set(name, clock.after(GRACE_MS, believe))
@@ -81,7 +81,7 @@ export async function awaitConfirmations(place: Place, options: AwaitOptions): P
   using _told = confirmations.subscribe(({ node, applied, changes }) => {
     if (applied < place.sequence) return
     const detail = changes.find(({ sequence }) => sequence === place.sequence)
-    confirm(nodeOf(node), detail && { tookMs: detail.tookMs, cut: detail.cut })
+    record(nodeOf(node), detail && { tookMs: detail.tookMs, cut: detail.cut })
     lookSoon()
   })
   using _seen = members.subscribe(lookSoon)
@@ -95,7 +95,7 @@ export async function awaitConfirmations(place: Place, options: AwaitOptions): P
   looking?.[Symbol.dispose]()
   for (const [name, grace] of graces) {
     grace[Symbol.dispose]()
-    confirm(name)
+    record(name)
   }
   return {
     confirmed: [...confirmed.values()],

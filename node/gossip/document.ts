@@ -83,7 +83,7 @@ export abstract class GossipDocument extends Scuttlebutt {
     return false
   }
 
-  /** Take an update from a peer, new or not. What it does with a bad one is `from.refuse`. */
+  /** Take an update from a peer, new or not. A bad update ends its link by `from.refuse`. */
   protected abstract take(update: Update, from: DocumentStream): void
 
   /** At most `limit` updates after `clock`, in causal order. */
@@ -119,7 +119,7 @@ export abstract class GossipDocument extends Scuttlebutt {
     this.emit('_update', update)
   }
 
-  /** Called by the package: the rest of a peer's history, after the pages. */
+  /** Called by the package: the rest of what a peer lacks, after the pages. */
   history(clock: Record<string, number>): Update[] {
     return this.updatesAfter(clockOf(clock), Infinity)
   }
@@ -196,7 +196,7 @@ export abstract class GossipDocument extends Scuttlebutt {
       peerClock[source] = Math.max(peerClock[source] ?? 0, sequence)
     }
 
-    // The package sends a whole history at once: so first bring the peer near by pages that
+    // The package sends all that a peer lacks at once: so first bring the peer near by pages that
     // wait for the link, and only then hand over its digest, grown by what was sent.
     const catchUp = async (digest: Digest): Promise<void> => {
       for (const [source, sequence] of digest.clock) peerHas(source, sequence)

@@ -7,7 +7,7 @@ const PATIENCE = 20
 /**
  * Wait until this node and a peer hold all that the other held, so that a restored backup learns
  * of later revocations before anybody is admitted. Without any link the wait is `firstSyncMs`;
- * while a link stands, a long history is waited for, but no peer can hold a node up for ever.
+ * while a link stands, a long exchange is waited for, but no peer can hold a node up for ever.
  * @returns whether the exchange was completed
  */
 export async function awaitFirstSync(

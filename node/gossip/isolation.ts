@@ -4,9 +4,9 @@ export interface IsolationOptions {
   readonly clock: Clock
   /** How long without any peer makes a node isolated, in milliseconds. */
   readonly isolatedAfterMs: number
-  /** How long it has been without one, in milliseconds; 0 while it has one. */
+  /** How long the node has been without any peer, in milliseconds; 0 while it has one. */
   readonly aloneMs: () => number
-  /** Whether it knows peers at all: a node that is alone by design is never isolated. */
+  /** Whether the node knows peers at all: a node that is alone by design is never isolated. */
   readonly hasPeers: () => boolean
   readonly onChange: (isIsolated: boolean) => void
 }
@@ -29,7 +29,7 @@ export class Isolation implements Disposable {
     return this.#isIsolated
   }
 
-  /** Look now: also called when a peer has been heard again, so that nobody waits for the timer. */
+  /** Look now: also called when a peer has been heard again, without a wait for the timer. */
   look(): void {
     const { clock, isolatedAfterMs, aloneMs, hasPeers, onChange } = this.#options
     this.#timer?.[Symbol.dispose]()

@@ -13,7 +13,7 @@ export interface Member {
   readonly version: string
   /** When it started, by its own wall clock, in milliseconds. */
   readonly startedAt: number
-  /** The runs of other nodes that it has a live link to: who is alive follows from these. */
+  /** The runs of other nodes that it has a live link to: which nodes are alive follows from these. */
   readonly links: readonly Source[]
   /** How many changes it holds. Equal numbers, once gossip has settled, are equal lists. */
   readonly changes: number

@@ -24,7 +24,7 @@ export interface MembersOptions {
   readonly random: Random
   /** How long changes of this node's entry are gathered into one update, in milliseconds. */
   readonly gatherMs?: number
-  /** Whether a node was removed from the list: nobody waits for it any more. Default none. */
+  /** Whether a node was removed from the list: no node waits for it any more. Default none. */
   readonly isRemoved?: (name: Name) => boolean
 }
 
@@ -41,7 +41,7 @@ const RELAY_MS = 50
 const MAX_RUNS = 8
 
 /**
- * How long what nobody waits for (clients, applied changes) is gathered in a large cluster, in
+ * How long what no node waits for (clients, applied changes) is gathered in a large cluster, in
  * milliseconds for each known node on average: what all say of themselves then costs each the same, however many they are.
  */
 const GATHER_MS_PER_NODE = 50
@@ -61,8 +61,8 @@ interface Entry {
 
 /**
  * The *members* document: for each run of a node, what it says of itself, newest wins. Held in
- * memory only. Who is alive is not voted on: it is who can be reached over links that both
- * ends hold up.
+ * memory only. Nodes do not vote on which are alive: a node is alive if it can be reached over
+ * links that both ends hold up.
  */
 export class Members extends SignedDocument {
   readonly #members = new Map<Source, Entry>()

@@ -4,7 +4,7 @@ import type { Name } from '../identity/names.ts'
 /** An address that may be dialed, and what is known of it. */
 export interface Candidate {
   readonly address: string
-  /** Who answered there last, or who says to be there. */
+  /** The node that answered there last, or that says to be there. */
   readonly owner: Name | undefined
   /** Whether that node can be reached over the links of others. */
   readonly live: boolean
@@ -29,12 +29,12 @@ export function linksAccepted(nodes: number): number {
 
 /**
  * Which addresses to dial now. Missing links are filled at random. One more dial at a time goes
- * to somebody out of reach even when no link is missing: that is what joins the two sides of a
+ * to a node out of reach even when no link is missing: that is what joins the two sides of a
  * healed partition, of which each has all the links it wants.
  *
  * @param candidates addresses that may be dialed now: not linked, not being dialed, not backing off
  * @param missing how many links are missing, dials under way counted as links
- * @param probing whether a dial to somebody out of reach is under way
+ * @param probing whether a dial to a node out of reach is under way
  */
 export function chooseDials(
   candidates: readonly Candidate[],

@@ -13,7 +13,7 @@ import {
   type Candidate,
 } from './overlay-plan.ts'
 
-/** A connected byte stream, and whose certificate the other end showed. */
+/** A connected byte stream, and the identity in the certificate that the peer showed. */
 export interface Dialed {
   readonly socket: Duplex
   readonly peer: Identity
@@ -26,11 +26,11 @@ export interface OverlayOptions {
   readonly seeds: readonly string[]
   /** Reach another node. @throws when it cannot be reached or is none */
   readonly dial: (address: string, signal: AbortSignal) => Promise<Dialed>
-  /** Whether a node may gossip: not one whose name was revoked. */
+  /** Whether a node may gossip: not if its name was revoked. */
   readonly admits: (peer: Identity) => boolean
   /** A link has been brought up to date. */
   readonly onSynced?: () => void
-  /** A link whose other end had said who it is has ended, or one whose peer broke the protocol. */
+  /** A link has ended after the hello of its peer, or because its peer broke the protocol. */
   readonly onLinkEnded?: (end: LinkEnd) => void
   readonly times: LinkTimes & { readonly redialMinMs: number; readonly redialMaxMs: number }
   readonly clock: Clock
@@ -50,7 +50,7 @@ interface Known {
   isSeed: boolean
 }
 
-/** Addresses that are remembered of one node, or of those about which two do not agree. */
+/** Addresses that are remembered of one node, or of several nodes that claim the same. */
 const MAX_CLAIMED = 32
 
 /** How long the overlay is left alone when nothing happens, in milliseconds. */
@@ -207,7 +207,7 @@ export class Overlay implements AsyncDisposable {
 
   /**
    * Let go of a link where there are too many: one whose other end has enough without it. A
-   * newcomer that knows nobody else is never turned away.
+   * newcomer that knows no other node is never turned away.
    */
   #shed(nodes: number): void {
     const links = this.links()
@@ -282,7 +282,7 @@ export class Overlay implements AsyncDisposable {
     this.#links.add(link)
   }
 
-  /** Decide on a link whose other end has said who it is. @returns why it is not wanted */
+  /** Decide on a link when the hello of its peer has come. @returns why it is not wanted */
   #welcome(link: Link, source: Source, address: string | undefined): LinkRefusal | undefined {
     const { self, documents, log } = this.#options
     if (source === documents.members.id) {

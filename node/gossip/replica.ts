@@ -32,7 +32,7 @@ export interface Applied {
   readonly receivedAt: number
 }
 
-/** One that is merged and still to be made durable. */
+/** An entry that is merged and still to be made durable. */
 interface Merged extends Applied {
   readonly takeBack: () => void
 }
@@ -96,7 +96,7 @@ export class Replica extends SignedDocument {
     for (const [source, sequence] of this.#whitelist.clock()) this.sources[source] = sequence
   }
 
-  /** The list of this moment: built anew when a change voids earlier ones, so ask for it each time. */
+  /** The list as it is now: another one takes its place when a change voids earlier changes. */
   get whitelist(): ReadableWhitelist {
     return this.#whitelist
   }
@@ -139,7 +139,7 @@ export class Replica extends SignedDocument {
     if (Math.abs(this.#clock.now() - change.at) > MAX_COMMIT_AGE_MS) {
       return { outcome: 'again', why: 'it was proposed too long ago' }
     }
-    // As every peer will judge it: a change that they refuse would end each link to this node for ever.
+    // As every peer will judge it: a change that peers refuse would end each link here for ever.
     const objection =
       objectionTo(operator, 'operator', change.operator, change.at) ??
       objectionTo(this.#options.self.signer, 'node', nodeOf(this.id), change.at)
@@ -252,7 +252,7 @@ export class Replica extends SignedDocument {
     const carried = carriedBy(update)
     // A duplicate over a second link is not worth two signature checks.
     if (this.#holds(place, carried)) return 'stale'
-    // Our own places are given out here alone: whoever has another one of them made it up.
+    // Our own places are given out here alone: a peer that shows another entry there made it up.
     const isOurs = source === this.id && this.#whitelist.forkOf(source) > sequence
     if (isOurs && sequence > this.#whitelist.heard(source)) {
       return 'an update claims to be from this node'
@@ -278,7 +278,7 @@ export class Replica extends SignedDocument {
 
   /**
    * Take in what has been checked, in its order: what comes later may have seen what comes before.
-   * @param refused links that have been refused already: each hears of it once
+   * @param refused links that have been refused already: each is refused once
    */
   #takeBatch(
     batch: readonly Waiting[],
@@ -309,7 +309,7 @@ export class Replica extends SignedDocument {
       return true
     })
     if (isStored && this.#keep(merged)) return
-    // Those too whose copy was passed over: what they bring next would stand behind a hole.
+    // The links too whose copy was passed over: what they bring next would stand behind a hole.
     for (const from of [...batch.map(({ from }) => from), ...this.#alsoBrought]) {
       refuse(from, 'this node cannot store changes')
     }
@@ -348,7 +348,7 @@ export class Replica extends SignedDocument {
     return true
   }
 
-  /** Nobody who is revoked makes or accepts a change. @throws FridgeError `ERR_REVOKED` */
+  /** @throws FridgeError `ERR_REVOKED` when the operator or this node was revoked, or this node forked */
   #assertStanding({ operator }: Change): void {
     const name = nodeOf(this.id)
     if (this.#whitelist.hasEquivocated(name)) {

@@ -31,7 +31,7 @@ export abstract class SignedDocument extends GossipDocument {
   protected startCheck(update: Update): boolean {
     const key = placeKey(update)
     const other = this.#checking.get(key)
-    // Only the very same: a forgery that comes first must not keep the genuine one out.
+    // Only the very same: a forgery that comes first must not keep the genuine update out.
     if (other !== undefined && isDeepStrictEqual(other, update)) return false
     if (other === undefined) this.#checking.set(key, update)
     return true
@@ -42,7 +42,7 @@ export abstract class SignedDocument extends GossipDocument {
     if (this.#checking.get(key) === update) this.#checking.delete(key)
   }
 
-  /** Whose signatures an update carries, by the fingerprints of their certificates. */
+  /** The fingerprints of the certificates that the signatures of an update are checked with. */
   protected abstract signersOf(update: Update): readonly string[]
 
   protected override *attachmentsOf(update: Update): Iterable<readonly [string, object]> {

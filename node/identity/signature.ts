@@ -1,9 +1,9 @@
 import { sign, verify, type KeyObject } from 'node:crypto'
 
-/** What a signature is over: so that none can be taken for another kind of one. */
+/** What a signature is over, so that no signature can be taken for one of another kind. */
 export type SignatureContext = 'change' | 'entry' | 'member' | 'confirmation'
 
-/** The signatures under one change of the list, and whose they are, by the fingerprints of their certificates. */
+/** The two signatures under a change, each with the fingerprint of its signer's certificate. */
 export interface EntrySignatures {
   readonly operatorCertificate: string
   /** The operator's, over the text of the change. */

@@ -5,7 +5,7 @@ import type { EntrySignatures } from './signature.ts'
 import { identityOf, type Identity } from './identity.ts'
 import type { Name, Role } from './names.ts'
 
-/** Somebody whose signatures stand under changes: an operator or a node. */
+/** An operator or a node whose signatures stand under changes. */
 export interface Signer {
   readonly identity: Identity
   readonly key: KeyObject
@@ -35,8 +35,9 @@ const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/
 const SKEW_MS = 10 * 60_000
 
 /**
- * The certificates of all whose signatures this node has checked or must check. Each is traced
- * to an authority once, when a peer first sends it; what the own disk holds is trusted.
+ * The certificates of all operators and nodes whose signatures this node has checked or must
+ * check. Each is traced to an authority once, when a peer first sends it; what the own disk holds
+ * is trusted.
  */
 export class Signers {
   readonly #byFingerprint = new Map<string, Signer>()
@@ -59,7 +60,8 @@ export class Signers {
 
   /**
    * Keep the certificates under entries that are about to be stored: without them the entries
-   * could not be passed on after a restart. Those of nodes that only say they live are not kept.
+   * could not be passed on after a restart. Certificates that only a *members* entry needs are not
+   * kept.
    * @throws FridgeError `ERR_DATABASE` when one cannot be written
    */
   keep(signatures: Iterable<EntrySignatures>): void {
@@ -76,7 +78,7 @@ export class Signers {
   /** Take a certificate with its intermediates from outside. @returns the signer, or why it is none */
   learn(chain: unknown): Signer | string {
     if (!isChain(chain)) return 'a certificate chain is malformed'
-    // Every link brings the same ones: what is known is not parsed again.
+    // Every link brings the same certificates: what is known is not parsed again.
     const known = this.#byFingerprint.get(hash('sha256', Buffer.from(chain[0] ?? '', 'base64')))
     if (known !== undefined) return known
     const signer = readSigner(chain)

@@ -20,7 +20,7 @@ export interface ShownChange extends EntrySignatures {
   /** Canonical text of the change. */
   readonly text: string
   readonly previous: string
-  /** Whether it is filed at a place of its own, because its node signed two at one place. */
+  /** Whether it is filed at a place of its own, because its node signed two entries at one place. */
   readonly isStray: boolean
   /** What this node says that it does now. */
   readonly effect: Effect
@@ -28,7 +28,7 @@ export interface ShownChange extends EntrySignatures {
 
 export interface ChangePage {
   readonly entries: readonly ShownChange[]
-  /** The chains of those who signed these entries, by fingerprint. */
+  /** The chains of the operators and nodes that signed these entries, by fingerprint. */
   readonly certificates: Readonly<Record<string, readonly string[]>>
 }
 
@@ -50,7 +50,7 @@ const PAGE = {
   maxScanned: 1_000,
 } as const
 
-/** How often a follower looks for what it is not told of, in milliseconds. */
+/** How often `follow` looks for what `subscribe` does not tell, in milliseconds. */
 const LOOK_MS = 1_000
 
 /** The greatest number of sources that an operator may have heard of. */
@@ -95,7 +95,7 @@ export function changeMethods(options: ChangeMethodsOptions): [string, RpcMethod
 
 interface Follow extends ChangeMethodsOptions {
   readonly filter: ChangeFilter
-  /** What the operator has. */
+  /** How far the operator has heard each source. */
   readonly heard: ReadonlyMap<Source, number>
   readonly progress: (page: ChangePage) => void
   readonly signal: AbortSignal
@@ -103,7 +103,7 @@ interface Follow extends ChangeMethodsOptions {
 
 /**
  * Report what the operator lacks, then each change as it is applied here. It ends when it has
- * sent as much as may wait for the operator: who asks again has read it.
+ * sent as much as may wait for the operator: an operator that asks again has read it.
  */
 async function follow(options: Follow): Promise<void> {
   const { replica, storedChanges, clock, progress, signal } = options
@@ -129,7 +129,7 @@ async function follow(options: Follow): Promise<void> {
       await nextTurn()
       continue
     }
-    // Nobody is told of strays.
+    // `subscribe` does not tell of strays.
     using _look = clock.after(LOOK_MS, onWake)
     await wake.promise
   }

@@ -74,7 +74,7 @@ export interface StatusReport {
   readonly changes: number
   /** How many subjects it knows. */
   readonly subjects: number
-  /** How long it has been without any peer, in milliseconds; 0 while it has one. */
+  /** How long that node has been without any peer, in milliseconds; 0 while it has one. */
   readonly aloneMs: number
   /** Whether that is longer than `isolatedAfterMs`: its view of the list may be stale. */
   readonly isolated: boolean

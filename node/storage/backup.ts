@@ -25,7 +25,7 @@ const ALL_PAGES = 2 ** 31 - 1
 /**
  * Copy the database of a node, which may be running: SQLite's online backup reads one state of it
  * while the node goes on. The copy appears under its name only when it is whole, on disk and read
- * back. Nobody but its owner may read it.
+ * back. Only its owner may read it.
  * @throws FridgeError `ERR_USAGE`, `ERR_FILE_EXISTS`, `ERR_DATABASE`, `ERR_DATABASE_CORRUPT`
  */
 export async function backupDatabase(

@@ -59,7 +59,10 @@ export function readEntryOf(stored: StoredEntry): Entry | string {
   return { change, text, previous, hash, signatures: signaturesOf(stored) }
 }
 
-/** A hash over a row's signatures: against accidents, for whoever alters a row can seal it again. */
+/**
+ * A hash over a row's signatures: against accidents, as an attacker who alters a row can seal it
+ * again.
+ */
 export function sealOf(row: EntrySignatures & Pick<ChangeRow, 'hash' | 'stray'>): string {
   const { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = row
   const signatures = [operatorCertificate, operatorSignature, nodeCertificate, nodeSignature]

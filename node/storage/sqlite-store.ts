@@ -33,7 +33,7 @@ interface CertificateRow {
 
 /**
  * Open the store in a file, or make it where there is none. One process at a time: a second
- * one is refused.
+ * process is refused.
  * @throws FridgeError `ERR_DATABASE` (in use, not writable), `ERR_DATABASE_CORRUPT`
  */
 export function openSqliteStore(file: string): ChangeStore {

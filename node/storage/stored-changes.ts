@@ -7,7 +7,7 @@ import { strayPlace, type LoggedEntry } from '../whitelist/entry.ts'
 
 type Row = ChangeRow & Pick<LoggedEntry, 'position'>
 
-/** Which changes somebody wants to see; what is absent excludes nothing. */
+/** Which changes an operator wants to see; what is absent excludes nothing. */
 export interface ChangeFilter {
   readonly subject?: Subject
   readonly operator?: Name
@@ -67,12 +67,12 @@ export class StoredChanges implements Disposable {
     }
   }
 
-  /** Those taken before a position, newest first. Read it within one turn of the event loop. */
+  /** Entries taken before a position, newest first. Read it within one turn of the event loop. */
   before(position: number): Iterable<LoggedEntry> {
     return this.#entries('position < ? ORDER BY position DESC', position)
   }
 
-  /** Those taken after a position, oldest first. Read it within one turn of the event loop. */
+  /** Entries taken after a position, oldest first. Read it within one turn of the event loop. */
   after(position: number): Iterable<LoggedEntry> {
     return this.#entries('position > ? ORDER BY position', position)
   }

@@ -45,7 +45,7 @@ export interface Verification {
 }
 
 export interface VerifyOptions {
-  /** Those that may vouch for a signer, the old ones included. */
+  /** The authorities that may vouch for a signer, former authorities included. */
   readonly authorities: readonly X509Certificate[]
   readonly trustDomain: string | undefined
   /** What to do with a database that is damaged. Default: have it rebuilt by the peers. */
@@ -261,7 +261,7 @@ class DatabaseCheck {
     return undefined
   }
 
-  /** Nothing is called a stray without proof that its node has signed two at one place. */
+  /** No entry is called a stray without proof that its node has signed two entries at one place. */
   #checkStrays(opened: readonly (Entry | Stray)[]): void {
     const strays = opened.filter(isStray)
     const proofs = strays.filter(

@@ -3,7 +3,10 @@ import { isStray, strayPlace, type Stray } from './entry.ts'
 import type { ChangeStore } from './store.ts'
 import { Whitelist } from './whitelist.ts'
 
-/** The list that a log makes. A log in which the revocation of an author came late is read twice. */
+/**
+ * The list that a log of changes makes. A log in which the revocation of an author came late is
+ * read twice.
+ */
 export function buildWhitelist(store: Pick<ChangeStore, 'logged'>): Whitelist {
   const whitelist = new Whitelist()
   const late: Change[] = []
@@ -22,7 +25,7 @@ export function buildWhitelist(store: Pick<ChangeStore, 'logged'>): Whitelist {
   for (const change of late) rebuilt.withdraw(change)
   for (const stray of strays) {
     rebuilt.noteFork(stray.entry.change)
-    // One that revokes an author voids what stands before it, as it does where it is in its place.
+    // A stray that revokes an author voids what stands before it, as its entry does in its place.
     rebuilt.withdraw({ ...stray.entry.change, ...strayPlace(stray.entry) })
   }
   for (const one of store.logged()) {

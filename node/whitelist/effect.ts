@@ -8,7 +8,7 @@ import type { Whitelist } from './whitelist.ts'
  * - `replaced`: a later grant, made in sight of it, took its place;
  * - `dead`: a grant that has missed a revocation of its subject, for ever;
  * - `void`: its operator or its node was revoked, and it was made out of sight of that;
- * - `forked`: its node signed two at one place; it counts as a stray, which is an entry of its own.
+ * - `forked`: its node signed two entries at one place; it counts as a stray, an entry of its own.
  */
 export type Effect = 'in effect' | 'replaced' | 'dead' | 'void' | 'forked'
 

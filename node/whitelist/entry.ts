@@ -16,9 +16,9 @@ export interface Entry {
 }
 
 /**
- * An entry of a source that equivocated: its node signed two that cannot stand in one chain.
- * Each of them is operator-signed and counts, but at a place of its own that no earlier grant
- * has seen, so that every node ends with the same list (PROTOCOL.md, "Equivocation").
+ * An entry of a source that equivocated: its node signed two entries that cannot stand in one
+ * chain. Each of them is operator-signed and counts, but at a place of its own that no earlier
+ * grant has seen, so that every node ends with the same list (PROTOCOL.md, "Equivocation").
  */
 export interface Stray {
   readonly entry: Entry

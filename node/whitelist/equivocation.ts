@@ -32,7 +32,7 @@ export function straysShownBy(
     case 'stale':
       return []
     case 'forked':
-      // Whoever sent it in its place has not heard of the fork yet.
+      // The peer that sent it in its place has not heard of the fork yet.
       return list.holdsSeen(one.change) ? [{ entry: one }] : []
     case 'gap':
       return `a change before ${sequence} of ${source} was left out`
@@ -43,7 +43,7 @@ export function straysShownBy(
     case 'unlinked': {
       const [own] = store.ofSource(source, fit === 'unlinked' ? sequence - 1 : sequence)
       if (own?.hash === one.hash) return []
-      // Not the relay's fault: the node of the source has signed both.
+      // Not the fault of the peer that relays it: the node of the source has signed both.
       if (own !== undefined && conflicts(one, own)) return both(own, one, list)
       return `change ${sequence} of ${source} does not link to the one before`
     }
@@ -51,8 +51,9 @@ export function straysShownBy(
 }
 
 /**
- * Two entries that cannot stand in one chain, each the proof against the other. One that has seen
- * what is not here is only a proof: it comes again, as a stray, behind what it has seen.
+ * Two entries that cannot stand in one chain, each the proof against the other. An
+ * entry that has seen what is not here is only a proof: it comes again, as a stray, behind what it
+ * has seen.
  */
 function both(one: Entry, other: Entry, list: Whitelist): Stray[] {
   const strays: Stray[] = [{ entry: one, against: other }]

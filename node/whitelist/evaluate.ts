@@ -13,7 +13,7 @@ export interface Evaluated {
 
 /**
  * The whitelist by its definition (PROTOCOL.md, "Merging"), from a whole log at once and in no
- * order, to check by it the one that nodes merge change by change. The two have nothing in common
+ * order, to check by it the list that nodes merge change by change. The two have nothing in common
  * but where a stray stands.
  */
 export function evaluateLog(log: readonly (LoggedChange | Stray)[]): Map<Subject, Evaluated> {

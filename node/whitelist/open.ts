@@ -68,7 +68,7 @@ async function openStray(unchecked: UncheckedStray, signers: Signers): Promise<S
   return typeof against === 'string' ? against : { entry, against }
 }
 
-/** Check the text of an entry and both its signatures. @returns the entry, or what is wrong with it */
+/** Check the text and both signatures. @returns the entry, or what is wrong with it */
 export async function openEntry(
   { text, previous, signatures }: UncheckedEntry,
   signers: Signers,

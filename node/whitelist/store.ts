@@ -21,7 +21,7 @@ export interface ChangeStore extends CertificateStore, Disposable {
    * @throws FridgeError `ERR_DATABASE_CORRUPT`
    */
   logged(): Iterable<LoggedChange | Stray>
-  /** Those after `clock`, by source, in the order in which they were taken. */
+  /** Entries and strays after `clock`, by source, in the order in which they were taken. */
   after(clock: ReadonlyMap<Source, number>): Iterable<Entry | Stray>
   /** One source's entries from a sequence on, in order; strays do not count. */
   ofSource(source: Source, from: number): Iterable<Entry>

@@ -38,7 +38,7 @@ export async function openGossip(): Promise<Target> {
   const trusted = [...keys.values()].map(({ signer }) =>
     Buffer.from(signer.chain[0] ?? '', 'base64'),
   )
-  const history = historyOf(people)
+  const before = logOf(people)
   return {
     name: 'gossip',
     fixedInputs: 2_000,
@@ -46,7 +46,7 @@ export async function openGossip(): Promise<Target> {
     maxLineBytes: 8_192,
     generate: dice => sessionOf(dice, people),
     run: async bytes => {
-      const scene = new Scene(people, history)
+      const scene = new Scene(people, before)
       await settle()
       const control = scene.control
       const input = Buffer.from(bytes.toString('latin1').replaceAll(CONTROL, control), 'latin1')
@@ -65,7 +65,7 @@ export async function openGossip(): Promise<Target> {
 }
 
 /** What the victim holds when it is linked to. */
-function historyOf({ victim, honest, operator }: FuzzPeople): Entry[] {
+function logOf({ victim, honest, operator }: FuzzPeople): Entry[] {
   return [
     ...signChain(
       [
@@ -85,7 +85,7 @@ class Scene {
   readonly ends: LinkEnd[] = []
   readonly #clock = new FakeClock(NOON)
   readonly #store = new MemoryStore()
-  readonly #history: readonly Entry[]
+  readonly #before: readonly Entry[]
   readonly #people: FuzzPeople
   readonly #signers: Signers
   readonly #replica: Replica
@@ -94,11 +94,11 @@ class Scene {
   readonly #confirmed: Confirmation[] = []
   #isHonestCut = false
 
-  constructor(people: FuzzPeople, history: readonly Entry[]) {
+  constructor(people: FuzzPeople, before: readonly Entry[]) {
     this.#people = people
-    this.#history = history
+    this.#before = before
     const { signer, key } = people.victim
-    this.#store.append(history)
+    this.#store.append(before)
     for (const { signer } of [people.victim, people.honest, people.operator]) {
       this.#store.keepCertificate(signer.identity.fingerprint, signer.chain)
     }
@@ -119,7 +119,7 @@ class Scene {
       version: '0.0.0',
       startedAt: NOON,
       links: [],
-      changes: history.length,
+      changes: before.length,
       clients: 0,
       applied: {},
     }
@@ -185,7 +185,7 @@ class Scene {
 
   problemOfState(keys: Keys): string | undefined {
     const log = this.#log()
-    if (this.#history.some((entry, index) => log[index] !== entry)) return 'the past was changed'
+    if (this.#before.some((entry, index) => log[index] !== entry)) return 'the past was changed'
     const clocks = [this.#replica.sources, this.#members.sources]
     if (clocks.some(clock => Object.getPrototypeOf(clock) !== null))
       return 'a clock has a prototype'
