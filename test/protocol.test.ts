@@ -27,10 +27,10 @@ import {
   signerOf,
   signersOf,
   type PrintedSignatures,
-} from './support/vector-list.ts'
-import { ClientEnd, linesOf, NodeEnd, play, quiet, split } from './support/vector-session.ts'
-import { frameReader, LinkEnd, NODE_1, NODE_2, openDocuments } from './support/vector-gossip.ts'
-import { Vectors, withVerdict } from './support/vectors.ts'
+} from './vectors/list.ts'
+import { ClientEnd, linesOf, NodeEnd, play, quiet, split } from './vectors/session.ts'
+import { frameReader, LinkEnd, NODE_1, NODE_2, openDocuments } from './vectors/gossip.ts'
+import { Vectors, withVerdict } from './vectors/vectors.ts'
 
 /** PROTOCOL.md against the code: whoever changes one of the two learns of the other. */
 

@@ -8,7 +8,7 @@ import { DATABASE_FILE } from '../../node/start.ts'
 import { makeExpiredCerts, makeTestCerts, makeTestFolder } from '../support/certs.ts'
 import { runCommand, spawnCli } from '../support/cli.ts'
 import { makeSharedCerts, startCluster } from '../support/cluster.ts'
-import { fails } from '../support/failure.ts'
+import { fails } from './failure.ts'
 
 /** Every failure that a person can cause says what failed, why, and what mends it. */
 

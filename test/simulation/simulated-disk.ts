@@ -39,13 +39,11 @@ export class SimulatedDisk {
   }
 
   write(entries: readonly (Entry | Stray)[]): void {
-    if (this.isFull) throw new FridgeError('ERR_DATABASE', 'the disk is full')
     this.#log.push(...entries)
   }
 
   writeCertificate(fingerprint: string, chain: readonly string[]): void {
-    if (this.isFull) throw new FridgeError('ERR_DATABASE', 'the disk is full')
-    this.#certificates.set(fingerprint, chain)
+    if (!this.#certificates.has(fingerprint)) this.#certificates.set(fingerprint, chain)
   }
 }
 
@@ -63,9 +61,10 @@ class Handle implements ChangeStore {
   }
 
   append(entries: readonly (Entry | Stray)[]): void {
-    this.#assertOpen()
-    this.#disk.write(entries)
+    this.#assertWritable()
+    // First where a place that is taken refuses it.
     this.#store.append(entries)
+    this.#disk.write(entries)
   }
 
   logged(): Iterable<LoggedChange | Stray> {
@@ -85,7 +84,7 @@ class Handle implements ChangeStore {
   }
 
   keepCertificate(fingerprint: string, chain: readonly string[]): void {
-    this.#assertOpen()
+    this.#assertWritable()
     this.#disk.writeCertificate(fingerprint, chain)
     this.#store.keepCertificate(fingerprint, chain)
   }
@@ -94,7 +93,8 @@ class Handle implements ChangeStore {
     this.isOpen = false
   }
 
-  #assertOpen(): void {
+  #assertWritable(): void {
     if (!this.isOpen) throw new FridgeError('ERR_DATABASE', 'the node has died')
+    if (this.#disk.isFull) throw new FridgeError('ERR_DATABASE', 'the disk is full')
   }
 }

@@ -1,13 +1,20 @@
 import type { Source } from '../../node/identity/names.ts'
+import { FridgeError } from '../../node/lib/errors.ts'
 import { isStray, placeOf, type Entry, type Stray } from '../../node/whitelist/entry.ts'
 import type { ChangeStore } from '../../node/whitelist/store.ts'
 
 /** A store that forgets: for simulations, property tests and throw-away nodes. */
 export class MemoryStore implements ChangeStore {
   readonly #entries: (Entry | Stray)[] = []
+  readonly #places = new Set<string>()
   readonly #certificates = new Map<string, readonly string[]>()
 
   append(entries: readonly (Entry | Stray)[]): void {
+    const places = new Set(entries.map(placeText))
+    if (places.size < entries.length || !places.isDisjointFrom(this.#places)) {
+      throw new FridgeError('ERR_DATABASE', 'a place is taken')
+    }
+    for (const place of places) this.#places.add(place)
     this.#entries.push(...entries)
   }
 
@@ -34,8 +41,13 @@ export class MemoryStore implements ChangeStore {
   }
 
   keepCertificate(fingerprint: string, chain: readonly string[]): void {
-    this.#certificates.set(fingerprint, chain)
+    if (!this.#certificates.has(fingerprint)) this.#certificates.set(fingerprint, chain)
   }
 
   [Symbol.dispose](): void {}
+}
+
+function placeText(one: Entry | Stray): string {
+  const { source, sequence } = placeOf(one)
+  return `${source} ${sequence}`
 }

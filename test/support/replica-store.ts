@@ -1,7 +1,3 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process'
-import { createInterface } from 'node:readline'
-import type { Readable, Writable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
 import type { Source } from '../../node/identity/names.ts'
 import type { ChangeStore } from '../../node/whitelist/store.ts'
 import { openSqliteStore } from '../../node/storage/sqlite-store.ts'
@@ -27,44 +23,4 @@ export function loggedHashes(store: ChangeStore): string[] {
 export function readStore(file: string): string[] {
   using store = openSqliteStore(file)
   return loggedHashes(store)
-}
-
-const PROGRAM = fileURLToPath(new URL('replica-process.ts', import.meta.url))
-
-/** The arguments that make node.js run the program of `replica-process.ts`. */
-export function storeArguments(task: 'hold' | 'write' | 'fill' | 'list', file: string): string[] {
-  return ['--no-warnings', PROGRAM, task, file]
-}
-
-export interface StoreProcess extends AsyncDisposable {
-  readonly child: ChildProcessByStdio<Writable, Readable, null>
-  /** The next line that it prints. @throws when it ends first */
-  line(): Promise<string>
-  /** End it without a chance to clean up. Resolves when it is gone. */
-  kill(): Promise<void>
-}
-
-/** Use a store in a process of its own: see `replica-process.ts`. */
-export function startStoreProcess(task: 'hold' | 'write', file: string): StoreProcess {
-  const child = spawn(process.execPath, storeArguments(task, file), {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const closed = new Promise<void>(resolve => {
-    child.once('close', () => resolve())
-  })
-  const kill = async (): Promise<void> => {
-    child.kill('SIGKILL')
-    await closed
-  }
-  return {
-    child,
-    line: async () => {
-      const { value, done } = await lines.next()
-      if (done === true) throw new Error(`the process ended before it spoke`)
-      return value
-    },
-    kill,
-    [Symbol.asyncDispose]: kill,
-  }
 }

@@ -14,7 +14,7 @@ import { identityOf, type Identity } from '../../../node/identity/identity.ts'
 import { parseName } from '../../../node/identity/names.ts'
 import { Trust } from '../../../node/identity/trust.ts'
 import { makeTestCerts, makeTestFolder } from '../../support/certs.ts'
-import { openssl } from '../../support/openssl.ts'
+import { openssl } from './openssl.ts'
 
 const RSA = ['-newkey', 'rsa:2048', '-nodes']
 /** Quick to make: for what does not depend on the kind of key. */

@@ -2,14 +2,14 @@ import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { startCluster, makeSharedCerts, type Cluster } from '../../support/cluster.ts'
 import { Lines, spawnProgram } from '../../support/cli.ts'
-import { connectStock, type StockRemote } from '../../support/stock-client.mjs'
+import { connectStock, type StockRemote } from './stock-client.mjs'
 
 /** A client over the unmodified packages alone: what it needs must never change. */
 
 const shared = await makeSharedCerts()
 test.after.always(() => shared.remove())
 
-const PROGRAM = fileURLToPath(new URL('../../support/stock-client.mjs', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('stock-client.mjs', import.meta.url))
 
 interface Stock {
   /** Each event as JSON: `["door","close",1792…]`. */

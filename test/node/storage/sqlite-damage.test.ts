@@ -8,7 +8,8 @@ import { seededRandom } from '../../../node/sensors/drivers/seeded-random.ts'
 import { openSqliteStore } from '../../../node/storage/sqlite-store.ts'
 import { makeTestFolder } from '../../support/certs.ts'
 import { chain, grantAt, revocationsOf, testSource } from '../../support/replica-changes.ts'
-import { readStore, startStoreProcess, storeText } from '../../support/replica-store.ts'
+import { readStore, storeText } from '../../support/replica-store.ts'
+import { startStoreProcess } from './store-process.ts'
 
 const ALPHA = testSource('alpha')
 const BETA = testSource('beta')

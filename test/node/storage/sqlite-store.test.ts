@@ -3,81 +3,40 @@ import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import test from 'ava'
-import * as fc from 'fast-check'
 import { FridgeError } from '../../../node/lib/errors.ts'
-import type { Source } from '../../../node/identity/names.ts'
-import { isStray, type Entry, type Stray } from '../../../node/whitelist/entry.ts'
-import { MemoryStore } from '../../support/memory-store.ts'
-import type { ChangeStore } from '../../../node/whitelist/store.ts'
 import { openSqliteStore } from '../../../node/storage/sqlite-store.ts'
 import { makeTestFolder } from '../../support/certs.ts'
-import { chain, client, grantAt, revocationsOf, testSource } from '../../support/replica-changes.ts'
-import {
-  loggedHashes,
-  readStore,
-  startStoreProcess,
-  storeArguments,
-} from '../../support/replica-store.ts'
+import { testChangeStore } from '../../support/change-store-suite.ts'
+import { revocationsOf, testSource } from '../../support/replica-changes.ts'
+import { readStore } from '../../support/replica-store.ts'
+import { startStoreProcess, storeArguments } from './store-process.ts'
 
-const ALPHA = testSource('alpha')
-const BETA = testSource('beta')
-const NOWHERE: ReadonlyMap<Source, number> = new Map()
 const cannotWrite = { instanceOf: FridgeError, code: 'ERR_DATABASE' }
 
-function hashes(entries: Iterable<Entry>): string[] {
-  return Array.from(entries, ({ hash }) => hash)
-}
-
-function sentHashes(store: ChangeStore, clock = NOWHERE): string[] {
-  return Array.from(store.after(clock), one => (isStray(one) ? one.entry.hash : one.hash))
-}
-
-/** The entries of two sources, interleaved. */
-function interleaved(count: number): Entry[] {
-  const beta = revocationsOf(BETA, count)
-  return revocationsOf(ALPHA, count).flatMap((entry, index) => [
-    entry,
-    ...beta.slice(index, index + 1),
-  ])
-}
-
-test('what was appended is there again after a reopen, entry for entry', async t => {
-  const file = join(await makeTestFolder(t), 'data', 'whitelist.db')
-  const grant = grantAt(ALPHA, 1, {
-    subject: client('amber'),
-    seen: [[BETA, 3]],
-    reason: 'für die Nacht 🌙',
-    terms: { sensors: ['door'], expiresAt: 5 },
-  })
-  const entries = [...revocationsOf(BETA, 3), ...chain([grant])]
-  {
-    using store = openSqliteStore(file)
-    store.append(entries.slice(0, 2))
-    store.append(entries.slice(2))
-    t.deepEqual(loggedHashes(store), hashes(entries))
-  }
-  using store = openSqliteStore(file)
-  t.deepEqual(loggedHashes(store), hashes(entries))
-  t.deepEqual([...store.after(NOWHERE)], entries)
+testChangeStore('in SQLite on disk', async t => {
+  const store = openSqliteStore(join(await makeTestFolder(t), 'whitelist.db'))
+  t.teardown(() => store[Symbol.dispose]())
+  return { store, readBack: () => store }
 })
 
-test('strays and certificates are there again after a reopen', async t => {
+testChangeStore('in SQLite, read back from what is at rest', async t => {
   const file = join(await makeTestFolder(t), 'whitelist.db')
-  const [first] = revocationsOf(ALPHA, 1)
-  const [other] = chain([grantAt(ALPHA, 1, { seen: [[BETA, 3]] })])
-  if (!first || !other) return t.fail()
-  const strays: Stray[] = [{ entry: first, against: other }, { entry: other }]
-  const certificates = [['bGVhZg=='], ['bGVhZg==', 'cm9vdA==']]
-  {
-    using store = openSqliteStore(file)
-    store.append([first, ...strays])
-    for (const chain of certificates) store.keepCertificate(`fingerprint-${chain.length}`, chain)
-    store.keepCertificate('fingerprint-1', ['another'])
+  const store = openSqliteStore(file)
+  t.teardown(() => store[Symbol.dispose]())
+  const readBack = () => {
+    store[Symbol.dispose]()
+    const again = openSqliteStore(file)
+    t.teardown(() => again[Symbol.dispose]())
+    return again
   }
-  using store = openSqliteStore(file)
-  t.deepEqual([...store.after(NOWHERE)], [first, ...strays])
-  t.deepEqual([...store.certificates()], certificates)
-  t.deepEqual([...store.ofSource(ALPHA, 1)], [first])
+  return { store, readBack }
+})
+
+test('a change that cannot be written is reported with what mends it', async t => {
+  using store = openSqliteStore(join(await makeTestFolder(t), 'whitelist.db'))
+  const entries = revocationsOf(testSource('alpha'), 1)
+  store.append(entries)
+  t.truthy(t.throws(() => store.append(entries), cannotWrite)?.fix)
 })
 
 test('the folder of a new database belongs to its owner alone', async t => {
@@ -85,58 +44,6 @@ test('the folder of a new database belongs to its owner alone', async t => {
   openSqliteStore(join(dir, 'whitelist.db'))[Symbol.dispose]()
   t.is(statSync(dir).mode & 0o777, 0o700)
   t.false(readdirSync(dir).some(name => name.endsWith('.new')))
-})
-
-test('an append that fails in the middle leaves nothing, and the next one works', async t => {
-  const file = join(await makeTestFolder(t), 'whitelist.db')
-  const [first, second, third, fourth] = revocationsOf(ALPHA, 4)
-  if (!first || !second || !third || !fourth) return t.fail()
-  {
-    using store = openSqliteStore(file)
-    store.append([first])
-    // The last one takes a place that is taken: the first two are written by then.
-    const error = t.throws(() => store.append([second, third, first]), cannotWrite)
-    t.truthy(error?.fix)
-    t.deepEqual(loggedHashes(store), [first.hash])
-    t.deepEqual(sentHashes(store), [first.hash])
-    store.append([second, third])
-  }
-  using store = openSqliteStore(file)
-  t.deepEqual(loggedHashes(store), hashes([first, second, third]))
-})
-
-test('what a peer lacks is what the model says, in the order in which it was taken', async t => {
-  const file = join(await makeTestFolder(t), 'whitelist.db')
-  using store = openSqliteStore(file)
-  const model = new MemoryStore()
-  for (const entry of [...interleaved(20), ...revocationsOf(testSource('gamma'), 3)]) {
-    store.append([entry])
-    model.append([entry])
-  }
-  const clock = fc
-    .array(
-      fc.tuple(
-        fc.constantFrom(ALPHA, BETA, testSource('gamma'), testSource('never-heard')),
-        fc.integer({ min: 0, max: 25 }),
-      ),
-    )
-    .map(pairs => new Map(pairs))
-  fc.assert(
-    fc.property(clock, clock => {
-      t.deepEqual(sentHashes(store, clock), sentHashes(model, clock))
-    }),
-    { numRuns: 200 },
-  )
-})
-
-test('a reader that stops early does not keep the store from writing', async t => {
-  const file = join(await makeTestFolder(t), 'whitelist.db')
-  using store = openSqliteStore(file)
-  const entries = revocationsOf(ALPHA, 10)
-  store.append(entries.slice(0, 5))
-  for (const _first of store.after(NOWHERE)) break
-  store.append(entries.slice(5))
-  t.deepEqual(loggedHashes(store), hashes(entries))
 })
 
 test('a second process is refused, and let in when the first was killed', async t => {

@@ -11,7 +11,7 @@ import { openSqliteStore } from '../../../node/storage/sqlite-store.ts'
 import { verifyDatabase, type Verification } from '../../../node/storage/verify.ts'
 import { makeTestCerts, makeTestFolder } from '../../support/certs.ts'
 import { makeSharedCerts } from '../../support/cluster.ts'
-import { rowAt, tamper, writeSealed, type Row } from '../../support/database-row.ts'
+import { rowAt, tamper, writeSealed, type Row } from './database-row.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { trustOf, writeLog } from '../../support/signed-log.ts'
 

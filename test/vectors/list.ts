@@ -3,7 +3,7 @@ import { parseName, parseSubject, type Source } from '../../node/identity/names.
 import type { Change } from '../../node/whitelist/change.ts'
 import type { Entry } from '../../node/whitelist/entry.ts'
 import { Signers, type CertificateStore, type Signer } from '../../node/identity/signers.ts'
-import { chain, NOON, testSource } from './replica-changes.ts'
+import { chain, NOON, testSource } from '../support/replica-changes.ts'
 
 const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex')
 const TRUST_DOMAIN = 'fridge.example'

@@ -1,6 +1,6 @@
 import type { ExecutionContext } from 'ava'
 import type { ExitStatus } from '../../cli/io.ts'
-import { runCommand, type CommandResult, type IoOptions } from './cli.ts'
+import { runCommand, type CommandResult, type IoOptions } from '../support/cli.ts'
 
 /** How a command that fails says it. */
 interface Expected {

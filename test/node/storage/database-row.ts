@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
-import { entryHash } from '../../node/whitelist/entry.ts'
-import { sealOf } from '../../node/storage/change-row.ts'
+import { entryHash } from '../../../node/whitelist/entry.ts'
+import { sealOf } from '../../../node/storage/change-row.ts'
 
 /** Change the file behind the node's back. */
 export function tamper(file: string, sql: string, ...values: (string | number)[]): void {

@@ -1,8 +1,8 @@
-import { systemClock } from '../../node/lib/clock.ts'
-import { errorCode } from '../../node/lib/errors.ts'
-import { openSqliteStore } from '../../node/storage/sqlite-store.ts'
-import { client, requestOf, testSource } from './replica-changes.ts'
-import { loggedHashes } from './replica-store.ts'
+import { systemClock } from '../../../node/lib/clock.ts'
+import { errorCode } from '../../../node/lib/errors.ts'
+import { openSqliteStore } from '../../../node/storage/sqlite-store.ts'
+import { client, requestOf, testSource } from '../../support/replica-changes.ts'
+import { loggedHashes } from '../../support/replica-store.ts'
 
 /**
  * A program that uses a store: `hold` keeps it open, `write` commits changes until it is killed
@@ -16,8 +16,8 @@ function print(line: string): void {
 
 async function openReplica(): Promise<{ commit: () => Promise<string>; changes: () => number }> {
   // Here, for the tasks that need neither keys nor certificates start sooner without them.
-  const { Replica } = await import('../../node/gossip/replica.ts')
-  const { commitRequest, makePeople } = await import('./replica-people.ts')
+  const { Replica } = await import('../../../node/gossip/replica.ts')
+  const { commitRequest, makePeople } = await import('../../support/replica-people.ts')
   const people = await makePeople({ nodes: ['alpha'], now: Date.now() })
   const store = openSqliteStore(file)
   const signers = people.signers(store)

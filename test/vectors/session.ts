@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Duplex } from 'node:stream'
-import { ALL_RIGHTS } from '../../node/sessions/admission.ts'
+import type { Rights } from '../../node/sessions/admission.ts'
 import { ClientSession } from '../../node/sessions/client-session.ts'
 import type { Dialect } from '../../node/events/dialect.ts'
 import { FanOut } from '../../node/events/fan-out.ts'
@@ -13,9 +13,9 @@ import { CLIENT_HEARTBEAT, Control, CONTROL_STREAM } from '../../node/wire/contr
 import { attachEmitter } from '../../node/wire/emitter.ts'
 import { CLIENT_LIMITS, NODE_LIMITS } from '../../node/wire/limits.ts'
 import { connectRpc, type RpcRemote } from '../../node/wire/rpc.ts'
-import { FakeClock } from './fake-clock.ts'
-import { makePipe } from './gossip-pipe.ts'
-import { NOON } from './replica-changes.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+import { makePipe } from '../support/gossip-pipe.ts'
+import { NOON } from '../support/replica-changes.ts'
 
 /** What the vectors call the streams whose ids their openers draw. */
 const CONTROL_ID = 'c0'
@@ -23,6 +23,9 @@ const RPC_ID = 'a1'
 
 const RUN = 'node-1#0123456789abcdef' as Source
 const SENSOR_EVENTS = new Set(['open', 'close', 'reading', 'unavailable', 'resumed'])
+
+/** What a grant without terms allows. */
+const ALL_RIGHTS: Rights = { sensors: undefined, commands: undefined }
 
 const SENSORS: readonly Sensor[] = (['door', 'temperature'] as SensorKind[]).map(kind => ({
   name: kind,
