@@ -25,13 +25,37 @@ interface StoredProof {
   readonly against?: StoredEntry
 }
 
-/** The row of an entry or a stray. */
-export function rowOf(one: Entry | Stray): ChangeRow {
+/** The columns that are written, in the order of `valuesOf`. */
+export const COLUMNS = [
+  'source',
+  'sequence',
+  'text',
+  'previous',
+  'hash',
+  'operatorCertificate',
+  'operatorSignature',
+  'nodeCertificate',
+  'nodeSignature',
+  'seal',
+  'stray',
+] as const satisfies readonly (keyof ChangeRow)[]
+
+/** The row of an entry or a stray, in the order of `COLUMNS`: SQLite takes values by name slower. */
+export function valuesOf(one: Entry | Stray): (string | number | null)[] {
   const { text, previous, hash, signatures } = isStray(one) ? one.entry : one
   const { source, sequence } = placeOf(one)
   const stray = isStray(one) ? JSON.stringify(proofOf(one)) : null
-  const row = { source, sequence, text, previous, hash, ...signatures, stray }
-  return { ...row, seal: sealOf(row) }
+  const row: ChangeRow = {
+    source,
+    sequence,
+    text,
+    previous,
+    hash,
+    ...signatures,
+    seal: sealOf({ hash, stray, ...signatures }),
+    stray,
+  }
+  return COLUMNS.map(column => row[column])
 }
 
 function proofOf({ against }: Stray): StoredProof {

@@ -4,7 +4,7 @@ import type { FridgeError } from '../lib/errors.ts'
 import type { Source } from '../identity/names.ts'
 import { readChange, type Change } from '../whitelist/change.ts'
 import { entryHash, isStray, placeOf, type Entry, type Stray } from '../whitelist/entry.ts'
-import { digestOf, readRow, rowOf, sealOf, type ChangeRow } from './change-row.ts'
+import { COLUMNS, digestOf, readRow, sealOf, valuesOf, type ChangeRow } from './change-row.ts'
 import {
   corrupt,
   createDatabase,
@@ -64,10 +64,7 @@ class SqliteStore implements ChangeStore {
     this.#database = database
     this.#lock = lock
     this.#insert = database.prepare(
-      `INSERT INTO changes (source, sequence, text, previous, hash, operatorCertificate,
-         operatorSignature, nodeCertificate, nodeSignature, seal, stray)
-       VALUES (:source, :sequence, :text, :previous, :hash, :operatorCertificate,
-         :operatorSignature, :nodeCertificate, :nodeSignature, :seal, :stray)`,
+      `INSERT INTO changes (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map(() => '?').join(', ')})`,
     )
     this.#position = database.prepare(
       'SELECT position FROM changes WHERE source = ? AND sequence = ?',
@@ -79,7 +76,7 @@ class SqliteStore implements ChangeStore {
   append(entries: readonly (Entry | Stray)[]): void {
     try {
       this.#database.exec('BEGIN IMMEDIATE')
-      for (const one of entries) this.#insert.run({ ...rowOf(one) })
+      for (const one of entries) this.#insert.run(...valuesOf(one))
       this.#database.exec('COMMIT')
       for (const one of entries) this.#sources.add(placeOf(one).source)
     } catch (cause) {
