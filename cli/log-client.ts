@@ -44,7 +44,7 @@ export class LogClient implements AsyncDisposable {
   ): Promise<LogClient> {
     const connection = await connectAny(nodes, { credentials, clock, signal })
     const client = new LogClient(connection, new LogChecker(credentials), filter, signal)
-    if (connection.remote.methods.has('follow')) return client
+    if (connection.methods.has('follow')) return client
     await connection[Symbol.asyncDispose]()
     throw new FridgeError('ERR_NOT_OPERATOR', `${connection.address} shows you no log`, {
       fix: 'use the certificate of an operator: fridge certs issue operator NAME, then --as NAME',
@@ -130,7 +130,7 @@ export class LogClient implements AsyncDisposable {
     { onProgress }: { onProgress?: (value: unknown) => void } = {},
   ): Promise<unknown> {
     try {
-      return await this.#connection.remote.call(method, values, {
+      return await this.#connection.call(method, values, {
         signal: this.#signal,
         ...(onProgress === undefined ? { timeoutMs: ANSWER_MS } : { onProgress }),
       })

@@ -52,7 +52,7 @@ export class OperatorConnection implements AsyncDisposable {
     this.#connection = connection
     this.#credentials = credentials
     this.#now = now
-    if (!connection.remote.methods.has('propose')) {
+    if (!connection.methods.has('propose')) {
       throw new FridgeError(
         'ERR_NOT_OPERATOR',
         `${connection.address} does not take you for an operator`,
@@ -144,7 +144,7 @@ export class OperatorConnection implements AsyncDisposable {
     options: { timeoutMs?: number; onProgress?: (value: unknown) => void } = {},
   ): Promise<unknown> {
     try {
-      return await this.#connection.remote.call(method, values, {
+      return await this.#connection.call(method, values, {
         timeoutMs: ANSWER_MS,
         ...options,
       })

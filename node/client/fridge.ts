@@ -1,6 +1,6 @@
 import type { Clock, Random } from '../lib/clock.ts'
 import type { CommandName } from '../sensors/commands.ts'
-import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
+import { errorMessage, FridgeError } from '../lib/errors.ts'
 import { redialDelay } from '../gossip/overlay-plan.ts'
 import type { Name } from '../identity/names.ts'
 import type { CallOptions } from '../wire/rpc.ts'
@@ -14,7 +14,7 @@ import {
   type SensorReport,
 } from './events.ts'
 import { isFinal, type NodeDialer } from './node-dialer.ts'
-import type { NodeConnection, SensorInfo } from './node-connection.ts'
+import { ANSWER_MS, type NodeConnection, type SensorInfo } from './node-connection.ts'
 import { Progress, type Step } from './progress.ts'
 
 /** What each command takes. All answer with a text for people. */
@@ -47,8 +47,6 @@ export interface FridgeOptions {
 }
 
 const MAX_QUEUED = 1_024
-/** How long a node may take to answer a command, in milliseconds. */
-const ANSWER_MS = 30_000
 /** A connection of this length was a good one: the next loss counts as the first. */
 const STEADY_MS = 10_000
 
@@ -148,17 +146,11 @@ export class Fridge implements AsyncDisposable {
     const values = options === undefined ? args : args.slice(0, -1)
     const connection = this.#connection
     if (connection === undefined) throw new FridgeError('ERR_CLOSED', 'no node is connected')
-    const answer = await connection.remote
-      .call(
-        command,
-        values.filter(value => value !== undefined),
-        { timeoutMs: ANSWER_MS, ...options },
-      )
-      .catch(async (error: unknown) => {
-        // A connection that ended while we waited says itself why: that is the better error.
-        if (errorCode(error) === 'ERR_CLOSED') throw await connection.ended
-        throw error
-      })
+    const answer = await connection.call(
+      command,
+      values.filter(value => value !== undefined),
+      { timeoutMs: ANSWER_MS, ...options },
+    )
     if (typeof answer === 'string') return answer
     throw new FridgeError('ERR_PROTOCOL', `${connection.address} answers with what is no text`)
   }

@@ -158,8 +158,8 @@ test('who is no operator is shown no log', async t => {
   await using cluster = await startCluster(t, { certs })
   await run(cluster, ['add', 'c1'])
   await using client = await cluster.client(1, 'c1')
-  t.false(client.remote.methods.has('log'))
-  t.false(client.remote.methods.has('follow'))
+  t.false(client.methods.has('log'))
+  t.false(client.methods.has('follow'))
 })
 
 test('a log of many pages is shown whole, in order, also when most of it does not fit', async t => {
@@ -277,7 +277,7 @@ async function pageOf(cluster: Cluster): Promise<LogPage> {
     credentials: await certs.load('operator', 'admin'),
     clock: systemClock,
   })
-  return readPage(await connection.remote.call('log', [{}, null]), 'node-1')
+  return readPage(await connection.call('log', [{}, null]), 'node-1')
 }
 
 test('what a stolen node alters, invents or leaves out is seen by whoever asks', async t => {

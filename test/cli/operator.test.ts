@@ -39,17 +39,14 @@ function operatorAt(text: unknown): { operator: OperatorConnection; signed: unkn
   const connection = {
     node: 'mallory',
     address: '127.0.0.1:1',
-    remote: {
-      methods: new Set(['propose', 'commit']),
-      call: async (method: string, values: readonly unknown[]) => {
-        if (method === 'propose') return text
-        signed.push(values)
-        return { outcome: 'committed', source: fair.source, sequence: 1, confirmed: [] }
-      },
+    methods: new Set(['propose', 'commit']),
+    call: async (method: string, values: readonly unknown[]) => {
+      if (method === 'propose') return text
+      signed.push(values)
+      return { outcome: 'committed', source: fair.source, sequence: 1, confirmed: [] }
     },
-  }
-  const remote = connection as unknown as NodeConnection
-  return { operator: new OperatorConnection(remote, admin, () => NOW), signed }
+  } as unknown as NodeConnection
+  return { operator: new OperatorConnection(connection, admin, () => NOW), signed }
 }
 
 const CHEATS: readonly (readonly [string, unknown, RegExp])[] = [
