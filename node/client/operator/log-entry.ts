@@ -1,16 +1,16 @@
-import { signingAuthorities, type Credentials } from '../node/identity/credentials.ts'
-import { FridgeError } from '../node/lib/errors.ts'
-import type { LogEntry, LogPage } from '../node/operators/operator-log.ts'
+import { signingAuthorities, type Credentials } from '../../identity/credentials.ts'
+import { FridgeError } from '../../lib/errors.ts'
+import type { LogEntry, LogPage } from '../../operators/operator-log.ts'
 import {
   entryHash,
   parseChange,
   strayPlace,
   type Change,
   type Place,
-} from '../node/whitelist/change.ts'
-import { EFFECTS } from '../node/whitelist/effect.ts'
-import { Signers } from '../node/identity/signers.ts'
-import { openUpdate, problemOfValue } from '../node/gossip/update.ts'
+} from '../../whitelist/change.ts'
+import { EFFECTS } from '../../whitelist/effect.ts'
+import { Signers } from '../../identity/signers.ts'
+import { openUpdate, problemOfValue } from '../../gossip/update.ts'
 
 /** A change of the log as this machine has checked it. */
 export interface CheckedEntry {

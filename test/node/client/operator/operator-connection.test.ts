@@ -1,11 +1,14 @@
 import test from 'ava'
-import { OperatorConnection, type ChangeWish } from '../../cli/operator.ts'
-import type { NodeConnection } from '../../node/client/node-connection.ts'
-import { errorCode } from '../../node/lib/errors.ts'
-import { parseName, parseSubject } from '../../node/identity/names.ts'
-import { encodeChange, type Change, type Grant } from '../../node/whitelist/change.ts'
-import { makeSharedCerts } from '../support/cluster.ts'
-import { grantAt, revocationAt, testSource } from '../support/replica-changes.ts'
+import {
+  OperatorConnection,
+  type ChangeWish,
+} from '../../../../node/client/operator/operator-connection.ts'
+import type { NodeConnection } from '../../../../node/client/node-connection.ts'
+import { errorCode } from '../../../../node/lib/errors.ts'
+import { parseName, parseSubject } from '../../../../node/identity/names.ts'
+import { encodeChange, type Change, type Grant } from '../../../../node/whitelist/change.ts'
+import { makeSharedCerts } from '../../../support/cluster.ts'
+import { grantAt, revocationAt, testSource } from '../../../support/replica-changes.ts'
 
 /** What a stolen node may propose to an operator, in the hope of a signature. */
 

@@ -1,17 +1,14 @@
-import { connectAny } from '../node/client/failover.ts'
-import type { NodeConnection } from '../node/client/node-connection.ts'
-import type { Address } from '../node/lib/address.ts'
-import type { Credentials } from '../node/identity/credentials.ts'
-import { FridgeError } from '../node/lib/errors.ts'
-import { isSource, type Source } from '../node/identity/names.ts'
-import type { LogPage } from '../node/operators/operator-log.ts'
-import { isSequence } from '../node/whitelist/change.ts'
-import { fits, type LogFilter } from '../node/storage/change-log.ts'
-import type { CommandIo } from './io.ts'
+import type { Credentials } from '../../identity/credentials.ts'
+import { isSource, type Source } from '../../identity/names.ts'
+import type { Address } from '../../lib/address.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { FridgeError } from '../../lib/errors.ts'
+import type { LogPage } from '../../operators/operator-log.ts'
+import { fits, type LogFilter } from '../../storage/change-log.ts'
+import { isSequence } from '../../whitelist/change.ts'
+import { connectAny } from '../failover.ts'
+import { ANSWER_MS, type NodeConnection } from '../node-connection.ts'
 import { LogChecker, readPage, type CheckedEntry } from './log-entry.ts'
-
-/** How long a node may take for one page, in milliseconds. */
-const ANSWER_MS = 30_000
 
 /** How far each source has been heard: goes with a reader from node to node. */
 export type LogClock = Map<Source, number>
@@ -40,7 +37,7 @@ export class LogClient implements AsyncDisposable {
     nodes: readonly Address[],
     credentials: Credentials,
     filter: LogFilter,
-    { clock, signal }: Pick<CommandIo, 'clock' | 'signal'>,
+    { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
   ): Promise<LogClient> {
     const connection = await connectAny(nodes, { credentials, clock, signal })
     const client = new LogClient(connection, new LogChecker(credentials), filter, signal)
@@ -106,7 +103,7 @@ export class LogClient implements AsyncDisposable {
       }
       try {
         const heard = Object.fromEntries(clock)
-        await this.#call('follow', [this.#filter, heard], { onProgress })
+        await this.#call('follow', [this.#filter, heard], onProgress)
       } finally {
         await opened
       }
@@ -123,22 +120,14 @@ export class LogClient implements AsyncDisposable {
     return entries.filter(({ change }) => change === undefined || fits(change, this.#filter))
   }
 
-  /** A connection that ended while we waited says itself why: that is the better error. */
   async #call(
     method: 'log' | 'clock' | 'follow',
     values: readonly unknown[],
-    { onProgress }: { onProgress?: (value: unknown) => void } = {},
+    onProgress?: (value: unknown) => void,
   ): Promise<unknown> {
-    try {
-      return await this.#connection.call(method, values, {
-        signal: this.#signal,
-        ...(onProgress === undefined ? { timeoutMs: ANSWER_MS } : { onProgress }),
-      })
-    } catch (error) {
-      if (error instanceof FridgeError && error.code === 'ERR_CLOSED') {
-        throw await this.#connection.ended
-      }
-      throw error
-    }
+    return this.#connection.call(method, values, {
+      signal: this.#signal,
+      ...(onProgress === undefined ? { timeoutMs: ANSWER_MS } : { onProgress }),
+    })
   }
 }
