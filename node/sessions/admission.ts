@@ -27,8 +27,6 @@ export type Admission =
     }
   | { readonly admitted: false; readonly reason: RefusalReason }
 
-export const ALL_RIGHTS: Rights = { sensors: undefined, commands: undefined }
-
 /**
  * Decide on one connection. Refusal is the default for clients: they need a grant that stands.
  * Nodes and operators are admitted by their certificate unless they are revoked. Where several

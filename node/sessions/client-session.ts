@@ -23,7 +23,7 @@ import { Refusal } from '../wire/refusal.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
 
 /** What a connection without ALPN is served, whatever else the node has. */
-export const PLAIN_SENSORS = ['door', 'temperature'] as const
+const PLAIN_SENSORS = ['door', 'temperature'] as const
 
 /** What a node serves to its clients. */
 export interface Service {

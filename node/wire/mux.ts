@@ -16,7 +16,6 @@ interface PackageStream extends EventEmitter {
   /** What it puts into the frames that it sends; it looks its streams up by the first value. */
   id: string
   readonly meta: unknown
-  paused: boolean
   writable: boolean
   write(data: unknown): boolean
   end(): void
@@ -38,10 +37,8 @@ export interface MuxStream {
   readonly id: string
   /** The name that its opener gave it. */
   readonly meta: string
-  /** Whether the peer asked for a pause. Advice: what is written is sent all the same. */
-  readonly paused: boolean
   readonly closed: boolean
-  /** Send a text. After the stream has closed, nothing happens. */
+  /** Send a text, also when the peer has asked for a pause. After the stream has closed, nothing happens. */
   write(text: string): void
   /** Write a text that is already encoded as a JSON string, so that one encoding serves many streams. */
   writeEncoded(json: string): void
@@ -95,11 +92,6 @@ export class Mux {
     this.#options = options
     this.#limits = options.limits
     this.#decoder = new LineDecoder(options.limits.maxLineBytes)
-  }
-
-  /** How many sub-streams are open. */
-  get size(): number {
-    return this.#streams.size
   }
 
   /** How many lines have come, blank ones as well. */
@@ -242,10 +234,6 @@ class Stream implements MuxStream {
     this.meta = meta
     this.#host = host
     this.#packageId = id
-  }
-
-  get paused(): boolean {
-    return this.#inner?.paused ?? false
   }
 
   get closed(): boolean {

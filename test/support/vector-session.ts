@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Duplex } from 'node:stream'
-import { ALL_RIGHTS } from '../../node/sessions/admission.ts'
+import type { Rights } from '../../node/sessions/admission.ts'
 import { ClientSession } from '../../node/sessions/client-session.ts'
 import type { Dialect } from '../../node/events/dialect.ts'
 import { FanOut } from '../../node/events/fan-out.ts'
@@ -24,6 +24,8 @@ const RPC_ID = 'a1'
 
 const RUN = 'node-1#0123456789abcdef' as Source
 const SENSOR_EVENTS = new Set(['open', 'close', 'reading', 'unavailable', 'resumed'])
+
+const ALL_RIGHTS: Rights = { sensors: undefined, commands: undefined }
 
 const SENSORS: readonly Sensor[] = (['door', 'temperature'] as SensorKind[]).map(kind => ({
   name: kind,
