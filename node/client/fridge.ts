@@ -47,18 +47,18 @@ export interface FridgeOptions {
 }
 
 const MAX_QUEUED = 1_024
-/** A connection of this length was a good one: the next loss counts as the first. */
+/** After a connection of this length, in milliseconds, the next loss counts as the first. */
 const STEADY_MS = 10_000
 
 /** A client that stays connected to one of several nodes until it is closed, or thrown out. */
 export class Fridge implements AsyncDisposable {
   readonly #options: FridgeOptions
   readonly #progress = new Progress()
-  /** Who iterates, and of which sensor; undefined for all. */
+  /** A queue for each iteration that goes on, with the sensor that it is about; undefined for all. */
   readonly #queues = new Map<EventQueue, string | undefined>()
   readonly #stop = new AbortController()
   readonly #ended = Promise.withResolvers<FridgeError>()
-  /** How things are, for iterations that begin now. */
+  /** The last report of each sensor, for iterations that begin now. */
   readonly #last = new Map<string, SensorReport>()
   #connection: NodeConnection | undefined
   #connected: Connected | undefined
@@ -84,13 +84,13 @@ export class Fridge implements AsyncDisposable {
       return fridge
     } catch (error) {
       fridge.#finish({ error })
-      // What a dial ends with when it is given up is not why.
+      // A dial that was given up ends with an error of its own, which is not why.
       signal?.throwIfAborted()
       throw error
     }
   }
 
-  /** The node that serves this client now; undefined while one is sought. */
+  /** The node that serves this client now; undefined while the client looks for another. */
   get node(): Name | undefined {
     return this.#connection?.node
   }
@@ -134,7 +134,7 @@ export class Fridge implements AsyncDisposable {
    * @returns what it did, for people
    * @throws FridgeError `ERR_COMMAND` with the node's words, `ERR_REFUSED` when the grant does not
    *   allow it, `ERR_LIMIT`, `ERR_TIMEOUT`; `ERR_CLOSED` while no node is connected; why the
-   *   node was lost before it answered: then nobody knows whether it was done. The signal's reason
+   *   node was lost before it answered: then it may or may not have been done. The signal's reason
    *   when it aborts
    */
   async call<Command extends CommandName>(
@@ -203,7 +203,7 @@ export class Fridge implements AsyncDisposable {
   }
 
   async #dial(): Promise<NodeConnection> {
-    // Until a node has let this client in, what one says may be the word of one that will not.
+    // Until a node has let this client in, what it says may be said by a node that will refuse.
     let early: (() => void)[] | undefined = []
     const node = { name: '' as Name }
     const take = (task: () => void): void => {

@@ -28,7 +28,7 @@ export interface NodeConnectionOptions {
   /** How long connecting may take, in milliseconds, until the node has said hello. Default 10000. */
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
-  /** TLS sessions by address, to resume and to keep: a shorter handshake for who comes back. */
+  /** TLS sessions by address, to resume and to keep: a client that comes back has a shorter handshake. */
   readonly sessions?: Map<string, TlsSession>
   /** How far this client has heard the node before, where it has. */
   readonly resume?: Resume
@@ -45,7 +45,7 @@ export interface NodeConnectionOptions {
   readonly onWithdrawn?: (sensor: SensorInfo) => void
 }
 
-/** What resumes a TLS session, and who is at the other end of it: a resumed one shows no certificate. */
+/** What resumes a TLS session, and the identity of its node: a resumed session shows no certificate. */
 export interface TlsSession {
   readonly ticket: Buffer
   readonly peer: Identity
@@ -113,7 +113,7 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
       },
     },
     onStream: stream => {
-      // The hello comes before every other stream; a sensor that it did not name is not for us.
+      // The hello comes before every other stream; a sensor that it did not name is not for this client.
       const sensor = hello?.sensors.find(({ name }) => name === stream.meta)
       if (sensor !== undefined) listen(channel, stream, sensor, options)
       return hello !== undefined
@@ -150,7 +150,7 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
         try {
           return await remote.call(method, values, callOptions)
         } catch (error) {
-          // A connection that ended while we waited says itself why: that is the better error.
+          // A connection that ended meanwhile says itself why: that is the better error.
           throw errorCode(error) === 'ERR_CLOSED' ? await ended.promise : error
         }
       },
@@ -160,7 +160,7 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
       },
     }
   } catch (error) {
-    // Whoever it was, nobody will close it later.
+    // The caller gets no connection that it could close.
     channel.close()
     throw error
   }
@@ -181,14 +181,14 @@ function startTls(
     ...serverName(address),
     ...(session && { session: session.ticket }),
   })
-  // One that fails is not tried again; one that works is: a resumed session brings no new ticket.
+  // A ticket that fails is not used again; one that works is: a resumed session brings no new one.
   socket.once('connect', () => sessions?.delete(text))
   let ticket = session?.ticket
   let peer: Identity | undefined
   const keepTicket = (): void => {
     if (ticket && peer) sessions?.set(text, { ticket, peer })
   }
-  // It may come before we know to whom it leads.
+  // A ticket may come before the node is known.
   socket.on('session', newest => {
     ticket = newest
     keepTicket()
@@ -205,7 +205,7 @@ function serverName({ host }: Address): { servername?: string } {
   return /^[\d.]+$|:/.test(host) ? {} : { servername: host }
 }
 
-/** Resolves when the other end has shown that it is a node of our cluster. */
+/** Resolves when the other end has shown that it is a node of this client's cluster. */
 async function authenticated(
   socket: TLSSocket,
   { identity }: Credentials,

@@ -29,7 +29,7 @@ export interface LinkTimes {
 
 export interface LinkOptions {
   readonly socket: Duplex
-  /** Whose certificate the other end showed: a node's. */
+  /** The node whose certificate the other end showed. */
   readonly peer: Identity
   /** Whether this end dialed. It opens the streams; the other opened the connection's control. */
   readonly dialed: boolean
@@ -111,7 +111,7 @@ export class Link {
     if (this.dialed) return false
     if (this.#opened.has(stream.meta)) return false
     this.#opened.add(stream.meta)
-    // A stream before the hello would be one with nobody.
+    // Before its hello the peer has no source to gossip as.
     const document = this.#source === undefined ? undefined : this.#document(stream.meta)
     if (document === undefined) return false
     this.#attach(document, stream)

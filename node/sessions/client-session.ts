@@ -121,7 +121,7 @@ export class ClientSession implements Session {
     const stream = this.#channel.open(sensor, streamIdOf(sensor))
     this.#streams.set(sensor, stream)
     stream.onClose(() => {
-      // Whoever has closed it itself does not want it, whatever its grant becomes.
+      // A client that has closed it itself does not want it, whatever its grant becomes.
       if (this.#streams.delete(sensor)) this.#declined.add(sensor)
     })
     stream.onText(() =>
@@ -134,7 +134,7 @@ export class ClientSession implements Session {
       this.#resumeStream(stream, sensor)
       return
     }
-    // Only the plain protocol has a stream for a sensor that there is not.
+    // Only the plain protocol has a stream for a sensor that the node lacks.
     stream.write(encodeEvent('unavailable', `this node has no sensor ${sensor}`))
   }
 
@@ -166,7 +166,7 @@ export class ClientSession implements Session {
       throw new FridgeError('ERR_REFUSED', `the grant does not allow ${name}`)
     }
     const { limits, service } = this.#options
-    // Of the connection, whatever became of the stream that they came on.
+    // The calls of the whole connection count, whatever became of the stream that each came on.
     if (this.#pendingCalls >= limits.maxPendingCalls) {
       throw new FridgeError('ERR_LIMIT', `more than ${limits.maxPendingCalls} calls at once`)
     }
@@ -184,7 +184,7 @@ function streamIdOf(sensor: string): string {
   return hash('sha256', sensor).slice(0, 16)
 }
 
-/** What a client can keep to only if it knows it. */
+/** The limits that a client can keep to only if it knows them. */
 const TOLD_LIMITS = [
   'maxLineBytes',
   'maxDepth',

@@ -22,7 +22,7 @@ export interface OperatorSessionOptions {
   readonly onEnd: (session: OperatorSession, ending: Ending) => void
 }
 
-/** One operator's connection: `rpc`, opened by the operator, over which the list is changed. */
+/** The connection of an operator, who changes the list by calls on `rpc`. */
 export class OperatorSession implements Session {
   readonly identity: Identity
   readonly #channel: Channel
@@ -34,7 +34,7 @@ export class OperatorSession implements Session {
       limits,
       clock,
       control: { opens: true, ...CLIENT_HEARTBEAT, hello: { node, run, version } },
-      // One that could be opened anew would bring pending calls without end.
+      // An operator that opened it again and again would have pending calls without end.
       rpc: { methods: () => methods, reopens: false },
       onEnd: ending => options.onEnd(this, ending),
     })

@@ -53,7 +53,7 @@ export class Control implements Disposable {
   #heard = -1
   #silentMs = 0
 
-  /** @param stream the control stream: opened by the end that accepted the connection */
+  /** @param stream opened by the end that accepted the connection */
   constructor(connection: Connection, stream: MuxStream, options: ControlOptions) {
     this.#connection = connection
     this.#options = options

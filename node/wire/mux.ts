@@ -42,7 +42,7 @@ export interface MuxStream {
   write(text: string): void
   /** Write a text that is already encoded as a JSON string, so that one encoding serves many streams. */
   writeEncoded(json: string): void
-  /** Hear the peer's text; the last listener counts. Text that nobody listens for is dropped. */
+  /** Hear the peer's text; the last listener counts. Text without a listener is dropped. */
   onText(listener: (text: string) => void): void
   /** Called once, however the stream ends. */
   onClose(listener: () => void): void
@@ -100,9 +100,9 @@ export class Mux {
   }
 
   /**
-   * Open a sub-stream; after `destroy`, one that is closed already.
-   * @param id its label, in hexadecimal digits. The same one for the same stream of many peers makes
-   *   equal frames of equal events. Where it was used before, and by default, one is drawn.
+   * Open a sub-stream; after `destroy` it is closed from the start.
+   * @param id its label, in hexadecimal digits. The same label for the same stream of many peers
+   *   makes equal frames of equal events. Default, and where it was used before: drawn at random.
    */
   open(meta: string, id?: string): MuxStream {
     const isFree = id !== undefined && !this.#streams.has(id) && !this.#closedIds.has(id)
@@ -157,7 +157,7 @@ export class Mux {
     } else if (stream === undefined) {
       return this.#closedIds.has(id) ? undefined : new Refusal('mux', 'a frame for no stream')
     } else if (event === 'error') {
-      // The package would raise it; for us a stream that failed over there is a closed one.
+      // The package would raise it; for us a stream that failed at the peer is closed.
       stream.destroy()
       return undefined
     }

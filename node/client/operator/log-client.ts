@@ -61,7 +61,7 @@ export class LogClient implements AsyncDisposable {
       const value = await this.#call('log', [this.#filter, before])
       entries.push(...(await this.#open(value)))
       const answer: { before?: unknown } = value as object
-      // Only ever downwards: a node cannot keep us here for ever.
+      // Only ever downwards: a node cannot keep this loop going for ever.
       if (isSequence(answer.before) && answer.before < (before ?? Infinity)) before = answer.before
       else before = null
     } while (before !== null && entries.length < limit)
@@ -92,13 +92,13 @@ export class LogClient implements AsyncDisposable {
           for (const entry of await this.#open(value)) {
             const { place, problem } = entry
             if (place !== undefined && place.sequence <= (clock.get(place.source) ?? 0)) continue
-            // What nobody signed must not keep the real change from being shown.
+            // An entry that is not signed must not keep the real change from being shown.
             if (place !== undefined && problem === undefined)
               clock.set(place.source, place.sequence)
             onEntry(entry)
           }
         })
-        // It is awaited below; until then nobody listens.
+        // It is awaited below; until then a rejection would be unhandled.
         opened.catch(() => {})
       }
       try {

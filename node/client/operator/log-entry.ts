@@ -16,7 +16,7 @@ import { openUpdate, problemOfValue } from '../../gossip/update.ts'
 export interface CheckedEntry {
   /** What the node sent. */
   readonly sent: LogEntry
-  /** What it says, if it can be read at all. */
+  /** The change that was sent, if it can be read at all. */
   readonly change: Change | undefined
   /** Where it is filed. */
   readonly place: Place | undefined
@@ -28,7 +28,7 @@ export interface CheckedEntry {
 
 /**
  * Checks what a node shows of the log against this machine's own authorities, because the node
- * might be stolen. What it leaves out, and what it says that a change does now, it alone knows.
+ * might be stolen. What the node leaves out, and what effect a change has now, only the node knows.
  */
 export class LogChecker {
   readonly #signers: Signers

@@ -42,7 +42,7 @@ export interface ChangeOptions {
 /** How often a change is proposed anew when others change the same at the same time. */
 const MAX_ATTEMPTS = 10
 
-/** One node, as an operator talks to it. What it answers is trusted as far as its certificate is. */
+/** An operator's connection to a node, whose answers are trusted as far as its certificate is. */
 export class OperatorConnection implements AsyncDisposable {
   readonly #connection: NodeConnection
   readonly #credentials: Credentials
@@ -78,7 +78,7 @@ export class OperatorConnection implements AsyncDisposable {
     return this.#connection.node
   }
 
-  /** Who is connected. */
+  /** The operator that is connected. */
   get subject(): Subject {
     return this.#credentials.identity.subject
   }
