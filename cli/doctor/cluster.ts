@@ -1,12 +1,12 @@
 import { formatAddress, type Address } from '../../node/lib/address.ts'
 import { explainConnectionError } from '../../node/client/tls-problem.ts'
 import { openNodeConnection } from '../../node/client/node-connection.ts'
+import { OperatorConnection } from '../../node/client/operator/operator-connection.ts'
 import type { Credentials } from '../../node/identity/credentials.ts'
 import type { StatusReport } from '../../node/operators/service.ts'
 import { dialNode } from '../../node/port/transport.ts'
 import { formatDuration } from '../duration.ts'
 import type { CommandIo } from '../io.ts'
-import { OperatorConnection } from '../operator.ts'
 import { count } from '../table.ts'
 import type { Checkup } from './checkup.ts'
 

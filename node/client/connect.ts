@@ -6,7 +6,7 @@ import { Fridge } from './fridge.ts'
 import { NodeDialer } from './node-dialer.ts'
 
 interface CommonOptions {
-  /** One node or more, `HOST:PORT`. The first that answers serves; the others stand in for it. */
+  /** One node or more, `HOST:PORT`. The first node that answers serves; the others stand in for it. */
   readonly nodes: readonly (string | Address)[]
   /** Closes everything when it aborts: what waits is rejected with its reason. */
   readonly signal?: AbortSignal
@@ -45,7 +45,7 @@ export type ConnectOptions = CommonOptions &
 /**
  * Connect to the first node that answers, and from then on stay connected to one of them.
  * @throws FridgeError why no node could be used: `ERR_UNREACHABLE`, `ERR_TIMEOUT`, `ERR_TLS`, or
- *   how one refuses: `ERR_NOT_LISTED`, `ERR_REVOKED`, `ERR_EXPIRED`, `ERR_REFUSED`, `ERR_ISOLATED`
+ *   how a node refuses: `ERR_NOT_LISTED`, `ERR_REVOKED`, `ERR_EXPIRED`, `ERR_REFUSED`, `ERR_ISOLATED`
  * @throws TypeError without nodes; the signal's reason when it aborts
  */
 export async function connect(options: ConnectOptions): Promise<Fridge> {

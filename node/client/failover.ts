@@ -6,7 +6,7 @@ import {
   type NodeConnectionOptions,
 } from './node-connection.ts'
 
-/** What another node would answer as well: the cluster shares one list. */
+/** Refusals that another node would give as well: the cluster shares one list. */
 const FINAL = new Set(['ERR_REVOKED', 'ERR_NOT_LISTED', 'ERR_EXPIRED'])
 
 /**

@@ -1,6 +1,6 @@
 import type { Clock, Random } from '../lib/clock.ts'
 import type { CommandName } from '../sensors/commands.ts'
-import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
+import { errorMessage, FridgeError } from '../lib/errors.ts'
 import { redialDelay } from '../gossip/overlay-plan.ts'
 import type { Name } from '../identity/names.ts'
 import type { CallOptions } from '../wire/rpc.ts'
@@ -14,7 +14,7 @@ import {
   type SensorReport,
 } from './events.ts'
 import { isFinal, type NodeDialer } from './node-dialer.ts'
-import type { NodeConnection, SensorInfo } from './node-connection.ts'
+import { ANSWER_MS, type NodeConnection, type SensorInfo } from './node-connection.ts'
 import { Progress, type Step } from './progress.ts'
 
 /** What each command takes. All answer with a text for people. */
@@ -47,20 +47,18 @@ export interface FridgeOptions {
 }
 
 const MAX_QUEUED = 1_024
-/** How long a node may take to answer a command, in milliseconds. */
-const ANSWER_MS = 30_000
-/** A connection of this length was a good one: the next loss counts as the first. */
+/** After a connection of this length, in milliseconds, the next loss counts as the first. */
 const STEADY_MS = 10_000
 
 /** A client that stays connected to one of several nodes until it is closed, or thrown out. */
 export class Fridge implements AsyncDisposable {
   readonly #options: FridgeOptions
   readonly #progress = new Progress()
-  /** Who iterates, and of which sensor; undefined for all. */
+  /** A queue for each iteration that goes on, with the sensor that it is about; undefined for all. */
   readonly #queues = new Map<EventQueue, string | undefined>()
   readonly #stop = new AbortController()
   readonly #ended = Promise.withResolvers<FridgeError>()
-  /** How things are, for iterations that begin now. */
+  /** The last report of each sensor, for iterations that begin now. */
   readonly #last = new Map<string, SensorReport>()
   #connection: NodeConnection | undefined
   #connected: Connected | undefined
@@ -86,13 +84,13 @@ export class Fridge implements AsyncDisposable {
       return fridge
     } catch (error) {
       fridge.#finish({ error })
-      // What a dial ends with when it is given up is not why.
+      // A dial that was given up ends with an error of its own, which is not why.
       signal?.throwIfAborted()
       throw error
     }
   }
 
-  /** The node that serves this client now; undefined while one is sought. */
+  /** The node that serves this client now; undefined while the client looks for another. */
   get node(): Name | undefined {
     return this.#connection?.node
   }
@@ -136,7 +134,7 @@ export class Fridge implements AsyncDisposable {
    * @returns what it did, for people
    * @throws FridgeError `ERR_COMMAND` with the node's words, `ERR_REFUSED` when the grant does not
    *   allow it, `ERR_LIMIT`, `ERR_TIMEOUT`; `ERR_CLOSED` while no node is connected; why the
-   *   node was lost before it answered: then nobody knows whether it was done. The signal's reason
+   *   node was lost before it answered: then it may or may not have been done. The signal's reason
    *   when it aborts
    */
   async call<Command extends CommandName>(
@@ -148,17 +146,11 @@ export class Fridge implements AsyncDisposable {
     const values = options === undefined ? args : args.slice(0, -1)
     const connection = this.#connection
     if (connection === undefined) throw new FridgeError('ERR_CLOSED', 'no node is connected')
-    const answer = await connection.remote
-      .call(
-        command,
-        values.filter(value => value !== undefined),
-        { timeoutMs: ANSWER_MS, ...options },
-      )
-      .catch(async (error: unknown) => {
-        // A connection that ended while we waited says itself why: that is the better error.
-        if (errorCode(error) === 'ERR_CLOSED') throw await connection.ended
-        throw error
-      })
+    const answer = await connection.call(
+      command,
+      values.filter(value => value !== undefined),
+      { timeoutMs: ANSWER_MS, ...options },
+    )
     if (typeof answer === 'string') return answer
     throw new FridgeError('ERR_PROTOCOL', `${connection.address} answers with what is no text`)
   }
@@ -211,7 +203,7 @@ export class Fridge implements AsyncDisposable {
   }
 
   async #dial(): Promise<NodeConnection> {
-    // Until a node has let this client in, what one says may be the word of one that will not.
+    // Until a node has let this client in, what it says may be said by a node that will refuse.
     let early: (() => void)[] | undefined = []
     const node = { name: '' as Name }
     const take = (task: () => void): void => {

@@ -3,17 +3,18 @@ import { formatAddress, type Address } from '../lib/address.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import type { Resume } from '../sessions/client-hello.ts'
-import { FridgeError } from '../lib/errors.ts'
+import { errorCode, FridgeError } from '../lib/errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Name, Source } from '../identity/names.ts'
 import type { SensorEvent } from '../sensors/sensor.ts'
 import { ALPN, peerOf, tlsOptions } from '../port/transport.ts'
-import { Connection, type Ending } from '../wire/connection.ts'
-import { CLIENT_HEARTBEAT, Control, CONTROL_STREAM, type Bye } from '../wire/control.ts'
+import { Channel } from '../wire/channel.ts'
+import type { Connection } from '../wire/connection.ts'
+import { CLIENT_HEARTBEAT, type Bye } from '../wire/control.ts'
 import { attachEmitter } from '../wire/emitter.ts'
 import { NODE_LIMITS } from '../wire/limits.ts'
 import type { MuxStream } from '../wire/mux.ts'
-import { connectRpc, type RpcRemote } from '../wire/rpc.ts'
+import type { CallOptions } from '../wire/rpc.ts'
 import { explainEnding } from './farewell.ts'
 import { parseNodeHello, parseSensorEvent, type NodeHello, type SensorInfo } from './node-hello.ts'
 import type { Attempt } from './tls-problem.ts'
@@ -27,7 +28,7 @@ export interface NodeConnectionOptions {
   /** How long connecting may take, in milliseconds, until the node has said hello. Default 10000. */
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
-  /** TLS sessions by address, to resume and to keep: a shorter handshake for who comes back. */
+  /** TLS sessions by address, to resume and to keep: a client that comes back has a shorter handshake. */
   readonly sessions?: Map<string, TlsSession>
   /** How far this client has heard the node before, where it has. */
   readonly resume?: Resume
@@ -44,7 +45,7 @@ export interface NodeConnectionOptions {
   readonly onWithdrawn?: (sensor: SensorInfo) => void
 }
 
-/** What resumes a TLS session, and who is at the other end of it: a resumed one shows no certificate. */
+/** What resumes a TLS session, and the identity of its node: a resumed session shows no certificate. */
 export interface TlsSession {
   readonly ticket: Buffer
   readonly peer: Identity
@@ -58,11 +59,23 @@ export interface NodeConnection extends AsyncDisposable {
   /** `HOST:PORT`. */
   readonly address: string
   readonly sensors: readonly SensorInfo[]
-  /** The node's methods: commands for a client, changes of the list for an operator. */
-  readonly remote: RpcRemote
+  /** What the node lets be called: commands by a client, changes of the list by an operator. */
+  readonly methods: ReadonlySet<string>
   /** Resolves when the connection has ended, with why: `ERR_REVOKED`, `ERR_CLOSED`… */
   readonly ended: Promise<FridgeError>
+  /**
+   * Call a method of the node. A call that is given up goes on over there; its answer is dropped.
+   * @param values JSON values
+   * @returns what it answered, unchecked
+   * @throws FridgeError with the node's words, `ERR_COMMAND` or a code that it gave (`ERR_REFUSED`,
+   *   `ERR_LIMIT`…); `ERR_TIMEOUT`; when the connection ends before the answer, what `ended` resolves
+   *   with; the signal's reason when it aborts
+   */
+  call(method: string, values: readonly unknown[], options?: CallOptions): Promise<unknown>
 }
+
+/** How long a node may take to answer a call, in milliseconds, unless the call itself waits for others. */
+export const ANSWER_MS = 30_000
 
 const EVENTS = ['open', 'close', 'reading', 'unavailable']
 const RESUMED = 'resumed'
@@ -78,108 +91,113 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
   signal?.throwIfAborted()
   const text = formatAddress(address)
   const attempt: Attempt = { address: text, host: address.host, ...credentials.files }
-  const session = options.sessions?.get(text)
-  const socket = connect({
-    ...tlsOptions(credentials),
-    ...address,
-    ...serverName(address),
-    ...(session && { session: session.ticket }),
-  })
-  // One that fails is not tried again; one that works is: a resumed session brings no new ticket.
-  socket.once('connect', () => options.sessions?.delete(text))
-  let ticket = session?.ticket
-  let peer: Identity | undefined
-  const keepTicket = (): void => {
-    if (ticket && peer) options.sessions?.set(text, { ticket, peer })
-  }
-  // It may come before we know to whom it leads.
-  socket.on('session', newest => {
-    ticket = newest
-    keepTicket()
-  })
+  const { socket, session, keepTicketOf } = startTls(options, text)
   const ended = Promise.withResolvers<FridgeError>()
   const greeted = Promise.withResolvers<NodeHello>()
   let hello: NodeHello | undefined
-  let bye: Bye | undefined
-  let control: Control | undefined
-
-  const onEnd = (ending: Ending): void => {
-    control?.[Symbol.dispose]()
-    const { role } = credentials.identity
-    ended.resolve(explainEnding(ending, { bye, greeted: hello !== undefined, role, attempt }))
-  }
-  const connection = new Connection(socket, {
+  let timeout: Bye | undefined
+  const channel: Channel = new Channel(socket, {
     limits: NODE_LIMITS,
+    clock,
+    control: {
+      opens: false,
+      ...CLIENT_HEARTBEAT,
+      hello: resume === undefined ? {} : { resume: encodeResume(resume) },
+      onHello: fields => {
+        const parsed = parseNodeHello(fields)
+        if (typeof parsed === 'string') return parsed
+        hello = parsed
+        onHello?.(parsed)
+        greeted.resolve(parsed)
+        return undefined
+      },
+    },
     onStream: stream => {
-      if (stream.meta === CONTROL_STREAM) {
-        if (control !== undefined) return false
-        control = new Control(connection, stream, {
-          limits: NODE_LIMITS,
-          clock,
-          ...CLIENT_HEARTBEAT,
-          hello: resume === undefined ? {} : { resume: encodeResume(resume) },
-          onHello: fields => {
-            const parsed = parseNodeHello(fields)
-            if (typeof parsed === 'string') return parsed
-            hello = parsed
-            onHello?.(parsed)
-            greeted.resolve(parsed)
-            return undefined
-          },
-          onBye: said => {
-            bye = said
-          },
-          onDead: () => connection.cutAsDead(),
-        })
-        return true
-      }
-      // The hello comes before every other stream; a sensor that it did not name is not for us.
+      // The hello comes before every other stream; a sensor that it did not name is not for this client.
       const sensor = hello?.sensors.find(({ name }) => name === stream.meta)
-      if (sensor !== undefined) listen(connection, stream, sensor, options)
+      if (sensor !== undefined) listen(channel, stream, sensor, options)
       return hello !== undefined
     },
-    onEnd,
+    onEnd: ending => {
+      const { role } = credentials.identity
+      const heard = { bye: timeout ?? channel.bye, greeted: hello !== undefined, role, attempt }
+      ended.resolve(explainEnding(ending, heard))
+    },
   })
   const failed = ended.promise.then(error => Promise.reject(error))
   failed.catch(() => {})
-  const abort = (): void => connection.close()
+  const abort = (): void => channel.close()
   signal?.addEventListener('abort', abort, { once: true })
   void ended.promise.then(() => signal?.removeEventListener('abort', abort))
   using _deadline = clock.after(timeoutMs, () => {
-    bye = { reason: 'timeout', text: `no answer from ${text} within ${timeoutMs} ms` }
-    connection.close()
+    timeout = { reason: 'timeout', text: `no answer from ${text} within ${timeoutMs} ms` }
+    channel.close()
   })
   try {
-    peer = await Promise.race([failed, authenticated(socket, credentials, text, session)])
-    keepTicket()
+    keepTicketOf(await Promise.race([failed, authenticated(socket, credentials, text, session)]))
     const { node, run, sensors } = await Promise.race([failed, greeted.promise])
     // A node that refuses says so right behind its hello.
-    const remote = await Promise.race([
-      failed,
-      connectRpc(connection.open('rpc'), {
-        limits: NODE_LIMITS,
-        clock,
-        onRefused: refusal => connection.refuse(refusal),
-      }),
-    ]).catch(async () => failed)
+    const remote = await Promise.race([failed, channel.connectRpc()]).catch(async () => failed)
     signal?.throwIfAborted()
     return {
       node,
       run,
       address: text,
       sensors,
-      remote,
+      methods: remote.methods,
       ended: ended.promise,
+      call: async (method, values, callOptions) => {
+        try {
+          return await remote.call(method, values, callOptions)
+        } catch (error) {
+          // A connection that ended meanwhile says itself why: that is the better error.
+          throw errorCode(error) === 'ERR_CLOSED' ? await ended.promise : error
+        }
+      },
       [Symbol.asyncDispose]: async () => {
-        connection.close()
+        channel.close()
         await ended.promise
       },
     }
   } catch (error) {
-    // Whoever it was, nobody will close it later.
-    connection.close()
+    // The caller gets no connection that it could close.
+    channel.close()
     throw error
   }
+}
+
+/**
+ * Begin a TLS connection, with the session that is kept of its address where there is one. From
+ * `keepTicketOf` on, the newest ticket is kept with the identity of the node that gave it.
+ */
+function startTls(
+  { address, credentials, sessions }: NodeConnectionOptions,
+  text: string,
+): { socket: TLSSocket; session: TlsSession | undefined; keepTicketOf: (peer: Identity) => void } {
+  const session = sessions?.get(text)
+  const socket = connect({
+    ...tlsOptions(credentials),
+    ...address,
+    ...serverName(address),
+    ...(session && { session: session.ticket }),
+  })
+  // A ticket that fails is not used again; one that works is: a resumed session brings no new one.
+  socket.once('connect', () => sessions?.delete(text))
+  let ticket = session?.ticket
+  let peer: Identity | undefined
+  const keepTicket = (): void => {
+    if (ticket && peer) sessions?.set(text, { ticket, peer })
+  }
+  // A ticket may come before the node is known.
+  socket.on('session', newest => {
+    ticket = newest
+    keepTicket()
+  })
+  const keepTicketOf = (identity: Identity): void => {
+    peer = identity
+    keepTicket()
+  }
+  return { socket, session, keepTicketOf }
 }
 
 /** RFC 6066 allows names only. */
@@ -187,7 +205,7 @@ function serverName({ host }: Address): { servername?: string } {
   return /^[\d.]+$|:/.test(host) ? {} : { servername: host }
 }
 
-/** Resolves when the other end has shown that it is a node of our cluster. */
+/** Resolves when the other end has shown that it is a node of this client's cluster. */
 async function authenticated(
   socket: TLSSocket,
   { identity }: Credentials,

@@ -47,14 +47,14 @@ export class NodeDialer {
     return connection
   }
 
-  /** Begin with the next node: the one before has not answered. */
+  /** Begin with the next node: the first has not answered. */
   passOver(): void {
     this.#first = (this.#first + 1) % this.#options.nodes.length
   }
 
   /**
    * Read the credentials again. What cannot be read changes nothing: files are replaced one by one.
-   * @returns whether they are others than before
+   * @returns whether the certificate or the key is another than before
    */
   async reload(): Promise<boolean> {
     const before = this.#credentials
@@ -78,7 +78,7 @@ export class NodeDialer {
   }
 }
 
-/** What every other node would answer as well, and again: trying on would only be a burden. */
+/** Refusals that every other node would give as well, and again: more tries would only be a burden. */
 const FINAL: ReadonlySet<string> = new Set([
   'ERR_REVOKED',
   'ERR_NOT_LISTED',
@@ -86,7 +86,7 @@ const FINAL: ReadonlySet<string> = new Set([
   'ERR_NOT_TRUSTED',
 ])
 
-/** Whether no node will have this client as it is. Of several failures each must say so. */
+/** Whether every node refuses this client as it is. Of several failures each must say so. */
 export function isFinal(error: unknown): boolean {
   if (!(error instanceof FridgeError)) return true
   if (Array.isArray(error.cause)) return error.cause.every(isFinal)

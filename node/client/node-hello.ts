@@ -37,7 +37,7 @@ function isSensorInfo(value: unknown): value is SensorInfo {
 
 /**
  * Check an event of a sensor (PROTOCOL.md, "Clients").
- * @returns undefined for one that a sensor of this kind does not give
+ * @returns undefined for an event that a sensor of this kind does not give
  */
 export function parseSensorEvent(
   kind: SensorKind,

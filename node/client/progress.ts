@@ -17,7 +17,7 @@ export class Progress {
   readonly #heard = new Map<string, number>()
   readonly #held = new Map<string, NumberedEvent[]>()
 
-  /** What to say to the next node, of the last one. */
+  /** What to tell the next node of the last run that was heard. */
   get resume(): Resume | undefined {
     return this.#run === undefined || this.#heard.size === 0
       ? undefined

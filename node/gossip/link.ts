@@ -2,8 +2,8 @@ import type { Duplex } from 'node:stream'
 import type { Clock } from '../lib/clock.ts'
 import type { Identity } from '../identity/identity.ts'
 import { isSource, nodeOf, type Source } from '../identity/names.ts'
-import { Connection, type Ending } from '../wire/connection.ts'
-import { Control, CONTROL_STREAM, type Bye } from '../wire/control.ts'
+import { Channel } from '../wire/channel.ts'
+import type { Ending } from '../wire/connection.ts'
 import { parseJson } from '../wire/json.ts'
 import { PEER_LIMITS } from '../wire/limits.ts'
 import { TextLineDecoder } from '../wire/lines.ts'
@@ -29,7 +29,7 @@ export interface LinkTimes {
 
 export interface LinkOptions {
   readonly socket: Duplex
-  /** Whose certificate the other end showed: a node's. */
+  /** The node whose certificate the other end showed. */
   readonly peer: Identity
   /** Whether this end dialed. It opens the streams; the other opened the connection's control. */
   readonly dialed: boolean
@@ -58,15 +58,13 @@ const MAX_BACKLOG = 512
 export class Link {
   readonly peer: Identity
   readonly dialed: boolean
-  readonly #connection: Connection
+  readonly #channel: Channel
   readonly #options: LinkOptions
   readonly #attached: DocumentLink[] = []
   readonly #opened = new Set<string>()
   readonly #expiry: Disposable
-  #control: Control | undefined
   #source: Source | undefined
   #synced = 0
-  #bye: Bye | undefined
   #why: LinkEnd | undefined
   /** Whether it reads nothing until what came has been checked. */
   #isWaiting = false
@@ -75,16 +73,22 @@ export class Link {
     this.peer = options.peer
     this.dialed = options.dialed
     this.#options = options
-    this.#connection = new Connection(options.socket, {
+    const { peer, dialed, documents, times, clock } = options
+    this.#channel = new Channel(options.socket, {
       limits: PEER_LIMITS,
+      clock,
+      control: {
+        opens: !dialed,
+        ...times,
+        hello: { source: documents.whitelist.id },
+        onHello: ({ source }) => this.#greet(source),
+      },
       onStream: stream => this.#accept(stream),
       onEnd: ending => this.#end(ending),
     })
-    const { peer, clock } = options
     this.#expiry = clock.after(peer.notAfter - clock.now(), () => {
       this.close('certificate expired', `the certificate of ${peer.subject} has expired`)
     })
-    if (!options.dialed) this.#startControl(this.#connection.open(CONTROL_STREAM))
   }
 
   /** The run of the node at the other end; undefined until it has said hello. */
@@ -100,19 +104,14 @@ export class Link {
   /** End the link, and tell the other end why. */
   close(reason: string, text: string): void {
     this.#why ??= { reason, text, hostile: false }
-    this.#control?.bye(reason, text)
-    this.#connection.close()
+    this.#channel.close({ reason, text })
   }
 
   #accept(stream: MuxStream): boolean {
+    if (this.dialed) return false
     if (this.#opened.has(stream.meta)) return false
     this.#opened.add(stream.meta)
-    if (this.#options.dialed) {
-      if (stream.meta !== CONTROL_STREAM) return false
-      this.#startControl(stream)
-      return true
-    }
-    // A stream before the hello would be one with nobody.
+    // Before its hello the peer has no source to gossip as.
     const document = this.#source === undefined ? undefined : this.#document(stream.meta)
     if (document === undefined) return false
     this.#attach(document, stream)
@@ -125,39 +124,28 @@ export class Link {
     return undefined
   }
 
-  #startControl(stream: MuxStream): void {
-    const { times, clock, documents } = this.#options
-    this.#control = new Control(this.#connection, stream, {
-      limits: PEER_LIMITS,
-      clock,
-      ...times,
-      hello: { source: documents.whitelist.id },
-      onHello: ({ source }) => {
-        if (!isSource(source) || nodeOf(source) !== this.peer.name) {
-          return 'a hello does not name the node of the certificate'
-        }
-        this.#source = source
-        const unwanted = this.#options.onHello(this, source)
-        if (unwanted !== undefined) this.close(unwanted.reason, unwanted.text)
-        else if (this.dialed) {
-          this.#attach(documents.whitelist, this.#connection.open('whitelist'))
-          this.#attach(documents.members, this.#connection.open('members'))
-        }
-        return undefined
-      },
-      onBye: bye => {
-        this.#bye = bye
-      },
-      onDead: () => this.#connection.cutAsDead(),
-    })
+  /** @returns why the peer's first words are refused */
+  #greet(source: unknown): string | undefined {
+    if (!isSource(source) || nodeOf(source) !== this.peer.name) {
+      return 'a hello does not name the node of the certificate'
+    }
+    this.#source = source
+    const unwanted = this.#options.onHello(this, source)
+    if (unwanted !== undefined) this.close(unwanted.reason, unwanted.text)
+    else if (this.dialed) {
+      const { whitelist, members } = this.#options.documents
+      this.#attach(whitelist, this.#channel.open('whitelist'))
+      this.#attach(members, this.#channel.open('members'))
+    }
+    return undefined
   }
 
   #attach(document: SignedDocument, stream: MuxStream): void {
-    const refuse = (reason: string): void => this.#connection.refuse(new Refusal('gossip', reason))
+    const refuse = (reason: string): void => this.#channel.refuse(new Refusal('gossip', reason))
     const attached = document.attach(
       {
         send: frame => stream.writeEncoded(encodeFrame(frame)),
-        drained: async () => this.#connection.drained(),
+        drained: async () => this.#channel.drained(),
         refuse,
         onSynced: () => void this.#settle(document),
       },
@@ -168,22 +156,22 @@ export class Link {
     stream.onText(text => {
       const refusal = decoder.write(text, line => {
         const frame = parseJson(line, PEER_LIMITS.maxDepth)
-        if (frame instanceof Refusal) this.#connection.refuse(frame)
+        if (frame instanceof Refusal) this.#channel.refuse(frame)
         else attached.receive(frame)
-        return !this.#connection.ended
+        return !this.#channel.ended
       })
-      if (refusal !== undefined) this.#connection.refuse(refusal)
+      if (refusal !== undefined) this.#channel.refuse(refusal)
       if (document.backlog > MAX_BACKLOG) void this.#waitForBacklog()
     })
     stream.onClose(() => {
-      if (!this.#connection.ended) refuse('a gossip stream was closed')
+      if (!this.#channel.ended) refuse('a gossip stream was closed')
     })
   }
 
   /** A document is in step when what came with it has been checked and taken in as well. */
   async #settle(document: SignedDocument): Promise<void> {
     await document.settled()
-    if (this.#connection.ended) return
+    if (this.#channel.ended) return
     this.#synced += 1
     if (this.synced) this.#options.onSynced(this)
   }
@@ -192,25 +180,23 @@ export class Link {
   async #waitForBacklog(): Promise<void> {
     if (this.#isWaiting) return
     this.#isWaiting = true
-    this.#connection.pause()
+    this.#channel.pause()
     const { whitelist, members } = this.#options.documents
     await Promise.all([whitelist.settled(), members.settled()])
     this.#isWaiting = false
-    this.#connection.resume()
+    this.#channel.resume()
   }
 
   #end(ending: Ending): void {
     this.#expiry[Symbol.dispose]()
-    this.#control?.[Symbol.dispose]()
     for (const attached of this.#attached) attached[Symbol.dispose]()
     this.#options.onEnd(this, this.#why ?? this.#describe(ending))
   }
 
   #describe(ending: Ending): LinkEnd {
+    const { bye } = this.#channel
     // A farewell excuses nothing that comes behind it.
-    if (this.#bye !== undefined && ending.cause !== 'refused') {
-      return { ...this.#bye, hostile: false }
-    }
+    if (bye !== undefined && ending.cause !== 'refused') return { ...bye, hostile: false }
     switch (ending.cause) {
       case 'refused':
         return { reason: 'refused', text: ending.refusal.toString(), hostile: true }

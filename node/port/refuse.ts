@@ -1,11 +1,12 @@
 import type { TLSSocket } from 'node:tls'
+import type { Clock } from '../lib/clock.ts'
 import type { Service } from '../sessions/client-session.ts'
 import type { Dialect } from '../events/dialect.ts'
-import { Connection } from '../wire/connection.ts'
-import { Control, CONTROL_STREAM, type Bye } from '../wire/control.ts'
+import { Channel } from '../wire/channel.ts'
+import { CLIENT_HEARTBEAT, type Bye } from '../wire/control.ts'
 import type { WireLimits } from '../wire/limits.ts'
 
-/** How long one who was refused may take to close its end, in milliseconds. */
+/** How long a peer that was refused may take to close its end, in milliseconds. */
 const FAREWELL_MS = 1_000
 
 export interface RefusingNode {
@@ -14,38 +15,27 @@ export interface RefusingNode {
 }
 
 /** Close, and do not wait for long until the other end does: it was not let in. */
-export function endSoon(socket: TLSSocket): void {
-  const timer = setTimeout(() => socket.destroy(), FAREWELL_MS)
-  timer.unref()
-  socket.once('close', () => clearTimeout(timer))
+export function endSoon(socket: TLSSocket, clock: Clock): void {
+  const deadline = clock.after(FAREWELL_MS, () => socket.destroy())
+  socket.once('close', () => deadline[Symbol.dispose]())
   socket.end()
   socket.resume()
 }
 
-/** Say why somebody is not let in, where the protocol has a place for it, and close. */
+/** Say why a peer is not let in, where the protocol has a place for it, and close. */
 export function refuse(
   socket: TLSSocket,
   dialect: Dialect,
-  { reason, text }: Bye,
+  bye: Bye,
   { service, limits }: RefusingNode,
 ): void {
-  if (dialect === 'plain') return endSoon(socket)
   const { node, run, version, clock } = service
-  const connection = new Connection(socket, {
-    limits,
-    onStream: () => false,
-    onEnd: () => control[Symbol.dispose](),
-  })
-  const control: Control = new Control(connection, connection.open(CONTROL_STREAM), {
+  if (dialect === 'plain') return endSoon(socket, clock)
+  const channel = new Channel(socket, {
     limits,
     clock,
-    heartbeatMs: 60_000,
-    deadAfterMs: 60_000,
-    hello: { node, run, version },
-    onHello: () => undefined,
-    onBye: () => {},
-    onDead: () => {},
+    control: { opens: true, ...CLIENT_HEARTBEAT, hello: { node, run, version } },
+    onEnd: () => {},
   })
-  control.bye(reason, text)
-  connection.close()
+  channel.close(bye)
 }

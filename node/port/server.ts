@@ -299,7 +299,7 @@ export class Server implements AsyncDisposable {
     if (identity.role === 'operator' && dialect === 'plain') {
       counts.refused['no ALPN'] += 1
       log.info({ subject }, 'an operator without ALPN')
-      return endSoon(socket)
+      return endSoon(socket, service.clock)
     }
     const session = this.#open(socket, identity, dialect, admission.rights)
     if (typeof session === 'string') {

@@ -2,7 +2,7 @@ import type { Identity } from '../identity/identity.ts'
 import type { Grant } from '../whitelist/change.ts'
 import type { SubjectState } from '../whitelist/merge.ts'
 
-/** Why somebody is not let in, or let in no longer. Said on the wire, in logs and by the CLI. */
+/** Why a client, an operator or a node is not let in, or let in no longer. Said on the wire, in logs and by the CLI. */
 export type RefusalReason =
   | 'revoked'
   | 'not on the whitelist'
@@ -12,7 +12,7 @@ export type RefusalReason =
   | 'not trusted'
   | 'isolated'
 
-/** What one who is admitted may do; undefined narrows nothing. */
+/** What an admitted client may do; undefined narrows nothing. */
 export interface Rights {
   readonly sensors: ReadonlySet<string> | undefined
   readonly commands: ReadonlySet<string> | undefined

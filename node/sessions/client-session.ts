@@ -13,16 +13,17 @@ import type { Name, Source } from '../identity/names.ts'
 import type { Actuator } from '../sensors/actuator.ts'
 import type { Sensor } from '../sensors/sensor.ts'
 import { explain, type Session } from './session.ts'
-import { Connection, type Ending } from '../wire/connection.ts'
-import { CLIENT_HEARTBEAT, Control, CONTROL_STREAM, type Hello } from '../wire/control.ts'
+import { Channel } from '../wire/channel.ts'
+import type { Ending } from '../wire/connection.ts'
+import { CLIENT_HEARTBEAT, type Hello } from '../wire/control.ts'
 import { encodeEvent } from '../wire/emitter.ts'
 import type { WireLimits } from '../wire/limits.ts'
 import type { MuxStream } from '../wire/mux.ts'
 import { Refusal } from '../wire/refusal.ts'
-import { serveRpc, type RpcMethod } from '../wire/rpc.ts'
+import type { RpcMethod } from '../wire/rpc.ts'
 
 /** What a connection without ALPN is served, whatever else the node has. */
-export const PLAIN_SENSORS = ['door', 'temperature'] as const
+const PLAIN_SENSORS = ['door', 'temperature'] as const
 
 /** What a node serves to its clients. */
 export interface Service {
@@ -50,9 +51,8 @@ export interface ClientSessionOptions {
 /** One client's connection: a stream a sensor, opened here, and `rpc`, opened by the client. */
 export class ClientSession implements Session {
   readonly identity: Identity
-  readonly #connection: Connection
+  readonly #channel: Channel
   readonly #options: ClientSessionOptions
-  readonly #control: Control | undefined
   readonly #subscriber: Subscriber
   readonly #streams = new Map<string, MuxStream>()
   /** How far the client had heard this run before, by sensor, until it has been answered. */
@@ -60,7 +60,6 @@ export class ClientSession implements Session {
   #rights: Rights
   /** Sensors whose streams the client has closed. */
   readonly #declined = new Set<string>()
-  #servesRpc = false
   #pendingCalls = 0
 
   constructor(options: ClientSessionOptions) {
@@ -68,42 +67,29 @@ export class ClientSession implements Session {
     this.#options = options
     this.#rights = options.rights
     const { service, limits, dialect } = options
-    this.#connection = new Connection(options.socket, {
+    this.#channel = new Channel(options.socket, {
       limits,
-      onStream: stream => this.#accept(stream),
-      onTooSlow: () => this.#control?.bye('too slow', 'it does not read what it is sent'),
+      clock: service.clock,
+      control:
+        dialect === 'plain'
+          ? undefined
+          : {
+              opens: true,
+              ...CLIENT_HEARTBEAT,
+              hello: helloOf(service, limits),
+              onHello: hello => this.#greet(hello),
+            },
+      rpc: { methods: () => this.#methods(), reopens: true },
+      byeToSlow: { reason: 'too slow', text: 'it does not read what it is sent' },
       onThrottled: () => options.onThrottled(this),
-      onEnd: ending => {
-        this.#control?.[Symbol.dispose]()
-        options.onEnd(this, ending)
-      },
+      onEnd: ending => options.onEnd(this, ending),
     })
-    this.#subscriber = service.fanOut.join(this.#connection, dialect)
-    if (dialect === 'fridge/1') {
-      this.#control = new Control(this.#connection, this.#connection.open(CONTROL_STREAM), {
-        limits,
-        clock: service.clock,
-        ...CLIENT_HEARTBEAT,
-        hello: {
-          node: service.node,
-          run: service.run,
-          version: service.version,
-          sensors: service.sensors.map(({ name, kind }) => ({ name, kind })),
-          commands: COMMANDS,
-          heartbeat: CLIENT_HEARTBEAT,
-          limits: limitsToTell(limits),
-        },
-        onHello: hello => this.#greet(hello),
-        onBye: () => {},
-        onDead: () => this.#connection.cutAsDead(),
-      })
-    }
+    this.#subscriber = service.fanOut.join(this.#channel, dialect)
     this.#openStreams()
   }
 
   cut(reason: RefusalReason): void {
-    this.#control?.bye(reason, explain(reason, this.identity))
-    this.#connection.close()
+    this.#channel.close({ reason, text: explain(reason, this.identity) })
   }
 
   narrow(rights: Rights): void {
@@ -118,8 +104,7 @@ export class ClientSession implements Session {
   }
 
   leave(): void {
-    this.#control?.bye('leaving', 'the node is stopping')
-    this.#connection.close()
+    this.#channel.close({ reason: 'leaving', text: 'the node is stopping' })
   }
 
   #openStreams(): void {
@@ -133,14 +118,14 @@ export class ClientSession implements Session {
 
   #openStream(sensor: string): void {
     const { service } = this.#options
-    const stream = this.#connection.open(sensor, streamIdOf(sensor))
+    const stream = this.#channel.open(sensor, streamIdOf(sensor))
     this.#streams.set(sensor, stream)
     stream.onClose(() => {
-      // Whoever has closed it itself does not want it, whatever its grant becomes.
+      // A client that has closed it itself does not want it, whatever its grant becomes.
       if (this.#streams.delete(sensor)) this.#declined.add(sensor)
     })
     stream.onText(() =>
-      this.#connection.refuse(
+      this.#channel.refuse(
         new Refusal('emitter', 'a client emits nothing on the stream of a sensor'),
       ),
     )
@@ -149,7 +134,7 @@ export class ClientSession implements Session {
       this.#resumeStream(stream, sensor)
       return
     }
-    // Only the plain protocol has a stream for a sensor that there is not.
+    // Only the plain protocol has a stream for a sensor that the node lacks.
     stream.write(encodeEvent('unavailable', `this node has no sensor ${sensor}`))
   }
 
@@ -172,21 +157,8 @@ export class ClientSession implements Session {
     this.#options.service.fanOut.resume(this.#subscriber, sensor, stream, sequence)
   }
 
-  #accept(stream: MuxStream): boolean {
-    if (stream.meta !== 'rpc' || this.#servesRpc) return false
-    this.#servesRpc = true
-    stream.onClose(() => {
-      this.#servesRpc = false
-    })
-    const methods = new Map<string, RpcMethod>(
-      COMMANDS.map(name => [name, async values => this.#call(name, values)]),
-    )
-    serveRpc(stream, methods, {
-      limits: this.#options.limits,
-      codes: this.#options.dialect === 'fridge/1',
-      onRefused: refusal => this.#connection.refuse(refusal),
-    })
-    return true
+  #methods(): ReadonlyMap<string, RpcMethod> {
+    return new Map(COMMANDS.map(name => [name, async values => this.#call(name, values)]))
   }
 
   async #call(name: (typeof COMMANDS)[number], values: readonly unknown[]): Promise<string> {
@@ -194,7 +166,7 @@ export class ClientSession implements Session {
       throw new FridgeError('ERR_REFUSED', `the grant does not allow ${name}`)
     }
     const { limits, service } = this.#options
-    // Of the connection, whatever became of the stream that they came on.
+    // The calls of the whole connection count, whatever became of the stream that each came on.
     if (this.#pendingCalls >= limits.maxPendingCalls) {
       throw new FridgeError('ERR_LIMIT', `more than ${limits.maxPendingCalls} calls at once`)
     }
@@ -212,7 +184,7 @@ function streamIdOf(sensor: string): string {
   return hash('sha256', sensor).slice(0, 16)
 }
 
-/** What a client can keep to only if it knows it. */
+/** The limits that a client can keep to only if it knows them. */
 const TOLD_LIMITS = [
   'maxLineBytes',
   'maxDepth',
@@ -222,6 +194,19 @@ const TOLD_LIMITS = [
   'maxStalledMs',
   'maxFramesPerSecond',
 ] as const satisfies readonly (keyof WireLimits)[]
+
+/** What the node says first. */
+function helloOf({ node, run, version, sensors }: Service, limits: WireLimits): Hello {
+  return {
+    node,
+    run,
+    version,
+    sensors: sensors.map(({ name, kind }) => ({ name, kind })),
+    commands: COMMANDS,
+    heartbeat: CLIENT_HEARTBEAT,
+    limits: limitsToTell(limits),
+  }
+}
 
 function limitsToTell(limits: WireLimits): Partial<WireLimits> {
   return Object.fromEntries(TOLD_LIMITS.map(name => [name, limits[name]]))

@@ -2,7 +2,7 @@ import type { RefusalReason } from './admission.ts'
 import type { Role } from '../identity/names.ts'
 import type { Change } from '../whitelist/change.ts'
 
-/** Why somebody who connected was not let in. A closed set, because each is a series of its own. */
+/** Why a peer that connected was not let in. A closed set, because each is a series of its own. */
 export type NotAdmitted =
   | RefusalReason
   | 'too many connections'
@@ -54,7 +54,7 @@ export function linkEndReason(said: string): LinkEndReason {
 
 /**
  * What a node has counted since it started: plain numbers, so that counting costs an addition. They
- * only grow; whoever exports them reads them (`metrics.ts`).
+ * only grow; `metrics.ts` reads them.
  */
 export class Counts {
   readonly handshakes: Record<HandshakeOutcome, number> = {

@@ -4,10 +4,11 @@ import type { Clock } from '../lib/clock.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Name, Source } from '../identity/names.ts'
 import { explain, type Session } from './session.ts'
-import { Connection, type Ending } from '../wire/connection.ts'
-import { CLIENT_HEARTBEAT, Control, CONTROL_STREAM } from '../wire/control.ts'
+import { Channel } from '../wire/channel.ts'
+import type { Ending } from '../wire/connection.ts'
+import { CLIENT_HEARTBEAT } from '../wire/control.ts'
 import type { WireLimits } from '../wire/limits.ts'
-import { serveRpc, type RpcMethod } from '../wire/rpc.ts'
+import type { RpcMethod } from '../wire/rpc.ts'
 
 export interface OperatorSessionOptions {
   readonly socket: Duplex
@@ -21,54 +22,32 @@ export interface OperatorSessionOptions {
   readonly onEnd: (session: OperatorSession, ending: Ending) => void
 }
 
-/** One operator's connection: `rpc`, opened by the operator, over which the list is changed. */
+/** The connection of an operator, who changes the list by calls on `rpc`. */
 export class OperatorSession implements Session {
   readonly identity: Identity
-  readonly #connection: Connection
-  readonly #control: Control
+  readonly #channel: Channel
 
   constructor(options: OperatorSessionOptions) {
     const { methods, limits, clock, node, run, version } = options
     this.identity = options.identity
-    let servesRpc = false
-    this.#connection = new Connection(options.socket, {
-      limits,
-      onStream: stream => {
-        if (stream.meta !== 'rpc' || servesRpc) return false
-        servesRpc = true
-        serveRpc(stream, methods, {
-          limits,
-          codes: true,
-          onRefused: refusal => this.#connection.refuse(refusal),
-        })
-        return true
-      },
-      onEnd: ending => {
-        this.#control[Symbol.dispose]()
-        options.onEnd(this, ending)
-      },
-    })
-    this.#control = new Control(this.#connection, this.#connection.open(CONTROL_STREAM), {
+    this.#channel = new Channel(options.socket, {
       limits,
       clock,
-      ...CLIENT_HEARTBEAT,
-      hello: { node, run, version },
-      onHello: () => undefined,
-      onBye: () => {},
-      onDead: () => this.#connection.cutAsDead(),
+      control: { opens: true, ...CLIENT_HEARTBEAT, hello: { node, run, version } },
+      // An operator that opened it again and again would have pending calls without end.
+      rpc: { methods: () => methods, reopens: false },
+      onEnd: ending => options.onEnd(this, ending),
     })
   }
 
   cut(reason: RefusalReason): void {
-    this.#control.bye(reason, explain(reason, this.identity))
-    this.#connection.close()
+    this.#channel.close({ reason, text: explain(reason, this.identity) })
   }
 
   /** An operator has no rights that a grant could narrow. */
   narrow(): void {}
 
   leave(): void {
-    this.#control.bye('leaving', 'the node is stopping')
-    this.#connection.close()
+    this.#channel.close({ reason: 'leaving', text: 'the node is stopping' })
   }
 }

@@ -1,7 +1,7 @@
 import type { RefusalReason, Rights } from './admission.ts'
 import type { Identity } from '../identity/identity.ts'
 
-/** One live connection of somebody who was admitted. */
+/** One live connection of an admitted client or operator. */
 export interface Session {
   readonly identity: Identity
   /** End it and, where its protocol has a place for it, say why. Nothing is sent after that. */

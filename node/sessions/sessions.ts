@@ -14,8 +14,8 @@ interface Admitted {
 const LOOK_MS = 30_000
 
 /**
- * Every live session, by whom it is of. It alone decides who stays: at connect, when the list
- * changes, and when time is up.
+ * Every live session, by its subject. Nothing else decides which of them stay: at connect, when the
+ * list changes, and when time is up.
  */
 export class Sessions {
   readonly #bySubject = new Map<Subject, Map<Session, Admitted>>()
@@ -27,7 +27,7 @@ export class Sessions {
   #isIsolated = false
 
   /**
-   * @param isTrusted whether an authority that is trusted now vouches for somebody
+   * @param isTrusted whether an authority that is trusted now vouches for a peer
    * @param onCut hears why each session was cut that may not stay
    */
   constructor(
@@ -47,7 +47,7 @@ export class Sessions {
     return this.#size
   }
 
-  /** How many of them are clients'; operators come and go with each command. */
+  /** How many sessions of clients are live; operators come and go with each command. */
   get clients(): number {
     let clients = 0
     for (const [subject, sessions] of this.#bySubject) {
@@ -61,7 +61,7 @@ export class Sessions {
     return this.#bySubject.get(subject)?.size ?? 0
   }
 
-  /** Whether somebody may have a session now. */
+  /** Whether a client or an operator may have a session now, and a node a link. */
   admit(identity: Identity): Admission {
     if (this.#isIsolated && identity.role === 'client')
       return { admitted: false, reason: 'isolated' }
@@ -90,12 +90,12 @@ export class Sessions {
     if (sessions.size === 0) this.#bySubject.delete(session.identity.subject)
   }
 
-  /** Decide again on everyone of a subject. @returns how many sessions were cut */
+  /** Decide again on all sessions of a subject. @returns how many sessions were cut */
   review(subject: Subject): number {
     let cut = 0
     for (const admitted of Array.from(this.#bySubject.get(subject)?.values() ?? [])) {
       const { session } = admitted
-      // What became of one before it may have ended it.
+      // Cutting the one before may have ended this one too.
       if (this.#bySubject.get(subject)?.has(session) !== true) continue
       const admission = this.admit(session.identity)
       if (admission.admitted) {
@@ -112,7 +112,7 @@ export class Sessions {
     return cut
   }
 
-  /** Decide again on everyone. @returns how many sessions were cut */
+  /** Decide again on all sessions. @returns how many sessions were cut */
   reviewAll(): number {
     let cut = 0
     for (const subject of Array.from(this.#bySubject.keys())) cut += this.review(subject)

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import type { Clock } from '../lib/clock.ts'
 import { InputLimit } from './input-limit.ts'
 import type { WireLimits } from './limits.ts'
 import { Mux, type MuxStream } from './mux.ts'
@@ -17,12 +18,13 @@ export type Ending =
 
 export interface ConnectionOptions {
   readonly limits: WireLimits
+  readonly clock: Clock
   /** The peer opened a stream. False refuses it, and with it the connection. */
   readonly onStream: (stream: MuxStream) => boolean
   /** The peer is about to be cut as too slow: the last chance to tell it. */
-  readonly onTooSlow?: () => void
+  readonly onTooSlow?: (() => void) | undefined
   /** The peer sends faster than `maxFramesPerSecond`: it is not read for a moment. */
-  readonly onThrottled?: () => void
+  readonly onThrottled?: (() => void) | undefined
   /** Called once, when nothing more will come or go. */
   readonly onEnd: (ending: Ending) => void
 }
@@ -41,16 +43,17 @@ export class Connection {
   readonly #socket: Duplex
   readonly #mux: Mux
   readonly #limits: WireLimits
+  readonly #clock: Clock
   readonly #onTooSlow: (() => void) | undefined
   readonly #onThrottled: (() => void) | undefined
   readonly #onEnd: (ending: Ending) => void
   readonly #drained: (() => void)[] = []
   #outgoing = ''
   #flushScheduled = false
-  #stalled: NodeJS.Timeout | undefined
+  #stalled: Disposable | undefined
   /** Made when the peer first says something. */
   #input: InputLimit | undefined
-  #throttled: NodeJS.Timeout | undefined
+  #throttled: Disposable | undefined
   #isPaused = false
   #ended = false
   #bytesHeard = 0
@@ -58,6 +61,7 @@ export class Connection {
   constructor(socket: Duplex, options: ConnectionOptions) {
     this.#socket = socket
     this.#limits = options.limits
+    this.#clock = options.clock
     this.#onTooSlow = options.onTooSlow
     this.#onThrottled = options.onThrottled
     this.#onEnd = options.onEnd
@@ -156,7 +160,7 @@ export class Connection {
       this.#bytesHeard += chunk.length
       return this.#mux.receive(chunk)
     }
-    this.#input ??= new InputLimit(maxFramesPerSecond, performance.now())
+    this.#input ??= new InputLimit(maxFramesPerSecond, this.#clock.monotonic())
     for (let start = 0; start < chunk.length; start += SLICE_BYTES) {
       const slice = chunk.subarray(start, start + SLICE_BYTES)
       const before = this.#mux.lines
@@ -165,7 +169,7 @@ export class Connection {
       if (this.#ended) return
       // A record costs something even when no line ends in it.
       const frames = Math.max(this.#mux.lines - before, 1)
-      const waitMs = this.#input.take(frames, slice.length, performance.now())
+      const waitMs = this.#input.take(frames, slice.length, this.#clock.monotonic())
       if (waitMs > 0) return this.#throttle(waitMs, chunk.subarray(start + slice.length))
     }
   }
@@ -174,10 +178,10 @@ export class Connection {
   #throttle(ms: number, rest: Uint8Array): void {
     this.#socket.pause()
     if (rest.length > 0) this.#socket.unshift(rest)
-    this.#throttled = setTimeout(() => {
+    this.#throttled = this.#clock.after(ms, () => {
       this.#throttled = undefined
       if (!this.#isPaused) this.#socket.resume()
-    }, ms)
+    })
     this.#onThrottled?.()
   }
 
@@ -205,12 +209,12 @@ export class Connection {
     if (this.#socket.writableLength > this.#limits.maxBufferedBytes) {
       this.cutAsTooSlow()
     } else if (this.#socket.writableNeedDrain && this.#stalled === undefined) {
-      this.#stalled = setTimeout(() => this.cutAsTooSlow(), this.#limits.maxStalledMs)
+      this.#stalled = this.#clock.after(this.#limits.maxStalledMs, () => this.cutAsTooSlow())
     }
   }
 
   #releaseDrained(): void {
-    clearTimeout(this.#stalled)
+    this.#stalled?.[Symbol.dispose]()
     this.#stalled = undefined
     for (const resolve of this.#drained.splice(0)) resolve()
   }
@@ -218,14 +222,13 @@ export class Connection {
   #end(ending: Ending): void {
     if (this.#ended) return
     this.#ended = true
-    clearTimeout(this.#throttled)
+    this.#throttled?.[Symbol.dispose]()
     if (ending.cause === 'too slow') this.#onTooSlow?.()
     if (ending.cause !== 'refused' && ending.cause !== 'lost') {
       this.#flush()
       this.#socket.end()
-      const timer = setTimeout(() => this.#socket.destroy(), FAREWELL_MS)
-      timer.unref()
-      this.#socket.once('close', () => clearTimeout(timer))
+      const deadline = this.#clock.after(FAREWELL_MS, () => this.#socket.destroy())
+      this.#socket.once('close', () => deadline[Symbol.dispose]())
       // Unread input would turn the close into a reset, and the last words would be lost.
       this.#socket.resume()
     } else this.#socket.destroy()

@@ -34,15 +34,13 @@ export interface ControlOptions {
   readonly clock: Clock
   /** How often this end says that it lives, in milliseconds. */
   readonly heartbeatMs: number
-  /** How long the peer may be silent, in milliseconds. */
+  /** How long the peer may be silent before the connection is cut as dead, in milliseconds. */
   readonly deadAfterMs: number
   /** What this end says first. */
   readonly hello: Hello
-  /** The peer's first words. @returns why they are refused */
-  readonly onHello: (hello: Hello) => string | undefined
+  /** The peer's first words, of the version that this end speaks. @returns why they are refused */
+  readonly onHello?: ((hello: Hello) => string | undefined) | undefined
   readonly onBye: (bye: Bye) => void
-  /** Nothing has come for `deadAfterMs`: no FIN will tell. */
-  readonly onDead: () => void
 }
 
 /** Hello, heartbeats and farewell on one connection (PROTOCOL.md, "Control"). */
@@ -55,7 +53,7 @@ export class Control implements Disposable {
   #heard = -1
   #silentMs = 0
 
-  /** @param stream the control stream: opened here by who accepted the connection, else by the peer */
+  /** @param stream opened by the end that accepted the connection */
   constructor(connection: Connection, stream: MuxStream, options: ControlOptions) {
     this.#connection = connection
     this.#options = options
@@ -82,12 +80,13 @@ export class Control implements Disposable {
   }
 
   #beat(): void {
-    const { clock, heartbeatMs, deadAfterMs, onDead } = this.#options
+    const { clock, heartbeatMs, deadAfterMs } = this.#options
     this.#timer = clock.after(heartbeatMs, () => {
       const heard = this.#connection.bytesHeard
       this.#silentMs = heard === this.#heard ? this.#silentMs + heartbeatMs : 0
       this.#heard = heard
-      if (this.#silentMs >= deadAfterMs) return onDead()
+      // No FIN will tell.
+      if (this.#silentMs >= deadAfterMs) return this.#connection.cutAsDead()
       this.#emitter.emit('beat')
       this.#beat()
     })
@@ -101,7 +100,7 @@ export class Control implements Disposable {
     this.#greeted = true
     const fields = hello as Hello
     if (fields['protocol'] !== PROTOCOL_VERSION) return this.#refuse('another version of fridge/1')
-    const problem = this.#options.onHello(fields)
+    const problem = this.#options.onHello?.(fields)
     if (problem !== undefined) this.#refuse(problem)
   }
 

@@ -49,7 +49,7 @@ export interface RpcOptions {
 
 /**
  * The functions handed to the peer, by id. dnode keeps them in an array that it searches at each
- * call and that only grows; here one that was taken back is gone, and its id is never used again.
+ * call and that only grows; here a function that was taken back is gone, and its id is never used again.
  */
 class FunctionTable {
   [id: number]: Fn
@@ -105,7 +105,7 @@ export class DnodeEnd {
     })
     this.#useTables()
     this.#package.on('data', (message: Outgoing) => {
-      // The package would send what is left of a circle; nobody expects that.
+      // The package would send what is left of a circle; no peer expects that.
       if ((message.links?.length ?? 0) > 0) throw new TypeError('a circular value cannot be sent')
       stream.write(`${JSON.stringify(message)}\n`)
     })
@@ -129,7 +129,7 @@ export class DnodeEnd {
     return this.#ended
   }
 
-  /** Hear of the peer's methods, once. Those that are no functions are left out. */
+  /** Hear of the peer's methods, once. What is no function is left out. */
   onMethods(listener: (methods: Map<string, Fn>) => void): void {
     this.#package.once('remote', (methods: Record<string, unknown>) => {
       const entries = Object.entries(methods).filter(([, fn]) => typeof fn === 'function')

@@ -43,10 +43,10 @@ export function encodeEvent(event: string, ...values: unknown[]): string {
 }
 
 /** An event of the peer: its name, and values that are still unchecked. */
-export type PeerEvent = [event: string, ...values: unknown[]]
+type PeerEvent = [event: string, ...values: unknown[]]
 
 /** Check one line of an emitter (PROTOCOL.md, "Events"). */
-export function parseEvent(line: string, { limits, accepts }: EmitterOptions): PeerEvent | Refusal {
+function parseEvent(line: string, { limits, accepts }: EmitterOptions): PeerEvent | Refusal {
   const value = parseJson(line, limits.maxDepth)
   if (value instanceof Refusal) return value
   if (!Array.isArray(value)) return new Refusal('emitter', 'an event is not an array')

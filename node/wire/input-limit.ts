@@ -5,8 +5,8 @@ const BURST_S = 4
 const MAX_WAIT_MS = 1_000
 
 /**
- * A token bucket of what a peer sends: a frame is one, and each KiB one more. Who overdraws it is
- * not read for a moment, so that valid frames at the speed of the line cannot use up the node.
+ * A token bucket of what a peer sends: a frame is one, and each KiB one more. A peer that overdraws
+ * it is not read for a moment, so that valid frames at the speed of the line cannot use up the node.
  */
 export class InputLimit {
   readonly #perSecond: number

@@ -9,7 +9,7 @@ const CLOSE_BRACE = 125
 
 /**
  * Parse JSON (RFC 8259) from outside. Its depth is counted before it is parsed, so that no
- * text makes the parser, or whoever walks the result, recurse deeper than `maxDepth`.
+ * text makes the parser, or code that walks the result, recurse deeper than `maxDepth`.
  */
 export function parseJson(text: string, maxDepth: number): unknown {
   if (isTooDeep(text, maxDepth)) return new Refusal('json', `nested deeper than ${maxDepth}`)

@@ -42,7 +42,7 @@ export const CLIENT_LIMITS: WireLimits = {
   maxPendingCalls: 32,
   maxBufferedBytes: 1 * MEBI,
   maxStalledMs: 10_000,
-  // The server has one for clients (`limits.maxFramesPerSecond`).
+  // Nodes limit the frames of clients (`limits.maxFramesPerSecond`).
   maxFramesPerSecond: Infinity,
 }
 

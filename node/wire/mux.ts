@@ -16,7 +16,6 @@ interface PackageStream extends EventEmitter {
   /** What it puts into the frames that it sends; it looks its streams up by the first value. */
   id: string
   readonly meta: unknown
-  paused: boolean
   writable: boolean
   write(data: unknown): boolean
   end(): void
@@ -38,14 +37,12 @@ export interface MuxStream {
   readonly id: string
   /** The name that its opener gave it. */
   readonly meta: string
-  /** Whether the peer asked for a pause. Advice: what is written is sent all the same. */
-  readonly paused: boolean
   readonly closed: boolean
-  /** Send a text. After the stream has closed, nothing happens. */
+  /** Send a text, also when the peer has asked for a pause. After the stream has closed, nothing happens. */
   write(text: string): void
   /** Write a text that is already encoded as a JSON string, so that one encoding serves many streams. */
   writeEncoded(json: string): void
-  /** Hear the peer's text; the last listener counts. Text that nobody listens for is dropped. */
+  /** Hear the peer's text; the last listener counts. Text without a listener is dropped. */
   onText(listener: (text: string) => void): void
   /** Called once, however the stream ends. */
   onClose(listener: () => void): void
@@ -97,20 +94,15 @@ export class Mux {
     this.#decoder = new LineDecoder(options.limits.maxLineBytes)
   }
 
-  /** How many sub-streams are open. */
-  get size(): number {
-    return this.#streams.size
-  }
-
   /** How many lines have come, blank ones as well. */
   get lines(): number {
     return this.#decoder.lines
   }
 
   /**
-   * Open a sub-stream; after `destroy`, one that is closed already.
-   * @param id its label, in hexadecimal digits. The same one for the same stream of many peers makes
-   *   equal frames of equal events. Where it was used before, and by default, one is drawn.
+   * Open a sub-stream; after `destroy` it is closed from the start.
+   * @param id its label, in hexadecimal digits. The same label for the same stream of many peers
+   *   makes equal frames of equal events. Default, and where it was used before: drawn at random.
    */
   open(meta: string, id?: string): MuxStream {
     const isFree = id !== undefined && !this.#streams.has(id) && !this.#closedIds.has(id)
@@ -165,7 +157,7 @@ export class Mux {
     } else if (stream === undefined) {
       return this.#closedIds.has(id) ? undefined : new Refusal('mux', 'a frame for no stream')
     } else if (event === 'error') {
-      // The package would raise it; for us a stream that failed over there is a closed one.
+      // The package would raise it; for us a stream that failed at the peer is closed.
       stream.destroy()
       return undefined
     }
@@ -242,10 +234,6 @@ class Stream implements MuxStream {
     this.meta = meta
     this.#host = host
     this.#packageId = id
-  }
-
-  get paused(): boolean {
-    return this.#inner?.paused ?? false
   }
 
   get closed(): boolean {

@@ -48,7 +48,7 @@ export function serveRpc(
     ])()
   }
   const gone = new AbortController()
-  // One listener a pending call is no leak.
+  // A listener for each pending call is no leak.
   setMaxListeners(0, gone.signal)
   let pending = 0
   const run = async (method: RpcMethod, values: unknown[], functions: readonly Fn[]) => {
@@ -123,7 +123,7 @@ export async function connectRpc(
   stream: MuxStream,
   options: RpcOptions & { readonly clock: Clock },
 ): Promise<RpcRemote> {
-  // Everyone who waits for an answer; a promise shared by all calls would hold each of them.
+  // The calls that wait for an answer; a promise shared by all calls would hold each of them.
   const waiting = new Set<(error: unknown) => void>()
   const end = new DnodeEnd(stream, undefined, options)
   stream.onClose(() => {

@@ -133,7 +133,7 @@ for (const [layer, title, payload] of PAYLOADS) {
       host.refusals.join(),
     )
     t.is(host.calls, 0)
-    t.is(host.mux.size, 0)
+    t.deepEqual(host.openStreams, [])
     const sent = host.sent.length
     host.receive(WireHost.probe() + WireHost.probe())
     await host.settle()

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { connectOperator, type OperatorConnection } from '../../cli/operator.ts'
+import { connectOperator } from '../../cli/operator.ts'
+import type { OperatorConnection } from '../../node/client/operator/operator-connection.ts'
 import { parseAddress } from '../../node/lib/address.ts'
 import { openNodeConnection } from '../../node/client/node-connection.ts'
 import { systemClock } from '../../node/lib/clock.ts'

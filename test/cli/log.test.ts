@@ -1,17 +1,12 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import test from 'ava'
-import { LogClient } from '../../cli/log-client.ts'
-import { holesIn, LogChecker, readPage } from '../../cli/log-entry.ts'
 import { formatAddress } from '../../node/lib/address.ts'
-import { openNodeConnection } from '../../node/client/node-connection.ts'
-import { systemClock } from '../../node/lib/clock.ts'
-import type { ShownChange, ChangePage } from '../../node/operators/changes.ts'
 import { startNode } from '../../node/start.ts'
 import { entryHash } from '../../node/whitelist/entry.ts'
 import { sealOf } from '../../node/storage/change-row.ts'
-import { makeTestCerts, makeTestFolder } from '../support/certs.ts'
-import { recordIo, runCommand, startCommand, type CommandResult } from '../support/cli.ts'
+import { makeTestFolder } from '../support/certs.ts'
+import { runCommand, startCommand, type CommandResult } from '../support/cli.ts'
 import {
   makeSharedCerts,
   PEOPLE,
@@ -158,8 +153,8 @@ test('who is no operator is shown no log', async t => {
   await using cluster = await startCluster(t, { certs })
   await run(cluster, ['add', 'c1'])
   await using client = await cluster.client(1, 'c1')
-  t.false(client.remote.methods.has('log'))
-  t.false(client.remote.methods.has('follow'))
+  t.false(client.methods.has('log'))
+  t.false(client.methods.has('follow'))
 })
 
 test('a log of many pages is shown whole, in order, also when most of it does not fit', async t => {
@@ -244,100 +239,6 @@ test('a filter holds for what is followed as well', async t => {
   followed.stop()
   await followed.status
   t.is(followed.out.all.length, 2)
-})
-
-test('a flood of changes reaches a follower whole, in pieces that may wait for it', async t => {
-  const data = await makeTestFolder(t)
-  const names = Array.from({ length: 250 }, (_, index) => `+many-${index}`)
-  await writeLog(join(data, 'node-1', 'whitelist.db'), certs, names)
-  await using node = await startNode(
-    testConfig('node-1', { certs: certs.dir, data: join(data, 'node-1') }),
-  )
-  const credentials = await certs.load('operator', 'admin')
-  await using client = await LogClient.connect([node.address], credentials, {}, recordIo().io)
-  const heard: number[] = []
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const ended = client.follow(new Map(), ({ place }) => {
-    heard.push(place?.sequence ?? 0)
-    if (heard.length === names.length) resolve()
-  })
-  await Promise.race([promise, ended])
-  t.deepEqual(
-    heard,
-    names.map((_, index) => index + 1),
-  )
-  await client[Symbol.asyncDispose]()
-  await t.throwsAsync(ended, { code: 'ERR_CLOSED' })
-})
-
-/** A page of the log as a node sends it, newest first. */
-async function pageOf(cluster: Cluster): Promise<ChangePage> {
-  await using connection = await openNodeConnection({
-    address: cluster.node(1).address,
-    credentials: await certs.load('operator', 'admin'),
-    clock: systemClock,
-  })
-  return readPage(await connection.remote.call('log', [{}, null]), 'node-1')
-}
-
-test('what a stolen node alters, invents or leaves out is seen by whoever asks', async t => {
-  await using cluster = await startCluster(t, { certs })
-  await run(cluster, ['add', 'c1'])
-  await run(cluster, ['remove', 'c1'])
-  await run(cluster, ['add', 'c2'])
-  const page = await pageOf(cluster)
-  const [newest, middle, oldest] = page.entries
-  if (newest === undefined || middle === undefined || oldest === undefined) return t.fail()
-  const checker = new LogChecker(await certs.load('operator', 'admin'))
-  const problemOf = async (change: Partial<ShownChange>): Promise<string | undefined> => {
-    const entries = [{ ...newest, ...change }]
-    const [checked] = await checker.check({ ...page, entries })
-    return checked?.problem
-  }
-  t.is(await problemOf({}), undefined)
-  t.regex((await problemOf({ text: newest.text.replace('c2', 'c9') })) ?? '', /by its operator/)
-  t.regex((await problemOf({ previous: oldest.previous })) ?? '', /by its node/)
-  t.regex((await problemOf({ text: `${newest.text} ` })) ?? '', /not canonical/)
-  t.regex((await problemOf({ text: 'nonsense' })) ?? '', /not JSON/)
-  const { operatorSignature, nodeSignature } = middle
-  t.regex((await problemOf({ operatorSignature })) ?? '', /by its operator/)
-  t.regex((await problemOf({ nodeSignature })) ?? '', /by its node/)
-  t.regex((await problemOf({ nodeSignature: '' })) ?? '', /not signed/)
-  t.regex((await problemOf({ operatorCertificate: newest.nodeCertificate })) ?? '', /signs for/)
-  t.regex((await problemOf({ operatorCertificate: '0'.repeat(64) })) ?? '', /was not sent/)
-  // Another authority's operator of the same name.
-  const foreign = await makeTestCerts(t, PEOPLE)
-  const stranger = new LogChecker(await foreign.load('operator', 'admin'))
-  for (const { problem } of await stranger.check(page)) {
-    t.regex(problem ?? '', /is not trusted: it was signed by another authority/)
-  }
-  const checked = await checker.check(page)
-  t.deepEqual(holesIn(checked), [])
-  const [, , last] = checked
-  const { source } = last?.place ?? {}
-  t.deepEqual(holesIn(checked.slice(0, 1)), [`changes 1 to 2 of ${source} were left out`])
-  t.deepEqual(holesIn(checked.slice(0, 2)), [`change 1 of ${source} was left out`])
-  t.deepEqual(holesIn(checked.filter(({ place }) => place?.sequence !== 2)), [
-    `change 2 of ${source} was left out`,
-  ])
-  const other = await checker.check({
-    ...page,
-    entries: [newest, { ...middle, previous: newest.previous }, oldest],
-  })
-  t.is(holesIn(other).length, 2)
-})
-
-test('a page that cannot be read is an error of the node', t => {
-  for (const value of [
-    null,
-    [],
-    {},
-    { entries: [], certificates: null },
-    { entries: [{}], certificates: {} },
-  ]) {
-    t.throws(() => readPage(value, 'node-1'), { code: 'ERR_PROTOCOL' })
-  }
-  t.deepEqual(readPage({ entries: [], certificates: {} }, 'node-1').entries, [])
 })
 
 test('an altered change is shown as not verified, and the exit status is 1', async t => {

@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { systemClock } from '../../node/lib/clock.ts'
 import { Connection, type ConnectionOptions, type Ending } from '../../node/wire/connection.ts'
 import type { WireLimits } from '../../node/wire/limits.ts'
 import type { MuxStream } from '../../node/wire/mux.ts'
@@ -32,6 +33,7 @@ export class Session {
   constructor(options: Pick<ConnectionOptions, 'limits' | 'onStream'>) {
     this.connection = new Connection(this.socket, {
       ...options,
+      clock: systemClock,
       onEnd: ending => this.endings.push(ending),
     })
   }

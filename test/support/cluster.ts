@@ -1,7 +1,8 @@
 import { EventEmitter, once } from 'node:events'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
-import { connectOperator, type OperatorConnection } from '../../cli/operator.ts'
+import { connectOperator } from '../../cli/operator.ts'
+import type { OperatorConnection } from '../../node/client/operator/operator-connection.ts'
 import { formatAddress } from '../../node/lib/address.ts'
 import {
   openNodeConnection,

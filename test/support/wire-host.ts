@@ -41,6 +41,11 @@ export class WireHost extends TestMux {
     this.frames([RPC_ID, 'new', { meta: 'rpc', opts: OPTS }])
   }
 
+  /** Its `door` among them. */
+  override get openStreams(): MuxStream[] {
+    return [...super.openStreams, ...(this.door.closed ? [] : [this.door])]
+  }
+
   /** Wait until the packages have done what they put off. */
   async settle(): Promise<void> {
     await nextTurn()

@@ -15,6 +15,7 @@ export class TestMux {
   readonly mux: Mux
   /** Every line that was sent. */
   readonly sent: string[] = []
+  /** The streams that the peer has opened. */
   readonly streams: MuxStream[] = []
   readonly refusals: Refusal[] = []
 
@@ -37,6 +38,11 @@ export class TestMux {
 
   readonly refuse = (refusal: Refusal): void => {
     this.refusals.push(refusal)
+  }
+
+  /** Those of `streams` that have not closed. */
+  get openStreams(): MuxStream[] {
+    return this.streams.filter(({ closed }) => !closed)
   }
 
   receive(text: string): void {

@@ -8,8 +8,9 @@ import type { Identity } from '../../node/identity/identity.ts'
 import { parseName, type Source } from '../../node/identity/names.ts'
 import type { FeedListener } from '../../node/sensors/feed.ts'
 import type { Sensor, SensorEvent, SensorKind } from '../../node/sensors/sensor.ts'
-import { Connection, type Ending } from '../../node/wire/connection.ts'
-import { CLIENT_HEARTBEAT, Control, CONTROL_STREAM } from '../../node/wire/control.ts'
+import { Channel } from '../../node/wire/channel.ts'
+import type { Ending } from '../../node/wire/connection.ts'
+import { CLIENT_HEARTBEAT, type Bye } from '../../node/wire/control.ts'
 import { attachEmitter } from '../../node/wire/emitter.ts'
 import { CLIENT_LIMITS, NODE_LIMITS } from '../../node/wire/limits.ts'
 import { connectRpc, type RpcRemote } from '../../node/wire/rpc.ts'
@@ -24,7 +25,6 @@ const RPC_ID = 'a1'
 const RUN = 'node-1#0123456789abcdef' as Source
 const SENSOR_EVENTS = new Set(['open', 'close', 'reading', 'unavailable', 'resumed'])
 
-/** What a grant without terms allows. */
 const ALL_RIGHTS: Rights = { sensors: undefined, commands: undefined }
 
 const SENSORS: readonly Sensor[] = (['door', 'temperature'] as SensorKind[]).map(kind => ({
@@ -138,7 +138,7 @@ export class ClientEnd implements SessionEnd {
   ending: Ending | undefined
   readonly #pipe = makePipe()
   readonly #clock = new FakeClock(NOON)
-  #connection: Connection | undefined
+  #channel: Channel | undefined
   #remote: Promise<RpcRemote> | undefined
 
   constructor() {
@@ -147,38 +147,36 @@ export class ClientEnd implements SessionEnd {
 
   happen(what: string, detail: string): void {
     const [word, rest] = split(detail)
-    if (what === 'connect') this.#connection = this.#open(detail)
+    if (what === 'connect') this.#channel = this.#open(detail)
     else if (what === 'rpc') this.#remote = this.#openRpc()
     else if (what === 'call') void this.#call(word, JSON.parse(rest) as unknown[])
     else if (detail === 'ms') void this.#clock.advance(Number(what))
+  }
+
+  /** What the node has said about why it closes. */
+  get bye(): Bye | undefined {
+    return this.#channel?.bye
   }
 
   hear(line: string): void {
     this.#pipe.ends[1].write(`${line}\n`)
   }
 
-  #open(resume: string): Connection {
+  #open(resume: string): Channel {
     const limits = NODE_LIMITS
-    const connection: Connection = new Connection(this.#pipe.ends[0], {
+    const channel: Channel = new Channel(this.#pipe.ends[0], {
       limits,
+      clock: this.#clock,
+      control: {
+        opens: false,
+        ...CLIENT_HEARTBEAT,
+        hello: resume === '' ? {} : { resume: JSON.parse(resume) as unknown },
+      },
       onStream: stream => {
-        if (stream.meta === CONTROL_STREAM) {
-          const control = new Control(connection, stream, {
-            limits,
-            clock: this.#clock,
-            ...CLIENT_HEARTBEAT,
-            hello: resume === '' ? {} : { resume: JSON.parse(resume) as unknown },
-            onHello: () => undefined,
-            onBye: ({ reason }) => this.heard.push(['bye', reason]),
-            onDead: () => {},
-          })
-          void control
-          return true
-        }
         const emitter = attachEmitter(stream, {
           limits,
           accepts: SENSOR_EVENTS,
-          onRefused: refusal => connection.refuse(refusal),
+          onRefused: refusal => channel.refuse(refusal),
         })
         for (const event of SENSOR_EVENTS) {
           emitter.on(event, (...values) => this.heard.push([stream.meta, event, ...values]))
@@ -189,16 +187,16 @@ export class ClientEnd implements SessionEnd {
         this.ending = ending
       },
     })
-    return connection
+    return channel
   }
 
   async #openRpc(): Promise<RpcRemote> {
-    const connection = this.#connection
-    if (connection === undefined) throw new Error('not connected')
-    return connectRpc(connection.open('rpc', RPC_ID), {
+    const channel = this.#channel
+    if (channel === undefined) throw new Error('not connected')
+    return connectRpc(channel.open('rpc', RPC_ID), {
       limits: NODE_LIMITS,
       clock: this.#clock,
-      onRefused: refusal => connection.refuse(refusal),
+      onRefused: refusal => channel.refuse(refusal),
     })
   }
 

@@ -86,7 +86,7 @@ const LINK: readonly Bug[] = [
   },
   {
     name: 'a document is closed',
-    find: "if (!this.#connection.ended) refuse('a gossip stream was closed')",
+    find: "if (!this.#channel.ended) refuse('a gossip stream was closed')",
     put: '',
   },
   {
@@ -97,7 +97,7 @@ const LINK: readonly Bug[] = [
   { name: 'timers outlive the link', find: 'this.#expiry[Symbol.dispose]()', put: '' },
   {
     name: 'bad JSON in gossip goes unnoticed',
-    find: 'if (frame instanceof Refusal) this.#connection.refuse(frame)\n        else attached',
+    find: 'if (frame instanceof Refusal) this.#channel.refuse(frame)\n        else attached',
     put: 'if (!(frame instanceof Refusal)) attached',
   },
 ]

@@ -133,8 +133,8 @@ const CONNECTION: readonly Bug[] = [
   },
   {
     name: 'an end is told twice',
-    find: 'if (this.#ended) return\n    this.#ended = true\n    clearTimeout',
-    put: 'this.#ended = true\n    clearTimeout',
+    find: 'if (this.#ended) return\n    this.#ended = true\n    this.#throttled',
+    put: 'this.#ended = true\n    this.#throttled',
   },
 ]
 

@@ -75,7 +75,7 @@ test('a client hears which sensors there are, their last events at once and late
   t.deepEqual([...new Set(heard)].sort(), ['door close', 'temperature reading'])
   cluster.node(1).fridge?.openDoor()
   await opened.promise
-  t.is(await connection.remote.call('setTargetTemperature', [5]), 'target temperature set to 5 °C')
+  t.is(await connection.call('setTargetTemperature', [5]), 'target temperature set to 5 °C')
   t.is(cluster.node(1).fridge?.state().target, 5)
 })
 
@@ -205,7 +205,7 @@ test('an operator that a node does not know for one has no method to change the 
   await cluster.grant(1, 'c1')
   await using connection = await cluster.client(1, 'c1')
   t.is(connection.node, parseName('node-1'))
-  t.deepEqual([...connection.remote.methods].sort(), [
+  t.deepEqual([...connection.methods].sort(), [
     'defrost',
     'powerOff',
     'powerOn',

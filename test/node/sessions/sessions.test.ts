@@ -64,13 +64,12 @@ test('a grant for one command refuses the others, also when it is narrowed while
   await using cluster = await startCluster(t, { certs })
   await cluster.grant(1, 'c1', { commands: ['setTargetTemperature', 'powerOff'] })
   await using connection = await cluster.client(1, 'c1')
-  const { remote } = connection
-  await remote.call('setTargetTemperature', [5])
-  const refused = await t.throwsAsync(remote.call('defrost', []), { instanceOf: FridgeError })
+  await connection.call('setTargetTemperature', [5])
+  const refused = await t.throwsAsync(connection.call('defrost', []), { instanceOf: FridgeError })
   t.is(refused.message, 'the grant does not allow defrost')
   await cluster.grant(1, 'c1', { commands: [] })
-  await t.throwsAsync(remote.call('setTargetTemperature', [6]), { message: /does not allow/ })
-  await t.throwsAsync(remote.call('powerOff', []), { message: /does not allow/ })
+  await t.throwsAsync(connection.call('setTargetTemperature', [6]), { message: /does not allow/ })
+  await t.throwsAsync(connection.call('powerOff', []), { message: /does not allow/ })
   t.like(cluster.node(1).fridge?.state(), { target: 5, isPowered: true, defrostLeftMs: 0 })
 })
 

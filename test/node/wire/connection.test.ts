@@ -3,6 +3,7 @@ import test from 'ava'
 import { Duplex } from 'node:stream'
 import { Connection, type ConnectionOptions, type Ending } from '../../../node/wire/connection.ts'
 import { CLIENT_LIMITS, type WireLimits } from '../../../node/wire/limits.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 
 /** A socket whose reader may stop: what is written then waits. */
 class Pipe extends Duplex {
@@ -30,17 +31,20 @@ function connect(
 ): {
   pipe: Pipe
   connection: Connection
+  clock: FakeClock
   ended: Promise<Ending>
 } {
   const pipe = new Pipe({ highWaterMark: 1_024 })
   const ended = Promise.withResolvers<Ending>()
+  const clock = new FakeClock()
   const connection = new Connection(pipe, {
     limits: { ...CLIENT_LIMITS, ...limits },
+    clock,
     onStream: () => true,
     onEnd: ended.resolve,
     ...options,
   })
-  return { pipe, connection, ended: ended.promise }
+  return { pipe, connection, clock, ended: ended.promise }
 }
 
 test('what one turn writes leaves in one write', async t => {
@@ -55,27 +59,28 @@ test('what one turn writes leaves in one write', async t => {
 })
 
 test('a peer that leaves what waits for it unread for too long is cut as too slow', async t => {
-  const { pipe, connection, ended } = connect({ maxStalledMs: 20 })
+  const { pipe, connection, clock, ended } = connect({ maxStalledMs: 20 })
   pipe.isRead = false
   connection.open('door').write('x'.repeat(4_096))
+  await clock.advance(19)
+  t.false(connection.ended)
+  await clock.advance(1)
   t.deepEqual(await ended, { cause: 'too slow' })
   t.true(connection.ended)
 })
 
 test('a peer that reads on in time is not cut', async t => {
-  const { pipe, connection } = connect({ maxStalledMs: 20 })
+  const { pipe, connection, clock } = connect({ maxStalledMs: 20 })
   pipe.isRead = false
   const stream = connection.open('door')
   stream.write('x'.repeat(4_096))
   const drained = connection.drained()
+  await clock.advance(19)
   pipe.readOn()
   await drained
-  // By the time that another one is cut, whose wait began later, this one's would have ended.
-  const other = connect({ maxStalledMs: 20 })
-  other.pipe.isRead = false
-  other.connection.open('door').write('x'.repeat(4_096))
-  await other.ended
+  await clock.advance(20)
   t.false(connection.ended)
+  t.is(clock.pending, 0)
   connection.close()
 })
 
@@ -106,9 +111,8 @@ test('a peer that ends its half ends the connection', async t => {
 test('a peer that sends too fast is read more slowly, and loses nothing', async t => {
   const all = Array.from({ length: 1_000 }, (_, index) => String(index))
   const heard: string[] = []
-  const last = Promise.withResolvers<void>()
   let throttles = 0
-  const { pipe, connection } = connect(
+  const { pipe, connection, clock } = connect(
     { maxFramesPerSecond: 200 },
     {
       onThrottled: () => {
@@ -117,18 +121,17 @@ test('a peer that sends too fast is read more slowly, and loses nothing', async 
         if (throttles === 1) pipe.push('["a1","data","last"]\n')
       },
       onStream: stream => {
-        stream.onText(text => {
-          heard.push(text)
-          if (text === 'last') last.resolve()
-        })
+        stream.onText(text => heard.push(text))
         return true
       },
     },
   )
   pipe.push('["a1","new",{"meta":"rpc","opts":{"writable":true,"readable":true}}]\n')
   pipe.push(all.map(text => `["a1","data","${text}"]\n`).join(''))
-  await last.promise
-  t.true(throttles > 0)
+  await clock.advance(0)
+  t.is(throttles, 1)
+  t.true(heard.length < all.length)
+  await clock.advance(2_000)
   t.deepEqual(heard, [...all, 'last'])
   connection.close()
 })
@@ -147,4 +150,26 @@ test('a peer that sends too fast can still be told the last words', async t => {
   pipe.push(null)
   await once(pipe, 'close')
   t.is(pipe.readableLength, 0)
+})
+
+test('a peer that does not close its end is cut a second after the last words', async t => {
+  const { pipe, connection, clock } = connect()
+  connection.close()
+  await clock.advance(999)
+  t.false(pipe.destroyed)
+  await clock.advance(1)
+  t.true(pipe.destroyed)
+})
+
+test('an ended connection leaves no timer', async t => {
+  const { pipe, connection, clock } = connect({ maxFramesPerSecond: 1 })
+  pipe.isRead = false
+  connection.open('door').write('x'.repeat(4_096))
+  pipe.push('\n'.repeat(100_000))
+  await clock.advance(1)
+  t.is(clock.pending, 2)
+  connection.close()
+  pipe.destroy()
+  await clock.advance(0)
+  t.is(clock.pending, 0)
 })

@@ -1,11 +1,14 @@
 import test from 'ava'
-import { OperatorConnection, type ChangeWish } from '../../cli/operator.ts'
-import type { NodeConnection } from '../../node/client/node-connection.ts'
-import { errorCode } from '../../node/lib/errors.ts'
-import { parseName, parseSubject } from '../../node/identity/names.ts'
-import { encodeChange, type Change, type Grant } from '../../node/whitelist/change.ts'
-import { makeSharedCerts } from '../support/cluster.ts'
-import { grantAt, revocationAt, testSource } from '../support/replica-changes.ts'
+import {
+  OperatorConnection,
+  type ChangeWish,
+} from '../../../../node/client/operator/operator-connection.ts'
+import type { NodeConnection } from '../../../../node/client/node-connection.ts'
+import { errorCode } from '../../../../node/lib/errors.ts'
+import { parseName, parseSubject } from '../../../../node/identity/names.ts'
+import { encodeChange, type Change, type Grant } from '../../../../node/whitelist/change.ts'
+import { makeSharedCerts } from '../../../support/cluster.ts'
+import { grantAt, revocationAt, testSource } from '../../../support/replica-changes.ts'
 
 /** What a stolen node may propose to an operator, in the hope of a signature. */
 
@@ -39,17 +42,14 @@ function operatorAt(text: unknown): { operator: OperatorConnection; signed: unkn
   const connection = {
     node: 'mallory',
     address: '127.0.0.1:1',
-    remote: {
-      methods: new Set(['propose', 'commit']),
-      call: async (method: string, values: readonly unknown[]) => {
-        if (method === 'propose') return text
-        signed.push(values)
-        return { outcome: 'committed', source: fair.source, sequence: 1, confirmed: [] }
-      },
+    methods: new Set(['propose', 'commit']),
+    call: async (method: string, values: readonly unknown[]) => {
+      if (method === 'propose') return text
+      signed.push(values)
+      return { outcome: 'committed', source: fair.source, sequence: 1, confirmed: [] }
     },
-  }
-  const remote = connection as unknown as NodeConnection
-  return { operator: new OperatorConnection(remote, admin, () => NOW), signed }
+  } as unknown as NodeConnection
+  return { operator: new OperatorConnection(connection, admin, () => NOW), signed }
 }
 
 const CHEATS: readonly (readonly [string, unknown, RegExp])[] = [

@@ -1,17 +1,17 @@
-import { signingAuthorities, type Credentials } from '../node/identity/credentials.ts'
-import { FridgeError } from '../node/lib/errors.ts'
-import type { ShownChange, ChangePage } from '../node/operators/changes.ts'
-import { parseChange, type Change, type Place } from '../node/whitelist/change.ts'
-import { entryHash, strayPlace } from '../node/whitelist/entry.ts'
-import { EFFECTS } from '../node/whitelist/effect.ts'
-import { Signers } from '../node/identity/signers.ts'
-import { openEntry, readEntry } from '../node/whitelist/open.ts'
+import { signingAuthorities, type Credentials } from '../../identity/credentials.ts'
+import { FridgeError } from '../../lib/errors.ts'
+import type { ShownChange, ChangePage } from '../../operators/changes.ts'
+import { parseChange, type Change, type Place } from '../../whitelist/change.ts'
+import { entryHash, strayPlace } from '../../whitelist/entry.ts'
+import { EFFECTS } from '../../whitelist/effect.ts'
+import { Signers } from '../../identity/signers.ts'
+import { openEntry, readEntry } from '../../whitelist/open.ts'
 
 /** A change of the log as this machine has checked it. */
 export interface CheckedEntry {
   /** What the node sent. */
   readonly sent: ShownChange
-  /** What it says, if it can be read at all. */
+  /** The change that was sent, if it can be read at all. */
   readonly change: Change | undefined
   /** Where it is filed. */
   readonly place: Place | undefined

@@ -1,17 +1,14 @@
-import { connectAny } from '../node/client/failover.ts'
-import type { NodeConnection } from '../node/client/node-connection.ts'
-import type { Address } from '../node/lib/address.ts'
-import type { Credentials } from '../node/identity/credentials.ts'
-import { FridgeError } from '../node/lib/errors.ts'
-import { isSource, type Source } from '../node/identity/names.ts'
-import type { ChangePage } from '../node/operators/changes.ts'
-import { isSequence } from '../node/whitelist/change.ts'
-import { fits, type ChangeFilter } from '../node/storage/stored-changes.ts'
-import type { CommandIo } from './io.ts'
+import type { Credentials } from '../../identity/credentials.ts'
+import { isSource, type Source } from '../../identity/names.ts'
+import type { Address } from '../../lib/address.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { FridgeError } from '../../lib/errors.ts'
+import type { ChangePage } from '../../operators/changes.ts'
+import { fits, type ChangeFilter } from '../../storage/stored-changes.ts'
+import { isSequence } from '../../whitelist/change.ts'
+import { connectAny } from '../failover.ts'
+import { ANSWER_MS, type NodeConnection } from '../node-connection.ts'
 import { LogChecker, readPage, type CheckedEntry } from './log-entry.ts'
-
-/** How long a node may take for one page, in milliseconds. */
-const ANSWER_MS = 30_000
 
 /** How far each source has been heard: goes with a reader from node to node. */
 export type LogClock = Map<Source, number>
@@ -40,11 +37,11 @@ export class LogClient implements AsyncDisposable {
     nodes: readonly Address[],
     credentials: Credentials,
     filter: ChangeFilter,
-    { clock, signal }: Pick<CommandIo, 'clock' | 'signal'>,
+    { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
   ): Promise<LogClient> {
     const connection = await connectAny(nodes, { credentials, clock, signal })
     const client = new LogClient(connection, new LogChecker(credentials), filter, signal)
-    if (connection.remote.methods.has('follow')) return client
+    if (connection.methods.has('follow')) return client
     await connection[Symbol.asyncDispose]()
     throw new FridgeError('ERR_NOT_OPERATOR', `${connection.address} shows you no log`, {
       fix: 'use the certificate of an operator: fridge certs issue operator NAME, then --as NAME',
@@ -64,7 +61,7 @@ export class LogClient implements AsyncDisposable {
       const value = await this.#call('log', [this.#filter, before])
       entries.push(...(await this.#open(value)))
       const answer: { before?: unknown } = value as object
-      // Only ever downwards: a node cannot keep us here for ever.
+      // Only ever downwards: a node cannot keep this loop going for ever.
       if (isSequence(answer.before) && answer.before < (before ?? Infinity)) before = answer.before
       else before = null
     } while (before !== null && entries.length < limit)
@@ -95,18 +92,18 @@ export class LogClient implements AsyncDisposable {
           for (const entry of await this.#open(value)) {
             const { place, problem } = entry
             if (place !== undefined && place.sequence <= (clock.get(place.source) ?? 0)) continue
-            // What nobody signed must not keep the real change from being shown.
+            // An entry that is not signed must not keep the real change from being shown.
             if (place !== undefined && problem === undefined)
               clock.set(place.source, place.sequence)
             onEntry(entry)
           }
         })
-        // It is awaited below; until then nobody listens.
+        // It is awaited below; until then a rejection would be unhandled.
         opened.catch(() => {})
       }
       try {
         const heard = Object.fromEntries(clock)
-        await this.#call('follow', [this.#filter, heard], { onProgress })
+        await this.#call('follow', [this.#filter, heard], onProgress)
       } finally {
         await opened
       }
@@ -123,22 +120,14 @@ export class LogClient implements AsyncDisposable {
     return entries.filter(({ change }) => change === undefined || fits(change, this.#filter))
   }
 
-  /** A connection that ended while we waited says itself why: that is the better error. */
   async #call(
     method: 'log' | 'clock' | 'follow',
     values: readonly unknown[],
-    { onProgress }: { onProgress?: (value: unknown) => void } = {},
+    onProgress?: (value: unknown) => void,
   ): Promise<unknown> {
-    try {
-      return await this.#connection.remote.call(method, values, {
-        signal: this.#signal,
-        ...(onProgress === undefined ? { timeoutMs: ANSWER_MS } : { onProgress }),
-      })
-    } catch (error) {
-      if (error instanceof FridgeError && error.code === 'ERR_CLOSED') {
-        throw await this.#connection.ended
-      }
-      throw error
-    }
+    return this.#connection.call(method, values, {
+      signal: this.#signal,
+      ...(onProgress === undefined ? { timeoutMs: ANSWER_MS } : { onProgress }),
+    })
   }
 }
