@@ -1,6 +1,22 @@
 import { encode, type Dialect, type NumberedEvent } from './dialect.ts'
-import type { FanOutCounts, SensorNews } from './fan-out.ts'
+import type { SensorKind } from '../sensors/sensor.ts'
 import { encodeData, type MuxStream } from '../wire/mux.ts'
+
+/** An event on its way to every connection that carries its sensor. */
+export interface SensorNews extends NumberedEvent {
+  readonly sensor: string
+  readonly kind: SensorKind
+}
+
+/** What has been sent: an event costs a few additions, however many clients it goes to. */
+export interface DeliveryCounts {
+  /** Events handed to clients: one event counts once for each client. */
+  delivered: number
+  /** Their bytes with their frames, before TLS. */
+  bytes: number
+  /** Readings that a slow client was not sent, because a newer one took their place. */
+  conflated: number
+}
 
 /** What the fan-out needs of a connection. */
 export interface Carrier {
@@ -21,7 +37,7 @@ const BEHIND_FROM_BYTES = 65_536
 const MAX_MOVES = 1_024
 
 export interface SubscriberHost {
-  readonly counts: FanOutCounts
+  readonly counts: DeliveryCounts
   /** Its streams have changed. */
   readonly onChange: (subscriber: Subscriber) => void
 }
