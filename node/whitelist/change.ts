@@ -5,6 +5,7 @@ import {
   isRun,
   isSource,
   isSubject,
+  MAX_SOURCES,
   nodeOf,
   roleOf,
   sourceOf,
@@ -78,7 +79,7 @@ export const CHANGE_LIMITS = {
   /** Longest canonical text, in UTF-16 units. */
   maxText: 1_048_576,
   maxReason: 500,
-  maxSeen: 20_000,
+  maxSeen: MAX_SOURCES,
   maxTerms: 64,
 } as const
 
