@@ -6,7 +6,7 @@ import type { Resume } from '../sessions/client-hello.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Name, Source } from '../identity/names.ts'
-import type { SensorEvent } from '../sensors/sensor.ts'
+import { EVENT_TYPES, type SensorEvent } from '../sensors/kinds.ts'
 import { ALPN, peerOf, tlsOptions } from '../port/transport.ts'
 import { Connection, type Ending } from '../wire/connection.ts'
 import { CLIENT_HEARTBEAT, Control, CONTROL_STREAM, type Bye } from '../wire/control.ts'
@@ -64,9 +64,8 @@ export interface NodeConnection extends AsyncDisposable {
   readonly ended: Promise<FridgeError>
 }
 
-const EVENTS = ['open', 'close', 'reading', 'unavailable']
 const RESUMED = 'resumed'
-const ACCEPTS: ReadonlySet<string> = new Set([...EVENTS, RESUMED])
+const ACCEPTS: ReadonlySet<string> = new Set([...EVENT_TYPES, RESUMED])
 
 /**
  * Connect to one node, and wait until it has said hello and offers its methods.
@@ -217,7 +216,7 @@ function listen(
     accepts: ACCEPTS,
     onRefused: refusal => connection.refuse(refusal),
   })
-  for (const type of EVENTS) {
+  for (const type of EVENT_TYPES) {
     emitter.on(type, (...values) => {
       const numbered = parseSensorEvent(sensor.kind, type, values)
       if (numbered !== undefined) onEvent?.(sensor, numbered.event, numbered.sequence)

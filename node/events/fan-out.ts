@@ -1,15 +1,9 @@
 import { encode, type Dialect, type NumberedEvent } from './dialect.ts'
 import type { Feeds } from '../sensors/feed.ts'
-import type { SensorEvent, SensorKind } from '../sensors/sensor.ts'
+import { SENSOR_KINDS, type SensorEvent } from '../sensors/kinds.ts'
 import { Subscriber, type Carrier, type DeliveryCounts, type SensorNews } from './subscriber.ts'
 import { encodeEvent } from '../wire/emitter.ts'
 import { encodeData, type MuxStream } from '../wire/mux.ts'
-
-/**
- * How many events of a sensor are kept for clients that come back. Every move of a door counts;
- * of readings only the newest does.
- */
-const KEPT: Readonly<Record<SensorKind, number>> = { door: 64, temperature: 1 }
 
 /** What a fan-out has done. */
 export interface FanOutCounts extends DeliveryCounts {
@@ -46,7 +40,11 @@ export class FanOut implements Disposable {
     this.#subscription = feeds.subscribe(({ name: sensor, kind }, event) => {
       this.counts.events += 1
       if (this.#news.length === 0) setImmediate(() => this.#flush())
-      this.#news.push({ ...this.#keep(sensor, event, KEPT[kind]), sensor, kind })
+      this.#news.push({
+        ...this.#keep(sensor, event, SENSOR_KINDS[kind].keptForNewcomers),
+        sensor,
+        kind,
+      })
     })
   }
 

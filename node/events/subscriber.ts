@@ -1,5 +1,5 @@
 import { encode, type Dialect, type NumberedEvent } from './dialect.ts'
-import type { SensorKind } from '../sensors/sensor.ts'
+import { SENSOR_KINDS, type SensorKind } from '../sensors/kinds.ts'
 import { encodeData, type MuxStream } from '../wire/mux.ts'
 
 /** An event on its way to every connection that carries its sensor. */
@@ -32,9 +32,6 @@ export interface Carrier {
 
 /** Bytes that wait for one peer from which on it is told the newest only. */
 const BEHIND_FROM_BYTES = 65_536
-
-/** Moves of a door that are kept for a peer that is behind; at one more it is cut. */
-const MAX_MOVES = 1_024
 
 export interface SubscriberHost {
   readonly counts: DeliveryCounts
@@ -114,13 +111,13 @@ export class Subscriber {
 
   #keep(behind: Map<string, NumberedEvent[]>, news: SensorNews): void {
     const kept = behind.get(news.sensor)
-    // Of readings the newest wins; that a door was opened is never passed over.
+    const { keptForSlowReaders, onlyNewestCounts } = SENSOR_KINDS[news.kind]
     if (kept === undefined) behind.set(news.sensor, [news])
-    else if (news.kind !== 'door') {
-      kept[0] = news
+    else if (kept.length < keptForSlowReaders) kept.push(news)
+    else if (onlyNewestCounts) {
+      kept[kept.length - 1] = news
       this.#host.counts.conflated += 1
-    } else if (kept.length < MAX_MOVES) kept.push(news)
-    else this.#carrier.cutAsTooSlow()
+    } else this.#carrier.cutAsTooSlow()
   }
 
   #catchUp(): void {
