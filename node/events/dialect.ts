@@ -11,10 +11,7 @@ export interface NumberedEvent {
 }
 
 /** One sensor event as the values that a dialect emits. */
-export function eventValues(
-  { event, sequence }: NumberedEvent,
-  dialect: Dialect,
-): [string, ...unknown[]] {
+function eventValues({ event, sequence }: NumberedEvent, dialect: Dialect): [string, ...unknown[]] {
   const isPlain = dialect === 'plain'
   switch (event.type) {
     case 'reading':

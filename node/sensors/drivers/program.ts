@@ -22,7 +22,7 @@ export interface ProgramSensorOptions extends OutputFormat {
 }
 
 /** The longest line of a program, bytes. */
-export const MAX_LINE_BYTES = 65_536
+const MAX_LINE_BYTES = 65_536
 
 /** Of what a program writes to stderr: characters a line, and lines a minute, that are logged. */
 const STDERR = { lineCharacters: 1_000, linesPerMinute: 60 }
