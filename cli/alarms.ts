@@ -1,6 +1,6 @@
 import type { Clock } from '../node/lib/clock.ts'
 import type { SensorInfo } from '../node/client/node-hello.ts'
-import type { SensorEvent } from '../node/sensors/sensor.ts'
+import type { SensorEvent } from '../node/sensors/kinds.ts'
 
 export interface AlarmOptions {
   readonly clock: Clock
@@ -30,7 +30,7 @@ export class Alarms implements Disposable {
 
   hear({ name, kind }: SensorInfo, event: SensorEvent): void {
     if (kind === 'door') this.#hearDoor(name, event)
-    else if (event.type === 'reading') this.#hearReading(name, event.value)
+    if (kind === 'temperature' && event.type === 'reading') this.#hearReading(name, event.value)
   }
 
   /** Forget what a node has said: the next one says how things are. */

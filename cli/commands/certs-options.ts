@@ -3,7 +3,7 @@ import { KEY_TYPES, type KeyType } from '../../node/authority/key-type.ts'
 import type { PairFiles } from '../../node/authority/key-store.ts'
 import type { CertificateReport } from '../../node/authority/inspect.ts'
 import { MAX_DAYS } from '../../node/authority/validity.ts'
-import { shellWord } from '../../node/identity/credential-files.ts'
+import { shellWord } from '../../node/lib/shell-word.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import type { CommandIo } from '../io.ts'
 

@@ -1,5 +1,6 @@
 import type { SensorReport } from '../../node/client/events.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
+import { formatReading } from '../../node/sensors/kinds.ts'
 import { Alarms, type Alarm } from '../alarms.ts'
 import { parseDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
@@ -91,7 +92,7 @@ function describe(event: SensorReport): string {
     case 'close':
       return 'closed'
     case 'reading':
-      return `${event.value.toFixed(2)} °C`
+      return formatReading(event.kind, event.value)
     case 'unavailable':
       return `unavailable: ${printable(event.reason)}`
   }

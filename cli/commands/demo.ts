@@ -6,6 +6,7 @@ import { parseAddress } from '../../node/lib/address.ts'
 import { openNodeConnection, type NodeConnection } from '../../node/client/node-connection.ts'
 import { loadCredentials } from '../../node/identity/credentials.ts'
 import { errorMessage } from '../../node/lib/errors.ts'
+import { formatReading } from '../../node/sensors/kinds.ts'
 import { parseName, parseSubject } from '../../node/identity/names.ts'
 import type { CommandContext } from '../command.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
@@ -143,7 +144,7 @@ async function connect(
     clock: io.clock,
     signal: io.signal,
     onEvent: (sensor, event) => {
-      const what = event.type === 'reading' ? `${event.value.toFixed(2)} °C` : event.type
+      const what = event.type === 'reading' ? formatReading(sensor.kind, event.value) : event.type
       onLine?.(`  ${node.name}  ${sensor.name}  ${what}`)
     },
   })

@@ -1,3 +1,4 @@
+import { backoffMs } from '../../node/lib/backoff.ts'
 import { errorCode, FridgeError } from '../../node/lib/errors.ts'
 import { displaySubject, nodeOf, parseName, parseSubject } from '../../node/identity/names.ts'
 import { signaturesOf } from '../../node/identity/signature.ts'
@@ -22,8 +23,7 @@ export interface WhitelistLogOptions extends TargetOptions {
 /** Losses after which `--follow` goes on at another node; anything else that one would say too. */
 const PASSING = new Set(['ERR_CLOSED', 'ERR_UNREACHABLE', 'ERR_TIMEOUT', 'ERR_TOO_SLOW'])
 
-const RETRY_MIN_MS = 250
-const RETRY_MAX_MS = 10_000
+const RETRY = { firstMs: 250, maxMs: 10_000 }
 
 /**
  * Show who changed what, when and why, oldest first, each with its signatures checked here.
@@ -80,18 +80,14 @@ export async function runWhitelistLog(
     }
     first = (first + 1) % nodes.length
     // The first change of nodes is at once; when none answers, the tries thin out.
-    if (failures > 0) await io.clock.sleep(retryDelay(failures), io.signal).catch(() => {})
     failures += 1
+    if (failures === 1) continue
+    await io.clock.sleep(backoffMs(failures, RETRY, Math.random), io.signal).catch(() => {})
   }
 }
 
 function placeText({ source, sequence }: Place): string {
   return `${source} ${sequence}`
-}
-
-function retryDelay(failures: number): number {
-  const ceiling = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(failures, 20))
-  return ceiling * (0.5 + Math.random() / 2)
 }
 
 function filterOf(

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { authorityFiles, shellWord, type CredentialFiles } from '../identity/credential-files.ts'
+import { authorityFiles, type CredentialFiles } from '../identity/credential-files.ts'
+import { shellWord } from '../lib/shell-word.ts'
 import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
 import { openAuthority, type Authority, type KeyPair } from './authority.ts'
 

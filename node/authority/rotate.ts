@@ -7,7 +7,8 @@ import {
   parseCertificates,
   pathOf,
 } from '../identity/certificate-chain.ts'
-import { authorityFiles, credentialFiles, shellWord } from '../identity/credential-files.ts'
+import { authorityFiles, credentialFiles } from '../identity/credential-files.ts'
+import { shellWord } from '../lib/shell-word.ts'
 import { errorCode, FridgeError } from '../lib/errors.ts'
 import { isName, ROLES, subjectOf, type Name, type Role } from '../identity/names.ts'
 import { createAuthority } from './authority.ts'

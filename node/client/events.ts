@@ -1,6 +1,6 @@
 import type { FridgeError } from '../lib/errors.ts'
 import type { Name, Source } from '../identity/names.ts'
-import type { SensorEvent, SensorKind } from '../sensors/sensor.ts'
+import type { SensorEvent, SensorKind } from '../sensors/kinds.ts'
 import type { SensorInfo } from './node-hello.ts'
 
 /** Where an event is from. */

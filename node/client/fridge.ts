@@ -1,7 +1,7 @@
+import { backoffMs } from '../lib/backoff.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { CommandName } from '../sensors/commands.ts'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
-import { redialDelay } from '../gossip/overlay-plan.ts'
 import type { Name } from '../identity/names.ts'
 import type { CallOptions } from '../wire/rpc.ts'
 import { EventQueue } from './event-queue.ts'
@@ -199,7 +199,10 @@ export class Fridge implements AsyncDisposable {
 
   async #pause(failures: number): Promise<void> {
     const { clock, random, retry } = this.#options
-    await clock.sleep(redialDelay(failures, retry, random), this.#stop.signal)
+    const { minMs, maxMs } = retry
+    // The loss of the connection was a failure too.
+    const waitMs = backoffMs(failures + 1, { firstMs: minMs, maxMs, leastMs: minMs / 2 }, random)
+    await clock.sleep(waitMs, this.#stop.signal)
   }
 
   async #dial(): Promise<NodeConnection> {

@@ -10,7 +10,7 @@ export {
 } from '../identity/credentials.ts'
 export { FridgeError, type ErrorCode } from '../lib/errors.ts'
 export { parseName, type Name } from '../identity/names.ts'
-export type { SensorEvent, SensorKind } from '../sensors/sensor.ts'
+export type { SensorEvent, SensorKind } from '../sensors/kinds.ts'
 export type { CallOptions } from '../wire/rpc.ts'
 export { connect, type ConnectOptions } from './connect.ts'
 export type {

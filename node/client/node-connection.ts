@@ -6,7 +6,7 @@ import type { Resume } from '../sessions/client-hello.ts'
 import { errorCode, FridgeError } from '../lib/errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Name, Source } from '../identity/names.ts'
-import type { SensorEvent } from '../sensors/sensor.ts'
+import { EVENT_TYPES, type SensorEvent } from '../sensors/kinds.ts'
 import { ALPN, peerOf, tlsOptions } from '../port/transport.ts'
 import { Channel } from '../wire/channel.ts'
 import type { Connection } from '../wire/connection.ts'
@@ -77,9 +77,8 @@ export interface NodeConnection extends AsyncDisposable {
 /** How long a node may take to answer a call, in milliseconds, unless the call itself waits for others. */
 export const ANSWER_MS = 30_000
 
-const EVENTS = ['open', 'close', 'reading', 'unavailable']
 const RESUMED = 'resumed'
-const ACCEPTS: ReadonlySet<string> = new Set([...EVENTS, RESUMED])
+const ACCEPTS: ReadonlySet<string> = new Set([...EVENT_TYPES, RESUMED])
 
 /**
  * Connect to one node, and wait until it has said hello and offers its methods.
@@ -235,7 +234,7 @@ function listen(
     accepts: ACCEPTS,
     onRefused: refusal => connection.refuse(refusal),
   })
-  for (const type of EVENTS) {
+  for (const type of EVENT_TYPES) {
     emitter.on(type, (...values) => {
       const numbered = parseSensorEvent(sensor.kind, type, values)
       if (numbered !== undefined) onEvent?.(sensor, numbered.event, numbered.sequence)

@@ -1,7 +1,15 @@
 import { isSequence } from '../sessions/client-hello.ts'
 import type { NumberedEvent } from '../events/dialect.ts'
 import { isName, isSource, type Name, type Source } from '../identity/names.ts'
-import { isSensorName, mayGive, type SensorEvent, type SensorKind } from '../sensors/sensor.ts'
+import {
+  isMove,
+  isSensorKind,
+  isUnit,
+  mayGive,
+  type SensorEvent,
+  type SensorKind,
+} from '../sensors/kinds.ts'
+import { isSensorName } from '../sensors/sensor.ts'
 import type { Hello } from '../wire/control.ts'
 
 /** A sensor of a node. */
@@ -32,7 +40,7 @@ export function parseNodeHello({ node, run, version, sensors = [] }: Hello): Nod
 function isSensorInfo(value: unknown): value is SensorInfo {
   if (typeof value !== 'object' || value === null) return false
   const { name, kind } = value as Record<string, unknown>
-  return isSensorName(name) && (kind === 'door' || kind === 'temperature')
+  return isSensorName(name) && isSensorKind(kind)
 }
 
 /**
@@ -56,14 +64,11 @@ function eventOf(
   at: number,
 ): SensorEvent | undefined {
   switch (type) {
-    case 'open':
-    case 'close':
-      return { type, at }
     case 'reading':
-      return typeof value === 'number' && unit === 'C' ? { type, value, unit, at } : undefined
+      return typeof value === 'number' && isUnit(unit) ? { type, value, unit, at } : undefined
     case 'unavailable':
       return typeof value === 'string' ? { type, reason: value, at } : undefined
     default:
-      return undefined
+      return isMove(type) ? { type, at } : undefined
   }
 }

@@ -5,7 +5,7 @@ import { LineCounter, isMap, isScalar, isSeq, parseDocument, type Document } fro
 import { FridgeError, errorCode, errorMessage } from '../lib/errors.ts'
 
 /** The largest configuration file, in bytes. A cluster of a thousand peers needs a tenth of it. */
-export const MAX_CONFIG_BYTES = 256 * 1024
+const MAX_CONFIG_BYTES = 256 * 1024
 /** YAML aliases resolved before a file is refused ("billion laughs"). */
 const MAX_ALIASES = 100
 

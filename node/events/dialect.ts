@@ -1,4 +1,4 @@
-import type { SensorEvent } from '../sensors/sensor.ts'
+import type { SensorEvent } from '../sensors/kinds.ts'
 import { encodeEvent } from '../wire/emitter.ts'
 
 /** The two kinds of connection that sensors are served on (PROTOCOL.md). */
@@ -11,19 +11,15 @@ export interface NumberedEvent {
 }
 
 /** One sensor event as the values that a dialect emits. */
-export function eventValues(
-  { event, sequence }: NumberedEvent,
-  dialect: Dialect,
-): [string, ...unknown[]] {
+function eventValues({ event, sequence }: NumberedEvent, dialect: Dialect): [string, ...unknown[]] {
   const isPlain = dialect === 'plain'
   switch (event.type) {
-    case 'open':
-    case 'close':
-      return [event.type, event.at, ...(isPlain ? [] : [sequence])]
     case 'reading':
       return [event.type, event.value, event.unit, ...(isPlain ? [] : [event.at, sequence])]
     case 'unavailable':
       return [event.type, event.reason, ...(isPlain ? [] : [event.at, sequence])]
+    default:
+      return [event.type, event.at, ...(isPlain ? [] : [sequence])]
   }
 }
 

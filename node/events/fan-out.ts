@@ -1,32 +1,14 @@
 import { encode, type Dialect, type NumberedEvent } from './dialect.ts'
 import type { Feeds } from '../sensors/feed.ts'
-import type { SensorEvent, SensorKind } from '../sensors/sensor.ts'
-import { Subscriber, type Carrier } from './subscriber.ts'
+import { SENSOR_KINDS, type SensorEvent } from '../sensors/kinds.ts'
+import { Subscriber, type Carrier, type DeliveryCounts, type SensorNews } from './subscriber.ts'
 import { encodeEvent } from '../wire/emitter.ts'
 import { encodeData, type MuxStream } from '../wire/mux.ts'
 
-/** One that is on its way to all who carry its sensor. */
-export interface SensorNews extends NumberedEvent {
-  readonly sensor: string
-  readonly kind: SensorKind
-}
-
-/**
- * How many events of a sensor are kept for clients that come back. Every move of a door counts;
- * of readings only the newest does.
- */
-const KEPT: Readonly<Record<SensorKind, number>> = { door: 64, temperature: 1 }
-
-/** What a fan-out has done: an event costs a few additions, however many clients it goes to. */
-export interface FanOutCounts {
+/** What a fan-out has done. */
+export interface FanOutCounts extends DeliveryCounts {
   /** Events that sensors gave. */
   events: number
-  /** Events handed to clients: one event counts once for each client. */
-  delivered: number
-  /** Their bytes with their frames, before TLS. */
-  bytes: number
-  /** Readings that a slow client was not sent, because a newer one took their place. */
-  conflated: number
 }
 
 /** Subscribers whose streams have the same ids: equal bytes tell all of them the same. */
@@ -58,7 +40,11 @@ export class FanOut implements Disposable {
     this.#subscription = feeds.subscribe(({ name: sensor, kind }, event) => {
       this.counts.events += 1
       if (this.#news.length === 0) setImmediate(() => this.#flush())
-      this.#news.push({ ...this.#keep(sensor, event, KEPT[kind]), sensor, kind })
+      this.#news.push({
+        ...this.#keep(sensor, event, SENSOR_KINDS[kind].keptForNewcomers),
+        sensor,
+        kind,
+      })
     })
   }
 

@@ -1,6 +1,22 @@
 import { encode, type Dialect, type NumberedEvent } from './dialect.ts'
-import type { FanOutCounts, SensorNews } from './fan-out.ts'
+import { SENSOR_KINDS, type SensorKind } from '../sensors/kinds.ts'
 import { encodeData, type MuxStream } from '../wire/mux.ts'
+
+/** An event on its way to every connection that carries its sensor. */
+export interface SensorNews extends NumberedEvent {
+  readonly sensor: string
+  readonly kind: SensorKind
+}
+
+/** What has been sent: an event costs a few additions, however many clients it goes to. */
+export interface DeliveryCounts {
+  /** Events handed to clients: one event counts once for each client. */
+  delivered: number
+  /** Their bytes with their frames, before TLS. */
+  bytes: number
+  /** Readings that a slow client was not sent, because a newer one took their place. */
+  conflated: number
+}
 
 /** What the fan-out needs of a connection. */
 export interface Carrier {
@@ -17,11 +33,8 @@ export interface Carrier {
 /** Bytes that wait for one peer from which on it is told the newest only. */
 const BEHIND_FROM_BYTES = 65_536
 
-/** Moves of a door that are kept for a peer that is behind; at one more it is cut. */
-const MAX_MOVES = 1_024
-
 export interface SubscriberHost {
-  readonly counts: FanOutCounts
+  readonly counts: DeliveryCounts
   /** Its streams have changed. */
   readonly onChange: (subscriber: Subscriber) => void
 }
@@ -98,13 +111,13 @@ export class Subscriber {
 
   #keep(behind: Map<string, NumberedEvent[]>, news: SensorNews): void {
     const kept = behind.get(news.sensor)
-    // Of readings the newest wins; that a door was opened is never passed over.
+    const { keptForSlowReaders, onlyNewestCounts } = SENSOR_KINDS[news.kind]
     if (kept === undefined) behind.set(news.sensor, [news])
-    else if (news.kind !== 'door') {
-      kept[0] = news
+    else if (kept.length < keptForSlowReaders) kept.push(news)
+    else if (onlyNewestCounts) {
+      kept[kept.length - 1] = news
       this.#host.counts.conflated += 1
-    } else if (kept.length < MAX_MOVES) kept.push(news)
-    else this.#carrier.cutAsTooSlow()
+    } else this.#carrier.cutAsTooSlow()
   }
 
   #catchUp(): void {

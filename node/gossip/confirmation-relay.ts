@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { Clock } from '../lib/clock.ts'
+import { keepNewest } from '../lib/keep-newest.ts'
 import type { Source } from '../identity/names.ts'
 import type { Signer, Signers } from '../identity/signers.ts'
 import {
@@ -100,10 +101,7 @@ export class ConfirmationRelay implements Disposable {
       this.#own = { node: source, to, applied, changes: latest }
       this.#tell(this.#own)
     } else {
-      this.#applied.delete(to)
-      this.#applied.set(to, latest)
-      const [oldest] = this.#applied.size > MAX_TOLD ? this.#applied.keys() : []
-      if (oldest !== undefined) this.#applied.delete(oldest)
+      keepNewest(this.#applied, to, latest, MAX_TOLD)
       this.#untold.add(to)
       this.#gather()
     }
@@ -167,12 +165,7 @@ export class ConfirmationRelay implements Disposable {
   }
 
   #remember({ to, node, applied }: Confirmation): void {
-    const key = `${to} ${node}`
-    this.#known.delete(key)
-    this.#known.set(key, applied)
-    if (this.#known.size <= MAX_KNOWN) return
-    const [oldest] = this.#known.keys()
-    if (oldest !== undefined) this.#known.delete(oldest)
+    keepNewest(this.#known, `${to} ${node}`, applied, MAX_KNOWN)
   }
 
   #tell(confirmation: Confirmation): void {

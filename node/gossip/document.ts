@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events'
 import { createRequire } from 'node:module'
-import { isSource, type Source } from '../identity/names.ts'
+import { isSource, MAX_SOURCES, type Source } from '../identity/names.ts'
 
 /**
  * The one file that knows the package `scuttlebutt` 5.6.15. It gives the package types, checks
@@ -29,9 +29,6 @@ const Scuttlebutt = createRequire(import.meta.url)('scuttlebutt') as new (id: st
 
 /** How many updates are handed to a link at a time while it catches up. */
 const PAGE = 500
-
-/** The greatest number of sources in a digest. */
-const MAX_SOURCES = 20_000
 
 /** What a document needs of the stream that carries it. */
 export interface DocumentStream {

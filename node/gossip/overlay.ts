@@ -1,17 +1,12 @@
 import type { Duplex } from 'node:stream'
+import { backoffMs } from '../lib/backoff.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Log } from '../lib/log.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
 import { Link, type Documents, type LinkEnd, type LinkTimes } from './link.ts'
-import {
-  chooseDials,
-  linksAccepted,
-  linksWanted,
-  redialDelay,
-  type Candidate,
-} from './overlay-plan.ts'
+import { chooseDials, linksAccepted, linksWanted, type Candidate } from './overlay-plan.ts'
 
 /** A connected byte stream, and the identity in the certificate that the peer showed. */
 export interface Dialed {
@@ -255,9 +250,10 @@ export class Overlay implements AsyncDisposable {
   #backOff(address: string): void {
     const { clock, random, times } = this.#options
     const known = this.#learn(address)
-    const limits = { minMs: times.redialMinMs, maxMs: times.redialMaxMs }
-    known.notBefore = clock.monotonic() + redialDelay(known.failures, limits, random)
     known.failures += 1
+    const { redialMinMs: firstMs, redialMaxMs: maxMs } = times
+    const waitMs = backoffMs(known.failures, { firstMs, maxMs, leastMs: firstMs / 2 }, random)
+    known.notBefore = clock.monotonic() + waitMs
   }
 
   #start(socket: Duplex, peer: Identity, address: string | undefined): void {

@@ -41,8 +41,3 @@ export function credentialFiles(dir: string, role: Role, name: Name): Required<C
     formerFile,
   }
 }
-
-/** A word as a person can paste it into a shell. */
-export function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
-}

@@ -3,12 +3,8 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { platform } from 'node:os'
 import { join } from 'node:path'
 import { oneLine, parseCertificates, pathOf } from './certificate-chain.ts'
-import {
-  authorityFiles,
-  credentialFiles,
-  shellWord,
-  type CredentialFiles,
-} from './credential-files.ts'
+import { authorityFiles, credentialFiles, type CredentialFiles } from './credential-files.ts'
+import { shellWord } from '../lib/shell-word.ts'
 import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
 import { assertKeyAllowed, identityOf, type Identity } from './identity.ts'
 import { isName, type Name, type Role } from './names.ts'

@@ -22,6 +22,9 @@ export type Source = Brand<'Source'>
 /** SHA-256 of a SubjectPublicKeyInfo in DER, 64 lower-case hex digits. */
 export type KeyId = Brand<'KeyId'>
 
+/** The greatest number of sources that a digest, a change or a clock may name (PROTOCOL.md, "Limits"). */
+export const MAX_SOURCES = 20_000
+
 export const ROLES: readonly Role[] = ['node', 'operator', 'client']
 
 // The characters of a SPIFFE path segment (SPIFFE-ID, section 2.2).

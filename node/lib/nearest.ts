@@ -26,7 +26,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
  * The slips between two words: insertions, deletions, substitutions and swaps of neighbours
  * (Damerau-Levenshtein in its optimal string alignment form, which edits no letter twice).
  */
-export function editDistance(from: string, to: string): number {
+function editDistance(from: string, to: string): number {
   let beforeLast: number[] = []
   let last = Array.from({ length: to.length + 1 }, (_, column) => column)
   for (let row = 1; row <= from.length; row++) {

@@ -1,10 +1,11 @@
 import { isIPv6 } from 'node:net'
 import type { Clock } from './clock.ts'
+import { keepNewest } from './keep-newest.ts'
 
-export interface HandshakeLimitOptions {
-  /** Handshakes a second that one address may start, in the long run. */
+export interface RateLimitOptions {
+  /** Attempts a second that one address may make, in the long run. */
   readonly perSecond: number
-  /** How many it may start at once. */
+  /** How many it may make at once. */
   readonly burst: number
   readonly clock: Clock
 }
@@ -12,16 +13,19 @@ export interface HandshakeLimitOptions {
 /** Addresses that are remembered at once; the memory of a scan from everywhere stays bounded. */
 const MAX_ADDRESSES = 10_000
 
-/** A token bucket for each address: a handshake costs a signature, so it must not be free to ask for. */
-export class HandshakeLimit {
-  readonly #options: HandshakeLimitOptions
+/**
+ * A token bucket for each address, of IPv6 for each /64: for what costs the node more than the
+ * address that asks for it, as a handshake costs a signature.
+ */
+export class RateLimit {
+  readonly #options: RateLimitOptions
   readonly #buckets = new Map<string, { tokens: number; at: number }>()
 
-  constructor(options: HandshakeLimitOptions) {
+  constructor(options: RateLimitOptions) {
     this.#options = options
   }
 
-  /** Whether one more handshake may start from an address now. */
+  /** Whether an address may make one more attempt now. */
   allows(remoteAddress: string): boolean {
     const address = networkOf(remoteAddress)
     const { perSecond, burst, clock } = this.#options
@@ -29,20 +33,14 @@ export class HandshakeLimit {
     const bucket = this.#buckets.get(address) ?? { tokens: burst, at: now }
     bucket.tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) / 1_000) * perSecond)
     bucket.at = now
-    // Behind all others again: the first in the map is the one not heard of for longest.
-    this.#buckets.delete(address)
-    this.#buckets.set(address, bucket)
-    if (this.#buckets.size > MAX_ADDRESSES) {
-      const [oldest] = this.#buckets.keys()
-      if (oldest !== undefined) this.#buckets.delete(oldest)
-    }
+    keepNewest(this.#buckets, address, bucket, MAX_ADDRESSES)
     if (bucket.tokens < 1) return false
     bucket.tokens -= 1
     return true
   }
 }
 
-/** A whole /64 of IPv6 is one address: who has one of them has them all (RFC 6177). */
+/** A whole /64 of IPv6 counts as one address: it belongs to one site (RFC 6177). */
 function networkOf(address: string): string {
   if (!isIPv6(address) || address.includes('.')) return address
   const [head = '', tail] = address.split('::')

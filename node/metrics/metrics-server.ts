@@ -4,7 +4,7 @@ import type { Address } from '../lib/address.ts'
 import type { Clock } from '../lib/clock.ts'
 import { DEFAULT_METRICS, type NodeConfig } from '../config/config.ts'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
-import { HandshakeLimit } from '../lib/rate-limit.ts'
+import { RateLimit } from '../lib/rate-limit.ts'
 import { listen } from '../lib/listen.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics, MetricsSource } from './metrics.ts'
@@ -35,7 +35,7 @@ const HTTP_LIMITS = {
 export class MetricsServer implements AsyncDisposable {
   readonly #options: MetricsServerOptions
   readonly #metrics: Metrics
-  readonly #limit: HandshakeLimit
+  readonly #limit: RateLimit
   /** Where it is to listen. */
   readonly #asked: Address
   readonly #http
@@ -47,7 +47,7 @@ export class MetricsServer implements AsyncDisposable {
     this.#options = options
     this.#asked = asked
     this.#metrics = metrics
-    this.#limit = new HandshakeLimit({ ...HTTP_LIMITS, clock })
+    this.#limit = new RateLimit({ ...HTTP_LIMITS, clock })
     this.#http = createServer({ maxHeaderSize }, (request, response) => {
       void this.#answer(request, response)
     })

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
-import { isSource, type Source } from '../identity/names.ts'
+import { isSource, MAX_SOURCES, type Source } from '../identity/names.ts'
 import { isSequence } from '../whitelist/change.ts'
 import type { EntrySignatures } from '../identity/signature.ts'
 import { effectOf, type Effect } from '../whitelist/effect.ts'
@@ -52,9 +52,6 @@ const PAGE = {
 
 /** How often `follow` looks for what `subscribe` does not tell, in milliseconds. */
 const LOOK_MS = 1_000
-
-/** The greatest number of sources that an operator may have heard of. */
-const MAX_SOURCES = 20_000
 
 export interface ChangeMethodsOptions {
   readonly replica: Replica

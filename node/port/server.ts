@@ -12,7 +12,7 @@ import type { Dialect } from '../events/dialect.ts'
 import { endSoon, refuse } from './refuse.ts'
 import type { Overlay } from '../gossip/overlay.ts'
 import { GatheredLog } from '../lib/gathered-log.ts'
-import { HandshakeLimit } from '../lib/rate-limit.ts'
+import { RateLimit } from '../lib/rate-limit.ts'
 import type { Identity } from '../identity/identity.ts'
 import { listen } from '../lib/listen.ts'
 import type { Log } from '../lib/log.ts'
@@ -45,7 +45,7 @@ export interface ServerOptions {
 export class Server implements AsyncDisposable {
   readonly #options: ServerOptions
   readonly #limits: WireLimits
-  readonly #handshakes: HandshakeLimit
+  readonly #handshakes: RateLimit
   readonly #log: GatheredLog
   readonly #records: RecordWatch
   readonly #tls
@@ -63,7 +63,7 @@ export class Server implements AsyncDisposable {
     this.#records = new RecordWatch(service.clock)
     const { maxBufferedBytes, maxStalledMs, maxFramesPerSecond } = limits
     this.#limits = { ...CLIENT_LIMITS, maxBufferedBytes, maxStalledMs, maxFramesPerSecond }
-    this.#handshakes = new HandshakeLimit({
+    this.#handshakes = new RateLimit({
       perSecond: tls.handshakesPerSecond,
       burst: tls.handshakeBurst,
       clock: service.clock,

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 
 import { TARGET_RANGE } from './actuator.ts'
+import { SIMULATED_KINDS } from './drivers/simulated.ts'
+import { PLAIN_SENSORS, SENSOR_KINDS, SENSOR_KIND_NAMES, type SensorKind } from './kinds.ts'
 import { isSensorName } from './sensor.ts'
 import { isW1Device, W1_ROOT } from './drivers/w1.ts'
 
@@ -10,13 +12,11 @@ const MAX_SENSORS = 32
 /** Milliseconds, from 100 (no fridge changes faster) to a day. */
 const intervalMs = z.int().min(100).max(86_400_000)
 
-const kind = z.enum(['door', 'temperature'])
-
 const simulated = z.strictObject({
   /** A view of the one simulated fridge of this node. */
   driver: z.literal('simulated'),
   /** Which part of it. Default the sensor's name, where that is `door` or `temperature`. */
-  kind: kind.optional(),
+  kind: z.enum(SIMULATED_KINDS).optional(),
 })
 
 const w1 = z.strictObject({
@@ -37,10 +37,11 @@ const w1 = z.strictObject({
 /** What no argument of a program can hold. */
 const argument = z.string().refine(text => !text.includes('\0'), { error: 'text without NUL' })
 
-const command = z.strictObject({
+const program = z.strictObject({
   /** Any program that prints one line whenever it has news. */
   driver: z.literal('command'),
-  kind,
+  /** What it watches. Required. */
+  kind: z.enum(SENSOR_KIND_NAMES),
   /** The program and its arguments, without a shell. Required. */
   command: z.tuple([argument.min(1)], argument),
   /** The field of a JSON object that holds the value. Default `contact` for a door, `temperature`
@@ -56,7 +57,7 @@ const command = z.strictObject({
 
 /** The sensors of a node by name, as they are written. Default a door and a thermometer, simulated. */
 export const sensorsConfig = z
-  .record(z.string(), z.discriminatedUnion('driver', [simulated, w1, command]))
+  .record(z.string(), z.discriminatedUnion('driver', [simulated, w1, program]))
   .prefault({ door: { driver: 'simulated' }, temperature: { driver: 'simulated' } })
   .check(context => {
     const complain = (path: string[], message: string): void => {
@@ -72,14 +73,18 @@ export const sensorsConfig = z
         )
       }
       const kind = kindOf(name, sensor)
-      if (kind === undefined) complain([name, 'kind'], '"door" or "temperature"')
-      // Clients of the plain protocol know these two by name, and what each of them says.
-      else if (isReserved(name) && kind !== name) {
+      if (kind === undefined) {
+        const kinds = SIMULATED_KINDS.map(kind => JSON.stringify(kind))
+        complain([name, 'kind'], kinds.join(' or '))
+      }
+      // Clients of the plain protocol know these by name, and what each of them says.
+      else if (isOneOf(PLAIN_SENSORS, name) && kind !== name) {
         complain([name], `a sensor of kind ${name}, because clients rely on that name`)
       }
-      if (sensor.driver === 'command' && sensor.kind === 'temperature') {
-        const isSet = sensor.closedWhen !== undefined
-        if (isSet) complain([name, 'closedWhen'], 'nothing here: a thermometer is never closed')
+      if (sensor.driver === 'command' && sensor.closedWhen !== undefined) {
+        const { noun, quantity } = SENSOR_KINDS[sensor.kind]
+        const isNeverClosed = quantity !== undefined
+        if (isNeverClosed) complain([name, 'closedWhen'], `nothing here: a ${noun} is never closed`)
       }
     }
   })
@@ -109,11 +114,11 @@ export type SensorConfig = SensorsConfig[string]
 export type SimulationConfig = z.output<typeof simulationConfig>
 
 /** What a sensor watches; undefined where a simulated one does not say and its name does not either. */
-export function kindOf(name: string, sensor: SensorConfig): z.output<typeof kind> | undefined {
+export function kindOf(name: string, sensor: SensorConfig): SensorKind | undefined {
   if (sensor.driver === 'w1') return 'temperature'
-  return sensor.kind ?? (isReserved(name) ? name : undefined)
+  return sensor.kind ?? (isOneOf(SIMULATED_KINDS, name) ? name : undefined)
 }
 
-function isReserved(name: string): name is 'door' | 'temperature' {
-  return name === 'door' || name === 'temperature'
+function isOneOf<Kind extends SensorKind>(kinds: readonly Kind[], name: string): name is Kind {
+  return (kinds as readonly string[]).includes(name)
 }

@@ -1,7 +1,8 @@
 import type { Clock, Random } from '../lib/clock.ts'
 import { errorMessage } from '../lib/errors.ts'
 import { backoffMs } from '../lib/backoff.ts'
-import { mayGive, type Sensor, type SensorEvent, type SensorLog } from './sensor.ts'
+import { mayGive, SENSOR_KINDS, type SensorEvent } from './kinds.ts'
+import type { Sensor, SensorLog } from './sensor.ts'
 
 /** Told about every event, in order. Must not block: all others wait for it. */
 export type FeedListener = (sensor: Sensor, event: SensorEvent) => void
@@ -11,11 +12,6 @@ export interface FeedOptions {
   /** For the jitter of restarts. */
   readonly random: Random
   readonly log?: SensorLog | undefined
-  /**
-   * Silence after which a thermometer counts as unavailable, ms. Default 300000. Less notices a dead
-   * sensor sooner and calls a slow one dead. A sensor's own `silentAfterMs` comes first.
-   */
-  readonly silentAfterMs?: number | undefined
 }
 
 /** The sensors of one node, running. Stopping it ends them all. */
@@ -26,8 +22,6 @@ export interface Feeds extends AsyncDisposable {
   /** Be told of every event from now on; what was before, `last` says. */
   subscribe(listener: FeedListener): Disposable
 }
-
-const DEFAULT_SILENT_AFTER_MS = 300_000
 
 const RESTART = { firstMs: 1_000, maxMs: 60_000 }
 
@@ -43,8 +37,7 @@ const MAX_REASON_LENGTH = 200
  * same `unavailable`, an open door reported as open) is not sent again: its first `at` stands.
  * @throws TypeError when two sensors share a name
  */
-export function startFeeds(sensors: readonly Sensor[], options: FeedOptions): Feeds {
-  const { clock, random, log } = options
+export function startFeeds(sensors: readonly Sensor[], { clock, random, log }: FeedOptions): Feeds {
   const abort = new AbortController()
   const { signal } = abort
   const listeners = new Set<{ listener: FeedListener }>()
@@ -78,7 +71,7 @@ export function startFeeds(sensors: readonly Sensor[], options: FeedOptions): Fe
 
   /** Watch `sensor` once, to its end. @returns why it ended */
   const runOnce = async (sensor: Sensor): Promise<string> => {
-    const silentAfterMs = silenceOf(sensor, options.silentAfterMs)
+    const { silentAfterMs = SENSOR_KINDS[sensor.kind].silentAfterMs } = sensor
     const reason = `silent for ${silentAfterMs / 1_000} s`
     using silence = watchSilence(clock, silentAfterMs, () => fail(sensor, reason))
     const broken = new AbortController()
@@ -130,13 +123,6 @@ export function startFeeds(sensors: readonly Sensor[], options: FeedOptions): Fe
       await Promise.all(running)
     },
   }
-}
-
-/** How long `sensor` may say nothing, ms; `Infinity` for ever. */
-function silenceOf(sensor: Sensor, defaultMs = DEFAULT_SILENT_AFTER_MS): number {
-  if (sensor.silentAfterMs !== undefined) return sensor.silentAfterMs
-  // A door that nobody opens has nothing to say.
-  return sensor.kind === 'door' ? Infinity : defaultMs
 }
 
 interface Silence extends Disposable {

@@ -1,10 +1,10 @@
 import type { Clock, Random } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { Actuator } from './actuator.ts'
-import { commandSensor } from './drivers/command.ts'
+import { programSensor } from './drivers/program.ts'
 import { kindOf, type SensorConfig, type SensorsConfig, type SimulationConfig } from './config.ts'
 import type { Sensor, SensorLog } from './sensor.ts'
-import { openSimulatedFridge, type SimulatedFridge } from './drivers/simulated.ts'
+import { openSimulatedFridge, SIMULATED_KINDS, type SimulatedFridge } from './drivers/simulated.ts'
 import { w1Sensor } from './drivers/w1.ts'
 
 export {
@@ -52,12 +52,14 @@ export function openSensors(
 
   const open = (name: string, config: SensorConfig): Sensor => {
     if (config.driver === 'w1') return w1Sensor({ ...config, name, clock })
-    if (config.driver === 'command') return commandSensor({ ...config, name, clock, log })
+    if (config.driver === 'command') {
+      return programSensor({ ...config, argv: config.command, name, clock, log })
+    }
     const kind = kindOf(name, config)
     if (fridge !== undefined && kind === 'door') return fridge.doorSensor(name)
     if (fridge !== undefined && kind === 'temperature') return fridge.temperatureSensor(name)
     throw new FridgeError('ERR_CONFIG', `sensor ${name} has no kind`, {
-      fix: `set sensors.${name}.kind to door or temperature`,
+      fix: `set sensors.${name}.kind to ${SIMULATED_KINDS.join(' or ')}`,
     })
   }
   try {

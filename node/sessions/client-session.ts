@@ -4,6 +4,7 @@ import { allows, type RefusalReason, type Rights } from './admission.ts'
 import { parseClientHello } from './client-hello.ts'
 import type { Clock } from '../lib/clock.ts'
 import { COMMANDS, runCommand } from '../sensors/commands.ts'
+import { PLAIN_SENSORS } from '../sensors/kinds.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { Dialect } from '../events/dialect.ts'
 import type { FanOut } from '../events/fan-out.ts'
@@ -21,9 +22,6 @@ import type { WireLimits } from '../wire/limits.ts'
 import type { MuxStream } from '../wire/mux.ts'
 import { Refusal } from '../wire/refusal.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
-
-/** What a connection without ALPN is served, whatever else the node has. */
-const PLAIN_SENSORS = ['door', 'temperature'] as const
 
 /** What a node serves to its clients. */
 export interface Service {

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
-import { shellWord } from '../identity/credential-files.ts'
+import { shellWord } from '../lib/shell-word.ts'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
 import { lockDatabase, readFailure } from './sqlite-database.ts'
 

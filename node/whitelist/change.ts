@@ -4,6 +4,7 @@ import {
   isRun,
   isSource,
   isSubject,
+  MAX_SOURCES,
   roleOf,
   type KeyId,
   type Name,
@@ -75,7 +76,7 @@ export const CHANGE_LIMITS = {
   /** Longest canonical text, in UTF-16 units. */
   maxText: 1_048_576,
   maxReason: 500,
-  maxSeen: 20_000,
+  maxSeen: MAX_SOURCES,
   maxTerms: 64,
 } as const
 

@@ -1,4 +1,4 @@
-import { isSource, type Source } from '../identity/names.ts'
+import { isSource, MAX_SOURCES, type Source } from '../identity/names.ts'
 import { isSequence } from './change.ts'
 import type { Head, Whitelist } from './whitelist.ts'
 
@@ -20,14 +20,12 @@ export function headsFrame(whitelist: Pick<Whitelist, 'heads'>): {
   return { heads: Object.fromEntries(heads) as Record<string, [number, string]> }
 }
 
-const MAX_HEADS = 20_000
-
 /** Read such a frame from a peer; undefined when it is malformed. */
 export function parseHeads(frame: object): Map<Source, Head> | undefined {
   const { heads, ...rest } = frame as Record<string, unknown>
   if (Object.keys(rest).length > 0 || typeof heads !== 'object' || heads === null) return undefined
   const entries = Object.entries(heads)
-  if (entries.length > MAX_HEADS) return undefined
+  if (entries.length > MAX_SOURCES) return undefined
   const parsed = new Map<Source, Head>()
   for (const [source, head] of entries) {
     if (!isSource(source) || !Array.isArray(head) || head.length !== 2) return undefined

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
 import { createRequire } from 'node:module'
+import { keepNewest } from '../lib/keep-newest.ts'
 import { parseJson } from './json.ts'
 import type { WireLimits } from './limits.ts'
 import { LineDecoder } from './lines.ts'
@@ -79,7 +80,7 @@ export class Mux {
   readonly #options: MuxOptions
   readonly #decoder: LineDecoder
   readonly #streams = new Map<string, Stream>()
-  readonly #closedIds = new Set<string>()
+  readonly #closedIds = new Map<string, true>()
   readonly #host: StreamHost = {
     send: text => this.#send(text),
     createStream: meta => this.#loaded().createStream(meta),
@@ -196,16 +197,9 @@ export class Mux {
     stream.onClose(() => {
       this.#streams.delete(stream.id)
       if (openedByPeer) this.#openedByPeer -= 1
-      this.#rememberClosed(stream.id)
+      keepNewest(this.#closedIds, stream.id, true, MAX_CLOSED)
     })
     return stream
-  }
-
-  #rememberClosed(id: string): void {
-    this.#closedIds.add(id)
-    if (this.#closedIds.size <= MAX_CLOSED) return
-    const [oldest] = this.#closedIds
-    if (oldest !== undefined) this.#closedIds.delete(oldest)
   }
 
   #send(text: string): void {

@@ -1,4 +1,5 @@
-import type { Sensor, SensorEvent } from '../../node/sensors/sensor.ts'
+import type { SensorEvent } from '../../node/sensors/kinds.ts'
+import type { Sensor } from '../../node/sensors/sensor.ts'
 
 /** What a sensor tells, one event at a time. */
 export interface Told {

@@ -1,129 +1,127 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { basename } from 'node:path'
-import process from 'node:process'
 import type { Readable } from 'node:stream'
+import { finished } from 'node:stream/promises'
 
 import type { Clock } from '../../lib/clock.ts'
 import { errorCode, errorMessage, FridgeError } from '../../lib/errors.ts'
+import { parseOutputLine, type OutputFormat, type LineMeaning } from './program-output.ts'
+import { LineSplitter } from './lines.ts'
+import { startProgram, type Program } from './program-process.ts'
+import type { SensorEvent } from '../kinds.ts'
+import type { Sensor, SensorLog, TellEvent } from '../sensor.ts'
 
-export interface ProgramOptions {
-  readonly clock: Clock
-  /** How long a program may take to end after SIGTERM before it gets SIGKILL, ms. */
-  readonly killAfterMs: number
-}
-
-/** A program that runs, with everything that it starts, as one process group. Disposing ends all. */
-export interface Program extends AsyncDisposable {
-  /** The last part of its path, for people. */
+export interface ProgramSensorOptions extends OutputFormat {
   readonly name: string
-  /** Both end with the program; what is not read by `killAfterMs` after that is lost. */
-  readonly stdout: Readable
-  readonly stderr: Readable
-  /**
-   * How it ended, for people: `mosquitto_sub ended with status 1`. Call it when stdout is at its
-   * end. A program that goes on with its output closed is ended.
-   */
-  ended(): Promise<string>
+  readonly clock: Clock
+  readonly log?: SensorLog | undefined
+  /** The program and its arguments. It runs for ever and prints a line whenever it has news. */
+  readonly argv: readonly string[]
+  /** Silence after which the sensor is unavailable, ms. Default that of the feed. */
+  readonly silentAfterMs?: number | undefined
+  /** How long the program may take to end when it is stopped, before it is killed, ms. Default 2000. */
+  readonly killAfterMs?: number | undefined
 }
+
+/** The longest line of a program, bytes. */
+const MAX_LINE_BYTES = 65_536
+
+/** Of what a program writes to stderr: characters a line, and lines a minute, that are logged. */
+const STDERR = { lineCharacters: 1_000, linesPerMinute: 60 }
 
 /**
- * The groups that run now. A node that exits in a hurry, without disposing, still leaves none
- * behind: one hook for all, since the process has one end.
+ * A sensor made of any program that prints lines (`parseOutputLine` says which). A malformed line
+ * makes it unavailable until the next good one. A longer line than `MAX_LINE_BYTES`, and the end of
+ * the program, are thrown with the reason; the feed starts it again.
  */
-const groups = new Set<number>()
+export function programSensor(options: ProgramSensorOptions): Sensor {
+  const { name, kind, argv, clock, log, silentAfterMs, killAfterMs = 2_000 } = options
 
-const killAll = (): void => groups.forEach(group => signalGroup(group, 'SIGKILL'))
+  async function watch(tell: TellEvent, signal: AbortSignal): Promise<void> {
+    await using program = await startProgram(argv, { clock, killAfterMs })
+    if (signal.aborted) return
+    const stop = (): void => void program[Symbol.asyncDispose]()
+    signal.addEventListener('abort', stop)
+    try {
+      const stderrEnd = logStderr(program, options)
+      await tellLines(program, tell)
+      const end = await program.ended()
+      // The last thing it wrote is mostly why it ended.
+      await stderrEnd
+      if (!signal.aborted) throw new FridgeError('ERR_CLOSED', end)
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
+  }
 
-function addGroup(group: number): void {
-  if (groups.size === 0) process.on('exit', killAll)
-  groups.add(group)
+  /** Tell what the lines of `program` say, up to the end of its output. */
+  async function tellLines({ name: program, stdout }: Program, tell: TellEvent): Promise<void> {
+    const lines = new LineSplitter(MAX_LINE_BYTES)
+    const onLine = (line: Uint8Array): void => {
+      const meaning = parseOutputLine(line, options)
+      if (meaning.type === 'irrelevant' || meaning.type === 'malformed') {
+        log?.debug({ sensor: name, bytes: line.length, ...meaning }, 'a line without a value')
+      }
+      const event = eventOf(meaning, clock.now())
+      if (event !== undefined) tell(event)
+    }
+    stdout.on('data', (chunk: Uint8Array) => {
+      try {
+        lines.write(chunk, onLine)
+      } catch (error) {
+        stdout.destroy(error as Error)
+      }
+    })
+    try {
+      await finished(stdout)
+    } catch (error) {
+      // Closed by us, to stop it or since it has long ended: how it ended says more.
+      if (errorCode(error) === 'ERR_STREAM_PREMATURE_CLOSE') return
+      const code = error instanceof FridgeError ? error.code : 'ERR_PROTOCOL'
+      throw new FridgeError(code, `${program}: ${errorMessage(error)}`, { cause: error })
+    }
+  }
+  return { name, kind, silentAfterMs, watch }
 }
 
-function deleteGroup(group: number): void {
-  groups.delete(group)
-  if (groups.size === 0) process.off('exit', killAll)
-}
-
-/**
- * Run `command`, its arguments as they are: there is no shell. It reads nothing (stdin is empty)
- * and has its own session, so a Ctrl-C meant for the node does not reach it; the node ends it.
- * @throws FridgeError `ERR_CONFIG` when it cannot be started; the message names it
- */
-export async function startProgram(
-  command: readonly string[],
-  { clock, killAfterMs }: ProgramOptions,
-): Promise<Program> {
-  const [file = '', ...args] = command
-  const name = basename(file)
-  const child = await start(file, args)
-  const group = child.pid
-  let isOver = false
-  // Its output ends with it, unless a process that left the group holds the other end.
-  let grace: Disposable | undefined
-  const closeOutput = (): void => {
-    child.stdout.destroy()
-    child.stderr.destroy()
-  }
-  addGroup(group)
-  const over = once(child, 'exit').finally(() => {
-    isOver = true
-    // What it started and left behind; the group keeps its number while anyone is in it.
-    signalGroup(group, 'SIGKILL')
-    deleteGroup(group)
-    grace = clock.after(killAfterMs, closeOutput)
-  })
-
-  const stop = async (): Promise<void> => {
-    if (isOver) return
-    signalGroup(group, 'SIGTERM')
-    const deadline = clock.after(killAfterMs, () => signalGroup(group, 'SIGKILL'))
-    await over
-    deadline[Symbol.dispose]()
-  }
-  return {
-    name,
-    stdout: child.stdout,
-    stderr: child.stderr,
-    ended: async () => {
-      // Its output closes a moment before it is over: only then is there a status to tell.
-      const deadline = clock.after(killAfterMs, () => void stop())
-      await over
-      deadline[Symbol.dispose]()
-      if (child.signalCode !== null) return `${name} was ended by ${child.signalCode}`
-      return `${name} ended with status ${child.exitCode ?? 'unknown'}`
-    },
-    [Symbol.asyncDispose]: async () => {
-      await stop()
-      grace?.[Symbol.dispose]()
-      closeOutput()
-    },
+function eventOf(meaning: LineMeaning, at: number): SensorEvent | undefined {
+  switch (meaning.type) {
+    case 'irrelevant':
+      return undefined
+    case 'malformed':
+      return { type: 'unavailable', reason: meaning.reason, at }
+    default:
+      return { ...meaning, at }
   }
 }
 
-type StartedChild = ChildProcess & { pid: number; stdout: Readable; stderr: Readable }
-
-async function start(file: string, args: string[]): Promise<StartedChild> {
+/** What a program complains of goes to the log, and no more of it than a person would read. */
+async function logStderr(
+  program: Program,
+  { name, clock, log }: ProgramSensorOptions,
+): Promise<void> {
+  const stderr: Readable = program.stderr.setEncoding('utf8')
+  let minute = -1
+  let lines = 0
   try {
-    const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
-    await once(child, 'spawn')
-    return child as StartedChild
+    for await (const chunk of stderr as AsyncIterable<string>) {
+      const now = Math.floor(clock.monotonic() / 60_000)
+      if (now !== minute) {
+        if (lines > STDERR.linesPerMinute) {
+          const dropped = lines - STDERR.linesPerMinute
+          log?.warn({ sensor: name, dropped }, 'more of what the program wrote to stderr')
+        }
+        minute = now
+        lines = 0
+      }
+      for (const line of chunk.split('\n')) {
+        if (line.trim() === '' || ++lines > STDERR.linesPerMinute) continue
+        log?.warn(
+          { sensor: name, stderr: line.slice(0, STDERR.lineCharacters) },
+          `${program.name} wrote to stderr`,
+        )
+      }
+    }
   } catch (error) {
-    const why =
-      errorCode(error) === 'ENOENT'
-        ? 'there is no such program'
-        : errorCode(error) === 'EACCES'
-          ? 'it may not be executed by this user'
-          : errorMessage(error)
-    throw new FridgeError('ERR_CONFIG', `cannot start ${basename(file)}: ${why}`, { cause: error })
-  }
-}
-
-function signalGroup(group: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-group, signal)
-  } catch (error) {
-    // ESRCH: all of it has ended. EPERM: what is left changed its user and cannot be reached.
-    if (errorCode(error) !== 'ESRCH' && errorCode(error) !== 'EPERM') throw error
+    // Closed under the loop when the program is stopped: nothing is lost that matters.
+    log?.debug({ sensor: name, err: error }, 'stderr of the program was closed')
   }
 }

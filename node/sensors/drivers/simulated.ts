@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import type { Clock, Random } from '../../lib/clock.ts'
 import type { Actuator } from '../actuator.ts'
 import { seededRandom } from './seeded-random.ts'
-import type { Sensor, SensorEvent, TellEvent } from '../sensor.ts'
+import type { SensorEvent, SensorKind } from '../kinds.ts'
+import type { Sensor, TellEvent } from '../sensor.ts'
 import {
   advance,
   DEFAULT_PHYSICS,
@@ -14,6 +15,9 @@ import {
   type FridgePhysics,
   type FridgeState,
 } from './simulated-fridge.ts'
+
+/** The kinds of sensor that a simulated fridge has. */
+export const SIMULATED_KINDS = ['door', 'temperature'] as const satisfies readonly SensorKind[]
 
 export interface SimulatedFridgeOptions {
   readonly clock: Clock

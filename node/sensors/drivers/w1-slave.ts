@@ -61,7 +61,7 @@ export function parseW1Slave(text: string): W1Reading {
 }
 
 /** The CRC-8 of the 1-wire bus: x^8 + x^5 + x^4 + 1, least bit first (Maxim application note 27). */
-export function crc8(bytes: Uint8Array): number {
+function crc8(bytes: Uint8Array): number {
   let crc = 0
   for (const byte of bytes) {
     crc ^= byte

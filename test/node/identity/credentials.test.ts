@@ -2,11 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { chmod, copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import {
-  authorityFiles,
-  credentialFiles,
-  shellWord,
-} from '../../../node/identity/credential-files.ts'
+import { authorityFiles, credentialFiles } from '../../../node/identity/credential-files.ts'
 import {
   findCredentials,
   loadCredentialFiles,
@@ -254,11 +250,4 @@ test('without a name, the only one of the role is meant', async t => {
   ])
   const named = await findCredentials({ dir, role: 'client', name: parseName('c2') })
   t.is<string, string>(named.identity.name, 'c2')
-})
-
-test('a suggested command can be pasted, whatever the folder is called', t => {
-  t.is(shellWord('/srv/fridge-1/certs'), '/srv/fridge-1/certs')
-  t.is(shellWord('my certs'), "'my certs'")
-  t.is(shellWord("it's; rm -rf ~"), String.raw`'it'\''s; rm -rf ~'`)
-  t.is(shellWord(''), "''")
 })

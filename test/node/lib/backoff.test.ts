@@ -21,3 +21,11 @@ test('the jitter takes off at most half', t => {
     3_000,
   )
 })
+
+test('with a least wait the jitter takes off all above it', t => {
+  const redial = { firstMs: 250, maxMs: 30_000, leastMs: 125 }
+  const waits = (random: number): number[] =>
+    [1, 2, 3, 7, 8, 1_000_000].map(failures => backoffMs(failures, redial, () => random))
+  t.deepEqual(waits(0), [125, 125, 125, 125, 125, 125])
+  t.deepEqual(waits(1), [250, 500, 1_000, 16_000, 30_000, 30_000])
+})

@@ -1,10 +1,10 @@
 import test from 'ava'
-import { HandshakeLimit } from '../../../node/lib/rate-limit.ts'
+import { RateLimit } from '../../../node/lib/rate-limit.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
-function limitOf(burst: number): { limit: HandshakeLimit; clock: FakeClock } {
+function limitOf(burst: number): { limit: RateLimit; clock: FakeClock } {
   const clock = new FakeClock()
-  return { limit: new HandshakeLimit({ perSecond: 1, burst, clock }), clock }
+  return { limit: new RateLimit({ perSecond: 1, burst, clock }), clock }
 }
 
 test('an address may start its burst at once, then its rate', async t => {

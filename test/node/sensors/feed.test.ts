@@ -1,7 +1,8 @@
 import test from 'ava'
 
 import { startFeeds, type FeedOptions } from '../../../node/sensors/feed.ts'
-import type { Sensor, SensorEvent, SensorKind, TellEvent } from '../../../node/sensors/sensor.ts'
+import type { SensorEvent, SensorKind } from '../../../node/sensors/kinds.ts'
+import type { Sensor, TellEvent } from '../../../node/sensors/sensor.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 type Step = SensorEvent | 'end' | Error
@@ -229,8 +230,8 @@ test('a door that repeats its state is not sent again, so its first moment stand
 })
 
 test('a silent thermometer becomes unavailable, never its last value, until it speaks again', async t => {
-  const temperature = new Puppet('temperature', 'temperature')
-  const { clock, feeds, seen } = start([temperature], { silentAfterMs: 30_000 })
+  const temperature = new Puppet('temperature', 'temperature', 30_000)
+  const { clock, feeds, seen } = start([temperature])
   await using _ = feeds
   temperature.say(reading(4))
   await clock.advance(29_999)
@@ -252,18 +253,18 @@ test('a silent thermometer becomes unavailable, never its last value, until it s
 })
 
 test('a thermometer that never says anything is unavailable as well', async t => {
-  const { clock, feeds } = start([new Puppet('temperature', 'temperature')], {
-    silentAfterMs: 1_500,
-  })
+  const { clock, feeds } = start([new Puppet('temperature', 'temperature')])
   await using _ = feeds
-  await clock.advance(1_500)
-  t.like(feeds.last('temperature'), { type: 'unavailable', reason: 'silent for 1.5 s' })
+  await clock.advance(299_999)
+  t.is(feeds.last('temperature'), undefined)
+  await clock.advance(1)
+  t.like(feeds.last('temperature'), { type: 'unavailable', reason: 'silent for 300 s' })
 })
 
 test('a door may be silent for ever, unless its own limit says otherwise', async t => {
   const quiet = new Puppet('door', 'door')
   const strict = new Puppet('back-door', 'door', 60_000)
-  const { clock, feeds } = start([quiet, strict], { silentAfterMs: 1_000 })
+  const { clock, feeds } = start([quiet, strict])
   await using _ = feeds
   quiet.say({ type: 'close', at: 1 })
   strict.say({ type: 'close', at: 1 })
@@ -272,9 +273,9 @@ test('a door may be silent for ever, unless its own limit says otherwise', async
   t.like(feeds.last('back-door'), { type: 'unavailable', reason: 'silent for 60 s' })
 })
 
-test("a sensor's own limit comes before the default", async t => {
+test("a sensor's own limit comes before that of its kind", async t => {
   const slow = new Puppet('temperature', 'temperature', 10_000)
-  const { clock, feeds } = start([slow], { silentAfterMs: 1_000 })
+  const { clock, feeds } = start([slow])
   await using _ = feeds
   slow.say(reading(4))
   await clock.advance(9_999)
@@ -284,8 +285,8 @@ test("a sensor's own limit comes before the default", async t => {
 })
 
 test('while a failed sensor waits for its restart its reason stands', async t => {
-  const temperature = new Puppet('temperature', 'temperature')
-  const { clock, feeds } = start([temperature], { silentAfterMs: 100 })
+  const temperature = new Puppet('temperature', 'temperature', 100)
+  const { clock, feeds } = start([temperature])
   await using _ = feeds
   temperature.say(new Error('broken'))
   await clock.advance(900)

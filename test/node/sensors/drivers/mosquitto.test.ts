@@ -3,7 +3,7 @@ import test from 'ava'
 import { systemClock } from '../../../../node/lib/clock.ts'
 import { startFeeds, type Feeds } from '../../../../node/sensors/feed.ts'
 import { openSensors, sensorsConfig, simulationConfig } from '../../../../node/sensors/registry.ts'
-import type { SensorEvent } from '../../../../node/sensors/sensor.ts'
+import type { SensorEvent } from '../../../../node/sensors/kinds.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 import {
   addressOf,

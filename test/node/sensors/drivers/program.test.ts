@@ -1,141 +1,185 @@
-import { execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createReadStream } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
-
 import test, { type ExecutionContext } from 'ava'
 
-import { startProgram } from '../../../../node/sensors/drivers/program.ts'
+import {
+  programSensor,
+  type ProgramSensorOptions,
+} from '../../../../node/sensors/drivers/program.ts'
+import { startFeeds } from '../../../../node/sensors/feed.ts'
+import type { SensorEvent } from '../../../../node/sensors/kinds.ts'
+import type { SensorLog } from '../../../../node/sensors/sensor.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
+import { watchSensor } from '../../../support/watch-sensor.ts'
 
-const sh = (script: string, ...args: string[]): string[] => ['sh', '-c', script, 'sh', ...args]
+/** A program that prints `lines` (a shell's printf format) and then waits to be ended. */
+const printing = (lines: string): string[] => [
+  'sh',
+  '-c',
+  'printf "$1"; exec sleep 1000',
+  'sh',
+  lines,
+]
 
-/** Resolves when every process that has opened the FIFO `path` for writing is gone. */
-async function witness(t: ExecutionContext): Promise<{ path: string; gone: Promise<string> }> {
-  const folder = await mkdtemp(join(tmpdir(), 'fridge-program-'))
-  t.teardown(() => rm(folder, { recursive: true }))
-  const path = join(folder, 'fifo')
-  await promisify(execFile)('mkfifo', [path])
-  return { path, gone: text(createReadStream(path)) }
+/** The events of a sensor one at a time. Stopped, and waited for, at the end of the test. */
+function watch(t: ExecutionContext, options: Partial<ProgramSensorOptions> & { argv: string[] }) {
+  const clock = new FakeClock()
+  const abort = new AbortController()
+  const sensor = programSensor({ name: 'temperature', kind: 'temperature', clock, ...options })
+  const { next, ended } = watchSensor(sensor, abort.signal)
+  t.teardown(async () => {
+    abort.abort()
+    await ended()
+  })
+  return { clock, abort, next }
 }
 
-test('arguments reach the program as they are: there is no shell', async t => {
-  const argument = '$(echo x) `id` "; *\n'
+test('each line of a program is an event, at the moment when it came', async t => {
+  const { clock, next } = watch(t, { argv: printing('4.5\\n{"temperature":5}\\n') })
+  const at = clock.now()
+  t.deepEqual(await next(), { type: 'reading', value: 4.5, unit: 'C', at })
+  t.deepEqual(await next(), { type: 'reading', value: 5, unit: 'C', at })
+})
+
+test('a door of any program opens and closes', async t => {
+  const argv = printing('open\\n{"contact":true}\\n')
+  const { next } = watch(t, { name: 'door', kind: 'door', argv })
+  t.like(await next(), { type: 'open' })
+  t.like(await next(), { type: 'close' })
+})
+
+test('lines about other things are passed over, with a line in the log', async t => {
+  const debugged: unknown[] = []
+  const log: SensorLog = {
+    debug: (entry: unknown) => debugged.push(entry),
+    info() {},
+    warn() {},
+    error() {},
+  }
+  const argv = printing('{"battery":97}\\n\\n{"temperature":5}\\n')
+  const { next } = watch(t, { argv, log })
+  t.like(await next(), { type: 'reading', value: 5 })
+  t.like(debugged[0], { sensor: 'temperature', type: 'irrelevant', bytes: 14 })
+})
+
+test('a malformed line makes it unavailable until the next good one', async t => {
+  const { next } = watch(t, { argv: printing('warm\\n4\\n\\377\\n5\\n') })
+  t.like(await next(), { type: 'unavailable', reason: 'a line is not JSON' })
+  t.like(await next(), { type: 'reading', value: 4 })
+  t.like(await next(), { type: 'unavailable', reason: 'a line is not UTF-8' })
+  t.like(await next(), { type: 'reading', value: 5 })
+})
+
+test('a line beyond 64 KiB is refused and the program ended', async t => {
+  const argv = ['sh', '-c', 'echo 4; while :; do printf "%1000s" x; done']
+  const { clock, next } = watch(t, { argv })
+  t.like(await next(), { type: 'reading' })
+  await t.throwsAsync(next(), { code: 'ERR_LIMIT', message: /longer than 65536 bytes/ })
+  t.is(clock.pending, 0)
+})
+
+test('the end of the program is thrown with its status, for the feed to tell and mend', async t => {
+  const { next } = watch(t, { argv: ['sh', '-c', 'echo 4; exit 5'] })
+  t.like(await next(), { type: 'reading' })
+  await t.throwsAsync(next(), { code: 'ERR_CLOSED', message: 'sh ended with status 5' })
+})
+
+test('a missing program is named', async t => {
+  const { next } = watch(t, { argv: ['/nowhere/thermometer'] })
+  await t.throwsAsync(next(), { message: 'cannot start thermometer: there is no such program' })
+})
+
+test('stopped while it waits for a line it ends without an error and leaves no timer', async t => {
+  const { clock, abort, next } = watch(t, { argv: printing('4\\n') })
+  await next()
+  const end = next()
+  abort.abort()
+  t.is(await end, undefined)
+  t.is(clock.pending, 0)
+})
+
+test('stopped before its program has started it ends as well', async t => {
+  const { abort, next } = watch(t, { argv: printing('4\\n') })
+  const end = next()
+  abort.abort()
+  t.is(await end, undefined)
+})
+
+test('stopped while its program goes on with its output closed it ends at once', async t => {
+  const { promise: isWaiting, resolve } = Promise.withResolvers<void>()
+  class TellingClock extends FakeClock {
+    override after(ms: number, task: () => void): Disposable {
+      resolve()
+      return super.after(ms, task)
+    }
+  }
+  const clock = new TellingClock()
+  const script = 'echo 4; exec >&-; exec sleep 1000'
+  const { abort, next } = watch(t, { clock, argv: ['sh', '-c', script] })
+  await next()
+  const end = next()
+  await isWaiting
+  abort.abort()
+  t.is(await end, undefined)
+  t.is(clock.pending, 0)
+})
+
+test('what it writes to stderr is logged, cut, and no more than sixty lines a minute', async t => {
+  const warned: Record<string, unknown>[] = []
+  const log: SensorLog = {
+    debug() {},
+    info() {},
+    warn: (entry: unknown) => warned.push(entry as Record<string, unknown>),
+    error() {},
+  }
+  const script = 'i=0; while [ $i -lt 500 ]; do echo "$i $1" >&2; i=$((i+1)); done'
+  const { next } = watch(t, { argv: ['sh', '-c', script, 'sh', 'x'.repeat(1_500)], log })
+  await t.throwsAsync(next(), { code: 'ERR_CLOSED' })
+  t.true(warned.length > 0 && warned.length <= 60, String(warned.length))
+  for (const { stderr } of warned) t.true(String(stderr).length <= 1_000)
+})
+
+test('the last complaint of a program that ends is logged', async t => {
+  const warned: unknown[] = []
+  const log: SensorLog = {
+    debug() {},
+    info() {},
+    warn: (...entry: unknown[]) => warned.push(entry),
+    error() {},
+  }
+  const { next } = watch(t, { argv: ['sh', '-c', 'echo "connection refused" >&2; exit 1'], log })
+  await t.throwsAsync(next(), { message: 'sh ended with status 1' })
+  t.deepEqual(warned, [
+    [{ sensor: 'temperature', stderr: 'connection refused' }, 'sh wrote to stderr'],
+  ])
+})
+
+test('a feed tells that the program ended, starts it again, and leaves none behind', async t => {
   const clock = new FakeClock()
-  await using program = await startProgram(['printf', '%s', argument], {
+  const sensor = programSensor({
+    name: 'temperature',
+    kind: 'temperature',
     clock,
-    killAfterMs: 1_000,
+    argv: ['sh', '-c', 'echo 4; exit 1'],
   })
-  t.is(await text(program.stdout), argument)
-  t.is(await program.ended(), 'printf ended with status 0')
-})
-
-test('a program that ends says how', async t => {
-  const options = { clock: new FakeClock(), killAfterMs: 1_000 }
-  await using failing = await startProgram(sh('exit 7'), options)
-  await text(failing.stdout)
-  t.is(await failing.ended(), 'sh ended with status 7')
-  await using killed = await startProgram(sh('kill -KILL $$'), options)
-  await text(killed.stdout)
-  t.is(await killed.ended(), 'sh was ended by SIGKILL')
-  await Promise.all([failing[Symbol.asyncDispose](), killed[Symbol.asyncDispose]()])
-  t.is(options.clock.pending, 0)
-})
-
-test('a program that is not there, or may not run, is named', async t => {
-  const options = { clock: new FakeClock(), killAfterMs: 1_000 }
-  await t.throwsAsync(startProgram(['/nowhere/zigbee-door'], options), {
-    code: 'ERR_CONFIG',
-    message: 'cannot start zigbee-door: there is no such program',
-  })
-  await t.throwsAsync(startProgram([fileURLToPath(import.meta.url)], options), {
-    message: 'cannot start program.test.ts: it may not be executed by this user',
-  })
-  await t.throwsAsync(startProgram(['sh', 'a\0b'], options), { code: 'ERR_CONFIG' })
-})
-
-test('disposing ends the program and all that it started', async t => {
-  const { path, gone } = await witness(t)
-  const script = 'exec 9>"$1"; sleep 1000 & (sleep 1000; true) & echo ready; wait'
-  const clock = new FakeClock()
-  const program = await startProgram(sh(script, path), { clock, killAfterMs: 1_000 })
-  await once(program.stdout, 'readable')
-  await Promise.all([program[Symbol.asyncDispose](), program[Symbol.asyncDispose]()])
-  t.is(await gone, '')
+  const seen: SensorEvent[] = []
+  const feeds = startFeeds([sensor], { clock, random: () => 1 })
+  const told = async (count: number): Promise<void> => {
+    while (seen.length < count) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const subscription = feeds.subscribe(() => resolve())
+      await promise
+      subscription[Symbol.dispose]()
+    }
+  }
+  feeds.subscribe((_sensor, event) => seen.push(event))
+  await told(2)
+  await clock.advance(1_000)
+  await told(4)
+  await feeds[Symbol.asyncDispose]()
+  t.like(seen, [
+    { type: 'reading', value: 4 },
+    { type: 'unavailable', reason: 'sh ended with status 1' },
+    { type: 'reading', value: 4 },
+    { type: 'unavailable', reason: 'sh ended with status 1' },
+  ])
   t.is(clock.pending, 0)
-})
-
-test('a program that ignores SIGTERM is killed at the deadline, with all that it started', async t => {
-  const { path, gone } = await witness(t)
-  const script = 'trap "" TERM; exec 9>"$1"; sleep 1000 & echo ready; sleep 1000'
-  const clock = new FakeClock()
-  const program = await startProgram(sh(script, path), { clock, killAfterMs: 2_000 })
-  await once(program.stdout, 'readable')
-  const ended = program[Symbol.asyncDispose]()
-  await clock.advance(2_000)
-  await ended
-  t.is(await gone, '')
-  t.is(clock.pending, 0)
-})
-
-test('what a program leaves behind when it ends by itself is ended too', async t => {
-  const { path, gone } = await witness(t)
-  const clock = new FakeClock()
-  const script = 'exec 9>"$1"; sleep 1000 & exit 3'
-  await using program = await startProgram(sh(script, path), { clock, killAfterMs: 2_000 })
-  t.is(await text(program.stdout), '')
-  t.is(await gone, '')
-  t.is(await program.ended(), 'sh ended with status 3')
-})
-
-test('output that a process outside the group holds open is closed after a while', async t => {
-  const clock = new FakeClock()
-  const { path, gone } = await witness(t)
-  // setsid makes a group of its own, which no signal of ours reaches. Its parent ends once it has.
-  const escaped = 'exec 9>"$1"; echo $$; echo > "$1.escaped"; exec sleep 100'
-  const script = `mkfifo "$1.escaped"; setsid sh -c '${escaped}' sh "$1" & read -r _ < "$1.escaped"; exit 4`
-  const program = await startProgram(sh(script, path), { clock, killAfterMs: 2_000 })
-  const [chunk] = (await once(program.stdout, 'data')) as [Buffer]
-  t.is(await program.ended(), 'sh ended with status 4')
-  const closed = once(program.stdout, 'close')
-  await clock.advance(2_000)
-  await closed
-  process.kill(Number(chunk.toString()), 'SIGKILL')
-  t.is(await gone, '')
-  await program[Symbol.asyncDispose]()
-})
-
-test('a program that goes on with its output closed is ended', async t => {
-  const clock = new FakeClock()
-  const script = 'exec >&-; exec sleep 1000'
-  await using program = await startProgram(sh(script), { clock, killAfterMs: 2_000 })
-  await text(program.stdout)
-  const ended = program.ended()
-  await clock.advance(2_000)
-  t.is(await ended, 'sh was ended by SIGTERM')
-})
-
-test('a node that exits without disposing leaves no program behind', async t => {
-  const { path, gone } = await witness(t)
-  const url = new URL('../../../../node/sensors/drivers/program.ts', import.meta.url)
-  const clockUrl = new URL('../../../../node/lib/clock.ts', import.meta.url)
-  const script = `
-    import { once } from 'node:events'
-    import { startProgram } from ${JSON.stringify(url.href)}
-    import { systemClock as clock } from ${JSON.stringify(clockUrl.href)}
-    const command = ['sh', '-c', 'exec 9>"$1"; echo ready; sleep 1000', 'sh', process.argv[1]]
-    const program = await startProgram(command, { clock, killAfterMs: 1000 })
-    await once(program.stdout, 'readable')
-    process.exit(0)
-  `
-  const node = spawn(process.execPath, ['--input-type=module', '-e', script, path], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
-  t.deepEqual(await once(node, 'exit'), [0, null])
-  t.is(await gone, '')
 })

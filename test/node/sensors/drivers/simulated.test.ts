@@ -1,7 +1,8 @@
 import test from 'ava'
 
 import { seededRandom } from '../../../../node/sensors/drivers/seeded-random.ts'
-import type { Sensor, SensorEvent } from '../../../../node/sensors/sensor.ts'
+import type { SensorEvent } from '../../../../node/sensors/kinds.ts'
+import type { Sensor } from '../../../../node/sensors/sensor.ts'
 import {
   openSimulatedFridge,
   type SimulatedFridgeOptions,

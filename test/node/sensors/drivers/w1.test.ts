@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 
 import test, { type ExecutionContext } from 'ava'
 
-import type { SensorEvent } from '../../../../node/sensors/sensor.ts'
+import type { SensorEvent } from '../../../../node/sensors/kinds.ts'
 import { isW1Device, w1Sensor } from '../../../../node/sensors/drivers/w1.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 import { watchSensor } from '../../../support/watch-sensor.ts'

@@ -1,11 +1,15 @@
 import test from 'ava'
 import * as fc from 'fast-check'
 
-import { parseCommandLine, type LineFormat } from '../../../../node/sensors/drivers/command-line.ts'
+import {
+  parseOutputLine,
+  type OutputFormat,
+} from '../../../../node/sensors/drivers/program-output.ts'
 
-const parse = (line: string, format: LineFormat) => parseCommandLine(Buffer.from(line), format)
-const door: LineFormat = { kind: 'door' }
-const temperature: LineFormat = { kind: 'temperature' }
+const parse = (line: string, format: OutputFormat) => parseOutputLine(Buffer.from(line), format)
+const door: OutputFormat = { kind: 'door' }
+const temperature: OutputFormat = { kind: 'temperature' }
+const reading = (value: number) => ({ type: 'reading', value, unit: 'C' })
 
 test('a door says open, close or closed, quoted or not, in any case', t => {
   for (const line of ['open', 'OPEN', ' Open\t', '"open"', '{"contact":"open"}']) {
@@ -22,7 +26,7 @@ test('the contact of Zigbee2MQTT is true when the door is closed', t => {
 })
 
 test('closedWhen turns a boolean round, in a field and bare', t => {
-  const turned: LineFormat = { kind: 'door', closedWhen: false }
+  const turned: OutputFormat = { kind: 'door', closedWhen: false }
   t.deepEqual(parse('{"contact":false}', turned), { type: 'close' })
   t.deepEqual(parse('true', turned), { type: 'open' })
   t.deepEqual(parse('true', { ...turned, closedWhen: true }), { type: 'close' })
@@ -36,19 +40,16 @@ test('a boolean that could mean either is refused until closedWhen is set', t =>
 })
 
 test('a thermometer says a number, alone or in its field', t => {
-  t.deepEqual(parse('5.31', temperature), { type: 'reading', value: 5.31 })
-  t.deepEqual(parse('-18', temperature), { type: 'reading', value: -18 })
-  t.deepEqual(parse('{"temperature":5.31,"humidity":48.2}', temperature), {
-    type: 'reading',
-    value: 5.31,
-  })
-  const probe: LineFormat = { kind: 'temperature', field: 'probe' }
-  t.deepEqual(parse('{"temperature":5.31,"probe":4}', probe), { type: 'reading', value: 4 })
+  t.deepEqual(parse('5.31', temperature), reading(5.31))
+  t.deepEqual(parse('-18', temperature), reading(-18))
+  t.deepEqual(parse('{"temperature":5.31,"humidity":48.2}', temperature), reading(5.31))
+  const probe: OutputFormat = { kind: 'temperature', field: 'probe' }
+  t.deepEqual(parse('{"temperature":5.31,"probe":4}', probe), reading(4))
 })
 
 test('a temperature from -100 to 200 °C is a reading, any other is malformed', t => {
   for (const value of [-100, 200]) {
-    t.deepEqual(parse(`${value}`, temperature), { type: 'reading', value })
+    t.deepEqual(parse(`${value}`, temperature), reading(value))
   }
   for (const line of ['-100.1', '200.1', '1e999']) {
     t.is(parse(line, temperature).type, 'malformed', line)
@@ -69,8 +70,8 @@ test('no field is found that the object does not have of its own', t => {
   for (const field of ['constructor', '__proto__', 'toString']) {
     t.deepEqual(parse('{}', { ...door, field }), { type: 'irrelevant' })
   }
-  const own: LineFormat = { kind: 'temperature', field: '__proto__' }
-  t.deepEqual(parse('{"__proto__":4}', own), { type: 'reading', value: 4 })
+  const own: OutputFormat = { kind: 'temperature', field: '__proto__' }
+  t.deepEqual(parse('{"__proto__":4}', own), reading(4))
 })
 
 test('what should have been a value and is none is malformed', t => {
@@ -107,7 +108,7 @@ test('a line that is not UTF-8 is malformed', t => {
     Buffer.of(0xc3),
     Buffer.from('"}'),
   ])
-  t.deepEqual(parseCommandLine(line, door), { type: 'malformed', reason: 'a line is not UTF-8' })
+  t.deepEqual(parseOutputLine(line, door), { type: 'malformed', reason: 'a line is not UTF-8' })
 })
 
 test('no line makes it throw, and no reason quotes its text', t => {
@@ -118,7 +119,7 @@ test('no line makes it throw, and no reason quotes its text', t => {
     fc.json().map(text => Buffer.from(`{"contact":${text},"temperature":${text}}`)),
   )
   const kind = fc.constantFrom('door' as const, 'temperature' as const)
-  fc.assert(fc.property(line, kind, (line, kind) => 'type' in parseCommandLine(line, { kind })))
+  fc.assert(fc.property(line, kind, (line, kind) => 'type' in parseOutputLine(line, { kind })))
   for (const line of [secret, `"${secret}"`, `{"contact":"${secret}"}`, `{"${secret}`]) {
     t.false(JSON.stringify(parse(line, door)).includes(secret), line)
     t.false(JSON.stringify(parse(line, temperature)).includes(secret), line)

@@ -1,12 +1,9 @@
-import type { SensorKind } from '../sensor.ts'
+import { SENSOR_KINDS, type SensorEvent, type SensorKind } from '../kinds.ts'
 
 /** How the lines of a program are to be read. */
-export interface LineFormat {
+export interface OutputFormat {
   readonly kind: SensorKind
-  /**
-   * The field of a JSON object that holds the value. Default `contact` for a door and `temperature`
-   * for a thermometer, as Zigbee2MQTT names them.
-   */
+  /** The field of a JSON object that holds the value. Default that of the kind (`SENSOR_KINDS`). */
   readonly field?: string | undefined
   /**
    * The boolean that means *closed*. Default `true` for the field `contact`, which says whether the
@@ -18,30 +15,26 @@ export interface LineFormat {
 /** What one line says. */
 export type LineMeaning =
   | { type: 'open' | 'close' }
-  /** Degrees Celsius. */
-  | { type: 'reading'; value: number }
+  | Omit<Extract<SensorEvent, { type: 'reading' }>, 'at'>
   /** Nothing about this sensor: an empty line, or an object without the field. */
   | { type: 'irrelevant' }
   /** It should have said something, and `reason` is why it did not. */
   | { type: 'malformed'; reason: string }
 
-/** What a thermometer beside a fridge can truly read, °C. */
-const RANGE = { min: -100, max: 200 }
-
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
- * Read one line of a program. It is one JSON value, or for a door also `open`, `close` or `closed`
- * without quotes; an object is read by its field.
+ * Read one line of what a program prints. It is one JSON value, or for a door also `open`, `close`
+ * or `closed` without quotes; an object is read by its field.
  *
- * | kind        | value                                                             |
- * |-------------|-------------------------------------------------------------------|
- * | door        | `open`, `close`, `closed` (any case), or a boolean, see `closedWhen` |
- * | temperature | a number, °C, from -100 to 200                                    |
+ * | kind             | value                                                                |
+ * |------------------|----------------------------------------------------------------------|
+ * | door             | `open`, `close`, `closed` (any case), or a boolean, see `closedWhen` |
+ * | with a quantity  | a number in its unit, within its range (`SENSOR_KINDS`)              |
  *
  * A reason never quotes the line: every client is told it.
  */
-export function parseCommandLine(line: Uint8Array, format: LineFormat): LineMeaning {
+export function parseOutputLine(line: Uint8Array, format: OutputFormat): LineMeaning {
   let text: string
   try {
     text = utf8.decode(line).trim()
@@ -49,7 +42,8 @@ export function parseCommandLine(line: Uint8Array, format: LineFormat): LineMean
     return malformed('a line is not UTF-8')
   }
   if (text === '') return { type: 'irrelevant' }
-  const bare = format.kind === 'door' ? doorWord(text) : undefined
+  const { quantity, field: usualField } = SENSOR_KINDS[format.kind]
+  const bare = quantity === undefined ? doorWord(text) : undefined
   if (bare !== undefined) return bare
   let value: unknown
   try {
@@ -60,14 +54,15 @@ export function parseCommandLine(line: Uint8Array, format: LineFormat): LineMean
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return meaningOf(value, format.kind, format.closedWhen)
   }
-  const field = format.field ?? (format.kind === 'door' ? 'contact' : 'temperature')
+  const field = format.field ?? usualField
   if (!Object.hasOwn(value, field)) return { type: 'irrelevant' }
   const closedWhen = format.closedWhen ?? (field === 'contact' ? true : undefined)
   return meaningOf((value as Record<string, unknown>)[field], format.kind, closedWhen)
 }
 
 function meaningOf(value: unknown, kind: SensorKind, closedWhen: boolean | undefined): LineMeaning {
-  if (kind === 'door') {
+  const { quantity } = SENSOR_KINDS[kind]
+  if (quantity === undefined) {
     if (typeof value === 'boolean' && closedWhen !== undefined) {
       return { type: value === closedWhen ? 'close' : 'open' }
     }
@@ -79,10 +74,11 @@ function meaningOf(value: unknown, kind: SensorKind, closedWhen: boolean | undef
   }
   if (typeof value !== 'number') return malformed('a line holds no number')
   // JSON has no NaN, but 1e999 is Infinity.
-  if (value < RANGE.min || value > RANGE.max) {
-    return malformed(`${value} °C is not from ${RANGE.min} to ${RANGE.max} °C`)
+  const { unit, symbol, min, max } = quantity
+  if (value < min || value > max) {
+    return malformed(`${value} ${symbol} is not from ${min} to ${max} ${symbol}`)
   }
-  return { type: 'reading', value }
+  return { type: 'reading', value, unit }
 }
 
 function doorWord(text: string): LineMeaning | undefined {
