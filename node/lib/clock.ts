@@ -12,7 +12,7 @@ export interface Clock {
   after(ms: number, task: () => void): Disposable
 }
 
-/** The longest delay of a Node.js timer; a longer one would fire at once. */
+/** The longest delay of a Node.js timer; with a longer delay it would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
 export const systemClock: Clock = {
