@@ -1,7 +1,7 @@
+import { redialDelay } from '../lib/backoff.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { CommandName } from '../sensors/commands.ts'
 import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
-import { redialDelay } from '../gossip/overlay-plan.ts'
 import type { Name } from '../identity/names.ts'
 import type { CallOptions } from '../wire/rpc.ts'
 import { EventQueue } from './event-queue.ts'

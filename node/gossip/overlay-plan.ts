@@ -70,13 +70,3 @@ function shuffle<T>(items: readonly T[], random: Random): T[] {
   }
   return shuffled
 }
-
-/** The wait before dial number `failures` + 1, in milliseconds: doubled each time, full jitter. */
-export function redialDelay(
-  failures: number,
-  { minMs, maxMs }: { minMs: number; maxMs: number },
-  random: Random,
-): number {
-  const ceiling = Math.min(maxMs, minMs * 2 ** Math.min(failures, 30))
-  return minMs / 2 + random() * (ceiling - minMs / 2)
-}

@@ -18,3 +18,13 @@ export function backoffMs(failures: number, { firstMs, maxMs }: Backoff, random:
   const longest = Math.min(firstMs * 2 ** Math.min(failures - 1, 31), maxMs)
   return longest * (0.5 + random() / 2)
 }
+
+/** The wait before dial number `failures` + 1, in milliseconds: doubled each time, full jitter. */
+export function redialDelay(
+  failures: number,
+  { minMs, maxMs }: { minMs: number; maxMs: number },
+  random: Random,
+): number {
+  const ceiling = Math.min(maxMs, minMs * 2 ** Math.min(failures, 30))
+  return minMs / 2 + random() * (ceiling - minMs / 2)
+}

@@ -158,6 +158,11 @@ export class Whitelist {
     return this.#forks.keys().some(source => nodeOf(source) === node)
   }
 
+  /** Whether a node was removed from the cluster: for good, whatever came after. */
+  hasRemoved(node: Name): boolean {
+    return this.state(subjectOf('node', node)).marks.size > 0
+  }
+
   /** Whether it is beyond doubt that a stray cannot stand in its place. */
   isProven({ entry, against }: Stray): boolean {
     if (this.forkOf(entry.change.source) <= entry.change.sequence) return true

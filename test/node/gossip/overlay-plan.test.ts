@@ -4,7 +4,6 @@ import {
   chooseDials,
   linksAccepted,
   linksWanted,
-  redialDelay,
   type Candidate,
 } from '../../../node/gossip/overlay-plan.ts'
 import { parseName } from '../../../node/identity/names.ts'
@@ -128,20 +127,4 @@ test('whom a node dials is spread evenly', t => {
     const count = times.get(address) ?? 0
     t.true(count > 300 && count < 500, `${address} was dialed ${count} times`)
   }
-})
-
-test('the wait before a redial doubles up to its limit, at random, and is never none', t => {
-  const limits = { minMs: 250, maxMs: 30_000 }
-  fc.assert(
-    fc.property(fc.nat(2_000), seed, (failures, seed) => {
-      const delay = redialDelay(failures, limits, seededRandom(seed))
-      t.true(delay >= 125 && delay <= 30_000)
-      t.true(delay <= 250 * 2 ** failures)
-    }),
-  )
-  const longest = (failures: number): number => redialDelay(failures, limits, () => 0.999_999)
-  t.deepEqual(
-    [0, 1, 2, 6, 7, 100].map(failures => Math.round(longest(failures))),
-    [250, 500, 1_000, 16_000, 30_000, 30_000],
-  )
 })

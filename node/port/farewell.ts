@@ -1,4 +1,5 @@
 import type { TLSSocket } from 'node:tls'
+import type { Clock } from '../lib/clock.ts'
 import type { Service } from '../sessions/client-session.ts'
 import type { Dialect } from '../events/dialect.ts'
 import { Connection } from '../wire/connection.ts'
@@ -14,22 +15,21 @@ export interface RefusingNode {
 }
 
 /** Close, and do not wait for long until the other end does: it was not let in. */
-export function endSoon(socket: TLSSocket): void {
-  const timer = setTimeout(() => socket.destroy(), FAREWELL_MS)
-  timer.unref()
-  socket.once('close', () => clearTimeout(timer))
+export function endSoon(socket: TLSSocket, clock: Clock): void {
+  const deadline = clock.after(FAREWELL_MS, () => socket.destroy())
+  socket.once('close', () => deadline[Symbol.dispose]())
   socket.end()
   socket.resume()
 }
 
 /** Say why somebody is not let in, where the protocol has a place for it, and close. */
-export function refuse(
+export function sayFarewell(
   socket: TLSSocket,
   dialect: Dialect,
   { reason, text }: Bye,
   { service, limits }: RefusingNode,
 ): void {
-  if (dialect === 'plain') return endSoon(socket)
+  if (dialect === 'plain') return endSoon(socket, service.clock)
   const { node, run, version, clock } = service
   const connection = new Connection(socket, {
     limits,
