@@ -242,7 +242,8 @@ function memberOf(
   }
 }
 
-function recordLog(lines: LogLine[]): Log {
+/** A log that keeps its lines. */
+export function recordLog(lines: LogLine[]): Log {
   const write =
     (level: keyof Log) =>
     (fields: object, text: string): void => {
