@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { Trust } from '../../../node/identity/trust.ts'
 import { Listener } from '../../../node/port/listener.ts'
 import { Counts } from '../../../node/sessions/counts.ts'
 import { makeTestCerts } from '../../support/certs.ts'
-import { makeSharedCerts, startCluster, testConfig, until } from '../../support/cluster.ts'
+import { makeSharedCerts, startCluster, testConfig } from '../../support/cluster.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { recordLog, type LogLine } from '../../support/gossip-cluster.ts'
 import { connectRaw } from '../../support/raw-peer.ts'
@@ -52,7 +53,7 @@ async function openPort(t: ExecutionContext, maxConnections = 100): Promise<Port
       t.teardown(() => socket.destroy())
       await once(socket, 'connect')
       // The other end hears of it in a turn of its own.
-      await until(async () => listener.connections > held || counts.handshakes.dropped > 0)
+      while (listener.connections === held && counts.handshakes.dropped === 0) await nextTurn()
       return socket
     },
     [Symbol.asyncDispose]: async () => listener.close(async () => {}),
