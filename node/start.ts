@@ -1,6 +1,5 @@
 import type { NodeConfig } from './config/config.ts'
-import { catchUp } from './gossip/first-sync.ts'
-import { joinCluster, type Cluster } from './gossip/join.ts'
+import { catchUp, joinCluster, type Cluster } from './gossip/join.ts'
 import { openList, type OpenList } from './gossip/open-list.ts'
 import type { Reload } from './identity/credential-watch.ts'
 import { loadCredentials, type Credentials } from './identity/credentials.ts'

@@ -4,6 +4,7 @@ import { formatAddress } from '../lib/address.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { VERSION } from '../lib/version.ts'
+import { awaitFirstSync } from './first-sync.ts'
 import { Isolation } from './isolation.ts'
 import { Members } from './members.ts'
 import type { OpenList } from './open-list.ts'
@@ -97,4 +98,16 @@ export function joinCluster(options: JoinOptions): Cluster {
     }),
   )
   return { members, overlay, isolation, [Symbol.asyncDispose]: async () => stack.disposeAsync() }
+}
+
+/** Where this node is told of peers, wait for the first exchange with one, and say if there was none. */
+export async function catchUp(
+  overlay: Pick<Overlay, 'firstSync' | 'links'>,
+  { peers, gossip }: Pick<NodeConfig, 'peers' | 'gossip'>,
+  clock: Clock,
+  log: Log,
+): Promise<void> {
+  if (peers.length === 0) return
+  const isSynced = await awaitFirstSync(overlay, gossip.firstSyncMs, clock)
+  if (!isSynced) log.warn({}, 'no exchange with a peer yet: the list may be stale')
 }
