@@ -23,8 +23,6 @@ export interface OverlayOptions {
   readonly dial: (address: string, signal: AbortSignal) => Promise<Dialed>
   /** Whether a node may gossip: not if its name was revoked. */
   readonly admits: (peer: Identity) => boolean
-  /** A link has been brought up to date. */
-  readonly onSynced?: () => void
   /** A link has ended after the hello of its peer, or because its peer broke the protocol. */
   readonly onLinkEnded?: (end: LinkEnd) => void
   readonly times: LinkTimes & { readonly redialMinMs: number; readonly redialMaxMs: number }
@@ -65,6 +63,7 @@ export class Overlay implements AsyncDisposable {
   readonly #stop = new AbortController()
   readonly #subscription: Disposable
   readonly #synced = Promise.withResolvers<void>()
+  readonly #listeners = new Set<() => void>()
   #lastContactAt: number
   #planAt = 0
   #timer: Disposable | undefined
@@ -92,6 +91,12 @@ export class Overlay implements AsyncDisposable {
     return this.#synced.promise
   }
 
+  /** Hear of each link that has been brought up to date. */
+  subscribe(listener: () => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
+  }
+
   /** How long no peer has been linked and in step, in milliseconds; 0 while one is. */
   get alone(): number {
     const isTogether = [...this.#links].some(({ synced }) => synced)
@@ -105,15 +110,14 @@ export class Overlay implements AsyncDisposable {
     return refused.length
   }
 
-  /** Take a connection that another node made. @returns whether that node may gossip */
+  /**
+   * Take a connection that another node made.
+   * @returns whether that node may gossip; if not, the connection stays the caller's to end
+   */
   accept({ socket, peer }: Dialed): boolean {
-    if (this.#options.admits(peer)) {
-      this.#start(socket, peer, undefined)
-      return true
-    }
-    this.#options.log.warn({ subject: peer.subject }, 'a node that may not gossip')
-    socket.destroy()
-    return false
+    if (!this.#options.admits(peer)) return false
+    this.#start(socket, peer, undefined)
+    return true
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -271,7 +275,7 @@ export class Overlay implements AsyncDisposable {
         // Not before: a peer that is refused each time anew is to be dialed less and less often.
         if (address !== undefined) this.#learn(address).failures = 0
         this.#synced.resolve()
-        this.#options.onSynced?.()
+        for (const listener of this.#listeners) listener()
       },
       onEnd: (link, end) => this.#ended(link, end, address),
     })

@@ -4,7 +4,7 @@ import { parseCertificates, pathOf } from './certificate-chain.ts'
 import { signingAuthorities, type Credentials } from './credentials.ts'
 import type { Identity } from './identity.ts'
 import { keepNewest } from '../lib/keep-newest.ts'
-import { chainOfPeer } from '../port/transport.ts'
+import { chainOfPeer } from './tls.ts'
 
 /** How many intermediates are kept, some 5 KiB each: a site has one or two. */
 const MAX_INTERMEDIATES = 64

@@ -24,8 +24,7 @@ export interface MetricsSource {
   readonly members: Pick<Members, 'live' | 'unreachable'>
   readonly whitelist: () => Pick<Whitelist, 'changes' | 'size'>
   readonly trust: Pick<Trust, 'credentials'>
-  /** The port, once it is open. */
-  readonly port: () => { readonly connections: number; readonly handshaking: number } | undefined
+  readonly port: { readonly connections: number; readonly handshaking: number }
   readonly maxConnections: number
   readonly isIsolated: () => boolean
   readonly isReady: () => boolean
@@ -119,7 +118,7 @@ export class Metrics implements Disposable {
     this.#reads(
       'fridge_tcp_connections',
       'Connections that the port holds, in their handshake and after it.',
-      () => port()?.connections ?? 0,
+      () => port.connections,
     )
     this.#reads(
       'fridge_tcp_connections_max',
@@ -129,7 +128,7 @@ export class Metrics implements Disposable {
     this.#reads(
       'fridge_handshakes_in_progress',
       'Connections in their handshake.',
-      () => port()?.handshaking ?? 0,
+      () => port.handshaking,
     )
     this.#counts(
       'fridge_handshakes_total',

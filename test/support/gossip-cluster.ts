@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import { Members } from '../../node/gossip/members.ts'
 import { Overlay } from '../../node/gossip/overlay.ts'
+import type { Identity } from '../../node/identity/identity.ts'
 import type { Log } from '../../node/lib/log.ts'
 import { parseName, type Source } from '../../node/identity/names.ts'
 import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
@@ -176,7 +177,7 @@ export class GossipCluster {
   join(name: string, peer: Person): Duplex {
     const pipe = makePipe()
     this.#pipes.push({ pipe, names: [peer.signer.identity.name, name] })
-    this.node(name).overlay.accept({ socket: pipe.ends[1], peer: peer.signer.identity })
+    accept(this.node(name).overlay, pipe.ends[1], peer.signer.identity)
     return pipe.ends[0]
   }
 
@@ -213,7 +214,7 @@ export class GossipCluster {
     const pipe = makePipe()
     this.#pipes.push({ pipe, names: [from, name] })
     const peer = this.#people.node(from).signer.identity
-    setImmediate(() => overlay.accept({ socket: pipe.ends[1], peer }))
+    setImmediate(() => accept(overlay, pipe.ends[1], peer))
     return pipe.ends[0]
   }
 
@@ -241,7 +242,8 @@ function memberOf(
   }
 }
 
-function recordLog(lines: LogLine[]): Log {
+/** A log that keeps its lines. */
+export function recordLog(lines: LogLine[]): Log {
   const write =
     (level: keyof Log) =>
     (fields: object, text: string): void => {
@@ -253,4 +255,9 @@ function recordLog(lines: LogLine[]): Log {
     warn: write('warn'),
     error: write('error'),
   }
+}
+
+/** Take a connection as the port of a node does. */
+function accept(overlay: Overlay, socket: Duplex, peer: Identity): void {
+  if (!overlay.accept({ socket, peer })) socket.destroy()
 }
