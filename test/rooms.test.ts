@@ -1,0 +1,411 @@
+import { globSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+import { importsOf, usesGlobal } from './rooms/imports.ts'
+import {
+  circles,
+  crossings,
+  gapsOf,
+  packageCrossings,
+  roomOf,
+  type PackageWall,
+  type Plan,
+} from './rooms/walls.ts'
+
+/** The same reason for several bans. */
+function because(reason: string, ...rooms: string[]): Record<string, string> {
+  return Object.fromEntries(rooms.map(room => [room, reason]))
+}
+
+const ISSUES_NOTHING = 'only a person makes certificates, so no running part can'
+
+/** The plan of the house: what each room may import, types included, and why not the others. */
+const PLAN: Plan = {
+  lib: { holds: 'what any program of ours needs', imports: [], bans: {} },
+  identity: { holds: 'who somebody is', imports: ['lib'], bans: {} },
+  authority: {
+    holds: 'making, reading, renewing and rotating certificates',
+    imports: ['lib', 'identity'],
+    bans: {},
+  },
+  wire: {
+    holds: 'bytes to checked streams and calls',
+    imports: ['lib'],
+    bans: {
+      ...because('frames are read alike, whoever sends them', 'identity'),
+      ...because(ISSUES_NOTHING, 'authority'),
+    },
+  },
+  sensors: {
+    holds: 'what sensors say, their kinds and their drivers',
+    imports: ['lib'],
+    bans: {
+      ...because('a driver does not know who listens', 'identity'),
+      ...because(ISSUES_NOTHING, 'authority'),
+      ...because('an event becomes bytes in events/', 'wire'),
+    },
+  },
+  config: {
+    holds: 'the configuration of a node, checked',
+    imports: ['lib', 'identity', 'sensors'],
+    bans: {
+      ...because(ISSUES_NOTHING, 'authority'),
+      ...because('what the wire bears is no matter of taste', 'wire'),
+    },
+  },
+  events: {
+    holds: 'one encoding of each event for all who carry it',
+    imports: ['lib', 'wire', 'sensors'],
+    bans: {
+      ...because('sessions/ decides who carries a sensor', 'identity'),
+      ...because(ISSUES_NOTHING, 'authority'),
+      ...because('its bounds are part of the protocol', 'config'),
+    },
+  },
+  whitelist: {
+    holds: 'the list as a pure function of its changes',
+    imports: ['identity'],
+    bans: {
+      ...because('it has no clock and no log, and its outcomes are values', 'lib'),
+      ...because(ISSUES_NOTHING, 'authority'),
+      ...because('it knows changes, not how they came', 'wire'),
+      ...because('it knows names of sensors, as text', 'sensors', 'events'),
+      ...because('no setting may change what a list means: all nodes agree on it', 'config'),
+    },
+    builtins: {
+      banned: /^node:(?!crypto$)/,
+      because: 'the list is pure: it reads no file, no socket and no clock',
+    },
+  },
+  storage: {
+    holds: 'SQLite: the log of changes, its backup, and what lies at rest',
+    imports: ['lib', 'identity', 'whitelist'],
+    bans: {
+      ...because(ISSUES_NOTHING, 'authority'),
+      ...because('a database holds no frames', 'wire'),
+      ...because('of sensors nothing is stored here', 'sensors', 'events'),
+      ...because('it is handed the path of a file', 'config'),
+    },
+  },
+  gossip: {
+    holds: 'what nodes tell each other',
+    imports: ['lib', 'identity', 'wire', 'whitelist'],
+    bans: {
+      ...because(ISSUES_NOTHING, 'authority'),
+      ...because('no event leaves its node by gossip', 'sensors', 'events'),
+      ...because('its times are handed in, so that a simulation sets them', 'config'),
+      ...because(
+        'it is handed a store, so that a simulation hands in a disk that tears',
+        'storage',
+      ),
+    },
+  },
+  sessions: {
+    holds: 'who is connected, by what right, and who is cut',
+    imports: ['lib', 'identity', 'wire', 'sensors', 'events', 'whitelist', 'gossip'],
+    bans: {
+      ...because(ISSUES_NOTHING, 'authority'),
+      ...because('it is handed the limits that apply', 'config'),
+      ...because('who is let in follows from the list in memory, never from the disk', 'storage'),
+    },
+  },
+  operators: {
+    holds: 'what an operator may call',
+    imports: ['lib', 'identity', 'wire', 'whitelist', 'storage', 'gossip', 'sessions'],
+    bans: {
+      ...because(ISSUES_NOTHING, 'authority'),
+      ...because('an operator has no part in sensors', 'sensors', 'events'),
+      ...because('no setting narrows what an operator may do', 'config'),
+    },
+  },
+  port: {
+    holds: 'the TLS port: sockets, handshakes, and who may come in',
+    imports: ['lib', 'identity', 'wire', 'config', 'events', 'gossip', 'sessions'],
+    bans: {
+      ...because(ISSUES_NOTHING, 'authority'),
+      ...because('sensors are served by sessions/', 'sensors'),
+      ...because('sessions/ asks the list who may come in', 'whitelist'),
+      ...because('a stranger at the door comes nowhere near the disk', 'storage'),
+      ...because('it is handed what an operator may call', 'operators'),
+    },
+  },
+  metrics: {
+    holds: 'how a node is, for Prometheus and for health checks',
+    imports: ['lib', 'identity', 'config', 'events', 'whitelist', 'gossip', 'sessions'],
+    bans: {
+      ...because(ISSUES_NOTHING, 'authority'),
+      ...because('it reads numbers, and takes part in nothing', 'wire', 'sensors', 'operators'),
+      ...because('a scrape touches no disk', 'storage'),
+      ...because('it outlives the port, and is handed what it counts there', 'port'),
+    },
+  },
+  client: {
+    holds: 'the library for clients, and the end of an operator',
+    imports: ['lib', 'identity', 'wire', 'sensors', 'events', 'whitelist', 'sessions', 'operators'],
+    bans: {
+      ...because(ISSUES_NOTHING, 'authority'),
+      ...because('a client is configured by its program', 'config'),
+      ...because('a client has no database', 'storage'),
+      ...because('a client does not gossip', 'gossip'),
+      ...because('a client accepts no connection', 'port'),
+      ...because('what a client counts is a matter of its program', 'metrics'),
+    },
+  },
+  start: {
+    holds: 'one node, put together',
+    imports: [
+      'lib',
+      'identity',
+      'wire',
+      'sensors',
+      'config',
+      'events',
+      'whitelist',
+      'storage',
+      'gossip',
+      'sessions',
+      'operators',
+      'port',
+      'metrics',
+    ],
+    bans: {
+      ...because(ISSUES_NOTHING, 'authority'),
+      ...because('a node is the client of nobody', 'client'),
+    },
+  },
+  cli: {
+    holds: 'what a person types',
+    imports: [
+      'lib',
+      'identity',
+      'authority',
+      'sensors',
+      'config',
+      'whitelist',
+      'storage',
+      'gossip',
+      'operators',
+      'port',
+      'client',
+      'start',
+    ],
+    bans: {
+      ...because('it talks to nodes through client/', 'wire', 'events', 'sessions'),
+      ...because('it asks a node by its calls, as another machine would', 'metrics'),
+    },
+  },
+  cluster: {
+    holds: 'containers',
+    imports: [],
+    bans: because(
+      'its health check runs every few seconds, and asks the node over HTTP',
+      ...'lib identity authority wire sensors config events whitelist storage'.split(' '),
+      ...'gossip sessions operators port metrics client start cli'.split(' '),
+    ),
+  },
+  examples: {
+    holds: 'programs over the client library',
+    imports: ['client'],
+    bans: because(
+      'an example shows what a program of somebody else can do',
+      ...'lib identity authority wire sensors config events whitelist storage'.split(' '),
+      ...'gossip sessions operators port metrics start cli cluster'.split(' '),
+    ),
+  },
+}
+
+const UNTYPED = 'an untyped package is known to the one file that gives it types and limits'
+
+/** Which files know which package. One that is not named here may not be imported. */
+const PACKAGES: Readonly<Record<string, PackageWall>> = {
+  'mux-demux': { files: /^node\/wire\/mux\.ts$/, because: UNTYPED },
+  'duplex-emitter': { files: /^node\/wire\/emitter\.ts$/, because: UNTYPED },
+  dnode: { files: /^node\/wire\/dnode\.ts$/, because: UNTYPED },
+  scuttlebutt: { files: /^node\/gossip\/document\.ts$/, because: UNTYPED },
+  'prom-client': {
+    files: /^node\/metrics\/metrics\.ts$/,
+    because: 'its global registry and its observers are kept out by one file',
+  },
+  '@peculiar/x509': {
+    files: /^node\/identity\/x509\.ts$/,
+    because: 'it is loaded only where certificates are made, and behind its polyfill',
+  },
+  'node:sqlite': { files: /^node\/storage\//, because: 'only storage/ knows a database' },
+  pino: { files: /^cli\//, because: 'a node is handed its log' },
+  commander: { files: /^cli\//, because: 'only cli/ reads what a person types' },
+  yaml: { files: /^node\/config\//, because: 'only config/ reads a file of settings' },
+  zod: {
+    files: /^node\/(config|sensors)\//,
+    because: 'bytes of peers are read by hand-written parsers, which are faster',
+  },
+}
+
+/** The files that use the process, with what for: all others are handed what they need of it. */
+const USE_PROCESS: Readonly<Record<string, string>> = {
+  'cli/commands/node-start.ts': 'warns of a release of Node.js that leaks',
+  'cli/main.ts': 'it alone hands the process to commands',
+  'cluster/health-check.ts': 'is a program of its own',
+  'node/metrics/metrics.ts': 'tells the memory and the processor time of the process',
+  'node/sensors/drivers/program.ts': 'kills groups of processes, also when this one ends',
+}
+
+const tree = new Map(
+  globSync('{node,cli,cluster,examples}/**/*.ts', {
+    cwd: fileURLToPath(new URL('..', import.meta.url)),
+  })
+    .sort()
+    .map(file => [file, readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')]),
+)
+
+test('the plan says of each room which of those before it it may know, and why not the others', t => {
+  t.deepEqual(gapsOf(PLAN), [])
+  t.deepEqual(
+    Object.keys(PLAN).filter(room => !Array.from(tree.keys(), roomOf).includes(room)),
+    [],
+  )
+})
+
+test('no file imports from a room that is closed to it', t => {
+  t.deepEqual(crossings(tree, PLAN), [])
+})
+
+test('no files import each other in a circle, types included', t => {
+  t.deepEqual(circles(tree), [])
+})
+
+test('a package is known only to the files that are named for it', t => {
+  t.deepEqual(packageCrossings(tree, PACKAGES), [])
+  const { dependencies } = JSON.parse(
+    readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+  ) as { dependencies: Record<string, string> }
+  const walled = Object.keys(PACKAGES).filter(name => !name.startsWith('node:'))
+  t.deepEqual(walled.sort(), Object.keys(dependencies).sort())
+  for (const name of Object.keys(PACKAGES)) {
+    t.true(
+      Array.from(tree.values()).some(source => importsOf(source).includes(name)),
+      `nobody imports ${name}`,
+    )
+  }
+})
+
+test('only the files that are named use the process', t => {
+  const using = [...tree].filter(([, source]) => usesGlobal(source, 'process'))
+  const named = using.map(([file]) => file).filter(file => roomOf(file) !== 'examples')
+  t.deepEqual(named, Object.keys(USE_PROCESS))
+})
+
+test('the whitelist asks no clock and no dice', t => {
+  const impure = [
+    'Date',
+    'performance',
+    'setTimeout',
+    'setInterval',
+    'setImmediate',
+    'randomBytes',
+    'randomUUID',
+  ]
+  for (const [file, source] of tree) {
+    if (roomOf(file) !== 'whitelist') continue
+    t.false(source.includes('Math.random'), file)
+    for (const name of impure) t.false(usesGlobal(source, name), `${file} uses ${name}`)
+  }
+})
+
+test('imports are found however they are written, and nothing else is', t => {
+  const source = `
+    import a from 'a'
+    import type { B } from "b" // from 'nowhere'
+    import {
+      c, // from 'nowhere'
+    } from 'c'
+    import 'd'
+    export * from 'e'
+    export { type F } from 'f'
+    const g = await import('g')
+    type H = import('h').H
+    const i = createRequire(import.meta.url)('i')
+    /* import 'nowhere' */
+    const text = "import 'nowhere'", pattern = /'from"\`/, half = 1 / 2
+    const template = \`import 'nowhere' \${[\`\${'}'}\`, await import('j')]} from 'nowhere'\`
+    Array.from('nowhere')
+    lookUp.import.meta.url
+  `
+  t.deepEqual(importsOf(source), 'a b c d e f g h i j'.split(' '))
+  t.throws(() => importsOf('import(path)'), { message: 'an import names no literal text' })
+  t.throws(() => importsOf("const never = 'ends"), { message: 'a text has no end' })
+  t.true(usesGlobal('process.exit()', 'process'))
+  t.false(usesGlobal("child.process // process\n'process'", 'process'))
+})
+
+/** A house of three rooms. */
+const SMALL: Plan = {
+  lib: { holds: 'tools', imports: [], bans: {} },
+  wire: {
+    holds: 'frames',
+    imports: ['lib'],
+    bans: {},
+    builtins: { banned: /^node:fs/, because: 'no disk' },
+  },
+  port: { holds: 'sockets', imports: ['lib'], bans: { wire: 'by way of sessions' } },
+}
+
+test('a broken ban is named with its reason', t => {
+  const small = new Map([
+    ['node/lib/log.ts', "import type { Frame } from '../wire/frame.ts'"],
+    ['node/wire/frame.ts', "import { log } from '../lib/log.ts'\nimport 'node:fs/promises'"],
+    ['node/port/port.ts', "export * from '../wire/frame.ts'\nimport '../lib/log.ts'"],
+    ['node/port/door.ts', "const { Port } = await import('./port.ts')\nimport '../../test/a.ts'"],
+    ['node/attic/box.ts', "import '../lib/log.ts'"],
+  ])
+  t.deepEqual(crossings(small, SMALL), [
+    'node/lib/log.ts → node/wire/frame.ts: wire/ stands behind lib/',
+    'node/wire/frame.ts → node:fs/promises: no disk',
+    'node/port/port.ts → node/wire/frame.ts: by way of sessions',
+    'node/port/door.ts → test/a.ts: it is no file of the house',
+    'node/attic/box.ts: there is no room attic',
+  ])
+})
+
+test('a plan with a gap is found out', t => {
+  const { port, ...rest } = SMALL
+  t.deepEqual(gapsOf(SMALL), [])
+  t.deepEqual(gapsOf({ ...rest, port: { holds: 'sockets', imports: ['cli'], bans: {} } }), [
+    'port says nothing of lib',
+    'port says nothing of wire',
+    'cli is not before port',
+  ])
+  t.deepEqual(
+    gapsOf({ ...rest, port: { holds: '', imports: ['lib', 'wire'], bans: port?.bans ?? {} } }),
+    ['port bans wire and allows it'],
+  )
+})
+
+test('a circle of files is named whole, and a way into it is none', t => {
+  const small = new Map([
+    ['node/wire/way-in.ts', "import './a.ts'"],
+    ['node/wire/a.ts', "import type { B } from './b.ts'"],
+    ['node/wire/b.ts', "import './c.ts'\nimport './way-out.ts'"],
+    ['node/wire/c.ts', "import './a.ts'\nimport './between.ts'"],
+    ['node/wire/between.ts', "import './alone.ts'"],
+    ['node/wire/alone.ts', "import './alone.ts'"],
+    ['node/wire/way-out.ts', ''],
+  ])
+  t.deepEqual(circles(small), [
+    ['node/wire/a.ts', 'node/wire/b.ts', 'node/wire/c.ts'],
+    ['node/wire/alone.ts'],
+  ])
+})
+
+test('a package that another file imports, or that no wall is for, is found', t => {
+  const small = new Map([
+    ['node/wire/dnode.ts', "createRequire(import.meta.url)('dnode')"],
+    [
+      'node/port/port.ts',
+      "import dnode from 'dnode'\nimport tls from 'node:tls'\nimport 'left-pad'",
+    ],
+  ])
+  t.deepEqual(packageCrossings(small, PACKAGES), [
+    `node/port/port.ts → dnode: ${UNTYPED}`,
+    'node/port/port.ts → left-pad: no wall is for this package',
+  ])
+})
