@@ -269,6 +269,12 @@ test('no file imports from a room that is closed to it', t => {
   t.deepEqual(crossings(tree, PLAN), [])
 })
 
+test('an example imports the library as others do, and nothing behind its index', t => {
+  const own = [...tree].filter(([file]) => roomOf(file) === 'examples')
+  const imported = own.flatMap(([, source]) => importsOf(source)).filter(path => /^\W/.test(path))
+  t.deepEqual([...new Set(imported)], ['../node/client/index.ts'])
+})
+
 test('no files import each other in a circle, types included', t => {
   t.deepEqual(circles(tree), [])
 })
