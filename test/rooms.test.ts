@@ -1,12 +1,13 @@
 import { globSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { importsOf, usesGlobal } from './rooms/imports.ts'
+import { usesGlobal } from './rooms/imports.ts'
 import {
   circles,
   crossings,
   gapsOf,
   packageCrossings,
+  readHouse,
   roomOf,
   type PackageWall,
   type Plan,
@@ -108,6 +109,7 @@ const PLAN: Plan = {
       ...because('it is handed the limits that apply', 'config'),
       ...because('who is let in follows from the list in memory, never from the disk', 'storage'),
     },
+    entrances: { 'open-service.ts': ['config'] },
   },
   operators: {
     holds: 'what an operator may call',
@@ -128,6 +130,7 @@ const PLAN: Plan = {
       ...because('a stranger at the door comes nowhere near the disk', 'storage'),
       ...because('it is handed what an operator may call', 'operators'),
     },
+    entrances: { 'serve.ts': ['operators'] },
   },
   metrics: {
     holds: 'how a node is, for Prometheus and for health checks',
@@ -246,10 +249,10 @@ const USE_PROCESS: Readonly<Record<string, string>> = {
   'cli/main.ts': 'it alone hands the process to commands',
   'cluster/health-check.ts': 'is a program of its own',
   'node/metrics/metrics.ts': 'tells the memory and the processor time of the process',
-  'node/sensors/drivers/program.ts': 'kills groups of processes, also when this one ends',
+  'node/sensors/drivers/program-process.ts': 'kills groups of processes, also when this one ends',
 }
 
-const tree = new Map(
+const sources = new Map(
   globSync('{node,cli,cluster,examples}/**/*.ts', {
     cwd: fileURLToPath(new URL('..', import.meta.url)),
   })
@@ -257,30 +260,32 @@ const tree = new Map(
     .map(file => [file, readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')]),
 )
 
+const house = readHouse(sources)
+
 test('the plan says of each room which of those before it it may know, and why not the others', t => {
   t.deepEqual(gapsOf(PLAN), [])
   t.deepEqual(
-    Object.keys(PLAN).filter(room => !Array.from(tree.keys(), roomOf).includes(room)),
+    Object.keys(PLAN).filter(room => !Array.from(sources.keys(), roomOf).includes(room)),
     [],
   )
 })
 
 test('no file imports from a room that is closed to it', t => {
-  t.deepEqual(crossings(tree, PLAN), [])
+  t.deepEqual(crossings(house, PLAN), [])
 })
 
 test('an example imports the library as others do, and nothing behind its index', t => {
-  const own = [...tree].filter(([file]) => roomOf(file) === 'examples')
-  const imported = own.flatMap(([, source]) => importsOf(source)).filter(path => /^\W/.test(path))
-  t.deepEqual([...new Set(imported)], ['../node/client/index.ts'])
+  const own = house.arrows.filter(({ from }) => roomOf(from) === 'examples')
+  const imported = own.filter(({ isPackage }) => !isPackage).map(({ to }) => to)
+  t.deepEqual([...new Set(imported)], ['node/client/index.ts'])
 })
 
 test('no files import each other in a circle, types included', t => {
-  t.deepEqual(circles(tree), [])
+  t.deepEqual(circles(house), [])
 })
 
 test('a package is known only to the files that are named for it', t => {
-  t.deepEqual(packageCrossings(tree, PACKAGES), [])
+  t.deepEqual(packageCrossings(house, PACKAGES), [])
   const { dependencies } = JSON.parse(
     readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
   ) as { dependencies: Record<string, string> }
@@ -288,14 +293,14 @@ test('a package is known only to the files that are named for it', t => {
   t.deepEqual(walled.sort(), Object.keys(dependencies).sort())
   for (const name of Object.keys(PACKAGES)) {
     t.true(
-      Array.from(tree.values()).some(source => importsOf(source).includes(name)),
+      house.arrows.some(({ to }) => to === name),
       `nobody imports ${name}`,
     )
   }
 })
 
 test('only the files that are named use the process', t => {
-  const using = [...tree].filter(([, source]) => usesGlobal(source, 'process'))
+  const using = [...sources].filter(([, source]) => usesGlobal(source, 'process'))
   const named = using.map(([file]) => file).filter(file => roomOf(file) !== 'examples')
   t.deepEqual(named, Object.keys(USE_PROCESS))
 })
@@ -310,108 +315,9 @@ test('the whitelist asks no clock and no dice', t => {
     'randomBytes',
     'randomUUID',
   ]
-  for (const [file, source] of tree) {
+  for (const [file, source] of sources) {
     if (roomOf(file) !== 'whitelist') continue
     t.false(source.includes('Math.random'), file)
     for (const name of impure) t.false(usesGlobal(source, name), `${file} uses ${name}`)
   }
-})
-
-test('imports are found however they are written, and nothing else is', t => {
-  const source = `
-    import a from 'a'
-    import type { B } from "b" // from 'nowhere'
-    import {
-      c, // from 'nowhere'
-    } from 'c'
-    import 'd'
-    export * from 'e'
-    export { type F } from 'f'
-    const g = await import('g')
-    type H = import('h').H
-    const i = createRequire(import.meta.url)('i')
-    /* import 'nowhere' */
-    const text = "import 'nowhere'", pattern = /'from"\`/, half = 1 / 2
-    const template = \`import 'nowhere' \${[\`\${'}'}\`, await import('j')]} from 'nowhere'\`
-    Array.from('nowhere')
-    lookUp.import.meta.url
-  `
-  t.deepEqual(importsOf(source), 'a b c d e f g h i j'.split(' '))
-  t.throws(() => importsOf('import(path)'), { message: 'an import names no literal text' })
-  t.throws(() => importsOf("const never = 'ends"), { message: 'a text has no end' })
-  t.true(usesGlobal('process.exit()', 'process'))
-  t.false(usesGlobal("child.process // process\n'process'", 'process'))
-})
-
-/** A house of three rooms. */
-const SMALL: Plan = {
-  lib: { holds: 'tools', imports: [], bans: {} },
-  wire: {
-    holds: 'frames',
-    imports: ['lib'],
-    bans: {},
-    builtins: { banned: /^node:fs/, because: 'no disk' },
-  },
-  port: { holds: 'sockets', imports: ['lib'], bans: { wire: 'by way of sessions' } },
-}
-
-test('a broken ban is named with its reason', t => {
-  const small = new Map([
-    ['node/lib/log.ts', "import type { Frame } from '../wire/frame.ts'"],
-    ['node/wire/frame.ts', "import { log } from '../lib/log.ts'\nimport 'node:fs/promises'"],
-    ['node/port/port.ts', "export * from '../wire/frame.ts'\nimport '../lib/log.ts'"],
-    ['node/port/door.ts', "const { Port } = await import('./port.ts')\nimport '../../test/a.ts'"],
-    ['node/attic/box.ts', "import '../lib/log.ts'"],
-  ])
-  t.deepEqual(crossings(small, SMALL), [
-    'node/lib/log.ts → node/wire/frame.ts: wire/ stands behind lib/',
-    'node/wire/frame.ts → node:fs/promises: no disk',
-    'node/port/port.ts → node/wire/frame.ts: by way of sessions',
-    'node/port/door.ts → test/a.ts: it is no file of the house',
-    'node/attic/box.ts: there is no room attic',
-  ])
-})
-
-test('a plan with a gap is found out', t => {
-  const { port, ...rest } = SMALL
-  t.deepEqual(gapsOf(SMALL), [])
-  t.deepEqual(gapsOf({ ...rest, port: { holds: 'sockets', imports: ['cli'], bans: {} } }), [
-    'port says nothing of lib',
-    'port says nothing of wire',
-    'cli is not before port',
-  ])
-  t.deepEqual(
-    gapsOf({ ...rest, port: { holds: '', imports: ['lib', 'wire'], bans: port?.bans ?? {} } }),
-    ['port bans wire and allows it'],
-  )
-})
-
-test('a circle of files is named whole, and a way into it is none', t => {
-  const small = new Map([
-    ['node/wire/way-in.ts', "import './a.ts'"],
-    ['node/wire/a.ts', "import type { B } from './b.ts'"],
-    ['node/wire/b.ts', "import './c.ts'\nimport './way-out.ts'"],
-    ['node/wire/c.ts', "import './a.ts'\nimport './between.ts'"],
-    ['node/wire/between.ts', "import './alone.ts'"],
-    ['node/wire/alone.ts', "import './alone.ts'"],
-    ['node/wire/way-out.ts', ''],
-  ])
-  t.deepEqual(circles(small), [
-    ['node/wire/a.ts', 'node/wire/b.ts', 'node/wire/c.ts'],
-    ['node/wire/alone.ts'],
-  ])
-})
-
-test('a package that another file imports, or that no wall is for, is found', t => {
-  const small = new Map([
-    ['node/wire/dnode.ts', "createRequire(import.meta.url)('dnode')"],
-    [
-      'node/port/port.ts',
-      "import dnode from 'dnode'\nimport tls from 'node:tls'\nimport 'left-pad'",
-    ],
-  ])
-  t.deepEqual(packageCrossings(small, PACKAGES), [
-    `node/port/port.ts → dnode: ${UNTYPED}`,
-    'node/port/port.ts → left-pad: no wall is for this package',
-  ])
 })

@@ -9,6 +9,8 @@ export interface Room {
   readonly imports: readonly string[]
   /** Each room before it that its files may not import from, with the reason. */
   readonly bans: Readonly<Record<string, string>>
+  /** Its files that put it together for `start.ts`, and what is open to each of them besides. */
+  readonly entrances?: Readonly<Record<string, readonly string[]>>
   /** What is built into Node.js and closed to it, with the reason. */
   readonly builtins?: { readonly banned: RegExp; readonly because: string }
 }
@@ -22,11 +24,8 @@ export interface PackageWall {
   readonly because: string
 }
 
-/** The text of each file, by its path from the root. */
-export type Tree = ReadonlyMap<string, string>
-
 /** An import of one file by another, or of a package. */
-interface Arrow {
+export interface Arrow {
   readonly from: string
   readonly to: string
   readonly isPackage: boolean
@@ -39,21 +38,28 @@ export function roomOf(file: string): string {
   return below.length === 0 ? 'start' : folder
 }
 
-/** Which file imports what, in the order of the files. */
-function arrowsOf(tree: Tree): Arrow[] {
-  return Array.from(tree, ([from, source]) =>
+/** Files by their paths from the root, with what they import, in the order of the files. */
+export interface House {
+  readonly files: ReadonlySet<string>
+  readonly arrows: readonly Arrow[]
+}
+
+/** @param sources the text of each file, by its path from the root */
+export function readHouse(sources: ReadonlyMap<string, string>): House {
+  const arrows = Array.from(sources, ([from, source]) =>
     importsOf(source).map(path => {
       const isPackage = !path.startsWith('.')
       return { from, to: isPackage ? path : posix.join(posix.dirname(from), path), isPackage }
     }),
-  ).flat()
+  )
+  return { files: new Set(sources.keys()), arrows: arrows.flat() }
 }
 
 /** Each import that crosses a wall, with the reason for the wall. */
-export function crossings(tree: Tree, plan: Plan): string[] {
+export function crossings({ files, arrows }: House, plan: Plan): string[] {
   const rooms = Object.keys(plan)
   const say = ({ from, to }: Arrow, because: string): string => `${from} → ${to}: ${because}`
-  return arrowsOf(tree).flatMap(arrow => {
+  return arrows.flatMap(arrow => {
     const { from, to } = arrow
     const room = roomOf(from)
     const own = plan[room]
@@ -62,9 +68,10 @@ export function crossings(tree: Tree, plan: Plan): string[] {
       const { builtins } = own
       return builtins?.banned.test(to) === true ? [say(arrow, builtins.because)] : []
     }
-    if (!tree.has(to)) return [say(arrow, 'it is no file of the house')]
+    if (!files.has(to)) return [say(arrow, 'it is no file of the house')]
     const other = roomOf(to)
-    if (other === room || own.imports.includes(other)) return []
+    const entrance = own.entrances?.[posix.basename(from)] ?? []
+    if (other === room || own.imports.includes(other) || entrance.includes(other)) return []
     const isBefore = rooms.indexOf(other) < rooms.indexOf(room)
     const because = isBefore ? own.bans[other] : `${other}/ stands behind ${room}/`
     return [say(arrow, because ?? 'the plan says nothing of it')]
@@ -87,10 +94,10 @@ export function gapsOf(plan: Plan): string[] {
 
 /** Each import of a package by a file that may not know it, or that no wall is for. */
 export function packageCrossings(
-  tree: Tree,
+  { arrows }: Pick<House, 'arrows'>,
   walls: Readonly<Record<string, PackageWall>>,
 ): string[] {
-  return arrowsOf(tree).flatMap(({ from, to, isPackage }) => {
+  return arrows.flatMap(({ from, to, isPackage }) => {
     const wall = walls[to]
     if (!isPackage || wall?.files.test(from) === true) return []
     if (wall !== undefined) return [`${from} → ${to}: ${wall.because}`]
@@ -99,16 +106,16 @@ export function packageCrossings(
 }
 
 /** The files that import each other in a circle: each group once, its files in order. */
-export function circles(tree: Tree): string[][] {
-  const next = new Map(Array.from(tree.keys(), file => [file, new Set<string>()]))
-  for (const { from, to } of arrowsOf(tree)) if (tree.has(to)) next.get(from)?.add(to)
+export function circles({ files, arrows }: House): string[][] {
+  const next = new Map(Array.from(files, file => [file, new Set<string>()]))
+  for (const { from, to } of arrows) if (files.has(to)) next.get(from)?.add(to)
   // Files that nothing in a circle needs, or that need nothing in one, fall away from both ends.
   for (let before = -1; before !== next.size;) {
     before = next.size
-    const imported = new Set(Array.from(next.values(), files => [...files]).flat())
-    for (const [file, files] of next) {
-      for (const other of files) if (!next.has(other)) files.delete(other)
-      if (files.size === 0 || !imported.has(file)) next.delete(file)
+    const imported = new Set(Array.from(next.values(), others => [...others]).flat())
+    for (const [file, others] of next) {
+      for (const other of others) if (!next.has(other)) others.delete(other)
+      if (others.size === 0 || !imported.has(file)) next.delete(file)
     }
   }
   const reached = new Map(Array.from(next.keys(), file => [file, reachable(file, next)]))
