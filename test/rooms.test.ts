@@ -100,6 +100,11 @@ const PLAN: Plan = {
         'storage',
       ),
     },
+    entrances: {
+      'first-sync.ts': ['config'],
+      'join.ts': ['config'],
+      'open-list.ts': ['config', 'storage'],
+    },
   },
   sessions: {
     holds: 'who is connected, by what right, and who is cut',
