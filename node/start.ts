@@ -16,7 +16,7 @@ import { peerDialer } from './port/transport.ts'
 import type { SimulatedFridge } from './sensors/drivers/simulated.ts'
 import { startClientCount } from './sessions/client-count.ts'
 import { Counts, linkEndReason } from './sessions/counts.ts'
-import { logOwnRemoval, startEnforcement } from './sessions/enforcement.ts'
+import { startEnforcement } from './sessions/enforcement.ts'
 import { openService, type OpenService } from './sessions/open-service.ts'
 import { Sessions } from './sessions/sessions.ts'
 
@@ -61,7 +61,9 @@ export async function startNode(
 
   await using stack = new AsyncDisposableStack()
   const list = stack.use(openList(config, { trust, clock, log }))
-  const { replica, source: run } = list
+  const { replica, source: run, ownRemoval } = list
+  stack.use(ownRemoval)
+  await ownRemoval.recall()
   const { service, fridge } = stack.use(await openService(config, { run, clock, random, log }))
   const sessions = new Sessions(
     clock,
@@ -69,6 +71,7 @@ export async function startNode(
     peer => trust.vouchesFor(peer),
     reason => void (counts.cut[reason] += 1),
   )
+  stack.use(ownRemoval.subscribe(() => sessions.setRemoved()))
   const cluster = stack.use(
     joinCluster({
       config,
@@ -88,7 +91,8 @@ export async function startNode(
   stack.use(startClientCount(sessions, cluster.members, clock))
 
   const node: Node = { config, trust, counts, list, service, sessions, cluster, clock, log }
-  const readiness = new Readiness({ whenIsolated: config.whenIsolated, ...cluster, trust, clock })
+  const { whenIsolated } = config
+  const readiness = new Readiness({ whenIsolated, ...cluster, ownRemoval, trust, clock })
   const listener = new Listener(node)
   // Before the port: whether a node starts or stops is asked of it too.
   const metrics = stack.use(await startMetrics(node, listener, readiness))
@@ -96,10 +100,12 @@ export async function startNode(
   const port = stack.use(
     await serve({ ...node, listener, loadCredentials: loadOwn, gate: gate.promise }),
   )
-  await catchUp(cluster.overlay, config, clock, log)
+  // A removed node is brought nothing any more, so there is nothing to wait for.
+  const removed = new Promise<void>(resolve => void ownRemoval.subscribe(resolve))
+  const firstSync = Promise.race([cluster.overlay.firstSync, removed])
+  await catchUp({ firstSync, links: () => cluster.overlay.links() }, config, clock, log)
   gate.resolve()
   readiness.phase = 'serving'
-  if (replica.whitelist.hasRemoved(name)) logOwnRemoval(name, log)
   log.info(
     {
       address: formatAddress(port.address),

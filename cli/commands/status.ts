@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { NodeReport, StatusReport } from '../../node/operators/service.ts'
 import type { CommandContext } from '../command.ts'
 import { formatDuration } from '../duration.ts'
+import { describeRemoval } from '../removal.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { printable } from '../printable.ts'
 import { count, formatTable } from '../table.ts'
@@ -20,20 +21,21 @@ export function fillStatus(status: Command, { io, action }: CommandContext): voi
 export async function runStatus(options: TargetOptions, io: CommandIo): Promise<ExitStatus> {
   await using operator = await connectOperator(options, io)
   const status = await operator.status()
-  const isWhole = status.nodes.every(({ reachable }) => reachable)
+  const isWhole = status.removed === undefined && status.nodes.every(({ reachable }) => reachable)
   if (options.json === true) io.out(JSON.stringify(status))
   else print(status, io)
   return isWhole ? EXIT.done : EXIT.notDone
 }
 
 function print(
-  { node, changes, subjects, aloneMs, isolated, nodes }: StatusReport,
+  { node, changes, subjects, aloneMs, isolated, removed, nodes }: StatusReport,
   io: CommandIo,
 ): void {
   io.out(
     `${node} knows ${count(nodes.length, 'node')}, ${count(subjects, 'name')}, ${count(changes, 'change')}`,
   )
-  if (isolated) io.out(`${node} is isolated: no peer in reach for ${formatDuration(aloneMs)}`)
+  if (removed !== undefined) io.out(`${node} ${describeRemoval(removed)}`)
+  else if (isolated) io.out(`${node} is isolated: no peer in reach for ${formatDuration(aloneMs)}`)
   const rows = nodes.map(one => [
     one.name,
     one.reachable ? 'up' : 'out of reach',

@@ -8,6 +8,7 @@ import { dialNode } from '../../node/port/transport.ts'
 import { formatDuration } from '../duration.ts'
 import type { CommandIo } from '../io.ts'
 import { count } from '../table.ts'
+import { describeRemoval, RENAME } from '../removal.ts'
 import type { Checkup } from './checkup.ts'
 
 /** Further apart than this, grants end noticeably early or late. */
@@ -27,8 +28,11 @@ export async function checkNodes(
     const status = await checkup.attempt(`node ${formatAddress(address)}`, async () =>
       checkNode(address, credentials, checkup, io),
     )
-    if (status !== undefined && !isClusterSeen) checkCluster(status, checkup, io.clock.now())
-    isClusterSeen ||= status !== undefined
+    if (status === undefined || (isClusterSeen && status.removed === undefined)) continue
+    // It is the others that are well: what a removed node sees of them says nothing about them.
+    if (status.removed === undefined) checkCluster(status, checkup, io.clock.now())
+    else checkup.bad('cluster', `${status.node} ${describeRemoval(status.removed)}`, RENAME)
+    isClusterSeen ||= status.removed === undefined
   }
 }
 

@@ -15,7 +15,10 @@ export interface JoinOptions extends Pick<OverlayOptions, 'dial' | 'onLinkEnded'
     NodeConfig,
     'name' | 'advertise' | 'peers' | 'gossip' | 'isolatedAfterMs' | 'whenIsolated'
   >
-  readonly list: Pick<OpenList, 'source' | 'replica' | 'signers' | 'self'>
+  readonly list: Pick<
+    OpenList,
+    'source' | 'replica' | 'signers' | 'self' | 'ownRemoval' | 'removalProofOf'
+  >
   /** Whether a node may be connected now; that it keeps to one chain of changes is looked at here. */
   readonly admits: (peer: Identity) => boolean
   /** A link has been brought up to date. */
@@ -38,7 +41,7 @@ export interface Cluster extends AsyncDisposable {
 export function joinCluster(options: JoinOptions): Cluster {
   const { config, list, admits, dial, onSynced, onLinkEnded, onIsolated } = options
   const { clock, random, log } = options
-  const { replica, source, signers, self } = list
+  const { replica, source, signers, self, ownRemoval, removalProofOf } = list
   const { name, whenIsolated } = config
   const stack = new AsyncDisposableStack()
   const members = stack.use(
@@ -69,6 +72,8 @@ export function joinCluster(options: JoinOptions): Cluster {
       seeds: config.peers.map(formatAddress),
       dial,
       admits: peer => admits(peer) && !replica.whitelist.hasEquivocated(peer.name),
+      removals: { has: node => replica.whitelist.hasRemoved(node), proofOf: removalProofOf },
+      onProof: (proof, peer) => void ownRemoval.take(proof, peer),
       ...(onLinkEnded && { onLinkEnded }),
       times: config.gossip,
       clock,

@@ -3,6 +3,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Identity } from '../identity/identity.ts'
 import { isSource, nodeOf, type Source } from '../identity/names.ts'
 import { Channel } from '../wire/channel.ts'
+import type { Bye } from '../wire/control.ts'
 import type { Ending } from '../wire/connection.ts'
 import { parseJson } from '../wire/json.ts'
 import { PEER_LIMITS } from '../wire/limits.ts'
@@ -37,16 +38,14 @@ export interface LinkOptions {
   readonly times: LinkTimes
   readonly clock: Clock
   /** The other end has said which run of which node it is. @returns why it is not wanted */
-  readonly onHello: (link: Link, source: Source) => { reason: string; text: string } | undefined
+  readonly onHello: (link: Link, source: Source) => Bye | undefined
   /** Both ends hold all that the other held at the start. */
   readonly onSynced: (link: Link) => void
   readonly onEnd: (link: Link, end: LinkEnd) => void
 }
 
-/** Why a link ended, in a word and a sentence. */
-export interface LinkEnd {
-  readonly reason: string
-  readonly text: string
+/** Why a link ended, in a word and a sentence, with what the peer has shown to prove it. */
+export interface LinkEnd extends Bye {
   /** Whether the peer broke the protocol. */
   readonly hostile: boolean
 }
@@ -81,6 +80,7 @@ export class Link {
         opens: !dialed,
         ...times,
         hello: { source: documents.whitelist.id },
+        takesProof: true,
         onHello: ({ source }) => this.#greet(source),
       },
       onStream: stream => this.#accept(stream),
@@ -101,10 +101,10 @@ export class Link {
     return this.#synced === 2
   }
 
-  /** End the link, and tell the other end why. */
-  close(reason: string, text: string): void {
+  /** End the link, and tell the other end why, with what proves it where there is something. */
+  close(reason: string, text: string, proof?: unknown): void {
     this.#why ??= { reason, text, hostile: false }
-    this.#channel.close({ reason, text })
+    this.#channel.close({ reason, text, proof })
   }
 
   #accept(stream: MuxStream): boolean {
@@ -131,7 +131,7 @@ export class Link {
     }
     this.#source = source
     const unwanted = this.#options.onHello(this, source)
-    if (unwanted !== undefined) this.close(unwanted.reason, unwanted.text)
+    if (unwanted !== undefined) this.close(unwanted.reason, unwanted.text, unwanted.proof)
     else if (this.dialed) {
       const { whitelist, members } = this.#options.documents
       this.#attach(whitelist, this.#channel.open('whitelist'))

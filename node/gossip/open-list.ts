@@ -1,16 +1,20 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { NodeConfig } from '../config/config.ts'
-import { sourceOf, type Source } from '../identity/names.ts'
+import { sourceOf, type Name, type Source } from '../identity/names.ts'
 import { OwnSigner } from '../identity/own-signer.ts'
 import { Signers } from '../identity/signers.ts'
 import type { Trust } from '../identity/trust.ts'
+import type { Entry } from '../whitelist/entry.ts'
 import type { Clock } from '../lib/clock.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { StoredChanges } from '../storage/stored-changes.ts'
 import { DATABASE_FILE } from '../storage/sqlite-database.ts'
 import { openSqliteStore } from '../storage/sqlite-store.ts'
+import { WholeFile } from '../storage/whole-file.ts'
+import { OwnRemoval, REMOVAL_FILE } from './own-removal.ts'
+import { findRemoval, makeRemovalProof, type RemovalProof } from './removal-proof.ts'
 import { Replica } from './replica.ts'
 
 /** The list of a node, with all that it takes to read it, to check it and to change it. */
@@ -23,6 +27,10 @@ export interface OpenList extends Disposable {
   readonly signers: Signers
   /** What this node signs with. */
   readonly self: OwnSigner
+  /** Whether this node itself was removed. */
+  readonly ownRemoval: OwnRemoval
+  /** What a removed node is shown; undefined for one that was not removed. */
+  readonly removalProofOf: (node: Name) => RemovalProof | undefined
 }
 
 export interface OpenListOptions {
@@ -62,6 +70,25 @@ export function openList(
       log.error({ reason: errorMessage(error) }, 'cannot store changes of peers'),
   })
   stack.use(replica.confirmations)
+  const ownRemoval = new OwnRemoval({
+    name,
+    signers,
+    file: new WholeFile(join(data, REMOVAL_FILE)),
+    log,
+  })
+  const removalOf = (node: Name): Entry | undefined => findRemoval(node, replica.whitelist, store)
+  const own = removalOf(name)
+  if (own !== undefined) ownRemoval.note(own)
+  stack.use(
+    replica.subscribe(applied => {
+      for (const { entry } of applied) ownRemoval.note(entry)
+    }),
+  )
+  stack.use(
+    replica.subscribeEquivocation(strays => {
+      for (const { entry } of strays) ownRemoval.note(entry)
+    }),
+  )
   const opened = stack.move()
   return {
     source,
@@ -69,6 +96,11 @@ export function openList(
     storedChanges,
     signers,
     self,
+    ownRemoval,
+    removalProofOf: node => {
+      const entry = removalOf(node)
+      return entry && makeRemovalProof(entry, signers)
+    },
     [Symbol.dispose]: () => opened.dispose(),
   }
 }

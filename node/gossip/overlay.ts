@@ -1,9 +1,10 @@
 import type { Duplex } from 'node:stream'
 import { backoffMs } from '../lib/backoff.ts'
 import type { Clock, Random } from '../lib/clock.ts'
-import { errorMessage, FridgeError } from '../lib/errors.ts'
+import { errorMessage } from '../lib/errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Log } from '../lib/log.ts'
+import type { Bye } from '../wire/control.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
 import { Link, type Documents, type LinkEnd, type LinkTimes } from './link.ts'
 import { chooseDials, linksAccepted, linksWanted, type Candidate } from './overlay-plan.ts'
@@ -23,6 +24,10 @@ export interface OverlayOptions {
   readonly dial: (address: string, signal: AbortSignal) => Promise<Dialed>
   /** Whether a node may gossip: not if its name was revoked. */
   readonly admits: (peer: Identity) => boolean
+  /** Which nodes were removed, and what proves it to them. Default: none was. */
+  readonly removals?: Removals
+  /** A peer has shown to this node that it was removed, and hung up. */
+  readonly onProof?: (proof: unknown, peer: Name) => void
   /** A link has ended after the hello of its peer, or because its peer broke the protocol. */
   readonly onLinkEnded?: (end: LinkEnd) => void
   readonly times: LinkTimes & { readonly redialMinMs: number; readonly redialMaxMs: number }
@@ -30,6 +35,15 @@ export interface OverlayOptions {
   readonly random: Random
   readonly log: Log
 }
+
+/** What is known of nodes that were removed from the list. */
+export interface Removals {
+  readonly has: (node: Name) => boolean
+  /** What a node is shown that was removed; undefined where there is nothing to show. */
+  readonly proofOf: (node: Name) => unknown
+}
+
+const NO_REMOVALS: Removals = { has: () => false, proofOf: () => undefined }
 
 interface Known {
   owner: Name | undefined
@@ -58,6 +72,7 @@ const SELDOM = { failures: 30 }
 /** Which nodes this one is linked to, and the work of keeping it so. */
 export class Overlay implements AsyncDisposable {
   readonly #options: OverlayOptions
+  readonly #removals: Removals
   readonly #links = new Set<Link>()
   readonly #known = new Map<string, Known>()
   readonly #stop = new AbortController()
@@ -70,6 +85,7 @@ export class Overlay implements AsyncDisposable {
 
   constructor(options: OverlayOptions) {
     this.#options = options
+    this.#removals = options.removals ?? NO_REMOVALS
     this.#lastContactAt = options.clock.monotonic()
     for (const seed of options.seeds) this.#learn(seed).isSeed = true
     this.#subscription = options.documents.members.subscribe((member, before) => {
@@ -106,7 +122,11 @@ export class Overlay implements AsyncDisposable {
   /** Cut the links to nodes that are not admitted any more, and say why. @returns how many */
   review(reason = 'revoked', why = 'has been removed'): number {
     const refused = [...this.#links].filter(({ peer }) => !this.#options.admits(peer))
-    for (const link of refused) link.close(reason, `${link.peer.subject} ${why}`)
+    for (const link of refused) {
+      const { name, subject } = link.peer
+      const proof = reason === 'revoked' ? this.#removals.proofOf(name) : undefined
+      link.close(reason, `${subject} ${why}`, proof)
+    }
     return refused.length
   }
 
@@ -182,7 +202,7 @@ export class Overlay implements AsyncDisposable {
     let nextAt = Infinity
     let dialing = 0
     let probing = false
-    for (const [address, { owner, notBefore, dialing: isDialing }] of this.#known) {
+    for (const [address, { owner, notBefore, dialing: isDialing, isSeed }] of this.#known) {
       const isLive = owner !== undefined && live.has(owner)
       if (isDialing) {
         dialing += 1
@@ -190,6 +210,8 @@ export class Overlay implements AsyncDisposable {
         continue
       }
       if (owner !== undefined && linked.has(owner)) continue
+      // At a seed another node may stand by now; any other address is that node's own word.
+      if (owner !== undefined && !isSeed && this.#removals.has(owner)) continue
       if (notBefore > now) {
         nextAt = Math.min(nextAt, notBefore)
         continue
@@ -234,10 +256,7 @@ export class Overlay implements AsyncDisposable {
     try {
       const { socket, peer } = await this.#options.dial(address, this.#stop.signal)
       known.owner = peer.name
-      if (!this.#options.admits(peer)) {
-        socket.destroy()
-        throw new FridgeError('ERR_REVOKED', `${peer.subject} has been revoked`)
-      }
+      if (!this.#options.admits(peer)) Object.assign(known, SELDOM)
       this.#start(socket, peer, address)
     } catch (error) {
       if (this.#stop.signal.aborted) return
@@ -283,8 +302,13 @@ export class Overlay implements AsyncDisposable {
   }
 
   /** Decide on a link when the hello of its peer has come. @returns why it is not wanted */
-  #welcome(link: Link, source: Source, address: string | undefined): LinkRefusal | undefined {
+  #welcome(link: Link, source: Source, address: string | undefined): Bye | undefined {
     const { self, documents, log } = this.#options
+    const { name, subject } = link.peer
+    if (!this.#options.admits(link.peer)) {
+      const proof = this.#removals.proofOf(name)
+      return { reason: 'revoked', text: `${subject} has been removed`, proof }
+    }
     if (source === documents.members.id) {
       if (address !== undefined) Object.assign(this.#learn(address), { isSelf: true, ...SELDOM })
       return { reason: 'self', text: 'this is the same node' }
@@ -321,6 +345,7 @@ export class Overlay implements AsyncDisposable {
     if (!this.#links.delete(link) || this.#stop.signal.aborted) return
     const { log, clock } = this.#options
     if (link.source !== undefined || end.hostile) this.#options.onLinkEnded?.(end)
+    if (end.proof !== undefined) this.#options.onProof?.(end.proof, link.peer.name)
     const fields = { peer: link.peer.name, reason: end.reason, detail: end.text }
     if (end.hostile) log.warn(fields, 'link cut: the peer broke the protocol')
     else if (link.source !== undefined) log.info(fields, 'link ended')
@@ -336,9 +361,4 @@ export class Overlay implements AsyncDisposable {
     })
     this.#planSoon()
   }
-}
-
-interface LinkRefusal {
-  readonly reason: string
-  readonly text: string
 }

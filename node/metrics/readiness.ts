@@ -1,4 +1,5 @@
 import type { NodeConfig } from '../config/config.ts'
+import type { OwnRemoval } from '../gossip/own-removal.ts'
 import type { Trust } from '../identity/trust.ts'
 import type { Clock } from '../lib/clock.ts'
 
@@ -8,15 +9,18 @@ export type Phase = 'starting' | 'serving' | 'stopping'
 export interface ReadinessState extends Pick<NodeConfig, 'whenIsolated'> {
   readonly phase: Phase
   readonly isIsolated: boolean
+  /** Whether this node itself was removed from the list. */
+  readonly isRemoved: boolean
   /** The last moment of the certificate that the node shows, milliseconds since 1970. */
   readonly certificateEndsAt: number
 }
 
 /** Why a node does not serve clients, in a line for a person; undefined while it does. */
 export function whyNotReady(
-  { phase, isIsolated, whenIsolated, certificateEndsAt }: ReadinessState,
+  { phase, isIsolated, isRemoved, whenIsolated, certificateEndsAt }: ReadinessState,
   now: number,
 ): string | undefined {
+  if (isRemoved) return 'this node was removed from the list: it serves nobody'
   if (phase === 'starting') return 'starting: no client is let in before a first exchange'
   if (phase === 'stopping') return 'stopping'
   if (now > certificateEndsAt) return 'the certificate of this node has expired'
@@ -26,6 +30,7 @@ export function whyNotReady(
 
 export interface ReadinessOptions extends Pick<NodeConfig, 'whenIsolated'> {
   readonly isolation: { readonly isIsolated: boolean }
+  readonly ownRemoval: Pick<OwnRemoval, 'removal'>
   readonly trust: Pick<Trust, 'credentials'>
   readonly clock: Pick<Clock, 'now'>
 }
@@ -42,10 +47,14 @@ export class Readiness {
 
   /** Why the node does not serve clients now, in a line for a person; undefined while it does. */
   get whyNot(): string | undefined {
-    const { whenIsolated, isolation, trust, clock } = this.#options
+    const { whenIsolated, isolation, ownRemoval, trust, clock } = this.#options
     const { phase } = this
     const { isIsolated } = isolation
+    const isRemoved = ownRemoval.removal !== undefined
     const certificateEndsAt = trust.credentials.identity.notAfter
-    return whyNotReady({ phase, isIsolated, whenIsolated, certificateEndsAt }, clock.now())
+    return whyNotReady(
+      { phase, isIsolated, isRemoved, whenIsolated, certificateEndsAt },
+      clock.now(),
+    )
   }
 }

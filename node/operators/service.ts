@@ -3,6 +3,8 @@ import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { Member } from '../gossip/member.ts'
 import type { Members } from '../gossip/members.ts'
+import type { OwnRemoval } from '../gossip/own-removal.ts'
+import type { Removal } from '../gossip/removal-proof.ts'
 import { isSubject, nodeOf, type Name, type Source, type Subject } from '../identity/names.ts'
 import { changeMethods } from './changes.ts'
 import type { Sessions } from '../sessions/sessions.ts'
@@ -78,6 +80,8 @@ export interface StatusReport {
   readonly aloneMs: number
   /** Whether that is longer than `isolatedAfterMs`: its view of the list may be stale. */
   readonly isolated: boolean
+  /** Who removed the node that answered; absent while it belongs to its cluster. */
+  readonly removed?: Removal
   readonly nodes: readonly NodeReport[]
 }
 
@@ -101,6 +105,8 @@ export interface OperatorServiceOptions {
   /** The log of changes, to be read. */
   readonly storedChanges: StoredChanges
   readonly members: Members
+  /** Whether this node itself was removed: then it shows what it holds, and changes nothing. */
+  readonly ownRemoval: Pick<OwnRemoval, 'removal'>
   readonly sessions: Sessions
   readonly clock: Clock
   /** How long the node has had no peer, in milliseconds. */
@@ -123,6 +129,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
         if (typeof text !== 'string' || !isSignature(signature) || !isDuration(waitMs)) {
           throw malformed('commit')
         }
+        assertBelongs(options)
         const committedAt = clock.monotonic()
         const commit = await replica.commit(text, operator, signature)
         if (commit.outcome === 'again') return commit
@@ -157,6 +164,14 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     ['status', async () => status(options)],
     ...changeMethods(options),
   ])
+}
+
+/** @throws FridgeError `ERR_REVOKED` when this node was removed: no peer takes a change from it */
+function assertBelongs({ ownRemoval, members }: OperatorServiceOptions): void {
+  if (ownRemoval.removal === undefined) return
+  throw new FridgeError('ERR_REVOKED', `node/${members.self.name} has been revoked`, {
+    fix: 'ask another node with --node HOST:PORT',
+  })
 }
 
 function malformed(method: string): FridgeError {
@@ -237,7 +252,8 @@ function reportGrant({ source, sequence, operator, at, reason, terms }: Grant): 
   return { source, sequence, operator, at, ...(reason === undefined ? {} : { reason }), ...terms }
 }
 
-function status({ replica, members, aloneMs, isIsolated }: OperatorServiceOptions): StatusReport {
+function status(options: OperatorServiceOptions): StatusReport {
+  const { replica, members, ownRemoval, aloneMs, isIsolated } = options
   const describe = (member: Member, reachable: boolean): NodeReport => ({
     name: member.name,
     reachable,
@@ -256,6 +272,7 @@ function status({ replica, members, aloneMs, isIsolated }: OperatorServiceOption
     subjects: replica.whitelist.size,
     aloneMs: Math.round(aloneMs()),
     isolated: isIsolated(),
+    ...(ownRemoval.removal !== undefined && { removed: ownRemoval.removal }),
     nodes: [
       ...Array.from(members.live().values(), member => describe(member, true)),
       ...Array.from(members.unreachable().values(), member => describe(member, false)),

@@ -48,7 +48,7 @@ export interface OpenPort extends AsyncDisposable {
 export async function serve(options: ServeOptions): Promise<OpenPort> {
   const { config, listener, list, cluster, sessions, trust, loadCredentials } = options
   const { service, counts, gate, clock, log } = options
-  const { replica, signers, self } = list
+  const { replica, signers, self, ownRemoval, removalProofOf } = list
   const { members, overlay, isolation } = cluster
   const reception = new Reception({
     config,
@@ -57,6 +57,7 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
     sessions,
     overlay,
     signers,
+    removalProofOf,
     counts,
     gate,
     log,
@@ -66,6 +67,7 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
         replica,
         storedChanges: list.storedChanges,
         members,
+        ownRemoval,
         sessions,
         clock,
         isIsolated: () => isolation.isIsolated,

@@ -25,6 +25,7 @@ export class Sessions {
   readonly #onCut: (reason: RefusalReason) => void
   #size = 0
   #isIsolated = false
+  #isRemoved = false
 
   /**
    * @param isTrusted whether an authority that is trusted now vouches for a peer
@@ -63,6 +64,10 @@ export class Sessions {
 
   /** Whether a client or an operator may have a session now, and a node a link. */
   admit(identity: Identity): Admission {
+    // An operator can still see here what is wrong.
+    if (this.#isRemoved && identity.role !== 'operator') {
+      return { admitted: false, reason: 'node removed' }
+    }
     if (this.#isIsolated && identity.role === 'client')
       return { admitted: false, reason: 'isolated' }
     if (!this.#isTrusted(identity)) return { admitted: false, reason: 'not trusted' }
@@ -123,6 +128,12 @@ export class Sessions {
   setIsolated(isIsolated: boolean): void {
     if (this.#isIsolated === isIsolated) return
     this.#isIsolated = isIsolated
+    this.reviewAll()
+  }
+
+  /** This node itself was removed from the list: no client is admitted any more and none stays. */
+  setRemoved(): void {
+    this.#isRemoved = true
     this.reviewAll()
   }
 

@@ -54,6 +54,29 @@ test('a cluster that is well is told to be, check by check', async t => {
   t.true(sound && checks.every(({ ok }) => ok))
 })
 
+test('a removed node is told to get a new name, and the healthy ones are left in peace', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.stop(2)
+  await cluster.revoke(1, 'node/node-2')
+  await cluster.start(2)
+  await cluster.log.find(({ text }) => text.startsWith('this node was removed'))
+  const asked = await doctor(['--node', cluster.address(2)])
+  t.is(asked.status, 1)
+  t.regex(
+    asked.out,
+    /WRONG {2}cluster: node-2 was removed from the cluster by admin at .*: it serves nobody/,
+  )
+  t.regex(asked.out, /fridge certs issue node NAME/)
+  t.false(asked.out.includes('whitelist remove'), asked.out)
+  // On its own machine it is told without any node that answers.
+  const { certs: dir, data } = cluster.config(2)
+  await cluster.stop(2)
+  const own = await doctor(['--name', 'node-2', '--data', data, '--certs', dir])
+  t.regex(own.out, /WRONG {2}cluster: node-2 was removed/)
+  const healthy = await doctor(['--node', cluster.address(1)])
+  t.is(healthy.status, 0, healthy.out)
+})
+
 test('a node that is gone, a list that may be stale and a clock that is wrong are each told with what mends it', async t => {
   const clock = new SkipClock()
   await using cluster = await startCluster(t, { nodes: 2, certs, clock })

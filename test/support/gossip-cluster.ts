@@ -44,6 +44,8 @@ export interface StartOptions {
   readonly run?: number
   /** Default: `NAME:1`. */
   readonly address?: string
+  /** Where what peers show to it is put, when they hang up on it as removed. */
+  readonly shown?: unknown[]
   /** Names that it does not let gossip. */
   readonly revoked?: ReadonlySet<string>
   /** When it says that it was started: a fraction of a millisecond breaks the protocol. */
@@ -88,7 +90,7 @@ export class GossipCluster {
   }
 
   start(name: string, options: StartOptions = {}): GossipNode {
-    const { seeds = [], address = `${name}:1`, revoked = new Set() } = options
+    const { seeds = [], address = `${name}:1`, revoked = new Set(), shown = [] } = options
     const { startedAt = this.clock.now() } = options
     const run = options.run ?? (this.#runs.get(name) ?? 0) + 1
     this.#runs.set(name, run)
@@ -113,6 +115,8 @@ export class GossipCluster {
         return { peer: this.#identityAt(to), socket: this.#dial(name, to) }
       },
       admits: ({ name }) => !revoked.has(name),
+      removals: { has: node => revoked.has(node), proofOf: node => ({ removed: node }) },
+      onProof: proof => shown.push(proof),
       times: TIMES,
       clock: this.clock,
       random: this.#random,

@@ -232,3 +232,18 @@ export function split(line: string): [word: string, rest: string] {
   const space = line.indexOf(' ')
   return space === -1 ? [line, ''] : [line.slice(0, space), line.slice(space + 1)]
 }
+
+/** Why a node of `fridge/1` ends the connection of a client that says this; null if it does not. */
+export async function refusalOf(said: readonly string[]): Promise<string | null> {
+  const node = new NodeEnd('fridge/1')
+  node.happen('connect', '')
+  await quiet()
+  for (const line of said) {
+    if (node.ending !== undefined) throw new Error(`ended before ${line}`)
+    const [speaker, rest] = split(line)
+    const opens = '["a1","new",{"meta":"rpc","opts":{"writable":true,"readable":true}}]'
+    node.hear(speaker === '*' ? opens : rest)
+    await quiet()
+  }
+  return node.ending?.cause === 'refused' ? node.ending.refusal.toString() : null
+}

@@ -212,6 +212,36 @@ test('a node that has been removed is cut and not linked again', async t => {
   t.true(beta.log.some(({ fields }) => fields['reason'] === 'revoked'))
 })
 
+test('a removed node is shown the proof on its link and at the door, and is dialed no more', async t => {
+  const cluster = new GossipCluster(t, people)
+  const revoked = new Set<string>()
+  const shown: unknown[] = []
+  const alpha = cluster.start('alpha', { revoked })
+  cluster.start('beta', { seeds: ['alpha:1'], shown })
+  await cluster.until('they are linked', () => isMesh(cluster, ['alpha', 'beta']))
+  await cluster.until('alpha knows where beta is', () => alpha.members.live().size === 2)
+  revoked.add('beta')
+  alpha.overlay.review()
+  await cluster.pass(100)
+  t.deepEqual(shown, [{ removed: 'beta' }])
+  await cluster.pass(60_000)
+  t.deepEqual(
+    cluster.dials.filter(({ from }) => from === 'alpha'),
+    [],
+  )
+})
+
+test('a seed at which a removed node stands is dialed seldom, and shows the proof', async t => {
+  const cluster = new GossipCluster(t, people)
+  const shown: unknown[] = []
+  cluster.start('beta', { shown })
+  const alpha = cluster.start('alpha', { seeds: ['beta:1'], revoked: new Set(['beta']) })
+  await cluster.pass(60_000)
+  t.deepEqual(shown[0], { removed: 'beta' })
+  t.deepEqual(alpha.linked(), [])
+  t.true(cluster.dials.length <= 60_000 / TIMES.redialMaxMs + 8, `${cluster.dials.length} dials`)
+})
+
 test('a stopped overlay leaves no timer and no connection', async t => {
   const cluster = await startMesh(t, ['alpha', 'beta'])
   await cluster.stop('alpha')
