@@ -91,7 +91,7 @@ export async function startNode(
   const counts = new Counts()
   // A new source each run: no restored backup and no lost disk can lead to a place given twice.
   const source = sourceOf(name, randomBytes(8).toString('hex'))
-  const trust = new Trust(credentials)
+  const trust = new Trust(credentials, clock)
   const signers = new Signers({
     store,
     trustDomain: credentials.identity.trustDomain,

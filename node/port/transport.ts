@@ -8,6 +8,7 @@ import {
 } from 'node:tls'
 import { readAddress } from '../lib/address.ts'
 import { isSelfSigned } from '../identity/certificate-chain.ts'
+import { MAX_CHAIN } from '../identity/certificate-path.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { Dialed } from '../gossip/overlay.ts'
@@ -18,9 +19,6 @@ export const ALPN = 'fridge/1'
 
 /** How long a dial may take, in milliseconds. */
 const DIAL_MS = 10_000
-
-/** The longest chain that is followed. */
-const MAX_CHAIN = 4
 
 /** What both ends of every connection present and demand. */
 export function tlsOptions({
