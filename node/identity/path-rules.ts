@@ -20,6 +20,8 @@ const KEY_USAGE = '2.5.29.15'
 const EXTENDED_KEY_USAGE = '2.5.29.37'
 const NAME_CONSTRAINTS = '2.5.29.30'
 const SUBJECT_ALTERNATIVE_NAME = '2.5.29.17'
+const SUBJECT_KEY = '2.5.29.14'
+const AUTHORITY_KEY = '2.5.29.35'
 const NETSCAPE_TYPE = '2.16.840.1.113730.1.1'
 const PROXY = '1.3.6.1.5.5.7.1.14'
 
@@ -106,7 +108,7 @@ function tryReading(
 }
 
 function objectionToForm(
-  { version, extensions, signature }: CertificateFields,
+  { version, extensions, signature, isSelfIssued }: CertificateFields,
   isAnchor: boolean,
 ): string | undefined {
   if (version < 1 || version > 3) return 'is of an unknown version'
@@ -116,9 +118,19 @@ function objectionToForm(
   }
   // Whoever holds an ordinary certificate could sign others in its name (RFC 3820).
   if (extensions.has(PROXY)) return 'is that of a proxy'
+  // OpenSSL takes it for the end of its chain, whoever has signed it.
+  if (!isAnchor && isSelfIssued && !namesAnotherKey(extensions)) return 'names itself as its issuer'
   // Nobody relies on the signature of an authority under its own certificate.
   if (!isAnchor && !isStrong(signature)) return `has a weak signature (${signature.oid})`
   return undefined
+}
+
+/** Whether the key identifier of the issuer is there, and is not the own one. */
+function namesAnotherKey(extensions: CertificateFields['extensions']): boolean {
+  const [own, issuers] = [SUBJECT_KEY, AUTHORITY_KEY].map(oid => extensions.get(oid)?.value)
+  if (own === undefined || issuers === undefined) return false
+  const [key] = readElements(readOnly(issuers, TAG.sequence))
+  return key?.tag === 0x80 && !Buffer.from(readOnly(own, TAG.octetString)).equals(key.content)
 }
 
 function isStrong({ oid, parameters }: AlgorithmField): boolean {
