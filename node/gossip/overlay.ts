@@ -4,7 +4,7 @@ import { errorMessage, FridgeError } from '../lib/errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Log } from '../lib/log.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
-import { Link, type Documents, type LinkEnd, type LinkTimes } from './link.ts'
+import { Link, type Documents, type Holder, type LinkEnd, type LinkTimes } from './link.ts'
 import {
   chooseDials,
   linksAccepted,
@@ -17,6 +17,8 @@ import {
 export interface Dialed {
   readonly socket: Duplex
   readonly peer: Identity
+  /** What of its own certificate this end showed. */
+  readonly own: Holder
 }
 
 export interface OverlayOptions {
@@ -111,9 +113,10 @@ export class Overlay implements AsyncDisposable {
   }
 
   /** Take a connection that another node made. @returns whether that node may gossip */
-  accept({ socket, peer }: Dialed): boolean {
+  accept(dialed: Dialed): boolean {
+    const { socket, peer } = dialed
     if (this.#options.admits(peer)) {
-      this.#start(socket, peer, undefined)
+      this.#start(dialed, undefined)
       return true
     }
     this.#options.log.warn({ subject: peer.subject }, 'a node that may not gossip')
@@ -233,13 +236,14 @@ export class Overlay implements AsyncDisposable {
     const known = this.#learn(address)
     known.dialing = true
     try {
-      const { socket, peer } = await this.#options.dial(address, this.#stop.signal)
+      const dialed = await this.#options.dial(address, this.#stop.signal)
+      const { socket, peer } = dialed
       known.owner = peer.name
       if (!this.#options.admits(peer)) {
         socket.destroy()
         throw new FridgeError('ERR_REVOKED', `${peer.subject} has been revoked`)
       }
-      this.#start(socket, peer, address)
+      this.#start(dialed, address)
     } catch (error) {
       if (this.#stop.signal.aborted) return
       if (known.failures === 0) {
@@ -260,12 +264,13 @@ export class Overlay implements AsyncDisposable {
     known.failures += 1
   }
 
-  #start(socket: Duplex, peer: Identity, address: string | undefined): void {
+  #start({ socket, peer, own }: Dialed, address: string | undefined): void {
     if (this.#stop.signal.aborted) return void socket.destroy()
     const { documents, times, clock } = this.#options
     const link = new Link({
       socket,
       peer,
+      own,
       dialed: address !== undefined,
       documents,
       times,

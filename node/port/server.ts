@@ -241,12 +241,13 @@ export class Server implements AsyncDisposable {
       socket.destroy()
       return
     }
+    const own = (judgedBy ?? trust.credentials).identity
     if (judgedBy !== undefined) trust.hold(socket, identity, judgedBy)
     const dialect: Dialect = socket.alpnProtocol === ALPN ? 'fridge/1' : 'plain'
     if (identity.role === 'node') {
       const admission = sessions.admit(identity)
       if (dialect === 'fridge/1' && admission.admitted) {
-        if (overlay.accept({ socket, peer: identity })) counts.accepted.node += 1
+        if (overlay.accept({ socket, peer: identity, own })) counts.accepted.node += 1
         else counts.refused['has equivocated'] += 1
         return
       }

@@ -109,7 +109,8 @@ export class GossipCluster {
       dial: async to => {
         this.dials.push({ from: name, to, at: this.clock.monotonic() })
         await nextTurn()
-        return { peer: this.#identityAt(to), socket: this.#dial(name, to) }
+        const own = signer.identity
+        return { peer: this.#identityAt(to), own, socket: this.#dial(name, to) }
       },
       admits: ({ name }) => !revoked.has(name),
       times: TIMES,
@@ -176,7 +177,9 @@ export class GossipCluster {
   join(name: string, peer: Person): Duplex {
     const pipe = makePipe()
     this.#pipes.push({ pipe, names: [peer.signer.identity.name, name] })
-    this.node(name).overlay.accept({ socket: pipe.ends[1], peer: peer.signer.identity })
+    const own = this.#identityAt(name)
+    const { identity } = peer.signer
+    this.node(name).overlay.accept({ socket: pipe.ends[1], peer: identity, own })
     return pipe.ends[0]
   }
 
@@ -213,7 +216,8 @@ export class GossipCluster {
     const pipe = makePipe()
     this.#pipes.push({ pipe, names: [from, name] })
     const peer = this.#people.node(from).signer.identity
-    setImmediate(() => overlay.accept({ socket: pipe.ends[1], peer }))
+    const own = this.#identityAt(to)
+    setImmediate(() => overlay.accept({ socket: pipe.ends[1], peer, own }))
     return pipe.ends[0]
   }
 

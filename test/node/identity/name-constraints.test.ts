@@ -16,6 +16,7 @@ import {
 import {
   below,
   CA,
+  leafOf,
   SPIFFE,
   testJudgements,
   tower,
@@ -149,14 +150,15 @@ const broken: Judgements['broken'] = [
   ],
   [
     'an intermediate whose own subject is not permitted',
-    () =>
-      tower(
-        {},
-        { extensions: [...CA, permitted(general.directory(name([ORGANIZATION, 'Shop'])))] },
-        {
-          subject: 'elsewhere',
-        },
-      ),
+    () => {
+      const shop = [ORGANIZATION, 'Shop'] as const
+      const upper = permitted(general.directory(name(shop)))
+      const chain = tower({}, { extensions: [...CA, upper] })
+      const [issuer] = chain.between ?? []
+      const lower = makeAuthority('elsewhere', { issuer })
+      const leaf = leafOf(lower, { subject: name(shop, [CN, 'admin']) })
+      return { ...chain, leaf, between: [lower, ...(chain.between ?? [])] }
+    },
   ],
   [
     'an address for mail that is not permitted',

@@ -18,6 +18,7 @@ import {
   keyUsage,
   makeAuthority,
   name,
+  oid,
   rsaKeys,
   SCHEMES,
   sequence,
@@ -275,12 +276,9 @@ const broken: Judgements['broken'] = [
   [
     'a proxy',
     () =>
-      below([], {
+      under(makeAuthority('root', { extensions: [basicConstraints(true)] }), {
         extensions: [
-          extension(
-            '1.3.6.1.5.5.7.1.14',
-            sequence(sequence(Buffer.from('06082b06010505071501', 'hex'))),
-          ),
+          extension('1.3.6.1.5.5.7.1.14', sequence(sequence(oid('1.3.6.1.5.5.7.21.1')))),
         ],
       }),
   ],
