@@ -19,6 +19,8 @@ import type { Log } from '../lib/log.ts'
 import { OperatorSession } from '../sessions/operator-session.ts'
 import { chainOf, type Signer, type Signers } from '../identity/signers.ts'
 import { RecordWatch } from './record-watch.ts'
+import { endAtRenegotiation, NO_RENEGOTIATION } from './renegotiation.ts'
+import { TICKET_SECONDS, TicketKeys } from './tickets.ts'
 import { explain, type Session } from '../sessions/session.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import { ALPN, chainOfPeer, peerOf, tlsOptions } from './transport.ts'
@@ -48,6 +50,7 @@ export class Server implements AsyncDisposable {
   readonly #handshakes: HandshakeLimit
   readonly #log: GatheredLog
   readonly #records: RecordWatch
+  readonly #tickets: TicketKeys
   readonly #tls
   readonly #tcp
   readonly #sockets = new Set<Socket>()
@@ -72,10 +75,14 @@ export class Server implements AsyncDisposable {
       ...tlsOptions(trust.credentials),
       minVersion: tls.minVersion,
       handshakeTimeout: tls.handshakeTimeoutMs,
+      sessionTimeout: TICKET_SECONDS,
+      secureOptions: NO_RENEGOTIATION,
       requestCert: true,
       rejectUnauthorized: true,
     })
+    this.#tickets = new TicketKeys(this.#tls, { clock: service.clock, randomBytes })
     this.#tls.on('secureConnection', socket => {
+      endAtRenegotiation(socket)
       this.#accept(socket).catch((error: unknown) => {
         options.log.error({ err: error, address: socket.remoteAddress }, 'a connection failed here')
         socket.destroy()
@@ -127,11 +134,11 @@ export class Server implements AsyncDisposable {
     const context = {
       ...tlsOptions(credentials),
       minVersion: this.#options.config.tls.minVersion,
-      // A session that was begun under an authority before must not be resumed past the new bundle.
-      ticketKeys: randomBytes(48),
     }
     createSecureContext(context)
     this.#tls.setSecureContext(context)
+    // A session that was begun under an authority before must not be resumed past the new bundle.
+    this.#tickets.change()
   }
 
   /** Take no more connections, tell everyone, and wait for what is under way up to `drainMs`. */
@@ -150,6 +157,7 @@ export class Server implements AsyncDisposable {
     })
     await closed
     this.#records[Symbol.dispose]()
+    this.#tickets[Symbol.dispose]()
     this.#log[Symbol.dispose]()
   }
 
