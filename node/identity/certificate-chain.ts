@@ -61,7 +61,12 @@ export function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate
   }
 }
 
+/** Of an authority it is asked each time when a path is looked for. */
+const selfSigned = new WeakMap<X509Certificate, boolean>()
+
 /** Whether it is its own issuer: the end of every chain. */
 export function isSelfSigned(certificate: X509Certificate): boolean {
-  return isIssuedBy(certificate, certificate)
+  const known = selfSigned.get(certificate) ?? isIssuedBy(certificate, certificate)
+  selfSigned.set(certificate, known)
+  return known
 }

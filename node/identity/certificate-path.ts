@@ -10,7 +10,7 @@ export interface FoundPath {
   readonly issuers: readonly X509Certificate[]
   /** From when on all of them hold, the leaf too, milliseconds since 1970. */
   readonly notBefore: number
-  /** Until when all of them hold, milliseconds since 1970. */
+  /** Until when all of them hold, milliseconds since 1970; before `notBefore` where they never do. */
   readonly notAfter: number
 }
 
@@ -28,7 +28,7 @@ export interface PathOptions {
   readonly trusted: readonly X509Certificate[]
   /** What the leaf is used for: `usagesOf` its role. */
   readonly usages: readonly ExtendedKeyUsage[]
-  /** When it has to hold, milliseconds since 1970. Left out, it need hold at some moment only. */
+  /** When it has to hold, milliseconds since 1970. Left out, time is not looked at. */
   readonly at?: number
 }
 
@@ -119,10 +119,9 @@ class Search {
     const notBefore = Math.max(...chain.map(({ validFromDate }) => validFromDate.getTime()))
     const notAfter = Math.min(...chain.map(({ validToDate }) => validToDate.getTime()))
     // The last second of validity counts as over, as OpenSSL counts it.
-    const holds = at === undefined ? notBefore <= notAfter : notBefore <= at && at < notAfter
-    if (!holds) {
-      const when = at === undefined ? 'at any time' : `on ${new Date(at).toISOString()}`
-      this.#objection ??= `not all certificates of its chain are valid ${when}`
+    if (at !== undefined && (at < notBefore || at >= notAfter)) {
+      const when = new Date(at).toISOString()
+      this.#objection ??= `not all certificates of its chain are valid on ${when}`
       return false
     }
     if (this.#best === undefined || notAfter > this.#best.notAfter) {
