@@ -56,6 +56,8 @@ interface Visitor {
   readonly socket: TLSSocket
   readonly identity: Identity
   readonly dialect: Dialect
+  /** What this node had shown it. */
+  readonly own: Identity
 }
 
 /**
@@ -85,7 +87,8 @@ export class Reception implements Disposable {
     const identity = this.#identify(socket)
     if ('farewell' in identity) return this.#turnAway(socket, identity)
     trust.hold(socket, identity, judgedBy)
-    const visitor = { socket, identity, dialect: dialectOf(socket) }
+    const own = judgedBy.identity
+    const visitor = { socket, identity, dialect: dialectOf(socket), own }
     if (identity.role === 'node') {
       const refused = this.#link(visitor)
       if (refused !== undefined) this.#turnAway(socket, refused)
@@ -148,7 +151,7 @@ export class Reception implements Disposable {
   }
 
   /** Give the connection of a node to the overlay. @returns why that may not be */
-  #link({ socket, identity, dialect }: Visitor): TurnAway | undefined {
+  #link({ socket, identity, dialect, own }: Visitor): TurnAway | undefined {
     const { sessions, overlay, counts } = this.#options
     const { subject } = identity
     const turnAway = (reason: NotAdmitted): TurnAway => ({
@@ -161,7 +164,7 @@ export class Reception implements Disposable {
     const admission = sessions.admit(identity)
     if (!admission.admitted) return turnAway(admission.reason)
     if (dialect === 'plain') return turnAway('no ALPN')
-    if (!overlay.accept({ socket, peer: identity })) return turnAway('has equivocated')
+    if (!overlay.accept({ socket, peer: identity, own })) return turnAway('has equivocated')
     counts.accepted.node += 1
     return undefined
   }
