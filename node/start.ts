@@ -56,7 +56,7 @@ export async function startNode(
     loadCredentials({ dir: config.certs, role: 'node', name }, { now: clock.now() })
   const credentials = await loadOwn()
   for (const warning of credentials.warnings) log.warn({}, warning)
-  const trust = new Trust(credentials)
+  const trust = new Trust(credentials, clock)
   const counts = new Counts()
 
   await using stack = new AsyncDisposableStack()

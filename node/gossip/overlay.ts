@@ -6,13 +6,15 @@ import type { Identity } from '../identity/identity.ts'
 import type { Log } from '../lib/log.ts'
 import type { Bye } from '../wire/control.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
-import { Link, type Documents, type LinkEnd, type LinkTimes } from './link.ts'
+import { Link, type Documents, type Holder, type LinkEnd, type LinkTimes } from './link.ts'
 import { chooseDials, linksAccepted, linksWanted, type Candidate } from './overlay-plan.ts'
 
 /** A connected byte stream, and the identity in the certificate that the peer showed. */
 export interface Dialed {
   readonly socket: Duplex
   readonly peer: Identity
+  /** What of its own certificate this end showed. */
+  readonly own: Holder
 }
 
 export interface OverlayOptions {
@@ -134,9 +136,9 @@ export class Overlay implements AsyncDisposable {
    * Take a connection that another node made.
    * @returns whether that node may gossip; if not, the connection stays the caller's to end
    */
-  accept({ socket, peer }: Dialed): boolean {
-    if (!this.#options.admits(peer)) return false
-    this.#start(socket, peer, undefined)
+  accept(dialed: Dialed): boolean {
+    if (!this.#options.admits(dialed.peer)) return false
+    this.#start(dialed, undefined)
     return true
   }
 
@@ -254,10 +256,10 @@ export class Overlay implements AsyncDisposable {
     const known = this.#learn(address)
     known.dialing = true
     try {
-      const { socket, peer } = await this.#options.dial(address, this.#stop.signal)
-      known.owner = peer.name
-      if (!this.#options.admits(peer)) Object.assign(known, SELDOM)
-      this.#start(socket, peer, address)
+      const dialed = await this.#options.dial(address, this.#stop.signal)
+      known.owner = dialed.peer.name
+      if (!this.#options.admits(dialed.peer)) Object.assign(known, SELDOM)
+      this.#start(dialed, address)
     } catch (error) {
       if (this.#stop.signal.aborted) return
       if (known.failures === 0) {
@@ -279,12 +281,13 @@ export class Overlay implements AsyncDisposable {
     known.notBefore = clock.monotonic() + waitMs
   }
 
-  #start(socket: Duplex, peer: Identity, address: string | undefined): void {
+  #start({ socket, peer, own }: Dialed, address: string | undefined): void {
     if (this.#stop.signal.aborted) return void socket.destroy()
     const { documents, times, clock } = this.#options
     const link = new Link({
       socket,
       peer,
+      own,
       dialed: address !== undefined,
       documents,
       times,

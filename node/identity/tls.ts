@@ -1,15 +1,13 @@
 import { X509Certificate } from 'node:crypto'
 import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from 'node:tls'
 import { isSelfSigned } from './certificate-chain.ts'
+import { MAX_CHAIN } from './certificate-path.ts'
 import type { Credentials } from './credentials.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { identityOf, type Identity } from './identity.ts'
 
 /** The ALPN name of our own protocol (RFC 7301). Without ALPN a connection speaks the plain one. */
 export const ALPN = 'fridge/1'
-
-/** The longest chain that is followed. */
-const MAX_CHAIN = 4
 
 /** What both ends of every connection present and demand. */
 export function tlsOptions({

@@ -12,6 +12,8 @@ import { listen } from '../lib/listen.ts'
 import type { Log } from '../lib/log.ts'
 import { RateLimit } from '../lib/rate-limit.ts'
 import type { Counts } from '../sessions/counts.ts'
+import { endAtRenegotiation, NO_RENEGOTIATION } from './renegotiation.ts'
+import { TICKET_SECONDS, TicketKeys } from './tickets.ts'
 
 /** A connection whose handshake is done: the peer has proven that its certificate is its own. */
 export interface Arrival {
@@ -40,6 +42,7 @@ export class Listener {
   readonly #options: ListenerOptions
   readonly #handshakes: RateLimit
   readonly #log: GatheredLog
+  readonly #tickets: TicketKeys
   readonly #tls
   readonly #tcp
   readonly #sockets = new Set<Socket>()
@@ -61,9 +64,12 @@ export class Listener {
       ...tlsOptions(trust.credentials),
       minVersion: tls.minVersion,
       handshakeTimeout: tls.handshakeTimeoutMs,
+      sessionTimeout: TICKET_SECONDS,
+      secureOptions: NO_RENEGOTIATION,
       requestCert: true,
       rejectUnauthorized: true,
     })
+    this.#tickets = new TicketKeys(this.#tls, { clock, randomBytes })
     this.#tls.on('tlsClientError', (error, socket) => {
       // A certificate that does not verify shows up as a hung-up socket; why stands beside it.
       const reason = socket.authorizationError ?? error
@@ -80,7 +86,10 @@ export class Listener {
    * @throws FridgeError `ERR_LISTEN` when the address cannot be had
    */
   async open(receive: (arrival: Arrival) => Promise<void>): Promise<void> {
-    this.#tls.on('secureConnection', socket => this.#handOver(socket, receive))
+    this.#tls.on('secureConnection', socket => {
+      endAtRenegotiation(socket)
+      this.#handOver(socket, receive)
+    })
     await listen(this.#tcp, this.#options.config.listen, '--listen')
     this.#tcp.on('error', error =>
       this.#options.log.error({ reason: error.message }, 'the port failed'),
@@ -112,11 +121,11 @@ export class Listener {
     const context = {
       ...tlsOptions(credentials),
       minVersion: this.#options.config.tls.minVersion,
-      // A session that was begun under an authority before must not be resumed past the new bundle.
-      ticketKeys: randomBytes(48),
     }
     createSecureContext(context)
     this.#tls.setSecureContext(context)
+    // A session that was begun under an authority before must not be resumed past the new bundle.
+    this.#tickets.change()
   }
 
   /**
@@ -135,6 +144,7 @@ export class Listener {
       for (const socket of this.#sockets) socket.destroy()
     })
     await closed
+    this.#tickets[Symbol.dispose]()
     this.#log[Symbol.dispose]()
   }
 

@@ -59,6 +59,8 @@ interface Visitor {
   readonly socket: TLSSocket
   readonly identity: Identity
   readonly dialect: Dialect
+  /** What this node had shown it. */
+  readonly own: Identity
 }
 
 /**
@@ -88,7 +90,8 @@ export class Reception implements Disposable {
     const identity = this.#identify(socket)
     if ('farewell' in identity) return this.#turnAway(socket, identity)
     trust.hold(socket, identity, judgedBy)
-    const visitor = { socket, identity, dialect: dialectOf(socket) }
+    const own = judgedBy.identity
+    const visitor = { socket, identity, dialect: dialectOf(socket), own }
     if (identity.role === 'node') {
       const refused = this.#link(visitor)
       if (refused !== undefined) this.#turnAway(socket, refused, 'node')
@@ -158,7 +161,7 @@ export class Reception implements Disposable {
   }
 
   /** Give the connection of a node to the overlay. @returns why that may not be */
-  #link({ socket, identity, dialect }: Visitor): TurnAway | undefined {
+  #link({ socket, identity, dialect, own }: Visitor): TurnAway | undefined {
     const { sessions, overlay, removalProofOf, counts } = this.#options
     const { name, subject } = identity
     const turnAway = (reason: NotAdmitted, farewell: TurnAway['farewell'] = 'cut'): TurnAway => ({
@@ -178,7 +181,7 @@ export class Reception implements Disposable {
       return turnAway(reason, { reason, text: explain(reason, identity), proof })
     }
     if (dialect === 'plain') return turnAway('no ALPN')
-    if (!overlay.accept({ socket, peer: identity })) return turnAway('has equivocated')
+    if (!overlay.accept({ socket, peer: identity, own })) return turnAway('has equivocated')
     counts.accepted.node += 1
     return undefined
   }
