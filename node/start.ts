@@ -8,6 +8,7 @@ import { Trust } from './identity/trust.ts'
 import { formatAddress, type Address } from './lib/address.ts'
 import { systemClock, type Clock, type Random } from './lib/clock.ts'
 import { silentLog, type Log } from './lib/log.ts'
+import { Lookout } from './lib/lookout.ts'
 import { MetricsServer } from './metrics/metrics-server.ts'
 import { Readiness } from './metrics/readiness.ts'
 import { Listener } from './port/listener.ts'
@@ -64,7 +65,10 @@ export async function startNode(
   const { replica, source: run, ownRemoval } = list
   stack.use(ownRemoval)
   await ownRemoval.recall()
-  const { service, fridge } = stack.use(await openService(config, { run, clock, random, log }))
+  const lookout = stack.use(new Lookout(clock))
+  const { service, fridge } = stack.use(
+    await openService(config, { run, lookout, clock, random, log }),
+  )
   const sessions = new Sessions(
     clock,
     subject => replica.whitelist.state(subject),
@@ -81,6 +85,7 @@ export async function startNode(
       onSynced: () => void (counts.lastSyncAt = clock.now()),
       onLinkEnded: ({ reason }) => void (counts.linksEnded[linkEndReason(reason)] += 1),
       onIsolated: is => sessions.setIsolated(is && config.whenIsolated === 'refuse'),
+      lookout,
       clock,
       random,
       log,
@@ -165,7 +170,7 @@ async function startMetrics(
       trust,
       port,
       maxConnections: config.limits.maxConnections,
-      isIsolated: () => isolation.isIsolated,
+      isolation,
       isReady: () => readiness.whyNot === undefined,
       clock,
     },

@@ -3,6 +3,7 @@ import type { Identity } from '../identity/identity.ts'
 import { formatAddress } from '../lib/address.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import type { Lookout } from '../lib/lookout.ts'
 import { VERSION } from '../lib/version.ts'
 import { awaitFirstSync } from './first-sync.ts'
 import { Isolation } from './isolation.ts'
@@ -25,6 +26,7 @@ export interface JoinOptions extends Pick<OverlayOptions, 'dial' | 'onLinkEnded'
   readonly onSynced: () => void
   /** The last peer has been out of reach for too long, or one is in reach again. */
   readonly onIsolated: (isIsolated: boolean) => void
+  readonly lookout: Lookout
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -40,7 +42,7 @@ export interface Cluster extends AsyncDisposable {
 /** Dial peers and gossip with them from now on. */
 export function joinCluster(options: JoinOptions): Cluster {
   const { config, list, admits, dial, onSynced, onLinkEnded, onIsolated } = options
-  const { clock, random, log } = options
+  const { lookout, clock, random, log } = options
   const { replica, source, signers, self, ownRemoval, removalProofOf } = list
   const { name, whenIsolated } = config
   const stack = new AsyncDisposableStack()
@@ -84,9 +86,15 @@ export function joinCluster(options: JoinOptions): Cluster {
   const isolation = stack.use(
     new Isolation({
       clock,
+      lookout,
       isolatedAfterMs: config.isolatedAfterMs,
-      aloneMs: () => overlay.alone,
+      times: config.gossip,
+      heard: () => overlay.heard(),
       hasPeers: () => config.peers.length > 0 || members.unreachable().size > 0,
+      onSlept: sleptMs => {
+        log.warn({ sleptMs: Math.round(sleptMs) }, 'this node did not run: its links are old')
+        overlay.cutAll('asleep', 'this node did not run for too long')
+      },
       onChange: isIsolated => {
         log.warn(
           { whenIsolated },

@@ -107,6 +107,11 @@ export class Link {
     return this.#synced === 2
   }
 
+  /** How many bytes the peer has sent. */
+  get bytesHeard(): number {
+    return this.#channel.bytesHeard
+  }
+
   /** End the link, and tell the other end why, with what proves it where there is something. */
   close(reason: string, text: string, proof?: unknown): void {
     this.#why ??= { reason, text, hostile: false }

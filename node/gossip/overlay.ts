@@ -6,6 +6,7 @@ import type { Identity } from '../identity/identity.ts'
 import type { Log } from '../lib/log.ts'
 import type { Bye } from '../wire/control.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
+import type { Heard } from './contact.ts'
 import { Link, type Documents, type Holder, type LinkEnd, type LinkTimes } from './link.ts'
 import { chooseDials, linksAccepted, linksWanted, type Candidate } from './overlay-plan.ts'
 
@@ -81,14 +82,12 @@ export class Overlay implements AsyncDisposable {
   readonly #subscription: Disposable
   readonly #synced = Promise.withResolvers<void>()
   readonly #listeners = new Set<() => void>()
-  #lastContactAt: number
   #planAt = 0
   #timer: Disposable | undefined
 
   constructor(options: OverlayOptions) {
     this.#options = options
     this.#removals = options.removals ?? NO_REMOVALS
-    this.#lastContactAt = options.clock.monotonic()
     for (const seed of options.seeds) this.#learn(seed).isSeed = true
     this.#subscription = options.documents.members.subscribe((member, before) => {
       if (member.name === options.self) return
@@ -115,10 +114,14 @@ export class Overlay implements AsyncDisposable {
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
   }
 
-  /** How long no peer has been linked and in step, in milliseconds; 0 while one is. */
-  get alone(): number {
-    const isTogether = [...this.#links].some(({ synced }) => synced)
-    return isTogether ? 0 : this.#options.clock.monotonic() - this.#lastContactAt
+  /** How much was heard of each peer in step, by its link. */
+  *heard(): Heard {
+    for (const link of this.#links) if (link.synced) yield [link, link.bytesHeard]
+  }
+
+  /** End all links: what they hold is not to be trusted to be of now. The peers are dialed again. */
+  cutAll(reason: string, text: string): void {
+    for (const link of this.#links) link.close(reason, text)
   }
 
   /** Cut the links to nodes that are not admitted any more, and say why. @returns how many */
@@ -346,14 +349,13 @@ export class Overlay implements AsyncDisposable {
 
   #ended(link: Link, end: LinkEnd, address: string | undefined): void {
     if (!this.#links.delete(link) || this.#stop.signal.aborted) return
-    const { log, clock } = this.#options
+    const { log } = this.#options
     if (link.source !== undefined || end.hostile) this.#options.onLinkEnded?.(end)
     if (end.proof !== undefined) this.#options.onProof?.(end.proof, link.peer.name)
     const fields = { peer: link.peer.name, reason: end.reason, detail: end.text }
     if (end.hostile) log.warn(fields, 'link cut: the peer broke the protocol')
     else if (link.source !== undefined) log.info(fields, 'link ended')
     if (address !== undefined) this.#backOff(address)
-    this.#lastContactAt = clock.monotonic()
     this.#changed()
   }
 

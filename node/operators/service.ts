@@ -2,6 +2,7 @@ import { awaitConfirmations, type Proof } from '../gossip/confirmations.ts'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { Member } from '../gossip/member.ts'
+import type { Isolation } from '../gossip/isolation.ts'
 import type { Members } from '../gossip/members.ts'
 import type { OwnRemoval } from '../gossip/own-removal.ts'
 import type { Removal } from '../gossip/removal-proof.ts'
@@ -109,9 +110,7 @@ export interface OperatorServiceOptions {
   readonly ownRemoval: Pick<OwnRemoval, 'removal'>
   readonly sessions: Sessions
   readonly clock: Clock
-  /** How long the node has had no peer, in milliseconds. */
-  readonly aloneMs: () => number
-  readonly isIsolated: () => boolean
+  readonly isolation: Pick<Isolation, 'aloneMs' | 'isIsolated'>
 }
 
 /** The methods that an operator may call (PROTOCOL.md, "Operators"). */
@@ -253,7 +252,7 @@ function reportGrant({ source, sequence, operator, at, reason, terms }: Grant): 
 }
 
 function status(options: OperatorServiceOptions): StatusReport {
-  const { replica, members, ownRemoval, aloneMs, isIsolated } = options
+  const { replica, members, ownRemoval, isolation } = options
   const describe = (member: Member, reachable: boolean): NodeReport => ({
     name: member.name,
     reachable,
@@ -270,8 +269,8 @@ function status(options: OperatorServiceOptions): StatusReport {
     node: members.self.name,
     changes: replica.whitelist.changes,
     subjects: replica.whitelist.size,
-    aloneMs: Math.round(aloneMs()),
-    isolated: isIsolated(),
+    aloneMs: Math.round(isolation.aloneMs),
+    isolated: isolation.isIsolated,
     ...(ownRemoval.removal !== undefined && { removed: ownRemoval.removal }),
     nodes: [
       ...Array.from(members.live().values(), member => describe(member, true)),

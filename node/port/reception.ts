@@ -99,6 +99,8 @@ export class Reception implements Disposable {
     }
     await gate
     if (socket.destroyed || this.#isLeaving) return void socket.destroy()
+    // Before anybody is admitted: the node may have slept since its last look.
+    this.#options.service.lookout.check()
     this.#watchRecords(arrival, identity)
     const refused = this.#admit(visitor)
     if (refused !== undefined) this.#turnAway(socket, refused)

@@ -70,8 +70,7 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
         ownRemoval,
         sessions,
         clock,
-        isIsolated: () => isolation.isIsolated,
-        aloneMs: () => overlay.alone,
+        isolation,
       }),
   })
   await listener.open(async arrival => reception.receive(arrival))

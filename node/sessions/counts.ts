@@ -28,6 +28,7 @@ export type HandshakeOutcome =
 
 /** Why a link between nodes ended: the words of PROTOCOL.md, "Farewell", and what has none. */
 const LINK_ENDS = [
+  'asleep',
   'busy',
   'certificate expired',
   'closed',

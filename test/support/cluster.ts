@@ -116,6 +116,12 @@ export async function makeSharedCerts(
   }
 }
 
+/** How fast nodes of tests are to find each other again. */
+const FAST = { redialMinMs: 10, redialMaxMs: 100, firstSyncMs: 20_000 }
+
+/** For the configuration of nodes that are to be isolated soon, and not because the machine is busy. */
+export const ISOLATED_SOON = { isolatedAfterMs: 1_000, gossip: { ...FAST, heartbeatMs: 100 } }
+
 /** A configuration with everything of it in a folder of the test's own, on a free port. */
 export function testConfig(
   name: string,
@@ -125,7 +131,7 @@ export function testConfig(
     name,
     listen: '127.0.0.1:0',
     // A busy machine must not make a node look dead; links that end are noticed at once anyway.
-    gossip: { redialMinMs: 10, redialMaxMs: 100, firstSyncMs: 20_000 },
+    gossip: FAST,
     tls: { handshakesPerSecond: 10_000, handshakeBurst: 10_000 },
     metrics: { listen: 'off' },
     simulation: { seed: 1, doorOpensPerHour: 0 },

@@ -34,6 +34,9 @@ const SENSORS: readonly Sensor[] = (['door', 'temperature'] as SensorKind[]).map
   watch: async () => undefined,
 }))
 
+/** Nothing here sleeps. */
+const NO_LOOKOUT = { check: () => {} }
+
 /** One end of a session in PROTOCOL.md: it is told what happens, and given the other end's lines. */
 interface SessionEnd {
   /** What it has said, with the ids of the vectors. */
@@ -72,12 +75,13 @@ export class NodeEnd implements SessionEnd {
 
   constructor(dialect: Dialect) {
     this.#dialect = dialect
-    this.#fanOut = new FanOut({
-      subscribe: listener => {
+    const feeds = {
+      subscribe: (listener: FeedListener) => {
         this.#listener = listener
         return { [Symbol.dispose]: () => {} }
       },
-    })
+    }
+    this.#fanOut = new FanOut(feeds, NO_LOOKOUT)
     collect(this.#pipe.ends[1], line => {
       this.#controlId =
         /^\["([0-9a-f]+)","new",\{"meta":"control"/.exec(line)?.[1] ?? this.#controlId
@@ -123,6 +127,7 @@ export class NodeEnd implements SessionEnd {
         sensors: SENSORS,
         actuator: { setTargetTemperature: tell, defrost: done, powerOn: done, powerOff: done },
         fanOut: this.#fanOut,
+        lookout: NO_LOOKOUT,
         clock: this.#clock,
       },
     })
