@@ -6,6 +6,7 @@ import type { Log } from '../lib/log.ts'
 import { VERSION } from '../lib/version.ts'
 import { awaitFirstSync } from './first-sync.ts'
 import { Isolation } from './isolation.ts'
+import { ListedNodes } from './listed-nodes.ts'
 import { Members } from './members.ts'
 import type { OpenList } from './open-list.ts'
 import { Overlay, type OverlayOptions } from './overlay.ts'
@@ -41,6 +42,7 @@ export function joinCluster(options: JoinOptions): Cluster {
   const { replica, source, signers, self } = list
   const { name, whenIsolated } = config
   const stack = new AsyncDisposableStack()
+  const listed = stack.use(new ListedNodes(replica))
   const members = stack.use(
     new Members({
       clock,
@@ -49,6 +51,7 @@ export function joinCluster(options: JoinOptions): Cluster {
       signer: self.signer,
       key: self.key,
       isRemoved: node => replica.whitelist.hasRemoved(node),
+      alsoKnown: () => listed.names(),
       self: {
         name,
         source,
