@@ -178,17 +178,26 @@ export class Members extends SignedDocument {
    */
   unreachable(): Map<Name, Member | undefined> {
     const names = new Set(Array.from(this.live().values(), member => member.name))
-    const isAbsent = (name: Name): boolean => !names.has(name) && !this.#isRemoved(name)
     const absent = new Map<Name, Member | undefined>()
+    const heard = new Set<Name>()
     for (const { member } of this.#members.values()) {
-      if (!isAbsent(member.name)) continue
+      heard.add(member.name)
+      if (names.has(member.name) || this.#isRemoved(member.name)) continue
       const known = absent.get(member.name)
       if (known === undefined || known.startedAt < member.startedAt) absent.set(member.name, member)
     }
     for (const name of this.#alsoKnown()) {
-      if (!absent.has(name) && isAbsent(name)) absent.set(name, undefined)
+      if (!heard.has(name) && !this.#isRemoved(name)) absent.set(name, undefined)
     }
     return absent
+  }
+
+  /** Whether any other node is known that was not removed, in reach or not. */
+  get knowsOthers(): boolean {
+    const isOther = (name: Name): boolean => name !== this.#self.name && !this.#isRemoved(name)
+    for (const { member } of this.#members.values()) if (isOther(member.name)) return true
+    for (const name of this.#alsoKnown()) if (isOther(name)) return true
+    return false
   }
 
   [Symbol.dispose](): void {
