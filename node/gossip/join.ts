@@ -7,7 +7,9 @@ import type { Log } from '../lib/log.ts'
 import { VERSION } from '../lib/version.ts'
 import { awaitFirstSync } from './first-sync.ts'
 import { Isolation } from './isolation.ts'
+import { latestPlaces } from './latest-places.ts'
 import { ListedNodes } from './listed-nodes.ts'
+import { MEMBER_LIMITS } from './member.ts'
 import { Members } from './members.ts'
 import type { OpenList } from './open-list.ts'
 import { Overlay, type OverlayOptions } from './overlay.ts'
@@ -18,7 +20,10 @@ export interface JoinOptions extends Pick<OverlayOptions, 'dial' | 'onLinkEnded'
     NodeConfig,
     'name' | 'advertise' | 'peers' | 'gossip' | 'isolatedAfterMs' | 'whenIsolated'
   >
-  readonly list: Pick<OpenList, 'source' | 'replica' | 'signers' | 'self' | 'peerFile'>
+  readonly list: Pick<
+    OpenList,
+    'source' | 'replica' | 'storedChanges' | 'signers' | 'self' | 'peerFile'
+  >
   /** Whether a node may be connected now; that it keeps to one chain of changes is looked at here. */
   readonly admits: (peer: Identity) => boolean
   /** A link has been brought up to date. */
@@ -41,11 +46,14 @@ export interface Cluster extends AsyncDisposable {
 
 type FirstSyncs = Pick<Overlay, 'firstSync' | 'links'>
 
+/** Changes that a node which starts looks at for what it has applied: they take some milliseconds. */
+const MAX_SCANNED = 512
+
 /** Dial peers and gossip with them from now on. */
 export function joinCluster(options: JoinOptions): Cluster {
   const { config, list, admits, dial, onSynced, onLinkEnded, onIsolated } = options
   const { clock, random, log } = options
-  const { replica, source, signers, self, peerFile } = list
+  const { replica, storedChanges, source, signers, self, peerFile } = list
   const { name, whenIsolated } = config
   const stack = new AsyncDisposableStack()
   const isRemoved = (node: Name): boolean => replica.whitelist.hasRemoved(node)
@@ -69,7 +77,11 @@ export function joinCluster(options: JoinOptions): Cluster {
         links: [],
         changes: replica.whitelist.changes,
         clients: 0,
-        applied: {},
+        applied: latestPlaces(
+          Iterator.from(storedChanges.before(Number.MAX_SAFE_INTEGER)).map(({ place }) => place),
+          MEMBER_LIMITS.maxApplied,
+          MAX_SCANNED,
+        ),
       },
     }),
   )
