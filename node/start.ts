@@ -107,8 +107,11 @@ export async function startNode(
   )
   // A removed node is brought nothing any more, so there is nothing to wait for.
   const removed = new Promise<void>(resolve => void ownRemoval.subscribe(resolve))
-  const firstSync = Promise.race([cluster.overlay.firstSync, removed])
-  await catchUp({ firstSync, links: () => cluster.overlay.links() }, config, clock, log)
+  const overlay = {
+    firstSync: Promise.race([cluster.overlay.firstSync, removed]),
+    links: () => cluster.overlay.links(),
+  }
+  await catchUp({ ...cluster, overlay }, config, clock, log)
   gate.resolve()
   readiness.phase = 'serving'
   log.info(

@@ -15,6 +15,7 @@ import { openSqliteStore } from '../storage/sqlite-store.ts'
 import { WholeFile } from '../storage/whole-file.ts'
 import { OwnRemoval, REMOVAL_FILE } from './own-removal.ts'
 import { findRemoval, makeRemovalProof, type RemovalProof } from './removal-proof.ts'
+import type { PeerFile } from './peer-memory.ts'
 import { Replica } from './replica.ts'
 
 /** The list of a node, with all that it takes to read it, to check it and to change it. */
@@ -31,6 +32,8 @@ export interface OpenList extends Disposable {
   readonly ownRemoval: OwnRemoval
   /** What a removed node is shown; undefined for one that was not removed. */
   readonly removalProofOf: (node: Name) => RemovalProof | undefined
+  /** Where it keeps the addresses of its peers. */
+  readonly peerFile: PeerFile
 }
 
 export interface OpenListOptions {
@@ -101,6 +104,7 @@ export function openList(
       const entry = removalOf(node)
       return entry && makeRemovalProof(entry, signers)
     },
+    peerFile: new WholeFile(join(data, 'peers.json')),
     [Symbol.dispose]: () => opened.dispose(),
   }
 }

@@ -53,7 +53,7 @@ export interface GrantReport extends Terms {
   readonly reason?: string
 }
 
-/** One node as `status` shows it. */
+/** One node as `status` shows it. Of one that the answering node has not heard since its start only the name is known. */
 export interface NodeReport {
   readonly name: Name
   readonly reachable: boolean
@@ -251,9 +251,24 @@ function reportGrant({ source, sequence, operator, at, reason, terms }: Grant): 
   return { source, sequence, operator, at, ...(reason === undefined ? {} : { reason }), ...terms }
 }
 
+/** What is known of a node that this run has not heard: nothing. */
+const UNHEARD: Omit<Member, 'name' | 'source' | 'applied'> = {
+  addresses: [],
+  version: '',
+  startedAt: 0,
+  links: [],
+  changes: 0,
+  clients: 0,
+  certificateRenewFrom: 0,
+  certificateEndsAt: 0,
+}
+
 function status(options: OperatorServiceOptions): StatusReport {
   const { replica, members, ownRemoval, isolation } = options
-  const describe = (member: Member, reachable: boolean): NodeReport => ({
+  const describe = (
+    member: Omit<Member, 'source' | 'applied'>,
+    reachable: boolean,
+  ): NodeReport => ({
     name: member.name,
     reachable,
     addresses: member.addresses,
@@ -274,7 +289,9 @@ function status(options: OperatorServiceOptions): StatusReport {
     ...(ownRemoval.removal !== undefined && { removed: ownRemoval.removal }),
     nodes: [
       ...Array.from(members.live().values(), member => describe(member, true)),
-      ...Array.from(members.unreachable().values(), member => describe(member, false)),
+      ...Array.from(members.unreachable(), ([name, member]) =>
+        describe(member ?? { name, ...UNHEARD }, false),
+      ),
     ].sort((a, b) => (a.name < b.name ? -1 : 1)),
   }
 }
