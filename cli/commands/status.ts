@@ -3,6 +3,7 @@ import type { NodeReport, StatusReport } from '../../node/operators/service.ts'
 import type { CommandContext } from '../command.ts'
 import { formatDuration } from '../duration.ts'
 import { describeRemoval } from '../removal.ts'
+import { describeNameInUse, describeTwin } from '../twins.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { printable } from '../printable.ts'
 import { count, formatTable } from '../table.ts'
@@ -21,14 +22,18 @@ export function fillStatus(status: Command, { io, action }: CommandContext): voi
 export async function runStatus(options: TargetOptions, io: CommandIo): Promise<ExitStatus> {
   await using operator = await connectOperator(options, io)
   const status = await operator.status()
-  const isWhole = status.removed === undefined && status.nodes.every(({ reachable }) => reachable)
+  const isWhole =
+    status.removed === undefined &&
+    status.twins === undefined &&
+    status.nameInUse === undefined &&
+    status.nodes.every(({ reachable }) => reachable)
   if (options.json === true) io.out(JSON.stringify(status))
   else print(status, io)
   return isWhole ? EXIT.done : EXIT.notDone
 }
 
 function print(
-  { node, changes, subjects, aloneMs, isolated, removed, nodes }: StatusReport,
+  { node, changes, subjects, aloneMs, isolated, removed, twins, nameInUse, nodes }: StatusReport,
   io: CommandIo,
 ): void {
   io.out(
@@ -36,6 +41,8 @@ function print(
   )
   if (removed !== undefined) io.out(`${node} ${describeRemoval(removed)}`)
   else if (isolated) io.out(`${node} is isolated: no peer in reach for ${formatDuration(aloneMs)}`)
+  if (nameInUse !== undefined) io.out(describeNameInUse(node, nameInUse))
+  for (const twin of twins ?? []) io.out(describeTwin(twin))
   const rows = nodes.map(one => [
     one.name,
     one.reachable ? 'up' : 'out of reach',

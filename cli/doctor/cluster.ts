@@ -9,6 +9,7 @@ import { formatDuration } from '../duration.ts'
 import type { CommandIo } from '../io.ts'
 import { count } from '../table.ts'
 import { describeRemoval, RENAME } from '../removal.ts'
+import { describeNameInUse, describeTwin, RENAME_ONE } from '../twins.ts'
 import type { Checkup } from './checkup.ts'
 
 /** Further apart than this, grants end noticeably early or late. */
@@ -80,8 +81,14 @@ async function checkNode(
 }
 
 function checkCluster(status: StatusReport, checkup: Checkup, now: number): void {
-  const { node, nodes, isolated, aloneMs } = status
+  const { node, nodes, isolated, aloneMs, twins = [], nameInUse } = status
   const before = checkup.findings.length
+  for (const twin of twins) checkup.bad('cluster', describeTwin(twin), RENAME_ONE)
+  if (nameInUse !== undefined) {
+    // Peers turn it away, so what it sees of them says nothing about them.
+    return checkup.bad('cluster', describeNameInUse(node, nameInUse), RENAME_ONE)
+  }
+  const doubled = new Set<string>(twins.map(({ name }) => name))
   if (isolated) {
     checkup.bad(
       'cluster',
@@ -90,6 +97,7 @@ function checkCluster(status: StatusReport, checkup: Checkup, now: number): void
     )
   }
   for (const { name, reachable, certificateEndsAt, certificateRenewFrom } of nodes) {
+    if (!reachable && doubled.has(name)) continue
     if (!reachable) {
       checkup.bad(
         'cluster',

@@ -39,6 +39,8 @@ export interface LinkOptions {
   readonly own: Holder
   /** Whether this end dialed. It opens the streams; the other opened the connection's control. */
   readonly dialed: boolean
+  /** Where the other end is: the address that was dialed, or that the connection came from. */
+  readonly from: string
   readonly documents: Documents
   readonly times: LinkTimes
   readonly clock: Clock
@@ -51,6 +53,8 @@ export interface LinkOptions {
 
 /** Why a link ended, in a word and a sentence, with what the peer has shown to prove it. */
 export interface LinkEnd extends Bye {
+  /** Whether the peer has said so. */
+  readonly isSaid?: boolean
   /** Whether the peer broke the protocol. */
   readonly hostile: boolean
 }
@@ -62,6 +66,7 @@ const MAX_BACKLOG = 512
 export class Link {
   readonly peer: Identity
   readonly dialed: boolean
+  readonly from: string
   readonly #channel: Channel
   readonly #options: LinkOptions
   readonly #attached: DocumentLink[] = []
@@ -76,6 +81,7 @@ export class Link {
   constructor(options: LinkOptions) {
     this.peer = options.peer
     this.dialed = options.dialed
+    this.from = options.from
     this.#options = options
     const { peer, own, dialed, documents, times, clock } = options
     this.#channel = new Channel(options.socket, {
@@ -105,6 +111,11 @@ export class Link {
   /** Whether both ends hold all that the other held at the start. */
   get synced(): boolean {
     return this.#synced === 2
+  }
+
+  /** When the peer was last heard, on the monotonic clock. */
+  get heardAt(): number {
+    return this.#channel.heardAt
   }
 
   /** How many bytes the peer has sent. */
@@ -207,7 +218,8 @@ export class Link {
   #describe(ending: Ending): LinkEnd {
     const { bye } = this.#channel
     // A farewell excuses nothing that comes behind it.
-    if (bye !== undefined && ending.cause !== 'refused') return { ...bye, hostile: false }
+    if (bye !== undefined && ending.cause !== 'refused')
+      return { ...bye, isSaid: true, hostile: false }
     switch (ending.cause) {
       case 'refused':
         return { reason: 'refused', text: ending.refusal.toString(), hostile: true }

@@ -11,7 +11,7 @@ import type { Place } from '../whitelist/change.ts'
 import { MEMBER_LIMITS, parseMember, type Member } from './member.ts'
 
 /** What a node can say of itself; the rest of its entry never changes while it runs. */
-export type MemberState = Pick<Member, 'links' | 'clients'>
+export type MemberState = Pick<Member, 'links' | 'clients' | 'twins'>
 
 export interface MembersOptions {
   /** What this node says of itself at first; when its certificate ends follows from `signer`. */

@@ -9,6 +9,8 @@ import { nodeOf, type Name, type Source } from '../identity/names.ts'
 import type { Heard } from './contact.ts'
 import { Link, type Documents, type Holder, type LinkEnd, type LinkTimes } from './link.ts'
 import type { RememberedPeer } from './remembered-peers.ts'
+import { OwnName } from './own-name.ts'
+import { Twins } from './twins.ts'
 import { chooseDials, linksAccepted, linksWanted, type Candidate } from './overlay-plan.ts'
 
 /** A connected byte stream, and the identity in the certificate that the peer showed. */
@@ -17,6 +19,8 @@ export interface Dialed {
   readonly peer: Identity
   /** What of its own certificate this end showed. */
   readonly own: Holder
+  /** Where a connection came from that the peer made, for people. */
+  readonly from?: string | undefined
 }
 
 export interface OverlayOptions {
@@ -78,7 +82,10 @@ const SELDOM = { failures: 30 }
 /** Which nodes this one is linked to, and the work of keeping it so. */
 export class Overlay implements AsyncDisposable {
   readonly #options: OverlayOptions
+  /** Whether another machine runs under the name of this node. */
+  readonly ownName: OwnName
   readonly #removals: Removals
+  readonly #twins: Twins
   readonly #links = new Set<Link>()
   readonly #known = new Map<string, Known>()
   readonly #stop = new AbortController()
@@ -91,6 +98,9 @@ export class Overlay implements AsyncDisposable {
   constructor(options: OverlayOptions) {
     this.#options = options
     this.#removals = options.removals ?? NO_REMOVALS
+    this.ownName = new OwnName(options)
+    const { members } = options.documents
+    this.#twins = new Twins({ ...options, onChange: twins => members.update({ twins }) })
     for (const seed of options.seeds) this.#learn(seed).isSeed = true
     for (const { name, address } of options.remembered ?? []) this.#claim(address, name)
     this.#subscription = options.documents.members.subscribe((member, before) => {
@@ -207,6 +217,7 @@ export class Overlay implements AsyncDisposable {
     const linked = new Set(Array.from(this.#links, link => link.peer.name))
     const live = new Set(Array.from(documents.members.live().values(), member => member.name))
     const now = clock.monotonic()
+    this.#twins.look()
     const candidates: Candidate[] = []
     let nextAt = Infinity
     let dialing = 0
@@ -288,7 +299,7 @@ export class Overlay implements AsyncDisposable {
     known.notBefore = clock.monotonic() + waitMs
   }
 
-  #start({ socket, peer, own }: Dialed, address: string | undefined): void {
+  #start({ socket, peer, own, from = '' }: Dialed, address: string | undefined): void {
     if (this.#stop.signal.aborted) return void socket.destroy()
     const { documents, times, clock } = this.#options
     const link = new Link({
@@ -296,6 +307,7 @@ export class Overlay implements AsyncDisposable {
       peer,
       own,
       dialed: address !== undefined,
+      from: address ?? from,
       documents,
       times,
       clock,
@@ -304,6 +316,7 @@ export class Overlay implements AsyncDisposable {
         // Not before: a peer that is refused each time anew is to be dialed less and less often.
         if (address !== undefined) this.#learn(address).failures = 0
         this.#synced.resolve()
+        this.ownName.accepted(peer.name)
         for (const listener of this.#listeners) listener()
       },
       onEnd: (link, end) => this.#ended(link, end, address),
@@ -324,10 +337,7 @@ export class Overlay implements AsyncDisposable {
       return { reason: 'self', text: 'this is the same node' }
     }
     if (nodeOf(source) === self) {
-      log.error(
-        { source, address },
-        'another node runs under the name of this one: give each its own',
-      )
+      this.ownName.met(`another node is called ${self}, at ${link.from}`)
       if (address !== undefined) Object.assign(this.#learn(address), SELDOM)
       return { reason: 'name in use', text: `another node is called ${self}` }
     }
@@ -335,8 +345,12 @@ export class Overlay implements AsyncDisposable {
       one => one !== link && one.source !== undefined && one.peer.name === link.peer.name,
     )
     if (other !== undefined) {
-      if (other.source !== source) other.close('replaced', 'the node has restarted')
-      else if (this.#isPreferred(link) && !this.#isPreferred(other)) {
+      if (other.source !== undefined && other.source !== source) {
+        const held = { source: other.source, from: other.from, heardAt: other.heardAt }
+        const refusal = this.#twins.meet(name, held, { source, from: link.from })
+        if (refusal !== undefined) return refusal
+        other.close('replaced', 'the node has restarted')
+      } else if (this.#isPreferred(link) && !this.#isPreferred(other)) {
         other.close('duplicate', 'the two nodes have another link')
       } else return { reason: 'duplicate', text: 'the two nodes have another link' }
     }
@@ -355,6 +369,9 @@ export class Overlay implements AsyncDisposable {
     if (!this.#links.delete(link) || this.#stop.signal.aborted) return
     const { log } = this.#options
     if (link.source !== undefined || end.hostile) this.#options.onLinkEnded?.(end)
+    if (end.reason === 'name in use' && end.isSaid === true) {
+      this.ownName.refused(link.peer.name, end.text)
+    }
     if (end.proof !== undefined) this.#options.onProof?.(end.proof, link.peer.name)
     const fields = { peer: link.peer.name, reason: end.reason, detail: end.text }
     if (end.hostile) log.warn(fields, 'link cut: the peer broke the protocol')

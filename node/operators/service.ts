@@ -1,9 +1,11 @@
 import { awaitConfirmations, type Proof } from '../gossip/confirmations.ts'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
-import type { Member } from '../gossip/member.ts'
+import type { Member, Twin } from '../gossip/member.ts'
 import type { Isolation } from '../gossip/isolation.ts'
 import type { Members } from '../gossip/members.ts'
+import type { OwnName } from '../gossip/own-name.ts'
+import { twinsAmong } from '../gossip/twins.ts'
 import type { OwnRemoval } from '../gossip/own-removal.ts'
 import type { Removal } from '../gossip/removal-proof.ts'
 import { isSubject, nodeOf, type Name, type Source, type Subject } from '../identity/names.ts'
@@ -81,6 +83,10 @@ export interface StatusReport {
   readonly aloneMs: number
   /** Whether that is longer than `isolatedAfterMs`: its view of the list may be stale. */
   readonly isolated: boolean
+  /** Nodes that run twice under one name, and where each of the two is. */
+  readonly twins?: readonly Twin[]
+  /** What peers say that turn the node which answered away, because another runs under its name. */
+  readonly nameInUse?: string
   /** Who removed the node that answered; absent while it belongs to its cluster. */
   readonly removed?: Removal
   readonly nodes: readonly NodeReport[]
@@ -108,6 +114,8 @@ export interface OperatorServiceOptions {
   readonly members: Members
   /** Whether this node itself was removed: then it shows what it holds, and changes nothing. */
   readonly ownRemoval: Pick<OwnRemoval, 'removal'>
+  /** Whether another machine runs under the name of this one. */
+  readonly ownName: Pick<OwnName, 'inUse'>
   readonly sessions: Sessions
   readonly clock: Clock
   readonly isolation: Pick<Isolation, 'aloneMs' | 'isIsolated'>
@@ -264,7 +272,8 @@ const UNHEARD: Omit<Member, 'name' | 'source' | 'applied'> = {
 }
 
 function status(options: OperatorServiceOptions): StatusReport {
-  const { replica, members, ownRemoval, isolation } = options
+  const { replica, members, ownRemoval, ownName, isolation } = options
+  const twins = [...twinsAmong(members.live().values()).values()]
   const describe = (
     member: Omit<Member, 'source' | 'applied'>,
     reachable: boolean,
@@ -286,6 +295,8 @@ function status(options: OperatorServiceOptions): StatusReport {
     subjects: replica.whitelist.size,
     aloneMs: Math.round(isolation.aloneMs),
     isolated: isolation.isIsolated,
+    ...(twins.length > 0 && { twins }),
+    ...(ownName.inUse !== undefined && { nameInUse: ownName.inUse }),
     ...(ownRemoval.removal !== undefined && { removed: ownRemoval.removal }),
     nodes: [
       ...Array.from(members.live().values(), member => describe(member, true)),

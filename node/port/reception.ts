@@ -183,7 +183,8 @@ export class Reception implements Disposable {
       return turnAway(reason, { reason, text: explain(reason, identity), proof })
     }
     if (dialect === 'plain') return turnAway('no ALPN')
-    if (!overlay.accept({ socket, peer: identity, own })) return turnAway('has equivocated')
+    const from = socket.remoteAddress
+    if (!overlay.accept({ socket, peer: identity, own, from })) return turnAway('has equivocated')
     counts.accepted.node += 1
     return undefined
   }

@@ -68,6 +68,7 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
         storedChanges: list.storedChanges,
         members,
         ownRemoval,
+        ownName: overlay.ownName,
         sessions,
         clock,
         isolation,

@@ -2,10 +2,18 @@ import { chmod, cp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { authorityFiles, credentialFiles } from '../../node/identity/credential-files.ts'
+import { formatAddress } from '../../node/lib/address.ts'
+import { startNode } from '../../node/start.ts'
 import { parseName } from '../../node/identity/names.ts'
 import { makeTestCerts, makeTestFolder } from '../support/certs.ts'
 import { runCommand, type CommandResult, type IoOptions } from '../support/cli.ts'
-import { makeSharedCerts, startCluster, untilReachable } from '../support/cluster.ts'
+import {
+  ISOLATED_SOON,
+  makeSharedCerts,
+  startCluster,
+  testConfig,
+  untilReachable,
+} from '../support/cluster.ts'
 import { SkipClock } from '../support/skip-clock.ts'
 
 const DAY_MS = 86_400_000
@@ -75,6 +83,33 @@ test('a removed node is told to get a new name, and the healthy ones are left in
   t.regex(own.out, /WRONG {2}cluster: node-2 was removed/)
   const healthy = await doctor(['--node', cluster.address(1)])
   t.is(healthy.status, 0, healthy.out)
+})
+
+test('two machines of one name are both named, and neither is to be removed', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs, config: ISOLATED_SOON })
+  const peers = [cluster.address(1), cluster.address(2)]
+  const data = await makeTestFolder(t)
+  const config = testConfig('node-2', {
+    certs: certs.dir,
+    data,
+    config: { ...ISOLATED_SOON, peers },
+  })
+  await using clone = await startNode(
+    { ...config, gossip: { ...config.gossip, firstSyncMs: 1 } },
+    { log: cluster.log.of('clone') },
+  )
+  await cluster.log.find(({ node, text }) => node === 'node-1' && text.startsWith('two nodes run'))
+  const twice = await doctor(['--node', cluster.address(1)])
+  t.is(twice.status, 1)
+  t.regex(twice.out, /WRONG {2}cluster: node-2 runs twice: linked is the one at 127\.0\.0\.1/)
+  t.regex(twice.out, /stop one of the two, .*fridge certs issue node NAME/)
+  t.false(twice.out.includes('whitelist remove'), twice.out)
+  const asked = await doctor(['--node', formatAddress(clone.address)])
+  t.regex(asked.out, /WRONG {2}cluster: another machine runs under the name of node-2/)
+  t.false(asked.out.includes('whitelist remove'), asked.out)
+  const status = await runCommand(['status', '--node', cluster.address(1), '--certs', certs.dir])
+  t.is(status.status, 1)
+  t.regex(status.out, /node-2 runs twice/)
 })
 
 test('a node that is gone, a list that may be stale and a clock that is wrong are each told with what mends it', async t => {

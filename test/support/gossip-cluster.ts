@@ -182,7 +182,12 @@ export class GossipCluster {
     const pipe = makePipe()
     this.#pipes.push({ pipe, names: [peer.signer.identity.name, name] })
     const own = this.#identityAt(name)
-    accept(this.node(name).overlay, { socket: pipe.ends[1], peer: peer.signer.identity, own })
+    accept(this.node(name).overlay, {
+      socket: pipe.ends[1],
+      peer: peer.signer.identity,
+      own,
+      from: peer.signer.identity.name,
+    })
     return pipe.ends[0]
   }
 

@@ -55,7 +55,7 @@ test('a node that starts says to all what it holds: it has applied that', async 
   const config = cluster.config(2)
   await cluster.stop(2)
   await using stack = new AsyncDisposableStack()
-  const trust = new Trust(await certs.load('node', config.name))
+  const trust = new Trust(await certs.load('node', config.name), systemClock)
   const common = { clock: systemClock, log: silentLog }
   const list = stack.use(openList(config, { trust, ...common }))
   const lookout = stack.use(new Lookout(systemClock))
