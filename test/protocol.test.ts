@@ -30,6 +30,7 @@ import {
 } from './vectors/list.ts'
 import { ClientEnd, linesOf, NodeEnd, play, quiet, refusalOf, split } from './vectors/session.ts'
 import { frameReader, LinkEnd, NODE_1, NODE_2, openDocuments } from './vectors/gossip.ts'
+import { forgettingOf } from './vectors/forgetting.ts'
 import { farewellTo, hearFarewell } from './vectors/removal.ts'
 import { Vectors, withVerdict } from './vectors/vectors.ts'
 
@@ -353,6 +354,10 @@ test('a removed node is shown what the page shows, and believes it', async t => 
   const [said = ''] = vectors.lines('removal')
   t.is(farewellTo(printed, 1_767_268_803_000), said)
   t.like(await hearFarewell(printed, said), { operator: 'admin', at: 1_767_268_803_000 })
+})
+
+test('a forgetting is written as the page has it', t => {
+  t.deepEqual(vectors.lines('forgetting'), [forgettingOf(printed, 1_767_268_804_000)])
 })
 
 const refusedFrames = vectors.cases('refused-frames')

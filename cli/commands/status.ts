@@ -26,7 +26,7 @@ export async function runStatus(options: TargetOptions, io: CommandIo): Promise<
     status.removed === undefined &&
     status.twins === undefined &&
     status.nameInUse === undefined &&
-    status.nodes.every(({ reachable }) => reachable)
+    status.nodes.every(({ reachable, left }) => reachable || left === true)
   if (options.json === true) io.out(JSON.stringify(status))
   else print(status, io)
   return isWhole ? EXIT.done : EXIT.notDone
@@ -45,7 +45,7 @@ function print(
   for (const twin of twins ?? []) io.out(describeTwin(twin))
   const rows = nodes.map(one => [
     one.name,
-    one.reachable ? 'up' : 'out of reach',
+    stateOf(one),
     one.addresses.join(' '),
     isHeard(one) ? String(one.clients) : '',
     changesCell(one, changes),
@@ -55,6 +55,11 @@ function print(
   ])
   const head = ['NODE', 'STATE', 'ADDRESS', 'CLIENTS', 'CHANGES', 'LINKS', 'VERSION', 'CERTIFICATE']
   for (const line of formatTable([head, ...rows])) io.out(line)
+}
+
+function stateOf({ reachable, left }: NodeReport): string {
+  if (reachable) return 'up'
+  return left === true ? 'left' : 'out of reach'
 }
 
 /** Whether the node that answers has heard this one since its start: else it knows the name alone. */

@@ -10,6 +10,7 @@ import type { CommandIo } from '../io.ts'
 import { count } from '../table.ts'
 import { describeRemoval, RENAME } from '../removal.ts'
 import { describeNameInUse, describeTwin, RENAME_ONE } from '../twins.ts'
+import { printable } from '../printable.ts'
 import type { Checkup } from './checkup.ts'
 
 /** Further apart than this, grants end noticeably early or late. */
@@ -96,13 +97,14 @@ function checkCluster(status: StatusReport, checkup: Checkup, now: number): void
       `mend its network, or give it a peer: fridge node start --name ${node} --peer HOST:PORT`,
     )
   }
-  for (const { name, reachable, certificateEndsAt, certificateRenewFrom } of nodes) {
-    if (!reachable && doubled.has(name)) continue
+  const stopped = nodes.filter(one => one.left === true).map(({ name }) => printable(name))
+  for (const { name, reachable, certificateEndsAt, certificateRenewFrom, ...one } of nodes) {
+    if (!reachable && (doubled.has(name) || one.left === true)) continue
     if (!reachable) {
       checkup.bad(
         'cluster',
         `${name} is out of reach`,
-        `look there: fridge doctor --name ${name}; should it never be back: fridge whitelist remove node/${name}`,
+        `look there: fridge doctor --name ${name}; should it never be back: fridge node forget ${name}`,
       )
     } else if (now >= certificateRenewFrom) {
       const left = certificateEndsAt - now
@@ -114,6 +116,8 @@ function checkCluster(status: StatusReport, checkup: Checkup, now: number): void
     }
   }
   if (checkup.findings.length === before) {
-    checkup.good('cluster', `${node} sees ${count(nodes.length, 'node')}, all in reach`)
+    const away = stopped.length === 0 ? '' : `; stopped in order: ${stopped.join(', ')}`
+    const others = nodes.length - stopped.length
+    checkup.good('cluster', `${node} sees ${count(others, 'node')}, all in reach${away}`)
   }
 }

@@ -25,11 +25,13 @@ export interface Proof {
   readonly silent: readonly Name[]
   /** Nodes that are known, cannot be reached and have not confirmed: they apply the change when they come back. */
   readonly unreachable: readonly Name[]
+  /** Nodes that were stopped in order and have not confirmed: they apply it when they are started. */
+  readonly left: readonly Name[]
 }
 
 export interface AwaitOptions {
   readonly confirmations: Pick<ConfirmationRelay, 'subscribe'>
-  readonly members: Pick<Members, 'live' | 'unreachable' | 'subscribe'>
+  readonly members: Pick<Members, 'live' | 'unreachable' | 'left' | 'subscribe'>
   readonly clock: Clock
   /** How long to wait for nodes that can be reached, in milliseconds. */
   readonly timeoutMs: number
@@ -120,6 +122,7 @@ export async function awaitConfirmations(place: Place, options: AwaitOptions): P
   return {
     confirmed: [...confirmed.values()],
     silent: silent(),
+    left: [...members.left().keys()].filter(name => !names.has(name)),
     unreachable: [...new Set([...unreachable(), ...turnedAway(members.live().values())])],
   }
 }

@@ -45,6 +45,11 @@ export class Contact {
     return sinceMs
   }
 
+  /** Count from here on: before, there was nobody to be heard. */
+  begin(now: Moment): void {
+    this.#heardAt = now
+  }
+
   /** For how long no peer in step has been heard, in milliseconds. */
   aloneMs(now: Moment): number {
     return elapsedMs(this.#heardAt, now)

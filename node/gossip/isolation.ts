@@ -52,7 +52,9 @@ export class Isolation implements Disposable {
     const { clock, isolatedAfterMs, times, heard, hasPeers, onSlept, onChange } = this.#options
     const now = momentOf(clock)
     const sinceMs = this.#contact.look(now, heard())
-    const isIsolated = hasPeers() && this.#contact.aloneMs(now) >= isolatedAfterMs
+    const hasOthers = hasPeers()
+    if (!hasOthers) this.#contact.begin(now)
+    const isIsolated = hasOthers && this.#contact.aloneMs(now) >= isolatedAfterMs
     const isChanged = isIsolated !== this.#isIsolated
     this.#isIsolated = isIsolated
     if (isChanged) onChange(isIsolated)

@@ -29,6 +29,7 @@ export interface JoinOptions extends Pick<OverlayOptions, 'dial' | 'onLinkEnded'
     | 'signers'
     | 'self'
     | 'ownRemoval'
+    | 'forgettings'
     | 'removalProofOf'
     | 'peerFile'
   >
@@ -63,7 +64,7 @@ export function joinCluster(options: JoinOptions): Cluster {
   const { config, list, admits, dial, onSynced, onLinkEnded, onIsolated } = options
   const { lookout, clock, random, log } = options
   const { replica, storedChanges, source, signers, self } = list
-  const { ownRemoval, removalProofOf, peerFile } = list
+  const { ownRemoval, removalProofOf, forgettings, peerFile } = list
   const { name, whenIsolated } = config
   const stack = new AsyncDisposableStack()
   const isRemoved = (node: Name): boolean => replica.whitelist.hasRemoved(node)
@@ -77,6 +78,7 @@ export function joinCluster(options: JoinOptions): Cluster {
       signer: self.signer,
       key: self.key,
       isRemoved,
+      forgettings,
       alsoKnown: () => [...listed.names(), ...memory.names()],
       self: {
         name,
@@ -112,6 +114,8 @@ export function joinCluster(options: JoinOptions): Cluster {
       log,
     }),
   )
+  stack.defer(async () => forgettings.settled())
+  void members.recall()
   memory.follow(members)
   stack.use(memory)
   const hasPeers = (): boolean =>

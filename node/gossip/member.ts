@@ -34,6 +34,8 @@ export interface Member {
   readonly clients: number
   /** How far it has come with the sources of which it lately applied changes. */
   readonly applied: Readonly<Record<Source, number>>
+  /** Whether it stops in order, and these are its last words; absent before. */
+  readonly left?: true
   /** Nodes that it has met twice under one name; absent where there is none. */
   readonly twins?: readonly Twin[]
 }
@@ -66,7 +68,7 @@ export function parseMember(value: unknown): Member | string {
     string,
     unknown
   >
-  const { applied, certificateRenewFrom, certificateEndsAt, twins } = value as Record<
+  const { applied, certificateRenewFrom, certificateEndsAt, left, twins } = value as Record<
     string,
     unknown
   >
@@ -87,6 +89,7 @@ export function parseMember(value: unknown): Member | string {
   if (twins !== undefined && !isListOf(twins, MEMBER_LIMITS.maxTwins, isTwin)) {
     return 'a member has bad twins'
   }
+  if (left !== undefined && left !== true) return 'a member has left in no order'
   const counts = { startedAt, changes, clients, certificateRenewFrom, certificateEndsAt }
   return {
     name,
@@ -96,6 +99,7 @@ export function parseMember(value: unknown): Member | string {
     links,
     applied,
     ...counts,
+    ...(left !== undefined && { left }),
     ...(twins !== undefined && { twins }),
   }
 }

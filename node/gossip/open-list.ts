@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { NodeConfig } from '../config/config.ts'
-import { sourceOf, type Name, type Source } from '../identity/names.ts'
+import { sourceOf, subjectOf, type Name, type Source } from '../identity/names.ts'
 import { OwnSigner } from '../identity/own-signer.ts'
 import { Signers } from '../identity/signers.ts'
 import type { Trust } from '../identity/trust.ts'
@@ -13,6 +13,7 @@ import { StoredChanges } from '../storage/stored-changes.ts'
 import { DATABASE_FILE } from '../storage/sqlite-database.ts'
 import { openSqliteStore } from '../storage/sqlite-store.ts'
 import { WholeFile } from '../storage/whole-file.ts'
+import { Forgettings } from './forgettings.ts'
 import { OwnRemoval, REMOVAL_FILE } from './own-removal.ts'
 import { findRemoval, makeRemovalProof, type RemovalProof } from './removal-proof.ts'
 import type { PeerFile } from './peer-memory.ts'
@@ -30,6 +31,8 @@ export interface OpenList extends Disposable {
   readonly self: OwnSigner
   /** Whether this node itself was removed. */
   readonly ownRemoval: OwnRemoval
+  /** The nodes that operators have said will not come back. */
+  readonly forgettings: Forgettings
   /** What a removed node is shown; undefined for one that was not removed. */
   readonly removalProofOf: (node: Name) => RemovalProof | undefined
   /** Where it keeps the addresses of its peers. */
@@ -79,6 +82,12 @@ export function openList(
     file: new WholeFile(join(data, REMOVAL_FILE)),
     log,
   })
+  const forgettings = new Forgettings({
+    signers,
+    isRevoked: operator => replica.whitelist.state(subjectOf('operator', operator)).marks.size > 0,
+    file: new WholeFile(join(data, 'forgotten.json')),
+    log,
+  })
   const removalOf = (node: Name): Entry | undefined => findRemoval(node, replica.whitelist, store)
   const own = removalOf(name)
   if (own !== undefined) ownRemoval.note(own)
@@ -100,6 +109,7 @@ export function openList(
     signers,
     self,
     ownRemoval,
+    forgettings,
     removalProofOf: node => {
       const entry = removalOf(node)
       return entry && makeRemovalProof(entry, signers)

@@ -164,6 +164,7 @@ export class Overlay implements AsyncDisposable {
     this.#stop.abort()
     this.#timer?.[Symbol.dispose]()
     this.#subscription[Symbol.dispose]()
+    this.#options.documents.members.leave()
     const open = [...this.#links]
     for (const link of open) link.close('leaving', 'the node is stopping')
   }

@@ -22,7 +22,7 @@ export interface MetricsSource {
   readonly fanOut: Pick<FanOut, 'counts'>
   readonly sessions: Pick<Sessions, 'size' | 'clients'>
   readonly overlay: Pick<Overlay, 'links'>
-  readonly members: Pick<Members, 'live' | 'unreachable'>
+  readonly members: Pick<Members, 'live' | 'unreachable' | 'left'>
   readonly whitelist: () => Pick<Whitelist, 'changes' | 'size'>
   readonly trust: Pick<Trust, 'credentials'>
   readonly port: { readonly connections: number; readonly handshaking: number }
@@ -177,7 +177,11 @@ export class Metrics implements Disposable {
     this.#reads(
       'fridge_nodes',
       'Nodes of the cluster as this one sees it, itself included.',
-      () => ({ up: members.live().size, 'out of reach': members.unreachable().size }),
+      () => ({
+        up: members.live().size,
+        'out of reach': members.unreachable().size,
+        left: members.left().size,
+      }),
       'state',
     )
     this.#reads(

@@ -10,6 +10,7 @@ import type { OwnRemoval } from '../gossip/own-removal.ts'
 import type { Removal } from '../gossip/removal-proof.ts'
 import { isSubject, nodeOf, type Name, type Source, type Subject } from '../identity/names.ts'
 import { changeMethods } from './changes.ts'
+import { forgetMethods } from './forget.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import {
   encodeChange,
@@ -39,7 +40,7 @@ export interface SubjectReport {
 }
 
 /** How far a node has come. */
-export type NodeProgress = 'caught up' | 'behind' | 'out of reach'
+export type NodeProgress = 'caught up' | 'behind' | 'out of reach' | 'left'
 
 /** What `show` answers: a subject, and which nodes hold all that this answer rests on. */
 export interface ShowReport extends SubjectReport {
@@ -59,6 +60,8 @@ export interface GrantReport extends Terms {
 export interface NodeReport {
   readonly name: Name
   readonly reachable: boolean
+  /** Whether it was stopped in order; absent where it was not. */
+  readonly left?: true
   readonly addresses: readonly string[]
   readonly version: string
   readonly startedAt: number
@@ -170,15 +173,17 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     ],
     ['status', async () => status(options)],
     ...changeMethods(options),
+    ...forgetMethods(options),
   ])
 }
 
 /** @throws FridgeError `ERR_REVOKED` when this node was removed: no peer takes a change from it */
 function assertBelongs({ ownRemoval, members }: OperatorServiceOptions): void {
   if (ownRemoval.removal === undefined) return
-  throw new FridgeError('ERR_REVOKED', `node/${members.self.name} has been revoked`, {
-    fix: 'ask another node with --node HOST:PORT',
-  })
+  throw new FridgeError(
+    'ERR_REVOKED',
+    `node/${members.self.name} has been revoked: ask another node`,
+  )
 }
 
 function malformed(method: string): FridgeError {
@@ -250,7 +255,8 @@ function standingOf({ grants, marks }: SubjectState, now: number): SubjectReport
 }
 
 /** How far a node has come, by the changes that the node which answers holds. */
-function progressOf({ reachable, changes }: NodeReport, all: number): NodeProgress {
+function progressOf({ reachable, left, changes }: NodeReport, all: number): NodeProgress {
+  if (left === true) return 'left'
   if (!reachable) return 'out of reach'
   return changes >= all ? 'caught up' : 'behind'
 }
@@ -280,6 +286,7 @@ function status(options: OperatorServiceOptions): StatusReport {
   ): NodeReport => ({
     name: member.name,
     reachable,
+    ...(!reachable && member.left && { left: member.left }),
     addresses: member.addresses,
     version: member.version,
     startedAt: member.startedAt,
@@ -300,6 +307,7 @@ function status(options: OperatorServiceOptions): StatusReport {
     ...(ownRemoval.removal !== undefined && { removed: ownRemoval.removal }),
     nodes: [
       ...Array.from(members.live().values(), member => describe(member, true)),
+      ...Array.from(members.left().values(), member => describe(member, false)),
       ...Array.from(members.unreachable(), ([name, member]) =>
         describe(member ?? { name, ...UNHEARD }, false),
       ),

@@ -7,13 +7,7 @@ import { startNode } from '../../node/start.ts'
 import { parseName } from '../../node/identity/names.ts'
 import { makeTestCerts, makeTestFolder } from '../support/certs.ts'
 import { runCommand, type CommandResult, type IoOptions } from '../support/cli.ts'
-import {
-  ISOLATED_SOON,
-  makeSharedCerts,
-  startCluster,
-  testConfig,
-  untilReachable,
-} from '../support/cluster.ts'
+import { endUnheard, makeSharedCerts, startCluster, testConfig } from '../support/cluster.ts'
 import { SkipClock } from '../support/skip-clock.ts'
 
 const DAY_MS = 86_400_000
@@ -86,13 +80,13 @@ test('a removed node is told to get a new name, and the healthy ones are left in
 })
 
 test('two machines of one name are both named, and neither is to be removed', async t => {
-  await using cluster = await startCluster(t, { nodes: 2, certs, config: ISOLATED_SOON })
+  await using cluster = await startCluster(t, { nodes: 2, certs })
   const peers = [cluster.address(1), cluster.address(2)]
   const data = await makeTestFolder(t)
   const config = testConfig('node-2', {
     certs: certs.dir,
     data,
-    config: { ...ISOLATED_SOON, peers },
+    config: { peers },
   })
   await using clone = await startNode(
     { ...config, gossip: { ...config.gossip, firstSyncMs: 1 } },
@@ -116,8 +110,7 @@ test('a node that is gone, a list that may be stale and a clock that is wrong ar
   const clock = new SkipClock()
   await using cluster = await startCluster(t, { nodes: 2, certs, clock })
   const gone = cluster.address(2)
-  await cluster.stop(2)
-  await untilReachable(cluster, 1, 1)
+  await endUnheard(cluster, 2, [1])
   clock.skip(60_000)
   const ill = await doctor(['--node', cluster.address(1), '--node', gone])
   t.is(ill.status, 1)
@@ -129,7 +122,7 @@ test('a node that is gone, a list that may be stale and a clock that is wrong ar
     'WRONG  cluster: node-1 has had no peer for 1m: its list may be stale',
     '         to mend it: mend its network, or give it a peer: fridge node start --name node-1 --peer HOST:PORT',
     'WRONG  cluster: node-2 is out of reach',
-    '         to mend it: look there: fridge doctor --name node-2; should it never be back: fridge whitelist remove node/node-2',
+    '         to mend it: look there: fridge doctor --name node-2; should it never be back: fridge node forget node-2',
     `WRONG  node ${gone}: nothing listens on ${gone}`,
     '         to mend it: start a node there: fridge node start',
   ])

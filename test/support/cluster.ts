@@ -235,6 +235,18 @@ export async function startCluster(t: Teardown, options: ClusterOptions = {}): P
   }
 }
 
+/** End a node so that no other hears its last words: the others are off at that moment, and start again. */
+export async function endUnheard(
+  cluster: Pick<Cluster, 'start' | 'stop'>,
+  index: number,
+  [first, ...others]: readonly [number, ...number[]],
+): Promise<void> {
+  for (const other of [first, ...others]) await cluster.stop(other)
+  await cluster.stop(index)
+  await cluster.start(first, { peers: [], gossip: { ...FAST, firstSyncMs: 1 } })
+  for (const other of others) await cluster.start(other)
+}
+
 /** Wait until a node sees this many nodes up. */
 export async function untilReachable(
   cluster: Pick<Cluster, 'operator'>,

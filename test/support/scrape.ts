@@ -78,7 +78,7 @@ export function quietSource(credentials: Credentials): MetricsSource {
     fanOut: { counts: { events: 0, delivered: 0, bytes: 0, conflated: 0 } },
     sessions: { size: 0, clients: 0 },
     overlay: { links: () => [] },
-    members: { live: () => new Map(), unreachable: () => new Map() },
+    members: { live: () => new Map(), unreachable: () => new Map(), left: () => new Map() },
     whitelist: () => ({ changes: 0, size: 0 }),
     trust: { credentials },
     port: { connections: 0, handshaking: 0 },

@@ -13,6 +13,7 @@ import type {
   SubjectReport,
 } from '../../operators/service.ts'
 import { parseChange, type Terms } from '../../whitelist/change.ts'
+import { parseForgetting } from '../../whitelist/forgetting.ts'
 import type { CallOptions } from '../../wire/rpc.ts'
 import { connectAny } from '../failover.ts'
 import { ANSWER_MS, type NodeConnection } from '../node-connection.ts'
@@ -99,6 +100,27 @@ export class OperatorConnection implements AsyncDisposable {
     throw new FridgeError('ERR_CONFLICT', `the change was not accepted: ${why}`, {
       fix: 'try again',
     })
+  }
+
+  /**
+   * Let the cluster forget a node that cannot be reached and will not come back.
+   * @throws FridgeError `ERR_REFUSED` when it can be reached, or is not known
+   */
+  async forgetNode(name: Name): Promise<void> {
+    const text = await this.#call('proposeForget', [name])
+    const forgetting = parseForgetting(text)
+    const isAskedFor =
+      typeof forgetting === 'object' &&
+      forgetting.name === name &&
+      forgetting.operator === this.#credentials.identity.name &&
+      Math.abs(forgetting.at - this.#now()) <= MAX_SKEW_MS
+    if (!isAskedFor) {
+      throw new FridgeError('ERR_PROTOCOL', `${this.node} proposes what was not asked for`, {
+        fix: 'compare the clocks: fridge doctor; else use another node, and look into that one',
+      })
+    }
+    const key = createPrivateKey(this.#credentials.key)
+    await this.#call('forget', [text, signText(key, 'forgetting', text as string)])
   }
 
   async *subjects(): AsyncIterable<SubjectReport> {

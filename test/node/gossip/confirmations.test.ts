@@ -6,7 +6,7 @@ import {
 } from '../../../node/gossip/confirmations.ts'
 import type { Confirmation } from '../../../node/gossip/confirmation.ts'
 import type { Member, Twin } from '../../../node/gossip/member.ts'
-import { nodeOf, parseName, type Source } from '../../../node/identity/names.ts'
+import { nodeOf, parseName, type Name, type Source } from '../../../node/identity/names.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { NOON, testSource } from '../../support/replica-changes.ts'
 
@@ -20,6 +20,7 @@ function waitForProof(timeoutMs: number, lost = new Set<Source>(), others: reado
   const changed = new Set<() => void>()
   const applied = new Map<Source, number>()
   const twins: Twin[] = []
+  const left = new Map<Name, Member>()
   const memberOf = (source: Source): Member => ({
     name: parseName(source === ALPHA ? 'alpha' : 'beta'),
     source,
@@ -54,6 +55,7 @@ function waitForProof(timeoutMs: number, lost = new Set<Source>(), others: reado
               .map(source => [source, memberOf(source)]),
           ),
         unreachable: () => new Map([...lost].map(source => [nodeOf(source), memberOf(source)])),
+        left: () => left,
         subscribe: subscribeTo(changed),
       },
       clock,

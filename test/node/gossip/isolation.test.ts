@@ -126,6 +126,10 @@ test('a node that is alone by design is never isolated', async t => {
   setting.hasPeers = false
   await setting.clock.advance(3_600_000)
   t.deepEqual(setting.said, [])
+  // Nor is it at the moment when it hears of a first peer.
+  setting.hasPeers = true
+  await setting.clock.advance(5_000)
+  t.deepEqual(setting.said, [])
 })
 
 test('an isolated node that is to refuse cuts its clients, and admits them when a peer is back', async t => {

@@ -186,6 +186,8 @@ test('a node that stops says so, and is at once no longer live', async t => {
   const { members, log } = cluster.node('alpha')
   await cluster.until('it is not live', () => members.live().size === 2, 500)
   t.true(log.some(({ fields }) => fields['reason'] === 'leaving'))
+  t.deepEqual([...members.left().keys()].map(String), ['gamma'])
+  t.is(members.unreachable().size, 0)
 })
 
 test('two nodes of one name do not link, and the error says what to do', async t => {
