@@ -2,10 +2,8 @@
 import process from 'node:process'
 import { isatty } from 'node:tty'
 import { fileURLToPath } from 'node:url'
-import { systemClock } from '../node/lib/clock.ts'
+import { HangUps } from './hang-ups.ts'
 import type { CommandIo } from './io.ts'
-import { forTerminal } from './printable.ts'
-import { runProgram } from './program.ts'
 
 /** Ctrl-C reaches us twice where npm passes on what the terminal has sent already. */
 const SAME_SIGNAL_MS = 500
@@ -20,13 +18,14 @@ const onSignal = (): void => {
 process.on('SIGINT', onSignal)
 process.on('SIGTERM', onSignal)
 
-const onReload = new Set<() => void>()
+const hangUps = new HangUps(onSignal)
 const hadTerminal = isatty(0)
-process.on('SIGHUP', () => {
-  // A terminal that is closed: what was started must not outlive it. Nobody else asks to stop so.
-  if (onReload.size === 0 || (hadTerminal && !isatty(0))) return onSignal()
-  for (const listener of onReload) listener()
-})
+process.on('SIGHUP', () => hangUps.hear(hadTerminal && !isatty(0)))
+
+// The rest is loaded behind the signals: until a signal is heard it ends the process.
+const { systemClock } = await import('../node/lib/clock.ts')
+const { forTerminal } = await import('./printable.ts')
+const { runProgram } = await import('./program.ts')
 
 /** What writing to a reader that went away fails with, and to a terminal that was closed. */
 const GONE = new Set<string | undefined>(['EPIPE', 'EIO'])
@@ -65,12 +64,9 @@ const io: CommandIo = {
   env: process.env,
   cwd: process.cwd(),
   signal: stop.signal,
-  onReload: listener => {
-    onReload.add(listener)
-    return { [Symbol.dispose]: () => onReload.delete(listener) }
-  },
+  onReload: listener => hangUps.subscribe(listener),
   clock: systemClock,
   self: [process.execPath, ...process.execArgv, fileURLToPath(import.meta.url)],
 }
 
-process.exitCode = await runProgram(process.argv.slice(2), io)
+process.exitCode = await runProgram(process.argv.slice(2), io, () => hangUps.begin())
