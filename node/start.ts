@@ -12,7 +12,7 @@ import { MetricsServer } from './metrics/metrics-server.ts'
 import { Readiness } from './metrics/readiness.ts'
 import { Listener } from './port/listener.ts'
 import { serve } from './port/serve.ts'
-import { peerDialer } from './port/transport.ts'
+import { peerDialer, resolvePeer } from './port/transport.ts'
 import type { SimulatedFridge } from './sensors/drivers/simulated.ts'
 import { startClientCount } from './sessions/client-count.ts'
 import { Counts, linkEndReason } from './sessions/counts.ts'
@@ -73,6 +73,7 @@ export async function startNode(
     joinCluster({
       config,
       list,
+      resolve: resolvePeer,
       dial: peerDialer(trust, clock),
       admits: peer => sessions.admit(peer).admitted,
       onSynced: () => void (counts.lastSyncAt = clock.now()),

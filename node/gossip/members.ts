@@ -8,7 +8,7 @@ import type { DocumentStream, Update } from './document.ts'
 import { SignedDocument } from './signed-document.ts'
 import { FULL_MESH } from './overlay-plan.ts'
 import type { Place } from '../whitelist/change.ts'
-import { MEMBER_LIMITS, parseMember, type Member } from './member.ts'
+import { parseMember, withinLimits, type Member } from './member.ts'
 
 /** What a node can say of itself; the rest of its entry never changes while it runs. */
 export type MemberState = Pick<Member, 'links' | 'clients'>
@@ -134,8 +134,7 @@ export class Members extends SignedDocument {
       applied.delete(source)
       applied.set(source, sequence)
     }
-    const latest = [...applied].slice(-MEMBER_LIMITS.maxApplied)
-    this.#self = { ...this.#self, changes, applied: Object.fromEntries(latest) }
+    this.#self = withinLimits({ ...this.#self, changes, applied: Object.fromEntries(applied) })
     this.#gather(this.#unhurriedMs())
   }
 
@@ -287,6 +286,7 @@ export class Members extends SignedDocument {
 
   #announce(): void {
     const sequence = (this.sources[this.id] ?? 0) + 1
+    this.#self = withinLimits(this.#self)
     const member = JSON.stringify(this.#self)
     const value: MemberValue = {
       member,

@@ -5,7 +5,9 @@ import { errorMessage, FridgeError } from '../lib/errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Log } from '../lib/log.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
+import { AddressBook, type Known } from './address-book.ts'
 import { Link, type Documents, type LinkEnd, type LinkTimes } from './link.ts'
+import { MEMBER_LIMITS } from './member.ts'
 import type { RememberedPeer } from './remembered-peers.ts'
 import { chooseDials, linksAccepted, linksWanted, type Candidate } from './overlay-plan.ts'
 
@@ -22,6 +24,11 @@ export interface OverlayOptions {
   readonly seeds: readonly string[]
   /** Where nodes could be reached before this run. Default none. */
   readonly remembered?: readonly RememberedPeer[]
+  /**
+   * The addresses that a name stands for, all of them; an address stands for itself. Default: none
+   * is a name. @throws when it is not known
+   */
+  readonly resolve?: (address: string) => Promise<readonly string[]>
   /** Reach another node. @throws when it cannot be reached or is none */
   readonly dial: (address: string, signal: AbortSignal) => Promise<Dialed>
   /** Whether a node may gossip: not if its name was revoked. */
@@ -33,21 +40,6 @@ export interface OverlayOptions {
   readonly random: Random
   readonly log: Log
 }
-
-interface Known {
-  owner: Name | undefined
-  failures: number
-  /** When it may be dialed again, on the monotonic clock. */
-  notBefore: number
-  dialing: boolean
-  /** This node itself answered there. */
-  isSelf: boolean
-  /** It is dialed for ever. */
-  isSeed: boolean
-}
-
-/** Addresses that are remembered of one node, or of several nodes that claim the same. */
-const MAX_CLAIMED = 32
 
 /** How long the overlay is left alone when nothing happens, in milliseconds. */
 const IDLE_PLAN_MS = 5_000
@@ -62,7 +54,7 @@ const SELDOM = { failures: 30 }
 export class Overlay implements AsyncDisposable {
   readonly #options: OverlayOptions
   readonly #links = new Set<Link>()
-  readonly #known = new Map<string, Known>()
+  readonly #addresses = new AddressBook()
   readonly #stop = new AbortController()
   readonly #subscription: Disposable
   readonly #synced = Promise.withResolvers<void>()
@@ -75,10 +67,10 @@ export class Overlay implements AsyncDisposable {
     this.#options = options
     this.#lastContactAt = options.clock.monotonic()
     for (const seed of options.seeds) this.#learn(seed).isSeed = true
-    for (const { name, address } of options.remembered ?? []) this.#claim(address, name)
+    for (const { name, address } of options.remembered ?? []) this.#addresses.claim(address, name)
     this.#subscription = options.documents.members.subscribe((member, before) => {
       if (member.name === options.self) return
-      for (const address of member.addresses) this.#claim(address, member.name)
+      for (const address of member.addresses) this.#addresses.claim(address, member.name)
       const isMoved = before === undefined || before.links.length !== member.links.length
       if (isMoved) this.#planSoon()
     })
@@ -134,30 +126,7 @@ export class Overlay implements AsyncDisposable {
   }
 
   #learn(address: string): Known {
-    const known = this.#known.get(address) ?? {
-      owner: undefined,
-      failures: 0,
-      notBefore: 0,
-      dialing: false,
-      isSelf: false,
-      isSeed: false,
-    }
-    this.#known.set(address, known)
-    return known
-  }
-
-  /**
-   * A node says that it is at an address. Whose a seed is, and whose an address that two claim, only
-   * a dial shows: else a node could say to be there and keep others from being dialed.
-   */
-  #claim(address: string, owner: Name): void {
-    const isNew = !this.#known.has(address)
-    const known = this.#learn(address)
-    if (known.owner === owner) return
-    known.owner = isNew ? owner : undefined
-    const alike = [...this.#known].filter(([, one]) => one.owner === known.owner && !one.isSeed)
-    const [oldest] = alike
-    if (alike.length > MAX_CLAIMED && oldest !== undefined) this.#known.delete(oldest[0])
+    return this.#addresses.learn(address)
   }
 
   #planSoon(): void {
@@ -186,7 +155,7 @@ export class Overlay implements AsyncDisposable {
     let nextAt = Infinity
     let dialing = 0
     let probing = false
-    for (const [address, { owner, notBefore, dialing: isDialing }] of this.#known) {
+    for (const [address, { owner, notBefore, dialing: isDialing }] of this.#addresses.entries()) {
       const isLive = owner !== undefined && live.has(owner)
       if (isDialing) {
         dialing += 1
@@ -200,7 +169,7 @@ export class Overlay implements AsyncDisposable {
       }
       candidates.push({ address, owner, live: isLive })
     }
-    const nodes = new Set([...this.#owners(), ...live, self]).size
+    const nodes = new Set([...this.#addresses.owners(self), ...live, self]).size
     const missing = linksWanted(nodes) - linked.size - dialing
     for (const { address } of chooseDials(candidates, missing, probing, random))
       void this.#dial(address)
@@ -224,18 +193,19 @@ export class Overlay implements AsyncDisposable {
     dispensable[index]?.close('busy', 'it has links enough')
   }
 
-  #owners(): Set<string> {
-    return new Set(
-      Array.from(this.#known, ([address, { owner, isSelf }]) =>
-        isSelf ? this.#options.self : (owner ?? address),
-      ),
-    )
-  }
-
   async #dial(address: string): Promise<void> {
     const known = this.#learn(address)
     known.dialing = true
     try {
+      // Whose the address of a node is, that node says; a seed may be the name of many.
+      const { resolve } = this.#options
+      if (resolve !== undefined && (known.isSeed || known.owner === undefined)) {
+        const addresses = await resolve(address)
+        if (this.#stop.signal.aborted) return
+        if (addresses.length > 1 || this.#addresses.isName(address)) {
+          return this.#spread(address, addresses)
+        }
+      }
       const { socket, peer } = await this.#options.dial(address, this.#stop.signal)
       known.owner = peer.name
       if (!this.#options.admits(peer)) {
@@ -245,23 +215,31 @@ export class Overlay implements AsyncDisposable {
       this.#start(socket, peer, address)
     } catch (error) {
       if (this.#stop.signal.aborted) return
-      if (known.failures === 0) {
-        this.#options.log.warn({ address, reason: errorMessage(error) }, 'cannot reach a peer')
+      const said = this.#backOff(address)
+      if (said !== undefined) {
+        const reason = errorMessage(error)
+        this.#options.log.warn({ address: said, reason }, 'cannot reach a peer')
       }
-      this.#backOff(address)
     } finally {
       known.dialing = false
       this.#planSoon()
     }
   }
 
-  #backOff(address: string): void {
+  #spread(name: string, addresses: readonly string[]): void {
+    const { clock, times } = this.#options
+    this.#addresses.spread(name, addresses, clock.monotonic() + times.redialMaxMs)
+  }
+
+  /** @returns what nobody is reached at, where that is still to be said */
+  #backOff(address: string): string | undefined {
     const { clock, random, times } = this.#options
+    const said = this.#addresses.failed(address)
     const known = this.#learn(address)
-    known.failures += 1
     const { redialMinMs: firstMs, redialMaxMs: maxMs } = times
     const waitMs = backoffMs(known.failures, { firstMs, maxMs, leastMs: firstMs / 2 }, random)
     known.notBefore = clock.monotonic() + waitMs
+    return said
   }
 
   #start(socket: Duplex, peer: Identity, address: string | undefined): void {
@@ -277,7 +255,7 @@ export class Overlay implements AsyncDisposable {
       onHello: (link, source) => this.#welcome(link, source, address),
       onSynced: () => {
         // Not before: a peer that is refused each time anew is to be dialed less and less often.
-        if (address !== undefined) this.#learn(address).failures = 0
+        if (address !== undefined) this.#addresses.reached(address)
         this.#synced.resolve()
         for (const listener of this.#listeners) listener()
       },
@@ -309,6 +287,12 @@ export class Overlay implements AsyncDisposable {
       else if (this.#isPreferred(link) && !this.#isPreferred(other)) {
         other.close('duplicate', 'the two nodes have another link')
       } else return { reason: 'duplicate', text: 'the two nodes have another link' }
+    }
+    if (this.links().length > MEMBER_LIMITS.maxLinks) {
+      return {
+        reason: 'busy',
+        text: `it has ${MEMBER_LIMITS.maxLinks} links, and can name no more`,
+      }
     }
     if (address !== undefined) this.#learn(address).isSelf = false
     log.info({ peer: link.peer.name, address, dialed: link.dialed }, 'linked')

@@ -47,6 +47,14 @@ test('a node that only its last run tells of others waits for one of them before
   t.true(cluster.log.lines.some(({ text }) => text === NO_EXCHANGE))
 })
 
+test('a seed may be a name', async t => {
+  await using cluster = await startCluster(t, { certs })
+  const { port } = cluster.node(1).address
+  await cluster.start(2, { peers: [`localhost:${port}`] })
+  await untilReachable(cluster, 1, 2)
+  t.pass()
+})
+
 test('a node that starts says to all what it holds: it has applied that', async t => {
   await using cluster = await startCluster(t, { nodes: 2, certs })
   await cluster.grant(1, 'c1')
