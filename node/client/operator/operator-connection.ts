@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Credentials } from '../../identity/credentials.ts'
 import type { Name, Subject } from '../../identity/names.ts'
 import { signText } from '../../identity/signature.ts'
-import type { Address } from '../../lib/address.ts'
+import { formatAddress, type Address } from '../../lib/address.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { FridgeError } from '../../lib/errors.ts'
 import type {
@@ -15,7 +15,8 @@ import type {
 import { parseChange, type Terms } from '../../whitelist/change.ts'
 import type { CallOptions } from '../../wire/rpc.ts'
 import { connectAny } from '../failover.ts'
-import { ANSWER_MS, type NodeConnection } from '../node-connection.ts'
+import { isLastWord } from '../last-words.ts'
+import { ANSWER_MS, type NodeConnection, type NodeConnectionOptions } from '../node-connection.ts'
 
 /** What an operator asks for. */
 export type ChangeWish =
@@ -47,11 +48,19 @@ export class OperatorConnection implements AsyncDisposable {
   readonly #connection: NodeConnection
   readonly #credentials: Credentials
   readonly #now: () => number
+  readonly #doubt: Doubt
 
-  constructor(connection: NodeConnection, credentials: Credentials, now: () => number) {
+  /** @param doubt what to make of it when the node refuses for good; default: it is believed */
+  constructor(
+    connection: NodeConnection,
+    credentials: Credentials,
+    now: () => number,
+    doubt: Doubt = async lastWord => lastWord,
+  ) {
     this.#connection = connection
     this.#credentials = credentials
     this.#now = now
+    this.#doubt = doubt
     if (!connection.methods.has('propose')) {
       throw new FridgeError(
         'ERR_NOT_OPERATOR',
@@ -69,8 +78,15 @@ export class OperatorConnection implements AsyncDisposable {
     credentials: Credentials,
     { clock, signal }: { readonly clock: Clock; readonly signal?: AbortSignal },
   ): Promise<OperatorConnection> {
-    const connection = await connectAny(nodes, { credentials, clock, ...(signal && { signal }) })
-    return new OperatorConnection(connection, credentials, () => clock.now())
+    const options = { credentials, clock, ...(signal && { signal }) }
+    const connection = await connectAny(nodes, options)
+    const others = nodes.filter(node => formatAddress(node) !== connection.address)
+    return new OperatorConnection(
+      connection,
+      credentials,
+      () => clock.now(),
+      async lastWord => askOthers(lastWord, connection, others, options),
+    )
   }
 
   /** The node that was reached. */
@@ -92,6 +108,7 @@ export class OperatorConnection implements AsyncDisposable {
       const report = (await this.#call('commit', [text, signature, waitMs], {
         timeoutMs: ANSWER_MS + waitMs,
         ...(onConfirmed && { onProgress: value => onConfirmed(value as NodeConfirmation) }),
+        isOwnEnd: wish.kind === 'revocation' && wish.subject === this.subject,
       })) as CommitReport
       if (report.outcome === 'committed') return report
       why = report.why
@@ -150,9 +167,37 @@ export class OperatorConnection implements AsyncDisposable {
   async #call(
     method: string,
     values: readonly unknown[],
-    options: CallOptions = {},
+    { isOwnEnd = false, ...options }: CallOptions & { readonly isOwnEnd?: boolean } = {},
   ): Promise<unknown> {
-    return this.#connection.call(method, values, { timeoutMs: ANSWER_MS, ...options })
+    try {
+      return await this.#connection.call(method, values, { timeoutMs: ANSWER_MS, ...options })
+    } catch (error) {
+      // Who removes itself is refused for good by its own wish.
+      throw isLastWord(error) && !isOwnEnd ? await this.#doubt(error) : error
+    }
+  }
+}
+
+/** What is to be said when a node refuses an operator for good that it had let in. */
+type Doubt = (lastWord: FridgeError) => Promise<FridgeError>
+
+/** A stolen node may say anything: what it says is believed unless another node lets the operator in. */
+async function askOthers(
+  lastWord: FridgeError,
+  { node }: NodeConnection,
+  others: readonly Address[],
+  options: Omit<NodeConnectionOptions, 'address'>,
+): Promise<FridgeError> {
+  if (others.length === 0) return lastWord
+  try {
+    await using other = await connectAny(others, options, [lastWord])
+    return new FridgeError(
+      'ERR_CLOSED',
+      `${node} says: ${lastWord.message}; ${other.node} lets you in`,
+      { cause: lastWord, fix: `go on with --node ${other.address}, and look into ${node}` },
+    )
+  } catch (error) {
+    return error instanceof FridgeError ? error : lastWord
   }
 }
 
