@@ -13,6 +13,8 @@ const ROOT = join(import.meta.dirname, '../..')
 export const BENCH_IO: CommandIo = {
   out: () => {},
   err: () => {},
+  log: () => {},
+  serveUnheard: () => {},
   progress: () => {},
   isTerminal: false,
   env: process.env,
