@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { systemClock } from '../node/lib/clock.ts'
 import { EXIT, type CommandIo } from './io.ts'
 import { LogOutput } from './output/log-output.ts'
-import { forTerminal } from './printable.ts'
+import { forTerminal } from './output/terminal.ts'
 import { runProgram } from './program.ts'
 
 /** Ctrl-C reaches us twice where npm passes on what the terminal has sent already. */

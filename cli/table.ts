@@ -1,5 +1,8 @@
-/** Rows of cells as aligned text, two spaces between columns. */
-export function formatTable(rows: readonly (readonly string[])[]): string[] {
+import { foreignText } from '../node/lib/foreign-text.ts'
+
+/** Rows of cells as aligned text, two spaces between columns. No cell breaks its row. */
+export function formatTable(texts: readonly (readonly string[])[]): string[] {
+  const rows = texts.map(row => row.map(foreignText))
   const widths: number[] = []
   for (const row of rows) {
     row.forEach((cell, column) => {

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import type { NodeReport, StatusReport } from '../../node/operators/service.ts'
+import { foreignText } from '../../node/lib/foreign-text.ts'
 import type { CommandContext } from '../command.ts'
 import { formatDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
-import { printable } from '../printable.ts'
 import { count, formatTable } from '../table.ts'
 import { addTargetOptions, type TargetOptions } from '../target.ts'
 import { connectOperator } from '../operator.ts'
@@ -41,7 +41,7 @@ function print(
     String(one.clients),
     one.changes === changes ? String(one.changes) : `${one.changes} of ${changes}`,
     one.links.join(' '),
-    printable(one.version),
+    foreignText(one.version),
     certificateCell(one, io.clock.now()),
   ])
   const head = ['NODE', 'STATE', 'ADDRESS', 'CLIENTS', 'CHANGES', 'LINKS', 'VERSION', 'CERTIFICATE']

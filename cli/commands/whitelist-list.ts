@@ -1,9 +1,9 @@
 import { displaySubject, nodeOf, parseSubject, type Source } from '../../node/identity/names.ts'
 import type { GrantReport, ShowReport, SubjectReport } from '../../node/operators/service.ts'
+import { foreignText } from '../../node/lib/foreign-text.ts'
 import { formatDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { connectOperator } from '../operator.ts'
-import { printable } from '../printable.ts'
 import { count, formatTable } from '../table.ts'
 import type { TargetOptions } from '../target.ts'
 
@@ -53,7 +53,7 @@ function show(report: ShowReport, node: string, io: CommandIo): void {
   const { subject, standing, grants, marks, sessions, nodes } = report
   io.out(`${displaySubject(subject)}: ${standing}, ${count(sessions, 'connection')} to ${node}`)
   for (const grant of grants) {
-    const reason = grant.reason === undefined ? '' : ` (${printable(grant.reason)})`
+    const reason = grant.reason === undefined ? '' : ` (${foreignText(grant.reason)})`
     io.out(`  granted by ${grant.operator} at ${new Date(grant.at).toISOString()}${reason}`)
     io.out(
       `    ${termsOf(grant, io.clock.now())}; change ${grant.sequence} of ${nodeOf(grant.source)}`,

@@ -4,11 +4,11 @@ import { displaySubject, nodeOf, parseName, parseSubject } from '../../node/iden
 import { signaturesOf } from '../../node/identity/signature.ts'
 import type { Place } from '../../node/whitelist/change.ts'
 import type { ChangeFilter } from '../../node/storage/stored-changes.ts'
+import { foreignText } from '../../node/lib/foreign-text.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { LogClient, type LogClock } from '../../node/client/operator/log-client.ts'
 import { holesIn, type CheckedEntry } from '../../node/client/operator/log-entry.ts'
 import { parseMoment } from '../moment.ts'
-import { printable } from '../printable.ts'
 import { formatTable } from '../table.ts'
 import { targetCredentials, targetNodes, type TargetOptions } from '../target.ts'
 
@@ -76,7 +76,7 @@ export async function runWhitelistLog(
       if (!follow) throw error
       if (io.signal.aborted) return printer.status
       if (heard === undefined || !PASSING.has(errorCode(error) ?? '')) throw error
-      if (failures === 0) io.err(`lost ${node}: ${(error as Error).message}`)
+      if (failures === 0) io.err(`lost ${node}: ${foreignText((error as Error).message)}`)
     }
     first = (first + 1) % nodes.length
     // The first change of nodes is at once; when none answers, the tries thin out.
@@ -201,7 +201,7 @@ const HEAD = ['WHEN', 'OPERATOR', 'CHANGE', 'NAME', 'NODE', 'EFFECT', 'SIGNATURE
 
 function rowOf(entry: CheckedEntry, now: number): string[] {
   const { change, problem } = entry
-  const signatures = problem === undefined ? 'verified' : `NOT VERIFIED: ${printable(problem)}`
+  const signatures = problem === undefined ? 'verified' : `NOT VERIFIED: ${foreignText(problem)}`
   if (change === undefined) return ['', '', 'unreadable', '', '', '', signatures]
   const { at, operator, kind, subject, source, reason = '' } = change
   return [
@@ -214,7 +214,7 @@ function rowOf(entry: CheckedEntry, now: number): string[] {
     effectOf(entry, now),
     signatures,
     change.kind === 'grant' ? termsOf(change.terms) : '',
-    printable(reason),
+    foreignText(reason),
   ]
 }
 
