@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
 import type { NodeReport, StatusReport } from '../../node/operators/service.ts'
-import { foreignText } from '../../node/lib/foreign-text.ts'
 import type { CommandContext } from '../command.ts'
 import { formatDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
@@ -41,7 +40,7 @@ function print(
     String(one.clients),
     one.changes === changes ? String(one.changes) : `${one.changes} of ${changes}`,
     one.links.join(' '),
-    foreignText(one.version),
+    one.version,
     certificateCell(one, io.clock.now()),
   ])
   const head = ['NODE', 'STATE', 'ADDRESS', 'CLIENTS', 'CHANGES', 'LINKS', 'VERSION', 'CERTIFICATE']
