@@ -62,8 +62,6 @@ export interface ReplicaOptions {
   readonly clock: Clock
   /** Called when the store cannot take a peer's changes. */
   readonly onStoreFailure?: (error: unknown) => void
-  /** Called when a node is found to have signed entries that cannot stand in one chain. */
-  readonly onEquivocation?: (strays: readonly Stray[]) => void
 }
 
 /**
@@ -77,6 +75,7 @@ export class Replica extends SignedDocument {
   readonly #store: ChangeStore
   readonly #clock: Clock
   readonly #listeners = new Set<(applied: readonly Applied[]) => void>()
+  readonly #equivocationListeners = new Set<(strays: readonly Stray[]) => void>()
   #whitelist: Whitelist
   #inbox: Waiting[] = []
   #draining: Promise<void> | undefined
@@ -116,6 +115,12 @@ export class Replica extends SignedDocument {
   subscribe(listener: (applied: readonly Applied[]) => void): Disposable {
     this.#listeners.add(listener)
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
+  }
+
+  /** Hear of each node that is found to have signed entries that cannot stand in one chain. */
+  subscribeEquivocation(listener: (strays: readonly Stray[]) => void): Disposable {
+    this.#equivocationListeners.add(listener)
+    return { [Symbol.dispose]: () => this.#equivocationListeners.delete(listener) }
   }
 
   /** The change that a request would be at this node's next place: to be signed and committed. */
@@ -344,7 +349,7 @@ export class Replica extends SignedDocument {
     if (mustBuild || !isStored) this.#whitelist = buildWhitelist(this.#store)
     if (!isStored) return false
     for (const stray of taken) this.publish(asUpdate(stray))
-    this.#options.onEquivocation?.(taken)
+    for (const listener of this.#equivocationListeners) listener(taken)
     return true
   }
 

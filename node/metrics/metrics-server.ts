@@ -19,7 +19,7 @@ export interface MetricsServerOptions {
   readonly log: Log
 }
 
-/** What anybody may take of a node here: it is read by machines that come every few seconds. */
+/** What a reader of metrics may take of a node: scrapers come every few seconds. */
 const HTTP_LIMITS = {
   /** Connections at once; each holds some 20 kB. Past that the oldest that asks for nothing gives way. */
   maxConnections: 32,
@@ -32,12 +32,12 @@ const HTTP_LIMITS = {
   lifetimeMs: 10_000,
 } as const
 
-/** Metrics and health over plain HTTP, on a port of its own, to be read by whoever reaches it. */
+/** Metrics and health over plain HTTP, on a port of its own, for every client that reaches it. */
 export class MetricsServer implements AsyncDisposable {
   readonly #options: MetricsServerOptions
   readonly #metrics: Metrics
   readonly #limit: RateLimit
-  /** Where it is to listen. */
+  /** The address that the server is to listen on. */
   readonly #asked: Address
   readonly #http
   /** All connections, the oldest first. */
@@ -61,7 +61,7 @@ export class MetricsServer implements AsyncDisposable {
     this.#http.maxRequestsPerSocket = 1
     this.#http.on('connection', socket => {
       if (!this.#limit.allows(socket.remoteAddress ?? '')) return void socket.destroy()
-      // One deadline for all that a peer can be slow at: its request, its reading, doing nothing.
+      // A single deadline for all that a peer can be slow at: its request, its reading, doing nothing.
       const deadline = clock.after(lifetimeMs, () => socket.destroy())
       this.#makeRoom()
       this.#sockets.add(socket)
@@ -98,7 +98,7 @@ export class MetricsServer implements AsyncDisposable {
     return server
   }
 
-  /** The address that it got. */
+  /** The address that the server listens on. */
   get address(): Address {
     const bound = this.#http.address()
     if (bound === null || typeof bound === 'string') return this.#asked
@@ -128,7 +128,7 @@ export class MetricsServer implements AsyncDisposable {
     this.#idle.delete(socket)
   }
 
-  /** Those who ask at once share one reading. */
+  /** Requests that come at the same time share one reading of the node. */
   async #text(): Promise<string> {
     this.#reading ??= this.#metrics.text().finally(() => {
       this.#reading = undefined

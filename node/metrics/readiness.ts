@@ -1,4 +1,6 @@
 import type { NodeConfig } from '../config/config.ts'
+import type { Trust } from '../identity/trust.ts'
+import type { Clock } from '../lib/clock.ts'
 
 /** How far a node has come. */
 export type Phase = 'starting' | 'serving' | 'stopping'
@@ -20,4 +22,30 @@ export function whyNotReady(
   if (now > certificateEndsAt) return 'the certificate of this node has expired'
   if (isIsolated && whenIsolated === 'refuse') return 'isolated: no peer in reach'
   return undefined
+}
+
+export interface ReadinessOptions extends Pick<NodeConfig, 'whenIsolated'> {
+  readonly isolation: { readonly isIsolated: boolean }
+  readonly trust: Pick<Trust, 'credentials'>
+  readonly clock: Pick<Clock, 'now'>
+}
+
+/** How far a running node has come, and whether it serves clients. */
+export class Readiness {
+  /** Moved on by what starts and stops the node. */
+  phase: Phase = 'starting'
+  readonly #options: ReadinessOptions
+
+  constructor(options: ReadinessOptions) {
+    this.#options = options
+  }
+
+  /** Why the node does not serve clients now, in a line for a person; undefined while it does. */
+  get whyNot(): string | undefined {
+    const { whenIsolated, isolation, trust, clock } = this.#options
+    const { phase } = this
+    const { isIsolated } = isolation
+    const certificateEndsAt = trust.credentials.identity.notAfter
+    return whyNotReady({ phase, isIsolated, whenIsolated, certificateEndsAt }, clock.now())
+  }
 }

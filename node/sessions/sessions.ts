@@ -1,5 +1,5 @@
 import { admit, type Admission, type RefusalReason } from './admission.ts'
-import type { Clock } from '../lib/clock.ts'
+import { at, type Clock } from '../lib/clock.ts'
 import type { Identity } from '../identity/identity.ts'
 import { roleOf, type Subject } from '../identity/names.ts'
 import type { Session } from './session.ts'
@@ -9,9 +9,6 @@ interface Admitted {
   readonly session: Session
   expiry: Disposable | undefined
 }
-
-/** How late an end may be noticed when the wall clock was set forward meanwhile, in milliseconds. */
-const LOOK_MS = 30_000
 
 /**
  * Every live session, by its subject. Nothing else decides which of them stay: at connect, when the
@@ -130,12 +127,8 @@ export class Sessions {
     for (const sessions of this.#bySubject.values()) yield* sessions.keys()
   }
 
-  /** An end is a moment of the wall clock, which may jump; a timer counts what has passed. */
   #expireAt(until: number, admitted: Admitted): void {
-    const left = until - this.#clock.now()
-    admitted.expiry = this.#clock.after(Math.min(left, LOOK_MS), () => {
-      if (this.#clock.now() < until) this.#expireAt(until, admitted)
-      else this.review(admitted.session.identity.subject)
-    })
+    const { subject } = admitted.session.identity
+    admitted.expiry = at(this.#clock, until, () => void this.review(subject))
   }
 }

@@ -150,6 +150,11 @@ export class Whitelist {
     return this.#forks.keys().some(source => nodeOf(source) === node)
   }
 
+  /** Whether a node was removed from the cluster: for good, whatever came after. */
+  hasRemoved(node: Name): boolean {
+    return this.state(subjectOf('node', node)).marks.size > 0
+  }
+
   /** Whether it is beyond doubt that a stray cannot stand in its place. */
   isProven({ entry, against }: Stray): boolean {
     if (this.forkOf(entry.change.source) <= entry.change.sequence) return true
@@ -257,6 +262,7 @@ export type ReadableWhitelist = Pick<
   | 'heard'
   | 'forkOf'
   | 'hasEquivocated'
+  | 'hasRemoved'
   | 'isWithdrawn'
   | 'draft'
 >
