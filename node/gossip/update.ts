@@ -9,7 +9,7 @@ import {
   type EntrySignatures,
   type Stray,
 } from '../whitelist/change.ts'
-import { isSignature, verifyText } from '../identity/signature.ts'
+import { isSignature } from '../identity/signature.ts'
 import { objectionTo, type Signers } from '../identity/signers.ts'
 
 /** What one update of the whitelist carries beside its place (PROTOCOL.md, "Updates"). */
@@ -146,8 +146,8 @@ async function openEntry(value: UpdateValue, signers: Signers): Promise<Entry | 
   if (objection !== undefined) return objection
   const hash = entryHash(previous, text)
   const [isOperators, isNodes] = await Promise.all([
-    verifyText(operator.key, 'change', text, signatures.operatorSignature),
-    verifyText(node.key, 'entry', hash, signatures.nodeSignature),
+    signers.verify(operator, 'change', text, signatures.operatorSignature),
+    signers.verify(node, 'entry', hash, signatures.nodeSignature),
   ])
   if (!isOperators) return `change ${sequence} of ${source} is not signed by its operator`
   if (!isNodes) return `change ${sequence} of ${source} is not signed by its node`

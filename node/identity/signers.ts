@@ -4,6 +4,8 @@ import { errorMessage } from '../lib/errors.ts'
 import type { EntrySignatures } from '../whitelist/change.ts'
 import { identityOf, type Identity } from './identity.ts'
 import type { Name, Role } from './names.ts'
+import type { SignatureContext } from './signature.ts'
+import { localVerifier, type Verifier } from './verifier.ts'
 
 /** Somebody whose signatures stand under changes: an operator or a node. */
 export interface Signer {
@@ -25,6 +27,8 @@ export interface SignersOptions {
   readonly authorities: () => readonly X509Certificate[]
   /** Every signer must belong to it. */
   readonly trustDomain: string | undefined
+  /** What checks their signatures. Default: the thread that asks, which waits for each. */
+  readonly verifier?: Verifier
 }
 
 const MAX_CHAIN = 4
@@ -42,9 +46,11 @@ export class Signers {
   readonly #byFingerprint = new Map<string, Signer>()
   readonly #kept = new Set<string>()
   readonly #options: SignersOptions
+  readonly #verifier: Verifier
 
   constructor(options: SignersOptions) {
     this.#options = options
+    this.#verifier = options.verifier ?? localVerifier
     for (const chain of options.store.certificates()) {
       const signer = readSigner(chain)
       if (typeof signer === 'string') continue
@@ -55,6 +61,16 @@ export class Signers {
 
   get(fingerprint: string): Signer | undefined {
     return this.#byFingerprint.get(fingerprint)
+  }
+
+  /** Whether a signature under a text is the signer's. Never throws. */
+  async verify(
+    { key }: Signer,
+    context: SignatureContext,
+    text: string,
+    signature: string,
+  ): Promise<boolean> {
+    return this.#verifier.verify(key, context, text, signature)
   }
 
   /**
