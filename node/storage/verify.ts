@@ -14,6 +14,7 @@ import {
 } from '../whitelist/change.ts'
 import { differences, evaluateLog } from '../whitelist/evaluate.ts'
 import { Signers } from '../identity/signers.ts'
+import type { Verifier } from '../identity/verifier.ts'
 import {
   APPLICATION_ID,
   corrupt,
@@ -48,6 +49,8 @@ export interface VerifyOptions {
   /** Those that may vouch for a signer, the old ones included. */
   readonly authorities: readonly X509Certificate[]
   readonly trustDomain: string | undefined
+  /** What checks the signatures. Default: the thread that asks. */
+  readonly verifier?: Verifier
   /** What to do with a database that is damaged. Default: have it rebuilt by the peers. */
   readonly fix?: string
 }
@@ -107,13 +110,14 @@ class DatabaseCheck {
   #rows = 0
   #position = 0
 
-  constructor(file: string, { authorities, trustDomain, fix }: VerifyOptions) {
+  constructor(file: string, { authorities, trustDomain, verifier, fix }: VerifyOptions) {
     this.#damageFix = fix ?? corrupt(file, '').fix ?? ''
     this.#signers = new Signers({
       // Nothing is trusted because it is there: each certificate is traced to an authority.
       store: { certificates: () => [], keepCertificate: () => {} },
       authorities: () => authorities,
       trustDomain,
+      ...(verifier && { verifier }),
     })
   }
 
