@@ -1,6 +1,9 @@
 import type { KeyObject } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import type { Clock } from '../lib/clock.ts'
+import { errorMessage } from '../lib/errors.ts'
+import { GatheredLog } from '../lib/gathered-log.ts'
+import { silentLog, type Log } from '../lib/log.ts'
 import {
   checkHere,
   CheckThread,
@@ -18,10 +21,8 @@ export interface ThreadedVerifierOptions {
    * machine with one processor: two check as fast as the main thread can take in what they check.
    */
   readonly maxThreads?: number
-  /** Called when a thread has not answered for too long, and when all answer again. */
-  readonly onStall?: (isStalled: boolean) => void
-  /** Called when a thread has ended by itself, or could not be had. It is replaced when needed. */
-  readonly onThreadLost?: (error: unknown) => void
+  /** Told of threads that do not answer, and of those that are lost. Default: nobody is. */
+  readonly log?: Log
   /** Default: a worker thread of Node.js. */
   readonly startWorker?: () => CheckWorker
 }
@@ -56,6 +57,8 @@ const STALLED_LOOKS = 5
 export class ThreadedVerifier implements Verifier {
   readonly #options: ThreadedVerifierOptions
   readonly #maxThreads: number
+  readonly #log: GatheredLog
+  readonly #listeners = new Set<(isStalled: boolean) => void>()
   readonly #threads: CheckThread[] = []
   /** What has been asked for in this turn. */
   #asked: Check[] = []
@@ -70,12 +73,19 @@ export class ThreadedVerifier implements Verifier {
   constructor(options: ThreadedVerifierOptions) {
     this.#options = options
     this.#maxThreads = options.maxThreads ?? Math.min(2, availableParallelism())
+    this.#log = new GatheredLog(options.log ?? silentLog, options.clock)
     this.#tokensAt = options.clock.monotonic()
   }
 
   /** Whether a thread has not answered for some seconds. */
   get isStalled(): boolean {
     return this.#isStalled
+  }
+
+  /** Hear of each stall, and of its end. */
+  subscribe(listener: (isStalled: boolean) => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
   }
 
   /** Whether a signature holds; false for all that is not checked when this is disposed. */
@@ -95,6 +105,7 @@ export class ThreadedVerifier implements Verifier {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isEnded = true
     this.#looking?.[Symbol.dispose]()
+    this.#log[Symbol.dispose]()
     const threads = this.#threads.splice(0)
     const unanswered = threads.flatMap(thread => thread.takeBack())
     for (const { answer } of [...unanswered, ...this.#waiting.splice(0)]) answer(false)
@@ -142,7 +153,7 @@ export class ThreadedVerifier implements Verifier {
   /** @returns one more thread; undefined where there are enough, or none can be had now */
   #start(): CheckThread | undefined {
     if (this.#threads.length >= this.#maxThreads) return undefined
-    const { startWorker = startCheckWorker, onThreadLost } = this.#options
+    const { startWorker = startCheckWorker } = this.#options
     try {
       const thread = new CheckThread(startWorker(), {
         onAnswer: () => this.#proceed(),
@@ -151,7 +162,7 @@ export class ThreadedVerifier implements Verifier {
       this.#threads.push(thread)
       return thread
     } catch (error) {
-      onThreadLost?.(error)
+      this.#log.error({ reason: errorMessage(error) }, 'no thread to check signatures on')
       // Those that there are go on; without any, one batch a turn is checked here.
       if (this.#threads.length === 0) {
         this.#nextBatch().forEach(checkHere)
@@ -175,7 +186,7 @@ export class ThreadedVerifier implements Verifier {
   /** What a thread leaves behind is checked here: it may be what has ended it. */
   #replace(lost: CheckThread, error: Error): void {
     this.#threads.splice(this.#threads.indexOf(lost), 1)
-    this.#options.onThreadLost?.(error)
+    this.#log.error({ reason: errorMessage(error) }, 'a thread that checks signatures has ended')
     lost.takeBack().forEach(checkHere)
     this.#proceed()
   }
@@ -200,6 +211,10 @@ export class ThreadedVerifier implements Verifier {
     const isStalled = this.#threads.some(({ looks }) => looks >= STALLED_LOOKS)
     if (isStalled === this.#isStalled) return
     this.#isStalled = isStalled
-    this.#options.onStall?.(isStalled)
+    if (isStalled) {
+      const fix = 'restart the node, if it does not say soon that they are checked again'
+      this.#log.error({ fix }, 'signatures are not being checked: no further client is let in')
+    } else this.#log.warn({}, 'signatures are being checked again')
+    for (const listener of this.#listeners) listener(isStalled)
   }
 }

@@ -1,16 +1,16 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { EventEmitter } from 'node:events'
+import { generateKeyPairSync } from 'node:crypto'
 import test, { type ExecutionContext } from 'ava'
 import { startCheckWorker, type CheckWorker } from '../../../node/identity/check-thread.ts'
-import { signatureHolds, signText } from '../../../node/identity/signature.ts'
+import { signText } from '../../../node/identity/signature.ts'
 import {
   ThreadedVerifier,
   type ThreadedVerifierOptions,
 } from '../../../node/identity/threaded-verifier.ts'
-import type { ThreadCheck } from '../../../node/identity/verifier-thread.ts'
 import { localVerifier, type Verifier } from '../../../node/identity/verifier.ts'
+import { ClusterLog } from '../../support/cluster.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { hangReads } from '../../support/hung-reads.ts'
+import { PlayedWorker } from '../../support/played-worker.ts'
 
 /** More than the main thread checks itself, and a batch of it. */
 const CROWD = 200
@@ -19,52 +19,23 @@ const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256
 const text = 'a text'
 const signature = signText(privateKey, 'change', text)
 
-/** A thread as a test plays it: it answers when it is told to. */
-class PlayedWorker extends EventEmitter implements CheckWorker {
-  readonly sent: (readonly ThreadCheck[])[] = []
-  readonly #keys = new Map<number, KeyObject>()
-  isTerminated = false
-
-  postMessage(checks: readonly ThreadCheck[]): void {
-    this.sent.push(checks)
-  }
-
-  async terminate(): Promise<void> {
-    this.isTerminated = true
-  }
-
-  /** Answer the oldest batch. @returns whether there was one */
-  answer(): boolean {
-    const checks = this.sent.shift()
-    if (checks === undefined) return false
-    const holds = checks.map(([place, context, text, signature, key]) => {
-      if (key !== undefined) this.#keys.set(place, key)
-      const known = this.#keys.get(place)
-      return known !== undefined && signatureHolds(known, context, text, signature)
-    })
-    this.emit('message', Uint8Array.from(holds, Number))
-    return true
-  }
-}
-
 interface Played extends AsyncDisposable {
   readonly verifier: ThreadedVerifier
   readonly clock: FakeClock
   readonly workers: PlayedWorker[]
   readonly stalls: boolean[]
-  readonly lost: unknown[]
+  readonly log: ClusterLog
 }
 
 function play(options: Partial<ThreadedVerifierOptions> = {}): Played {
   const clock = new FakeClock()
   const workers: PlayedWorker[] = []
   const stalls: boolean[] = []
-  const lost: unknown[] = []
+  const log = new ClusterLog()
   const verifier = new ThreadedVerifier({
     clock,
     maxThreads: 2,
-    onStall: isStalled => stalls.push(isStalled),
-    onThreadLost: error => lost.push(error),
+    log: log.of('node-1'),
     startWorker: () => {
       const worker = new PlayedWorker()
       workers.push(worker)
@@ -72,8 +43,9 @@ function play(options: Partial<ThreadedVerifierOptions> = {}): Played {
     },
     ...options,
   })
+  verifier.subscribe(isStalled => stalls.push(isStalled))
   const end = async (): Promise<void> => verifier[Symbol.asyncDispose]()
-  return { verifier, clock, workers, stalls, lost, [Symbol.asyncDispose]: end }
+  return { verifier, clock, workers, stalls, log, [Symbol.asyncDispose]: end }
 }
 
 /** Ask for so many checks at once: every tenth signature is another text's. */
@@ -205,7 +177,7 @@ test('more keys than a thread holds are told apart', async t => {
 
 test('a thread that does not answer is a stall, said once, until it answers', async t => {
   await using played = play()
-  const { verifier, clock, workers, stalls } = played
+  const { verifier, clock, workers, stalls, log } = played
   const asked = ask(verifier, CROWD)
   await clock.advance(4_000)
   t.false(verifier.isStalled)
@@ -218,6 +190,13 @@ test('a thread that does not answer is a stall, said once, until it answers', as
   t.deepEqual(await answerAll(played, asked), expected(CROWD))
   t.false(verifier.isStalled)
   t.deepEqual(stalls, [true, false])
+  t.deepEqual(
+    log.lines.map(({ level, text }) => [level, text]),
+    [
+      ['error', 'signatures are not being checked: no further client is let in'],
+      ['warn', 'signatures are being checked again'],
+    ],
+  )
 })
 
 test('threads that answer all the time are no stall, however long it takes', async t => {
@@ -240,13 +219,13 @@ test('nothing is watched while nothing is checked', async t => {
 
 test('what a thread leaves behind that ends is checked all the same, and another one takes its place', async t => {
   await using played = play({ maxThreads: 1 })
-  const { verifier, workers, clock, stalls, lost } = played
+  const { verifier, workers, clock, stalls, log } = played
   const asked = ask(verifier, CROWD)
   await clock.advance(10_000)
   t.deepEqual(stalls, [true])
   workers[0]?.emit('error', new Error('out of memory'))
   workers[0]?.emit('exit', 1)
-  t.is(lost.length, 1)
+  t.is(log.lines.filter(({ text }) => text.includes('has ended')).length, 1)
   t.is(workers.length, 2)
   t.deepEqual(await answerAll(played, asked), expected(CROWD))
   t.deepEqual(stalls, [true, false])
@@ -261,7 +240,7 @@ test('without any thread to be had the main thread checks, a batch a turn', asyn
   await using played = play({ startWorker })
   t.deepEqual(await ask(played.verifier, CROWD), expected(CROWD))
   t.is(tries, Math.ceil(CROWD / 64))
-  t.is(played.lost.length, tries)
+  t.is(played.log.lines.length, tries)
 })
 
 test('what is not checked when it ends is answered with no', async t => {
