@@ -160,6 +160,7 @@ test('a client comes back after the farewells that the page says', t => {
     'certificate expired': true,
     'not trusted': true,
     isolated: true,
+    'not ready': true,
   }
   const said = farewells.map(([reason]) => reason)
   t.deepEqual(

@@ -25,6 +25,7 @@ export class Sessions {
   readonly #onCut: (reason: RefusalReason) => void
   #size = 0
   #isIsolated = false
+  #isClosed = false
 
   /**
    * @param isTrusted whether an authority that is trusted now vouches for somebody
@@ -61,8 +62,14 @@ export class Sessions {
     return this.#bySubject.get(subject)?.size ?? 0
   }
 
-  /** Whether somebody may have a session now. */
+  /** Whether somebody may have a session now who has none yet. */
   admit(identity: Identity): Admission {
+    const admission = this.#judge(identity)
+    if (!this.#isClosed || !admission.admitted || identity.role !== 'client') return admission
+    return { admitted: false, reason: 'not ready' }
+  }
+
+  #judge(identity: Identity): Admission {
     if (this.#isIsolated && identity.role === 'client')
       return { admitted: false, reason: 'isolated' }
     if (!this.#isTrusted(identity)) return { admitted: false, reason: 'not trusted' }
@@ -97,7 +104,7 @@ export class Sessions {
       const { session } = admitted
       // What became of one before it may have ended it.
       if (this.#bySubject.get(subject)?.has(session) !== true) continue
-      const admission = this.admit(session.identity)
+      const admission = this.#judge(session.identity)
       if (admission.admitted) {
         admitted.expiry?.[Symbol.dispose]()
         this.#expireAt(admission.until, admitted)
@@ -124,6 +131,14 @@ export class Sessions {
     if (this.#isIsolated === isIsolated) return
     this.#isIsolated = isIsolated
     this.reviewAll()
+  }
+
+  /**
+   * While closed, no further client is admitted: the node holds what it cannot check, and any of it
+   * may be a removal. Clients that have a session stay, as the list says.
+   */
+  setClosed(isClosed: boolean): void {
+    this.#isClosed = isClosed
   }
 
   *all(): Iterable<Session> {
