@@ -33,6 +33,7 @@ import type { SimulatedFridge } from './sensors/drivers/simulated.ts'
 import { Server } from './port/server.ts'
 import { Sessions } from './sessions/sessions.ts'
 import { dialNode } from './port/transport.ts'
+import { ThreadedVerifier, type ThreadedVerifierOptions } from './identity/threaded-verifier.ts'
 import { Trust } from './identity/trust.ts'
 import { VERSION } from './lib/version.ts'
 import { ChangeLog } from './storage/change-log.ts'
@@ -40,7 +41,7 @@ import { Replica, type Applied } from './gossip/replica.ts'
 import { Signers } from './identity/signers.ts'
 import { openSqliteStore } from './storage/sqlite-store.ts'
 
-export interface StartOptions {
+export interface StartOptions extends Pick<ThreadedVerifierOptions, 'startWorker'> {
   readonly log?: Log
   readonly clock?: Clock
   readonly random?: Random
@@ -76,7 +77,7 @@ export async function startNode(
   config: NodeConfig,
   options: StartOptions = {},
 ): Promise<RunningNode> {
-  const { log = silentLog, clock = systemClock, random = Math.random } = options
+  const { log = silentLog, clock = systemClock, random = Math.random, startWorker } = options
   const { name } = config
   const credentials = await loadCredentials(
     { dir: config.certs, role: 'node', name },
@@ -92,10 +93,14 @@ export async function startNode(
   // A new source each run: no restored backup and no lost disk can lead to a place given twice.
   const source = sourceOf(name, randomBytes(8).toString('hex'))
   const trust = new Trust(credentials)
+  const verifier = stack.use(
+    new ThreadedVerifier({ clock, log, ...(startWorker && { startWorker }) }),
+  )
   const signers = new Signers({
     store,
     trustDomain: credentials.identity.trustDomain,
     authorities: () => trust.signing,
+    verifier,
   })
   const self = new OwnSigner(credentials, signers)
   const replica = new Replica({
@@ -132,6 +137,7 @@ export async function startNode(
       counts.cut[reason] += 1
     },
   )
+  stack.use(verifier.subscribe(isStalled => sessions.setClosed(isStalled)))
   const isRemoved = (node: Name): boolean =>
     replica.whitelist.state(subjectOf('node', node)).marks.size > 0
   const gate = Promise.withResolvers<void>()
@@ -210,7 +216,11 @@ export async function startNode(
     const { whenIsolated } = config
     const certificateEndsAt = trust.credentials.identity.notAfter
     const { isIsolated } = isolation
-    return whyNotReady({ phase, isIsolated, whenIsolated, certificateEndsAt }, clock.now())
+    const { isStalled } = verifier
+    return whyNotReady(
+      { phase, isIsolated, whenIsolated, isStalled, certificateEndsAt },
+      clock.now(),
+    )
   }
   // Before the port: whether a node starts or stops is asked of it too.
   const metrics = stack.use(

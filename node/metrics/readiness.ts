@@ -6,18 +6,21 @@ export type Phase = 'starting' | 'serving' | 'stopping'
 export interface ReadinessState extends Pick<NodeConfig, 'whenIsolated'> {
   readonly phase: Phase
   readonly isIsolated: boolean
+  /** Whether what peers send is not being checked: any of it may be a removal. */
+  readonly isStalled: boolean
   /** The last moment of the certificate that the node shows, milliseconds since 1970. */
   readonly certificateEndsAt: number
 }
 
 /** Why a node does not serve clients, in a line for a person; undefined while it does. */
 export function whyNotReady(
-  { phase, isIsolated, whenIsolated, certificateEndsAt }: ReadinessState,
+  { phase, isIsolated, whenIsolated, isStalled, certificateEndsAt }: ReadinessState,
   now: number,
 ): string | undefined {
   if (phase === 'starting') return 'starting: no client is let in before a first exchange'
   if (phase === 'stopping') return 'stopping'
   if (now > certificateEndsAt) return 'the certificate of this node has expired'
+  if (isStalled) return 'signatures are not being checked'
   if (isIsolated && whenIsolated === 'refuse') return 'isolated: no peer in reach'
   return undefined
 }
