@@ -22,6 +22,7 @@ export class Sessions {
   readonly #onCut: (reason: RefusalReason) => void
   #size = 0
   #isIsolated = false
+  #isClosed = false
 
   /**
    * @param isTrusted whether an authority that is trusted now vouches for a peer
@@ -58,8 +59,14 @@ export class Sessions {
     return this.#bySubject.get(subject)?.size ?? 0
   }
 
-  /** Whether a client or an operator may have a session now, and a node a link. */
+  /** Whether a client or an operator that has no session yet may have one now, and a node a link. */
   admit(identity: Identity): Admission {
+    const admission = this.#judge(identity)
+    if (!this.#isClosed || !admission.admitted || identity.role !== 'client') return admission
+    return { admitted: false, reason: 'not ready' }
+  }
+
+  #judge(identity: Identity): Admission {
     if (this.#isIsolated && identity.role === 'client')
       return { admitted: false, reason: 'isolated' }
     if (!this.#isTrusted(identity)) return { admitted: false, reason: 'not trusted' }
@@ -94,7 +101,7 @@ export class Sessions {
       const { session } = admitted
       // Cutting the one before may have ended this one too.
       if (this.#bySubject.get(subject)?.has(session) !== true) continue
-      const admission = this.admit(session.identity)
+      const admission = this.#judge(session.identity)
       if (admission.admitted) {
         admitted.expiry?.[Symbol.dispose]()
         this.#expireAt(admission.until, admitted)
@@ -121,6 +128,14 @@ export class Sessions {
     if (this.#isIsolated === isIsolated) return
     this.#isIsolated = isIsolated
     this.reviewAll()
+  }
+
+  /**
+   * While closed, no further client is admitted: the node holds what it cannot check, and any of it
+   * may be a removal. Clients that have a session stay, as the list says.
+   */
+  setClosed(isClosed: boolean): void {
+    this.#isClosed = isClosed
   }
 
   *all(): Iterable<Session> {
