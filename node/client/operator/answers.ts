@@ -1,6 +1,4 @@
 import { isName, isSource, isSubject, type Name, type Subject } from '../../identity/names.ts'
-import type { NodeConfirmation } from '../../gossip/confirmations.ts'
-import { MEMBER_LIMITS } from '../../gossip/member.ts'
 import { readAddress } from '../../lib/address.ts'
 import { FridgeError } from '../../lib/errors.ts'
 import { foreignText } from '../../lib/foreign-text.ts'
@@ -15,6 +13,12 @@ import type {
 } from '../../operators/service.ts'
 import { isReason, isSequence, readTerms, type Place } from '../../whitelist/change.ts'
 
+/** A change that was committed, with what is known of its way through the cluster. */
+export type CommittedChange = Extract<CommitReport, { outcome: 'committed' }>
+
+/** That one node has applied a change. */
+export type NodeConfirmation = CommittedChange['confirmed'][number]
+
 /**
  * What a node answers to an operator, checked in shape: the node might be stolen. Fields that this
  * version does not know are dropped. Each parser returns the answer, or why it is none.
@@ -27,6 +31,8 @@ const LIMITS = {
   maxNodes: 10_000,
   /** The longest address, in characters. */
   maxAddress: 300,
+  /** The longest version, in characters. */
+  maxVersion: 64,
   /** The longest text that explains something, in characters. */
   maxText: 1_024,
 } as const
@@ -177,7 +183,7 @@ function parseNodeReport(value: unknown): NodeReport | string {
   if (!isName(name)) return 'a node has no name'
   if (typeof reachable !== 'boolean') return `it does not say whether ${name} is in reach`
   if (!isListOf(addresses, isAddress)) return `the addresses of ${name} are malformed`
-  if (typeof version !== 'string' || version.length > MEMBER_LIMITS.maxVersion) {
+  if (typeof version !== 'string' || version.length > LIMITS.maxVersion) {
     return `the version of ${name} is malformed`
   }
   if (!isListOf(links, isName)) return `the links of ${name} are malformed`

@@ -23,6 +23,8 @@ import {
   parseStatusReport,
   parseSubjectPage,
   unreadable,
+  type CommittedChange,
+  type NodeConfirmation,
 } from './answers.ts'
 
 /** What an operator asks for. */
@@ -35,11 +37,7 @@ export type ChangeWish =
     }
   | { readonly kind: 'revocation'; readonly subject: Subject; readonly reason?: string }
 
-/** A change that was committed, with what is known of its way through the cluster. */
-export type CommittedChange = Extract<CommitReport, { outcome: 'committed' }>
-
-/** That one node has applied a change. */
-export type NodeConfirmation = CommittedChange['confirmed'][number]
+export type { CommittedChange, NodeConfirmation } from './answers.ts'
 
 export interface ChangeOptions {
   /** How long to wait for the other nodes, in milliseconds; 0 not at all. */
