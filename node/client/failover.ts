@@ -32,7 +32,7 @@ export async function connectAny(
   const refusal = failures.find(({ code }) => code !== 'ERR_UNREACHABLE' && code !== 'ERR_TIMEOUT')
   throw new FridgeError(
     refusal?.code ?? 'ERR_UNREACHABLE',
-    `none of ${nodes.map(formatAddress).join(', ')} could be used:\n${failures.map(({ message }) => `  ${message}`).join('\n')}`,
+    `none of ${nodes.map(formatAddress).join(', ')} could be used:\n${failures.map(({ message }) => `  - ${message}`).join('\n')}`,
     {
       cause: failures,
       fix: refusal?.fix ?? only?.fix ?? 'give the address of a node with --node HOST:PORT',

@@ -4,6 +4,7 @@ import type { Identity } from '../identity/identity.ts'
 import { isSource, nodeOf, type Source } from '../identity/names.ts'
 import { Channel } from '../wire/channel.ts'
 import type { Ending } from '../wire/connection.ts'
+import type { InputLimit } from '../wire/input-limit.ts'
 import { parseJson } from '../wire/json.ts'
 import { PEER_LIMITS } from '../wire/limits.ts'
 import { TextLineDecoder } from '../wire/lines.ts'
@@ -36,6 +37,8 @@ export interface LinkOptions {
   readonly peer: Identity
   /** What of its own certificate this end showed. */
   readonly own: Holder
+  /** How fast the node is read, on all of its connections together. */
+  readonly input?: InputLimit
   /** Whether this end dialed. It opens the streams; the other opened the connection's control. */
   readonly dialed: boolean
   readonly documents: Documents
@@ -82,6 +85,7 @@ export class Link {
     this.#channel = new Channel(options.socket, {
       limits: PEER_LIMITS,
       clock,
+      input: options.input,
       control: {
         opens: !dialed,
         ...times,

@@ -9,6 +9,7 @@ import { SignedDocument } from './signed-document.ts'
 import { FULL_MESH } from './overlay-plan.ts'
 import type { Place } from '../whitelist/change.ts'
 import { MEMBER_LIMITS, parseMember, type Member } from './member.ts'
+import { OwnWords } from './own-words.ts'
 
 /** What a node can say of itself; the rest of its entry never changes while it runs. */
 export type MemberState = Pick<Member, 'links' | 'clients'>
@@ -73,6 +74,7 @@ export class Members extends SignedDocument {
   readonly #gatherMs: number
   readonly #isRemoved: (name: Name) => boolean
   readonly #listeners = new Set<(member: Member, before: Member | undefined) => void>()
+  readonly #ownWords: OwnWords
   #self: Member
   #gathering: { timer: Disposable; dueAt: number } | undefined
 
@@ -88,6 +90,7 @@ export class Members extends SignedDocument {
     this.#clock = clock
     this.#random = random
     this.#gatherMs = gatherMs
+    this.#ownWords = new OwnWords({ clock, take: (update, from) => this.#check(update, from) })
     this.#self = { ...self, ...periodOf(signer) }
     this.#announce()
   }
@@ -183,6 +186,7 @@ export class Members extends SignedDocument {
 
   [Symbol.dispose](): void {
     this.#gathering?.timer[Symbol.dispose]()
+    this.#ownWords[Symbol.dispose]()
   }
 
   protected override problemOf([value, , source, ...rest]: Update): string | undefined {
@@ -211,12 +215,21 @@ export class Members extends SignedDocument {
   }
 
   protected override take(update: Update, from: DocumentStream): void {
-    const [, sequence, source] = update
+    const [, , source] = update
     if (source === this.id) {
       from.refuse('a member claims to be this node')
       return
     }
-    if (!this.startCheck(update)) return
+    this.#ownWords.hear(update, from)
+  }
+
+  protected override detached(from: DocumentStream): void {
+    this.#ownWords.forget(from)
+  }
+
+  #check(update: Update, from: DocumentStream): void {
+    const [, sequence, source] = update
+    if (this.isKnown(update) || !this.startCheck(update)) return
     this.#pending += 1
     const taken = this.#open(update).then(opened => {
       this.#pending -= 1

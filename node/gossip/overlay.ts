@@ -3,8 +3,11 @@ import { backoffMs } from '../lib/backoff.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
 import type { Identity } from '../identity/identity.ts'
+import { keepNewest } from '../lib/keep-newest.ts'
 import type { Log } from '../lib/log.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
+import { InputLimit } from '../wire/input-limit.ts'
+import { PEER_LIMITS } from '../wire/limits.ts'
 import { Link, type Documents, type Holder, type LinkEnd, type LinkTimes } from './link.ts'
 import { chooseDials, linksAccepted, linksWanted, type Candidate } from './overlay-plan.ts'
 
@@ -48,6 +51,9 @@ interface Known {
 /** Addresses that are remembered of one node, or of several nodes that claim the same. */
 const MAX_CLAIMED = 32
 
+/** Nodes whose pace is remembered at once. */
+const MAX_INPUTS = 4_096
+
 /** How long the overlay is left alone when nothing happens, in milliseconds. */
 const IDLE_PLAN_MS = 5_000
 
@@ -62,6 +68,7 @@ export class Overlay implements AsyncDisposable {
   readonly #options: OverlayOptions
   readonly #links = new Set<Link>()
   readonly #known = new Map<string, Known>()
+  readonly #inputs = new Map<Name, InputLimit>()
   readonly #stop = new AbortController()
   readonly #subscription: Disposable
   readonly #synced = Promise.withResolvers<void>()
@@ -270,6 +277,7 @@ export class Overlay implements AsyncDisposable {
       socket,
       peer,
       own,
+      input: this.#inputOf(peer.name),
       dialed: address !== undefined,
       documents,
       times,
@@ -284,6 +292,15 @@ export class Overlay implements AsyncDisposable {
       onEnd: (link, end) => this.#ended(link, end, address),
     })
     this.#links.add(link)
+  }
+
+  /** A node that opens one connection after the other is read no faster by it. */
+  #inputOf(peer: Name): InputLimit {
+    const { clock } = this.#options
+    const input =
+      this.#inputs.get(peer) ?? new InputLimit(PEER_LIMITS.maxFramesPerSecond, clock.monotonic())
+    keepNewest(this.#inputs, peer, input, MAX_INPUTS)
+    return input
   }
 
   /** Decide on a link when the hello of its peer has come. @returns why it is not wanted */

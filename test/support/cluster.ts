@@ -126,7 +126,12 @@ export function testConfig(
     listen: '127.0.0.1:0',
     // A busy machine must not make a node look dead; links that end are noticed at once anyway.
     gossip: { redialMinMs: 10, redialMaxMs: 100, firstSyncMs: 20_000 },
-    tls: { handshakesPerSecond: 10_000, handshakeBurst: 10_000 },
+    tls: {
+      handshakesPerSecond: 10_000,
+      handshakeBurst: 10_000,
+      handshakesPerSecondTotal: 10_000,
+      handshakeBurstTotal: 10_000,
+    },
     metrics: { listen: 'off' },
     simulation: { seed: 1, doorOpensPerHour: 0 },
     ...config,

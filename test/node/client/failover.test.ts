@@ -67,7 +67,7 @@ test('when none will do the refusal counts for more than the silence', async t =
   t.is(error.code, 'ERR_TLS')
   t.regex(
     error.message,
-    /^none of \S+, \S+ could be used:\n {2}nothing listens on .*\n {2}.* authority/,
+    /^none of \S+, \S+ could be used:\n {2}- nothing listens on .*\n {2}- .* authority/,
   )
   t.regex(error.fix ?? '', /--certs DIR/)
 })

@@ -1,11 +1,12 @@
 import test, { type ExecutionContext } from 'ava'
 import { GossipCluster, TIMES } from '../../support/gossip-cluster.ts'
+import { makePipe } from '../../support/gossip-pipe.ts'
 import { client, NOON } from '../../support/replica-changes.ts'
 import { makePeople, type People } from '../../support/replica-people.ts'
 
 const NAMES = ['alpha', 'beta', 'gamma', 'delta', 'epsilon']
 const AMBER = client('amber')
-const people = await makePeople({ nodes: NAMES })
+const people = await makePeople({ nodes: [...NAMES, 'mallory'] })
 
 function isIn(cluster: GossipCluster, name: string): boolean {
   return cluster.node(name).replica.whitelist.state(AMBER).grants.length > 0
@@ -94,6 +95,30 @@ test('of two connections that two nodes make at once both keep the one that the 
       [false],
     )
   }
+})
+
+test('a node that sends blank lines over several connections is read more slowly on all of them', async t => {
+  const cluster = new GossipCluster(t, people)
+  const { overlay } = cluster.start('alpha')
+  const own = people.node('alpha').signer.identity
+  const peer = people.node('mallory').signer.identity
+  const sockets = Array.from({ length: 4 }, () => {
+    const [socket, end] = makePipe().ends
+    overlay.accept({ socket, peer, own })
+    return { socket, end }
+  })
+  for (const { end } of sockets) end.write('\n'.repeat(50_000))
+  await cluster.pass(1)
+  const other = makePipe().ends
+  overlay.accept({ socket: other[0], peer: people.node('beta').signer.identity, own })
+  other[1].write('\n'.repeat(50_000))
+  await cluster.pass(1)
+  // Four seconds' worth were 80,000 lines.
+  t.deepEqual(
+    sockets.map(({ socket }) => socket.isPaused()),
+    [false, true, true, true],
+  )
+  t.false(other[0].isPaused())
 })
 
 test('a lost connection is dialed again, and what was missed is caught up', async t => {

@@ -46,7 +46,14 @@ function operatorAt(text: unknown): { operator: OperatorConnection; signed: unkn
     call: async (method: string, values: readonly unknown[]) => {
       if (method === 'propose') return text
       signed.push(values)
-      return { outcome: 'committed', source: fair.source, sequence: 1, confirmed: [] }
+      return {
+        outcome: 'committed',
+        source: fair.source,
+        sequence: 1,
+        confirmed: [],
+        silent: [],
+        unreachable: [],
+      }
     },
   } as unknown as NodeConnection
   return { operator: new OperatorConnection(connection, admin, () => NOW), signed }
