@@ -3,8 +3,9 @@ import process from 'node:process'
 import { isatty } from 'node:tty'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '../node/lib/clock.ts'
-import type { CommandIo } from './io.ts'
-import { forTerminal } from './printable.ts'
+import { EXIT, type CommandIo } from './io.ts'
+import { LogOutput } from './output/log-output.ts'
+import { forTerminal } from './output/terminal.ts'
 import { runProgram } from './program.ts'
 
 /** Ctrl-C reaches us twice where npm passes on what the terminal has sent already. */
@@ -31,15 +32,20 @@ process.on('SIGHUP', () => {
 /** What writing to a reader that went away fails with, and to a terminal that was closed. */
 const GONE = new Set<string | undefined>(['EPIPE', 'EIO'])
 
-// A reader that goes away (`| head`) is no failure of ours, but there is nothing more to do.
+let isUnheardFine = false
+let hasFailed = false
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (!GONE.has(error.code)) throw error
+  if (isUnheardFine || stop.signal.aborted) return
+  // A reader that goes away (`| head`) is no failure of ours, but there is nothing more to do.
+  hasFailed = !GONE.has(error.code)
+  if (hasFailed) {
+    process.stderr.write(`fridge: stdout cannot be written: ${error.message}\n`)
+    process.exitCode = EXIT.notDone
+  }
   stop.abort()
 })
-// A node serves on when nobody reads its log any more.
-process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-  if (!GONE.has(error.code)) throw error
-})
+// There is nowhere left to say that stderr cannot be written; a node counts what its log has lost.
+process.stderr.on('error', () => {})
 
 /** Erases what stands in the line of the cursor. */
 const CLEAR_LINE = '\r\u001B[K'
@@ -57,9 +63,15 @@ function print(stream: NodeJS.WriteStream, line: string): void {
   stream.write(`${stream.isTTY ? forTerminal(line) : line}\n`)
 }
 
+const log = new LogOutput(process.stderr)
+
 const io: CommandIo = {
   out: line => print(process.stdout, line),
   err: line => print(process.stderr, line),
+  log: (line, whenLost) => log.write(process.stderr.isTTY ? forTerminal(line) : line, whenLost),
+  serveUnheard: () => {
+    isUnheardFine = true
+  },
   progress: showProgress,
   isTerminal: process.stdout.isTTY,
   env: process.env,
@@ -73,4 +85,11 @@ const io: CommandIo = {
   self: [process.execPath, ...process.execArgv, fileURLToPath(import.meta.url)],
 }
 
-process.exitCode = await runProgram(process.argv.slice(2), io)
+/** How long a log that nobody reads may keep a program that is over, in milliseconds. */
+const LAST_LINES_MS = 1_000
+
+const status = await runProgram(process.argv.slice(2), io)
+if (!hasFailed) process.exitCode = status
+setTimeout(() => {
+  if (isUnheardFine) process.exit()
+}, LAST_LINES_MS).unref()

@@ -19,8 +19,9 @@ import { Counts, linkEndReason } from './sessions/counts.ts'
 import { logOwnRemoval, startEnforcement } from './sessions/enforcement.ts'
 import { openService, type OpenService } from './sessions/open-service.ts'
 import { Sessions } from './sessions/sessions.ts'
+import { ThreadedVerifier, type ThreadedVerifierOptions } from './identity/threaded-verifier.ts'
 
-export interface StartOptions {
+export interface StartOptions extends Pick<ThreadedVerifierOptions, 'startWorker'> {
   readonly log?: Log
   readonly clock?: Clock
   readonly random?: Random
@@ -56,11 +57,12 @@ export async function startNode(
     loadCredentials({ dir: config.certs, role: 'node', name }, { now: clock.now() })
   const credentials = await loadOwn()
   for (const warning of credentials.warnings) log.warn({}, warning)
-  const trust = new Trust(credentials)
+  const trust = new Trust(credentials, clock)
   const counts = new Counts()
 
   await using stack = new AsyncDisposableStack()
-  const list = stack.use(openList(config, { trust, clock, log }))
+  const verifier = stack.use(new ThreadedVerifier({ ...options, clock, log }))
+  const list = stack.use(openList(config, { trust, verifier, clock, log }))
   const { replica, source: run } = list
   const { service, fridge } = stack.use(await openService(config, { run, clock, random, log }))
   const sessions = new Sessions(
@@ -69,6 +71,7 @@ export async function startNode(
     peer => trust.vouchesFor(peer),
     reason => void (counts.cut[reason] += 1),
   )
+  stack.use(verifier.subscribe(isStalled => sessions.setClosed(isStalled)))
   const cluster = stack.use(
     joinCluster({
       config,
@@ -89,7 +92,12 @@ export async function startNode(
   stack.use(startClientCount(sessions, cluster.members, clock))
 
   const node: Node = { config, trust, counts, list, service, sessions, cluster, clock, log }
-  const readiness = new Readiness({ whenIsolated: config.whenIsolated, ...cluster, trust, clock })
+  const readiness = new Readiness({
+    ...node,
+    ...cluster,
+    whenIsolated: config.whenIsolated,
+    verifier,
+  })
   const listener = new Listener(node)
   // Before the port: whether a node starts or stops is asked of it too.
   const metrics = stack.use(await startMetrics(node, listener, readiness))
@@ -101,14 +109,8 @@ export async function startNode(
   gate.resolve()
   readiness.phase = 'serving'
   if (replica.whitelist.hasRemoved(name)) logOwnRemoval(name, log)
-  log.info(
-    {
-      address: formatAddress(port.address),
-      ...(metrics !== undefined && { metrics: formatAddress(metrics.address) }),
-      changes: replica.whitelist.changes,
-    },
-    'serving',
-  )
+  const { changes } = replica.whitelist
+  log.info({ ...addressesOf(port.address, metrics?.address), changes }, 'serving')
 
   const running = stack.move()
   return {
@@ -168,4 +170,11 @@ async function startMetrics(
     clock,
     log,
   })
+}
+
+function addressesOf(address: Address, metrics: Address | undefined): Record<string, string> {
+  return {
+    address: formatAddress(address),
+    ...(metrics !== undefined && { metrics: formatAddress(metrics) }),
+  }
 }

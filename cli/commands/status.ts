@@ -3,7 +3,6 @@ import type { NodeReport, StatusReport } from '../../node/operators/service.ts'
 import type { CommandContext } from '../command.ts'
 import { formatDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
-import { printable } from '../printable.ts'
 import { count, formatTable } from '../table.ts'
 import { addTargetOptions, type TargetOptions } from '../target.ts'
 import { connectOperator } from '../operator.ts'
@@ -41,7 +40,7 @@ function print(
     isHeard(one) ? String(one.clients) : '',
     changesCell(one, changes),
     one.links.join(' '),
-    printable(one.version),
+    one.version,
     certificateCell(one, io.clock.now()),
   ])
   const head = ['NODE', 'STATE', 'ADDRESS', 'CLIENTS', 'CHANGES', 'LINKS', 'VERSION', 'CERTIFICATE']

@@ -40,7 +40,7 @@ function sumUp(failures: readonly FridgeError[], nodes: readonly Address[]): Fri
     failures.find(isLastWord) ??
     failures.find(({ code }) => code !== 'ERR_UNREACHABLE' && code !== 'ERR_TIMEOUT')
   const fix = refusal?.fix ?? first?.fix ?? 'give the address of a node with --node HOST:PORT'
-  const all = failures.map(({ message }) => `  ${message}`).join('\n')
+  const all = failures.map(({ message }) => `  - ${message}`).join('\n')
   const message = failures.every(isLastWord)
     ? refusal?.message
     : `none of ${nodes.map(formatAddress).join(', ')} could be used:\n${all}`

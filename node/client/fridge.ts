@@ -153,7 +153,9 @@ export class Fridge implements AsyncDisposable {
       { timeoutMs: ANSWER_MS, ...options },
     )
     if (typeof answer === 'string') return answer
-    throw new FridgeError('ERR_PROTOCOL', `${connection.address} answers with what is no text`)
+    throw new FridgeError('ERR_PROTOCOL', `${connection.address} answers with what is no text`, {
+      fix: 'ask another node with --node HOST:PORT, and look into that one',
+    })
   }
 
   /** Close the connection. What waits for an answer is rejected, and iterations return. */

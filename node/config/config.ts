@@ -61,6 +61,12 @@ const tls = z.strictObject({
   /** Handshakes that one address may start at once. Default 200: all clients of a site come back
    *  together after a power cut. More lets a storm of that size block the node for as many ms. */
   handshakeBurst: whole(200, 1, 100_000),
+  /** Handshakes a second that all addresses together may start, after their burst: once those from
+   *  which a certificate of the cluster was shown since this node started, and once all others.
+   *  Default 200 each, about a fifth of a processor core; lower it on a small machine. */
+  handshakesPerSecondTotal: whole(200, 1, 100_000),
+  /** Of them at once. Default 1000: all clients come back together when a node restarts. */
+  handshakeBurstTotal: whole(1_000, 1, 100_000),
 })
 
 const limits = z.strictObject({

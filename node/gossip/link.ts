@@ -1,9 +1,10 @@
 import type { Duplex } from 'node:stream'
-import type { Clock } from '../lib/clock.ts'
+import { at, type Clock } from '../lib/clock.ts'
 import type { Identity } from '../identity/identity.ts'
 import { isSource, nodeOf, type Source } from '../identity/names.ts'
 import { Channel } from '../wire/channel.ts'
 import type { Ending } from '../wire/connection.ts'
+import type { InputLimit } from '../wire/input-limit.ts'
 import { parseJson } from '../wire/json.ts'
 import { PEER_LIMITS } from '../wire/limits.ts'
 import { TextLineDecoder } from '../wire/lines.ts'
@@ -27,10 +28,17 @@ export interface LinkTimes {
   readonly deadAfterMs: number
 }
 
+/** Whose a certificate is, and until when. */
+export type Holder = Pick<Identity, 'subject' | 'notAfter'>
+
 export interface LinkOptions {
   readonly socket: Duplex
   /** The node whose certificate the other end showed. */
   readonly peer: Identity
+  /** What of its own certificate this end showed. */
+  readonly own: Holder
+  /** How fast the node is read, on all of its connections together. */
+  readonly input?: InputLimit
   /** Whether this end dialed. It opens the streams; the other opened the connection's control. */
   readonly dialed: boolean
   readonly documents: Documents
@@ -73,10 +81,11 @@ export class Link {
     this.peer = options.peer
     this.dialed = options.dialed
     this.#options = options
-    const { peer, dialed, documents, times, clock } = options
+    const { peer, own, dialed, documents, times, clock } = options
     this.#channel = new Channel(options.socket, {
       limits: PEER_LIMITS,
       clock,
+      input: options.input,
       control: {
         opens: !dialed,
         ...times,
@@ -86,8 +95,9 @@ export class Link {
       onStream: stream => this.#accept(stream),
       onEnd: ending => this.#end(ending),
     })
-    this.#expiry = clock.after(peer.notAfter - clock.now(), () => {
-      this.close('certificate expired', `the certificate of ${peer.subject} has expired`)
+    const first: Holder = peer.notAfter <= own.notAfter ? peer : own
+    this.#expiry = at(clock, first.notAfter, () => {
+      this.close('certificate expired', `the certificate of ${first.subject} has expired`)
     })
   }
 

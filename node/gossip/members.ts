@@ -2,13 +2,14 @@ import type { KeyObject } from 'node:crypto'
 import { renewFrom } from '../identity/certificate-lifetime.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
-import { signText, verifyText, isSignature } from '../identity/signature.ts'
+import { signText, isSignature } from '../identity/signature.ts'
 import type { Signer, Signers } from '../identity/signers.ts'
 import type { DocumentStream, Update } from './document.ts'
 import { SignedDocument } from './signed-document.ts'
 import { FULL_MESH } from './overlay-plan.ts'
 import type { Place } from '../whitelist/change.ts'
 import { parseMember, withinLimits, type Member } from './member.ts'
+import { OwnWords } from './own-words.ts'
 
 /** What a node can say of itself; the rest of its entry never changes while it runs. */
 export type MemberState = Pick<Member, 'links' | 'clients'>
@@ -76,6 +77,7 @@ export class Members extends SignedDocument {
   readonly #isRemoved: (name: Name) => boolean
   readonly #alsoKnown: () => Iterable<Name>
   readonly #listeners = new Set<(member: Member, before: Member | undefined) => void>()
+  readonly #ownWords: OwnWords
   #self: Member
   #gathering: { timer: Disposable; dueAt: number } | undefined
 
@@ -92,6 +94,7 @@ export class Members extends SignedDocument {
     this.#clock = clock
     this.#random = random
     this.#gatherMs = gatherMs
+    this.#ownWords = new OwnWords({ clock, take: (update, from) => this.#check(update, from) })
     this.#self = { ...self, ...periodOf(signer) }
     this.#announce()
   }
@@ -201,6 +204,7 @@ export class Members extends SignedDocument {
 
   [Symbol.dispose](): void {
     this.#gathering?.timer[Symbol.dispose]()
+    this.#ownWords[Symbol.dispose]()
   }
 
   protected override problemOf([value, , source, ...rest]: Update): string | undefined {
@@ -229,12 +233,21 @@ export class Members extends SignedDocument {
   }
 
   protected override take(update: Update, from: DocumentStream): void {
-    const [, sequence, source] = update
+    const [, , source] = update
     if (source === this.id) {
       from.refuse('a member claims to be this node')
       return
     }
-    if (!this.startCheck(update)) return
+    this.#ownWords.hear(update, from)
+  }
+
+  protected override detached(from: DocumentStream): void {
+    this.#ownWords.forget(from)
+  }
+
+  #check(update: Update, from: DocumentStream): void {
+    const [, sequence, source] = update
+    if (this.isKnown(update) || !this.startCheck(update)) return
     this.#pending += 1
     const taken = this.#open(update).then(opened => {
       this.#pending -= 1
@@ -262,7 +275,7 @@ export class Members extends SignedDocument {
     if (signer === undefined) return 'the certificate of a node was not sent'
     const { role, name, subject } = signer.identity
     if (role !== 'node' || name !== nodeOf(source)) return `${subject} signs for ${source}`
-    const holds = await verifyText(signer.key, 'member', signedText(sequence, text), signature)
+    const holds = await this.signers.verify(signer, 'member', signedText(sequence, text), signature)
     return holds ? readMember(value) : `a member is not signed by ${subject}`
   }
 

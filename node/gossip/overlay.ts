@@ -3,10 +3,13 @@ import { backoffMs } from '../lib/backoff.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
 import type { Identity } from '../identity/identity.ts'
+import { keepNewest } from '../lib/keep-newest.ts'
 import type { Log } from '../lib/log.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
+import { InputLimit } from '../wire/input-limit.ts'
+import { PEER_LIMITS } from '../wire/limits.ts'
 import { AddressBook, type Known } from './address-book.ts'
-import { Link, type Documents, type LinkEnd, type LinkTimes } from './link.ts'
+import { Link, type Documents, type Holder, type LinkEnd, type LinkTimes } from './link.ts'
 import { MEMBER_LIMITS } from './member.ts'
 import type { RememberedPeer } from './remembered-peers.ts'
 import { chooseDials, linksAccepted, linksWanted, type Candidate } from './overlay-plan.ts'
@@ -15,6 +18,8 @@ import { chooseDials, linksAccepted, linksWanted, type Candidate } from './overl
 export interface Dialed {
   readonly socket: Duplex
   readonly peer: Identity
+  /** What of its own certificate this end showed. */
+  readonly own: Holder
 }
 
 export interface OverlayOptions {
@@ -41,6 +46,9 @@ export interface OverlayOptions {
   readonly log: Log
 }
 
+/** Nodes whose pace is remembered at once. */
+const MAX_INPUTS = 4_096
+
 /** How long the overlay is left alone when nothing happens, in milliseconds. */
 const IDLE_PLAN_MS = 5_000
 
@@ -55,6 +63,7 @@ export class Overlay implements AsyncDisposable {
   readonly #options: OverlayOptions
   readonly #links = new Set<Link>()
   readonly #addresses = new AddressBook()
+  readonly #inputs = new Map<Name, InputLimit>()
   readonly #stop = new AbortController()
   readonly #subscription: Disposable
   readonly #synced = Promise.withResolvers<void>()
@@ -110,9 +119,9 @@ export class Overlay implements AsyncDisposable {
    * Take a connection that another node made.
    * @returns whether that node may gossip; if not, the connection stays the caller's to end
    */
-  accept({ socket, peer }: Dialed): boolean {
-    if (!this.#options.admits(peer)) return false
-    this.#start(socket, peer, undefined)
+  accept(dialed: Dialed): boolean {
+    if (!this.#options.admits(dialed.peer)) return false
+    this.#start(dialed, undefined)
     return true
   }
 
@@ -206,13 +215,14 @@ export class Overlay implements AsyncDisposable {
           return this.#spread(address, addresses)
         }
       }
-      const { socket, peer } = await this.#options.dial(address, this.#stop.signal)
+      const dialed = await this.#options.dial(address, this.#stop.signal)
+      const { socket, peer } = dialed
       known.owner = peer.name
       if (!this.#options.admits(peer)) {
         socket.destroy()
         throw new FridgeError('ERR_REVOKED', `${peer.subject} has been revoked`)
       }
-      this.#start(socket, peer, address)
+      this.#start(dialed, address)
     } catch (error) {
       if (this.#stop.signal.aborted) return
       const said = this.#backOff(address)
@@ -242,12 +252,14 @@ export class Overlay implements AsyncDisposable {
     return said
   }
 
-  #start(socket: Duplex, peer: Identity, address: string | undefined): void {
+  #start({ socket, peer, own }: Dialed, address: string | undefined): void {
     if (this.#stop.signal.aborted) return void socket.destroy()
     const { documents, times, clock } = this.#options
     const link = new Link({
       socket,
       peer,
+      own,
+      input: this.#inputOf(peer.name),
       dialed: address !== undefined,
       documents,
       times,
@@ -262,6 +274,15 @@ export class Overlay implements AsyncDisposable {
       onEnd: (link, end) => this.#ended(link, end, address),
     })
     this.#links.add(link)
+  }
+
+  /** A node that opens one connection after the other is read no faster by it. */
+  #inputOf(peer: Name): InputLimit {
+    const { clock } = this.#options
+    const input =
+      this.#inputs.get(peer) ?? new InputLimit(PEER_LIMITS.maxFramesPerSecond, clock.monotonic())
+    keepNewest(this.#inputs, peer, input, MAX_INPUTS)
+    return input
   }
 
   /** Decide on a link when the hello of its peer has come. @returns why it is not wanted */

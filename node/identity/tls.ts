@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import type { TcpSocketConnectOpts } from 'node:net'
 import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from 'node:tls'
 import { isSelfSigned } from './certificate-chain.ts'
+import { MAX_CHAIN } from './certificate-path.ts'
 import type { Credentials } from './credentials.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { identityOf, type Identity } from './identity.ts'
@@ -17,9 +18,6 @@ export const ALPN = 'fridge/1'
 export const DIAL_OPTIONS: Pick<TcpSocketConnectOpts, 'autoSelectFamilyAttemptTimeout'> = {
   autoSelectFamilyAttemptTimeout: 2_500,
 }
-
-/** The longest chain that is followed. */
-const MAX_CHAIN = 4
 
 /** What both ends of every connection present and demand. */
 export function tlsOptions({

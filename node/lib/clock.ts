@@ -36,5 +36,25 @@ export const systemClock: Clock = {
   },
 }
 
+/** How late a moment is noticed when the wall clock was set forward meanwhile, in milliseconds. */
+const LOOK_MS = 30_000
+
+/**
+ * Call `task` once, when the wall clock has reached a moment. A timer alone counts what has
+ * passed: it knows neither of a clock that was set nor of a machine that slept.
+ * @param moment milliseconds since 1970
+ */
+export function at(clock: Clock, moment: number, task: () => void): Disposable {
+  let timer: Disposable
+  const wait = (): void => {
+    timer = clock.after(Math.min(moment - clock.now(), LOOK_MS), () => {
+      if (clock.now() < moment) wait()
+      else task()
+    })
+  }
+  wait()
+  return { [Symbol.dispose]: () => timer[Symbol.dispose]() }
+}
+
 /** Uniform in [0, 1). Handed in so that jitter and sampling can be replayed from a seed. */
 export type Random = () => number

@@ -3,12 +3,23 @@ import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { Member } from '../gossip/member.ts'
 import type { Members } from '../gossip/members.ts'
-import { isSubject, nodeOf, type Name, type Source, type Subject } from '../identity/names.ts'
+import {
+  isSubject,
+  nameOf,
+  nodeOf,
+  roleOf,
+  type Name,
+  type Source,
+  type Subject,
+} from '../identity/names.ts'
 import { changeMethods } from './changes.ts'
+import type { Quota } from './quota.ts'
+import type { Turns } from './turns.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import {
   encodeChange,
   isReason,
+  parseChange,
   readTerms,
   type ChangeRequest,
   type Grant,
@@ -16,7 +27,7 @@ import {
 } from '../whitelist/change.ts'
 import type { StoredChanges } from '../storage/stored-changes.ts'
 import type { SubjectState } from '../whitelist/merge.ts'
-import type { Replica } from '../gossip/replica.ts'
+import type { Commit, Replica } from '../gossip/replica.ts'
 import { isSignature } from '../identity/signature.ts'
 import type { Signer } from '../identity/signers.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
@@ -103,6 +114,9 @@ export interface OperatorServiceOptions {
   readonly members: Members
   readonly sessions: Sessions
   readonly clock: Clock
+  /** Shared by all operators of the node, like `quota`. */
+  readonly turns: Turns
+  readonly quota: Quota
   /** How long the node has had no peer, in milliseconds. */
   readonly aloneMs: () => number
   readonly isIsolated: () => boolean
@@ -110,12 +124,16 @@ export interface OperatorServiceOptions {
 
 /** The methods that an operator may call (PROTOCOL.md, "Operators"). */
 export function operatorMethods(options: OperatorServiceOptions): Map<string, RpcMethod> {
-  const { replica, members, clock, operator } = options
+  const { replica, members, clock, operator, turns } = options
+  const { name } = operator.identity
   return new Map<string, RpcMethod>([
     [
       'propose',
-      async ([request]) =>
-        encodeChange(replica.propose(asRequest(request, operator.identity.name))),
+      async ([value], _progress, signal) => {
+        const request = asRequest(value, name)
+        await turns.take(name, { removes: removedOperator(request), signal })
+        return encodeChange(replica.propose(request))
+      },
     ],
     [
       'commit',
@@ -124,7 +142,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
           throw malformed('commit')
         }
         const committedAt = clock.monotonic()
-        const commit = await replica.commit(text, operator, signature)
+        const commit = await commitInTurn(options, text, signature)
         if (commit.outcome === 'again') return commit
         const { source, sequence } = commit.entry.change
         const proof = await awaitConfirmations(
@@ -157,6 +175,30 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     ['status', async () => status(options)],
     ...changeMethods(options),
   ])
+}
+
+/** Commit a change where it is the operator's turn and it may add so much to the log. */
+async function commitInTurn(
+  { replica, operator, turns, quota }: OperatorServiceOptions,
+  text: string,
+  signature: string,
+): Promise<Commit> {
+  const { name } = operator.identity
+  const parsed = parseChange(text)
+  const kind = parsed.ok ? parsed.change.kind : 'grant'
+  const giveBack = quota.take(name, kind, Buffer.byteLength(text))
+  let commit: Commit | undefined
+  try {
+    commit = await turns.commit(name, async () => replica.commit(text, operator, signature))
+    return commit ?? { outcome: 'again', why: 'it is the turn of another operator' }
+  } finally {
+    if (commit?.outcome !== 'committed') giveBack()
+  }
+}
+
+/** The operator that a request removes, if it removes one. */
+function removedOperator({ kind, subject }: ChangeRequest): Name | undefined {
+  return kind === 'revocation' && roleOf(subject) === 'operator' ? nameOf(subject) : undefined
 }
 
 function malformed(method: string): FridgeError {

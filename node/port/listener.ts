@@ -10,8 +10,10 @@ import type { Clock } from '../lib/clock.ts'
 import { GatheredLog } from '../lib/gathered-log.ts'
 import { listen } from '../lib/listen.ts'
 import type { Log } from '../lib/log.ts'
-import { RateLimit } from '../lib/rate-limit.ts'
 import type { Counts } from '../sessions/counts.ts'
+import { HandshakeLimit } from './handshake-limit.ts'
+import { endAtRenegotiation, NO_RENEGOTIATION } from './renegotiation.ts'
+import { TICKET_SECONDS, TicketKeys } from './tickets.ts'
 
 /** A connection whose handshake is done: the peer has proven that its certificate is its own. */
 export interface Arrival {
@@ -38,8 +40,9 @@ export interface ListenerOptions {
  */
 export class Listener {
   readonly #options: ListenerOptions
-  readonly #handshakes: RateLimit
+  readonly #handshakes: HandshakeLimit
   readonly #log: GatheredLog
+  readonly #tickets: TicketKeys
   readonly #tls
   readonly #tcp
   readonly #sockets = new Set<Socket>()
@@ -52,18 +55,17 @@ export class Listener {
     const { tls } = config
     this.#options = options
     this.#log = new GatheredLog(options.log, clock)
-    this.#handshakes = new RateLimit({
-      perSecond: tls.handshakesPerSecond,
-      burst: tls.handshakeBurst,
-      clock,
-    })
+    this.#handshakes = new HandshakeLimit({ tls, clock })
     this.#tls = createTlsServer({
       ...tlsOptions(trust.credentials),
       minVersion: tls.minVersion,
       handshakeTimeout: tls.handshakeTimeoutMs,
+      sessionTimeout: TICKET_SECONDS,
+      secureOptions: NO_RENEGOTIATION,
       requestCert: true,
       rejectUnauthorized: true,
     })
+    this.#tickets = new TicketKeys(this.#tls, { clock, randomBytes })
     this.#tls.on('tlsClientError', (error, socket) => {
       // A certificate that does not verify shows up as a hung-up socket; why stands beside it.
       const reason = socket.authorizationError ?? error
@@ -80,7 +82,10 @@ export class Listener {
    * @throws FridgeError `ERR_LISTEN` when the address cannot be had
    */
   async open(receive: (arrival: Arrival) => Promise<void>): Promise<void> {
-    this.#tls.on('secureConnection', socket => this.#handOver(socket, receive))
+    this.#tls.on('secureConnection', socket => {
+      endAtRenegotiation(socket)
+      this.#handOver(socket, receive)
+    })
     await listen(this.#tcp, this.#options.config.listen, '--listen')
     this.#tcp.on('error', error =>
       this.#options.log.error({ reason: error.message }, 'the port failed'),
@@ -112,11 +117,11 @@ export class Listener {
     const context = {
       ...tlsOptions(credentials),
       minVersion: this.#options.config.tls.minVersion,
-      // A session that was begun under an authority before must not be resumed past the new bundle.
-      ticketKeys: randomBytes(48),
     }
     createSecureContext(context)
     this.#tls.setSecureContext(context)
+    // A session that was begun under an authority before must not be resumed past the new bundle.
+    this.#tickets.change()
   }
 
   /**
@@ -135,6 +140,7 @@ export class Listener {
       for (const socket of this.#sockets) socket.destroy()
     })
     await closed
+    this.#tickets[Symbol.dispose]()
     this.#log[Symbol.dispose]()
   }
 
@@ -170,9 +176,11 @@ export class Listener {
   }
 
   #shakeHands(socket: Socket, end: string): void {
-    if (!this.#handshakes.allows(socket.remoteAddress ?? '')) {
-      this.#options.counts.handshakes.limited += 1
-      this.#log.warn({ address: socket.remoteAddress }, 'too many handshakes from one address')
+    const refusal = this.#handshakes.begin(socket.remoteAddress ?? '')
+    if (refusal !== undefined) {
+      this.#options.counts.handshakes[refusal] += 1
+      const whose = refusal === 'limited' ? 'one address' : 'all addresses together'
+      this.#log.warn({ address: socket.remoteAddress }, `too many handshakes from ${whose}`)
       socket.destroy()
       return
     }
@@ -186,6 +194,7 @@ export class Listener {
     this.#handshaking.delete(end)
     // Until a session takes over, a reset must not go unheard.
     socket.on('error', () => {})
+    this.#handshakes.succeeded(socket.remoteAddress ?? '')
     this.#options.counts.handshakes[socket.isSessionReused() ? 'resumed' : 'full'] += 1
     // Its other end is gone already, or it gave way to another connection.
     if (begun === undefined) return void socket.destroy()

@@ -17,9 +17,10 @@ import { explain, type Session } from '../sessions/session.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Ending } from '../wire/connection.ts'
 import type { Bye } from '../wire/control.ts'
+import { endSoon } from '../wire/end-soon.ts'
 import { CLIENT_LIMITS, PEER_LIMITS, type WireLimits } from '../wire/limits.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
-import { endSoon, sayFarewell } from './farewell.ts'
+import { sayFarewell } from './farewell.ts'
 import type { Arrival } from './listener.ts'
 import { RecordWatch } from './record-watch.ts'
 
@@ -56,6 +57,8 @@ interface Visitor {
   readonly socket: TLSSocket
   readonly identity: Identity
   readonly dialect: Dialect
+  /** What this node had shown it. */
+  readonly own: Identity
 }
 
 /**
@@ -85,7 +88,8 @@ export class Reception implements Disposable {
     const identity = this.#identify(socket)
     if ('farewell' in identity) return this.#turnAway(socket, identity)
     trust.hold(socket, identity, judgedBy)
-    const visitor = { socket, identity, dialect: dialectOf(socket) }
+    const own = judgedBy.identity
+    const visitor = { socket, identity, dialect: dialectOf(socket), own }
     if (identity.role === 'node') {
       const refused = this.#link(visitor)
       if (refused !== undefined) this.#turnAway(socket, refused)
@@ -148,7 +152,7 @@ export class Reception implements Disposable {
   }
 
   /** Give the connection of a node to the overlay. @returns why that may not be */
-  #link({ socket, identity, dialect }: Visitor): TurnAway | undefined {
+  #link({ socket, identity, dialect, own }: Visitor): TurnAway | undefined {
     const { sessions, overlay, counts } = this.#options
     const { subject } = identity
     const turnAway = (reason: NotAdmitted): TurnAway => ({
@@ -161,7 +165,7 @@ export class Reception implements Disposable {
     const admission = sessions.admit(identity)
     if (!admission.admitted) return turnAway(admission.reason)
     if (dialect === 'plain') return turnAway('no ALPN')
-    if (!overlay.accept({ socket, peer: identity })) return turnAway('has equivocated')
+    if (!overlay.accept({ socket, peer: identity, own })) return turnAway('has equivocated')
     counts.accepted.node += 1
     return undefined
   }
@@ -225,8 +229,8 @@ export class Reception implements Disposable {
     const { service, signers, operatorMethods } = this.#options
     const limits = this.#limits
     const onEnd = (session: Session, ending: Ending): void => this.#ended(session, ending)
+    const onThrottled = (session: Session): void => this.#throttled(session)
     if (identity.role === 'client') {
-      const onThrottled = (session: Session): void => this.#throttled(session)
       const who = { socket, identity, dialect, rights }
       return new ClientSession({ ...who, service, limits, onThrottled, onEnd })
     }
@@ -243,12 +247,9 @@ export class Reception implements Disposable {
       version,
       methods,
       // The revocation of an operator or a node names every source there is.
-      limits: {
-        ...limits,
-        maxLineBytes: PEER_LIMITS.maxLineBytes,
-        maxFramesPerSecond: PEER_LIMITS.maxFramesPerSecond,
-      },
+      limits: { ...limits, maxLineBytes: PEER_LIMITS.maxLineBytes },
       clock,
+      onThrottled,
       onEnd,
     })
   }

@@ -47,7 +47,7 @@ export async function dialNode(
       throw new FridgeError('ERR_TLS', `${address} is ${peer.subject}, not a node of this cluster`)
     }
     socket.setKeepAlive(true, 10_000)
-    return { socket, peer }
+    return { socket, peer, own: credentials.identity }
   } catch (error) {
     socket.destroy()
     throw error

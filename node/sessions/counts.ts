@@ -23,6 +23,8 @@ export type HandshakeOutcome =
   | 'failed'
   /** Past `tls.handshakesPerSecond` of its address. */
   | 'limited'
+  /** Past `tls.handshakesPerSecondTotal`. */
+  | 'limited in all'
   /** Past `limits.maxConnections`. */
   | 'dropped'
 
@@ -62,6 +64,7 @@ export class Counts {
     resumed: 0,
     failed: 0,
     limited: 0,
+    'limited in all': 0,
     dropped: 0,
   }
   readonly accepted: Record<Role, number> = { client: 0, operator: 0, node: 0 }
@@ -100,5 +103,6 @@ function noRefusals(): Record<RefusalReason, number> {
     'certificate expired': 0,
     'not trusted': 0,
     isolated: 0,
+    'not ready': 0,
   }
 }

@@ -2,8 +2,7 @@ import type { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import { Members } from '../../node/gossip/members.ts'
-import { Overlay } from '../../node/gossip/overlay.ts'
-import type { Identity } from '../../node/identity/identity.ts'
+import { Overlay, type Dialed } from '../../node/gossip/overlay.ts'
 import type { Log } from '../../node/lib/log.ts'
 import { parseName, type Source } from '../../node/identity/names.ts'
 import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
@@ -115,7 +114,8 @@ export class GossipCluster {
         const [to = name] = resolve(name)
         this.dials.push({ from, to, at: this.clock.monotonic() })
         await nextTurn()
-        return { peer: this.#identityAt(to), socket: this.#dial(from, to) }
+        const own = signer.identity
+        return { peer: this.#identityAt(to), own, socket: this.#dial(from, to) }
       },
       admits: ({ name }) => !revoked.has(name),
       times: TIMES,
@@ -182,7 +182,8 @@ export class GossipCluster {
   join(name: string, peer: Person): Duplex {
     const pipe = makePipe()
     this.#pipes.push({ pipe, names: [peer.signer.identity.name, name] })
-    accept(this.node(name).overlay, pipe.ends[1], peer.signer.identity)
+    const own = this.#identityAt(name)
+    accept(this.node(name).overlay, { socket: pipe.ends[1], peer: peer.signer.identity, own })
     return pipe.ends[0]
   }
 
@@ -219,7 +220,8 @@ export class GossipCluster {
     const pipe = makePipe()
     this.#pipes.push({ pipe, names: [from, name] })
     const peer = this.#people.node(from).signer.identity
-    setImmediate(() => accept(overlay, pipe.ends[1], peer))
+    const own = this.#identityAt(to)
+    setImmediate(() => accept(overlay, { socket: pipe.ends[1], peer, own }))
     return pipe.ends[0]
   }
 
@@ -263,6 +265,6 @@ export function recordLog(lines: LogLine[]): Log {
 }
 
 /** Take a connection as the port of a node does. */
-function accept(overlay: Overlay, socket: Duplex, peer: Identity): void {
-  if (!overlay.accept({ socket, peer })) socket.destroy()
+function accept(overlay: Overlay, dialed: Dialed): void {
+  if (!overlay.accept(dialed)) dialed.socket.destroy()
 }

@@ -41,7 +41,7 @@ export class MemoryStore implements ChangeStore {
   }
 
   keepCertificate(fingerprint: string, chain: readonly string[]): void {
-    if (!this.#certificates.has(fingerprint)) this.#certificates.set(fingerprint, chain)
+    this.#certificates.set(fingerprint, chain)
   }
 
   [Symbol.dispose](): void {}

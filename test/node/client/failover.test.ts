@@ -73,7 +73,7 @@ test('a refusal that no other node can be asked about is told with why', async t
   t.is(error.code, 'ERR_NOT_LISTED')
   t.regex(
     error.message,
-    /could be used:\n {2}client\/c1 is not on the whitelist\n {2}nothing listens/,
+    /could be used:\n {2}- client\/c1 is not on the whitelist\n {2}- nothing listens/,
   )
   t.false(isOver(error, 2))
 })
@@ -96,7 +96,7 @@ test('when none will do the refusal counts for more than the silence', async t =
   t.is(error.code, 'ERR_TLS')
   t.regex(
     error.message,
-    /^none of \S+, \S+ could be used:\n {2}nothing listens on .*\n {2}.* authority/,
+    /^none of \S+, \S+ could be used:\n {2}- nothing listens on .*\n {2}- .* authority/,
   )
   t.regex(error.fix ?? '', /--certs DIR/)
 })

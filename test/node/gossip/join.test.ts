@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { joinCluster } from '../../../node/gossip/join.ts'
 import { openList } from '../../../node/gossip/open-list.ts'
+import { ThreadedVerifier } from '../../../node/identity/threaded-verifier.ts'
 import { Trust } from '../../../node/identity/trust.ts'
 import { systemClock } from '../../../node/lib/clock.ts'
 import { silentLog } from '../../../node/lib/log.ts'
@@ -62,9 +63,10 @@ test('a node that starts says to all what it holds: it has applied that', async 
   const config = cluster.config(2)
   await cluster.stop(2)
   await using stack = new AsyncDisposableStack()
-  const trust = new Trust(await certs.load('node', config.name))
+  const trust = new Trust(await certs.load('node', config.name), systemClock)
   const common = { clock: systemClock, log: silentLog }
-  const list = stack.use(openList(config, { trust, ...common }))
+  const verifier = stack.use(new ThreadedVerifier(common))
+  const list = stack.use(openList(config, { trust, verifier, ...common }))
   const { members } = stack.use(
     joinCluster({
       ...common,

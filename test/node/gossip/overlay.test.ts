@@ -3,14 +3,14 @@ import { MEMBER_LIMITS } from '../../../node/gossip/member.ts'
 import { parseName, sourceOf } from '../../../node/identity/names.ts'
 import { Channel } from '../../../node/wire/channel.ts'
 import { PEER_LIMITS } from '../../../node/wire/limits.ts'
-import { makePipe } from '../../support/gossip-pipe.ts'
 import { GossipCluster, TIMES } from '../../support/gossip-cluster.ts'
-import { client } from '../../support/replica-changes.ts'
-import { makePeople } from '../../support/replica-people.ts'
+import { makePipe } from '../../support/gossip-pipe.ts'
+import { client, NOON } from '../../support/replica-changes.ts'
+import { makePeople, type People } from '../../support/replica-people.ts'
 
 const NAMES = ['alpha', 'beta', 'gamma', 'delta', 'epsilon']
 const AMBER = client('amber')
-const people = await makePeople({ nodes: NAMES })
+const people = await makePeople({ nodes: [...NAMES, 'mallory'] })
 
 function isIn(cluster: GossipCluster, name: string): boolean {
   return cluster.node(name).replica.whitelist.state(AMBER).grants.length > 0
@@ -106,7 +106,7 @@ test('a node has no more links than its peers take of it, and says so to the nex
   for (let index = 0; index <= MEMBER_LIMITS.maxLinks; index += 1) {
     const name = parseName(`n${index}`)
     const pipe = makePipe()
-    overlay.accept({ socket: pipe.ends[1], peer: { ...identity, name } })
+    overlay.accept({ socket: pipe.ends[1], peer: { ...identity, name }, own: identity })
     const channel: Channel = new Channel(pipe.ends[0], {
       limits: PEER_LIMITS,
       clock: cluster.clock,
@@ -156,6 +156,30 @@ test('of two connections that two nodes make at once both keep the one that the 
       [false],
     )
   }
+})
+
+test('a node that sends blank lines over several connections is read more slowly on all of them', async t => {
+  const cluster = new GossipCluster(t, people)
+  const { overlay } = cluster.start('alpha')
+  const own = people.node('alpha').signer.identity
+  const peer = people.node('mallory').signer.identity
+  const sockets = Array.from({ length: 4 }, () => {
+    const [socket, end] = makePipe().ends
+    overlay.accept({ socket, peer, own })
+    return { socket, end }
+  })
+  for (const { end } of sockets) end.write('\n'.repeat(50_000))
+  await cluster.pass(1)
+  const other = makePipe().ends
+  overlay.accept({ socket: other[0], peer: people.node('beta').signer.identity, own })
+  other[1].write('\n'.repeat(50_000))
+  await cluster.pass(1)
+  // Four seconds' worth were 80,000 lines.
+  t.deepEqual(
+    sockets.map(({ socket }) => socket.isPaused()),
+    [false, true, true, true],
+  )
+  t.false(other[0].isPaused())
 })
 
 test('a lost connection is dialed again, and what was missed is caught up', async t => {
@@ -281,4 +305,48 @@ test('a stopped overlay leaves no timer and no connection', async t => {
   await cluster.pass(100)
   t.is(cluster.clock.pending, 0)
   t.is(cluster.connections('alpha', 'beta'), 0)
+})
+
+const DAY_MS = 86_400_000
+
+/** The same people, but one of them with a certificate that ends `ms` after the clock's start. */
+async function endingIn(ms: number, name: string): Promise<People> {
+  const brief = await people.issue('node', name, { now: NOON - DAY_MS + ms, days: 1 })
+  return { ...people, node: other => (other === name ? brief : people.node(other)) }
+}
+
+for (const [whose, name] of [
+  ['the peer', 'beta'],
+  ['the node itself', 'alpha'],
+] as const) {
+  test(`a link ends when the certificate of ${whose} does, whatever the peer says`, async t => {
+    const everyone = await endingIn(3_000, name)
+    const cluster = new GossipCluster(t, everyone)
+    const { overlay } = cluster.start('alpha')
+    const socket = cluster.join('alpha', everyone.node('beta'))
+    let heard = ''
+    let closed = false
+    socket.on('data', (chunk: Buffer) => (heard += chunk.toString()))
+    socket.on('close', () => (closed = true))
+    await cluster.pass(2_975)
+    t.false(heard.includes('expired'))
+    await cluster.pass(25)
+    t.regex(heard, new RegExp(`certificate expired.*the certificate of node/${name} has expired`))
+    await cluster.until('it is closed', () => closed, 1_500)
+    t.deepEqual(overlay.links(), [])
+  })
+}
+
+test('a link ends with its certificate also when the clock was set forward meanwhile', async t => {
+  const cluster = new GossipCluster(t, await endingIn(DAY_MS, 'beta'))
+  const { log } = cluster.start('alpha')
+  cluster.start('beta', { seeds: ['alpha:1'] })
+  await cluster.until('they are linked', () => isMesh(cluster, ['alpha', 'beta']))
+  cluster.clock.jump(DAY_MS)
+  await cluster.until(
+    'the link has ended',
+    () => log.some(({ fields }) => fields['reason'] === 'certificate expired'),
+    30_000,
+  )
+  t.pass()
 })

@@ -36,7 +36,7 @@ async function openPort(t: ExecutionContext, maxConnections = 100): Promise<Port
     data: certs.dir,
     config: { tls: { handshakeTimeoutMs: 5_000 }, limits: { maxConnections, drainMs: 3_000 } },
   })
-  const trust = new Trust(await certs.load('node', 'node-1'))
+  const trust = new Trust(await certs.load('node', 'node-1'), clock)
   const listener = new Listener({ config, trust, counts, clock, log: recordLog(log) })
   await listener.open(async () => {})
   return {

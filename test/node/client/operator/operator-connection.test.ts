@@ -47,7 +47,14 @@ function operatorAt(text: unknown): { operator: OperatorConnection; signed: unkn
     call: async (method: string, values: readonly unknown[]) => {
       if (method === 'propose') return text
       signed.push(values)
-      return { outcome: 'committed', source: fair.source, sequence: 1, confirmed: [] }
+      return {
+        outcome: 'committed',
+        source: fair.source,
+        sequence: 1,
+        confirmed: [],
+        silent: [],
+        unreachable: [],
+      }
     },
   } as unknown as NodeConnection
   return { operator: new OperatorConnection(connection, admin, () => NOW), signed }
@@ -119,5 +126,5 @@ test('an operator whom one node throws out is told of another one that lets it i
 test('an operator whom one node throws out is told so where no other can be asked', async t => {
   const { error } = await removeAtFirst(t, 'otto', false)
   t.is(error.code, 'ERR_REVOKED')
-  t.regex(error.message, /has been removed from the whitelist\n {2}nothing listens/)
+  t.regex(error.message, /has been removed from the whitelist\n {2}- nothing listens/)
 })
