@@ -1,4 +1,5 @@
 import type { Clock } from '../node/lib/clock.ts'
+import type { WhenLost } from './output/log-output.ts'
 
 /** What every command ends with (README, "Exit status"). */
 export const EXIT = {
@@ -17,6 +18,10 @@ export interface CommandIo {
   readonly out: (line: string) => void
   /** Print one line of diagnostics to stderr. */
   readonly err: (line: string) => void
+  /** Print one line of a log to stderr. One that cannot be written is lost, and a later one says so. */
+  readonly log: (line: string, whenLost: WhenLost) => void
+  /** From now on it ends nothing that stdout cannot be written: this program serves others. */
+  readonly serveUnheard: () => void
   /** Show how far it has come, in a line of stderr that the next one replaces; '' clears it. Nothing where that is no terminal. */
   readonly progress: (text: string) => void
   /** Whether stdout is a terminal: only then colours. */

@@ -3,7 +3,7 @@ import process from 'node:process'
 import { isatty } from 'node:tty'
 import { fileURLToPath } from 'node:url'
 import { HangUps } from './hang-ups.ts'
-import type { CommandIo } from './io.ts'
+import { EXIT, type CommandIo } from './io.ts'
 
 /** Ctrl-C reaches us twice where npm passes on what the terminal has sent already. */
 const SAME_SIGNAL_MS = 500
@@ -24,21 +24,27 @@ process.on('SIGHUP', () => hangUps.hear(hadTerminal && !isatty(0)))
 
 // The rest is loaded behind the signals: until a signal is heard it ends the process.
 const { systemClock } = await import('../node/lib/clock.ts')
-const { forTerminal } = await import('./printable.ts')
+const { LogOutput } = await import('./output/log-output.ts')
+const { forTerminal } = await import('./output/terminal.ts')
 const { runProgram } = await import('./program.ts')
 
 /** What writing to a reader that went away fails with, and to a terminal that was closed. */
 const GONE = new Set<string | undefined>(['EPIPE', 'EIO'])
 
-// A reader that goes away (`| head`) is no failure of ours, but there is nothing more to do.
+let isUnheardFine = false
+let hasFailed = false
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (!GONE.has(error.code)) throw error
+  if (isUnheardFine || stop.signal.aborted) return
+  // A reader that goes away (`| head`) is no failure of ours, but there is nothing more to do.
+  hasFailed = !GONE.has(error.code)
+  if (hasFailed) {
+    process.stderr.write(`fridge: stdout cannot be written: ${error.message}\n`)
+    process.exitCode = EXIT.notDone
+  }
   stop.abort()
 })
-// A node serves on when nobody reads its log any more.
-process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-  if (!GONE.has(error.code)) throw error
-})
+// There is nowhere left to say that stderr cannot be written; a node counts what its log has lost.
+process.stderr.on('error', () => {})
 
 /** Erases what stands in the line of the cursor. */
 const CLEAR_LINE = '\r\u001B[K'
@@ -56,9 +62,15 @@ function print(stream: NodeJS.WriteStream, line: string): void {
   stream.write(`${stream.isTTY ? forTerminal(line) : line}\n`)
 }
 
+const log = new LogOutput(process.stderr)
+
 const io: CommandIo = {
   out: line => print(process.stdout, line),
   err: line => print(process.stderr, line),
+  log: (line, whenLost) => log.write(process.stderr.isTTY ? forTerminal(line) : line, whenLost),
+  serveUnheard: () => {
+    isUnheardFine = true
+  },
   progress: showProgress,
   isTerminal: process.stdout.isTTY,
   env: process.env,
@@ -69,4 +81,11 @@ const io: CommandIo = {
   self: [process.execPath, ...process.execArgv, fileURLToPath(import.meta.url)],
 }
 
-process.exitCode = await runProgram(process.argv.slice(2), io, () => hangUps.begin())
+/** How long a log that nobody reads may keep a program that is over, in milliseconds. */
+const LAST_LINES_MS = 1_000
+
+const status = await runProgram(process.argv.slice(2), io, () => hangUps.begin())
+if (!hasFailed) process.exitCode = status
+setTimeout(() => {
+  if (isUnheardFine) process.exit()
+}, LAST_LINES_MS).unref()

@@ -23,3 +23,11 @@ export function parseMoment(text: string, now: number): number {
     fix: 'write 2026-03-01, 2026-03-01T08:30Z, or how long ago: 90s, 15m, 8h, 30d',
   })
 }
+
+/** The last moment that a `Date` can be; a time that somebody signed may lie beyond. */
+const LAST = 8.64e15
+
+/** A moment for a person, in UTC: `2026-03-01T08:30:00.000Z`. @param at milliseconds since 1970 */
+export function formatMoment(at: number): string {
+  return at <= LAST ? new Date(at).toISOString() : String(at)
+}

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { errorCode, errorMessage, FridgeError, type ErrorCode } from '../node/lib/errors.ts'
+import { foreignText } from '../node/lib/foreign-text.ts'
 import { VERSION } from '../node/lib/version.ts'
 import type { CommandContext, FillCommand } from './command.ts'
 import { EXIT, type CommandIo, type ExitStatus } from './io.ts'
@@ -116,7 +117,9 @@ function configure(command: Command, io: CommandIo): void {
 }
 
 function report(error: unknown, io: CommandIo, trace: boolean): void {
-  io.err(`fridge: ${errorMessage(error)}`)
+  // A message of ours is safe line by line; that of a fault may hold anything.
+  const message = error instanceof FridgeError ? error.message : foreignText(errorMessage(error))
+  io.err(`fridge: ${message}`)
   if (error instanceof FridgeError && error.fix !== undefined) io.err(`  to mend it: ${error.fix}`)
   if (!(error instanceof FridgeError) && !trace)
     io.err('  this is a fault of fridge; --trace shows where')

@@ -1,5 +1,4 @@
 import type { Twin } from '../node/gossip/member.ts'
-import { printable } from './printable.ts'
 
 /** What a person can do about two nodes of one name. */
 export const RENAME_ONE =
@@ -7,11 +6,11 @@ export const RENAME_ONE =
 
 /** Says which machines to look at. */
 export function describeTwin({ name, kept, refused }: Twin): string {
-  const where = `linked is the one at ${printable(kept)}, turned away the one at ${printable(refused)}`
-  return `${printable(name)} runs twice: ${where}`
+  const where = `linked is the one at ${kept}, turned away the one at ${refused}`
+  return `${name} runs twice: ${where}`
 }
 
 /** For a node that is turned away itself. */
 export function describeNameInUse(node: string, text: string): string {
-  return `another machine runs under the name of ${node}: ${printable(text)}`
+  return `another machine runs under the name of ${node}: ${text}`
 }

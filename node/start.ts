@@ -13,15 +13,16 @@ import { MetricsServer } from './metrics/metrics-server.ts'
 import { Readiness } from './metrics/readiness.ts'
 import { Listener } from './port/listener.ts'
 import { serve } from './port/serve.ts'
-import { peerDialer } from './port/transport.ts'
+import { peerDialer, resolvePeer } from './port/transport.ts'
 import type { SimulatedFridge } from './sensors/drivers/simulated.ts'
 import { startClientCount } from './sessions/client-count.ts'
 import { Counts, linkEndReason } from './sessions/counts.ts'
 import { startEnforcement } from './sessions/enforcement.ts'
 import { openService, type OpenService } from './sessions/open-service.ts'
 import { Sessions } from './sessions/sessions.ts'
+import { ThreadedVerifier, type ThreadedVerifierOptions } from './identity/threaded-verifier.ts'
 
-export interface StartOptions {
+export interface StartOptions extends Pick<ThreadedVerifierOptions, 'startWorker'> {
   readonly log?: Log
   readonly clock?: Clock
   readonly random?: Random
@@ -61,9 +62,9 @@ export async function startNode(
   const counts = new Counts()
 
   await using stack = new AsyncDisposableStack()
-  const list = stack.use(openList(config, { trust, clock, log }))
+  const verifier = stack.use(new ThreadedVerifier({ ...options, clock, log }))
+  const list = stack.use(openList(config, { trust, verifier, clock, log }))
   const { replica, source: run, ownRemoval } = list
-  stack.use(ownRemoval)
   await ownRemoval.recall()
   const lookout = stack.use(new Lookout(clock))
   const { service, fridge } = stack.use(
@@ -76,10 +77,12 @@ export async function startNode(
     reason => void (counts.cut[reason] += 1),
   )
   stack.use(ownRemoval.subscribe(() => sessions.setRemoved()))
+  stack.use(verifier.subscribe(isStalled => sessions.setClosed(isStalled)))
   const cluster = stack.use(
     joinCluster({
       config,
       list,
+      resolve: resolvePeer,
       dial: peerDialer(trust, clock),
       admits: peer => sessions.admit(peer).admitted,
       onSynced: () => void (counts.lastSyncAt = clock.now()),
@@ -97,7 +100,7 @@ export async function startNode(
 
   const node: Node = { config, trust, counts, list, service, sessions, cluster, clock, log }
   const { whenIsolated } = config
-  const readiness = new Readiness({ whenIsolated, ...cluster, ownRemoval, trust, clock })
+  const readiness = new Readiness({ ...node, ...cluster, whenIsolated, ownRemoval, verifier })
   const listener = new Listener(node)
   // Before the port: whether a node starts or stops is asked of it too.
   const metrics = stack.use(await startMetrics(node, listener, readiness))
@@ -114,14 +117,8 @@ export async function startNode(
   await catchUp({ ...cluster, overlay }, config, clock, log)
   gate.resolve()
   readiness.phase = 'serving'
-  log.info(
-    {
-      address: formatAddress(port.address),
-      ...(metrics !== undefined && { metrics: formatAddress(metrics.address) }),
-      changes: replica.whitelist.changes,
-    },
-    'serving',
-  )
+  const { changes } = replica.whitelist
+  log.info({ ...addressesOf(port.address, metrics?.address), changes }, 'serving')
 
   const running = stack.move()
   return {
@@ -181,4 +178,11 @@ async function startMetrics(
     clock,
     log,
   })
+}
+
+function addressesOf(address: Address, metrics: Address | undefined): Record<string, string> {
+  return {
+    address: formatAddress(address),
+    ...(metrics !== undefined && { metrics: formatAddress(metrics) }),
+  }
 }

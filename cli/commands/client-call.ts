@@ -1,8 +1,8 @@
 import type { CallOptions } from '../../node/client/index.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
+import { foreignText } from '../../node/lib/foreign-text.ts'
 import { checkCommandName } from '../command-name.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
-import { printable } from '../printable.ts'
 import { connectClient, type TargetOptions } from '../target.ts'
 
 export async function runClientCall(
@@ -21,7 +21,7 @@ export async function runClientCall(
   io.out(
     options.json === true
       ? JSON.stringify({ node, command, answer })
-      : `${node}: ${printable(answer)}`,
+      : `${node}: ${foreignText(answer)}`,
   )
   return EXIT.done
 }

@@ -1,10 +1,10 @@
 import type { SensorReport } from '../../node/client/events.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { formatReading } from '../../node/sensors/kinds.ts'
+import { foreignText } from '../../node/lib/foreign-text.ts'
 import { Alarms, type Alarm } from '../alarms.ts'
 import { parseDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
-import { printable } from '../printable.ts'
 import { connectClient, type TargetOptions } from '../target.ts'
 
 export interface ClientWatchOptions extends TargetOptions {
@@ -40,7 +40,7 @@ export async function runClientWatch(
           io.err(`connected to ${event.node} at ${event.address}`)
           break
         case 'lost':
-          io.err(`lost ${event.node}: ${event.reason.message}`)
+          io.err(`lost ${event.node}: ${foreignText(event.reason.message)}`)
           break
         case 'missed':
           if (json) io.out(JSON.stringify(event))
@@ -94,7 +94,7 @@ function describe(event: SensorReport): string {
     case 'reading':
       return formatReading(event.kind, event.value)
     case 'unavailable':
-      return `unavailable: ${printable(event.reason)}`
+      return `unavailable: ${foreignText(event.reason)}`
   }
 }
 

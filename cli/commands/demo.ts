@@ -6,6 +6,7 @@ import { parseAddress } from '../../node/lib/address.ts'
 import { openNodeConnection, type NodeConnection } from '../../node/client/node-connection.ts'
 import { loadCredentials } from '../../node/identity/credentials.ts'
 import { errorMessage } from '../../node/lib/errors.ts'
+import { foreignText } from '../../node/lib/foreign-text.ts'
 import { formatReading } from '../../node/sensors/kinds.ts'
 import { parseName, parseSubject } from '../../node/identity/names.ts'
 import type { CommandContext } from '../command.ts'
@@ -128,7 +129,7 @@ async function tryToConnect(node: NodeProcess, walk: Walk): Promise<void> {
     await using _connection = await connect(node, walk)
   } catch (error) {
     walk.io.signal.throwIfAborted()
-    walk.io.out(`  ${node.name} refuses it: ${errorMessage(error)}`)
+    walk.io.out(`  ${node.name} refuses it: ${foreignText(errorMessage(error))}`)
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { loadConfig, type NodeConfig } from '../../node/config/config.ts'
 import type { Credentials } from '../../node/identity/credentials.ts'
+import { foreignText } from '../../node/lib/foreign-text.ts'
 import type { CommandContext } from '../command.ts'
 import { Checkup, type Finding } from '../doctor/checkup.ts'
 import { checkNodes } from '../doctor/cluster.ts'
@@ -88,7 +89,7 @@ function print({ check, ok, text, fix }: Finding, io: CommandIo): void {
   const mark = ok ? 'ok   ' : 'WRONG'
   const colour = ok ? 32 : 31
   const shown = io.isTerminal ? `\u001B[${colour}m${mark}\u001B[0m` : mark
-  io.out(`${shown}  ${check}: ${text}`)
+  io.out(`${shown}  ${check}: ${foreignText(text)}`)
   if (fix !== undefined) io.out(`         to mend it: ${fix}`)
 }
 

@@ -19,6 +19,8 @@ export interface NodeStartOptions {
 /** Measured: 5.7 KiB for each full handshake in which a client shows a certificate; 24.20 and 26.10 keep none. */
 const LEAKING_RUNTIME = '24.21.0'
 
+const LOST = 'lines of this log were lost: they could not be written'
+
 /**
  * Serve until the signal aborts, and read the certificates again at each reload. Says on the first
  * line of stdout, once it serves, `fridge node NAME ready on HOST:PORT`; logs go to stderr.
@@ -33,9 +35,13 @@ export async function runNodeStart(options: NodeStartOptions, io: CommandIo): Pr
   })
   const { config: file, peer: peers, ...flags } = options
   const config = await loadConfig({ file, env: io.env, flags: { ...flags, peers }, cwd: io.cwd })
+  const whenLost = (lost: number): string =>
+    JSON.stringify({ level: 40, time: io.clock.now(), node: config.name, lost, msg: LOST })
+  // Whoever reads its output may go, and its disk may be full: its clients need it all the same.
+  io.serveUnheard()
   const log = pino(
     { level: config.logLevel, base: { node: config.name } },
-    { write: line => io.err(line.trimEnd()) },
+    { write: line => io.log(line.trimEnd(), whenLost) },
   )
   if (process.versions.node === LEAKING_RUNTIME) {
     log.warn(

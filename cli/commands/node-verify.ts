@@ -7,8 +7,10 @@ import { parseCertificates } from '../../node/identity/certificate-chain.ts'
 import { authorityFiles, credentialFiles } from '../../node/identity/credential-files.ts'
 import { shellWord } from '../../node/lib/shell-word.ts'
 import { errorCode, errorMessage, FridgeError } from '../../node/lib/errors.ts'
+import { foreignText } from '../../node/lib/foreign-text.ts'
 import { identityOf } from '../../node/identity/identity.ts'
 import { isName } from '../../node/identity/names.ts'
+import { ThreadedVerifier } from '../../node/identity/threaded-verifier.ts'
 import { verifyDatabase, type Finding, type Verification } from '../../node/storage/verify.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { count } from '../table.ts'
@@ -37,7 +39,9 @@ export async function runNodeVerify(
       ? await nodeFolders(options, io)
       : { database: copy, certs: certificateFolder(options, io) }
   const file = copy === undefined ? database : resolve(io.cwd, copy)
+  await using verifier = new ThreadedVerifier({ clock: io.clock })
   const verification = await verifyDatabase(file, {
+    verifier,
     ...(await authoritiesIn(certs)),
     ...(copy !== undefined && { fix: 'do not restore this copy; take another one' }),
   })
@@ -50,7 +54,9 @@ export async function runNodeVerify(
 
 function print(file: string, verification: Verification, io: CommandIo): void {
   const { changes, sources, signers, admitted, findings } = verification
-  for (const { place, problem } of findings.slice(0, MAX_SHOWN)) io.out(`${place}: ${problem}`)
+  for (const { place, problem } of findings.slice(0, MAX_SHOWN)) {
+    io.out(foreignText(`${place}: ${problem}`))
+  }
   if (findings.length > MAX_SHOWN) io.out(`… and ${findings.length - MAX_SHOWN} more`)
   for (const fix of distinctFixes(findings)) io.out(`  to mend it: ${fix}`)
   const size = `${count(changes, 'change')} of ${count(sources, 'source')}, ${count(signers, 'signer')}`

@@ -5,7 +5,6 @@ import { formatDuration } from '../duration.ts'
 import { describeRemoval } from '../removal.ts'
 import { describeNameInUse, describeTwin } from '../twins.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
-import { printable } from '../printable.ts'
 import { count, formatTable } from '../table.ts'
 import { addTargetOptions, type TargetOptions } from '../target.ts'
 import { connectOperator } from '../operator.ts'
@@ -50,7 +49,7 @@ function print(
     isHeard(one) ? String(one.clients) : '',
     changesCell(one, changes),
     one.links.join(' '),
-    printable(one.version),
+    one.version,
     certificateCell(one, io.clock.now()),
   ])
   const head = ['NODE', 'STATE', 'ADDRESS', 'CLIENTS', 'CHANGES', 'LINKS', 'VERSION', 'CERTIFICATE']

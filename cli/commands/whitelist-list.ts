@@ -1,24 +1,33 @@
 import { displaySubject, nodeOf, parseSubject, type Source } from '../../node/identity/names.ts'
 import type { GrantReport, ShowReport, SubjectReport } from '../../node/operators/service.ts'
+import { foreignText } from '../../node/lib/foreign-text.ts'
 import { formatDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { connectOperator } from '../operator.ts'
-import { printable } from '../printable.ts'
-import { count, formatTable } from '../table.ts'
+import { formatMoment } from '../moment.ts'
+import { count, GrowingTable } from '../table.ts'
 import type { TargetOptions } from '../target.ts'
 
 export async function runWhitelistList(options: TargetOptions, io: CommandIo): Promise<ExitStatus> {
   await using operator = await connectOperator(options, io)
-  const reports = await Array.fromAsync(operator.subjects())
-  if (options.json === true) io.out(JSON.stringify(reports))
-  else if (reports.length === 0) io.err('the whitelist is empty: fridge whitelist add NAME')
-  else {
-    const rows = reports.map(report => rowOf(report, io.clock.now()))
-    for (const line of formatTable([['NAME', 'STANDING', 'BY', 'WHEN', 'ALLOWED'], ...rows]))
-      io.out(line)
+  const table = new GrowingTable(io.out)
+  let isFirst = true
+  // Each page is printed as it comes: however long the list is, one page of it is held.
+  for await (const page of operator.subjectPages()) {
+    if (options.json === true) {
+      io.out(`${isFirst ? '[' : ','}${JSON.stringify(page).slice(1, -1)}`)
+    } else {
+      const rows = page.map(report => rowOf(report, io.clock.now()))
+      table.print(isFirst ? [HEAD, ...rows] : rows)
+    }
+    isFirst = false
   }
+  if (options.json === true) io.out(isFirst ? '[]' : ']')
+  else if (isFirst) io.err('the whitelist is empty: fridge whitelist add NAME')
   return EXIT.done
 }
+
+const HEAD = ['NAME', 'STANDING', 'BY', 'WHEN', 'ALLOWED']
 
 /** Exit status: 0 the name is let in, 1 it is not. */
 export async function runWhitelistShow(
@@ -37,12 +46,11 @@ export async function runWhitelistShow(
 function rowOf(report: SubjectReport, now: number): string[] {
   const [latest] = report.grants.toSorted((a, b) => b.at - a.at)
   if (latest === undefined) return [displaySubject(report.subject), report.standing, '', '', '']
-  const when = new Date(latest.at).toISOString().slice(0, 19)
   return [
     displaySubject(report.subject),
     report.standing,
     latest.operator,
-    `${when}Z`,
+    formatMoment(latest.at).replace(/\.\d{3}Z$/, 'Z'),
     report.grants.length === 1
       ? termsOf(latest, now)
       : `${termsOf(latest, now)}; one of ${report.grants.length} grants, see show`,
@@ -53,8 +61,8 @@ function show(report: ShowReport, node: string, io: CommandIo): void {
   const { subject, standing, grants, marks, sessions, nodes } = report
   io.out(`${displaySubject(subject)}: ${standing}, ${count(sessions, 'connection')} to ${node}`)
   for (const grant of grants) {
-    const reason = grant.reason === undefined ? '' : ` (${printable(grant.reason)})`
-    io.out(`  granted by ${grant.operator} at ${new Date(grant.at).toISOString()}${reason}`)
+    const reason = grant.reason === undefined ? '' : ` (${foreignText(grant.reason)})`
+    io.out(`  granted by ${grant.operator} at ${formatMoment(grant.at)}${reason}`)
     io.out(
       `    ${termsOf(grant, io.clock.now())}; change ${grant.sequence} of ${nodeOf(grant.source)}`,
     )

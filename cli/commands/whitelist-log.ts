@@ -4,12 +4,13 @@ import { displaySubject, nodeOf, parseName, parseSubject } from '../../node/iden
 import { signaturesOf } from '../../node/identity/signature.ts'
 import type { Place } from '../../node/whitelist/change.ts'
 import type { ChangeFilter } from '../../node/whitelist/change-filter.ts'
+import { foreignText } from '../../node/lib/foreign-text.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { isLastWord, isOver } from '../../node/client/last-words.ts'
 import { LogClient, type LogClock } from '../../node/client/operator/log-client.ts'
 import { holesIn, type CheckedEntry } from '../../node/client/operator/log-entry.ts'
-import { parseMoment } from '../moment.ts'
-import { printable } from '../printable.ts'
-import { formatTable } from '../table.ts'
+import { formatMoment, parseMoment } from '../moment.ts'
+import { GrowingTable } from '../table.ts'
 import { targetCredentials, targetNodes, type TargetOptions } from '../target.ts'
 
 export interface WhitelistLogOptions extends TargetOptions {
@@ -75,8 +76,11 @@ export async function runWhitelistLog(
     } catch (error) {
       if (!follow) throw error
       if (io.signal.aborted) return printer.status
-      if (heard === undefined || !PASSING.has(errorCode(error) ?? '')) throw error
-      if (failures === 0) io.err(`lost ${node}: ${(error as Error).message}`)
+      // What one node says for good is asked of another: connecting to it tells.
+      const isDoubted = isLastWord(error) && !isOver(error, nodes.length)
+      const isPassing = isDoubted || PASSING.has(errorCode(error) ?? '')
+      if (heard === undefined || !isPassing) throw error
+      if (failures === 0) io.err(`lost ${node}: ${foreignText((error as Error).message)}`)
     }
     first = (first + 1) % nodes.length
     // The first change of nodes is at once; when none answers, the tries thin out.
@@ -117,13 +121,13 @@ function parseLimit(text: string | undefined): number {
 class LogPrinter {
   readonly #json: boolean
   readonly #io: CommandIo
-  /** A row as wide as the widest cells so far, so that later lines stay aligned. */
-  #widest: string[] = []
+  readonly #table: GrowingTable
   #isSound = true
 
   constructor({ json }: WhitelistLogOptions, io: CommandIo) {
     this.#json = json === true
     this.#io = io
+    this.#table = new GrowingTable(io.out)
   }
 
   get status(): ExitStatus {
@@ -140,7 +144,7 @@ class LogPrinter {
     else if (ordered.length === 0 && !isFollowed) err('no change fits')
     else {
       for (const { problem } of ordered) this.#isSound &&= problem === undefined
-      this.#print([HEAD, ...ordered.map(entry => rowOf(entry, clock.now()))])
+      this.#table.print([HEAD, ...ordered.map(entry => rowOf(entry, clock.now()))])
     }
   }
 
@@ -149,22 +153,13 @@ class LogPrinter {
     if (this.#json) out(JSON.stringify(this.#report(entry, clock.now())))
     else {
       this.#isSound &&= entry.problem === undefined
-      this.#print([rowOf(entry, clock.now())])
+      this.#table.print([rowOf(entry, clock.now())])
     }
   }
 
   holes(holes: readonly string[], node: string): void {
     for (const hole of holes) this.#io.err(`${node} does not show all: ${hole}`)
     if (holes.length > 0) this.#isSound = false
-  }
-
-  #print(rows: readonly string[][]): void {
-    for (const line of formatTable([this.#widest, ...rows]).slice(1)) this.#io.out(line)
-    for (const row of rows) {
-      row.forEach((cell, column) => {
-        if (cell.length > (this.#widest[column]?.length ?? 0)) this.#widest[column] = cell
-      })
-    }
   }
 
   #report(entry: CheckedEntry, now: number): object {
@@ -201,12 +196,11 @@ const HEAD = ['WHEN', 'OPERATOR', 'CHANGE', 'NAME', 'NODE', 'EFFECT', 'SIGNATURE
 
 function rowOf(entry: CheckedEntry, now: number): string[] {
   const { change, problem } = entry
-  const signatures = problem === undefined ? 'verified' : `NOT VERIFIED: ${printable(problem)}`
+  const signatures = problem === undefined ? 'verified' : `NOT VERIFIED: ${foreignText(problem)}`
   if (change === undefined) return ['', '', 'unreadable', '', '', '', signatures]
   const { at, operator, kind, subject, source, reason = '' } = change
   return [
-    // A time may lie beyond the last that a Date can be.
-    at <= 8.64e15 ? new Date(at).toISOString() : String(at),
+    formatMoment(at),
     operator,
     kind,
     displaySubject(subject),
@@ -214,7 +208,7 @@ function rowOf(entry: CheckedEntry, now: number): string[] {
     effectOf(entry, now),
     signatures,
     change.kind === 'grant' ? termsOf(change.terms) : '',
-    printable(reason),
+    foreignText(reason),
   ]
 }
 
@@ -223,10 +217,7 @@ function termsOf({ sensors, commands, keys, expiresAt }: TermsOf): string {
   if (sensors !== undefined) terms.push(`sensors ${sensors.join(' ') || 'none'}`)
   if (commands !== undefined) terms.push(`commands ${commands.join(' ') || 'none'}`)
   if (keys !== undefined) terms.push(`keys ${keys.map(key => key.slice(0, 12)).join(' ')}`)
-  if (expiresAt !== undefined) {
-    const until = expiresAt <= 8.64e15 ? new Date(expiresAt).toISOString() : String(expiresAt)
-    terms.push(`until ${until}`)
-  }
+  if (expiresAt !== undefined) terms.push(`until ${formatMoment(expiresAt)}`)
   return terms.join(', ') || 'all'
 }
 

@@ -10,7 +10,6 @@ import type { CommandIo } from '../io.ts'
 import { count } from '../table.ts'
 import { describeRemoval, RENAME } from '../removal.ts'
 import { describeNameInUse, describeTwin, RENAME_ONE } from '../twins.ts'
-import { printable } from '../printable.ts'
 import type { Checkup } from './checkup.ts'
 
 /** Further apart than this, grants end noticeably early or late. */
@@ -97,7 +96,7 @@ function checkCluster(status: StatusReport, checkup: Checkup, now: number): void
       `mend its network, or give it a peer: fridge node start --name ${node} --peer HOST:PORT`,
     )
   }
-  const stopped = nodes.filter(one => one.left === true).map(({ name }) => printable(name))
+  const stopped = nodes.filter(one => one.left === true).map(({ name }) => name)
   for (const { name, reachable, certificateEndsAt, certificateRenewFrom, ...one } of nodes) {
     if (!reachable && (doubled.has(name) || one.left === true)) continue
     if (!reachable) {

@@ -9,6 +9,7 @@ import { MAX_REMOVAL_BYTES, REMOVAL_FILE } from '../../node/gossip/own-removal.t
 import { openRemovalProof } from '../../node/gossip/removal-proof.ts'
 import { Signers } from '../../node/identity/signers.ts'
 import { errorCode } from '../../node/lib/errors.ts'
+import { ThreadedVerifier } from '../../node/identity/threaded-verifier.ts'
 import { listen } from '../../node/lib/listen.ts'
 import { DATABASE_FILE } from '../../node/storage/sqlite-database.ts'
 import { openAtRest } from '../../node/storage/at-rest.ts'
@@ -72,7 +73,7 @@ export async function checkCertificates(
 export async function checkDatabase(
   { data, certs }: NodeConfig,
   checkup: Checkup,
-  { cwd, progress }: Pick<CommandIo, 'cwd' | 'progress'>,
+  { clock, cwd, progress }: Pick<CommandIo, 'clock' | 'cwd' | 'progress'>,
 ): Promise<boolean> {
   const CHECK = 'database'
   const file = join(data, DATABASE_FILE)
@@ -91,7 +92,9 @@ export async function checkDatabase(
   }
   progress(`checking ${shown}…`)
   await checkup.attempt(CHECK, async () => {
-    const { changes, findings } = await verifyDatabase(file, await authoritiesIn(certs))
+    await using verifier = new ThreadedVerifier({ clock })
+    const authorities = await authoritiesIn(certs)
+    const { changes, findings } = await verifyDatabase(file, { ...authorities, verifier })
     const [first] = findings
     if (first === undefined) checkup.good(CHECK, `${shown} is sound: ${count(changes, 'change')}`)
     else {

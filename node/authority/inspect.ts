@@ -1,4 +1,5 @@
 import type { X509Certificate as ParsedCertificate } from 'node:crypto'
+import { foreignText } from '../lib/foreign-text.ts'
 import { isSelfSigned, oneLine, parseCertificates } from '../identity/certificate-chain.ts'
 import { errorMessage } from '../lib/errors.ts'
 import {
@@ -150,7 +151,7 @@ function attempt<T>(read: () => T, warnings: string[]): T | undefined {
   try {
     return read()
   } catch (error) {
-    warnings.push(errorMessage(error))
+    warnings.push(foreignText(errorMessage(error)))
     return undefined
   }
 }

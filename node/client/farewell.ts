@@ -1,4 +1,5 @@
 import { FridgeError, type ErrorCode } from '../lib/errors.ts'
+import { foreignText } from '../lib/foreign-text.ts'
 import type { Role } from '../identity/names.ts'
 import type { Ending } from '../wire/connection.ts'
 import type { Bye } from '../wire/control.ts'
@@ -35,6 +36,7 @@ const BYE_FIXES = new Map<string, string>([
   ],
   ['node removed', 'connect to another node with --node HOST:PORT'],
   ['isolated', 'connect to another node with --node HOST:PORT, or wait until this one has a peer'],
+  ['not ready', 'connect to another node with --node HOST:PORT: the log of this one says why'],
 ])
 
 /** What was heard before a connection ended. */
@@ -52,13 +54,17 @@ export function explainEnding(ending: Ending, { bye, greeted, role, attempt }: H
   const { address } = attempt
   if (bye?.reason === 'timeout') return new FridgeError('ERR_TIMEOUT', bye.text)
   if (bye !== undefined) {
-    return new FridgeError(BYE_CODES.get(bye.reason) ?? 'ERR_REFUSED', bye.text, fixOf(bye, role))
+    return new FridgeError(
+      BYE_CODES.get(bye.reason) ?? 'ERR_REFUSED',
+      foreignText(bye.text),
+      fixOf(bye, role),
+    )
   }
   switch (ending.cause) {
     case 'refused':
       return new FridgeError(
         'ERR_PROTOCOL',
-        `${address} broke the protocol: ${ending.refusal.toString()}`,
+        `${address} broke the protocol: ${foreignText(ending.refusal.toString())}`,
       )
     case 'too slow':
       return new FridgeError('ERR_TOO_SLOW', `${address} does not read what it is sent`)

@@ -18,6 +18,9 @@ export interface SensorInfo {
   readonly kind: SensorKind
 }
 
+/** The longest reason of a sensor that is kept, in UTF-16 units: it is one short line. */
+const MAX_REASON = 1_024
+
 /** What a node says first. */
 export interface NodeHello {
   readonly node: Name
@@ -67,7 +70,9 @@ function eventOf(
     case 'reading':
       return typeof value === 'number' && isUnit(unit) ? { type, value, unit, at } : undefined
     case 'unavailable':
-      return typeof value === 'string' ? { type, reason: value, at } : undefined
+      return typeof value === 'string'
+        ? { type, reason: value.slice(0, MAX_REASON), at }
+        : undefined
     default:
       return isMove(type) ? { type, at } : undefined
   }

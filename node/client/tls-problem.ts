@@ -1,4 +1,5 @@
 import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
+import { foreignText } from '../lib/foreign-text.ts'
 
 /** What a failed connection was about, for the words of its error. */
 export interface Attempt {
@@ -100,12 +101,16 @@ export function explainConnectionError(error: unknown, attempt: Attempt): Fridge
     )
   }
   if (code.startsWith('ERR_SSL') || code === 'EPROTO') {
-    return new FridgeError('ERR_TLS', `no TLS connection to ${address}: ${errorMessage(error)}`, {
-      cause: error,
-      fix: 'check that a fridge node listens on that port',
-    })
+    return new FridgeError(
+      'ERR_TLS',
+      `no TLS connection to ${address}: ${foreignText(errorMessage(error))}`,
+      {
+        cause: error,
+        fix: 'check that a fridge node listens on that port',
+      },
+    )
   }
-  return unreachable(`${address}: ${errorMessage(error)}`, error)
+  return unreachable(`${address}: ${foreignText(errorMessage(error))}`, error)
 }
 
 /**

@@ -1,7 +1,13 @@
 import { relative, resolve, dirname } from 'node:path'
 import { z } from 'zod'
 
-import { DEFAULT_PORT, formatAddress, readAddress, type Address } from '../lib/address.ts'
+import {
+  DEFAULT_PORT,
+  formatAddress,
+  MAX_ADVERTISED,
+  readAddress,
+  type Address,
+} from '../lib/address.ts'
 import { readConfigFile, type ConfigFile } from './config-file.ts'
 import { configError } from './config-problem.ts'
 import { isName, type Name } from '../identity/names.ts'
@@ -55,6 +61,12 @@ const tls = z.strictObject({
   /** Handshakes that one address may start at once. Default 200: all clients of a site come back
    *  together after a power cut. More lets a storm of that size block the node for as many ms. */
   handshakeBurst: whole(200, 1, 100_000),
+  /** Handshakes a second that all addresses together may start, after their burst: once those from
+   *  which a certificate of the cluster was shown since this node started, and once all others.
+   *  Default 200 each, about a fifth of a processor core; lower it on a small machine. */
+  handshakesPerSecondTotal: whole(200, 1, 100_000),
+  /** Of them at once. Default 1000: all clients come back together when a node restarts. */
+  handshakeBurstTotal: whole(1_000, 1, 100_000),
 })
 
 const limits = z.strictObject({
@@ -127,8 +139,8 @@ const nodeKeys = z.strictObject({
   /** Where the node listens. Default 127.0.0.1:7443, so nothing is open to the network unasked. */
   listen: address(0).prefault(`127.0.0.1:${DEFAULT_PORT}`),
   /** The addresses that peers and clients are told. Default the listen address; required when that
-   *  is every address of the machine (0.0.0.0 or [::]). */
-  advertise: z.array(address(1)).max(16).default([]),
+   *  is every address of the machine (0.0.0.0 or [::]). At most 8. */
+  advertise: z.array(address(1)).max(MAX_ADVERTISED).default([]),
   /** Nodes to start from; the rest of the cluster is learned from them, and some of it remembered
    *  for the next start. Default none. Two or three are enough; each is dialled for ever. */
   peers: z.array(address(1)).max(1_000).default([]),

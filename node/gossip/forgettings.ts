@@ -1,5 +1,5 @@
 import type { Name, Source } from '../identity/names.ts'
-import { isSignature, verifyText } from '../identity/signature.ts'
+import { isSignature } from '../identity/signature.ts'
 import { objectionTo, type Signer, type Signers } from '../identity/signers.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
@@ -23,7 +23,7 @@ interface KeptForgetting {
 /** A file that is replaced as a whole. */
 export interface ForgettingFile {
   read(maxBytes: number): string | undefined
-  replace(text: string): Promise<void>
+  replace(text: string): void
 }
 
 export interface ForgettingsOptions {
@@ -58,7 +58,6 @@ interface Kept {
 export class Forgettings {
   readonly #options: ForgettingsOptions
   readonly #kept = new Map<Source, Kept>()
-  #written: Promise<void> = Promise.resolve()
 
   constructor(options: ForgettingsOptions) {
     this.#options = options
@@ -115,11 +114,11 @@ export class Forgettings {
 
   #write(): void {
     const { file, log } = this.#options
-    this.#written = this.#written
-      .then(async () => file.replace(this.#encode()))
-      .catch((error: unknown) => {
-        log.warn({ reason: errorMessage(error) }, 'cannot keep which nodes are forgotten')
-      })
+    try {
+      file.replace(this.#encode())
+    } catch (error) {
+      log.warn({ reason: errorMessage(error) }, 'cannot keep which nodes are forgotten')
+    }
   }
 
   /** Read what was kept in an earlier run: each is checked anew. */
@@ -142,17 +141,12 @@ export class Forgettings {
     return recalled
   }
 
-  /** Resolves when all is on disk. */
-  async settled(): Promise<void> {
-    await this.#written
-  }
-
   async #objection(text: string, signer: Signer, signature: string): Promise<string | undefined> {
     const forgetting = parseForgetting(text)
     if (typeof forgetting === 'string') return forgetting
     const objection = objectionTo(signer, 'operator', forgetting.operator, forgetting.at)
     if (objection !== undefined) return objection
-    const holds = await verifyText(signer.key, 'forgetting', text, signature)
+    const holds = await this.#options.signers.verify(signer, 'forgetting', text, signature)
     return holds ? undefined : `a forgetting is not signed by ${signer.identity.subject}`
   }
 

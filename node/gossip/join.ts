@@ -16,7 +16,7 @@ import type { OpenList } from './open-list.ts'
 import { Overlay, type OverlayOptions } from './overlay.ts'
 import { PeerMemory } from './peer-memory.ts'
 
-export interface JoinOptions extends Pick<OverlayOptions, 'dial' | 'onLinkEnded'> {
+export interface JoinOptions extends Pick<OverlayOptions, 'resolve' | 'dial' | 'onLinkEnded'> {
   readonly config: Pick<
     NodeConfig,
     'name' | 'advertise' | 'peers' | 'gossip' | 'isolatedAfterMs' | 'whenIsolated'
@@ -61,7 +61,7 @@ const MAX_SCANNED = 512
 
 /** Dial peers and gossip with them from now on. */
 export function joinCluster(options: JoinOptions): Cluster {
-  const { config, list, admits, dial, onSynced, onLinkEnded, onIsolated } = options
+  const { config, list, admits, resolve, dial, onSynced, onLinkEnded, onIsolated } = options
   const { lookout, clock, random, log } = options
   const { replica, storedChanges, source, signers, self } = list
   const { ownRemoval, removalProofOf, forgettings, peerFile } = list
@@ -103,6 +103,7 @@ export function joinCluster(options: JoinOptions): Cluster {
       documents: { whitelist: replica, members },
       seeds: config.peers.map(formatAddress),
       remembered: memory.peers.filter(peer => !isRemoved(peer.name)),
+      ...(resolve && { resolve }),
       dial,
       admits: peer => admits(peer) && !replica.whitelist.hasEquivocated(peer.name),
       removals: { has: isRemoved, proofOf: removalProofOf },
@@ -114,7 +115,6 @@ export function joinCluster(options: JoinOptions): Cluster {
       log,
     }),
   )
-  stack.defer(async () => forgettings.settled())
   void members.recall()
   memory.follow(members)
   stack.use(memory)

@@ -5,6 +5,7 @@ import { isSource, nodeOf, type Source } from '../identity/names.ts'
 import { Channel } from '../wire/channel.ts'
 import type { Bye } from '../wire/control.ts'
 import type { Ending } from '../wire/connection.ts'
+import type { InputLimit } from '../wire/input-limit.ts'
 import { parseJson } from '../wire/json.ts'
 import { PEER_LIMITS } from '../wire/limits.ts'
 import { TextLineDecoder } from '../wire/lines.ts'
@@ -37,6 +38,8 @@ export interface LinkOptions {
   readonly peer: Identity
   /** What of its own certificate this end showed. */
   readonly own: Holder
+  /** How fast the node is read, on all of its connections together. */
+  readonly input?: InputLimit
   /** Whether this end dialed. It opens the streams; the other opened the connection's control. */
   readonly dialed: boolean
   /** Where the other end is: the address that was dialed, or that the connection came from. */
@@ -87,6 +90,7 @@ export class Link {
     this.#channel = new Channel(options.socket, {
       limits: PEER_LIMITS,
       clock,
+      input: options.input,
       control: {
         opens: !dialed,
         ...times,

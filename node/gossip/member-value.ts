@@ -1,4 +1,6 @@
+import { renewFrom } from '../identity/certificate-lifetime.ts'
 import { isSignature } from '../identity/signature.ts'
+import type { Signer } from '../identity/signers.ts'
 import { parseMember, type Member } from './member.ts'
 
 /** Longest JSON of a member, in UTF-16 units: a thousand links fit. */
@@ -30,4 +32,11 @@ export function readMember(value: unknown): Member | string {
   } catch {
     return 'a member is not JSON'
   }
+}
+
+/** When the certificate of a node should be renewed, and when it ends. */
+export function periodOf({
+  identity,
+}: Signer): Pick<Member, 'certificateRenewFrom' | 'certificateEndsAt'> {
+  return { certificateRenewFrom: renewFrom(identity), certificateEndsAt: identity.notAfter }
 }

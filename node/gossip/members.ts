@@ -1,8 +1,7 @@
 import type { KeyObject } from 'node:crypto'
-import { renewFrom } from '../identity/certificate-lifetime.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
-import { signText, verifyText } from '../identity/signature.ts'
+import { signText } from '../identity/signature.ts'
 import type { Signer, Signers } from '../identity/signers.ts'
 import { absentNodes, type AbsentNodes } from './absent.ts'
 import type { DocumentStream, Update } from './document.ts'
@@ -10,8 +9,9 @@ import { Forgettings, isForgetting } from './forgettings.ts'
 import { SignedDocument } from './signed-document.ts'
 import { FULL_MESH } from './overlay-plan.ts'
 import type { Place } from '../whitelist/change.ts'
-import { MEMBER_LIMITS, type Member } from './member.ts'
-import { readMember, signedText, type MemberValue } from './member-value.ts'
+import { withinLimits, type Member } from './member.ts'
+import { periodOf, readMember, signedText, type MemberValue } from './member-value.ts'
+import { OwnWords } from './own-words.ts'
 
 /** What a node can say of itself; the rest of its entry never changes while it runs. */
 export type MemberState = Pick<Member, 'links' | 'clients' | 'twins'>
@@ -71,6 +71,7 @@ export class Members extends SignedDocument {
   readonly #alsoKnown: () => Iterable<Name>
   readonly #forgettings: Forgettings | undefined
   readonly #listeners = new Set<(member: Member, before: Member | undefined) => void>()
+  readonly #ownWords: OwnWords
   #self: Member
   #gathering: { timer: Disposable; dueAt: number } | undefined
 
@@ -88,6 +89,7 @@ export class Members extends SignedDocument {
     this.#clock = clock
     this.#random = random
     this.#gatherMs = gatherMs
+    this.#ownWords = new OwnWords({ clock, take: (update, from) => this.#check(update, from) })
     this.#self = { ...self, ...periodOf(signer) }
     this.#announce()
   }
@@ -130,8 +132,7 @@ export class Members extends SignedDocument {
       applied.delete(source)
       applied.set(source, sequence)
     }
-    const latest = [...applied].slice(-MEMBER_LIMITS.maxApplied)
-    this.#self = { ...this.#self, changes, applied: Object.fromEntries(latest) }
+    this.#self = withinLimits({ ...this.#self, changes, applied: Object.fromEntries(applied) })
     this.#gather(this.#unhurriedMs())
   }
 
@@ -221,6 +222,7 @@ export class Members extends SignedDocument {
 
   [Symbol.dispose](): void {
     this.#gathering?.timer[Symbol.dispose]()
+    this.#ownWords[Symbol.dispose]()
   }
 
   protected override problemOf(update: Update): string | undefined {
@@ -253,12 +255,21 @@ export class Members extends SignedDocument {
   }
 
   protected override take(update: Update, from: DocumentStream): void {
-    const [, sequence, source] = update
+    const [, , source] = update
     if (source === this.id) {
       from.refuse('a member claims to be this node')
       return
     }
-    if (!this.startCheck(update)) return
+    this.#ownWords.hear(update, from)
+  }
+
+  protected override detached(from: DocumentStream): void {
+    this.#ownWords.forget(from)
+  }
+
+  #check(update: Update, from: DocumentStream): void {
+    const [, sequence, source] = update
+    if (this.isKnown(update) || !this.startCheck(update)) return
     this.#pending += 1
     const taken = this.#open(update).then(opened => {
       this.#pending -= 1
@@ -299,7 +310,7 @@ export class Members extends SignedDocument {
     if (signer === undefined) return 'the certificate of a node was not sent'
     const { role, name, subject } = signer.identity
     if (role !== 'node' || name !== nodeOf(source)) return `${subject} signs for ${source}`
-    const holds = await verifyText(signer.key, 'member', signedText(sequence, text), signature)
+    const holds = await this.signers.verify(signer, 'member', signedText(sequence, text), signature)
     return holds ? readMember(value) : `a member is not signed by ${subject}`
   }
 
@@ -333,6 +344,7 @@ export class Members extends SignedDocument {
 
   #announce(): void {
     const sequence = (this.sources[this.id] ?? 0) + 1
+    this.#self = withinLimits(this.#self)
     const member = JSON.stringify(this.#self)
     const value: MemberValue = {
       member,
@@ -382,10 +394,4 @@ export class Members extends SignedDocument {
       this.#forget(source)
     }
   }
-}
-
-function periodOf({
-  identity,
-}: Signer): Pick<Member, 'certificateRenewFrom' | 'certificateEndsAt'> {
-  return { certificateRenewFrom: renewFrom(identity), certificateEndsAt: identity.notAfter }
 }

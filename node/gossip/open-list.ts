@@ -4,6 +4,7 @@ import type { NodeConfig } from '../config/config.ts'
 import { sourceOf, subjectOf, type Name, type Source } from '../identity/names.ts'
 import { OwnSigner } from '../identity/own-signer.ts'
 import { Signers } from '../identity/signers.ts'
+import type { Verifier } from '../identity/verifier.ts'
 import type { Trust } from '../identity/trust.ts'
 import type { Entry } from '../whitelist/entry.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -41,6 +42,7 @@ export interface OpenList extends Disposable {
 
 export interface OpenListOptions {
   readonly trust: Trust
+  readonly verifier: Verifier
   readonly clock: Clock
   readonly log: Log
 }
@@ -52,7 +54,7 @@ export interface OpenListOptions {
  */
 export function openList(
   { name, data }: Pick<NodeConfig, 'name' | 'data'>,
-  { trust, clock, log }: OpenListOptions,
+  { trust, verifier, clock, log }: OpenListOptions,
 ): OpenList {
   using stack = new DisposableStack()
   const database = join(data, DATABASE_FILE)
@@ -64,6 +66,7 @@ export function openList(
     store,
     trustDomain: trust.credentials.identity.trustDomain,
     authorities: () => trust.signing,
+    verifier,
   })
   const self = new OwnSigner(trust.credentials, signers)
   const replica = new Replica({

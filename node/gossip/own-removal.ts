@@ -14,7 +14,7 @@ export const MAX_REMOVAL_BYTES = 8 * 1_024 * 1_024
 /** A file that is replaced as a whole. */
 export interface RemovalFile {
   read(maxBytes: number): string | undefined
-  replace(text: string): Promise<void>
+  replace(text: string): void
 }
 
 export interface OwnRemovalOptions {
@@ -30,11 +30,10 @@ export interface OwnRemovalOptions {
  * the proof that each peer shows it before it hangs up: a node that was off meanwhile is brought no
  * changes any more. A removed node is out for good, so nothing ever takes this back.
  */
-export class OwnRemoval implements AsyncDisposable {
+export class OwnRemoval {
   readonly #options: OwnRemovalOptions
   readonly #listeners = new Set<() => void>()
   #removal: Removal | undefined
-  #kept: Promise<void> | undefined
   /** A proof costs two signatures to check: one at a time. */
   #isChecking = false
 
@@ -89,11 +88,6 @@ export class OwnRemoval implements AsyncDisposable {
     }
   }
 
-  /** Resolves when the proof is on disk. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#kept
-  }
-
   /** @returns why it does not hold */
   async #check(proof: unknown): Promise<string | undefined> {
     const { name, signers } = this.#options
@@ -114,13 +108,13 @@ export class OwnRemoval implements AsyncDisposable {
     )
     for (const listener of this.#listeners) listener()
     this.#listeners.clear()
-    if (proof !== undefined) this.#kept = this.#keep(JSON.stringify(proof))
+    if (proof !== undefined) this.#keep(JSON.stringify(proof))
   }
 
-  async #keep(text: string): Promise<void> {
+  #keep(text: string): void {
     const { file, log } = this.#options
     try {
-      await file.replace(text)
+      file.replace(text)
     } catch (error) {
       log.error({ reason: errorMessage(error) }, `cannot write ${REMOVAL_FILE}`)
     }

@@ -15,7 +15,7 @@ import {
 export interface PeerFile {
   readonly path: string
   read(maxBytes: number): string | undefined
-  replace(text: string): Promise<void>
+  replace(text: string): void
 }
 
 export interface PeerMemoryOptions {
@@ -39,13 +39,12 @@ const BETWEEN_LOOKS_MS = 5_000
  * seeds are cut off finds the others again by it. What it says is a hint of where to dial, never
  * who may gossip.
  */
-export class PeerMemory implements AsyncDisposable {
+export class PeerMemory implements Disposable {
   /** Those of the last run. */
   readonly peers: readonly RememberedPeer[]
   readonly #options: PeerMemoryOptions
   #written: string
   #chosen: readonly RememberedPeer[]
-  #writing: Promise<void> = Promise.resolve()
   #lookedAt = -Infinity
   #timer: Disposable | undefined
   #subscription: Disposable | undefined
@@ -73,13 +72,11 @@ export class PeerMemory implements AsyncDisposable {
   }
 
   /** Write what is not written yet. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.dispose](): void {
     this.#subscription?.[Symbol.dispose]()
-    if (this.#timer !== undefined) {
-      this.#timer[Symbol.dispose]()
-      this.#write()
-    }
-    await this.#writing
+    if (this.#timer === undefined) return
+    this.#timer[Symbol.dispose]()
+    this.#write()
   }
 
   #writeSoon(): void {
@@ -107,19 +104,17 @@ export class PeerMemory implements AsyncDisposable {
     })
     const text = formatPeers(this.#chosen)
     if (text === this.#written) return
-    this.#writing = this.#writing
-      .then(async () => file.replace(text))
-      .then(() => {
-        this.#written = text
-        this.#hasFailed = false
-      })
-      .catch((error: unknown) => {
-        // A full disk is said once; the node is told of its peers by others meanwhile.
-        if (!this.#hasFailed) {
-          log.warn({ file: file.path, reason: errorMessage(error) }, 'cannot remember the peers')
-        }
-        this.#hasFailed = true
-      })
+    try {
+      file.replace(text)
+      this.#written = text
+      this.#hasFailed = false
+    } catch (error) {
+      // A full disk is said once; the node is told of its peers by others meanwhile.
+      if (!this.#hasFailed) {
+        log.warn({ file: file.path, reason: errorMessage(error) }, 'cannot remember the peers')
+      }
+      this.#hasFailed = true
+    }
   }
 }
 

@@ -18,7 +18,7 @@ import {
 import { mergeStrays, straysShownBy } from '../whitelist/equivocation.ts'
 import { headsFrame, parseHeads } from '../whitelist/heads.ts'
 import { seenOf } from '../whitelist/merge.ts'
-import { signText, verifyText } from '../identity/signature.ts'
+import { signText } from '../identity/signature.ts'
 import { objectionTo, type Signer, type Signers } from '../identity/signers.ts'
 import type { ChangeStore } from '../whitelist/store.ts'
 import { asUpdate, carriedBy, problemOfValue } from './update.ts'
@@ -149,7 +149,7 @@ export class Replica extends SignedDocument {
       objectionTo(operator, 'operator', change.operator, change.at) ??
       objectionTo(this.#options.self.signer, 'node', nodeOf(this.id), change.at)
     if (objection !== undefined) throw new FridgeError('ERR_REFUSED', objection)
-    if (!(await verifyText(operator.key, 'change', text, operatorSignature))) {
+    if (!(await this.signers.verify(operator, 'change', text, operatorSignature))) {
       throw new FridgeError('ERR_REFUSED', 'the signature of the operator does not hold')
     }
     // From here to the end nothing else happens in between.

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
+import { foreignText } from '../lib/foreign-text.ts'
 
 const BLOCK = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
 const BEGIN = '-----BEGIN CERTIFICATE-----'
@@ -47,8 +48,7 @@ export function parseCertificates(
 
 /** Subject or issuer in one line, `CN=alpha, O=fridge`, fit for a terminal and a log. */
 export function oneLine(distinguishedName: string): string {
-  // What stands in a certificate may be anything: no control character reaches a terminal.
-  return distinguishedName.replaceAll('\n', ', ').replaceAll(/\p{Cc}/gu, '\uFFFD')
+  return foreignText(distinguishedName.replaceAll('\n', ', '))
 }
 
 /** Whether `issuer` signed `certificate` and is allowed to. */

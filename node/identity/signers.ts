@@ -6,6 +6,8 @@ import type { EntrySignatures } from './signature.ts'
 import { identityOf, type Identity } from './identity.ts'
 import type { Name, Role } from './names.ts'
 import { usagesOf } from './path-rules.ts'
+import type { SignatureContext } from './signature.ts'
+import { localVerifier, type Verifier } from './verifier.ts'
 
 /** An operator or a node whose signatures stand under changes. */
 export interface Signer {
@@ -32,6 +34,8 @@ export interface SignersOptions {
   readonly authorities: () => readonly X509Certificate[]
   /** Every signer must belong to it. */
   readonly trustDomain: string | undefined
+  /** What checks their signatures. Default: the thread that asks, which waits for each. */
+  readonly verifier?: Verifier
 }
 
 const MAX_CERTIFICATE = 8_192
@@ -49,9 +53,11 @@ export class Signers {
   readonly #byFingerprint = new Map<string, Signer>()
   readonly #kept = new Set<string>()
   readonly #options: SignersOptions
+  readonly #verifier: Verifier
 
   constructor(options: SignersOptions) {
     this.#options = options
+    this.#verifier = options.verifier ?? localVerifier
     const anchors = options.authorities().filter(isSelfSigned)
     for (const chain of options.store.certificates()) {
       const signer = readStored(chain, anchors)
@@ -63,6 +69,16 @@ export class Signers {
 
   get(fingerprint: string): Signer | undefined {
     return this.#byFingerprint.get(fingerprint)
+  }
+
+  /** Whether a signature under a text is the signer's. Never throws. */
+  async verify(
+    { key }: Signer,
+    context: SignatureContext,
+    text: string,
+    signature: string,
+  ): Promise<boolean> {
+    return this.#verifier.verify(key, context, text, signature)
   }
 
   /**

@@ -41,7 +41,7 @@ export class RateLimit {
 }
 
 /** A whole /64 of IPv6 counts as one address: it belongs to one site (RFC 6177). */
-function networkOf(address: string): string {
+export function networkOf(address: string): string {
   if (!isIPv6(address) || address.includes('.')) return address
   const [head = '', tail] = address.split('::')
   const groups = head === '' ? [] : head.split(':')

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Address } from '../lib/address.ts'
 import type { Clock } from '../lib/clock.ts'
 import { DEFAULT_METRICS, type NodeConfig } from '../config/config.ts'
@@ -20,7 +21,7 @@ export interface MetricsServerOptions {
 
 /** What a reader of metrics may take of a node: scrapers come every few seconds. */
 const HTTP_LIMITS = {
-  /** Connections at once; each holds some 20 kB. */
+  /** Connections at once; each holds some 20 kB. Past that the oldest that asks for nothing gives way. */
   maxConnections: 32,
   /** Connections a second that one address may open, after its burst. A scrape takes about 1 ms. */
   perSecond: 20,
@@ -39,26 +40,36 @@ export class MetricsServer implements AsyncDisposable {
   /** The address that the server is to listen on. */
   readonly #asked: Address
   readonly #http
+  /** All connections, the oldest first. */
+  readonly #sockets = new Set<Socket>()
+  /** Those of them that have not sent a whole request yet. */
+  readonly #idle = new Set<Socket>()
   #reading: Promise<string> | undefined
 
   private constructor(options: MetricsServerOptions, asked: Address, metrics: Metrics) {
     const { clock } = options
-    const { maxHeaderSize, maxConnections, lifetimeMs } = HTTP_LIMITS
+    const { maxHeaderSize, lifetimeMs } = HTTP_LIMITS
     this.#options = options
     this.#asked = asked
     this.#metrics = metrics
     this.#limit = new RateLimit({ ...HTTP_LIMITS, clock })
     this.#http = createServer({ maxHeaderSize }, (request, response) => {
+      this.#idle.delete(request.socket)
       void this.#answer(request, response)
     })
-    this.#http.maxConnections = maxConnections
     // A chunk can hold thousands of requests, and all of them would be answered in one turn.
     this.#http.maxRequestsPerSocket = 1
     this.#http.on('connection', socket => {
       if (!this.#limit.allows(socket.remoteAddress ?? '')) return void socket.destroy()
       // A single deadline for all that a peer can be slow at: its request, its reading, doing nothing.
       const deadline = clock.after(lifetimeMs, () => socket.destroy())
-      socket.once('close', () => deadline[Symbol.dispose]())
+      this.#makeRoom()
+      this.#sockets.add(socket)
+      this.#idle.add(socket)
+      socket.once('close', () => {
+        deadline[Symbol.dispose]()
+        this.#forget(socket)
+      })
     })
   }
 
@@ -101,6 +112,20 @@ export class MetricsServer implements AsyncDisposable {
     this.#http.closeAllConnections()
     this.#metrics[Symbol.dispose]()
     await closed
+  }
+
+  /** Slow connections must not keep the one out that looks whether the node is ready. */
+  #makeRoom(): void {
+    if (this.#sockets.size < HTTP_LIMITS.maxConnections) return
+    const [oldest] = this.#idle.size > 0 ? this.#idle : this.#sockets
+    if (oldest === undefined) return
+    this.#forget(oldest)
+    oldest.destroy()
+  }
+
+  #forget(socket: Socket): void {
+    this.#sockets.delete(socket)
+    this.#idle.delete(socket)
   }
 
   /** Requests that come at the same time share one reading of the node. */

@@ -133,7 +133,7 @@ export class Metrics implements Disposable {
     )
     this.#counts(
       'fridge_handshakes_total',
-      'Handshakes by what became of them; limited by address, dropped at limits.maxConnections.',
+      'Handshakes by what became of them; limited by address or in all, dropped at limits.maxConnections.',
       () => counts.handshakes,
       'outcome',
     )

@@ -11,19 +11,22 @@ export interface ReadinessState extends Pick<NodeConfig, 'whenIsolated'> {
   readonly isIsolated: boolean
   /** Whether this node itself was removed from the list. */
   readonly isRemoved: boolean
+  /** Whether what peers send is not being checked: any of it may be a removal. */
+  readonly isStalled: boolean
   /** The last moment of the certificate that the node shows, milliseconds since 1970. */
   readonly certificateEndsAt: number
 }
 
 /** Why a node does not serve clients, in a line for a person; undefined while it does. */
 export function whyNotReady(
-  { phase, isIsolated, isRemoved, whenIsolated, certificateEndsAt }: ReadinessState,
+  { phase, isIsolated, isRemoved, whenIsolated, isStalled, certificateEndsAt }: ReadinessState,
   now: number,
 ): string | undefined {
   if (isRemoved) return 'this node was removed from the list: it serves nobody'
   if (phase === 'starting') return 'starting: no client is let in before a first exchange'
   if (phase === 'stopping') return 'stopping'
   if (now > certificateEndsAt) return 'the certificate of this node has expired'
+  if (isStalled) return 'signatures are not being checked'
   if (isIsolated && whenIsolated === 'refuse') return 'isolated: no peer in reach'
   return undefined
 }
@@ -31,6 +34,7 @@ export function whyNotReady(
 export interface ReadinessOptions extends Pick<NodeConfig, 'whenIsolated'> {
   readonly isolation: { readonly isIsolated: boolean }
   readonly ownRemoval: Pick<OwnRemoval, 'removal'>
+  readonly verifier: { readonly isStalled: boolean }
   readonly trust: Pick<Trust, 'credentials'>
   readonly clock: Pick<Clock, 'now'>
 }
@@ -47,14 +51,13 @@ export class Readiness {
 
   /** Why the node does not serve clients now, in a line for a person; undefined while it does. */
   get whyNot(): string | undefined {
-    const { whenIsolated, isolation, ownRemoval, trust, clock } = this.#options
+    const { whenIsolated, isolation, ownRemoval, verifier, trust, clock } = this.#options
     const { phase } = this
     const { isIsolated } = isolation
+    const { isStalled } = verifier
     const isRemoved = ownRemoval.removal !== undefined
     const certificateEndsAt = trust.credentials.identity.notAfter
-    return whyNotReady(
-      { phase, isIsolated, isRemoved, whenIsolated, certificateEndsAt },
-      clock.now(),
-    )
+    const state = { phase, isIsolated, isRemoved, whenIsolated, isStalled, certificateEndsAt }
+    return whyNotReady(state, clock.now())
   }
 }

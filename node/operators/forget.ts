@@ -1,8 +1,8 @@
 import { asUpdate } from '../gossip/forgettings.ts'
 import type { Members } from '../gossip/members.ts'
 import { isName, type Name } from '../identity/names.ts'
-import { isSignature, verifyText } from '../identity/signature.ts'
-import type { Signer } from '../identity/signers.ts'
+import { isSignature } from '../identity/signature.ts'
+import type { Signer, Signers } from '../identity/signers.ts'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { encodeForgetting, FORGETTING_LIMITS, parseForgetting } from '../whitelist/forgetting.ts'
@@ -11,6 +11,7 @@ import type { RpcMethod } from '../wire/rpc.ts'
 export interface ForgetMethodsOptions {
   readonly operator: Signer
   readonly members: Pick<Members, 'live' | 'left' | 'unreachable' | 'runsOf' | 'forget'>
+  readonly signers: Pick<Signers, 'verify'>
   readonly clock: Pick<Clock, 'now'>
 }
 
@@ -19,7 +20,7 @@ const MAX_AGE_MS = 10 * 60_000
 
 /** The methods by which operators forget nodes that will not come back (PROTOCOL.md, "Operators"). */
 export function forgetMethods(options: ForgetMethodsOptions): [string, RpcMethod][] {
-  const { operator, members, clock } = options
+  const { operator, members, signers, clock } = options
   return [
     [
       'proposeForget',
@@ -48,7 +49,7 @@ export function forgetMethods(options: ForgetMethodsOptions): [string, RpcMethod
           throw new FridgeError('ERR_REFUSED', 'it was proposed too long ago: try again')
         }
         assertGone(forgetting.name, members)
-        const holds = await verifyText(operator.key, 'forgetting', text, signature)
+        const holds = await signers.verify(operator, 'forgetting', text, signature)
         const update = holds ? asUpdate(text, operator, signature) : undefined
         if (update === undefined) {
           throw new FridgeError('ERR_REFUSED', 'the signature of the operator does not hold')

@@ -8,13 +8,24 @@ import type { OwnName } from '../gossip/own-name.ts'
 import { twinsAmong } from '../gossip/twins.ts'
 import type { OwnRemoval } from '../gossip/own-removal.ts'
 import type { Removal } from '../gossip/removal-proof.ts'
-import { isSubject, nodeOf, type Name, type Source, type Subject } from '../identity/names.ts'
+import {
+  isSubject,
+  nameOf,
+  nodeOf,
+  roleOf,
+  type Name,
+  type Source,
+  type Subject,
+} from '../identity/names.ts'
 import { changeMethods } from './changes.ts'
 import { forgetMethods } from './forget.ts'
+import type { Quota } from './quota.ts'
+import type { Turns } from './turns.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import {
   encodeChange,
   isReason,
+  parseChange,
   readTerms,
   type ChangeRequest,
   type Grant,
@@ -22,9 +33,9 @@ import {
 } from '../whitelist/change.ts'
 import type { StoredChanges } from '../storage/stored-changes.ts'
 import type { SubjectState } from '../whitelist/merge.ts'
-import type { Replica } from '../gossip/replica.ts'
+import type { Commit, Replica } from '../gossip/replica.ts'
 import { isSignature } from '../identity/signature.ts'
-import type { Signer } from '../identity/signers.ts'
+import type { Signer, Signers } from '../identity/signers.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
 
 /** One subject as operators are shown it. */
@@ -115,6 +126,7 @@ export interface OperatorServiceOptions {
   /** The log of changes, to be read. */
   readonly storedChanges: StoredChanges
   readonly members: Members
+  readonly signers: Pick<Signers, 'verify'>
   /** Whether this node itself was removed: then it shows what it holds, and changes nothing. */
   readonly ownRemoval: Pick<OwnRemoval, 'removal'>
   /** Whether another machine runs under the name of this one. */
@@ -122,16 +134,23 @@ export interface OperatorServiceOptions {
   readonly sessions: Sessions
   readonly clock: Clock
   readonly isolation: Pick<Isolation, 'aloneMs' | 'isIsolated'>
+  /** Shared by all operators of the node, like `quota`. */
+  readonly turns: Turns
+  readonly quota: Quota
 }
 
 /** The methods that an operator may call (PROTOCOL.md, "Operators"). */
 export function operatorMethods(options: OperatorServiceOptions): Map<string, RpcMethod> {
-  const { replica, members, clock, operator } = options
+  const { replica, members, clock, operator, turns } = options
+  const { name } = operator.identity
   return new Map<string, RpcMethod>([
     [
       'propose',
-      async ([request]) =>
-        encodeChange(replica.propose(asRequest(request, operator.identity.name))),
+      async ([value], _progress, signal) => {
+        const request = asRequest(value, name)
+        await turns.take(name, { removes: removedOperator(request), signal })
+        return encodeChange(replica.propose(request))
+      },
     ],
     [
       'commit',
@@ -141,7 +160,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
         }
         assertBelongs(options)
         const committedAt = clock.monotonic()
-        const commit = await replica.commit(text, operator, signature)
+        const commit = await commitInTurn(options, text, signature)
         if (commit.outcome === 'again') return commit
         const { source, sequence } = commit.entry.change
         const proof = await awaitConfirmations(
@@ -184,6 +203,30 @@ function assertBelongs({ ownRemoval, members }: OperatorServiceOptions): void {
     'ERR_REVOKED',
     `node/${members.self.name} has been revoked: ask another node`,
   )
+}
+
+/** Commit a change where it is the operator's turn and it may add so much to the log. */
+async function commitInTurn(
+  { replica, operator, turns, quota }: OperatorServiceOptions,
+  text: string,
+  signature: string,
+): Promise<Commit> {
+  const { name } = operator.identity
+  const parsed = parseChange(text)
+  const kind = parsed.ok ? parsed.change.kind : 'grant'
+  const giveBack = quota.take(name, kind, Buffer.byteLength(text))
+  let commit: Commit | undefined
+  try {
+    commit = await turns.commit(name, async () => replica.commit(text, operator, signature))
+    return commit ?? { outcome: 'again', why: 'it is the turn of another operator' }
+  } finally {
+    if (commit?.outcome !== 'committed') giveBack()
+  }
+}
+
+/** The operator that a request removes, if it removes one. */
+function removedOperator({ kind, subject }: ChangeRequest): Name | undefined {
+  return kind === 'revocation' && roleOf(subject) === 'operator' ? nameOf(subject) : undefined
 }
 
 function malformed(method: string): FridgeError {

@@ -10,8 +10,8 @@ import type { Clock } from '../lib/clock.ts'
 import { GatheredLog } from '../lib/gathered-log.ts'
 import { listen } from '../lib/listen.ts'
 import type { Log } from '../lib/log.ts'
-import { RateLimit } from '../lib/rate-limit.ts'
 import type { Counts } from '../sessions/counts.ts'
+import { HandshakeLimit } from './handshake-limit.ts'
 import { endAtRenegotiation, NO_RENEGOTIATION } from './renegotiation.ts'
 import { TICKET_SECONDS, TicketKeys } from './tickets.ts'
 
@@ -40,7 +40,7 @@ export interface ListenerOptions {
  */
 export class Listener {
   readonly #options: ListenerOptions
-  readonly #handshakes: RateLimit
+  readonly #handshakes: HandshakeLimit
   readonly #log: GatheredLog
   readonly #tickets: TicketKeys
   readonly #tls
@@ -55,11 +55,7 @@ export class Listener {
     const { tls } = config
     this.#options = options
     this.#log = new GatheredLog(options.log, clock)
-    this.#handshakes = new RateLimit({
-      perSecond: tls.handshakesPerSecond,
-      burst: tls.handshakeBurst,
-      clock,
-    })
+    this.#handshakes = new HandshakeLimit({ tls, clock })
     this.#tls = createTlsServer({
       ...tlsOptions(trust.credentials),
       minVersion: tls.minVersion,
@@ -180,9 +176,11 @@ export class Listener {
   }
 
   #shakeHands(socket: Socket, end: string): void {
-    if (!this.#handshakes.allows(socket.remoteAddress ?? '')) {
-      this.#options.counts.handshakes.limited += 1
-      this.#log.warn({ address: socket.remoteAddress }, 'too many handshakes from one address')
+    const refusal = this.#handshakes.begin(socket.remoteAddress ?? '')
+    if (refusal !== undefined) {
+      this.#options.counts.handshakes[refusal] += 1
+      const whose = refusal === 'limited' ? 'one address' : 'all addresses together'
+      this.#log.warn({ address: socket.remoteAddress }, `too many handshakes from ${whose}`)
       socket.destroy()
       return
     }
@@ -196,6 +194,7 @@ export class Listener {
     this.#handshaking.delete(end)
     // Until a session takes over, a reset must not go unheard.
     socket.on('error', () => {})
+    this.#handshakes.succeeded(socket.remoteAddress ?? '')
     this.#options.counts.handshakes[socket.isSessionReused() ? 'resumed' : 'full'] += 1
     // Its other end is gone already, or it gave way to another connection.
     if (begun === undefined) return void socket.destroy()

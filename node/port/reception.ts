@@ -18,9 +18,10 @@ import { explain, type Session } from '../sessions/session.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Ending } from '../wire/connection.ts'
 import type { Bye } from '../wire/control.ts'
+import { endSoon } from '../wire/end-soon.ts'
 import { CLIENT_LIMITS, PEER_LIMITS, type WireLimits } from '../wire/limits.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
-import { endSoon, sayFarewell } from './farewell.ts'
+import { sayFarewell } from './farewell.ts'
 import type { Arrival } from './listener.ts'
 import { RecordWatch } from './record-watch.ts'
 
@@ -248,8 +249,8 @@ export class Reception implements Disposable {
     const { service, signers, operatorMethods } = this.#options
     const limits = this.#limits
     const onEnd = (session: Session, ending: Ending): void => this.#ended(session, ending)
+    const onThrottled = (session: Session): void => this.#throttled(session)
     if (identity.role === 'client') {
-      const onThrottled = (session: Session): void => this.#throttled(session)
       const who = { socket, identity, dialect, rights }
       return new ClientSession({ ...who, service, limits, onThrottled, onEnd })
     }
@@ -266,12 +267,9 @@ export class Reception implements Disposable {
       version,
       methods,
       // The revocation of an operator or a node names every source there is.
-      limits: {
-        ...limits,
-        maxLineBytes: PEER_LIMITS.maxLineBytes,
-        maxFramesPerSecond: PEER_LIMITS.maxFramesPerSecond,
-      },
+      limits: { ...limits, maxLineBytes: PEER_LIMITS.maxLineBytes },
       clock,
+      onThrottled,
       onEnd,
     })
   }

@@ -7,7 +7,9 @@ import type { Trust } from '../identity/trust.ts'
 import { formatAddress, type Address } from '../lib/address.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { Quota } from '../operators/quota.ts'
 import { operatorMethods } from '../operators/service.ts'
+import { Turns } from '../operators/turns.ts'
 import type { Service } from '../sessions/client-session.ts'
 import type { Counts } from '../sessions/counts.ts'
 import type { Sessions } from '../sessions/sessions.ts'
@@ -50,6 +52,8 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
   const { service, counts, gate, clock, log } = options
   const { replica, signers, self, ownRemoval, removalProofOf } = list
   const { members, overlay, isolation } = cluster
+  const turns = new Turns(clock)
+  const quota = new Quota(clock)
   const reception = new Reception({
     config,
     trust,
@@ -67,15 +71,19 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
         replica,
         storedChanges: list.storedChanges,
         members,
+        signers,
         ownRemoval,
         ownName: overlay.ownName,
         sessions,
         clock,
         isolation,
+        turns,
+        quota,
       }),
   })
   await listener.open(async arrival => reception.receive(arrival))
   await using stack = new AsyncDisposableStack()
+  stack.use(turns)
   stack.use(reception)
   stack.defer(async () => listener.close(async () => reception.takeLeave()))
   const watch = stack.use(

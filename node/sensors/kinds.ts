@@ -114,9 +114,12 @@ export function isUnit(value: unknown): value is Unit {
   return UNITS.has(value)
 }
 
-/** Whether a sensor of `kind` may say `event`: type, unit and finite numbers. */
+/** The last moment that a `Date` can be, in milliseconds since 1970 (ECMA-262, "Time Values"). */
+const MAX_TIME = 8.64e15
+
+/** Whether a sensor of `kind` may say `event`: type, unit, finite numbers and a moment that can be. */
 export function mayGive(kind: SensorKind, event: SensorEvent): boolean {
-  if (!Number.isFinite(event.at)) return false
+  if (!(Math.abs(event.at) <= MAX_TIME)) return false
   const { moves, quantity } = SENSOR_KINDS[kind]
   switch (event.type) {
     case 'unavailable':

@@ -12,6 +12,7 @@ export type RefusalReason =
   | 'not trusted'
   | 'isolated'
   | 'node removed'
+  | 'not ready'
 
 /** What an admitted client may do; undefined narrows nothing. */
 export interface Rights {

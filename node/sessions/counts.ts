@@ -23,6 +23,8 @@ export type HandshakeOutcome =
   | 'failed'
   /** Past `tls.handshakesPerSecond` of its address. */
   | 'limited'
+  /** Past `tls.handshakesPerSecondTotal`. */
+  | 'limited in all'
   /** Past `limits.maxConnections`. */
   | 'dropped'
 
@@ -63,6 +65,7 @@ export class Counts {
     resumed: 0,
     failed: 0,
     limited: 0,
+    'limited in all': 0,
     dropped: 0,
   }
   readonly accepted: Record<Role, number> = { client: 0, operator: 0, node: 0 }
@@ -102,5 +105,6 @@ function noRefusals(): Record<RefusalReason, number> {
     'not trusted': 0,
     isolated: 0,
     'node removed': 0,
+    'not ready': 0,
   }
 }

@@ -19,6 +19,7 @@ export interface OperatorSessionOptions {
   readonly methods: ReadonlyMap<string, RpcMethod>
   readonly limits: WireLimits
   readonly clock: Clock
+  readonly onThrottled: (session: OperatorSession) => void
   readonly onEnd: (session: OperatorSession, ending: Ending) => void
 }
 
@@ -36,6 +37,7 @@ export class OperatorSession implements Session {
       control: { opens: true, ...CLIENT_HEARTBEAT, hello: { node, run, version } },
       // An operator that opened it again and again would have pending calls without end.
       rpc: { methods: () => methods, reopens: false },
+      onThrottled: () => options.onThrottled(this),
       onEnd: ending => options.onEnd(this, ending),
     })
   }

@@ -31,5 +31,7 @@ export function explain(reason: RefusalReason, { subject }: Identity): string {
       return 'the node has lost its peers and admits nobody meanwhile'
     case 'node removed':
       return 'the node was removed from the cluster: connect to another one'
+    case 'not ready':
+      return 'the node cannot follow the list at present and admits nobody further meanwhile'
   }
 }

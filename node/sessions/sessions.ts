@@ -23,6 +23,7 @@ export class Sessions {
   #size = 0
   #isIsolated = false
   #isRemoved = false
+  #isClosed = false
 
   /**
    * @param isTrusted whether an authority that is trusted now vouches for a peer
@@ -59,8 +60,14 @@ export class Sessions {
     return this.#bySubject.get(subject)?.size ?? 0
   }
 
-  /** Whether a client or an operator may have a session now, and a node a link. */
+  /** Whether a client or an operator that has no session yet may have one now, and a node a link. */
   admit(identity: Identity): Admission {
+    const admission = this.#judge(identity)
+    if (!this.#isClosed || !admission.admitted || identity.role !== 'client') return admission
+    return { admitted: false, reason: 'not ready' }
+  }
+
+  #judge(identity: Identity): Admission {
     // An operator can still see here what is wrong.
     if (this.#isRemoved && identity.role !== 'operator') {
       return { admitted: false, reason: 'node removed' }
@@ -99,7 +106,7 @@ export class Sessions {
       const { session } = admitted
       // Cutting the one before may have ended this one too.
       if (this.#bySubject.get(subject)?.has(session) !== true) continue
-      const admission = this.admit(session.identity)
+      const admission = this.#judge(session.identity)
       if (admission.admitted) {
         admitted.expiry?.[Symbol.dispose]()
         this.#expireAt(admission.until, admitted)
@@ -132,6 +139,14 @@ export class Sessions {
   setRemoved(): void {
     this.#isRemoved = true
     this.reviewAll()
+  }
+
+  /**
+   * While closed, no further client is admitted: the node holds what it cannot check, and any of it
+   * may be a removal. Clients that have a session stay, as the list says.
+   */
+  setClosed(isClosed: boolean): void {
+    this.#isClosed = isClosed
   }
 
   *all(): Iterable<Session> {

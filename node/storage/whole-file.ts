@@ -1,10 +1,18 @@
-import { readFileSync, statSync } from 'node:fs'
-import { open, rename } from 'node:fs/promises'
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { errorCode } from '../lib/errors.ts'
 
 /**
  * A small text beside the database that is only ever replaced as a whole: whoever reads it, after a
- * power cut too, finds the old text or the new one. Only the user of the node can read it.
+ * power cut too, finds the old text or the new one. Only the user of the node can read it. It is
+ * read and written at once, as the database is: reads of sensors that hang keep no node from stopping.
  */
 export class WholeFile {
   readonly path: string
@@ -27,16 +35,16 @@ export class WholeFile {
     }
   }
 
-  /** One call at a time. @throws what the system says; the old text is then still there */
-  async replace(text: string): Promise<void> {
+  /** @throws what the system says; the old text is then still there */
+  replace(text: string): void {
     const next = `${this.path}.new`
-    const file = await open(next, 'w', 0o600)
+    const file = openSync(next, 'w', 0o600)
     try {
-      await file.writeFile(text)
-      await file.sync()
+      writeFileSync(file, text)
+      fsyncSync(file)
     } finally {
-      await file.close()
+      closeSync(file)
     }
-    await rename(next, this.path)
+    renameSync(next, this.path)
   }
 }

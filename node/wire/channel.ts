@@ -29,7 +29,7 @@ export interface Served {
 
 export interface ChannelOptions extends Pick<
   ConnectionOptions,
-  'limits' | 'clock' | 'onThrottled'
+  'limits' | 'clock' | 'onThrottled' | 'input'
 > {
   /** Undefined in the plain protocol, which has no control stream; all else speaks `fridge/1`. */
   readonly control: ControlPart | undefined
@@ -54,13 +54,14 @@ export class Channel extends Connection {
   #servesRpc = false
 
   constructor(socket: Duplex, options: ChannelOptions) {
-    const { limits, clock, control, onThrottled, byeToSlow, onEnd } = options
+    const { limits, clock, control, input, onThrottled, byeToSlow, onEnd } = options
     super(socket, {
       limits,
       clock,
       onStream: stream => this.#accept(stream),
       onTooSlow: byeToSlow && (() => this.#say(byeToSlow)),
       onThrottled,
+      input,
       onEnd: ending => {
         this.#control?.[Symbol.dispose]()
         onEnd(ending)

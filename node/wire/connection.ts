@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../lib/clock.ts'
+import { endSoon } from './end-soon.ts'
 import { InputLimit } from './input-limit.ts'
 import type { WireLimits } from './limits.ts'
 import { Mux, type MuxStream } from './mux.ts'
@@ -25,12 +26,11 @@ export interface ConnectionOptions {
   readonly onTooSlow?: (() => void) | undefined
   /** The peer sends faster than `maxFramesPerSecond`: it is not read for a moment. */
   readonly onThrottled?: (() => void) | undefined
+  /** What bounds how fast the peer is read, where several of its connections share it. */
+  readonly input?: InputLimit | undefined
   /** Called once, when nothing more will come or go. */
   readonly onEnd: (ending: Ending) => void
 }
-
-/** How long a closing connection may take to send its last words, in milliseconds. */
-const FAREWELL_MS = 1_000
 
 /** How much is read of a limited peer before its limit is looked at again, in bytes. */
 const SLICE_BYTES = 4_096
@@ -51,7 +51,7 @@ export class Connection {
   #outgoing = ''
   #flushScheduled = false
   #stalled: Disposable | undefined
-  /** Made when the peer first says something. */
+  /** Made when the peer first says something, unless it is shared. */
   #input: InputLimit | undefined
   #throttled: Disposable | undefined
   #isPaused = false
@@ -67,6 +67,7 @@ export class Connection {
     this.#onTooSlow = options.onTooSlow
     this.#onThrottled = options.onThrottled
     this.#onEnd = options.onEnd
+    this.#input = options.input
     this.#mux = new Mux({
       limits: options.limits,
       send: text => this.#send(text),
@@ -162,9 +163,10 @@ export class Connection {
   }
 
   #receive(chunk: Uint8Array): void {
+    if (this.#ended) return
     const { maxFramesPerSecond } = this.#limits
     this.#heardAt = this.#clock.monotonic()
-    if (maxFramesPerSecond === Infinity || this.#ended) {
+    if (maxFramesPerSecond === Infinity) {
       this.#bytesHeard += chunk.length
       return this.#mux.receive(chunk)
     }
@@ -234,11 +236,7 @@ export class Connection {
     if (ending.cause === 'too slow') this.#onTooSlow?.()
     if (ending.cause !== 'refused' && ending.cause !== 'lost') {
       this.#flush()
-      this.#socket.end()
-      const deadline = this.#clock.after(FAREWELL_MS, () => this.#socket.destroy())
-      this.#socket.once('close', () => deadline[Symbol.dispose]())
-      // Unread input would turn the close into a reset, and the last words would be lost.
-      this.#socket.resume()
+      endSoon(this.#socket, this.#clock)
     } else this.#socket.destroy()
     this.#mux.destroy()
     this.#outgoing = ''

@@ -52,6 +52,8 @@ export const PEER_LIMITS: WireLimits = {
   maxLineBytes: 2 * MEBI,
   maxBufferedBytes: 16 * MEBI,
   maxStalledMs: 60_000,
+  // Twice what a first exchange brings at most, with both signatures of each change checked.
+  maxFramesPerSecond: 20_000,
 }
 
 /** For a node, as a client sees it: lists of a whole cluster may come in one answer. */

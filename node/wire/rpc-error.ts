@@ -1,4 +1,5 @@
 import { FridgeError, type ErrorCode } from '../lib/errors.ts'
+import { foreignText } from '../lib/foreign-text.ts'
 
 /** The codes that may cross the wire: what a caller can do something about. All else is `ERR_COMMAND`. */
 const CODES: ReadonlySet<string> = new Set<ErrorCode>([
@@ -7,6 +8,9 @@ const CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'ERR_REVOKED',
   'ERR_LIMIT',
 ])
+
+/** The longest message of a peer that is kept, in UTF-16 units. */
+const MAX_MESSAGE = 1_024
 
 /** Why a call failed, as `fridge/1` sends it; the plain protocol sends the message alone. */
 export interface RpcError {
@@ -24,10 +28,15 @@ export function rpcErrorOf(error: unknown): RpcError {
 /** What the error of a peer's answer says: an `RpcError`, a text, or anything else. */
 export function readRpcError(value: unknown): FridgeError {
   if (typeof value !== 'object' || value === null) {
-    return new FridgeError('ERR_COMMAND', textOf(value))
+    return new FridgeError('ERR_COMMAND', wordsOf(value))
   }
   const { code, message } = value as Record<string, unknown>
-  return new FridgeError(codeOf(code), textOf(message))
+  return new FridgeError(codeOf(code), wordsOf(message))
+}
+
+/** What a peer says of a failure is printed as it stands: one line, and no more than a person reads. */
+function wordsOf(message: unknown): string {
+  return foreignText(textOf(message).slice(0, MAX_MESSAGE))
 }
 
 function codeOf(code: unknown): ErrorCode {

@@ -37,6 +37,23 @@ test('connections that say nothing take no handshake from those at the same addr
   t.is(samples.of('fridge_handshakes_in_progress'), 50)
 })
 
+test('past the rate of all addresses together a connection is dropped, counted and told of in the log', async t => {
+  const config = {
+    ...METRICS_ON,
+    tls: { handshakesPerSecondTotal: 1, handshakeBurstTotal: 2, handshakeBurst: 100 },
+  }
+  await using cluster = await startCluster(t, { certs, config })
+  // The operator's handshake takes one of the new, and makes the address a known one.
+  await cluster.grant(1, 'c2')
+  const node = cluster.node(1)
+  for (let index = 0; index < 10; index += 1) {
+    const peer = await connectRaw(t, node.address, bystander)
+    await Promise.race([peer.closed, peer.stream('door')])
+  }
+  await cluster.log.find(({ text }) => text === 'too many handshakes from all addresses together')
+  t.true((await scrape(node)).of('fridge_handshakes_total limited in all') >= 1)
+})
+
 test('where the port is full, whoever has said nothing for longest gives way', async t => {
   const config = { ...METRICS_ON, limits: { maxConnections: 10 } }
   await using cluster = await startCluster(t, { certs, config })

@@ -13,6 +13,8 @@ const ROOT = join(import.meta.dirname, '../..')
 export const BENCH_IO: CommandIo = {
   out: () => {},
   err: () => {},
+  log: () => {},
+  serveUnheard: () => {},
   progress: () => {},
   isTerminal: false,
   env: process.env,
@@ -25,7 +27,12 @@ export const BENCH_IO: CommandIo = {
 
 /** Limits that a bench must not run into: all its clients come from one address with one name. */
 const RAISED = {
-  tls: { handshakesPerSecond: 100_000, handshakeBurst: 100_000 },
+  tls: {
+    handshakesPerSecond: 100_000,
+    handshakeBurst: 100_000,
+    handshakesPerSecondTotal: 100_000,
+    handshakeBurstTotal: 100_000,
+  },
   limits: { maxConnectionsPerClient: 10_000 },
 }
 

@@ -27,6 +27,8 @@ function record(cwd: string, env: CommandIo['env'] = {}): Recorded {
     out: line => void out.push(line),
     err: line => void err.push(line),
     isTerminal: false,
+    log: () => {},
+    serveUnheard: () => {},
     progress: () => {},
     env,
     cwd,

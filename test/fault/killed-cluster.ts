@@ -92,7 +92,12 @@ export class KilledCluster {
       JSON.stringify({
         name: 'any',
         gossip: { redialMinMs: 10, redialMaxMs: 100, firstSyncMs: 1_000 },
-        tls: { handshakesPerSecond: 10_000, handshakeBurst: 10_000 },
+        tls: {
+          handshakesPerSecond: 10_000,
+          handshakeBurst: 10_000,
+          handshakesPerSecondTotal: 10_000,
+          handshakeBurstTotal: 10_000,
+        },
         logLevel: 'error',
         certs: options.certs.dir,
       }),

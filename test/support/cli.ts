@@ -70,6 +70,8 @@ export function recordIo(options: IoOptions = {}): RecordedIo {
   const io: CommandIo = {
     out: line => out.push(line),
     err: line => err.push(line),
+    log: line => err.push(line),
+    serveUnheard: () => {},
     progress: options.progress ?? (() => {}),
     isTerminal: options.isTerminal ?? false,
     env: { ...METRICS_OFF, ...options.env },
@@ -126,11 +128,18 @@ export interface CliProcess {
   readonly exit: Promise<number | NodeJS.Signals>
 }
 
+export interface SpawnOptions {
+  readonly cwd?: string
+  readonly env?: CommandIo['env']
+  /** The shell's commands that start the program, which is `"$@"`, in this very process. */
+  readonly script?: string
+}
+
 /** Start `fridge` as a person does; the test's end kills it if it still runs. */
 export function spawnCli(
   t: Pick<ExecutionContext, 'teardown'>,
   args: readonly string[],
-  options: { readonly cwd?: string; readonly env?: CommandIo['env'] } = {},
+  options: SpawnOptions = {},
 ): CliProcess {
   return spawnProgram(t, [MAIN, ...args], options)
 }
@@ -139,9 +148,9 @@ export function spawnCli(
 export function spawnProgram(
   t: Pick<ExecutionContext, 'teardown'>,
   args: readonly string[],
-  { cwd, env = {} }: { readonly cwd?: string; readonly env?: CommandIo['env'] } = {},
+  { cwd, env = {}, script = 'exec "$@"' }: SpawnOptions = {},
 ): CliProcess {
-  const child = spawn(process.execPath, args, {
+  const child = spawn('sh', ['-c', script, 'sh', process.execPath, ...args], {
     cwd,
     env: {
       PATH: process.env['PATH'],

@@ -1,5 +1,5 @@
 import type { Credentials } from '../../identity/credentials.ts'
-import { isSource, type Source } from '../../identity/names.ts'
+import { isSource, MAX_SOURCES, type Source } from '../../identity/names.ts'
 import type { Address } from '../../lib/address.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { FridgeError } from '../../lib/errors.ts'
@@ -8,7 +8,15 @@ import { fits, type ChangeFilter } from '../../whitelist/change-filter.ts'
 import { isSequence } from '../../whitelist/change.ts'
 import { connectAny } from '../failover.ts'
 import { ANSWER_MS, type NodeConnection } from '../node-connection.ts'
+import { unreadable } from './answers.ts'
 import { LogChecker, readPage, type CheckedEntry } from './log-entry.ts'
+
+const LOG_LIMITS = {
+  /** Pages of one log: 200 changes on each are 200 million. */
+  maxPages: 1_000_000,
+  /** Text of changes that are not verified, in UTF-16 units: a node can invent any number of them. */
+  maxUnverified: 64 * 1_024 * 1_024,
+} as const
 
 /** How far each source has been heard: goes with a reader from node to node. */
 export type LogClock = Map<Source, number>
@@ -53,28 +61,51 @@ export class LogClient implements AsyncDisposable {
     return this.#connection.node
   }
 
-  /** The newest changes that fit, newest first; at most `limit`. */
+  /**
+   * The newest changes that fit, newest first; at most `limit`.
+   * @throws FridgeError `ERR_PROTOCOL` for what no log is, so that a node cannot go on for ever
+   */
   async newest(limit: number): Promise<CheckedEntry[]> {
     const entries: CheckedEntry[] = []
+    const places = new Set<string>()
+    let unverified = 0
     let before: number | null = null
-    do {
+    for (let pages = 1; ; pages += 1) {
       const value = await this.#call('log', [this.#filter, before])
-      entries.push(...(await this.#open(value)))
-      const answer: { before?: unknown } = value as object
-      // Only ever downwards: a node cannot keep this loop going for ever.
-      if (isSequence(answer.before) && answer.before < (before ?? Infinity)) before = answer.before
-      else before = null
-    } while (before !== null && entries.length < limit)
-    return entries.slice(0, limit)
+      for (const entry of await this.#open(value)) {
+        entries.push(entry)
+        if (entry.problem !== undefined) unverified += entry.sent.text.length
+        else if (entry.place !== undefined) {
+          const place = `${entry.place.source} ${entry.place.sequence}`
+          if (places.has(place)) throw unreadable(this.node, 'log', 'it shows a change twice')
+          places.add(place)
+        }
+      }
+      if (unverified > LOG_LIMITS.maxUnverified || pages > LOG_LIMITS.maxPages) {
+        throw unreadable(this.node, 'log', 'it has no end')
+      }
+      const next: { before?: unknown } = value as object
+      if (next.before === null || entries.length >= limit) return entries.slice(0, limit)
+      if (!isSequence(next.before) || next.before >= (before ?? Infinity)) {
+        throw unreadable(this.node, 'log', 'its pages do not follow each other')
+      }
+      before = next.before
+    }
   }
 
-  /** How far the node has heard each source. */
+  /** How far the node has heard each source. @throws FridgeError `ERR_PROTOCOL` */
   async clock(): Promise<LogClock> {
     const value = await this.#call('clock', [])
-    const pairs = typeof value === 'object' && value !== null ? Object.entries(value) : []
+    const pairs = typeof value === 'object' && value !== null ? Object.entries(value) : undefined
+    if (pairs === undefined || pairs.length > MAX_SOURCES) {
+      throw unreadable(this.node, 'clock', 'it is no list of sources')
+    }
     const clock: LogClock = new Map()
     for (const [source, sequence] of pairs) {
-      if (isSource(source) && isSequence(sequence)) clock.set(source, sequence)
+      if (!isSource(source) || !isSequence(sequence)) {
+        throw unreadable(this.node, 'clock', 'it names a place that cannot be')
+      }
+      clock.set(source, sequence)
     }
     return clock
   }
@@ -82,10 +113,11 @@ export class LogClient implements AsyncDisposable {
   /**
    * Hear of each change that `clock` lacks, now and later, until the connection ends or the
    * signal aborts. `clock` moves with what `onEntry` was given.
-   * @throws FridgeError why the connection ended
+   * @throws FridgeError why the connection ended, or `ERR_PROTOCOL`
    */
   async follow(clock: LogClock, onEntry: (entry: CheckedEntry) => void): Promise<never> {
     for (;;) {
+      const stop = new AbortController()
       let opened = Promise.resolve()
       const onProgress = (value: unknown): void => {
         opened = opened.then(async () => {
@@ -98,12 +130,12 @@ export class LogClient implements AsyncDisposable {
             onEntry(entry)
           }
         })
-        // It is awaited below; until then a rejection would be unhandled.
-        opened.catch(() => {})
+        // What cannot be read ends the call, which a stolen node would never end by itself.
+        opened.catch((error: unknown) => stop.abort(error))
       }
       try {
         const heard = Object.fromEntries(clock)
-        await this.#call('follow', [this.#filter, heard], onProgress)
+        await this.#call('follow', [this.#filter, heard], { stop: stop.signal, onProgress })
       } finally {
         await opened
       }
@@ -123,11 +155,13 @@ export class LogClient implements AsyncDisposable {
   async #call(
     method: 'log' | 'clock' | 'follow',
     values: readonly unknown[],
-    onProgress?: (value: unknown) => void,
+    follow?: { readonly stop: AbortSignal; readonly onProgress: (value: unknown) => void },
   ): Promise<unknown> {
-    return this.#connection.call(method, values, {
-      signal: this.#signal,
-      ...(onProgress === undefined ? { timeoutMs: ANSWER_MS } : { onProgress }),
-    })
+    if (follow === undefined) {
+      return this.#connection.call(method, values, { signal: this.#signal, timeoutMs: ANSWER_MS })
+    }
+    const { stop, onProgress } = follow
+    const signal = AbortSignal.any([this.#signal, stop])
+    return this.#connection.call(method, values, { signal, onProgress })
   }
 }

@@ -1,10 +1,10 @@
 import { signingAuthorities, type Credentials } from '../../identity/credentials.ts'
-import { FridgeError } from '../../lib/errors.ts'
 import type { ShownChange, ChangePage } from '../../operators/changes.ts'
 import { parseChange, type Change, type Place } from '../../whitelist/change.ts'
 import { entryHash, strayPlace } from '../../whitelist/entry.ts'
 import { EFFECTS } from '../../whitelist/effect.ts'
 import { Signers } from '../../identity/signers.ts'
+import { unreadable } from './answers.ts'
 import { openEntry, readEntry } from '../../whitelist/open.ts'
 
 /** A change of the log as this machine has checked it. */
@@ -72,6 +72,9 @@ export class LogChecker {
   }
 }
 
+/** Changes on one page: a node sends 200. */
+const MAX_ENTRIES = 1_000
+
 /** A page as a node sent it. @throws FridgeError `ERR_PROTOCOL` */
 export function readPage(value: unknown, node: string): ChangePage {
   if (
@@ -84,15 +87,16 @@ export function readPage(value: unknown, node: string): ChangePage {
     if (
       Array.isArray(entries) &&
       entries.every(isShownChange) &&
+      entries.length <= MAX_ENTRIES &&
       typeof certificates === 'object' &&
-      certificates !== null
+      certificates !== null &&
+      // An operator's certificate and a node's, each once.
+      Object.keys(certificates).length <= 2 * MAX_ENTRIES
     ) {
       return { entries, certificates: certificates as ChangePage['certificates'] }
     }
   }
-  throw new FridgeError('ERR_PROTOCOL', `${node} sent a page of the log that cannot be read`, {
-    fix: 'use another node, and look into that one',
-  })
+  throw unreadable(node, 'log', 'it is no page of changes')
 }
 
 const TEXTS = [

@@ -33,7 +33,7 @@ function setScene(kept?: string): Scene {
   const forgettings = new Forgettings({
     signers,
     isRevoked: name => revoked.has(name),
-    file: { read: () => kept, replace: async text => void files.push(text) },
+    file: { read: () => kept, replace: text => void files.push(text) },
     log: recordLog(log),
   })
   return { forgettings, files, log, revoked }
@@ -93,7 +93,6 @@ test('what was forgotten is known after a restart, and checked anew', async t =>
   const before = setScene()
   const update = forget()
   before.forgettings.keep(update)
-  await before.forgettings.settled()
   const after = setScene(before.files.at(-1))
   t.deepEqual(await after.forgettings.recall(), [update])
   t.true(after.forgettings.covers(BETA, [RUN]))

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { joinCluster } from '../../../node/gossip/join.ts'
 import { openList } from '../../../node/gossip/open-list.ts'
+import { ThreadedVerifier } from '../../../node/identity/threaded-verifier.ts'
 import { Trust } from '../../../node/identity/trust.ts'
 import { systemClock } from '../../../node/lib/clock.ts'
 import { Lookout } from '../../../node/lib/lookout.ts'
@@ -48,6 +49,14 @@ test('a node that only its last run tells of others waits for one of them before
   t.true(cluster.log.lines.some(({ text }) => text === NO_EXCHANGE))
 })
 
+test('a seed may be a name', async t => {
+  await using cluster = await startCluster(t, { certs })
+  const { port } = cluster.node(1).address
+  await cluster.start(2, { peers: [`localhost:${port}`] })
+  await untilReachable(cluster, 1, 2)
+  t.pass()
+})
+
 test('a node that starts says to all what it holds: it has applied that', async t => {
   await using cluster = await startCluster(t, { nodes: 2, certs })
   await cluster.grant(1, 'c1')
@@ -57,7 +66,8 @@ test('a node that starts says to all what it holds: it has applied that', async 
   await using stack = new AsyncDisposableStack()
   const trust = new Trust(await certs.load('node', config.name), systemClock)
   const common = { clock: systemClock, log: silentLog }
-  const list = stack.use(openList(config, { trust, ...common }))
+  const verifier = stack.use(new ThreadedVerifier(common))
+  const list = stack.use(openList(config, { trust, verifier, ...common }))
   const lookout = stack.use(new Lookout(systemClock))
   const { members } = stack.use(
     joinCluster({

@@ -49,7 +49,7 @@ function setScene(recalled?: string): Scene {
   const own = new OwnRemoval({
     name: BETA,
     signers: people.signers(known()),
-    file: { read: () => recalled, replace: async text => void kept.push(text) },
+    file: { read: () => recalled, replace: text => void kept.push(text) },
     log: recordLog(log),
   })
   let told = 0

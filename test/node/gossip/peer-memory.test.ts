@@ -22,7 +22,7 @@ class TestFile implements PeerFile {
     return this.text
   }
 
-  async replace(text: string): Promise<void> {
+  replace(text: string): void {
     if (this.isFull) throw new Error('no space left on device')
     this.text = text
     this.writes += 1
@@ -98,7 +98,7 @@ test('peers that move again and again are written once in five seconds, and noth
 
 test('what was not written yet is written at the end, and no timer is left', async t => {
   const { clock, file, memory } = await meetBeta()
-  await memory[Symbol.asyncDispose]()
+  memory[Symbol.dispose]()
   t.is(file.writes, 1)
   t.is(clock.pending, 0)
 })

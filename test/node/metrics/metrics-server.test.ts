@@ -162,14 +162,33 @@ test('a flood of one address is cut short, and clients of the node feel nothing 
   t.is(peer.failure(), undefined)
 })
 
-test('more than a few connections at once are not taken', async t => {
+test('of more than a few connections at once the oldest that has asked for nothing gives way', async t => {
   await using served = await serve()
-  const sockets = Array.from({ length: 33 }, () => connect(served.metrics).on('error', () => {}))
+  const sockets = Array.from({ length: 32 }, () => connect(served.metrics).on('error', () => {}))
   t.teardown(() => {
     for (const socket of sockets) socket.destroy()
   })
-  await Promise.race(sockets.map(closed))
+  await Promise.all(sockets.map(async socket => once(socket, 'connect')))
+  const [oldest] = sockets
+  if (oldest === undefined) throw new Error('nobody connected')
+  t.is((await ask(served, '/readyz')).status, 200)
+  await closed(oldest)
   t.is(sockets.filter(socket => socket.closed).length, 1)
+})
+
+test('forty connections that never end their request keep nobody from seeing whether a node is ready', async t => {
+  await using served = await serve()
+  const sockets: Socket[] = []
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+  })
+  for (let count = 0; count < 40; count += 1) {
+    const socket = connect(served.metrics).on('error', () => {})
+    sockets.push(socket)
+    await once(socket, 'connect')
+    socket.write('GET /readyz HTTP/1.1\r\nX: ')
+  }
+  for (let count = 0; count < 30; count += 1) t.is((await ask(served, '/readyz')).status, 200)
 })
 
 test('past its rate an address is hung up on, and a moment later served again', async t => {

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import test from 'ava'
 import { Duplex } from 'node:stream'
 import { Connection, type ConnectionOptions, type Ending } from '../../../node/wire/connection.ts'
+import { InputLimit } from '../../../node/wire/input-limit.ts'
 import { CLIENT_LIMITS, type WireLimits } from '../../../node/wire/limits.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
@@ -159,6 +160,30 @@ test('a peer that does not close its end is cut a second after the last words', 
   t.false(pipe.destroyed)
   await clock.advance(1)
   t.true(pipe.destroyed)
+})
+
+test('a peer that goes on sending after the last words is not read on, and cut at once', async t => {
+  const { pipe, connection } = connect()
+  connection.close()
+  for (let sent = 0; sent <= 65_536; sent += 4_096) pipe.push(Buffer.alloc(4_096, '\n'))
+  await once(pipe, 'close')
+  t.true(pipe.destroyed)
+})
+
+test('several connections of one peer share one pace', async t => {
+  const input = new InputLimit(100, 0)
+  const [first, second] = [
+    connect({ maxFramesPerSecond: 100 }, { input }),
+    connect({ maxFramesPerSecond: 100 }, { input }),
+  ]
+  first.pipe.push('\n'.repeat(390))
+  await first.clock.advance(0)
+  t.false(first.pipe.isPaused())
+  second.pipe.push('\n'.repeat(20))
+  await second.clock.advance(0)
+  t.true(second.pipe.isPaused())
+  first.connection.close()
+  second.connection.close()
 })
 
 test('an ended connection leaves no timer', async t => {

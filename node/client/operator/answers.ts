@@ -1,0 +1,246 @@
+import { isName, isSource, isSubject, type Name, type Subject } from '../../identity/names.ts'
+import { readAddress } from '../../lib/address.ts'
+import { FridgeError } from '../../lib/errors.ts'
+import { foreignText } from '../../lib/foreign-text.ts'
+import type {
+  CommitReport,
+  GrantReport,
+  NodeProgress,
+  NodeReport,
+  ShowReport,
+  StatusReport,
+  SubjectReport,
+} from '../../operators/service.ts'
+import { isReason, isSequence, readTerms, type Place } from '../../whitelist/change.ts'
+import { parseOwnState } from './own-state.ts'
+
+/** A change that was committed, with what is known of its way through the cluster. */
+export type CommittedChange = Extract<CommitReport, { outcome: 'committed' }>
+
+/** That one node has applied a change. */
+export type NodeConfirmation = CommittedChange['confirmed'][number]
+
+/**
+ * What a node answers to an operator, checked in shape: the node might be stolen. Fields that this
+ * version does not know are dropped. Each parser returns the answer, or why it is none.
+ */
+
+const LIMITS = {
+  /** Names on one page of the list: a node sends 500. */
+  maxSubjects: 1_000,
+  /** Nodes of a cluster; a node keeps 4,096 members. */
+  maxNodes: 10_000,
+  /** The longest address, in characters. */
+  maxAddress: 300,
+  /** The longest version, in characters. */
+  maxVersion: 64,
+  /** The longest text that explains something, in characters. */
+  maxText: 1_024,
+} as const
+
+const STANDINGS: ReadonlySet<unknown> = new Set<SubjectReport['standing']>([
+  'granted',
+  'expired',
+  'revoked',
+  'unknown',
+])
+
+const PROGRESS: ReadonlySet<unknown> = new Set<NodeProgress>([
+  'caught up',
+  'behind',
+  'out of reach',
+  'left',
+])
+
+/** That an answer cannot be read. @param why what a parser says of it */
+export function unreadable(node: string, method: string, why: string): FridgeError {
+  return new FridgeError(
+    'ERR_PROTOCOL',
+    `what ${node} answers to ${method} cannot be read: ${why}`,
+    {
+      fix: 'ask another node with --node HOST:PORT, and look into that one',
+    },
+  )
+}
+
+/** A page of `list`: the names behind `after`, in order, so that a list has an end. */
+export function parseSubjectPage(value: unknown, after: Subject | null): SubjectReport[] | string {
+  if (!Array.isArray(value) || value.length > LIMITS.maxSubjects) return 'it is no page of names'
+  let last: string = after ?? ''
+  const page: SubjectReport[] = []
+  for (const item of value) {
+    const report = parseSubjectReport(item)
+    if (typeof report === 'string') return report
+    if (report.subject <= last) return 'its names are not in order'
+    last = report.subject
+    page.push(report)
+  }
+  return page
+}
+
+/** What `show` says of one subject. */
+export function parseShowReport(value: unknown, subject: Subject): ShowReport | string {
+  const report = parseSubjectReport(value)
+  if (typeof report === 'string') return report
+  if (report.subject !== subject) return 'it is about another name'
+  const { nodes } = value as Record<string, unknown>
+  if (!isListOf(nodes, isNodeState)) return 'its nodes are malformed'
+  return { ...report, nodes: nodes.map(({ name, state }) => ({ name, state })) }
+}
+
+/** What `status` says of the cluster. @param node the node that answers, by its certificate */
+export function parseStatusReport(value: unknown, node: string): StatusReport | string {
+  if (!isObject(value)) return 'it is no object'
+  const { changes, subjects, aloneMs, isolated, nodes } = value
+  if (!isName(value['node']) || value['node'] !== node) return 'it is of another node'
+  if (!isCount(changes) || !isCount(subjects) || !isCount(aloneMs)) return 'it has bad numbers'
+  if (typeof isolated !== 'boolean') return 'it does not say whether the node is isolated'
+  if (!Array.isArray(nodes) || nodes.length > LIMITS.maxNodes) return 'its nodes are malformed'
+  const reports: NodeReport[] = []
+  for (const item of nodes) {
+    const report = parseNodeReport(item)
+    if (typeof report === 'string') return report
+    reports.push(report)
+  }
+  const own = parseOwnState(value)
+  if (typeof own === 'string') return own
+  return { node: value['node'], changes, subjects, aloneMs, isolated, ...own, nodes: reports }
+}
+
+/** What `commit` says in the end. @param place the place in the text that was signed */
+export function parseCommitReport(value: unknown, place: Place): CommitReport | string {
+  if (!isObject(value)) return 'it is no object'
+  const { outcome, why, source, sequence, confirmed, silent, unreachable, left } = value
+  if (outcome === 'again' && typeof why === 'string') {
+    return { outcome, why: foreignText(why.slice(0, LIMITS.maxText)) }
+  }
+  if (outcome !== 'committed') return 'it has no outcome'
+  if (source !== place.source || sequence !== place.sequence) return 'it is about another change'
+  if (!isListOf(silent, isName) || !isListOf(unreachable, isName) || !isListOf(left, isName)) {
+    return 'the nodes that have not confirmed are malformed'
+  }
+  if (!Array.isArray(confirmed) || confirmed.length > LIMITS.maxNodes) {
+    return 'the nodes that have confirmed are malformed'
+  }
+  const confirmations: NodeConfirmation[] = []
+  for (const item of confirmed) {
+    const confirmation = parseNodeConfirmation(item)
+    if (typeof confirmation === 'string') return confirmation
+    confirmations.push(confirmation)
+  }
+  return { outcome, ...place, confirmed: confirmations, silent, unreachable, left }
+}
+
+/** That one node has applied a change: what `commit` reports while it waits, and again in the end. */
+export function parseNodeConfirmation(value: unknown): NodeConfirmation | string {
+  if (!isObject(value)) return 'a confirmation is no object'
+  const { node, afterMs, tookMs, cut } = value
+  if (!isName(node)) return 'a confirmation names no node'
+  if (!isDuration(afterMs)) return 'a confirmation does not say when it came'
+  if (tookMs !== undefined && !isDuration(tookMs)) return 'a confirmation has a bad duration'
+  if (cut !== undefined && !isCount(cut)) return 'a confirmation has a bad number'
+  return {
+    node,
+    afterMs,
+    ...(tookMs !== undefined && { tookMs }),
+    ...(cut !== undefined && { cut }),
+  }
+}
+
+function parseSubjectReport(value: unknown): SubjectReport | string {
+  if (!isObject(value)) return 'a name is no object'
+  const { subject, standing, grants, marks, sessions } = value
+  if (!isSubject(subject)) return 'a name is malformed'
+  if (!STANDINGS.has(standing)) return `it does not say how ${subject} stands`
+  if (!isCount(sessions)) return `the connections of ${subject} are no number`
+  if (!isMarks(marks)) return `the revocations of ${subject} are malformed`
+  if (!Array.isArray(grants)) return `the grants of ${subject} are malformed`
+  const parsed: GrantReport[] = []
+  for (const item of grants) {
+    const grant = parseGrantReport(item)
+    if (grant === undefined) return `a grant of ${subject} is malformed`
+    parsed.push(grant)
+  }
+  return {
+    subject,
+    standing: standing as SubjectReport['standing'],
+    grants: parsed,
+    marks,
+    sessions,
+  }
+}
+
+function parseGrantReport(value: unknown): GrantReport | undefined {
+  if (!isObject(value)) return undefined
+  const { source, sequence, operator, at, reason } = value
+  const terms = readTerms(value)
+  if (!isSource(source) || !isSequence(sequence) || !isName(operator)) return undefined
+  if (!isCount(at) || typeof terms === 'string') return undefined
+  if (reason !== undefined && !isReason(reason)) return undefined
+  return { source, sequence, operator, at, ...(reason !== undefined && { reason }), ...terms }
+}
+
+function parseNodeReport(value: unknown): NodeReport | string {
+  if (!isObject(value)) return 'a node is no object'
+  const { name, reachable, left, addresses, version, links } = value
+  const { startedAt, changes, clients, certificateRenewFrom, certificateEndsAt } = value
+  if (!isName(name)) return 'a node has no name'
+  if (typeof reachable !== 'boolean') return `it does not say whether ${name} is in reach`
+  if (left !== undefined && left !== true) return `it does not say how ${name} went`
+  if (!isListOf(addresses, isAddress)) return `the addresses of ${name} are malformed`
+  if (typeof version !== 'string' || version.length > LIMITS.maxVersion) {
+    return `the version of ${name} is malformed`
+  }
+  if (!isListOf(links, isName)) return `the links of ${name} are malformed`
+  if (!isCount(startedAt) || !isCount(changes) || !isCount(clients)) {
+    return `${name} has bad numbers`
+  }
+  if (!isCount(certificateRenewFrom) || !isCount(certificateEndsAt)) return `${name} has bad dates`
+  const counts = { startedAt, changes, clients, certificateRenewFrom, certificateEndsAt }
+  return {
+    name,
+    reachable,
+    ...(left !== undefined && { left }),
+    addresses,
+    version: foreignText(version),
+    links,
+    ...counts,
+  }
+}
+
+function isNodeState(
+  value: unknown,
+): value is { readonly name: Name; readonly state: NodeProgress } {
+  return isObject(value) && isName(value['name']) && PROGRESS.has(value['state'])
+}
+
+function isMarks(value: unknown): value is SubjectReport['marks'] {
+  if (!isObject(value)) return false
+  return Object.entries(value).every(
+    ([source, sequence]) => isSource(source) && isSequence(sequence),
+  )
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isListOf<T>(value: unknown, is: (item: unknown) => item is T): value is readonly T[] {
+  return Array.isArray(value) && value.length <= LIMITS.maxNodes && value.every(is)
+}
+
+function isAddress(value: unknown): value is string {
+  return (
+    typeof value === 'string' &&
+    value.length <= LIMITS.maxAddress &&
+    readAddress(value) !== undefined
+  )
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+function isDuration(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER
+}
