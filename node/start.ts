@@ -117,9 +117,12 @@ export async function startNode(
       sessions.reviewAll()
       overlay?.review()
     },
+    onSettled: subjects => {
+      for (const subject of subjects) sessions.review(subject)
+    },
   })
 
-  stack.use(replica.confirmations)
+  stack.use(replica)
 
   const opened = stack.use(openSensors(config, { clock, random, log }))
   const feeds = stack.use(startFeeds(opened.sensors, { clock, random, log }))
@@ -133,7 +136,7 @@ export async function startNode(
     },
   )
   const isRemoved = (node: Name): boolean =>
-    replica.whitelist.state(subjectOf('node', node)).marks.size > 0
+    replica.whitelist.state(subjectOf('node', node)).revocations.size > 0
   const gate = Promise.withResolvers<void>()
 
   const members = stack.use(

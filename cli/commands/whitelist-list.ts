@@ -1,4 +1,4 @@
-import { displaySubject, nodeOf, parseSubject, type Source } from '../../node/identity/names.ts'
+import { displaySubject, nodeOf, parseSubject } from '../../node/identity/names.ts'
 import type { GrantReport, ShowReport, SubjectReport } from '../../node/operators/service.ts'
 import { formatDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
@@ -50,7 +50,7 @@ function rowOf(report: SubjectReport, now: number): string[] {
 }
 
 function show(report: ShowReport, node: string, io: CommandIo): void {
-  const { subject, standing, grants, marks, sessions, nodes } = report
+  const { subject, standing, grants, revocations, sessions, nodes } = report
   io.out(`${displaySubject(subject)}: ${standing}, ${count(sessions, 'connection')} to ${node}`)
   for (const grant of grants) {
     const reason = grant.reason === undefined ? '' : ` (${printable(grant.reason)})`
@@ -61,8 +61,8 @@ function show(report: ShowReport, node: string, io: CommandIo): void {
   }
   if (grants.length > 1)
     io.out('  made on two sides of a partition: what all of them allow is allowed')
-  for (const [source, sequence] of Object.entries(marks)) {
-    io.out(`  revoked by change ${sequence} of ${nodeOf(source as Source)}`)
+  if (revocations.length > 0) {
+    io.out(`  removed before: fridge whitelist log ${displaySubject(subject)}`)
   }
   for (const { name, state } of nodes) io.out(`  ${name}: ${state}`)
 }

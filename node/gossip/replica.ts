@@ -1,12 +1,20 @@
 import type { KeyObject } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { ConfirmationRelay } from './confirmation-relay.ts'
 import type { DocumentStream, Update } from './document.ts'
 import { SignedDocument } from './signed-document.ts'
-import { displaySubject, nodeOf, subjectOf, type Source } from '../identity/names.ts'
+import { displaySubject, nodeOf, subjectOf, type Source, type Subject } from '../identity/names.ts'
 import { buildWhitelist } from '../whitelist/build.ts'
-import { parseChange, type Change, type ChangeRequest, type Place } from '../whitelist/change.ts'
+import {
+  CHANGE_LIMITS,
+  parseChange,
+  type Change,
+  type ChangeRequest,
+  type Place,
+} from '../whitelist/change.ts'
 import {
   entriesIn,
   entryHash,
@@ -17,7 +25,6 @@ import {
 } from '../whitelist/entry.ts'
 import { mergeStrays, straysShownBy } from '../whitelist/equivocation.ts'
 import { headsFrame, parseHeads } from '../whitelist/heads.ts'
-import { seenOf } from '../whitelist/merge.ts'
 import { signText, verifyText } from '../identity/signature.ts'
 import { objectionTo, type Signer, type Signers } from '../identity/signers.ts'
 import type { ChangeStore } from '../whitelist/store.ts'
@@ -38,13 +45,19 @@ interface Merged extends Applied {
 }
 
 /** What became of a change that was to be committed. */
-export type Commit = { outcome: 'committed'; entry: Entry } | { outcome: 'again'; why: string }
+export type Commit =
+  | { readonly outcome: 'committed'; readonly entry: Entry }
+  /** It is to be proposed anew; `taken` is the entry that holds its place, if one does. */
+  | { readonly outcome: 'again'; readonly why: string; readonly taken?: Entry }
 
 /** How far the clock of an operator's machine and a node's may be apart at a commit. */
 const MAX_COMMIT_AGE_MS = 10 * 60_000
 
 /** Updates checked at a time: what lies between two looks at everything else. */
 const BATCH = 128
+
+/** Subjects looked up in the log in one turn of the loop: some milliseconds. */
+const SLICE = 100
 
 interface Waiting {
   readonly update: Update
@@ -64,22 +77,26 @@ export interface ReplicaOptions {
   readonly onStoreFailure?: (error: unknown) => void
   /** Called when a node is found to have signed entries that cannot stand in one chain. */
   readonly onEquivocation?: (strays: readonly Stray[]) => void
+  /** Called when it is known what still stands of subjects of which an author's grants were void. */
+  readonly onSettled?: (subjects: readonly Subject[]) => void
 }
 
 /**
  * The whitelist of one node: the one replica that gossips, over the store that outlives it.
  * Nothing is merged, acted on or passed on before both signatures hold and it is durable here.
  */
-export class Replica extends SignedDocument {
+export class Replica extends SignedDocument implements Disposable {
   /** Tells the nodes that accepted changes what became of them here. */
   readonly confirmations: ConfirmationRelay
   readonly #options: ReplicaOptions
   readonly #store: ChangeStore
   readonly #clock: Clock
   readonly #listeners = new Set<(applied: readonly Applied[]) => void>()
-  #whitelist: Whitelist
+  readonly #whitelist: Whitelist
   #inbox: Waiting[] = []
   #draining: Promise<void> | undefined
+  #settling: Promise<void> | undefined
+  #isDisposed = false
   /** Links that brought what another link had brought and what was still being checked. */
   readonly #alsoBrought = new Set<DocumentStream>()
   /** Peers whose heads have been compared with our own. */
@@ -96,7 +113,7 @@ export class Replica extends SignedDocument {
     for (const [source, sequence] of this.#whitelist.clock()) this.sources[source] = sequence
   }
 
-  /** The list as it is now: another one takes its place when a change voids earlier changes. */
+  /** The list as it is now. */
   get whitelist(): ReadableWhitelist {
     return this.#whitelist
   }
@@ -109,6 +126,7 @@ export class Replica extends SignedDocument {
   /** Resolves when all that has come in is taken in or refused. */
   async settled(): Promise<void> {
     await this.#draining
+    await this.#settling
     await this.confirmations.settled()
   }
 
@@ -118,8 +136,19 @@ export class Replica extends SignedDocument {
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
   }
 
-  /** The change that a request would be at this node's next place: to be signed and committed. */
+  /**
+   * The change that a request would be at this node's next place: to be signed and committed.
+   * @throws FridgeError `ERR_CONFLICT` when no grant can have seen all revocations of its subject
+   */
   propose(request: ChangeRequest): Change {
+    const { kind, subject } = request
+    const { grants, revocations } = this.#whitelist.state(subject)
+    if (kind === 'grant' && grants.length === 0 && revocations.size > CHANGE_LIMITS.maxSeen) {
+      const name = displaySubject(subject)
+      throw new FridgeError('ERR_CONFLICT', `${name} was removed too often at once`, {
+        fix: `gather that in one removal: fridge whitelist remove ${name}, then add it`,
+      })
+    }
     return this.#whitelist.draft(request, this.id, this.#clock.now())
   }
 
@@ -150,12 +179,12 @@ export class Replica extends SignedDocument {
     // From here to the end nothing else happens in between.
     this.#assertStanding(change)
     const { signer, key } = this.#options.self
-    const previous = this.#whitelist.headHash(this.id)
-    const hash = entryHash(previous, text)
+    const again = this.#whyAgain(change)
+    if (again !== undefined) return { outcome: 'again', ...again }
+    const hash = entryHash(text)
     const entry: Entry = {
       change,
       text,
-      previous,
       hash,
       signatures: {
         operatorCertificate: operator.identity.fingerprint,
@@ -164,12 +193,21 @@ export class Replica extends SignedDocument {
         nodeSignature: signText(key, 'entry', hash),
       },
     }
-    const stale = this.#whyAgain(entry)
-    if (stale !== undefined) return { outcome: 'again', why: stale }
-    this.#append([entry])
-    this.#whitelist.merge(entry)
+    const takeBack = this.#whitelist.merge(entry)
+    try {
+      this.#append([entry])
+    } catch (error) {
+      takeBack()
+      throw error
+    }
     this.#announce([{ entry, receivedAt: this.#clock.monotonic() }])
     return { outcome: 'committed', entry }
+  }
+
+  /** Stop looking anything up. */
+  [Symbol.dispose](): void {
+    this.#isDisposed = true
+    this.confirmations[Symbol.dispose]()
   }
 
   protected override problemOf([value, , , ...rest]: Update): string | undefined {
@@ -273,7 +311,7 @@ export class Replica extends SignedDocument {
     }
     if (sequence > this.#whitelist.heard(source)) return false
     const [own] = this.#store.ofSource(source, sequence)
-    return own?.hash === entryHash(carried.previous, carried.text)
+    return own?.hash === entryHash(carried.text)
   }
 
   /**
@@ -332,17 +370,17 @@ export class Replica extends SignedDocument {
 
   /** @returns whether they could be stored */
   #takeStrays(found: readonly Stray[]): boolean {
-    const { taken, mustBuild } = mergeStrays(found, { list: this.#whitelist, store: this.#store })
+    const merged = mergeStrays(found, { list: this.#whitelist, store: this.#store })
+    const taken = merged.map(({ stray }) => stray)
     if (taken.length === 0) return true
-    let isStored = true
     try {
       this.#append(taken)
     } catch (error) {
-      isStored = false
+      for (const { takeBack } of merged.toReversed()) takeBack()
       this.#options.onStoreFailure?.(error)
+      return false
     }
-    if (mustBuild || !isStored) this.#whitelist = buildWhitelist(this.#store)
-    if (!isStored) return false
+    this.#settle(taken.map(({ entry }) => entry))
     for (const stray of taken) this.publish(asUpdate(stray))
     this.#options.onEquivocation?.(taken)
     return true
@@ -357,28 +395,66 @@ export class Replica extends SignedDocument {
       })
     }
     for (const author of [subjectOf('operator', operator), subjectOf('node', name)]) {
-      if (this.#whitelist.state(author).marks.size > 0) {
+      if (this.#whitelist.state(author).revocations.size > 0) {
         throw new FridgeError('ERR_REVOKED', `${author} has been revoked`)
       }
     }
   }
 
-  /** Why a change must be proposed anew, if it must. */
-  #whyAgain(entry: Entry): string | undefined {
-    const { change } = entry
-    if (this.#whitelist.fit(entry) !== 'next') return 'its place has been taken'
-    if (change.kind === 'revocation') return undefined
-    const seen = seenOf(this.#whitelist.state(change.subject))
+  /** Why a change must be proposed anew, if it must: it would not be proposed as it is now. */
+  #whyAgain(change: Change): { readonly why: string; readonly taken?: Entry } | undefined {
+    const list = this.#whitelist
+    const { subject, source, sequence, previous, seen } = change
+    const name = displaySubject(subject)
+    if (sequence !== list.heard(source) + 1 || previous !== list.headHash(source)) {
+      const [taken] = this.#store.ofSource(source, sequence)
+      const isThere = taken?.change.sequence === sequence
+      return { why: 'its place has been taken', ...(isThere && { taken }) }
+    }
+    // An operator that is told to try again goes on with what its removal had seen at first.
     const isCurrent =
-      seen.size === change.seen.size &&
-      [...seen].every(([source, sequence]) => change.seen.get(source) === sequence)
-    return isCurrent ? undefined : `${displaySubject(change.subject)} was changed meanwhile`
+      change.kind === 'grant'
+        ? isDeepStrictEqual(seen, list.frontier(subject))
+        : list.holdsSeen(change)
+    if (!isCurrent) return { why: `${name} was changed meanwhile` }
+    if (change.kind === 'revocation' && change.upTo !== undefined) {
+      if (!isDeepStrictEqual(change.upTo, list.upTo(subject))) {
+        return { why: `${name} has made other grants meanwhile` }
+      }
+    }
+    return undefined
+  }
+
+  /** What is merged is in the log: look up what of it could not be told without. */
+  #settle(entries: readonly Entry[]): void {
+    this.#whitelist.saved()
+    this.#whitelist.settle(entries.map(({ change }) => change.subject))
+    if (this.#whitelist.unsettled === 0) return
+    this.#settling ??= this.#settleRest().finally(() => {
+      this.#settling = undefined
+    })
+  }
+
+  /**
+   * Look up what stands where grants of a revoked author stood, a slice a turn of the loop: they
+   * may be all that there are.
+   */
+  async #settleRest(): Promise<void> {
+    while (this.#whitelist.unsettled > 0 && !this.#isDisposed) {
+      await nextTurn()
+      if (this.#isDisposed) return
+      try {
+        const subjects = this.#whitelist.settleSome(SLICE)
+        this.#options.onSettled?.(subjects)
+      } catch (error) {
+        // Who was cut stays cut.
+        return this.#options.onStoreFailure?.(error)
+      }
+    }
   }
 
   #announce(applied: readonly Applied[]): void {
-    if (applied.some(({ entry }) => this.#whitelist.voidsEarlier(entry.change))) {
-      this.#whitelist = buildWhitelist(this.#store)
-    }
+    this.#settle(applied.map(({ entry }) => entry))
     for (const { entry } of applied) this.publish(asUpdate(entry))
     for (const listener of this.#listeners) listener(applied)
   }

@@ -1,0 +1,176 @@
+import {
+  nameOf,
+  nodeOf,
+  roleOf,
+  subjectOf,
+  type Name,
+  type Source,
+  type Subject,
+} from '../identity/names.ts'
+import {
+  CHANGE_LIMITS,
+  type Change,
+  type Head,
+  type Place,
+  type Revocation,
+  type UpTo,
+} from './change.ts'
+import type { HeldEntry, LoggedChange } from './store.ts'
+
+/** What the authors of changes need to know of the log. */
+export interface AuthorsOptions {
+  readonly forkOf: (source: Source) => number
+  readonly find: (place: Place, hash: string) => HeldEntry | undefined
+}
+
+/** One branch of a source that forked, from the fork on. */
+interface Branch {
+  /** The hashes of its entries that stand nowhere but on it. */
+  readonly strays: ReadonlySet<string>
+  /** Below it the entries that this node holds in their places. */
+  readonly placed: number
+}
+
+/**
+ * The operators and nodes that make grants, and those of them that were revoked: what they
+ * granted out of sight of that is void (PROTOCOL.md, "Merging").
+ */
+export class Authors {
+  readonly #options: AuthorsOptions
+  /** For each revoked operator or node how far it counts, by each of its revocations. */
+  readonly #withdrawn = new Map<Subject, readonly UpTo[]>()
+  /** For each operator the last grant that it signed, by source. */
+  readonly #signed = new Map<Name, Map<Source, Head>>()
+  /** The last grant that was accepted in each source. */
+  readonly #accepted = new Map<Source, Head>()
+  /** By the hash of their last entry. */
+  readonly #branches = new Map<string, Branch>()
+
+  constructor(options: AuthorsOptions) {
+    this.#options = options
+  }
+
+  /** Take note of a grant in its place. Others are passed over. @returns what takes it back */
+  noteGrant({ change, hash }: LoggedChange): () => void {
+    if (change.kind !== 'grant') return () => {}
+    const { source, sequence, operator } = change
+    const signed = this.#signed.get(operator) ?? new Map<Source, Head>()
+    const signedBefore = signed.get(source)
+    const acceptedBefore = this.#accepted.get(source)
+    const last: Head = { sequence, hash }
+    this.#signed.set(operator, signed.set(source, last))
+    this.#accepted.set(source, last)
+    return () => {
+      restore(signed, source, signedBefore)
+      restore(this.#accepted, source, acceptedBefore)
+    }
+  }
+
+  /**
+   * Take note of a revocation of an operator or a node. Others are passed over.
+   * @returns what takes it back
+   */
+  withdraw(change: Change): () => void {
+    if (change.kind === 'grant' || change.upTo === undefined) return () => {}
+    const { subject, upTo } = change
+    const before = this.#withdrawn.get(subject)
+    this.#withdrawn.set(subject, [...(before ?? []), upTo])
+    return () => restore(this.#withdrawn, subject, before)
+  }
+
+  /** Whether a change may void grants that stand. */
+  mayVoid(change: Change, hasForks: boolean): boolean {
+    if (change.kind === 'grant' || change.upTo === undefined) return false
+    if (hasForks) return true
+    const { subject, upTo } = change
+    return this.#lastGrants(subject).some(
+      ([source, { sequence }]) => sequence > (upTo.get(source)?.sequence ?? 0),
+    )
+  }
+
+  /** Whether an entry is a grant of an author who was revoked out of sight of it. */
+  isVoid(entry: LoggedChange): boolean {
+    const { change } = entry
+    if (this.#withdrawn.size === 0 || change.kind !== 'grant') return false
+    const authors = [
+      subjectOf('operator', change.operator),
+      subjectOf('node', nodeOf(change.source)),
+    ]
+    return authors.some(author =>
+      this.#withdrawn.get(author)?.some(upTo => !this.#isWithin(entry, upTo)),
+    )
+  }
+
+  /** Whether all that a revocation names as still counting is here. */
+  holdsUpTo({ subject, upTo }: Revocation): boolean {
+    if (upTo === undefined) return true
+    const known = new Map(this.#lastGrants(subject))
+    return upTo.entries().every(([source, { sequence, hash }]) => {
+      if (known.get(source)?.hash === hash) return true
+      const held = this.#options.find({ source, sequence }, hash)
+      return held?.change.sequence === sequence
+    })
+  }
+
+  /**
+   * How far an author counts that is revoked now: its last grant in each source.
+   * @param standing the grants that stand: of too many sources those with most of them are taken
+   */
+  upTo(author: Subject, standing: () => Iterable<LoggedChange>): UpTo {
+    const last = [...this.#lastGrants(author)]
+    if (last.length <= CHANGE_LIMITS.maxSeen) return new Map(last)
+    const counts = new Map<Source, number>()
+    for (const { change } of standing()) {
+      counts.set(change.source, (counts.get(change.source) ?? 0) + 1)
+    }
+    const count = (source: Source): number => counts.get(source) ?? 0
+    last.sort(([a], [b]) => count(b) - count(a) || (a < b ? -1 : 1))
+    return new Map(last.slice(0, CHANGE_LIMITS.maxSeen))
+  }
+
+  /** A source has forked, or further back than was known. */
+  noteFork(): void {
+    this.#branches.clear()
+  }
+
+  #lastGrants(author: Subject): IteratorObject<[Source, Head]> {
+    const name = nameOf(author)
+    if (roleOf(author) === 'operator') return (this.#signed.get(name) ?? new Map()).entries()
+    return this.#accepted.entries().filter(([source]) => nodeOf(source) === name)
+  }
+
+  /** Whether an entry is on the chain that ends where `upTo` says. */
+  #isWithin({ change, hash }: LoggedChange, upTo: UpTo): boolean {
+    const { source, sequence } = change
+    const last = upTo.get(source)
+    if (last === undefined || sequence > last.sequence) return false
+    // Before the fork all branches are one.
+    if (sequence < this.#options.forkOf(source)) return true
+    const { strays, placed } = this.#branchOf(source, last)
+    if (strays.has(hash)) return true
+    return sequence <= placed && this.#options.find(change, hash)?.isStray === false
+  }
+
+  #branchOf(source: Source, last: Head): Branch {
+    const known = this.#branches.get(last.hash)
+    if (known !== undefined) return known
+    const fork = this.#options.forkOf(source)
+    const strays = new Set<string>()
+    let { sequence, hash } = last
+    while (sequence >= fork) {
+      const entry = this.#options.find({ source, sequence }, hash)
+      if (entry === undefined || !entry.isStray) break
+      strays.add(hash)
+      hash = entry.change.previous
+      sequence -= 1
+    }
+    const branch = { strays, placed: sequence }
+    this.#branches.set(last.hash, branch)
+    return branch
+  }
+}
+
+function restore<Key, Value>(map: Map<Key, Value>, key: Key, value: Value | undefined): void {
+  if (value === undefined) map.delete(key)
+  else map.set(key, value)
+}
