@@ -10,7 +10,14 @@ import {
   type UpTo,
 } from './change.ts'
 import { conflicts, strayPlace, type Entry, type Stray } from './entry.ts'
-import { frontierOf, mergeChange, stateOf, UNKNOWN_SUBJECT, type StandingGrant, type SubjectState } from './merge.ts'
+import {
+  frontierOf,
+  mergeChange,
+  stateOf,
+  UNKNOWN_SUBJECT,
+  type StandingGrant,
+  type SubjectState,
+} from './merge.ts'
 import type { ChangeLog, HeldEntry, LoggedChange } from './store.ts'
 import { UnsavedLog } from './unsaved-log.ts'
 

@@ -139,9 +139,16 @@ test('what an operator signed cannot be linked to another past by the key of its
   // As a fork it would be a fresh mark, that the grant has not seen.
   const anew = relink(removal, 'A'.repeat(43), keys.node)
   t.regex((await show(alpha, anew)) ?? '', /does not link|not signed by its operator/)
-  const later = relink({ ...removal, change: { ...removal.change, sequence: 2 } }, removal.hash, keys.node)
+  const later = relink(
+    { ...removal, change: { ...removal.change, sequence: 2 } },
+    removal.hash,
+    keys.node,
+  )
   t.regex((await show(alpha, later)) ?? '', /not signed by its operator/)
-  t.regex((await show(alpha, { entry: removal, against: later })) ?? '', /not signed by its operator/)
+  t.regex(
+    (await show(alpha, { entry: removal, against: later })) ?? '',
+    /not signed by its operator/,
+  )
   t.true(isIn(alpha, AMBER))
   t.is(alpha.replica.whitelist.forkOf(EVIL), Infinity)
 })
