@@ -245,7 +245,11 @@ test('spare texts of one removal change nothing once the client was let in again
   const node = stolen(spy, {
     answer: () => ({ outcome: 'again', why: 'your clock is slow' }),
     // Another time, so another text; and what it has seen changes as well.
-    rewrite: (one, round) => ({ ...one, at: one.at - round, seen: round === 0 ? one.seen : [] }),
+    rewrite: (one, round) => ({
+      ...one,
+      at: one.at - round * 1_000,
+      seen: round === 0 ? one.seen : [],
+    }),
   })
   await t.throwsAsync(operatorAt(node.connection, credentials).change(REMOVAL, { waitMs: 0 }))
   t.is(new Set(node.signed.map(({ hash }) => hash)).size, 3)
