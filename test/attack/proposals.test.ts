@@ -66,14 +66,14 @@ async function openScene(): Promise<Scene> {
 }
 
 async function change(
-  { replica, request }: TestReplica,
+  node: TestReplica,
   kind: 'grant' | 'revocation',
   subject: Subject,
   operator = admin,
 ): Promise<void> {
   const asked = { ...requestOf(kind, subject), operator: operator.signer.identity.name }
-  const { outcome } = await request(asked, operator)
-  if (outcome !== 'committed') throw new Error(`${replica.id} did not commit`)
+  const { outcome } = await node.request(asked, operator)
+  if (outcome !== 'committed') throw new Error(`${node.name} did not commit`)
 }
 
 function isIn({ replica }: TestReplica, subject = C1): boolean {

@@ -24,7 +24,7 @@ import type { People, Person } from './replica-people.ts'
 export async function peopleOf(certs: TestCerts, names: readonly string[]): Promise<People> {
   const people = new Map<string, Person>()
   for (const subject of names) {
-    const [role, name = ''] = subject.split('/') as ['node' | 'operator', string]
+    const [role, name] = subject.split('/') as ['node' | 'operator', string]
     people.set(subject, personOf(await certs.load(role, name)))
   }
   const find = (subject: string): Person => {
