@@ -1,20 +1,13 @@
 import type { KeyObject } from 'node:crypto'
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { ConfirmationRelay } from './confirmation-relay.ts'
+import { assertProposable, assertStanding, whyAgain, type Commit } from './commit.ts'
 import type { DocumentStream, Update } from './document.ts'
 import { SignedDocument } from './signed-document.ts'
-import { displaySubject, nodeOf, subjectOf, type Source, type Subject } from '../identity/names.ts'
+import { nodeOf, type Source, type Subject } from '../identity/names.ts'
 import { buildWhitelist } from '../whitelist/build.ts'
-import {
-  CHANGE_LIMITS,
-  parseChange,
-  type Change,
-  type ChangeRequest,
-  type Place,
-} from '../whitelist/change.ts'
+import { parseChange, type Change, type ChangeRequest, type Place } from '../whitelist/change.ts'
 import {
   entriesIn,
   entryHash,
@@ -28,6 +21,7 @@ import { headsFrame, parseHeads } from '../whitelist/heads.ts'
 import { signText, verifyText } from '../identity/signature.ts'
 import { objectionTo, type Signer, type Signers } from '../identity/signers.ts'
 import type { ChangeStore } from '../whitelist/store.ts'
+import { Settling } from './settling.ts'
 import { asUpdate, carriedBy, problemOfValue } from './update.ts'
 import { openAt, type UncheckedEntry, type UncheckedStray } from '../whitelist/open.ts'
 import type { ReadableWhitelist, Whitelist } from '../whitelist/whitelist.ts'
@@ -44,20 +38,11 @@ interface Merged extends Applied {
   readonly takeBack: () => void
 }
 
-/** What became of a change that was to be committed. */
-export type Commit =
-  | { readonly outcome: 'committed'; readonly entry: Entry }
-  /** It is to be proposed anew; `taken` is the entry that holds its place, if one does. */
-  | { readonly outcome: 'again'; readonly why: string; readonly taken?: Entry }
-
 /** How far the clock of an operator's machine and a node's may be apart at a commit. */
 const MAX_COMMIT_AGE_MS = 10 * 60_000
 
 /** Updates checked at a time: what lies between two looks at everything else. */
 const BATCH = 128
-
-/** Subjects looked up in the log in one turn of the loop: some milliseconds. */
-const SLICE = 100
 
 interface Waiting {
   readonly update: Update
@@ -93,10 +78,9 @@ export class Replica extends SignedDocument implements Disposable {
   readonly #clock: Clock
   readonly #listeners = new Set<(applied: readonly Applied[]) => void>()
   readonly #whitelist: Whitelist
+  readonly #settling: Settling
   #inbox: Waiting[] = []
   #draining: Promise<void> | undefined
-  #settling: Promise<void> | undefined
-  #isDisposed = false
   /** Links that brought what another link had brought and what was still being checked. */
   readonly #alsoBrought = new Set<DocumentStream>()
   /** Peers whose heads have been compared with our own. */
@@ -110,6 +94,12 @@ export class Replica extends SignedDocument implements Disposable {
     this.#clock = options.clock
     this.confirmations = new ConfirmationRelay(options)
     this.#whitelist = buildWhitelist(options.store)
+    const { onSettled, onStoreFailure } = options
+    this.#settling = new Settling({
+      list: this.#whitelist,
+      ...(onSettled && { onSettled }),
+      ...(onStoreFailure && { onFailure: onStoreFailure }),
+    })
     for (const [source, sequence] of this.#whitelist.clock()) this.sources[source] = sequence
   }
 
@@ -126,7 +116,7 @@ export class Replica extends SignedDocument implements Disposable {
   /** Resolves when all that has come in is taken in or refused. */
   async settled(): Promise<void> {
     await this.#draining
-    await this.#settling
+    await this.#settling.settled()
     await this.confirmations.settled()
   }
 
@@ -141,14 +131,7 @@ export class Replica extends SignedDocument implements Disposable {
    * @throws FridgeError `ERR_CONFLICT` when no grant can have seen all revocations of its subject
    */
   propose(request: ChangeRequest): Change {
-    const { kind, subject } = request
-    const { grants, revocations } = this.#whitelist.state(subject)
-    if (kind === 'grant' && grants.length === 0 && revocations.size > CHANGE_LIMITS.maxSeen) {
-      const name = displaySubject(subject)
-      throw new FridgeError('ERR_CONFLICT', `${name} was removed too often at once`, {
-        fix: `gather that in one removal: fridge whitelist remove ${name}, then add it`,
-      })
-    }
+    assertProposable(request, this.#whitelist)
     return this.#whitelist.draft(request, this.id, this.#clock.now())
   }
 
@@ -177,9 +160,9 @@ export class Replica extends SignedDocument implements Disposable {
       throw new FridgeError('ERR_REFUSED', 'the signature of the operator does not hold')
     }
     // From here to the end nothing else happens in between.
-    this.#assertStanding(change)
+    assertStanding(change, this.#whitelist)
     const { signer, key } = this.#options.self
-    const again = this.#whyAgain(change)
+    const again = whyAgain(change, { list: this.#whitelist, store: this.#store })
     if (again !== undefined) return { outcome: 'again', ...again }
     const hash = entryHash(text)
     const entry: Entry = {
@@ -206,7 +189,7 @@ export class Replica extends SignedDocument implements Disposable {
 
   /** Stop looking anything up. */
   [Symbol.dispose](): void {
-    this.#isDisposed = true
+    this.#settling[Symbol.dispose]()
     this.confirmations[Symbol.dispose]()
   }
 
@@ -386,71 +369,11 @@ export class Replica extends SignedDocument implements Disposable {
     return true
   }
 
-  /** @throws FridgeError `ERR_REVOKED` when the operator or this node was revoked, or this node forked */
-  #assertStanding({ operator }: Change): void {
-    const name = nodeOf(this.id)
-    if (this.#whitelist.hasEquivocated(name)) {
-      throw new FridgeError('ERR_REVOKED', `node/${name} has signed two changes at one place`, {
-        fix: `ask another node; give this one a new key under a new name`,
-      })
-    }
-    for (const author of [subjectOf('operator', operator), subjectOf('node', name)]) {
-      if (this.#whitelist.state(author).revocations.size > 0) {
-        throw new FridgeError('ERR_REVOKED', `${author} has been revoked`)
-      }
-    }
-  }
-
-  /** Why a change must be proposed anew, if it must: it would not be proposed as it is now. */
-  #whyAgain(change: Change): { readonly why: string; readonly taken?: Entry } | undefined {
-    const list = this.#whitelist
-    const { subject, source, sequence, previous, seen } = change
-    const name = displaySubject(subject)
-    if (sequence !== list.heard(source) + 1 || previous !== list.headHash(source)) {
-      const [taken] = this.#store.ofSource(source, sequence)
-      const isThere = taken?.change.sequence === sequence
-      return { why: 'its place has been taken', ...(isThere && { taken }) }
-    }
-    // An operator that is told to try again goes on with what its removal had seen at first.
-    const isCurrent =
-      change.kind === 'grant'
-        ? isDeepStrictEqual(seen, list.frontier(subject))
-        : list.holdsSeen(change)
-    if (!isCurrent) return { why: `${name} was changed meanwhile` }
-    if (change.kind === 'revocation' && change.upTo !== undefined) {
-      if (!isDeepStrictEqual(change.upTo, list.upTo(subject))) {
-        return { why: `${name} has made other grants meanwhile` }
-      }
-    }
-    return undefined
-  }
-
   /** What is merged is in the log: look up what of it could not be told without. */
   #settle(entries: readonly Entry[]): void {
     this.#whitelist.saved()
     this.#whitelist.settle(entries.map(({ change }) => change.subject))
-    if (this.#whitelist.unsettled === 0) return
-    this.#settling ??= this.#settleRest().finally(() => {
-      this.#settling = undefined
-    })
-  }
-
-  /**
-   * Look up what stands where grants of a revoked author stood, a slice a turn of the loop: they
-   * may be all that there are.
-   */
-  async #settleRest(): Promise<void> {
-    while (this.#whitelist.unsettled > 0 && !this.#isDisposed) {
-      await nextTurn()
-      if (this.#isDisposed) return
-      try {
-        const subjects = this.#whitelist.settleSome(SLICE)
-        this.#options.onSettled?.(subjects)
-      } catch (error) {
-        // Who was cut stays cut.
-        return this.#options.onStoreFailure?.(error)
-      }
-    }
+    this.#settling.start()
   }
 
   #announce(applied: readonly Applied[]): void {

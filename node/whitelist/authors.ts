@@ -1,3 +1,4 @@
+import { restore } from '../lib/restore.ts'
 import {
   nameOf,
   nodeOf,
@@ -114,15 +115,13 @@ export class Authors {
 
   /**
    * How far an author counts that is revoked now: its last grant in each source.
-   * @param standing the grants that stand: of too many sources those with most of them are taken
+   * @param standing the sources of all grants that stand: of too many the most frequent are taken
    */
-  upTo(author: Subject, standing: () => Iterable<LoggedChange>): UpTo {
+  upTo(author: Subject, standing: () => Iterable<Source>): UpTo {
     const last = [...this.#lastGrants(author)]
     if (last.length <= CHANGE_LIMITS.maxSeen) return new Map(last)
     const counts = new Map<Source, number>()
-    for (const { change } of standing()) {
-      counts.set(change.source, (counts.get(change.source) ?? 0) + 1)
-    }
+    for (const source of standing()) counts.set(source, (counts.get(source) ?? 0) + 1)
     const count = (source: Source): number => counts.get(source) ?? 0
     last.sort(([a], [b]) => count(b) - count(a) || (a < b ? -1 : 1))
     return new Map(last.slice(0, CHANGE_LIMITS.maxSeen))
@@ -180,9 +179,4 @@ export class Authors {
     }
     return subjects
   }
-}
-
-function restore<Key, Value>(map: Map<Key, Value>, key: Key, value: Value | undefined): void {
-  if (value === undefined) map.delete(key)
-  else map.set(key, value)
 }

@@ -1,3 +1,4 @@
+import { restore } from '../lib/restore.ts'
 import { nodeOf, roleOf, type Name, type Source, type Subject } from '../identity/names.ts'
 import { Authors } from './authors.ts'
 import {
@@ -278,7 +279,9 @@ export class Whitelist {
 
   /** Up to where the grants of an author count that is revoked now. */
   upTo(author: Subject): UpTo {
-    return this.#authors.upTo(author, () => this.#standing())
+    return this.#authors.upTo(author, () =>
+      this.#subjects.values().flatMap(({ grants }) => grants.map(({ change }) => change.source)),
+    )
   }
 
   /** Merge what an entry says that is not in the log yet. @returns what takes it back */
@@ -329,11 +332,11 @@ export class Whitelist {
   #withdraw(change: Change): () => void {
     const unvoid = this.#authors.withdraw(change)
     if (!this.#authors.mayVoid(change, this.#forks.size > 0)) return unvoid
-    const voided = this.#subjects
-      .entries()
-      .filter(([, { grants }]) => grants.some(grant => this.#isVoidGrant(grant)))
-      .map(([subject]) => subject)
-    const comeBack = this.#dropVoid([...voided])
+    const voided: Subject[] = []
+    for (const [subject, { grants }] of this.#subjects) {
+      if (grants.some(grant => this.#isVoidGrant(grant))) voided.push(subject)
+    }
+    const comeBack = this.#dropVoid(voided)
     return () => {
       comeBack()
       unvoid()
@@ -375,12 +378,6 @@ export class Whitelist {
       })),
     )
   }
-
-  *#standing(): Iterable<LoggedChange> {
-    for (const { grants } of this.#subjects.values()) {
-      for (const { id, change } of grants) yield { change, hash: id }
-    }
-  }
 }
 
 /** The list for those that may not merge anything into it. */
@@ -401,8 +398,3 @@ export type ReadableWhitelist = Pick<
   | 'frontier'
   | 'upTo'
 >
-
-function restore<Key, Value>(map: Map<Key, Value>, key: Key, value: Value | undefined): void {
-  if (value === undefined) map.delete(key)
-  else map.set(key, value)
-}
