@@ -64,7 +64,7 @@ export function openList(
     onStoreFailure: error =>
       log.error({ reason: errorMessage(error) }, 'cannot store changes of peers'),
   })
-  stack.use(replica.confirmations)
+  stack.use(replica)
   const opened = stack.move()
   return {
     source,

@@ -3,7 +3,8 @@ import type { GossipDocument } from '../../node/gossip/document.ts'
 import type { Source, Subject } from '../../node/identity/names.ts'
 import type { ChangeRequest } from '../../node/whitelist/change.ts'
 import { MemoryStore } from './memory-store.ts'
-import { Replica, type Commit } from '../../node/gossip/replica.ts'
+import type { Commit } from '../../node/gossip/commit.ts'
+import { Replica } from '../../node/gossip/replica.ts'
 import type { Signers } from '../../node/identity/signers.ts'
 import type { ChangeStore } from '../../node/whitelist/store.ts'
 import { Scheduler } from '../simulation/scheduler.ts'
@@ -21,6 +22,7 @@ export interface TestReplicaOptions {
   /** Default: the node's own. */
   readonly self?: Person
   readonly onStoreFailure?: (error: unknown) => void
+  readonly onSettled?: (subjects: readonly Subject[]) => void
 }
 
 /** A replica, with what a test does to it. */
@@ -52,6 +54,7 @@ export function openReplica(
     self: { signer: known, key },
     clock,
     ...(options.onStoreFailure && { onStoreFailure: options.onStoreFailure }),
+    ...(options.onSettled && { onSettled: options.onSettled }),
   })
   const request: TestReplica['request'] = async (request, operator = people.operator()) =>
     commitRequest(replica, request, operator, signers)
