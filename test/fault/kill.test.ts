@@ -6,7 +6,7 @@ import { trustOf } from '../support/signed-log.ts'
 import { KilledCluster } from './killed-cluster.ts'
 
 /** `KILLS=400` kills more often, `SEED=n` at other moments. */
-const KILLS = Number(process.env['KILLS'] ?? 5)
+const KILLS = Number(process.env['KILLS'] ?? 3)
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 const NODES = 3
 

@@ -33,12 +33,10 @@ test('every test file is in one share, and every share has its file', async t =>
   t.true(files.includes('shares/shares.test.ts'))
   t.deepEqual(SHARES.flatMap(filesOfShare).sort(), files)
   t.is(shareOf('a-folder-of-tomorrow/new.test.ts'), 'rest')
-  const entries = (await readdir(join(TEST_FOLDER, 'shares'))).filter(name =>
-    name.endsWith('.share.ts'),
-  )
-  t.deepEqual(entries.sort(), SHARES.map(share => `${share}.share.ts`).sort())
+  const folder = join(TEST_FOLDER, 'shares/entries')
+  t.deepEqual((await readdir(folder)).sort(), SHARES.map(share => `${share}.ts`).sort())
   for (const share of SHARES) {
-    const text = await readFile(join(TEST_FOLDER, 'shares', `${share}.share.ts`), 'utf8')
+    const text = await readFile(join(folder, `${share}.ts`), 'utf8')
     t.true(text.includes(`runShare('${share}')`), share)
   }
 })

@@ -241,9 +241,10 @@ export async function untilReachable(
   })
 }
 
-/** Ask until it is so; each asking is a round trip over TLS, so nothing spins. */
+/** Between two askings, in milliseconds: each is a round trip over TLS that keeps others from work. */
+const ASK_AGAIN_MS = 10
+
+/** Ask until it is so. */
 export async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!(await isSo())) {
-    // Again: the next answer comes after other work of this process had its turn.
-  }
+  while (!(await isSo())) await systemClock.sleep(ASK_AGAIN_MS)
 }
