@@ -58,6 +58,19 @@ test('the tests of a file are serial ones under its name, and its hooks run arou
   t.deepEqual(ran, ['before', 'one', 'two', 'after'])
 })
 
+test('hooks of a file none of whose tests is run take down only what stands', async t => {
+  for (const hasBefore of [true, false]) {
+    const { file, declared, run, test } = makeFile()
+    const ran: string[] = []
+    if (hasBefore) test.before?.(() => ran.push('before'))
+    test.after?.always?.(() => ran.push('after'))
+    test('not selected', () => ran.push('test'))
+    file.declare()
+    await run[declared.indexOf('after node › x › y')]?.()
+    t.deepEqual(ran, hasBefore ? [] : ['after'])
+  }
+})
+
 test('a file without a test, and words that do not keep to one file, are refused', t => {
   const { file, test } = makeFile()
   t.throws(() => file.declare(), { message: 'no tests in node › x › y' })

@@ -82,8 +82,10 @@ export class TestFile {
     else throw new TypeError(`a file that shares its process cannot say test.${kind}`)
   }
 
-  #end(): Promise<void> {
-    return (this.#ended ??= runAll(this.#after))
+  async #end(): Promise<void> {
+    // What was never set up is not to be taken down.
+    if (this.#before.length > 0 && this.#begun === undefined) return
+    await (this.#ended ??= runAll(this.#after))
   }
 }
 
