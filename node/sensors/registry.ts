@@ -1,6 +1,7 @@
 import type { Clock, Random } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { Actuator } from './actuator.ts'
+import { FileReader } from './drivers/file-reader.ts'
 import { programSensor } from './drivers/program.ts'
 import { kindOf, type SensorConfig, type SensorsConfig, type SimulationConfig } from './config.ts'
 import type { Sensor, SensorLog } from './sensor.ts'
@@ -50,8 +51,11 @@ export function openSensors(
   const isSimulated = entries.some(([, { driver }]) => driver === 'simulated')
   const fridge = isSimulated ? openSimulatedFridge({ clock, random, ...simulation }) : undefined
 
+  const readers = new Readers(clock)
   const open = (name: string, config: SensorConfig): Sensor => {
-    if (config.driver === 'w1') return w1Sensor({ ...config, name, clock })
+    if (config.driver === 'w1') {
+      return w1Sensor({ ...config, name, clock, random, reader: readers.of(config.root) })
+    }
     if (config.driver === 'command') {
       return programSensor({ ...config, argv: config.command, name, clock, log })
     }
@@ -67,10 +71,34 @@ export function openSensors(
       sensors: entries.map(([name, config]) => open(name, config)),
       actuator: fridge?.actuator,
       fridge,
-      [Symbol.asyncDispose]: async () => fridge?.[Symbol.dispose](),
+      [Symbol.asyncDispose]: async () => {
+        readers[Symbol.dispose]()
+        fridge?.[Symbol.dispose]()
+      },
     }
   } catch (error) {
     fridge?.[Symbol.dispose]()
     throw error
+  }
+}
+
+/** A reader for each bus: what hangs on one of them keeps no other waiting. */
+class Readers implements Disposable {
+  readonly #clock: Clock
+  readonly #readers = new Map<string, FileReader>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** @param bus any text that tells it from the others */
+  of(bus: string): FileReader {
+    const reader = this.#readers.get(bus) ?? new FileReader({ clock: this.#clock })
+    this.#readers.set(bus, reader)
+    return reader
+  }
+
+  [Symbol.dispose](): void {
+    for (const reader of this.#readers.values()) reader[Symbol.dispose]()
   }
 }

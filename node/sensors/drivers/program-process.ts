@@ -36,7 +36,10 @@ export interface Program extends AsyncDisposable {
    * end. A program that goes on with its output closed is ended.
    */
   ended(): Promise<string>
-  /** End all of it at once, without a chance to tidy up. Resolves when it is over, if it ever is. */
+  /**
+   * End all of it at once, without a chance to tidy up, and read no more of it. Resolves when it is
+   * over, if it ever is: the node does not stay for it.
+   */
   kill(): Promise<void>
 }
 
@@ -137,8 +140,10 @@ export async function startProgram(
     },
     kill: async () => {
       if (!isOver) signalGroup(group, 'SIGKILL')
+      closeOutput()
       child.unref()
       await over
+      grace?.[Symbol.dispose]()
     },
     [Symbol.asyncDispose]: async () => {
       await stop()
