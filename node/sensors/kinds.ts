@@ -32,6 +32,8 @@ interface Quantity<Unit extends string> {
   /** What such a sensor can truly read beside a fridge, both ends included. */
   readonly min: number
   readonly max: number
+  /** Other units that a device may measure in, and how to convert them. */
+  readonly conversions: Readonly<Record<string, (value: number) => number>>
 }
 
 const TABLE = {
@@ -51,7 +53,13 @@ const TABLE = {
   temperature: {
     noun: 'thermometer',
     moves: [],
-    quantity: { unit: 'C', symbol: '°C', min: -100, max: 200 },
+    quantity: {
+      unit: 'C',
+      symbol: '°C',
+      min: -100,
+      max: 200,
+      conversions: { F: (fahrenheit: number) => (fahrenheit - 32) / 1.8 },
+    },
     field: 'temperature',
     keptForNewcomers: 1,
     keptForSlowReaders: 1,

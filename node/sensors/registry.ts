@@ -1,6 +1,9 @@
 import type { Clock, Random } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { Actuator } from './actuator.ts'
+import { calibrated } from './calibration.ts'
+import { debounced } from './debounce.ts'
+import { paced } from './pace.ts'
 import { FileReader } from './drivers/file-reader.ts'
 import { programSensor } from './drivers/program.ts'
 import { kindOf, type SensorConfig, type SensorsConfig, type SimulationConfig } from './config.ts'
@@ -38,6 +41,9 @@ export interface OpenSensors extends AsyncDisposable {
   readonly fridge: SimulatedFridge | undefined
 }
 
+/** Of a sensor whose sender sets the pace, the shortest time between two readings, ms. */
+const MIN_INTERVAL_MS = 100
+
 /**
  * Open what a checked configuration names. All simulated sensors watch one fridge. None is opened
  * unasked: a node whose thermometer is real never mixes in a simulated door.
@@ -52,7 +58,7 @@ export function openSensors(
   const fridge = isSimulated ? openSimulatedFridge({ clock, random, ...simulation }) : undefined
 
   const readers = new Readers(clock)
-  const open = (name: string, config: SensorConfig): Sensor => {
+  const openDriver = (name: string, config: SensorConfig): Sensor => {
     if (config.driver === 'w1') {
       return w1Sensor({ ...config, name, clock, random, reader: readers.of(config.root) })
     }
@@ -65,6 +71,18 @@ export function openSensors(
     throw new FridgeError('ERR_CONFIG', `sensor ${name} has no kind`, {
       fix: `set sensors.${name}.kind to ${SIMULATED_KINDS.join(' or ')}`,
     })
+  }
+  const open = (name: string, config: SensorConfig): Sensor => {
+    let sensor = openDriver(name, config)
+    if ('debounceMs' in config) sensor = debounced(sensor, clock, config.debounceMs ?? 0)
+    if ('offset' in config || 'calibratedUntil' in config) {
+      sensor = calibrated(sensor, { ...config, clock, log })
+    }
+    if (config.driver === 'command') {
+      const { minIntervalMs = MIN_INTERVAL_MS } = config
+      sensor = paced(sensor, { clock, log, minIntervalMs })
+    }
+    return sensor
   }
   try {
     return {

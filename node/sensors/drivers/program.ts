@@ -3,16 +3,12 @@ import { finished } from 'node:stream/promises'
 
 import type { Clock } from '../../lib/clock.ts'
 import { errorCode, errorMessage, FridgeError } from '../../lib/errors.ts'
-import { parseOutputLine, type OutputFormat, type LineMeaning } from './program-output.ts'
 import { LineSplitter } from './lines.ts'
+import { PayloadReader, type PayloadReaderOptions } from './payload-reader.ts'
 import { startProgram, type Program } from './program-process.ts'
-import type { SensorEvent } from '../kinds.ts'
-import type { Sensor, SensorLog, TellEvent } from '../sensor.ts'
+import type { Sensor, TellEvent } from '../sensor.ts'
 
-export interface ProgramSensorOptions extends OutputFormat {
-  readonly name: string
-  readonly clock: Clock
-  readonly log?: SensorLog | undefined
+export interface ProgramSensorOptions extends PayloadReaderOptions {
   /** The program and its arguments. It runs for ever and prints a line whenever it has news. */
   readonly argv: readonly string[]
   /** Silence after which the sensor is unavailable, ms. Default that of the feed. */
@@ -24,16 +20,22 @@ export interface ProgramSensorOptions extends OutputFormat {
 /** The longest line of a program, bytes. */
 const MAX_LINE_BYTES = 65_536
 
+/**
+ * How much of a program is read at once, and how much a second after that, bytes. What prints faster
+ * waits: it would only keep the node from everything else.
+ */
+const PACE = { atOnce: 262_144, perSecond: 65_536 }
+
 /** Of what a program writes to stderr: characters a line, and lines a minute, that are logged. */
 const STDERR = { lineCharacters: 1_000, linesPerMinute: 60 }
 
 /**
- * A sensor made of any program that prints lines (`parseOutputLine` says which). A malformed line
+ * A sensor made of any program that prints lines (`valueOf` says which). A malformed line
  * makes the sensor unavailable until the next good line. A longer line than `MAX_LINE_BYTES`, and the end of
  * the program, are thrown with the reason; the feed starts it again.
  */
 export function programSensor(options: ProgramSensorOptions): Sensor {
-  const { name, kind, argv, clock, log, silentAfterMs, killAfterMs = 2_000 } = options
+  const { name, kind, argv, clock, silentAfterMs, killAfterMs = 2_000 } = options
 
   async function watch(tell: TellEvent, signal: AbortSignal): Promise<void> {
     await using program = await startProgram(argv, { clock, killAfterMs })
@@ -55,17 +57,12 @@ export function programSensor(options: ProgramSensorOptions): Sensor {
   /** Tell what the lines of `program` say, up to the end of its output. */
   async function tellLines({ name: program, stdout }: Program, tell: TellEvent): Promise<void> {
     const lines = new LineSplitter(MAX_LINE_BYTES)
-    const onLine = (line: Uint8Array): void => {
-      const meaning = parseOutputLine(line, options)
-      if (meaning.type === 'irrelevant' || meaning.type === 'malformed') {
-        log?.debug({ sensor: name, bytes: line.length, ...meaning }, 'a line without a value')
-      }
-      const event = eventOf(meaning, clock.now())
-      if (event !== undefined) tell(event)
-    }
+    const reader = new PayloadReader(options, tell)
+    using pace = new ReadingPace(stdout, clock)
     stdout.on('data', (chunk: Uint8Array) => {
       try {
-        lines.write(chunk, onLine)
+        lines.write(chunk, line => reader.take(line))
+        pace.take(chunk.length)
       } catch (error) {
         stdout.destroy(error as Error)
       }
@@ -82,14 +79,34 @@ export function programSensor(options: ProgramSensorOptions): Sensor {
   return { name, kind, silentAfterMs, watch }
 }
 
-function eventOf(meaning: LineMeaning, at: number): SensorEvent | undefined {
-  switch (meaning.type) {
-    case 'irrelevant':
-      return undefined
-    case 'malformed':
-      return { type: 'unavailable', reason: meaning.reason, at }
-    default:
-      return { ...meaning, at }
+/** Pauses a stream that gives more than `PACE`. */
+class ReadingPace implements Disposable {
+  readonly #stream: Readable
+  readonly #clock: Clock
+  #left = PACE.atOnce
+  #leftAt: number
+  #pause: Disposable | undefined
+
+  constructor(stream: Readable, clock: Clock) {
+    this.#stream = stream
+    this.#clock = clock
+    this.#leftAt = clock.monotonic()
+  }
+
+  take(bytes: number): void {
+    const now = this.#clock.monotonic()
+    const gained = ((now - this.#leftAt) / 1_000) * PACE.perSecond
+    this.#left = Math.min(PACE.atOnce, this.#left + gained) - bytes
+    this.#leftAt = now
+    if (this.#left >= 0) return
+    this.#stream.pause()
+    this.#pause?.[Symbol.dispose]()
+    const pauseMs = (-this.#left / PACE.perSecond) * 1_000
+    this.#pause = this.#clock.after(pauseMs, () => this.#stream.resume())
+  }
+
+  [Symbol.dispose](): void {
+    this.#pause?.[Symbol.dispose]()
   }
 }
 

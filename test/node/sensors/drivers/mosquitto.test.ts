@@ -69,7 +69,7 @@ test('door and temperature come from a real broker with the payloads of Zigbee2M
   t.like(await next(), {
     name: 'temperature',
     type: 'unavailable',
-    reason: 'a line holds no number',
+    reason: 'a value is no number',
   })
   await broker.publish('zigbee2mqtt/fridge-air', '{"temperature":-0.4,"humidity":50}')
   t.like(await next(), { name: 'temperature', type: 'reading', value: -0.4 })
