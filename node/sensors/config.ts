@@ -35,8 +35,11 @@ export const sensorsConfig = z
       else if (isOneOf(PLAIN_SENSORS, name) && kind !== name) {
         complain([name], `a sensor of kind ${name}, because clients rely on that name`)
       }
-      if (sensor.driver === 'command') {
+      if (sensor.driver === 'command' || sensor.driver === 'mqtt') {
         for (const [key, message] of payloadProblems(sensor)) complain([name, key], message)
+      }
+      if (sensor.driver === 'mqtt') {
+        for (const [key, message] of brokerProblems(sensor)) complain([name, key], message)
       }
     }
   })
@@ -65,7 +68,7 @@ export type SensorsConfig = z.output<typeof sensorsConfig>
 export type SensorConfig = SensorsConfig[string]
 export type SimulationConfig = z.output<typeof simulationConfig>
 
-type PayloadConfig = Extract<SensorConfig, { driver: 'command' }>
+type PayloadConfig = Extract<SensorConfig, { driver: 'command' | 'mqtt' }>
 
 const OF_DOORS = ['closedWhen', 'open', 'closed', 'debounceMs'] as const
 const OF_MEASURES = ['unit', 'offset', 'calibratedUntil'] as const
@@ -90,6 +93,20 @@ function* payloadProblems(sensor: PayloadConfig): Generator<[key: string, messag
   if (both !== undefined) yield ['open', `no word that \`closed\` has too (${String(both)})`]
   if (maxAgeMs !== undefined && timeField === undefined) {
     yield ['maxAgeMs', 'nothing here without `timeField`, which says how old a value is']
+  }
+}
+
+function* brokerProblems({
+  broker,
+  user,
+  passwordFile,
+  caFile,
+}: Extract<SensorConfig, { driver: 'mqtt' }>): Generator<[key: string, message: string]> {
+  if (passwordFile !== undefined && user === undefined) {
+    yield ['user', 'the name that the password belongs to']
+  }
+  if (caFile !== undefined && !broker.startsWith('mqtts:')) {
+    yield ['broker', '"mqtts://…", because `caFile` is for TLS']
   }
 }
 

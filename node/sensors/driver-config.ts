@@ -1,5 +1,7 @@
+import { isAbsolute } from 'node:path'
 import { z } from 'zod'
 
+import { isBrokerUrl } from './drivers/mqtt-connection.ts'
 import { SIMULATED_KINDS } from './drivers/simulated.ts'
 import { isW1Device, W1_ROOT } from './drivers/w1.ts'
 import { SENSOR_KIND_NAMES } from './kinds.ts'
@@ -12,6 +14,8 @@ const text = z
   .string()
   .min(1)
   .refine(value => !value.includes('\0'), { error: 'text without NUL' })
+
+const file = text.refine(isAbsolute, { error: 'an absolute path' })
 
 /** How a thermometer, or whatever measures, is corrected. */
 const calibration = {
@@ -58,8 +62,9 @@ const payload = {
   /** The field that says when a value was measured: ISO 8601, or seconds or ms since 1970. Default
    *  none: a value is taken to be of the moment when it comes. */
   timeField: field.optional(),
-  /** Age from which on a value that says its time is not told, ms. Default 600000. More tells older
-   *  values, less needs devices whose clocks are right. */
+  /** Age from which on a value that says its time is not told, ms. Default 600000, and never more
+   *  than the silence that is borne. More tells older values, less needs devices whose clocks are
+   *  right. */
   maxAgeMs: z.int().min(1_000).max(604_800_000).optional(),
   /** Silence after which the sensor is unavailable, ms. Default 300000 for what measures, never for
    *  a door. Less than the sender's own interval makes a healthy sensor come and go. */
@@ -113,8 +118,33 @@ const program = z.strictObject({
   availability: z.strictObject(availability).optional(),
 })
 
+const topic = text
+  .max(1_000)
+  .refine(value => !/[+#]/.test(value), { error: 'one topic, without + and #' })
+
+const mqtt = z.strictObject({
+  /** A topic of an MQTT broker. */
+  driver: z.literal('mqtt'),
+  /** `mqtt://HOST[:PORT]`, or `mqtts://…` for TLS. Required. */
+  broker: z.string().refine(isBrokerUrl, {
+    error: '"mqtts://HOST" or "mqtt://HOST:PORT", without user and password (user, passwordFile)',
+  }),
+  /** Who the node is at the broker. Default nobody. */
+  user: text.max(1_000).optional(),
+  /** The file that holds the password, absolute. Default none. It is read at each connection. */
+  passwordFile: file.optional(),
+  /** The authorities that the broker's certificate is checked with, PEM, absolute. Default those of
+   *  Node.js. */
+  caFile: file.optional(),
+  /** Where the device publishes. Required. */
+  topic,
+  ...payload,
+  /** Where, or in which field of its messages, the device says whether it can be reached. */
+  availability: z.strictObject({ topic: topic.optional(), ...availability }).optional(),
+})
+
 /** One sensor, as it is written. */
-export const sensorConfig = z.discriminatedUnion('driver', [simulated, w1, program])
+export const sensorConfig = z.discriminatedUnion('driver', [simulated, w1, program, mqtt])
 
 function isArgument(value: unknown): value is string {
   return typeof value === 'string' && !value.includes('\0')

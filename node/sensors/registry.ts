@@ -5,6 +5,7 @@ import { calibrated } from './calibration.ts'
 import { debounced } from './debounce.ts'
 import { paced } from './pace.ts'
 import { FileReader } from './drivers/file-reader.ts'
+import { mqttSensor } from './drivers/mqtt.ts'
 import { programSensor } from './drivers/program.ts'
 import { kindOf, type SensorConfig, type SensorsConfig, type SimulationConfig } from './config.ts'
 import type { Sensor, SensorLog } from './sensor.ts'
@@ -65,6 +66,7 @@ export function openSensors(
     if (config.driver === 'command') {
       return programSensor({ ...config, argv: config.command, name, clock, log })
     }
+    if (config.driver === 'mqtt') return mqttSensor({ ...config, name, clock, log })
     const kind = kindOf(name, config)
     if (fridge !== undefined && kind === 'door') return fridge.doorSensor(name)
     if (fridge !== undefined && kind === 'temperature') return fridge.temperatureSensor(name)
@@ -78,7 +80,7 @@ export function openSensors(
     if ('offset' in config || 'calibratedUntil' in config) {
       sensor = calibrated(sensor, { ...config, clock, log })
     }
-    if (config.driver === 'command') {
+    if (config.driver === 'command' || config.driver === 'mqtt') {
       const { minIntervalMs = MIN_INTERVAL_MS } = config
       sensor = paced(sensor, { clock, log, minIntervalMs })
     }

@@ -5,18 +5,28 @@ import { availabilityOf, AvailabilityGate, type AvailabilityFormat } from './ava
 import {
   decodePayload,
   fieldNames,
+  MAX_AGE_MS,
   isValue,
   valueOf,
   type Payload,
   type PayloadFormat,
+  type ValueMeaning,
 } from './payload.ts'
 
 export interface PayloadReaderOptions extends PayloadFormat {
   readonly name: string
   readonly clock: Clock
   readonly log?: SensorLog | undefined
+  /** Silence after which the sensor is unavailable, ms. Default that of the feed. */
+  readonly silentAfterMs?: number | undefined
   /** How the payloads say whether the device can be reached. Default: they do not. */
   readonly availability?: AvailabilityFormat | undefined
+}
+
+/** What a broker has kept is told only where it says its time. */
+const UNDATED: ValueMeaning = {
+  type: 'malformed',
+  reason: 'the broker has a value of unknown age: waiting for a new one',
 }
 
 /**
@@ -25,22 +35,30 @@ export interface PayloadReaderOptions extends PayloadFormat {
  */
 export class PayloadReader {
   readonly #options: PayloadReaderOptions
+  readonly #format: PayloadFormat
   readonly #gate: AvailabilityGate
   #mayWarn = true
 
   constructor(options: PayloadReaderOptions, tell: TellEvent) {
     this.#options = options
+    const { kind, maxAgeMs = MAX_AGE_MS } = options
+    const { silentAfterMs = SENSOR_KINDS[kind].silentAfterMs } = options
+    // A value that is as old as that would be told, and be silent at once.
+    this.#format = { ...options, maxAgeMs: Math.min(maxAgeMs, silentAfterMs) }
     this.#gate = new AvailabilityGate(tell, options.clock)
   }
 
-  take(bytes: Uint8Array): void {
+  /** @param isRetained whether it was said before, nobody knows when */
+  take(bytes: Uint8Array, isRetained = false): void {
     const { name, clock, log, availability } = this.#options
     const payload = decodePayload(bytes)
     const isAvailable =
       availability === undefined ? undefined : availabilityOf(payload, availability)
     this.hear(isAvailable)
     const now = clock.now()
-    const meaning = valueOf(payload, this.#options, now)
+    const said = valueOf(payload, this.#format, now)
+    const isUndated = isRetained && isValue(said) && said.at === undefined
+    const meaning = isUndated ? UNDATED : said
     if (isValue(meaning)) {
       this.#mayWarn = false
       return this.#gate.tell({ ...meaning, at: meaning.at ?? now })

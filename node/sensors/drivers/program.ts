@@ -1,10 +1,10 @@
 import type { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 
-import type { Clock } from '../../lib/clock.ts'
 import { errorCode, errorMessage, FridgeError } from '../../lib/errors.ts'
 import { LineSplitter } from './lines.ts'
 import { PayloadReader, type PayloadReaderOptions } from './payload-reader.ts'
+import { ReadingPace } from './reading-pace.ts'
 import { startProgram, type Program } from './program-process.ts'
 import type { Sensor, TellEvent } from '../sensor.ts'
 
@@ -19,12 +19,6 @@ export interface ProgramSensorOptions extends PayloadReaderOptions {
 
 /** The longest line of a program, bytes. */
 const MAX_LINE_BYTES = 65_536
-
-/**
- * How much of a program is read at once, and how much a second after that, bytes. What prints faster
- * waits: it would only keep the node from everything else.
- */
-const PACE = { atOnce: 262_144, perSecond: 65_536 }
 
 /** Of what a program writes to stderr: characters a line, and lines a minute, that are logged. */
 const STDERR = { lineCharacters: 1_000, linesPerMinute: 60 }
@@ -77,37 +71,6 @@ export function programSensor(options: ProgramSensorOptions): Sensor {
     }
   }
   return { name, kind, silentAfterMs, watch }
-}
-
-/** Pauses a stream that gives more than `PACE`. */
-class ReadingPace implements Disposable {
-  readonly #stream: Readable
-  readonly #clock: Clock
-  #left = PACE.atOnce
-  #leftAt: number
-  #pause: Disposable | undefined
-
-  constructor(stream: Readable, clock: Clock) {
-    this.#stream = stream
-    this.#clock = clock
-    this.#leftAt = clock.monotonic()
-  }
-
-  take(bytes: number): void {
-    const now = this.#clock.monotonic()
-    const gained = ((now - this.#leftAt) / 1_000) * PACE.perSecond
-    this.#left = Math.min(PACE.atOnce, this.#left + gained) - bytes
-    this.#leftAt = now
-    if (this.#left >= 0) return
-    this.#stream.pause()
-    this.#pause?.[Symbol.dispose]()
-    const pauseMs = (-this.#left / PACE.perSecond) * 1_000
-    this.#pause = this.#clock.after(pauseMs, () => this.#stream.resume())
-  }
-
-  [Symbol.dispose](): void {
-    this.#pause?.[Symbol.dispose]()
-  }
 }
 
 /** Log what a program writes to stderr, and no more of it than a person would read. */

@@ -131,6 +131,38 @@ test('a command that is written as one text is told how to write it', t => {
   t.deepEqual(told(undefined), [`${text}[mosquitto_sub, -t, door]`])
 })
 
+test('a broker is named without secrets, and one topic of it', t => {
+  const mqtt = { driver: 'mqtt', kind: 'door', broker: 'mqtts://broker.example', topic: 'a/b' }
+  const whole = {
+    ...mqtt,
+    broker: 'mqtts://[::1]:8884',
+    user: 'fridge',
+    passwordFile: '/etc/fridge/password',
+    caFile: '/etc/fridge/ca.pem',
+    availability: { topic: 'a/b/availability', field: 'state' },
+    timeField: 'last_seen',
+    maxAgeMs: 7_200_000,
+  }
+  t.deepEqual(problems({ door: mqtt, hatch: whole }), [])
+  for (const wrong of [
+    { broker: 'mqtt://fridge:secret@broker' },
+    { broker: 'http://broker' },
+    { broker: 'mqtt://broker/path' },
+    { broker: 'mqtt://broker:port' },
+    { broker: 'broker' },
+    { topic: '' },
+    { topic: 'zigbee2mqtt/#' },
+    { topic: 'zigbee2mqtt/+/door' },
+    { passwordFile: '/etc/fridge/password' },
+    { user: 'fridge', passwordFile: 'password' },
+    { broker: 'mqtt://broker', caFile: '/etc/fridge/ca.pem' },
+    { availability: { topic: '#' } },
+    { password: 'secret' },
+  ]) {
+    t.true(problems({ hatch: { ...mqtt, ...wrong } }).length > 0, JSON.stringify(wrong))
+  }
+})
+
 test('offset, debounce and pace are put around the driver', async t => {
   const { clock, opened } = open({
     temperature: {
