@@ -23,7 +23,7 @@ export interface W1Options {
 
 export const W1_ROOT = '/sys/bus/w1/devices'
 
-/** DS18S20, DS1822, DS18B20, DS1825 and DS28EA00: the devices that the kernel's w1_therm serves. */
+/** DS18S20, DS1822, DS18B20, DS1825 or MAX31850, and DS28EA00: the devices that the kernel's w1_therm serves. */
 const DEVICE = /^(?:10|22|28|3b|42)-[0-9a-f]{12}$/
 
 /** Whether `value` names a thermometer; it becomes part of a path, so nothing else may pass. */
@@ -47,7 +47,7 @@ export function w1Sensor(options: W1Options): Sensor {
   const measure = async (signal: AbortSignal): Promise<Measurement> => {
     const content = textOf(await reader.read(file, signal), 'thermometer')
     if ('reason' in content) return content
-    const reading = parseW1Slave(content.text)
+    const reading = parseW1Slave(content.text, device.slice(0, 2))
     return 'reason' in reading ? reading : { value: reading.celsius }
   }
   return {
