@@ -211,3 +211,16 @@ test('the fields of a payload are named as they would be set, and not without en
   t.is(names(JSON.stringify({ ['x'.repeat(1_000)]: 1 }))[0]?.length, 100)
   t.true(names('{"a":'.repeat(10_000) + '1' + '}'.repeat(10_000)).length <= 20)
 })
+
+test('a hygrometer says percent, from 0 to 100', t => {
+  const humidity: PayloadFormat = { kind: 'humidity' }
+  t.deepEqual(parse('{"temperature":5.31,"humidity":48.2}', humidity), {
+    type: 'reading',
+    value: 48.2,
+    unit: '%',
+  })
+  t.deepEqual(parse('101', humidity), {
+    type: 'malformed',
+    reason: '101 % is not from 0 to 100 %',
+  })
+})
