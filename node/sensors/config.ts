@@ -2,6 +2,7 @@ import { z } from 'zod'
 
 import { TARGET_RANGE } from './actuator.ts'
 import { intervalMs, sensorConfig } from './driver-config.ts'
+import { kindOfInput } from './drivers/hwmon.ts'
 import { SIMULATED_KINDS } from './drivers/simulated.ts'
 import { PLAIN_SENSORS, SENSOR_KINDS, type SensorKind } from './kinds.ts'
 import { isSensorName } from './sensor.ts'
@@ -27,7 +28,7 @@ export const sensorsConfig = z
         )
       }
       const kind = kindOf(name, sensor)
-      if (kind === undefined) {
+      if (kind === undefined && sensor.driver === 'simulated') {
         const kinds = SIMULATED_KINDS.map(kind => JSON.stringify(kind))
         complain([name, 'kind'], kinds.join(' or '))
       }
@@ -110,9 +111,11 @@ function* brokerProblems({
   }
 }
 
-/** The kind of a sensor; undefined where a simulated sensor says none and is not called like one. */
+/** The kind of a sensor; undefined where it says none that there is. */
 export function kindOf(name: string, sensor: SensorConfig): SensorKind | undefined {
   if (sensor.driver === 'w1') return 'temperature'
+  if (sensor.driver === 'gpio') return 'door'
+  if (sensor.driver === 'hwmon') return kindOfInput(sensor.input)
   return sensor.kind ?? (isOneOf(SIMULATED_KINDS, name) ? name : undefined)
 }
 

@@ -1,6 +1,7 @@
 import { isAbsolute } from 'node:path'
 import { z } from 'zod'
 
+import { HWMON_ROOT, isHwmonChip, isHwmonInput } from './drivers/hwmon.ts'
 import { isBrokerUrl } from './drivers/mqtt-connection.ts'
 import { SIMULATED_KINDS } from './drivers/simulated.ts'
 import { isW1Device, W1_ROOT } from './drivers/w1.ts'
@@ -101,6 +102,42 @@ const w1 = z.strictObject({
   ...calibration,
 })
 
+const hwmon = z.strictObject({
+  /** A sensor chip that the Linux kernel serves under hwmon. */
+  driver: z.literal('hwmon'),
+  /** What the kernel calls it, for example `sht3x`, or its folder, `hwmon2`, where two are called
+   *  alike: the number may change when the machine starts. Required. */
+  chip: z.string().refine(isHwmonChip, {
+    error: `the name of a chip such as "sht3x"; cat ${HWMON_ROOT}/*/name lists them`,
+  }),
+  /** Which of its inputs: `temp1` (°C) or `humidity1` (%). Default temp1. */
+  input: z
+    .string()
+    .refine(isHwmonInput, { error: '"temp1", "humidity1", or another number' })
+    .default('temp1'),
+  /** The folder of the chips. Default /sys/class/hwmon. */
+  root: text.default(HWMON_ROOT),
+  /** Between two readings, ms. Default 5000. */
+  intervalMs: intervalMs.default(5_000),
+  ...calibration,
+})
+
+const gpio = z.strictObject({
+  /** A contact on a pin, by `gpioget` and `gpiomon` (apt-get install gpiod). Always a door. */
+  driver: z.literal('gpio'),
+  /** The GPIO chip. Default gpiochip0. */
+  chip: text.regex(/^[\w-]+$/, { error: 'a chip such as "gpiochip0"' }).default('gpiochip0'),
+  /** The number of the line on the chip, from 0. Required. */
+  line: z.int().min(0).max(1_023),
+  /** The level of the line while the door is closed. Default low: a contact to ground. */
+  closedWhen: z.enum(['low', 'high']).default('low'),
+  /** What holds the line while the contact is open. Default pull-up. */
+  bias: z.enum(['pull-up', 'pull-down', 'disabled', 'as-is']).default('pull-up'),
+  /** How long a move must hold before it is told, ms. Default 50: contacts bounce for some 10 ms.
+   *  More hides short moves. */
+  debounceMs: z.int().min(0).max(60_000).default(50),
+})
+
 const program = z.strictObject({
   /** Any program that prints one line whenever it has news. */
   driver: z.literal('command'),
@@ -144,7 +181,14 @@ const mqtt = z.strictObject({
 })
 
 /** One sensor, as it is written. */
-export const sensorConfig = z.discriminatedUnion('driver', [simulated, w1, program, mqtt])
+export const sensorConfig = z.discriminatedUnion('driver', [
+  simulated,
+  w1,
+  hwmon,
+  gpio,
+  program,
+  mqtt,
+])
 
 function isArgument(value: unknown): value is string {
   return typeof value === 'string' && !value.includes('\0')

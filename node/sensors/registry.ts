@@ -5,6 +5,8 @@ import { calibrated } from './calibration.ts'
 import { debounced } from './debounce.ts'
 import { paced } from './pace.ts'
 import { FileReader } from './drivers/file-reader.ts'
+import { gpioSensor } from './drivers/gpio.ts'
+import { hwmonSensor } from './drivers/hwmon.ts'
 import { mqttSensor } from './drivers/mqtt.ts'
 import { programSensor } from './drivers/program.ts'
 import { kindOf, type SensorConfig, type SensorsConfig, type SimulationConfig } from './config.ts'
@@ -63,6 +65,11 @@ export function openSensors(
     if (config.driver === 'w1') {
       return w1Sensor({ ...config, name, clock, random, reader: readers.of(config.root) })
     }
+    if (config.driver === 'hwmon') {
+      const reader = readers.of(`${config.root}/${config.chip}`)
+      return hwmonSensor({ ...config, name, clock, random, reader })
+    }
+    if (config.driver === 'gpio') return gpioSensor({ ...config, name, clock, log })
     if (config.driver === 'command') {
       return programSensor({ ...config, argv: config.command, name, clock, log })
     }

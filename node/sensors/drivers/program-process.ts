@@ -12,6 +12,8 @@ export interface ProgramOptions {
   readonly clock: Clock
   /** How long a program may take to end after SIGTERM before it gets SIGKILL, ms. */
   readonly killAfterMs: number
+  /** What people call it. Default the last part of its path. */
+  readonly title?: string | undefined
   /** Its environment. Default that of the node. */
   readonly env?: NodeJS.ProcessEnv | undefined
   /** Whether it reads what is written to `stdin`. Default false: then its input is empty. */
@@ -24,7 +26,7 @@ export interface ProgramOptions {
  * longer than `killAfterMs`.
  */
 export interface Program extends AsyncDisposable {
-  /** The last part of its path, for people. */
+  /** What people call it. */
   readonly name: string
   /** Undefined for a program without input. */
   readonly stdin: Writable | undefined
@@ -87,7 +89,7 @@ export async function startProgram(
 ): Promise<Program> {
   const { clock, killAfterMs } = options
   const [file = ''] = argv
-  const name = basename(file)
+  const { title: name = basename(file) } = options
   const child = await start(argv, options)
   const group = child.pid
   let isOver = false

@@ -11,6 +11,10 @@ import type { Sensor, TellEvent } from '../sensor.ts'
 export interface ProgramSensorOptions extends PayloadReaderOptions {
   /** The program and its arguments. It runs for ever and prints a line whenever it has news. */
   readonly argv: readonly string[]
+  /** What people call it. Default the last part of its path. */
+  readonly title?: string | undefined
+  /** Its environment. Default that of the node. */
+  readonly env?: NodeJS.ProcessEnv | undefined
   /** Silence after which the sensor is unavailable, ms. Default that of the feed. */
   readonly silentAfterMs?: number | undefined
   /** How long the program may take to end when it is stopped, before it is killed, ms. Default 2000. */
@@ -29,10 +33,10 @@ const STDERR = { lineCharacters: 1_000, linesPerMinute: 60 }
  * the program, are thrown with the reason; the feed starts it again.
  */
 export function programSensor(options: ProgramSensorOptions): Sensor {
-  const { name, kind, argv, clock, silentAfterMs, killAfterMs = 2_000 } = options
+  const { name, kind, argv, title, env, clock, silentAfterMs, killAfterMs = 2_000 } = options
 
   async function watch(tell: TellEvent, signal: AbortSignal): Promise<void> {
-    await using program = await startProgram(argv, { clock, killAfterMs })
+    await using program = await startProgram(argv, { title, env, clock, killAfterMs })
     if (signal.aborted) return
     const stop = (): void => void program[Symbol.asyncDispose]()
     signal.addEventListener('abort', stop)

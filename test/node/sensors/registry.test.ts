@@ -131,6 +131,32 @@ test('a command that is written as one text is told how to write it', t => {
   t.deepEqual(told(undefined), [`${text}[mosquitto_sub, -t, door]`])
 })
 
+test('chips and lines are named, and say what they measure', t => {
+  const hwmon = { driver: 'hwmon', chip: 'sht3x' }
+  const gpio = { driver: 'gpio', line: 17 }
+  const { opened } = open({
+    temperature: { ...hwmon, offset: 0.1 },
+    air: { ...hwmon, input: 'humidity1' },
+    door: gpio,
+  })
+  t.deepEqual(
+    opened.sensors.map(({ name, kind }) => `${name} ${kind}`),
+    ['temperature temperature', 'air humidity', 'door door'],
+  )
+  for (const wrong of [
+    { ...hwmon, chip: '../hwmon0' },
+    { ...hwmon, input: 'in0' },
+    { ...hwmon, debounceMs: 5 },
+    { ...gpio, line: -1 },
+    { ...gpio, chip: '/dev/gpiochip0' },
+    { ...gpio, closedWhen: false },
+    { ...gpio, bias: 'up' },
+    { ...gpio, offset: 1 },
+  ]) {
+    t.true(problems({ hatch: wrong }).length > 0, JSON.stringify(wrong))
+  }
+})
+
 test('a broker is named without secrets, and one topic of it', t => {
   const mqtt = { driver: 'mqtt', kind: 'door', broker: 'mqtts://broker.example', topic: 'a/b' }
   const whole = {
@@ -235,6 +261,9 @@ test('values that cannot work are refused', t => {
     { ...command, open: ['ON', 1], closed: ['OFF', '1'] },
     { ...command, open: ['ON'], closed: ['OFF'], closedWhen: true },
     { ...command, open: [], closed: ['OFF'] },
+    { ...command, open: 'ON', closed: 'OFF' },
+    { ...command, open: 'ON', command: 'sensor' },
+    { ...command, kind: 'doors', unit: 5 },
     { ...command, kind: 'temperature', unit: 'K' },
     { ...command, kind: 'temperature', debounceMs: 50 },
     { ...command, availability: { topic: 'a' } },
