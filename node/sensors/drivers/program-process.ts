@@ -99,14 +99,23 @@ export async function startProgram(
     child.stdout.destroy()
     child.stderr.destroy()
   }
+  const closeInput = (): void => {
+    child.stdin?.destroy()
+    child.lifeline?.destroy()
+  }
+  /** Keep this process for nothing of it. */
+  const letGo = (): void => {
+    closeInput()
+    closeOutput()
+    child.unref()
+  }
   addGroup(group)
   const over = once(child, 'exit').then(() => {
     isOver = true
     // What it started and left behind; the group keeps its number while anyone is in it.
     signalGroup(group, 'SIGKILL')
     deleteGroup(group)
-    child.stdin?.destroy()
-    child.lifeline?.destroy()
+    closeInput()
     grace = clock.after(killAfterMs, closeOutput)
   })
 
@@ -123,7 +132,7 @@ export async function startProgram(
     if (await isOverWithin(killAfterMs)) return
     signalGroup(group, 'SIGKILL')
     if (await isOverWithin(killAfterMs)) return
-    child.unref()
+    letGo()
     abandoned.resolve()
   }
   return {
@@ -142,8 +151,7 @@ export async function startProgram(
     },
     kill: async () => {
       if (!isOver) signalGroup(group, 'SIGKILL')
-      closeOutput()
-      child.unref()
+      letGo()
       await over
       grace?.[Symbol.dispose]()
     },
