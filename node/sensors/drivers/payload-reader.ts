@@ -63,7 +63,7 @@ export class PayloadReader {
       this.#mayWarn = false
       return this.#gate.tell({ ...meaning, at: meaning.at ?? now })
     }
-    log?.debug({ sensor: name, bytes: bytes.length, ...meaning }, 'nothing said a value')
+    log?.debug({ sensor: name, bytes: bytes.length, ...meaning }, 'a payload without a value')
     // A word of availability alone is no value that went wrong.
     if (isAvailable !== undefined) return
     if (meaning.type === 'malformed') {
