@@ -1,4 +1,4 @@
-import { restore } from '../lib/restore.ts'
+import { restore } from './restore.ts'
 import {
   nodeOf,
   roleOf,
