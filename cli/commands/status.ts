@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { NodeReport, StatusReport } from '../../node/operators/service.ts'
+import type { NodeReport, StatusReport } from '../../node/operators/status.ts'
 import type { CommandContext } from '../command.ts'
 import { formatDuration } from '../duration.ts'
 import { describeRemoval } from '../removal.ts'

@@ -165,7 +165,6 @@ class LogPrinter {
   #report(entry: CheckedEntry, now: number): object {
     const { sent, change, place, problem } = entry
     this.#isSound &&= problem === undefined
-    const { text, previous } = sent
     const verified = problem === undefined
     return {
       ...(change !== undefined && reportChange(change)),
@@ -174,7 +173,7 @@ class LogPrinter {
       isStray: sent.isStray,
       verified,
       ...(verified ? {} : { problem }),
-      evidence: { text, previous, ...signaturesOf(sent) },
+      evidence: { text: sent.text, ...signaturesOf(sent) },
     }
   }
 }

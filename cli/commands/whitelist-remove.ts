@@ -49,6 +49,10 @@ export async function runChange(
   if (waitMs > 0) showProgress()
   const attempt = operator.change(withReason(wish, options.reason), {
     waitMs,
+    onDoubt: second =>
+      io.err(
+        `${second} does not say the same of ${displaySubject(wish.subject)} as ${operator.node}: compare fridge whitelist log --operator NAME on both, and add again whom this shut out`,
+      ),
     onConfirmed: confirmation => {
       if (waitMs === 0) return
       confirmed += 1

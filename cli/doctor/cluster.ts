@@ -3,7 +3,7 @@ import { explainConnectionError } from '../../node/client/tls-problem.ts'
 import { openNodeConnection } from '../../node/client/node-connection.ts'
 import { OperatorConnection } from '../../node/client/operator/operator-connection.ts'
 import type { Credentials } from '../../node/identity/credentials.ts'
-import type { StatusReport } from '../../node/operators/service.ts'
+import type { StatusReport } from '../../node/operators/status.ts'
 import { dialNode } from '../../node/port/transport.ts'
 import { formatDuration } from '../duration.ts'
 import type { CommandIo } from '../io.ts'
@@ -63,7 +63,7 @@ async function checkNode(
   await using connection = await openNodeConnection({ address, credentials, clock, signal })
   checkup.good(`node ${at}`, `${connection.node} answers ${subject}`)
   if (role === 'client') return undefined
-  const operator = new OperatorConnection(connection, credentials, () => clock.now())
+  const operator = new OperatorConnection(connection, credentials, { clock })
   const askedAt = clock.now()
   const theirs = await operator.clock()
   // The answer was given at some moment in between.

@@ -133,8 +133,12 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
     channel.close()
   })
   try {
-    keepTicketOf(await Promise.race([failed, authenticated(socket, credentials, text, session)]))
+    const peer = await Promise.race([failed, authenticated(socket, credentials, text, session)])
+    keepTicketOf(peer)
     const { node, run, sensors } = await Promise.race([failed, greeted.promise])
+    if (node !== peer.name) {
+      throw new FridgeError('ERR_TLS', `${text} is ${peer.subject}, and says to be ${node}`)
+    }
     // A node that refuses says so right behind its hello.
     const remote = await Promise.race([failed, channel.connectRpc()]).catch(async () => failed)
     signal?.throwIfAborted()

@@ -78,7 +78,7 @@ export function openList(
     onStoreFailure: error =>
       log.error({ reason: errorMessage(error) }, 'cannot store changes of peers'),
   })
-  stack.use(replica.confirmations)
+  stack.use(replica)
   const ownRemoval = new OwnRemoval({
     name,
     signers,
@@ -87,7 +87,8 @@ export function openList(
   })
   const forgettings = new Forgettings({
     signers,
-    isRevoked: operator => replica.whitelist.state(subjectOf('operator', operator)).marks.size > 0,
+    isRevoked: operator =>
+      replica.whitelist.state(subjectOf('operator', operator)).revocations.size > 0,
     file: new WholeFile(join(data, 'forgotten.json')),
     log,
   })

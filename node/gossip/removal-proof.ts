@@ -1,4 +1,4 @@
-import { sourceOf, subjectOf, type Name } from '../identity/names.ts'
+import { isRun, nodeOf, sourceOf, subjectOf, type Name } from '../identity/names.ts'
 import type { Signers } from '../identity/signers.ts'
 import { isStray, type Entry } from '../whitelist/entry.ts'
 import { openEntry } from '../whitelist/open.ts'
@@ -27,15 +27,19 @@ export interface Removal {
 /** The entry that removed a node, out of the log; undefined where it was not removed. */
 export function findRemoval(
   removed: Name,
-  whitelist: Pick<ReadableWhitelist, 'state' | 'clock'>,
-  store: Pick<ChangeStore, 'after'>,
+  whitelist: Pick<ReadableWhitelist, 'hasRemoved' | 'clock'>,
+  store: Pick<ChangeStore, 'ofSubject' | 'after'>,
 ): Entry | undefined {
-  for (const [source, sequence] of whitelist.state(subjectOf('node', removed)).marks) {
-    const before = whitelist.clock().set(source, sequence - 1)
+  if (!whitelist.hasRemoved(removed)) return undefined
+  for (const { change } of store.ofSubject(subjectOf('node', removed))) {
+    const before = whitelist.clock().set(change.source, change.sequence - 1)
+    // It may be there as a stray.
+    for (const source of before.keys()) {
+      if (!isRun(source) && nodeOf(source) === nodeOf(change.source)) before.delete(source)
+    }
     for (const one of store.after(before)) {
       const entry = isStray(one) ? one.entry : one
       if (removalIn(entry, removed) !== undefined) return entry
-      break
     }
   }
   return undefined

@@ -2,9 +2,10 @@ import type { KeyObject } from 'node:crypto'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { ConfirmationRelay } from './confirmation-relay.ts'
+import { assertProposable, assertStanding, whyAgain, type Commit } from './commit.ts'
 import type { DocumentStream, Update } from './document.ts'
 import { SignedDocument } from './signed-document.ts'
-import { displaySubject, nodeOf, subjectOf, type Source } from '../identity/names.ts'
+import { nodeOf, type Source, type Subject } from '../identity/names.ts'
 import { buildWhitelist } from '../whitelist/build.ts'
 import { parseChange, type Change, type ChangeRequest, type Place } from '../whitelist/change.ts'
 import {
@@ -17,10 +18,10 @@ import {
 } from '../whitelist/entry.ts'
 import { mergeStrays, straysShownBy } from '../whitelist/equivocation.ts'
 import { headsFrame, parseHeads } from '../whitelist/heads.ts'
-import { seenOf } from '../whitelist/merge.ts'
 import { signText } from '../identity/signature.ts'
 import { objectionTo, type Signer, type Signers } from '../identity/signers.ts'
 import type { ChangeStore } from '../whitelist/store.ts'
+import { Settling } from './settling.ts'
 import { asUpdate, carriedBy, problemOfValue } from './update.ts'
 import { openAt, type UncheckedEntry, type UncheckedStray } from '../whitelist/open.ts'
 import type { ReadableWhitelist, Whitelist } from '../whitelist/whitelist.ts'
@@ -36,9 +37,6 @@ export interface Applied {
 interface Merged extends Applied {
   readonly takeBack: () => void
 }
-
-/** What became of a change that was to be committed. */
-export type Commit = { outcome: 'committed'; entry: Entry } | { outcome: 'again'; why: string }
 
 /** How far the clock of an operator's machine and a node's may be apart at a commit. */
 const MAX_COMMIT_AGE_MS = 10 * 60_000
@@ -68,7 +66,7 @@ export interface ReplicaOptions {
  * The whitelist of one node: the one replica that gossips, over the store that outlives it.
  * Nothing is merged, acted on or passed on before both signatures hold and it is durable here.
  */
-export class Replica extends SignedDocument {
+export class Replica extends SignedDocument implements Disposable {
   /** Tells the nodes that accepted changes what became of them here. */
   readonly confirmations: ConfirmationRelay
   readonly #options: ReplicaOptions
@@ -76,7 +74,9 @@ export class Replica extends SignedDocument {
   readonly #clock: Clock
   readonly #listeners = new Set<(applied: readonly Applied[]) => void>()
   readonly #equivocationListeners = new Set<(strays: readonly Stray[]) => void>()
-  #whitelist: Whitelist
+  readonly #settledListeners = new Set<(subjects: readonly Subject[]) => void>()
+  readonly #whitelist: Whitelist
+  readonly #settling: Settling
   #inbox: Waiting[] = []
   #draining: Promise<void> | undefined
   /** Links that brought what another link had brought and what was still being checked. */
@@ -92,10 +92,18 @@ export class Replica extends SignedDocument {
     this.#clock = options.clock
     this.confirmations = new ConfirmationRelay(options)
     this.#whitelist = buildWhitelist(options.store)
+    const { onStoreFailure } = options
+    this.#settling = new Settling({
+      list: this.#whitelist,
+      onSettled: subjects => {
+        for (const listener of this.#settledListeners) listener(subjects)
+      },
+      ...(onStoreFailure && { onFailure: onStoreFailure }),
+    })
     for (const [source, sequence] of this.#whitelist.clock()) this.sources[source] = sequence
   }
 
-  /** The list as it is now: another one takes its place when a change voids earlier changes. */
+  /** The list as it is now. */
   get whitelist(): ReadableWhitelist {
     return this.#whitelist
   }
@@ -108,6 +116,7 @@ export class Replica extends SignedDocument {
   /** Resolves when all that has come in is taken in or refused. */
   async settled(): Promise<void> {
     await this.#draining
+    await this.#settling.settled()
     await this.confirmations.settled()
   }
 
@@ -123,9 +132,24 @@ export class Replica extends SignedDocument {
     return { [Symbol.dispose]: () => this.#equivocationListeners.delete(listener) }
   }
 
-  /** The change that a request would be at this node's next place: to be signed and committed. */
+  /** Hear what subjects are decided anew, after grants of theirs became void with their author. */
+  subscribeSettled(listener: (subjects: readonly Subject[]) => void): Disposable {
+    this.#settledListeners.add(listener)
+    return { [Symbol.dispose]: () => this.#settledListeners.delete(listener) }
+  }
+
+  /**
+   * The change that a request would be at this node's next place: to be signed and committed.
+   * @throws FridgeError `ERR_CONFLICT` when no grant can have seen all revocations of its subject
+   */
   propose(request: ChangeRequest): Change {
+    assertProposable(request, this.#whitelist)
     return this.#whitelist.draft(request, this.id, this.#clock.now())
+  }
+
+  /** Why a change that was proposed here must be proposed anew, if it must, with what proves it. */
+  whyAgain(change: Change): ReturnType<typeof whyAgain> {
+    return whyAgain(change, { list: this.#whitelist, store: this.#store })
   }
 
   /**
@@ -153,14 +177,14 @@ export class Replica extends SignedDocument {
       throw new FridgeError('ERR_REFUSED', 'the signature of the operator does not hold')
     }
     // From here to the end nothing else happens in between.
-    this.#assertStanding(change)
+    assertStanding(change, this.#whitelist)
     const { signer, key } = this.#options.self
-    const previous = this.#whitelist.headHash(this.id)
-    const hash = entryHash(previous, text)
+    const again = this.whyAgain(change)
+    if (again !== undefined) return { outcome: 'again', ...again }
+    const hash = entryHash(text)
     const entry: Entry = {
       change,
       text,
-      previous,
       hash,
       signatures: {
         operatorCertificate: operator.identity.fingerprint,
@@ -169,12 +193,21 @@ export class Replica extends SignedDocument {
         nodeSignature: signText(key, 'entry', hash),
       },
     }
-    const stale = this.#whyAgain(entry)
-    if (stale !== undefined) return { outcome: 'again', why: stale }
-    this.#append([entry])
-    this.#whitelist.merge(entry)
+    const takeBack = this.#whitelist.merge(entry)
+    try {
+      this.#append([entry])
+    } catch (error) {
+      takeBack()
+      throw error
+    }
     this.#announce([{ entry, receivedAt: this.#clock.monotonic() }])
     return { outcome: 'committed', entry }
+  }
+
+  /** Stop looking anything up. */
+  [Symbol.dispose](): void {
+    this.#settling[Symbol.dispose]()
+    this.confirmations[Symbol.dispose]()
   }
 
   protected override problemOf([value, , , ...rest]: Update): string | undefined {
@@ -283,7 +316,7 @@ export class Replica extends SignedDocument {
     }
     if (sequence > this.#whitelist.heard(source)) return false
     const [own] = this.#store.ofSource(source, sequence)
-    return own?.hash === entryHash(carried.previous, carried.text)
+    return own?.hash === entryHash(carried.text)
   }
 
   /**
@@ -342,53 +375,31 @@ export class Replica extends SignedDocument {
 
   /** @returns whether they could be stored */
   #takeStrays(found: readonly Stray[]): boolean {
-    const { taken, mustBuild } = mergeStrays(found, { list: this.#whitelist, store: this.#store })
+    const merged = mergeStrays(found, { list: this.#whitelist, store: this.#store })
+    const taken = merged.map(({ stray }) => stray)
     if (taken.length === 0) return true
-    let isStored = true
     try {
       this.#append(taken)
     } catch (error) {
-      isStored = false
+      for (const { takeBack } of merged.toReversed()) takeBack()
       this.#options.onStoreFailure?.(error)
+      return false
     }
-    if (mustBuild || !isStored) this.#whitelist = buildWhitelist(this.#store)
-    if (!isStored) return false
+    this.#settle(taken.map(({ entry }) => entry))
     for (const stray of taken) this.publish(asUpdate(stray))
     for (const listener of this.#equivocationListeners) listener(taken)
     return true
   }
 
-  /** @throws FridgeError `ERR_REVOKED` when the operator or this node was revoked, or this node forked */
-  #assertStanding({ operator }: Change): void {
-    const name = nodeOf(this.id)
-    if (this.#whitelist.hasEquivocated(name)) {
-      throw new FridgeError('ERR_REVOKED', `node/${name} has signed two changes at one place`, {
-        fix: `ask another node; give this one a new key under a new name`,
-      })
-    }
-    for (const author of [subjectOf('operator', operator), subjectOf('node', name)]) {
-      if (this.#whitelist.state(author).marks.size > 0) {
-        throw new FridgeError('ERR_REVOKED', `${author} has been revoked`)
-      }
-    }
-  }
-
-  /** Why a change must be proposed anew, if it must. */
-  #whyAgain(entry: Entry): string | undefined {
-    const { change } = entry
-    if (this.#whitelist.fit(entry) !== 'next') return 'its place has been taken'
-    if (change.kind === 'revocation') return undefined
-    const seen = seenOf(this.#whitelist.state(change.subject))
-    const isCurrent =
-      seen.size === change.seen.size &&
-      [...seen].every(([source, sequence]) => change.seen.get(source) === sequence)
-    return isCurrent ? undefined : `${displaySubject(change.subject)} was changed meanwhile`
+  /** What is merged is in the log: look up what of it could not be told without. */
+  #settle(entries: readonly Entry[]): void {
+    this.#whitelist.saved()
+    this.#whitelist.settle(entries.map(({ change }) => change.subject))
+    this.#settling.start()
   }
 
   #announce(applied: readonly Applied[]): void {
-    if (applied.some(({ entry }) => this.#whitelist.voidsEarlier(entry.change))) {
-      this.#whitelist = buildWhitelist(this.#store)
-    }
+    this.#settle(applied.map(({ entry }) => entry))
     for (const { entry } of applied) this.publish(asUpdate(entry))
     for (const listener of this.#listeners) listener(applied)
   }

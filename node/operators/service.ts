@@ -1,39 +1,36 @@
 import { awaitConfirmations, type Proof } from '../gossip/confirmations.ts'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
-import type { Member, Twin } from '../gossip/member.ts'
-import type { Isolation } from '../gossip/isolation.ts'
 import type { Members } from '../gossip/members.ts'
-import type { OwnName } from '../gossip/own-name.ts'
-import { twinsAmong } from '../gossip/twins.ts'
-import type { OwnRemoval } from '../gossip/own-removal.ts'
-import type { Removal } from '../gossip/removal-proof.ts'
 import {
   isSubject,
   nameOf,
-  nodeOf,
   roleOf,
   type Name,
   type Source,
   type Subject,
 } from '../identity/names.ts'
-import { changeMethods } from './changes.ts'
+import { changeMethods, pageOf, type ChangePage } from './changes.ts'
 import { forgetMethods } from './forget.ts'
+import { statusOf, type NodeReport, type StatusOptions } from './status.ts'
 import type { Quota } from './quota.ts'
 import type { Turns } from './turns.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import {
   encodeChange,
   isReason,
+  isWish,
   parseChange,
   readTerms,
+  type Change,
+  type ChangeId,
   type ChangeRequest,
-  type Grant,
   type Terms,
 } from '../whitelist/change.ts'
 import type { StoredChanges } from '../storage/stored-changes.ts'
-import type { SubjectState } from '../whitelist/merge.ts'
-import type { Commit, Replica } from '../gossip/replica.ts'
+import type { StandingGrant, SubjectState } from '../whitelist/merge.ts'
+import type { Commit } from '../gossip/commit.ts'
+import type { Replica } from '../gossip/replica.ts'
 import { isSignature } from '../identity/signature.ts'
 import type { Signer, Signers } from '../identity/signers.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
@@ -44,8 +41,8 @@ export interface SubjectReport {
   readonly standing: 'granted' | 'expired' | 'revoked' | 'unknown'
   /** The grants that stand; of several, made on two sides of a partition, all must allow a thing. */
   readonly grants: readonly GrantReport[]
-  /** The places of the revocations, compressed to the latest of each source. */
-  readonly marks: Readonly<Record<Source, number>>
+  /** The ids of the revocations that no other has seen. */
+  readonly revocations: readonly ChangeId[]
   /** How many live connections this node has of it. */
   readonly sessions: number
 }
@@ -53,8 +50,13 @@ export interface SubjectReport {
 /** How far a node has come. */
 export type NodeProgress = 'caught up' | 'behind' | 'out of reach' | 'left'
 
+/** One removal as operators are shown it. */
+export type RemovalReport = Omit<GrantReport, keyof Terms>
+
 /** What `show` answers: a subject, and which nodes hold all that this answer rests on. */
 export interface ShowReport extends SubjectReport {
+  /** The removals that no other has seen, whether or not a grant has seen them since. */
+  readonly removals: readonly RemovalReport[]
   readonly nodes: readonly { readonly name: Name; readonly state: NodeProgress }[]
 }
 
@@ -67,48 +69,17 @@ export interface GrantReport extends Terms {
   readonly reason?: string
 }
 
-/** One node as `status` shows it. Of one that the answering node has not heard since its start only the name is known. */
-export interface NodeReport {
-  readonly name: Name
-  readonly reachable: boolean
-  /** Whether it was stopped in order; absent where it was not. */
-  readonly left?: true
-  readonly addresses: readonly string[]
-  readonly version: string
-  readonly startedAt: number
-  readonly links: readonly Name[]
-  readonly changes: number
-  readonly clients: number
-  /** From when on its certificate should be renewed, in milliseconds since 1970. */
-  readonly certificateRenewFrom: number
-  /** The last moment of its certificate, in milliseconds since 1970. */
-  readonly certificateEndsAt: number
-}
-
-/** What `status` shows: the cluster as one node sees it. */
-export interface StatusReport {
-  /** The node that answered. */
-  readonly node: Name
-  /** How many changes it holds. */
-  readonly changes: number
-  /** How many subjects it knows. */
-  readonly subjects: number
-  /** How long that node has been without any peer, in milliseconds; 0 while it has one. */
-  readonly aloneMs: number
-  /** Whether that is longer than `isolatedAfterMs`: its view of the list may be stale. */
-  readonly isolated: boolean
-  /** Nodes that run twice under one name, and where each of the two is. */
-  readonly twins?: readonly Twin[]
-  /** What peers say that turn the node which answered away, because another runs under its name. */
-  readonly nameInUse?: string
-  /** Who removed the node that answered; absent while it belongs to its cluster. */
-  readonly removed?: Removal
-  readonly nodes: readonly NodeReport[]
+/** What `frontier` answers: what a change of a subject that is proposed now rests on. */
+export interface FrontierReport {
+  readonly seen: readonly ChangeId[]
+  /** Of an operator or a node: its last grant in each source. */
+  readonly upTo?: Readonly<Record<Source, readonly [sequence: number, hash: string]>>
 }
 
 /** What a commit answers. */
 export type CommitReport =
-  | { readonly outcome: 'again'; readonly why: string }
+  /** `taken` shows the entry that holds the place of the text, if one does. */
+  | { readonly outcome: 'again'; readonly why: string; readonly taken?: ChangePage }
   | ({ readonly outcome: 'committed'; readonly source: Source; readonly sequence: number } & Proof)
 
 /**
@@ -120,20 +91,15 @@ const PAGE = { maxSubjects: 500, maxSize: 262_144 } as const
 /** The longest wait for confirmations, in milliseconds. */
 const MAX_WAIT_MS = 10 * 60_000
 
-export interface OperatorServiceOptions {
+export interface OperatorServiceOptions extends StatusOptions {
   readonly operator: Signer
   readonly replica: Replica
   /** The log of changes, to be read. */
   readonly storedChanges: StoredChanges
   readonly members: Members
   readonly signers: Pick<Signers, 'verify'>
-  /** Whether this node itself was removed: then it shows what it holds, and changes nothing. */
-  readonly ownRemoval: Pick<OwnRemoval, 'removal'>
-  /** Whether another machine runs under the name of this one. */
-  readonly ownName: Pick<OwnName, 'inUse'>
   readonly sessions: Sessions
   readonly clock: Clock
-  readonly isolation: Pick<Isolation, 'aloneMs' | 'isIsolated'>
   /** Shared by all operators of the node, like `quota`. */
   readonly turns: Turns
   readonly quota: Quota
@@ -161,7 +127,10 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
         assertBelongs(options)
         const committedAt = clock.monotonic()
         const commit = await commitInTurn(options, text, signature)
-        if (commit.outcome === 'again') return commit
+        if (commit.outcome === 'again') {
+          const { why, taken } = commit
+          return { outcome: 'again', why, ...(taken && { taken: pageOf(taken, options) }) }
+        }
         const { source, sequence } = commit.entry.change
         const proof = await awaitConfirmations(
           { source, sequence },
@@ -178,19 +147,33 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
         return { outcome: 'committed', source, sequence, ...proof }
       },
     ],
+    [
+      'frontier',
+      async ([subject]): Promise<FrontierReport> => {
+        if (!isSubject(subject)) throw malformed('frontier')
+        const seen = replica.whitelist.frontier(subject)
+        if (roleOf(subject) === 'client') return { seen }
+        const upTo = Array.from(replica.whitelist.upTo(subject), ([source, { sequence, hash }]) => [
+          source,
+          [sequence, hash],
+        ])
+        return { seen, upTo: Object.fromEntries(upTo) as NonNullable<FrontierReport['upTo']> }
+      },
+    ],
     ['list', pagesOf(options)],
     [
       'show',
       async ([subject]): Promise<ShowReport> => {
         if (!isSubject(subject)) throw malformed('show')
-        const { changes, nodes } = status(options)
+        const { changes, nodes } = statusOf(options)
         return {
           ...report(subject, options),
+          removals: removalsOf(subject, replica),
           nodes: nodes.map(node => ({ name: node.name, state: progressOf(node, changes) })),
         }
       },
     ],
-    ['status', async () => status(options)],
+    ['status', async () => statusOf(options)],
     ...changeMethods(options),
     ...forgetMethods(options),
   ])
@@ -218,7 +201,9 @@ async function commitInTurn(
   let commit: Commit | undefined
   try {
     commit = await turns.commit(name, async () => replica.commit(text, operator, signature))
-    return commit ?? { outcome: 'again', why: 'it is the turn of another operator' }
+    if (commit !== undefined) return commit
+    const taken = parsed.ok ? replica.whyAgain(parsed.change) : undefined
+    return { outcome: 'again', why: 'it is the turn of another operator', ...taken }
   } finally {
     if (commit?.outcome !== 'committed') giveBack()
   }
@@ -240,18 +225,19 @@ function isDuration(value: unknown): value is number {
 function asRequest(value: unknown, operator: Name): ChangeRequest {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw malformed('propose')
-  const { kind, subject, reason, terms, ...rest } = value as Record<string, unknown>
+  const { kind, subject, wish, reason, terms, ...rest } = value as Record<string, unknown>
   const isWellFormed =
     Object.keys(rest).length === 0 &&
     isSubject(subject) &&
+    isWish(wish) &&
     (reason === undefined || isReason(reason))
   if (!isWellFormed) throw malformed('propose')
-  const why = reason === undefined ? {} : { reason }
-  if (kind === 'revocation' && terms === undefined) return { kind, subject, operator, ...why }
+  const asked = { subject, operator, wish, ...(reason !== undefined && { reason }) }
+  if (kind === 'revocation' && terms === undefined) return { kind, ...asked }
   if (kind !== 'grant' || typeof terms !== 'object' || terms === null) throw malformed('propose')
   const read = readTerms(terms as Record<string, unknown>)
   if (typeof read === 'string') throw new FridgeError('ERR_PROTOCOL', read)
-  return { kind, subject, operator, terms: read, ...why }
+  return { kind, ...asked, terms: read }
 }
 
 /** Pages of subjects in order of their names: sorted once, when the first page is asked for. */
@@ -285,16 +271,16 @@ function report(
     subject,
     standing: standingOf(state, clock.now()),
     grants: state.grants.map(reportGrant),
-    marks: Object.fromEntries(state.marks) as Record<Source, number>,
+    revocations: [...state.revocations].slice(0, MAX_REMOVALS),
     sessions: sessions.countOf(subject),
   }
 }
 
 /** All grants that stand must allow a thing, so the first that expires ends it. */
-function standingOf({ grants, marks }: SubjectState, now: number): SubjectReport['standing'] {
-  if (grants.some(({ terms }) => (terms.expiresAt ?? Infinity) <= now)) return 'expired'
+function standingOf({ grants, revocations }: SubjectState, now: number): SubjectReport['standing'] {
+  if (grants.some(({ change }) => (change.terms.expiresAt ?? Infinity) <= now)) return 'expired'
   if (grants.length > 0) return 'granted'
-  return marks.size > 0 ? 'revoked' : 'unknown'
+  return revocations.size > 0 ? 'revoked' : 'unknown'
 }
 
 /** How far a node has come, by the changes that the node which answers holds. */
@@ -304,56 +290,22 @@ function progressOf({ reachable, left, changes }: NodeReport, all: number): Node
   return changes >= all ? 'caught up' : 'behind'
 }
 
-function reportGrant({ source, sequence, operator, at, reason, terms }: Grant): GrantReport {
-  return { source, sequence, operator, at, ...(reason === undefined ? {} : { reason }), ...terms }
+function reportGrant({ change }: StandingGrant): GrantReport {
+  return { ...reportPlace(change), ...change.terms }
 }
 
-/** What is known of a node that this run has not heard: nothing. */
-const UNHEARD: Omit<Member, 'name' | 'source' | 'applied'> = {
-  addresses: [],
-  version: '',
-  startedAt: 0,
-  links: [],
-  changes: 0,
-  clients: 0,
-  certificateRenewFrom: 0,
-  certificateEndsAt: 0,
+function reportPlace({ source, sequence, operator, at, reason }: Change): RemovalReport {
+  return { source, sequence, operator, at, ...(reason === undefined ? {} : { reason }) }
 }
 
-function status(options: OperatorServiceOptions): StatusReport {
-  const { replica, members, ownRemoval, ownName, isolation } = options
-  const twins = [...twinsAmong(members.live().values()).values()]
-  const describe = (
-    member: Omit<Member, 'source' | 'applied'>,
-    reachable: boolean,
-  ): NodeReport => ({
-    name: member.name,
-    reachable,
-    ...(!reachable && member.left && { left: member.left }),
-    addresses: member.addresses,
-    version: member.version,
-    startedAt: member.startedAt,
-    links: member.links.map(nodeOf).sort(),
-    changes: member.changes,
-    clients: member.clients,
-    certificateRenewFrom: member.certificateRenewFrom,
-    certificateEndsAt: member.certificateEndsAt,
-  })
-  return {
-    node: members.self.name,
-    changes: replica.whitelist.changes,
-    subjects: replica.whitelist.size,
-    aloneMs: Math.round(isolation.aloneMs),
-    isolated: isolation.isIsolated,
-    ...(twins.length > 0 && { twins }),
-    ...(ownName.inUse !== undefined && { nameInUse: ownName.inUse }),
-    ...(ownRemoval.removal !== undefined && { removed: ownRemoval.removal }),
-    nodes: [
-      ...Array.from(members.live().values(), member => describe(member, true)),
-      ...Array.from(members.left().values(), member => describe(member, false)),
-      ...Array.from(members.unreachable(), ([name, member]) =>
-        describe(member ?? { name, ...UNHEARD }, false),
-      ),
-    ].sort((a, b) => (a.name < b.name ? -1 : 1)),
-  }
+/** The answer has to fit into a frame, whatever a stolen key has done. */
+const MAX_REMOVALS = 100
+
+function removalsOf(subject: Subject, { whitelist }: Replica): RemovalReport[] {
+  const { revocations } = whitelist.state(subject)
+  if (revocations.size === 0) return []
+  const changes = whitelist.changesOf(subject)
+  return Array.from(revocations.values().take(MAX_REMOVALS), id => changes.get(id))
+    .filter(entry => entry !== undefined)
+    .map(({ change }) => reportPlace(change))
 }

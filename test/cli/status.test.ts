@@ -1,5 +1,5 @@
 import test from 'ava'
-import type { StatusReport } from '../../node/operators/service.ts'
+import type { StatusReport } from '../../node/operators/status.ts'
 import { VERSION } from '../../node/lib/version.ts'
 import { runCommand, type CommandResult } from '../support/cli.ts'
 import {

@@ -3,7 +3,8 @@ import type { GossipDocument } from '../../node/gossip/document.ts'
 import type { Source, Subject } from '../../node/identity/names.ts'
 import type { ChangeRequest } from '../../node/whitelist/change.ts'
 import { MemoryStore } from './memory-store.ts'
-import { Replica, type Commit } from '../../node/gossip/replica.ts'
+import type { Commit } from '../../node/gossip/commit.ts'
+import { Replica } from '../../node/gossip/replica.ts'
 import type { Signers } from '../../node/identity/signers.ts'
 import type { ChangeStore } from '../../node/whitelist/store.ts'
 import { Scheduler } from '../simulation/scheduler.ts'
@@ -21,6 +22,7 @@ export interface TestReplicaOptions {
   /** Default: the node's own. */
   readonly self?: Person
   readonly onStoreFailure?: (error: unknown) => void
+  readonly onSettled?: (subjects: readonly Subject[]) => void
 }
 
 /** A replica, with what a test does to it. */
@@ -53,6 +55,7 @@ export function openReplica(
     clock,
     ...(options.onStoreFailure && { onStoreFailure: options.onStoreFailure }),
   })
+  if (options.onSettled !== undefined) replica.subscribeSettled(options.onSettled)
   const request: TestReplica['request'] = async (request, operator = people.operator()) =>
     commitRequest(replica, request, operator, signers)
   return {

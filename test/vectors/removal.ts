@@ -23,18 +23,21 @@ export function farewellTo(printed: PrintedSignatures, at: number): string {
     subject: subjectOf('node', NODE),
     ...place,
     operator: operator.signer.identity.name,
+    previous: '',
     at,
-    upTo: new Map([[NODE_1, 1]]),
+    wish: 'CQIDBAUGBwgJCgsMDQ4PEA',
+    seen: [],
+    upTo: new Map(),
   }
   const text = encodeChange(change)
-  const hash = entryHash('', text)
+  const hash = entryHash(text)
   const signatures = {
     operatorCertificate: printed.operator.fingerprint,
     operatorSignature: signText(operator.key, 'change', text),
     nodeCertificate: printed.node.fingerprint,
     nodeSignature: signText(node.key, 'entry', hash),
   }
-  const proof = makeRemovalProof({ change, text, previous: '', hash, signatures }, signers)
+  const proof = makeRemovalProof({ change, text, hash, signatures }, signers)
   const said = JSON.stringify([
     'bye',
     'revoked',

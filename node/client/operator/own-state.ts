@@ -1,6 +1,6 @@
 import { isName } from '../../identity/names.ts'
 import { foreignText } from '../../lib/foreign-text.ts'
-import type { StatusReport } from '../../operators/service.ts'
+import type { StatusReport } from '../../operators/status.ts'
 import { isReason } from '../../whitelist/change.ts'
 
 /** What a node says of itself in its `status`, beside how its cluster is. */

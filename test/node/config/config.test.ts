@@ -190,7 +190,23 @@ test('a sensor is checked by its driver, and told where it is wrong', async t =>
     ],
     [
       '{ driver: w2 }',
-      /`sensors\.shelf\.driver` is "w2": expected "simulated" or "w1" or "command"/,
+      /`sensors\.shelf\.driver` is "w2": expected "simulated" or "w1" or "hwmon" or "gpio" or "command" or "mqtt"/,
+    ],
+    [
+      '{ driver: command, kind: door, command: mosquitto_sub -t door }',
+      /3:\d+: `sensors\.shelf\.command` is "mosquitto_sub -t door": .*: \[mosquitto_sub, -t, door\]$/,
+    ],
+    [
+      '{ driver: command, kind: door, command: [x], opne: [ON] }',
+      /unknown key `sensors\.shelf\.opne`: did you mean `sensors\.shelf\.open`\?/,
+    ],
+    [
+      '{ driver: command, kind: temperature, command: [x], unit: K }',
+      /3:\d+: `sensors\.shelf\.unit` is "K": expected "C" or "F"/,
+    ],
+    [
+      '{ driver: command, kind: door, command: [x], open: ON, closed: OFF }',
+      /`sensors\.shelf\.open` is "ON": expected a list/,
     ],
     ['{ }', /`sensors\.shelf\.driver` is missing: expected "simulated" or "w1"/],
     ['{ driver: w1 }', /`sensors\.shelf\.device` is missing: expected text/],

@@ -31,6 +31,6 @@ test('what cannot be shown to a person is refused or made harmless', t => {
   for (const value of refused) t.is(typeof parseOwnState(value), 'string', JSON.stringify(value))
   const shown = parseOwnState({ nameInUse: `a\n  to mend it: b\u001B[8m${'x'.repeat(9_999)}` })
   const { nameInUse: text = '' } = shown as { nameInUse?: string }
-  t.notRegex(text, /[\n\u001B]/)
+  t.false(text.includes('\n') || text.includes('\u001B'))
   t.true(text.length <= 1_024)
 })
