@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import test, { type ExecutionContext } from 'ava'
 import { admit, type RefusalReason } from '../node/sessions/admission.ts'
 import { explainEnding } from '../node/client/farewell.ts'
-import { isFinal } from '../node/client/node-dialer.ts'
+import { isLastWord } from '../node/client/last-words.ts'
 import { parseNodeHello } from '../node/client/node-hello.ts'
 import type { Dialect } from '../node/events/dialect.ts'
 import { FridgeError } from '../node/lib/errors.ts'
@@ -177,7 +177,7 @@ test('a client comes back after the farewells that the page says', t => {
   ]) {
     if (to === 'node') continue
     const heard = { bye: { reason, text: '' }, greeted: true, role: 'client', attempt } as const
-    t.is(isFinal(explainEnding({ cause: 'lost' }, heard)), !comesBack.startsWith('yes'), reason)
+    t.is(isLastWord(explainEnding({ cause: 'lost' }, heard)), !comesBack.startsWith('yes'), reason)
   }
 })
 

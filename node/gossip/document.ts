@@ -107,6 +107,9 @@ export abstract class GossipDocument extends Scuttlebutt {
     return undefined
   }
 
+  /** A link has begun. */
+  protected attached(_from: DocumentStream): void {}
+
   /** A link has ended: nothing more goes to its stream. */
   protected detached(_from: DocumentStream): void {}
 
@@ -179,6 +182,7 @@ export abstract class GossipDocument extends Scuttlebutt {
     inner.on('synced', () => stream.onSynced())
     inner.resume()
     for (const opening of this.openings()) stream.send(opening)
+    this.attached(from)
 
     const hand = (frame: unknown): void => {
       this.#origin = from
