@@ -22,7 +22,6 @@ export interface TestReplicaOptions {
   /** Default: the node's own. */
   readonly self?: Person
   readonly onStoreFailure?: (error: unknown) => void
-  readonly onSettled?: (subjects: readonly Subject[]) => void
 }
 
 /** A replica, with what a test does to it. */
@@ -55,7 +54,6 @@ export function openReplica(
     clock,
     ...(options.onStoreFailure && { onStoreFailure: options.onStoreFailure }),
   })
-  if (options.onSettled !== undefined) replica.subscribeSettled(options.onSettled)
   const request: TestReplica['request'] = async (request, operator = people.operator()) =>
     commitRequest(replica, request, operator, signers)
   return {

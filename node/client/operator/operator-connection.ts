@@ -53,7 +53,7 @@ export interface OperatorOptions {
   readonly clock: Clock
   /** Connect to another node of the cluster than the one that is used; undefined where none answers. */
   readonly second?: () => Promise<NodeConnection | undefined>
-  /** What to make of it when the node refuses for good; default: it is believed. */
+  /** What to make of it when the node refuses for good. Default: it is believed. */
   readonly doubt?: Doubt
 }
 
@@ -62,14 +62,14 @@ export class OperatorConnection implements AsyncDisposable {
   readonly #connection: NodeConnection
   readonly #credentials: Credentials
   readonly #clock: Clock
-  readonly #doubt: Doubt
   readonly #openSecond: () => Promise<NodeConnection | undefined>
+  readonly #doubt: Doubt
   #second: Promise<NodeConnection | undefined> | undefined
 
   constructor(
     connection: NodeConnection,
     credentials: Credentials,
-    { clock, second = async () => undefined, doubt = async lastWord => lastWord }: OperatorOptions,
+    { clock, second = async () => undefined, doubt = async word => word }: OperatorOptions,
   ) {
     this.#connection = connection
     this.#credentials = credentials
@@ -96,11 +96,11 @@ export class OperatorConnection implements AsyncDisposable {
     const options = { credentials, clock, ...(signal && { signal }) }
     const connection = await connectAny(nodes, options)
     const others = nodes.filter(address => formatAddress(address) !== connection.address)
-    const doubt: Doubt = async lastWord => askOthers(lastWord, connection, others, options)
     const second = async (): Promise<NodeConnection | undefined> => {
       if (others.length === 0) return undefined
       return connectAny(others, { ...options, timeoutMs: SECOND_MS }).catch(() => undefined)
     }
+    const doubt: Doubt = async lastWord => askOthers(lastWord, connection, others, options)
     return new OperatorConnection(connection, credentials, { clock, second, doubt })
   }
 
