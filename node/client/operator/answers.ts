@@ -123,7 +123,7 @@ export function parseStatusReport(value: unknown, node: string): StatusReport | 
 /** What `commit` says in the end. @param place the place in the text that was signed */
 export function parseCommitReport(value: unknown, place: Place): UnprovenReport | string {
   if (!isObject(value)) return 'it is no object'
-  const { outcome, why, taken, source, sequence, confirmed, silent, unreachable, left } = value
+  const { outcome, why, taken, source, sequence, confirmed, silent, unreachable, left = [] } = value
   if (outcome === 'again' && typeof why === 'string') {
     const words = foreignText(why.slice(0, LIMITS.maxText))
     return { outcome, why: words, ...(taken !== undefined && { taken }) }
