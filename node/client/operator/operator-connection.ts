@@ -128,11 +128,16 @@ export class OperatorConnection implements AsyncDisposable {
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const change = await this.#propose(wish, id, signed, options)
       signed.note(change)
-      let report = await this.#commit(change, options)
+      const signature = signText(
+        createPrivateKey(this.#credentials.key),
+        'change',
+        encodeChange(change),
+      )
+      let report = await this.#commit(change, signature, options)
       if (report.outcome === 'again' && report.taken === undefined) {
         // It may have lost its turn. In the next one the same text stands, or is proven not to.
         await this.#call('propose', [{ ...wish, wish: id }])
-        report = await this.#commit(change, options)
+        report = await this.#commit(change, signature, options)
       }
       if (report.outcome === 'committed') return report
       why = report.why
@@ -283,10 +288,13 @@ export class OperatorConnection implements AsyncDisposable {
   }
 
   /** Sign a change that was checked, and have it committed. The key stays on this machine. */
-  async #commit(change: Change, { waitMs, onConfirmed }: ChangeOptions): Promise<UnprovenReport> {
+  async #commit(
+    change: Change,
+    signature: string,
+    { waitMs, onConfirmed }: ChangeOptions,
+  ): Promise<UnprovenReport> {
     const { kind, subject, source, sequence } = change
     const text = encodeChange(change)
-    const signature = signText(createPrivateKey(this.#credentials.key), 'change', text)
     const stop = new AbortController()
     const heard = new Set<Name>()
     const onProgress = (value: unknown): void => {
