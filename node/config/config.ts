@@ -132,8 +132,8 @@ const gossip = z
     }
   })
 
-/** The configuration of a node as it is written: every key of the file, with unit and default. */
-export const nodeConfigSchema = z.strictObject({
+/** Every key of the file, with unit and default. */
+const nodeKeys = z.strictObject({
   /** The name of this node, as in its certificate. Required; unique in the cluster. */
   name,
   /** Where the node listens. Default 127.0.0.1:7443, so nothing is open to the network unasked. */
@@ -154,7 +154,9 @@ export const nodeConfigSchema = z.strictObject({
   limits: limits.prefault({}),
   gossip: gossip.prefault({}),
   metrics: metrics.prefault({}),
-  /** Time without any peer after which the view of the list counts as stale, ms. Default 60000. */
+  /** Time without a word from any peer after which the view of the list counts as stale, ms. Default
+   *  60000; at least two heartbeats. It goes on while the process is stopped or the machine sleeps,
+   *  and a wall clock that is set forward counts as sleep. */
   isolatedAfterMs: milliseconds(60_000, 100),
   /** What an isolated node does: `serve` (default) by the last view, or `refuse` every client. */
   whenIsolated: z.enum(['serve', 'refuse']).default('serve'),
@@ -162,6 +164,19 @@ export const nodeConfigSchema = z.strictObject({
   sensors: sensorsConfig,
   /** The fridge behind every simulated sensor. */
   simulation: simulationConfig,
+})
+
+/** The configuration of a node as it is written. */
+export const nodeConfigSchema = nodeKeys.check(context => {
+  const { isolatedAfterMs, gossip } = context.value
+  if (isolatedAfterMs >= 2 * gossip.heartbeatMs) return
+  context.issues.push({
+    code: 'custom',
+    path: ['isolatedAfterMs'],
+    input: isolatedAfterMs,
+    // Between two beats a peer in reach is silent.
+    message: `at least twice gossip.heartbeatMs (${gossip.heartbeatMs})`,
+  })
 })
 
 /** The checked configuration of one node: defaults filled in, folders absolute. */

@@ -66,7 +66,7 @@ export abstract class GossipDocument extends Scuttlebutt {
    * the newest goes, and what the peer sends meanwhile does not. For a document in which a newer
    * update replaces an older one.
    */
-  protected relayDelayMs(): number {
+  protected relayDelayMs(_update: Update): number {
     return 0
   }
 
@@ -172,7 +172,7 @@ export abstract class GossipDocument extends Scuttlebutt {
       waiting.clear()
     }
     inner.on('data', (frame: unknown) => {
-      const delayMs = Array.isArray(frame) ? this.relayDelayMs() : 0
+      const delayMs = Array.isArray(frame) ? this.relayDelayMs(frame as Update) : 0
       if (delayMs === 0 || !Array.isArray(frame)) return send(frame)
       const update = frame as Update
       if (waiting.size === 0) this.after(delayMs, flush)
