@@ -238,7 +238,10 @@ const PACKAGES: Readonly<Record<string, PackageWall>> = {
     files: /^node\/identity\/x509\.ts$/,
     because: 'it is loaded only where certificates are made, and behind its polyfill',
   },
-  'node:sqlite': { files: /^node\/storage\//, because: 'only storage/ knows a database' },
+  'node:sqlite': {
+    files: /^node\/(storage\/|history\/|lib\/sqlite\.ts$)/,
+    because: 'only storage/ and history/ know a database, each its own',
+  },
   pino: { files: /^cli\//, because: 'a node is handed its log' },
   commander: { files: /^cli\//, because: 'only cli/ reads what a person types' },
   yaml: { files: /^node\/config\//, because: 'only config/ reads a file of settings' },

@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
+import { pragma } from '../lib/sqlite.ts'
 import type { Source } from '../identity/names.ts'
 import { openAtRest } from './at-rest.ts'
 import { buildWhitelist, proves } from '../whitelist/build.ts'
@@ -8,13 +9,7 @@ import { readChange } from '../whitelist/change.ts'
 import { conflicts, entryHash, isStray, type Entry, type Stray } from '../whitelist/entry.ts'
 import { differences, evaluateLog } from '../whitelist/evaluate.ts'
 import { Signers } from '../identity/signers.ts'
-import {
-  APPLICATION_ID,
-  corrupt,
-  hasKnownSchema,
-  pragma,
-  SCHEMA_VERSION,
-} from './sqlite-database.ts'
+import { APPLICATION_ID, corrupt, hasKnownSchema, SCHEMA_VERSION } from './sqlite-database.ts'
 import { digestOf, sealOf, type ChangeRow } from './change-row.ts'
 import {
   openAt,
