@@ -1,6 +1,8 @@
 import type { NodeConfig } from './config/config.ts'
 import { catchUp, joinCluster, type Cluster } from './gossip/join.ts'
 import { openList, type OpenList } from './gossip/open-list.ts'
+import type { History } from './history/history.ts'
+import { openHistory } from './history/open-history.ts'
 import type { Reload } from './identity/credential-watch.ts'
 import { loadCredentials, type Credentials } from './identity/credentials.ts'
 import type { Name } from './identity/names.ts'
@@ -62,7 +64,10 @@ export async function startNode(
   await using stack = new AsyncDisposableStack()
   const list = stack.use(openList(config, { trust, clock, log }))
   const { replica, source: run } = list
-  const { service, fridge } = stack.use(await openService(config, { run, clock, random, log }))
+  const history = stack.use(openHistory(config, { self: list.self, clock, random, log }))
+  const { service, fridge } = stack.use(
+    await openService(config, { run, history, clock, random, log }),
+  )
   const sessions = new Sessions(
     clock,
     subject => replica.whitelist.state(subject),
@@ -87,7 +92,18 @@ export async function startNode(
   stack.use(startEnforcement({ ...cluster, replica, sessions, counts, clock, log }))
   stack.use(startClientCount(sessions, cluster.members, clock))
 
-  const node: Node = { config, trust, counts, list, service, sessions, cluster, clock, log }
+  const node: Node = {
+    config,
+    trust,
+    counts,
+    list,
+    history,
+    service,
+    sessions,
+    cluster,
+    clock,
+    log,
+  }
   const readiness = new Readiness({ whenIsolated: config.whenIsolated, ...cluster, trust, clock })
   const listener = new Listener(node)
   // Before the port: whether a node starts or stops is asked of it too.
@@ -132,6 +148,7 @@ interface Node {
   readonly trust: Trust
   readonly counts: Counts
   readonly list: OpenList
+  readonly history: History
   readonly service: OpenService['service']
   readonly sessions: Sessions
   readonly cluster: Cluster
@@ -140,7 +157,18 @@ interface Node {
 }
 
 async function startMetrics(
-  { config, trust, counts, list: { replica }, service, sessions, cluster, clock, log }: Node,
+  {
+    config,
+    trust,
+    counts,
+    list: { replica },
+    history,
+    service,
+    sessions,
+    cluster,
+    clock,
+    log,
+  }: Node,
   port: Listener,
   readiness: Readiness,
 ): Promise<MetricsServer | undefined> {
@@ -161,6 +189,7 @@ async function startMetrics(
       maxConnections: config.limits.maxConnections,
       isIsolated: () => isolation.isIsolated,
       isReady: () => readiness.whyNot === undefined,
+      isRecorded: () => history.whyNot === undefined,
       clock,
     },
     whyNotReady: () => readiness.whyNot,

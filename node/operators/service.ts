@@ -1,4 +1,6 @@
 import { awaitConfirmations, type Proof } from '../gossip/confirmations.ts'
+import type { History } from '../history/history.ts'
+import { parseHistoryRequest } from '../history/page.ts'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { Member } from '../gossip/member.ts'
@@ -102,6 +104,7 @@ export interface OperatorServiceOptions {
   readonly storedChanges: StoredChanges
   readonly members: Members
   readonly sessions: Sessions
+  readonly history: Pick<History, 'page'>
   readonly clock: Clock
   /** How long the node has had no peer, in milliseconds. */
   readonly aloneMs: () => number
@@ -155,6 +158,14 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
       },
     ],
     ['status', async () => status(options)],
+    [
+      'history',
+      async ([value]) => {
+        const request = parseHistoryRequest(value)
+        if (typeof request === 'string') throw new FridgeError('ERR_PROTOCOL', request)
+        return options.history.page(request)
+      },
+    ],
     ...changeMethods(options),
   ])
 }

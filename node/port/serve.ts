@@ -67,6 +67,7 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
         storedChanges: list.storedChanges,
         members,
         sessions,
+        history: service.history,
         clock,
         isIsolated: () => isolation.isIsolated,
         aloneMs: () => overlay.alone,
