@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
+import { identityOf } from '../identity/identity.ts'
 import type { SensorKind } from '../sensors/kinds.ts'
 import { addBucket, HOUR_MS, MINUTE_MS, startOf, type Bucket } from './bucket.ts'
 import { BUCKET_COLUMNS, bucketOf, commandOf, eventOf, type Row } from './rows.ts'
@@ -52,6 +53,18 @@ export class HistoryReader implements Disposable {
   sensors(): Map<string, SensorKind> {
     const rows = this.#database.prepare('SELECT name, kind FROM sensors ORDER BY id').all()
     return new Map(rows.map(({ name, kind }) => [String(name), kind as SensorKind]))
+  }
+
+  /** The node that recorded it, by the certificate under its last hour. */
+  node(): string | undefined {
+    const row = this.#database
+      .prepare(
+        `SELECT chain FROM hours JOIN certificates ON fingerprint = certificate
+         ORDER BY position DESC LIMIT 1`,
+      )
+      .get()
+    const [leaf] = typeof row?.['chain'] === 'string' ? row['chain'].split(' ') : []
+    return leaf === undefined ? undefined : identityOf(Buffer.from(leaf, 'base64')).name
   }
 
   /** Minutes or hours of a sensor, in order; those in which nothing was recorded are left out. */
