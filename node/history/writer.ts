@@ -143,10 +143,7 @@ export class HistoryWriter {
 
   /** Write all that waits, and remove some of what is too old. @throws what SQLite says */
   flush(): void {
-    if (this.#overrun > 0) {
-      this.#note('overrun', `${this.#overrun} rows came too fast to be kept`)
-      this.#overrun = 0
-    }
+    this.#noteOverrun()
     const { store } = this.#options
     const batch = this.#batch
     this.#batch = emptyBatch()
@@ -163,6 +160,7 @@ export class HistoryWriter {
   }
 
   #seal(): void {
+    this.#noteOverrun()
     const { node, signing, retention } = this.#options
     this.#raiseKeptFrom(retention)
     const { readings: readingsFrom, minutes: minutesFrom } = this.#keptFrom
@@ -207,6 +205,12 @@ export class HistoryWriter {
       .prepare('SELECT first FROM hours WHERE position = ?')
       .get(readings)
     return { readings: Number(first?.['first'] ?? 0), minutes, hours }
+  }
+
+  #noteOverrun(): void {
+    if (this.#overrun === 0) return
+    this.#note('overrun', `${this.#overrun} rows came too fast to be kept`)
+    this.#overrun = 0
   }
 
   /** Take an event of the node itself. */
