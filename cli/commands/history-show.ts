@@ -73,7 +73,8 @@ async function showSums(
     bucket.unavailableMs === 0 ? '' : formatDuration(bucket.unavailableMs),
   ])
   for (const line of formatTable([['from (UTC)', ...head, 'unavailable'], ...rows])) io.out(line)
-  const total = summarize(buckets)
+  // Of hours, also where days are shown: a mean kinetic temperature of means is too low.
+  const total = summarize(read)
   const stretches = await Array.fromAsync(
     historyRows(ask, { sensor, table: 'stretches', ...span }),
     spanIn,

@@ -76,6 +76,7 @@ export class HistoryReader implements Disposable {
       const found = lengthMs === MINUTE_MS ? this.#minutes(id, hours) : this.#hours(id, hours)
       for (const bucket of found) {
         if (bucket.start < startOf(from, lengthMs) || bucket.start >= to) continue
+        if (bucket.recordedMs + bucket.count + bucket.openings === 0) continue
         // Two parts of one minute, before a restart and after it.
         if (under?.start === bucket.start) addBucket(under, bucket)
         else {
