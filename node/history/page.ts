@@ -126,21 +126,15 @@ function bucketPage(
   const begin = Math.max(startOf(from, lengthMs), startOf(reach.from, lengthMs), after ?? 0)
   const end = Math.min(to, reach.to)
   const windowEnd = Math.min(end, begin + PAGE_ROWS * lengthMs)
-  const rows = Array.from(
-    reader.buckets(sensor, lengthMs, { from: begin, to: windowEnd }),
-    ({ start, low, high, ...bucket }) => [
-      start,
-      bucket.recordedMs,
-      bucket.unavailableMs,
-      bucket.count,
-      low ?? null,
-      high ?? null,
-      bucket.sum,
-      bucket.openings,
-      bucket.openMs,
-    ],
-  )
+  const rows = Array.from(reader.buckets(sensor, lengthMs, { from: begin, to: windowEnd }), rowOf)
   return { rows, next: windowEnd < end ? windowEnd : null }
+}
+
+/** As `bucketIn` reads it. */
+function rowOf(bucket: Bucket): Cell[] {
+  const { start, recordedMs, unavailableMs, count, low, high, sum, openings, openMs } = bucket
+  const [lowest, highest] = [low ?? null, high ?? null]
+  return [start, recordedMs, unavailableMs, count, lowest, highest, sum, openings, openMs]
 }
 
 function stretchPage(reader: HistoryReader, request: HistoryRequest): Omit<HistoryPage, 'kind'> {

@@ -132,7 +132,9 @@ export class HistoryReader implements Disposable {
   /** From the beginning of the first hour to the end of the last one at most. */
   reach(): Span | undefined {
     const row = this.#database
-      .prepare('SELECT min(begin) AS low, max(begin) AS high FROM hours')
+      .prepare(
+        'SELECT (SELECT min(begin) FROM hours) AS low, (SELECT max(begin) FROM hours) AS high',
+      )
       .get()
     if (typeof row?.['low'] !== 'number') return undefined
     return { from: row['low'], to: startOf(Number(row['high']), HOUR_MS) + HOUR_MS }
