@@ -71,18 +71,16 @@ export class HistoryReader implements Disposable {
   *buckets(sensor: string, lengthMs: number, { from, to }: Span): Iterable<Bucket> {
     const id = this.#idOf(sensor)
     if (id === undefined) return
+    const first = startOf(from, lengthMs)
     let under: Bucket | undefined
-    for (const hours of this.#byHour({ from: startOf(from, HOUR_MS), to })) {
-      const found = lengthMs === MINUTE_MS ? this.#minutes(id, hours) : this.#hours(id, hours)
-      for (const bucket of found) {
-        if (bucket.start < startOf(from, lengthMs) || bucket.start >= to) continue
-        if (bucket.recordedMs + bucket.count + bucket.openings === 0) continue
-        // Two parts of one minute, before a restart and after it.
-        if (under?.start === bucket.start) addBucket(under, bucket)
-        else {
-          if (under !== undefined) yield under
-          under = bucket
-        }
+    for (const bucket of this.#parts(id, lengthMs, { from: startOf(from, HOUR_MS), to })) {
+      if (bucket.start < first || bucket.start >= to) continue
+      if (bucket.recordedMs + bucket.count + bucket.openings === 0) continue
+      // Two parts of one minute, before a restart and after it.
+      if (under?.start === bucket.start) addBucket(under, bucket)
+      else {
+        if (under !== undefined) yield under
+        under = bucket
       }
     }
     if (under !== undefined) yield under
@@ -174,42 +172,48 @@ export class HistoryReader implements Disposable {
     return row === undefined ? undefined : Number(row['id'])
   }
 
-  /** The parts of each hour of the clock, in order: mostly one, more where the node restarted. */
-  *#byHour(span: Span): Iterable<readonly HourSpan[]> {
-    let parts: HourSpan[] = []
-    for (const hour of this.#hourSpans(span)) {
-      const [first] = parts
-      if (first !== undefined && startOf(first.begin, HOUR_MS) !== startOf(hour.begin, HOUR_MS)) {
-        yield parts
-        parts = []
-      }
-      parts.push(hour)
+  /** In order of their starts, a part at a time: mostly whole, else what is before a restart, and after. */
+  #parts(sensor: number, lengthMs: number, span: Span): readonly Bucket[] {
+    const parts: Bucket[] = []
+    for (const run of runsOf(this.#hourSpans(span))) {
+      if (lengthMs === MINUTE_MS) parts.push(...this.#minutes(sensor, run))
+      else parts.push(...this.#hours(sensor, run))
     }
-    if (parts.length > 0) yield parts
+    // Out of order only where the clock was set back.
+    return parts.some(({ start }, index) => start < (parts[index - 1]?.start ?? 0))
+      ? parts.sort((a, b) => a.start - b.start)
+      : parts
   }
 
-  #minutes(sensor: number, hours: readonly HourSpan[]): readonly Bucket[] {
+  /** @param run hours whose positions follow each other */
+  #minutes(sensor: number, run: readonly HourSpan[]): Bucket[] {
+    const first = run[0]?.position ?? 0
     const rows = this.#statement(
-      `SELECT minute, ${BUCKET_COLUMNS} FROM sensorMinutes WHERE sensor = ? AND position = ?`,
+      `SELECT position, minute, ${BUCKET_COLUMNS} FROM sensorMinutes
+       WHERE sensor = ? AND position >= ? AND position < ?`,
     )
-    const buckets = hours.flatMap(({ position, begin }) => {
-      const start = startOf(begin, HOUR_MS)
-      return arraysOf(rows, sensor, position).map(row =>
-        bucketOf(start + Number(row[0]) * MINUTE_MS, row, 1),
-      )
+    const starts = run.map(({ begin }) => startOf(begin, HOUR_MS))
+    return arraysOf(rows, sensor, first, first + run.length).map(row => {
+      const start = starts[Number(row[0]) - first] ?? 0
+      return bucketOf(start + Number(row[1]) * MINUTE_MS, row, 2)
     })
-    return hours.length === 1 ? buckets : buckets.sort((a, b) => a.start - b.start)
   }
 
-  #hours(sensor: number, hours: readonly HourSpan[]): readonly Bucket[] {
+  /** @param run hours whose positions follow each other */
+  #hours(sensor: number, run: readonly HourSpan[]): Bucket[] {
+    const first = run[0]?.position ?? 0
     const rows = this.#statement(
-      `SELECT ${BUCKET_COLUMNS} FROM sensorHours WHERE sensor = ? AND position = ?`,
+      `SELECT position, ${BUCKET_COLUMNS} FROM sensorHours
+       WHERE sensor = ? AND position >= ? AND position < ?`,
     )
-    return hours.flatMap(hour => {
-      const start = startOf(hour.begin, HOUR_MS)
-      if (hour.end === undefined) return sumOf(start, this.#minutes(sensor, [hour]))
-      return arraysOf(rows, sensor, hour.position).map(row => bucketOf(start, row, 0))
-    })
+    const starts = run.map(({ begin }) => startOf(begin, HOUR_MS))
+    const hours = arraysOf(rows, sensor, first, first + run.length).map(row =>
+      bucketOf(starts[Number(row[0]) - first] ?? 0, row, 1),
+    )
+    // The hour that goes on has no sum yet.
+    const last = run.at(-1)
+    if (last?.end !== undefined || last === undefined) return hours
+    return [...hours, ...sumOf(startOf(last.begin, HOUR_MS), this.#minutes(sensor, [last]))]
   }
 
   /** By the clock; hours that were recorded twice, as the clock was set back, beside each other. */
@@ -260,6 +264,17 @@ export class HistoryReader implements Disposable {
     this.#statements.set(sql, statement)
     return statement
   }
+}
+
+/** Split where positions do not follow each other: where the clock was set back. */
+function runsOf(hours: readonly HourSpan[]): HourSpan[][] {
+  const runs: HourSpan[][] = []
+  for (const hour of hours) {
+    const run = runs.at(-1)
+    if (run !== undefined && run.at(-1)?.position === hour.position - 1) run.push(hour)
+    else runs.push([hour])
+  }
+  return runs
 }
 
 function arraysOf(
