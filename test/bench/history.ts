@@ -37,15 +37,17 @@ export const measureHistory: Bench = async ({ quick, progress }) => {
     progress('verifying')
     const database = openHistoryForReading(file)
     const startedAt = performance.now()
+    const before = process.cpuUsage()
     const { findings, minutes } = await verifyHistory(database, people.trust)
     const verifyMs = performance.now() - startedAt
+    const verifyCpuMs = cpuMsSince(before)
     database.close()
     if (findings.length > 0) throw new Error(`the history is not sound: ${findings[0]?.problem}`)
     return [
       {
         title: `History: one sensor, a reading every 5 s, ${days} days`,
         rows: [
-          ['', 'median', 'slowest'],
+          ['', 'median', 'slowest', 'processor time'],
           ['file', `${(size / 2 ** 20).toFixed(1)} MiB`, ''],
           [
             'a reading, many a write',
@@ -62,14 +64,23 @@ export const measureHistory: Bench = async ({ quick, progress }) => {
             millis(writes.hours, median),
             millis(writes.hours, slowest),
           ],
-          ['a week of minutes, read and encoded', ...millisOf(week.map(({ allMs }) => allMs))],
+          [
+            'a week of minutes, read and encoded',
+            ...millisOf(week.map(({ allMs }) => allMs)),
+            cpuOf(week),
+          ],
           ['  of it, a page', ...millisOf(week.flatMap(({ pagesMs }) => pagesMs))],
-          ['a year of hours, read and encoded', ...millisOf(year.map(({ allMs }) => allMs))],
+          [
+            'a year of hours, read and encoded',
+            ...millisOf(year.map(({ allMs }) => allMs)),
+            cpuOf(year),
+          ],
           ['  of it, a page', ...millisOf(year.flatMap(({ pagesMs }) => pagesMs))],
           [
             `digests and ${minutes.toLocaleString('en')} minutes checked`,
             `${verifyMs.toFixed(0)} ms`,
             '',
+            `${verifyCpuMs.toFixed(0)} ms`,
           ],
         ],
         notes: ['The slowest of readings that are written by themselves is the 99th percentile.'],
@@ -126,6 +137,8 @@ function record({ file, people, end }: { file: string; people: People; end: numb
 
 interface Read {
   readonly allMs: number
+  /** Processor time of all pages, in milliseconds. */
+  readonly cpuMs: number
   readonly pagesMs: readonly number[]
 }
 
@@ -135,6 +148,7 @@ function readAll(
   span: { from: number; to: number },
 ): Read {
   const pagesMs: number[] = []
+  const before = process.cpuUsage()
   for (let after: number | null = null; ;) {
     const startedAt = performance.now()
     const page: HistoryPage = answerPage(reader, { sensor: 'temperature', table, ...span, after })
@@ -143,13 +157,26 @@ function readAll(
     after = page.next
     if (after === null) break
   }
-  return { allMs: pagesMs.reduce((sum, ms) => sum + ms, 0), pagesMs }
+  const allMs = pagesMs.reduce((sum, ms) => sum + ms, 0)
+  return { allMs, cpuMs: cpuMsSince(before), pagesMs }
 }
 
 function repeat(read: () => Read): Read[] {
   // The first few only compile.
   for (let round = 0; round < 5; round += 1) read()
   return Array.from({ length: 21 }, read)
+}
+
+function cpuMsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1_000
+}
+
+function cpuOf(reads: readonly Read[]): string {
+  return millis(
+    reads.map(({ cpuMs }) => cpuMs),
+    median,
+  )
 }
 
 function slowest(samples: readonly number[]): number {
