@@ -1,6 +1,8 @@
 import type { NodeConfig } from './config/config.ts'
 import { catchUp, joinCluster, type Cluster } from './gossip/join.ts'
 import { openList, type OpenList } from './gossip/open-list.ts'
+import type { History } from './history/history.ts'
+import { openHistory } from './history/open-history.ts'
 import type { Reload } from './identity/credential-watch.ts'
 import { loadCredentials, type Credentials } from './identity/credentials.ts'
 import type { Name } from './identity/names.ts'
@@ -67,8 +69,9 @@ export async function startNode(
   const { replica, source: run, ownRemoval } = list
   await ownRemoval.recall()
   const lookout = stack.use(new Lookout(clock))
+  const history = stack.use(openHistory(config, { self: list.self, clock, random, log }))
   const { service, fridge } = stack.use(
-    await openService(config, { run, lookout, clock, random, log }),
+    await openService(config, { run, history, lookout, clock, random, log }),
   )
   const sessions = new Sessions(
     clock,
@@ -98,7 +101,8 @@ export async function startNode(
   stack.use(startEnforcement({ ...cluster, replica, sessions, counts, clock, log }))
   stack.use(startClientCount(sessions, cluster.members, clock))
 
-  const node: Node = { config, trust, counts, list, service, sessions, cluster, clock, log }
+  const means = { config, trust, clock, log }
+  const node: Node = { ...means, counts, list, history, service, sessions, cluster }
   const { whenIsolated } = config
   const readiness = new Readiness({ ...node, ...cluster, whenIsolated, ownRemoval, verifier })
   const listener = new Listener(node)
@@ -143,6 +147,7 @@ interface Node {
   readonly trust: Trust
   readonly counts: Counts
   readonly list: OpenList
+  readonly history: History
   readonly service: OpenService['service']
   readonly sessions: Sessions
   readonly cluster: Cluster
@@ -151,7 +156,18 @@ interface Node {
 }
 
 async function startMetrics(
-  { config, trust, counts, list: { replica }, service, sessions, cluster, clock, log }: Node,
+  {
+    config,
+    trust,
+    counts,
+    list: { replica },
+    history,
+    service,
+    sessions,
+    cluster,
+    clock,
+    log,
+  }: Node,
   port: Listener,
   readiness: Readiness,
 ): Promise<MetricsServer | undefined> {
@@ -172,6 +188,7 @@ async function startMetrics(
       maxConnections: config.limits.maxConnections,
       isolation,
       isReady: () => readiness.whyNot === undefined,
+      isRecorded: () => history.whyNot === undefined,
       clock,
     },
     whyNotReady: () => readiness.whyNot,

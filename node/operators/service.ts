@@ -1,4 +1,6 @@
 import { awaitConfirmations, type Proof } from '../gossip/confirmations.ts'
+import type { History } from '../history/history.ts'
+import { parseHistoryRequest } from '../history/page.ts'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { Members } from '../gossip/members.ts'
@@ -99,6 +101,7 @@ export interface OperatorServiceOptions extends StatusOptions {
   readonly members: Members
   readonly signers: Pick<Signers, 'verify'>
   readonly sessions: Sessions
+  readonly history: Pick<History, 'page'>
   readonly clock: Clock
   /** Shared by all operators of the node, like `quota`. */
   readonly turns: Turns
@@ -174,6 +177,14 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
       },
     ],
     ['status', async () => statusOf(options)],
+    [
+      'history',
+      async ([value]) => {
+        const request = parseHistoryRequest(value)
+        if (typeof request === 'string') throw new FridgeError('ERR_PROTOCOL', request)
+        return options.history.page(request)
+      },
+    ],
     ...changeMethods(options),
     ...forgetMethods(options),
   ])

@@ -75,6 +75,7 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
         ownRemoval,
         ownName: overlay.ownName,
         sessions,
+        history: service.history,
         clock,
         isolation,
         turns,
