@@ -9,6 +9,7 @@ import { shellWord } from '../../node/lib/shell-word.ts'
 import { errorCode, errorMessage, FridgeError } from '../../node/lib/errors.ts'
 import { identityOf } from '../../node/identity/identity.ts'
 import { isName } from '../../node/identity/names.ts'
+import { ThreadedVerifier } from '../../node/identity/threaded-verifier.ts'
 import { verifyDatabase, type Finding, type Verification } from '../../node/storage/verify.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { count } from '../table.ts'
@@ -37,7 +38,9 @@ export async function runNodeVerify(
       ? await nodeFolders(options, io)
       : { database: copy, certs: certificateFolder(options, io) }
   const file = copy === undefined ? database : resolve(io.cwd, copy)
+  await using verifier = new ThreadedVerifier({ clock: io.clock })
   const verification = await verifyDatabase(file, {
+    verifier,
     ...(await authoritiesIn(certs)),
     ...(copy !== undefined && { fix: 'do not restore this copy; take another one' }),
   })

@@ -43,7 +43,7 @@ async function checkNode(
   const at = formatAddress(address)
   if (role === 'node') {
     const { caFile, certificateFile } = credentials.files
-    const dialed = await dialNode(at, credentials, signal).catch((error: unknown) => {
+    const dialed = await dialNode(at, { credentials, clock, signal }).catch((error: unknown) => {
       throw explainConnectionError(error, {
         address: at,
         host: address.host,

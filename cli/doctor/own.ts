@@ -6,8 +6,9 @@ import { lifetimeWarnings, lifetimes } from '../../node/identity/certificate-lif
 import type { NodeConfig } from '../../node/config/config.ts'
 import { loadCredentials, type Credentials } from '../../node/identity/credentials.ts'
 import { errorCode } from '../../node/lib/errors.ts'
+import { ThreadedVerifier } from '../../node/identity/threaded-verifier.ts'
 import { listen } from '../../node/lib/listen.ts'
-import { DATABASE_FILE } from '../../node/start.ts'
+import { DATABASE_FILE } from '../../node/storage/sqlite-database.ts'
 import { openAtRest } from '../../node/storage/at-rest.ts'
 import { authoritiesIn } from '../commands/node-verify.ts'
 import { shownPath } from '../commands/certs-options.ts'
@@ -67,7 +68,7 @@ export async function checkCertificates(
 export async function checkDatabase(
   { data, certs }: NodeConfig,
   checkup: Checkup,
-  { cwd, progress }: Pick<CommandIo, 'cwd' | 'progress'>,
+  { clock, cwd, progress }: Pick<CommandIo, 'clock' | 'cwd' | 'progress'>,
 ): Promise<boolean> {
   const CHECK = 'database'
   const file = join(data, DATABASE_FILE)
@@ -86,7 +87,9 @@ export async function checkDatabase(
   }
   progress(`checking ${shown}…`)
   await checkup.attempt(CHECK, async () => {
-    const { changes, findings } = await verifyDatabase(file, await authoritiesIn(certs))
+    await using verifier = new ThreadedVerifier({ clock })
+    const authorities = await authoritiesIn(certs)
+    const { changes, findings } = await verifyDatabase(file, { ...authorities, verifier })
     const [first] = findings
     if (first === undefined) checkup.good(CHECK, `${shown} is sound: ${count(changes, 'change')}`)
     else {

@@ -3,10 +3,10 @@ import { isIP } from 'node:net'
 import { FridgeError } from '../lib/errors.ts'
 import { spiffeUri } from '../identity/identity.ts'
 import type { Name, Role } from '../identity/names.ts'
+import { usagesOf } from '../identity/path-rules.ts'
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
-  ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
   KeyUsageFlags,
   KeyUsagesExtension,
@@ -95,7 +95,7 @@ export async function signCertificate(options: SignOptions): Promise<string> {
     extensions: [
       new BasicConstraintsExtension(false, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-      new ExtendedKeyUsageExtension(usagesOf(role)),
+      new ExtendedKeyUsageExtension([...usagesOf(role)]),
       new SubjectAlternativeNameExtension([
         { type: 'url', value: spiffeUri(trustDomain, role, name) },
         ...hosts,
@@ -132,13 +132,6 @@ function hostNames(role: Role, name: Name, given: readonly string[]): JsonGenera
       },
     )
   })
-}
-
-/** Nodes dial each other, so they are clients too. */
-function usagesOf(role: Role): ExtendedKeyUsage[] {
-  return role === 'node'
-    ? [ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth]
-    : [ExtendedKeyUsage.clientAuth]
 }
 
 /** The identifier that the issuer states of itself, which need not be the hash of its key. */

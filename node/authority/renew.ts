@@ -1,7 +1,9 @@
 import type { X509Certificate } from 'node:crypto'
-import { oneLine, parseCertificates, pathOf } from '../identity/certificate-chain.ts'
+import { oneLine, parseCertificates } from '../identity/certificate-chain.ts'
+import { pathOf } from '../identity/certificate-path.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { identityOf } from '../identity/identity.ts'
+import { usagesOf } from '../identity/path-rules.ts'
 import { pkcs8, type Authority } from './authority.ts'
 import { inspectCertificates } from './inspect.ts'
 import { signCertificate } from './issue.ts'
@@ -47,13 +49,13 @@ export async function renewCertificate(options: RenewOptions): Promise<Renewed> 
       fix: 'replace an authority with fridge certs rotate-ca begin',
     })
   }
-  const path = pathOf(leaf, intermediates, known)
+  const { role, name, trustDomain, notBefore, notAfter } = identityOf(leaf.raw)
+  const path = pathOf(leaf, { intermediates, trusted: known, usages: usagesOf(role) })
   if ('broken' in path) {
     throw new FridgeError('ERR_CERTIFICATE', `${file} cannot be renewed: ${path.broken}`, {
       fix: 'name the folder of the authority that signed it with --certs DIR',
     })
   }
-  const { role, name, trustDomain, notBefore, notAfter } = identityOf(leaf.raw)
   const [report] = inspectCertificates(pem, file, now)
   const made = newKey ? await generateKeysLike(leaf.publicKey) : undefined
   const certificate = await signCertificate({

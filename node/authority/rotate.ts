@@ -1,16 +1,13 @@
 import type { X509Certificate } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import {
-  isIssuedBy,
-  isSelfSigned,
-  parseCertificates,
-  pathOf,
-} from '../identity/certificate-chain.ts'
+import { isIssuedBy, isSelfSigned, parseCertificates } from '../identity/certificate-chain.ts'
+import { pathOf } from '../identity/certificate-path.ts'
 import { authorityFiles, credentialFiles } from '../identity/credential-files.ts'
 import { shellWord } from '../lib/shell-word.ts'
 import { errorCode, FridgeError } from '../lib/errors.ts'
 import { isName, ROLES, subjectOf, type Name, type Role } from '../identity/names.ts'
+import { usagesOf } from '../identity/path-rules.ts'
 import { createAuthority } from './authority.ts'
 import { DEFAULT_TRUST_DOMAIN } from './issue.ts'
 import type { KeyType } from './key-type.ts'
@@ -184,7 +181,8 @@ async function holdersOutside(dir: string, left: readonly X509Certificate[]): Pr
       throw error
     }
     const [leaf, ...intermediates] = parseCertificates(pem, certificateFile)
-    if ('broken' in pathOf(leaf, intermediates, left)) outside.push(holder)
+    const path = pathOf(leaf, { intermediates, trusted: left, usages: usagesOf(holder.role) })
+    if ('broken' in path) outside.push(holder)
   }
   return outside
 }

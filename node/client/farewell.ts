@@ -33,6 +33,7 @@ const BYE_FIXES = new Map<string, string>([
     'close another one, or raise limits.maxConnectionsPerClient of the node',
   ],
   ['isolated', 'connect to another node with --node HOST:PORT, or wait until this one has a peer'],
+  ['not ready', 'connect to another node with --node HOST:PORT: the log of this one says why'],
 ])
 
 /** What was heard before a connection ended. */

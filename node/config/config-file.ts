@@ -20,8 +20,8 @@ export interface ConfigFile {
 }
 
 /**
- * Read one YAML 1.2 file (JSON is a part of it) whose top is a mapping; an empty file is an empty
- * one. Duplicate keys, unknown tags and more than one document are refused.
+ * Read one YAML 1.2 file (JSON is a part of it) whose top is a mapping; an empty file is an
+ * empty mapping. Duplicate keys, unknown tags and more than one document are refused.
  * @param file how messages call it
  * @throws FridgeError `ERR_CONFIG`
  */

@@ -28,7 +28,7 @@ interface Problem {
 
 /** The error that tells a person each place, what was found there, what is allowed, and a fix. */
 export function configError(issues: readonly ConfigIssue[], place: ConfigPlace): FridgeError {
-  // A misspelt key is mostly why another one is missing, so it comes first.
+  // A misspelt key is mostly why another key is missing, so it comes first.
   const sorted = [...issues].sort((a, b) => rank(a) - rank(b))
   const problems = sorted.flatMap(issue => problemsOf(issue, place, []))
   const shown = problems.slice(0, MAX_PROBLEMS).map(({ text }) => text)
@@ -194,7 +194,7 @@ function unwrapped(schema: z.core.$ZodType | undefined): z.core.$ZodType | undef
   return inner instanceof z.ZodPipe ? unwrapped(inner.in) : inner
 }
 
-/** The keys that may stand in a mapping; of several forms, those of all. */
+/** The keys that may stand in a mapping; of several forms, the keys of all forms. */
 function keysOf(schema: z.core.$ZodType | undefined): string[] {
   if (schema instanceof z.ZodObject) return Object.keys(schema.shape)
   if (schema instanceof z.ZodUnion) {

@@ -59,7 +59,7 @@ const tls = z.strictObject({
 
 const limits = z.strictObject({
   /** Connections of all roles together. Default 10000; each costs about 70 kB of memory. Past that
-   *  the one that has been longest without a handshake gives way to the next. */
+   *  the connection that has been longest without a handshake gives way to the next. */
   maxConnections: whole(10_000, 1, 1_000_000),
   /** Connections of one client name. Default 16; more let one lost key use up the node sooner. */
   maxConnectionsPerClient: whole(16, 1, 100_000),
@@ -69,7 +69,7 @@ const limits = z.strictObject({
   /** How long a client may leave what waits for it unread before it is cut, ms. Default 10000. */
   maxStalledMs: milliseconds(10_000, 100),
   /** Frames a second of one connection of a client, in the long run; each KiB counts as one more,
-   *  and four seconds' worth may come at once. What is faster is read more slowly, nobody is cut.
+   *  and four seconds' worth may come at once. A faster client is read more slowly, and not cut.
    *  Default 250: about 1 % of a core. More lets one key use that much more. */
   maxFramesPerSecond: whole(250, 10, 1_000_000),
   /** How long a stopping node waits for its clients to take what is under way, ms. Default 5000.

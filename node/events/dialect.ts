@@ -10,7 +10,7 @@ export interface NumberedEvent {
   readonly sequence: number
 }
 
-/** One sensor event as the values that a dialect emits. */
+/** A sensor event as the values that a dialect emits. */
 function eventValues({ event, sequence }: NumberedEvent, dialect: Dialect): [string, ...unknown[]] {
   const isPlain = dialect === 'plain'
   switch (event.type) {

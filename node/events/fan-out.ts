@@ -20,7 +20,7 @@ interface Group {
 /**
  * Hands each event of the sensors to every connection that carries it. What one turn of the
  * event loop brings is encoded once for all connections with the same streams, and is one write
- * to each. Nobody waits for a connection that does not read: it falls behind alone.
+ * to each. No other waits for a connection that does not read: it falls behind alone.
  */
 export class FanOut implements Disposable {
   /** What it has done since the start. */
@@ -32,7 +32,7 @@ export class FanOut implements Disposable {
     plain: new Map(),
     'fridge/1': new Map(),
   }
-  /** Those who belong to no group until there is something to tell. */
+  /** Subscribers that belong to no group until there is something to tell. */
   readonly #ungrouped = new Set<Subscriber>()
   #news: SensorNews[] = []
 
@@ -101,7 +101,7 @@ export class FanOut implements Disposable {
     else this.#ungrouped.add(subscriber)
   }
 
-  /** Find the groups of those whose streams have changed: once, however often they did. */
+  /** Find the groups of subscribers whose streams have changed: once, however often they did. */
   #regroup(): void {
     for (const subscriber of this.#ungrouped) {
       const groups = this.#groups[subscriber.dialect]
@@ -121,7 +121,7 @@ export class FanOut implements Disposable {
     this.#regroup()
     for (const dialect of ['plain', 'fridge/1'] as const) {
       if (this.#groups[dialect].size === 0) continue
-      const encoded = news.map(one => encode(one, dialect))
+      const encoded = news.map(event => encode(event, dialect))
       for (const { ids, subscribers } of this.#groups[dialect].values()) {
         let text = ''
         const carried = news.filter(({ sensor }, index) => {

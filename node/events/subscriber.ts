@@ -22,27 +22,27 @@ export interface DeliveryCounts {
 export interface Carrier {
   /** Bytes that the peer has not read yet. */
   readonly bufferedBytes: number
-  /** Send complete lines, whose bytes others are sent too. */
+  /** Send complete lines; other connections are sent the same bytes. */
   writeShared(bytes: Uint8Array): void
   /** Resolves when what was written has been handed to the network, or the connection has ended. */
   drained(): Promise<void>
-  /** End it, because its peer does not read. */
+  /** End the connection, because its peer does not read. */
   cutAsTooSlow(): void
 }
 
-/** Bytes that wait for one peer from which on it is told the newest only. */
+/** Bytes unread by a peer from which on it counts as behind: events are kept for it, and not sent. */
 const BEHIND_FROM_BYTES = 65_536
 
 export interface SubscriberHost {
   readonly counts: DeliveryCounts
-  /** Its streams have changed. */
+  /** The streams of a subscriber have changed. */
   readonly onChange: (subscriber: Subscriber) => void
 }
 
-/** One connection with the sensors that it carries, and what it has not been told. */
+/** A connection with the sensors that it carries, and the events that it has not been told. */
 export class Subscriber {
   readonly dialect: Dialect
-  /** Which group of connections it is told with; empty for none. */
+  /** The group of connections that it is told with; empty for none. */
   key = ''
   readonly #carrier: Carrier
   readonly #host: SubscriberHost
@@ -78,7 +78,7 @@ export class Subscriber {
     })
   }
 
-  /** Send an event to it alone. */
+  /** Send an event to this connection alone. */
   write(stream: MuxStream, event: NumberedEvent): void {
     const json = encode(event, this.dialect)
     stream.writeEncoded(json)
@@ -93,7 +93,8 @@ export class Subscriber {
 
   /**
    * Tell it what is new, or keep that until it has read what it was told.
-   * @param bytes `news`, which is of sensors that it carries, as all of its group are told it
+   * @param news events of sensors that it carries
+   * @param bytes the same events as frames, as its whole group is told them
    */
   tell(bytes: Uint8Array, news: readonly SensorNews[]): void {
     if (this.#behind === undefined) {
@@ -106,7 +107,7 @@ export class Subscriber {
       this.#behind = new Map()
       void this.#carrier.drained().then(() => this.#catchUp())
     }
-    for (const one of news) this.#keep(this.#behind, one)
+    for (const event of news) this.#keep(this.#behind, event)
   }
 
   #keep(behind: Map<string, NumberedEvent[]>, news: SensorNews): void {

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { isSource, nodeOf, type Source } from '../identity/names.ts'
 import { isSequence } from '../whitelist/change.ts'
-import { isSignature, signText, verifyText } from '../identity/signature.ts'
+import { isSignature, signText } from '../identity/signature.ts'
 import type { Signer, Signers } from '../identity/signers.ts'
 
 /** One change that a node has applied. */
@@ -83,7 +83,7 @@ export async function verifyConfirmation(
   if (signer === undefined) return undefined
   const { role, name } = signer.identity
   if (role !== 'node' || name !== nodeOf(node)) return false
-  return verifyText(signer.key, 'confirmation', text, signature)
+  return signers.verify(signer, 'confirmation', text, signature)
 }
 
 function isAppliedChange(value: unknown): value is AppliedChange {

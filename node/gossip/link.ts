@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { Clock } from '../lib/clock.ts'
+import { at, type Clock } from '../lib/clock.ts'
 import type { Identity } from '../identity/identity.ts'
 import { isSource, nodeOf, type Source } from '../identity/names.ts'
 import { Channel } from '../wire/channel.ts'
@@ -27,10 +27,15 @@ export interface LinkTimes {
   readonly deadAfterMs: number
 }
 
+/** Whose a certificate is, and until when. */
+export type Holder = Pick<Identity, 'subject' | 'notAfter'>
+
 export interface LinkOptions {
   readonly socket: Duplex
   /** The node whose certificate the other end showed. */
   readonly peer: Identity
+  /** What of its own certificate this end showed. */
+  readonly own: Holder
   /** Whether this end dialed. It opens the streams; the other opened the connection's control. */
   readonly dialed: boolean
   readonly documents: Documents
@@ -73,7 +78,7 @@ export class Link {
     this.peer = options.peer
     this.dialed = options.dialed
     this.#options = options
-    const { peer, dialed, documents, times, clock } = options
+    const { peer, own, dialed, documents, times, clock } = options
     this.#channel = new Channel(options.socket, {
       limits: PEER_LIMITS,
       clock,
@@ -86,8 +91,9 @@ export class Link {
       onStream: stream => this.#accept(stream),
       onEnd: ending => this.#end(ending),
     })
-    this.#expiry = clock.after(peer.notAfter - clock.now(), () => {
-      this.close('certificate expired', `the certificate of ${peer.subject} has expired`)
+    const first: Holder = peer.notAfter <= own.notAfter ? peer : own
+    this.#expiry = at(clock, first.notAfter, () => {
+      this.close('certificate expired', `the certificate of ${first.subject} has expired`)
     })
   }
 

@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { renewFrom } from '../identity/certificate-lifetime.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
-import { signText, verifyText, isSignature } from '../identity/signature.ts'
+import { signText, isSignature } from '../identity/signature.ts'
 import type { Signer, Signers } from '../identity/signers.ts'
 import type { DocumentStream, Update } from './document.ts'
 import { SignedDocument } from './signed-document.ts'
@@ -244,7 +244,7 @@ export class Members extends SignedDocument {
     if (signer === undefined) return 'the certificate of a node was not sent'
     const { role, name, subject } = signer.identity
     if (role !== 'node' || name !== nodeOf(source)) return `${subject} signs for ${source}`
-    const holds = await verifyText(signer.key, 'member', signedText(sequence, text), signature)
+    const holds = await this.signers.verify(signer, 'member', signedText(sequence, text), signature)
     return holds ? readMember(value) : `a member is not signed by ${subject}`
   }
 

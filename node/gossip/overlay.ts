@@ -5,13 +5,15 @@ import { errorMessage, FridgeError } from '../lib/errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Log } from '../lib/log.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
-import { Link, type Documents, type LinkEnd, type LinkTimes } from './link.ts'
+import { Link, type Documents, type Holder, type LinkEnd, type LinkTimes } from './link.ts'
 import { chooseDials, linksAccepted, linksWanted, type Candidate } from './overlay-plan.ts'
 
 /** A connected byte stream, and the identity in the certificate that the peer showed. */
 export interface Dialed {
   readonly socket: Duplex
   readonly peer: Identity
+  /** What of its own certificate this end showed. */
+  readonly own: Holder
 }
 
 export interface OverlayOptions {
@@ -23,8 +25,6 @@ export interface OverlayOptions {
   readonly dial: (address: string, signal: AbortSignal) => Promise<Dialed>
   /** Whether a node may gossip: not if its name was revoked. */
   readonly admits: (peer: Identity) => boolean
-  /** A link has been brought up to date. */
-  readonly onSynced?: () => void
   /** A link has ended after the hello of its peer, or because its peer broke the protocol. */
   readonly onLinkEnded?: (end: LinkEnd) => void
   readonly times: LinkTimes & { readonly redialMinMs: number; readonly redialMaxMs: number }
@@ -65,6 +65,7 @@ export class Overlay implements AsyncDisposable {
   readonly #stop = new AbortController()
   readonly #subscription: Disposable
   readonly #synced = Promise.withResolvers<void>()
+  readonly #listeners = new Set<() => void>()
   #lastContactAt: number
   #planAt = 0
   #timer: Disposable | undefined
@@ -92,6 +93,12 @@ export class Overlay implements AsyncDisposable {
     return this.#synced.promise
   }
 
+  /** Hear of each link that has been brought up to date. */
+  subscribe(listener: () => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
+  }
+
   /** How long no peer has been linked and in step, in milliseconds; 0 while one is. */
   get alone(): number {
     const isTogether = [...this.#links].some(({ synced }) => synced)
@@ -105,15 +112,14 @@ export class Overlay implements AsyncDisposable {
     return refused.length
   }
 
-  /** Take a connection that another node made. @returns whether that node may gossip */
-  accept({ socket, peer }: Dialed): boolean {
-    if (this.#options.admits(peer)) {
-      this.#start(socket, peer, undefined)
-      return true
-    }
-    this.#options.log.warn({ subject: peer.subject }, 'a node that may not gossip')
-    socket.destroy()
-    return false
+  /**
+   * Take a connection that another node made.
+   * @returns whether that node may gossip; if not, the connection stays the caller's to end
+   */
+  accept(dialed: Dialed): boolean {
+    if (!this.#options.admits(dialed.peer)) return false
+    this.#start(dialed, undefined)
+    return true
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -228,13 +234,14 @@ export class Overlay implements AsyncDisposable {
     const known = this.#learn(address)
     known.dialing = true
     try {
-      const { socket, peer } = await this.#options.dial(address, this.#stop.signal)
+      const dialed = await this.#options.dial(address, this.#stop.signal)
+      const { socket, peer } = dialed
       known.owner = peer.name
       if (!this.#options.admits(peer)) {
         socket.destroy()
         throw new FridgeError('ERR_REVOKED', `${peer.subject} has been revoked`)
       }
-      this.#start(socket, peer, address)
+      this.#start(dialed, address)
     } catch (error) {
       if (this.#stop.signal.aborted) return
       if (known.failures === 0) {
@@ -256,12 +263,13 @@ export class Overlay implements AsyncDisposable {
     known.notBefore = clock.monotonic() + waitMs
   }
 
-  #start(socket: Duplex, peer: Identity, address: string | undefined): void {
+  #start({ socket, peer, own }: Dialed, address: string | undefined): void {
     if (this.#stop.signal.aborted) return void socket.destroy()
     const { documents, times, clock } = this.#options
     const link = new Link({
       socket,
       peer,
+      own,
       dialed: address !== undefined,
       documents,
       times,
@@ -271,7 +279,7 @@ export class Overlay implements AsyncDisposable {
         // Not before: a peer that is refused each time anew is to be dialed less and less often.
         if (address !== undefined) this.#learn(address).failures = 0
         this.#synced.resolve()
-        this.#options.onSynced?.()
+        for (const listener of this.#listeners) listener()
       },
       onEnd: (link, end) => this.#ended(link, end, address),
     })

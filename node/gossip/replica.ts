@@ -25,7 +25,7 @@ import {
 } from '../whitelist/entry.ts'
 import { mergeStrays, straysShownBy } from '../whitelist/equivocation.ts'
 import { headsFrame, parseHeads } from '../whitelist/heads.ts'
-import { signText, verifyText } from '../identity/signature.ts'
+import { signText } from '../identity/signature.ts'
 import { objectionTo, type Signer, type Signers } from '../identity/signers.ts'
 import type { ChangeStore } from '../whitelist/store.ts'
 import { asUpdate, carriedBy, problemOfValue } from './update.ts'
@@ -75,10 +75,6 @@ export interface ReplicaOptions {
   readonly clock: Clock
   /** Called when the store cannot take a peer's changes. */
   readonly onStoreFailure?: (error: unknown) => void
-  /** Called when a node is found to have signed entries that cannot stand in one chain. */
-  readonly onEquivocation?: (strays: readonly Stray[]) => void
-  /** Called when it is known what still stands of subjects of which an author's grants were void. */
-  readonly onSettled?: (subjects: readonly Subject[]) => void
 }
 
 /**
@@ -92,6 +88,8 @@ export class Replica extends SignedDocument implements Disposable {
   readonly #store: ChangeStore
   readonly #clock: Clock
   readonly #listeners = new Set<(applied: readonly Applied[]) => void>()
+  readonly #equivocationListeners = new Set<(strays: readonly Stray[]) => void>()
+  readonly #settledListeners = new Set<(subjects: readonly Subject[]) => void>()
   readonly #whitelist: Whitelist
   #inbox: Waiting[] = []
   #draining: Promise<void> | undefined
@@ -136,6 +134,18 @@ export class Replica extends SignedDocument implements Disposable {
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
   }
 
+  /** Hear of each node that is found to have signed entries that cannot stand in one chain. */
+  subscribeEquivocation(listener: (strays: readonly Stray[]) => void): Disposable {
+    this.#equivocationListeners.add(listener)
+    return { [Symbol.dispose]: () => this.#equivocationListeners.delete(listener) }
+  }
+
+  /** Hear when it is known what still stands of subjects of which an author's grants were void. */
+  subscribeSettled(listener: (subjects: readonly Subject[]) => void): Disposable {
+    this.#settledListeners.add(listener)
+    return { [Symbol.dispose]: () => this.#settledListeners.delete(listener) }
+  }
+
   /**
    * The change that a request would be at this node's next place: to be signed and committed.
    * @throws FridgeError `ERR_CONFLICT` when no grant can have seen all revocations of its subject
@@ -173,7 +183,7 @@ export class Replica extends SignedDocument implements Disposable {
       objectionTo(operator, 'operator', change.operator, change.at) ??
       objectionTo(this.#options.self.signer, 'node', nodeOf(this.id), change.at)
     if (objection !== undefined) throw new FridgeError('ERR_REFUSED', objection)
-    if (!(await verifyText(operator.key, 'change', text, operatorSignature))) {
+    if (!(await this.signers.verify(operator, 'change', text, operatorSignature))) {
       throw new FridgeError('ERR_REFUSED', 'the signature of the operator does not hold')
     }
     // From here to the end nothing else happens in between.
@@ -382,7 +392,7 @@ export class Replica extends SignedDocument implements Disposable {
     }
     this.#settle(taken.map(({ entry }) => entry))
     for (const stray of taken) this.publish(asUpdate(stray))
-    this.#options.onEquivocation?.(taken)
+    for (const listener of this.#equivocationListeners) listener(taken)
     return true
   }
 
@@ -445,7 +455,7 @@ export class Replica extends SignedDocument implements Disposable {
       if (this.#isDisposed) return
       try {
         const subjects = this.#whitelist.settleSome(SLICE)
-        this.#options.onSettled?.(subjects)
+        for (const listener of this.#settledListeners) listener(subjects)
       } catch (error) {
         // Who was cut stays cut.
         return this.#options.onStoreFailure?.(error)

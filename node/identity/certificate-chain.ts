@@ -1,6 +1,5 @@
 import { X509Certificate } from 'node:crypto'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
-import { describeKey } from './identity.ts'
 
 const BLOCK = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
 const BEGIN = '-----BEGIN CERTIFICATE-----'
@@ -62,46 +61,12 @@ export function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate
   }
 }
 
+/** Of an authority it is asked each time when a path is looked for. */
+const selfSigned = new WeakMap<X509Certificate, boolean>()
+
 /** Whether it is its own issuer: the end of every chain. */
 export function isSelfSigned(certificate: X509Certificate): boolean {
-  return isIssuedBy(certificate, certificate)
-}
-
-/** The certificates from the issuer of `leaf` up to one of `trusted`, or why there is no such way. */
-export type Path = { readonly issuers: readonly X509Certificate[] } | { readonly broken: string }
-
-/**
- * Follow the signatures from a certificate to an authority that is trusted. Explains a failure
- * to a person; the handshake itself is judged by OpenSSL.
- */
-export function pathOf(
-  leaf: X509Certificate,
-  intermediates: readonly X509Certificate[],
-  trusted: readonly X509Certificate[],
-): Path {
-  const issuers: X509Certificate[] = []
-  let at = leaf
-  // No path is longer than the certificates there are to walk over.
-  for (let step = 0; step <= intermediates.length; step++) {
-    const from = at
-    const authority = trusted.find(candidate => isIssuedBy(from, candidate))
-    if (authority !== undefined) return { issuers: [...issuers, authority] }
-    const next = intermediates.find(candidate => isIssuedBy(from, candidate))
-    if (next === undefined) return { broken: whyNotIssued(from, trusted) }
-    issuers.push(next)
-    at = next
-  }
-  return { broken: 'its chain goes round in a circle' }
-}
-
-function whyNotIssued(certificate: X509Certificate, trusted: readonly X509Certificate[]): string {
-  const issuer = oneLine(certificate.issuer)
-  const namesake = trusted.find(({ subject }) => subject === certificate.issuer)
-  if (namesake === undefined) {
-    const known = trusted.map(({ subject }) => `"${oneLine(subject)}"`).join(', ')
-    return `it was issued by "${issuer}", and trusted is only ${known}`
-  }
-  if (!namesake.ca) return `"${issuer}" is not the certificate of an authority (CA:TRUE is missing)`
-  const kind = describeKey(namesake.publicKey)
-  return `it was signed by another authority of the same name "${issuer}" than the trusted one (${kind})`
+  const known = selfSigned.get(certificate) ?? isIssuedBy(certificate, certificate)
+  selfSigned.set(certificate, known)
+  return known
 }

@@ -1,6 +1,8 @@
-import { oneLine, parseCertificates, pathOf } from './certificate-chain.ts'
+import { oneLine, parseCertificates } from './certificate-chain.ts'
+import { pathOf } from './certificate-path.ts'
 import type { Credentials } from './credentials.ts'
 import type { Identity } from './identity.ts'
+import { usagesOf } from './path-rules.ts'
 
 /** Something that will expire, and the command that puts it off. */
 export interface LifetimeWarning {
@@ -37,7 +39,8 @@ export interface Lifetime {
 /** The certificate of a node, then the authorities above it. */
 export function lifetimes({ identity, certificate, ca, files }: Credentials): Lifetime[] {
   const [leaf, ...intermediates] = parseCertificates(certificate, files.certificateFile)
-  const path = pathOf(leaf, intermediates, parseCertificates(ca, files.caFile))
+  const trusted = parseCertificates(ca, files.caFile)
+  const path = pathOf(leaf, { intermediates, trusted, usages: usagesOf(identity.role) })
   const authorities = 'issuers' in path ? path.issuers : []
   return [
     {

@@ -2,12 +2,14 @@ import { createPrivateKey, type KeyObject, type X509Certificate } from 'node:cry
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { platform } from 'node:os'
 import { join } from 'node:path'
-import { oneLine, parseCertificates, pathOf } from './certificate-chain.ts'
+import { oneLine, parseCertificates } from './certificate-chain.ts'
+import { pathOf } from './certificate-path.ts'
 import { authorityFiles, credentialFiles, type CredentialFiles } from './credential-files.ts'
 import { shellWord } from '../lib/shell-word.ts'
 import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
 import { assertKeyAllowed, identityOf, type Identity } from './identity.ts'
 import { isName, type Name, type Role } from './names.ts'
+import { usagesOf } from './path-rules.ts'
 
 /** What one end of a connection presents and trusts, checked to fit together. */
 export interface Credentials {
@@ -171,9 +173,9 @@ async function loadFiles(
       `fridge certs issue ${checks.role} NAME`,
     )
   }
-  const path = pathOf(leaf, intermediates, trusted)
+  const path = pathOf(leaf, { intermediates, trusted, usages: usagesOf(identity.role) })
   if ('broken' in path) {
-    throw fail(`it is not signed by the authority in ${caFile}: ${path.broken}`, reissue)
+    throw fail(`no authority in ${caFile} vouches for it: ${path.broken}`, reissue)
   }
   const outOfDate = whyOutOfDate(leaf, now)
   if (outOfDate !== undefined) throw fail(outOfDate, renew)

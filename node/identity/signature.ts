@@ -36,24 +36,19 @@ export function signText(key: KeyObject, context: SignatureContext, text: string
   return sign(digestOf(key), bytesOf(context, text), key).toString('base64url')
 }
 
-/** Check a signature, off the main thread. Never throws. */
-export async function verifyText(
+/** Check a signature here and now: 50 µs on P-256, twenty times that on P-384. Never throws. */
+export function signatureHolds(
   key: KeyObject,
   context: SignatureContext,
   text: string,
   signature: string,
-): Promise<boolean> {
-  return new Promise(resolve => {
-    try {
-      const bytes = Buffer.from(signature, 'base64url')
-      // The bare key: any other form is prepared on the main thread, at 70 µs a call.
-      verify(digestOf(key), bytesOf(context, text), key, bytes, (error, holds) =>
-        resolve(error === null && holds),
-      )
-    } catch {
-      resolve(false)
-    }
-  })
+): boolean {
+  try {
+    const bytes = Buffer.from(signature, 'base64url')
+    return verify(digestOf(key), bytesOf(context, text), key, bytes)
+  } catch {
+    return false
+  }
 }
 
 function digestOf(key: KeyObject): string | null {

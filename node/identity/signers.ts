@@ -1,9 +1,13 @@
 import { hash, X509Certificate, type KeyObject } from 'node:crypto'
-import { pathOf } from './certificate-chain.ts'
+import { pathOf, MAX_CHAIN } from './certificate-path.ts'
+import { isSelfSigned } from './certificate-chain.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { EntrySignatures } from './signature.ts'
 import { identityOf, type Identity } from './identity.ts'
 import type { Name, Role } from './names.ts'
+import { usagesOf } from './path-rules.ts'
+import type { SignatureContext } from './signature.ts'
+import { localVerifier, type Verifier } from './verifier.ts'
 
 /** An operator or a node whose signatures stand under changes. */
 export interface Signer {
@@ -11,7 +15,12 @@ export interface Signer {
   readonly key: KeyObject
   /** The certificate, then its intermediates, DER in base64. */
   readonly chain: readonly string[]
+  /** When it may sign: while its certificate holds and those of all its issuers. */
+  readonly period: Period
 }
+
+/** Milliseconds since 1970, first and last. */
+type Period = Pick<Identity, 'notBefore' | 'notAfter'>
 
 /** Where the certificates of signers are kept, by fingerprint. */
 export interface CertificateStore {
@@ -25,9 +34,10 @@ export interface SignersOptions {
   readonly authorities: () => readonly X509Certificate[]
   /** Every signer must belong to it. */
   readonly trustDomain: string | undefined
+  /** What checks their signatures. Default: the thread that asks, which waits for each. */
+  readonly verifier?: Verifier
 }
 
-const MAX_CHAIN = 4
 const MAX_CERTIFICATE = 8_192
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/
 
@@ -43,11 +53,14 @@ export class Signers {
   readonly #byFingerprint = new Map<string, Signer>()
   readonly #kept = new Set<string>()
   readonly #options: SignersOptions
+  readonly #verifier: Verifier
 
   constructor(options: SignersOptions) {
     this.#options = options
+    this.#verifier = options.verifier ?? localVerifier
+    const anchors = options.authorities().filter(isSelfSigned)
     for (const chain of options.store.certificates()) {
-      const signer = readSigner(chain)
+      const signer = readStored(chain, anchors)
       if (typeof signer === 'string') continue
       this.#byFingerprint.set(signer.identity.fingerprint, signer)
       this.#kept.add(signer.identity.fingerprint)
@@ -56,6 +69,16 @@ export class Signers {
 
   get(fingerprint: string): Signer | undefined {
     return this.#byFingerprint.get(fingerprint)
+  }
+
+  /** Whether a signature under a text is the signer's. Never throws. */
+  async verify(
+    { key }: Signer,
+    context: SignatureContext,
+    text: string,
+    signature: string,
+  ): Promise<boolean> {
+    return this.#verifier.verify(key, context, text, signature)
   }
 
   /**
@@ -80,26 +103,50 @@ export class Signers {
     if (!isChain(chain)) return 'a certificate chain is malformed'
     // Every link brings the same certificates: what is known is not parsed again.
     const known = this.#byFingerprint.get(hash('sha256', Buffer.from(chain[0] ?? '', 'base64')))
-    if (known !== undefined) return known
-    const signer = readSigner(chain)
-    if (typeof signer === 'string') return signer
-    const { identity } = signer
+    if (known === undefined) return this.#take(chain)
+    const isWhole = known.period.notAfter >= known.identity.notAfter
+    if (isWhole || chain.join() === known.chain.join()) return known
+    // Its intermediate may have been renewed: the chain that holds longer is the one to pass on.
+    const other = this.#trace(chain)
+    if (typeof other === 'string' || other.period.notAfter <= known.period.notAfter) return known
+    this.#kept.delete(other.identity.fingerprint)
+    return this.#add(other)
+  }
+
+  #take(chain: readonly string[]): Signer | string {
+    const signer = this.#trace(chain)
+    return typeof signer === 'string' ? signer : this.#add(signer)
+  }
+
+  #add(signer: Signer): Signer {
+    this.#byFingerprint.set(signer.identity.fingerprint, signer)
+    return signer
+  }
+
+  /** Follow a chain to an authority. @returns the signer, or why it is none */
+  #trace(chain: readonly string[]): Signer | string {
+    const read = readChain(chain)
+    if (typeof read === 'string') return read
+    const { leaf, intermediates, identity } = read
     const { authorities, trustDomain } = this.#options
     if (identity.role === 'client') return `${identity.subject} can sign nothing`
     if (identity.trustDomain !== trustDomain)
       return `${identity.subject} is of another trust domain`
-    const broken = brokenPathOf(chain, authorities())
-    if (broken !== undefined) {
-      return `the certificate of ${identity.subject} is not trusted: ${broken}`
+    const usages = usagesOf(identity.role)
+    const path = pathOf(leaf, { intermediates, trusted: authorities(), usages })
+    if ('broken' in path) {
+      return `the certificate of ${identity.subject} is not trusted: ${path.broken}`
     }
-    this.#byFingerprint.set(identity.fingerprint, signer)
-    return signer
+    const { issuers, notBefore, notAfter } = path
+    // What else was sent along is passed on to nobody.
+    const shown = chainOf([leaf, ...issuers.slice(0, -1)])
+    return { identity, key: leaf.publicKey, chain: shown, period: { notBefore, notAfter } }
   }
 }
 
 /** Why a signer could not have made a change: another role or name, or not valid at that time. */
 export function objectionTo(
-  { identity }: Signer,
+  { identity, period }: Signer,
   role: Role,
   name: Name,
   at: number,
@@ -107,7 +154,7 @@ export function objectionTo(
   if (identity.role !== role || identity.name !== name) {
     return `${identity.subject} signs for ${role}/${name}`
   }
-  if (at < identity.notBefore - SKEW_MS || at > identity.notAfter) {
+  if (at < period.notBefore - SKEW_MS || at > period.notAfter) {
     return `the certificate of ${identity.subject} is not of that time`
   }
   return undefined
@@ -134,29 +181,54 @@ function parse(base64: string): X509Certificate {
   return new X509Certificate(Buffer.from(base64, 'base64'))
 }
 
-function readSigner(chain: readonly string[]): Signer | string {
-  const [leaf = ''] = chain
+interface Chain {
+  readonly leaf: X509Certificate
+  readonly intermediates: readonly X509Certificate[]
+  readonly identity: Identity
+}
+
+function readChain(chain: readonly string[]): Chain | string {
   try {
+    const [leaf, ...intermediates] = chain.map(parse)
+    if (leaf === undefined) return 'a certificate chain is empty'
     // Parsed once and encoded again: bytes behind the certificate would give it another fingerprint.
-    const certificate = parse(leaf)
-    return { identity: identityOf(certificate.raw), key: certificate.publicKey, chain }
+    return { leaf, intermediates, identity: identityOf(leaf.raw) }
   } catch (error) {
     return `a certificate cannot be read: ${errorMessage(error)}`
   }
 }
 
-/** Why a chain does not lead to an authority; undefined if it does. */
-function brokenPathOf(
+/** A signer that was traced to its authority before it was stored: only its time is looked at. */
+function readStored(
   chain: readonly string[],
-  authorities: readonly X509Certificate[],
-): string | undefined {
-  try {
-    const [leaf, ...intermediates] = chain.map(parse)
-    if (leaf === undefined) return 'its chain is empty'
-    const path = pathOf(leaf, intermediates, authorities)
-    return 'broken' in path ? path.broken : undefined
-  } catch (error) {
-    // An intermediate may be any bytes.
-    return `its chain cannot be read: ${errorMessage(error)}`
+  anchors: readonly X509Certificate[],
+): Signer | string {
+  const read = readChain(chain)
+  if (typeof read === 'string') return read
+  const { leaf, intermediates, identity } = read
+  const period = periodOf([leaf, ...intermediates])
+  const last = intermediates.at(-1) ?? leaf
+  // Of the authorities that fit, the one that holds longest, as when the path was found.
+  const ends = anchors
+    .filter(authority => last.checkIssued(authority))
+    .map(authority => periodOf([authority]))
+    .sort((one, other) => other.notAfter - one.notAfter)
+  const [{ notBefore, notAfter } = period] = ends
+  return {
+    identity,
+    key: leaf.publicKey,
+    chain,
+    period: {
+      notBefore: Math.max(period.notBefore, notBefore),
+      notAfter: Math.min(period.notAfter, notAfter),
+    },
+  }
+}
+
+/** When all of these certificates hold. */
+function periodOf(certificates: readonly X509Certificate[]): Period {
+  return {
+    notBefore: Math.max(...certificates.map(({ validFromDate }) => validFromDate.getTime())),
+    notAfter: Math.min(...certificates.map(({ validToDate }) => validToDate.getTime())),
   }
 }

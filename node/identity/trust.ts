@@ -1,10 +1,13 @@
 import type { X509Certificate } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
-import { parseCertificates, pathOf } from './certificate-chain.ts'
+import { parseCertificates } from './certificate-chain.ts'
+import { pathOf, type Path } from './certificate-path.ts'
 import { signingAuthorities, type Credentials } from './credentials.ts'
-import type { Identity } from './identity.ts'
+import type { Clock } from '../lib/clock.ts'
+import { identityOf, type Identity } from './identity.ts'
 import { keepNewest } from '../lib/keep-newest.ts'
-import { chainOfPeer } from '../port/transport.ts'
+import { usagesOf } from './path-rules.ts'
+import { chainOfPeer } from './tls.ts'
 
 /** How many intermediates are kept, some 5 KiB each: a site has one or two. */
 const MAX_INTERMEDIATES = 64
@@ -18,6 +21,7 @@ const MAX_LOOKED_AT = 16_384
  * authority is taken out, so that no connection outlives what let it in.
  */
 export class Trust {
+  readonly #clock: Pick<Clock, 'now'>
   #credentials: Credentials
   #authorities: readonly X509Certificate[]
   #signing: readonly X509Certificate[]
@@ -32,7 +36,8 @@ export class Trust {
   /** The certificates whose intermediates have been looked at, by fingerprint, newest last. */
   readonly #lookedAt = new Map<string, true>()
 
-  constructor(credentials: Credentials) {
+  constructor(credentials: Credentials, clock: Pick<Clock, 'now'>) {
+    this.#clock = clock
     this.#credentials = credentials
     this.#authorities = authoritiesOf(credentials)
     this.#signing = signingAuthorities(credentials)
@@ -95,9 +100,15 @@ export class Trust {
       const [leaf, ...intermediates] = chainOfPeer(socket)
       if (leaf === undefined) continue
       const known = [...intermediates, ...this.#intermediates.values()]
-      if ('issuers' in pathOf(leaf, known, this.#authorities)) return true
+      if ('issuers' in this.#pathOf(leaf, known)) return true
     }
     return false
+  }
+
+  #pathOf(leaf: X509Certificate, intermediates: readonly X509Certificate[]): Path {
+    const usages = usagesOf(identityOf(leaf.raw).role)
+    const trusted = this.#authorities
+    return pathOf(leaf, { intermediates, trusted, usages, at: this.#clock.now() })
   }
 
   #keepIntermediates(socket: TLSSocket, fingerprint: string): void {
@@ -105,7 +116,7 @@ export class Trust {
     keepNewest(this.#lookedAt, fingerprint, true, MAX_LOOKED_AT)
     const [leaf, ...shown] = chainOfPeer(socket)
     if (leaf === undefined || shown.length === 0) return
-    const path = pathOf(leaf, shown, this.#authorities)
+    const path = this.#pathOf(leaf, shown)
     // What else a client may have sent along vouches for nobody.
     for (const one of 'issuers' in path ? path.issuers : []) {
       if (!shown.includes(one)) continue

@@ -15,8 +15,8 @@ export interface Backoff {
 
 /**
  * The wait after `failures` failures in a row (1, 2, 3…), ms: at random between `leastMs` and
- * min(firstMs × 2^(failures − 1), maxMs). The jitter keeps many that failed together from coming
- * back together.
+ * min(firstMs × 2^(failures − 1), maxMs). The jitter keeps sensors, peers and clients that
+ * failed together from coming back together.
  */
 export function backoffMs(
   failures: number,

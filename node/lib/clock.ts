@@ -12,7 +12,7 @@ export interface Clock {
   after(ms: number, task: () => void): Disposable
 }
 
-/** The longest delay of a Node.js timer; a longer one would fire at once. */
+/** The longest delay of a Node.js timer; with a longer delay it would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
 export const systemClock: Clock = {
@@ -34,6 +34,26 @@ export const systemClock: Clock = {
     arm()
     return { [Symbol.dispose]: () => clearTimeout(timer) }
   },
+}
+
+/** How late a moment is noticed when the wall clock was set forward meanwhile, in milliseconds. */
+const LOOK_MS = 30_000
+
+/**
+ * Call `task` once, when the wall clock has reached a moment. A timer alone counts what has
+ * passed: it knows neither of a clock that was set nor of a machine that slept.
+ * @param moment milliseconds since 1970
+ */
+export function at(clock: Clock, moment: number, task: () => void): Disposable {
+  let timer: Disposable
+  const wait = (): void => {
+    timer = clock.after(Math.min(moment - clock.now(), LOOK_MS), () => {
+      if (clock.now() < moment) wait()
+      else task()
+    })
+  }
+  wait()
+  return { [Symbol.dispose]: () => timer[Symbol.dispose]() }
 }
 
 /** Uniform in [0, 1). Handed in so that jitter and sampling can be replayed from a seed. */

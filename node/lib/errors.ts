@@ -40,7 +40,7 @@ export interface ErrorDetails {
   fix?: string
 }
 
-/** The one error class of fridge: a stable `code`, and for people what failed, why, and what mends it. */
+/** The only error class of fridge: a stable `code`, and for people what failed, why, and what mends it. */
 export class FridgeError extends Error {
   readonly code: ErrorCode
   readonly fix: string | undefined

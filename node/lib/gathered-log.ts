@@ -23,7 +23,7 @@ interface Kind {
 
 /**
  * A log for what others can cause without end. Of each sentence about each `subject`, the first
- * ten lines are written at once; of those that come within the same 10 s, only the last, with how
+ * ten lines are written at once; of the lines that come within the same 10 s only the last, with how
  * many there were as `repeated`. Lines that name no subject are one kind, whatever address they name.
  */
 export class GatheredLog implements Log, Disposable {

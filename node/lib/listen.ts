@@ -4,7 +4,7 @@ import { errorCode, FridgeError } from './errors.ts'
 
 /**
  * Bind a server to an address.
- * @param flag of `fridge node start`, with which a person would give another
+ * @param flag the option of `fridge node start` by which a person gives another address
  * @throws FridgeError `ERR_LISTEN` when the address cannot be had
  */
 export async function listen(server: Server, address: Address, flag: string): Promise<void> {

@@ -4,7 +4,7 @@ const MAX_LENGTH = 64
 /**
  * The candidate that a person who typed `word` most likely meant, or undefined where none is near
  * enough. Near: at most one slip in three letters (added, left out, wrong, or two swapped);
- * upper and lower case count as equal. Of equally near ones the first.
+ * upper and lower case count as equal. Of equally near candidates the first.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   if (word.length > MAX_LENGTH) return undefined
@@ -13,7 +13,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   for (const candidate of candidates) {
     if (Math.abs(candidate.length - word.length) >= bestDistance) continue
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
-    // As many slips as there are letters is another word, not a misspelt one.
+    // As many slips as there are letters is another word, not a misspelling.
     if (distance < bestDistance && distance < candidate.length) {
       best = candidate
       bestDistance = distance

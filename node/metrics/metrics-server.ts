@@ -18,7 +18,7 @@ export interface MetricsServerOptions {
   readonly log: Log
 }
 
-/** What anybody may take of a node here: it is read by machines that come every few seconds. */
+/** What a reader of metrics may take of a node: scrapers come every few seconds. */
 const HTTP_LIMITS = {
   /** Connections at once; each holds some 20 kB. */
   maxConnections: 32,
@@ -31,12 +31,12 @@ const HTTP_LIMITS = {
   lifetimeMs: 10_000,
 } as const
 
-/** Metrics and health over plain HTTP, on a port of its own, to be read by whoever reaches it. */
+/** Metrics and health over plain HTTP, on a port of its own, for every client that reaches it. */
 export class MetricsServer implements AsyncDisposable {
   readonly #options: MetricsServerOptions
   readonly #metrics: Metrics
   readonly #limit: RateLimit
-  /** Where it is to listen. */
+  /** The address that the server is to listen on. */
   readonly #asked: Address
   readonly #http
   #reading: Promise<string> | undefined
@@ -56,7 +56,7 @@ export class MetricsServer implements AsyncDisposable {
     this.#http.maxRequestsPerSocket = 1
     this.#http.on('connection', socket => {
       if (!this.#limit.allows(socket.remoteAddress ?? '')) return void socket.destroy()
-      // One deadline for all that a peer can be slow at: its request, its reading, doing nothing.
+      // A single deadline for all that a peer can be slow at: its request, its reading, doing nothing.
       const deadline = clock.after(lifetimeMs, () => socket.destroy())
       socket.once('close', () => deadline[Symbol.dispose]())
     })
@@ -87,7 +87,7 @@ export class MetricsServer implements AsyncDisposable {
     return server
   }
 
-  /** The address that it got. */
+  /** The address that the server listens on. */
   get address(): Address {
     const bound = this.#http.address()
     if (bound === null || typeof bound === 'string') return this.#asked
@@ -103,7 +103,7 @@ export class MetricsServer implements AsyncDisposable {
     await closed
   }
 
-  /** Those who ask at once share one reading. */
+  /** Requests that come at the same time share one reading of the node. */
   async #text(): Promise<string> {
     this.#reading ??= this.#metrics.text().finally(() => {
       this.#reading = undefined

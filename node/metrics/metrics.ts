@@ -24,15 +24,14 @@ export interface MetricsSource {
   readonly members: Pick<Members, 'live' | 'unreachable'>
   readonly whitelist: () => Pick<Whitelist, 'changes' | 'size'>
   readonly trust: Pick<Trust, 'credentials'>
-  /** The port, once it is open. */
-  readonly port: () => { readonly connections: number; readonly handshaking: number } | undefined
+  readonly port: { readonly connections: number; readonly handshaking: number }
   readonly maxConnections: number
   readonly isIsolated: () => boolean
   readonly isReady: () => boolean
   readonly clock: Pick<Clock, 'now'>
 }
 
-/** How exactly the event loop is watched, in milliseconds; less wakes an idle node more often. */
+/** Resolution of the lag of the event loop, ms; less wakes an idle node more often. */
 const LAG_RESOLUTION_MS = 20
 
 /** A number, or one for each value of the one label of a metric. */
@@ -40,7 +39,7 @@ type Reading = number | Readonly<Record<string, number>>
 
 /**
  * What a node tells Prometheus. Nothing is kept up to date between two scrapes: each reads the node.
- * The one file that knows prom-client; its registry for whole processes is never used.
+ * The only file that knows prom-client; its registry for whole processes is never used.
  */
 export class Metrics implements Disposable {
   readonly #registry = new Registry()
@@ -119,7 +118,7 @@ export class Metrics implements Disposable {
     this.#reads(
       'fridge_tcp_connections',
       'Connections that the port holds, in their handshake and after it.',
-      () => port()?.connections ?? 0,
+      () => port.connections,
     )
     this.#reads(
       'fridge_tcp_connections_max',
@@ -129,7 +128,7 @@ export class Metrics implements Disposable {
     this.#reads(
       'fridge_handshakes_in_progress',
       'Connections in their handshake.',
-      () => port()?.handshaking ?? 0,
+      () => port.handshaking,
     )
     this.#counts(
       'fridge_handshakes_total',
@@ -215,7 +214,7 @@ export class Metrics implements Disposable {
 
   #describeCertificates(): void {
     const { clock } = this.#source
-    /** Of several authorities above the node, the one that ends first. */
+    /** Of several authorities above the node, the authority that ends first. */
     const each = (read: (lifetime: Lifetime) => number, least: typeof Math.min) => () => {
       const readings: Record<string, number> = {}
       for (const lifetime of this.#certificates()) {
@@ -244,7 +243,7 @@ export class Metrics implements Disposable {
     )
   }
 
-  /** The names are those that every exporter has: common dashboards and alerts fit. */
+  /** Every exporter has these names, so common dashboards and alerts fit. */
   #describeProcess(): void {
     this.#counts('process_cpu_seconds_total', 'Processor time, user and system.', () => {
       const { user, system } = process.cpuUsage()
@@ -270,7 +269,7 @@ export class Metrics implements Disposable {
       help: 'Open file descriptors; 0 where the system does not tell.',
       registers: [],
       collect: async () => {
-        // Counting them opens one more.
+        // Listing the descriptors opens another.
         const open = await readdir('/proc/self/fd').catch(() => [''])
         files.set(open.length - 1)
       },

@@ -1,4 +1,6 @@
 import type { NodeConfig } from '../config/config.ts'
+import type { Trust } from '../identity/trust.ts'
+import type { Clock } from '../lib/clock.ts'
 
 /** How far a node has come. */
 export type Phase = 'starting' | 'serving' | 'stopping'
@@ -6,18 +8,50 @@ export type Phase = 'starting' | 'serving' | 'stopping'
 export interface ReadinessState extends Pick<NodeConfig, 'whenIsolated'> {
   readonly phase: Phase
   readonly isIsolated: boolean
+  /** Whether what peers send is not being checked: any of it may be a removal. */
+  readonly isStalled: boolean
   /** The last moment of the certificate that the node shows, milliseconds since 1970. */
   readonly certificateEndsAt: number
 }
 
 /** Why a node does not serve clients, in a line for a person; undefined while it does. */
 export function whyNotReady(
-  { phase, isIsolated, whenIsolated, certificateEndsAt }: ReadinessState,
+  { phase, isIsolated, whenIsolated, isStalled, certificateEndsAt }: ReadinessState,
   now: number,
 ): string | undefined {
   if (phase === 'starting') return 'starting: no client is let in before a first exchange'
   if (phase === 'stopping') return 'stopping'
   if (now > certificateEndsAt) return 'the certificate of this node has expired'
+  if (isStalled) return 'signatures are not being checked'
   if (isIsolated && whenIsolated === 'refuse') return 'isolated: no peer in reach'
   return undefined
+}
+
+export interface ReadinessOptions extends Pick<NodeConfig, 'whenIsolated'> {
+  readonly isolation: { readonly isIsolated: boolean }
+  readonly verifier: { readonly isStalled: boolean }
+  readonly trust: Pick<Trust, 'credentials'>
+  readonly clock: Pick<Clock, 'now'>
+}
+
+/** How far a running node has come, and whether it serves clients. */
+export class Readiness {
+  /** Moved on by what starts and stops the node. */
+  phase: Phase = 'starting'
+  readonly #options: ReadinessOptions
+
+  constructor(options: ReadinessOptions) {
+    this.#options = options
+  }
+
+  /** Why the node does not serve clients now, in a line for a person; undefined while it does. */
+  get whyNot(): string | undefined {
+    const { whenIsolated, isolation, verifier, trust, clock } = this.#options
+    const { phase } = this
+    const { isIsolated } = isolation
+    const { isStalled } = verifier
+    const certificateEndsAt = trust.credentials.identity.notAfter
+    const state = { phase, isIsolated, whenIsolated, isStalled, certificateEndsAt }
+    return whyNotReady(state, clock.now())
+  }
 }

@@ -5,12 +5,8 @@ import { isSource, MAX_SOURCES, type Source, type Subject } from '../identity/na
 import { isSequence } from '../whitelist/change.ts'
 import type { EntrySignatures } from '../identity/signature.ts'
 import { effectOf, type Effect } from '../whitelist/effect.ts'
-import {
-  fits,
-  readFilter,
-  type StoredChanges,
-  type ChangeFilter,
-} from '../storage/stored-changes.ts'
+import type { StoredChanges } from '../storage/stored-changes.ts'
+import { fits, readFilter, type ChangeFilter } from '../whitelist/change-filter.ts'
 import type { Entry, LoggedEntry } from '../whitelist/entry.ts'
 import type { ReadableWhitelist } from '../whitelist/whitelist.ts'
 import type { Replica } from '../gossip/replica.ts'

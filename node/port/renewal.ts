@@ -1,46 +1,20 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto'
-import { oneLine, parseCertificates } from '../identity/certificate-chain.ts'
+import { oneLine } from '../identity/certificate-chain.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { Members } from '../gossip/members.ts'
 import type { Overlay } from '../gossip/overlay.ts'
 import type { Log } from '../lib/log.ts'
-import type { Server } from './server.ts'
+import type { Listener } from './listener.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Trust } from '../identity/trust.ts'
-import { chainOf, type Signer, type Signers } from '../identity/signers.ts'
-
-/** What a node signs with now. */
-export class OwnSigner {
-  #signer: Signer
-  #key: KeyObject
-
-  /** @throws FridgeError `ERR_CERTIFICATE` when its own peers would not take the certificate */
-  constructor(credentials: Credentials, signers: Signers) {
-    this.#signer = learnOwn(credentials, signers)
-    this.#key = createPrivateKey(credentials.key)
-  }
-
-  get signer(): Signer {
-    return this.#signer
-  }
-
-  get key(): KeyObject {
-    return this.#key
-  }
-
-  /** @throws FridgeError `ERR_CERTIFICATE` with what was before kept */
-  replace(credentials: Credentials, signers: Signers): void {
-    this.#signer = learnOwn(credentials, signers)
-    this.#key = createPrivateKey(credentials.key)
-  }
-}
+import type { OwnSigner } from '../identity/own-signer.ts'
+import type { Signers } from '../identity/signers.ts'
 
 export interface Renewing {
   readonly trust: Trust
   readonly self: OwnSigner
   readonly signers: Signers
-  readonly server: Server
+  readonly listener: Listener
   readonly members: Members
   readonly sessions: Sessions
   readonly overlay: Overlay
@@ -53,7 +27,7 @@ export interface Renewing {
  * @throws having changed nothing
  */
 export function renewNode(next: Credentials, renewing: Renewing): void {
-  const { trust, self, signers, server, members, sessions, overlay, log } = renewing
+  const { trust, self, signers, listener, members, sessions, overlay, log } = renewing
   const before = trust.credentials
   if (next.identity.trustDomain !== before.identity.trustDomain) {
     throw new FridgeError(
@@ -65,7 +39,7 @@ export function renewNode(next: Credentials, renewing: Renewing): void {
   const removed = trust.replace(next)
   try {
     self.replace(next, signers)
-    server.renew(next)
+    listener.renew(next)
   } catch (error) {
     trust.replace(before)
     self.replace(before, signers)
@@ -78,10 +52,4 @@ export function renewNode(next: Credentials, renewing: Renewing): void {
     sessions.reviewAll() +
     overlay.review('not trusted', 'has a certificate of an authority that is not trusted any more')
   log.warn({ authorities, cut }, 'authorities are not trusted any more')
-}
-
-function learnOwn({ certificate, files }: Credentials, signers: Signers): Signer {
-  const signer = signers.learn(chainOf(parseCertificates(certificate, files.certificateFile)))
-  if (typeof signer === 'string') throw new FridgeError('ERR_CERTIFICATE', signer)
-  return signer
 }

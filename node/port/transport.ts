@@ -1,59 +1,21 @@
-import { X509Certificate } from 'node:crypto'
-import {
-  connect,
-  type ConnectionOptions,
-  type DetailedPeerCertificate,
-  type PeerCertificate,
-  type TLSSocket,
-} from 'node:tls'
-import { readAddress } from '../lib/address.ts'
-import { isSelfSigned } from '../identity/certificate-chain.ts'
+import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import type { Credentials } from '../identity/credentials.ts'
+import { ALPN, peerOf, tlsOptions } from '../identity/tls.ts'
+import { readAddress } from '../lib/address.ts'
+import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
-import type { Dialed } from '../gossip/overlay.ts'
-import { identityOf, type Identity } from '../identity/identity.ts'
-
-/** The ALPN name of our own protocol (RFC 7301). Without ALPN a connection speaks the plain one. */
-export const ALPN = 'fridge/1'
+import type { Dialed, OverlayOptions } from '../gossip/overlay.ts'
+import type { Trust } from '../identity/trust.ts'
 
 /** How long a dial may take, in milliseconds. */
 const DIAL_MS = 10_000
 
-/** The longest chain that is followed. */
-const MAX_CHAIN = 4
-
-/** What both ends of every connection present and demand. */
-export function tlsOptions({
-  key,
-  certificate,
-  ca,
-}: Pick<Credentials, 'key' | 'certificate' | 'ca'>) {
-  return { key, cert: certificate, ca, ALPNProtocols: [ALPN] }
-}
-
-/**
- * Who is at the other end.
- * @throws FridgeError `ERR_CERTIFICATE` when the certificate names nobody we know how to treat
- */
-export function peerOf(socket: TLSSocket): Identity {
-  // `getPeerX509Certificate` never gives its memory back, some 5 KiB a handshake (Node.js 24.20).
-  const { raw } = socket.getPeerCertificate() as Partial<PeerCertificate>
-  if (raw === undefined) throw new FridgeError('ERR_CERTIFICATE', 'it shows no certificate')
-  return identityOf(raw)
-}
-
-/** The certificate of the other end and the intermediates that it showed, without the root. */
-export function chainOfPeer(socket: TLSSocket): X509Certificate[] {
-  const chain: X509Certificate[] = []
-  let at: Partial<DetailedPeerCertificate> | undefined = socket.getPeerCertificate(true)
-  while (at?.raw !== undefined && chain.length < MAX_CHAIN) {
-    const certificate = new X509Certificate(at.raw)
-    if (chain.length > 0 && isSelfSigned(certificate)) break
-    chain.push(certificate)
-    // That of a root is itself.
-    at = at.issuerCertificate === at ? undefined : at.issuerCertificate
-  }
-  return chain
+export interface DialOptions {
+  /** What this node shows, and whom it trusts. */
+  readonly credentials: Credentials
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  readonly tls?: ConnectionOptions
 }
 
 /**
@@ -63,35 +25,17 @@ export function chainOfPeer(socket: TLSSocket): X509Certificate[] {
  */
 export async function dialNode(
   address: string,
-  credentials: Credentials,
-  signal: AbortSignal,
-  options: ConnectionOptions = {},
+  { credentials, clock, signal, tls = {} }: DialOptions,
 ): Promise<Dialed & { readonly socket: TLSSocket }> {
   const target = readAddress(address)
   if (target === undefined) throw new FridgeError('ERR_UNREACHABLE', `${address} is no address`)
   const socket = connect({
-    ...options,
+    ...tls,
     ...tlsOptions(credentials),
     ...target,
     checkServerIdentity: () => undefined,
   })
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(DIAL_MS)])
-  await new Promise<void>((resolve, reject) => {
-    const abort = (): void => {
-      const cause: unknown = deadline.reason
-      socket.destroy()
-      reject(new FridgeError('ERR_UNREACHABLE', `no answer from ${address}`, { cause }))
-    }
-    deadline.addEventListener('abort', abort, { once: true })
-    socket.once('secureConnect', () => {
-      deadline.removeEventListener('abort', abort)
-      resolve()
-    })
-    socket.once('error', error => {
-      deadline.removeEventListener('abort', abort)
-      reject(error)
-    })
-  })
+  await untilSecured(socket, address, clock, signal)
   try {
     const peer = peerOf(socket)
     if (socket.alpnProtocol !== ALPN)
@@ -100,9 +44,49 @@ export async function dialNode(
       throw new FridgeError('ERR_TLS', `${address} is ${peer.subject}, not a node of this cluster`)
     }
     socket.setKeepAlive(true, 10_000)
-    return { socket, peer }
+    return { socket, peer, own: credentials.identity }
   } catch (error) {
     socket.destroy()
     throw error
+  }
+}
+
+/** Reaches nodes with the credentials of the moment, and holds what it reached to the authorities of later. */
+export function peerDialer(trust: Trust, clock: Clock): OverlayOptions['dial'] {
+  return async (address, signal) => {
+    const judgedBy = trust.credentials
+    const dialed = await dialNode(address, { credentials: judgedBy, clock, signal })
+    trust.hold(dialed.socket, dialed.peer, judgedBy)
+    return dialed
+  }
+}
+
+/**
+ * Wait until TLS stands.
+ * @throws FridgeError `ERR_UNREACHABLE` when that takes too long; what the connection fails with
+ */
+async function untilSecured(
+  socket: TLSSocket,
+  address: string,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const abandon = (cause: unknown): void => {
+    socket.destroy()
+    reject(new FridgeError('ERR_UNREACHABLE', `no answer from ${address}`, { cause }))
+  }
+  const onAbort = (): void => abandon(signal.reason)
+  using _deadline = clock.after(DIAL_MS, () =>
+    abandon(new DOMException('The dial took too long', 'TimeoutError')),
+  )
+  signal.addEventListener('abort', onAbort, { once: true })
+  socket.once('secureConnect', resolve)
+  socket.once('error', reject)
+  try {
+    if (signal.aborted) onAbort()
+    await promise
+  } finally {
+    signal.removeEventListener('abort', onAbort)
   }
 }

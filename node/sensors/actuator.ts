@@ -1,5 +1,5 @@
 /**
- * What a client may command. Each answers with a short text for people.
+ * What carries out the commands of clients. Each command answers with a short text for people.
  * @throws FridgeError `ERR_COMMAND` when the fridge cannot do it, with the reason.
  */
 export interface Actuator {

@@ -7,7 +7,8 @@ export const COMMANDS = ['setTargetTemperature', 'defrost', 'powerOn', 'powerOff
 export type CommandName = (typeof COMMANDS)[number]
 
 /**
- * Carry out a command of a client, whose arguments are what it chose to send.
+ * Carry out a command of a client.
+ * @param values the arguments, as the client sent them: nothing is known of them
  * @throws FridgeError `ERR_COMMAND` with the reason
  */
 export async function runCommand(

@@ -6,7 +6,7 @@ import { PLAIN_SENSORS, SENSOR_KINDS, SENSOR_KIND_NAMES, type SensorKind } from 
 import { isSensorName } from './sensor.ts'
 import { isW1Device, W1_ROOT } from './drivers/w1.ts'
 
-/** Streams of one connection, and what one node can watch sensibly. */
+/** Each sensor is a stream of every connection, and a node can watch no more of them sensibly. */
 const MAX_SENSORS = 32
 
 /** Milliseconds, from 100 (no fridge changes faster) to a day. */
@@ -30,11 +30,11 @@ const w1 = z.strictObject({
   /** The folder of the devices. Default /sys/bus/w1/devices. */
   root: z.string().min(1).default(W1_ROOT),
   /** Between two readings, ms. Default 5000. Each takes the bus for some 800 ms, so on a bus with
-   *  several thermometers less than a second each makes them wait for one another. */
+   *  several thermometers less than a second each makes them wait for each other. */
   intervalMs: intervalMs.default(5_000),
 })
 
-/** What no argument of a program can hold. */
+/** An argument of a program, which cannot hold NUL. */
 const argument = z.string().refine(text => !text.includes('\0'), { error: 'text without NUL' })
 
 const program = z.strictObject({
@@ -113,7 +113,7 @@ export type SensorsConfig = z.output<typeof sensorsConfig>
 export type SensorConfig = SensorsConfig[string]
 export type SimulationConfig = z.output<typeof simulationConfig>
 
-/** What a sensor watches; undefined where a simulated one does not say and its name does not either. */
+/** The kind of a sensor; undefined where a simulated sensor says none and is not called like one. */
 export function kindOf(name: string, sensor: SensorConfig): SensorKind | undefined {
   if (sensor.driver === 'w1') return 'temperature'
   return sensor.kind ?? (isOneOf(SIMULATED_KINDS, name) ? name : undefined)

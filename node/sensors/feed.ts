@@ -4,7 +4,7 @@ import { backoffMs } from '../lib/backoff.ts'
 import { mayGive, SENSOR_KINDS, type SensorEvent } from './kinds.ts'
 import type { Sensor, SensorLog } from './sensor.ts'
 
-/** Told about every event, in order. Must not block: all others wait for it. */
+/** Told about every event, in order. Must not block: all other listeners wait for it. */
 export type FeedListener = (sensor: Sensor, event: SensorEvent) => void
 
 export interface FeedOptions {
@@ -19,21 +19,21 @@ export interface Feeds extends AsyncDisposable {
   readonly sensors: readonly Sensor[]
   /** The last event of a sensor; undefined before its first, and for names that do not exist. */
   last(name: string): SensorEvent | undefined
-  /** Be told of every event from now on; what was before, `last` says. */
+  /** Be told of every event from now on; `last` says what was before. */
   subscribe(listener: FeedListener): Disposable
 }
 
 const RESTART = { firstMs: 1_000, maxMs: 60_000 }
 
-/** A run of this length was a good one: the next failure counts as the first. */
+/** After a run of this length the next failure counts as the first. */
 const STEADY_MS = 60_000
 
 /** Reasons go to every client, so a driver cannot make them long. */
 const MAX_REASON_LENGTH = 200
 
 /**
- * Run `sensors` and remember the last event of each. One that ends or throws is unavailable until
- * it has been restarted; so is one that is silent for too long. A state that is only repeated (the
+ * Run `sensors` and remember the last event of each. A sensor that ends or throws is unavailable
+ * until it has been restarted; so is a sensor that is silent for too long. A state that is only repeated (the
  * same `unavailable`, an open door reported as open) is not sent again: its first `at` stands.
  * @throws TypeError when two sensors share a name
  */
@@ -56,7 +56,7 @@ export function startFeeds(sensors: readonly Sensor[], { clock, random, log }: F
     } else if (before?.type === 'unavailable') {
       log?.info({ sensor: sensor.name }, 'sensor available again')
     }
-    // A copy: one that subscribes meanwhile is told of what comes next, not of this.
+    // A copy: a listener that subscribes meanwhile is told of the next event, not of this one.
     for (const entry of Array.from(listeners)) {
       if (!listeners.has(entry)) continue
       try {
@@ -93,7 +93,7 @@ export function startFeeds(sensors: readonly Sensor[], { clock, random, log }: F
   }
 
   const run = async (sensor: Sensor): Promise<void> => {
-    // Who subscribes as soon as this has returned hears the first event too.
+    // A listener that subscribes as soon as `startFeeds` has returned hears the first event too.
     await Promise.resolve()
     let failures = 0
     while (!signal.aborted) {
@@ -104,7 +104,7 @@ export function startFeeds(sensors: readonly Sensor[], { clock, random, log }: F
       fail(sensor, reason)
       const delayMs = backoffMs(failures, RESTART, random)
       log?.debug({ sensor: sensor.name, reason, delayMs }, 'sensor will be restarted')
-      // It rejects for one reason only, and the loop sees that one.
+      // It rejects only when the signal aborts, and the loop sees that itself.
       await clock.sleep(delayMs, signal).catch(() => undefined)
     }
   }
@@ -131,8 +131,8 @@ interface Silence extends Disposable {
 }
 
 /**
- * Call `onSilence` when nothing has been said for `ms`, once in each silence. What is said often
- * costs no timer each time: the one that runs looks again when it is due.
+ * Call `onSilence` when nothing has been said for `ms`, once in each silence. A sensor that speaks
+ * often sets no timer each time: the timer that runs looks again when it is due.
  */
 function watchSilence(clock: Clock, ms: number, onSilence: () => void): Silence {
   let since = clock.monotonic()

@@ -1,6 +1,6 @@
 /** What a kind of sensor is. Whatever depends on the kind stands in a row of the table below. */
 export interface SensorKindRow<Move extends string = string, Unit extends string = string> {
-  /** What watches it, as people call it. */
+  /** What people call such a sensor. */
   readonly noun: string
   /** The types of its events that tell a change of state; empty for a kind that measures. */
   readonly moves: readonly Move[]
@@ -8,16 +8,16 @@ export interface SensorKindRow<Move extends string = string, Unit extends string
   readonly quantity: Quantity<Unit> | undefined
   /** The field of a JSON object that holds its value, as Zigbee2MQTT names it. */
   readonly field: string
-  /** How many of its newest events a node keeps for clients that come, and come back. */
+  /** Newest events that a node keeps of each sensor, for clients that come and that come back. */
   readonly keptForNewcomers: number
-  /** How many it keeps for a client that is behind with its reading. */
+  /** Events that a node keeps of each sensor for a client that does not keep up. */
   readonly keptForSlowReaders: number
   /**
-   * What becomes of one more for a client that is behind: where only the newest counts it takes the
-   * place of the last, else the client is cut.
+   * Whether a further event takes the place of the newest that is kept for such a client. Where each
+   * event counts, the client is cut instead.
    */
   readonly onlyNewestCounts: boolean
-  /** Silence after which it is unavailable, ms; `Infinity` where silence means that nothing moves. */
+  /** Silence after which a sensor is unavailable, ms; `Infinity` where it says that nothing moves. */
   readonly silentAfterMs: number
   /** Whether clients of the plain protocol know a sensor of this kind, by the name of the kind. */
   readonly isPlain: boolean
@@ -74,9 +74,9 @@ type Unit = NonNullable<Row['quantity']>['unit']
 
 /** What a sensor says. `at`: wall clock, milliseconds since 1970-01-01T00:00:00Z. */
 export type SensorEvent =
-  /** A door. `at` is when it was opened or closed, as far as the driver knows. */
+  /** Of a kind with states. `at` is when a door was opened or closed, as far as the driver knows. */
   | { type: Move; at: number }
-  /** A thermometer. `value` is finite, in `unit`. */
+  /** Of a kind that measures. `value` is finite, in `unit`: degrees Celsius for `C`. */
   | { type: 'reading'; value: number; unit: Unit; at: number }
   /** Of any kind: nothing is known since `at`. `reason` is for people, one short line. */
   | { type: 'unavailable'; reason: string; at: number }
@@ -87,7 +87,10 @@ export const SENSOR_KINDS: Readonly<Record<SensorKind, SensorKindRow<Move, Unit>
 /** The kinds in the order of the table. */
 export const SENSOR_KIND_NAMES = Object.keys(TABLE) as readonly SensorKind[]
 
-/** The sensors of a connection without ALPN, whatever else the node has: each is of the kind that it is called. */
+/**
+ * What a connection without ALPN is served, whatever else the node has. A sensor of one of these
+ * names is of the kind with that name.
+ */
 export const PLAIN_SENSORS = SENSOR_KIND_NAMES.filter(kind => SENSOR_KINDS[kind].isPlain)
 
 const ROWS: readonly SensorKindRow[] = Object.values(TABLE)

@@ -4,7 +4,7 @@ import type { SensorEvent, SensorKind } from './kinds.ts'
 /** Takes what a sensor says. Never throws. */
 export type TellEvent = (event: SensorEvent) => void
 
-/** One source of events. Its driver is a file beside this one. */
+/** A source of events. Each driver is a file in `drivers/`. */
 export interface Sensor {
   /** Unique on its node: `^[a-z][a-z0-9-]{0,31}$`. */
   readonly name: string
@@ -15,15 +15,15 @@ export interface Sensor {
    */
   readonly silentAfterMs?: number | undefined
   /**
-   * Tell the events from now on; what is known already comes first. A fault that may pass is an
-   * event, `unavailable`; one that needs a fresh start is thrown, its message the reason. Resolves,
-   * with everything it opened closed, soon after `signal` aborts; what is told after that is
-   * dropped. The feed has it watched once at a time.
+   * Tell the events from now on; the state that is known already comes first. A fault that may pass
+   * is an event, `unavailable`; a fault that needs a fresh start is thrown, its message the reason.
+   * Resolves, with everything it opened closed, soon after `signal` aborts; events told after that
+   * are dropped. The feed watches a sensor once at a time.
    */
   watch(tell: TellEvent, signal: AbortSignal): Promise<void>
 }
 
-/** What sensors write to. */
+/** The log that sensors write to. */
 export type SensorLog = Log
 
 const NAME = /^[a-z][a-z0-9-]{0,31}$/

@@ -100,5 +100,6 @@ function noRefusals(): Record<RefusalReason, number> {
     'certificate expired': 0,
     'not trusted': 0,
     isolated: 0,
+    'not ready': 0,
   }
 }

@@ -29,5 +29,7 @@ export function explain(reason: RefusalReason, { subject }: Identity): string {
       return `the authority that signed the certificate of ${subject} is not trusted any more`
     case 'isolated':
       return 'the node has lost its peers and admits nobody meanwhile'
+    case 'not ready':
+      return 'the node cannot follow the list at present and admits nobody further meanwhile'
   }
 }

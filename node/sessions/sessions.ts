@@ -1,5 +1,5 @@
 import { admit, type Admission, type RefusalReason } from './admission.ts'
-import type { Clock } from '../lib/clock.ts'
+import { at, type Clock } from '../lib/clock.ts'
 import type { Identity } from '../identity/identity.ts'
 import { roleOf, type Subject } from '../identity/names.ts'
 import type { Session } from './session.ts'
@@ -9,9 +9,6 @@ interface Admitted {
   readonly session: Session
   expiry: Disposable | undefined
 }
-
-/** How late an end may be noticed when the wall clock was set forward meanwhile, in milliseconds. */
-const LOOK_MS = 30_000
 
 /**
  * Every live session, by its subject. Nothing else decides which of them stay: at connect, when the
@@ -25,6 +22,7 @@ export class Sessions {
   readonly #onCut: (reason: RefusalReason) => void
   #size = 0
   #isIsolated = false
+  #isClosed = false
 
   /**
    * @param isTrusted whether an authority that is trusted now vouches for a peer
@@ -61,8 +59,14 @@ export class Sessions {
     return this.#bySubject.get(subject)?.size ?? 0
   }
 
-  /** Whether a client or an operator may have a session now, and a node a link. */
+  /** Whether a client or an operator that has no session yet may have one now, and a node a link. */
   admit(identity: Identity): Admission {
+    const admission = this.#judge(identity)
+    if (!this.#isClosed || !admission.admitted || identity.role !== 'client') return admission
+    return { admitted: false, reason: 'not ready' }
+  }
+
+  #judge(identity: Identity): Admission {
     if (this.#isIsolated && identity.role === 'client')
       return { admitted: false, reason: 'isolated' }
     if (!this.#isTrusted(identity)) return { admitted: false, reason: 'not trusted' }
@@ -97,7 +101,7 @@ export class Sessions {
       const { session } = admitted
       // Cutting the one before may have ended this one too.
       if (this.#bySubject.get(subject)?.has(session) !== true) continue
-      const admission = this.admit(session.identity)
+      const admission = this.#judge(session.identity)
       if (admission.admitted) {
         admitted.expiry?.[Symbol.dispose]()
         this.#expireAt(admission.until, admitted)
@@ -126,16 +130,20 @@ export class Sessions {
     this.reviewAll()
   }
 
+  /**
+   * While closed, no further client is admitted: the node holds what it cannot check, and any of it
+   * may be a removal. Clients that have a session stay, as the list says.
+   */
+  setClosed(isClosed: boolean): void {
+    this.#isClosed = isClosed
+  }
+
   *all(): Iterable<Session> {
     for (const sessions of this.#bySubject.values()) yield* sessions.keys()
   }
 
-  /** An end is a moment of the wall clock, which may jump; a timer counts what has passed. */
   #expireAt(until: number, admitted: Admitted): void {
-    const left = until - this.#clock.now()
-    admitted.expiry = this.#clock.after(Math.min(left, LOOK_MS), () => {
-      if (this.#clock.now() < until) this.#expireAt(until, admitted)
-      else this.review(admitted.session.identity.subject)
-    })
+    const { subject } = admitted.session.identity
+    admitted.expiry = at(this.#clock, until, () => void this.review(subject))
   }
 }

@@ -4,6 +4,9 @@ import { DatabaseSync } from 'node:sqlite'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
 import { shellWord } from '../lib/shell-word.ts'
 
+/** The database of a node, in its data folder. */
+export const DATABASE_FILE = 'whitelist.db'
+
 /** "frdg": marks the file as ours, so that an empty or foreign file is never taken for a new one. */
 export const APPLICATION_ID = 0x66726467
 export const SCHEMA_VERSION = 2

@@ -169,7 +169,7 @@ class SqliteStore implements ChangeStore {
 
   keepCertificate(fingerprint: string, certificates: readonly string[]): void {
     const chain = certificates.join(' ')
-    const sql = 'INSERT OR IGNORE INTO certificates (fingerprint, chain, seal) VALUES (?, ?, ?)'
+    const sql = 'INSERT OR REPLACE INTO certificates (fingerprint, chain, seal) VALUES (?, ?, ?)'
     try {
       this.#database.prepare(sql).run(fingerprint, chain, digestOf([fingerprint, chain]))
     } catch (cause) {

@@ -9,6 +9,7 @@ import { OpenedLog } from '../whitelist/opened-log.ts'
 import { conflicts, entryHash, isStray, type Entry, type Stray } from '../whitelist/entry.ts'
 import { differences, evaluateLog } from '../whitelist/evaluate.ts'
 import { Signers } from '../identity/signers.ts'
+import type { Verifier } from '../identity/verifier.ts'
 import {
   APPLICATION_ID,
   corrupt,
@@ -50,6 +51,8 @@ export interface VerifyOptions {
   /** The authorities that may vouch for a signer, former authorities included. */
   readonly authorities: readonly X509Certificate[]
   readonly trustDomain: string | undefined
+  /** What checks the signatures. Default: the thread that asks. */
+  readonly verifier?: Verifier
   /** What to do with a database that is damaged. Default: have it rebuilt by the peers. */
   readonly fix?: string
 }
@@ -101,7 +104,7 @@ class DatabaseCheck {
   #rows = 0
   #position = 0
 
-  constructor(file: string, { authorities, trustDomain, fix }: VerifyOptions) {
+  constructor(file: string, { authorities, trustDomain, verifier, fix }: VerifyOptions) {
     this.#file = file
     this.#damageFix = fix ?? corrupt(file, '').fix ?? ''
     this.#signers = new Signers({
@@ -109,6 +112,7 @@ class DatabaseCheck {
       store: { certificates: () => [], keepCertificate: () => {} },
       authorities: () => authorities,
       trustDomain,
+      ...(verifier && { verifier }),
     })
   }
 

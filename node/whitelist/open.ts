@@ -1,5 +1,5 @@
 import { nodeOf } from '../identity/names.ts'
-import { isSignature, verifyText, type EntrySignatures } from '../identity/signature.ts'
+import { isSignature, type EntrySignatures } from '../identity/signature.ts'
 import { objectionTo, type Signers } from '../identity/signers.ts'
 import { parseChange, type Place } from './change.ts'
 import { entryHash, isStray, placeOf, type Entry, type Stray } from './entry.ts'
@@ -83,8 +83,8 @@ export async function openEntry(
   if (objection !== undefined) return objection
   const hash = entryHash(text)
   const [isOperators, isNodes] = await Promise.all([
-    verifyText(operator.key, 'change', text, signatures.operatorSignature),
-    verifyText(node.key, 'entry', hash, signatures.nodeSignature),
+    signers.verify(operator, 'change', text, signatures.operatorSignature),
+    signers.verify(node, 'entry', hash, signatures.nodeSignature),
   ])
   if (!isOperators) return `change ${sequence} of ${source} is not signed by its operator`
   if (!isNodes) return `change ${sequence} of ${source} is not signed by its node`

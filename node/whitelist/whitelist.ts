@@ -1,4 +1,4 @@
-import { nodeOf, roleOf, type Name, type Source, type Subject } from '../identity/names.ts'
+import { nodeOf, roleOf, subjectOf, type Name, type Source, type Subject } from '../identity/names.ts'
 import { Authors } from './authors.ts'
 import {
   idOf,
@@ -174,6 +174,11 @@ export class Whitelist {
   /** Whether a node has signed what cannot stand in one chain, in any of its runs. */
   hasEquivocated(node: Name): boolean {
     return this.#forks.keys().some(source => nodeOf(source) === node)
+  }
+
+  /** Whether a node was removed from the cluster: for good, whatever came after. */
+  hasRemoved(node: Name): boolean {
+    return this.state(subjectOf('node', node)).revocations.size > 0
   }
 
   /** Whether it is beyond doubt that a stray cannot stand in its place. */
@@ -382,6 +387,7 @@ export type ReadableWhitelist = Pick<
   | 'hasEquivocated'
   | 'isVoid'
   | 'changesOf'
+  | 'hasRemoved'
   | 'draft'
   | 'frontier'
   | 'upTo'

@@ -117,7 +117,7 @@ test('keys that are open, certificates that are due or of another authority are 
   t.regex(out, /it expired on \S+\n +to mend it: fridge certs renew client over /m)
   t.regex(
     out,
-    /not signed by the authority in .*\n +to mend it: fridge certs issue client foreign .*--force$/m,
+    /no authority in .* vouches for it.*\n +to mend it: fridge certs issue client foreign .*--force$/m,
   )
   t.true(out.includes(`${keyFile} is open to others (mode 644); close it: chmod 600 ${keyFile}`))
 })

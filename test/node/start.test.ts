@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import test from 'ava'
 import { errorCode, FridgeError } from '../../node/lib/errors.ts'
 import { parseName, parseSubject } from '../../node/identity/names.ts'
-import { DATABASE_FILE, startNode } from '../../node/start.ts'
+import { startNode } from '../../node/start.ts'
+import { DATABASE_FILE } from '../../node/storage/sqlite-database.ts'
 import { makeTestFolder } from '../support/certs.ts'
 import {
   makeSharedCerts,

@@ -43,7 +43,7 @@ export class SimulatedDisk {
   }
 
   writeCertificate(fingerprint: string, chain: readonly string[]): void {
-    if (!this.#certificates.has(fingerprint)) this.#certificates.set(fingerprint, chain)
+    this.#certificates.set(fingerprint, chain)
   }
 }
 

@@ -88,8 +88,10 @@ export class SimulatedNode {
       signers,
       self: { signer: known, key },
       clock,
-      onEquivocation: () => this.#options.onWrong(`${this.name} sees an honest node as a liar`),
     })
+    replica.subscribeEquivocation(() =>
+      this.#options.onWrong(`${this.name} sees an honest node as a liar`),
+    )
     replica.subscribe(applied => {
       for (const { entry } of applied) onKept(placeText(entry.change), entry.text)
       for (const { entry } of applied) this.#check(replica, entry.change)

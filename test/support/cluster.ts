@@ -13,7 +13,7 @@ import { systemClock, type Clock } from '../../node/lib/clock.ts'
 import { nodeConfigSchema, type NodeConfig } from '../../node/config/config.ts'
 import type { Log } from '../../node/lib/log.ts'
 import { parseName, parseSubject } from '../../node/identity/names.ts'
-import { startNode, type RunningNode } from '../../node/start.ts'
+import { startNode, type RunningNode, type StartOptions } from '../../node/start.ts'
 import type { Terms } from '../../node/whitelist/change.ts'
 import { makeTestCerts, makeTestFolder, type TestCerts, type TestCertsOptions } from './certs.ts'
 import { recordIo } from './cli.ts'
@@ -23,7 +23,7 @@ type Teardown = Pick<ExecutionContext, 'teardown'>
 /** Any part of the configuration as it is written in a file. */
 export type ConfigText = Readonly<Record<string, unknown>>
 
-export interface ClusterOptions {
+export interface ClusterOptions extends Pick<StartOptions, 'startWorker'> {
   /** How many, called `node-1`, `node-2`… Default 1. */
   readonly nodes?: number
   /** Certificates to use; one of another cluster may be shared by the tests of a file. */
@@ -136,7 +136,7 @@ export function testConfig(
 
 /** Start nodes that know each other before this returns. */
 export async function startCluster(t: Teardown, options: ClusterOptions = {}): Promise<Cluster> {
-  const { nodes: size = 1, clock = systemClock } = options
+  const { nodes: size = 1, clock = systemClock, startWorker } = options
   const certs = options.certs ?? (await makeTestCerts(t, PEOPLE))
   const data = await makeTestFolder(t)
   const log = new ClusterLog()
@@ -161,7 +161,11 @@ export async function startCluster(t: Teardown, options: ClusterOptions = {}): P
         ...over,
       },
     })
-    const node = await startNode(config, { log: log.of(name), clock })
+    const node = await startNode(config, {
+      log: log.of(name),
+      clock,
+      ...(startWorker && { startWorker }),
+    })
     running.set(index, node)
     configs.set(index, { ...config, listen: node.address })
     return node

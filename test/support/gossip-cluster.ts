@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import { Members } from '../../node/gossip/members.ts'
-import { Overlay } from '../../node/gossip/overlay.ts'
+import { Overlay, type Dialed } from '../../node/gossip/overlay.ts'
 import type { Log } from '../../node/lib/log.ts'
 import { parseName, type Source } from '../../node/identity/names.ts'
 import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
@@ -109,7 +109,8 @@ export class GossipCluster {
       dial: async to => {
         this.dials.push({ from: name, to, at: this.clock.monotonic() })
         await nextTurn()
-        return { peer: this.#identityAt(to), socket: this.#dial(name, to) }
+        const own = signer.identity
+        return { peer: this.#identityAt(to), own, socket: this.#dial(name, to) }
       },
       admits: ({ name }) => !revoked.has(name),
       times: TIMES,
@@ -176,7 +177,8 @@ export class GossipCluster {
   join(name: string, peer: Person): Duplex {
     const pipe = makePipe()
     this.#pipes.push({ pipe, names: [peer.signer.identity.name, name] })
-    this.node(name).overlay.accept({ socket: pipe.ends[1], peer: peer.signer.identity })
+    const own = this.#identityAt(name)
+    accept(this.node(name).overlay, { socket: pipe.ends[1], peer: peer.signer.identity, own })
     return pipe.ends[0]
   }
 
@@ -213,7 +215,8 @@ export class GossipCluster {
     const pipe = makePipe()
     this.#pipes.push({ pipe, names: [from, name] })
     const peer = this.#people.node(from).signer.identity
-    setImmediate(() => overlay.accept({ socket: pipe.ends[1], peer }))
+    const own = this.#identityAt(to)
+    setImmediate(() => accept(overlay, { socket: pipe.ends[1], peer, own }))
     return pipe.ends[0]
   }
 
@@ -241,7 +244,8 @@ function memberOf(
   }
 }
 
-function recordLog(lines: LogLine[]): Log {
+/** A log that keeps its lines. */
+export function recordLog(lines: LogLine[]): Log {
   const write =
     (level: keyof Log) =>
     (fields: object, text: string): void => {
@@ -253,4 +257,9 @@ function recordLog(lines: LogLine[]): Log {
     warn: write('warn'),
     error: write('error'),
   }
+}
+
+/** Take a connection as the port of a node does. */
+function accept(overlay: Overlay, dialed: Dialed): void {
+  if (!overlay.accept(dialed)) dialed.socket.destroy()
 }

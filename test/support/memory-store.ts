@@ -48,7 +48,7 @@ export class MemoryStore extends OpenedLog implements ChangeStore {
   }
 
   keepCertificate(fingerprint: string, chain: readonly string[]): void {
-    if (!this.#certificates.has(fingerprint)) this.#certificates.set(fingerprint, chain)
+    this.#certificates.set(fingerprint, chain)
   }
 
   [Symbol.dispose](): void {}

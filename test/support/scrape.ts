@@ -81,7 +81,7 @@ export function quietSource(credentials: Credentials): MetricsSource {
     members: { live: () => new Map(), unreachable: () => new Map() },
     whitelist: () => ({ changes: 0, size: 0 }),
     trust: { credentials },
-    port: () => undefined,
+    port: { connections: 0, handshaking: 0 },
     maxConnections: 1,
     isIsolated: () => false,
     isReady: () => true,

@@ -96,7 +96,7 @@ export class LinkEnd {
   readonly #link: Link
 
   constructor(printed: PrintedSignatures, source: Source, dialed: boolean) {
-    const { whitelist, members } = openDocuments(printed, source)
+    const { whitelist, members, self } = openDocuments(printed, source)
     collect(this.#pipe.ends[1], line => {
       const [, id = '', frame = ''] = /^\["([0-9a-f]+)",(.*)$/.exec(line) ?? []
       if (frame.startsWith('"new"') && !this.#ids.has(id)) {
@@ -108,6 +108,7 @@ export class LinkEnd {
     this.#link = new Link({
       socket: this.#pipe.ends[0],
       peer: { name: nodeOf(dialed ? NODE_2 : NODE_1), notAfter: Infinity } as Identity,
+      own: self.signer.identity,
       dialed,
       documents: { whitelist, members },
       times: { heartbeatMs: 1_000, deadAfterMs: 5_000 },

@@ -5,8 +5,8 @@ const CR = 0x0d
 
 /**
  * Bytes to lines, without their ends (LF or CR LF), undecoded: a character may be split across
- * chunks, a line never contains half of one. What follows the last LF is no line: it may be the
- * beginning of a longer one, and half a number is a wrong number.
+ * chunks, a line never contains half a character. The bytes behind the last LF are no line: they may
+ * be the beginning of a longer line, and half a number is a wrong number.
  */
 export class LineSplitter {
   readonly #maxBytes: number
@@ -31,7 +31,7 @@ export class LineSplitter {
     if (start === chunk.length) return
     this.#held.push(chunk.subarray(start))
     this.#heldBytes += chunk.length - start
-    // One more, which may be the CR of the line's end.
+    // One byte more may be the CR of the line's end.
     if (this.#heldBytes > this.#maxBytes + 1) throw this.#tooLong()
   }
 

@@ -29,7 +29,7 @@ const STDERR = { lineCharacters: 1_000, linesPerMinute: 60 }
 
 /**
  * A sensor made of any program that prints lines (`parseOutputLine` says which). A malformed line
- * makes it unavailable until the next good one. A longer line than `MAX_LINE_BYTES`, and the end of
+ * makes the sensor unavailable until the next good line. A longer line than `MAX_LINE_BYTES`, and the end of
  * the program, are thrown with the reason; the feed starts it again.
  */
 export function programSensor(options: ProgramSensorOptions): Sensor {
@@ -44,7 +44,7 @@ export function programSensor(options: ProgramSensorOptions): Sensor {
       const stderrEnd = logStderr(program, options)
       await tellLines(program, tell)
       const end = await program.ended()
-      // The last thing it wrote is mostly why it ended.
+      // The last line on stderr is mostly why the program ended.
       await stderrEnd
       if (!signal.aborted) throw new FridgeError('ERR_CLOSED', end)
     } finally {
@@ -73,7 +73,7 @@ export function programSensor(options: ProgramSensorOptions): Sensor {
     try {
       await finished(stdout)
     } catch (error) {
-      // Closed by us, to stop it or since it has long ended: how it ended says more.
+      // Closed by the node, to stop the program or long after its end: how it ended says more.
       if (errorCode(error) === 'ERR_STREAM_PREMATURE_CLOSE') return
       const code = error instanceof FridgeError ? error.code : 'ERR_PROTOCOL'
       throw new FridgeError(code, `${program}: ${errorMessage(error)}`, { cause: error })
@@ -93,7 +93,7 @@ function eventOf(meaning: LineMeaning, at: number): SensorEvent | undefined {
   }
 }
 
-/** What a program complains of goes to the log, and no more of it than a person would read. */
+/** Log what a program writes to stderr, and no more of it than a person would read. */
 async function logStderr(
   program: Program,
   { name, clock, log }: ProgramSensorOptions,

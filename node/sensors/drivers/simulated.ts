@@ -38,16 +38,16 @@ export interface SimulatedFridgeOptions {
   readonly noise?: number | undefined
 }
 
-/** A fridge that exists only here. Disposing it stops what opens its door. */
+/** A fridge that exists only here. Disposing it stops the visitor who opens its door. */
 export interface SimulatedFridge extends Disposable {
   /** Its door and its thermometer, under those names. */
   readonly sensors: readonly Sensor[]
   readonly actuator: Actuator
   /** The fridge as it is now. */
   state(): FridgeState
-  /** The door under any name. Several watch the one door. */
+  /** A sensor of the door, under any name. All such sensors watch the same door. */
   doorSensor(name: string): Sensor
-  /** The thermometer under any name. */
+  /** A sensor of the air, under any name. */
   temperatureSensor(name: string): Sensor
   /** By hand; does nothing when the door is open. */
   openDoor(): void
@@ -104,7 +104,7 @@ export function openSimulatedFridge(options: SimulatedFridgeOptions): SimulatedF
     while (!signal.aborted) {
       const value = state().air + (2 * random() - 1) * noise
       tell({ type: 'reading', value: roundToHundredth(value), unit: 'C', at: clock.now() })
-      // It rejects for one reason only, and the loop sees that one.
+      // It rejects only when the signal aborts, and the loop sees that itself.
       await clock.sleep(readingIntervalMs, signal).catch(() => undefined)
     }
   }
@@ -147,7 +147,7 @@ export function openSimulatedFridge(options: SimulatedFridgeOptions): SimulatedF
   }
 }
 
-/** Somebody who opens the door now and then, as a Poisson process would, and closes it again. */
+/** A visitor who opens the door now and then, as a Poisson process would, and closes it again. */
 function startVisitor(
   { clock, doorOpensPerHour = 0, doorOpenMs = 20_000 }: SimulatedFridgeOptions,
   random: Random,

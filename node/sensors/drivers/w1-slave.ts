@@ -45,7 +45,7 @@ export function parseW1Slave(text: string): W1Reading {
     head[3] === 'YES' &&
     Number.parseInt(head[2] ?? '', 16) === sum &&
     crc8(bytes.subarray(0, 8)) === sum &&
-    // On a good CRC the kernel prints the same bytes twice; older ones are a stale reading.
+    // On a good CRC the kernel prints the same bytes twice; older bytes are a stale reading.
     tail[1] === head[1]
   if (!isIntact) return { reason: 'the reading was damaged on the bus (CRC)' }
 

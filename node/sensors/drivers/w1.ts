@@ -14,16 +14,16 @@ export interface W1Options {
   readonly device: string
   /** The folder of the devices. Default `/sys/bus/w1/devices`. */
   readonly root?: string | undefined
-  /** Between two readings, ms. Default 5000. One takes the bus for some 800 ms. */
+  /** Between two readings, ms. Default 5000. A reading takes the bus for some 800 ms. */
   readonly intervalMs?: number | undefined
 }
 
 export const W1_ROOT = '/sys/bus/w1/devices'
 
-/** DS18S20, DS1822, DS18B20, DS1825 and DS28EA00: those that the kernel's w1_therm serves. */
+/** DS18S20, DS1822, DS18B20, DS1825 and DS28EA00: the devices that the kernel's w1_therm serves. */
 const DEVICE = /^(?:10|22|28|3b|42)-[0-9a-f]{12}$/
 
-/** sysfs gives one page; what is longer is something else. */
+/** sysfs gives one page; a longer file is something else. */
 const MAX_FILE_BYTES = 4_096
 
 /** Whether `value` names a thermometer; it becomes part of a path, so nothing else may pass. */
@@ -33,7 +33,7 @@ export function isW1Device(value: unknown): value is string {
 
 /**
  * A thermometer on the Linux 1-wire bus, read from `<root>/<device>/w1_slave`. Whatever keeps a
- * reading from being certain makes it unavailable until the next good one.
+ * reading from being certain makes the sensor unavailable until the next good reading.
  * @throws FridgeError `ERR_CONFIG` when `device` is not the name of a thermometer
  */
 export function w1Sensor(options: W1Options): Sensor {
@@ -54,7 +54,7 @@ export function w1Sensor(options: W1Options): Sensor {
           ? { type: 'unavailable', reason: reading.reason, at }
           : { type: 'reading', value: reading.celsius, unit: 'C', at },
       )
-      // It rejects for one reason only, and the loop sees that one.
+      // It rejects only when the signal aborts, and the loop sees that itself.
       await clock.sleep(intervalMs, signal).catch(() => undefined)
     }
   }
@@ -81,7 +81,7 @@ async function read(file: string): Promise<ReturnType<typeof parseW1Slave>> {
   }
 }
 
-/** Said to every client, so without the paths of this machine. */
+/** A reason that every client is told, so without the paths of this machine. */
 function reasonOf(error: unknown): string {
   switch (errorCode(error)) {
     case 'ENOENT':

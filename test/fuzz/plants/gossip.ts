@@ -141,7 +141,7 @@ const CONFIRMATION: readonly Bug[] = [
   },
   {
     name: 'a confirmation that nobody signed',
-    find: "return verifyText(signer.key, 'confirmation', text, signature)",
+    find: "return signers.verify(signer, 'confirmation', text, signature)",
     put: 'return true',
   },
   {

@@ -129,6 +129,7 @@ class Scene {
     const link: Link = new Link({
       socket: this.socket,
       peer: people.hostile.signer.identity,
+      own: signer.identity,
       dialed: false,
       documents: { whitelist: this.#replica, members: this.#members },
       times: TIMES,

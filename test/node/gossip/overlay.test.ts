@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { GossipCluster, TIMES } from '../../support/gossip-cluster.ts'
-import { client } from '../../support/replica-changes.ts'
-import { makePeople } from '../../support/replica-people.ts'
+import { client, NOON } from '../../support/replica-changes.ts'
+import { makePeople, type People } from '../../support/replica-people.ts'
 
 const NAMES = ['alpha', 'beta', 'gamma', 'delta', 'epsilon']
 const AMBER = client('amber')
@@ -219,4 +219,48 @@ test('a stopped overlay leaves no timer and no connection', async t => {
   await cluster.pass(100)
   t.is(cluster.clock.pending, 0)
   t.is(cluster.connections('alpha', 'beta'), 0)
+})
+
+const DAY_MS = 86_400_000
+
+/** The same people, but one of them with a certificate that ends `ms` after the clock's start. */
+async function endingIn(ms: number, name: string): Promise<People> {
+  const brief = await people.issue('node', name, { now: NOON - DAY_MS + ms, days: 1 })
+  return { ...people, node: other => (other === name ? brief : people.node(other)) }
+}
+
+for (const [whose, name] of [
+  ['the peer', 'beta'],
+  ['the node itself', 'alpha'],
+] as const) {
+  test(`a link ends when the certificate of ${whose} does, whatever the peer says`, async t => {
+    const everyone = await endingIn(3_000, name)
+    const cluster = new GossipCluster(t, everyone)
+    const { overlay } = cluster.start('alpha')
+    const socket = cluster.join('alpha', everyone.node('beta'))
+    let heard = ''
+    let closed = false
+    socket.on('data', (chunk: Buffer) => (heard += chunk.toString()))
+    socket.on('close', () => (closed = true))
+    await cluster.pass(2_975)
+    t.false(heard.includes('expired'))
+    await cluster.pass(25)
+    t.regex(heard, new RegExp(`certificate expired.*the certificate of node/${name} has expired`))
+    await cluster.until('it is closed', () => closed, 1_500)
+    t.deepEqual(overlay.links(), [])
+  })
+}
+
+test('a link ends with its certificate also when the clock was set forward meanwhile', async t => {
+  const cluster = new GossipCluster(t, await endingIn(DAY_MS, 'beta'))
+  const { log } = cluster.start('alpha')
+  cluster.start('beta', { seeds: ['alpha:1'] })
+  await cluster.until('they are linked', () => isMesh(cluster, ['alpha', 'beta']))
+  cluster.clock.jump(DAY_MS)
+  await cluster.until(
+    'the link has ended',
+    () => log.some(({ fields }) => fields['reason'] === 'certificate expired'),
+    30_000,
+  )
+  t.pass()
 })

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { connect, createServer, type TLSSocket } from 'node:tls'
 import test, { type ExecutionContext } from 'ava'
+import { systemClock } from '../../../node/lib/clock.ts'
 import type { Credentials } from '../../../node/identity/credentials.ts'
 import { Trust } from '../../../node/identity/trust.ts'
 import { makeTestCerts, type TestCerts } from '../../support/certs.ts'
@@ -61,7 +62,7 @@ async function connected(
 
 test('an authority that goes takes along those whom it alone vouches for', async t => {
   const { own, both, other, c1, c2 } = await setting(t)
-  const trust = new Trust(both)
+  const trust = new Trust(both, systemClock)
   trust.hold(await connected(t, own, c1), c1.identity, both)
   trust.hold(await connected(t, own, c2), c2.identity, both)
   t.true(trust.vouchesFor(c1.identity))
@@ -75,7 +76,7 @@ test('an authority that goes takes along those whom it alone vouches for', async
 
 test('another authority beside those before changes nothing for anybody', async t => {
   const { own, both, c1 } = await setting(t)
-  const trust = new Trust(own)
+  const trust = new Trust(own, systemClock)
   trust.hold(await connected(t, own, c1), c1.identity, own)
   t.deepEqual(trust.replace(both), [])
   t.true(trust.vouchesFor(c1.identity))
@@ -83,7 +84,7 @@ test('another authority beside those before changes nothing for anybody', async 
 
 test('a step that is taken back leaves everybody as before', async t => {
   const { own, both, other, c1 } = await setting(t)
-  const trust = new Trust(both)
+  const trust = new Trust(both, systemClock)
   trust.hold(await connected(t, own, c1), c1.identity, both)
   trust.replace(other)
   trust.replace(both)
@@ -92,7 +93,7 @@ test('a step that is taken back leaves everybody as before', async t => {
 
 test('a handshake that began before its authority went does not slip in after', async t => {
   const { own, both, other, c1, c2 } = await setting(t)
-  const trust = new Trust(both)
+  const trust = new Trust(both, systemClock)
   trust.replace(other)
   trust.hold(await connected(t, own, c1), c1.identity, both)
   trust.hold(await connected(t, own, c2), c2.identity, both)
@@ -102,7 +103,7 @@ test('a handshake that began before its authority went does not slip in after', 
 
 test('nobody is vouched for who is not connected, and each connection counts', async t => {
   const { own, c1 } = await setting(t)
-  const trust = new Trust(own)
+  const trust = new Trust(own, systemClock)
   t.false(trust.vouchesFor(c1.identity))
   const sockets = [await connected(t, own, c1), await connected(t, own, c1)] as const
   for (const socket of sockets) trust.hold(socket, c1.identity, own)
@@ -122,7 +123,7 @@ test('nobody is vouched for who is not connected, and each connection counts', a
 
 test('former authorities stand behind signatures only', async t => {
   const { own, other, c1 } = await setting(t)
-  const trust = new Trust(other)
+  const trust = new Trust(other, systemClock)
   trust.replace({ ...other, former: own.ca })
   t.is(trust.signing.length, 2)
   trust.hold(await connected(t, own, c1), c1.identity, own)

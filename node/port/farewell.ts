@@ -23,7 +23,7 @@ export function endSoon(socket: TLSSocket, clock: Clock): void {
 }
 
 /** Say why a peer is not let in, where the protocol has a place for it, and close. */
-export function refuse(
+export function sayFarewell(
   socket: TLSSocket,
   dialect: Dialect,
   bye: Bye,

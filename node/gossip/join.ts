@@ -1,0 +1,113 @@
+import type { NodeConfig } from '../config/config.ts'
+import type { Identity } from '../identity/identity.ts'
+import { formatAddress } from '../lib/address.ts'
+import type { Clock, Random } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { VERSION } from '../lib/version.ts'
+import { awaitFirstSync } from './first-sync.ts'
+import { Isolation } from './isolation.ts'
+import { Members } from './members.ts'
+import type { OpenList } from './open-list.ts'
+import { Overlay, type OverlayOptions } from './overlay.ts'
+
+export interface JoinOptions extends Pick<OverlayOptions, 'dial' | 'onLinkEnded'> {
+  readonly config: Pick<
+    NodeConfig,
+    'name' | 'advertise' | 'peers' | 'gossip' | 'isolatedAfterMs' | 'whenIsolated'
+  >
+  readonly list: Pick<OpenList, 'source' | 'replica' | 'signers' | 'self'>
+  /** Whether a node may be connected now; that it keeps to one chain of changes is looked at here. */
+  readonly admits: (peer: Identity) => boolean
+  /** A link has been brought up to date. */
+  readonly onSynced: () => void
+  /** The last peer has been out of reach for too long, or one is in reach again. */
+  readonly onIsolated: (isIsolated: boolean) => void
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
+/** A node among others. Dispose it to leave them, with a word to each. */
+export interface Cluster extends AsyncDisposable {
+  readonly members: Members
+  readonly overlay: Overlay
+  readonly isolation: Isolation
+}
+
+/** Dial peers and gossip with them from now on. */
+export function joinCluster(options: JoinOptions): Cluster {
+  const { config, list, admits, dial, onSynced, onLinkEnded, onIsolated } = options
+  const { clock, random, log } = options
+  const { replica, source, signers, self } = list
+  const { name, whenIsolated } = config
+  const stack = new AsyncDisposableStack()
+  const members = stack.use(
+    new Members({
+      clock,
+      random,
+      signers,
+      signer: self.signer,
+      key: self.key,
+      isRemoved: node => replica.whitelist.hasRemoved(node),
+      self: {
+        name,
+        source,
+        addresses: config.advertise.map(formatAddress),
+        version: VERSION,
+        startedAt: clock.now(),
+        links: [],
+        changes: replica.whitelist.changes,
+        clients: 0,
+        applied: {},
+      },
+    }),
+  )
+  const overlay = stack.use(
+    new Overlay({
+      self: name,
+      documents: { whitelist: replica, members },
+      seeds: config.peers.map(formatAddress),
+      dial,
+      admits: peer => admits(peer) && !replica.whitelist.hasEquivocated(peer.name),
+      ...(onLinkEnded && { onLinkEnded }),
+      times: config.gossip,
+      clock,
+      random,
+      log,
+    }),
+  )
+  const isolation = stack.use(
+    new Isolation({
+      clock,
+      isolatedAfterMs: config.isolatedAfterMs,
+      aloneMs: () => overlay.alone,
+      hasPeers: () => config.peers.length > 0 || members.unreachable().size > 0,
+      onChange: isIsolated => {
+        log.warn(
+          { whenIsolated },
+          isIsolated ? 'isolated: no peer in reach' : 'a peer is in reach again',
+        )
+        onIsolated(isIsolated)
+      },
+    }),
+  )
+  stack.use(
+    overlay.subscribe(() => {
+      onSynced()
+      isolation.look()
+    }),
+  )
+  return { members, overlay, isolation, [Symbol.asyncDispose]: async () => stack.disposeAsync() }
+}
+
+/** Where this node is told of peers, wait for the first exchange with one, and say if there was none. */
+export async function catchUp(
+  overlay: Pick<Overlay, 'firstSync' | 'links'>,
+  { peers, gossip }: Pick<NodeConfig, 'peers' | 'gossip'>,
+  clock: Clock,
+  log: Log,
+): Promise<void> {
+  if (peers.length === 0) return
+  const isSynced = await awaitFirstSync(overlay, gossip.firstSyncMs, clock)
+  if (!isSynced) log.warn({}, 'no exchange with a peer yet: the list may be stale')
+}

@@ -1,0 +1,238 @@
+import { randomBytes } from 'node:crypto'
+import { createServer as createTcpServer, type Socket } from 'node:net'
+import { createSecureContext, createServer as createTlsServer, type TLSSocket } from 'node:tls'
+import type { NodeConfig } from '../config/config.ts'
+import type { Credentials } from '../identity/credentials.ts'
+import { tlsOptions } from '../identity/tls.ts'
+import type { Trust } from '../identity/trust.ts'
+import type { Address } from '../lib/address.ts'
+import type { Clock } from '../lib/clock.ts'
+import { GatheredLog } from '../lib/gathered-log.ts'
+import { listen } from '../lib/listen.ts'
+import type { Log } from '../lib/log.ts'
+import { RateLimit } from '../lib/rate-limit.ts'
+import type { Counts } from '../sessions/counts.ts'
+import { endAtRenegotiation, NO_RENEGOTIATION } from './renegotiation.ts'
+import { TICKET_SECONDS, TicketKeys } from './tickets.ts'
+
+/** A connection whose handshake is done: the peer has proven that its certificate is its own. */
+export interface Arrival {
+  readonly socket: TLSSocket
+  /** The connection beneath TLS. */
+  readonly raw: Socket
+  /** The credentials that its handshake began with. */
+  readonly judgedBy: Credentials
+}
+
+export interface ListenerOptions {
+  readonly config: Pick<NodeConfig, 'listen' | 'tls'> & {
+    readonly limits: Pick<NodeConfig['limits'], 'maxConnections' | 'drainMs'>
+  }
+  readonly trust: Pick<Trust, 'credentials'>
+  readonly counts: Pick<Counts, 'handshakes'>
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/**
+ * The TLS port as sockets: how many there may be, how fast handshakes may come, and what is shown
+ * and demanded in each. Who a peer is, and whether it may come in, is no matter of this file.
+ */
+export class Listener {
+  readonly #options: ListenerOptions
+  readonly #handshakes: RateLimit
+  readonly #log: GatheredLog
+  readonly #tickets: TicketKeys
+  readonly #tls
+  readonly #tcp
+  readonly #sockets = new Set<Socket>()
+  /** Those that have not finished their handshake, by the address of their other end. */
+  readonly #handshaking = new Map<string, Omit<Arrival, 'socket'>>()
+
+  /** Nothing listens before `open`. */
+  constructor(options: ListenerOptions) {
+    const { config, trust, clock } = options
+    const { tls } = config
+    this.#options = options
+    this.#log = new GatheredLog(options.log, clock)
+    this.#handshakes = new RateLimit({
+      perSecond: tls.handshakesPerSecond,
+      burst: tls.handshakeBurst,
+      clock,
+    })
+    this.#tls = createTlsServer({
+      ...tlsOptions(trust.credentials),
+      minVersion: tls.minVersion,
+      handshakeTimeout: tls.handshakeTimeoutMs,
+      sessionTimeout: TICKET_SECONDS,
+      secureOptions: NO_RENEGOTIATION,
+      requestCert: true,
+      rejectUnauthorized: true,
+    })
+    this.#tickets = new TicketKeys(this.#tls, { clock, randomBytes })
+    this.#tls.on('tlsClientError', (error, socket) => {
+      // A certificate that does not verify shows up as a hung-up socket; why stands beside it.
+      const reason = socket.authorizationError ?? error
+      this.#failed(socket.remoteAddress, String(reason))
+      // One that ran out of time is only reported by the runtime, and would stay for ever.
+      socket.destroy()
+    })
+    this.#tcp = createTcpServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 10_000 })
+    this.#tcp.on('connection', socket => this.#take(socket))
+  }
+
+  /**
+   * Take connections from now on, and hand over each whose handshake is done.
+   * @throws FridgeError `ERR_LISTEN` when the address cannot be had
+   */
+  async open(receive: (arrival: Arrival) => Promise<void>): Promise<void> {
+    this.#tls.on('secureConnection', socket => {
+      endAtRenegotiation(socket)
+      this.#handOver(socket, receive)
+    })
+    await listen(this.#tcp, this.#options.config.listen, '--listen')
+    this.#tcp.on('error', error =>
+      this.#options.log.error({ reason: error.message }, 'the port failed'),
+    )
+  }
+
+  /** The address that it got. */
+  get address(): Address {
+    const bound = this.#tcp.address()
+    if (bound === null || typeof bound === 'string') return this.#options.config.listen
+    return { host: this.#options.config.listen.host, port: bound.port }
+  }
+
+  /** How many connections it holds, whoever they are of and however far they have come. */
+  get connections(): number {
+    return this.#sockets.size
+  }
+
+  /** How many of them are in their handshake. */
+  get handshaking(): number {
+    return this.#handshaking.size
+  }
+
+  /**
+   * Show and demand other certificates from the next handshake on. Nobody's connection ends by it.
+   * @throws when TLS cannot use them: then nothing has changed
+   */
+  renew(credentials: Credentials): void {
+    const context = {
+      ...tlsOptions(credentials),
+      minVersion: this.#options.config.tls.minVersion,
+    }
+    createSecureContext(context)
+    this.#tls.setSecureContext(context)
+    // A session that was begun under an authority before must not be resumed past the new bundle.
+    this.#tickets.change()
+  }
+
+  /**
+   * Take no more connections, and wait up to `drainMs` for those that there are.
+   * @param takeLeave ends those that came in, each in its own protocol
+   */
+  async close(takeLeave: () => Promise<void>): Promise<void> {
+    const closed = new Promise<void>(resolve => {
+      this.#tcp.close(() => resolve())
+    })
+    const left = takeLeave()
+    for (const { raw } of this.#handshaking.values()) raw.destroy()
+    await left
+    const { clock, config } = this.#options
+    using _deadline = clock.after(config.limits.drainMs, () => {
+      for (const socket of this.#sockets) socket.destroy()
+    })
+    await closed
+    this.#tickets[Symbol.dispose]()
+    this.#log[Symbol.dispose]()
+  }
+
+  #take(socket: Socket): void {
+    const { config, clock } = this.#options
+    const isFull = this.#sockets.size >= config.limits.maxConnections
+    if (isFull && !this.#makeRoom()) return this.#drop(socket)
+    const end = otherEnd(socket)
+    const onError = (): void => {}
+    const deadline = clock.after(config.tls.handshakeTimeoutMs, () => {
+      this.#failed(socket.remoteAddress, 'it said nothing')
+      socket.destroy()
+    })
+    this.#sockets.add(socket)
+    this.#beginHandshake(socket, end)
+    socket.on('error', onError)
+    socket.once('close', () => {
+      deadline[Symbol.dispose]()
+      this.#sockets.delete(socket)
+      this.#handshaking.delete(end)
+    })
+    // One that says nothing costs neither TLS nor its address a handshake.
+    socket.once('readable', () => {
+      deadline[Symbol.dispose]()
+      if (socket.readableLength === 0) return void socket.destroy()
+      socket.off('error', onError)
+      this.#shakeHands(socket, end)
+    })
+  }
+
+  #beginHandshake(raw: Socket, end: string): void {
+    this.#handshaking.set(end, { raw, judgedBy: this.#options.trust.credentials })
+  }
+
+  #shakeHands(socket: Socket, end: string): void {
+    if (!this.#handshakes.allows(socket.remoteAddress ?? '')) {
+      this.#options.counts.handshakes.limited += 1
+      this.#log.warn({ address: socket.remoteAddress }, 'too many handshakes from one address')
+      socket.destroy()
+      return
+    }
+    this.#beginHandshake(socket, end)
+    this.#tls.emit('connection', socket)
+  }
+
+  #handOver(socket: TLSSocket, receive: (arrival: Arrival) => Promise<void>): void {
+    const end = otherEnd(socket)
+    const begun = this.#handshaking.get(end)
+    this.#handshaking.delete(end)
+    // Until a session takes over, a reset must not go unheard.
+    socket.on('error', () => {})
+    this.#options.counts.handshakes[socket.isSessionReused() ? 'resumed' : 'full'] += 1
+    // Its other end is gone already, or it gave way to another connection.
+    if (begun === undefined) return void socket.destroy()
+    receive({ socket, ...begun }).catch((error: unknown) => {
+      const fields = { err: error, address: socket.remoteAddress }
+      this.#options.log.error(fields, 'a connection failed here')
+      socket.destroy()
+    })
+  }
+
+  /** Who has taken longest for its handshake gives way, so that no crowd of mutes closes the port. */
+  #makeRoom(): boolean {
+    const [oldest] = this.#handshaking
+    if (oldest === undefined) return false
+    const [end, { raw }] = oldest
+    this.#handshaking.delete(end)
+    this.#sockets.delete(raw)
+    this.#drop(raw)
+    return true
+  }
+
+  #drop(socket: Socket): void {
+    this.#options.counts.handshakes.dropped += 1
+    this.#log.warn(
+      { address: socket.remoteAddress },
+      'connection dropped: limits.maxConnections is reached',
+    )
+    socket.destroy()
+  }
+
+  #failed(address: string | undefined, reason: string): void {
+    this.#options.counts.handshakes.failed += 1
+    this.#log.info({ address, reason }, 'handshake failed')
+  }
+}
+
+/** Unique among the connections of one port. */
+function otherEnd({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`
+}

@@ -1,0 +1,290 @@
+import type { TLSSocket } from 'node:tls'
+import type { NodeConfig } from '../config/config.ts'
+import type { Dialect } from '../events/dialect.ts'
+import type { Overlay } from '../gossip/overlay.ts'
+import type { Identity } from '../identity/identity.ts'
+import { chainOf, type Signer, type Signers } from '../identity/signers.ts'
+import { ALPN, chainOfPeer, peerOf } from '../identity/tls.ts'
+import type { Trust } from '../identity/trust.ts'
+import { errorMessage } from '../lib/errors.ts'
+import { GatheredLog } from '../lib/gathered-log.ts'
+import type { Log } from '../lib/log.ts'
+import type { Rights } from '../sessions/admission.ts'
+import { ClientSession, type Service } from '../sessions/client-session.ts'
+import type { Counts, NotAdmitted } from '../sessions/counts.ts'
+import { OperatorSession } from '../sessions/operator-session.ts'
+import { explain, type Session } from '../sessions/session.ts'
+import type { Sessions } from '../sessions/sessions.ts'
+import type { Ending } from '../wire/connection.ts'
+import type { Bye } from '../wire/control.ts'
+import { CLIENT_LIMITS, PEER_LIMITS, type WireLimits } from '../wire/limits.ts'
+import type { RpcMethod } from '../wire/rpc.ts'
+import { endSoon, sayFarewell } from './farewell.ts'
+import type { Arrival } from './listener.ts'
+import { RecordWatch } from './record-watch.ts'
+
+export interface ReceptionOptions {
+  readonly config: Pick<NodeConfig, 'limits'>
+  readonly trust: Trust
+  readonly service: Service
+  readonly sessions: Sessions
+  readonly overlay: Overlay
+  readonly log: Log
+  readonly signers: Signers
+  readonly counts: Counts
+  readonly operatorMethods: (operator: Signer) => ReadonlyMap<string, RpcMethod>
+  /** Resolves when the list is as fresh as it can be had: nobody is admitted before. */
+  readonly gate: Promise<void>
+}
+
+/** Why a peer is not let in. */
+interface TurnAway {
+  readonly reason: NotAdmitted
+  readonly level: 'info' | 'warn'
+  /** What the log says of it. */
+  readonly sentence: string
+  readonly fields: object
+  /**
+   * What the peer is told where its protocol has a place for it. `close` says nothing, and lets it
+   * close its own end; `cut` leaves it no time for that.
+   */
+  readonly farewell: Bye | 'close' | 'cut'
+}
+
+/** A client or an operator whose certificate is in order. */
+interface Visitor {
+  readonly socket: TLSSocket
+  readonly identity: Identity
+  readonly dialect: Dialect
+  /** What this node had shown it. */
+  readonly own: Identity
+}
+
+/**
+ * Decides who of those that have shown a certificate may come in: the role in the certificate says
+ * what a connection may open. Whoever may not is turned away in one place.
+ */
+export class Reception implements Disposable {
+  readonly #options: ReceptionOptions
+  readonly #limits: WireLimits
+  readonly #log: GatheredLog
+  readonly #records: RecordWatch
+  #isLeaving = false
+
+  constructor(options: ReceptionOptions) {
+    const { config, service } = options
+    const { maxBufferedBytes, maxStalledMs, maxFramesPerSecond } = config.limits
+    this.#options = options
+    this.#limits = { ...CLIENT_LIMITS, maxBufferedBytes, maxStalledMs, maxFramesPerSecond }
+    this.#log = new GatheredLog(options.log, service.clock)
+    this.#records = new RecordWatch(service.clock)
+  }
+
+  /** Let a peer in, or turn it away. */
+  async receive(arrival: Arrival): Promise<void> {
+    const { socket, judgedBy } = arrival
+    const { trust, gate } = this.#options
+    const identity = this.#identify(socket)
+    if ('farewell' in identity) return this.#turnAway(socket, identity)
+    trust.hold(socket, identity, judgedBy)
+    const own = judgedBy.identity
+    const visitor = { socket, identity, dialect: dialectOf(socket), own }
+    if (identity.role === 'node') {
+      const refused = this.#link(visitor)
+      if (refused !== undefined) this.#turnAway(socket, refused)
+      return
+    }
+    await gate
+    if (socket.destroyed || this.#isLeaving) return void socket.destroy()
+    this.#watchRecords(arrival, identity)
+    const refused = this.#admit(visitor)
+    if (refused !== undefined) this.#turnAway(socket, refused)
+  }
+
+  /** Let nobody in any more, and tell everyone who is in that the node stops. */
+  async takeLeave(): Promise<void> {
+    this.#isLeaving = true
+    const { sessions, overlay } = this.#options
+    for (const session of Array.from(sessions.all())) session.leave()
+    await overlay[Symbol.asyncDispose]()
+  }
+
+  /** Once every connection has ended. */
+  [Symbol.dispose](): void {
+    this.#records[Symbol.dispose]()
+    this.#log[Symbol.dispose]()
+  }
+
+  #turnAway(socket: TLSSocket, { reason, level, sentence, fields, farewell }: TurnAway): void {
+    const { counts, service } = this.#options
+    counts.refused[reason] += 1
+    this.#log[level](fields, sentence)
+    if (farewell === 'cut') socket.destroy()
+    else if (farewell === 'close') endSoon(socket, service.clock)
+    else sayFarewell(socket, dialectOf(socket), farewell, { service, limits: this.#limits })
+  }
+
+  /** Who the peer is, if it is somebody of this cluster. */
+  #identify(socket: TLSSocket): Identity | TurnAway {
+    let identity: Identity
+    try {
+      identity = peerOf(socket)
+    } catch (error) {
+      return {
+        reason: 'names nobody',
+        level: 'warn',
+        sentence: 'a certificate that names nobody',
+        fields: { address: socket.remoteAddress, reason: errorMessage(error) },
+        farewell: 'cut',
+      }
+    }
+    const { subject, trustDomain } = identity
+    const own = this.#options.trust.credentials.identity.trustDomain
+    if (trustDomain === undefined || trustDomain === own) return identity
+    return {
+      reason: 'another trust domain',
+      level: 'warn',
+      sentence: 'another trust domain',
+      fields: { subject, trustDomain },
+      farewell: 'cut',
+    }
+  }
+
+  /** Give the connection of a node to the overlay. @returns why that may not be */
+  #link({ socket, identity, dialect, own }: Visitor): TurnAway | undefined {
+    const { sessions, overlay, counts } = this.#options
+    const { subject } = identity
+    const turnAway = (reason: NotAdmitted): TurnAway => ({
+      reason,
+      level: 'warn',
+      sentence: 'a node that may not gossip',
+      fields: { subject, dialect },
+      farewell: 'cut',
+    })
+    const admission = sessions.admit(identity)
+    if (!admission.admitted) return turnAway(admission.reason)
+    if (dialect === 'plain') return turnAway('no ALPN')
+    if (!overlay.accept({ socket, peer: identity, own })) return turnAway('has equivocated')
+    counts.accepted.node += 1
+    return undefined
+  }
+
+  /** Open the session of a client or an operator. @returns why that may not be */
+  #admit(visitor: Visitor): TurnAway | undefined {
+    const { socket, identity, dialect } = visitor
+    const { sessions, config, counts } = this.#options
+    const { role, subject } = identity
+    const admission = sessions.admit(identity)
+    if (!admission.admitted) {
+      const { reason } = admission
+      return {
+        reason,
+        level: 'info',
+        sentence: 'refused',
+        fields: { subject, reason, resumed: socket.isSessionReused() },
+        farewell: { reason, text: explain(reason, identity) },
+      }
+    }
+    if (sessions.countOf(subject) >= config.limits.maxConnectionsPerClient) {
+      const reason = 'too many connections'
+      return {
+        reason,
+        level: 'warn',
+        sentence: 'refused: limits.maxConnectionsPerClient is reached',
+        fields: { subject },
+        farewell: { reason, text: `${subject} has too many connections` },
+      }
+    }
+    if (role === 'operator' && dialect === 'plain') {
+      return {
+        reason: 'no ALPN',
+        level: 'info',
+        sentence: 'an operator without ALPN',
+        fields: { subject },
+        farewell: 'close',
+      }
+    }
+    const session = this.#openSession(visitor, admission.rights)
+    if (typeof session === 'string') {
+      return {
+        reason: 'unknown signer',
+        level: 'warn',
+        sentence: 'refused',
+        fields: { subject, reason: session },
+        farewell: { reason: 'refused', text: session },
+      }
+    }
+    sessions.add(session, admission.until)
+    counts.accepted[role] += 1
+    this.#log.info(
+      { subject, dialect, address: socket.remoteAddress, resumed: socket.isSessionReused() },
+      'admitted',
+    )
+    return undefined
+  }
+
+  /** @returns the session, or why it cannot be */
+  #openSession({ socket, identity, dialect }: Visitor, rights: Rights): Session | string {
+    const { service, signers, operatorMethods } = this.#options
+    const limits = this.#limits
+    const onEnd = (session: Session, ending: Ending): void => this.#ended(session, ending)
+    if (identity.role === 'client') {
+      const onThrottled = (session: Session): void => this.#throttled(session)
+      const who = { socket, identity, dialect, rights }
+      return new ClientSession({ ...who, service, limits, onThrottled, onEnd })
+    }
+    const { node, run, version, clock } = service
+    // Every node that takes a change of this operator will need the certificate.
+    const signer = signers.learn(chainOf(chainOfPeer(socket)))
+    if (typeof signer === 'string') return signer
+    const methods = operatorMethods(signer)
+    return new OperatorSession({
+      socket,
+      identity,
+      node,
+      run,
+      version,
+      methods,
+      // The revocation of an operator or a node names every source there is.
+      limits: {
+        ...limits,
+        maxLineBytes: PEER_LIMITS.maxLineBytes,
+        maxFramesPerSecond: PEER_LIMITS.maxFramesPerSecond,
+      },
+      clock,
+      onEnd,
+    })
+  }
+
+  #watchRecords({ socket, raw }: Arrival, { subject }: Identity): void {
+    this.#records.watch(raw, socket, () => {
+      this.#options.counts.cut['broke the protocol'] += 1
+      this.#log.warn({ subject }, 'cut: it floods TLS with records without data')
+      socket.destroy()
+    })
+    raw.once('close', () => this.#records.forget(raw))
+  }
+
+  #throttled({ identity: { subject } }: Session): void {
+    this.#options.counts.throttled += 1
+    this.#log.warn({ subject }, 'throttled: it sends more than limits.maxFramesPerSecond')
+  }
+
+  #ended(session: Session, ending: Ending): void {
+    const { sessions, counts } = this.#options
+    const log = this.#log
+    const { subject } = session.identity
+    sessions.delete(session)
+    if (ending.cause === 'refused') {
+      counts.cut['broke the protocol'] += 1
+      log.warn({ subject, reason: ending.refusal.toString() }, 'cut: it broke the protocol')
+    } else if (ending.cause === 'too slow' || ending.cause === 'dead') {
+      counts.cut[ending.cause] += 1
+      log.warn({ subject }, `cut: ${ending.cause}`)
+    } else log.info({ subject, cause: ending.cause }, 'disconnected')
+  }
+}
+
+function dialectOf(socket: TLSSocket): Dialect {
+  return socket.alpnProtocol === ALPN ? 'fridge/1' : 'plain'
+}

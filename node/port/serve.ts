@@ -1,0 +1,96 @@
+import type { NodeConfig } from '../config/config.ts'
+import type { Cluster } from '../gossip/join.ts'
+import type { OpenList } from '../gossip/open-list.ts'
+import { CredentialWatch, type Reload } from '../identity/credential-watch.ts'
+import type { Credentials } from '../identity/credentials.ts'
+import type { Trust } from '../identity/trust.ts'
+import { formatAddress, type Address } from '../lib/address.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { operatorMethods } from '../operators/service.ts'
+import type { Service } from '../sessions/client-session.ts'
+import type { Counts } from '../sessions/counts.ts'
+import type { Sessions } from '../sessions/sessions.ts'
+import type { Listener } from './listener.ts'
+import { Reception } from './reception.ts'
+import { renewNode } from './renewal.ts'
+
+export interface ServeOptions {
+  readonly config: Pick<NodeConfig, 'limits' | 'advertise'>
+  /** Not open yet. */
+  readonly listener: Listener
+  readonly list: OpenList
+  readonly cluster: Cluster
+  readonly sessions: Sessions
+  readonly trust: Trust
+  /** Reads what this node shows from its files, and checks it. */
+  readonly loadCredentials: () => Promise<Credentials>
+  readonly service: Service
+  readonly counts: Counts
+  /** Resolves when the list is as fresh as it can be had: nobody is admitted before. */
+  readonly gate: Promise<void>
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** The open port of a node. Dispose it to close: everyone is told, and may finish for a while. */
+export interface OpenPort extends AsyncDisposable {
+  /** Where it listens. */
+  readonly address: Address
+  /** Take up new keys, certificates and bundles now. It also happens by itself when files change. */
+  reload(): Promise<Reload>
+}
+
+/**
+ * Serve clients, operators and nodes on one TLS port, with the certificates that are on disk by then.
+ * @throws FridgeError `ERR_LISTEN` when the address cannot be had
+ */
+export async function serve(options: ServeOptions): Promise<OpenPort> {
+  const { config, listener, list, cluster, sessions, trust, loadCredentials } = options
+  const { service, counts, gate, clock, log } = options
+  const { replica, signers, self } = list
+  const { members, overlay, isolation } = cluster
+  const reception = new Reception({
+    config,
+    trust,
+    service,
+    sessions,
+    overlay,
+    signers,
+    counts,
+    gate,
+    log,
+    operatorMethods: operator =>
+      operatorMethods({
+        operator,
+        replica,
+        storedChanges: list.storedChanges,
+        members,
+        sessions,
+        clock,
+        isIsolated: () => isolation.isIsolated,
+        aloneMs: () => overlay.alone,
+      }),
+  })
+  await listener.open(async arrival => reception.receive(arrival))
+  await using stack = new AsyncDisposableStack()
+  stack.use(reception)
+  stack.defer(async () => listener.close(async () => reception.takeLeave()))
+  const watch = stack.use(
+    new CredentialWatch({
+      credentials: trust.credentials,
+      load: loadCredentials,
+      apply: next =>
+        renewNode(next, { trust, self, signers, listener, members, sessions, overlay, log }),
+      clock,
+      log,
+    }),
+  )
+  if (config.advertise.length === 0) members.advertise([formatAddress(listener.address)])
+  const opened = stack.move()
+  return {
+    address: listener.address,
+    reload: async () => watch.reload(),
+    [Symbol.asyncDispose]: async () => opened.disposeAsync(),
+  }
+}

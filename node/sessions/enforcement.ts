@@ -1,0 +1,120 @@
+import type { AppliedChange } from '../gossip/confirmation.ts'
+import type { Members } from '../gossip/members.ts'
+import type { Overlay } from '../gossip/overlay.ts'
+import type { Applied, Replica } from '../gossip/replica.ts'
+import {
+  nodeOf,
+  roleOf,
+  subjectOf,
+  type Name,
+  type Source,
+  type Subject,
+} from '../identity/names.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { Stray } from '../whitelist/entry.ts'
+import type { Counts } from './counts.ts'
+import type { Sessions } from './sessions.ts'
+
+export interface EnforcementOptions {
+  readonly replica: Pick<
+    Replica,
+    'whitelist' | 'confirmations' | 'subscribe' | 'subscribeEquivocation' | 'subscribeSettled'
+  >
+  /** The connections of clients and operators. */
+  readonly sessions: Pick<Sessions, 'review' | 'reviewAll'>
+  /** The links to nodes. */
+  readonly overlay: Pick<Overlay, 'review'>
+  readonly members: {
+    readonly self: Pick<Members['self'], 'name'>
+    readonly noteApplied: Members['noteApplied']
+  }
+  readonly counts: Pick<Counts, 'applied'>
+  readonly clock: Pick<Clock, 'monotonic'>
+  readonly log: Log
+}
+
+/**
+ * Hold everyone who is connected to the list from now on: each change cuts whom it shuts out, and
+ * only then is it confirmed to the cluster (PROTOCOL.md, "Confirmations"). Dispose it to stop.
+ */
+export function startEnforcement(options: EnforcementOptions): Disposable {
+  const { replica, sessions } = options
+  const subscriptions = new DisposableStack()
+  subscriptions.use(
+    replica.subscribe(applied => {
+      const cuts = cutWhomChangesShutOut(applied, options)
+      confirmApplied(applied, cuts, options)
+    }),
+  )
+  subscriptions.use(replica.subscribeEquivocation(strays => cutEquivocators(strays, options)))
+  subscriptions.use(
+    replica.subscribeSettled(subjects => {
+      for (const subject of subjects) sessions.review(subject)
+    }),
+  )
+  return subscriptions
+}
+
+/** Its peers only hang up on a node that was removed: whoever looks for the reason looks here. */
+export function logOwnRemoval(name: Name, log: Log): void {
+  const fix = 'give it a new name: fridge certs issue node NAME'
+  log.error({ fix }, `this node was removed from the list, and no peer takes node/${name} any more`)
+}
+
+/** Decide again on everyone that changes are about. @returns how many were cut, by subject */
+function cutWhomChangesShutOut(
+  applied: readonly Applied[],
+  { sessions, overlay, counts }: EnforcementOptions,
+): Map<Subject, number> {
+  const cuts = new Map<Subject, number>()
+  for (const { entry } of applied) {
+    const { subject, kind } = entry.change
+    counts.applied[kind] += 1
+    if (cuts.has(subject)) continue
+    if (roleOf(subject) === 'client') cuts.set(subject, sessions.review(subject))
+    // What a revoked operator or node had granted may be void with it: everyone is looked at.
+    else cuts.set(subject, sessions.reviewAll() + overlay.review())
+  }
+  return cuts
+}
+
+/** Tell the log, the nodes that accepted the changes, and *members* that they took effect here. */
+function confirmApplied(
+  applied: readonly Applied[],
+  cuts: ReadonlyMap<Subject, number>,
+  { replica, members, clock, log }: EnforcementOptions,
+): void {
+  const { name } = members.self
+  const bySource = new Map<Source, AppliedChange[]>()
+  for (const { entry, receivedAt } of applied) {
+    const { source, sequence, subject, kind, operator } = entry.change
+    const tookMs = Math.round((clock.monotonic() - receivedAt) * 1_000) / 1_000
+    const cut = kind === 'revocation' ? (cuts.get(subject) ?? 0) : 0
+    log.info({ subject, kind, operator, source, sequence, tookMs, cut }, 'change applied')
+    if (subject === subjectOf('node', name)) logOwnRemoval(name, log)
+    const changes = bySource.get(source) ?? []
+    changes.push({ sequence, tookMs, cut })
+    bySource.set(source, changes)
+  }
+  for (const [source, changes] of bySource) replica.confirmations.reportApplied(source, changes)
+  members.noteApplied(
+    applied.map(({ entry }) => entry.change),
+    replica.whitelist.changes,
+  )
+}
+
+/** What an equivocator accepted may be void with it: everyone is looked at. */
+function cutEquivocators(
+  strays: readonly Stray[],
+  { sessions, overlay, log }: EnforcementOptions,
+): void {
+  for (const liar of new Set(strays.map(({ entry }) => nodeOf(entry.change.source)))) {
+    log.error(
+      { liar, fix: `fridge whitelist remove node/${liar}` },
+      'a node has signed two different changes at one place: it is cut',
+    )
+  }
+  sessions.reviewAll()
+  overlay.review()
+}

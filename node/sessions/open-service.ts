@@ -1,0 +1,50 @@
+import type { NodeConfig } from '../config/config.ts'
+import { FanOut } from '../events/fan-out.ts'
+import type { Source } from '../identity/names.ts'
+import type { Clock, Random } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { VERSION } from '../lib/version.ts'
+import type { SimulatedFridge } from '../sensors/drivers/simulated.ts'
+import { startFeeds } from '../sensors/feed.ts'
+import { openSensors } from '../sensors/registry.ts'
+import type { Service } from './client-session.ts'
+
+export interface OpenServiceOptions {
+  /** This run of the node. */
+  readonly run: Source
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
+/** What a node serves to its clients, while its sensors run. */
+export interface OpenService extends AsyncDisposable {
+  readonly service: Service
+  /** The simulated fridge, where it has one. */
+  readonly fridge: SimulatedFridge | undefined
+}
+
+/** Start the sensors of a node, and fan out what they tell. */
+export async function openService(
+  config: Pick<NodeConfig, 'name' | 'sensors' | 'simulation'>,
+  { run, clock, random, log }: OpenServiceOptions,
+): Promise<OpenService> {
+  await using stack = new AsyncDisposableStack()
+  const { sensors, actuator, fridge } = stack.use(openSensors(config, { clock, random, log }))
+  const feeds = stack.use(startFeeds(sensors, { clock, random, log }))
+  const fanOut = stack.use(new FanOut(feeds))
+  const running = stack.move()
+  return {
+    service: {
+      node: config.name,
+      run,
+      version: VERSION,
+      sensors: feeds.sensors,
+      actuator,
+      fanOut,
+      clock,
+    },
+    fridge,
+    [Symbol.asyncDispose]: async () => running.disposeAsync(),
+  }
+}

@@ -1,0 +1,166 @@
+import test from 'ava'
+import { nodeOf, parseName, subjectOf, type Subject } from '../../../node/identity/names.ts'
+import type { Stray } from '../../../node/whitelist/entry.ts'
+import { Counts } from '../../../node/sessions/counts.ts'
+import { startEnforcement, type EnforcementOptions } from '../../../node/sessions/enforcement.ts'
+import { recordLog, type LogLine } from '../../support/gossip-cluster.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+import {
+  client,
+  NOON,
+  requestOf,
+  revocationsOf,
+  testSource,
+} from '../../support/replica-changes.ts'
+import { openReplica, type TestReplica } from '../../support/replica-pair.ts'
+import { makePeople } from '../../support/replica-people.ts'
+
+/** What follows from a changed list, in which order: whom it cuts, and what is said of that. */
+
+const people = await makePeople({ nodes: ['alpha', 'beta'] })
+const AMBER = client('amber')
+const BERYL = client('beryl')
+
+interface Scene extends Disposable {
+  readonly node: TestReplica
+  readonly clock: FakeClock
+  readonly counts: Counts
+  readonly log: LogLine[]
+  /** All that happened, in order. */
+  readonly happened: string[]
+  /** A node was seen to have signed two entries at one place. */
+  equivocate(...strays: readonly Stray[]): void
+}
+
+/** A node whose every client has `cut` connections, all cut when its subject is reviewed. */
+function setScene(cut = 2): Scene {
+  const clock = new FakeClock(NOON)
+  const node = openReplica(people, 'alpha', { clock })
+  const happened: string[] = []
+  const log: LogLine[] = []
+  const counts = new Counts()
+  const listeners: ((strays: readonly Stray[]) => void)[] = []
+  node.replica.confirmations.subscribe(({ changes }) => {
+    happened.push(`confirm ${changes.at(-1)?.sequence}: ${changes.at(-1)?.cut} cut`)
+  })
+  const options: EnforcementOptions = {
+    replica: {
+      whitelist: node.replica.whitelist,
+      confirmations: node.replica.confirmations,
+      subscribe: listener => node.replica.subscribe(listener),
+      subscribeEquivocation: listener => {
+        listeners.push(listener)
+        return { [Symbol.dispose]: () => void listeners.splice(0) }
+      },
+    },
+    sessions: {
+      review: subject => {
+        happened.push(`review ${subject}`)
+        return cut
+      },
+      reviewAll: () => {
+        happened.push('review all sessions')
+        return cut
+      },
+    },
+    overlay: {
+      review: () => {
+        happened.push('review links')
+        return 1
+      },
+    },
+    members: {
+      self: { name: parseName('alpha') },
+      noteApplied: (places, changes) => {
+        const sequences = [...places].map(({ sequence }) => sequence)
+        happened.push(`members ${sequences.join()} of ${changes}`)
+      },
+    },
+    counts,
+    clock,
+    log: recordLog(log),
+  }
+  const enforcement = startEnforcement(options)
+  return {
+    node,
+    clock,
+    counts,
+    log,
+    happened,
+    equivocate: (...strays) => {
+      for (const listener of listeners) listener(strays)
+    },
+    [Symbol.dispose]: () => enforcement[Symbol.dispose](),
+  }
+}
+
+test('a removed client is cut first, and only then confirmed with how many of its connections were', async t => {
+  using scene = setScene()
+  await scene.node.revoke(AMBER)
+  t.deepEqual(scene.happened, [`review ${AMBER}`, 'confirm 1: 2 cut', 'members 1 of 1'])
+})
+
+test('a grant is reviewed as well, since it may narrow, and tells of no cut', async t => {
+  using scene = setScene()
+  await scene.node.grant(AMBER)
+  t.deepEqual(scene.happened, [`review ${AMBER}`, 'confirm 1: 0 cut', 'members 1 of 1'])
+})
+
+for (const role of ['operator', 'node'] as const) {
+  test(`with a removed ${role} all sessions and links are decided on again`, async t => {
+    using scene = setScene()
+    await scene.node.request(requestOf('revocation', subjectOf(role, parseName('beta'))))
+    t.deepEqual(scene.happened, [
+      'review all sessions',
+      'review links',
+      'confirm 1: 3 cut',
+      'members 1 of 1',
+    ])
+  })
+}
+
+test('each change is counted by its kind and logged with whom it cut', async t => {
+  using scene = setScene()
+  await scene.node.grant(AMBER)
+  await scene.node.grant(BERYL)
+  await scene.node.revoke(AMBER)
+  t.deepEqual(scene.counts.applied, { grant: 2, revocation: 1 })
+  const applied = scene.log.filter(({ text }) => text === 'change applied')
+  t.deepEqual(
+    applied.map(({ fields }): unknown[] => [fields['subject'], fields['kind'], fields['cut']]),
+    [
+      [AMBER, 'grant', 0],
+      [BERYL, 'grant', 0],
+      [AMBER, 'revocation', 2],
+    ] satisfies [Subject, string, number][],
+  )
+})
+
+test('a node that is itself removed says so in its log, with what mends it', async t => {
+  using scene = setScene()
+  await scene.node.request(requestOf('revocation', subjectOf('node', parseName('beta'))))
+  t.false(scene.log.some(({ level }) => level === 'error'))
+  await scene.node.request(requestOf('revocation', subjectOf('node', parseName('alpha'))))
+  const [line] = scene.log.filter(({ level }) => level === 'error')
+  t.regex(line?.text ?? '', /^this node was removed from the list/)
+  t.is(line?.fields['fix'], 'give it a new name: fridge certs issue node NAME')
+})
+
+test('a node that signed two changes at one place is named once, and everyone is decided on again', t => {
+  using scene = setScene()
+  const source = testSource('beta')
+  scene.equivocate(...revocationsOf(source, 2).map(entry => ({ entry })))
+  t.deepEqual(
+    scene.log.map(({ level, fields }): unknown[] => [level, fields['liar'], fields['fix']]),
+    [['error', nodeOf(source), 'fridge whitelist remove node/beta']],
+  )
+  t.deepEqual(scene.happened, ['review all sessions', 'review links'])
+})
+
+test('nothing is enforced any more once it is disposed', async t => {
+  const scene = setScene()
+  scene[Symbol.dispose]()
+  await scene.node.revoke(AMBER)
+  scene.equivocate(...revocationsOf(testSource('beta'), 1).map(entry => ({ entry })))
+  t.deepEqual(scene.happened, [])
+})
