@@ -104,7 +104,7 @@ export async function startNode(
   const port = stack.use(
     await serve({ ...node, listener, loadCredentials: loadOwn, gate: gate.promise }),
   )
-  await catchUp(cluster.overlay, config, clock, log)
+  await catchUp(cluster, config, clock, log)
   gate.resolve()
   readiness.phase = 'serving'
   if (replica.whitelist.hasRemoved(name)) logOwnRemoval(name, log)

@@ -129,8 +129,8 @@ export const nodeConfigSchema = z.strictObject({
   /** The addresses that peers and clients are told. Default the listen address; required when that
    *  is every address of the machine (0.0.0.0 or [::]). */
   advertise: z.array(address(1)).max(16).default([]),
-  /** Nodes to start from; the rest of the cluster is learned from them. Default none. Two or three
-   *  are enough; each is dialled for ever. */
+  /** Nodes to start from; the rest of the cluster is learned from them, and some of it remembered
+   *  for the next start. Default none. Two or three are enough; each is dialled for ever. */
   peers: z.array(address(1)).max(1_000).default([]),
   /** The folder of keys and certificates. Default ./certs in the working folder. */
   certs: folder.default('./certs'),

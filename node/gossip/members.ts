@@ -26,6 +26,8 @@ export interface MembersOptions {
   readonly gatherMs?: number
   /** Whether a node was removed from the list: no node waits for it any more. Default none. */
   readonly isRemoved?: (name: Name) => boolean
+  /** Nodes that are known, though perhaps none of their words is: from the log, or from disk. Default none. */
+  readonly alsoKnown?: () => Iterable<Name>
 }
 
 /** Longest JSON of a member, in UTF-16 units: a thousand links fit. */
@@ -72,6 +74,7 @@ export class Members extends SignedDocument {
   readonly #random: Random
   readonly #gatherMs: number
   readonly #isRemoved: (name: Name) => boolean
+  readonly #alsoKnown: () => Iterable<Name>
   readonly #listeners = new Set<(member: Member, before: Member | undefined) => void>()
   #self: Member
   #gathering: { timer: Disposable; dueAt: number } | undefined
@@ -83,6 +86,7 @@ export class Members extends SignedDocument {
     const { self, signers, signer, key, clock, random, gatherMs = 5 } = options
     super(self.source, signers)
     this.#isRemoved = options.isRemoved ?? (() => false)
+    this.#alsoKnown = options.alsoKnown ?? (() => [])
     this.#signer = signer
     this.#key = key
     this.#clock = clock
@@ -168,17 +172,32 @@ export class Members extends SignedDocument {
     return live
   }
 
-  /** The latest entry of each node that is known, cannot be reached, and was not removed. */
-  unreachable(): Map<Name, Member> {
-    const live = this.live()
-    const names = new Set(Array.from(live.values(), member => member.name))
-    const silent = new Map<Name, Member>()
+  /**
+   * Each node that is known, cannot be reached, and was not removed, with its latest entry;
+   * undefined where this run has heard no word of it.
+   */
+  unreachable(): Map<Name, Member | undefined> {
+    const names = new Set(Array.from(this.live().values(), member => member.name))
+    const absent = new Map<Name, Member | undefined>()
+    const heard = new Set<Name>()
     for (const { member } of this.#members.values()) {
+      heard.add(member.name)
       if (names.has(member.name) || this.#isRemoved(member.name)) continue
-      const known = silent.get(member.name)
-      if (known === undefined || known.startedAt < member.startedAt) silent.set(member.name, member)
+      const known = absent.get(member.name)
+      if (known === undefined || known.startedAt < member.startedAt) absent.set(member.name, member)
     }
-    return silent
+    for (const name of this.#alsoKnown()) {
+      if (!heard.has(name) && !this.#isRemoved(name)) absent.set(name, undefined)
+    }
+    return absent
+  }
+
+  /** Whether any other node is known that was not removed, in reach or not. */
+  get knowsOthers(): boolean {
+    const isOther = (name: Name): boolean => name !== this.#self.name && !this.#isRemoved(name)
+    for (const { member } of this.#members.values()) if (isOther(member.name)) return true
+    for (const name of this.#alsoKnown()) if (isOther(name)) return true
+    return false
   }
 
   [Symbol.dispose](): void {

@@ -6,6 +6,7 @@ import type { Identity } from '../identity/identity.ts'
 import type { Log } from '../lib/log.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
 import { Link, type Documents, type Holder, type LinkEnd, type LinkTimes } from './link.ts'
+import type { RememberedPeer } from './remembered-peers.ts'
 import { chooseDials, linksAccepted, linksWanted, type Candidate } from './overlay-plan.ts'
 
 /** A connected byte stream, and the identity in the certificate that the peer showed. */
@@ -21,6 +22,8 @@ export interface OverlayOptions {
   readonly documents: Documents
   /** Addresses that are dialed for ever, `HOST:PORT`. */
   readonly seeds: readonly string[]
+  /** Where nodes could be reached before this run. Default none. */
+  readonly remembered?: readonly RememberedPeer[]
   /** Reach another node. @throws when it cannot be reached or is none */
   readonly dial: (address: string, signal: AbortSignal) => Promise<Dialed>
   /** Whether a node may gossip: not if its name was revoked. */
@@ -74,6 +77,7 @@ export class Overlay implements AsyncDisposable {
     this.#options = options
     this.#lastContactAt = options.clock.monotonic()
     for (const seed of options.seeds) this.#learn(seed).isSeed = true
+    for (const { name, address } of options.remembered ?? []) this.#claim(address, name)
     this.#subscription = options.documents.members.subscribe((member, before) => {
       if (member.name === options.self) return
       for (const address of member.addresses) this.#claim(address, member.name)

@@ -59,7 +59,7 @@ export interface GrantReport extends Terms {
   readonly reason?: string
 }
 
-/** One node as `status` shows it. */
+/** One node as `status` shows it. Of one that the answering node has not heard since its start only the name is known. */
 export interface NodeReport {
   readonly name: Name
   readonly reachable: boolean
@@ -272,8 +272,23 @@ function reportGrant({ change }: StandingGrant): GrantReport {
   return { source, sequence, operator, at, ...(reason === undefined ? {} : { reason }), ...terms }
 }
 
+/** What is known of a node that this run has not heard: nothing. */
+const UNHEARD: Omit<Member, 'name' | 'source' | 'applied'> = {
+  addresses: [],
+  version: '',
+  startedAt: 0,
+  links: [],
+  changes: 0,
+  clients: 0,
+  certificateRenewFrom: 0,
+  certificateEndsAt: 0,
+}
+
 function status({ replica, members, aloneMs, isIsolated }: OperatorServiceOptions): StatusReport {
-  const describe = (member: Member, reachable: boolean): NodeReport => ({
+  const describe = (
+    member: Omit<Member, 'source' | 'applied'>,
+    reachable: boolean,
+  ): NodeReport => ({
     name: member.name,
     reachable,
     addresses: member.addresses,
@@ -293,7 +308,9 @@ function status({ replica, members, aloneMs, isIsolated }: OperatorServiceOption
     isolated: isIsolated(),
     nodes: [
       ...Array.from(members.live().values(), member => describe(member, true)),
-      ...Array.from(members.unreachable().values(), member => describe(member, false)),
+      ...Array.from(members.unreachable(), ([name, member]) =>
+        describe(member ?? { name, ...UNHEARD }, false),
+      ),
     ].sort((a, b) => (a.name < b.name ? -1 : 1)),
   }
 }

@@ -1,0 +1,51 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import test from 'ava'
+import { makeSharedCerts, startCluster, untilReachable } from '../../support/cluster.ts'
+
+const ALL = Array.from({ length: 11 }, (_, index) => index + 1)
+const shared = await makeSharedCerts({
+  nodes: ALL.map(index => `node-${index}`),
+  clients: ['c1'],
+  operators: ['admin'],
+})
+const { certs } = shared
+test.after.always(() => shared.remove())
+
+const NO_EXCHANGE = 'no exchange with a peer yet: the list may be stale'
+
+test('ten nodes that start again while their seed is cut off find each other', async t => {
+  await using cluster = await startCluster(t, { nodes: ALL.length, certs })
+  const seed = cluster.address(1)
+  await Promise.all(ALL.map(async index => cluster.stop(index)))
+  const ten = ALL.slice(1)
+  await Promise.all(ten.map(async index => cluster.start(index, { peers: [seed] })))
+  for (const index of ten) await untilReachable(cluster, index, ten.length)
+  t.false(cluster.log.lines.some(({ text }) => text === NO_EXCHANGE))
+})
+
+test('a node that only its list tells of others waits for one of them before it serves', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.grant(2, 'c1')
+  await cluster.stop(2)
+  await cluster.stop(1)
+  await rm(join(cluster.config(1).data, 'peers.json'))
+  await cluster.start(1, { peers: [], gossip: { firstSyncMs: 1 } })
+  t.true(cluster.log.lines.some(({ text }) => text === NO_EXCHANGE))
+})
+
+test('a node that only its last run tells of others waits for one of them before it serves', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.stop(2)
+  await cluster.stop(1)
+  await cluster.start(1, { peers: [], gossip: { firstSyncMs: 1 } })
+  t.true(cluster.log.lines.some(({ text }) => text === NO_EXCHANGE))
+})
+
+test('a node that never heard of another serves at once', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  await cluster.stop(1)
+  await cluster.start(1, { gossip: { firstSyncMs: 20_000 } })
+  t.false(cluster.log.lines.some(({ text }) => text === NO_EXCHANGE))
+})
