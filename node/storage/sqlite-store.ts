@@ -193,12 +193,21 @@ class SqliteStore implements ChangeStore {
       if (idOf({ change, hash }) !== id || change.subject !== subject) {
         throw this.#damaged(place, 'is filed under another name')
       }
+      // What is passed over at a start must have been merged before.
+      if (repeats === 1 && !this.#isRepeated(id, position)) {
+        throw this.#damaged(place, 'is called a repetition, and is none')
+      }
       if (isStray === 1) yield* this.#strayAt(position, repeats === 1)
       else {
         heads.set(source, { sequence, hash })
         yield { change, hash, repeats: repeats === 1 }
       }
     }
+  }
+
+  #isRepeated(id: string, position: number): boolean {
+    const sql = 'SELECT 1 FROM changes WHERE id = ? AND position < ? LIMIT 1'
+    return this.#read(() => this.#database.prepare(sql).get(id, position)) !== undefined
   }
 
   /** The columns that the list is built from, as arrays: a start reads all rows there are. */
@@ -263,7 +272,7 @@ class SqliteStore implements ChangeStore {
     if (this.#forks.size === 0) return { moved, own }
     const sql = 'SELECT position, source, text, hash FROM changes WHERE stray IS NOT NULL'
     for (const { position, source, text, hash } of this.#query<Row>(sql)) {
-      if (clock.has(source as Source)) continue
+      if ((clock.get(source as Source) ?? 0) > 0) continue
       const change = this.#change({ source, sequence: 1, text })
       const isPlaced = this.find(change, hash)?.isStray === false
       if (isPlaced)

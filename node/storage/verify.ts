@@ -1,10 +1,10 @@
 import type { X509Certificate } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
-import type { Source, Subject } from '../identity/names.ts'
+import type { Source } from '../identity/names.ts'
 import { openAtRest } from './at-rest.ts'
 import { buildWhitelist, proves } from '../whitelist/build.ts'
-import { idOf, readChange, type Change, type ChangeId } from '../whitelist/change.ts'
+import { idOf, readChange, type Change } from '../whitelist/change.ts'
 import { OpenedLog } from '../whitelist/opened-log.ts'
 import { conflicts, entryHash, isStray, type Entry, type Stray } from '../whitelist/entry.ts'
 import { differences, evaluateLog } from '../whitelist/evaluate.ts'
@@ -98,7 +98,7 @@ class DatabaseCheck {
   /** How far each source was heard up to the present row, and the hash that the next links to. */
   readonly #heads = new Map<string, { sequence: number; hash: string }>()
   /** The ids of the changes up to the present row, by subject. */
-  readonly #ids = new Map<Subject, Set<ChangeId>>()
+  readonly #ids = new Map<string, Set<string>>()
   /** The hashes of the entries up to the present row. */
   readonly #hashes = new Set<string>()
   #rows = 0
@@ -212,38 +212,40 @@ class DatabaseCheck {
     } else if (stray === null && !isLinked) {
       this.find(place, 'it does not link to the change before it')
     }
+    const ids = this.#ids.get(row.subject) ?? new Set()
+    const isKnown = ids.has(row.id)
+    this.#ids.set(row.subject, ids.add(row.id))
+    const isBehindHole = stray !== null && typeof change !== 'string' && this.#lacksPrevious(change)
+    this.#hashes.add(hash)
     if (entryHash(text) !== hash) {
       this.find(place, 'its text was altered: it has another hash')
     } else if (sealOf(row) !== row.seal) {
       this.find(place, 'its signatures were altered: the seal of the row is broken')
     } else {
-      if (typeof change !== 'string') this.#checkContent(row, change)
+      if (isBehindHole) this.find(place, 'the entry before it is missing')
+      if (typeof change !== 'string') this.#checkContent(row, change, isKnown)
       return true
     }
     return false
   }
 
+  #lacksPrevious({ sequence, previous }: Change): boolean {
+    return sequence > 1 && !this.#hashes.has(previous)
+  }
+
   /** What a row says of its change beside the text, and what that has seen. */
-  #checkContent(row: Row, change: Change): void {
+  #checkContent(row: Row, change: Change, isKnown: boolean): void {
     const place = placeOfRow(row)
-    const { hash, subject } = row
-    const { sequence, previous, seen } = change
-    const id = idOf({ change, hash })
-    if (id !== row.id || change.subject !== subject) {
+    const { hash, subject, id, repeats } = row
+    if (idOf({ change, hash }) !== id || change.subject !== subject) {
       this.find(place, 'it is filed under another name than that of its change')
+    } else if (isKnown !== (repeats === 1)) {
+      this.find(place, 'it is filed as a repetition, or as none, against what stands before it')
     }
-    const ids = this.#ids.get(change.subject) ?? new Set()
-    if (ids.has(id) !== (row.repeats === 1)) {
-      this.find(place, 'whether it repeats a change before it is not as the log says')
+    for (const one of change.seen) {
+      if (this.#ids.get(change.subject)?.has(one) === true) continue
+      this.find(place, `the change ${one}, which it has seen, is missing`)
     }
-    for (const one of seen) {
-      if (!ids.has(one)) this.find(place, `the change ${one}, which it has seen, is missing`)
-    }
-    this.#ids.set(change.subject, ids.add(id))
-    if (row.stray !== null && sequence > 1 && !this.#hashes.has(previous)) {
-      this.find(place, 'the entry before it is missing')
-    }
-    this.#hashes.add(hash)
     if (change.kind === 'grant') return
     for (const [other, last] of change.upTo ?? []) {
       if (this.#hashes.has(last.hash)) continue

@@ -250,10 +250,12 @@ test('an altered change is shown as not verified, and the exit status is 1', asy
     using database = new DatabaseSync(file)
     const row = database.prepare('SELECT * FROM changes WHERE position = 2').get() as unknown as Row
     const text = row.text.replace('client/c2', 'client/c9')
-    const hash = entryHash(row.previous, text)
+    const hash = entryHash(text)
     database
-      .prepare('UPDATE changes SET text = ?, hash = ?, seal = ? WHERE position = 2')
-      .run(text, hash, sealOf({ ...row, hash }))
+      .prepare(
+        'UPDATE changes SET text = ?, hash = ?, id = ?, subject = ?, seal = ? WHERE position = 2',
+      )
+      .run(text, hash, hash, 'client/c9', sealOf({ ...row, hash }))
   }
   await using node = await startNode(testConfig('node-1', { certs: certs.dir, data }))
   const args = ['whitelist', 'log', '--node', formatAddress(node.address)]
@@ -268,4 +270,4 @@ test('an altered change is shown as not verified, and the exit status is 1', asy
   t.regex(forged?.problem ?? '', /not signed by its operator/)
 })
 
-type Row = Parameters<typeof sealOf>[0] & { readonly text: string; readonly previous: string }
+type Row = Parameters<typeof sealOf>[0] & { readonly text: string }

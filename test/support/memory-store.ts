@@ -31,7 +31,7 @@ export class MemoryStore extends OpenedLog implements ChangeStore {
         if (sequence > (clock.get(source) ?? 0)) yield one
       } else if (!told.has(stray)) {
         told.add(stray)
-        if (!clock.has(placeOf(stray).source)) yield stray
+        if ((clock.get(placeOf(stray).source) ?? 0) === 0) yield stray
       }
     }
   }

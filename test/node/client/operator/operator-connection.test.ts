@@ -49,7 +49,7 @@ function operatorAt(text: unknown): { operator: OperatorConnection; signed: unkn
       return { outcome: 'committed', source: fair.source, sequence: 1, confirmed: [] }
     },
   } as unknown as NodeConnection
-  return { operator: new OperatorConnection(connection, admin, () => NOW), signed }
+  return { operator: new OperatorConnection(connection, admin, { clock }), signed }
 }
 
 const CHEATS: readonly (readonly [string, unknown, RegExp])[] = [
