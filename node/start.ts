@@ -67,11 +67,13 @@ export async function startNode(
   const { service, fridge } = stack.use(await openService(config, { run, clock, random, log }))
   const sessions = new Sessions(
     clock,
-    subject => replica.whitelist.state(subject),
+    subject => replica.stateOf(subject),
     peer => trust.vouchesFor(peer),
     reason => void (counts.cut[reason] += 1),
   )
-  stack.use(verifier.subscribe(isStalled => sessions.setClosed(isStalled)))
+  stack.use(verifier.subscribe(isStalled => sessions.setClosed('unchecked', isStalled)))
+  const { storage } = replica
+  stack.use(storage.subscribe(why => sessions.setClosed('unstored', why !== undefined)))
   const cluster = stack.use(
     joinCluster({
       config,
@@ -96,6 +98,7 @@ export async function startNode(
     ...cluster,
     whenIsolated: config.whenIsolated,
     verifier,
+    storage,
   })
   const listener = new Listener(node)
   // Before the port: whether a node starts or stops is asked of it too.

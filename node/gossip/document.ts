@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events'
 import { createRequire } from 'node:module'
+import { FridgeError } from '../lib/errors.ts'
 import { isSource, MAX_SOURCES, type Source } from '../identity/names.ts'
 
 /**
@@ -38,6 +39,8 @@ export interface DocumentStream {
   readonly drained: () => Promise<void>
   /** The peer sent something that it must not: end the link. */
   readonly refuse: (reason: string) => void
+  /** End the link through no fault of the peer's, and say why. */
+  readonly leave: (text: string) => void
   /** Both sides have sent all that the other lacked. */
   readonly onSynced: () => void
 }
@@ -107,6 +110,9 @@ export abstract class GossipDocument extends Scuttlebutt {
     return undefined
   }
 
+  /** What a peer lacks could not be read: its link ends, through no fault of the peer's. */
+  protected failedToRead(_error: unknown): void {}
+
   /** A link has ended: nothing more goes to its stream. */
   protected detached(_from: DocumentStream): void {}
 
@@ -140,6 +146,10 @@ export abstract class GossipDocument extends Scuttlebutt {
       dispose()
       stream.refuse(reason)
     }
+    const leave = (text: string): void => {
+      dispose()
+      stream.leave(text)
+    }
     const dispose = (): void => {
       if (ended) return
       ended = true
@@ -158,7 +168,7 @@ export abstract class GossipDocument extends Scuttlebutt {
       stream.send(frame)
     }
     // What a subclass answers goes the same way, so that nothing is attached twice.
-    const from: DocumentStream = { ...stream, send, refuse }
+    const from: DocumentStream = { ...stream, send, refuse, leave }
     // What the peer has sent here meanwhile need not go back to it.
     const heard = new Map<Source, number>()
     const waiting = new Map<Source, Update>()
@@ -186,6 +196,20 @@ export abstract class GossipDocument extends Scuttlebutt {
         inner.write(frame)
       } finally {
         this.#origin = undefined
+      }
+    }
+
+    const unread = (error: unknown): void => {
+      if (!(error instanceof FridgeError)) return refuse('the history could not be read')
+      this.failedToRead(error)
+      leave('this node cannot read its changes')
+    }
+    const takeFrame = (frame: object): { readonly refused?: string } | undefined => {
+      try {
+        return this.takeFrame(frame, from)
+      } catch (error) {
+        unread(error)
+        return {}
       }
     }
 
@@ -230,8 +254,7 @@ export abstract class GossipDocument extends Scuttlebutt {
           if (problem !== undefined) return refuse(problem)
           return hand(update)
         }
-        const taken =
-          typeof frame === 'object' && frame !== null ? this.takeFrame(frame, from) : undefined
+        const taken = typeof frame === 'object' && frame !== null ? takeFrame(frame) : undefined
         if (taken !== undefined) {
           if (taken.refused !== undefined) refuse(taken.refused)
           return undefined
@@ -241,7 +264,7 @@ export abstract class GossipDocument extends Scuttlebutt {
         if (digested) return refuse('a second digest')
         if (!isExpected(digest.id)) return refuse('the digest names another node')
         digested = true
-        catchUp(digest).catch(() => refuse('the history could not be read'))
+        catchUp(digest).catch(unread)
       },
       [Symbol.dispose]: dispose,
     }

@@ -1,6 +1,6 @@
 import type { NodeConfig } from '../config/config.ts'
 import type { Identity } from '../identity/identity.ts'
-import type { Name } from '../identity/names.ts'
+import { subjectOf, type Name } from '../identity/names.ts'
 import { formatAddress } from '../lib/address.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -48,7 +48,8 @@ export function joinCluster(options: JoinOptions): Cluster {
   const { replica, source, signers, self, peerFile } = list
   const { name, whenIsolated } = config
   const stack = new AsyncDisposableStack()
-  const isRemoved = (node: Name): boolean => replica.whitelist.hasRemoved(node)
+  const isRemoved = (node: Name): boolean =>
+    replica.stateOf(subjectOf('node', node)).revocations.size > 0
   const listed = stack.use(new ListedNodes(replica))
   const memory = new PeerMemory({ file: peerFile, isRemoved, clock, log })
   const members = stack.use(

@@ -7,8 +7,8 @@ import { Signers } from '../identity/signers.ts'
 import type { Verifier } from '../identity/verifier.ts'
 import type { Trust } from '../identity/trust.ts'
 import type { Clock } from '../lib/clock.ts'
-import { errorMessage } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
+import { shellWord } from '../lib/shell-word.ts'
 import { StoredChanges } from '../storage/stored-changes.ts'
 import { DATABASE_FILE } from '../storage/sqlite-database.ts'
 import { openSqliteStore } from '../storage/sqlite-store.ts'
@@ -65,10 +65,13 @@ export function openList(
     signers,
     self,
     clock,
-    onStoreFailure: error =>
-      log.error({ reason: errorMessage(error) }, 'cannot store changes of peers'),
   })
   stack.use(replica)
+  replica.storage.subscribe(reason => {
+    if (reason === undefined) return log.info({}, 'changes can be stored again')
+    const fix = `make space on its disk, or see what else holds it: df -h ${shellWord(data)}; lsof ${shellWord(database)}`
+    log.error({ reason, fix }, 'changes cannot be stored: no further client is let in')
+  })
   const opened = stack.move()
   return {
     source,

@@ -5,6 +5,8 @@ import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { ConfirmationRelay } from './confirmation-relay.ts'
 import type { DocumentStream, Update } from './document.ts'
+import { StorageHealth } from './storage-health.ts'
+import { UnkeptRemovals } from './unkept-removals.ts'
 import { SignedDocument } from './signed-document.ts'
 import { displaySubject, nodeOf, subjectOf, type Source, type Subject } from '../identity/names.ts'
 import { buildWhitelist } from '../whitelist/build.ts'
@@ -19,6 +21,7 @@ import {
   entriesIn,
   entryHash,
   isStray,
+  placeOf,
   straySource,
   type Entry,
   type Stray,
@@ -30,6 +33,7 @@ import { objectionTo, type Signer, type Signers } from '../identity/signers.ts'
 import type { ChangeStore } from '../whitelist/store.ts'
 import { asUpdate, carriedBy, problemOfValue } from './update.ts'
 import { openAt, type UncheckedEntry, type UncheckedStray } from '../whitelist/open.ts'
+import type { SubjectState } from '../whitelist/merge.ts'
 import type { ReadableWhitelist, Whitelist } from '../whitelist/whitelist.ts'
 
 /** An entry that this replica has just made durable and merged. */
@@ -73,8 +77,6 @@ export interface ReplicaOptions {
   /** This node's own certificate, known to `signers`, and its private key. */
   readonly self: { readonly signer: Signer; readonly key: KeyObject }
   readonly clock: Clock
-  /** Called when the store cannot take a peer's changes. */
-  readonly onStoreFailure?: (error: unknown) => void
 }
 
 /**
@@ -84,6 +86,8 @@ export interface ReplicaOptions {
 export class Replica extends SignedDocument implements Disposable {
   /** Tells the nodes that accepted changes what became of them here. */
   readonly confirmations: ConfirmationRelay
+  /** Whether changes can be stored. */
+  readonly storage: StorageHealth
   readonly #options: ReplicaOptions
   readonly #store: ChangeStore
   readonly #clock: Clock
@@ -91,6 +95,11 @@ export class Replica extends SignedDocument implements Disposable {
   readonly #equivocationListeners = new Set<(strays: readonly Stray[]) => void>()
   readonly #settledListeners = new Set<(subjects: readonly Subject[]) => void>()
   readonly #whitelist: Whitelist
+  readonly #unkept: UnkeptRemovals
+  /** Links that have brought what could not be stored: what they bring next stands behind a hole. */
+  readonly #missed = new Set<DocumentStream>()
+  /** Links that have been ended for that. */
+  readonly #left = new WeakSet<DocumentStream>()
   #inbox: Waiting[] = []
   #draining: Promise<void> | undefined
   #settling: Promise<void> | undefined
@@ -109,11 +118,21 @@ export class Replica extends SignedDocument implements Disposable {
     this.confirmations = new ConfirmationRelay(options)
     this.#whitelist = buildWhitelist(options.store)
     for (const [source, sequence] of this.#whitelist.clock()) this.sources[source] = sequence
+    this.#unkept = new UnkeptRemovals({ list: () => this.#whitelist, log: this.#store })
+    this.storage = new StorageHealth({ probe: () => this.#store.probe(), clock: this.#clock })
+    this.storage.subscribe(failing => {
+      if (failing === undefined) this.#startAnew()
+    })
   }
 
   /** The list as it is now. */
   get whitelist(): ReadableWhitelist {
     return this.#whitelist
+  }
+
+  /** What decides about a subject: the list, and the removals that could not be stored. */
+  stateOf(subject: Subject): SubjectState {
+    return this.#unkept.stateOf(subject)
   }
 
   /** How many updates wait to be taken in. */
@@ -140,7 +159,10 @@ export class Replica extends SignedDocument implements Disposable {
     return { [Symbol.dispose]: () => this.#equivocationListeners.delete(listener) }
   }
 
-  /** Hear when it is known what still stands of subjects of which an author's grants were void. */
+  /**
+   * Hear of subjects whose state has changed otherwise than by a change that was applied: by what was
+   * found to stand in the place of void grants, or by a removal that could not be stored.
+   */
   subscribeSettled(listener: (subjects: readonly Subject[]) => void): Disposable {
     this.#settledListeners.add(listener)
     return { [Symbol.dispose]: () => this.#settledListeners.delete(listener) }
@@ -204,11 +226,10 @@ export class Replica extends SignedDocument implements Disposable {
       },
     }
     const takeBack = this.#whitelist.merge(entry)
-    try {
-      this.#append([entry])
-    } catch (error) {
+    if (!this.storage.probe() || !this.#stores([entry])) {
       takeBack()
-      throw error
+      this.#actOn([entry], true)
+      throw this.#notRecorded(change)
     }
     this.#announce([{ entry, receivedAt: this.#clock.monotonic() }])
     return { outcome: 'committed', entry }
@@ -217,6 +238,7 @@ export class Replica extends SignedDocument implements Disposable {
   /** Stop looking anything up. */
   [Symbol.dispose](): void {
     this.#isDisposed = true
+    this.storage[Symbol.dispose]()
     this.confirmations[Symbol.dispose]()
   }
 
@@ -257,7 +279,12 @@ export class Replica extends SignedDocument implements Disposable {
     return {}
   }
 
+  protected override failedToRead(error: unknown): void {
+    this.storage.failed(error)
+  }
+
   protected override detached(from: DocumentStream): void {
+    this.#missed.delete(from)
     this.confirmations.forget(from)
   }
 
@@ -287,7 +314,13 @@ export class Replica extends SignedDocument implements Disposable {
     while (this.#inbox.length > 0) {
       const batch = this.#inbox.splice(0, BATCH)
       const opened = await Promise.all(batch.map(async ({ update }) => this.#open(update)))
-      this.#takeBatch(batch, opened, refused)
+      try {
+        this.#takeBatch(batch, opened, refused)
+      } catch (error) {
+        if (!(error instanceof FridgeError)) throw error
+        this.storage.failed(error)
+        this.#passOver(batch, opened)
+      }
       for (const { update } of batch) this.endCheck(update)
     }
     this.#alsoBrought.clear()
@@ -299,7 +332,7 @@ export class Replica extends SignedDocument implements Disposable {
     const place = { source, sequence }
     const carried = carriedBy(update)
     // A duplicate over a second link is not worth two signature checks.
-    if (this.#holds(place, carried)) return 'stale'
+    if (this.#isKnown(place, carried)) return 'stale'
     // Our own places are given out here alone: a peer that shows another entry there made it up.
     const isOurs = source === this.id && this.#whitelist.forkOf(source) > sequence
     if (isOurs && sequence > this.#whitelist.heard(source)) {
@@ -308,9 +341,62 @@ export class Replica extends SignedDocument implements Disposable {
     return openAt(place, carried, this.signers)
   }
 
-  #append(all: readonly (Entry | Stray)[]): void {
-    this.signers.keep(all.flatMap(entriesIn).map(({ signatures }) => signatures))
-    this.#store.append(all)
+  /** @returns whether they are stored */
+  #stores(all: readonly (Entry | Stray)[]): boolean {
+    if (this.storage.failing !== undefined) return false
+    try {
+      this.signers.keep(all.flatMap(entriesIn).map(({ signatures }) => signatures))
+      this.#store.append(all)
+      this.storage.worked()
+      return true
+    } catch (error) {
+      this.storage.failed(error)
+      return false
+    }
+  }
+
+  /** Let removals act that hold and are not stored. */
+  #actOn(all: readonly (Entry | Stray | string)[], isRefused: boolean): void {
+    const subjects: Subject[] = []
+    for (const one of all) {
+      if (typeof one === 'string' || this.#whitelist.holds(placeOf(one))) continue
+      subjects.push(...this.#unkept.add(isStray(one) ? one.entry : one, isRefused))
+    }
+    this.#tellOf(subjects)
+  }
+
+  /** Changes can be stored again: what was passed over meanwhile is asked for anew. */
+  #startAnew(): void {
+    for (const from of Array.from(this.#missed)) {
+      this.#left.add(from)
+      from.leave('this node could not store changes, and asks for them anew')
+    }
+    this.#missed.clear()
+    this.#tellOf(this.#unkept.dropRefused())
+  }
+
+  #tellOf(subjects: readonly Subject[]): void {
+    if (subjects.length === 0) return
+    for (const listener of this.#settledListeners) listener(subjects)
+  }
+
+  #notRecorded({ kind, subject }: Change): FridgeError {
+    const what = kind === 'grant' ? 'nothing was changed' : 'the removal is NOT recorded'
+    const meanwhile = kind === 'grant' ? '' : ', though connections to this node were cut'
+    return new FridgeError(
+      'ERR_DATABASE',
+      `node/${nodeOf(this.id)} cannot store changes (${this.storage.failing ?? 'it failed'}): ${what}${meanwhile}. Free space there, or run the command on another node with --node HOST:PORT, for ${displaySubject(subject)}`,
+    )
+  }
+
+  /** As `#holds`; a log that cannot be read holds nothing: it may be a removal. */
+  #isKnown(place: Place, carried: UncheckedEntry | UncheckedStray): boolean {
+    try {
+      return this.#holds(place, carried)
+    } catch (error) {
+      this.storage.failed(error)
+      return false
+    }
   }
 
   /** Whether this very entry is in the log: another one at its place is a fork. */
@@ -344,6 +430,9 @@ export class Replica extends SignedDocument implements Disposable {
         if (one !== 'stale') refuse(from, one)
         return true
       }
+      // It stands behind a hole that only this node has made.
+      if (this.#left.has(from)) return true
+      if (this.storage.failing !== undefined) return false
       if (!isStray(one) && this.#whitelist.fit(one) === 'next') {
         merged.push({ entry: one, receivedAt, takeBack: this.#whitelist.merge(one) })
         this.confirmations.heardFrom(one.change.source, from)
@@ -357,9 +446,16 @@ export class Replica extends SignedDocument implements Disposable {
       return true
     })
     if (isStored && this.#keep(merged)) return
+    for (const { takeBack } of merged.splice(0).toReversed()) takeBack()
+    this.#passOver(batch, opened)
+  }
+
+  /** Of what cannot be stored, take what takes away, and note whom to ask for all of it later. */
+  #passOver(batch: readonly Waiting[], opened: readonly (Entry | Stray | string)[]): void {
+    this.#actOn(opened, false)
     // The links too whose copy was passed over: what they bring next would stand behind a hole.
     for (const from of [...batch.map(({ from }) => from), ...this.#alsoBrought]) {
-      refuse(from, 'this node cannot store changes')
+      if (!this.#left.has(from)) this.#missed.add(from)
     }
   }
 
@@ -367,11 +463,8 @@ export class Replica extends SignedDocument implements Disposable {
   #keep(merged: Merged[]): boolean {
     const applied = merged.splice(0)
     if (applied.length === 0) return true
-    try {
-      this.#append(applied.map(({ entry }) => entry))
-    } catch (error) {
+    if (!this.#stores(applied.map(({ entry }) => entry))) {
       for (const { takeBack } of applied.toReversed()) takeBack()
-      this.#options.onStoreFailure?.(error)
       return false
     }
     this.#announce(applied)
@@ -383,14 +476,12 @@ export class Replica extends SignedDocument implements Disposable {
     const merged = mergeStrays(found, { list: this.#whitelist, store: this.#store })
     const taken = merged.map(({ stray }) => stray)
     if (taken.length === 0) return true
-    try {
-      this.#append(taken)
-    } catch (error) {
+    if (!this.#stores(taken)) {
       for (const { takeBack } of merged.toReversed()) takeBack()
-      this.#options.onStoreFailure?.(error)
       return false
     }
     this.#settle(taken.map(({ entry }) => entry))
+    for (const { entry } of taken) this.#unkept.stored(entry)
     for (const stray of taken) this.publish(asUpdate(stray))
     for (const listener of this.#equivocationListeners) listener(taken)
     return true
@@ -405,7 +496,7 @@ export class Replica extends SignedDocument implements Disposable {
       })
     }
     for (const author of [subjectOf('operator', operator), subjectOf('node', name)]) {
-      if (this.#whitelist.state(author).revocations.size > 0) {
+      if (this.stateOf(author).revocations.size > 0) {
         throw new FridgeError('ERR_REVOKED', `${author} has been revoked`)
       }
     }
@@ -455,16 +546,17 @@ export class Replica extends SignedDocument implements Disposable {
       if (this.#isDisposed) return
       try {
         const subjects = this.#whitelist.settleSome(SLICE)
-        for (const listener of this.#settledListeners) listener(subjects)
+        this.#tellOf(subjects)
       } catch (error) {
         // Who was cut stays cut.
-        return this.#options.onStoreFailure?.(error)
+        return this.storage.failed(error)
       }
     }
   }
 
   #announce(applied: readonly Applied[]): void {
     this.#settle(applied.map(({ entry }) => entry))
+    for (const { entry } of applied) this.#unkept.stored(entry)
     for (const { entry } of applied) this.publish(asUpdate(entry))
     for (const listener of this.#listeners) listener(applied)
   }

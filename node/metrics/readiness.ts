@@ -10,19 +10,22 @@ export interface ReadinessState extends Pick<NodeConfig, 'whenIsolated'> {
   readonly isIsolated: boolean
   /** Whether what peers send is not being checked: any of it may be a removal. */
   readonly isStalled: boolean
+  /** Why changes cannot be stored, if they cannot. */
+  readonly failing: string | undefined
   /** The last moment of the certificate that the node shows, milliseconds since 1970. */
   readonly certificateEndsAt: number
 }
 
 /** Why a node does not serve clients, in a line for a person; undefined while it does. */
 export function whyNotReady(
-  { phase, isIsolated, whenIsolated, isStalled, certificateEndsAt }: ReadinessState,
+  { phase, isIsolated, whenIsolated, isStalled, failing, certificateEndsAt }: ReadinessState,
   now: number,
 ): string | undefined {
   if (phase === 'starting') return 'starting: no client is let in before a first exchange'
   if (phase === 'stopping') return 'stopping'
   if (now > certificateEndsAt) return 'the certificate of this node has expired'
   if (isStalled) return 'signatures are not being checked'
+  if (failing !== undefined) return `changes cannot be stored: ${failing}`
   if (isIsolated && whenIsolated === 'refuse') return 'isolated: no peer in reach'
   return undefined
 }
@@ -30,6 +33,7 @@ export function whyNotReady(
 export interface ReadinessOptions extends Pick<NodeConfig, 'whenIsolated'> {
   readonly isolation: { readonly isIsolated: boolean }
   readonly verifier: { readonly isStalled: boolean }
+  readonly storage: { readonly failing: string | undefined }
   readonly trust: Pick<Trust, 'credentials'>
   readonly clock: Pick<Clock, 'now'>
 }
@@ -46,12 +50,13 @@ export class Readiness {
 
   /** Why the node does not serve clients now, in a line for a person; undefined while it does. */
   get whyNot(): string | undefined {
-    const { whenIsolated, isolation, verifier, trust, clock } = this.#options
+    const { whenIsolated, isolation, verifier, storage, trust, clock } = this.#options
     const { phase } = this
     const { isIsolated } = isolation
     const { isStalled } = verifier
+    const { failing } = storage
     const certificateEndsAt = trust.credentials.identity.notAfter
-    const state = { phase, isIsolated, whenIsolated, isStalled, certificateEndsAt }
+    const state = { phase, isIsolated, whenIsolated, isStalled, failing, certificateEndsAt }
     return whyNotReady(state, clock.now())
   }
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { FridgeError } from '../lib/errors.ts'
@@ -72,6 +73,7 @@ class SqliteStore implements ChangeStore {
   readonly #lock: DatabaseSync
   readonly #insert: StatementSync
   readonly #position: StatementSync
+  readonly #own: StatementSync
   readonly #hasId: StatementSync
   readonly #ofSubject: StatementSync
   readonly #inPlace: StatementSync
@@ -91,6 +93,7 @@ class SqliteStore implements ChangeStore {
     this.#position = database.prepare(
       'SELECT position FROM changes WHERE source = ? AND sequence = ?',
     )
+    this.#own = database.prepare('INSERT OR REPLACE INTO own (name, value) VALUES (?, ?)')
     // A sign keeps SQLite from looking through all changes of the subject instead.
     this.#hasId = database.prepare('SELECT 1 FROM changes WHERE id = ? AND +subject = ? LIMIT 1')
     this.#ofSubject = database.prepare(`${CONTENT} WHERE subject = ? ORDER BY position`)
@@ -113,13 +116,42 @@ class SqliteStore implements ChangeStore {
       }
       this.#database.exec('COMMIT')
     } catch (cause) {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      this.#undo()
       throw writeFailure(this.#file, cause)
     }
     for (const one of entries) {
       if (isStray(one)) this.#noteFork(one.entry.change)
       else this.#sources.add(one.change.source)
     }
+  }
+
+  probe(): void {
+    try {
+      this.#writeOver()
+    } catch (cause) {
+      throw writeFailure(this.#file, cause)
+    }
+  }
+
+  /**
+   * Leave nothing of a transaction that failed. Where the disk has taken its pages and only the
+   * flush failed, they lie in the write-ahead log, whole, and the next start would find them there:
+   * so they are written over, without a flush, which would fail again.
+   */
+  #undo(): void {
+    try {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      this.#database.exec('PRAGMA synchronous = OFF')
+      this.#writeOver()
+    } catch {
+      // The disk takes nothing at all: `probe` writes over it once it does.
+    } finally {
+      this.#database.exec('PRAGMA synchronous = FULL')
+    }
+  }
+
+  #writeOver(): void {
+    this.#own.run('probe', randomBytes(16).toString('hex'))
   }
 
   has(subject: Subject, id: ChangeId): boolean {

@@ -1,4 +1,11 @@
-import { nodeOf, roleOf, subjectOf, type Name, type Source, type Subject } from '../identity/names.ts'
+import {
+  nodeOf,
+  roleOf,
+  subjectOf,
+  type Name,
+  type Source,
+  type Subject,
+} from '../identity/names.ts'
 import { Authors } from './authors.ts'
 import {
   idOf,

@@ -3,6 +3,7 @@ import { FridgeError, type ErrorCode } from '../lib/errors.ts'
 /** The codes that may cross the wire: what a caller can do something about. All else is `ERR_COMMAND`. */
 const CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'ERR_COMMAND',
+  'ERR_DATABASE',
   'ERR_REFUSED',
   'ERR_REVOKED',
   'ERR_LIMIT',

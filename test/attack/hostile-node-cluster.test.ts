@@ -207,6 +207,7 @@ test('of a node that says to have been started 300 times eight runs are kept, an
       send: () => {},
       drained: async () => {},
       refuse: reason => t.fail(reason),
+      leave: text => t.fail(text),
       onSynced: () => {},
     },
     () => true,

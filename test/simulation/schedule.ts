@@ -1,6 +1,13 @@
 import type { Random } from '../../node/lib/clock.ts'
 import { errorCode } from '../../node/lib/errors.ts'
-import { nodeOf, parseName, roleOf, subjectOf, type Name, type Subject } from '../../node/identity/names.ts'
+import {
+  nodeOf,
+  parseName,
+  roleOf,
+  subjectOf,
+  type Name,
+  type Subject,
+} from '../../node/identity/names.ts'
 import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
 import { buildWhitelist } from '../../node/whitelist/build.ts'
 import { idOf, type Change, type ChangeId } from '../../node/whitelist/change.ts'

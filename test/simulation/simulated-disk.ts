@@ -66,6 +66,10 @@ class Handle extends MemoryStore {
     this.#disk.write(entries)
   }
 
+  override probe(): void {
+    this.#assertWritable()
+  }
+
   override keepCertificate(fingerprint: string, chain: readonly string[]): void {
     this.#assertWritable()
     this.#disk.writeCertificate(fingerprint, chain)

@@ -106,7 +106,9 @@ export class SimulatedNode {
     const standing = replica.whitelist.state(subject).grants.map(({ id }) => id)
     const expected = evaluateLog(this.disk.log).get(subject)?.grants ?? new Set()
     if (expected.symmetricDifference(new Set(standing)).size > 0) {
-      this.#options.onWrong(`${this.name} lets ${subject} in by [${standing.join()}], not [${[...expected].join()}]`)
+      this.#options.onWrong(
+        `${this.name} lets ${subject} in by [${standing.join()}], not [${[...expected].join()}]`,
+      )
     }
   }
 }

@@ -190,16 +190,17 @@ export function testChangeStore(
       t.deepEqual(hashesAfter(back, NOWHERE), hashes)
       // A reader that holds the other branch at these places lacks this one all the same.
       const clock = new Map([[ALPHA, 3], ...[later].map(() => [BETA, 1] as const)])
-      t.deepEqual(hashesAfter(back, clock), [second, third, other].map(({ hash }) => hash))
+      t.deepEqual(
+        hashesAfter(back, clock),
+        [second, third, other].map(({ hash }) => hash),
+      )
     },
   )
 
   suite('changes are found by what they say and by where they stand', async (t, opened) => {
     const { store } = opened
     const [first, proven, other] = forkOf(ALPHA)
-    const [again] = chain([
-      { ...first.change, source: BETA, sequence: 1, at: NOON + 5 },
-    ])
+    const [again] = chain([{ ...first.change, source: BETA, sequence: 1, at: NOON + 5 }])
     const [withdrawal] = chain([
       {
         ...revocationAt(GAMMA, 1, parseSubject('node/alpha')),
@@ -226,7 +227,10 @@ export function testChangeStore(
     t.is(back.find(other.entry.change, other.entry.hash)?.isStray, true)
     t.is(back.find(again.change, first.hash), undefined)
     t.deepEqual([...back.withdrawals()], [withdrawal.change])
-    t.is(new Set(Array.from(back.forks(), ({ source, sequence }) => `${source} ${sequence}`)).size, 1)
+    t.is(
+      new Set(Array.from(back.forks(), ({ source, sequence }) => `${source} ${sequence}`)).size,
+      1,
+    )
   })
 
   suite('the entries of one source are told from a sequence on', async (t, opened) => {

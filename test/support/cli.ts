@@ -130,18 +130,26 @@ export interface CliProcess {
 export function spawnCli(
   t: Pick<ExecutionContext, 'teardown'>,
   args: readonly string[],
-  options: { readonly cwd?: string; readonly env?: CommandIo['env'] } = {},
+  options: SpawnOptions = {},
 ): CliProcess {
   return spawnProgram(t, [MAIN, ...args], options)
+}
+
+export interface SpawnOptions {
+  readonly cwd?: string
+  readonly env?: CommandIo['env']
+  /** A program that starts the one that it is given, with its arguments, in its own place. */
+  readonly through?: readonly string[]
 }
 
 /** Start a program of this project on the Node.js that runs the test. */
 export function spawnProgram(
   t: Pick<ExecutionContext, 'teardown'>,
   args: readonly string[],
-  { cwd, env = {} }: { readonly cwd?: string; readonly env?: CommandIo['env'] } = {},
+  { cwd, env = {}, through = [] }: SpawnOptions = {},
 ): CliProcess {
-  const child = spawn(process.execPath, args, {
+  const [program = process.execPath, ...all] = [...through, process.execPath, ...args]
+  const child = spawn(program, all, {
     cwd,
     env: {
       PATH: process.env['PATH'],

@@ -20,6 +20,8 @@ export class MemoryStore extends OpenedLog implements ChangeStore {
     for (const one of entries) this.add(one)
   }
 
+  probe(): void {}
+
   *after(clock: ReadonlyMap<Source, number>): Iterable<Entry | Stray> {
     const strays = this.#entries.filter(isStray)
     const told = new Set<Stray>()

@@ -20,7 +20,6 @@ export interface TestReplicaOptions {
   readonly run?: number
   /** Default: the node's own. */
   readonly self?: Person
-  readonly onStoreFailure?: (error: unknown) => void
 }
 
 /** A replica, with what a test does to it. */
@@ -51,7 +50,6 @@ export function openReplica(
     signers,
     self: { signer: known, key },
     clock,
-    ...(options.onStoreFailure && { onStoreFailure: options.onStoreFailure }),
   })
   const request: TestReplica['request'] = async (request, operator = people.operator()) =>
     commitRequest(replica, request, operator, signers)

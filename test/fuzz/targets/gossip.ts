@@ -248,6 +248,9 @@ class Scene {
         refuse: () => {
           this.#isHonestCut = true
         },
+        leave: () => {
+          this.#isHonestCut = true
+        },
         onSynced: () => {},
       },
       () => true,

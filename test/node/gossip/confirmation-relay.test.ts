@@ -58,6 +58,7 @@ function streamTo(
     },
     drained: async () => {},
     refuse: reason => refusals.push(reason),
+    leave: () => {},
     onSynced: () => {},
   }
 }

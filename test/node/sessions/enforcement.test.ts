@@ -52,6 +52,7 @@ function setScene(cut = 2): Scene {
         listeners.push(listener)
         return { [Symbol.dispose]: () => void listeners.splice(0) }
       },
+      subscribeSettled: listener => node.replica.subscribeSettled(listener),
     },
     sessions: {
       review: subject => {
