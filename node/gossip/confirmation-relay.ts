@@ -17,6 +17,8 @@ import type { DocumentStream } from './document.ts'
 export interface ConfirmationRelayOptions {
   /** This run of this node. */
   readonly source: Source
+  /** Whether this node accepts changes in a source, or did before. Default: where it is named like the run. */
+  readonly isOwn?: (source: Source) => boolean
   readonly signers: Signers
   /** This node's own certificate and key. */
   readonly self: { readonly signer: Signer; readonly key: KeyObject }
@@ -94,9 +96,10 @@ export class ConfirmationRelay implements Disposable {
   /** Tell a source that this node has applied its changes, in the order of their sequences. */
   reportApplied(to: Source, changes: readonly AppliedChange[]): void {
     const { source } = this.#options
-    const before = to === source ? this.#own?.changes : this.#applied.get(to)
+    const own = this.#own?.to === to ? this.#own.changes : []
+    const before = this.#isOwn(to) ? own : this.#applied.get(to)
     const latest = [...(before ?? []), ...changes].slice(-MAX_APPLIED_CHANGES)
-    if (to === source) {
+    if (this.#isOwn(to)) {
       const applied = latest.at(-1)?.sequence ?? 0
       this.#own = { node: source, to, applied, changes: latest }
       this.#tell(this.#own)
@@ -133,7 +136,7 @@ export class ConfirmationRelay implements Disposable {
   #checkOnce(confirmation: Confirmation, signed: SignedConfirmation, from: DocumentStream): void {
     const { to } = confirmation
     // This node knows no way to the source that it is for: not worth checking a signature.
-    if (to !== this.#options.source && !this.#paths.has(to)) return
+    if (!this.#isOwn(to) && !this.#paths.has(to)) return
     const key = JSON.stringify(signed)
     if (!this.#isNews(confirmation) || this.#checking.has(key)) return
     const checked = this.#check(confirmation, signed, from)
@@ -150,14 +153,20 @@ export class ConfirmationRelay implements Disposable {
     signed: SignedConfirmation,
     from: DocumentStream,
   ): Promise<void> {
-    const { source, signers } = this.#options
+    const { signers } = this.#options
     const holds = await verifyConfirmation(confirmation, signed, signers)
     if (holds === false) return from.refuse('a confirmation is not signed by its node')
     // A node that joined a moment ago may not be known here yet: *members* will tell how far it is.
     if (holds === undefined || !this.#isNews(confirmation)) return
     this.#remember(confirmation)
-    if (confirmation.to === source) this.#tell(confirmation)
+    if (this.#isOwn(confirmation.to)) this.#tell(confirmation)
     else this.#passOn(confirmation, signed, from)
+  }
+
+  /** Whether a source is one that this node has accepted changes in, in this run or an earlier one. */
+  #isOwn(source: Source): boolean {
+    const { source: run, isOwn } = this.#options
+    return isOwn?.(source) ?? source === run
   }
 
   #isNews({ to, node, applied }: Confirmation): boolean {
@@ -192,7 +201,9 @@ export class ConfirmationRelay implements Disposable {
     const { source: node, self } = this.#options
     for (const to of this.#untold) {
       const changes = this.#applied.get(to) ?? []
-      const applied = changes.at(-1)?.sequence ?? 0
+      const applied = changes.at(-1)?.sequence
+      // Of very many sources at once, as in a first exchange, only the latest are told.
+      if (applied === undefined) continue
       const confirmation = { node, to, applied, changes }
       this.#passOn(confirmation, signConfirmation(confirmation, self))
     }

@@ -113,6 +113,15 @@ export abstract class GossipDocument extends Scuttlebutt {
   /** What a peer lacks could not be read: its link ends, through no fault of the peer's. */
   protected failedToRead(_error: unknown): void {}
 
+  /** A link has begun. */
+  protected attached(_from: DocumentStream): void {}
+
+  /** A peer has told how far it has heard each source. */
+  protected digested(_clock: ReadonlyMap<Source, number>): void {}
+
+  /** Both ends of a link have sent all that the other lacked at its start. */
+  protected synced(): void {}
+
   /** A link has ended: nothing more goes to its stream. */
   protected detached(_from: DocumentStream): void {}
 
@@ -186,9 +195,13 @@ export abstract class GossipDocument extends Scuttlebutt {
       waiting.set(update[2], update)
     })
     inner.on('error', () => refuse('the gossip stream failed'))
-    inner.on('synced', () => stream.onSynced())
+    inner.on('synced', () => {
+      this.synced()
+      stream.onSynced()
+    })
     inner.resume()
     for (const opening of this.openings()) stream.send(opening)
+    this.attached(from)
 
     const hand = (frame: unknown): void => {
       this.#origin = from
@@ -264,6 +277,7 @@ export abstract class GossipDocument extends Scuttlebutt {
         if (digested) return refuse('a second digest')
         if (!isExpected(digest.id)) return refuse('the digest names another node')
         digested = true
+        this.digested(digest.clock)
         catchUp(digest).catch(unread)
       },
       [Symbol.dispose]: dispose,

@@ -18,7 +18,10 @@ export interface JoinOptions extends Pick<OverlayOptions, 'dial' | 'onLinkEnded'
     NodeConfig,
     'name' | 'advertise' | 'peers' | 'gossip' | 'isolatedAfterMs' | 'whenIsolated'
   >
-  readonly list: Pick<OpenList, 'source' | 'replica' | 'signers' | 'self' | 'peerFile'>
+  readonly list: Pick<
+    OpenList,
+    'source' | 'ownSource' | 'replica' | 'signers' | 'self' | 'peerFile'
+  >
   /** Whether a node may be connected now; that it keeps to one chain of changes is looked at here. */
   readonly admits: (peer: Identity) => boolean
   /** A link has been brought up to date. */
@@ -93,6 +96,7 @@ export function joinCluster(options: JoinOptions): Cluster {
   stack.use(memory)
   const hasPeers = (): boolean =>
     config.peers.length > 0 || overlay.links().length > 0 || members.knowsOthers
+  list.ownSource.follow(hasPeers)
   const isolation = stack.use(
     new Isolation({
       clock,

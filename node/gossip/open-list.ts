@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { NodeConfig } from '../config/config.ts'
-import { sourceOf, type Source } from '../identity/names.ts'
+import { displaySubject, nodeOf, sourceOf, type Source } from '../identity/names.ts'
 import { OwnSigner } from '../identity/own-signer.ts'
 import { Signers } from '../identity/signers.ts'
 import type { Verifier } from '../identity/verifier.ts'
@@ -14,12 +14,15 @@ import { DATABASE_FILE } from '../storage/sqlite-database.ts'
 import { openSqliteStore } from '../storage/sqlite-store.ts'
 import { WholeFile } from '../storage/whole-file.ts'
 import type { PeerFile } from './peer-memory.ts'
+import { OwnSource } from './own-source.ts'
 import { Replica } from './replica.ts'
 
 /** The list of a node, with all that it takes to read it, to check it and to change it. */
 export interface OpenList extends Disposable {
-  /** This run of the node, which numbers the changes that it accepts. */
+  /** This run of the node. */
   readonly source: Source
+  /** What numbers the changes that it accepts. */
+  readonly ownSource: OwnSource
   readonly replica: Replica
   /** The log of changes, to be read. */
   readonly storedChanges: StoredChanges
@@ -50,8 +53,14 @@ export function openList(
   const database = join(data, DATABASE_FILE)
   const store = stack.use(openSqliteStore(database))
   const storedChanges = stack.use(StoredChanges.open(database))
-  // A new source each run: no restored backup and no lost disk can lead to a place given twice.
-  const source = sourceOf(name, randomBytes(8).toString('hex'))
+  const draw = (): Source => sourceOf(name, randomBytes(8).toString('hex'))
+  const kept = store.ownSource()
+  const ownSource = new OwnSource({
+    ...(kept !== undefined && nodeOf(kept) === name && { kept }),
+    draw,
+    keep: source => store.keepOwnSource(source),
+  })
+  const source = draw()
   const signers = new Signers({
     store,
     trustDomain: trust.credentials.identity.trustDomain,
@@ -61,6 +70,7 @@ export function openList(
   const self = new OwnSigner(trust.credentials, signers)
   const replica = new Replica({
     source,
+    ownSource,
     store,
     signers,
     self,
@@ -72,9 +82,22 @@ export function openList(
     const fix = `make space on its disk, or see what else holds it: df -h ${shellWord(data)}; lsof ${shellWord(database)}`
     log.error({ reason, fix }, 'changes cannot be stored: no further client is let in')
   })
+  replica.subscribeEnded(({ source, why, lost }) => {
+    log.warn({ source, why, lost: lost.length }, 'a source of this node has ended')
+    for (const { change } of lost) {
+      const { kind, subject, operator } = change
+      const verb = kind === 'grant' ? 'add' : 'remove'
+      const fix = `fridge whitelist ${verb} ${shellWord(displaySubject(subject))}`
+      log.error(
+        { subject, kind, operator, fix },
+        'a change that was accepted here is lost, because this node was resumed from an earlier state or runs twice: ask for it again',
+      )
+    }
+  })
   const opened = stack.move()
   return {
     source,
+    ownSource,
     replica,
     storedChanges,
     signers,

@@ -298,6 +298,7 @@ export class Overlay implements AsyncDisposable {
       return { reason: 'self', text: 'this is the same node' }
     }
     if (nodeOf(source) === self) {
+      documents.whitelist.noteTwin()
       log.error(
         { source, address },
         'another node runs under the name of this one: give each its own',

@@ -5,6 +5,7 @@ import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { ConfirmationRelay } from './confirmation-relay.ts'
 import type { DocumentStream, Update } from './document.ts'
+import { OwnSource } from './own-source.ts'
 import { StorageHealth } from './storage-health.ts'
 import { UnkeptRemovals } from './unkept-removals.ts'
 import { SignedDocument } from './signed-document.ts'
@@ -48,6 +49,14 @@ interface Merged extends Applied {
   readonly takeBack: () => void
 }
 
+/** A source of this node that is not used any more, because peers have heard it otherwise. */
+export interface EndedSource {
+  readonly source: Source
+  readonly why: string
+  /** What this node accepted in it and nobody else can take any more: to be asked for again. */
+  readonly lost: readonly Entry[]
+}
+
 /** What became of a change that was to be committed. */
 export type Commit =
   | { readonly outcome: 'committed'; readonly entry: Entry }
@@ -70,8 +79,10 @@ interface Waiting {
 }
 
 export interface ReplicaOptions {
-  /** The source that numbers the changes accepted here: never used before. */
+  /** This run of this node: never used before. */
   readonly source: Source
+  /** The source that numbers the changes accepted here. Default: one for this run, named like it. */
+  readonly ownSource?: OwnSource
   readonly store: ChangeStore
   readonly signers: Signers
   /** This node's own certificate, known to `signers`, and its private key. */
@@ -94,7 +105,14 @@ export class Replica extends SignedDocument implements Disposable {
   readonly #listeners = new Set<(applied: readonly Applied[]) => void>()
   readonly #equivocationListeners = new Set<(strays: readonly Stray[]) => void>()
   readonly #settledListeners = new Set<(subjects: readonly Subject[]) => void>()
-  readonly #whitelist: Whitelist
+  readonly #endedListeners = new Set<(ended: EndedSource) => void>()
+  readonly #links = new Set<DocumentStream>()
+  readonly #ownSource: OwnSource
+  /** For each source of this node how far peers hold what this node holds. */
+  readonly #spread = new Map<Source, number>()
+  /** Whether peers hold what this node accepted and does not hold: until it has been heard. */
+  #isBehindItself = false
+  #whitelist: Whitelist
   readonly #unkept: UnkeptRemovals
   /** Links that have brought what could not be stored: what they bring next stands behind a hole. */
   readonly #missed = new Set<DocumentStream>()
@@ -115,7 +133,14 @@ export class Replica extends SignedDocument implements Disposable {
     this.#options = options
     this.#store = options.store
     this.#clock = options.clock
-    this.confirmations = new ConfirmationRelay(options)
+    this.#ownSource = options.ownSource ?? new OwnSource({ draw: () => options.source })
+    this.confirmations = new ConfirmationRelay({
+      ...options,
+      isOwn: source => nodeOf(source) === nodeOf(options.source),
+    })
+    this.confirmations.subscribe(({ node, to, applied }) => {
+      if (node !== this.id && this.#whitelist.heard(to) > 0) this.#noteSpread(to, applied)
+    })
     this.#whitelist = buildWhitelist(options.store)
     for (const [source, sequence] of this.#whitelist.clock()) this.sources[source] = sequence
     this.#unkept = new UnkeptRemovals({ list: () => this.#whitelist, log: this.#store })
@@ -159,6 +184,17 @@ export class Replica extends SignedDocument implements Disposable {
     return { [Symbol.dispose]: () => this.#equivocationListeners.delete(listener) }
   }
 
+  /** Hear of each source of this node that peers have heard otherwise. */
+  subscribeEnded(listener: (ended: EndedSource) => void): Disposable {
+    this.#endedListeners.add(listener)
+    return { [Symbol.dispose]: () => this.#endedListeners.delete(listener) }
+  }
+
+  /** Another run of this node lives: what this one shares with it is not used any more. */
+  noteTwin(): void {
+    if (this.#ownSource.isShared) this.#endSource('another node runs under the name of this one')
+  }
+
   /**
    * Hear of subjects whose state has changed otherwise than by a change that was applied: by what was
    * found to stand in the place of void grants, or by a removal that could not be stored.
@@ -181,7 +217,7 @@ export class Replica extends SignedDocument implements Disposable {
         fix: `gather that in one removal: fridge whitelist remove ${name}, then add it`,
       })
     }
-    return this.#whitelist.draft(request, this.id, this.#clock.now())
+    return this.#whitelist.draft(request, this.#ownSource.take(), this.#clock.now())
   }
 
   /**
@@ -194,8 +230,11 @@ export class Replica extends SignedDocument implements Disposable {
     const parsed = parseChange(text)
     if (!parsed.ok) throw new FridgeError('ERR_PROTOCOL', `cannot commit: ${parsed.why}`)
     const { change } = parsed
-    if (change.source !== this.id) {
+    if (change.source !== this.#ownSource.take()) {
       return { outcome: 'again', why: 'it was proposed by another node, or before a restart' }
+    }
+    if (this.#isBehindItself) {
+      return { outcome: 'again', why: 'this node is taking in changes of its own from its peers' }
     }
     if (Math.abs(this.#clock.now() - change.at) > MAX_COMMIT_AGE_MS) {
       return { outcome: 'again', why: 'it was proposed too long ago' }
@@ -271,12 +310,39 @@ export class Replica extends SignedDocument implements Disposable {
     for (const [source, { sequence, hash }] of heads) {
       const list = this.#whitelist
       if (list.forkOf(source) <= sequence || list.heard(source) < sequence) continue
-      if (list.heard(source) === sequence && list.headHash(source) === hash) continue
+      if (list.heard(source) === sequence && list.headHash(source) === hash) {
+        if (nodeOf(source) === nodeOf(this.id)) this.#noteSpread(source, sequence)
+        continue
+      }
       const [own] = this.#store.ofSource(source, sequence)
+      if (nodeOf(source) === nodeOf(this.id)) {
+        if (own?.hash === hash) this.#noteSpread(source, sequence)
+        // What nobody has heard is told nobody: it would prove that this node lied.
+        else if (own !== undefined && !this.#isSpread(own)) this.#giveUp(own)
+        continue
+      }
       // The peer holds another entry at this place: with ours it has the proof that its node lied.
       if (own?.change.sequence === sequence && own.hash !== hash) from.send(asUpdate(own))
     }
     return {}
+  }
+
+  protected override attached(from: DocumentStream): void {
+    this.#links.add(from)
+  }
+
+  protected override digested(clock: ReadonlyMap<Source, number>): void {
+    const own = this.#ownSource.candidate
+    if (own === undefined) return
+    if ((clock.get(own) ?? 0) <= this.#whitelist.heard(own)) this.#ownSource.confirm()
+    else {
+      this.#isBehindItself = true
+      this.#endSource('a peer has heard more of it than this node')
+    }
+  }
+
+  protected override synced(): void {
+    if (this.#isBehindItself) void this.settled().then(() => (this.#isBehindItself = false))
   }
 
   protected override failedToRead(error: unknown): void {
@@ -284,6 +350,7 @@ export class Replica extends SignedDocument implements Disposable {
   }
 
   protected override detached(from: DocumentStream): void {
+    this.#links.delete(from)
     this.#missed.delete(from)
     this.confirmations.forget(from)
   }
@@ -333,11 +400,6 @@ export class Replica extends SignedDocument implements Disposable {
     const carried = carriedBy(update)
     // A duplicate over a second link is not worth two signature checks.
     if (this.#isKnown(place, carried)) return 'stale'
-    // Our own places are given out here alone: a peer that shows another entry there made it up.
-    const isOurs = source === this.id && this.#whitelist.forkOf(source) > sequence
-    if (isOurs && sequence > this.#whitelist.heard(source)) {
-      return 'an update claims to be from this node'
-    }
     return openAt(place, carried, this.signers)
   }
 
@@ -345,6 +407,7 @@ export class Replica extends SignedDocument implements Disposable {
   #stores(all: readonly (Entry | Stray)[]): boolean {
     if (this.storage.failing !== undefined) return false
     try {
+      this.#ownSource.store()
       this.signers.keep(all.flatMap(entriesIn).map(({ signatures }) => signatures))
       this.#store.append(all)
       this.storage.worked()
@@ -378,6 +441,67 @@ export class Replica extends SignedDocument implements Disposable {
   #tellOf(subjects: readonly Subject[]): void {
     if (subjects.length === 0) return
     for (const listener of this.#settledListeners) listener(subjects)
+  }
+
+  #noteSpread(source: Source, sequence: number): void {
+    this.#spread.set(source, Math.max(this.#spread.get(source) ?? 0, sequence))
+  }
+
+  #isSpread({ change: { source, sequence } }: Entry): boolean {
+    return sequence <= (this.#spread.get(source) ?? 0)
+  }
+
+  /** A peer brings what stands behind all that this node holds of a source, perhaps of its own. */
+  #noteOwn({ change: { source, sequence } }: Entry): void {
+    if (nodeOf(source) !== nodeOf(this.id)) return
+    if (source === this.#ownSource.candidate) {
+      this.#endSource('a peer has heard more of it than this node')
+    }
+    this.#noteSpread(source, sequence)
+  }
+
+  /** What this node holds at a place that a peer holds otherwise, if nobody else has heard of it. */
+  #unspreadRival(strays: readonly Stray[]): Entry | undefined {
+    const rival = strays[0]?.entry
+    const isOwn = rival !== undefined && nodeOf(rival.change.source) === nodeOf(this.id)
+    if (!isOwn || !this.#whitelist.holds(rival.change) || this.#isSpread(rival)) return undefined
+    const [own] = this.#store.ofSource(rival.change.source, rival.change.sequence)
+    return own?.hash === rival.hash ? own : undefined
+  }
+
+  /** This source is not used any more, and said so. */
+  #endSource(why: string, lost: readonly Entry[] = []): void {
+    const source = lost[0]?.change.source ?? this.#ownSource.candidate
+    if (source === undefined) return
+    try {
+      if (source === this.#ownSource.candidate) this.#ownSource.end()
+    } catch (error) {
+      this.storage.failed(error)
+    }
+    for (const listener of this.#endedListeners) listener({ source, why, lost })
+  }
+
+  /**
+   * Give up what was accepted here from a place on that peers hold otherwise, as a node does that was
+   * resumed from a snapshot: it was never sent to anybody, and cannot be any more. What takes away
+   * acts on while this node runs.
+   */
+  #giveUp({ change: { source, sequence } }: Entry): void {
+    const lost = [...this.#store.ofSource(source, sequence)]
+    this.#store.takeBack(source, sequence)
+    this.#whitelist = buildWhitelist(this.#store)
+    if (sequence > 1) this.sources[source] = sequence - 1
+    else delete this.sources[source]
+    this.#endSource('peers hold other changes at its places', lost)
+    const subjects = lost.flatMap(entry => [
+      entry.change.subject,
+      ...this.#unkept.add(entry, false),
+    ])
+    this.#tellOf(subjects)
+    for (const from of Array.from(this.#links)) {
+      this.#left.add(from)
+      from.leave('this node asks for changes of its own anew')
+    }
   }
 
   #notRecorded({ kind, subject }: Change): FridgeError {
@@ -434,6 +558,7 @@ export class Replica extends SignedDocument implements Disposable {
       if (this.#left.has(from)) return true
       if (this.storage.failing !== undefined) return false
       if (!isStray(one) && this.#whitelist.fit(one) === 'next') {
+        this.#noteOwn(one)
         merged.push({ entry: one, receivedAt, takeBack: this.#whitelist.merge(one) })
         this.confirmations.heardFrom(one.change.source, from)
         return true
@@ -441,6 +566,13 @@ export class Replica extends SignedDocument implements Disposable {
       // Whether it is a fork, only the log can tell.
       if (!this.#keep(merged)) return false
       const strays = straysShownBy(one, { list: this.#whitelist, store: this.#store })
+      // Who shows both entries has heard of both.
+      const isShown = isStray(one) || typeof strays === 'string'
+      const rival = isShown ? undefined : this.#unspreadRival(strays)
+      if (rival !== undefined) {
+        this.#giveUp(rival)
+        return true
+      }
       if (typeof strays !== 'string') return this.#takeStrays(strays)
       refuse(from, strays)
       return true

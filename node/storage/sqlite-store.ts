@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { FridgeError } from '../lib/errors.ts'
-import type { Source, Subject } from '../identity/names.ts'
+import { isSource, type Source, type Subject } from '../identity/names.ts'
+import { SourceFile } from './source-file.ts'
 import {
   idOf,
   readChange,
@@ -48,12 +49,20 @@ interface CertificateRow {
   readonly seal: string
 }
 
+/** The log of a node, and the source in which the node numbers the changes that it accepts. */
+export interface NodeStore extends ChangeStore {
+  /** The source that was used with this file last; undefined in a copy of it, and after it has ended. */
+  ownSource(): Source | undefined
+  /** @throws FridgeError `ERR_DATABASE` */
+  keepOwnSource(source: Source | undefined): void
+}
+
 /**
  * Open the store in a file, or make it where there is none. One process at a time: a second
  * process is refused.
  * @throws FridgeError `ERR_DATABASE` (in use, not writable), `ERR_DATABASE_CORRUPT`
  */
-export function openSqliteStore(file: string): ChangeStore {
+export function openSqliteStore(file: string): NodeStore {
   const lock = lockDatabase(file)
   let database: DatabaseSync | undefined
   try {
@@ -67,7 +76,7 @@ export function openSqliteStore(file: string): ChangeStore {
   }
 }
 
-class SqliteStore implements ChangeStore {
+class SqliteStore implements NodeStore {
   readonly #file: string
   readonly #database: DatabaseSync
   readonly #lock: DatabaseSync
@@ -79,6 +88,7 @@ class SqliteStore implements ChangeStore {
   readonly #inPlace: StatementSync
   /** Sources that have entries in their places. */
   readonly #sources = new Set<string>()
+  readonly #sourceFile: SourceFile
   /** For each source of which a stray was taken the first sequence that is told as one. */
   readonly #forks = new Map<string, number>()
   #closed = false
@@ -87,6 +97,7 @@ class SqliteStore implements ChangeStore {
     this.#file = file
     this.#database = database
     this.#lock = lock
+    this.#sourceFile = new SourceFile(file)
     this.#insert = database.prepare(
       `INSERT INTO changes (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map(() => '?').join(', ')})`,
     )
@@ -123,6 +134,60 @@ class SqliteStore implements ChangeStore {
       if (isStray(one)) this.#noteFork(one.entry.change)
       else this.#sources.add(one.change.source)
     }
+  }
+
+  ownSource(): Source | undefined {
+    const [own] = this.#query<{ value: string }>("SELECT value FROM own WHERE name = 'source'")
+    if (own === undefined || !isSource(own.value)) return undefined
+    return this.#sourceFile.fits(own.value) ? own.value : undefined
+  }
+
+  keepOwnSource(source: Source | undefined): void {
+    try {
+      // What cannot be used again is marked in the database first: the two must say the same.
+      this.#own.run('source', source ?? '')
+      this.#sourceFile.write(source ?? '')
+    } catch (cause) {
+      this.#undo()
+      throw writeFailure(this.#file, cause)
+    }
+  }
+
+  takeBack(source: Source, from: number): void {
+    const all = 'source = ? AND sequence >= ? AND stray IS NULL'
+    try {
+      this.#database.exec('BEGIN IMMEDIATE')
+      const taken = this.#database
+        .prepare(`DELETE FROM changes WHERE ${all} RETURNING position, id`)
+        .all(source, from)
+      for (const { id } of taken) {
+        this.#database
+          .prepare(
+            'UPDATE changes SET repeats = 0 WHERE position = (SELECT min(position) FROM changes WHERE id = ?)',
+          )
+          .run(id ?? null)
+      }
+      const first = Math.min(...taken.map(({ position }) => Number(position)))
+      if (taken.length > 0) this.#closeRanks(first)
+      this.#database.exec('COMMIT')
+    } catch (cause) {
+      this.#undo()
+      throw writeFailure(this.#file, cause)
+    }
+    if (from === 1) this.#sources.delete(source)
+  }
+
+  /** Positions have no holes: a hole is what somebody has cut out. */
+  #closeRanks(first: number): void {
+    // By way of numbers that no row has.
+    this.#database
+      .prepare(
+        `UPDATE changes SET position = -ranked.rank
+         FROM (SELECT position AS at, row_number() OVER (ORDER BY position) AS rank FROM changes) AS ranked
+         WHERE position = ranked.at AND position >= ?`,
+      )
+      .run(first)
+    this.#database.exec('UPDATE changes SET position = -position WHERE position < 0')
   }
 
   probe(): void {

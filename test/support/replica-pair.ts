@@ -2,6 +2,7 @@ import type { Clock } from '../../node/lib/clock.ts'
 import type { GossipDocument } from '../../node/gossip/document.ts'
 import type { Source, Subject } from '../../node/identity/names.ts'
 import type { ChangeRequest } from '../../node/whitelist/change.ts'
+import type { OwnSource } from '../../node/gossip/own-source.ts'
 import { MemoryStore } from './memory-store.ts'
 import { Replica, type Commit } from '../../node/gossip/replica.ts'
 import type { Signers } from '../../node/identity/signers.ts'
@@ -18,6 +19,8 @@ export interface TestReplicaOptions {
   readonly clock?: Clock
   /** Which start of the node it is. Default 1. */
   readonly run?: number
+  /** What numbers its changes. Default: a source for this run, named like it. */
+  readonly ownSource?: OwnSource
   /** Default: the node's own. */
   readonly self?: Person
 }
@@ -46,6 +49,7 @@ export function openReplica(
   const source = testSource(name, run)
   const replica = new Replica({
     source,
+    ...(options.ownSource && { ownSource: options.ownSource }),
     store,
     signers,
     self: { signer: known, key },

@@ -145,6 +145,25 @@ test('among 200 nodes a change costs each a frame or a few, and all of them are 
   t.is(origin?.heard.length, nodes.length)
 })
 
+test('of very many sources at once, as in a first exchange, the latest are told, and no malformed word is said', async t => {
+  const beta = openRelay('beta')
+  const gamma = openRelay('gamma')
+  const refused: unknown[] = []
+  const sent: object[] = []
+  const toGamma = streamTo(undefined, sent)
+  for (let run = 1; run <= 300; run += 1) {
+    beta.relay.heardFrom(testSource('alpha', run), toGamma)
+    beta.relay.reportApplied(testSource('alpha', run), [{ sequence: 1, tookMs: 1, cut: 0 }])
+  }
+  await settle(beta)
+  for (const frame of sent) {
+    const { refused: why } = gamma.relay.take(frame, streamTo(undefined))
+    if (why !== undefined) refused.push(why)
+  }
+  t.true(sent.length > 0)
+  t.deepEqual(refused, [])
+})
+
 test('one that is known already goes no further, and none goes back where it came from', async t => {
   const beta = openRelay('beta')
   const sent: object[] = []
