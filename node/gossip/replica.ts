@@ -28,7 +28,7 @@ import {
   type Stray,
 } from '../whitelist/entry.ts'
 import { mergeStrays, straysShownBy } from '../whitelist/equivocation.ts'
-import { headsFrame, parseHeads } from '../whitelist/heads.ts'
+import { headsFrames, parseHeads } from '../whitelist/heads.ts'
 import { signText } from '../identity/signature.ts'
 import { objectionTo, type Signer, type Signers } from '../identity/signers.ts'
 import type { ChangeStore } from '../whitelist/store.ts'
@@ -47,6 +47,13 @@ export interface Applied {
 /** An entry that is merged and still to be made durable. */
 interface Merged extends Applied {
   readonly takeBack: () => void
+}
+
+/** Remembers across starts whether the log is whole, and not the beginning of a longer one. */
+export interface Wholeness {
+  isWhole(): boolean
+  /** @throws FridgeError `ERR_DATABASE` */
+  noteWhole(isWhole: boolean): void
 }
 
 /** A source of this node that is not used any more, because peers have heard it otherwise. */
@@ -84,6 +91,8 @@ export interface ReplicaOptions {
   /** The source that numbers the changes accepted here. Default: one for this run, named like it. */
   readonly ownSource?: OwnSource
   readonly store: ChangeStore
+  /** What remembers whether the log was whole. Default: only this run does. */
+  readonly wholeness?: Wholeness
   readonly signers: Signers
   /** This node's own certificate, known to `signers`, and its private key. */
   readonly self: { readonly signer: Signer; readonly key: KeyObject }
@@ -107,6 +116,9 @@ export class Replica extends SignedDocument implements Disposable {
   readonly #settledListeners = new Set<(subjects: readonly Subject[]) => void>()
   readonly #endedListeners = new Set<(ended: EndedSource) => void>()
   readonly #links = new Set<DocumentStream>()
+  /** Links whose peer has sent all that this node lacked at their start. */
+  readonly #inStep = new WeakSet<DocumentStream>()
+  #isWhole: boolean
   readonly #ownSource: OwnSource
   /** For each source of this node how far peers hold what this node holds. */
   readonly #spread = new Map<Source, number>()
@@ -124,8 +136,8 @@ export class Replica extends SignedDocument implements Disposable {
   #isDisposed = false
   /** Links that brought what another link had brought and what was still being checked. */
   readonly #alsoBrought = new Set<DocumentStream>()
-  /** Peers whose heads have been compared with our own. */
-  readonly #compared = new WeakSet<DocumentStream>()
+  /** The sources whose heads each peer has told. */
+  readonly #compared = new WeakMap<DocumentStream, Set<Source>>()
 
   /** @throws FridgeError `ERR_DATABASE_CORRUPT` when the store does not hold a consistent log */
   constructor(options: ReplicaOptions) {
@@ -143,6 +155,7 @@ export class Replica extends SignedDocument implements Disposable {
     })
     this.#whitelist = buildWhitelist(options.store)
     for (const [source, sequence] of this.#whitelist.clock()) this.sources[source] = sequence
+    this.#isWhole = options.wholeness?.isWhole() ?? false
     this.#unkept = new UnkeptRemovals({ list: () => this.#whitelist, log: this.#store })
     this.storage = new StorageHealth({ probe: () => this.#store.probe(), clock: this.#clock })
     this.storage.subscribe(failing => {
@@ -158,6 +171,19 @@ export class Replica extends SignedDocument implements Disposable {
   /** What decides about a subject: the list, and the removals that could not be stored. */
   stateOf(subject: Subject): SubjectState {
     return this.#unkept.stateOf(subject)
+  }
+
+  /**
+   * Whether the log is one that was complete at some time, with what came singly behind it: the
+   * beginning of a longer log lets in whom its end removes.
+   */
+  get isWhole(): boolean {
+    return this.#isWhole
+  }
+
+  /** There is nobody who could hold more. */
+  noteAlone(): void {
+    this.#noteWhole(true)
   }
 
   /** How many updates wait to be taken in. */
@@ -294,7 +320,7 @@ export class Replica extends SignedDocument implements Disposable {
 
   /** The newest entry of each source by hash: equal clocks are not yet equal lists. */
   protected override *openings(): Iterable<object> {
-    if (this.#whitelist.changes > 0) yield headsFrame(this.#whitelist)
+    yield* headsFrames(this.#whitelist)
   }
 
   protected override takeFrame(
@@ -305,10 +331,15 @@ export class Replica extends SignedDocument implements Disposable {
     if (!('heads' in frame)) return super.takeFrame(frame, from)
     const heads = parseHeads(frame)
     if (heads === undefined) return { refused: 'the heads are malformed' }
-    if (this.#compared.has(from)) return { refused: 'the heads come twice' }
-    this.#compared.add(from)
+    const compared = this.#compared.get(from) ?? new Set()
+    this.#compared.set(from, compared)
     for (const [source, { sequence, hash }] of heads) {
       const list = this.#whitelist
+      // Of what is not held here there may be any number.
+      if (list.heard(source) === 0) continue
+      // Each may cost a look into the log, and an answer.
+      if (compared.has(source)) return { refused: 'the heads come twice' }
+      compared.add(source)
       if (list.forkOf(source) <= sequence || list.heard(source) < sequence) continue
       if (list.heard(source) === sequence && list.headHash(source) === hash) {
         if (nodeOf(source) === nodeOf(this.id)) this.#noteSpread(source, sequence)
@@ -341,8 +372,27 @@ export class Replica extends SignedDocument implements Disposable {
     }
   }
 
-  protected override synced(): void {
-    if (this.#isBehindItself) void this.settled().then(() => (this.#isBehindItself = false))
+  protected override synced(from: DocumentStream): void {
+    void this.#takeAllOf(from)
+  }
+
+  async #takeAllOf(from: DocumentStream): Promise<void> {
+    await this.settled()
+    await this.storage.working()
+    if (!this.#links.has(from)) return
+    this.#inStep.add(from)
+    this.#isBehindItself = false
+    this.#noteWhole(true)
+  }
+
+  #noteWhole(isWhole: boolean): void {
+    if (this.#isWhole === isWhole || this.#isDisposed) return
+    try {
+      this.#options.wholeness?.noteWhole(isWhole)
+      this.#isWhole = isWhole
+    } catch (error) {
+      this.storage.failed(error)
+    }
   }
 
   protected override failedToRead(error: unknown): void {
@@ -559,6 +609,7 @@ export class Replica extends SignedDocument implements Disposable {
       if (this.storage.failing !== undefined) return false
       if (!isStray(one) && this.#whitelist.fit(one) === 'next') {
         this.#noteOwn(one)
+        if (!this.#inStep.has(from)) this.#noteWhole(false)
         merged.push({ entry: one, receivedAt, takeBack: this.#whitelist.merge(one) })
         this.confirmations.heardFrom(one.change.source, from)
         return true

@@ -4,7 +4,7 @@ import type { Source, Subject } from '../../node/identity/names.ts'
 import type { ChangeRequest } from '../../node/whitelist/change.ts'
 import type { OwnSource } from '../../node/gossip/own-source.ts'
 import { MemoryStore } from './memory-store.ts'
-import { Replica, type Commit } from '../../node/gossip/replica.ts'
+import { Replica, type Commit, type Wholeness } from '../../node/gossip/replica.ts'
 import type { Signers } from '../../node/identity/signers.ts'
 import type { ChangeStore } from '../../node/whitelist/store.ts'
 import { Scheduler } from '../simulation/scheduler.ts'
@@ -21,6 +21,7 @@ export interface TestReplicaOptions {
   readonly run?: number
   /** What numbers its changes. Default: a source for this run, named like it. */
   readonly ownSource?: OwnSource
+  readonly wholeness?: Wholeness
   /** Default: the node's own. */
   readonly self?: Person
 }
@@ -51,6 +52,7 @@ export function openReplica(
     source,
     ...(options.ownSource && { ownSource: options.ownSource }),
     store,
+    ...(options.wholeness && { wholeness: options.wholeness }),
     signers,
     self: { signer: known, key },
     clock,

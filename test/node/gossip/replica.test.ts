@@ -389,3 +389,39 @@ test('listeners hear of each change once, after it is on disk', async t => {
   await quiet()
   t.deepEqual(heard, [1, 2, 3, 4, 5])
 })
+
+test('the beginning of a log is not a whole list, after a start neither; once all has come it is', async t => {
+  const { connect, quiet } = testNetwork()
+  const alpha = openReplica(people, 'alpha')
+  await alpha.grant(AMBER)
+  await alpha.revoke(AMBER)
+  let remembered = true
+  const wholeness = {
+    isWhole: () => remembered,
+    noteWhole: (isWhole: boolean) => {
+      remembered = isWhole
+    },
+  }
+  const beta = openReplica(people, 'beta', { wholeness })
+  t.true(beta.replica.isWhole)
+  // A peer that sends the first change and keeps the second to itself.
+  const sender = attachEndpoint(alpha.replica, beta.replica.id)
+  await sender.receive({ id: beta.replica.id, clock: {} })
+  const half = sender.sent.filter(
+    frame =>
+      Array.isArray(frame) ||
+      (typeof frame === 'object' && frame !== null && 'certificate' in frame),
+  )
+  const link = attachEndpoint(beta.replica, alpha.replica.id)
+  await link.receive({ id: alpha.replica.id, clock: { [alpha.source]: 2 } }, ...half.slice(0, -1))
+  await beta.replica.settled()
+  t.true(isIn(beta), 'half a list lets in who was removed')
+  t.false(beta.replica.isWhole)
+  t.false(remembered)
+  link.dispose()
+  connect(alpha, beta)
+  await quiet()
+  t.false(isIn(beta))
+  t.true(beta.replica.isWhole)
+  t.true(remembered)
+})
