@@ -107,9 +107,14 @@ export async function startNode(
   const port = stack.use(
     await serve({ ...node, listener, loadCredentials: loadOwn, gate: gate.promise }),
   )
-  await catchUp(cluster, config, clock, log)
+  const isComplete = await catchUp(cluster, list, config, clock, log)
+  sessions.setClosed('incomplete', !isComplete)
   gate.resolve()
-  readiness.phase = 'serving'
+  readiness.phase = isComplete ? 'serving' : 'incomplete'
+  void cluster.overlay.firstSync.then(() => {
+    sessions.setClosed('incomplete', false)
+    if (readiness.phase === 'incomplete') readiness.phase = 'serving'
+  })
   if (replica.whitelist.hasRemoved(name)) logOwnRemoval(name, log)
   const { changes } = replica.whitelist
   log.info({ ...addressesOf(port.address, metrics?.address), changes }, 'serving')

@@ -10,6 +10,7 @@ import { Isolation } from './isolation.ts'
 import { ListedNodes } from './listed-nodes.ts'
 import { Members } from './members.ts'
 import type { OpenList } from './open-list.ts'
+import type { Replica } from './replica.ts'
 import { Overlay, type OverlayOptions } from './overlay.ts'
 import { PeerMemory } from './peer-memory.ts'
 
@@ -127,14 +128,24 @@ export function joinCluster(options: JoinOptions): Cluster {
   }
 }
 
-/** Where this node knows of others, wait for the first exchange with one, and say if there was none. */
+/**
+ * Where this node knows of others, wait for the first exchange with one. Where none answers, a list
+ * that was complete once is served by; the beginning of one never is, however long it takes.
+ * @returns whether clients may be let in; if not, they may after the first exchange
+ */
 export async function catchUp(
   { overlay, hasPeers }: Pick<Cluster, 'hasPeers'> & { readonly overlay: FirstSyncs },
+  { replica }: { readonly replica: Pick<Replica, 'isWhole' | 'noteAlone'> },
   { gossip }: Pick<NodeConfig, 'gossip'>,
   clock: Clock,
   log: Log,
-): Promise<void> {
-  if (!hasPeers()) return
-  const isSynced = await awaitFirstSync(overlay, gossip.firstSyncMs, clock)
-  if (!isSynced) log.warn({}, 'no exchange with a peer yet: the list may be stale')
+): Promise<boolean> {
+  if (!hasPeers()) {
+    replica.noteAlone()
+    return true
+  }
+  if (await awaitFirstSync(overlay, gossip.firstSyncMs, clock)) return true
+  if (replica.isWhole) log.warn({}, 'no exchange with a peer yet: the list may be stale')
+  else log.warn({}, 'no exchange with a peer yet: no client is let in before one is complete')
+  return replica.isWhole
 }

@@ -71,6 +71,7 @@ export function openList(
   const replica = new Replica({
     source,
     ownSource,
+    wholeness: store,
     store,
     signers,
     self,

@@ -3,7 +3,7 @@ import type { Trust } from '../identity/trust.ts'
 import type { Clock } from '../lib/clock.ts'
 
 /** How far a node has come. */
-export type Phase = 'starting' | 'serving' | 'stopping'
+export type Phase = 'starting' | 'incomplete' | 'serving' | 'stopping'
 
 export interface ReadinessState extends Pick<NodeConfig, 'whenIsolated'> {
   readonly phase: Phase
@@ -22,6 +22,7 @@ export function whyNotReady(
   now: number,
 ): string | undefined {
   if (phase === 'starting') return 'starting: no client is let in before a first exchange'
+  if (phase === 'incomplete') return 'no exchange with a peer is complete: the list may be old'
   if (phase === 'stopping') return 'stopping'
   if (now > certificateEndsAt) return 'the certificate of this node has expired'
   if (isStalled) return 'signatures are not being checked'

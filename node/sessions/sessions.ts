@@ -10,8 +10,11 @@ interface Admitted {
   expiry: Disposable | undefined
 }
 
-/** Why no further client is admitted: signatures are not being checked, or changes not stored. */
-export type ClosedFor = 'unchecked' | 'unstored'
+/**
+ * Why no further client is admitted: no exchange with a peer has been complete, signatures are not
+ * being checked, or changes not stored.
+ */
+export type ClosedFor = 'incomplete' | 'unchecked' | 'unstored'
 
 /**
  * Every live session, by its subject. Nothing else decides which of them stay: at connect, when the

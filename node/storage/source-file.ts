@@ -33,6 +33,16 @@ export class SourceFile {
     }
   }
 
+  /** Whether it was written beside this very database. */
+  isBesideItsOwn(): boolean {
+    try {
+      const { source } = JSON.parse(readFileSync(this.#path, 'utf8')) as { source?: unknown }
+      return typeof source === 'string' && this.fits(source)
+    } catch {
+      return false
+    }
+  }
+
   /** @throws what the system says; nothing fits then */
   write(source: string): void {
     const next = `${this.#path}.new`

@@ -55,6 +55,10 @@ export interface NodeStore extends ChangeStore {
   ownSource(): Source | undefined
   /** @throws FridgeError `ERR_DATABASE` */
   keepOwnSource(source: Source | undefined): void
+  /** Whether the log in this very file was complete last: not the beginning of a longer one. */
+  isWhole(): boolean
+  /** @throws FridgeError `ERR_DATABASE` */
+  noteWhole(isWhole: boolean): void
 }
 
 /**
@@ -140,6 +144,21 @@ class SqliteStore implements NodeStore {
     const [own] = this.#query<{ value: string }>("SELECT value FROM own WHERE name = 'source'")
     if (own === undefined || !isSource(own.value)) return undefined
     return this.#sourceFile.fits(own.value) ? own.value : undefined
+  }
+
+  isWhole(): boolean {
+    const [whole] = this.#query<{ value: string }>("SELECT value FROM own WHERE name = 'whole'")
+    return whole?.value === 'yes' && this.#sourceFile.isBesideItsOwn()
+  }
+
+  noteWhole(isWhole: boolean): void {
+    try {
+      this.#own.run('whole', isWhole ? 'yes' : 'no')
+      if (isWhole && !this.#sourceFile.isBesideItsOwn()) this.#sourceFile.write('')
+    } catch (cause) {
+      this.#undo()
+      throw writeFailure(this.#file, cause)
+    }
   }
 
   keepOwnSource(source: Source | undefined): void {
