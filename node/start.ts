@@ -62,7 +62,7 @@ export async function startNode(
 
   await using stack = new AsyncDisposableStack()
   const verifier = stack.use(new ThreadedVerifier({ ...options, clock, log }))
-  const list = stack.use(openList(config, { trust, verifier, clock, log }))
+  const list = stack.use(await openList(config, { trust, verifier, clock, log }))
   const { replica, source: run } = list
   const { service, fridge } = stack.use(await openService(config, { run, clock, random, log }))
   const sessions = new Sessions(

@@ -1,14 +1,17 @@
-import { randomBytes } from 'node:crypto'
+import { createPrivateKey, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { NodeConfig } from '../config/config.ts'
 import { displaySubject, nodeOf, sourceOf, type Source } from '../identity/names.ts'
 import { OwnSigner } from '../identity/own-signer.ts'
 import { Signers } from '../identity/signers.ts'
 import type { Verifier } from '../identity/verifier.ts'
+import type { Credentials } from '../identity/credentials.ts'
 import type { Trust } from '../identity/trust.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { shellWord } from '../lib/shell-word.ts'
+import { checkLog } from '../storage/check-log.ts'
+import { sealKeyOf } from '../storage/log-seal.ts'
 import { StoredChanges } from '../storage/stored-changes.ts'
 import { DATABASE_FILE } from '../storage/sqlite-database.ts'
 import { openSqliteStore } from '../storage/sqlite-store.ts'
@@ -29,6 +32,8 @@ export interface OpenList extends Disposable {
   readonly signers: Signers
   /** What this node signs with. */
   readonly self: OwnSigner
+  /** Seal the list with another key of this node from now on. */
+  readonly reseal: (credentials: Credentials) => void
   /** Where it keeps the addresses of its peers. */
   readonly peerFile: PeerFile
 }
@@ -45,14 +50,30 @@ export interface OpenListOptions {
  * @throws FridgeError with everything released: `ERR_DATABASE`, `ERR_DATABASE_CORRUPT`,
  *   `ERR_CERTIFICATE` when peers would not take what this node signs with
  */
-export function openList(
+export async function openList(
   { name, data }: Pick<NodeConfig, 'name' | 'data'>,
   { trust, verifier, clock, log }: OpenListOptions,
-): OpenList {
+): Promise<OpenList> {
   using stack = new DisposableStack()
   const database = join(data, DATABASE_FILE)
-  const store = stack.use(openSqliteStore(database))
+  const sealKey = keyOfSeal(trust.credentials)
+  const store = stack.use(openSqliteStore(database, sealKey))
   const storedChanges = stack.use(StoredChanges.open(database))
+  const authority = {
+    trustDomain: trust.credentials.identity.trustDomain,
+    authorities: () => trust.signing,
+    verifier,
+  }
+  if (!store.isSealed) {
+    log.warn(
+      {},
+      'the list carries no seal of this node and its key: all its signatures are checked first',
+    )
+    // Nothing is trusted because it is there: each certificate is traced to an authority.
+    const nothing = { certificates: () => [], keepCertificate: () => {} }
+    await checkLog(database, new Signers({ store: nothing, ...authority }))
+    store.seal(sealKey)
+  }
   const draw = (): Source => sourceOf(name, randomBytes(8).toString('hex'))
   const kept = store.ownSource()
   const ownSource = new OwnSource({
@@ -63,9 +84,7 @@ export function openList(
   const source = draw()
   const signers = new Signers({
     store,
-    trustDomain: trust.credentials.identity.trustDomain,
-    authorities: () => trust.signing,
-    verifier,
+    ...authority,
   })
   const self = new OwnSigner(trust.credentials, signers)
   const replica = new Replica({
@@ -103,7 +122,19 @@ export function openList(
     storedChanges,
     signers,
     self,
+    reseal: credentials => {
+      try {
+        store.seal(keyOfSeal(credentials))
+      } catch (error) {
+        // Then the next start checks all signatures.
+        replica.storage.failed(error)
+      }
+    },
     peerFile: new WholeFile(join(data, 'peers.json')),
     [Symbol.dispose]: () => opened.dispose(),
   }
+}
+
+function keyOfSeal({ key }: Credentials): Buffer {
+  return sealKeyOf(createPrivateKey(key))
 }

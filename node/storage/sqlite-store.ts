@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { FridgeError } from '../lib/errors.ts'
 import { isSource, type Source, type Subject } from '../identity/names.ts'
+import { LogSeal, type SealedRow } from './log-seal.ts'
 import { SourceFile } from './source-file.ts'
 import {
   idOf,
@@ -55,6 +56,13 @@ export interface NodeStore extends ChangeStore {
   ownSource(): Source | undefined
   /** @throws FridgeError `ERR_DATABASE` */
   keepOwnSource(source: Source | undefined): void
+  /** Whether all of it was written by a node with the same private key. */
+  readonly isSealed: boolean
+  /**
+   * Seal all that is there now, with another key from now on.
+   * @throws FridgeError `ERR_DATABASE`
+   */
+  seal(sealKey: Buffer): void
   /** Whether the log in this very file was complete last: not the beginning of a longer one. */
   isWhole(): boolean
   /** @throws FridgeError `ERR_DATABASE` */
@@ -66,13 +74,13 @@ export interface NodeStore extends ChangeStore {
  * process is refused.
  * @throws FridgeError `ERR_DATABASE` (in use, not writable), `ERR_DATABASE_CORRUPT`
  */
-export function openSqliteStore(file: string): NodeStore {
+export function openSqliteStore(file: string, sealKey?: Buffer): NodeStore {
   const lock = lockDatabase(file)
   let database: DatabaseSync | undefined
   try {
     if (!existsSync(file)) createDatabase(file)
     database = openDatabase(file)
-    return new SqliteStore(file, database, lock)
+    return new SqliteStore(file, database, { lock, sealKey })
   } catch (error) {
     database?.close()
     lock.close()
@@ -93,11 +101,19 @@ class SqliteStore implements NodeStore {
   /** Sources that have entries in their places. */
   readonly #sources = new Set<string>()
   readonly #sourceFile: SourceFile
+  /** Without one nothing is sealed. */
+  #sealKey: Buffer | undefined
+  #seal: LogSeal
+  readonly isSealed: boolean
   /** For each source of which a stray was taken the first sequence that is told as one. */
   readonly #forks = new Map<string, number>()
   #closed = false
 
-  constructor(file: string, database: DatabaseSync, lock: DatabaseSync) {
+  constructor(
+    file: string,
+    database: DatabaseSync,
+    { lock, sealKey }: { lock: DatabaseSync; sealKey: Buffer | undefined },
+  ) {
     this.#file = file
     this.#database = database
     this.#lock = lock
@@ -116,11 +132,18 @@ class SqliteStore implements NodeStore {
     const sql = 'SELECT source FROM changes WHERE stray IS NULL GROUP BY source'
     for (const { source } of this.#query<Pick<ChangeRow, 'source'>>(sql)) this.#sources.add(source)
     for (const fork of this.forks()) this.#noteFork(fork)
+    this.#sealKey = sealKey
+    this.#seal = this.#readSeal()
+    const [sealed] = this.#query<{ value: string }>("SELECT value FROM own WHERE name = 'seal'")
+    // Of nothing there is nothing to forge.
+    const isNew = this.#sources.size === 0 && this.#forks.size === 0
+    this.isSealed = isNew || sealed?.value === (sealKey && this.#seal.value(sealKey))
   }
 
   append(entries: readonly (Entry | Stray)[]): void {
     try {
       this.#database.exec('BEGIN IMMEDIATE')
+      const seal = this.#seal.copy()
       for (const one of entries) {
         const entry = isStray(one) ? one.entry : one
         const id = idOf(entry)
@@ -128,8 +151,11 @@ class SqliteStore implements NodeStore {
         const mayRepeat = isStray(one) || entry.change.kind === 'revocation'
         const repeats = mayRepeat && this.has(entry.change.subject, id)
         this.#insert.run(...valuesOf(one, { id, repeats }))
+        seal.add({ hash: entry.hash, repeats: Number(repeats), isStray: Number(isStray(one)) })
       }
+      this.#writeSeal(seal)
       this.#database.exec('COMMIT')
+      this.#seal = seal
     } catch (cause) {
       this.#undo()
       throw writeFailure(this.#file, cause)
@@ -138,6 +164,32 @@ class SqliteStore implements NodeStore {
       if (isStray(one)) this.#noteFork(one.entry.change)
       else this.#sources.add(one.change.source)
     }
+  }
+
+  seal(sealKey: Buffer): void {
+    this.#sealKey = sealKey
+    try {
+      this.#writeSeal(this.#seal)
+    } catch (cause) {
+      this.#undo()
+      throw writeFailure(this.#file, cause)
+    }
+  }
+
+  #writeSeal(seal: LogSeal): void {
+    if (this.#sealKey !== undefined) this.#own.run('seal', seal.value(this.#sealKey))
+  }
+
+  /** What a seal over all that is there covers. */
+  #readSeal(): LogSeal {
+    const seal = new LogSeal()
+    const rows = 'SELECT hash, repeats, stray IS NOT NULL AS isStray FROM changes ORDER BY position'
+    for (const row of this.#query<SealedRow>(rows)) seal.add(row)
+    const certificates = 'SELECT fingerprint, seal FROM certificates'
+    for (const row of this.#query<CertificateRow>(certificates)) {
+      seal.setCertificate(row.fingerprint, row.seal)
+    }
+    return seal
   }
 
   ownSource(): Source | undefined {
@@ -188,7 +240,10 @@ class SqliteStore implements NodeStore {
       }
       const first = Math.min(...taken.map(({ position }) => Number(position)))
       if (taken.length > 0) this.#closeRanks(first)
+      const seal = this.#readSeal()
+      this.#writeSeal(seal)
       this.#database.exec('COMMIT')
+      this.#seal = seal
     } catch (cause) {
       this.#undo()
       throw writeFailure(this.#file, cause)
@@ -286,9 +341,17 @@ class SqliteStore implements NodeStore {
   keepCertificate(fingerprint: string, certificates: readonly string[]): void {
     const chain = certificates.join(' ')
     const sql = 'INSERT OR REPLACE INTO certificates (fingerprint, chain, seal) VALUES (?, ?, ?)'
+    const digest = digestOf([fingerprint, chain])
     try {
-      this.#database.prepare(sql).run(fingerprint, chain, digestOf([fingerprint, chain]))
+      this.#database.exec('BEGIN IMMEDIATE')
+      this.#database.prepare(sql).run(fingerprint, chain, digest)
+      const seal = this.#seal.copy()
+      seal.setCertificate(fingerprint, digest)
+      this.#writeSeal(seal)
+      this.#database.exec('COMMIT')
+      this.#seal = seal
     } catch (cause) {
+      this.#undo()
       throw writeFailure(this.#file, cause)
     }
   }

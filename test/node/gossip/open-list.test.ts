@@ -2,6 +2,10 @@ import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import test from 'ava'
+import { parseSubject } from '../../../node/identity/names.ts'
+import { sealOf, type ChangeRow } from '../../../node/storage/change-row.ts'
+import { encodeChange, readChange, type Change } from '../../../node/whitelist/change.ts'
+import { entryHash } from '../../../node/whitelist/entry.ts'
 import {
   makeSharedCerts,
   startCluster,
@@ -45,3 +49,67 @@ test('a node that starts again goes on in its source; a copy of its database put
     cluster.log.lines.some(({ text }) => /broke the protocol|two different changes/.test(text)),
   )
 })
+
+test('a row that somebody forged keeps a node from starting, and a genuine list without a seal is checked and taken', async t => {
+  await using cluster = await startCluster(t, { nodes: 1, certs })
+  await cluster.grant(1, 'c1')
+  const file = join(cluster.config(1).data, 'whitelist.db')
+  const alter = (sql: string): void => {
+    using database = new DatabaseSync(file)
+    database.exec(sql)
+  }
+  await cluster.stop(1)
+  alter("DELETE FROM own WHERE name = 'seal'")
+  await cluster.start(1)
+  const isCheck = ({ text }: { text: string }): boolean => text.includes('carries no seal')
+  t.is(cluster.log.lines.filter(isCheck).length, 1)
+  await using client = await cluster.client(1, 'c1')
+  t.is(client.sensors.length, 2)
+  await cluster.stop(1)
+  await cluster.start(1)
+  t.is(cluster.log.lines.filter(isCheck).length, 1, 'it is sealed again')
+  await cluster.revoke(1, 'c1')
+  await cluster.stop(1)
+
+  // A grant of c2 behind the last change: chained, with the signatures of another change.
+  forgeGrant(file, 'c2')
+  const error = await t.throwsAsync(cluster.start(1), { code: 'ERR_DATABASE_CORRUPT' })
+  t.regex(error?.message ?? '', /is not signed by its operator/)
+})
+
+/** Write a grant behind the last change as one who can write the file but has no key. */
+function forgeGrant(file: string, name: string): void {
+  using database = new DatabaseSync(file)
+  const [row] = database.prepare('SELECT * FROM changes ORDER BY position DESC LIMIT 1').all()
+  const last = row as unknown as ChangeRow & { position: number }
+  const previous = readChange(last.text)
+  if (typeof previous === 'string') throw new Error(previous)
+  const { upTo: _, ...rest } = { upTo: undefined, ...previous }
+  const change: Change = {
+    ...rest,
+    kind: 'grant',
+    terms: {},
+    subject: parseSubject(name),
+    sequence: last.sequence + 1,
+    previous: last.hash,
+    seen: [],
+  }
+  const text = encodeChange(change)
+  const hash = entryHash(text)
+  const seal = sealOf({ ...last, hash, stray: null })
+  const forged = {
+    ...last,
+    position: last.position + 1,
+    sequence: change.sequence,
+    text,
+    hash,
+    id: hash,
+    subject: change.subject,
+    repeats: 0,
+    seal,
+  }
+  const columns = Object.keys(forged)
+  database
+    .prepare(`INSERT INTO changes (${columns.join()}) VALUES (${columns.map(() => '?').join()})`)
+    .run(...(Object.values(forged) as (string | number)[]))
+}
