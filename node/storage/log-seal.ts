@@ -3,8 +3,8 @@ import { createHash, createHmac, hkdfSync, type Hash, type KeyObject } from 'nod
 /** What of a row the seal covers; the hash covers the text. */
 export interface SealedRow {
   readonly hash: string
-  readonly repeats: number
-  readonly isStray: number
+  readonly repeats: boolean
+  readonly isStray: boolean
 }
 
 /** The key of the seals of a node: only who has its private key can make them. */
@@ -33,7 +33,12 @@ export class LogSeal {
   }
 
   add({ hash, repeats, isStray }: SealedRow): void {
-    this.#rows.update(`${hash} ${repeats} ${isStray}\n`)
+    this.addLines(`${hash} ${Number(repeats)} ${Number(isStray)}\n`)
+  }
+
+  /** @param lines of rows as `add` writes them: many at once take a fifth of the time */
+  addLines(lines: string): void {
+    this.#rows.update(lines)
   }
 
   /** @param digest over its chain */

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { FridgeError } from '../lib/errors.ts'
 import { isSource, type Source, type Subject } from '../identity/names.ts'
-import { LogSeal, type SealedRow } from './log-seal.ts'
+import { LogSeal } from './log-seal.ts'
 import { SourceFile } from './source-file.ts'
 import {
   idOf,
@@ -41,6 +41,9 @@ type PlaceRow = readonly [
 type ContentRow = Pick<ChangeRow, 'source' | 'sequence' | 'text' | 'hash'>
 
 const CONTENT = 'SELECT source, sequence, text, hash FROM changes'
+
+/** Rows of which the seal takes in the text at a time. */
+const SEALED_AT_ONCE = 1_000
 
 type Row = ChangeRow & { readonly position: number }
 
@@ -151,7 +154,7 @@ class SqliteStore implements NodeStore {
         const mayRepeat = isStray(one) || entry.change.kind === 'revocation'
         const repeats = mayRepeat && this.has(entry.change.subject, id)
         this.#insert.run(...valuesOf(one, { id, repeats }))
-        seal.add({ hash: entry.hash, repeats: Number(repeats), isStray: Number(isStray(one)) })
+        seal.add({ hash: entry.hash, repeats, isStray: isStray(one) })
       }
       this.#writeSeal(seal)
       this.#database.exec('COMMIT')
@@ -183,13 +186,32 @@ class SqliteStore implements NodeStore {
   /** What a seal over all that is there covers. */
   #readSeal(): LogSeal {
     const seal = new LogSeal()
-    const rows = 'SELECT hash, repeats, stray IS NOT NULL AS isStray FROM changes ORDER BY position'
-    for (const row of this.#query<SealedRow>(rows)) seal.add(row)
+    for (const lines of this.#sealedLines()) seal.addLines(lines)
     const certificates = 'SELECT fingerprint, seal FROM certificates'
     for (const row of this.#query<CertificateRow>(certificates)) {
       seal.setCertificate(row.fingerprint, row.seal)
     }
     return seal
+  }
+
+  /** The rows as a seal covers them, a thousand at a time: a start reads all there are. */
+  *#sealedLines(): Iterable<string> {
+    try {
+      const statement = this.#database.prepare(
+        "SELECT hash || ' ' || repeats || ' ' || (stray IS NOT NULL) FROM changes ORDER BY position",
+      )
+      statement.setReturnArrays(true)
+      let lines: string[] = []
+      for (const [line] of statement.iterate() as unknown as Iterable<[string]>) {
+        lines.push(`${line}\n`)
+        if (lines.length < SEALED_AT_ONCE) continue
+        yield lines.join('')
+        lines = []
+      }
+      yield lines.join('')
+    } catch (error) {
+      throw readFailure(this.#file, error)
+    }
   }
 
   ownSource(): Source | undefined {

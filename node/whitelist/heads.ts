@@ -33,6 +33,8 @@ export function parseHeads(frame: object): Map<Source, Head> | undefined {
   const { heads, ...rest } = frame as Record<string, unknown>
   if (Object.keys(rest).length > 0 || typeof heads !== 'object' || heads === null) return undefined
   const entries = Object.entries(heads)
+  // Of nothing there is nothing to tell.
+  if (entries.length === 0) return undefined
   const parsed = new Map<Source, Head>()
   for (const [source, head] of entries) {
     if (!isSource(source) || !Array.isArray(head) || head.length !== 2) return undefined
