@@ -50,7 +50,7 @@ function rowOf(report: SubjectReport, now: number): string[] {
 }
 
 function show(report: ShowReport, node: string, io: CommandIo): void {
-  const { subject, standing, grants, revocations, sessions, nodes } = report
+  const { subject, standing, grants, removals, sessions, nodes } = report
   io.out(`${displaySubject(subject)}: ${standing}, ${count(sessions, 'connection')} to ${node}`)
   for (const grant of grants) {
     const reason = grant.reason === undefined ? '' : ` (${printable(grant.reason)})`
@@ -61,8 +61,10 @@ function show(report: ShowReport, node: string, io: CommandIo): void {
   }
   if (grants.length > 1)
     io.out('  made on two sides of a partition: what all of them allow is allowed')
-  if (revocations.length > 0) {
-    io.out(`  removed before: fridge whitelist log ${displaySubject(subject)}`)
+  for (const { operator, at, reason, sequence, source } of removals) {
+    const why = reason === undefined ? '' : ` (${printable(reason)})`
+    io.out(`  removed by ${operator} at ${new Date(at).toISOString()}${why}`)
+    io.out(`    change ${sequence} of ${nodeOf(source)}`)
   }
   for (const { name, state } of nodes) io.out(`  ${name}: ${state}`)
 }

@@ -1,23 +1,16 @@
 import type { KeyObject } from 'node:crypto'
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { ConfirmationRelay } from './confirmation-relay.ts'
+import { assertProposable, assertStanding, whyAgain, type Commit } from './commit.ts'
 import type { DocumentStream, Update } from './document.ts'
 import { OwnSource } from './own-source.ts'
 import { StorageHealth } from './storage-health.ts'
 import { UnkeptRemovals } from './unkept-removals.ts'
 import { SignedDocument } from './signed-document.ts'
-import { displaySubject, nodeOf, subjectOf, type Source, type Subject } from '../identity/names.ts'
+import { displaySubject, nodeOf, type Source, type Subject } from '../identity/names.ts'
 import { buildWhitelist } from '../whitelist/build.ts'
-import {
-  CHANGE_LIMITS,
-  parseChange,
-  type Change,
-  type ChangeRequest,
-  type Place,
-} from '../whitelist/change.ts'
+import { parseChange, type Change, type ChangeRequest, type Place } from '../whitelist/change.ts'
 import {
   entriesIn,
   entryHash,
@@ -32,6 +25,7 @@ import { headsFrames, parseHeads } from '../whitelist/heads.ts'
 import { signText } from '../identity/signature.ts'
 import { objectionTo, type Signer, type Signers } from '../identity/signers.ts'
 import type { ChangeStore } from '../whitelist/store.ts'
+import { Settling } from './settling.ts'
 import { asUpdate, carriedBy, problemOfValue } from './update.ts'
 import { openAt, type UncheckedEntry, type UncheckedStray } from '../whitelist/open.ts'
 import type { SubjectState } from '../whitelist/merge.ts'
@@ -64,20 +58,11 @@ export interface EndedSource {
   readonly lost: readonly Entry[]
 }
 
-/** What became of a change that was to be committed. */
-export type Commit =
-  | { readonly outcome: 'committed'; readonly entry: Entry }
-  /** It is to be proposed anew; `taken` is the entry that holds its place, if one does. */
-  | { readonly outcome: 'again'; readonly why: string; readonly taken?: Entry }
-
 /** How far the clock of an operator's machine and a node's may be apart at a commit. */
 const MAX_COMMIT_AGE_MS = 10 * 60_000
 
 /** Updates checked at a time: what lies between two looks at everything else. */
 const BATCH = 128
-
-/** Subjects looked up in the log in one turn of the loop: some milliseconds. */
-const SLICE = 100
 
 interface Waiting {
   readonly update: Update
@@ -122,7 +107,7 @@ export class Replica extends SignedDocument implements Disposable {
   readonly #ownSource: OwnSource
   /** For each source of this node how far peers hold what this node holds. */
   readonly #spread = new Map<Source, number>()
-  /** Whether peers hold what this node accepted and does not hold: until it has been heard. */
+  /** Whether changes of this node were given up, and those of its peers have not all come yet. */
   #isBehindItself = false
   #whitelist: Whitelist
   readonly #unkept: UnkeptRemovals
@@ -130,10 +115,10 @@ export class Replica extends SignedDocument implements Disposable {
   readonly #missed = new Set<DocumentStream>()
   /** Links that have been ended for that. */
   readonly #left = new WeakSet<DocumentStream>()
+  readonly #settling: Settling
+  #isDisposed = false
   #inbox: Waiting[] = []
   #draining: Promise<void> | undefined
-  #settling: Promise<void> | undefined
-  #isDisposed = false
   /** Links that brought what another link had brought and what was still being checked. */
   readonly #alsoBrought = new Set<DocumentStream>()
   /** The sources whose heads each peer has told. */
@@ -154,6 +139,11 @@ export class Replica extends SignedDocument implements Disposable {
       if (node !== this.id && this.#whitelist.heard(to) > 0) this.#noteSpread(to, applied)
     })
     this.#whitelist = buildWhitelist(options.store)
+    this.#settling = new Settling({
+      list: () => this.#whitelist,
+      onSettled: subjects => this.#tellOf(subjects),
+      onFailure: error => this.storage.failed(error),
+    })
     for (const [source, sequence] of this.#whitelist.clock()) this.sources[source] = sequence
     this.#isWhole = options.wholeness?.isWhole() ?? false
     this.#unkept = new UnkeptRemovals({ list: () => this.#whitelist, log: this.#store })
@@ -194,7 +184,7 @@ export class Replica extends SignedDocument implements Disposable {
   /** Resolves when all that has come in is taken in or refused. */
   async settled(): Promise<void> {
     await this.#draining
-    await this.#settling
+    await this.#settling.settled()
     await this.confirmations.settled()
   }
 
@@ -235,14 +225,7 @@ export class Replica extends SignedDocument implements Disposable {
    * @throws FridgeError `ERR_CONFLICT` when no grant can have seen all revocations of its subject
    */
   propose(request: ChangeRequest): Change {
-    const { kind, subject } = request
-    const { grants, revocations } = this.#whitelist.state(subject)
-    if (kind === 'grant' && grants.length === 0 && revocations.size > CHANGE_LIMITS.maxSeen) {
-      const name = displaySubject(subject)
-      throw new FridgeError('ERR_CONFLICT', `${name} was removed too often at once`, {
-        fix: `gather that in one removal: fridge whitelist remove ${name}, then add it`,
-      })
-    }
+    assertProposable(request, this.#whitelist)
     return this.#whitelist.draft(request, this.#ownSource.take(), this.#clock.now())
   }
 
@@ -274,9 +257,12 @@ export class Replica extends SignedDocument implements Disposable {
       throw new FridgeError('ERR_REFUSED', 'the signature of the operator does not hold')
     }
     // From here to the end nothing else happens in between.
-    this.#assertStanding(change)
+    assertStanding(change, {
+      hasEquivocated: name => this.#whitelist.hasEquivocated(name),
+      state: subject => this.stateOf(subject),
+    })
     const { signer, key } = this.#options.self
-    const again = this.#whyAgain(change)
+    const again = whyAgain(change, { list: this.#whitelist, store: this.#store })
     if (again !== undefined) return { outcome: 'again', ...again }
     const hash = entryHash(text)
     const entry: Entry = {
@@ -304,6 +290,7 @@ export class Replica extends SignedDocument implements Disposable {
   [Symbol.dispose](): void {
     this.#isDisposed = true
     this.storage[Symbol.dispose]()
+    this.#settling[Symbol.dispose]()
     this.confirmations[Symbol.dispose]()
   }
 
@@ -365,11 +352,8 @@ export class Replica extends SignedDocument implements Disposable {
   protected override digested(clock: ReadonlyMap<Source, number>): void {
     const own = this.#ownSource.candidate
     if (own === undefined) return
+    // More of it may be a lie: only a change that comes, signed with the own key, proves it.
     if ((clock.get(own) ?? 0) <= this.#whitelist.heard(own)) this.#ownSource.confirm()
-    else {
-      this.#isBehindItself = true
-      this.#endSource('a peer has heard more of it than this node')
-    }
   }
 
   protected override synced(from: DocumentStream): void {
@@ -472,7 +456,7 @@ export class Replica extends SignedDocument implements Disposable {
   #actOn(all: readonly (Entry | Stray | string)[], isRefused: boolean): void {
     const subjects: Subject[] = []
     for (const one of all) {
-      if (typeof one === 'string' || this.#whitelist.holds(placeOf(one))) continue
+      if (typeof one === 'string' || this.#isKnown(placeOf(one), one)) continue
       subjects.push(...this.#unkept.add(isStray(one) ? one.entry : one, isRefused))
     }
     this.#tellOf(subjects)
@@ -538,6 +522,8 @@ export class Replica extends SignedDocument implements Disposable {
    */
   #giveUp({ change: { source, sequence } }: Entry): void {
     const lost = [...this.#store.ofSource(source, sequence)]
+    // What was accepted before may be otherwise as well: no other change may have seen it.
+    this.#isBehindItself = true
     this.#store.takeBack(source, sequence)
     this.#whitelist = buildWhitelist(this.#store)
     if (sequence > 1) this.sources[source] = sequence - 1
@@ -670,71 +656,11 @@ export class Replica extends SignedDocument implements Disposable {
     return true
   }
 
-  /** @throws FridgeError `ERR_REVOKED` when the operator or this node was revoked, or this node forked */
-  #assertStanding({ operator }: Change): void {
-    const name = nodeOf(this.id)
-    if (this.#whitelist.hasEquivocated(name)) {
-      throw new FridgeError('ERR_REVOKED', `node/${name} has signed two changes at one place`, {
-        fix: `ask another node; give this one a new key under a new name`,
-      })
-    }
-    for (const author of [subjectOf('operator', operator), subjectOf('node', name)]) {
-      if (this.stateOf(author).revocations.size > 0) {
-        throw new FridgeError('ERR_REVOKED', `${author} has been revoked`)
-      }
-    }
-  }
-
-  /** Why a change must be proposed anew, if it must: it would not be proposed as it is now. */
-  #whyAgain(change: Change): { readonly why: string; readonly taken?: Entry } | undefined {
-    const list = this.#whitelist
-    const { subject, source, sequence, previous, seen } = change
-    const name = displaySubject(subject)
-    if (sequence !== list.heard(source) + 1 || previous !== list.headHash(source)) {
-      const [taken] = this.#store.ofSource(source, sequence)
-      const isThere = taken?.change.sequence === sequence
-      return { why: 'its place has been taken', ...(isThere && { taken }) }
-    }
-    // An operator that is told to try again goes on with what its removal had seen at first.
-    const isCurrent =
-      change.kind === 'grant'
-        ? isDeepStrictEqual(seen, list.frontier(subject))
-        : list.holdsSeen(change)
-    if (!isCurrent) return { why: `${name} was changed meanwhile` }
-    if (change.kind === 'revocation' && change.upTo !== undefined) {
-      if (!isDeepStrictEqual(change.upTo, list.upTo(subject))) {
-        return { why: `${name} has made other grants meanwhile` }
-      }
-    }
-    return undefined
-  }
-
   /** What is merged is in the log: look up what of it could not be told without. */
   #settle(entries: readonly Entry[]): void {
     this.#whitelist.saved()
     this.#whitelist.settle(entries.map(({ change }) => change.subject))
-    if (this.#whitelist.unsettled === 0) return
-    this.#settling ??= this.#settleRest().finally(() => {
-      this.#settling = undefined
-    })
-  }
-
-  /**
-   * Look up what stands where grants of a revoked author stood, a slice a turn of the loop: they
-   * may be all that there are.
-   */
-  async #settleRest(): Promise<void> {
-    while (this.#whitelist.unsettled > 0 && !this.#isDisposed) {
-      await nextTurn()
-      if (this.#isDisposed) return
-      try {
-        const subjects = this.#whitelist.settleSome(SLICE)
-        this.#tellOf(subjects)
-      } catch (error) {
-        // Who was cut stays cut.
-        return this.storage.failed(error)
-      }
-    }
+    this.#settling.start()
   }
 
   #announce(applied: readonly Applied[]): void {

@@ -34,6 +34,8 @@ function problemOfEntry(value: unknown): string | undefined {
     return 'an update carries no entry'
   }
   const fields = value as Record<keyof UpdateValue, unknown>
+  // Version 1 had it beside the text: a peer of that time is to be told what is wrong.
+  if ('previous' in fields) return 'an update is of an older version of fridge'
   if (Object.keys(fields).length !== FIELDS) return 'an update has missing or unknown fields'
   const read = readEntry({ ...fields, text: fields.change })
   return typeof read === 'string' ? read : undefined

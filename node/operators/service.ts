@@ -14,11 +14,11 @@ import {
 import { changeMethods, pageOf, type ChangePage } from './changes.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import {
-  CHANGE_LIMITS,
   encodeChange,
   isReason,
   isWish,
   readTerms,
+  type Change,
   type ChangeId,
   type ChangeRequest,
   type Terms,
@@ -45,8 +45,13 @@ export interface SubjectReport {
 /** How far a node has come. */
 export type NodeProgress = 'caught up' | 'behind' | 'out of reach'
 
+/** One removal as operators are shown it. */
+export type RemovalReport = Omit<GrantReport, keyof Terms>
+
 /** What `show` answers: a subject, and which nodes hold all that this answer rests on. */
 export interface ShowReport extends SubjectReport {
+  /** The removals that no other has seen, whether or not a grant has seen them since. */
+  readonly removals: readonly RemovalReport[]
   readonly nodes: readonly { readonly name: Name; readonly state: NodeProgress }[]
 }
 
@@ -183,6 +188,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
         const { changes, nodes } = status(options)
         return {
           ...report(subject, options),
+          removals: removalsOf(subject, replica),
           nodes: nodes.map(node => ({ name: node.name, state: progressOf(node, changes) })),
         }
       },
@@ -249,7 +255,7 @@ function report(
     subject,
     standing: standingOf(state, clock.now()),
     grants: state.grants.map(reportGrant),
-    revocations: [...state.revocations].slice(0, CHANGE_LIMITS.maxSeen),
+    revocations: [...state.revocations].slice(0, MAX_REMOVALS),
     sessions: sessions.countOf(subject),
   }
 }
@@ -268,8 +274,23 @@ function progressOf({ reachable, changes }: NodeReport, all: number): NodeProgre
 }
 
 function reportGrant({ change }: StandingGrant): GrantReport {
-  const { source, sequence, operator, at, reason, terms } = change
-  return { source, sequence, operator, at, ...(reason === undefined ? {} : { reason }), ...terms }
+  return { ...reportPlace(change), ...change.terms }
+}
+
+function reportPlace({ source, sequence, operator, at, reason }: Change): RemovalReport {
+  return { source, sequence, operator, at, ...(reason === undefined ? {} : { reason }) }
+}
+
+/** The answer has to fit into a frame, whatever a stolen key has done. */
+const MAX_REMOVALS = 100
+
+function removalsOf(subject: Subject, { whitelist }: Replica): RemovalReport[] {
+  const { revocations } = whitelist.state(subject)
+  if (revocations.size === 0) return []
+  const changes = whitelist.changesOf(subject)
+  return Array.from(revocations.values().take(MAX_REMOVALS), id => changes.get(id))
+    .filter(entry => entry !== undefined)
+    .map(({ change }) => reportPlace(change))
 }
 
 /** What is known of a node that this run has not heard: nothing. */

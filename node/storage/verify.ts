@@ -209,22 +209,16 @@ class DatabaseCheck {
     const ids = this.#ids.get(row.subject) ?? new Set()
     const isKnown = ids.has(row.id)
     this.#ids.set(row.subject, ids.add(row.id))
-    const isBehindHole = stray !== null && typeof change !== 'string' && this.#lacksPrevious(change)
     this.#hashes.add(hash)
     if (entryHash(text) !== hash) {
       this.find(place, 'its text was altered: it has another hash')
     } else if (sealOf(row) !== row.seal) {
       this.find(place, 'its signatures were altered: the seal of the row is broken')
     } else {
-      if (isBehindHole) this.find(place, 'the entry before it is missing')
       if (typeof change !== 'string') this.#checkContent(row, change, isKnown)
       return true
     }
     return false
-  }
-
-  #lacksPrevious({ sequence, previous }: Change): boolean {
-    return sequence > 1 && !this.#hashes.has(previous)
   }
 
   /** What a row says of its change beside the text, and what that has seen. */

@@ -1,3 +1,4 @@
+import { restore } from './restore.ts'
 import {
   nameOf,
   nodeOf,
@@ -23,12 +24,12 @@ export interface AuthorsOptions {
   readonly find: (place: Place, hash: string) => HeldEntry | undefined
 }
 
-/** One branch of a source that forked, from the fork on. */
+/** What is known of one branch of a source that forked, from an entry back to the fork. */
 interface Branch {
-  /** The hashes of its entries that stand nowhere but on it. */
-  readonly strays: ReadonlySet<string>
-  /** Below it the entries that this node holds in their places. */
-  readonly placed: number
+  /** The hashes of its entries. */
+  readonly hashes: Set<string>
+  /** Where it goes on: to the part that all branches have, or to an entry that is not here yet. */
+  next: Head
 }
 
 /**
@@ -43,8 +44,8 @@ export class Authors {
   readonly #signed = new Map<Name, Map<Source, Head>>()
   /** The last grant that was accepted in each source. */
   readonly #accepted = new Map<Source, Head>()
-  /** By the hash of their last entry. */
-  readonly #branches = new Map<string, Branch>()
+  /** For each source that forked the branches up to which somebody counts, by their last entry. */
+  readonly #branches = new Map<Source, Map<string, Branch>>()
 
   constructor(options: AuthorsOptions) {
     this.#options = options
@@ -114,23 +115,31 @@ export class Authors {
 
   /**
    * How far an author counts that is revoked now: its last grant in each source.
-   * @param standing the grants that stand: of too many sources those with most of them are taken
+   * @param standing the sources of all grants that stand: of too many the most frequent are taken
    */
-  upTo(author: Subject, standing: () => Iterable<LoggedChange>): UpTo {
+  upTo(author: Subject, standing: () => Iterable<Source>): UpTo {
     const last = [...this.#lastGrants(author)]
     if (last.length <= CHANGE_LIMITS.maxSeen) return new Map(last)
     const counts = new Map<Source, number>()
-    for (const { change } of standing()) {
-      counts.set(change.source, (counts.get(change.source) ?? 0) + 1)
-    }
+    for (const source of standing()) counts.set(source, (counts.get(source) ?? 0) + 1)
     const count = (source: Source): number => counts.get(source) ?? 0
     last.sort(([a], [b]) => count(b) - count(a) || (a < b ? -1 : 1))
     return new Map(last.slice(0, CHANGE_LIMITS.maxSeen))
   }
 
-  /** A source has forked, or further back than was known. */
-  noteFork(): void {
-    this.#branches.clear()
+  /**
+   * The subjects that are to be judged anew because an entry was filed as a stray: whether a
+   * revoked author still counts there depends on the branch on which an entry stands.
+   */
+  touchedBy({ change, hash }: LoggedChange): Subject[] {
+    const { source, subject } = change
+    const isNamed = this.#withdrawn.values().some(all => all.some(upTo => upTo.has(source)))
+    if (!isNamed) return []
+    const touched = [subject]
+    for (const branch of this.#branches.get(source)?.values() ?? []) {
+      if (branch.next.hash === hash) touched.push(...this.#walk(source, branch))
+    }
+    return touched
   }
 
   #lastGrants(author: Subject): IteratorObject<[Source, Head]> {
@@ -146,31 +155,28 @@ export class Authors {
     if (last === undefined || sequence > last.sequence) return false
     // Before the fork all branches are one.
     if (sequence < this.#options.forkOf(source)) return true
-    const { strays, placed } = this.#branchOf(source, last)
-    if (strays.has(hash)) return true
-    return sequence <= placed && this.#options.find(change, hash)?.isStray === false
+    return this.#branchOf(source, last).hashes.has(hash)
   }
 
   #branchOf(source: Source, last: Head): Branch {
-    const known = this.#branches.get(last.hash)
-    if (known !== undefined) return known
-    const fork = this.#options.forkOf(source)
-    const strays = new Set<string>()
-    let { sequence, hash } = last
-    while (sequence >= fork) {
-      const entry = this.#options.find({ source, sequence }, hash)
-      if (entry === undefined || !entry.isStray) break
-      strays.add(hash)
-      hash = entry.change.previous
-      sequence -= 1
-    }
-    const branch = { strays, placed: sequence }
-    this.#branches.set(last.hash, branch)
+    const branches = this.#branches.get(source) ?? new Map<string, Branch>()
+    const branch = branches.get(last.hash) ?? { hashes: new Set(), next: last }
+    this.#branches.set(source, branches.set(last.hash, branch))
+    this.#walk(source, branch)
     return branch
   }
-}
 
-function restore<Key, Value>(map: Map<Key, Value>, key: Key, value: Value | undefined): void {
-  if (value === undefined) map.delete(key)
-  else map.set(key, value)
+  /** Follow a branch as far as its entries are here. @returns their subjects */
+  #walk(source: Source, branch: Branch): Subject[] {
+    const subjects: Subject[] = []
+    while (branch.next.sequence >= this.#options.forkOf(source)) {
+      const { sequence, hash } = branch.next
+      const entry = this.#options.find({ source, sequence }, hash)
+      if (entry === undefined) break
+      branch.hashes.add(hash)
+      branch.next = { sequence: sequence - 1, hash: entry.change.previous }
+      subjects.push(entry.change.subject)
+    }
+    return subjects
+  }
 }

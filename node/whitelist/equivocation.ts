@@ -22,7 +22,7 @@ export function straysShownBy(
   if (isStray(one)) {
     const { entry, against } = one
     if (!list.isProven(one)) return 'an entry is called a stray without proof'
-    if (!canTake(entry, list)) return UNSEEN
+    if (!list.holdsSeen(entry.change)) return UNSEEN
     return against === undefined || !conflicts(entry, against) ? [one] : both(entry, against, list)
   }
   const { source, sequence } = one.change
@@ -33,7 +33,7 @@ export function straysShownBy(
       return []
     case 'forked':
       // The peer that sent it in its place has not heard of the fork yet.
-      return canTake(one, list) ? [{ entry: one }] : []
+      return list.holdsSeen(one.change) ? [{ entry: one }] : []
     case 'gap':
       return `a change before ${sequence} of ${source} was left out`
     case 'unseen':
@@ -50,18 +50,14 @@ export function straysShownBy(
   }
 }
 
-/** Whether all that stands before an entry, in its source and in what it has seen, is here. */
-function canTake({ change }: Entry, list: Whitelist): boolean {
-  return list.holdsSeen(change) && list.holdsPrevious(change)
-}
-
 /**
- * Two entries that cannot stand in one chain, each the proof against the other. An entry of
- * which something before it is missing is only a proof: it comes again, as a stray, behind that.
+ * Two entries that cannot stand in one chain, each the proof against the other. An
+ * entry that has seen what is not here is only a proof: it comes again, as a stray, behind what it
+ * has seen.
  */
 function both(one: Entry, other: Entry, list: Whitelist): Stray[] {
   const strays: Stray[] = [{ entry: one, against: other }]
-  if (canTake(other, list)) strays.push({ entry: other, against: one })
+  if (list.holdsSeen(other.change)) strays.push({ entry: other, against: one })
   return strays
 }
 

@@ -1,4 +1,4 @@
-import { nodeOf, subjectOf, type Subject } from '../identity/names.ts'
+import { nodeOf, subjectOf, type Source, type Subject } from '../identity/names.ts'
 import { idOf, type ChangeId, type Grant, type Revocation } from './change.ts'
 import { isStray, type Stray } from './entry.ts'
 import type { LoggedChange } from './store.ts'
@@ -18,8 +18,15 @@ export interface Evaluated {
  * but what a change is called.
  */
 export function evaluateLog(log: Iterable<LoggedChange | Stray>): Map<Subject, Evaluated> {
-  const entries = Array.from(log, one => (isStray(one) ? one.entry : one))
+  const all = [...log]
+  const entries = all.map(one => (isStray(one) ? one.entry : one))
   const chainTo = chainsOf(new Map(entries.map(entry => [entry.hash, entry])))
+  const forks = new Map<Source, number>()
+  for (const one of all) {
+    if (!isStray(one)) continue
+    const { source, sequence } = one.entry.change
+    forks.set(source, Math.min(forks.get(source) ?? Infinity, sequence))
+  }
   const withdrawals = entries
     .map(({ change }) => change)
     .filter(change => change.kind === 'revocation')
@@ -27,29 +34,39 @@ export function evaluateLog(log: Iterable<LoggedChange | Stray>): Map<Subject, E
   return new Map(
     Array.from(bySubject, ([subject, about]) => [
       subject,
-      evaluate(about, entry => isVoid(entry, withdrawals, chainTo)),
+      evaluate(about, entry => isVoid(entry, withdrawals, { chainTo, forks })),
     ]),
   )
 }
 
 type Entries = ReadonlyMap<string, LoggedChange>
 
+interface Chains {
+  /** The hashes of an entry and of all that it links to, as far as that is in the log. */
+  readonly chainTo: (last: string) => ReadonlySet<string>
+  /** The first sequence of each source of which there is a stray. */
+  readonly forks: ReadonlyMap<Source, number>
+}
+
 /** Whether the operator of a grant, or its node, was revoked by somebody who had not seen it. */
 function isVoid(
   { change, hash }: LoggedChange,
   withdrawals: readonly Revocation[],
-  chainTo: (last: string) => ReadonlySet<string>,
+  { chainTo, forks }: Chains,
 ): boolean {
   const authors = [subjectOf('operator', change.operator), subjectOf('node', nodeOf(change.source))]
   return withdrawals.some(({ subject, upTo }) => {
     if (!authors.includes(subject)) return false
     const last = upTo?.get(change.source)
-    return last === undefined || !chainTo(last.hash).has(hash)
+    if (last === undefined || change.sequence > last.sequence) return true
+    // Before its first stray a source has one branch, to which all others link in the end.
+    if (change.sequence < (forks.get(change.source) ?? Infinity)) return false
+    return !chainTo(last.hash).has(hash)
   })
 }
 
-/** The hashes of an entry and of all that it links to, each chain walked once. */
-function chainsOf(byHash: Entries): (last: string) => ReadonlySet<string> {
+/** Each chain is walked once. */
+function chainsOf(byHash: Entries): Chains['chainTo'] {
   const chains = new Map<string, Set<string>>()
   return last => {
     const known = chains.get(last)

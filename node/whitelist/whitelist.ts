@@ -1,3 +1,4 @@
+import { restore } from './restore.ts'
 import {
   nodeOf,
   roleOf,
@@ -17,7 +18,14 @@ import {
   type UpTo,
 } from './change.ts'
 import { conflicts, strayPlace, type Entry, type Stray } from './entry.ts'
-import { frontierOf, mergeChange, stateOf, UNKNOWN_SUBJECT, type SubjectState } from './merge.ts'
+import {
+  frontierOf,
+  mergeChange,
+  stateOf,
+  UNKNOWN_SUBJECT,
+  type StandingGrant,
+  type SubjectState,
+} from './merge.ts'
 import type { ChangeLog, HeldEntry, LoggedChange } from './store.ts'
 import { UnsavedLog } from './unsaved-log.ts'
 
@@ -132,12 +140,6 @@ export class Whitelist {
     return change.kind === 'grant' || this.#authors.holdsUpTo(change)
   }
 
-  /** Whether the entry before one of its source is here. */
-  holdsPrevious({ source, sequence, previous }: Change): boolean {
-    if (sequence === 1) return true
-    return this.#log.find({ source, sequence: sequence - 1 }, previous) !== undefined
-  }
-
   /** Merge an entry whose `fit` is `next`. What it returns takes it back, if it is the last. */
   merge(entry: LoggedChange): () => void {
     const { source, sequence } = entry.change
@@ -204,10 +206,11 @@ export class Whitelist {
     const isHeld = this.#log.find(change, hash) !== undefined
     this.#fileStray(entry)
     const takeBack = isHeld ? () => {} : this.#mergeContent({ change, hash, isStray: true })
+    const comeBack = this.#dropVoid(this.#authors.touchedBy(entry))
     return () => {
+      comeBack()
       takeBack()
       restore(this.#forks, change.source, fork)
-      this.#authors.noteFork()
       const place = strayPlace(entry)
       this.#heads.delete(place.source)
       this.#strays.delete(place.source)
@@ -224,9 +227,7 @@ export class Whitelist {
 
   /** File as strays what comes from here on of a source. */
   noteFork({ source, sequence }: Place): void {
-    if (this.forkOf(source) <= sequence) return
-    this.#forks.set(source, sequence)
-    this.#authors.noteFork()
+    this.#forks.set(source, Math.min(this.forkOf(source), sequence))
   }
 
   /** Take note of a revocation of an operator or node before its turn. Others are passed over. */
@@ -290,7 +291,9 @@ export class Whitelist {
 
   /** Up to where the grants of an author count that is revoked now. */
   upTo(author: Subject): UpTo {
-    return this.#authors.upTo(author, () => this.#standing())
+    return this.#authors.upTo(author, () =>
+      this.#subjects.values().flatMap(({ grants }) => grants.map(({ change }) => change.source)),
+    )
   }
 
   /** Merge what an entry says that is not in the log yet. @returns what takes it back */
@@ -340,26 +343,41 @@ export class Whitelist {
    */
   #withdraw(change: Change): () => void {
     const unvoid = this.#authors.withdraw(change)
-    const dropped: [Subject, SubjectState][] = []
-    const unsettled: Subject[] = []
-    if (this.#authors.mayVoid(change, this.#forks.size > 0)) {
-      for (const [subject, state] of this.#subjects) {
-        const grants = state.grants.filter(
-          grant => !this.isVoid({ change: grant.change, hash: grant.id }),
-        )
-        if (grants.length === state.grants.length) continue
-        dropped.push([subject, state])
-        this.#subjects.set(subject, { ...state, grants })
-        if (this.#unsettled.has(subject)) continue
-        this.#unsettled.add(subject)
-        unsettled.push(subject)
-      }
+    if (!this.#authors.mayVoid(change, this.#forks.size > 0)) return unvoid
+    const voided: Subject[] = []
+    for (const [subject, { grants }] of this.#subjects) {
+      if (grants.some(grant => this.#isVoidGrant(grant))) voided.push(subject)
+    }
+    const comeBack = this.#dropVoid(voided)
+    return () => {
+      comeBack()
+      unvoid()
+    }
+  }
+
+  /** Let void grants of subjects stand no longer, and have the log tell the rest. @returns what takes it back */
+  #dropVoid(subjects: readonly Subject[]): () => void {
+    const before = subjects.map(subject => ({
+      subject,
+      state: this.#subjects.get(subject),
+      wasUnsettled: this.#unsettled.has(subject),
+    }))
+    for (const subject of subjects) {
+      const state = this.state(subject)
+      const grants = state.grants.filter(grant => !this.#isVoidGrant(grant))
+      this.#subjects.set(subject, { ...state, grants })
+      this.#unsettled.add(subject)
     }
     return () => {
-      unvoid()
-      for (const [subject, state] of dropped) this.#subjects.set(subject, state)
-      for (const subject of unsettled) this.#unsettled.delete(subject)
+      for (const { subject, state, wasUnsettled } of before.toReversed()) {
+        restore(this.#subjects, subject, state)
+        if (!wasUnsettled) this.#unsettled.delete(subject)
+      }
     }
+  }
+
+  #isVoidGrant({ id, change }: StandingGrant): boolean {
+    return this.isVoid({ change, hash: id })
   }
 
   #evaluate(subject: Subject): SubjectState {
@@ -371,12 +389,6 @@ export class Whitelist {
         isVoid: this.isVoid(entry),
       })),
     )
-  }
-
-  *#standing(): Iterable<LoggedChange> {
-    for (const { grants } of this.#subjects.values()) {
-      for (const { id, change } of grants) yield { change, hash: id }
-    }
   }
 }
 
@@ -399,8 +411,3 @@ export type ReadableWhitelist = Pick<
   | 'frontier'
   | 'upTo'
 >
-
-function restore<Key, Value>(map: Map<Key, Value>, key: Key, value: Value | undefined): void {
-  if (value === undefined) map.delete(key)
-  else map.set(key, value)
-}

@@ -164,7 +164,7 @@ const MISPLACED: readonly Attempt[] = [
         ...revocationAt(source, FAR, parseSubject('x')),
         operator: parseName('admin'),
       }
-      return [...shown, signEntry({ ...change, at: Date.now() }, '', keys)]
+      return [...shown, signEntry({ ...change, at: Date.now() }, 'A'.repeat(43), keys)]
     },
   ],
   [
@@ -175,7 +175,7 @@ const MISPLACED: readonly Attempt[] = [
         ...revocationAt(link.victim, FAR, parseSubject('x')),
         operator: parseName('admin'),
       }
-      return [...shown, signEntry({ ...change, at: Date.now() }, '', keys)]
+      return [...shown, signEntry({ ...change, at: Date.now() }, 'A'.repeat(43), keys)]
     },
   ],
   [

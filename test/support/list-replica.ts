@@ -45,7 +45,7 @@ export class ListReplica {
       const [own] = this.store.ofSource(source, head.sequence)
       if (own?.change.sequence === head.sequence && own.hash !== head.hash) other.take(own)
     }
-    for (const one of [...this.store.after(other.list.clock())]) {
+    for (const one of this.store.after(other.list.clock())) {
       const refused = other.take(one)
       if (refused !== undefined) return refused
     }

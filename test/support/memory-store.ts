@@ -10,6 +10,11 @@ export class MemoryStore extends OpenedLog implements ChangeStore {
   readonly #places = new Set<string>()
   readonly #certificates = new Map<string, readonly string[]>()
 
+  /** All that was appended, oldest first. */
+  get entries(): readonly (Entry | Stray)[] {
+    return this.#entries
+  }
+
   append(entries: readonly (Entry | Stray)[]): void {
     const places = new Set(entries.map(placeText))
     if (places.size < entries.length || !places.isDisjointFrom(this.#places)) {

@@ -4,7 +4,8 @@ import type { Source, Subject } from '../../node/identity/names.ts'
 import type { ChangeRequest } from '../../node/whitelist/change.ts'
 import type { OwnSource } from '../../node/gossip/own-source.ts'
 import { MemoryStore } from './memory-store.ts'
-import { Replica, type Commit, type Wholeness } from '../../node/gossip/replica.ts'
+import type { Commit } from '../../node/gossip/commit.ts'
+import { Replica, type Wholeness } from '../../node/gossip/replica.ts'
 import type { Signers } from '../../node/identity/signers.ts'
 import type { ChangeStore } from '../../node/whitelist/store.ts'
 import { Scheduler } from '../simulation/scheduler.ts'
@@ -24,6 +25,7 @@ export interface TestReplicaOptions {
   readonly wholeness?: Wholeness
   /** Default: the node's own. */
   readonly self?: Person
+  readonly onSettled?: (subjects: readonly Subject[]) => void
 }
 
 /** A replica, with what a test does to it. */
@@ -57,6 +59,7 @@ export function openReplica(
     self: { signer: known, key },
     clock,
   })
+  if (options.onSettled !== undefined) replica.subscribeSettled(options.onSettled)
   const request: TestReplica['request'] = async (request, operator = people.operator()) =>
     commitRequest(replica, request, operator, signers)
   return {

@@ -101,9 +101,17 @@ class Run {
       if (!list.holdsSeen(again.entry.change)) return
       this.#note(replica.accept({ ...again.entry.change, source, at: NOON + this.#step }))
     } else {
-      const rival = roll([...replica.store.logged()].filter(one => !('entry' in one)))
-      if (rival === undefined || 'entry' in rival) return
-      const { change } = rival
+      // Behind any entry of any branch, of its own or of another one that it has made.
+      const behind = roll([undefined, ...this.made])?.entry
+      const first = { source, sequence: 1, previous: '' }
+      const change =
+        behind === undefined
+          ? first
+          : {
+              source: behind.change.source,
+              sequence: behind.change.sequence + 1,
+              previous: behind.hash,
+            }
       const author = roll(AUTHORS)
       const draft: Change =
         kind === 'fork'
