@@ -277,7 +277,7 @@ function report(
   subject: Subject,
   { replica, sessions, clock }: OperatorServiceOptions,
 ): SubjectReport {
-  const state = replica.whitelist.state(subject)
+  const state = replica.stateOf(subject)
   return {
     subject,
     standing: standingOf(state, clock.now()),

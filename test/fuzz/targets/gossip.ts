@@ -241,6 +241,9 @@ class Scene {
         refuse: () => {
           this.#isHonestCut = true
         },
+        leave: () => {
+          this.#isHonestCut = true
+        },
         onSynced: () => {},
       },
       () => true,

@@ -31,7 +31,13 @@ function hearing(): Hearing {
 
 const links = Array.from({ length: 3 }, (): DocumentStream => {
   const nothing = (): void => {}
-  return { send: nothing, drained: async () => {}, refuse: nothing, onSynced: nothing }
+  return {
+    send: nothing,
+    drained: async () => {},
+    refuse: nothing,
+    leave: nothing,
+    onSynced: nothing,
+  }
 })
 const [first, second, third] = links as [DocumentStream, DocumentStream, DocumentStream]
 
