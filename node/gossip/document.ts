@@ -1,6 +1,17 @@
 import type { EventEmitter } from 'node:events'
 import { createRequire } from 'node:module'
-import { isSource, MAX_SOURCES, type Source } from '../identity/names.ts'
+import type { Source } from '../identity/names.ts'
+import type { Clock } from '../lib/clock.ts'
+import {
+  asDigest,
+  asTreeFrame,
+  asUpdate,
+  type Announcement,
+  type Digest,
+  type TreeFrame,
+} from './document-frames.ts'
+import { Outgoing } from './outgoing.ts'
+import { Spread, type SpreadOptions } from './spread.ts'
 
 /**
  * The one file that knows the package `scuttlebutt` 5.6.15. It gives the package types, checks
@@ -27,9 +38,6 @@ interface Package extends EventEmitter {
 
 const Scuttlebutt = createRequire(import.meta.url)('scuttlebutt') as new (id: string) => Package
 
-/** How many updates are handed to a link at a time while it catches up. */
-const PAGE = 500
-
 /** What a document needs of the stream that carries it. */
 export interface DocumentStream {
   /** Send one frame. */
@@ -48,14 +56,29 @@ export interface DocumentLink extends Disposable {
   receive(frame: unknown): void
 }
 
-/** A document replicated by scuttlebutt: digests on connect, then each update once. */
+/** How the updates of a document get about. */
+export interface Ways extends SpreadOptions {
+  /** Whether an update may need others that were taken before it. */
+  readonly isCausal: boolean
+  /** How long announcements are gathered, in milliseconds. */
+  readonly announceMs: number
+}
+
+/** A document replicated by scuttlebutt: digests on connect, then each update along a tree. */
 export abstract class GossipDocument extends Scuttlebutt {
+  protected readonly clock: Clock
+  readonly #ways: Ways
+  readonly #spread: Spread<DocumentStream>
+  #wanting: { readonly timer: Disposable; readonly at: number } | undefined
   #origin: DocumentStream | undefined
 
-  constructor(id: Source) {
+  constructor(id: Source, clock: Clock, ways: Ways) {
     super(id)
     // Sources come from peers; a plain object would find `constructor` in it.
     this.sources = Object.create(null) as Record<string, number>
+    this.clock = clock
+    this.#ways = ways
+    this.#spread = new Spread(ways)
   }
 
   /** Why the value, sequence or signature of an update has no valid shape; undefined if it has. */
@@ -68,11 +91,6 @@ export abstract class GossipDocument extends Scuttlebutt {
    */
   protected relayDelayMs(): number {
     return 0
-  }
-
-  /** Call `task` after `ms`. Needed where `relayDelayMs` is not 0. */
-  protected after(_ms: number, task: () => void): void {
-    task()
   }
 
   /** Whether an update is of no interest, whatever it carries. */
@@ -107,6 +125,14 @@ export abstract class GossipDocument extends Scuttlebutt {
     return undefined
   }
 
+  /** What stands beside the place of an update in an announcement of it. */
+  protected announcementOf(_source: Source, sequence: number): unknown {
+    return sequence
+  }
+
+  /** A peer has announced what is held here too: is it the same? */
+  protected compare(_announced: Announcement, _from: DocumentStream): void {}
+
   /** A link has ended: nothing more goes to its stream. */
   protected detached(_from: DocumentStream): void {}
 
@@ -132,9 +158,8 @@ export abstract class GossipDocument extends Scuttlebutt {
     const inner = this.createStream({ wrapper: 'raw' })
     let ended = false
     let digested = false
+    let isCaughtUp = false
     let peerSynced = false
-    // What the peer has, as far as this end knows: the package filters by it what it sends.
-    const peerClock = Object.create(null) as Record<string, number>
 
     const refuse = (reason: string): void => {
       dispose()
@@ -143,42 +168,25 @@ export abstract class GossipDocument extends Scuttlebutt {
     const dispose = (): void => {
       if (ended) return
       ended = true
+      outgoing[Symbol.dispose]()
       inner.destroy()
+      this.#leave(from)
       this.detached(from)
     }
-    const attached = new Set<string>()
-    const send = (frame: unknown): void => {
-      if (Array.isArray(frame)) {
-        for (const [key, attachment] of this.attachmentsOf(frame as Update)) {
-          if (attached.has(key)) continue
-          attached.add(key)
-          stream.send(attachment)
-        }
-      }
-      stream.send(frame)
-    }
     // What a subclass answers goes the same way, so that nothing is attached twice.
-    const from: DocumentStream = { ...stream, send, refuse }
-    // What the peer has sent here meanwhile need not go back to it.
-    const heard = new Map<Source, number>()
-    const waiting = new Map<Source, Update>()
-    const flush = (): void => {
-      for (const update of waiting.values()) {
-        if ((heard.get(update[2]) ?? 0) < update[1] && !ended) send(update)
-      }
-      waiting.clear()
-    }
+    const from: DocumentStream = { ...stream, send: this.#withAttachments(stream), refuse }
+    const outgoing = this.#outgoingTo(from)
     inner.on('data', (frame: unknown) => {
-      const delayMs = Array.isArray(frame) ? this.relayDelayMs() : 0
-      if (delayMs === 0 || !Array.isArray(frame)) return send(frame)
-      const update = frame as Update
-      if (waiting.size === 0) this.after(delayMs, flush)
-      waiting.set(update[2], update)
+      if (frame === 'SYNC') isCaughtUp = true
+      if (!Array.isArray(frame)) from.send(frame)
+      else if (isCaughtUp) outgoing.offer(frame as Update)
+      else outgoing.send(frame as Update)
     })
     inner.on('error', () => refuse('the gossip stream failed'))
     inner.on('synced', () => stream.onSynced())
     inner.resume()
     for (const opening of this.openings()) stream.send(opening)
+    this.#spread.join(from)
 
     const hand = (frame: unknown): void => {
       this.#origin = from
@@ -188,99 +196,149 @@ export abstract class GossipDocument extends Scuttlebutt {
         this.#origin = undefined
       }
     }
-
-    const peerHas = (source: Source, sequence: number): void => {
-      peerClock[source] = Math.max(peerClock[source] ?? 0, sequence)
-    }
-
     // The package sends all that a peer lacks at once: so first bring the peer near by pages that
     // wait for the link, and only then hand over its digest, grown by what was sent.
     const catchUp = async (digest: Digest): Promise<void> => {
-      for (const [source, sequence] of digest.clock) peerHas(source, sequence)
-      for (;;) {
-        const updates = this.updatesAfter(clockOf(peerClock), PAGE)
-        if (updates.length < PAGE) break
-        for (const update of updates) {
-          peerHas(update[2], update[1])
-          send(update)
-        }
-        await stream.drained()
-        if (ended) return
+      for (const [source, sequence] of digest.clock) outgoing.hears(source, sequence)
+      await outgoing.sendMissing()
+      if (!ended) hand({ id: digest.id, clock: outgoing.clock })
+    }
+    const receiveUpdate = (frame: unknown[]): void => {
+      const update = asUpdate(frame)
+      if (update === undefined) return refuse('an update is malformed')
+      if (!digested) return refuse('an update came before the digest')
+      this.#note(update, from, peerSynced)
+      outgoing.hears(update[2], update[1])
+      // Most of what many links bring is known: that costs no second look.
+      if (this.isKnown(update)) return undefined
+      const problem = this.problemOf(update)
+      if (problem !== undefined) return refuse(problem)
+      return hand(update)
+    }
+    const receiveObject = (frame: object): void => {
+      const treeFrame = asTreeFrame(frame, this.#ways.isShared)
+      if (typeof treeFrame === 'string') return refuse(treeFrame)
+      if (treeFrame !== undefined) {
+        if (!digested) return refuse(`a ${treeFrame.kind} came before the digest`)
+        return this.#takeTreeFrame(treeFrame, from, outgoing)
       }
-      hand({ id: digest.id, clock: peerClock })
+      const taken = this.takeFrame(frame, from)
+      if (taken === undefined) return receiveDigest(frame)
+      return taken.refused === undefined ? undefined : refuse(taken.refused)
+    }
+    const receiveDigest = (frame: unknown): void => {
+      const digest = asDigest(frame)
+      if (typeof digest === 'string') return refuse(digest)
+      if (digested) return refuse('a second digest')
+      if (!isExpected(digest.id)) return refuse('the digest names another node')
+      digested = true
+      catchUp(digest).catch(() => refuse('the history could not be read'))
     }
 
     return {
       receive: frame => {
         if (ended) return
-        if (frame === 'SYNC') {
-          if (!digested || peerSynced) return refuse('SYNC out of place')
-          peerSynced = true
-          return hand(frame)
-        }
-        if (Array.isArray(frame)) {
-          const update = asUpdate(frame)
-          if (update === undefined) return refuse('an update is malformed')
-          if (!digested) return refuse('an update came before the digest')
-          peerHas(update[2], update[1])
-          if (update[1] > (heard.get(update[2]) ?? 0)) heard.set(update[2], update[1])
-          // Most of what many links bring is known: that costs no second look.
-          if (this.isKnown(update)) return undefined
-          const problem = this.problemOf(update)
-          if (problem !== undefined) return refuse(problem)
-          return hand(update)
-        }
-        const taken =
-          typeof frame === 'object' && frame !== null ? this.takeFrame(frame, from) : undefined
-        if (taken !== undefined) {
-          if (taken.refused !== undefined) refuse(taken.refused)
-          return undefined
-        }
-        const digest = asDigest(frame)
-        if (typeof digest === 'string') return refuse(digest)
-        if (digested) return refuse('a second digest')
-        if (!isExpected(digest.id)) return refuse('the digest names another node')
-        digested = true
-        catchUp(digest).catch(() => refuse('the history could not be read'))
+        if (Array.isArray(frame)) return receiveUpdate(frame)
+        if (typeof frame === 'object' && frame !== null) return receiveObject(frame)
+        if (frame !== 'SYNC') return receiveDigest(frame)
+        if (!digested || peerSynced) return refuse('SYNC out of place')
+        peerSynced = true
+        hand(frame)
       },
       [Symbol.dispose]: dispose,
     }
+  }
+
+  /** Send what a peer must have had first before each update that needs it. */
+  #withAttachments(stream: DocumentStream): (frame: unknown) => void {
+    const attached = new Set<string>()
+    return frame => {
+      if (Array.isArray(frame)) {
+        for (const [key, attachment] of this.attachmentsOf(frame as Update)) {
+          if (attached.has(key)) continue
+          attached.add(key)
+          stream.send(attachment)
+        }
+      }
+      stream.send(frame)
+    }
+  }
+
+  #outgoingTo(to: DocumentStream): Outgoing {
+    const { isCausal, announceMs } = this.#ways
+    return new Outgoing({
+      clock: this.clock,
+      isCausal,
+      announceMs,
+      relayMs: () => this.relayDelayMs(),
+      isEager: source => this.#spread.isEager(to, source),
+      updatesAfter: (clock, limit) => this.updatesAfter(clock, limit),
+      announcementOf: (source, sequence) => this.announcementOf(source, sequence),
+      send: frame => to.send(frame),
+      drained: async () => to.drained(),
+      onFailure: () => to.refuse('the history could not be read'),
+    })
+  }
+
+  /** An update has come: has it come too often over this link? */
+  #note([, sequence, source]: Update, from: DocumentStream, isLive: boolean): void {
+    const isHeld = sequence <= this.#held(source)
+    const now = this.clock.monotonic()
+    const tree = this.#spread.arrived(from, [source, sequence], { isHeld, isLive, now })
+    if (tree !== undefined) from.send({ lazy: tree })
+  }
+
+  #leave(from: DocumentStream): void {
+    for (const tree of this.#spread.leave(from, this.clock.monotonic())) {
+      for (const link of this.#spread.links()) link.send({ eager: tree })
+    }
+    this.#wantSoon()
+  }
+
+  #takeTreeFrame(frame: TreeFrame, from: DocumentStream, outgoing: Outgoing): void {
+    switch (frame.kind) {
+      case 'lazy':
+        return this.#spread.heardLazy(from, frame.tree)
+      case 'eager':
+        return this.#spread.heardEager(from, frame.tree)
+      case 'want':
+        this.#spread.heardWant(from, frame.sources)
+        return outgoing.answer(frame.sources)
+      case 'have':
+        for (const announced of frame.announced) {
+          const { source, sequence } = announced
+          outgoing.hearsOf(source, sequence)
+          const held = this.#held(source)
+          if (sequence <= held) this.compare(announced, from)
+          // What claims to be from here is never asked for.
+          else if (source !== this.id) {
+            this.#spread.heardHave(from, [source, sequence], held, this.clock.monotonic())
+          }
+        }
+        return this.#wantSoon()
+    }
+  }
+
+  #held(source: Source): number {
+    return this.sources[source] ?? 0
+  }
+
+  /** Ask for what was announced when it is due. */
+  #wantSoon(): void {
+    const { nextAt } = this.#spread
+    if (nextAt === undefined || (this.#wanting !== undefined && this.#wanting.at <= nextAt)) return
+    this.#wanting?.timer[Symbol.dispose]()
+    const now = this.clock.monotonic()
+    const timer = this.clock.after(Math.max(nextAt - now, 0), () => {
+      this.#wanting = undefined
+      const wants = this.#spread.due(this.clock.monotonic(), source => this.#held(source))
+      for (const { link, sources } of wants) link.send({ want: sources })
+      this.#wantSoon()
+    })
+    this.#wanting = { timer, at: nextAt }
   }
 }
 
 function clockOf(sources: Record<string, number>): Map<Source, number> {
   return new Map(Object.entries(sources) as [Source, number][])
-}
-
-interface Digest {
-  readonly id: Source
-  readonly clock: ReadonlyMap<Source, number>
-}
-
-function asUpdate(frame: unknown[]): Update | undefined {
-  const [, sequence, source] = frame
-  if (frame.length < 3 || frame.length > 4) return undefined
-  if (!Number.isSafeInteger(sequence) || (sequence as number) < 1 || !isSource(source)) {
-    return undefined
-  }
-  return frame as unknown as Update
-}
-
-/** @returns the digest, or why it is none */
-function asDigest(frame: unknown): Digest | string {
-  if (typeof frame !== 'object' || frame === null) return 'a frame is neither digest nor update'
-  const { id, clock, ...rest } = frame as Record<string, unknown>
-  if (Object.keys(rest).length > 0) return 'a digest has unknown fields'
-  if (!isSource(id)) return 'a digest names no valid source'
-  if (typeof clock !== 'object' || clock === null || Array.isArray(clock)) {
-    return 'a digest has no clock'
-  }
-  const entries = Object.entries(clock)
-  if (entries.length > MAX_SOURCES) return 'a digest has too many sources'
-  for (const [source, sequence] of entries) {
-    if (!isSource(source) || !Number.isSafeInteger(sequence) || (sequence as number) < 1) {
-      return 'a digest has a malformed clock'
-    }
-  }
-  return { id, clock: new Map(entries as [Source, number][]) }
 }

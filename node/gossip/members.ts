@@ -4,7 +4,7 @@ import type { Clock, Random } from '../lib/clock.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
 import { signText, isSignature } from '../identity/signature.ts'
 import type { Signer, Signers } from '../identity/signers.ts'
-import type { DocumentStream, Update } from './document.ts'
+import type { DocumentStream, Update, Ways } from './document.ts'
 import { SignedDocument } from './signed-document.ts'
 import { FULL_MESH } from './overlay-plan.ts'
 import type { Place } from '../whitelist/change.ts'
@@ -38,6 +38,12 @@ const MAX_MEMBERS = 4_096
 /** The longest wait of a relay, in milliseconds: what it adds to a proof, not to a revocation. */
 const RELAY_MS = 50
 
+/**
+ * All nodes have something to say, and nobody waits for it: one tree, in which each update comes to
+ * a node once, and announcements that wait for others.
+ */
+const WAYS: Ways = { isShared: true, copies: 1, isCausal: false, announceMs: 500 }
+
 /** Runs of one node that are kept: the latest is of use, and a node may say to have been started often. */
 const MAX_RUNS = 8
 
@@ -69,7 +75,6 @@ export class Members extends SignedDocument {
   readonly #members = new Map<Source, Entry>()
   #signer: Signer
   #key: KeyObject
-  readonly #clock: Clock
   readonly #random: Random
   readonly #gatherMs: number
   readonly #isRemoved: (name: Name) => boolean
@@ -83,11 +88,10 @@ export class Members extends SignedDocument {
 
   constructor(options: MembersOptions) {
     const { self, signers, signer, key, clock, random, gatherMs = 5 } = options
-    super(self.source, signers)
+    super(self.source, clock, WAYS, signers)
     this.#isRemoved = options.isRemoved ?? (() => false)
     this.#signer = signer
     this.#key = key
-    this.#clock = clock
     this.#random = random
     this.#gatherMs = gatherMs
     this.#ownWords = new OwnWords({ clock, take: (update, from) => this.#check(update, from) })
@@ -206,10 +210,6 @@ export class Members extends SignedDocument {
     return this.#members.size <= FULL_MESH ? 0 : this.#random() * RELAY_MS
   }
 
-  protected override after(ms: number, task: () => void): void {
-    this.#clock.after(ms, task)
-  }
-
   protected override isKnown([, sequence, source]: Update): boolean {
     return sequence <= (this.sources[source] ?? 0)
   }
@@ -269,10 +269,10 @@ export class Members extends SignedDocument {
 
   /** Announce this node's entry in `ms`, or earlier if that is due already. */
   #gather(ms = this.#gatherMs): void {
-    const dueAt = this.#clock.monotonic() + ms
+    const dueAt = this.clock.monotonic() + ms
     if (this.#gathering !== undefined && this.#gathering.dueAt <= dueAt) return
     this.#gathering?.timer[Symbol.dispose]()
-    const timer = this.#clock.after(ms, () => {
+    const timer = this.clock.after(ms, () => {
       this.#gathering = undefined
       this.#announce()
     })

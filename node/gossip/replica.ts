@@ -2,9 +2,10 @@ import type { KeyObject } from 'node:crypto'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { ConfirmationRelay } from './confirmation-relay.ts'
-import type { DocumentStream, Update } from './document.ts'
+import type { Announcement } from './document-frames.ts'
+import type { DocumentStream, Update, Ways } from './document.ts'
 import { SignedDocument } from './signed-document.ts'
-import { displaySubject, nodeOf, subjectOf, type Source } from '../identity/names.ts'
+import { displaySubject, isRun, nodeOf, subjectOf, type Source } from '../identity/names.ts'
 import { buildWhitelist } from '../whitelist/build.ts'
 import { parseChange, type Change, type ChangeRequest, type Place } from '../whitelist/change.ts'
 import {
@@ -43,8 +44,26 @@ export type Commit = { outcome: 'committed'; entry: Entry } | { outcome: 'again'
 /** How far the clock of an operator's machine and a node's may be apart at a commit. */
 const MAX_COMMIT_AGE_MS = 10 * 60_000
 
+/** How much of the hash of an entry stands in an announcement, in characters: 132 bits. */
+const ANNOUNCED_HASH = 22
+
+/** Entries of its own that a node shows on one link to a peer that has announced others. */
+const MAX_SHOWN = 8
+
 /** Updates checked at a time: what lies between two looks at everything else. */
 const BATCH = 128
+
+/**
+ * A change is small and nobody may wait for it longer than for the fastest way: each node has its
+ * own tree, and the first copies come over several links, so that a link that is lost, frozen or
+ * slow delays nothing.
+ */
+const WAYS: Ways = {
+  isShared: false,
+  copies: 3,
+  isCausal: true,
+  announceMs: 20,
+}
 
 interface Waiting {
   readonly update: Update
@@ -73,7 +92,6 @@ export class Replica extends SignedDocument {
   readonly confirmations: ConfirmationRelay
   readonly #options: ReplicaOptions
   readonly #store: ChangeStore
-  readonly #clock: Clock
   readonly #listeners = new Set<(applied: readonly Applied[]) => void>()
   readonly #equivocationListeners = new Set<(strays: readonly Stray[]) => void>()
   #whitelist: Whitelist
@@ -81,15 +99,16 @@ export class Replica extends SignedDocument {
   #draining: Promise<void> | undefined
   /** Links that brought what another link had brought and what was still being checked. */
   readonly #alsoBrought = new Set<DocumentStream>()
+  /** How many of its own entries this node has shown a peer that announced others. */
+  readonly #shownTo = new WeakMap<DocumentStream, number>()
   /** Peers whose heads have been compared with our own. */
   readonly #compared = new WeakSet<DocumentStream>()
 
   /** @throws FridgeError `ERR_DATABASE_CORRUPT` when the store does not hold a consistent log */
   constructor(options: ReplicaOptions) {
-    super(options.source, options.signers)
+    super(options.source, options.clock, WAYS, options.signers)
     this.#options = options
     this.#store = options.store
-    this.#clock = options.clock
     this.confirmations = new ConfirmationRelay(options)
     this.#whitelist = buildWhitelist(options.store)
     for (const [source, sequence] of this.#whitelist.clock()) this.sources[source] = sequence
@@ -125,7 +144,7 @@ export class Replica extends SignedDocument {
 
   /** The change that a request would be at this node's next place: to be signed and committed. */
   propose(request: ChangeRequest): Change {
-    return this.#whitelist.draft(request, this.id, this.#clock.now())
+    return this.#whitelist.draft(request, this.id, this.clock.now())
   }
 
   /**
@@ -141,7 +160,7 @@ export class Replica extends SignedDocument {
     if (change.source !== this.id) {
       return { outcome: 'again', why: 'it was proposed by another node, or before a restart' }
     }
-    if (Math.abs(this.#clock.now() - change.at) > MAX_COMMIT_AGE_MS) {
+    if (Math.abs(this.clock.now() - change.at) > MAX_COMMIT_AGE_MS) {
       return { outcome: 'again', why: 'it was proposed too long ago' }
     }
     // As every peer will judge it: a change that peers refuse would end each link here for ever.
@@ -173,7 +192,7 @@ export class Replica extends SignedDocument {
     if (stale !== undefined) return { outcome: 'again', why: stale }
     this.#append([entry])
     this.#whitelist.merge(entry)
-    this.#announce([{ entry, receivedAt: this.#clock.monotonic() }])
+    this.#announce([{ entry, receivedAt: this.clock.monotonic() }])
     return { outcome: 'committed', entry }
   }
 
@@ -207,11 +226,32 @@ export class Replica extends SignedDocument {
       const list = this.#whitelist
       if (list.forkOf(source) <= sequence || list.heard(source) < sequence) continue
       if (list.heard(source) === sequence && list.headHash(source) === hash) continue
-      const [own] = this.#store.ofSource(source, sequence)
-      // The peer holds another entry at this place: with ours it has the proof that its node lied.
-      if (own?.change.sequence === sequence && own.hash !== hash) from.send(asUpdate(own))
+      this.#showOwn(source, sequence, from, hash)
     }
     return {}
+  }
+
+  /** The peer holds another entry at a place: with ours it has the proof that its node lied. */
+  #showOwn(source: Source, sequence: number, from: DocumentStream, hash?: string): void {
+    const [own] = this.#store.ofSource(source, sequence)
+    if (own?.change.sequence === sequence && own.hash !== hash) from.send(asUpdate(own))
+  }
+
+  /** With the hash: a node that shows one entry here and another there is found out by it. */
+  protected override announcementOf(source: Source, sequence: number): unknown {
+    const list = this.#whitelist
+    if (!isRun(source) || list.heard(source) !== sequence) return sequence
+    return [sequence, list.headHash(source).slice(0, ANNOUNCED_HASH)]
+  }
+
+  protected override compare({ source, sequence, hash }: Announcement, from: DocumentStream): void {
+    const list = this.#whitelist
+    if (hash === undefined || list.forkOf(source) <= sequence) return
+    if (list.heard(source) !== sequence || list.headHash(source).startsWith(hash)) return
+    const shown = this.#shownTo.get(from) ?? 0
+    if (shown >= MAX_SHOWN) return
+    this.#shownTo.set(from, shown + 1)
+    this.#showOwn(source, sequence, from)
   }
 
   protected override detached(from: DocumentStream): void {
@@ -223,7 +263,7 @@ export class Replica extends SignedDocument {
       this.#alsoBrought.add(from)
       return
     }
-    this.#inbox.push({ update, from, receivedAt: this.#clock.monotonic() })
+    this.#inbox.push({ update, from, receivedAt: this.clock.monotonic() })
     this.#draining ??= this.#drain().finally(() => {
       this.#draining = undefined
     })

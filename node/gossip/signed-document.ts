@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Source } from '../identity/names.ts'
 import type { Signers } from '../identity/signers.ts'
-import { GossipDocument, type DocumentStream, type Update } from './document.ts'
+import type { Clock } from '../lib/clock.ts'
+import { GossipDocument, type DocumentStream, type Update, type Ways } from './document.ts'
 
 /**
  * A document whose updates are signed. The certificates of the signers travel in band, each
@@ -13,8 +14,8 @@ export abstract class SignedDocument extends GossipDocument {
   /** What each peer has shown, by fingerprint. */
   readonly #shown = new WeakMap<DocumentStream, Set<string>>()
 
-  constructor(id: Source, signers: Signers) {
-    super(id)
+  constructor(id: Source, clock: Clock, ways: Ways, signers: Signers) {
+    super(id, clock, ways)
     this.signers = signers
   }
 
