@@ -29,7 +29,7 @@ function describe(event: FridgeEvent): string {
     case 'close':
       return `${event.sensor}: ${event.type === 'open' ? 'open' : 'closed'}`
     case 'reading':
-      return `${event.sensor}: ${event.value.toFixed(1)} °${event.unit}`
+      return `${event.sensor}: ${event.value.toFixed(1)} ${event.unit === 'C' ? '°C' : event.unit}`
     case 'unavailable':
       return `${event.sensor}: unavailable, ${event.reason}`
     case 'missed':

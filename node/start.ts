@@ -12,7 +12,7 @@ import { MetricsServer } from './metrics/metrics-server.ts'
 import { Readiness } from './metrics/readiness.ts'
 import { Listener } from './port/listener.ts'
 import { serve } from './port/serve.ts'
-import { peerDialer } from './port/transport.ts'
+import { peerDialer, resolvePeer } from './port/transport.ts'
 import type { SimulatedFridge } from './sensors/drivers/simulated.ts'
 import { startClientCount } from './sessions/client-count.ts'
 import { Counts, linkEndReason } from './sessions/counts.ts'
@@ -76,6 +76,7 @@ export async function startNode(
     joinCluster({
       config,
       list,
+      resolve: resolvePeer,
       dial: peerDialer(trust, clock),
       admits: peer => sessions.admit(peer).admitted,
       onSynced: () => void (counts.lastSyncAt = clock.now()),
@@ -104,7 +105,7 @@ export async function startNode(
   const port = stack.use(
     await serve({ ...node, listener, loadCredentials: loadOwn, gate: gate.promise }),
   )
-  await catchUp(cluster.overlay, config, clock, log)
+  await catchUp(cluster, config, clock, log)
   gate.resolve()
   readiness.phase = 'serving'
   if (replica.whitelist.hasRemoved(name)) logOwnRemoval(name, log)

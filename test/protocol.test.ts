@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import test, { type ExecutionContext } from 'ava'
 import { admit, type RefusalReason } from '../node/sessions/admission.ts'
 import { explainEnding } from '../node/client/farewell.ts'
-import { isFinal } from '../node/client/node-dialer.ts'
+import { isLastWord } from '../node/client/last-words.ts'
 import { parseNodeHello } from '../node/client/node-hello.ts'
 import type { Dialect } from '../node/events/dialect.ts'
 import { FridgeError } from '../node/lib/errors.ts'
@@ -10,9 +10,10 @@ import { signConfirmation, type Confirmation } from '../node/gossip/confirmation
 import { identityOf, type Identity } from '../node/identity/identity.ts'
 import type { Role } from '../node/identity/names.ts'
 import { buildWhitelist } from '../node/whitelist/build.ts'
-import { encodeChange, parseChange } from '../node/whitelist/change.ts'
+import { encodeChange, idOf, parseChange, type ChangeId } from '../node/whitelist/change.ts'
 import { entryHash, straySource } from '../node/whitelist/entry.ts'
 import { evaluateLog } from '../node/whitelist/evaluate.ts'
+import { OpenedLog } from '../node/whitelist/opened-log.ts'
 import { MemoryStore } from './support/memory-store.ts'
 import { signatureHolds, signText } from '../node/identity/signature.ts'
 import type { Hello } from '../node/wire/control.ts'
@@ -21,11 +22,11 @@ import { forgeCertificate, uris } from './support/forged-certificate.ts'
 import { attachEndpoint } from './support/gossip-document.ts'
 import { client, grantAt, testSource } from './support/replica-changes.ts'
 import {
-  entriesOf,
   interleavings,
   placeName,
   signerOf,
   signersOf,
+  WordedChanges,
   type PrintedSignatures,
 } from './vectors/list.ts'
 import { ClientEnd, linesOf, NodeEnd, play, quiet, split } from './vectors/session.ts'
@@ -176,7 +177,7 @@ test('a client comes back after the farewells that the page says', t => {
   ]) {
     if (to === 'node') continue
     const heard = { bye: { reason, text: '' }, greeted: true, role: 'client', attempt } as const
-    t.is(isFinal(explainEnding({ cause: 'lost' }, heard)), !comesBack.startsWith('yes'), reason)
+    t.is(isLastWord(explainEnding({ cause: 'lost' }, heard)), !comesBack.startsWith('yes'), reason)
   }
 })
 
@@ -204,19 +205,23 @@ const mergings = vectors.json('merging') as {
   A?: string[]
   B?: string[]
   stands: string[]
-  marks: string[]
+  newest: string[]
 }[]
 
 test('changes merge in every order as the page says', t => {
-  for (const { A = [], B = [], stands, marks } of mergings) {
-    for (const order of interleavings(entriesOf('A', A), entriesOf('B', B))) {
+  for (const { A = [], B = [], stands, newest } of mergings) {
+    const changes = new WordedChanges({ A, B })
+    const names = changes.names()
+    const namesOf = (ids: Iterable<string>): string[] =>
+      Array.from(ids, id => names.get(id) ?? '').sort()
+    for (const order of interleavings(changes.of('A'), changes.of('B'))) {
       const title = `${JSON.stringify({ A, B })} as ${order.map(one => placeName(one.change)).join(' ')}`
-      const merged = buildWhitelist({ logged: () => order }).state(client('amber'))
-      t.deepEqual(merged.grants.map(placeName).sort(), stands, title)
-      const names = Array.from(merged.marks, ([source, sequence]) => ({ source, sequence }))
-      t.deepEqual(names.map(placeName).sort(), marks, title)
+      const { grants, revocations } = buildWhitelist(new OpenedLog(order)).state(client('amber'))
+      t.deepEqual(namesOf(grants.map(({ id }) => id)), stands, title)
+      t.true(namesOf(revocations).join().includes(newest.join()), title)
       const evaluated = evaluateLog(order).get(client('amber'))
-      t.is(evaluated?.grants.size ?? 0, stands.length, title)
+      t.deepEqual(namesOf(evaluated?.grants ?? []), stands, title)
+      t.deepEqual(namesOf(evaluated?.newest ?? []), newest, title)
     }
   }
 })
@@ -240,16 +245,17 @@ test('admission decides as the page says', t => {
   const source = testSource('A')
   for (const { role, revoked = false, notAfter = 2_000, is, ...expected } of admissions) {
     const identity = { role, keyId: keys.get('own'), notAfter } as Identity
-    const grants = expected.grants.map((terms, index) =>
-      grantAt(source, index + 2, {
+    const grants = expected.grants.map((terms, index) => {
+      const change = grantAt(source, index + 2, {
         terms: {
           ...terms,
           ...(terms.keys && { keys: terms.keys.map(key => keys.get(key)) }),
         } as object,
-      }),
-    )
-    const marks = new Map(revoked ? [[source, 1]] : [])
-    const admission = admit(identity, { marks, replaced: new Map(), grants }, 1_000)
+      })
+      return { id: `grant ${index}` as ChangeId, change }
+    })
+    const revocations = new Set(revoked ? ['removal' as ChangeId] : [])
+    const admission = admit(identity, { revocations, grants }, 1_000)
     const title = JSON.stringify(expected)
     t.is(admission.admitted ? 'admitted' : admission.reason, is, title)
     if (!admission.admitted) continue
@@ -270,16 +276,16 @@ test('hashes, signatures and fingerprints are those of the page', async t => {
   t.is(node.signer.identity.fingerprint, printed.node.fingerprint)
   t.is<string, string>(operator.signer.identity.subject, 'operator/admin')
   t.is<string, string>(node.signer.identity.subject, 'node/node-1')
-  let previous = ''
-  for (const [index, { hash, signatures }] of printed.entries.entries()) {
+  for (const [index, { hash, id, signatures }] of printed.entries.entries()) {
     const text = changes[index] ?? ''
-    t.is(entryHash(previous, text), hash)
+    t.is(entryHash(text), hash)
+    const parsed = parseChange(text)
+    t.is<string | false, string>(parsed.ok && idOf({ change: parsed.change, hash }), id)
     t.is(signText(operator.key, 'change', text), signatures[0])
     t.is(signText(node.key, 'entry', hash), signatures[1])
     t.true(signatureHolds(operator.signer.key, 'change', text, signatures[0]))
     t.true(signatureHolds(node.signer.key, 'entry', hash, signatures[1]))
     t.false(signatureHolds(node.signer.key, 'change', hash, signatures[1]))
-    previous = hash
   }
   t.is<string, string>(straySource(NODE_1, changes[2] ?? ''), printed.stray)
 })
@@ -328,7 +334,9 @@ test('a node gossips the whitelist as the page does, and passes it on to the byt
     frames.filter(([way]) => way === '>').map(([, frame]) => frame),
   )
   t.deepEqual(
-    whitelist.whitelist.state(client('fridge-client-001')).grants.map(({ sequence }) => sequence),
+    whitelist.whitelist
+      .state(client('fridge-client-001'))
+      .grants.map(({ change }) => change.sequence),
     [2],
   )
   const [confirmation] = confirmations

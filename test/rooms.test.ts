@@ -238,6 +238,10 @@ const PACKAGES: Readonly<Record<string, PackageWall>> = {
     files: /^node\/identity\/x509\.ts$/,
     because: 'it is loaded only where certificates are made, and behind its polyfill',
   },
+  mqtt: {
+    files: /^node\/sensors\/drivers\/mqtt-connection\.ts$/,
+    because: 'it is loaded only where a broker is used, and behind a guard of its packets',
+  },
   'node:sqlite': { files: /^node\/storage\//, because: 'only storage/ knows a database' },
   pino: { files: /^cli\//, because: 'a node is handed its log' },
   commander: { files: /^cli\//, because: 'only cli/ reads what a person types' },

@@ -1,7 +1,7 @@
-import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { FridgeError } from '../../node/lib/errors.ts'
+import { startProgram } from '../../node/sensors/drivers/program-process.ts'
 import type { CommandIo } from '../io.ts'
 
 /** A node that runs as a process of its own. Disposing it stops it and waits for its end. */
@@ -23,38 +23,28 @@ export async function startNodeProcess(
   args: readonly string[],
   { self, env, clock }: CommandIo,
 ): Promise<NodeProcess> {
-  const [command, ...before] = self
-  const child = spawn(command, [...before, 'node', 'start', '--name', name, ...args], {
-    // A group of its own: Ctrl-C is for us, and we stop the nodes in order.
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+  // In a group of its own: Ctrl-C is for us, and we stop the nodes in order. All end if we are killed.
+  const node = await startProgram([...self, 'node', 'start', '--name', name, ...args], {
+    clock,
     env: { ...env },
+    killAfterMs: STOP_MS,
   })
   let said = ''
-  child.stderr.on('data', (chunk: Buffer) => {
+  node.stderr.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-4_096)
   })
-  const stop = async (): Promise<void> => stopChild(child, clock)
-  const ended = once(child, 'exit').then(() => {
+  const lines = createInterface(node.stdout)
+  const ended = once(lines, 'close').then(async () => {
+    await node.ended()
     throw new FridgeError('ERR_LISTEN', `${name} did not start:\n${said.trim()}`)
   })
   ended.catch(() => {})
   try {
-    const [line] = (await Promise.race([once(createInterface(child.stdout), 'line'), ended])) as [
-      string,
-    ]
+    const [line] = (await Promise.race([once(lines, 'line'), ended])) as [string]
     const address = line.slice(line.lastIndexOf(' ') + 1)
-    return { name, address, [Symbol.asyncDispose]: stop }
+    return { name, address, [Symbol.asyncDispose]: () => node[Symbol.asyncDispose]() }
   } catch (error) {
-    await stop()
+    await node[Symbol.asyncDispose]()
     throw error
   }
-}
-
-async function stopChild(child: ChildProcess, clock: CommandIo['clock']): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const exit = once(child, 'exit')
-  child.kill('SIGTERM')
-  using _deadline = clock.after(STOP_MS, () => child.kill('SIGKILL'))
-  await exit
 }

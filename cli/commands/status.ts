@@ -37,8 +37,8 @@ function print(
     one.name,
     one.reachable ? 'up' : 'out of reach',
     one.addresses.join(' '),
-    String(one.clients),
-    one.changes === changes ? String(one.changes) : `${one.changes} of ${changes}`,
+    isHeard(one) ? String(one.clients) : '',
+    changesCell(one, changes),
     one.links.join(' '),
     one.version,
     certificateCell(one, io.clock.now()),
@@ -47,11 +47,20 @@ function print(
   for (const line of formatTable([head, ...rows])) io.out(line)
 }
 
+/** Whether the node that answers has heard this one since its start: else it knows the name alone. */
+function isHeard({ certificateEndsAt }: NodeReport): boolean {
+  return certificateEndsAt > 0
+}
+
+function changesCell(node: NodeReport, all: number): string {
+  if (!isHeard(node)) return ''
+  return node.changes === all ? String(all) : `${node.changes} of ${all}`
+}
+
 /** When a node's certificate ends, with a mark from when on it should be renewed. */
-function certificateCell(
-  { certificateEndsAt, certificateRenewFrom }: NodeReport,
-  now: number,
-): string {
+function certificateCell(node: NodeReport, now: number): string {
+  const { certificateEndsAt, certificateRenewFrom } = node
+  if (!isHeard(node)) return ''
   if (now > certificateEndsAt) return '! expired'
   const left = `in ${formatLifetime(certificateEndsAt - now)}`
   return now < certificateRenewFrom ? left : `! ${left}`

@@ -1,4 +1,4 @@
-import { displaySubject, nodeOf, parseSubject, type Source } from '../../node/identity/names.ts'
+import { displaySubject, nodeOf, parseSubject } from '../../node/identity/names.ts'
 import type { GrantReport, ShowReport, SubjectReport } from '../../node/operators/service.ts'
 import { foreignText } from '../../node/lib/foreign-text.ts'
 import { formatDuration } from '../duration.ts'
@@ -58,7 +58,7 @@ function rowOf(report: SubjectReport, now: number): string[] {
 }
 
 function show(report: ShowReport, node: string, io: CommandIo): void {
-  const { subject, standing, grants, marks, sessions, nodes } = report
+  const { subject, standing, grants, removals, sessions, nodes } = report
   io.out(`${displaySubject(subject)}: ${standing}, ${count(sessions, 'connection')} to ${node}`)
   for (const grant of grants) {
     const reason = grant.reason === undefined ? '' : ` (${foreignText(grant.reason)})`
@@ -69,8 +69,10 @@ function show(report: ShowReport, node: string, io: CommandIo): void {
   }
   if (grants.length > 1)
     io.out('  made on two sides of a partition: what all of them allow is allowed')
-  for (const [source, sequence] of Object.entries(marks)) {
-    io.out(`  revoked by change ${sequence} of ${nodeOf(source as Source)}`)
+  for (const { operator, at, reason, sequence, source } of removals) {
+    const why = reason === undefined ? '' : ` (${foreignText(reason)})`
+    io.out(`  removed by ${operator} at ${new Date(at).toISOString()}${why}`)
+    io.out(`    change ${sequence} of ${nodeOf(source)}`)
   }
   for (const { name, state } of nodes) io.out(`  ${name}: ${state}`)
 }

@@ -58,7 +58,7 @@ async function checkNode(
   await using connection = await openNodeConnection({ address, credentials, clock, signal })
   checkup.good(`node ${at}`, `${connection.node} answers ${subject}`)
   if (role === 'client') return undefined
-  const operator = new OperatorConnection(connection, credentials, () => clock.now())
+  const operator = new OperatorConnection(connection, credentials, { clock })
   const askedAt = clock.now()
   const theirs = await operator.clock()
   // The answer was given at some moment in between.

@@ -1,7 +1,13 @@
 import { relative, resolve, dirname } from 'node:path'
 import { z } from 'zod'
 
-import { DEFAULT_PORT, formatAddress, readAddress, type Address } from '../lib/address.ts'
+import {
+  DEFAULT_PORT,
+  formatAddress,
+  MAX_ADVERTISED,
+  readAddress,
+  type Address,
+} from '../lib/address.ts'
 import { readConfigFile, type ConfigFile } from './config-file.ts'
 import { configError } from './config-problem.ts'
 import { isName, type Name } from '../identity/names.ts'
@@ -133,10 +139,10 @@ export const nodeConfigSchema = z.strictObject({
   /** Where the node listens. Default 127.0.0.1:7443, so nothing is open to the network unasked. */
   listen: address(0).prefault(`127.0.0.1:${DEFAULT_PORT}`),
   /** The addresses that peers and clients are told. Default the listen address; required when that
-   *  is every address of the machine (0.0.0.0 or [::]). */
-  advertise: z.array(address(1)).max(16).default([]),
-  /** Nodes to start from; the rest of the cluster is learned from them. Default none. Two or three
-   *  are enough; each is dialled for ever. */
+   *  is every address of the machine (0.0.0.0 or [::]). At most 8. */
+  advertise: z.array(address(1)).max(MAX_ADVERTISED).default([]),
+  /** Nodes to start from; the rest of the cluster is learned from them, and some of it remembered
+   *  for the next start. Default none. Two or three are enough; each is dialled for ever. */
   peers: z.array(address(1)).max(1_000).default([]),
   /** The folder of keys and certificates. Default ./certs in the working folder. */
   certs: folder.default('./certs'),

@@ -21,7 +21,7 @@ export interface Proof {
   readonly confirmed: readonly NodeConfirmation[]
   /** Nodes that can be reached and have not confirmed. */
   readonly silent: readonly Name[]
-  /** Nodes that are known and cannot be reached: they apply the change when they come back. */
+  /** Nodes that are known, cannot be reached and have not confirmed: they apply the change when they come back. */
   readonly unreachable: readonly Name[]
 }
 
@@ -46,7 +46,8 @@ const GRACE_MS = 500
 
 /**
  * Wait until every node that can be reached has said that it applied a change: to this node, or
- * to all. Call it in the same turn as the commit, so that no confirmation is missed.
+ * to all. One that is lost meanwhile is waited for too: a node that starts again says to all what
+ * it holds. Call it in the same turn as the commit, so that no confirmation is missed.
  */
 export async function awaitConfirmations(place: Place, options: AwaitOptions): Promise<Proof> {
   const { confirmations, members, clock, timeoutMs, committedAt, onConfirmed, signal } = options
@@ -60,10 +61,15 @@ export async function awaitConfirmations(place: Place, options: AwaitOptions): P
   }
   const silent = (): Name[] =>
     [...members.live().values()].map(({ name }) => name).filter(name => !confirmed.has(name))
+  const unreachable = (): Name[] =>
+    [...members.unreachable().keys()].filter(name => !confirmed.has(name))
+  /** Every node that could be reached at some time. */
+  const awaited = new Set<Name>()
   const graces = new Map<Name, Disposable>()
   const look = (): void => {
     looking = undefined
     for (const { name, applied } of members.live().values()) {
+      awaited.add(name)
       if (confirmed.has(name) || graces.has(name)) continue
       if ((applied[place.source] ?? 0) < place.sequence) continue
       const believe = (): void => {
@@ -72,7 +78,7 @@ export async function awaitConfirmations(place: Place, options: AwaitOptions): P
       }
       graces.set(name, clock.after(GRACE_MS, believe))
     }
-    if (silent().length === 0) finish()
+    if (silent().length === 0 && !unreachable().some(name => awaited.has(name))) finish()
   }
   let looking: Disposable | undefined
   const lookSoon = (): void => {
@@ -89,7 +95,7 @@ export async function awaitConfirmations(place: Place, options: AwaitOptions): P
   if (signal.aborted) finish()
   const onAbort = (): void => finish()
   signal.addEventListener('abort', onAbort, { once: true })
-  lookSoon()
+  look()
   await over
   signal.removeEventListener('abort', onAbort)
   looking?.[Symbol.dispose]()
@@ -100,6 +106,6 @@ export async function awaitConfirmations(place: Place, options: AwaitOptions): P
   return {
     confirmed: [...confirmed.values()],
     silent: silent(),
-    unreachable: [...members.unreachable().keys()],
+    unreachable: unreachable(),
   }
 }

@@ -11,7 +11,8 @@ import {
   type TreeFrame,
 } from './document-frames.ts'
 import { Outgoing } from './outgoing.ts'
-import { Spread, type SpreadOptions } from './spread.ts'
+import { Spread } from './spread.ts'
+import type { Spreading } from './spreading.ts'
 
 /**
  * The one file that knows the package `scuttlebutt` 5.6.15. It gives the package types, checks
@@ -56,29 +57,21 @@ export interface DocumentLink extends Disposable {
   receive(frame: unknown): void
 }
 
-/** How the updates of a document get about. */
-export interface Ways extends SpreadOptions {
-  /** Whether an update may need others that were taken before it. */
-  readonly isCausal: boolean
-  /** How long announcements are gathered, in milliseconds. */
-  readonly announceMs: number
-}
-
 /** A document replicated by scuttlebutt: digests on connect, then each update along a tree. */
 export abstract class GossipDocument extends Scuttlebutt {
   protected readonly clock: Clock
-  readonly #ways: Ways
+  readonly #spreading: Spreading
   readonly #spread: Spread<DocumentStream>
   #wanting: { readonly timer: Disposable; readonly at: number } | undefined
   #origin: DocumentStream | undefined
 
-  constructor(id: Source, clock: Clock, ways: Ways) {
+  constructor(id: Source, clock: Clock, spreading: Spreading) {
     super(id)
     // Sources come from peers; a plain object would find `constructor` in it.
     this.sources = Object.create(null) as Record<string, number>
     this.clock = clock
-    this.#ways = ways
-    this.#spread = new Spread(ways)
+    this.#spreading = spreading
+    this.#spread = new Spread(spreading)
   }
 
   /** Why the value, sequence or signature of an update has no valid shape; undefined if it has. */
@@ -132,6 +125,9 @@ export abstract class GossipDocument extends Scuttlebutt {
 
   /** A peer has announced what is held here too: is it the same? */
   protected compare(_announced: Announcement, _from: DocumentStream): void {}
+
+  /** A link has begun. */
+  protected attached(_from: DocumentStream): void {}
 
   /** A link has ended: nothing more goes to its stream. */
   protected detached(_from: DocumentStream): void {}
@@ -187,6 +183,7 @@ export abstract class GossipDocument extends Scuttlebutt {
     inner.resume()
     for (const opening of this.openings()) stream.send(opening)
     this.#spread.join(from)
+    this.attached(from)
 
     const hand = (frame: unknown): void => {
       this.#origin = from
@@ -216,7 +213,7 @@ export abstract class GossipDocument extends Scuttlebutt {
       return hand(update)
     }
     const receiveObject = (frame: object): void => {
-      const treeFrame = asTreeFrame(frame, this.#ways.isShared)
+      const treeFrame = asTreeFrame(frame, this.#spreading.isShared)
       if (typeof treeFrame === 'string') return refuse(treeFrame)
       if (treeFrame !== undefined) {
         if (!digested) return refuse(`a ${treeFrame.kind} came before the digest`)
@@ -265,7 +262,7 @@ export abstract class GossipDocument extends Scuttlebutt {
   }
 
   #outgoingTo(to: DocumentStream): Outgoing {
-    const { isCausal, announceMs } = this.#ways
+    const { isCausal, announceMs } = this.#spreading
     return new Outgoing({
       clock: this.clock,
       isCausal,
@@ -326,8 +323,10 @@ export abstract class GossipDocument extends Scuttlebutt {
   /** Ask for what was announced when it is due. */
   #wantSoon(): void {
     const { nextAt } = this.#spread
-    if (nextAt === undefined || (this.#wanting !== undefined && this.#wanting.at <= nextAt)) return
+    if (nextAt !== undefined && this.#wanting !== undefined && this.#wanting.at <= nextAt) return
     this.#wanting?.timer[Symbol.dispose]()
+    this.#wanting = undefined
+    if (nextAt === undefined) return
     const now = this.clock.monotonic()
     const timer = this.clock.after(Math.max(nextAt - now, 0), () => {
       this.#wanting = undefined

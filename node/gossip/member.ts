@@ -1,4 +1,4 @@
-import { readAddress } from '../lib/address.ts'
+import { MAX_ADVERTISED, readAddress } from '../lib/address.ts'
 import { isName, isSource, nodeOf, type Name, type Source } from '../identity/names.ts'
 import { isSequence } from '../whitelist/change.ts'
 
@@ -28,7 +28,7 @@ export interface Member {
 }
 
 export const MEMBER_LIMITS = {
-  maxAddresses: 8,
+  maxAddresses: MAX_ADVERTISED,
   maxLinks: 1_024,
   maxApplied: 32,
   maxVersion: 64,
@@ -41,6 +41,18 @@ function isApplied(value: unknown): value is Record<Source, number> {
     entries.length <= MEMBER_LIMITS.maxApplied &&
     entries.every(([source, sequence]) => isSource(source) && isSequence(sequence))
   )
+}
+
+/** A member with no more than its peers take of it. */
+export function withinLimits(member: Member): Member {
+  const { addresses, links, version, applied } = member
+  return {
+    ...member,
+    addresses: addresses.slice(0, MEMBER_LIMITS.maxAddresses),
+    links: links.slice(0, MEMBER_LIMITS.maxLinks),
+    version: version.slice(0, MEMBER_LIMITS.maxVersion),
+    applied: Object.fromEntries(Object.entries(applied).slice(-MEMBER_LIMITS.maxApplied)),
+  }
 }
 
 /** @returns the member, or why the value is none */

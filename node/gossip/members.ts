@@ -4,11 +4,12 @@ import type { Clock, Random } from '../lib/clock.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
 import { signText, isSignature } from '../identity/signature.ts'
 import type { Signer, Signers } from '../identity/signers.ts'
-import type { DocumentStream, Update, Ways } from './document.ts'
+import type { DocumentStream, Update } from './document.ts'
 import { SignedDocument } from './signed-document.ts'
+import { MEMBERS_SPREADING } from './spreading.ts'
 import { FULL_MESH } from './overlay-plan.ts'
 import type { Place } from '../whitelist/change.ts'
-import { MEMBER_LIMITS, parseMember, type Member } from './member.ts'
+import { parseMember, withinLimits, type Member } from './member.ts'
 import { OwnWords } from './own-words.ts'
 
 /** What a node can say of itself; the rest of its entry never changes while it runs. */
@@ -27,6 +28,8 @@ export interface MembersOptions {
   readonly gatherMs?: number
   /** Whether a node was removed from the list: no node waits for it any more. Default none. */
   readonly isRemoved?: (name: Name) => boolean
+  /** Nodes that are known, though perhaps none of their words is: from the log, or from disk. Default none. */
+  readonly alsoKnown?: () => Iterable<Name>
 }
 
 /** Longest JSON of a member, in UTF-16 units: a thousand links fit. */
@@ -37,12 +40,6 @@ const MAX_MEMBERS = 4_096
 
 /** The longest wait of a relay, in milliseconds: what it adds to a proof, not to a revocation. */
 const RELAY_MS = 50
-
-/**
- * All nodes have something to say, and nobody waits for it: one tree, in which each update comes to
- * a node once, and announcements that wait for others.
- */
-const WAYS: Ways = { isShared: true, copies: 1, isCausal: false, announceMs: 500 }
 
 /** Runs of one node that are kept: the latest is of use, and a node may say to have been started often. */
 const MAX_RUNS = 8
@@ -78,6 +75,7 @@ export class Members extends SignedDocument {
   readonly #random: Random
   readonly #gatherMs: number
   readonly #isRemoved: (name: Name) => boolean
+  readonly #alsoKnown: () => Iterable<Name>
   readonly #listeners = new Set<(member: Member, before: Member | undefined) => void>()
   readonly #ownWords: OwnWords
   #self: Member
@@ -88,8 +86,9 @@ export class Members extends SignedDocument {
 
   constructor(options: MembersOptions) {
     const { self, signers, signer, key, clock, random, gatherMs = 5 } = options
-    super(self.source, clock, WAYS, signers)
+    super(self.source, clock, MEMBERS_SPREADING, signers)
     this.#isRemoved = options.isRemoved ?? (() => false)
+    this.#alsoKnown = options.alsoKnown ?? (() => [])
     this.#signer = signer
     this.#key = key
     this.#random = random
@@ -137,8 +136,7 @@ export class Members extends SignedDocument {
       applied.delete(source)
       applied.set(source, sequence)
     }
-    const latest = [...applied].slice(-MEMBER_LIMITS.maxApplied)
-    this.#self = { ...this.#self, changes, applied: Object.fromEntries(latest) }
+    this.#self = withinLimits({ ...this.#self, changes, applied: Object.fromEntries(applied) })
     this.#gather(this.#unhurriedMs())
   }
 
@@ -175,17 +173,32 @@ export class Members extends SignedDocument {
     return live
   }
 
-  /** The latest entry of each node that is known, cannot be reached, and was not removed. */
-  unreachable(): Map<Name, Member> {
-    const live = this.live()
-    const names = new Set(Array.from(live.values(), member => member.name))
-    const silent = new Map<Name, Member>()
+  /**
+   * Each node that is known, cannot be reached, and was not removed, with its latest entry;
+   * undefined where this run has heard no word of it.
+   */
+  unreachable(): Map<Name, Member | undefined> {
+    const names = new Set(Array.from(this.live().values(), member => member.name))
+    const absent = new Map<Name, Member | undefined>()
+    const heard = new Set<Name>()
     for (const { member } of this.#members.values()) {
+      heard.add(member.name)
       if (names.has(member.name) || this.#isRemoved(member.name)) continue
-      const known = silent.get(member.name)
-      if (known === undefined || known.startedAt < member.startedAt) silent.set(member.name, member)
+      const known = absent.get(member.name)
+      if (known === undefined || known.startedAt < member.startedAt) absent.set(member.name, member)
     }
-    return silent
+    for (const name of this.#alsoKnown()) {
+      if (!heard.has(name) && !this.#isRemoved(name)) absent.set(name, undefined)
+    }
+    return absent
+  }
+
+  /** Whether any other node is known that was not removed, in reach or not. */
+  get knowsOthers(): boolean {
+    const isOther = (name: Name): boolean => name !== this.#self.name && !this.#isRemoved(name)
+    for (const { member } of this.#members.values()) if (isOther(member.name)) return true
+    for (const name of this.#alsoKnown()) if (isOther(name)) return true
+    return false
   }
 
   [Symbol.dispose](): void {
@@ -281,6 +294,7 @@ export class Members extends SignedDocument {
 
   #announce(): void {
     const sequence = (this.sources[this.id] ?? 0) + 1
+    this.#self = withinLimits(this.#self)
     const member = JSON.stringify(this.#self)
     const value: MemberValue = {
       member,

@@ -12,6 +12,8 @@ import type { Log } from '../lib/log.ts'
 import { StoredChanges } from '../storage/stored-changes.ts'
 import { DATABASE_FILE } from '../storage/sqlite-database.ts'
 import { openSqliteStore } from '../storage/sqlite-store.ts'
+import { WholeFile } from '../storage/whole-file.ts'
+import type { PeerFile } from './peer-memory.ts'
 import { Replica } from './replica.ts'
 
 /** The list of a node, with all that it takes to read it, to check it and to change it. */
@@ -24,6 +26,8 @@ export interface OpenList extends Disposable {
   readonly signers: Signers
   /** What this node signs with. */
   readonly self: OwnSigner
+  /** Where it keeps the addresses of its peers. */
+  readonly peerFile: PeerFile
 }
 
 export interface OpenListOptions {
@@ -64,7 +68,7 @@ export function openList(
     onStoreFailure: error =>
       log.error({ reason: errorMessage(error) }, 'cannot store changes of peers'),
   })
-  stack.use(replica.confirmations)
+  stack.use(replica)
   const opened = stack.move()
   return {
     source,
@@ -72,6 +76,7 @@ export function openList(
     storedChanges,
     signers,
     self,
+    peerFile: new WholeFile(join(data, 'peers.json')),
     [Symbol.dispose]: () => opened.dispose(),
   }
 }

@@ -8,7 +8,10 @@ import type { Log } from '../lib/log.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
 import { InputLimit } from '../wire/input-limit.ts'
 import { PEER_LIMITS } from '../wire/limits.ts'
+import { AddressBook, type Known } from './address-book.ts'
 import { Link, type Documents, type Holder, type LinkEnd, type LinkTimes } from './link.ts'
+import { MEMBER_LIMITS } from './member.ts'
+import type { RememberedPeer } from './remembered-peers.ts'
 import { chooseDials, linksAccepted, linksWanted, type Candidate } from './overlay-plan.ts'
 
 /** A connected byte stream, and the identity in the certificate that the peer showed. */
@@ -24,6 +27,13 @@ export interface OverlayOptions {
   readonly documents: Documents
   /** Addresses that are dialed for ever, `HOST:PORT`. */
   readonly seeds: readonly string[]
+  /** Where nodes could be reached before this run. Default none. */
+  readonly remembered?: readonly RememberedPeer[]
+  /**
+   * The addresses that a name stands for, all of them; an address stands for itself. Default: none
+   * is a name. @throws when it is not known
+   */
+  readonly resolve?: (address: string) => Promise<readonly string[]>
   /** Reach another node. @throws when it cannot be reached or is none */
   readonly dial: (address: string, signal: AbortSignal) => Promise<Dialed>
   /** Whether a node may gossip: not if its name was revoked. */
@@ -35,21 +45,6 @@ export interface OverlayOptions {
   readonly random: Random
   readonly log: Log
 }
-
-interface Known {
-  owner: Name | undefined
-  failures: number
-  /** When it may be dialed again, on the monotonic clock. */
-  notBefore: number
-  dialing: boolean
-  /** This node itself answered there. */
-  isSelf: boolean
-  /** It is dialed for ever. */
-  isSeed: boolean
-}
-
-/** Addresses that are remembered of one node, or of several nodes that claim the same. */
-const MAX_CLAIMED = 32
 
 /** Nodes whose pace is remembered at once. */
 const MAX_INPUTS = 4_096
@@ -67,7 +62,7 @@ const SELDOM = { failures: 30 }
 export class Overlay implements AsyncDisposable {
   readonly #options: OverlayOptions
   readonly #links = new Set<Link>()
-  readonly #known = new Map<string, Known>()
+  readonly #addresses = new AddressBook()
   readonly #inputs = new Map<Name, InputLimit>()
   readonly #stop = new AbortController()
   readonly #subscription: Disposable
@@ -81,9 +76,10 @@ export class Overlay implements AsyncDisposable {
     this.#options = options
     this.#lastContactAt = options.clock.monotonic()
     for (const seed of options.seeds) this.#learn(seed).isSeed = true
+    for (const { name, address } of options.remembered ?? []) this.#addresses.claim(address, name)
     this.#subscription = options.documents.members.subscribe((member, before) => {
       if (member.name === options.self) return
-      for (const address of member.addresses) this.#claim(address, member.name)
+      for (const address of member.addresses) this.#addresses.claim(address, member.name)
       const isMoved = before === undefined || before.links.length !== member.links.length
       if (isMoved) this.#planSoon()
     })
@@ -139,30 +135,7 @@ export class Overlay implements AsyncDisposable {
   }
 
   #learn(address: string): Known {
-    const known = this.#known.get(address) ?? {
-      owner: undefined,
-      failures: 0,
-      notBefore: 0,
-      dialing: false,
-      isSelf: false,
-      isSeed: false,
-    }
-    this.#known.set(address, known)
-    return known
-  }
-
-  /**
-   * A node says that it is at an address. Whose a seed is, and whose an address that two claim, only
-   * a dial shows: else a node could say to be there and keep others from being dialed.
-   */
-  #claim(address: string, owner: Name): void {
-    const isNew = !this.#known.has(address)
-    const known = this.#learn(address)
-    if (known.owner === owner) return
-    known.owner = isNew ? owner : undefined
-    const alike = [...this.#known].filter(([, one]) => one.owner === known.owner && !one.isSeed)
-    const [oldest] = alike
-    if (alike.length > MAX_CLAIMED && oldest !== undefined) this.#known.delete(oldest[0])
+    return this.#addresses.learn(address)
   }
 
   #planSoon(): void {
@@ -191,7 +164,7 @@ export class Overlay implements AsyncDisposable {
     let nextAt = Infinity
     let dialing = 0
     let probing = false
-    for (const [address, { owner, notBefore, dialing: isDialing }] of this.#known) {
+    for (const [address, { owner, notBefore, dialing: isDialing }] of this.#addresses.entries()) {
       const isLive = owner !== undefined && live.has(owner)
       if (isDialing) {
         dialing += 1
@@ -205,7 +178,7 @@ export class Overlay implements AsyncDisposable {
       }
       candidates.push({ address, owner, live: isLive })
     }
-    const nodes = new Set([...this.#owners(), ...live, self]).size
+    const nodes = new Set([...this.#addresses.owners(self), ...live, self]).size
     const missing = linksWanted(nodes) - linked.size - dialing
     for (const { address } of chooseDials(candidates, missing, probing, random))
       void this.#dial(address)
@@ -229,18 +202,19 @@ export class Overlay implements AsyncDisposable {
     dispensable[index]?.close('busy', 'it has links enough')
   }
 
-  #owners(): Set<string> {
-    return new Set(
-      Array.from(this.#known, ([address, { owner, isSelf }]) =>
-        isSelf ? this.#options.self : (owner ?? address),
-      ),
-    )
-  }
-
   async #dial(address: string): Promise<void> {
     const known = this.#learn(address)
     known.dialing = true
     try {
+      // Whose the address of a node is, that node says; a seed may be the name of many.
+      const { resolve } = this.#options
+      if (resolve !== undefined && (known.isSeed || known.owner === undefined)) {
+        const addresses = await resolve(address)
+        if (this.#stop.signal.aborted) return
+        if (addresses.length > 1 || this.#addresses.isName(address)) {
+          return this.#spread(address, addresses)
+        }
+      }
       const dialed = await this.#options.dial(address, this.#stop.signal)
       const { socket, peer } = dialed
       known.owner = peer.name
@@ -251,23 +225,31 @@ export class Overlay implements AsyncDisposable {
       this.#start(dialed, address)
     } catch (error) {
       if (this.#stop.signal.aborted) return
-      if (known.failures === 0) {
-        this.#options.log.warn({ address, reason: errorMessage(error) }, 'cannot reach a peer')
+      const said = this.#backOff(address)
+      if (said !== undefined) {
+        const reason = errorMessage(error)
+        this.#options.log.warn({ address: said, reason }, 'cannot reach a peer')
       }
-      this.#backOff(address)
     } finally {
       known.dialing = false
       this.#planSoon()
     }
   }
 
-  #backOff(address: string): void {
+  #spread(name: string, addresses: readonly string[]): void {
+    const { clock, times } = this.#options
+    this.#addresses.spread(name, addresses, clock.monotonic() + times.redialMaxMs)
+  }
+
+  /** @returns what nobody is reached at, where that is still to be said */
+  #backOff(address: string): string | undefined {
     const { clock, random, times } = this.#options
+    const said = this.#addresses.failed(address)
     const known = this.#learn(address)
-    known.failures += 1
     const { redialMinMs: firstMs, redialMaxMs: maxMs } = times
     const waitMs = backoffMs(known.failures, { firstMs, maxMs, leastMs: firstMs / 2 }, random)
     known.notBefore = clock.monotonic() + waitMs
+    return said
   }
 
   #start({ socket, peer, own }: Dialed, address: string | undefined): void {
@@ -285,7 +267,7 @@ export class Overlay implements AsyncDisposable {
       onHello: (link, source) => this.#welcome(link, source, address),
       onSynced: () => {
         // Not before: a peer that is refused each time anew is to be dialed less and less often.
-        if (address !== undefined) this.#learn(address).failures = 0
+        if (address !== undefined) this.#addresses.reached(address)
         this.#synced.resolve()
         for (const listener of this.#listeners) listener()
       },
@@ -326,6 +308,12 @@ export class Overlay implements AsyncDisposable {
       else if (this.#isPreferred(link) && !this.#isPreferred(other)) {
         other.close('duplicate', 'the two nodes have another link')
       } else return { reason: 'duplicate', text: 'the two nodes have another link' }
+    }
+    if (this.links().length > MEMBER_LIMITS.maxLinks) {
+      return {
+        reason: 'busy',
+        text: `it has ${MEMBER_LIMITS.maxLinks} links, and can name no more`,
+      }
     }
     if (address !== undefined) this.#learn(address).isSelf = false
     log.info({ peer: link.peer.name, address, dialed: link.dialed }, 'linked')

@@ -2,10 +2,13 @@ import type { KeyObject } from 'node:crypto'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { ConfirmationRelay } from './confirmation-relay.ts'
+import { assertProposable, assertStanding, whyAgain, type Commit } from './commit.ts'
 import type { Announcement } from './document-frames.ts'
-import type { DocumentStream, Update, Ways } from './document.ts'
+import type { DocumentStream, Update } from './document.ts'
+import { HeadComparison } from './head-comparison.ts'
 import { SignedDocument } from './signed-document.ts'
-import { displaySubject, isRun, nodeOf, subjectOf, type Source } from '../identity/names.ts'
+import { LIST_SPREADING } from './spreading.ts'
+import { nodeOf, type Source, type Subject } from '../identity/names.ts'
 import { buildWhitelist } from '../whitelist/build.ts'
 import { parseChange, type Change, type ChangeRequest, type Place } from '../whitelist/change.ts'
 import {
@@ -17,11 +20,10 @@ import {
   type Stray,
 } from '../whitelist/entry.ts'
 import { mergeStrays, straysShownBy } from '../whitelist/equivocation.ts'
-import { headsFrame, parseHeads } from '../whitelist/heads.ts'
-import { seenOf } from '../whitelist/merge.ts'
 import { signText } from '../identity/signature.ts'
 import { objectionTo, type Signer, type Signers } from '../identity/signers.ts'
 import type { ChangeStore } from '../whitelist/store.ts'
+import { Settling } from './settling.ts'
 import { asUpdate, carriedBy, problemOfValue } from './update.ts'
 import { openAt, type UncheckedEntry, type UncheckedStray } from '../whitelist/open.ts'
 import type { ReadableWhitelist, Whitelist } from '../whitelist/whitelist.ts'
@@ -38,32 +40,11 @@ interface Merged extends Applied {
   readonly takeBack: () => void
 }
 
-/** What became of a change that was to be committed. */
-export type Commit = { outcome: 'committed'; entry: Entry } | { outcome: 'again'; why: string }
-
 /** How far the clock of an operator's machine and a node's may be apart at a commit. */
 const MAX_COMMIT_AGE_MS = 10 * 60_000
 
-/** How much of the hash of an entry stands in an announcement, in characters: 132 bits. */
-const ANNOUNCED_HASH = 22
-
-/** Entries of its own that a node shows on one link to a peer that has announced others. */
-const MAX_SHOWN = 8
-
 /** Updates checked at a time: what lies between two looks at everything else. */
 const BATCH = 128
-
-/**
- * A change is small and nobody may wait for it longer than for the fastest way: each node has its
- * own tree, and the first copies come over several links, so that a link that is lost, frozen or
- * slow delays nothing.
- */
-const WAYS: Ways = {
-  isShared: false,
-  copies: 3,
-  isCausal: true,
-  announceMs: 20,
-}
 
 interface Waiting {
   readonly update: Update
@@ -87,34 +68,42 @@ export interface ReplicaOptions {
  * The whitelist of one node: the one replica that gossips, over the store that outlives it.
  * Nothing is merged, acted on or passed on before both signatures hold and it is durable here.
  */
-export class Replica extends SignedDocument {
+export class Replica extends SignedDocument implements Disposable {
   /** Tells the nodes that accepted changes what became of them here. */
   readonly confirmations: ConfirmationRelay
   readonly #options: ReplicaOptions
   readonly #store: ChangeStore
   readonly #listeners = new Set<(applied: readonly Applied[]) => void>()
   readonly #equivocationListeners = new Set<(strays: readonly Stray[]) => void>()
-  #whitelist: Whitelist
+  readonly #settledListeners = new Set<(subjects: readonly Subject[]) => void>()
+  readonly #whitelist: Whitelist
+  readonly #settling: Settling
   #inbox: Waiting[] = []
   #draining: Promise<void> | undefined
   /** Links that brought what another link had brought and what was still being checked. */
   readonly #alsoBrought = new Set<DocumentStream>()
-  /** How many of its own entries this node has shown a peer that announced others. */
-  readonly #shownTo = new WeakMap<DocumentStream, number>()
-  /** Peers whose heads have been compared with our own. */
-  readonly #compared = new WeakSet<DocumentStream>()
+  readonly #heads: HeadComparison
 
   /** @throws FridgeError `ERR_DATABASE_CORRUPT` when the store does not hold a consistent log */
   constructor(options: ReplicaOptions) {
-    super(options.source, options.clock, WAYS, options.signers)
+    super(options.source, options.clock, LIST_SPREADING, options.signers)
     this.#options = options
     this.#store = options.store
     this.confirmations = new ConfirmationRelay(options)
     this.#whitelist = buildWhitelist(options.store)
+    this.#heads = new HeadComparison({ list: this.#whitelist, store: options.store })
+    const { onStoreFailure } = options
+    this.#settling = new Settling({
+      list: this.#whitelist,
+      onSettled: subjects => {
+        for (const listener of this.#settledListeners) listener(subjects)
+      },
+      ...(onStoreFailure && { onFailure: onStoreFailure }),
+    })
     for (const [source, sequence] of this.#whitelist.clock()) this.sources[source] = sequence
   }
 
-  /** The list as it is now: another one takes its place when a change voids earlier changes. */
+  /** The list as it is now. */
   get whitelist(): ReadableWhitelist {
     return this.#whitelist
   }
@@ -127,6 +116,7 @@ export class Replica extends SignedDocument {
   /** Resolves when all that has come in is taken in or refused. */
   async settled(): Promise<void> {
     await this.#draining
+    await this.#settling.settled()
     await this.confirmations.settled()
   }
 
@@ -142,9 +132,24 @@ export class Replica extends SignedDocument {
     return { [Symbol.dispose]: () => this.#equivocationListeners.delete(listener) }
   }
 
-  /** The change that a request would be at this node's next place: to be signed and committed. */
+  /** Hear what subjects are decided anew, after grants of theirs became void with their author. */
+  subscribeSettled(listener: (subjects: readonly Subject[]) => void): Disposable {
+    this.#settledListeners.add(listener)
+    return { [Symbol.dispose]: () => this.#settledListeners.delete(listener) }
+  }
+
+  /**
+   * The change that a request would be at this node's next place: to be signed and committed.
+   * @throws FridgeError `ERR_CONFLICT` when no grant can have seen all revocations of its subject
+   */
   propose(request: ChangeRequest): Change {
+    assertProposable(request, this.#whitelist)
     return this.#whitelist.draft(request, this.id, this.clock.now())
+  }
+
+  /** Why a change that was proposed here must be proposed anew, if it must, with what proves it. */
+  whyAgain(change: Change): ReturnType<typeof whyAgain> {
+    return whyAgain(change, { list: this.#whitelist, store: this.#store })
   }
 
   /**
@@ -172,14 +177,14 @@ export class Replica extends SignedDocument {
       throw new FridgeError('ERR_REFUSED', 'the signature of the operator does not hold')
     }
     // From here to the end nothing else happens in between.
-    this.#assertStanding(change)
+    assertStanding(change, this.#whitelist)
     const { signer, key } = this.#options.self
-    const previous = this.#whitelist.headHash(this.id)
-    const hash = entryHash(previous, text)
+    const again = this.whyAgain(change)
+    if (again !== undefined) return { outcome: 'again', ...again }
+    const hash = entryHash(text)
     const entry: Entry = {
       change,
       text,
-      previous,
       hash,
       signatures: {
         operatorCertificate: operator.identity.fingerprint,
@@ -188,12 +193,21 @@ export class Replica extends SignedDocument {
         nodeSignature: signText(key, 'entry', hash),
       },
     }
-    const stale = this.#whyAgain(entry)
-    if (stale !== undefined) return { outcome: 'again', why: stale }
-    this.#append([entry])
-    this.#whitelist.merge(entry)
+    const takeBack = this.#whitelist.merge(entry)
+    try {
+      this.#append([entry])
+    } catch (error) {
+      takeBack()
+      throw error
+    }
     this.#announce([{ entry, receivedAt: this.clock.monotonic() }])
     return { outcome: 'committed', entry }
+  }
+
+  /** Stop looking anything up. */
+  [Symbol.dispose](): void {
+    this.#settling[Symbol.dispose]()
+    this.confirmations[Symbol.dispose]()
   }
 
   protected override problemOf([value, , , ...rest]: Update): string | undefined {
@@ -207,9 +221,8 @@ export class Replica extends SignedDocument {
     ])
   }
 
-  /** The newest entry of each source by hash: equal clocks are not yet equal lists. */
-  protected override *openings(): Iterable<object> {
-    if (this.#whitelist.changes > 0) yield headsFrame(this.#whitelist)
+  protected override openings(): Iterable<object> {
+    return this.#heads.openings()
   }
 
   protected override takeFrame(
@@ -217,41 +230,19 @@ export class Replica extends SignedDocument {
     from: DocumentStream,
   ): { readonly refused?: string } | undefined {
     if ('confirmed' in frame) return this.confirmations.take(frame, from)
-    if (!('heads' in frame)) return super.takeFrame(frame, from)
-    const heads = parseHeads(frame)
-    if (heads === undefined) return { refused: 'the heads are malformed' }
-    if (this.#compared.has(from)) return { refused: 'the heads come twice' }
-    this.#compared.add(from)
-    for (const [source, { sequence, hash }] of heads) {
-      const list = this.#whitelist
-      if (list.forkOf(source) <= sequence || list.heard(source) < sequence) continue
-      if (list.heard(source) === sequence && list.headHash(source) === hash) continue
-      this.#showOwn(source, sequence, from, hash)
-    }
-    return {}
+    return 'heads' in frame ? this.#heads.take(frame, from) : super.takeFrame(frame, from)
   }
 
-  /** The peer holds another entry at a place: with ours it has the proof that its node lied. */
-  #showOwn(source: Source, sequence: number, from: DocumentStream, hash?: string): void {
-    const [own] = this.#store.ofSource(source, sequence)
-    if (own?.change.sequence === sequence && own.hash !== hash) from.send(asUpdate(own))
-  }
-
-  /** With the hash: a node that shows one entry here and another there is found out by it. */
   protected override announcementOf(source: Source, sequence: number): unknown {
-    const list = this.#whitelist
-    if (!isRun(source) || list.heard(source) !== sequence) return sequence
-    return [sequence, list.headHash(source).slice(0, ANNOUNCED_HASH)]
+    return this.#heads.announcementOf(source, sequence)
   }
 
-  protected override compare({ source, sequence, hash }: Announcement, from: DocumentStream): void {
-    const list = this.#whitelist
-    if (hash === undefined || list.forkOf(source) <= sequence) return
-    if (list.heard(source) !== sequence || list.headHash(source).startsWith(hash)) return
-    const shown = this.#shownTo.get(from) ?? 0
-    if (shown >= MAX_SHOWN) return
-    this.#shownTo.set(from, shown + 1)
-    this.#showOwn(source, sequence, from)
+  protected override compare(announced: Announcement, from: DocumentStream): void {
+    this.#heads.compare(announced, from)
+  }
+
+  protected override attached(from: DocumentStream): void {
+    this.confirmations.meet(from)
   }
 
   protected override detached(from: DocumentStream): void {
@@ -259,14 +250,13 @@ export class Replica extends SignedDocument {
   }
 
   protected override take(update: Update, from: DocumentStream): void {
+    this.confirmations.broughtBy(update[2], from)
     if (!this.startCheck(update)) {
       this.#alsoBrought.add(from)
       return
     }
     this.#inbox.push({ update, from, receivedAt: this.clock.monotonic() })
-    this.#draining ??= this.#drain().finally(() => {
-      this.#draining = undefined
-    })
+    this.#draining ??= this.#drain()
   }
 
   protected override updatesAfter(clock: ReadonlyMap<Source, number>, limit: number): Update[] {
@@ -288,6 +278,8 @@ export class Replica extends SignedDocument {
       for (const { update } of batch) this.endCheck(update)
     }
     this.#alsoBrought.clear()
+    // In this turn: what comes in the next one starts anew, and is not left lying.
+    this.#draining = undefined
   }
 
   /** @returns the entry if both its signatures hold, `stale` if it is held, or why its link must end */
@@ -318,7 +310,7 @@ export class Replica extends SignedDocument {
     }
     if (sequence > this.#whitelist.heard(source)) return false
     const [own] = this.#store.ofSource(source, sequence)
-    return own?.hash === entryHash(carried.previous, carried.text)
+    return own?.hash === entryHash(carried.text)
   }
 
   /**
@@ -377,53 +369,31 @@ export class Replica extends SignedDocument {
 
   /** @returns whether they could be stored */
   #takeStrays(found: readonly Stray[]): boolean {
-    const { taken, mustBuild } = mergeStrays(found, { list: this.#whitelist, store: this.#store })
+    const merged = mergeStrays(found, { list: this.#whitelist, store: this.#store })
+    const taken = merged.map(({ stray }) => stray)
     if (taken.length === 0) return true
-    let isStored = true
     try {
       this.#append(taken)
     } catch (error) {
-      isStored = false
+      for (const { takeBack } of merged.toReversed()) takeBack()
       this.#options.onStoreFailure?.(error)
+      return false
     }
-    if (mustBuild || !isStored) this.#whitelist = buildWhitelist(this.#store)
-    if (!isStored) return false
+    this.#settle(taken.map(({ entry }) => entry))
     for (const stray of taken) this.publish(asUpdate(stray))
     for (const listener of this.#equivocationListeners) listener(taken)
     return true
   }
 
-  /** @throws FridgeError `ERR_REVOKED` when the operator or this node was revoked, or this node forked */
-  #assertStanding({ operator }: Change): void {
-    const name = nodeOf(this.id)
-    if (this.#whitelist.hasEquivocated(name)) {
-      throw new FridgeError('ERR_REVOKED', `node/${name} has signed two changes at one place`, {
-        fix: `ask another node; give this one a new key under a new name`,
-      })
-    }
-    for (const author of [subjectOf('operator', operator), subjectOf('node', name)]) {
-      if (this.#whitelist.state(author).marks.size > 0) {
-        throw new FridgeError('ERR_REVOKED', `${author} has been revoked`)
-      }
-    }
-  }
-
-  /** Why a change must be proposed anew, if it must. */
-  #whyAgain(entry: Entry): string | undefined {
-    const { change } = entry
-    if (this.#whitelist.fit(entry) !== 'next') return 'its place has been taken'
-    if (change.kind === 'revocation') return undefined
-    const seen = seenOf(this.#whitelist.state(change.subject))
-    const isCurrent =
-      seen.size === change.seen.size &&
-      [...seen].every(([source, sequence]) => change.seen.get(source) === sequence)
-    return isCurrent ? undefined : `${displaySubject(change.subject)} was changed meanwhile`
+  /** What is merged is in the log: look up what of it could not be told without. */
+  #settle(entries: readonly Entry[]): void {
+    this.#whitelist.saved()
+    this.#whitelist.settle(entries.map(({ change }) => change.subject))
+    this.#settling.start()
   }
 
   #announce(applied: readonly Applied[]): void {
-    if (applied.some(({ entry }) => this.#whitelist.voidsEarlier(entry.change))) {
-      this.#whitelist = buildWhitelist(this.#store)
-    }
+    this.#settle(applied.map(({ entry }) => entry))
     for (const { entry } of applied) this.publish(asUpdate(entry))
     for (const listener of this.#listeners) listener(applied)
   }

@@ -2,7 +2,8 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Source } from '../identity/names.ts'
 import type { Signers } from '../identity/signers.ts'
 import type { Clock } from '../lib/clock.ts'
-import { GossipDocument, type DocumentStream, type Update, type Ways } from './document.ts'
+import type { Spreading } from './spreading.ts'
+import { GossipDocument, type DocumentStream, type Update } from './document.ts'
 
 /**
  * A document whose updates are signed. The certificates of the signers travel in band, each
@@ -14,8 +15,8 @@ export abstract class SignedDocument extends GossipDocument {
   /** What each peer has shown, by fingerprint. */
   readonly #shown = new WeakMap<DocumentStream, Set<string>>()
 
-  constructor(id: Source, clock: Clock, ways: Ways, signers: Signers) {
-    super(id, clock, ways)
+  constructor(id: Source, clock: Clock, spreading: Spreading, signers: Signers) {
+    super(id, clock, spreading)
     this.signers = signers
   }
 

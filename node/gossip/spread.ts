@@ -93,6 +93,7 @@ export class Spread<L> {
   leave(link: L, now: number): Tree[] {
     this.#links.delete(link)
     for (const wait of this.#waits.values()) wait.dueAt = now
+    if (this.#links.size === 0) this.#waits.clear()
     const [first, ...others] = this.#links.values()
     const orphaned = [...(first?.lazyIn.keys() ?? [])].filter(tree =>
       others.every(({ lazyIn }) => lazyIn.has(tree)),

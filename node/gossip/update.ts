@@ -7,8 +7,6 @@ import { readEntry, type UncheckedEntry, type UncheckedStray } from '../whitelis
 export interface UpdateValue extends EntrySignatures {
   /** The canonical text of the change. */
   readonly change: string
-  /** The hash of the entry before it. */
-  readonly previous: string
 }
 
 /** What the update of a stray carries. */
@@ -18,7 +16,7 @@ interface StrayValue {
 }
 
 /** How many fields the value of an entry has. */
-const FIELDS = 6
+const FIELDS = 5
 
 /** Why the value of an update has no valid shape; undefined if it has. */
 export function problemOfValue(value: unknown): string | undefined {
@@ -36,6 +34,8 @@ function problemOfEntry(value: unknown): string | undefined {
     return 'an update carries no entry'
   }
   const fields = value as Record<keyof UpdateValue, unknown>
+  // Version 1 had it beside the text: a peer of that time is to be told what is wrong.
+  if ('previous' in fields) return 'an update is of an older version of fridge'
   if (Object.keys(fields).length !== FIELDS) return 'an update has missing or unknown fields'
   const read = readEntry({ ...fields, text: fields.change })
   return typeof read === 'string' ? read : undefined
@@ -50,7 +50,7 @@ export function carriedBy([value]: Update): UncheckedEntry | UncheckedStray {
 }
 
 function entryIn(value: UpdateValue): UncheckedEntry {
-  return { text: value.change, previous: value.previous, signatures: signaturesOf(value) }
+  return { text: value.change, signatures: signaturesOf(value) }
 }
 
 /** An entry or a stray as peers are sent it. */
@@ -65,6 +65,6 @@ export function asUpdate(one: Entry | Stray): Update {
   return [value, sequence, source]
 }
 
-function valueOf({ text, previous, signatures }: Entry): UpdateValue {
-  return { change: text, previous, ...signatures }
+function valueOf({ text, signatures }: Entry): UpdateValue {
+  return { change: text, ...signatures }
 }

@@ -1,13 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
-import { isSource, MAX_SOURCES, type Source } from '../identity/names.ts'
+import { isSource, MAX_SOURCES, type Source, type Subject } from '../identity/names.ts'
 import { isSequence } from '../whitelist/change.ts'
 import type { EntrySignatures } from '../identity/signature.ts'
 import { effectOf, type Effect } from '../whitelist/effect.ts'
 import type { StoredChanges } from '../storage/stored-changes.ts'
 import { fits, readFilter, type ChangeFilter } from '../whitelist/change-filter.ts'
-import type { LoggedEntry } from '../whitelist/entry.ts'
+import type { Entry, LoggedEntry } from '../whitelist/entry.ts'
+import type { ReadableWhitelist } from '../whitelist/whitelist.ts'
 import type { Replica } from '../gossip/replica.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
 
@@ -15,7 +16,6 @@ import type { RpcMethod } from '../wire/rpc.ts'
 export interface ShownChange extends EntrySignatures {
   /** Canonical text of the change. */
   readonly text: string
-  readonly previous: string
   /** Whether it is filed at a place of its own, because its node signed two entries at one place. */
   readonly isStray: boolean
   /** What this node says that it does now. */
@@ -150,19 +150,20 @@ function readPage(rows: Iterable<LoggedEntry>, options: PageOptions): ReadPage {
   let size = 0
   let scanned = 0
   let last: number | undefined
+  const list = rememberingChanges(replica.whitelist)
   for (const logged of rows) {
     if (scanned >= PAGE.maxScanned || entries.length >= PAGE.maxEntries) {
       return { page: { entries, certificates }, size, last, isEnd: false }
     }
     const { position, entry, place, isStray } = logged
-    const { change, text, previous, signatures } = entry
+    const { change, text, signatures } = entry
     const isKnown = place.sequence <= (heard?.get(place.source) ?? 0)
     if (!isKnown && fits(change, filter)) {
-      const effect = effectOf(logged, replica.whitelist)
-      const shown: ShownChange = { text, previous, ...signatures, isStray, effect }
-      const missing = [signatures.operatorCertificate, signatures.nodeCertificate]
-        .filter(fingerprint => certificates[fingerprint] === undefined)
-        .map(fingerprint => [fingerprint, storedChanges.chain(fingerprint) ?? []] as const)
+      const effect = effectOf(logged, list)
+      const shown: ShownChange = { text, ...signatures, isStray, effect }
+      const missing = chainsOf(signatures, storedChanges).filter(
+        ([fingerprint]) => certificates[fingerprint] === undefined,
+      )
       const cost = JSON.stringify([shown, missing]).length
       if (size > 0 && size + cost > PAGE.maxSize) {
         return { page: { entries, certificates }, size, last, isEnd: false }
@@ -175,6 +176,43 @@ function readPage(rows: Iterable<LoggedEntry>, options: PageOptions): ReadPage {
     last = position
   }
   return { page: { entries, certificates }, size, last, isEnd: true }
+}
+
+/** The list for one page: the changes of a subject are looked up once. */
+function rememberingChanges(list: ReadableWhitelist): Parameters<typeof effectOf>[1] {
+  const known = new Map<Subject, ReturnType<ReadableWhitelist['changesOf']>>()
+  return {
+    state: subject => list.state(subject),
+    forkOf: source => list.forkOf(source),
+    isVoid: entry => list.isVoid(entry),
+    changesOf: subject => {
+      const changes = known.get(subject) ?? list.changesOf(subject)
+      known.set(subject, changes)
+      return changes
+    },
+  }
+}
+
+/** The chains of those who signed an entry, by fingerprint. */
+function chainsOf(
+  { operatorCertificate, nodeCertificate }: EntrySignatures,
+  storedChanges: StoredChanges,
+): (readonly [fingerprint: string, chain: readonly string[]])[] {
+  return [operatorCertificate, nodeCertificate].map(
+    fingerprint => [fingerprint, storedChanges.chain(fingerprint) ?? []] as const,
+  )
+}
+
+/** The page that shows one entry in its place. */
+export function pageOf(
+  entry: Entry,
+  { replica, storedChanges }: Pick<ChangeMethodsOptions, 'replica' | 'storedChanges'>,
+): ChangePage {
+  const effect = effectOf({ entry, isStray: false }, replica.whitelist)
+  return {
+    entries: [{ text: entry.text, ...entry.signatures, isStray: false, effect }],
+    certificates: Object.fromEntries(chainsOf(entry.signatures, storedChanges)),
+  }
 }
 
 /** A clock from outside. @returns undefined when it is none */

@@ -12,22 +12,25 @@ import {
   type Source,
   type Subject,
 } from '../identity/names.ts'
-import { changeMethods } from './changes.ts'
+import { changeMethods, pageOf, type ChangePage } from './changes.ts'
 import type { Quota } from './quota.ts'
 import type { Turns } from './turns.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import {
   encodeChange,
   isReason,
+  isWish,
   parseChange,
   readTerms,
+  type Change,
+  type ChangeId,
   type ChangeRequest,
-  type Grant,
   type Terms,
 } from '../whitelist/change.ts'
 import type { StoredChanges } from '../storage/stored-changes.ts'
-import type { SubjectState } from '../whitelist/merge.ts'
-import type { Commit, Replica } from '../gossip/replica.ts'
+import type { StandingGrant, SubjectState } from '../whitelist/merge.ts'
+import type { Commit } from '../gossip/commit.ts'
+import type { Replica } from '../gossip/replica.ts'
 import { isSignature } from '../identity/signature.ts'
 import type { Signer } from '../identity/signers.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
@@ -38,8 +41,8 @@ export interface SubjectReport {
   readonly standing: 'granted' | 'expired' | 'revoked' | 'unknown'
   /** The grants that stand; of several, made on two sides of a partition, all must allow a thing. */
   readonly grants: readonly GrantReport[]
-  /** The places of the revocations, compressed to the latest of each source. */
-  readonly marks: Readonly<Record<Source, number>>
+  /** The ids of the revocations that no other has seen. */
+  readonly revocations: readonly ChangeId[]
   /** How many live connections this node has of it. */
   readonly sessions: number
 }
@@ -47,8 +50,13 @@ export interface SubjectReport {
 /** How far a node has come. */
 export type NodeProgress = 'caught up' | 'behind' | 'out of reach'
 
+/** One removal as operators are shown it. */
+export type RemovalReport = Omit<GrantReport, keyof Terms>
+
 /** What `show` answers: a subject, and which nodes hold all that this answer rests on. */
 export interface ShowReport extends SubjectReport {
+  /** The removals that no other has seen, whether or not a grant has seen them since. */
+  readonly removals: readonly RemovalReport[]
   readonly nodes: readonly { readonly name: Name; readonly state: NodeProgress }[]
 }
 
@@ -61,7 +69,7 @@ export interface GrantReport extends Terms {
   readonly reason?: string
 }
 
-/** One node as `status` shows it. */
+/** One node as `status` shows it. Of one that the answering node has not heard since its start only the name is known. */
 export interface NodeReport {
   readonly name: Name
   readonly reachable: boolean
@@ -92,9 +100,17 @@ export interface StatusReport {
   readonly nodes: readonly NodeReport[]
 }
 
+/** What `frontier` answers: what a change of a subject that is proposed now rests on. */
+export interface FrontierReport {
+  readonly seen: readonly ChangeId[]
+  /** Of an operator or a node: its last grant in each source. */
+  readonly upTo?: Readonly<Record<Source, readonly [sequence: number, hash: string]>>
+}
+
 /** What a commit answers. */
 export type CommitReport =
-  | { readonly outcome: 'again'; readonly why: string }
+  /** `taken` shows the entry that holds the place of the text, if one does. */
+  | { readonly outcome: 'again'; readonly why: string; readonly taken?: ChangePage }
   | ({ readonly outcome: 'committed'; readonly source: Source; readonly sequence: number } & Proof)
 
 /**
@@ -143,7 +159,10 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
         }
         const committedAt = clock.monotonic()
         const commit = await commitInTurn(options, text, signature)
-        if (commit.outcome === 'again') return commit
+        if (commit.outcome === 'again') {
+          const { why, taken } = commit
+          return { outcome: 'again', why, ...(taken && { taken: pageOf(taken, options) }) }
+        }
         const { source, sequence } = commit.entry.change
         const proof = await awaitConfirmations(
           { source, sequence },
@@ -160,6 +179,19 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
         return { outcome: 'committed', source, sequence, ...proof }
       },
     ],
+    [
+      'frontier',
+      async ([subject]): Promise<FrontierReport> => {
+        if (!isSubject(subject)) throw malformed('frontier')
+        const seen = replica.whitelist.frontier(subject)
+        if (roleOf(subject) === 'client') return { seen }
+        const upTo = Array.from(replica.whitelist.upTo(subject), ([source, { sequence, hash }]) => [
+          source,
+          [sequence, hash],
+        ])
+        return { seen, upTo: Object.fromEntries(upTo) as NonNullable<FrontierReport['upTo']> }
+      },
+    ],
     ['list', pagesOf(options)],
     [
       'show',
@@ -168,6 +200,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
         const { changes, nodes } = status(options)
         return {
           ...report(subject, options),
+          removals: removalsOf(subject, replica),
           nodes: nodes.map(node => ({ name: node.name, state: progressOf(node, changes) })),
         }
       },
@@ -190,7 +223,9 @@ async function commitInTurn(
   let commit: Commit | undefined
   try {
     commit = await turns.commit(name, async () => replica.commit(text, operator, signature))
-    return commit ?? { outcome: 'again', why: 'it is the turn of another operator' }
+    if (commit !== undefined) return commit
+    const taken = parsed.ok ? replica.whyAgain(parsed.change) : undefined
+    return { outcome: 'again', why: 'it is the turn of another operator', ...taken }
   } finally {
     if (commit?.outcome !== 'committed') giveBack()
   }
@@ -212,18 +247,19 @@ function isDuration(value: unknown): value is number {
 function asRequest(value: unknown, operator: Name): ChangeRequest {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw malformed('propose')
-  const { kind, subject, reason, terms, ...rest } = value as Record<string, unknown>
+  const { kind, subject, wish, reason, terms, ...rest } = value as Record<string, unknown>
   const isWellFormed =
     Object.keys(rest).length === 0 &&
     isSubject(subject) &&
+    isWish(wish) &&
     (reason === undefined || isReason(reason))
   if (!isWellFormed) throw malformed('propose')
-  const why = reason === undefined ? {} : { reason }
-  if (kind === 'revocation' && terms === undefined) return { kind, subject, operator, ...why }
+  const asked = { subject, operator, wish, ...(reason !== undefined && { reason }) }
+  if (kind === 'revocation' && terms === undefined) return { kind, ...asked }
   if (kind !== 'grant' || typeof terms !== 'object' || terms === null) throw malformed('propose')
   const read = readTerms(terms as Record<string, unknown>)
   if (typeof read === 'string') throw new FridgeError('ERR_PROTOCOL', read)
-  return { kind, subject, operator, terms: read, ...why }
+  return { kind, ...asked, terms: read }
 }
 
 /** Pages of subjects in order of their names: sorted once, when the first page is asked for. */
@@ -257,16 +293,16 @@ function report(
     subject,
     standing: standingOf(state, clock.now()),
     grants: state.grants.map(reportGrant),
-    marks: Object.fromEntries(state.marks) as Record<Source, number>,
+    revocations: [...state.revocations].slice(0, MAX_REMOVALS),
     sessions: sessions.countOf(subject),
   }
 }
 
 /** All grants that stand must allow a thing, so the first that expires ends it. */
-function standingOf({ grants, marks }: SubjectState, now: number): SubjectReport['standing'] {
-  if (grants.some(({ terms }) => (terms.expiresAt ?? Infinity) <= now)) return 'expired'
+function standingOf({ grants, revocations }: SubjectState, now: number): SubjectReport['standing'] {
+  if (grants.some(({ change }) => (change.terms.expiresAt ?? Infinity) <= now)) return 'expired'
   if (grants.length > 0) return 'granted'
-  return marks.size > 0 ? 'revoked' : 'unknown'
+  return revocations.size > 0 ? 'revoked' : 'unknown'
 }
 
 /** How far a node has come, by the changes that the node which answers holds. */
@@ -275,12 +311,43 @@ function progressOf({ reachable, changes }: NodeReport, all: number): NodeProgre
   return changes >= all ? 'caught up' : 'behind'
 }
 
-function reportGrant({ source, sequence, operator, at, reason, terms }: Grant): GrantReport {
-  return { source, sequence, operator, at, ...(reason === undefined ? {} : { reason }), ...terms }
+function reportGrant({ change }: StandingGrant): GrantReport {
+  return { ...reportPlace(change), ...change.terms }
+}
+
+function reportPlace({ source, sequence, operator, at, reason }: Change): RemovalReport {
+  return { source, sequence, operator, at, ...(reason === undefined ? {} : { reason }) }
+}
+
+/** The answer has to fit into a frame, whatever a stolen key has done. */
+const MAX_REMOVALS = 100
+
+function removalsOf(subject: Subject, { whitelist }: Replica): RemovalReport[] {
+  const { revocations } = whitelist.state(subject)
+  if (revocations.size === 0) return []
+  const changes = whitelist.changesOf(subject)
+  return Array.from(revocations.values().take(MAX_REMOVALS), id => changes.get(id))
+    .filter(entry => entry !== undefined)
+    .map(({ change }) => reportPlace(change))
+}
+
+/** What is known of a node that this run has not heard: nothing. */
+const UNHEARD: Omit<Member, 'name' | 'source' | 'applied'> = {
+  addresses: [],
+  version: '',
+  startedAt: 0,
+  links: [],
+  changes: 0,
+  clients: 0,
+  certificateRenewFrom: 0,
+  certificateEndsAt: 0,
 }
 
 function status({ replica, members, aloneMs, isIsolated }: OperatorServiceOptions): StatusReport {
-  const describe = (member: Member, reachable: boolean): NodeReport => ({
+  const describe = (
+    member: Omit<Member, 'source' | 'applied'>,
+    reachable: boolean,
+  ): NodeReport => ({
     name: member.name,
     reachable,
     addresses: member.addresses,
@@ -300,7 +367,9 @@ function status({ replica, members, aloneMs, isIsolated }: OperatorServiceOption
     isolated: isIsolated(),
     nodes: [
       ...Array.from(members.live().values(), member => describe(member, true)),
-      ...Array.from(members.unreachable().values(), member => describe(member, false)),
+      ...Array.from(members.unreachable(), ([name, member]) =>
+        describe(member ?? { name, ...UNHEARD }, false),
+      ),
     ].sort((a, b) => (a.name < b.name ? -1 : 1)),
   }
 }

@@ -1,63 +1,18 @@
 import { z } from 'zod'
 
 import { TARGET_RANGE } from './actuator.ts'
+import { intervalMs, sensorConfig } from './driver-config.ts'
+import { kindOfInput } from './drivers/hwmon.ts'
 import { SIMULATED_KINDS } from './drivers/simulated.ts'
-import { PLAIN_SENSORS, SENSOR_KINDS, SENSOR_KIND_NAMES, type SensorKind } from './kinds.ts'
+import { PLAIN_SENSORS, SENSOR_KINDS, type SensorKind } from './kinds.ts'
 import { isSensorName } from './sensor.ts'
-import { isW1Device, W1_ROOT } from './drivers/w1.ts'
 
 /** Each sensor is a stream of every connection, and a node can watch no more of them sensibly. */
 const MAX_SENSORS = 32
 
-/** Milliseconds, from 100 (no fridge changes faster) to a day. */
-const intervalMs = z.int().min(100).max(86_400_000)
-
-const simulated = z.strictObject({
-  /** A view of the one simulated fridge of this node. */
-  driver: z.literal('simulated'),
-  /** Which part of it. Default the sensor's name, where that is `door` or `temperature`. */
-  kind: z.enum(SIMULATED_KINDS).optional(),
-})
-
-const w1 = z.strictObject({
-  /** A thermometer on the Linux 1-wire bus. */
-  driver: z.literal('w1'),
-  /** Its folder under `root`, for example `28-00000a1b2c3d`. Required. */
-  device: z.string().refine(isW1Device, {
-    error:
-      'a 1-wire thermometer such as "28-00000a1b2c3d"; the machine lists its own in ' + W1_ROOT,
-  }),
-  /** The folder of the devices. Default /sys/bus/w1/devices. */
-  root: z.string().min(1).default(W1_ROOT),
-  /** Between two readings, ms. Default 5000. Each takes the bus for some 800 ms, so on a bus with
-   *  several thermometers less than a second each makes them wait for each other. */
-  intervalMs: intervalMs.default(5_000),
-})
-
-/** An argument of a program, which cannot hold NUL. */
-const argument = z.string().refine(text => !text.includes('\0'), { error: 'text without NUL' })
-
-const program = z.strictObject({
-  /** Any program that prints one line whenever it has news. */
-  driver: z.literal('command'),
-  /** What it watches. Required. */
-  kind: z.enum(SENSOR_KIND_NAMES),
-  /** The program and its arguments, without a shell. Required. */
-  command: z.tuple([argument.min(1)], argument),
-  /** The field of a JSON object that holds the value. Default `contact` for a door, `temperature`
-   *  for a thermometer. */
-  field: z.string().min(1).max(200).optional(),
-  /** For a door, the boolean that means closed. Default true for the field `contact`; for any other
-   *  field a boolean is refused until this is set. */
-  closedWhen: z.boolean().optional(),
-  /** Silence after which the sensor is unavailable, ms. Default 300000 for a thermometer, never for
-   *  a door. Less than the sender's own interval makes a healthy sensor come and go. */
-  silentAfterMs: z.int().min(100).max(604_800_000).optional(),
-})
-
 /** The sensors of a node by name, as they are written. Default a door and a thermometer, simulated. */
 export const sensorsConfig = z
-  .record(z.string(), z.discriminatedUnion('driver', [simulated, w1, program]))
+  .record(z.string(), sensorConfig)
   .prefault({ door: { driver: 'simulated' }, temperature: { driver: 'simulated' } })
   .check(context => {
     const complain = (path: string[], message: string): void => {
@@ -73,7 +28,7 @@ export const sensorsConfig = z
         )
       }
       const kind = kindOf(name, sensor)
-      if (kind === undefined) {
+      if (kind === undefined && sensor.driver === 'simulated') {
         const kinds = SIMULATED_KINDS.map(kind => JSON.stringify(kind))
         complain([name, 'kind'], kinds.join(' or '))
       }
@@ -81,10 +36,11 @@ export const sensorsConfig = z
       else if (isOneOf(PLAIN_SENSORS, name) && kind !== name) {
         complain([name], `a sensor of kind ${name}, because clients rely on that name`)
       }
-      if (sensor.driver === 'command' && sensor.closedWhen !== undefined) {
-        const { noun, quantity } = SENSOR_KINDS[sensor.kind]
-        const isNeverClosed = quantity !== undefined
-        if (isNeverClosed) complain([name, 'closedWhen'], `nothing here: a ${noun} is never closed`)
+      if (sensor.driver === 'command' || sensor.driver === 'mqtt') {
+        for (const [key, message] of payloadProblems(sensor)) complain([name, key], message)
+      }
+      if (sensor.driver === 'mqtt') {
+        for (const [key, message] of brokerProblems(sensor)) complain([name, key], message)
       }
     }
   })
@@ -113,9 +69,53 @@ export type SensorsConfig = z.output<typeof sensorsConfig>
 export type SensorConfig = SensorsConfig[string]
 export type SimulationConfig = z.output<typeof simulationConfig>
 
-/** The kind of a sensor; undefined where a simulated sensor says none and is not called like one. */
+type PayloadConfig = Extract<SensorConfig, { driver: 'command' | 'mqtt' }>
+
+const OF_DOORS = ['closedWhen', 'open', 'closed', 'debounceMs'] as const
+const OF_MEASURES = ['unit', 'offset', 'calibratedUntil'] as const
+
+/** What is wrong between the keys of a sensor that is fed by payloads: pairs of key and message. */
+function* payloadProblems(sensor: PayloadConfig): Generator<[key: string, message: string]> {
+  const { noun, quantity } = SENSOR_KINDS[sensor.kind]
+  for (const key of quantity === undefined ? OF_MEASURES : OF_DOORS) {
+    if (sensor[key] !== undefined) yield [key, `nothing here: it says nothing of a ${noun}`]
+  }
+  const { unit, open, closed, closedWhen, timeField, maxAgeMs } = sensor
+  const units = quantity === undefined ? [] : [quantity.unit, ...Object.keys(quantity.conversions)]
+  if (unit !== undefined && units.length > 0 && !units.includes(unit)) {
+    yield ['unit', units.map(unit => JSON.stringify(unit)).join(' or ')]
+  }
+  if (open !== undefined && closed === undefined) yield ['closed', 'words, as `open` has some']
+  if (closed !== undefined && open === undefined) yield ['open', 'words, as `closed` has some']
+  if (open !== undefined && closedWhen !== undefined) {
+    yield ['closedWhen', 'nothing here: `open` and `closed` say it']
+  }
+  const both = open?.find(word => closed?.some(other => String(other) === String(word)))
+  if (both !== undefined) yield ['open', `no word that \`closed\` has too (${String(both)})`]
+  if (maxAgeMs !== undefined && timeField === undefined) {
+    yield ['maxAgeMs', 'nothing here without `timeField`, which says how old a value is']
+  }
+}
+
+function* brokerProblems({
+  broker,
+  user,
+  passwordFile,
+  caFile,
+}: Extract<SensorConfig, { driver: 'mqtt' }>): Generator<[key: string, message: string]> {
+  if (passwordFile !== undefined && user === undefined) {
+    yield ['user', 'the name that the password belongs to']
+  }
+  if (caFile !== undefined && !broker.startsWith('mqtts:')) {
+    yield ['broker', '"mqtts://…", because `caFile` is for TLS']
+  }
+}
+
+/** The kind of a sensor; undefined where it says none that there is. */
 export function kindOf(name: string, sensor: SensorConfig): SensorKind | undefined {
   if (sensor.driver === 'w1') return 'temperature'
+  if (sensor.driver === 'gpio') return 'door'
+  if (sensor.driver === 'hwmon') return kindOfInput(sensor.input)
   return sensor.kind ?? (isOneOf(SIMULATED_KINDS, name) ? name : undefined)
 }
 

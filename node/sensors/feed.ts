@@ -78,7 +78,8 @@ export function startFeeds(sensors: readonly Sensor[], { clock, random, log }: F
     const tell = (event: SensorEvent): void => {
       if (signal.aborted || broken.signal.aborted) return
       if (!mayGive(sensor.kind, event)) return broken.abort()
-      silence.end()
+      // What a sensor says late, as a broker delivers late, has been silent since it was measured.
+      silence.end(Math.max(0, clock.now() - event.at))
       if (event.type === 'unavailable') fail(sensor, event.reason, event.at)
       else publish(sensor, event)
     }
@@ -126,8 +127,8 @@ export function startFeeds(sensors: readonly Sensor[], { clock, random, log }: F
 }
 
 interface Silence extends Disposable {
-  /** Something was said. */
-  end(): void
+  /** @param agoMs how long ago something was said, ms */
+  end(agoMs: number): void
 }
 
 /**
@@ -147,9 +148,9 @@ function watchSilence(clock: Clock, ms: number, onSilence: () => void): Silence 
   }
   if (ms < Infinity) arm(ms)
   return {
-    end: () => {
-      since = clock.monotonic()
-      if (timer === undefined && ms < Infinity) arm(ms)
+    end: agoMs => {
+      since = Math.max(since, clock.monotonic() - agoMs)
+      if (timer === undefined && ms < Infinity) arm(Math.max(0, ms - agoMs))
     },
     [Symbol.dispose]: () => timer?.[Symbol.dispose](),
   }

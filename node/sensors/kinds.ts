@@ -32,6 +32,8 @@ interface Quantity<Unit extends string> {
   /** What such a sensor can truly read beside a fridge, both ends included. */
   readonly min: number
   readonly max: number
+  /** Other units that a device may measure in, and how to convert them. */
+  readonly conversions: Readonly<Record<string, (value: number) => number>>
 }
 
 const TABLE = {
@@ -51,13 +53,30 @@ const TABLE = {
   temperature: {
     noun: 'thermometer',
     moves: [],
-    quantity: { unit: 'C', symbol: '°C', min: -100, max: 200 },
+    quantity: {
+      unit: 'C',
+      symbol: '°C',
+      min: -100,
+      max: 200,
+      conversions: { F: (fahrenheit: number) => (fahrenheit - 32) / 1.8 },
+    },
     field: 'temperature',
     keptForNewcomers: 1,
     keptForSlowReaders: 1,
     onlyNewestCounts: true,
     silentAfterMs: 300_000,
     isPlain: true,
+  },
+  humidity: {
+    noun: 'hygrometer',
+    moves: [],
+    quantity: { unit: '%', symbol: '%', min: 0, max: 100, conversions: {} },
+    field: 'humidity',
+    keptForNewcomers: 1,
+    keptForSlowReaders: 1,
+    onlyNewestCounts: true,
+    silentAfterMs: 300_000,
+    isPlain: false,
   },
 } as const satisfies Readonly<Record<string, SensorKindRow>>
 
@@ -69,14 +88,14 @@ type Row = (typeof TABLE)[SensorKind]
 /** The type of an event that tells a change of state. */
 type Move = Row['moves'][number]
 
-/** The unit of a reading: `C` is degrees Celsius. */
+/** The unit of a reading: `C` is degrees Celsius, `%` relative humidity. */
 type Unit = NonNullable<Row['quantity']>['unit']
 
 /** What a sensor says. `at`: wall clock, milliseconds since 1970-01-01T00:00:00Z. */
 export type SensorEvent =
   /** Of a kind with states. `at` is when a door was opened or closed, as far as the driver knows. */
   | { type: Move; at: number }
-  /** Of a kind that measures. `value` is finite, in `unit`: degrees Celsius for `C`. */
+  /** Of a kind that measures. `value` is finite, in `unit`. */
   | { type: 'reading'; value: number; unit: Unit; at: number }
   /** Of any kind: nothing is known since `at`. `reason` is for people, one short line. */
   | { type: 'unavailable'; reason: string; at: number }

@@ -14,6 +14,8 @@ export interface Sensor {
    * (`SENSOR_KINDS`).
    */
   readonly silentAfterMs?: number | undefined
+  /** The last day of its calibration, as `2027-03-31`; undefined where nobody has said one. */
+  readonly calibratedUntil?: string | undefined
   /**
    * Tell the events from now on; the state that is known already comes first. A fault that may pass
    * is an event, `unavailable`; a fault that needs a fresh start is thrown, its message the reason.

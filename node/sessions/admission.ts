@@ -1,5 +1,5 @@
 import type { Identity } from '../identity/identity.ts'
-import type { Grant } from '../whitelist/change.ts'
+import type { Terms } from '../whitelist/change.ts'
 import type { SubjectState } from '../whitelist/merge.ts'
 
 /** Why a client, an operator or a node is not let in, or let in no longer. Said on the wire, in logs and by the CLI. */
@@ -39,11 +39,12 @@ export type Admission =
 export function admit(identity: Identity, state: SubjectState, now: number): Admission {
   if (now >= identity.notAfter) return { admitted: false, reason: 'certificate expired' }
   if (state.grants.length === 0) {
-    if (state.marks.size > 0) return { admitted: false, reason: 'revoked' }
+    if (state.revocations.size > 0) return { admitted: false, reason: 'revoked' }
     if (identity.role === 'client') return { admitted: false, reason: 'not on the whitelist' }
   }
   let until = identity.notAfter
-  for (const { terms } of state.grants) {
+  const allTerms = state.grants.map(({ change }) => change.terms)
+  for (const terms of allTerms) {
     if (terms.keys !== undefined && !terms.keys.includes(identity.keyId)) {
       return { admitted: false, reason: 'wrong key' }
     }
@@ -54,8 +55,8 @@ export function admit(identity: Identity, state: SubjectState, now: number): Adm
     admitted: true,
     until,
     rights: {
-      sensors: allowedByAll(state.grants, ({ terms }) => terms.sensors),
-      commands: allowedByAll(state.grants, ({ terms }) => terms.commands),
+      sensors: allowedByAll(allTerms, ({ sensors }) => sensors),
+      commands: allowedByAll(allTerms, ({ commands }) => commands),
     },
   }
 }
@@ -66,12 +67,12 @@ export function allows(names: ReadonlySet<string> | undefined, name: string): bo
 }
 
 function allowedByAll(
-  grants: readonly Grant[],
-  namesOf: (grant: Grant) => readonly string[] | undefined,
+  allTerms: readonly Terms[],
+  namesOf: (terms: Terms) => readonly string[] | undefined,
 ): ReadonlySet<string> | undefined {
   let allowed: ReadonlySet<string> | undefined
-  for (const grant of grants) {
-    const names = namesOf(grant)
+  for (const terms of allTerms) {
+    const names = namesOf(terms)
     if (names === undefined) continue
     const all = new Set(names)
     allowed = allowed === undefined ? all : allowed.intersection(all)

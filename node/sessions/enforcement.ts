@@ -19,7 +19,7 @@ import type { Sessions } from './sessions.ts'
 export interface EnforcementOptions {
   readonly replica: Pick<
     Replica,
-    'whitelist' | 'confirmations' | 'subscribe' | 'subscribeEquivocation'
+    'whitelist' | 'confirmations' | 'subscribe' | 'subscribeEquivocation' | 'subscribeSettled'
   >
   /** The connections of clients and operators. */
   readonly sessions: Pick<Sessions, 'review' | 'reviewAll'>
@@ -39,12 +39,17 @@ export interface EnforcementOptions {
  * only then is it confirmed to the cluster (PROTOCOL.md, "Confirmations"). Dispose it to stop.
  */
 export function startEnforcement(options: EnforcementOptions): Disposable {
-  const { replica } = options
+  const { replica, sessions } = options
   const subscriptions = new DisposableStack()
   subscriptions.use(
     replica.subscribe(applied => {
       const cuts = cutWhomChangesShutOut(applied, options)
       confirmApplied(applied, cuts, options)
+    }),
+  )
+  subscriptions.use(
+    replica.subscribeSettled(subjects => {
+      for (const subject of subjects) sessions.review(subject)
     }),
   )
   subscriptions.use(replica.subscribeEquivocation(strays => cutEquivocators(strays, options)))

@@ -1,6 +1,6 @@
 import { hash as hashOf } from 'node:crypto'
 import { signaturesOf, type EntrySignatures } from '../identity/signature.ts'
-import { readChange } from '../whitelist/change.ts'
+import { readChange, type ChangeId } from '../whitelist/change.ts'
 import { isStray, placeOf, type Entry, type Stray } from '../whitelist/entry.ts'
 
 /** A change as the table `changes` holds it. */
@@ -9,8 +9,12 @@ export interface ChangeRow extends EntrySignatures {
   readonly source: string
   readonly sequence: number
   readonly text: string
-  readonly previous: string
   readonly hash: string
+  /** `idOf` the change. */
+  readonly id: string
+  readonly subject: string
+  /** 1 where a row before it has the same id. */
+  readonly repeats: 0 | 1
   /** `sealOf` the row: a bit that flips in a signature is found at the next start, not by a peer. */
   readonly seal: string
   /** JSON of a `StoredProof`; null for what is no stray. */
@@ -18,7 +22,7 @@ export interface ChangeRow extends EntrySignatures {
 }
 
 /** An entry as a row, or the proof in a row, holds it. */
-type StoredEntry = Pick<ChangeRow, 'text' | 'previous' | 'hash' | keyof EntrySignatures>
+type StoredEntry = Pick<ChangeRow, 'text' | 'hash' | keyof EntrySignatures>
 
 /** What is kept of a stray beside its entry. */
 interface StoredProof {
@@ -30,8 +34,10 @@ export const COLUMNS = [
   'source',
   'sequence',
   'text',
-  'previous',
   'hash',
+  'id',
+  'subject',
+  'repeats',
   'operatorCertificate',
   'operatorSignature',
   'nodeCertificate',
@@ -41,16 +47,21 @@ export const COLUMNS = [
 ] as const satisfies readonly (keyof ChangeRow)[]
 
 /** The row of an entry or a stray, in the order of `COLUMNS`: SQLite takes values by name slower. */
-export function valuesOf(one: Entry | Stray): (string | number | null)[] {
-  const { text, previous, hash, signatures } = isStray(one) ? one.entry : one
+export function valuesOf(
+  one: Entry | Stray,
+  { id, repeats }: { id: ChangeId; repeats: boolean },
+): (string | number | null)[] {
+  const { change, text, hash, signatures } = isStray(one) ? one.entry : one
   const { source, sequence } = placeOf(one)
   const stray = isStray(one) ? JSON.stringify(proofOf(one)) : null
   const row: ChangeRow = {
     source,
     sequence,
     text,
-    previous,
     hash,
+    id,
+    subject: change.subject,
+    repeats: repeats ? 1 : 0,
     ...signatures,
     seal: sealOf({ hash, stray, ...signatures }),
     stray,
@@ -60,8 +71,8 @@ export function valuesOf(one: Entry | Stray): (string | number | null)[] {
 
 function proofOf({ against }: Stray): StoredProof {
   if (against === undefined) return {}
-  const { signatures, ...entry } = against
-  return { against: { ...entry, ...signatures } }
+  const { text, hash, signatures } = against
+  return { against: { text, hash, ...signatures } }
 }
 
 /** Read a row that this node has written. @returns the entry or the stray, or why it is none */
@@ -76,11 +87,11 @@ export function readRow(row: ChangeRow): Entry | Stray | string {
 
 /** Read the entry in a row, of a stray too. @returns the entry, or why its change cannot be read */
 export function readEntryOf(stored: StoredEntry): Entry | string {
-  const { text, previous, hash } = stored
-  // The `seen` of a change does not survive JSON: the text says it again.
+  const { text, hash } = stored
+  // What a change was parsed into does not survive JSON: the text says it again.
   const change = readChange(text)
   if (typeof change === 'string') return change
-  return { change, text, previous, hash, signatures: signaturesOf(stored) }
+  return { change, text, hash, signatures: signaturesOf(stored) }
 }
 
 /**

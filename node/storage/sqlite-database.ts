@@ -2,13 +2,14 @@ import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
+import { shellWord } from '../lib/shell-word.ts'
 
 /** The database of a node, in its data folder. */
 export const DATABASE_FILE = 'whitelist.db'
 
 /** "frdg": marks the file as ours, so that an empty or foreign file is never taken for a new one. */
 export const APPLICATION_ID = 0x66726467
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 
 const SCHEMA = `
   PRAGMA application_id = ${APPLICATION_ID};
@@ -18,8 +19,11 @@ const SCHEMA = `
     source TEXT NOT NULL,
     sequence INTEGER NOT NULL,
     text TEXT NOT NULL,
-    previous TEXT NOT NULL,
     hash TEXT NOT NULL,
+    id TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    -- 1 where a row before it has the same id: nothing is merged twice at a start.
+    repeats INTEGER NOT NULL,
     operatorCertificate TEXT NOT NULL,
     operatorSignature TEXT NOT NULL,
     nodeCertificate TEXT NOT NULL,
@@ -29,6 +33,9 @@ const SCHEMA = `
     stray TEXT,
     UNIQUE (source, sequence)
   ) STRICT;
+  CREATE INDEX changesById ON changes (id);
+  CREATE INDEX changesBySubject ON changes (subject);
+  CREATE INDEX strays ON changes (hash) WHERE stray IS NOT NULL;
   CREATE TABLE certificates (
     fingerprint TEXT PRIMARY KEY,
     chain TEXT NOT NULL,
@@ -106,13 +113,7 @@ export function openDatabase(file: string): DatabaseSync {
     if (id !== APPLICATION_ID) throw new Error('it is not a fridge database')
     const version = pragma(database, 'user_version')
     if (version !== SCHEMA_VERSION) {
-      throw new FridgeError(
-        'ERR_DATABASE',
-        `${file} is of version ${String(version)}, this fridge reads version ${SCHEMA_VERSION}`,
-        {
-          fix: 'run the version of fridge that wrote it, or a newer one',
-        },
-      )
+      throw otherVersion(file, version)
     }
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
     if (!hasKnownSchema(database)) throw new Error('its tables are not those of fridge')
@@ -124,6 +125,21 @@ export function openDatabase(file: string): DatabaseSync {
     database?.close()
     throw readFailure(file, error)
   }
+}
+
+/** A database of ours whose tables, and whose changes, are of another version. */
+export function otherVersion(file: string, version: unknown): FridgeError {
+  const isOlder = typeof version === 'number' && version < SCHEMA_VERSION
+  const aside = `mv ${shellWord(file)} ${shellWord(`${file}.v${String(version)}`)} && rm -f ${shellWord(`${file}-wal`)} ${shellWord(`${file}-shm`)}`
+  return new FridgeError(
+    'ERR_DATABASE',
+    `${file} is of version ${String(version)}, this fridge reads version ${SCHEMA_VERSION}`,
+    {
+      fix: isOlder
+        ? `${aside}, then start the node: it takes the list from its peers, or make it anew with fridge whitelist add`
+        : 'run the version of fridge that wrote it, or a newer one',
+    },
+  )
 }
 
 /** Whether a database has the tables that we make, and no other. */

@@ -1,8 +1,15 @@
 import { existsSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { FridgeError } from '../lib/errors.ts'
-import type { Source } from '../identity/names.ts'
-import { readChange, type Change } from '../whitelist/change.ts'
+import type { Source, Subject } from '../identity/names.ts'
+import {
+  idOf,
+  readChange,
+  type Change,
+  type ChangeId,
+  type Place,
+  type Revocation,
+} from '../whitelist/change.ts'
 import { entryHash, isStray, placeOf, type Entry, type Stray } from '../whitelist/entry.ts'
 import { COLUMNS, digestOf, readRow, sealOf, valuesOf, type ChangeRow } from './change-row.ts'
 import {
@@ -13,17 +20,26 @@ import {
   readFailure,
   writeFailure,
 } from './sqlite-database.ts'
-import type { ChangeStore, LoggedChange } from '../whitelist/store.ts'
+import type { ChangeStore, HeldEntry, LoggedChange, LoggedRow } from '../whitelist/store.ts'
 
 type PlaceRow = readonly [
   position: number,
   source: string,
   sequence: number,
   text: string,
-  previous: string,
   hash: string,
+  id: string,
+  subject: string,
+  repeats: 0 | 1,
   isStray: 0 | 1,
 ]
+
+/** The columns that say what a change is. */
+type ContentRow = Pick<ChangeRow, 'source' | 'sequence' | 'text' | 'hash'>
+
+const CONTENT = 'SELECT source, sequence, text, hash FROM changes'
+
+type Row = ChangeRow & { readonly position: number }
 
 interface CertificateRow {
   readonly fingerprint: string
@@ -56,7 +72,13 @@ class SqliteStore implements ChangeStore {
   readonly #lock: DatabaseSync
   readonly #insert: StatementSync
   readonly #position: StatementSync
+  readonly #hasId: StatementSync
+  readonly #ofSubject: StatementSync
+  readonly #inPlace: StatementSync
+  /** Sources that have entries in their places. */
   readonly #sources = new Set<string>()
+  /** For each source of which a stray was taken the first sequence that is told as one. */
+  readonly #forks = new Map<string, number>()
   #closed = false
 
   constructor(file: string, database: DatabaseSync, lock: DatabaseSync) {
@@ -69,19 +91,69 @@ class SqliteStore implements ChangeStore {
     this.#position = database.prepare(
       'SELECT position FROM changes WHERE source = ? AND sequence = ?',
     )
-    const sql = 'SELECT source FROM changes GROUP BY source'
+    // A sign keeps SQLite from looking through all changes of the subject instead.
+    this.#hasId = database.prepare('SELECT 1 FROM changes WHERE id = ? AND +subject = ? LIMIT 1')
+    this.#ofSubject = database.prepare(`${CONTENT} WHERE subject = ? ORDER BY position`)
+    this.#inPlace = database.prepare(`${CONTENT} WHERE source = ? AND sequence = ?`)
+    const sql = 'SELECT source FROM changes WHERE stray IS NULL GROUP BY source'
     for (const { source } of this.#query<Pick<ChangeRow, 'source'>>(sql)) this.#sources.add(source)
+    for (const fork of this.forks()) this.#noteFork(fork)
   }
 
   append(entries: readonly (Entry | Stray)[]): void {
     try {
       this.#database.exec('BEGIN IMMEDIATE')
-      for (const one of entries) this.#insert.run(...valuesOf(one))
+      for (const one of entries) {
+        const entry = isStray(one) ? one.entry : one
+        const id = idOf(entry)
+        // A grant has its place in its id: only as a stray can it come again.
+        const mayRepeat = isStray(one) || entry.change.kind === 'revocation'
+        const repeats = mayRepeat && this.has(entry.change.subject, id)
+        this.#insert.run(...valuesOf(one, { id, repeats }))
+      }
       this.#database.exec('COMMIT')
-      for (const one of entries) this.#sources.add(placeOf(one).source)
     } catch (cause) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
       throw writeFailure(this.#file, cause)
+    }
+    for (const one of entries) {
+      if (isStray(one)) this.#noteFork(one.entry.change)
+      else this.#sources.add(one.change.source)
+    }
+  }
+
+  has(subject: Subject, id: ChangeId): boolean {
+    return this.#read(() => this.#hasId.get(id, subject)) !== undefined
+  }
+
+  *ofSubject(subject: Subject): Iterable<LoggedChange> {
+    for (const row of this.#read(() => this.#ofSubject.all(subject))) yield this.#content(row)
+  }
+
+  find({ source, sequence }: Place, hash: string): HeldEntry | undefined {
+    const row = this.#read(() => this.#inPlace.get(source, sequence))
+    if (row?.['hash'] === hash) return { ...this.#content(row), isStray: false }
+    if (this.#forks.size === 0) return undefined
+    for (const stray of this.#query(`${CONTENT} WHERE hash = ? AND stray IS NOT NULL`, hash)) {
+      const { change } = this.#content(stray)
+      if (change.source === source && change.sequence === sequence) {
+        return { change, hash, isStray: true }
+      }
+    }
+    return undefined
+  }
+
+  *withdrawals(): Iterable<Revocation> {
+    // Of nodes and operators: the subjects of clients come before them.
+    for (const row of this.#query(`${CONTENT} WHERE subject >= 'node/' ORDER BY position`)) {
+      const { change } = this.#content(row)
+      if (change.kind === 'revocation') yield change
+    }
+  }
+
+  *forks(): Iterable<Place> {
+    for (const row of this.#query(`${CONTENT} WHERE stray IS NOT NULL`)) {
+      yield this.#content(row).change
     }
   }
 
@@ -105,29 +177,44 @@ class SqliteStore implements ChangeStore {
     }
   }
 
-  *logged(): Iterable<LoggedChange | Stray> {
+  *logged(): Iterable<LoggedRow> {
     const heads = new Map<string, { sequence: number; hash: string }>()
     for (const row of this.#places()) {
-      const [position, source, sequence, text, previous, hash, isStray] = row
+      const [position, source, sequence, text, hash, id, subject, repeats, isStray] = row
+      const place = { source, sequence }
+      if (entryHash(text) !== hash) throw this.#damaged(place, 'was altered')
+      const change = this.#change({ ...place, text })
       const head = heads.get(source)
-      const follows = sequence === (head?.sequence ?? 0) + 1 && previous === (head?.hash ?? '')
+      const follows =
+        sequence === (head?.sequence ?? 0) + 1 && change.previous === (head?.hash ?? '')
       if (!follows && isStray === 0) {
-        throw this.#damaged({ source, sequence }, 'does not follow the change before it')
+        throw this.#damaged(place, 'does not follow the change before it')
       }
-      if (entryHash(previous, text) !== hash) {
-        throw this.#damaged({ source, sequence }, 'was altered')
+      if (idOf({ change, hash }) !== id || change.subject !== subject) {
+        throw this.#damaged(place, 'is filed under another name')
       }
-      heads.set(source, { sequence, hash })
-      if (isStray === 0) yield { change: this.#change({ source, sequence, text }), hash }
-      else yield* this.#strayAt(position)
+      // What is passed over at a start must have been merged before.
+      if (repeats === 1 && !this.#isRepeated(id, position)) {
+        throw this.#damaged(place, 'is called a repetition, and is none')
+      }
+      if (isStray === 1) yield* this.#strayAt(position, repeats === 1)
+      else {
+        heads.set(source, { sequence, hash })
+        yield { change, hash, repeats: repeats === 1 }
+      }
     }
+  }
+
+  #isRepeated(id: string, position: number): boolean {
+    const sql = 'SELECT 1 FROM changes WHERE id = ? AND position < ? LIMIT 1'
+    return this.#read(() => this.#database.prepare(sql).get(id, position)) !== undefined
   }
 
   /** The columns that the list is built from, as arrays: a start reads all rows there are. */
   *#places(): Iterable<PlaceRow> {
     try {
       const statement = this.#database.prepare(
-        `SELECT position, source, sequence, text, previous, hash, stray IS NOT NULL
+        `SELECT position, source, sequence, text, hash, id, subject, repeats, stray IS NOT NULL
          FROM changes ORDER BY position`,
       )
       statement.setReturnArrays(true)
@@ -137,31 +224,62 @@ class SqliteStore implements ChangeStore {
     }
   }
 
-  *#strayAt(position: number): Iterable<Stray> {
-    for (const row of this.#query<ChangeRow>(
-      'SELECT * FROM changes WHERE position = ?',
-      position,
-    )) {
-      const one = this.#entry(row)
-      if (isStray(one)) yield one
-    }
+  *#strayAt(position: number, repeats: boolean): Iterable<Stray & { repeats: boolean }> {
+    for (const one of this.#entriesAt(position)) if (isStray(one)) yield { ...one, repeats }
+  }
+
+  *#entriesAt(position: number): Iterable<Entry | Stray> {
+    const sql = 'SELECT * FROM changes WHERE position = ?'
+    for (const row of this.#query<ChangeRow>(sql, position)) yield this.#entry(row)
   }
 
   *after(clock: ReadonlyMap<Source, number>): Iterable<Entry | Stray> {
+    const { moved, own } = this.#missingStrays(clock)
     // The first position that is missing over there: in the common case, none, nothing is scanned.
     let start = Infinity
+    for (const position of [...moved.keys(), ...own]) start = Math.min(start, position)
     for (const source of this.#sources) {
-      const position = this.#positionOf(source, (clock.get(source as Source) ?? 0) + 1)
-      start = Math.min(start, position ?? Infinity)
+      const next = (clock.get(source as Source) ?? 0) + 1
+      if (next >= this.#forkOf(source)) continue
+      start = Math.min(start, this.#positionOf(source, next) ?? Infinity)
     }
     if (start === Infinity) return
-    const rows = this.#query<ChangeRow>(
+    const rows = this.#query<Row>(
       'SELECT * FROM changes WHERE position >= ? ORDER BY position',
       start,
     )
     for (const row of rows) {
-      if (row.sequence > (clock.get(row.source as Source) ?? 0)) yield this.#entry(row)
+      if (row.stray !== null) {
+        if (own.has(row.position)) yield this.#entry(row)
+      } else if (row.sequence >= this.#forkOf(row.source)) {
+        const stray = moved.get(row.position)
+        if (stray !== undefined) yield* this.#entriesAt(stray)
+      } else if (row.sequence > (clock.get(row.source as Source) ?? 0)) yield this.#entry(row)
     }
+  }
+
+  /**
+   * The strays that a reader with this clock lacks. One that stood in its place before has been
+   * seen by changes behind that, so that it is told there.
+   * @returns `moved`: where it is told, with its own position; `own`: the positions of the others
+   */
+  #missingStrays(clock: ReadonlyMap<Source, number>): {
+    moved: Map<number, number>
+    own: Set<number>
+  } {
+    const moved = new Map<number, number>()
+    const own = new Set<number>()
+    if (this.#forks.size === 0) return { moved, own }
+    const sql = 'SELECT position, source, text, hash FROM changes WHERE stray IS NOT NULL'
+    for (const { position, source, text, hash } of this.#query<Row>(sql)) {
+      if ((clock.get(source as Source) ?? 0) > 0) continue
+      const change = this.#change({ source, sequence: 1, text })
+      const isPlaced = this.find(change, hash)?.isStray === false
+      if (isPlaced)
+        moved.set(this.#positionOf(change.source, change.sequence) ?? position, position)
+      else own.add(position)
+    }
+    return { moved, own }
   }
 
   *ofSource(source: Source, from: number): Iterable<Entry> {
@@ -180,16 +298,31 @@ class SqliteStore implements ChangeStore {
     this.#lock.close()
   }
 
+  #forkOf(source: string): number {
+    return this.#forks.get(source) ?? Infinity
+  }
+
+  #noteFork({ source, sequence }: Place): void {
+    this.#forks.set(source, Math.min(this.#forkOf(source), sequence))
+  }
+
   #positionOf(source: string, sequence: number): number | undefined {
+    const position = this.#read(() => this.#position.get(source, sequence))?.['position']
+    return typeof position === 'number' ? position : undefined
+  }
+
+  #read<T>(read: () => T): T {
     try {
-      const position = this.#position.get(source, sequence)?.['position']
-      return typeof position === 'number' ? position : undefined
+      return read()
     } catch (error) {
       throw readFailure(this.#file, error)
     }
   }
 
-  *#query<T>(sql: string, ...parameters: (number | string)[]): Iterable<T> {
+  *#query<T = Record<string, unknown>>(
+    sql: string,
+    ...parameters: (number | string)[]
+  ): Iterable<T> {
     try {
       // The tables are STRICT, so that each column has the type that it declares.
       for (const row of this.#database.prepare(sql).iterate(...parameters)) yield row as T
@@ -207,6 +340,12 @@ class SqliteStore implements ChangeStore {
       throw this.#damaged(row, 'is filed under another place')
     }
     return one
+  }
+
+  /** @param value has the columns of `CONTENT` */
+  #content(value: Record<string, unknown>): LoggedChange {
+    const row = value as unknown as ContentRow
+    return { change: this.#change(row), hash: row.hash }
   }
 
   #change(row: Pick<ChangeRow, 'source' | 'sequence' | 'text'>): Change {

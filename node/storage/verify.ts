@@ -4,7 +4,8 @@ import { errorMessage, FridgeError } from '../lib/errors.ts'
 import type { Source } from '../identity/names.ts'
 import { openAtRest } from './at-rest.ts'
 import { buildWhitelist, proves } from '../whitelist/build.ts'
-import { readChange } from '../whitelist/change.ts'
+import { idOf, readChange, type Change } from '../whitelist/change.ts'
+import { OpenedLog } from '../whitelist/opened-log.ts'
 import { conflicts, entryHash, isStray, type Entry, type Stray } from '../whitelist/entry.ts'
 import { differences, evaluateLog } from '../whitelist/evaluate.ts'
 import { Signers } from '../identity/signers.ts'
@@ -13,6 +14,7 @@ import {
   APPLICATION_ID,
   corrupt,
   hasKnownSchema,
+  otherVersion,
   pragma,
   SCHEMA_VERSION,
 } from './sqlite-database.ts'
@@ -89,17 +91,21 @@ export async function verifyDatabase(file: string, options: VerifyOptions): Prom
 class DatabaseCheck {
   readonly #findings: Finding[] = []
   readonly #signers: Signers
+  readonly #file: string
   readonly #damageFix: string
   #trusted = 0
   #admitted = 0
   /** How far each source was heard up to the present row, and the hash that the next links to. */
   readonly #heads = new Map<string, { sequence: number; hash: string }>()
-  /** For each source that forked the first sequence that is filed as a stray. */
-  readonly #forks = new Map<string, number>()
+  /** The ids of the changes up to the present row, by subject. */
+  readonly #ids = new Map<string, Set<string>>()
+  /** The hashes of the entries up to the present row. */
+  readonly #hashes = new Set<string>()
   #rows = 0
   #position = 0
 
   constructor(file: string, { authorities, trustDomain, verifier, fix }: VerifyOptions) {
+    this.#file = file
     this.#damageFix = fix ?? corrupt(file, '').fix ?? ''
     this.#signers = new Signers({
       // Nothing is trusted because it is there: each certificate is traced to an authority.
@@ -127,7 +133,6 @@ class DatabaseCheck {
   async run(database: DatabaseSync): Promise<void> {
     if (!this.#checkFile(database)) return
     this.#checkCertificates(database)
-    this.#noteForks(database)
     const opened: (Entry | Stray)[] = []
     let batch: Row[] = []
     const flush = async (): Promise<void> => {
@@ -154,9 +159,7 @@ class DatabaseCheck {
     }
     const version = pragma(database, 'user_version')
     if (version !== SCHEMA_VERSION) {
-      throw new FridgeError('ERR_DATABASE', `the database is of version ${String(version)}`, {
-        fix: 'run the version of fridge that wrote it, or a newer one',
-      })
+      throw otherVersion(this.#file, version)
     }
     for (const row of database.prepare('PRAGMA integrity_check(100)').all()) {
       if (row['integrity_check'] !== 'ok') this.find('the file', String(row['integrity_check']))
@@ -188,55 +191,59 @@ class DatabaseCheck {
     }
   }
 
-  #noteForks(database: DatabaseSync): void {
-    for (const { text } of database
-      .prepare('SELECT text FROM changes WHERE stray NOT NULL')
-      .all()) {
-      const change = readChange(String(text))
-      if (typeof change === 'string') continue
-      const { source, sequence } = change
-      this.#forks.set(source, Math.min(this.#forks.get(source) ?? Infinity, sequence))
-    }
-  }
-
   /** What shows without a signature. @returns whether the signatures are worth a look */
   #checkRow(row: Row): boolean {
-    const { position, source, sequence, text, previous, hash, stray } = row
+    const { position, source, sequence, text, hash, stray } = row
     const place = placeOfRow(row)
     this.#rows += 1
     if (position !== this.#position + 1) {
       this.find(place, missing('position', this.#position + 1, position - 1))
     }
     this.#position = position
+    const change = readChange(text)
     const head = this.#heads.get(source)
     const expected = (head?.sequence ?? 0) + 1
     this.#heads.set(source, { sequence, hash })
-    const isLinked = stray !== null || previous === (head?.hash ?? '')
+    const isLinked = typeof change === 'string' || change.previous === (head?.hash ?? '')
     if (stray === null && sequence > expected) {
       this.find(place, missing('change', expected, sequence - 1))
     } else if (stray === null && sequence < expected) {
       this.find(place, 'it stands behind a later change of its source')
-    } else if (!isLinked) this.find(place, 'it does not link to the change before it')
-    if (entryHash(previous, text) !== hash) {
+    } else if (stray === null && !isLinked) {
+      this.find(place, 'it does not link to the change before it')
+    }
+    const ids = this.#ids.get(row.subject) ?? new Set()
+    const isKnown = ids.has(row.id)
+    this.#ids.set(row.subject, ids.add(row.id))
+    this.#hashes.add(hash)
+    if (entryHash(text) !== hash) {
       this.find(place, 'its text was altered: it has another hash')
     } else if (sealOf(row) !== row.seal) {
       this.find(place, 'its signatures were altered: the seal of the row is broken')
     } else {
-      if (stray === null) this.#checkSeen(row)
+      if (typeof change !== 'string') this.#checkContent(row, change, isKnown)
       return true
     }
     return false
   }
 
-  /** A node takes nothing that has seen what it does not hold; behind a fork it may hold strays. */
-  #checkSeen(row: Row): void {
-    const change = readChange(row.text)
-    if (typeof change === 'string') return
-    for (const [source, seen] of (change.kind === 'grant' ? change.seen : change.upTo) ?? []) {
-      const inPlace = Math.min(seen, (this.#forks.get(source) ?? Infinity) - 1)
-      if ((this.#heads.get(source)?.sequence ?? 0) < inPlace) {
-        this.find(placeOfRow(row), `change ${seen} of ${source}, which it has seen, is missing`)
-      }
+  /** What a row says of its change beside the text, and what that has seen. */
+  #checkContent(row: Row, change: Change, isKnown: boolean): void {
+    const place = placeOfRow(row)
+    const { hash, subject, id, repeats } = row
+    if (idOf({ change, hash }) !== id || change.subject !== subject) {
+      this.find(place, 'it is filed under another name than that of its change')
+    } else if (isKnown !== (repeats === 1)) {
+      this.find(place, 'it is filed as a repetition, or as none, against what stands before it')
+    }
+    for (const one of change.seen) {
+      if (this.#ids.get(change.subject)?.has(one) === true) continue
+      this.find(place, `the change ${one}, which it has seen, is missing`)
+    }
+    if (change.kind === 'grant') return
+    for (const [other, last] of change.upTo ?? []) {
+      if (this.#hashes.has(last.hash)) continue
+      this.find(place, `change ${last.sequence} of ${other}, up to which it counts, is missing`)
     }
   }
 
@@ -279,7 +286,7 @@ class DatabaseCheck {
   }
 
   #checkList(opened: readonly (Entry | Stray)[]): void {
-    const list = buildWhitelist({ logged: () => opened })
+    const list = buildWhitelist(new OpenedLog(opened))
     for (const subject of differences(list, evaluateLog(opened))) {
       this.find(
         subject,

@@ -1,38 +1,21 @@
-import type { Change } from './change.ts'
-import { isStray, strayPlace, type Stray } from './entry.ts'
-import type { ChangeStore } from './store.ts'
+import { isStray, type Stray } from './entry.ts'
+import type { BuiltLog } from './store.ts'
 import { Whitelist } from './whitelist.ts'
 
 /**
- * The list that a log of changes makes. A log in which the revocation of an author came late is
- * read twice.
+ * The list that a log of changes makes, in one pass: what voids grants is known before, and the
+ * subjects that cannot be merged change by change are looked up behind it, each once.
  */
-export function buildWhitelist(store: Pick<ChangeStore, 'logged'>): Whitelist {
-  const whitelist = new Whitelist()
-  const late: Change[] = []
-  const strays: Stray[] = []
-  for (const one of store.logged()) {
-    if (isStray(one)) {
-      strays.push(one)
-      whitelist.mergeStray(one)
-    } else {
-      whitelist.merge(one)
-      if (whitelist.voidsEarlier(one.change)) late.push(one.change)
-    }
+export function buildWhitelist(log: BuiltLog): Whitelist {
+  const whitelist = new Whitelist(log)
+  for (const withdrawal of log.withdrawals()) whitelist.withdraw(withdrawal)
+  for (const fork of log.forks()) whitelist.noteFork(fork)
+  for (const row of log.logged()) {
+    if (isStray(row)) whitelist.loadStray(row, row.repeats)
+    else whitelist.load(row, row.repeats)
   }
-  if (late.length === 0 && strays.length === 0) return whitelist
-  const rebuilt = new Whitelist()
-  for (const change of late) rebuilt.withdraw(change)
-  for (const stray of strays) {
-    rebuilt.noteFork(stray.entry.change)
-    // A stray that revokes an author voids what stands before it, as its entry does in its place.
-    rebuilt.withdraw({ ...stray.entry.change, ...strayPlace(stray.entry) })
-  }
-  for (const one of store.logged()) {
-    if (isStray(one)) rebuilt.mergeStray(one)
-    else rebuilt.merge(one)
-  }
-  return rebuilt
+  whitelist.settleSome(Infinity)
+  return whitelist
 }
 
 /** Whether one stray proves a fork at or before the place of another. */

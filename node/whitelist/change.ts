@@ -1,10 +1,10 @@
+import { hash } from 'node:crypto'
 import {
   isKeyId,
   isName,
   isRun,
   isSource,
   isSubject,
-  MAX_SOURCES,
   roleOf,
   type KeyId,
   type Name,
@@ -18,11 +18,22 @@ export interface Place {
   readonly sequence: number
 }
 
+declare const brand: unique symbol
+
 /**
- * What an author had seen of one subject: for each source the greatest sequence among the
- * changes of that subject. A missing source is 0.
+ * What others name when they have seen a change: it says what the change is, so that nobody can
+ * name one that does not exist yet. 43 characters of base64url (PROTOCOL.md, "Changes").
  */
-export type Seen = ReadonlyMap<Source, number>
+export type ChangeId = string & { readonly [brand]: 'ChangeId' }
+
+/** The newest entry of a source, or one up to which something reaches: its place and its hash. */
+export interface Head {
+  readonly sequence: number
+  readonly hash: string
+}
+
+/** For each source the last entry that still counts. */
+export type UpTo = ReadonlyMap<Source, Head>
 
 /** What a grant narrows; what is absent is not narrowed. */
 export interface Terms {
@@ -38,54 +49,61 @@ export interface Terms {
 
 interface ChangeBase extends Place {
   readonly subject: Subject
+  /** The hash of the entry before it in its source; `''` for the first. */
+  readonly previous: string
   /** The operator who made it. */
   readonly operator: Name
   /** When, by the accepting node's wall clock, in milliseconds. For people: it decides nothing. */
   readonly at: number
+  /** What one command of the operator asks for: 128 random bits, drawn on the operator's machine. */
+  readonly wish: string
   /** Why, at most 500 characters. */
   readonly reason?: string
+  /**
+   * What stood of the subject in sight of the author, sorted: the grants, or where there was none
+   * the revocations behind which there was no other. Whatever those had seen is seen as well.
+   */
+  readonly seen: readonly ChangeId[]
 }
 
 /** Lets a subject in, as far as it has seen every revocation of that subject. */
 export interface Grant extends ChangeBase {
   readonly kind: 'grant'
-  readonly seen: Seen
   readonly terms: Terms
 }
 
-/** Shuts a subject out. Its place is its mark. */
+/** Shuts a subject out until a grant has seen it. */
 export interface Revocation extends ChangeBase {
   readonly kind: 'revocation'
   /**
-   * For an operator or a node: how far each source had been heard where the revocation was
-   * accepted, its own place included. What that operator signed, or that node accepted, beyond
-   * these places is void.
+   * For an operator or a node: the last grant in each source that it signed, or accepted, in sight
+   * of the revocation. Its grants beyond these are void.
    */
-  readonly upTo?: Seen
+  readonly upTo?: UpTo
 }
 
 export type Change = Grant | Revocation
 
 /** What identifies a change apart from its place: what an operator asks a node for. */
-export type ChangeRequest =
-  | { kind: 'grant'; subject: Subject; operator: Name; reason?: string; terms: Terms }
-  | { kind: 'revocation'; subject: Subject; operator: Name; reason?: string }
+export type ChangeRequest = Pick<ChangeBase, 'subject' | 'operator' | 'wish' | 'reason'> &
+  ({ readonly kind: 'grant'; readonly terms: Terms } | { readonly kind: 'revocation' })
 
 /** Limits of one change (PROTOCOL.md, "Changes"). */
 export const CHANGE_LIMITS = {
   /** Longest canonical text, in UTF-16 units. */
-  maxText: 1_048_576,
+  maxText: 262_144,
   maxReason: 500,
-  maxSeen: MAX_SOURCES,
+  /** Of the changes that one has seen, and of the sources in `upTo`. */
+  maxSeen: 1_024,
   maxTerms: 64,
 } as const
 
 /** The version that canonical texts start with. */
-const VERSION = 1
+const VERSION = 2
 
 /**
  * The canonical text of a change: JSON without white space, keys in the order below, absent
- * fields left out, `seen` sorted by source. These bytes, in UTF-8, are what is signed, hashed,
+ * fields left out. These bytes, in UTF-8, are what is signed, hashed,
  * stored and sent (PROTOCOL.md, "Changes").
  */
 export function encodeChange(change: Change): string {
@@ -95,25 +113,42 @@ export function encodeChange(change: Change): string {
     subject: change.subject,
     source: change.source,
     sequence: change.sequence,
+    previous: change.previous,
     operator: change.operator,
     at: change.at,
+    wish: change.wish,
   }
   if (change.reason !== undefined) fields['reason'] = change.reason
+  fields['seen'] = change.seen
   if (change.kind === 'grant') {
     const { sensors, commands, keys, expiresAt } = change.terms
-    fields['seen'] = Object.fromEntries([...change.seen].sort(bySource))
     if (sensors !== undefined) fields['sensors'] = sensors
     if (commands !== undefined) fields['commands'] = commands
     if (keys !== undefined) fields['keys'] = keys
     if (expiresAt !== undefined) fields['expiresAt'] = expiresAt
   } else if (change.upTo !== undefined) {
-    fields['upTo'] = Object.fromEntries([...change.upTo].sort(bySource))
+    const sorted = [...change.upTo].sort(bySource)
+    fields['upTo'] = Object.fromEntries(
+      sorted.map(([source, { sequence, hash }]) => [source, [sequence, hash]]),
+    )
   }
   return JSON.stringify(fields)
 }
 
-function bySource(a: readonly [string, number], b: readonly [string, number]): number {
+function bySource(a: readonly [string, Head], b: readonly [string, Head]): number {
   return a[0] < b[0] ? -1 : 1
+}
+
+/**
+ * The id of a change. That of a grant is the hash of its entry. That of a revocation leaves out
+ * its place: however often one wish was signed, it is one revocation, so that a text that a node
+ * kept back changes nothing for whoever has seen another one of the same wish.
+ */
+export function idOf({ change, hash: entryHash }: { change: Change; hash: string }): ChangeId {
+  if (change.kind === 'grant') return entryHash as ChangeId
+  const { subject, operator, wish, seen } = change
+  const text = JSON.stringify({ subject, operator, wish, seen })
+  return hash('sha256', `revocation\n${text}`, 'base64url') as ChangeId
 }
 
 /** Whether a text is a change, and if not why. */
@@ -147,53 +182,79 @@ export function readChange(text: string): Change | string {
     return 'a change is not an object'
   }
   const fields = value as Record<string, unknown>
-  if (fields['fridge'] !== VERSION) return 'a change is of an unknown version'
-  const { kind, subject, source, sequence, operator, at, reason } = fields
+  if (fields['fridge'] !== VERSION) return 'a change is of another version'
+  const { kind, subject, source, sequence, previous, operator, at, wish, reason } = fields
   if (!isSubject(subject)) return 'a change has no valid subject'
   if (!isSource(source) || !isRun(source)) return 'a change has no valid source'
   if (!isSequence(sequence)) return 'a change has no valid sequence'
+  if (sequence === 1 ? previous !== '' : !isHash(previous)) {
+    return 'a change does not link to the one before'
+  }
   if (!isName(operator)) return 'a change has no valid operator'
   if (!isTime(at)) return 'a change has no valid time'
+  if (!isWish(wish)) return 'a change has no valid wish'
   if (reason !== undefined && !isReason(reason)) return 'a change has no valid reason'
+  const seen = fields['seen']
+  if (!isSeen(seen)) return 'a change has no valid list of what it has seen'
   const base = {
     subject,
     source,
     sequence,
+    previous: previous as string,
     operator,
     at,
+    wish,
     ...(reason === undefined ? {} : { reason }),
+    seen,
   }
   const isClient = roleOf(subject) === 'client'
   if (kind === 'revocation') {
     if (isClient) return { kind, ...base }
-    const upTo = readSeen(fields['upTo'])
+    const upTo = readUpTo(fields['upTo'])
     if (upTo === undefined) return 'a revocation does not say up to where'
-    if (upTo.get(source) !== sequence) return 'a revocation does not stand at its own place'
     return { kind, ...base, upTo }
   }
   if (kind !== 'grant') return 'a change is of an unknown kind'
   if (!isClient) return 'only clients are granted anything'
-  const seen = readSeen(fields['seen'])
-  if (seen === undefined) return 'a grant has no valid list of what it has seen'
-  if ((seen.get(source) ?? 0) >= sequence) return 'a grant has seen its own future'
   const terms = readTerms(fields)
   if (typeof terms === 'string') return terms
-  return { kind, ...base, seen, terms }
+  return { kind, ...base, terms }
 }
 
-const NOTHING_SEEN: Seen = new Map()
+const HASH = /^[A-Za-z0-9_-]{43}$/
+const WISH = /^[A-Za-z0-9_-]{22}$/
 
-function readSeen(value: unknown): Seen | undefined {
+export function isHash(value: unknown): value is string {
+  return typeof value === 'string' && HASH.test(value)
+}
+
+/** A wish: 128 random bits in base64url. */
+export function isWish(value: unknown): value is string {
+  return typeof value === 'string' && WISH.test(value)
+}
+
+/** Ids of changes, sorted, none twice. */
+export function isSeen(value: unknown): value is readonly ChangeId[] {
+  return (
+    Array.isArray(value) &&
+    value.length <= CHANGE_LIMITS.maxSeen &&
+    value.every((id: unknown, index) => isHash(id) && (index === 0 || id > value[index - 1]))
+  )
+}
+
+/** How far the grants of an author count, from outside. @returns undefined when it is malformed */
+export function readUpTo(value: unknown): UpTo | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
   const entries = Object.entries(value)
-  if (entries.length === 0) return NOTHING_SEEN
   if (entries.length > CHANGE_LIMITS.maxSeen) return undefined
-  const seen = new Map<Source, number>()
-  for (const [source, sequence] of entries) {
-    if (!isSource(source) || !isSequence(sequence)) return undefined
-    seen.set(source, sequence)
+  const upTo = new Map<Source, Head>()
+  for (const [source, last] of entries) {
+    if (!isSource(source) || !isRun(source) || !Array.isArray(last)) return undefined
+    const [sequence, hash, ...rest] = last as unknown[]
+    if (rest.length > 0 || !isSequence(sequence) || !isHash(hash)) return undefined
+    upTo.set(source, { sequence, hash })
   }
-  return seen
+  return upTo
 }
 
 const NO_TERMS: Terms = {}

@@ -1,5 +1,6 @@
-import type { Change } from './change.ts'
+import { idOf } from './change.ts'
 import type { LoggedEntry } from './entry.ts'
+import { ancestorsOf } from './merge.ts'
 import type { Whitelist } from './whitelist.ts'
 
 /**
@@ -8,7 +9,7 @@ import type { Whitelist } from './whitelist.ts'
  * - `replaced`: a later grant, made in sight of it, took its place;
  * - `dead`: a grant that has missed a revocation of its subject, for ever;
  * - `void`: its operator or its node was revoked, and it was made out of sight of that;
- * - `forked`: its node signed two entries at one place; it counts as a stray, an entry of its own.
+ * - `forked`: its node signed two entries at one place; it is shown again as a stray, with what it does.
  */
 export type Effect = 'in effect' | 'replaced' | 'dead' | 'void' | 'forked'
 
@@ -22,19 +23,17 @@ export const EFFECTS: ReadonlySet<unknown> = new Set<Effect>([
 
 /** What a change that is in the log does now. */
 export function effectOf(
-  { entry, place, isStray }: Pick<LoggedEntry, 'entry' | 'place' | 'isStray'>,
-  whitelist: Pick<Whitelist, 'state' | 'forkOf' | 'isWithdrawn'>,
+  { entry, isStray }: Pick<LoggedEntry, 'entry' | 'isStray'>,
+  whitelist: Pick<Whitelist, 'state' | 'forkOf' | 'isVoid' | 'changesOf'>,
 ): Effect {
   const { change } = entry
-  const { source, sequence } = place
-  if (!isStray && whitelist.forkOf(source) <= sequence) return 'forked'
-  const moved: Change = { ...change, ...place }
-  if (whitelist.isWithdrawn(change, moved)) return 'void'
-  const { grants, marks } = whitelist.state(change.subject)
+  if (!isStray && whitelist.forkOf(change.source) <= change.sequence) return 'forked'
+  if (whitelist.isVoid(entry)) return 'void'
+  const { grants, revocations } = whitelist.state(change.subject)
   if (change.kind === 'revocation') return grants.length === 0 ? 'in effect' : 'replaced'
-  if (grants.some(grant => grant.source === source && grant.sequence === sequence)) {
-    return 'in effect'
-  }
-  const hasSeenAll = marks.entries().every(([other, mark]) => (change.seen.get(other) ?? 0) >= mark)
-  return hasSeenAll ? 'replaced' : 'dead'
+  const id = idOf(entry)
+  if (grants.some(grant => grant.id === id)) return 'in effect'
+  if (revocations.size === 0) return 'replaced'
+  const seen = ancestorsOf(change.seen, whitelist.changesOf(change.subject))
+  return revocations.isSubsetOf(seen) ? 'replaced' : 'dead'
 }

@@ -3,22 +3,21 @@ import { nodeOf, sourceOf, type Source } from '../identity/names.ts'
 import type { EntrySignatures } from '../identity/signature.ts'
 import type { Change, Place } from './change.ts'
 
-/** One change as it is stored and sent: its text, and the hash that links it to the one before. */
+/** One change as it is stored and sent: its text, which says what stands before it, and its hash. */
 export interface Entry {
   readonly change: Change
   /** Canonical text of the change. */
   readonly text: string
-  /** Hash of the entry of the same source with the sequence before; `''` for the first. */
-  readonly previous: string
-  /** `entryHash(previous, text)`. */
+  /** `entryHash(text)`. */
   readonly hash: string
   readonly signatures: EntrySignatures
 }
 
 /**
  * An entry of a source that equivocated: its node signed two entries that cannot stand in one
- * chain. Each of them is operator-signed and counts, but at a place of its own that no earlier
- * grant has seen, so that every node ends with the same list (PROTOCOL.md, "Equivocation").
+ * chain. Each of them is operator-signed and counts as it would in its place; only it is filed and
+ * sent at a place of its own, so that every node ends with all of them (PROTOCOL.md,
+ * "Equivocation").
  */
 export interface Stray {
   readonly entry: Entry
@@ -74,13 +73,15 @@ export function conflicts(one: Entry, other: Entry): boolean {
   const [first, second] = one.change.sequence <= other.change.sequence ? [one, other] : [other, one]
   if (first.change.source !== second.change.source) return false
   if (first.change.sequence === second.change.sequence) return first.hash !== second.hash
-  return first.change.sequence + 1 === second.change.sequence && second.previous !== first.hash
+  return (
+    first.change.sequence + 1 === second.change.sequence && second.change.previous !== first.hash
+  )
 }
 
 /**
- * SHA-256 over the previous hash, a line feed and the text, in base64url (43 characters). A
- * source's entries form a chain, so that nobody can swap, leave out or insert one unnoticed.
+ * SHA-256 over `entry`, a line feed and the text, in base64url (43 characters). The text says the
+ * hash of the entry before it, so that nobody can swap, leave out or insert one unnoticed.
  */
-export function entryHash(previous: string, text: string): string {
-  return hash('sha256', `${previous}\n${text}`, 'base64url')
+export function entryHash(text: string): string {
+  return hash('sha256', `entry\n${text}`, 'base64url')
 }

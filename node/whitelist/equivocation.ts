@@ -61,40 +61,51 @@ function both(one: Entry, other: Entry, list: Whitelist): Stray[] {
   return strays
 }
 
-/** Strays that were merged, in an order in which each is proven by itself or by those before it. */
-export interface Merged {
-  readonly taken: readonly Stray[]
-  /** Whether what was merged before them does not count any more. */
-  readonly mustBuild: boolean
+/** A stray that was merged, and what takes it back. */
+export interface MergedStray {
+  readonly stray: Stray
+  readonly takeBack: () => void
 }
 
 /**
  * Merge strays, and as strays all that is held of their sources from the fork on, so that every
- * node ends with all of them.
+ * node ends with all of them: each behind those that it follows on, and proven by itself or by
+ * those before it.
  */
-export function mergeStrays(found: readonly Stray[], { list, store }: Held): Merged {
-  const taken: Stray[] = []
-  let mustBuild = false
-  const open = [...found]
-  for (let stray = open.shift(); stray !== undefined; stray = open.shift()) {
-    const { change, previous } = stray.entry
-    const { source, sequence } = change
-    if (list.holds(strayPlace(stray.entry))) continue
-    const forkBefore = list.forkOf(source)
-    list.mergeStray(stray)
-    taken.push(stray)
-    // It may revoke an author whose changes were merged before.
-    mustBuild ||= change.kind === 'revocation' && change.upTo !== undefined
-    // The branches may have parted earlier than where they were seen to differ.
-    const [before] = store.ofSource(source, sequence - 1)
-    if (before?.change.sequence === sequence - 1 && before.hash !== previous) {
-      open.push({ entry: before, against: stray.entry })
-    }
-    if (sequence >= forkBefore) continue
-    for (const entry of store.ofSource(source, sequence)) {
-      mustBuild = true
-      open.push({ entry })
-    }
+export function mergeStrays(found: readonly Stray[], { list, store }: Held): MergedStray[] {
+  const merged: MergedStray[] = []
+  const merge = (stray: Stray): void => {
+    if (list.holds(strayPlace(stray.entry))) return
+    merged.push({ stray, takeBack: list.mergeStray(stray) })
   }
-  return { taken, mustBuild }
+  for (const stray of found) {
+    const { source } = stray.entry.change
+    const fork = firstOwn(stray, store)
+    // Of the own branch too what was not filed as a stray yet: from the fork on, in its order.
+    if (fork !== undefined && fork.entry.change.sequence < list.forkOf(source)) {
+      const forkedBefore = list.forkOf(source)
+      merge(fork)
+      for (const entry of store.ofSource(source, fork.entry.change.sequence + 1)) {
+        if (entry.change.sequence < forkedBefore) merge({ entry })
+      }
+    }
+    merge(stray)
+  }
+  return merged
+}
+
+/**
+ * The first entry of the own branch that cannot stand in one chain with a stray, or with what
+ * proves it.
+ */
+function firstOwn({ entry, against }: Stray, store: Held['store']): Stray | undefined {
+  const { source, sequence } = entry.change
+  const rivals = against === undefined ? [entry] : [entry, against]
+  // The branches may have parted earlier than where they were seen to differ.
+  for (const own of store.ofSource(source, Math.max(sequence - 2, 1))) {
+    if (own.change.sequence > sequence + 1) return undefined
+    const rival = rivals.find(other => conflicts(own, other))
+    if (rival !== undefined) return { entry: own, against: rival }
+  }
+  return undefined
 }

@@ -1,82 +1,123 @@
-import { nodeOf, roleOf, subjectOf, type Source, type Subject } from '../identity/names.ts'
-import type { Change, Grant, Place } from './change.ts'
-import { isStray, strayPlace, type Stray } from './entry.ts'
+import { nodeOf, subjectOf, type Source, type Subject } from '../identity/names.ts'
+import { idOf, type ChangeId, type Grant, type Revocation } from './change.ts'
+import { isStray, type Stray } from './entry.ts'
 import type { LoggedChange } from './store.ts'
 import type { Whitelist } from './whitelist.ts'
 
-/** What decides about one subject: its marks, and the places of the grants that stand. */
+/** What decides about one subject. */
 export interface Evaluated {
-  readonly marks: ReadonlyMap<Source, number>
-  /** `source sequence`. */
-  readonly grants: ReadonlySet<string>
+  readonly grants: ReadonlySet<ChangeId>
+  readonly revocations: ReadonlySet<ChangeId>
+  /** The revocations that no other has seen. */
+  readonly newest: ReadonlySet<ChangeId>
 }
 
 /**
  * The whitelist by its definition (PROTOCOL.md, "Merging"), from a whole log at once and in no
  * order, to check by it the list that nodes merge change by change. The two have nothing in common
- * but where a stray stands.
+ * but what a change is called.
  */
-export function evaluateLog(log: readonly (LoggedChange | Stray)[]): Map<Subject, Evaluated> {
+export function evaluateLog(log: Iterable<LoggedChange | Stray>): Map<Subject, Evaluated> {
+  const all = [...log]
+  const entries = all.map(one => (isStray(one) ? one.entry : one))
+  const chainTo = chainsOf(new Map(entries.map(entry => [entry.hash, entry])))
   const forks = new Map<Source, number>()
-  for (const one of log) {
+  for (const one of all) {
     if (!isStray(one)) continue
     const { source, sequence } = one.entry.change
     forks.set(source, Math.min(forks.get(source) ?? Infinity, sequence))
   }
-  const withdrawals = log.flatMap(one => {
-    const change = isStray(one) ? one.entry.change : one.change
-    return change.kind === 'revocation' && change.upTo !== undefined ? [change] : []
-  })
-  const isVoid = ({ subject, operator, source }: Change, places: readonly Place[]): boolean => {
-    if (roleOf(subject) !== 'client') return false
-    const authors = [subjectOf('operator', operator), subjectOf('node', nodeOf(source))]
-    return withdrawals.some(
-      withdrawal =>
-        authors.includes(withdrawal.subject) &&
-        places.every(place => (withdrawal.upTo?.get(place.source) ?? 0) < place.sequence),
-    )
-  }
-  const bySubject = new Map<Subject, Change[]>()
-  for (const one of log) {
-    const change = isStray(one) ? movedOf(one) : one.change
-    const isForked = !isStray(one) && (forks.get(change.source) ?? Infinity) <= change.sequence
-    const places = isStray(one) ? [change, one.entry.change] : [change]
-    if (isForked || isVoid(change, places)) continue
-    const changes = bySubject.get(change.subject)
-    if (changes === undefined) bySubject.set(change.subject, [change])
-    else changes.push(change)
-  }
-  return new Map(Array.from(bySubject, ([subject, changes]) => [subject, evaluate(changes)]))
-}
-
-function evaluate(changes: readonly Change[]): Evaluated {
-  const grants = changes.filter(change => change.kind === 'grant')
-  const marks = greatest(changes.filter(change => change.kind === 'revocation'))
-  // No grant has seen itself: what any of them has seen has been replaced.
-  const replaced = greatest(
-    grants.flatMap(({ seen }) => Array.from(seen, ([source, sequence]) => ({ source, sequence }))),
+  const withdrawals = entries
+    .map(({ change }) => change)
+    .filter(change => change.kind === 'revocation')
+  const bySubject = Map.groupBy(entries, ({ change }) => change.subject)
+  return new Map(
+    Array.from(bySubject, ([subject, about]) => [
+      subject,
+      evaluate(about, entry => isVoid(entry, withdrawals, { chainTo, forks })),
+    ]),
   )
-  const stands = ({ seen, source, sequence }: Grant): boolean =>
-    [...marks].every(([other, mark]) => (seen.get(other) ?? 0) >= mark) &&
-    sequence > (replaced.get(source) ?? 0)
-  return { marks, grants: new Set(grants.filter(stands).map(placeText)) }
 }
 
-function greatest(places: readonly Place[]): Map<Source, number> {
-  const found = new Map<Source, number>()
-  for (const { source, sequence } of places) {
-    found.set(source, Math.max(found.get(source) ?? 0, sequence))
+type Entries = ReadonlyMap<string, LoggedChange>
+
+interface Chains {
+  /** The hashes of an entry and of all that it links to, as far as that is in the log. */
+  readonly chainTo: (last: string) => ReadonlySet<string>
+  /** The first sequence of each source of which there is a stray. */
+  readonly forks: ReadonlyMap<Source, number>
+}
+
+/** Whether the operator of a grant, or its node, was revoked by somebody who had not seen it. */
+function isVoid(
+  { change, hash }: LoggedChange,
+  withdrawals: readonly Revocation[],
+  { chainTo, forks }: Chains,
+): boolean {
+  const authors = [subjectOf('operator', change.operator), subjectOf('node', nodeOf(change.source))]
+  return withdrawals.some(({ subject, upTo }) => {
+    if (!authors.includes(subject)) return false
+    const last = upTo?.get(change.source)
+    if (last === undefined || change.sequence > last.sequence) return true
+    // Before its first stray a source has one branch, to which all others link in the end.
+    if (change.sequence < (forks.get(change.source) ?? Infinity)) return false
+    return !chainTo(last.hash).has(hash)
+  })
+}
+
+/** Each chain is walked once. */
+function chainsOf(byHash: Entries): Chains['chainTo'] {
+  const chains = new Map<string, Set<string>>()
+  return last => {
+    const known = chains.get(last)
+    if (known !== undefined) return known
+    const chain = new Set<string>()
+    for (let hash: string | undefined = last; hash !== undefined && hash !== '';) {
+      chain.add(hash)
+      hash = byHash.get(hash)?.change.previous
+    }
+    chains.set(last, chain)
+    return chain
+  }
+}
+
+function evaluate(
+  about: readonly LoggedChange[],
+  isVoidEntry: (entry: LoggedChange) => boolean,
+): Evaluated {
+  const byId = new Map(about.map(entry => [idOf(entry), entry]))
+  const revocations = new Set<ChangeId>()
+  const complete = new Set<ChangeId>()
+  const seenByRevocations = new Set<ChangeId>()
+  const seenByGrants = new Set<ChangeId>()
+  for (const [id, { change }] of byId) if (change.kind === 'revocation') revocations.add(id)
+  for (const [id, entry] of byId) {
+    const seen = ancestorsOf(id, byId)
+    const isGrant = entry.change.kind === 'grant'
+    if (isGrant && isVoidEntry(entry)) continue
+    for (const one of seen) (isGrant ? seenByGrants : seenByRevocations).add(one)
+    if (isGrant && revocations.isSubsetOf(seen)) complete.add(id)
+  }
+  return {
+    revocations,
+    newest: revocations.difference(seenByRevocations),
+    grants: complete.difference(seenByGrants),
+  }
+}
+
+/** What a change has seen, and what that has seen; a change has not seen itself. */
+function ancestorsOf(
+  id: ChangeId,
+  byId: ReadonlyMap<ChangeId, { readonly change: Grant | Revocation }>,
+): Set<ChangeId> {
+  const found = new Set<ChangeId>()
+  let last = byId.get(id)?.change.seen ?? []
+  while (last.length > 0) {
+    const fresh = last.filter(one => !found.has(one))
+    for (const one of fresh) found.add(one)
+    last = fresh.flatMap(one => byId.get(one)?.change.seen ?? [])
   }
   return found
-}
-
-/** A stray counts at a place of its own. */
-function movedOf({ entry }: Stray): Change {
-  return { ...entry.change, ...strayPlace(entry) }
-}
-
-function placeText({ source, sequence }: Place): string {
-  return `${source} ${sequence}`
 }
 
 /** The subjects about which a list that was merged and one that was evaluated differ. */
@@ -89,15 +130,14 @@ export function differences(
     ...Array.from(merged.subjects(), ([subject]) => subject),
   ])
   return [...subjects].filter(subject => {
-    const { marks, grants } = merged.state(subject)
+    const { grants, revocations } = merged.state(subject)
     const expected = evaluated.get(subject)
+    const none: ReadonlySet<ChangeId> = new Set()
+    const standing = new Set(grants.map(({ id }) => id))
     return (
-      !isEqual(marks, expected?.marks ?? new Map()) ||
-      new Set(grants.map(placeText)).symmetricDifference(expected?.grants ?? new Set()).size > 0
+      standing.symmetricDifference(expected?.grants ?? none).size > 0 ||
+      !revocations.isSubsetOf(expected?.revocations ?? none) ||
+      !revocations.isSupersetOf(expected?.newest ?? none)
     )
   })
-}
-
-function isEqual(a: ReadonlyMap<Source, number>, b: ReadonlyMap<Source, number>): boolean {
-  return a.size === b.size && [...a].every(([source, sequence]) => b.get(source) === sequence)
 }

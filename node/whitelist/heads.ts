@@ -1,6 +1,6 @@
 import { isSource, MAX_SOURCES, type Source } from '../identity/names.ts'
-import { isSequence } from './change.ts'
-import type { Head, Whitelist } from './whitelist.ts'
+import { isSequence, type Head } from './change.ts'
+import type { Whitelist } from './whitelist.ts'
 
 /** Sources that are told: with the longest names that is half of the longest line. */
 const MAX_TOLD = 8_192

@@ -1,72 +1,110 @@
-import type { Source } from '../identity/names.ts'
-import type { Change, Grant, Place, Seen } from './change.ts'
+import { CHANGE_LIMITS, type Change, type ChangeId, type Grant } from './change.ts'
+
+/** A change under the name by which others have seen it. */
+export interface IdentifiedChange<Kind extends Change = Change> {
+  readonly id: ChangeId
+  readonly change: Kind
+}
+
+/** A grant that stands. */
+export type StandingGrant = IdentifiedChange<Grant>
 
 /**
  * All that decides about one subject. A remove-wins set (PROTOCOL.md, "Merging"): a grant
  * stands only while it has seen every revocation of its subject. No clock decides anything.
  */
 export interface SubjectState {
-  /** For each source the greatest sequence of a revocation: the marks, compressed. */
-  readonly marks: Seen
-  /** What the grants have seen, joined: a grant at or below it has been replaced by a later one. */
-  readonly replaced: Seen
-  /** The grants that stand: they have seen all marks, and no later grant has seen them. */
-  readonly grants: readonly Grant[]
+  /** The grants that stand: they have seen all revocations, and no other grant has seen them. */
+  readonly grants: readonly StandingGrant[]
+  /** The revocations that no other has seen; perhaps some besides that another one has seen. */
+  readonly revocations: ReadonlySet<ChangeId>
 }
 
-const NOTHING: Seen = new Map()
+const NOTHING: ReadonlySet<ChangeId> = new Set()
 
-export const UNKNOWN_SUBJECT: SubjectState = { marks: NOTHING, replaced: NOTHING, grants: [] }
+export const UNKNOWN_SUBJECT: SubjectState = { grants: [], revocations: NOTHING }
 
 /**
- * Merge one change of a subject into its state. Commutative, associative and idempotent over
- * any set of changes with distinct places; `state` is left as it is.
+ * Merge one change of a subject into its state, by the state alone: what it has seen is what
+ * stands there, as with every change that follows on the ones before it. `state` is left as it is.
+ * @param added a change that is not void, of a subject that has no other with its id
+ * @returns `undefined` when the state cannot tell, and all changes of the subject must be looked at
  */
-export function mergeChange(state: SubjectState, change: Change): SubjectState {
+export function mergeChange(
+  state: SubjectState,
+  { id, change }: IdentifiedChange,
+): SubjectState | undefined {
+  const { grants, revocations } = state
+  const seen = new Set(change.seen)
+  const hasSeenGrant = grants.some(grant => seen.has(grant.id))
   if (change.kind === 'revocation') {
-    if (hasSeen(state.marks, change)) return state
-    const marks = new Map(state.marks).set(change.source, change.sequence)
-    return { ...state, marks, grants: state.grants.filter(grant => covers(grant.seen, marks)) }
+    // A grant that stands has seen all revocations, so whoever has seen it has seen them as well.
+    const left = hasSeenGrant ? [] : [...revocations].filter(known => !seen.has(known))
+    return { grants: [], revocations: new Set([...left, id]) }
   }
-  const replaced = join(state.replaced, change.seen)
-  const known = state.grants.some(grant => isSamePlace(grant, change))
-  const candidates = known ? state.grants : [...state.grants, change]
+  const isFrontier = change.seen.every(
+    one => revocations.has(one) || grants.some(grant => grant.id === one),
+  )
+  if (!isFrontier || !(hasSeenGrant || revocations.isSubsetOf(seen))) return undefined
+  return { grants: [...grants.filter(grant => !seen.has(grant.id)), { id, change }], revocations }
+}
+
+/** What a change made now, in sight of this state, has seen. */
+export function frontierOf({ grants, revocations }: SubjectState): readonly ChangeId[] {
+  const ids = grants.length > 0 ? grants.map(({ id }) => id) : [...revocations]
+  return ids.sort().slice(0, CHANGE_LIMITS.maxSeen)
+}
+
+/** A change of a subject, with what else decides about it. */
+export interface WeighedChange extends IdentifiedChange {
+  /** Whether it is a grant of an author who had been revoked. */
+  readonly isVoid: boolean
+}
+
+/** The state of a subject out of all its changes, in any order, some of them perhaps twice. */
+export function stateOf(changes: Iterable<WeighedChange>): SubjectState {
+  const all = new Map<ChangeId, WeighedChange>()
+  for (const change of changes) all.set(change.id, change)
+  const grants: StandingGrant[] = []
+  const revocations: ChangeId[] = []
+  for (const { id, change, isVoid } of all.values()) {
+    if (change.kind === 'revocation') revocations.push(id)
+    else if (!isVoid) grants.push({ id, change })
+  }
+  const replaced = ancestorsOf(
+    grants.flatMap(({ change }) => change.seen),
+    all,
+  )
+  const covered = ancestorsOf(
+    revocations.flatMap(id => all.get(id)?.change.seen ?? []),
+    all,
+  )
+  const newest = new Set(revocations.filter(id => !covered.has(id)))
+  const standing = new Map<string, boolean>()
   return {
-    marks: state.marks,
-    replaced,
-    grants: candidates.filter(
-      grant => covers(grant.seen, state.marks) && !hasSeen(replaced, grant),
-    ),
+    revocations: newest,
+    grants: grants.filter(({ id, change }) => {
+      if (replaced.has(id)) return false
+      // Many grants that were made at once have seen the same.
+      const key = change.seen.join()
+      const known = standing.get(key) ?? newest.isSubsetOf(ancestorsOf(change.seen, all))
+      standing.set(key, known)
+      return known
+    }),
   }
 }
 
-/** What a grant made now, in sight of this state, has seen. */
-export function seenOf(state: SubjectState): Seen {
-  let seen = join(state.marks, state.replaced)
-  for (const { source, sequence } of state.grants) seen = join(seen, new Map([[source, sequence]]))
-  return seen
-}
-
-function isSamePlace(a: Place, b: Place): boolean {
-  return a.source === b.source && a.sequence === b.sequence
-}
-
-function hasSeen(seen: Seen, place: Place): boolean {
-  return (seen.get(place.source) ?? 0) >= place.sequence
-}
-
-/** Whether `seen` holds at least all of `other`. */
-function covers(seen: Seen, other: Seen): boolean {
-  for (const [source, sequence] of other) if ((seen.get(source) ?? 0) < sequence) return false
-  return true
-}
-
-/** The greater sequence of each source. Returns `a` itself where `b` adds nothing. */
-function join(a: Seen, b: Seen): Seen {
-  if (covers(a, b)) return a
-  const joined = new Map<Source, number>(a)
-  for (const [source, sequence] of b) {
-    joined.set(source, Math.max(joined.get(source) ?? 0, sequence))
+/** The changes that are named, and all that those have seen. Void grants have seen what they name. */
+export function ancestorsOf(
+  named: readonly ChangeId[],
+  all: ReadonlyMap<ChangeId, { readonly change: Change }>,
+): Set<ChangeId> {
+  const found = new Set<ChangeId>()
+  const open = [...named]
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
+    if (found.has(id)) continue
+    found.add(id)
+    open.push(...(all.get(id)?.change.seen ?? []))
   }
-  return joined
+  return found
 }

@@ -5,7 +5,7 @@ import { parseChange, type Place } from './change.ts'
 import { entryHash, isStray, placeOf, type Entry, type Stray } from './entry.ts'
 
 /** An entry from outside: it has the form of one, and nothing of it has been checked. */
-export type UncheckedEntry = Pick<Entry, 'text' | 'previous' | 'signatures'>
+export type UncheckedEntry = Pick<Entry, 'text' | 'signatures'>
 
 /** A stray from outside, of whose entries nothing has been checked. */
 export interface UncheckedStray {
@@ -14,19 +14,15 @@ export interface UncheckedStray {
 }
 
 /** The fields of an entry as they come from outside: sent by a peer or a node, or in a database. */
-export type EntryFields = Readonly<Record<'text' | 'previous' | keyof EntrySignatures, unknown>>
+export type EntryFields = Readonly<Record<'text' | keyof EntrySignatures, unknown>>
 
-const HASH = /^[A-Za-z0-9_-]{43}$/
 const FINGERPRINT = /^[0-9a-f]{64}$/
 
 /** Read the fields of an entry. @returns the entry, or why they have not the form of one */
 export function readEntry(fields: EntryFields): UncheckedEntry | string {
-  const { text, previous } = fields
+  const { text } = fields
   const { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature } = fields
   if (typeof text !== 'string') return 'an update carries no change'
-  if (previous !== '' && (typeof previous !== 'string' || !HASH.test(previous))) {
-    return 'an update does not link to the one before'
-  }
   if (!isFingerprint(operatorCertificate) || !isFingerprint(nodeCertificate)) {
     return 'an update does not name its signers'
   }
@@ -34,7 +30,7 @@ export function readEntry(fields: EntryFields): UncheckedEntry | string {
     return 'an update is not signed'
   }
   const signatures = { operatorCertificate, operatorSignature, nodeCertificate, nodeSignature }
-  return { text, previous, signatures }
+  return { text, signatures }
 }
 
 function isFingerprint(value: unknown): value is string {
@@ -70,7 +66,7 @@ async function openStray(unchecked: UncheckedStray, signers: Signers): Promise<S
 
 /** Check the text and both signatures. @returns the entry, or what is wrong with it */
 export async function openEntry(
-  { text, previous, signatures }: UncheckedEntry,
+  { text, signatures }: UncheckedEntry,
   signers: Signers,
 ): Promise<Entry | string> {
   const parsed = parseChange(text)
@@ -85,12 +81,12 @@ export async function openEntry(
     objectionTo(operator, 'operator', change.operator, change.at) ??
     objectionTo(node, 'node', nodeOf(source), change.at)
   if (objection !== undefined) return objection
-  const hash = entryHash(previous, text)
+  const hash = entryHash(text)
   const [isOperators, isNodes] = await Promise.all([
     signers.verify(operator, 'change', text, signatures.operatorSignature),
     signers.verify(node, 'entry', hash, signatures.nodeSignature),
   ])
   if (!isOperators) return `change ${sequence} of ${source} is not signed by its operator`
   if (!isNodes) return `change ${sequence} of ${source} is not signed by its node`
-  return { change, text, previous, hash, signatures }
+  return { change, text, hash, signatures }
 }

@@ -1,15 +1,54 @@
-import type { Source } from '../identity/names.ts'
+import type { Source, Subject } from '../identity/names.ts'
+import type { ChangeId, Place, Revocation } from './change.ts'
 import type { Entry, Stray } from './entry.ts'
 import type { CertificateStore } from '../identity/signers.ts'
 
 /** What the list is built from. */
 export type LoggedChange = Pick<Entry, 'change' | 'hash'>
 
+/** A change in the log, in the order in which it was taken. */
+export type LoggedRow = (LoggedChange | Stray) & {
+  /**
+   * Whether a change with its id stands before it: another text of the same wish, or the entry
+   * itself before its source was found to have forked.
+   */
+  readonly repeats: boolean
+}
+
+/** An entry that is in the log. */
+export interface HeldEntry extends LoggedChange {
+  /** Whether it is there only as a stray. */
+  readonly isStray: boolean
+}
+
+/** What the list looks up of the changes that it was merged from. */
+export interface ChangeLog {
+  /** Whether a change of this subject is there under this id. */
+  has(subject: Subject, id: ChangeId): boolean
+  /** All changes of a subject, strays included, in the order in which they were taken. */
+  ofSubject(subject: Subject): Iterable<LoggedChange>
+  /** The entry of a source at a sequence that has this hash, in its place or as a stray. */
+  find(place: Place, hash: string): HeldEntry | undefined
+}
+
+/** A whole log, to build the list from. */
+export interface BuiltLog extends ChangeLog {
+  /**
+   * Every change, oldest first, with its chain checked and its signatures left where they are.
+   * @throws FridgeError `ERR_DATABASE_CORRUPT`
+   */
+  logged(): Iterable<LoggedRow>
+  /** The revocations of operators and nodes. */
+  withdrawals(): Iterable<Revocation>
+  /** The places of which a stray was taken. */
+  forks(): Iterable<Place>
+}
+
 /**
  * The log of changes of one node, in the order in which it took them. Handed in, so that the
  * simulator can run the real whitelist over a disk that tears.
  */
-export interface ChangeStore extends CertificateStore, Disposable {
+export interface ChangeStore extends BuiltLog, CertificateStore, Disposable {
   /**
    * Keep entries for good: when it returns they survive a power cut; when it throws none of
    * them is there.
@@ -17,11 +56,9 @@ export interface ChangeStore extends CertificateStore, Disposable {
    */
   append(entries: readonly (Entry | Stray)[]): void
   /**
-   * Every change, oldest first, with its chain checked and its signatures left where they are.
-   * @throws FridgeError `ERR_DATABASE_CORRUPT`
+   * What a reader with this clock lacks, each behind all that it has seen. An entry of a source
+   * that forked is told as the stray that it is, where it was taken first.
    */
-  logged(): Iterable<LoggedChange | Stray>
-  /** Entries and strays after `clock`, by source, in the order in which they were taken. */
   after(clock: ReadonlyMap<Source, number>): Iterable<Entry | Stray>
   /** One source's entries from a sequence on, in order; strays do not count. */
   ofSource(source: Source, from: number): Iterable<Entry>

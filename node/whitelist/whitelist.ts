@@ -1,5 +1,5 @@
+import { restore } from './restore.ts'
 import {
-  nameOf,
   nodeOf,
   roleOf,
   subjectOf,
@@ -7,10 +7,27 @@ import {
   type Source,
   type Subject,
 } from '../identity/names.ts'
-import type { Change, ChangeRequest, Place, Seen } from './change.ts'
+import { Authors } from './authors.ts'
+import {
+  idOf,
+  type Change,
+  type ChangeId,
+  type ChangeRequest,
+  type Head,
+  type Place,
+  type UpTo,
+} from './change.ts'
 import { conflicts, strayPlace, type Entry, type Stray } from './entry.ts'
-import type { LoggedChange } from './store.ts'
-import { mergeChange, seenOf, UNKNOWN_SUBJECT, type SubjectState } from './merge.ts'
+import {
+  frontierOf,
+  mergeChange,
+  stateOf,
+  UNKNOWN_SUBJECT,
+  type StandingGrant,
+  type SubjectState,
+} from './merge.ts'
+import type { ChangeLog, HeldEntry, LoggedChange } from './store.ts'
+import { UnsavedLog } from './unsaved-log.ts'
 
 /**
  * How an entry fits what a node holds (PROTOCOL.md, "Updates"):
@@ -23,27 +40,30 @@ import { mergeChange, seenOf, UNKNOWN_SUBJECT, type SubjectState } from './merge
  */
 export type Fit = 'next' | 'stale' | 'earlier' | 'forked' | 'fork' | 'unlinked' | 'gap' | 'unseen'
 
-/** The newest entry of a source. */
-export interface Head {
-  readonly sequence: number
-  readonly hash: string
-}
-
 /**
  * One replica of the whitelist, in memory: the state of each subject and how far each source
- * has been heard. It holds no log and touches no disk.
+ * has been heard. It looks into the log where changes met that had not seen each other, and
+ * writes nothing.
  */
 export class Whitelist {
+  readonly #log: UnsavedLog
   readonly #subjects = new Map<Subject, SubjectState>()
+  /** Subjects whose state the log has to tell: until then no more stands than is sure to stand. */
+  readonly #unsettled = new Set<Subject>()
   readonly #heads = new Map<Source, Head>()
-  /** For each operator and node that was revoked: up to where it still counts. */
-  readonly #withdrawn = new Map<Subject, ReadonlyMap<string, Seen>>()
-  /** For each operator the last place that it signed, by source. */
-  readonly #signed = new Map<Name, Map<Source, number>>()
-  /** For each source that equivocated the first sequence that does not count in its place. */
+  readonly #authors: Authors
+  /** For each source that equivocated the first sequence that is filed as a stray. */
   readonly #forks = new Map<Source, number>()
   readonly #strays = new Set<Source>()
   #changes = 0
+
+  constructor(log: ChangeLog) {
+    this.#log = new UnsavedLog(log)
+    this.#authors = new Authors({
+      forkOf: source => this.forkOf(source),
+      find: (place, hash) => this.#log.find(place, hash),
+    })
+  }
 
   /** How many changes it has merged. */
   get changes(): number {
@@ -53,6 +73,11 @@ export class Whitelist {
   /** How many subjects it knows, admitted or not. */
   get size(): number {
     return this.#subjects.size
+  }
+
+  /** How many subjects are still to be looked up in the log. */
+  get unsettled(): number {
+    return this.#unsettled.size
   }
 
   state(subject: Subject): SubjectState {
@@ -90,54 +115,64 @@ export class Whitelist {
 
   /**
    * Whether an entry is the next of its source. A digest cannot represent a hole, so there are
-   * none: sequences are contiguous, each entry links to the one before, and a grant may have
+   * none: sequences are contiguous, each entry links to the one before, and a change may have
    * seen only what its receiver holds as well (links deliver in causal order).
    */
   fit(entry: Entry): Fit {
-    const { sequence, source } = entry.change
+    const { sequence, source, previous } = entry.change
     if (this.forkOf(source) <= sequence) return 'forked'
     const head = this.#heads.get(source)
     if (head !== undefined && sequence < head.sequence) return 'earlier'
     if (sequence === head?.sequence) return entry.hash === head.hash ? 'stale' : 'fork'
     if (sequence !== (head?.sequence ?? 0) + 1) return 'gap'
-    if (entry.previous !== this.headHash(source)) return 'unlinked'
+    if (previous !== this.headHash(source)) return 'unlinked'
     return this.holdsSeen(entry.change) ? 'next' : 'unseen'
   }
 
-  /**
-   * Whether all that an author says to have seen is here. Of a source that forked only what stands
-   * before the fork can be: the rest may have been taken as strays before it came in its place.
-   */
+  /** Whether all that an author says to have seen is here: what it names cannot be made up. */
   holdsSeen(change: Change): boolean {
-    for (const [other, seen] of (change.kind === 'grant' ? change.seen : change.upTo) ?? []) {
-      if (other === change.source) continue
-      if (this.heard(other) < Math.min(seen, this.forkOf(other) - 1)) return false
+    const { subject, seen } = change
+    const { grants, revocations } = this.state(subject)
+    for (const id of seen) {
+      if (revocations.has(id) || grants.some(grant => grant.id === id)) continue
+      if (!this.#log.has(subject, id)) return false
     }
-    return true
+    return change.kind === 'grant' || this.#authors.holdsUpTo(change)
   }
 
   /** Merge an entry whose `fit` is `next`. What it returns takes it back, if it is the last. */
   merge(entry: LoggedChange): () => void {
-    const { change } = entry
-    const { source, sequence, subject, operator } = change
+    const { source, sequence } = entry.change
     const head = this.#heads.get(source)
-    const state = this.#subjects.get(subject)
-    const withdrawn = this.#withdrawn.get(subject)
-    const signed = this.#signed.get(operator) ?? new Map<Source, number>()
-    const signedBefore = signed.get(source)
     this.#heads.set(source, { sequence, hash: entry.hash })
-    this.#signed.set(operator, signed.set(source, sequence))
-    this.withdraw(change)
-    if (!this.#isVoid(change)) this.#subjects.set(subject, mergeChange(this.state(subject), change))
-    const counts = this.forkOf(source) > sequence ? 1 : 0
-    this.#changes += counts
+    const forgetGrant = this.#authors.noteGrant(entry)
+    const takeBack = this.#mergeContent({ ...entry, isStray: false })
     return () => {
+      takeBack()
+      forgetGrant()
       restore(this.#heads, source, head)
-      restore(this.#subjects, subject, state)
-      restore(this.#withdrawn, subject, withdrawn)
-      restore(signed, source, signedBefore)
-      this.#changes -= counts
     }
+  }
+
+  /** What was merged up to here is in the log. */
+  saved(): void {
+    this.#log.clear()
+  }
+
+  /** Take an entry over from the log, in its order, with all withdrawals known. */
+  load(entry: LoggedChange, repeats: boolean): void {
+    const { source, sequence } = entry.change
+    this.#heads.set(source, { sequence, hash: entry.hash })
+    this.#authors.noteGrant(entry)
+    this.#changes += 1
+    if (!repeats) this.#loadContent(entry)
+  }
+
+  /** Take a stray over from the log, likewise. */
+  loadStray({ entry }: Stray, repeats: boolean): void {
+    this.#fileStray(entry)
+    if (this.#log.find(entry.change, entry.hash)?.isStray !== false) this.#changes += 1
+    if (!repeats) this.#loadContent(entry)
   }
 
   /** The first sequence of a source that was forked; `Infinity` for all others. */
@@ -152,7 +187,7 @@ export class Whitelist {
 
   /** Whether a node was removed from the cluster: for good, whatever came after. */
   hasRemoved(node: Name): boolean {
-    return this.state(subjectOf('node', node)).marks.size > 0
+    return this.state(subjectOf('node', node)).revocations.size > 0
   }
 
   /** Whether it is beyond doubt that a stray cannot stand in its place. */
@@ -162,91 +197,198 @@ export class Whitelist {
   }
 
   /**
-   * Merge a stray that is proven and not held yet. From its place on nothing of its source counts
-   * where it stood: the list must be built anew if something of that was merged, or if it revokes
-   * an author.
+   * Merge a stray that is proven and not held yet. It counts as it would in its place, so that
+   * nothing changes where it stood there already. What it returns takes it back, if it is the last.
    */
-  mergeStray({ entry }: Stray): void {
+  mergeStray({ entry }: Stray): () => void {
     const { change, hash } = entry
-    const place = strayPlace(entry)
-    this.#heads.set(place.source, { sequence: place.sequence, hash })
-    this.#strays.add(place.source)
-    const signed = this.#signed.get(change.operator) ?? new Map<Source, number>()
-    this.#signed.set(change.operator, signed.set(place.source, place.sequence))
-    // By its own place alone, so that equal strays are equal forks on every node.
-    this.noteFork(change)
-    const moved: Change = { ...change, ...place }
-    if (!this.isWithdrawn(change, moved)) {
-      this.#subjects.set(moved.subject, mergeChange(this.state(moved.subject), moved))
+    const fork = this.#forks.get(change.source)
+    const isHeld = this.#log.find(change, hash) !== undefined
+    this.#fileStray(entry)
+    const takeBack = isHeld ? () => {} : this.#mergeContent({ change, hash, isStray: true })
+    const comeBack = this.#dropVoid(this.#authors.touchedBy(entry))
+    return () => {
+      comeBack()
+      takeBack()
+      restore(this.#forks, change.source, fork)
+      const place = strayPlace(entry)
+      this.#heads.delete(place.source)
+      this.#strays.delete(place.source)
     }
-    if (moved.kind === 'revocation') this.withdraw(moved)
-    this.#changes += 1
   }
 
-  /** Let nothing count in its place from here on of a source. */
+  #fileStray(entry: Entry): void {
+    const place = strayPlace(entry)
+    this.#heads.set(place.source, { sequence: place.sequence, hash: entry.hash })
+    this.#strays.add(place.source)
+    // By its own place alone, so that equal strays are equal forks on every node.
+    this.noteFork(entry.change)
+  }
+
+  /** File as strays what comes from here on of a source. */
   noteFork({ source, sequence }: Place): void {
     this.#forks.set(source, Math.min(this.forkOf(source), sequence))
   }
 
   /** Take note of a revocation of an operator or node before its turn. Others are passed over. */
   withdraw(change: Change): void {
-    if (change.kind === 'grant' || change.upTo === undefined) return
-    const { subject, source, sequence, upTo } = change
-    const known = this.#withdrawn.get(subject) ?? []
-    this.#withdrawn.set(subject, new Map([...known, [`${source} ${sequence}`, upTo]]))
+    this.#authors.withdraw(change)
+  }
+
+  /** Whether an entry is a grant of an operator or a node that was revoked out of sight of it. */
+  isVoid(entry: LoggedChange): boolean {
+    return this.#authors.isVoid(entry)
   }
 
   /**
-   * Whether a merged revocation of an operator or node voids changes that were merged before it:
-   * then the list must be built anew from the log.
+   * Look up in the log the states of some subjects, of those that need it.
+   * @returns those that were looked up
    */
-  voidsEarlier(change: Change): boolean {
-    if (change.kind === 'grant' || change.upTo === undefined) return false
-    const { subject, upTo } = change
-    const name = nameOf(subject)
-    if (roleOf(subject) === 'node') {
-      return [...this.#heads].some(
-        ([source, head]) => nodeOf(source) === name && head.sequence > (upTo.get(source) ?? 0),
-      )
+  settle(subjects: Iterable<Subject>): Subject[] {
+    const settled: Subject[] = []
+    for (const subject of subjects) {
+      if (!this.#unsettled.delete(subject)) continue
+      const state = this.#evaluate(subject)
+      const isKnown = state.grants.length > 0 || state.revocations.size > 0
+      restore(this.#subjects, subject, isKnown ? state : undefined)
+      settled.push(subject)
     }
-    const signed = this.#signed.get(name) ?? []
-    return [...signed].some(([source, sequence]) => sequence > (upTo.get(source) ?? 0))
+    return settled
   }
 
-  /**
-   * Whether a change stands in the forked part of its source, where its stray counts instead, or
-   * was made by a revoked operator or accepted by a revoked node, out of sight of the revocation.
-   * It stays in the log and has no effect. Revocations of operators and nodes
-   * themselves are never void: of two that revoke each other, both are out.
-   */
-  #isVoid(change: Change): boolean {
-    return this.forkOf(change.source) <= change.sequence || this.isWithdrawn(change)
+  /** Look up the states of the next `limit` subjects that need it. @returns those subjects */
+  settleSome(limit: number): Subject[] {
+    return this.settle(this.#unsettled.values().take(limit).toArray())
   }
 
-  /**
-   * Whether a change was made by a revoked operator or accepted by a revoked node, out of sight of that.
-   * @param moved where it counts, if it is a stray: to have seen it at either place is to have seen it
-   */
-  isWithdrawn(change: Change, moved: Place = change): boolean {
-    if (this.#withdrawn.size === 0 || roleOf(change.subject) !== 'client') return false
-    const isBeyond = (upTo: Seen): boolean =>
-      [change, moved].every(({ source, sequence }) => sequence > (upTo.get(source) ?? 0))
-    const authors = [
-      subjectOf('operator', change.operator),
-      subjectOf('node', nodeOf(change.source)),
-    ]
-    return authors.some(author => this.#withdrawn.get(author)?.values().some(isBeyond) === true)
+  /** Every change of a subject, by its id, in the order in which they came. */
+  changesOf(subject: Subject): Map<ChangeId, LoggedChange> {
+    const changes = new Map<ChangeId, LoggedChange>()
+    for (const entry of this.#log.ofSubject(subject)) changes.set(idOf(entry), entry)
+    return changes
   }
 
   /** The change that a request becomes at the next place of `source`, at the time `at`. */
   draft(request: ChangeRequest, source: Source, at: number): Change {
-    const place = { source, sequence: this.heard(source) + 1 }
-    if (request.kind === 'revocation') {
-      if (roleOf(request.subject) === 'client') return { ...request, ...place, at }
-      // Its own place included: an operator that revokes itself has still done so.
-      return { ...request, ...place, at, upTo: this.clock().set(source, place.sequence) }
+    const { subject } = request
+    const place = {
+      source,
+      sequence: this.heard(source) + 1,
+      previous: this.headHash(source),
+      at,
+      seen: this.frontier(subject),
     }
-    return { ...request, ...place, at, seen: seenOf(this.state(request.subject)) }
+    if (request.kind === 'grant') return { ...request, ...place }
+    if (roleOf(subject) === 'client') return { ...request, ...place }
+    return { ...request, ...place, upTo: this.upTo(subject) }
+  }
+
+  /** What a change of a subject that is made now has seen. */
+  frontier(subject: Subject): readonly ChangeId[] {
+    this.settle([subject])
+    return frontierOf(this.state(subject))
+  }
+
+  /** Up to where the grants of an author count that is revoked now. */
+  upTo(author: Subject): UpTo {
+    return this.#authors.upTo(author, () =>
+      this.#subjects.values().flatMap(({ grants }) => grants.map(({ change }) => change.source)),
+    )
+  }
+
+  /** Merge what an entry says that is not in the log yet. @returns what takes it back */
+  #mergeContent(entry: HeldEntry): () => void {
+    const { change } = entry
+    const { subject } = change
+    const id = idOf(entry)
+    const state = this.#subjects.get(subject)
+    const wasUnsettled = this.#unsettled.has(subject)
+    const repeats = change.kind === 'revocation' && this.#isKnown(subject, id)
+    const comeBack = this.#withdraw(change)
+    this.#log.add(id, entry)
+    this.#changes += 1
+    if (!repeats && !this.isVoid(entry)) this.#mergeState(id, change)
+    return () => {
+      this.#changes -= 1
+      this.#log.removeLast()
+      comeBack()
+      restore(this.#subjects, subject, state)
+      if (!wasUnsettled) this.#unsettled.delete(subject)
+    }
+  }
+
+  #mergeState(id: ChangeId, change: Change): void {
+    const { subject } = change
+    const isSettled = !this.#unsettled.has(subject)
+    // A removal does not wait for the log.
+    const isClear = isSettled || change.kind === 'revocation'
+    const state = isClear ? mergeChange(this.state(subject), { id, change }) : undefined
+    if (state === undefined) this.#unsettled.add(subject)
+    else this.#subjects.set(subject, state)
+  }
+
+  #loadContent(entry: LoggedChange): void {
+    const { change } = entry
+    if (this.#unsettled.has(change.subject) || this.isVoid(entry)) return
+    this.#mergeState(idOf(entry), change)
+  }
+
+  #isKnown(subject: Subject, id: ChangeId): boolean {
+    return this.state(subject).revocations.has(id) || this.#log.has(subject, id)
+  }
+
+  /**
+   * Let the grants of a revoked author stand no longer, from now on; which older ones stand again
+   * in the place of those, the log has to tell. @returns what takes it back
+   */
+  #withdraw(change: Change): () => void {
+    const unvoid = this.#authors.withdraw(change)
+    if (!this.#authors.mayVoid(change, this.#forks.size > 0)) return unvoid
+    const voided: Subject[] = []
+    for (const [subject, { grants }] of this.#subjects) {
+      if (grants.some(grant => this.#isVoidGrant(grant))) voided.push(subject)
+    }
+    const comeBack = this.#dropVoid(voided)
+    return () => {
+      comeBack()
+      unvoid()
+    }
+  }
+
+  /** Let void grants of subjects stand no longer, and have the log tell the rest. @returns what takes it back */
+  #dropVoid(subjects: readonly Subject[]): () => void {
+    const before = subjects.map(subject => ({
+      subject,
+      state: this.#subjects.get(subject),
+      wasUnsettled: this.#unsettled.has(subject),
+    }))
+    for (const subject of subjects) {
+      const state = this.state(subject)
+      const grants = state.grants.filter(grant => !this.#isVoidGrant(grant))
+      this.#subjects.set(subject, { ...state, grants })
+      this.#unsettled.add(subject)
+    }
+    return () => {
+      for (const { subject, state, wasUnsettled } of before.toReversed()) {
+        restore(this.#subjects, subject, state)
+        if (!wasUnsettled) this.#unsettled.delete(subject)
+      }
+    }
+  }
+
+  #isVoidGrant({ id, change }: StandingGrant): boolean {
+    return this.isVoid({ change, hash: id })
+  }
+
+  #evaluate(subject: Subject): SubjectState {
+    const entries = [...this.#log.ofSubject(subject)]
+    return stateOf(
+      entries.map(entry => ({
+        id: idOf(entry),
+        change: entry.change,
+        isVoid: this.isVoid(entry),
+      })),
+    )
   }
 }
 
@@ -263,11 +405,9 @@ export type ReadableWhitelist = Pick<
   | 'forkOf'
   | 'hasEquivocated'
   | 'hasRemoved'
-  | 'isWithdrawn'
+  | 'isVoid'
+  | 'changesOf'
   | 'draft'
+  | 'frontier'
+  | 'upTo'
 >
-
-function restore<Key, Value>(map: Map<Key, Value>, key: Key, value: Value | undefined): void {
-  if (value === undefined) map.delete(key)
-  else map.set(key, value)
-}

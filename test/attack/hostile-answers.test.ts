@@ -21,7 +21,15 @@ const JUNK: readonly unknown[] = [
   { entries: [], certificates: { a: [null] }, before: 1e300 },
   { outcome: 'committed' },
   { node: 'node-1', nodes: [{}], changes: 1, subjects: 1, aloneMs: 0, isolated: false },
-  [{ subject: 'client/c1', standing: 'granted', grants: [{ at: 9e300 }], marks: {}, sessions: 0 }],
+  [
+    {
+      subject: 'client/c1',
+      standing: 'granted',
+      grants: [{ at: 9e300 }],
+      revocations: [],
+      sessions: 0,
+    },
+  ],
 ]
 
 const COMMANDS = [
@@ -65,7 +73,7 @@ test('a list that goes round in a circle ends, and says which node shows it', as
     subject: `client/${name}`,
     standing: 'revoked',
     grants: [],
-    marks: {},
+    revocations: [],
     sessions: 0,
   }))
   const node = await startInventedNode(t, certs, { methods: { ...everywhere(async () => page) } })

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { loadCredentials } from '../../node/identity/credentials.ts'
 import { parseName, parseSubject, type Source } from '../../node/identity/names.ts'
+import type { ChangeId } from '../../node/whitelist/change.ts'
 import { entryHash } from '../../node/whitelist/entry.ts'
 import { signText } from '../../node/identity/signature.ts'
 import {
@@ -163,7 +164,7 @@ const MISPLACED: readonly Attempt[] = [
         ...revocationAt(source, FAR, parseSubject('x')),
         operator: parseName('admin'),
       }
-      return [...shown, signEntry({ ...change, at: Date.now() }, '', keys)]
+      return [...shown, signEntry({ ...change, at: Date.now() }, 'A'.repeat(43), keys)]
     },
   ],
   [
@@ -174,7 +175,7 @@ const MISPLACED: readonly Attempt[] = [
         ...revocationAt(link.victim, FAR, parseSubject('x')),
         operator: parseName('admin'),
       }
-      return [...shown, signEntry({ ...change, at: Date.now() }, '', keys)]
+      return [...shown, signEntry({ ...change, at: Date.now() }, 'A'.repeat(43), keys)]
     },
   ],
   [
@@ -195,7 +196,7 @@ const MISPLACED: readonly Attempt[] = [
   [
     'a grant that has seen revocations still to come',
     /has seen others that were not sent/,
-    link => [...shown, signEntry({ ...wanted, seen: new Map([[link.victim, FAR]]) }, '', keys)],
+    () => [...shown, signEntry({ ...wanted, seen: ['A'.repeat(43) as ChangeId] }, '', keys)],
   ],
   [
     'a change at a place of 32 digits, where only strays stand',
@@ -220,12 +221,12 @@ const MISPLACED: readonly Attempt[] = [
   ],
   [
     'the entry of an honest node as a stray against one that it linked itself',
-    /is not signed by its node/,
+    /is not signed by its operator/,
     link => {
       const [value] = genuine(link)
-      const previous = 'A'.repeat(43)
-      const nodeSignature = signText(mallory.key, 'entry', entryHash(previous, value.change))
-      const against = { ...value, previous, nodeSignature }
+      const change = value.change.replace(/"previous":"[^"]*"/, `"previous":"${'A'.repeat(43)}"`)
+      const nodeSignature = signText(mallory.key, 'entry', entryHash(change))
+      const against = { ...value, change, nodeSignature }
       return [...shown, [{ stray: value, against }, 1, strayOf(value.change)]]
     },
   ],

@@ -105,7 +105,7 @@ test('a node that was revoked is cut, and let back in no run', async t => {
   t.is(refused.length, 4)
 })
 
-test('what a revoked operator did out of sight is void, and whom it let in is cut', async t => {
+test('whom a revoked operator let in out of sight is cut, and whom it removed stays out', async t => {
   await using cluster = await startCluster(t, { nodes: 2, certs })
   await cluster.grant(1, 'c2')
   const { listen } = cluster.config(1)
@@ -125,10 +125,13 @@ test('what a revoked operator did out of sight is void, and whom it let in is cu
   await untilReachable(cluster, 1, 2)
   for (const index of [1, 2]) {
     t.is(errorCode(await t.throwsAsync(cluster.client(index, 'c1'))), 'ERR_NOT_LISTED')
-    await using back = await cluster.client(index, 'c2')
-    t.is(back.sensors.length, 2)
+    // No removal is taken away with its author.
+    t.is(errorCode(await t.throwsAsync(cluster.client(index, 'c2'))), 'ERR_REVOKED')
   }
   t.is(await listOn(cluster, 1), await listOn(cluster, 2))
+  await cluster.grant(1, 'c2')
+  await using back = await cluster.client(1, 'c2')
+  t.is(back.sensors.length, 2)
   t.is(errorCode(await t.throwsAsync(cluster.operator(2, 'eve'))), 'ERR_REVOKED')
 })
 

@@ -2,7 +2,7 @@ import test from 'ava'
 import type { Random } from '../../node/lib/clock.ts'
 import { parseName, parseSubject, subjectOf, type Source } from '../../node/identity/names.ts'
 import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
-import type { Change } from '../../node/whitelist/change.ts'
+import { idOf, type Change } from '../../node/whitelist/change.ts'
 import { conflicts, isStray, placeOf, type Entry } from '../../node/whitelist/entry.ts'
 import { differences, evaluateLog } from '../../node/whitelist/evaluate.ts'
 import { SimulatedDisk } from '../simulation/simulated-disk.ts'
@@ -70,7 +70,7 @@ class Schedule {
     const kind = subject.startsWith('client/') && this.#random() < 0.6 ? 'grant' : 'revocation'
     const isEve =
       this.#random() < 0.3 &&
-      node.replica.whitelist.state(subjectOf('operator', EVE)).marks.size === 0
+      node.replica.whitelist.state(subjectOf('operator', EVE)).revocations.size === 0
     const operator = isEve ? EVE : parseName('olga')
     await node.request({ ...requestOf(kind, subject), operator }, this.#people.operator(operator))
   }
@@ -87,15 +87,16 @@ class Schedule {
       this.#evil,
       NOON + this.#signed.length,
     )
-    const own = Math.floor(this.#random() * sequence)
     const change = { ...drafted, sequence } as Change
-    if (change.kind === 'grant') {
-      const seen = new Map(change.seen)
-      if (own > 0) seen.set(this.#evil, own)
-      else seen.delete(this.#evil)
-      this.#add({ ...change, seen }, parent)
-    } else if (change.upTo !== undefined) {
-      this.#add({ ...change, upTo: new Map(change.upTo).set(this.#evil, sequence) }, parent)
+    const signed = this.#signed.filter(entry => entry.change.subject === subject)
+    const known = this.#pick([undefined, ...signed])
+    if (known !== undefined && this.#random() < 0.5) {
+      // What it has seen is its own: nobody else may hold it.
+      this.#add({ ...change, seen: [idOf(known)] }, parent)
+    } else if (change.kind === 'revocation' && change.upTo !== undefined && parent !== undefined) {
+      // Up to where it likes, on the branch that it likes.
+      const last = { sequence: parent.change.sequence, hash: parent.hash }
+      this.#add({ ...change, upTo: new Map(change.upTo).set(this.#evil, last) }, parent)
     } else this.#add(change, parent)
   }
 
@@ -132,8 +133,8 @@ class Schedule {
   /** A branch from its root. */
   #branch(tip: Entry): Entry[] {
     const branch = [tip]
-    for (let at: Entry | undefined = tip; at !== undefined && at.previous !== '';) {
-      const { previous }: Entry = at
+    for (let at: Entry | undefined = tip; at !== undefined && at.change.previous !== '';) {
+      const { previous }: Change = at.change
       at = this.#signed.find(({ hash }) => hash === previous)
       if (at !== undefined) branch.unshift(at)
     }
@@ -185,7 +186,7 @@ class Schedule {
       const states = Array.from(
         replica.whitelist.subjects(),
         ([subject, state]) => `${subject} ${stateText(state)}`,
-      ).filter(text => !text.endsWith('[[],[],[]]'))
+      ).filter(text => !text.endsWith('[[],false]'))
       return JSON.stringify([states.sort(), strays.sort(), replica.whitelist.changes])
     })
     for (const [index, text] of texts.entries()) {

@@ -164,7 +164,10 @@ const IN_LIST: [title: string, payload: Payload][] = [
   ],
   [
     'a genuine change of another link',
-    ({ updates: [first] }) => altered(first, 'previous', () => 'A'.repeat(43)),
+    ({ updates: [first] }) =>
+      altered(first, 'change', text =>
+        text.replace(/"previous":"[^"]*"/, `"previous":"${'A'.repeat(43)}"`),
+      ),
   ],
   [
     'a change that is no text',

@@ -42,7 +42,7 @@ test('a flood of changes by one operator does not keep another from removing it 
     credentials,
     clock: systemClock,
   })
-  const wish = { kind: 'revocation', subject: 'operator/thief' }
+  const wish = { kind: 'revocation', subject: 'operator/thief', wish: 'A'.repeat(22) }
   const text = String(await connection.call('propose', [wish]))
   // Meanwhile the flood has all the time that it needs to take the place.
   for (let times = 0; times < 20; times += 1) await witness.status()

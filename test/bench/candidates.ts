@@ -37,7 +37,12 @@ export const OURS: Candidate = {
     const data = await site.dataFolder(randomUUID())
     const operator = await site.certs.load('operator', 'admin')
     fillList({ data, names: 1, operator, node: await site.certs.load('node', NODE) })
-    const temperature = { driver: 'command', kind: 'temperature', command: eventSource(control) }
+    const temperature = {
+      driver: 'command',
+      kind: 'temperature',
+      command: eventSource(control),
+      minIntervalMs: 0,
+    }
     const sensors = { door: { driver: 'simulated' }, temperature }
     const simulation = { doorOpensPerHour: 0 }
     const config = await site.writeConfig(NODE, { data, sensors, simulation })

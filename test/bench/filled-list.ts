@@ -1,4 +1,4 @@
-import { createPrivateKey } from 'node:crypto'
+import { createPrivateKey, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { parseCertificates } from '../../node/identity/certificate-chain.ts'
 import type { Credentials } from '../../node/identity/credentials.ts'
@@ -74,17 +74,18 @@ function entryWriter(
       subject: subjectOf('client', nameAt(index)),
       source,
       sequence: index + 1,
+      previous,
       operator: operator.credentials.identity.name,
       at,
-      seen: new Map(),
+      wish: randomBytes(16).toString('base64url'),
+      seen: [],
       terms: {},
     }
     const text = encodeChange(change)
-    const hash = entryHash(previous, text)
+    const hash = entryHash(text)
     const entry: Entry = {
       change,
       text,
-      previous,
       hash,
       signatures: {
         operatorCertificate: operator.signer.identity.fingerprint,

@@ -129,7 +129,7 @@ async function startEmpty(site: Site): Promise<MeasuredServer> {
     join(import.meta.dirname, 'timed-thermometer.ts'),
     String(READING_MS),
   ]
-  const temperature = { driver: 'command', kind: 'temperature', command }
+  const temperature = { driver: 'command', kind: 'temperature', command, minIntervalMs: 0 }
   return startServer('our-server.ts', [await site.writeConfig(EMPTY, { sensors: { temperature } })])
 }
 

@@ -34,6 +34,20 @@ test('watch prints the last events at once and later ones as they come, until it
   t.is(err.text, `connected to node-1 at ${cluster.address(1)}`)
 })
 
+test('watch prints what a hygrometer says, as of every kind', async t => {
+  const humidity = {
+    driver: 'command',
+    kind: 'humidity',
+    command: ['sh', '-c', 'echo 48.2; exec sleep 1000'],
+  }
+  await using cluster = await startCluster(t, { certs, config: { sensors: { humidity } } })
+  await cluster.grant(1, 'c1')
+  const { out, stop, status } = watch(cluster, [1])
+  await out.find(/^\S+ {2}node-1 {2}humidity {2}48\.20 %$/)
+  stop()
+  t.is(await status, 0)
+})
+
 test('watch prints one JSON document a line', async t => {
   await using cluster = await startCluster(t, { certs })
   await cluster.grant(1, 'c1')
@@ -108,6 +122,8 @@ test('watch ends with the reason and status 4 when its client is revoked', async
   await cluster.revoke(2, 'c1')
   t.is(await status, 4)
   t.deepEqual(err.all.slice(1), [
+    // Then the other node is asked.
+    'lost node-1: client/c1 has been removed from the whitelist',
     'fridge: client/c1 has been removed from the whitelist',
     '  to mend it: an operator can let it in: fridge whitelist add NAME',
   ])

@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { platform } from 'node:os'
+import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { makeTestFolder } from '../support/certs.ts'
 import { runCommand, spawnCli, type CliProcess } from '../support/cli.ts'
@@ -24,12 +26,19 @@ async function startDemo(t: ExecutionContext, ...args: string[]): Promise<Demo> 
 
 /** The command lines of all processes that name a folder; none where there is no /proc. */
 async function commandsNaming(folder: string): Promise<string[]> {
+  return (await processesNaming(folder)).map(({ command }) => command)
+}
+
+async function processesNaming(folder: string): Promise<{ pid: string; command: string }[]> {
   if (platform() !== 'linux') return []
   const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name))
-  const commands = await Promise.all(
-    pids.map(async pid => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
+  const processes = await Promise.all(
+    pids.map(async pid => ({
+      pid,
+      command: await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''),
+    })),
   )
-  return commands.filter(command => command.includes(folder))
+  return processes.filter(({ command }) => command.includes(folder))
 }
 
 test.serial(
@@ -86,3 +95,15 @@ for (const [title, end, when] of [
     t.deepEqual(await demo.leftovers(), [])
   })
 }
+
+test.serial('the nodes of a demo that is killed end with it', async t => {
+  const folder = await makeTestFolder(t)
+  const demo = spawnCli(t, ['demo'], { env: { TMPDIR: folder } })
+  await demo.out.find(/Ctrl-C ends and removes it/)
+  const nodes = await processesNaming(folder)
+  demo.child.kill('SIGKILL')
+  await Promise.all(
+    nodes.map(async ({ pid }) => promisify(execFile)('tail', [`--pid=${pid}`, '-f', '/dev/null'])),
+  )
+  t.deepEqual(await commandsNaming(folder), [])
+})

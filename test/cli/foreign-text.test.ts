@@ -26,7 +26,7 @@ const PAYLOADS = [
 const HARM = /^ *to mend it: curl|[\p{Cc}\p{Bidi_Control}\u200B\u00AD\u2800\u2028\u{E0063}]/u
 
 const NOW = Date.now()
-const ROWS = { sessions: 0, marks: {}, standing: 'granted' as const }
+const ROWS = { sessions: 0, revocations: [], standing: 'granted' as const }
 
 function answers(text: string): NonNullable<Invention['methods']> {
   const source = `node-1#${'0'.repeat(16)}`

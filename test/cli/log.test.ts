@@ -203,6 +203,23 @@ for (const args of [['log', '--follow', '--limit', '1'], ['watch']]) {
   })
 }
 
+test('following goes on at another node when one says that the operator is removed, and that one does not', async t => {
+  await using stolen = await startCluster(t, { certs })
+  await using cluster = await startCluster(t, { certs })
+  await certs.issue('operator', 'olga')
+  const both = ['--node', stolen.address(1), '--node', cluster.address(1)]
+  const args = ['whitelist', 'log', '--follow', '--as', 'olga', ...both]
+  await stolen.grant(1, 'c1')
+  const followed = startCommand(args, { env: ENV })
+  await followed.out.find(/ c1 /)
+  await stolen.revoke(1, 'operator/olga')
+  await followed.err.find(/^going on at node-1$/)
+  await cluster.grant(1, 'c2')
+  await followed.out.find(/ c2 /)
+  followed.stop()
+  t.is(await followed.status, 0)
+})
+
 test('following goes on at another node, and nothing is repeated or lost', async t => {
   await using cluster = await startCluster(t, { nodes: 3, certs })
   await run(cluster, ['add', 'before'])
@@ -250,10 +267,12 @@ test('an altered change is shown as not verified, and the exit status is 1', asy
     using database = new DatabaseSync(file)
     const row = database.prepare('SELECT * FROM changes WHERE position = 2').get() as unknown as Row
     const text = row.text.replace('client/c2', 'client/c9')
-    const hash = entryHash(row.previous, text)
+    const hash = entryHash(text)
     database
-      .prepare('UPDATE changes SET text = ?, hash = ?, seal = ? WHERE position = 2')
-      .run(text, hash, sealOf({ ...row, hash }))
+      .prepare(
+        'UPDATE changes SET text = ?, hash = ?, id = ?, subject = ?, seal = ? WHERE position = 2',
+      )
+      .run(text, hash, hash, 'client/c9', sealOf({ ...row, hash }))
   }
   await using node = await startNode(testConfig('node-1', { certs: certs.dir, data }))
   const args = ['whitelist', 'log', '--node', formatAddress(node.address)]
@@ -268,4 +287,4 @@ test('an altered change is shown as not verified, and the exit status is 1', asy
   t.regex(forged?.problem ?? '', /not signed by its operator/)
 })
 
-type Row = Parameters<typeof sealOf>[0] & { readonly text: string; readonly previous: string }
+type Row = Parameters<typeof sealOf>[0] & { readonly text: string }

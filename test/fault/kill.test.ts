@@ -1,12 +1,12 @@
 import test from 'ava'
 import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
 import { verifyDatabase } from '../../node/storage/verify.ts'
-import { makeTestCerts, makeTestFolder } from '../support/certs.ts'
+import { makeTestCerts } from '../support/certs.ts'
 import { trustOf } from '../support/signed-log.ts'
 import { KilledCluster } from './killed-cluster.ts'
 
 /** `KILLS=400` kills more often, `SEED=n` at other moments. */
-const KILLS = Number(process.env['KILLS'] ?? 5)
+const KILLS = Number(process.env['KILLS'] ?? 3)
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 const NODES = 3
 
@@ -19,7 +19,6 @@ test('nodes that are killed at any moment lose no change that was acknowledged, 
     certs,
     nodes: NODES,
     random: seededRandom(SEED),
-    compileCache: await makeTestFolder(t),
   })
   await cluster.run(KILLS)
   await cluster.converge()

@@ -49,8 +49,6 @@ export interface KillOptions {
   readonly certs: TestCerts
   readonly nodes: number
   readonly random: Random
-  /** Where Node.js keeps compiled code: a start then takes half as long. */
-  readonly compileCache: string
 }
 
 /** Nodes that are killed at random moments, while an operator on each changes what it can. */
@@ -82,10 +80,8 @@ export class KilledCluster {
   static async start(t: ExecutionContext, options: KillOptions): Promise<KilledCluster> {
     const cluster = new KilledCluster(t, options)
     const folder = await makeTestFolder(t)
-    // One that is killed leaves nothing there.
-    await spawnCli(t, ['node', 'start', '--help'], {
-      env: { NODE_COMPILE_CACHE: options.compileCache },
-    }).exit
+    // One that is killed leaves no compiled code for the next, which would start half as fast.
+    await spawnCli(t, ['node', 'start', '--help']).exit
     const config = join(folder, 'node.json')
     await writeFile(
       config,
@@ -276,8 +272,7 @@ export class KilledCluster {
       .map(other => other.address)
       .filter(other => other !== address && !other.endsWith(':0'))
     const seeds = peers.flatMap(peer => ['--peer', peer])
-    const env = { NODE_COMPILE_CACHE: this.#options.compileCache }
-    return spawnCli(this.#t, [...args, '--listen', address, ...seeds], { env })
+    return spawnCli(this.#t, [...args, '--listen', address, ...seeds])
   }
 
   async #kill(victim: Victim): Promise<void> {

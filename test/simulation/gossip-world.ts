@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream'
 import { Members } from '../../node/gossip/members.ts'
 import { Overlay } from '../../node/gossip/overlay.ts'
-import { Replica, type Commit } from '../../node/gossip/replica.ts'
+import type { Commit } from '../../node/gossip/commit.ts'
+import { Replica } from '../../node/gossip/replica.ts'
 import { parseName, type Name } from '../../node/identity/names.ts'
 import type { Signers } from '../../node/identity/signers.ts'
 import { localVerifier } from '../../node/identity/verifier.ts'
@@ -194,7 +195,7 @@ export class GossipWorld {
     this.#nodes.delete(name)
     await overlay[Symbol.asyncDispose]()
     members[Symbol.dispose]()
-    replica.confirmations[Symbol.dispose]()
+    replica[Symbol.dispose]()
   }
 
   /** Nobody answers there from now on: packets to it are dropped. */

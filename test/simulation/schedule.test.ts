@@ -1,6 +1,6 @@
 import test from 'ava'
 import { makePeople } from '../support/replica-people.ts'
-import { NODES, runSchedule, type Report } from './schedule.ts'
+import { NODES, OPERATORS, runSchedule, type Report } from './schedule.ts'
 
 const SCHEDULES = 60
 const only = process.env['SEED']
@@ -8,7 +8,7 @@ const seeds =
   only === undefined ? Array.from({ length: SCHEDULES }, (_, index) => index + 1) : [Number(only)]
 
 test('through delay, partitions, deaths, full disks, old backups and wrong clocks every promise is kept', async t => {
-  const people = await makePeople({ nodes: NODES })
+  const people = await makePeople({ nodes: NODES, operators: OPERATORS })
   const reports: Report[] = []
   // What it throws names the seed.
   for (const seed of seeds) reports.push(await runSchedule(seed, people))
@@ -23,9 +23,12 @@ test('through delay, partitions, deaths, full disks, old backups and wrong clock
   t.true(sum(({ restored }) => restored) > 30)
   t.true(sum(({ partitions }) => partitions) > 100)
   t.true(sum(({ standing }) => standing) > 50)
+  t.true(sum(({ withdrawn }) => withdrawn) > 30)
+  t.true(sum(({ refused }) => refused) > 30)
+  t.true(sum(({ voided }) => voided) > 30)
 })
 
 test('a schedule is replayed by its seed', async t => {
-  const people = await makePeople({ nodes: NODES })
+  const people = await makePeople({ nodes: NODES, operators: OPERATORS })
   t.deepEqual(await runSchedule(17, people), await runSchedule(17, people))
 })

@@ -1,12 +1,22 @@
 import type { Random } from '../../node/lib/clock.ts'
 import { errorCode } from '../../node/lib/errors.ts'
-import type { Subject } from '../../node/identity/names.ts'
+import {
+  nodeOf,
+  parseName,
+  roleOf,
+  subjectOf,
+  type Name,
+  type Subject,
+} from '../../node/identity/names.ts'
 import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
-import type { Change } from '../../node/whitelist/change.ts'
-import { isStray } from '../../node/whitelist/entry.ts'
+import { buildWhitelist } from '../../node/whitelist/build.ts'
+import { idOf, type Change, type ChangeId } from '../../node/whitelist/change.ts'
+import { isStray, type Entry } from '../../node/whitelist/entry.ts'
+import { differences, evaluateLog } from '../../node/whitelist/evaluate.ts'
+import { OpenedLog } from '../../node/whitelist/opened-log.ts'
 import { client, NOON, requestOf } from '../support/replica-changes.ts'
 import type { People } from '../support/replica-people.ts'
-import { placesOf, placeText, standingGrants, stateText } from '../support/replica-model.ts'
+import { placeText, stateText } from '../support/replica-model.ts'
 import { Scheduler } from './scheduler.ts'
 import { SimulatedClock } from './simulated-clock.ts'
 import type { Backup } from './simulated-disk.ts'
@@ -15,6 +25,9 @@ import { SimulatedNode } from './simulated-node.ts'
 
 /** The names of all nodes that a schedule may run. */
 export const NODES: readonly string[] = ['n1', 'n2', 'n3', 'n4', 'n5']
+
+/** The operators of all schedules; the first is never removed. */
+export const OPERATORS: readonly Name[] = ['olga', 'oscar', 'otto'].map(parseName)
 
 const SUBJECTS: readonly Subject[] = ['amber', 'basil', 'coral'].map(client)
 const DAY_MS = 24 * 60 * 60 * 1_000
@@ -30,6 +43,12 @@ export interface Report {
   readonly again: number
   /** How many commits failed because the disk was full. */
   readonly failed: number
+  /** How many commits were refused because their operator or their node had been removed. */
+  readonly refused: number
+  /** How many operators and nodes were removed, however often each. */
+  readonly withdrawn: number
+  /** How many changes the definition lets have no effect, because their authors were removed. */
+  readonly voided: number
   readonly restarts: number
   readonly restored: number
   readonly partitions: number
@@ -68,7 +87,20 @@ class Schedule {
   /** What was only on a disk that went back to a backup. */
   readonly #atRisk = new Set<string>()
   readonly #wrong: string[] = []
-  readonly #count = { committed: 0, again: 0, failed: 0, restarts: 0, restored: 0, partitions: 0 }
+  /** When a wish was committed first, and when an author was removed: the order of real time. */
+  readonly #committedAt = new Map<string, number>()
+  readonly #removals: { readonly author: Subject; readonly place: string; readonly at: number }[] =
+    []
+  readonly #count = {
+    committed: 0,
+    again: 0,
+    failed: 0,
+    refused: 0,
+    withdrawn: 0,
+    restarts: 0,
+    restored: 0,
+    partitions: 0,
+  }
 
   constructor(seed: number, people: People) {
     this.#seed = seed
@@ -102,14 +134,15 @@ class Schedule {
     }
     await this.#scheduler.run()
     await this.#heal()
-    const standing = this.#check()
-    return { seed: this.#seed, nodes: this.#nodes.length, ...this.#count, standing }
+    const { standing, voided } = this.#check()
+    return { seed: this.#seed, nodes: this.#nodes.length, ...this.#count, standing, voided }
   }
 
   async #step(): Promise<void> {
     const node = this.#pick(this.#nodes)
     const dice = this.#random()
-    if (dice < 0.45) await this.#operate(node)
+    if (dice < 0.42) await this.#operate(node)
+    else if (dice < 0.45) await this.#withdraw(node)
     else if (dice < 0.7) this.#network.connect(node.peer, this.#pick(this.#others(node)).peer)
     else if (dice < 0.76) this.#cutOne()
     else if (dice < 0.8) this.#partition()
@@ -124,9 +157,21 @@ class Schedule {
   /** An operator asks for a change, and signs what is proposed: at once, or after a while. */
   async #operate(node: SimulatedNode): Promise<void> {
     const kind = this.#random() < 0.6 ? 'grant' : 'revocation'
-    const change = node.propose(requestOf(kind, this.#pick(SUBJECTS)))
+    const operator = this.#pick(OPERATORS)
+    const change = node.propose({ ...requestOf(kind, this.#pick(SUBJECTS)), operator })
     if (this.#random() < 0.7) await this.#commit(node, change)
     else this.#scheduler.after(this.#below(300), async () => this.#commit(node, change))
+  }
+
+  /** An operator removes another one, or a node; whose keys go on signing wherever it is not known. */
+  async #withdraw(node: SimulatedNode): Promise<void> {
+    const [first, ...removable] = OPERATORS
+    const author =
+      this.#random() < 0.6
+        ? subjectOf('operator', this.#pick(removable))
+        : subjectOf('node', this.#pick(this.#nodes.slice(1)).name)
+    const operator = this.#random() < 0.7 ? (first ?? this.#pick(OPERATORS)) : this.#pick(removable)
+    await this.#commit(node, node.propose({ ...requestOf('revocation', author), operator }))
   }
 
   async #commit(node: SimulatedNode, change: Change): Promise<void> {
@@ -136,17 +181,27 @@ class Schedule {
     try {
       const { outcome } = await node.commit(change)
       this.#count[outcome] += 1
-      if (outcome === 'committed') this.#acknowledged.add(placeText(change))
+      if (outcome === 'committed') this.#note(change)
       if (node.disk.log.length - before !== (outcome === 'committed' ? 1 : 0)) {
         this.#wrong.push(`${node.name} answered ${outcome} and wrote something else`)
       }
     } catch (error) {
-      if (errorCode(error) !== 'ERR_DATABASE' || !node.disk.isFull) throw error
-      this.#count.failed += 1
+      const isRevoked = errorCode(error) === 'ERR_REVOKED'
+      if (!isRevoked && (errorCode(error) !== 'ERR_DATABASE' || !node.disk.isFull)) throw error
+      this.#count[isRevoked ? 'refused' : 'failed'] += 1
       if (node.disk.log.length !== before || node.replica.whitelist.changes !== before) {
         this.#wrong.push(`${node.name} kept a part of a change that failed`)
       }
     }
+  }
+
+  #note(change: Change): void {
+    this.#acknowledged.add(placeText(change))
+    this.#committedAt.set(change.wish, this.#acknowledged.size)
+    if (roleOf(change.subject) === 'client') return
+    this.#count.withdrawn += 1
+    const { subject: author } = change
+    this.#removals.push({ author, place: placeText(change), at: this.#acknowledged.size })
   }
 
   #keep(place: string, text: string): void {
@@ -207,8 +262,8 @@ class Schedule {
     }
   }
 
-  /** @returns how many subjects have a grant that stands */
-  #check(): number {
+  /** @returns how many subjects have a grant that stands, and how many grants are void */
+  #check(): { standing: number; voided: number } {
     for (const { by, of, reason } of this.#network.refusals) {
       // The one thing for which an honest node may end the link of another.
       if (!/cannot store changes|cannot be kept/.test(reason)) {
@@ -225,35 +280,63 @@ class Schedule {
         if (!held.has(place) && !this.#atRisk.has(place)) this.#wrong.push(`${place} was lost`)
       }
     }
-    const changes = (first?.disk.log ?? []).map(one => (isStray(one) ? one.entry : one).change)
-    let standing = 0
-    for (const subject of SUBJECTS) {
-      const expected = placesOf(standingGrants(changes, subject))
-      standing += expected.length > 0 ? 1 : 0
-      const states = this.#nodes.map(({ replica }) => replica.whitelist.state(subject))
-      for (const [index, state] of states.entries()) {
-        const name = this.#nodes[index]?.name
-        if (placesOf(state.grants).join() !== expected.join()) {
-          this.#wrong.push(`${name} lets ${subject} in by other grants than the definition`)
-        }
-        if (stateText(state) !== stateText(states[0] ?? state)) {
-          this.#wrong.push(`${name} remembers something else of ${subject} than ${first?.name}`)
-        }
+    const log = (first?.disk.log ?? []).map(one => (isStray(one) ? one.entry : one))
+    const evaluated = evaluateLog(log)
+    for (const { name, replica } of this.#nodes) {
+      for (const subject of differences(replica.whitelist, evaluated)) {
+        this.#wrong.push(`${name} has another list of ${subject} than the definition`)
       }
-      this.#checkRemoveWins(changes, subject)
+      for (const subject of SUBJECTS) {
+        const state = stateText(replica.whitelist.state(subject))
+        const expected = first?.replica.whitelist.state(subject)
+        if (expected !== undefined && state !== stateText(expected)) {
+          this.#wrong.push(`${name} has another list of ${subject} than ${first?.name}`)
+        }
+        this.#checkRemoveWins(log, subject)
+      }
+      this.#checkRemovedAuthors(held)
     }
     if (this.#wrong.length > 0) throw new Error([...new Set(this.#wrong)].join('\n'))
-    return standing
+    const built = buildWhitelist(new OpenedLog(log))
+    return {
+      standing: SUBJECTS.filter(subject => built.state(subject).grants.length > 0).length,
+      voided: log.filter(entry => built.isVoid(entry)).length,
+    }
   }
 
   /** Said once more, without the model: no grant stands beside a revocation that it has not seen. */
-  #checkRemoveWins(changes: readonly Change[], subject: Subject): void {
+  #checkRemoveWins(log: readonly Entry[], subject: Subject): void {
+    const byId = new Map<ChangeId, Change>(log.map(entry => [idOf(entry), entry.change]))
     for (const { replica, name } of this.#nodes) {
       for (const grant of replica.whitelist.state(subject).grants) {
-        for (const change of changes) {
-          if (change.kind !== 'revocation' || change.subject !== subject) continue
-          if ((grant.seen.get(change.source) ?? 0) < change.sequence) {
-            this.#wrong.push(`${name} has lost the revocation ${placeText(change)}`)
+        const seen = new Set<ChangeId>()
+        const open: ChangeId[] = [grant.id]
+        for (let id = open.pop(); id !== undefined; id = open.pop()) {
+          if (seen.has(id)) continue
+          seen.add(id)
+          open.push(...(byId.get(id)?.seen ?? []))
+        }
+        for (const [id, change] of byId) {
+          if (change.kind !== 'revocation' || change.subject !== subject || seen.has(id)) continue
+          this.#wrong.push(`${name} has lost the revocation ${placeText(change)}`)
+        }
+      }
+    }
+  }
+
+  /** What a removed author signed after its removal lets nobody in, whoever took it. */
+  #checkRemovedAuthors(held: ReadonlySet<string>): void {
+    for (const { replica, name } of this.#nodes) {
+      for (const [subject, { grants }] of replica.whitelist.subjects()) {
+        for (const { change } of grants) {
+          const authors = [
+            subjectOf('operator', change.operator),
+            subjectOf('node', nodeOf(change.source)),
+          ]
+          const madeAt = this.#committedAt.get(change.wish) ?? Infinity
+          for (const { author, place, at } of this.#removals) {
+            if (!authors.includes(author) || at > madeAt || !held.has(place)) continue
+            this.#wrong.push(`${name} lets ${subject} in by what ${author} signed when it was out`)
           }
         }
       }

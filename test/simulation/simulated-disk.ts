@@ -1,8 +1,7 @@
 import { FridgeError } from '../../node/lib/errors.ts'
-import type { Source } from '../../node/identity/names.ts'
 import type { Entry, Stray } from '../../node/whitelist/entry.ts'
 import { MemoryStore } from '../support/memory-store.ts'
-import type { ChangeStore, LoggedChange } from '../../node/whitelist/store.ts'
+import type { ChangeStore } from '../../node/whitelist/store.ts'
 
 /** What a disk held at some moment. */
 export interface Backup {
@@ -48,48 +47,32 @@ export class SimulatedDisk {
 }
 
 /** The store as one run of the node has it open. */
-class Handle implements ChangeStore {
+class Handle extends MemoryStore {
   readonly #disk: SimulatedDisk
-  readonly #store = new MemoryStore()
   isOpen = true
 
   constructor(disk: SimulatedDisk) {
+    super()
     this.#disk = disk
     const { log, certificates } = disk.backup()
-    this.#store.append(log)
-    for (const [fingerprint, chain] of certificates) this.#store.keepCertificate(fingerprint, chain)
+    super.append(log)
+    for (const [fingerprint, chain] of certificates) super.keepCertificate(fingerprint, chain)
   }
 
-  append(entries: readonly (Entry | Stray)[]): void {
+  override append(entries: readonly (Entry | Stray)[]): void {
     this.#assertWritable()
     // First where a place that is taken refuses it.
-    this.#store.append(entries)
+    super.append(entries)
     this.#disk.write(entries)
   }
 
-  logged(): Iterable<LoggedChange | Stray> {
-    return this.#store.logged()
-  }
-
-  after(clock: ReadonlyMap<Source, number>): Iterable<Entry | Stray> {
-    return this.#store.after(clock)
-  }
-
-  ofSource(source: Source, from: number): Iterable<Entry> {
-    return this.#store.ofSource(source, from)
-  }
-
-  certificates(): Iterable<readonly string[]> {
-    return this.#store.certificates()
-  }
-
-  keepCertificate(fingerprint: string, chain: readonly string[]): void {
+  override keepCertificate(fingerprint: string, chain: readonly string[]): void {
     this.#assertWritable()
     this.#disk.writeCertificate(fingerprint, chain)
-    this.#store.keepCertificate(fingerprint, chain)
+    super.keepCertificate(fingerprint, chain)
   }
 
-  [Symbol.dispose](): void {
+  override [Symbol.dispose](): void {
     this.isOpen = false
   }
 

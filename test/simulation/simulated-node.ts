@@ -1,10 +1,12 @@
 import { parseName, sourceOf, type Name } from '../../node/identity/names.ts'
 import type { Change, ChangeRequest } from '../../node/whitelist/change.ts'
 import { isStray } from '../../node/whitelist/entry.ts'
-import { Replica, type Commit } from '../../node/gossip/replica.ts'
+import type { Commit } from '../../node/gossip/commit.ts'
+import { Replica } from '../../node/gossip/replica.ts'
 import type { Signers } from '../../node/identity/signers.ts'
 import { commitChange, type People } from '../support/replica-people.ts'
-import { placesOf, placeText, standingGrants } from '../support/replica-model.ts'
+import { evaluateLog } from '../../node/whitelist/evaluate.ts'
+import { placeText } from '../support/replica-model.ts'
 import type { SimulatedClock } from './simulated-clock.ts'
 import { SimulatedDisk, type Backup } from './simulated-disk.ts'
 import type { Peer } from './simulated-network.ts'
@@ -48,6 +50,7 @@ export class SimulatedNode {
 
   /** Die without a word, and start again from what the disk holds. */
   restart(): void {
+    this.#replica[Symbol.dispose]()
     const { replica, signers } = this.#start()
     this.#replica = replica
     this.#signers = signers
@@ -64,7 +67,7 @@ export class SimulatedNode {
 
   async commit(change: Change): Promise<Commit> {
     const { people } = this.#options
-    return commitChange(this.#replica, change, people.operator(), this.#signers)
+    return commitChange(this.#replica, change, people.operator(change.operator), this.#signers)
   }
 
   /** The places of all changes on its disk. */
@@ -101,11 +104,12 @@ export class SimulatedNode {
 
   /** At every moment the list of a node is what the definition makes of the changes on its disk. */
   #check(replica: Replica, { subject }: Change): void {
-    const changes = this.disk.log.map(one => (isStray(one) ? one.entry.change : one.change))
-    const standing = placesOf(replica.whitelist.state(subject).grants).join()
-    const expected = placesOf(standingGrants(changes, subject)).join()
-    if (standing !== expected) {
-      this.#options.onWrong(`${this.name} lets ${subject} in by [${standing}], not [${expected}]`)
+    const standing = replica.whitelist.state(subject).grants.map(({ id }) => id)
+    const expected = evaluateLog(this.disk.log).get(subject)?.grants ?? new Set()
+    if (expected.symmetricDifference(new Set(standing)).size > 0) {
+      this.#options.onWrong(
+        `${this.name} lets ${subject} in by [${standing.join()}], not [${[...expected].join()}]`,
+      )
     }
   }
 }

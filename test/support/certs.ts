@@ -3,13 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
-import { createAuthority } from '../../node/authority/authority.ts'
+import { createAuthority, openAuthority, type KeyPair } from '../../node/authority/authority.ts'
 import { issueCertificate, type IssueOptions } from '../../node/authority/issue.ts'
 import { readAuthority, writePair } from '../../node/authority/key-store.ts'
 import { DAY_MS } from '../../node/authority/validity.ts'
 import { authorityFiles, credentialFiles } from '../../node/identity/credential-files.ts'
 import { loadCredentials, type Credentials } from '../../node/identity/credentials.ts'
-import { parseName, type Role } from '../../node/identity/names.ts'
+import { parseName, type Name, type Role } from '../../node/identity/names.ts'
 
 /** A certificate folder of one test. */
 export interface TestCerts {
@@ -43,19 +43,58 @@ export async function makeTestFolder(t: Pick<ExecutionContext, 'teardown'>): Pro
   return dir
 }
 
-/** A fresh authority in a temporary folder, with everyone asked for; the test's end removes it. */
-export async function makeTestCerts(
-  t: Pick<ExecutionContext, 'teardown'>,
-  { nodes = [], clients = [], operators = [], days, now = Date.now() }: TestCertsOptions = {},
-): Promise<TestCerts> {
-  const dir = await makeTestFolder(t)
+/** An authority with the certificates that it has issued, not yet in any folder. */
+export interface IssuedCerts {
+  readonly authority: KeyPair
+  readonly people: readonly { readonly role: Role; readonly name: Name; readonly pair: KeyPair }[]
+  /** When, milliseconds since 1970. */
+  readonly now: number
+}
+
+/** A fresh authority, and certificates for everyone asked for. */
+export async function issueTestCerts({
+  nodes = [],
+  clients = [],
+  operators = [],
+  days,
+  now = Date.now(),
+}: TestCertsOptions = {}): Promise<IssuedCerts> {
   const pair = await createAuthority({
     trustDomain: 'test.fridge',
     now,
     random: randomBytes,
     ...(days === undefined ? {} : { days }),
   })
+  const authority = openAuthority(pair, 'the authority of a test')
+  const issue = async (role: Role, nameText: string) => {
+    const name = parseName(nameText)
+    const options = { authority, role, name, now, random: randomBytes }
+    return { role, name, pair: await issueCertificate(options) }
+  }
+  const people = await Promise.all([
+    ...nodes.map(async name => issue('node', name)),
+    ...clients.map(async name => issue('client', name)),
+    ...operators.map(async name => issue('operator', name)),
+  ])
+  return { authority: pair, people, now }
+}
+
+/** A fresh authority in a temporary folder, with everyone asked for; the test's end removes it. */
+export async function makeTestCerts(
+  t: Pick<ExecutionContext, 'teardown'>,
+  options: TestCertsOptions = {},
+): Promise<TestCerts> {
+  return writeTestCerts(t, await issueTestCerts(options))
+}
+
+/** Write certificates to a temporary folder; the test's end removes it. */
+export async function writeTestCerts(
+  t: Pick<ExecutionContext, 'teardown'>,
+  { authority: pair, people, now }: IssuedCerts,
+): Promise<TestCerts> {
+  const dir = await makeTestFolder(t)
   await writePair(authorityFiles(dir), pair)
+  for (const { role, name, pair } of people) await writePair(credentialFiles(dir, role, name), pair)
   const authority = await readAuthority(dir)
   const issue: TestCerts['issue'] = async (role, nameText, options = {}) => {
     const name = parseName(nameText)
@@ -69,11 +108,6 @@ export async function makeTestCerts(
     })
     await writePair(credentialFiles(dir, role, name), issued, { force: true })
   }
-  await Promise.all([
-    ...nodes.map(name => issue('node', name)),
-    ...clients.map(name => issue('client', name)),
-    ...operators.map(name => issue('operator', name)),
-  ])
   return {
     dir,
     ca: pair.certificate,

@@ -1,10 +1,19 @@
 import test, { type ExecutionContext } from 'ava'
 import * as fc from 'fast-check'
-import type { Source } from '../../node/identity/names.ts'
+import { parseSubject, type Source } from '../../node/identity/names.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
+import { idOf, type ChangeId } from '../../node/whitelist/change.ts'
 import { isStray, placeOf, strayPlace, type Entry, type Stray } from '../../node/whitelist/entry.ts'
 import type { ChangeStore, LoggedChange } from '../../node/whitelist/store.ts'
-import { chain, client, grantAt, NOON, revocationsOf, testSource } from './replica-changes.ts'
+import {
+  chain,
+  client,
+  grantAt,
+  NOON,
+  revocationAt,
+  revocationsOf,
+  testSource,
+} from './replica-changes.ts'
 
 /** A new store without anything in it, and how what was written is read back. */
 export interface OpenedStore {
@@ -30,14 +39,18 @@ function interleaved(count: number): Entry[] {
 /** Two entries for one place, as strays: the first with its proof, the second without. */
 function forkOf(source: Source): readonly [Entry, Stray, Stray] {
   const [first] = revocationsOf(source, 1)
-  const [other] = chain([{ ...grantAt(source, 1, { seen: [[BETA, 3]] }), at: NOON + 1 }])
+  const [other] = chain([{ ...grantAt(source, 1), at: NOON + 1 }])
   if (first === undefined || other === undefined) throw new Error('there are two entries')
   return [first, { entry: first, against: other }, { entry: other }]
 }
 
 /** What the list is built from, of entries and strays. */
 function asLogged(all: readonly (LoggedChange | Stray)[]): unknown[] {
-  return all.map(one => (isStray(one) ? one : { change: one.change, hash: one.hash }))
+  return all.map(one =>
+    isStray(one)
+      ? { entry: one.entry, ...(one.against && { against: one.against }) }
+      : { change: one.change, hash: one.hash },
+  )
 }
 
 function logOf(store: ChangeStore): unknown[] {
@@ -74,7 +87,7 @@ export function testChangeStore(
   suite('what was appended is read back, entry for entry and in its order', async (t, opened) => {
     const grant = grantAt(ALPHA, 1, {
       subject: client('amber'),
-      seen: [[BETA, 3]],
+      seen: revocationsOf(BETA, 3).map(idOf),
       reason: 'für die Nacht 🌙',
       terms: { sensors: ['door'], expiresAt: 5 },
     })
@@ -93,10 +106,12 @@ export function testChangeStore(
     opened.store.append([proven, other])
     const store = await opened.readBack()
     t.deepEqual(logOf(store), asLogged([first, proven, other]))
-    t.deepEqual([...store.after(NOWHERE)], [first, proven, other])
+    // The entry that stood in its place is told as the stray that it is.
+    t.deepEqual([...store.after(NOWHERE)], [proven, other])
     const { source, sequence } = strayPlace(proven.entry)
-    t.deepEqual([...store.after(new Map([[source, sequence]]))], [first, other])
+    t.deepEqual([...store.after(new Map([[source, sequence]]))], [other])
     t.deepEqual([...store.ofSource(source, 1)], [])
+    t.deepEqual([...store.ofSource(ALPHA, 1)], [first])
   })
 
   suite('certificates are read back, each as it was kept last', async (t, opened) => {
@@ -153,6 +168,68 @@ export function testChangeStore(
         t.deepEqual(hashesAfter(store, clock), lacking(clock))
       }),
       { numRuns: 200 },
+    )
+  })
+
+  suite(
+    'a stray is told where it was taken first, before what has seen it',
+    async (t, { store, readBack }) => {
+      const [first, second, third] = revocationsOf(ALPHA, 3)
+      const [later] = revocationsOf(BETA, 1)
+      const [other] = chain([{ ...grantAt(ALPHA, 2), at: NOON + 1 }], first?.hash)
+      if (!first || !second || !third || !later || !other) return t.fail()
+      const strays: Stray[] = [
+        { entry: second, against: other },
+        { entry: third },
+        { entry: other, against: second },
+      ]
+      store.append([first, second, third, later])
+      store.append(strays)
+      const back = await readBack()
+      const hashes = [first, second, third, later, other].map(({ hash }) => hash)
+      t.deepEqual(hashesAfter(back, NOWHERE), hashes)
+      // A reader that holds the other branch at these places lacks this one all the same.
+      const clock = new Map([[ALPHA, 3], ...[later].map(() => [BETA, 1] as const)])
+      t.deepEqual(
+        hashesAfter(back, clock),
+        [second, third, other].map(({ hash }) => hash),
+      )
+    },
+  )
+
+  suite('changes are found by what they say and by where they stand', async (t, opened) => {
+    const { store } = opened
+    const [first, proven, other] = forkOf(ALPHA)
+    const [again] = chain([{ ...first.change, source: BETA, sequence: 1, at: NOON + 5 }])
+    const [withdrawal] = chain([
+      {
+        ...revocationAt(GAMMA, 1, parseSubject('node/alpha')),
+        upTo: new Map([[ALPHA, { sequence: 1, hash: first.hash }]]),
+      },
+    ])
+    if (again === undefined || withdrawal === undefined) return t.fail()
+    store.append([first, again, withdrawal])
+    store.append([proven, other])
+    const back = await opened.readBack()
+    const { subject } = first.change
+    t.deepEqual(
+      Array.from(back.logged(), ({ repeats }) => repeats),
+      [false, true, false, true, false],
+    )
+    t.true(back.has(subject, idOf(first)))
+    t.false(back.has(parseSubject('somebody-else'), idOf(first)))
+    t.false(back.has(subject, 'A'.repeat(43) as ChangeId))
+    t.deepEqual(
+      Array.from(back.ofSubject(subject), ({ hash }) => hash),
+      [first, again, first].map(({ hash }) => hash),
+    )
+    t.is(back.find(first.change, first.hash)?.isStray, false)
+    t.is(back.find(other.entry.change, other.entry.hash)?.isStray, true)
+    t.is(back.find(again.change, first.hash), undefined)
+    t.deepEqual([...back.withdrawals()], [withdrawal.change])
+    t.is(
+      new Set(Array.from(back.forks(), ({ source, sequence }) => `${source} ${sequence}`)).size,
+      1,
     )
   })
 

@@ -38,9 +38,11 @@ export class Lines {
 
   /** The first line, said or still to come, that matches. @throws when the output ends without it */
   async find(pattern: RegExp, from = 0): Promise<string> {
-    for (;;) {
-      const line = this.all.slice(from).find(text => pattern.test(text))
-      if (line !== undefined) return line
+    for (let next = from; ;) {
+      for (; next < this.all.length; next += 1) {
+        const line = this.all[next]
+        if (line !== undefined && pattern.test(line)) return line
+      }
       if (this.#ended) throw new Error(`no line matches ${String(pattern)} in:\n${this.text}`)
       await once(this.#more, 'change')
     }

@@ -15,7 +15,15 @@ import type { Log } from '../../node/lib/log.ts'
 import { parseName, parseSubject } from '../../node/identity/names.ts'
 import { startNode, type RunningNode, type StartOptions } from '../../node/start.ts'
 import type { Terms } from '../../node/whitelist/change.ts'
-import { makeTestCerts, makeTestFolder, type TestCerts, type TestCertsOptions } from './certs.ts'
+import {
+  issueTestCerts,
+  makeTestCerts,
+  makeTestFolder,
+  writeTestCerts,
+  type IssuedCerts,
+  type TestCerts,
+  type TestCertsOptions,
+} from './certs.ts'
 import { recordIo } from './cli.ts'
 
 type Teardown = Pick<ExecutionContext, 'teardown'>
@@ -102,12 +110,21 @@ export class ClusterLog {
   }
 }
 
-/** Certificates that the tests of a file share: give it `test.before` and `test.after.always`. */
+let issuedToPeople: Promise<IssuedCerts> | undefined
+
+/**
+ * Certificates that the tests of a file share: give it `test.before` and `test.after.always`.
+ * @param options who has one, from an authority of their own. Default: the usual people, who are
+ *   the same in every file of this process, each in a folder of its own: to make them takes longer
+ *   than to start a cluster
+ */
 export async function makeSharedCerts(
-  options: TestCertsOptions = PEOPLE,
+  options?: TestCertsOptions,
 ): Promise<{ certs: TestCerts; remove: () => Promise<void> }> {
   const removals: (() => unknown)[] = []
-  const certs = await makeTestCerts({ teardown: removal => void removals.push(removal) }, options)
+  const issued = options ? issueTestCerts(options) : (issuedToPeople ??= issueTestCerts(PEOPLE))
+  const teardown = (removal: () => unknown): void => void removals.push(removal)
+  const certs = await writeTestCerts({ teardown }, await issued)
   return {
     certs,
     remove: async () => {
@@ -251,9 +268,10 @@ export async function untilReachable(
   })
 }
 
-/** Ask until it is so; each asking is a round trip over TLS, so nothing spins. */
+/** Between two askings, in milliseconds: each is a round trip over TLS that keeps others from work. */
+const ASK_AGAIN_MS = 10
+
+/** Ask until it is so. */
 export async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!(await isSo())) {
-    // Again: the next answer comes after other work of this process had its turn.
-  }
+  while (!(await isSo())) await systemClock.sleep(ASK_AGAIN_MS)
 }

@@ -43,6 +43,8 @@ export interface StartOptions {
   readonly run?: number
   /** Default: `NAME:1`. */
   readonly address?: string
+  /** What a name stands for, as the resolver of its machine says. Who dials a name gets the first. */
+  readonly resolve?: (address: string) => readonly string[]
   /** Names that it does not let gossip. */
   readonly revoked?: ReadonlySet<string>
   /** When it says that it was started: a fraction of a millisecond breaks the protocol. */
@@ -88,7 +90,8 @@ export class GossipCluster {
 
   start(name: string, options: StartOptions = {}): GossipNode {
     const { seeds = [], address = `${name}:1`, revoked = new Set() } = options
-    const { startedAt = this.clock.now() } = options
+    const { startedAt = this.clock.now(), resolve = (to: string) => [to] } = options
+    const from = name
     const run = options.run ?? (this.#runs.get(name) ?? 0) + 1
     this.#runs.set(name, run)
     const replica = openReplica(this.#people, name, { clock: this.clock, run })
@@ -106,11 +109,13 @@ export class GossipCluster {
       self: parseName(name),
       documents: { whitelist: replica.replica, members },
       seeds,
-      dial: async to => {
-        this.dials.push({ from: name, to, at: this.clock.monotonic() })
+      ...(options.resolve && { resolve: async to => resolve(to) }),
+      dial: async name => {
+        const [to = name] = resolve(name)
+        this.dials.push({ from, to, at: this.clock.monotonic() })
         await nextTurn()
         const own = signer.identity
-        return { peer: this.#identityAt(to), own, socket: this.#dial(name, to) }
+        return { peer: this.#identityAt(to), own, socket: this.#dial(from, to) }
       },
       admits: ({ name }) => !revoked.has(name),
       times: TIMES,

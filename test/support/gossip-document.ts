@@ -1,13 +1,9 @@
-import {
-  GossipDocument,
-  type DocumentStream,
-  type Update,
-  type Ways,
-} from '../../node/gossip/document.ts'
+import { GossipDocument, type DocumentStream, type Update } from '../../node/gossip/document.ts'
 import type { Source } from '../../node/identity/names.ts'
+import type { Spreading } from '../../node/gossip/spreading.ts'
 import { FakeClock } from './fake-clock.ts'
 
-const WAYS: Ways = { isShared: false, copies: 1, isCausal: true, announceMs: 20 }
+const SPREADING: Spreading = { isShared: false, copies: 1, isCausal: true, announceMs: 20 }
 
 /** The simplest document: texts, kept in the order in which they came. */
 export class TextDocument extends GossipDocument {
@@ -15,8 +11,8 @@ export class TextDocument extends GossipDocument {
   /** Every update that peers sent, new or not. */
   readonly taken: Update[] = []
 
-  constructor(id: Source, clock: FakeClock = new FakeClock(), ways: Partial<Ways> = {}) {
-    super(id, clock, { ...WAYS, ...ways })
+  constructor(id: Source, clock: FakeClock = new FakeClock(), spreading: Partial<Spreading> = {}) {
+    super(id, clock, { ...SPREADING, ...spreading })
   }
 
   add(text: string): void {

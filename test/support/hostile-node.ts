@@ -21,14 +21,14 @@ export interface Keys {
   readonly node: Person
 }
 
-/** Sign a change as if an operator had wanted it and a node had accepted it. */
-export function signEntry(change: Change, previous: string, { operator, node }: Keys): Entry {
+/** Sign a change, behind an entry of its source, as if an operator had wanted it and a node had accepted it. */
+export function signEntry(unlinked: Change, previous: string, { operator, node }: Keys): Entry {
+  const change = { ...unlinked, previous }
   const text = encodeChange(change)
-  const hash = entryHash(previous, text)
+  const hash = entryHash(text)
   return {
     change,
     text,
-    previous,
     hash,
     signatures: {
       operatorCertificate: operator.signer.identity.fingerprint,
@@ -39,11 +39,13 @@ export function signEntry(change: Change, previous: string, { operator, node }: 
   }
 }
 
-/** The same words of the operator, linked by the node to another past. */
+/** The wish of an operator under its old signature, linked by the node to another past. */
 export function relink(entry: Entry, previous: string, { key }: Person): Entry {
-  const hash = entryHash(previous, entry.text)
+  const change = { ...entry.change, previous }
+  const text = encodeChange(change)
+  const hash = entryHash(text)
   const signatures = { ...entry.signatures, nodeSignature: signText(key, 'entry', hash) }
-  return { ...entry, previous, hash, signatures }
+  return { change, text, hash, signatures }
 }
 
 /** A branch of one source: each change linked to the one before. */

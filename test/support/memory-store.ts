@@ -1,13 +1,19 @@
 import type { Source } from '../../node/identity/names.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { isStray, placeOf, type Entry, type Stray } from '../../node/whitelist/entry.ts'
+import { OpenedLog } from '../../node/whitelist/opened-log.ts'
 import type { ChangeStore } from '../../node/whitelist/store.ts'
 
 /** A store that forgets: for simulations, property tests and throw-away nodes. */
-export class MemoryStore implements ChangeStore {
+export class MemoryStore extends OpenedLog implements ChangeStore {
   readonly #entries: (Entry | Stray)[] = []
   readonly #places = new Set<string>()
   readonly #certificates = new Map<string, readonly string[]>()
+
+  /** All that was appended, oldest first. */
+  get entries(): readonly (Entry | Stray)[] {
+    return this.#entries
+  }
 
   append(entries: readonly (Entry | Stray)[]): void {
     const places = new Set(entries.map(placeText))
@@ -16,17 +22,23 @@ export class MemoryStore implements ChangeStore {
     }
     for (const place of places) this.#places.add(place)
     this.#entries.push(...entries)
+    for (const one of entries) this.add(one)
   }
 
-  logged(): Iterable<Entry | Stray> {
-    return this.#entries.values()
-  }
-
-  after(clock: ReadonlyMap<Source, number>): Iterable<Entry | Stray> {
-    return this.#entries.values().filter(one => {
-      const { source, sequence } = placeOf(one)
-      return sequence > (clock.get(source) ?? 0)
-    })
+  *after(clock: ReadonlyMap<Source, number>): Iterable<Entry | Stray> {
+    const strays = this.#entries.filter(isStray)
+    const told = new Set<Stray>()
+    for (const one of this.#entries) {
+      // What stood in its place before the fork has been seen behind that place.
+      const stray = isStray(one) ? one : strays.find(({ entry }) => entry.hash === one.hash)
+      if (stray === undefined) {
+        const { source, sequence } = placeOf(one)
+        if (sequence > (clock.get(source) ?? 0)) yield one
+      } else if (!told.has(stray)) {
+        told.add(stray)
+        if ((clock.get(placeOf(stray).source) ?? 0) === 0) yield stray
+      }
+    }
   }
 
   *ofSource(source: Source, from: number): Iterable<Entry> {

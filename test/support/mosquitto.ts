@@ -22,28 +22,40 @@ export interface Mosquitto extends MosquittoAddress, AsyncDisposable {
   publish(topic: string, payload: string, retain?: boolean): Promise<void>
 }
 
+export interface MosquittoOptions {
+  /** Default a free one. */
+  readonly port?: number
+  /** Lines of its configuration. Default: everybody may do everything. */
+  readonly settings?: readonly string[]
+  /** Arguments with which `mosquitto_pub` comes in. Default none. */
+  readonly publisher?: readonly string[]
+}
+
 /**
  * Start the broker and wait until it serves.
- * @param port a free one by default
  * @throws Error that says what to install where there is no Mosquitto
  */
-export async function startMosquitto(port?: number): Promise<Mosquitto> {
+export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mosquitto> {
+  const { port } = options
   // Somebody may take the port between the look and the start: then another one.
   for (let attempt = 1; ; attempt++) {
     try {
-      return await start(port ?? (await freePort()))
+      return await start(port ?? (await freePort()), options)
     } catch (error) {
       if (port !== undefined || attempt === 5 || errorCode(error) === 'ENOENT') throw error
     }
   }
 }
 
-async function start(port: number): Promise<Mosquitto> {
+async function start(
+  port: number,
+  { settings = ['allow_anonymous true'], publisher = [] }: MosquittoOptions,
+): Promise<Mosquitto> {
   const folder = await mkdtemp(join(tmpdir(), 'fridge-mosquitto-'))
   await using cleanup = new AsyncDisposableStack()
   cleanup.defer(() => rm(folder, { recursive: true }))
   const file = join(folder, 'mosquitto.conf')
-  const lines = [`listener ${port} 127.0.0.1`, 'allow_anonymous true', 'persistence false', '']
+  const lines = [`listener ${port} 127.0.0.1`, 'persistence false', ...settings, '']
   await writeFile(file, lines.join('\n'))
 
   // Debian keeps the broker in a folder that only root's PATH names.
@@ -73,7 +85,15 @@ async function start(port: number): Promise<Mosquitto> {
   return {
     ...addressOf(port),
     publish: async (topic, payload, retain = false) => {
-      const args = [...flagsOf(port), '-t', topic, '-m', payload, ...(retain ? ['-r'] : [])]
+      const args = [
+        ...flagsOf(port),
+        ...publisher,
+        '-t',
+        topic,
+        '-m',
+        payload,
+        ...(retain ? ['-r'] : []),
+      ]
       await promisify(execFile)('mosquitto_pub', args).catch((error: unknown) => {
         throw errorCode(error) === 'ENOENT' ? notInstalled(error) : error
       })

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import {
   parseName,
   sourceOf,
@@ -8,6 +9,7 @@ import {
 import {
   encodeChange,
   type Change,
+  type ChangeId,
   type ChangeRequest,
   type Grant,
   type Revocation,
@@ -32,10 +34,20 @@ export function client(name: string): Subject {
 
 interface GrantFields {
   readonly subject?: Subject
-  /** Pairs of a source and the greatest sequence that was seen of it. */
-  readonly seen?: Iterable<readonly [Source, number]>
+  /** What it has seen. Default nothing. */
+  readonly seen?: readonly ChangeId[]
   readonly terms?: Terms
   readonly reason?: string
+}
+
+/** What identifies the wish of a change that is made up: another one for each place. */
+export function wishOf(seed: string): string {
+  return hash('sha256', seed, 'base64url').slice(0, 22)
+}
+
+/** What stands before a place where nobody follows the link. */
+function unlinked(sequence: number): string {
+  return sequence === 1 ? '' : 'A'.repeat(43)
 }
 
 export function grantAt(source: Source, sequence: number, fields: GrantFields = {}): Grant {
@@ -45,10 +57,12 @@ export function grantAt(source: Source, sequence: number, fields: GrantFields = 
     subject,
     source,
     sequence,
+    previous: unlinked(sequence),
     operator: OPERATOR,
     at: NOON,
+    wish: wishOf(`${source} ${sequence}`),
     ...(reason === undefined ? {} : { reason }),
-    seen: new Map(seen),
+    seen: [...seen].sort(),
     terms,
   }
 }
@@ -57,14 +71,28 @@ export function revocationAt(
   source: Source,
   sequence: number,
   subject: Subject = client('amber'),
+  seen: readonly ChangeId[] = [],
 ): Revocation {
-  return { kind: 'revocation', subject, source, sequence, operator: OPERATOR, at: NOON }
+  return {
+    kind: 'revocation',
+    subject,
+    source,
+    sequence,
+    previous: unlinked(sequence),
+    operator: OPERATOR,
+    at: NOON,
+    wish: wishOf(`${source} ${sequence}`),
+    seen: [...seen].sort(),
+  }
 }
 
+let wishes = 0
+
+/** What an operator asks for; each time another wish. */
 export function requestOf(kind: 'grant' | 'revocation', subject: Subject): ChangeRequest {
-  return kind === 'grant'
-    ? { kind, subject, operator: OPERATOR, terms: {} }
-    : { kind, subject, operator: OPERATOR }
+  wishes += 1
+  const asked = { subject, operator: OPERATOR, wish: wishOf(`request ${wishes}`) }
+  return kind === 'grant' ? { kind, ...asked, terms: {} } : { kind, ...asked }
 }
 
 /** The entries of one source: `count` revocations, linked, from sequence 1 on. Not signed. */
@@ -81,14 +109,17 @@ const SIGNATURES: EntrySignatures = {
   nodeSignature: 'd'.repeat(86),
 }
 
-/** Link the changes of one source, in their order. Their signatures are none. */
-export function chain(changes: readonly Change[]): Entry[] {
-  let previous = ''
-  return changes.map(change => {
+/**
+ * Link the changes of one source, in their order, whatever they name as the one before.
+ * Their signatures are none.
+ */
+export function chain(changes: readonly Change[], previous = ''): Entry[] {
+  let last = previous
+  return changes.map(unlinked => {
+    const change = { ...unlinked, previous: last }
     const text = encodeChange(change)
-    const hash = entryHash(previous, text)
-    const entry: Entry = { change, text, previous, hash, signatures: SIGNATURES }
-    previous = entry.hash
+    const entry: Entry = { change, text, hash: entryHash(text), signatures: SIGNATURES }
+    last = entry.hash
     return entry
   })
 }

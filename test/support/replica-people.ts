@@ -7,7 +7,8 @@ import { FridgeError } from '../../node/lib/errors.ts'
 import { parseName, type Role } from '../../node/identity/names.ts'
 import { encodeChange, type Change, type ChangeRequest } from '../../node/whitelist/change.ts'
 import { MemoryStore } from './memory-store.ts'
-import type { Commit, Replica } from '../../node/gossip/replica.ts'
+import type { Commit } from '../../node/gossip/commit.ts'
+import type { Replica } from '../../node/gossip/replica.ts'
 import { signText } from '../../node/identity/signature.ts'
 import {
   chainOf,

@@ -67,10 +67,11 @@ export async function writeLog(
   const operator = admin.signer.identity.name
   for (const change of changes) {
     const subject = parseSubject(change.slice(1))
+    const wish = randomBytes(16).toString('base64url')
     const request: ChangeRequest =
       change[0] === '+'
-        ? { kind: 'grant', subject, operator, terms: {} }
-        : { kind: 'revocation', subject, operator }
+        ? { kind: 'grant', subject, operator, wish, terms: {} }
+        : { kind: 'revocation', subject, operator, wish }
     const text = encodeChange(replica.propose(request))
     const { outcome } = await replica.commit(
       text,

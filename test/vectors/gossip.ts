@@ -34,7 +34,6 @@ export function frameReader({
     const [operatorSignature, nodeSignature] = entries[sequence - 1]?.signatures ?? []
     const value = {
       change: changes[sequence - 1],
-      previous: entries[sequence - 2]?.hash ?? '',
       operatorCertificate: operator.fingerprint,
       operatorSignature,
       nodeCertificate: node.fingerprint,

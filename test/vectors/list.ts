@@ -1,9 +1,9 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
-import { parseName, parseSubject, type Source } from '../../node/identity/names.ts'
-import type { Change } from '../../node/whitelist/change.ts'
+import { parseName, parseSubject, roleOf, type Source } from '../../node/identity/names.ts'
+import { idOf, type Change, type Head } from '../../node/whitelist/change.ts'
 import type { Entry } from '../../node/whitelist/entry.ts'
 import { Signers, type CertificateStore, type Signer } from '../../node/identity/signers.ts'
-import { chain, NOON, testSource } from '../support/replica-changes.ts'
+import { chain, NOON, testSource, wishOf } from '../support/replica-changes.ts'
 
 const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex')
 const TRUST_DOMAIN = 'fridge.example'
@@ -22,7 +22,11 @@ export interface PrintedSignatures {
   readonly authority: string
   readonly operator: PrintedSigner
   readonly node: PrintedSigner
-  readonly entries: readonly { hash: string; signatures: [operator: string, node: string] }[]
+  readonly entries: readonly {
+    hash: string
+    id: string
+    signatures: [operator: string, node: string]
+  }[]
   readonly stray: string
 }
 
@@ -44,26 +48,71 @@ export function signerOf(printed: PrintedSigner, signers: Signers): VectorSigner
   return { signer, key: createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }) }
 }
 
-/** The words of the vector `merging` as changes of the source `name`, linked. */
-export function entriesOf(name: string, words: readonly string[]): Entry[] {
-  return chain(words.map((text, index) => changeOf(name, index + 1, text.split(' '))))
+/** Two sources of the vector `merging`, each with the words of its changes. */
+export type Words = Readonly<Record<'A' | 'B', readonly string[]>>
+
+/** The words of the vector `merging` as changes of their sources, linked, with what they have seen. */
+export class WordedChanges {
+  readonly #words: Words
+  readonly #entries = new Map<string, Entry>()
+
+  constructor(words: Words) {
+    this.#words = words
+  }
+
+  /** The entries of one source, in their order. */
+  of(source: 'A' | 'B'): Entry[] {
+    return this.#words[source].map((_, index) => this.#at(`${source}${index + 1}`))
+  }
+
+  /** The names of places under their ids: of a wish that was signed twice that of the first. */
+  names(): Map<string, string> {
+    const all = (['B', 'A'] as const).flatMap(source => this.of(source).toReversed())
+    return new Map(all.map(entry => [idOf(entry), placeName(entry.change)]))
+  }
+
+  /** The entry at a place such as `A2`: made once all that it names is made. */
+  #at(place: string): Entry {
+    const known = this.#entries.get(place)
+    if (known !== undefined) return known
+    const source = place.startsWith('A') ? 'A' : 'B'
+    const sequence = Number(place.slice(1))
+    const words = this.#words[source][sequence - 1]?.split(' ') ?? []
+    const previous = sequence === 1 ? '' : this.#at(`${source}${sequence - 1}`).hash
+    const [entry] = chain([this.#change(testSource(source), sequence, words)], previous)
+    if (entry === undefined) throw new Error('there is one change')
+    this.#entries.set(place, entry)
+    return entry
+  }
+
+  #change(source: Source, sequence: number, words: readonly string[]): Change {
+    const [kind, ...rest] = words
+    const after = (word: string): string | undefined => {
+      const at = rest.indexOf(word)
+      return at === -1 ? undefined : rest.splice(at, 2)[1]
+    }
+    const operator = parseName(after('by') ?? 'admin')
+    const wish = wishOf(after('as') ?? `${source} ${sequence}`)
+    const until = rest.indexOf('upTo')
+    const upTo = until === -1 ? [] : rest.splice(until).slice(1)
+    const subject = parseSubject(rest[0]?.includes('/') === true ? (rest.shift() ?? '') : 'amber')
+    const seen = rest.map(place => idOf(this.#at(place))).sort()
+    const previous = ''
+    const base = { subject, source, sequence, previous, operator, at: NOON, wish, seen }
+    if (kind === 'grant') return { kind, ...base, terms: {} }
+    if (roleOf(subject) === 'client') return { kind: 'revocation', ...base }
+    const last = upTo.map(place => this.#at(place))
+    const heads = last.map(({ change, hash }): [Source, Head] => [
+      change.source,
+      { sequence: change.sequence, hash },
+    ])
+    return { kind: 'revocation', ...base, upTo: new Map(heads) }
+  }
 }
 
 /** `A2`: the second place of the source A. */
 export function placeName({ source, sequence }: { source: Source; sequence: number }): string {
   return `${source.slice(0, 1)}${sequence}`
-}
-
-function changeOf(name: string, sequence: number, words: string[]): Change {
-  const kind = words.shift()
-  const operator = parseName(words[0] === 'by' ? (words.splice(0, 2)[1] ?? '') : 'admin')
-  const subject = parseSubject(words[0]?.includes('/') === true ? (words.shift() ?? '') : 'amber')
-  const places = new Map(
-    words.map(place => [testSource(place.slice(0, 1)), Number(place.slice(1))] as const),
-  )
-  const base = { subject, source: testSource(name), sequence, operator, at: NOON }
-  if (kind === 'grant') return { kind, ...base, seen: places, terms: {} }
-  return { kind: 'revocation', ...base, ...(places.size > 0 && { upTo: places }) }
 }
 
 /** Every order of two lists that keeps the order of each. */

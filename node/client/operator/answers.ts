@@ -7,14 +7,27 @@ import type {
   GrantReport,
   NodeProgress,
   NodeReport,
+  RemovalReport,
   ShowReport,
   StatusReport,
   SubjectReport,
 } from '../../operators/service.ts'
-import { isReason, isSequence, readTerms, type Place } from '../../whitelist/change.ts'
+import {
+  isHash,
+  isReason,
+  isSequence,
+  readTerms,
+  type ChangeId,
+  type Place,
+} from '../../whitelist/change.ts'
 
 /** A change that was committed, with what is known of its way through the cluster. */
 export type CommittedChange = Extract<CommitReport, { outcome: 'committed' }>
+
+/** What a commit became. What it shows of an entry that holds the place is still to be checked. */
+export type UnprovenReport =
+  | CommittedChange
+  | { readonly outcome: 'again'; readonly why: string; readonly taken?: unknown }
 
 /** That one node has applied a change. */
 export type NodeConfirmation = CommittedChange['confirmed'][number]
@@ -81,9 +94,10 @@ export function parseShowReport(value: unknown, subject: Subject): ShowReport | 
   const report = parseSubjectReport(value)
   if (typeof report === 'string') return report
   if (report.subject !== subject) return 'it is about another name'
-  const { nodes } = value as Record<string, unknown>
+  const { nodes, removals } = value as Record<string, unknown>
   if (!isListOf(nodes, isNodeState)) return 'its nodes are malformed'
-  return { ...report, nodes: nodes.map(({ name, state }) => ({ name, state })) }
+  if (!isListOf(removals, isRemoval)) return 'its removals are malformed'
+  return { ...report, removals, nodes: nodes.map(({ name, state }) => ({ name, state })) }
 }
 
 /** What `status` says of the cluster. @param node the node that answers, by its certificate */
@@ -104,11 +118,12 @@ export function parseStatusReport(value: unknown, node: string): StatusReport | 
 }
 
 /** What `commit` says in the end. @param place the place in the text that was signed */
-export function parseCommitReport(value: unknown, place: Place): CommitReport | string {
+export function parseCommitReport(value: unknown, place: Place): UnprovenReport | string {
   if (!isObject(value)) return 'it is no object'
-  const { outcome, why, source, sequence, confirmed, silent, unreachable } = value
+  const { outcome, why, taken, source, sequence, confirmed, silent, unreachable } = value
   if (outcome === 'again' && typeof why === 'string') {
-    return { outcome, why: foreignText(why.slice(0, LIMITS.maxText)) }
+    const words = foreignText(why.slice(0, LIMITS.maxText))
+    return { outcome, why: words, ...(taken !== undefined && { taken }) }
   }
   if (outcome !== 'committed') return 'it has no outcome'
   if (source !== place.source || sequence !== place.sequence) return 'it is about another change'
@@ -145,11 +160,11 @@ export function parseNodeConfirmation(value: unknown): NodeConfirmation | string
 
 function parseSubjectReport(value: unknown): SubjectReport | string {
   if (!isObject(value)) return 'a name is no object'
-  const { subject, standing, grants, marks, sessions } = value
+  const { subject, standing, grants, revocations, sessions } = value
   if (!isSubject(subject)) return 'a name is malformed'
   if (!STANDINGS.has(standing)) return `it does not say how ${subject} stands`
   if (!isCount(sessions)) return `the connections of ${subject} are no number`
-  if (!isMarks(marks)) return `the revocations of ${subject} are malformed`
+  if (!isListOf(revocations, isHash)) return `the revocations of ${subject} are malformed`
   if (!Array.isArray(grants)) return `the grants of ${subject} are malformed`
   const parsed: GrantReport[] = []
   for (const item of grants) {
@@ -161,9 +176,13 @@ function parseSubjectReport(value: unknown): SubjectReport | string {
     subject,
     standing: standing as SubjectReport['standing'],
     grants: parsed,
-    marks,
+    revocations: revocations as readonly ChangeId[],
     sessions,
   }
+}
+
+function isRemoval(value: unknown): value is RemovalReport {
+  return parseGrantReport(value) !== undefined
 }
 
 function parseGrantReport(value: unknown): GrantReport | undefined {
@@ -199,13 +218,6 @@ function isNodeState(
   value: unknown,
 ): value is { readonly name: Name; readonly state: NodeProgress } {
   return isObject(value) && isName(value['name']) && PROGRESS.has(value['state'])
-}
-
-function isMarks(value: unknown): value is SubjectReport['marks'] {
-  if (!isObject(value)) return false
-  return Object.entries(value).every(
-    ([source, sequence]) => isSource(source) && isSequence(sequence),
-  )
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

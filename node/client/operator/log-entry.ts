@@ -50,8 +50,8 @@ export class LogChecker {
   }
 
   async #checkEntry(sent: ShownChange): Promise<CheckedEntry> {
-    const { text, previous, isStray } = sent
-    const hash = entryHash(previous, text)
+    const { text, isStray } = sent
+    const hash = entryHash(text)
     const parsed = parseChange(text)
     if (!parsed.ok) {
       return { sent, change: undefined, place: undefined, hash, problem: parsed.why }
@@ -101,7 +101,6 @@ export function readPage(value: unknown, node: string): ChangePage {
 
 const TEXTS = [
   'text',
-  'previous',
   'operatorCertificate',
   'operatorSignature',
   'nodeCertificate',
@@ -136,7 +135,7 @@ export function holesIn(entries: readonly CheckedEntry[]): string[] {
     const above = lowest.get(source)
     if (above !== undefined) {
       missing(source, sequence + 1, above.place.sequence - 1)
-      if (sequence === above.place.sequence - 1 && above.sent.previous !== hash) {
+      if (sequence === above.place.sequence - 1 && above.change?.previous !== hash) {
         holes.push(`change ${above.place.sequence} of ${source} does not link to the one before`)
       }
     }

@@ -1,21 +1,16 @@
-import { createPrivateKey } from 'node:crypto'
-import { isDeepStrictEqual } from 'node:util'
+import { createPrivateKey, randomBytes } from 'node:crypto'
 import type { Credentials } from '../../identity/credentials.ts'
-import type { Name, Subject } from '../../identity/names.ts'
+import { displaySubject, roleOf, type Name, type Subject } from '../../identity/names.ts'
 import { signText } from '../../identity/signature.ts'
-import type { Address } from '../../lib/address.ts'
+import { formatAddress, type Address } from '../../lib/address.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { FridgeError } from '../../lib/errors.ts'
-import type {
-  CommitReport,
-  ShowReport,
-  StatusReport,
-  SubjectReport,
-} from '../../operators/service.ts'
-import { parseChange, type Change, type Terms } from '../../whitelist/change.ts'
+import type { ShowReport, StatusReport, SubjectReport } from '../../operators/service.ts'
+import { encodeChange, parseChange, type Change } from '../../whitelist/change.ts'
 import type { CallOptions } from '../../wire/rpc.ts'
 import { connectAny } from '../failover.ts'
-import { ANSWER_MS, type NodeConnection } from '../node-connection.ts'
+import { isLastWord } from '../last-words.ts'
+import { ANSWER_MS, type NodeConnection, type NodeConnectionOptions } from '../node-connection.ts'
 import {
   parseCommitReport,
   parseNodeConfirmation,
@@ -25,17 +20,13 @@ import {
   unreadable,
   type CommittedChange,
   type NodeConfirmation,
+  type UnprovenReport,
 } from './answers.ts'
+import { LogChecker, readPage } from './log-entry.ts'
+import { readProposal, SignedWish, type ChangeWish } from './proposal.ts'
+import { agrees, askFrontier } from './second-node.ts'
 
-/** What an operator asks for. */
-export type ChangeWish =
-  | {
-      readonly kind: 'grant'
-      readonly subject: Subject
-      readonly reason?: string
-      readonly terms: Terms
-    }
-  | { readonly kind: 'revocation'; readonly subject: Subject; readonly reason?: string }
+export type { ChangeWish } from './proposal.ts'
 
 export type { CommittedChange, NodeConfirmation } from './answers.ts'
 
@@ -43,21 +34,46 @@ export interface ChangeOptions {
   /** How long to wait for the other nodes, in milliseconds; 0 not at all. */
   readonly waitMs: number
   readonly onConfirmed?: (confirmation: NodeConfirmation) => void
+  /** Called when a removal is signed though a second node does not say the same of it. */
+  readonly onDoubt?: (second: string) => void
 }
 
-/** How often a change is proposed anew when others change the same at the same time. */
-const MAX_ATTEMPTS = 10
+/** How often a change is signed when others change the same at the same time. */
+const MAX_ROUNDS = 3
+
+/** How long connecting to a second node may take, in milliseconds. */
+const SECOND_MS = 2_000
+
+/** How often it is proposed until two nodes say the same, and how long between, in milliseconds. */
+const AGREEMENT = { tries: 4, waitMs: 250 } as const
+
+export interface OperatorOptions {
+  readonly clock: Clock
+  /** Connect to another node of the cluster than the one that is used; undefined where none answers. */
+  readonly second?: () => Promise<NodeConnection | undefined>
+  /** What to make of it when the node refuses for good. Default: it is believed. */
+  readonly doubt?: Doubt
+}
 
 /** An operator's connection to a node, whose answers are trusted as far as its certificate is. */
 export class OperatorConnection implements AsyncDisposable {
   readonly #connection: NodeConnection
   readonly #credentials: Credentials
-  readonly #now: () => number
+  readonly #clock: Clock
+  readonly #openSecond: () => Promise<NodeConnection | undefined>
+  readonly #doubt: Doubt
+  #second: Promise<NodeConnection | undefined> | undefined
 
-  constructor(connection: NodeConnection, credentials: Credentials, now: () => number) {
+  constructor(
+    connection: NodeConnection,
+    credentials: Credentials,
+    { clock, second = async () => undefined, doubt = async word => word }: OperatorOptions,
+  ) {
     this.#connection = connection
     this.#credentials = credentials
-    this.#now = now
+    this.#clock = clock
+    this.#openSecond = second
+    this.#doubt = doubt
     if (!connection.methods.has('propose')) {
       throw new FridgeError(
         'ERR_NOT_OPERATOR',
@@ -75,8 +91,15 @@ export class OperatorConnection implements AsyncDisposable {
     credentials: Credentials,
     { clock, signal }: { readonly clock: Clock; readonly signal?: AbortSignal },
   ): Promise<OperatorConnection> {
-    const connection = await connectAny(nodes, { credentials, clock, ...(signal && { signal }) })
-    return new OperatorConnection(connection, credentials, () => clock.now())
+    const options = { credentials, clock, ...(signal && { signal }) }
+    const connection = await connectAny(nodes, options)
+    const others = nodes.filter(address => formatAddress(address) !== connection.address)
+    const second = async (): Promise<NodeConnection | undefined> => {
+      if (others.length === 0) return undefined
+      return connectAny(others, { ...options, timeoutMs: SECOND_MS }).catch(() => undefined)
+    }
+    const doubt: Doubt = async lastWord => askOthers(lastWord, connection, others, options)
+    return new OperatorConnection(connection, credentials, { clock, second, doubt })
   }
 
   /** The node that was reached. */
@@ -89,19 +112,107 @@ export class OperatorConnection implements AsyncDisposable {
     return this.#credentials.identity.subject
   }
 
-  /** Propose a change, and commit it at the place that the node gave it. */
+  /**
+   * Propose a change, and commit it at the place that the node gave it. What it rests on is
+   * compared with a second node, if one is known: of removals of clients there is nothing to compare.
+   * @throws FridgeError `ERR_PROTOCOL` when the node proposes what was not asked for, `ERR_CONFLICT`
+   *   when others change the same, or two nodes do not say the same of whom is to be let in
+   */
   async change(wish: ChangeWish, options: ChangeOptions): Promise<CommittedChange> {
+    const id = drawWish()
+    const signed = new SignedWish()
+    if (wish.kind === 'grant' || roleOf(wish.subject) !== 'client') void this.#reachSecond()
     let why = ''
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-      const proposed = await this.#call('propose', [wish])
-      const change = this.#check(proposed, wish)
-      const report = await this.#commit(proposed as string, change, options)
+    for (let round = 0; round < MAX_ROUNDS; round += 1) {
+      const change = await this.#propose(wish, id, signed, options)
+      signed.note(change)
+      let report = await this.#commit(change, options)
+      if (report.outcome === 'again' && report.taken === undefined) {
+        // It may have lost its turn. In the next one the same text stands, or is proven not to.
+        await this.#call('propose', [{ ...wish, wish: id }])
+        report = await this.#commit(change, options)
+      }
       if (report.outcome === 'committed') return report
       why = report.why
+      if (report.taken !== undefined && (await this.#isTaken(change, report.taken))) {
+        signed.noteTaken()
+      }
     }
     throw new FridgeError('ERR_CONFLICT', `the change was not accepted: ${why}`, {
       fix: 'try again',
     })
+  }
+
+  /** What the node proposes, if it may be signed. The key stays on this machine. */
+  async #propose(
+    wish: ChangeWish,
+    id: string,
+    signed: SignedWish,
+    { onDoubt }: ChangeOptions,
+  ): Promise<Change> {
+    for (let left = AGREEMENT.tries; ; left -= 1) {
+      const proposed = readProposal(await this.#call('propose', [{ ...wish, wish: id }]), {
+        wish,
+        id,
+        operator: this.#credentials.identity.name,
+        node: this.#connection.node,
+        now: this.#clock.now(),
+      })
+      if (typeof proposed === 'string')
+        throw this.#mistrust('proposes what was not asked for', proposed)
+      const doubting = await this.#doubtOf(proposed)
+      if (doubting !== undefined && left > 1) {
+        await this.#clock.sleep(AGREEMENT.waitMs)
+        continue
+      }
+      if (doubting !== undefined && wish.kind === 'grant') throw this.#disagreement(wish, doubting)
+      if (doubting !== undefined) onDoubt?.(doubting)
+      const next = signed.next(proposed)
+      if (typeof next === 'string') throw this.#mistrust('asks for another signature', next)
+      return next
+    }
+  }
+
+  /** The name of a second node that does not say the same of what a change rests on, if one does not. */
+  async #doubtOf(change: Change): Promise<string | undefined> {
+    if (change.kind === 'revocation' && change.upTo === undefined) return undefined
+    const second = await this.#reachSecond()
+    if (second === undefined || second.node === this.#connection.node) return undefined
+    const frontier = await askFrontier(second, change.subject)
+    return frontier === undefined || agrees(change, frontier) ? undefined : second.node
+  }
+
+  async #reachSecond(): Promise<NodeConnection | undefined> {
+    return (this.#second ??= this.#openSecond())
+  }
+
+  /** Whether a page of the log proves that a signed change can never stand at its place. */
+  async #isTaken(change: Change, page: unknown): Promise<boolean> {
+    const checker = new LogChecker(this.#credentials)
+    const [entry] = await checker.check(readPage(page, this.node))
+    if (entry?.change === undefined || entry.problem !== undefined) return false
+    return (
+      entry.change.source === change.source &&
+      entry.change.sequence === change.sequence &&
+      entry.sent.text !== encodeChange(change)
+    )
+  }
+
+  #mistrust(what: string, why: string): FridgeError {
+    return new FridgeError('ERR_PROTOCOL', `${this.node} ${what}: ${why}`, {
+      fix: 'use another node, and look into that one',
+    })
+  }
+
+  #disagreement({ subject }: ChangeWish, second: string): FridgeError {
+    const name = displaySubject(subject)
+    return new FridgeError(
+      'ERR_CONFLICT',
+      `${this.node} and ${second} do not say the same of ${name}: nothing was signed`,
+      {
+        fix: `try again; or name one of them alone: fridge whitelist add ${name} --node HOST:PORT`,
+      },
+    )
   }
 
   /** Every subject of the list in order, page by page. */
@@ -134,35 +245,24 @@ export class OperatorConnection implements AsyncDisposable {
 
   /** What the clock of the node says: the time in a proposal, of which nothing comes uncommitted. */
   async clock(): Promise<number> {
-    const text = await this.#call('propose', [{ kind: 'revocation', subject: this.subject }])
+    const text = await this.#call('propose', [
+      { kind: 'revocation', subject: this.subject, wish: drawWish() },
+    ])
     const parsed = parseChange(text)
     if (parsed.ok) return parsed.change.at
     throw unreadable(this.node, 'propose', parsed.why)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    const second = await this.#second
+    await second?.[Symbol.asyncDispose]()
     await this.#connection[Symbol.asyncDispose]()
   }
 
-  /** What the node proposed, if it is what was asked for. @throws FridgeError `ERR_PROTOCOL` */
-  #check(text: unknown, wish: ChangeWish): Change {
-    const change = checkProposal(text, wish, this.#credentials.identity.name, this.#now())
-    if (typeof change !== 'string') return change
-    throw new FridgeError(
-      'ERR_PROTOCOL',
-      `${this.node} proposes what was not asked for: ${change}`,
-      {
-        fix: 'use another node, and look into that one',
-      },
-    )
-  }
-
   /** Sign a change that was checked, and have it committed. The key stays on this machine. */
-  async #commit(
-    text: string,
-    { source, sequence }: Change,
-    { waitMs, onConfirmed }: ChangeOptions,
-  ): Promise<CommitReport> {
+  async #commit(change: Change, { waitMs, onConfirmed }: ChangeOptions): Promise<UnprovenReport> {
+    const { kind, subject, source, sequence } = change
+    const text = encodeChange(change)
     const signature = signText(createPrivateKey(this.#credentials.key), 'change', text)
     const stop = new AbortController()
     const heard = new Set<Name>()
@@ -179,6 +279,7 @@ export class OperatorConnection implements AsyncDisposable {
       timeoutMs: ANSWER_MS + waitMs,
       signal: stop.signal,
       ...(onConfirmed && { onProgress }),
+      isOwnEnd: kind === 'revocation' && subject === this.subject,
     })
     return this.#read('commit', parseCommitReport(answer, { source, sequence }))
   }
@@ -192,30 +293,41 @@ export class OperatorConnection implements AsyncDisposable {
   async #call(
     method: string,
     values: readonly unknown[],
-    options: CallOptions = {},
+    { isOwnEnd = false, ...options }: CallOptions & { readonly isOwnEnd?: boolean } = {},
   ): Promise<unknown> {
-    return this.#connection.call(method, values, { timeoutMs: ANSWER_MS, ...options })
+    try {
+      return await this.#connection.call(method, values, { timeoutMs: ANSWER_MS, ...options })
+    } catch (error) {
+      // Who removes itself is refused for good by its own wish.
+      throw isLastWord(error) && !isOwnEnd ? await this.#doubt(error) : error
+    }
   }
 }
 
-/** How far the clocks of an operator's machine and of a node may be apart, in milliseconds. */
-const MAX_SKEW_MS = 10 * 60_000
+/** What is to be said when a node refuses an operator for good that it had let in. */
+type Doubt = (lastWord: FridgeError) => Promise<FridgeError>
 
-/** The change that was wished for, or why a proposed text is another. A node might be stolen. */
-function checkProposal(
-  text: unknown,
-  wish: ChangeWish,
-  operator: Name,
-  now: number,
-): Change | string {
-  const parsed = parseChange(text)
-  if (!parsed.ok) return parsed.why
-  const { change } = parsed
-  if (change.kind !== wish.kind || change.subject !== wish.subject) return 'another change'
-  if (change.operator !== operator) return 'a change of another operator'
-  if (change.reason !== wish.reason) return 'another reason'
-  if (Math.abs(change.at - now) > MAX_SKEW_MS) return 'a change of another time; compare the clocks'
-  const terms = change.kind === 'grant' ? change.terms : {}
-  const wished = wish.kind === 'grant' ? wish.terms : {}
-  return isDeepStrictEqual(terms, wished) ? change : 'other terms'
+/** A stolen node may say anything: what it says is believed unless another node lets the operator in. */
+async function askOthers(
+  lastWord: FridgeError,
+  { node }: NodeConnection,
+  others: readonly Address[],
+  options: Omit<NodeConnectionOptions, 'address'>,
+): Promise<FridgeError> {
+  if (others.length === 0) return lastWord
+  try {
+    await using other = await connectAny(others, options, [lastWord])
+    return new FridgeError(
+      'ERR_CLOSED',
+      `${node} says: ${lastWord.message}; ${other.node} lets you in`,
+      { cause: lastWord, fix: `go on with --node ${other.address}, and look into ${node}` },
+    )
+  } catch (error) {
+    return error instanceof FridgeError ? error : lastWord
+  }
+}
+
+/** What identifies one wish of an operator. */
+function drawWish(): string {
+  return randomBytes(16).toString('base64url')
 }

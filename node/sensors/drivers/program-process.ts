@@ -1,8 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { basename } from 'node:path'
+import { accessSync, constants, statSync } from 'node:fs'
+import { basename, delimiter, resolve } from 'node:path'
 import process from 'node:process'
-import type { Readable } from 'node:stream'
+import type { Duplex, Readable, Writable } from 'node:stream'
 
 import type { Clock } from '../../lib/clock.ts'
 import { errorCode, errorMessage, FridgeError } from '../../lib/errors.ts'
@@ -11,12 +12,24 @@ export interface ProgramOptions {
   readonly clock: Clock
   /** How long a program may take to end after SIGTERM before it gets SIGKILL, ms. */
   readonly killAfterMs: number
+  /** What people call it. Default the last part of its path. */
+  readonly title?: string | undefined
+  /** Its environment. Default that of the node. */
+  readonly env?: NodeJS.ProcessEnv | undefined
+  /** Whether it reads what is written to `stdin`. Default false: then its input is empty. */
+  readonly hasInput?: boolean | undefined
 }
 
-/** A program that runs, with everything that it starts, as one process group. Disposing ends all. */
+/**
+ * A program that runs, with everything that it starts, as one process group. Disposing ends all. A
+ * process that even SIGKILL does not end, because the kernel keeps it in a read, is waited for no
+ * longer than `killAfterMs`.
+ */
 export interface Program extends AsyncDisposable {
-  /** The last part of its path, for people. */
+  /** What people call it. */
   readonly name: string
+  /** Undefined for a program without input. */
+  readonly stdin: Writable | undefined
   /** Both end with the program; what is not read by `killAfterMs` after that is lost. */
   readonly stdout: Readable
   readonly stderr: Readable
@@ -25,6 +38,11 @@ export interface Program extends AsyncDisposable {
    * end. A program that goes on with its output closed is ended.
    */
   ended(): Promise<string>
+  /**
+   * End all of it at once, without a chance to tidy up, and read no more of it. Resolves when it is
+   * over, if it ever is: the node does not stay for it.
+   */
+  kill(): Promise<void>
 }
 
 /**
@@ -46,17 +64,33 @@ function deleteGroup(group: number): void {
 }
 
 /**
- * Run a program, its arguments as they are: there is no shell. It reads nothing (stdin is empty)
- * and has its own session, so a Ctrl-C meant for the node does not reach it; the node ends it.
+ * Ends the group once the node is gone, however it went: nothing else of it can act after SIGKILL.
+ * The shell leaves a guard in the group and becomes the program. The guard reads from descriptor 3,
+ * whose other end only the node has, so it reads the end of file when the node ends. Nothing that
+ * the program does keeps it there: the node ends the whole group when the program is over.
+ */
+const GUARD = `
+( trap '' TERM
+  read -r _ <&3
+  kill -TERM 0
+  sleep "$1"
+  kill -KILL 0 ) </dev/null >/dev/null 2>&1 &
+shift
+exec "$@" 3<&-`
+
+/**
+ * Run a program, its arguments as they are: no shell reads them. It has its own session, so a Ctrl-C
+ * meant for the node does not reach it; it ends with the node, also when the node is killed.
  * @throws FridgeError `ERR_CONFIG` when it cannot be started; the message names it
  */
 export async function startProgram(
   argv: readonly string[],
-  { clock, killAfterMs }: ProgramOptions,
+  options: ProgramOptions,
 ): Promise<Program> {
-  const [file = '', ...args] = argv
-  const name = basename(file)
-  const child = await start(file, args)
+  const { clock, killAfterMs } = options
+  const [file = ''] = argv
+  const { title: name = basename(file) } = options
+  const child = await start(argv, options)
   const group = child.pid
   let isOver = false
   // Its output ends with it, unless a process that left the group holds the other end.
@@ -65,33 +99,61 @@ export async function startProgram(
     child.stdout.destroy()
     child.stderr.destroy()
   }
+  const closeInput = (): void => {
+    child.stdin?.destroy()
+    child.lifeline?.destroy()
+  }
+  /** Keep this process for nothing of it. */
+  const letGo = (): void => {
+    closeInput()
+    closeOutput()
+    child.unref()
+  }
   addGroup(group)
-  const over = once(child, 'exit').finally(() => {
+  const over = once(child, 'exit').then(() => {
     isOver = true
     // What it started and left behind; the group keeps its number while anyone is in it.
     signalGroup(group, 'SIGKILL')
     deleteGroup(group)
+    closeInput()
     grace = clock.after(killAfterMs, closeOutput)
   })
 
+  const abandoned = Promise.withResolvers<void>()
+  const isOverWithin = async (ms: number): Promise<boolean> => {
+    const late = Promise.withResolvers<void>()
+    using _deadline = clock.after(ms, late.resolve)
+    await Promise.race([over, late.promise])
+    return isOver
+  }
   const stop = async (): Promise<void> => {
     if (isOver) return
     signalGroup(group, 'SIGTERM')
-    const deadline = clock.after(killAfterMs, () => signalGroup(group, 'SIGKILL'))
-    await over
-    deadline[Symbol.dispose]()
+    if (await isOverWithin(killAfterMs)) return
+    signalGroup(group, 'SIGKILL')
+    if (await isOverWithin(killAfterMs)) return
+    letGo()
+    abandoned.resolve()
   }
   return {
     name,
+    stdin: child.stdin ?? undefined,
     stdout: child.stdout,
     stderr: child.stderr,
     ended: async () => {
       // Its output closes a moment before it is over: only then is there a status to tell.
       const deadline = clock.after(killAfterMs, () => void stop())
-      await over
+      await Promise.race([over, abandoned.promise])
       deadline[Symbol.dispose]()
+      if (!isOver) return `${name} cannot be ended`
       if (child.signalCode !== null) return `${name} was ended by ${child.signalCode}`
       return `${name} ended with status ${child.exitCode ?? 'unknown'}`
+    },
+    kill: async () => {
+      if (!isOver) signalGroup(group, 'SIGKILL')
+      letGo()
+      await over
+      grace?.[Symbol.dispose]()
     },
     [Symbol.asyncDispose]: async () => {
       await stop()
@@ -101,13 +163,43 @@ export async function startProgram(
   }
 }
 
-type StartedChild = ChildProcess & { pid: number; stdout: Readable; stderr: Readable }
+type StartedChild = ChildProcess & {
+  pid: number
+  stdout: Readable
+  stderr: Readable
+  /** Its end is the end of the node; undefined where there is no guard. */
+  lifeline: Duplex | undefined
+}
 
-async function start(file: string, args: string[]): Promise<StartedChild> {
+async function start(
+  argv: readonly string[],
+  { killAfterMs, env = process.env, hasInput = false }: ProgramOptions,
+): Promise<StartedChild> {
+  const [name = '', ...args] = argv
+  // With the first process of a container all others end, and the kernel sees to it.
+  const isGuarded = process.pid !== 1
   try {
-    const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    const file = findProgram(name, env['PATH'] ?? '')
+    const graceSeconds = String(Math.ceil(killAfterMs / 1_000))
+    const child = spawn(
+      isGuarded ? 'sh' : file,
+      isGuarded ? ['-c', GUARD, 'sh', graceSeconds, file, ...args] : args,
+      {
+        env,
+        detached: true,
+        stdio: [
+          hasInput ? 'pipe' : 'ignore',
+          'pipe',
+          'pipe',
+          ...(isGuarded ? (['pipe'] as const) : []),
+        ],
+      },
+    )
     await once(child, 'spawn')
-    return child as StartedChild
+    const lifeline = isGuarded ? (child.stdio[3] as Duplex) : undefined
+    // A program that closes its end of a pipe is no fault of the node.
+    for (const pipe of [child.stdin, lifeline]) pipe?.on('error', () => undefined)
+    return Object.assign(child as StartedChild, { lifeline })
   } catch (error) {
     const why =
       errorCode(error) === 'ENOENT'
@@ -115,8 +207,30 @@ async function start(file: string, args: string[]): Promise<StartedChild> {
         : errorCode(error) === 'EACCES'
           ? 'it may not be executed by this user'
           : errorMessage(error)
-    throw new FridgeError('ERR_CONFIG', `cannot start ${basename(file)}: ${why}`, { cause: error })
+    throw new FridgeError('ERR_CONFIG', `cannot start ${basename(name)}: ${why}`, { cause: error })
   }
+}
+
+/**
+ * The file that the system would run for `name`. It is looked for as `spawn` itself would, on this
+ * thread: those of the pool may all be waiting for something else.
+ * @throws as the system does where it cannot
+ */
+function findProgram(name: string, path: string): string {
+  const files = name.includes('/')
+    ? [name]
+    : path.split(delimiter).map(folder => resolve(folder, name))
+  let failure: unknown
+  for (const file of files) {
+    try {
+      accessSync(file, constants.X_OK)
+      // A folder may be "executed" too.
+      if (statSync(file).isFile()) return file
+    } catch (error) {
+      if (errorCode(failure) !== 'EACCES') failure = error
+    }
+  }
+  throw failure ?? Object.assign(new Error('it is a folder'), { code: 'EISDIR' })
 }
 
 function signalGroup(group: number, signal: NodeJS.Signals): void {

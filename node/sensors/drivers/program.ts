@@ -1,20 +1,20 @@
 import type { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 
-import type { Clock } from '../../lib/clock.ts'
 import { errorCode, errorMessage, FridgeError } from '../../lib/errors.ts'
-import { parseOutputLine, type OutputFormat, type LineMeaning } from './program-output.ts'
 import { LineSplitter } from './lines.ts'
+import { PayloadReader, type PayloadReaderOptions } from './payload-reader.ts'
+import { ReadingPace } from './reading-pace.ts'
 import { startProgram, type Program } from './program-process.ts'
-import type { SensorEvent } from '../kinds.ts'
-import type { Sensor, SensorLog, TellEvent } from '../sensor.ts'
+import type { Sensor, TellEvent } from '../sensor.ts'
 
-export interface ProgramSensorOptions extends OutputFormat {
-  readonly name: string
-  readonly clock: Clock
-  readonly log?: SensorLog | undefined
+export interface ProgramSensorOptions extends PayloadReaderOptions {
   /** The program and its arguments. It runs for ever and prints a line whenever it has news. */
   readonly argv: readonly string[]
+  /** What people call it. Default the last part of its path. */
+  readonly title?: string | undefined
+  /** Its environment. Default that of the node. */
+  readonly env?: NodeJS.ProcessEnv | undefined
   /** Silence after which the sensor is unavailable, ms. Default that of the feed. */
   readonly silentAfterMs?: number | undefined
   /** How long the program may take to end when it is stopped, before it is killed, ms. Default 2000. */
@@ -28,15 +28,15 @@ const MAX_LINE_BYTES = 65_536
 const STDERR = { lineCharacters: 1_000, linesPerMinute: 60 }
 
 /**
- * A sensor made of any program that prints lines (`parseOutputLine` says which). A malformed line
+ * A sensor made of any program that prints lines (`valueOf` says which). A malformed line
  * makes the sensor unavailable until the next good line. A longer line than `MAX_LINE_BYTES`, and the end of
  * the program, are thrown with the reason; the feed starts it again.
  */
 export function programSensor(options: ProgramSensorOptions): Sensor {
-  const { name, kind, argv, clock, log, silentAfterMs, killAfterMs = 2_000 } = options
+  const { name, kind, argv, title, env, clock, silentAfterMs, killAfterMs = 2_000 } = options
 
   async function watch(tell: TellEvent, signal: AbortSignal): Promise<void> {
-    await using program = await startProgram(argv, { clock, killAfterMs })
+    await using program = await startProgram(argv, { title, env, clock, killAfterMs })
     if (signal.aborted) return
     const stop = (): void => void program[Symbol.asyncDispose]()
     signal.addEventListener('abort', stop)
@@ -55,17 +55,12 @@ export function programSensor(options: ProgramSensorOptions): Sensor {
   /** Tell what the lines of `program` say, up to the end of its output. */
   async function tellLines({ name: program, stdout }: Program, tell: TellEvent): Promise<void> {
     const lines = new LineSplitter(MAX_LINE_BYTES)
-    const onLine = (line: Uint8Array): void => {
-      const meaning = parseOutputLine(line, options)
-      if (meaning.type === 'irrelevant' || meaning.type === 'malformed') {
-        log?.debug({ sensor: name, bytes: line.length, ...meaning }, 'a line without a value')
-      }
-      const event = eventOf(meaning, clock.now())
-      if (event !== undefined) tell(event)
-    }
+    const reader = new PayloadReader(options, tell)
+    using pace = new ReadingPace(stdout, clock)
     stdout.on('data', (chunk: Uint8Array) => {
       try {
-        lines.write(chunk, onLine)
+        lines.write(chunk, line => reader.take(line))
+        pace.take(chunk.length)
       } catch (error) {
         stdout.destroy(error as Error)
       }
@@ -80,17 +75,6 @@ export function programSensor(options: ProgramSensorOptions): Sensor {
     }
   }
   return { name, kind, silentAfterMs, watch }
-}
-
-function eventOf(meaning: LineMeaning, at: number): SensorEvent | undefined {
-  switch (meaning.type) {
-    case 'irrelevant':
-      return undefined
-    case 'malformed':
-      return { type: 'unavailable', reason: meaning.reason, at }
-    default:
-      return { ...meaning, at }
-  }
 }
 
 /** Log what a program writes to stderr, and no more of it than a person would read. */

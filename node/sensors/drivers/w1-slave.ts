@@ -10,6 +10,12 @@ const POWER_ON_CELSIUS = 85
 /** What a DS18B20 can measure, °C; its relatives measure no more. */
 const RANGE = { min: -55, max: 125 }
 
+/** What a thermocouple of type K can measure, °C: the widest that a MAX31850 is made for. */
+const THERMOCOUPLE_RANGE = { min: -270, max: 1_372 }
+
+/** The family that the DS1825 and the MAX31850 share. */
+const SHARED_FAMILY = '3b'
+
 const LINE_1 = /^((?:[0-9a-f]{2} ){9}): crc=([0-9a-f]{2}) (YES|NO)$/
 const LINE_2 = /^((?:[0-9a-f]{2} ){9})t=(-?\d{1,7})$/
 
@@ -23,8 +29,9 @@ const LINE_2 = /^((?:[0-9a-f]{2} ){9})t=(-?\d{1,7})$/
  * reason instead of a temperature: a wrong CRC by the kernel's word or by our own sum, a sensor that
  * is not connected, and 85 °C exactly, which is what a DS18B20 holds before its first conversion. A
  * true 85.000 °C is lost by that; its neighbours, 84.9375 and 85.0625, are not.
+ * @param family the code before the hyphen in the name of the device
  */
-export function parseW1Slave(text: string): W1Reading {
+export function parseW1Slave(text: string, family: string): W1Reading {
   if (text.trim() === '') return { reason: 'the thermometer gave no data' }
   const [line1 = '', line2 = '', ...rest] = text.split('\n')
   const head = LINE_1.exec(line1)
@@ -49,12 +56,37 @@ export function parseW1Slave(text: string): W1Reading {
     tail[1] === head[1]
   if (!isIntact) return { reason: 'the reading was damaged on the bus (CRC)' }
 
+  // Bit 7 of the configuration is 0 in a DS1825.
+  const isThermocouple = family === SHARED_FAMILY && ((bytes[4] ?? 0) & 0x80) !== 0
+  if (isThermocouple) return thermocoupleReading(bytes)
   const celsius = Number(tail[2]) / 1_000
+  if (celsius === -127) return { reason: 'the thermometer is not connected' }
+  return readingWithin(RANGE, celsius)
+}
+
+/**
+ * The reading of a MAX31850 (its data sheet, "Memory"), which has the same family as a DS1825. The
+ * kernel drops its fault bit, and older ones take the bits beside it for a part of the temperature, so
+ * it is read from the bytes: 14 bits of quarters of a degree, and bit 0 that says that they mean
+ * nothing; byte 2 says why.
+ */
+function thermocoupleReading(bytes: Uint8Array): W1Reading {
+  const view = new DataView(bytes.buffer)
+  const register = view.getInt16(0, true)
+  if ((register & 0x01) !== 0) {
+    const status = view.getUint8(2)
+    const faults = ['is not connected', 'touches ground', 'touches the supply']
+    const fault = faults.find((_, bit) => (status & (1 << bit)) !== 0) ?? 'is faulty'
+    return { reason: `the thermocouple ${fault}` }
+  }
+  return readingWithin(THERMOCOUPLE_RANGE, (register >> 2) / 4)
+}
+
+function readingWithin({ min, max }: { min: number; max: number }, celsius: number): W1Reading {
   if (celsius === POWER_ON_CELSIUS) {
     return { reason: 'the thermometer has not measured yet (85 °C, its power-on value)' }
   }
-  if (celsius === -127) return { reason: 'the thermometer is not connected' }
-  if (celsius < RANGE.min || celsius > RANGE.max) {
+  if (celsius < min || celsius > max) {
     return { reason: `${celsius} °C is beyond what the thermometer can measure` }
   }
   return { celsius }

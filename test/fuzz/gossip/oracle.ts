@@ -16,26 +16,38 @@ export type Keys = ReadonlyMap<string, Person>
 /** What a log must not hold. @param log all of it, oldest first */
 export function problemOfLog(log: readonly (Entry | Stray)[], keys: Keys): string | undefined {
   const heads = new Map<string, { sequence: number; hash: string }>()
-  const forked = new Set(log.filter(isStray).map(({ entry }) => entry.change.source))
+  /** The ids of the changes before, each behind its subject. */
+  const ids = new Set<string>()
+  const hashes = new Set<string>()
   for (const one of log) {
     const entry = isStray(one) ? one.entry : one
     const problem = problemOfEntry(entry, keys)
     if (problem !== undefined) return `${problem}: ${entry.text}`
+    const { source, sequence, previous, subject, seen, upTo } = fieldsOf(entry.text)
+    const last = Object.values(upTo ?? {})
+    if (
+      seen.some(id => !ids.has(`${subject} ${id}`)) ||
+      last.some(([, hash]) => !hashes.has(hash))
+    ) {
+      return `it has seen what is not there: ${entry.text}`
+    }
+    ids.add(`${subject} ${idIn(entry)}`)
+    hashes.add(entry.hash)
     if (isStray(one)) continue
-    const { source, sequence, seen, upTo } = fieldsOf(entry.text)
     if (source === VICTIM) return `a change in the name of its holder: ${entry.text}`
     const head = heads.get(source) ?? { sequence: 0, hash: '' }
     if (sequence !== head.sequence + 1) return `a hole before ${entry.text}`
-    if (entry.previous !== head.hash) return `not linked to the one before: ${entry.text}`
-    // A revocation names its own place, a grant only what was before it.
-    if (upTo !== undefined) heads.set(source, { sequence, hash: entry.hash })
-    for (const [of, at] of Object.entries(seen ?? upTo ?? {})) {
-      const isHeld = (heads.get(of)?.sequence ?? 0) >= at || forked.has(of as typeof VICTIM)
-      if (!isHeld) return `it has seen what is not there: ${entry.text}`
-    }
+    if (previous !== head.hash) return `not linked to the one before: ${entry.text}`
     heads.set(source, { sequence, hash: entry.hash })
   }
   return undefined
+}
+
+function idIn({ text, hash }: Entry): string {
+  const { kind, subject, operator, wish, seen } = fieldsOf(text)
+  if (kind === 'grant') return hash
+  const said = `revocation\n${JSON.stringify({ subject, operator, wish, seen })}`
+  return createHash('sha256').update(said).digest('base64url')
 }
 
 /** A stray needs another entry of its source that it cannot stand beside. */
@@ -59,8 +71,10 @@ interface Fields {
   readonly operator: string
   readonly kind: string
   readonly subject: string
-  readonly seen?: Record<string, number>
-  readonly upTo?: Record<string, number>
+  readonly previous: string
+  readonly wish: string
+  readonly seen: readonly string[]
+  readonly upTo?: Readonly<Record<string, readonly [sequence: number, hash: string]>>
 }
 
 function fieldsOf(text: string): Fields {
@@ -68,24 +82,33 @@ function fieldsOf(text: string): Fields {
 }
 
 const ORDER =
-  'fridge kind subject source sequence operator at reason seen upTo sensors commands keys expiresAt'.split(
+  'fridge kind subject source sequence previous operator at wish reason seen upTo sensors commands keys expiresAt'.split(
     ' ',
   )
 
+const HASH = /^[\w-]{43}$/
+
 function problemOfEntry(entry: Entry, keys: Keys): string | undefined {
-  const { text, previous, signatures } = entry
+  const { text, signatures } = entry
   const fields = fieldsOf(text)
-  const { source, sequence, operator, seen, upTo, kind, subject } = fields
+  const { source, sequence, previous, operator, wish, seen, upTo, kind, subject } = fields
   if (JSON.stringify(fields) !== text) return 'it is not canonical'
   const order = Object.keys(fields).map(key => ORDER.indexOf(key))
   if (order.some((at, index) => at <= (order[index - 1] ?? -1))) return 'its keys are out of order'
   if (entry.change.source !== source || entry.change.sequence !== sequence) {
     return 'it does not stand where it says'
   }
-  const places = Object.entries(seen ?? upTo ?? {})
-  if (places.some(([, at]) => !Number.isSafeInteger(at) || at < 1)) return 'it has seen no place'
+  if ((sequence === 1) !== (previous === '')) return 'it links to nothing'
+  if (typeof wish !== 'string' || !/^[\w-]{22}$/.test(wish)) return 'it is nobody\u2019s wish'
+  if (seen.some((id, index) => !HASH.test(id) || (seen[index - 1] ?? '') >= id)) {
+    return 'it has seen what is no change'
+  }
+  const last = Object.values(upTo ?? {})
+  if (last.some(([at, hash]) => !Number.isSafeInteger(at) || at < 1 || !HASH.test(hash))) {
+    return 'it counts up to no place'
+  }
   if (kind === 'grant' && !subject.startsWith('client/')) return 'it grants something to no client'
-  const hash = createHash('sha256').update(`${previous}\n${text}`).digest('base64url')
+  const hash = createHash('sha256').update(`entry\n${text}`).digest('base64url')
   if (entry.hash !== hash) return 'it has another hash'
   const node = source.slice(0, source.indexOf('#'))
   const isOperators = isSigned(

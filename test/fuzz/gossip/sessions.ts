@@ -1,12 +1,13 @@
-import { encodeChange, type Change } from '../../../node/whitelist/change.ts'
+import { encodeChange, type Change, type ChangeId } from '../../../node/whitelist/change.ts'
 import { entryHash, strayPlace } from '../../../node/whitelist/entry.ts'
-import type { Source } from '../../../node/identity/names.ts'
+import { parseSubject, type Source } from '../../../node/identity/names.ts'
 import { signText } from '../../../node/identity/signature.ts'
 import { client, grantAt, revocationAt, testSource } from '../../support/replica-changes.ts'
 import type { Person } from '../../support/replica-people.ts'
 import type { Dice } from '../dice.ts'
 import { mutateJsonText } from '../mutate.ts'
 import { CONTROL, HONEST, HOSTILE, STREAMS, VICTIM, VICTIMS_PAST } from './names.ts'
+import { FRONTIERS, VICTIMS_LAST } from './past.ts'
 import type { FuzzPeople } from './people.ts'
 
 /**
@@ -80,20 +81,18 @@ function withSync(dice: Dice, frames: unknown[]): string[] {
 
 export interface Signed {
   readonly text: string
-  readonly previous: string
   readonly operator: Person
   readonly node: Person
 }
 
 /** The value of an update, signed by whom one likes. */
-export function signedValue({ text, previous, operator, node }: Signed): object {
+export function signedValue({ text, operator, node }: Signed): object {
   return {
     change: text,
-    previous,
     operatorCertificate: operator.signer.identity.fingerprint,
     operatorSignature: signText(operator.key, 'change', text),
     nodeCertificate: node.signer.identity.fingerprint,
-    nodeSignature: signText(node.key, 'entry', entryHash(previous, text)),
+    nodeSignature: signText(node.key, 'entry', entryHash(text)),
   }
 }
 
@@ -109,13 +108,13 @@ function whitelistFrames(dice: Dice, people: FuzzPeople, isHonest: boolean): str
   let previous = ''
   let fork: object | undefined
   for (let sequence = 1; sequence <= count; sequence += 1) {
-    const change = changeAt(dice, HOSTILE, sequence)
-    const good = { text: encodeChange(change), previous, operator, node: hostile }
+    const change = { ...changeAt(dice, HOSTILE, sequence), previous }
+    const good = { text: encodeChange(change), operator, node: hostile }
     if (sequence !== bad) {
       frames.push([signedValue(good), sequence, HOSTILE])
       fork = signedValue(good)
     } else frames.push(...lies(dice, good, { change, people, fork }))
-    previous = entryHash(previous, good.text)
+    previous = entryHash(good.text)
   }
   return withSync(dice, frames)
 }
@@ -166,13 +165,19 @@ function headsFrame(dice: Dice, isHonest: boolean): unknown {
 }
 
 function changeAt(dice: Dice, source: Source, sequence: number): Change {
-  const subject = client(dice.pick(['amber', 'bella', 'carol']))
+  const name = dice.pick(['amber', 'bella', 'carol'])
+  const subject = client(name)
+  const seen = dice.pick([[], FRONTIERS.get(name) ?? []])
   if (dice.oneIn(4)) {
     const terms = dice.pick([{}, { sensors: ['door'] }, { expiresAt: 1e15 }])
-    const seen = dice.pick([[], [[VICTIMS_PAST, 2] as const], [[HONEST, 1] as const]])
     return grantAt(source, sequence, { subject, terms, seen, reason: 'lent' })
   }
-  return revocationAt(source, sequence, subject)
+  if (dice.oneIn(8)) {
+    const upTo = new Map(dice.pick([[], [[VICTIMS_PAST, VICTIMS_LAST] as const]]))
+    const author = parseSubject(dice.pick(['operator/otto', 'operator/olga', 'node/mallory']))
+    return { ...revocationAt(source, sequence, author), upTo }
+  }
+  return revocationAt(source, sequence, subject, seen)
 }
 
 interface Lie {
@@ -207,11 +212,14 @@ function lies(dice: Dice, good: Signed, { change, people, fork }: Lie): unknown[
     case 3:
       return [at({ ...signedValue(good), nodeSignature: 'AAAA' })]
     case 4:
-      return [at(signedValue({ ...good, previous: 'A'.repeat(43) }))]
+      return [at(signedValue({ ...good, text: instead({ previous: 'A'.repeat(43) }) }))]
     case 5:
       return [
         at(
-          signedValue({ ...good, text: instead({ sequence: sequence + 1 }) }),
+          signedValue({
+            ...good,
+            text: instead({ sequence: sequence + 1, previous: 'A'.repeat(43) }),
+          }),
           HOSTILE,
           sequence + 1,
         ),
@@ -221,14 +229,22 @@ function lies(dice: Dice, good: Signed, { change, people, fork }: Lie): unknown[
     case 7: {
       const source = dice.pick([VICTIM, VICTIMS_PAST, HONEST])
       const place = dice.pick([1, 2, 3, 4])
-      return [
-        at(signedValue({ ...good, text: instead({ source, sequence: place }) }), source, place),
-      ]
+      const previous = place === 1 ? '' : 'A'.repeat(43)
+      const text = instead({ source, sequence: place, previous })
+      return [at(signedValue({ ...good, text }), source, place)]
     }
     case SEEN_WRONGLY: {
-      const seen = new Map([[dice.pick([HONEST, VICTIM, HOSTILE]), dice.pick([1, 7, 9e15])]])
-      const text = encodeChange(grantAt(HOSTILE, sequence, { seen }))
-      return [at(signedValue({ ...good, text }))]
+      // What nobody has made, or what was made of another client.
+      const other = FRONTIERS.get('bella') ?? []
+      const seen = dice.pick([['A'.repeat(43) as ChangeId], other])
+      const { previous } = change
+      const upTo = new Map([[HONEST, { sequence: 1, hash: 'A'.repeat(43) }]])
+      const lie = dice.pick<Change>([
+        grantAt(HOSTILE, sequence, { seen }),
+        revocationAt(HOSTILE, sequence, client('amber'), seen),
+        { ...revocationAt(HOSTILE, sequence, parseSubject('node/beta')), upTo },
+      ])
+      return [at(signedValue({ ...good, text: encodeChange({ ...lie, previous }) }))]
     }
     case 9:
       return [at({ stray: signedValue(good), ...(fork && { against: fork }) }, stray, 1)]
@@ -237,8 +253,9 @@ function lies(dice: Dice, good: Signed, { change, people, fork }: Lie): unknown[
       return [at(signedValue(good)), at(other)]
     }
     case 11: {
-      const granted = grantAt(HOSTILE, sequence, { subject: 'node/beta' as Change['subject'] })
-      return [at(signedValue({ ...good, text: encodeChange(granted) }))]
+      const { previous } = change
+      const granted = grantAt(HOSTILE, sequence, { subject: parseSubject('node/beta') })
+      return [at(signedValue({ ...good, text: encodeChange({ ...granted, previous }) }))]
     }
     case 12:
       return [at(signedValue({ ...good, operator: people.stranger }))]
@@ -267,7 +284,8 @@ function lies(dice: Dice, good: Signed, { change, people, fork }: Lie): unknown[
         '{bad',
         good.text.replace('{', '{ '),
         good.text.replace(/}$/, ',"more":1}'),
-        instead({ kind: 'grant', seen: new Map([[HONEST, 0]]), terms: {} } as Partial<Change>),
+        good.text.replace(/"seen":\[[^\]]*\]/, '"seen":["B","A"]'),
+        good.text.replace(/"wish":"/, '"wish":"+'),
         good.text.replace(/("kind":"\w+"),("subject":"[^"]+")/, '$2,$1'),
       ])
       return [at(signedValue({ ...good, text }))]

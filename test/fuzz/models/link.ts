@@ -181,7 +181,6 @@ function isListValue(value: unknown): boolean {
 
 const FIELDS: Readonly<Record<string, RegExp>> = {
   change: /^/,
-  previous: /^([\w-]{43})?$/,
   operatorCertificate: /^[0-9a-f]{64}$/,
   operatorSignature: /^[\w-]{1,1366}$/,
   nodeCertificate: /^[0-9a-f]{64}$/,

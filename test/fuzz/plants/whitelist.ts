@@ -46,20 +46,17 @@ const CHANGE: readonly Bug[] = [
     put: '} catch (error) {\n    throw error',
   },
   {
-    name: 'a grant that has seen its own future',
-    find: 'if ((seen.get(source) ?? 0) >= sequence)',
+    name: 'changes that link to nothing',
+    find: "if (sequence === 1 ? previous !== '' : !isHash(previous))",
     put: 'if (false)',
   },
+  { name: 'wishes of any form', find: 'if (!isWish(wish))', put: 'if (false)' },
   {
     name: 'anything is granted',
     find: "if (!isClient) return 'only",
     put: "if (false) return 'only",
   },
-  {
-    name: 'lists of anything seen',
-    find: 'if (!isSource(source) || !isSequence(sequence)) return undefined',
-    put: '',
-  },
+  { name: 'lists of anything seen', find: 'if (!isSeen(seen))', put: 'if (false)' },
 ]
 
 const HEADS: readonly Bug[] = [
@@ -97,13 +94,38 @@ const WHITELIST: readonly Bug[] = [
   },
   {
     name: 'changes that are not linked',
-    find: "if (entry.previous !== this.headHash(source)) return 'unlinked'",
+    find: "if (previous !== this.headHash(source)) return 'unlinked'",
     put: '',
   },
   {
     name: 'changes that have seen what is not here',
     find: "return this.holdsSeen(entry.change) ? 'next' : 'unseen'",
     put: "return 'next'",
+  },
+  {
+    name: 'changes that have seen what nobody has made',
+    find: 'if (!this.#log.has(subject, id)) return false',
+    put: '',
+  },
+  {
+    name: 'removals up to what nobody has made',
+    find: "return change.kind === 'grant' || this.#authors.holdsUpTo(change)",
+    put: 'return true',
+  },
+  {
+    name: 'void grants that let in',
+    find: 'if (!repeats && !this.isVoid(entry)) this.#mergeState',
+    put: 'if (!repeats) this.#mergeState',
+  },
+  {
+    name: 'a removal that is signed again shuts out again',
+    find: 'if (!repeats && !this.isVoid(entry)) this.#mergeState',
+    put: 'if (!this.isVoid(entry)) this.#mergeState',
+  },
+  {
+    name: 'grants that stay when their author is removed',
+    find: 'const grants = state.grants.filter(grant => !this.#isVoidGrant(grant))',
+    put: 'const grants = state.grants',
   },
   {
     name: 'another change at a place that is taken',
@@ -114,6 +136,42 @@ const WHITELIST: readonly Bug[] = [
     name: 'strays without proof',
     find: 'return against !== undefined && conflicts(entry, against)',
     put: 'return true',
+  },
+]
+
+const MERGE: readonly Bug[] = [
+  {
+    name: 'grants that have missed a removal',
+    find: 'if (!isFrontier || !(hasSeenGrant || revocations.isSubsetOf(seen))) return undefined',
+    put: '',
+  },
+  {
+    name: 'grants that a later one does not replace',
+    find: '...grants.filter(grant => !seen.has(grant.id))',
+    put: '...grants',
+  },
+  {
+    name: 'removals that leave the grants',
+    find: 'return { grants: [], revocations: new Set([...left, id]) }',
+    put: 'return { grants, revocations: new Set([...left, id]) }',
+  },
+  {
+    name: 'removals that forget the ones before',
+    find: 'new Set([...left, id])',
+    put: 'new Set([id])',
+  },
+]
+
+const AUTHORS: readonly Bug[] = [
+  {
+    name: 'what a removed author granted stays',
+    find: 'if (last === undefined || sequence > last.sequence) return false',
+    put: 'if (last === undefined) return true\n    if (sequence > last.sequence) return false',
+  },
+  {
+    name: 'the node of a grant may be removed',
+    find: "    const authors = [\n      subjectOf('operator', change.operator),\n      subjectOf('node', nodeOf(change.source)),\n    ]",
+    put: "    const authors = [subjectOf('operator', change.operator)]",
   },
 ]
 
@@ -129,5 +187,7 @@ export const WHITELIST_PLANTS: readonly Plant[] = [
   ...inFile('gossip', 'whitelist/heads.ts', HEADS),
   ...inFile('gossip', 'gossip/replica.ts', REPLICA),
   ...inFile('gossip', 'whitelist/whitelist.ts', WHITELIST),
+  ...inFile('gossip', 'whitelist/merge.ts', MERGE),
+  ...inFile('gossip', 'whitelist/authors.ts', AUTHORS),
   ...inFile('gossip', 'identity/signers.ts', SIGNERS),
 ]

@@ -1,23 +1,19 @@
 import type { Confirmation } from '../../../node/gossip/confirmation.ts'
 import { Link, type LinkEnd } from '../../../node/gossip/link.ts'
 import { Members } from '../../../node/gossip/members.ts'
-import { nodeOf, parseName, subjectOf } from '../../../node/identity/names.ts'
+import { nodeOf, parseName, subjectOf, type Subject } from '../../../node/identity/names.ts'
+import type { ChangeId } from '../../../node/whitelist/change.ts'
 import { isStray, placeOf, type Entry, type Stray } from '../../../node/whitelist/entry.ts'
+import { differences, evaluateLog } from '../../../node/whitelist/evaluate.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { Replica } from '../../../node/gossip/replica.ts'
 import type { Signers } from '../../../node/identity/signers.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { signChain } from '../../support/hostile-node.ts'
-import {
-  client,
-  grantAt,
-  NOON,
-  OPERATOR,
-  requestOf,
-  revocationAt,
-} from '../../support/replica-changes.ts'
+import { client, NOON, OPERATOR, requestOf } from '../../support/replica-changes.ts'
 import { commitRequest } from '../../support/replica-people.ts'
-import { CONTROL, HONEST, HOSTILE, VICTIM, VICTIMS_PAST } from '../gossip/names.ts'
+import { CONTROL, HONEST, HOSTILE, VICTIM } from '../gossip/names.ts'
+import { HONEST_CHANGES, VICTIMS_CHANGES } from '../gossip/past.ts'
 import { problemOfLog, problemOfMember, problemOfStrays, type Keys } from '../gossip/oracle.ts'
 import { makeFuzzPeople, type FuzzPeople } from '../gossip/people.ts'
 import { sessionOf } from '../gossip/sessions.ts'
@@ -67,15 +63,8 @@ export async function openGossip(): Promise<Target> {
 /** What the victim holds when it is linked to. */
 function logOf({ victim, honest, operator }: FuzzPeople): Entry[] {
   return [
-    ...signChain(
-      [
-        grantAt(VICTIMS_PAST, 1),
-        revocationAt(VICTIMS_PAST, 2),
-        grantAt(VICTIMS_PAST, 3, { seen: [[VICTIMS_PAST, 2]] }),
-      ],
-      { operator, node: victim },
-    ),
-    ...signChain([revocationAt(HONEST, 1, client('bella'))], { operator, node: honest }),
+    ...signChain(VICTIMS_CHANGES, { operator, node: victim }),
+    ...signChain(HONEST_CHANGES, { operator, node: honest }),
   ]
 }
 
@@ -194,6 +183,8 @@ class Scene {
       return 'a node has confirmed for another'
     }
     const added = this.#heard.members
+    const [wrong] = differences(this.#replica.whitelist, evaluateLog(log))
+    if (wrong !== undefined) return `the list is not what the log says of ${wrong}`
     return (
       problemOfLog(log, keys) ??
       problemOfStrays(log) ??
@@ -210,7 +201,7 @@ class Scene {
       if (document.listenerCount('_update') !== 1) return 'a listener outlived the link'
     }
     const isRevoked = [subjectOf('operator', OPERATOR), subjectOf('node', parseName('alpha'))].some(
-      author => this.#replica.whitelist.state(author).marks.size > 0,
+      author => this.#replica.whitelist.state(author).revocations.size > 0,
     )
     if (!isRevoked) {
       const { operator } = this.#people
@@ -226,15 +217,16 @@ class Scene {
 
   /** Whether a change names as seen what the victim does not hold. */
   #hasSeenMore(text: string): boolean {
-    const { seen, upTo } = JSON.parse(text) as Record<'seen' | 'upTo', Record<string, number>>
-    const heard: Readonly<Record<string, number>> = this.#replica.sources
-    return Object.entries(seen ?? upTo ?? {}).some(
-      ([source, sequence]) => (heard[source] ?? 0) < sequence,
+    const { subject, seen, upTo } = JSON.parse(text) as SeenFields
+    const last = Object.values(upTo ?? {}).map(([, hash]) => hash)
+    return (
+      seen.some(id => !this.#store.has(subject, id)) ||
+      last.some(hash => !this.#log().some(one => hashOf(one) === hash))
     )
   }
 
   #log(): (Entry | Stray)[] {
-    return [...this.#store.logged()]
+    return [...this.#store.entries]
   }
 
   #listen(name: 'whitelist' | 'members'): void {
@@ -255,6 +247,16 @@ class Scene {
     link.receive({ id: HONEST, clock: {} })
     link.receive('SYNC')
   }
+}
+
+interface SeenFields {
+  readonly subject: Subject
+  readonly seen: readonly ChangeId[]
+  readonly upTo?: Readonly<Record<string, readonly [sequence: number, hash: string]>>
+}
+
+function hashOf(one: Entry | Stray): string {
+  return isStray(one) ? one.entry.hash : one.hash
 }
 
 /** Where an entry may be sent to stand: that of a source that forked, in its place and as a stray. */

@@ -96,6 +96,14 @@ test('a node on a free port leaves what it advertises to the port that it gets',
   t.deepEqual(config.advertise, [])
 })
 
+test('a node that says to be at more addresses than its peers take is refused at start', async t => {
+  const advertise = (count: number): string[] =>
+    Array.from({ length: count }, (_, index) => `node-1:${7_443 + index}`)
+  const error = await refusal(t, { flags: { name: 'a', advertise: advertise(9) } })
+  t.regex(error.message, /^--advertise: `advertise` is .*: expected at most 8 items$/)
+  t.is((await load(t, { flags: { name: 'a', advertise: advertise(8) } })).advertise.length, 8)
+})
+
 test('a node that listens on every address must be told what to advertise', async t => {
   for (const listen of ['0.0.0.0:7443', '[::]:7443']) {
     const error = await refusal(t, { flags: { name: 'a', listen } })
@@ -182,7 +190,23 @@ test('a sensor is checked by its driver, and told where it is wrong', async t =>
     ],
     [
       '{ driver: w2 }',
-      /`sensors\.shelf\.driver` is "w2": expected "simulated" or "w1" or "command"/,
+      /`sensors\.shelf\.driver` is "w2": expected "simulated" or "w1" or "hwmon" or "gpio" or "command" or "mqtt"/,
+    ],
+    [
+      '{ driver: command, kind: door, command: mosquitto_sub -t door }',
+      /3:\d+: `sensors\.shelf\.command` is "mosquitto_sub -t door": .*: \[mosquitto_sub, -t, door\]$/,
+    ],
+    [
+      '{ driver: command, kind: door, command: [x], opne: [ON] }',
+      /unknown key `sensors\.shelf\.opne`: did you mean `sensors\.shelf\.open`\?/,
+    ],
+    [
+      '{ driver: command, kind: temperature, command: [x], unit: K }',
+      /3:\d+: `sensors\.shelf\.unit` is "K": expected "C" or "F"/,
+    ],
+    [
+      '{ driver: command, kind: door, command: [x], open: ON, closed: OFF }',
+      /`sensors\.shelf\.open` is "ON": expected a list/,
     ],
     ['{ }', /`sensors\.shelf\.driver` is missing: expected "simulated" or "w1"/],
     ['{ driver: w1 }', /`sensors\.shelf\.device` is missing: expected text/],

@@ -6,7 +6,7 @@ import {
 } from '../../../node/gossip/confirmations.ts'
 import type { Confirmation } from '../../../node/gossip/confirmation.ts'
 import type { Member } from '../../../node/gossip/member.ts'
-import { parseName, type Source } from '../../../node/identity/names.ts'
+import { nodeOf, parseName, type Source } from '../../../node/identity/names.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { NOON, testSource } from '../../support/replica-changes.ts'
 
@@ -14,7 +14,7 @@ const ALPHA = testSource('alpha')
 const BETA = testSource('beta')
 
 /** A change that alpha has accepted, in a cluster of alpha and beta. */
-function waitForProof(timeoutMs: number) {
+function waitForProof(timeoutMs: number, lost = new Set<Source>()) {
   const clock = new FakeClock(NOON)
   const told = new Set<(confirmation: Confirmation) => void>()
   const changed = new Set<() => void>()
@@ -45,8 +45,13 @@ function waitForProof(timeoutMs: number) {
     {
       confirmations: { subscribe: subscribeTo(told) },
       members: {
-        live: () => new Map([ALPHA, BETA].map(source => [source, memberOf(source)])),
-        unreachable: () => new Map(),
+        live: () =>
+          new Map(
+            [ALPHA, BETA]
+              .filter(source => !lost.has(source))
+              .map(source => [source, memberOf(source)]),
+          ),
+        unreachable: () => new Map([...lost].map(source => [nodeOf(source), memberOf(source)])),
         subscribe: subscribeTo(changed),
       },
       clock,
@@ -64,6 +69,12 @@ function waitForProof(timeoutMs: number) {
     tell: (node: Source, sequence: number): void => {
       const changes = [{ sequence, tookMs: 1, cut: 2 }]
       for (const listener of told) listener({ node, to: ALPHA, applied: sequence, changes })
+    },
+    /** Beta is out of reach, or back. */
+    lose: (isLost: boolean): void => {
+      if (isLost) lost.add(BETA)
+      else lost.delete(BETA)
+      for (const listener of changed) listener()
     },
     say: (source: Source, sequence: number): void => {
       applied.set(source, sequence)
@@ -139,4 +150,49 @@ test('when the time is up, what a node has said to all counts', async t => {
   say(BETA, 3)
   await clock.advance(300)
   t.deepEqual((await proof).silent, [])
+})
+
+test('a node that starts again before it has confirmed is waited for, and what it holds then counts', async t => {
+  const { clock, proof, tell, say, lose } = waitForProof(10_000)
+  tell(ALPHA, 3)
+  await clock.advance(20)
+  lose(true)
+  await clock.advance(2_000)
+  say(BETA, 3)
+  lose(false)
+  await clock.advance(600)
+  const { confirmed, silent, unreachable } = await proof
+  t.deepEqual([silent, unreachable], [[], []])
+  t.deepEqual(
+    confirmed.map(({ node }) => String(node)),
+    ['alpha', 'beta'],
+  )
+  t.is(clock.pending, 0)
+})
+
+test('a node that is lost and does not come back is out of reach when the time is up', async t => {
+  const { clock, proof, tell, lose } = waitForProof(10_000)
+  tell(ALPHA, 3)
+  await clock.advance(20)
+  lose(true)
+  await clock.advance(10_000)
+  const { silent, unreachable } = await proof
+  t.deepEqual([silent, unreachable.map(String)], [[], ['beta']])
+})
+
+test('a node that was out of reach before the change is not waited for', async t => {
+  const { clock, proof, tell } = waitForProof(10_000, new Set([BETA]))
+  tell(ALPHA, 3)
+  await clock.advance(5)
+  t.deepEqual((await proof).unreachable.map(String), ['beta'])
+})
+
+test('a node that is lost after it has confirmed is not called out of reach', async t => {
+  const { clock, proof, tell, lose } = waitForProof(10_000)
+  tell(BETA, 3)
+  await clock.advance(1)
+  lose(true)
+  tell(ALPHA, 3)
+  await clock.advance(5)
+  t.deepEqual((await proof).unreachable, [])
 })

@@ -1,4 +1,8 @@
 import test, { type ExecutionContext } from 'ava'
+import { MEMBER_LIMITS } from '../../../node/gossip/member.ts'
+import { parseName, sourceOf } from '../../../node/identity/names.ts'
+import { Channel } from '../../../node/wire/channel.ts'
+import { PEER_LIMITS } from '../../../node/wire/limits.ts'
 import { GossipCluster, TIMES } from '../../support/gossip-cluster.ts'
 import { makePipe } from '../../support/gossip-pipe.ts'
 import { client, NOON } from '../../support/replica-changes.ts'
@@ -63,6 +67,63 @@ test('a seed that was the node itself at first is found when it becomes another'
   cluster.start('beta', { address: 'fridge:1' })
   await cluster.until('it finds the other', () => alpha.linked().join() === 'beta')
   t.pass()
+})
+
+test('nodes that share one name find each other, though each is told its own address first', async t => {
+  const cluster = new GossipCluster(t, people)
+  for (const name of NAMES) {
+    const all = [name, ...NAMES.filter(other => other !== name)].map(other => `${other}:1`)
+    const resolve = (address: string): string[] => (address === 'fridge:1' ? all : [address])
+    cluster.start(name, { seeds: ['fridge:1'], resolve })
+  }
+  await cluster.until('all are linked to all', () => isMesh(cluster, NAMES))
+  t.true(NAMES.every(name => cluster.node(name).log.every(({ level }) => level === 'info')))
+})
+
+test('a name that stands for others later is looked up again, and said once where none of them answers', async t => {
+  const cluster = new GossipCluster(t, people)
+  let behind = ['beta:1', 'gamma:1']
+  const resolve = (address: string): string[] => (address === 'fridge:1' ? behind : [address])
+  const { log, linked } = cluster.start('alpha', { seeds: ['fridge:1'], resolve })
+  await cluster.pass(60_000)
+  t.deepEqual(
+    log.map(({ text, fields }) => [text, fields['address']]),
+    [['cannot reach a peer', 'fridge:1']],
+  )
+  cluster.start('delta')
+  behind = ['delta:1']
+  await cluster.until('it is linked', () => linked().join() === 'delta', 2 * TIMES.redialMaxMs)
+  const since = cluster.dials.length
+  await cluster.pass(60_000)
+  t.deepEqual(cluster.dials.slice(since), [], 'nobody is at the others any more')
+})
+
+test('a node has no more links than its peers take of it, and says so to the next', async t => {
+  const cluster = new GossipCluster(t, people)
+  const { overlay, members } = cluster.start('alpha')
+  const { identity } = people.node('beta').signer
+  const farewells: (string | undefined)[] = []
+  for (let index = 0; index <= MEMBER_LIMITS.maxLinks; index += 1) {
+    const name = parseName(`n${index}`)
+    const pipe = makePipe()
+    overlay.accept({ socket: pipe.ends[1], peer: { ...identity, name }, own: identity })
+    const channel: Channel = new Channel(pipe.ends[0], {
+      limits: PEER_LIMITS,
+      clock: cluster.clock,
+      control: {
+        opens: false,
+        ...TIMES,
+        hello: { source: sourceOf(name, '0'.repeat(16)) },
+        onHello: () => undefined,
+      },
+      onStream: () => false,
+      onEnd: () => farewells.push(channel.bye?.reason),
+    })
+    t.teardown(() => pipe.destroy())
+  }
+  await cluster.pass(100)
+  t.deepEqual(farewells, ['busy'])
+  t.is(members.self.links.length, MEMBER_LIMITS.maxLinks)
 })
 
 test('of two connections that two nodes make at once both keep the one that the lesser name dialed', async t => {

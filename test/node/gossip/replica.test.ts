@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import type { Update } from '../../../node/gossip/document.ts'
 import { FridgeError } from '../../../node/lib/errors.ts'
+import { parseSubject } from '../../../node/identity/names.ts'
 import { encodeChange } from '../../../node/whitelist/change.ts'
 import { signText } from '../../../node/identity/signature.ts'
 import { openSqliteStore } from '../../../node/storage/sqlite-store.ts'
@@ -294,4 +295,48 @@ test('listeners hear of each change once, after it is on disk', async t => {
   for (let count = 0; count < 5; count += 1) await alpha.revoke(client(`c-${count}`))
   await quiet()
   t.deepEqual(heard, [1, 2, 3, 4, 5])
+})
+
+test('what stands once an author is removed is looked up in slices, and until then nobody is in', async t => {
+  const { connect, quiet } = testNetwork()
+  const slices: number[] = []
+  const alpha = openReplica(people, 'alpha')
+  alpha.replica.subscribeSettled(subjects => slices.push(subjects.length))
+  const beta = openReplica(people, 'beta')
+  const oscar = people.operator('oscar')
+  const names = Array.from({ length: 250 }, (_, index) => client(`c-${index}`))
+  for (const subject of names) {
+    await alpha.grant(subject)
+    const wider = { ...requestOf('grant', subject), operator: oscar.signer.identity.name }
+    await alpha.request(wider, oscar)
+  }
+  await beta.revoke(parseSubject('operator/oscar'))
+  const standing: number[] = []
+  const count = (): number =>
+    names.filter(name => alpha.replica.whitelist.state(name).grants.length > 0).length
+  alpha.replica.subscribe(() => standing.push(count()))
+  connect(alpha, beta)
+  await quiet()
+  t.deepEqual(standing, [0], 'the grants of the removed operator stand no longer at once')
+  t.deepEqual(slices, [100, 100, 50])
+  t.is(count(), 250, 'those that they had replaced stand again')
+})
+
+test('who asks for a change of a subject does not wait until all others were looked up', async t => {
+  const { connect, quiet } = testNetwork()
+  const alpha = openReplica(people, 'alpha')
+  const beta = openReplica(people, 'beta')
+  const oscar = people.operator('oscar')
+  await alpha.grant(AMBER)
+  await alpha.request({ ...requestOf('grant', AMBER), operator: oscar.signer.identity.name }, oscar)
+  await beta.revoke(parseSubject('operator/oscar'))
+  const seen: number[] = []
+  alpha.replica.subscribe(() => {
+    t.false(isIn(alpha))
+    seen.push(alpha.replica.propose(requestOf('grant', AMBER)).seen.length)
+    t.true(isIn(alpha))
+  })
+  connect(alpha, beta)
+  await quiet()
+  t.deepEqual(seen, [1])
 })

@@ -88,7 +88,14 @@ function errorsIn({ lines }: ClusterLog): unknown[] {
   return lines.filter(({ level }) => level === 'error').map(({ fields }) => fields['reason'])
 }
 
+/** A watch keeps no process alive: this test does, until it ends. */
+function stayAlive(t: ExecutionContext): void {
+  const timer = setInterval(() => {}, DAY_MS)
+  t.teardown(() => clearInterval(timer))
+}
+
 test('a certificate that is replaced on disk is in force by itself', async t => {
+  stayAlive(t)
   const { certs, all } = await makeCredentials(t, systemClock, 1)
   const [first] = all
   if (first === undefined) return t.fail()
@@ -106,6 +113,7 @@ test('a certificate that is replaced on disk is in force by itself', async t => 
 })
 
 test('authorities that are kept for old changes are in force by themselves', async t => {
+  stayAlive(t)
   const { certs, all } = await makeCredentials(t, systemClock, 1)
   const [first] = all
   if (first === undefined) return t.fail()

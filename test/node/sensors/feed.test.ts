@@ -244,9 +244,10 @@ test('a silent thermometer becomes unavailable, never its last value, until it s
   })
   await clock.advance(300_000)
   t.is(seen.length, 2)
-  temperature.say(reading(5))
+  const again: SensorEvent = { type: 'reading', value: 5, unit: 'C', at: clock.now() }
+  temperature.say(again)
   await clock.advance(0)
-  t.deepEqual(feeds.last('temperature'), reading(5))
+  t.deepEqual(feeds.last('temperature'), again)
   t.is(temperature.starts, 1)
   await clock.advance(30_000)
   t.is(feeds.last('temperature')?.type, 'unavailable')
@@ -282,6 +283,20 @@ test("a sensor's own limit comes before that of its kind", async t => {
   t.is(feeds.last('temperature')?.type, 'reading')
   await clock.advance(1)
   t.is(feeds.last('temperature')?.type, 'unavailable')
+})
+
+test('what a sensor says late has been silent since it was measured', async t => {
+  const temperature = new Puppet('temperature', 'temperature', 30_000)
+  const { clock, feeds } = start([temperature])
+  await using _ = feeds
+  await clock.advance(30_000)
+  t.is(feeds.last('temperature')?.type, 'unavailable')
+  const late: SensorEvent = { type: 'reading', value: 4, unit: 'C', at: clock.now() - 20_000 }
+  temperature.say(late)
+  await clock.advance(9_999)
+  t.deepEqual(feeds.last('temperature'), late)
+  await clock.advance(1)
+  t.like(feeds.last('temperature'), { reason: 'silent for 30 s' })
 })
 
 test('while a failed sensor waits for its restart its reason stands', async t => {

@@ -2,6 +2,7 @@ import test from 'ava'
 
 import {
   EVENT_TYPES,
+  formatReading,
   isSensorKind,
   mayGive,
   PLAIN_SENSORS,
@@ -15,6 +16,14 @@ test('a door opens and closes, a thermometer reads, and both can be unavailable'
   t.true(mayGive('door', { type: 'unavailable', reason: 'gone', at: 1 }))
   t.true(mayGive('temperature', { type: 'reading', value: 4.5, unit: 'C', at: 1 }))
   t.true(mayGive('temperature', { type: 'unavailable', reason: 'gone', at: 1 }))
+})
+
+test('a hygrometer reads percent, and nothing that another kind says', t => {
+  t.true(mayGive('humidity', { type: 'reading', value: 48.2, unit: '%', at: 1 }))
+  t.false(mayGive('humidity', { type: 'reading', value: 48.2, unit: 'C', at: 1 }))
+  t.false(mayGive('temperature', { type: 'reading', value: 4.5, unit: '%', at: 1 }))
+  t.false(mayGive('humidity', { type: 'open', at: 1 }))
+  t.is(formatReading('humidity', 48.25), '48.25 %')
 })
 
 test('no kind gives the events of another, nor numbers that are none', t => {

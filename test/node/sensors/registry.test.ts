@@ -72,7 +72,7 @@ test('simulated sensors of any name watch the one fridge', async t => {
 })
 
 test('the simulation takes its seed, room, target and interval from the configuration', async t => {
-  const simulation = { seed: 3, ambient: -5, target: 8, readingIntervalMs: 250, noise: 0 }
+  const simulation = { seed: 3, ambient: -5, target: 8, readingIntervalMs: 1_000, noise: 0 }
   const { clock, opened } = open(undefined, { ...simulation, doorOpensPerHour: 0 })
   await using _ = opened
   const values: number[] = []
@@ -80,7 +80,7 @@ test('the simulation takes its seed, room, target and interval from the configur
   feeds.subscribe((_sensor, event) => {
     if (event.type === 'reading') values.push(event.value)
   })
-  await clock.advance(1_000)
+  await clock.advance(4_000)
   t.deepEqual(values, [8, 8, 8, 8, 8])
   await opened.actuator?.powerOff()
   await clock.advance(24 * 3_600_000)
@@ -100,6 +100,116 @@ test('every driver is accepted with its options, and gets its defaults', t => {
   } as never)
   const door = { ...command, field: 'opened', closedWhen: false, silentAfterMs: 7_200_000 }
   t.deepEqual(sensorsConfig.parse({ door }), { door } as never)
+})
+
+test('a program takes the keys of what it feeds', t => {
+  const door = { ...command, open: ['ON', 1], closed: ['OFF', 0], debounceMs: 20, timeField: 'at' }
+  const probe = {
+    ...command,
+    kind: 'temperature',
+    field: 'SI7021.Temperature',
+    unit: 'F',
+    timeField: 'Time',
+    maxAgeMs: 60_000,
+    offset: -0.3,
+    calibratedUntil: '2027-03-31',
+    minIntervalMs: 0,
+    availability: { field: 'LWT', online: ['Online'], offline: ['Offline'] },
+  }
+  t.deepEqual(problems({ door, probe }), [])
+})
+
+test('a command that is written as one text is told how to write it', t => {
+  const told = (command: unknown) =>
+    problems({ hatch: { driver: 'command', kind: 'door', command } })
+  const text = 'hatch.command: a list of the program and its arguments, each a text: '
+  t.deepEqual(told('mosquitto_sub -t  door -p 1883'), [
+    `${text}[mosquitto_sub, -t, door, -p, '1883']`,
+  ])
+  t.deepEqual(told('cat /dev/ttyUSB0 | tr a b'), [`${text}[sh, -c, "cat /dev/ttyUSB0 | tr a b"]`])
+  t.deepEqual(told(['sleep', 5]), [`${text}[mosquitto_sub, -t, door]`])
+  t.deepEqual(told(undefined), [`${text}[mosquitto_sub, -t, door]`])
+})
+
+test('chips and lines are named, and say what they measure', t => {
+  const hwmon = { driver: 'hwmon', chip: 'sht3x' }
+  const gpio = { driver: 'gpio', line: 17 }
+  const { opened } = open({
+    temperature: { ...hwmon, offset: 0.1 },
+    air: { ...hwmon, input: 'humidity1' },
+    door: gpio,
+  })
+  t.deepEqual(
+    opened.sensors.map(({ name, kind }) => `${name} ${kind}`),
+    ['temperature temperature', 'air humidity', 'door door'],
+  )
+  for (const wrong of [
+    { ...hwmon, chip: '../hwmon0' },
+    { ...hwmon, input: 'in0' },
+    { ...hwmon, debounceMs: 5 },
+    { ...gpio, line: -1 },
+    { ...gpio, chip: '/dev/gpiochip0' },
+    { ...gpio, closedWhen: false },
+    { ...gpio, bias: 'up' },
+    { ...gpio, offset: 1 },
+  ]) {
+    t.true(problems({ hatch: wrong }).length > 0, JSON.stringify(wrong))
+  }
+})
+
+test('a broker is named without secrets, and one topic of it', t => {
+  const mqtt = { driver: 'mqtt', kind: 'door', broker: 'mqtts://broker.example', topic: 'a/b' }
+  const whole = {
+    ...mqtt,
+    broker: 'mqtts://[::1]:8884',
+    user: 'fridge',
+    passwordFile: '/etc/fridge/password',
+    caFile: '/etc/fridge/ca.pem',
+    availability: { topic: 'a/b/availability', field: 'state' },
+    timeField: 'last_seen',
+    maxAgeMs: 7_200_000,
+  }
+  t.deepEqual(problems({ door: mqtt, hatch: whole }), [])
+  for (const wrong of [
+    { broker: 'mqtt://fridge:secret@broker' },
+    { broker: 'http://broker' },
+    { broker: 'mqtt://broker/path' },
+    { broker: 'mqtt://broker:port' },
+    { broker: 'broker' },
+    { topic: '' },
+    { topic: 'zigbee2mqtt/#' },
+    { topic: 'zigbee2mqtt/+/door' },
+    { passwordFile: '/etc/fridge/password' },
+    { user: 'fridge', passwordFile: 'password' },
+    { broker: 'mqtt://broker', caFile: '/etc/fridge/ca.pem' },
+    { availability: { topic: '#' } },
+    { password: 'secret' },
+  ]) {
+    t.true(problems({ hatch: { ...mqtt, ...wrong } }).length > 0, JSON.stringify(wrong))
+  }
+})
+
+test('offset, debounce and pace are put around the driver', async t => {
+  const { clock, opened } = open({
+    temperature: {
+      ...command,
+      kind: 'temperature',
+      command: ['printf', '5\n6\n7\n'],
+      offset: 0.5,
+      calibratedUntil: '2027-03-31',
+    },
+  })
+  await using _ = opened
+  t.is(opened.sensors[0]?.calibratedUntil, '2027-03-31')
+  await using feeds = startFeeds(opened.sensors, { clock, random: () => 1 })
+  const told: unknown[] = []
+  const { promise: ended, resolve } = Promise.withResolvers<void>()
+  feeds.subscribe((_sensor, event) => {
+    told.push(event.type === 'reading' ? event.value : event.type)
+    if (event.type === 'unavailable') resolve()
+  })
+  await ended
+  t.deepEqual(told, [7.5, 'unavailable'])
 })
 
 test('unknown keys and drivers are refused where they stand', t => {
@@ -142,7 +252,23 @@ test('values that cannot work are refused', t => {
     { ...command, command: ['mosquitto_sub', 'a\0b'] },
     { ...command, closedWhen: 'true' },
     { ...command, kind: 'temperature', closedWhen: true },
-    { ...command, kind: 'humidity' },
+    { ...command, kind: 'weight' },
+    { ...command, unit: 'F' },
+    { ...command, offset: 1 },
+    { ...command, maxAgeMs: 60_000 },
+    { ...command, open: ['ON'] },
+    { ...command, closed: ['OFF'] },
+    { ...command, open: ['ON', 1], closed: ['OFF', '1'] },
+    { ...command, open: ['ON'], closed: ['OFF'], closedWhen: true },
+    { ...command, open: [], closed: ['OFF'] },
+    { ...command, open: 'ON', closed: 'OFF' },
+    { ...command, open: 'ON', command: 'sensor' },
+    { ...command, kind: 'doors', unit: 5 },
+    { ...command, kind: 'temperature', unit: 'K' },
+    { ...command, kind: 'temperature', debounceMs: 50 },
+    { ...command, availability: { topic: 'a' } },
+    { ...w1, calibratedUntil: 'next year' },
+    { ...w1, calibratedUntil: '2026-02-30' },
     { ...command, silentAfterMs: 1e12 },
   ]) {
     t.true(problems({ hatch: sensor }).length > 0, JSON.stringify(sensor))

@@ -1,4 +1,5 @@
 import { DatabaseSync } from 'node:sqlite'
+import { idOf, readChange } from '../../../node/whitelist/change.ts'
 import { entryHash } from '../../../node/whitelist/entry.ts'
 import { sealOf } from '../../../node/storage/change-row.ts'
 
@@ -14,8 +15,10 @@ export interface Row {
   source: string
   sequence: number
   text: string
-  previous: string
   hash: string
+  id: string
+  subject: string
+  repeats: 0 | 1
   operatorCertificate: string
   operatorSignature: string
   nodeCertificate: string
@@ -30,11 +33,16 @@ export function rowAt(file: string, position: number): Row {
   return { ...row } as unknown as Row
 }
 
-/** Write a row with hash and seal made to fit, as somebody does who knows the format. */
+/** Write a row with all that its text says made to fit, as somebody does who knows the format. */
 export function writeSealed(file: string, row: Row): void {
-  const hash = entryHash(row.previous, row.text)
-  const sealed = { ...row, hash }
+  const hash = entryHash(row.text)
+  const change = readChange(row.text)
+  const said =
+    typeof change === 'string' ? {} : { id: idOf({ change, hash }), subject: change.subject }
   using database = new DatabaseSync(file)
+  const repeats = 'SELECT count(*) > 0 AS repeats FROM changes WHERE id = ? AND position < ?'
+  const found = database.prepare(repeats).get(said.id ?? '', row.position)
+  const sealed = { ...row, hash, ...said, repeats: Number(found?.['repeats']) }
   const columns = Object.keys(row)
   database
     .prepare(

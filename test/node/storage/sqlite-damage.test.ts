@@ -40,9 +40,15 @@ async function sample(t: Parameters<typeof makeTestFolder>[0]): Promise<Sample> 
   {
     using store = openSqliteStore(intact)
     store.keepCertificate('c'.repeat(64), ['bGVhZg==', 'cm9vdA=='])
-    const [stray] = chain([grantAt(ALPHA, 5, { seen: [[BETA, 1]] })])
-    const entries = [...revocationsOf(ALPHA, 5), ...revocationsOf(BETA, 5)]
-    store.append(stray === undefined ? entries : [...entries, { entry: stray, against: stray }])
+    const alpha = revocationsOf(ALPHA, 5)
+    const [rival] = chain([grantAt(ALPHA, 5)], alpha[3]?.hash)
+    const [, , , , last] = alpha
+    if (rival === undefined || last === undefined) throw new Error('there are five changes')
+    store.append([...alpha, ...revocationsOf(BETA, 5)])
+    store.append([
+      { entry: last, against: rival },
+      { entry: rival, against: last },
+    ])
   }
   using store = openSqliteStore(intact)
   return { file: join(dir, 'copy.db'), bytes: readFileSync(intact), text: storeText(store, CLOCKS) }
@@ -114,7 +120,9 @@ test('changes that were altered, moved or taken out through SQLite itself are re
     'ALTER TABLE changes RENAME COLUMN position TO posItion',
     `UPDATE changes SET text = replace(text, 'client-3', 'client-9') WHERE position = 4`,
     `UPDATE changes SET text = text || ' ' WHERE position = 4`,
-    `UPDATE changes SET previous = '' WHERE position = 4`,
+    `UPDATE changes SET id = '' WHERE position = 4`,
+    `UPDATE changes SET subject = 'client/x' WHERE position = 4`,
+    `UPDATE changes SET repeats = 1 WHERE position = 4`,
     `UPDATE changes SET hash = '' WHERE position = 5`,
     `UPDATE changes SET sequence = 17 WHERE position = 5`,
     `UPDATE changes SET source = 'gamma#0000000000000001' WHERE source LIKE 'beta%'`,

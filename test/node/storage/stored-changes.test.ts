@@ -1,15 +1,15 @@
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { parseName, parseSubject } from '../../../node/identity/names.ts'
-import type { Change } from '../../../node/whitelist/change.ts'
+import { parseName, parseSubject, type Source } from '../../../node/identity/names.ts'
+import { buildWhitelist } from '../../../node/whitelist/build.ts'
+import { idOf, type Change, type ChangeId, type UpTo } from '../../../node/whitelist/change.ts'
 import type { Entry } from '../../../node/whitelist/entry.ts'
-import { strayPlace } from '../../../node/whitelist/entry.ts'
 import { effectOf, type Effect } from '../../../node/whitelist/effect.ts'
 import { StoredChanges } from '../../../node/storage/stored-changes.ts'
 import { fits, readFilter } from '../../../node/whitelist/change-filter.ts'
 import type { LoggedEntry } from '../../../node/whitelist/entry.ts'
 import { openSqliteStore } from '../../../node/storage/sqlite-store.ts'
-import { Whitelist } from '../../../node/whitelist/whitelist.ts'
+import { OpenedLog } from '../../../node/whitelist/opened-log.ts'
 import { makeTestFolder } from '../../support/certs.ts'
 import {
   chain,
@@ -128,53 +128,78 @@ test('what is no filter is refused', t => {
 })
 
 /** What each change of a list does, after all of them were merged. */
-function effectsOf(entries: readonly Entry[], whitelist = new Whitelist()): Effect[] {
-  for (const entry of entries) whitelist.withdraw(entry.change)
-  for (const entry of entries) whitelist.merge(entry)
-  return entries.map(entry => effectOf({ entry, place: entry.change, isStray: false }, whitelist))
+function effectsOf(entries: readonly Entry[]): Effect[] {
+  const list = buildWhitelist(new OpenedLog(entries))
+  return entries.map(entry => effectOf({ entry, isStray: false }, list))
 }
 
 test('a grant is in effect until a later one takes its place or a revocation comes', t => {
-  const first = grantAt(ALPHA, 1)
-  const second = grantAt(ALPHA, 2, { seen: [[ALPHA, 1]] })
-  t.deepEqual(effectsOf(chain([first])), ['in effect'])
-  t.deepEqual(effectsOf(chain([first, second])), ['replaced', 'in effect'])
-  const out = revocationAt(ALPHA, 3)
-  t.deepEqual(effectsOf(chain([first, second, out])), ['dead', 'dead', 'in effect'])
-  const back = grantAt(ALPHA, 4, { seen: [[ALPHA, 3]] })
-  t.deepEqual(effectsOf(chain([first, second, out, back])), [
-    'dead',
-    'dead',
-    'replaced',
-    'in effect',
+  const [first, second, out, back] = linked(ALPHA, [
+    () => grantAt(ALPHA, 1),
+    seen => grantAt(ALPHA, 2, { seen }),
+    seen => revocationAt(ALPHA, 3, undefined, seen),
+    seen => grantAt(ALPHA, 4, { seen }),
   ])
+  if (!first || !second || !out || !back) return t.fail()
+  t.deepEqual(effectsOf([first]), ['in effect'])
+  t.deepEqual(effectsOf([first, second]), ['replaced', 'in effect'])
+  t.deepEqual(effectsOf([first, second, out]), ['dead', 'dead', 'in effect'])
+  t.deepEqual(effectsOf([first, second, out, back]), ['dead', 'dead', 'replaced', 'in effect'])
 })
 
-test('a change is void when its operator or node was revoked out of its sight', t => {
-  const grant = grantAt(ALPHA, 1)
+test('a grant that a later one replaced is not dead, though its subject had been removed before', t => {
+  const entries = linked(ALPHA, [
+    () => revocationAt(ALPHA, 1),
+    seen => grantAt(ALPHA, 2, { seen }),
+    seen => grantAt(ALPHA, 3, { seen }),
+  ])
+  t.deepEqual(effectsOf(entries), ['replaced', 'replaced', 'in effect'])
+})
+
+test('a grant is void when its operator or node was revoked out of its sight', t => {
+  const [grant] = chain([grantAt(ALPHA, 1)])
+  if (grant === undefined) return t.fail()
   for (const subject of ['operator/olga', 'node/alpha'].map(parseSubject)) {
-    const revoked = (seen: number): Change => ({
-      ...revocationAt(BETA, 1, subject),
-      operator: parseName('berta'),
-      upTo: new Map([
-        [ALPHA, seen],
-        [BETA, 1],
-      ]),
-    })
-    t.deepEqual(effectsOf([...chain([grant]), ...chain([revoked(1)])]), ['in effect', 'in effect'])
-    const unseen = { ...revoked(1), upTo: new Map([[BETA, 1]]) }
-    t.deepEqual(effectsOf([...chain([grant]), ...chain([unseen])]), ['void', 'in effect'])
+    const revoked = (upTo: UpTo): Entry[] =>
+      chain([{ ...revocationAt(BETA, 1, subject), operator: parseName('berta'), upTo }])
+    const seen: UpTo = new Map([[ALPHA, { sequence: 1, hash: grant.hash }]])
+    t.deepEqual(effectsOf([grant, ...revoked(seen)]), ['in effect', 'in effect'])
+    t.deepEqual(effectsOf([grant, ...revoked(new Map())]), ['void', 'in effect'])
   }
 })
 
-test('a change of a node that forked counts as a stray and not in its place', t => {
+test('a removal by who was removed stays in effect', t => {
+  const [removal] = chain([revocationAt(ALPHA, 1)])
+  const [withdrawal] = chain([
+    {
+      ...revocationAt(BETA, 1, parseSubject('operator/olga')),
+      operator: parseName('berta'),
+      upTo: new Map(),
+    },
+  ])
+  if (removal === undefined || withdrawal === undefined) return t.fail()
+  t.deepEqual(effectsOf([removal, withdrawal]), ['in effect', 'in effect'])
+})
+
+test('a change of a node that forked is shown as a stray and not in its place', t => {
   const [entry] = chain([grantAt(ALPHA, 1)])
   const [against] = chain([{ ...grantAt(ALPHA, 1), at: NOON + 1 }])
   if (entry === undefined || against === undefined) return t.fail()
-  const whitelist = new Whitelist()
-  whitelist.noteFork(entry.change)
-  t.deepEqual(effectsOf([entry], whitelist), ['forked'])
-  whitelist.mergeStray({ entry, against })
-  const stray = { entry, place: strayPlace(entry), isStray: true }
-  t.is(effectOf(stray, whitelist), 'in effect')
+  const list = buildWhitelist(new OpenedLog([entry, { entry, against }]))
+  t.is(effectOf({ entry, isStray: false }, list), 'forked')
+  t.is(effectOf({ entry, isStray: true }, list), 'in effect')
 })
+
+/** The entries of one source, each of which has seen the one before. */
+function linked(
+  source: Source,
+  makers: readonly ((seen: readonly ChangeId[]) => Change)[],
+): Entry[] {
+  const entries: Entry[] = []
+  for (const make of makers) {
+    const last = entries.at(-1)
+    const change = make(last === undefined ? [] : [idOf(last)])
+    entries.push(...chain([{ ...change, source }], last?.hash))
+  }
+  return entries
+}

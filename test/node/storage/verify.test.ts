@@ -130,6 +130,7 @@ test('who seals a row again after altering it is found by the signatures', async
   const row = rowAt(file, 6)
   writeSealed(file, { ...row, text: row.text.replace('client/c1', 'client/c9') })
   t.deepEqual(await findingsIn(file), [
+    `position 6, change 2 of ${second}: the change ${rowAt(file, 3).id}, which it has seen, is missing`,
     `position 7, change 3 of ${second}: it does not link to the change before it`,
     `position 6, change 2 of ${second}: change 2 of ${second} is not signed by its operator`,
   ])
@@ -164,21 +165,29 @@ test('two changes that were swapped are found, at their places and in their orde
 })
 
 test('a change that was deleted in the middle is named as missing', async t => {
-  const { file, first } = await makeLog(t)
+  const { file, first, second } = await makeLog(t)
+  const { id } = rowAt(file, 2)
   tamper(file, 'DELETE FROM changes WHERE position = 2')
   t.deepEqual(await findingsIn(file), [
     `position 3, change 3 of ${first}: position 2 is missing before it`,
     `position 3, change 3 of ${first}: change 2 is missing before it`,
+    `position 5, change 1 of ${second}: the change ${id}, which it has seen, is missing`,
   ])
 })
 
-test('the last change of a source is missed by what came after it', async t => {
-  const { file, first, second } = await makeLog(t)
+test('a change that is missing is missed by what has seen it', async t => {
+  const { file, second } = await makeLog(t)
+  const removal = rowAt(file, 3).id
   tamper(file, 'DELETE FROM changes WHERE position = 4')
   t.deepEqual(await findingsIn(file), [
     `position 5, change 1 of ${second}: position 4 is missing before it`,
-    `position 7, change 3 of ${second}: change 4 of ${first}, which it has seen, is missing`,
   ])
+  tamper(file, 'DELETE FROM changes WHERE position = 3')
+  t.true(
+    (await findingsIn(file)).includes(
+      `position 6, change 2 of ${second}: the change ${removal}, which it has seen, is missing`,
+    ),
+  )
 })
 
 test('that the very last changes were cut off cannot be seen: an older copy looks the same', async t => {

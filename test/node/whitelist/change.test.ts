@@ -1,19 +1,23 @@
 import { isDeepStrictEqual } from 'node:util'
 import test from 'ava'
 import * as fc from 'fast-check'
-import type { KeyId, Source } from '../../../node/identity/names.ts'
+import { parseSubject, type KeyId, type Source } from '../../../node/identity/names.ts'
 import {
   CHANGE_LIMITS,
   encodeChange,
   parseChange,
   type Change,
+  type ChangeId,
+  type Head,
 } from '../../../node/whitelist/change.ts'
 import { entryHash } from '../../../node/whitelist/entry.ts'
+import { ListReplica } from '../../support/list-replica.ts'
 import {
   client,
   grantAt,
   NOON,
   OPERATOR,
+  requestOf,
   revocationAt,
   testSource,
 } from '../../support/replica-changes.ts'
@@ -21,14 +25,25 @@ import {
 const ALPHA = testSource('alpha')
 const KEY = 'ab'.repeat(32) as KeyId
 
+const SEEN = ['A', 'B'].map(letter => letter.repeat(43) as ChangeId)
+const PREVIOUS = 'C'.repeat(43)
+
 const GRANT =
-  '{"fridge":1,"kind":"grant","subject":"client/amber","source":"alpha#0000000000000001",' +
-  '"sequence":2,"operator":"olga","at":1767268800000,"reason":"night shift",' +
-  '"seen":{"alpha#0000000000000001":1,"beta#0000000000000001":7},' +
+  '{"fridge":2,"kind":"grant","subject":"client/amber","source":"alpha#0000000000000001",' +
+  `"sequence":2,"previous":"${PREVIOUS}","operator":"olga","at":1767268800000,` +
+  '"wish":"AAAAAAAAAAAAAAAAAAAAAA","reason":"night shift",' +
+  `"seen":["${SEEN[0]}","${SEEN[1]}"],` +
   `"sensors":["door"],"commands":["defrost"],"keys":["${KEY}"],"expiresAt":1767272400000}`
 const REVOCATION =
-  '{"fridge":1,"kind":"revocation","subject":"client/amber","source":"alpha#0000000000000001",' +
-  '"sequence":1,"operator":"olga","at":1767268800000}'
+  '{"fridge":2,"kind":"revocation","subject":"client/amber","source":"alpha#0000000000000001",' +
+  '"sequence":1,"previous":"","operator":"olga","at":1767268800000,' +
+  '"wish":"AAAAAAAAAAAAAAAAAAAAAA","seen":[]}'
+const WITHDRAWAL =
+  '{"fridge":2,"kind":"revocation","subject":"node/beta","source":"alpha#0000000000000001",' +
+  '"sequence":1,"previous":"","operator":"olga","at":1767268800000,' +
+  '"wish":"AAAAAAAAAAAAAAAAAAAAAA","seen":[],' +
+  `"upTo":{"beta#0000000000000001":[3,"${PREVIOUS}"],"beta#0000000000000002":[1,"${PREVIOUS}"]}}`
+const WISH = 'A'.repeat(22)
 
 const sources = ['alpha', 'beta', 'b.e-t_a'].map(name => testSource(name))
 const sequence = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })
@@ -47,26 +62,46 @@ const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/
 const reason = fc
   .string({ unit: 'grapheme', minLength: 1, maxLength: 100 })
   .filter(text => text.length <= CHANGE_LIMITS.maxReason && !CONTROL.test(text))
+const hash = fc.stringMatching(/^[A-Za-z0-9_-]{43}$/)
+const wish = fc.stringMatching(/^[A-Za-z0-9_-]{22}$/)
 const seen = fc
-  .uniqueArray(fc.tuple(fc.constantFrom(...sources), sequence), { selector: ([one]) => one })
-  .map(pairs => new Map<Source, number>(pairs))
+  .uniqueArray(hash, { maxLength: 4 })
+  .map(ids => ids.sort() as unknown as readonly ChangeId[])
+const upTo = fc
+  .uniqueArray(fc.tuple(fc.constantFrom(...sources), sequence, hash), {
+    selector: ([source]) => source,
+  })
+  .map(
+    last =>
+      new Map(last.map(([source, sequence, hash]): [Source, Head] => [source, { sequence, hash }])),
+  )
+const author = fc.constantFrom(parseSubject('operator/oscar'), parseSubject('node/b.e-t_a'))
 const subject = fc.constantFrom(client('amber'), client('a.b_c-1'))
 
 const change: fc.Arbitrary<Change> = fc
   .record({
     subject,
+    author: fc.option(author, { nil: undefined }),
     source: fc.constantFrom(...sources),
     sequence,
+    previous: hash,
     at: fc.maxSafeNat(),
+    wish,
     reason: fc.option(reason, { nil: undefined }),
     seen,
     terms: fc.option(terms, { nil: undefined }),
+    upTo,
   })
-  .map(({ reason, seen, terms, ...rest }): Change => {
-    const base = { ...rest, operator: OPERATOR, ...(reason === undefined ? {} : { reason }) }
+  .map(({ author, previous, reason, terms, upTo, ...rest }): Change => {
+    const base = {
+      ...rest,
+      previous: rest.sequence === 1 ? '' : previous,
+      operator: OPERATOR,
+      ...(reason === undefined ? {} : { reason }),
+    }
+    if (author !== undefined) return { kind: 'revocation', ...base, subject: author, upTo }
     if (terms === undefined) return { kind: 'revocation', ...base }
-    const past = [...seen].filter(([from, upTo]) => from !== rest.source || upTo < rest.sequence)
-    return { kind: 'grant', ...base, seen: new Map(past), terms }
+    return { kind: 'grant', ...base, terms }
   })
 
 function refusedFor(text: unknown): string | undefined {
@@ -77,14 +112,17 @@ function refusedFor(text: unknown): string | undefined {
 test('the canonical text of a change is stable to the byte', t => {
   const grant = grantAt(ALPHA, 2, {
     reason: 'night shift',
-    seen: [
-      [testSource('beta'), 7],
-      [ALPHA, 1],
-    ],
+    seen: SEEN,
     terms: { expiresAt: NOON + 3_600_000, keys: [KEY], commands: ['defrost'], sensors: ['door'] },
   })
-  t.is(encodeChange(grant), GRANT)
-  t.is(encodeChange(revocationAt(ALPHA, 1)), REVOCATION)
+  t.is(encodeChange({ ...grant, previous: PREVIOUS, wish: WISH }), GRANT)
+  const revocation = { ...revocationAt(ALPHA, 1), wish: WISH }
+  t.is(encodeChange(revocation), REVOCATION)
+  const upTo = new Map([
+    [testSource('beta', 2), { sequence: 1, hash: PREVIOUS }],
+    [testSource('beta'), { sequence: 3, hash: PREVIOUS }],
+  ])
+  t.is(encodeChange({ ...revocation, subject: parseSubject('node/beta'), upTo }), WITHDRAWAL)
 })
 
 test('a change comes back from its canonical text as it was', t => {
@@ -132,7 +170,7 @@ const noncanonical: [what: string, text: string][] = [
   ['a duplicate key, equal', REVOCATION.replace(at, `${at},${at}`)],
   ['a duplicate key, overruled', REVOCATION.replace(at, `"at":5,${at}`)],
   ['an unknown field', REVOCATION.replace(at, `${at},"admin":true`)],
-  ['a field of the other kind', REVOCATION.replace(at, `${at},"seen":{}`)],
+  ['a field of the other kind', REVOCATION.replace(at, `${at},"sensors":[]`)],
   ['a null where a field may be absent', REVOCATION.replace(at, `${at},"reason":null`)],
   ['a fraction', REVOCATION.replace('"sequence":1', '"sequence":1.0')],
   ['an exponent', REVOCATION.replace('"sequence":1', '"sequence":1e0')],
@@ -141,22 +179,24 @@ const noncanonical: [what: string, text: string][] = [
   ['an escaped letter', REVOCATION.replace('client/amber', 'client/\\u0061mber')],
   ['an escaped slash', REVOCATION.replace('client/amber', 'client\\/amber')],
   ['a prototype', REVOCATION.replace('{', '{"__proto__":{"kind":"grant"},')],
-  ['a prototype in what was seen', GRANT.replace('"seen":{', '"seen":{"__proto__":{},')],
+  ['a prototype in what counts', WITHDRAWAL.replace('"upTo":{', '"upTo":{"__proto__":{},')],
   [
     'sources out of order',
-    GRANT.replace(
-      '"alpha#0000000000000001":1,"beta#0000000000000001":7',
-      '"beta#0000000000000001":7,"alpha#0000000000000001":1',
-    ),
+    WITHDRAWAL.replace(/("beta#0000000000000001":.*\]),("beta#0000000000000002":.*\])/, '$2,$1'),
   ],
-  ['a source twice', GRANT.replace('"seen":{', '"seen":{"alpha#0000000000000001":1,')],
-  ['a seen zero', GRANT.replace('#0000000000000001":7', '#0000000000000001":0')],
+  [
+    'a source twice',
+    WITHDRAWAL.replace('"upTo":{', `"upTo":{"beta#0000000000000001":[3,"${PREVIOUS}"],`),
+  ],
+  ['ids out of order', GRANT.replace(`"${SEEN[0]}","${SEEN[1]}"`, `"${SEEN[1]}","${SEEN[0]}"`)],
+  ['an id twice', GRANT.replace(`"${SEEN[0]}",`, `"${SEEN[0]}","${SEEN[0]}",`)],
 ]
 
 for (const [what, text] of noncanonical) {
   test(`a text with ${what} is refused`, t => {
     t.not(text, REVOCATION)
     t.not(text, GRANT)
+    t.not(text, WITHDRAWAL)
     t.is(typeof refusedFor(text), 'string')
   })
 }
@@ -166,8 +206,8 @@ const invalid: [what: string, text: unknown][] = [
   ['null', 'null'],
   ['an array', '[]'],
   ['a number', '1'],
-  ['no text at all', { fridge: 1 }],
-  ['an unknown version', REVOCATION.replace('"fridge":1', '"fridge":2')],
+  ['no text at all', { fridge: 2 }],
+  ['the version before', REVOCATION.replace('"fridge":2', '"fridge":1')],
   ['an unknown kind', REVOCATION.replace('revocation', 'pardon')],
   ['a kind from the prototype', REVOCATION.replace('"revocation"', '"constructor"')],
   ['an unknown role', REVOCATION.replace('client/', 'admin/')],
@@ -187,9 +227,27 @@ const invalid: [what: string, text: unknown][] = [
   ['a lone surrogate', REVOCATION.replace(at, `${at},"reason":"\ud800"`)],
   ['an escaped lone surrogate', REVOCATION.replace(at, `${at},"reason":"\\ud800"`)],
   ['a control character', REVOCATION.replace(at, `${at},"reason":"\\u001b[31m"`)],
-  ['a grant that has seen itself', GRANT.replace('#0000000000000001":1,', '#0000000000000001":2,')],
-  ['a grant that has seen nothing said', GRANT.replace(/"seen":\{[^}]*\},/, '')],
-  ['a list as what was seen', GRANT.replace(/"seen":\{[^}]*\}/, '"seen":[]')],
+  ['nothing before a later place', GRANT.replace(PREVIOUS, '')],
+  [
+    'something before the first place',
+    REVOCATION.replace('"previous":""', `"previous":"${PREVIOUS}"`),
+  ],
+  ['a hash that is too short', GRANT.replace(PREVIOUS, 'C'.repeat(42))],
+  ['no wish', REVOCATION.replace(`"wish":"${WISH}",`, '')],
+  ['a wish of too few bits', REVOCATION.replace(WISH, 'A'.repeat(21))],
+  ['a wish that is no base64url', REVOCATION.replace(WISH, '+'.repeat(22))],
+  ['nothing said of what was seen', GRANT.replace(/"seen":\[[^\]]*\],/, '')],
+  ['an object as what was seen', GRANT.replace(/"seen":\[[^\]]*\]/, '"seen":{}')],
+  ['an id that is none', GRANT.replace(`"${SEEN[0]}"`, '7')],
+  [
+    'more seen than one may see',
+    REVOCATION.replace('"seen":[]', `"seen":${JSON.stringify(manyIds())}`),
+  ],
+  ['nothing said of how far an author counts', WITHDRAWAL.replace(/,"upTo":\{.*\}\}/, '}')],
+  ['a place without its hash', WITHDRAWAL.replace(`[3,"${PREVIOUS}"]`, '[3]')],
+  ['a number for a place', WITHDRAWAL.replace(`[3,"${PREVIOUS}"]`, '3')],
+  ['a place and something else', WITHDRAWAL.replace(`[3,"${PREVIOUS}"]`, `[3,"${PREVIOUS}",1]`)],
+  ['the place of a stray', WITHDRAWAL.replace('beta#', 'beta#0123456789abcdef')],
   ['a sensor twice', GRANT.replace('["door"]', '["door","door"]')],
   ['a sensor that is no name', GRANT.replace('["door"]', '["../door"]')],
   ['a key that is none', GRANT.replace(KEY, KEY.toUpperCase())],
@@ -197,10 +255,16 @@ const invalid: [what: string, text: unknown][] = [
   ['a text past its limit', REVOCATION.padEnd(CHANGE_LIMITS.maxText + 1)],
 ]
 
+function manyIds(): string[] {
+  const count = CHANGE_LIMITS.maxSeen + 1
+  return Array.from({ length: count }, (_, index) => String(index).padStart(43, '0'))
+}
+
 for (const [what, text] of invalid) {
   test(`a change with ${what} is refused`, t => {
     t.not(text, REVOCATION)
     t.not(text, GRANT)
+    t.not(text, WITHDRAWAL)
     t.is(typeof refusedFor(text), 'string')
   })
 }
@@ -208,6 +272,7 @@ for (const [what, text] of invalid) {
 test('the texts that the refusals start from are valid themselves', t => {
   t.is(refusedFor(REVOCATION), undefined)
   t.is(refusedFor(GRANT), undefined)
+  t.is(refusedFor(WITHDRAWAL), undefined)
 })
 
 test('refusing does not touch what every object shares', t => {
@@ -215,8 +280,26 @@ test('refusing does not touch what every object shares', t => {
   t.is(({} as Record<string, unknown>)['kind'], undefined)
 })
 
-test('the hash of an entry depends on its text and on the entry before it', t => {
-  t.is(entryHash('', REVOCATION).length, 43)
-  t.not(entryHash('', REVOCATION), entryHash('', GRANT))
-  t.not(entryHash('', REVOCATION), entryHash(entryHash('', GRANT), REVOCATION))
+test('the hash of an entry depends on its text, which says what stands before it', t => {
+  t.is(entryHash(GRANT).length, 43)
+  t.not(entryHash(REVOCATION), entryHash(GRANT))
+  t.not(entryHash(GRANT), entryHash(GRANT.replace(PREVIOUS, 'D'.repeat(43))))
+})
+
+test('one subject let in and thrown out in turns by several nodes keeps short texts', t => {
+  const replicas = [new ListReplica(), new ListReplica(), new ListReplica()]
+  let longest = 0
+  for (let turn = 0; turn < 2_000; turn += 1) {
+    const at = turn % replicas.length
+    const replica = replicas[at]
+    if (replica === undefined) return t.fail()
+    const kind = turn % 2 === 0 ? 'grant' : 'revocation'
+    const source = testSource(`node-${at}`, Math.floor(turn / 10) + 1)
+    const change = replica.list.draft(requestOf(kind, client('amber')), source, NOON)
+    const entry = replica.accept(change)
+    longest = Math.max(longest, entry.text.length)
+    for (const other of replicas) if (other !== replica) t.is(other.take(entry), undefined)
+  }
+  t.true(longest < 500, `${longest} characters`)
+  t.log(`the longest text has ${longest} characters`)
 })

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { parseName, sourceOf, type Source } from '../../../node/identity/names.ts'
 import { headsFrame, parseHeads } from '../../../node/whitelist/heads.ts'
-import type { Head } from '../../../node/whitelist/whitelist.ts'
+import type { Head } from '../../../node/whitelist/change.ts'
 import { PEER_LIMITS } from '../../../node/wire/limits.ts'
 
 const HASH = 'h'.repeat(43)

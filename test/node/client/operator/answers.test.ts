@@ -15,8 +15,9 @@ const source = testSource('node-1')
 const place = { source, sequence: 3 }
 const c1 = parseSubject('c1')
 const grant = { ...place, operator: 'admin', at: 1, sensors: ['door'], reason: 'a fridge' }
-const report = { subject: c1, standing: 'granted', grants: [grant], marks: {}, sessions: 0 }
-const shown = { ...report, nodes: [{ name: 'node-1', state: 'caught up' }] }
+const report = { subject: c1, standing: 'granted', grants: [grant], revocations: [], sessions: 0 }
+const removal = { ...place, operator: 'admin', at: 2 }
+const shown = { ...report, removals: [removal], nodes: [{ name: 'node-1', state: 'caught up' }] }
 const node = {
   name: 'node-1',
   reachable: true,

@@ -36,7 +36,8 @@ test('what a stolen node alters, invents or leaves out is seen by whoever asks',
   }
   t.is(await problemOf({}), undefined)
   t.regex((await problemOf({ text: newest.text.replace('c2', 'c9') })) ?? '', /by its operator/)
-  t.regex((await problemOf({ previous: oldest.previous })) ?? '', /by its node/)
+  const unlinked = newest.text.replace(/"previous":"[^"]*"/, `"previous":"${'A'.repeat(43)}"`)
+  t.regex((await problemOf({ text: unlinked })) ?? '', /by its operator/)
   t.regex((await problemOf({ text: `${newest.text} ` })) ?? '', /not canonical/)
   t.regex((await problemOf({ text: 'nonsense' })) ?? '', /not JSON/)
   const { operatorSignature, nodeSignature } = middle
@@ -60,9 +61,10 @@ test('what a stolen node alters, invents or leaves out is seen by whoever asks',
   t.deepEqual(holesIn(checked.filter(({ place }) => place?.sequence !== 2)), [
     `change 2 of ${source} was left out`,
   ])
+  const relinked = middle.text.replace(/"previous":"[^"]*"/, `"previous":"${'A'.repeat(43)}"`)
   const other = await checker.check({
     ...page,
-    entries: [newest, { ...middle, previous: newest.previous }, oldest],
+    entries: [newest, { ...middle, text: relinked }, oldest],
   })
   t.is(holesIn(other).length, 2)
 })

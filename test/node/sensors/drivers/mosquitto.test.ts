@@ -69,7 +69,7 @@ test('door and temperature come from a real broker with the payloads of Zigbee2M
   t.like(await next(), {
     name: 'temperature',
     type: 'unavailable',
-    reason: 'a line holds no number',
+    reason: 'a value is no number',
   })
   await broker.publish('zigbee2mqtt/fridge-air', '{"temperature":-0.4,"humidity":50}')
   t.like(await next(), { name: 'temperature', type: 'reading', value: -0.4 })
@@ -84,7 +84,7 @@ test('a broker that is not there makes the sensors unavailable until it is', asy
   const reason = 'mosquitto_sub ended with status 1'
   t.like(await next(), { type: 'unavailable', reason })
   t.like(await next(), { type: 'unavailable', reason })
-  await using broker = await startMosquitto(port)
+  await using broker = await startMosquitto({ port })
   await broker.publish('zigbee2mqtt/fridge-door', '{"contact":false}', true)
   await clock.advance(1_000)
   t.like(await next(), { name: 'door', type: 'open' })

@@ -120,22 +120,53 @@ test('a program that goes on with its output closed is ended', async t => {
   t.is(await ended, 'sh was ended by SIGTERM')
 })
 
-test('a node that exits without disposing leaves no program behind', async t => {
-  const { path, gone } = await witness(t)
+/** A process of a node that runs one program, `script`, which is told the path of a witness. */
+function startNode(script: string, path: string, afterwards: string) {
   const url = new URL('../../../../node/sensors/drivers/program-process.ts', import.meta.url)
   const clockUrl = new URL('../../../../node/lib/clock.ts', import.meta.url)
-  const script = `
+  const source = `
     import { once } from 'node:events'
     import { startProgram } from ${JSON.stringify(url.href)}
     import { systemClock as clock } from ${JSON.stringify(clockUrl.href)}
-    const command = ['sh', '-c', 'exec 9>"$1"; echo ready; sleep 1000', 'sh', process.argv[1]]
+    const command = ['sh', '-c', process.argv[1], 'sh', process.argv[2]]
     const program = await startProgram(command, { clock, killAfterMs: 1000 })
     await once(program.stdout, 'readable')
-    process.exit(0)
+    ${afterwards}
   `
-  const node = spawn(process.execPath, ['--input-type=module', '-e', script, path], {
+  return spawn(process.execPath, ['--input-type=module', '-e', source, script, path], {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
+}
+
+test('a node that exits without disposing leaves no program behind', async t => {
+  const { path, gone } = await witness(t)
+  const node = startNode('exec 9>"$1"; echo ready; sleep 1000', path, 'process.exit(0)')
   t.deepEqual(await once(node, 'exit'), [0, null])
   t.is(await gone, '')
+})
+
+test('a node that is killed leaves no program behind, nor what it started', async t => {
+  const { path, gone } = await witness(t)
+  const script = 'exec 9>"$1"; sleep 1000 & echo ready; sleep 1000'
+  const node = startNode(script, path, 'process.kill(process.pid, "SIGKILL")')
+  t.deepEqual(await once(node, 'exit'), [null, 'SIGKILL'])
+  t.is(await gone, '')
+})
+
+test('a program that ignores SIGTERM ends with a node that is killed as well', async t => {
+  const { path, gone } = await witness(t)
+  const script = 'trap "" TERM; exec 9>"$1"; echo ready; while :; do sleep 1000; done'
+  const node = startNode(script, path, 'process.kill(process.pid, "SIGKILL")')
+  t.deepEqual(await once(node, 'exit'), [null, 'SIGKILL'])
+  t.is(await gone, '')
+})
+
+test('a program has input where it asks for some, and none otherwise', async t => {
+  const options = { clock: new FakeClock(), killAfterMs: 1_000 }
+  await using without = await startProgram(['cat'], options)
+  t.is(without.stdin, undefined)
+  t.is(await text(without.stdout), '')
+  await using program = await startProgram(['cat'], { ...options, hasInput: true })
+  program.stdin?.end('4.5\n')
+  t.is(await text(program.stdout), '4.5\n')
 })

@@ -62,9 +62,9 @@ test('lines about other things are passed over, with a line in the log', async t
 
 test('a malformed line makes it unavailable until the next good one', async t => {
   const { next } = watch(t, { argv: printing('warm\\n4\\n\\377\\n5\\n') })
-  t.like(await next(), { type: 'unavailable', reason: 'a line is not JSON' })
+  t.like(await next(), { type: 'unavailable', reason: 'a value is not JSON' })
   t.like(await next(), { type: 'reading', value: 4 })
-  t.like(await next(), { type: 'unavailable', reason: 'a line is not UTF-8' })
+  t.like(await next(), { type: 'unavailable', reason: 'a value is not UTF-8' })
   t.like(await next(), { type: 'reading', value: 5 })
 })
 
@@ -73,6 +73,21 @@ test('a line beyond 64 KiB is refused and the program ended', async t => {
   const { clock, next } = watch(t, { argv })
   t.like(await next(), { type: 'reading' })
   await t.throwsAsync(next(), { code: 'ERR_LIMIT', message: /longer than 65536 bytes/ })
+  t.is(clock.pending, 0)
+})
+
+test('a program that floods is read more slowly, and still ended at once', async t => {
+  const { clock, abort, next } = watch(t, { argv: ['yes', '5.25'] })
+  t.like(await next(), { type: 'reading' })
+  let told = 1
+  // It pauses at the first timer: then no line comes until time passes.
+  while (clock.pending === 0) {
+    await next()
+    told += 1
+  }
+  t.true(told < 1_000_000, String(told))
+  abort.abort()
+  while ((await next()) !== undefined) told += 1
   t.is(clock.pending, 0)
 })
 

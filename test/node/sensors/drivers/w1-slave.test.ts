@@ -1,7 +1,9 @@
 import test from 'ava'
 import * as fc from 'fast-check'
 
-import { parseW1Slave } from '../../../../node/sensors/drivers/w1-slave.ts'
+import { parseW1Slave as parse } from '../../../../node/sensors/drivers/w1-slave.ts'
+
+const parseW1Slave = (text: string, family = '28') => parse(text, family)
 
 /** The text of the kernel for nine bytes. */
 function slave(bytes: string, millidegrees: number | string, verdict = 'YES'): string {
@@ -101,6 +103,47 @@ test('what no such thermometer can measure is no reading', t => {
   t.true('reason' in parseW1Slave(slave(good, -55001)))
   t.deepEqual(parseW1Slave(slave(good, 125000)), { celsius: 125 })
   t.deepEqual(parseW1Slave(slave(good, -55000)), { celsius: -55 })
+})
+
+test('a thermocouple (MAX31850) whose fault bit is set is no reading, and says why', t => {
+  const faulty = (status: number) =>
+    slave(scratchpad([0x45, 0, status, 0x15, 0xf0, 0xff, 0xff, 0xff]), 4_250)
+  const told = slave('45 00 01 15 f0 ff ff ff 91', 4_250)
+  t.deepEqual(parseW1Slave(told, '3b'), { reason: 'the thermocouple is not connected' })
+  t.deepEqual(parseW1Slave(faulty(0x02), '3b'), { reason: 'the thermocouple touches ground' })
+  t.deepEqual(parseW1Slave(faulty(0x04), '3b'), { reason: 'the thermocouple touches the supply' })
+  t.deepEqual(parseW1Slave(faulty(0x50), '3b'), { reason: 'the thermocouple is faulty' })
+})
+
+test('a thermocouple measures from -270 to 1372 °C, whatever the kernel makes of it', t => {
+  const measured = (celsius: number) => {
+    const register = celsius * 16
+    const low = register & 0xff
+    const high = (register >> 8) & 0xff
+    return slave(scratchpad([low, high, 0x50, 0x15, 0xf3, 0xff, 0xff, 0xff]), 1)
+  }
+  for (const celsius of [-270, -195.75, -127, -64.75, -0.25, 0, 4.25, 1_372]) {
+    t.deepEqual(parseW1Slave(measured(celsius), '3b'), { celsius })
+  }
+  for (const celsius of [-270.25, 1_372.25]) {
+    t.like(parseW1Slave(measured(celsius), '3b'), {
+      reason: `${celsius} °C is beyond what the thermometer can measure`,
+    })
+  }
+  t.like(parseW1Slave(measured(85), '3b'), {
+    reason: 'the thermometer has not measured yet (85 °C, its power-on value)',
+  })
+})
+
+test('a DS1825, of the same family, is read as a DS18B20', t => {
+  const bytes = scratchpad([0x45, 0, 1, 0x15, 0x7f, 0xff, 0xff, 0xff])
+  t.deepEqual(parseW1Slave(slave(bytes, 4_312), '3b'), { celsius: 4.312 })
+  t.like(parseW1Slave(slave(bytes, -64_750), '3b'), {
+    reason: '-64.75 °C is beyond what the thermometer can measure',
+  })
+  // What looks like one in another family has no fault bit.
+  const other = scratchpad([0x45, 0, 1, 0x15, 0xf0, 0xff, 0xff, 0xff])
+  t.deepEqual(parseW1Slave(slave(other, 4_312), '28'), { celsius: 4.312 })
 })
 
 test('anything else is no reading', t => {

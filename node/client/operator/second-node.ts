@@ -1,0 +1,42 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Subject } from '../../identity/names.ts'
+import { isSeen, readUpTo, type Change, type ChangeId, type UpTo } from '../../whitelist/change.ts'
+import type { NodeConnection } from '../node-connection.ts'
+
+/** What a change of a subject that is made now has seen, as one node says. */
+export interface Frontier {
+  readonly seen: readonly ChangeId[]
+  /** Of an operator or a node: up to where its grants would count. */
+  readonly upTo?: UpTo
+}
+
+/** How long a second node may take to answer, in milliseconds. */
+const SECOND_MS = 2_000
+
+/** Ask a node what a change of a subject has seen. @returns undefined when it does not say */
+export async function askFrontier(
+  connection: NodeConnection,
+  subject: Subject,
+): Promise<Frontier | undefined> {
+  if (!connection.methods.has('frontier')) return undefined
+  const asked = connection.call('frontier', [subject], { timeoutMs: SECOND_MS })
+  return asked.then(readFrontier, () => undefined)
+}
+
+/** The answer of `frontier`, from a node that may be stolen. @returns undefined when it is none */
+export function readFrontier(value: unknown): Frontier | undefined {
+  if (typeof value !== 'object' || value === null || !('seen' in value)) return undefined
+  const { seen } = value
+  if (!isSeen(seen)) return undefined
+  if (!('upTo' in value)) return { seen }
+  const upTo = readUpTo(value.upTo)
+  return upTo === undefined ? undefined : { seen, upTo }
+}
+
+/** Whether a proposed change rests on what another node says as well. */
+export function agrees(change: Change, { seen, upTo }: Frontier): boolean {
+  return (
+    isDeepStrictEqual(change.seen, seen) &&
+    (change.kind === 'grant' || isDeepStrictEqual(change.upTo, upTo))
+  )
+}

@@ -1,0 +1,66 @@
+import { isDeepStrictEqual } from 'node:util'
+import { displaySubject, nodeOf, subjectOf } from '../identity/names.ts'
+import { FridgeError } from '../lib/errors.ts'
+import { CHANGE_LIMITS, type Change, type ChangeRequest } from '../whitelist/change.ts'
+import type { Entry } from '../whitelist/entry.ts'
+import type { Held } from '../whitelist/equivocation.ts'
+
+/** What became of a change that was to be committed. */
+export type Commit =
+  | { readonly outcome: 'committed'; readonly entry: Entry }
+  /** It is to be proposed anew; `taken` is the entry that holds its place, if one does. */
+  | { readonly outcome: 'again'; readonly why: string; readonly taken?: Entry }
+
+/** @throws FridgeError `ERR_CONFLICT` when no grant can have seen all revocations of its subject */
+export function assertProposable({ kind, subject }: ChangeRequest, list: Held['list']): void {
+  const { grants, revocations } = list.state(subject)
+  if (kind !== 'grant' || grants.length > 0 || revocations.size <= CHANGE_LIMITS.maxSeen) return
+  const name = displaySubject(subject)
+  throw new FridgeError('ERR_CONFLICT', `${name} was removed too often at once`, {
+    fix: `gather that in one removal: fridge whitelist remove ${name}, then add it`,
+  })
+}
+
+/**
+ * Whether operator and node may still change anything.
+ * @throws FridgeError `ERR_REVOKED` when one of them was revoked, or the node has forked
+ */
+export function assertStanding({ operator, source }: Change, list: Held['list']): void {
+  const name = nodeOf(source)
+  if (list.hasEquivocated(name)) {
+    throw new FridgeError('ERR_REVOKED', `node/${name} has signed two changes at one place`, {
+      fix: `ask another node; give this one a new key under a new name`,
+    })
+  }
+  for (const author of [subjectOf('operator', operator), subjectOf('node', name)]) {
+    if (list.state(author).revocations.size > 0) {
+      throw new FridgeError('ERR_REVOKED', `${author} has been revoked`)
+    }
+  }
+}
+
+/** Why a change must be proposed anew, if it must: it would not be proposed as it is now. */
+export function whyAgain(
+  change: Change,
+  { list, store }: Held,
+): { readonly why: string; readonly taken?: Entry } | undefined {
+  const { subject, source, sequence, previous, seen } = change
+  const name = displaySubject(subject)
+  if (sequence !== list.heard(source) + 1 || previous !== list.headHash(source)) {
+    const [taken] = store.ofSource(source, sequence)
+    const isThere = taken?.change.sequence === sequence
+    return { why: 'its place has been taken', ...(isThere && { taken }) }
+  }
+  // An operator that is told to try again goes on with what its removal had seen at first.
+  const isCurrent =
+    change.kind === 'grant'
+      ? isDeepStrictEqual(seen, list.frontier(subject))
+      : list.holdsSeen(change)
+  if (!isCurrent) return { why: `${name} was changed meanwhile` }
+  if (change.kind === 'revocation' && change.upTo !== undefined) {
+    if (!isDeepStrictEqual(change.upTo, list.upTo(subject))) {
+      return { why: `${name} has made other grants meanwhile` }
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,89 @@
+import type { Clock } from '../../lib/clock.ts'
+import { SENSOR_KINDS } from '../kinds.ts'
+import type { SensorLog, TellEvent } from '../sensor.ts'
+import { availabilityOf, AvailabilityGate, type AvailabilityFormat } from './availability.ts'
+import {
+  decodePayload,
+  fieldNames,
+  MAX_AGE_MS,
+  isValue,
+  valueOf,
+  type Payload,
+  type PayloadFormat,
+  type ValueMeaning,
+} from './payload.ts'
+
+export interface PayloadReaderOptions extends PayloadFormat {
+  readonly name: string
+  readonly clock: Clock
+  readonly log?: SensorLog | undefined
+  /** Silence after which the sensor is unavailable, ms. Default that of the feed. */
+  readonly silentAfterMs?: number | undefined
+  /** How the payloads say whether the device can be reached. Default: they do not. */
+  readonly availability?: AvailabilityFormat | undefined
+}
+
+/** What a broker has kept is told only where it says its time. */
+const UNDATED: ValueMeaning = {
+  type: 'malformed',
+  reason: 'the broker has a value of unknown age: waiting for a new one',
+}
+
+/**
+ * Turns the payloads of one device into events. What should have been a value and is none makes the
+ * sensor unavailable until the next good one.
+ */
+export class PayloadReader {
+  readonly #options: PayloadReaderOptions
+  readonly #format: PayloadFormat
+  readonly #gate: AvailabilityGate
+  #mayWarn = true
+
+  constructor(options: PayloadReaderOptions, tell: TellEvent) {
+    this.#options = options
+    const { kind, maxAgeMs = MAX_AGE_MS } = options
+    const { silentAfterMs = SENSOR_KINDS[kind].silentAfterMs } = options
+    // A value that is as old as that would be told, and be silent at once.
+    this.#format = { ...options, maxAgeMs: Math.min(maxAgeMs, silentAfterMs) }
+    this.#gate = new AvailabilityGate(tell, options.clock)
+  }
+
+  /** @param isRetained whether it was said before, nobody knows when */
+  take(bytes: Uint8Array, isRetained = false): void {
+    const { name, clock, log, availability } = this.#options
+    const payload = decodePayload(bytes)
+    const isAvailable =
+      availability === undefined ? undefined : availabilityOf(payload, availability)
+    this.hear(isAvailable)
+    const now = clock.now()
+    const said = valueOf(payload, this.#format, now)
+    const isUndated = isRetained && isValue(said) && said.at === undefined
+    const meaning = isUndated ? UNDATED : said
+    if (isValue(meaning)) {
+      this.#mayWarn = false
+      return this.#gate.tell({ ...meaning, at: meaning.at ?? now })
+    }
+    log?.debug({ sensor: name, bytes: bytes.length, ...meaning }, 'a payload without a value')
+    // A word of availability alone is no value that went wrong.
+    if (isAvailable !== undefined) return
+    if (meaning.type === 'malformed') {
+      return this.#gate.tell({ type: 'unavailable', reason: meaning.reason, at: now })
+    }
+    this.#warnOfFields(payload)
+  }
+
+  /** @param isAvailable what is said elsewhere of whether the device can be reached */
+  hear(isAvailable: boolean | undefined): void {
+    this.#gate.hear(isAvailable)
+  }
+
+  /** Once, and never after a first value: devices report their batteries by themselves. */
+  #warnOfFields(payload: Payload): void {
+    const seen = fieldNames(payload)
+    if (!this.#mayWarn || seen.length === 0) return
+    this.#mayWarn = false
+    const { name, kind, log, field = SENSOR_KINDS[kind].field } = this.#options
+    const fix = `set sensors.${name}.field to the one that holds the value`
+    log?.warn({ sensor: name, field, seen, fix }, 'no field of this name: the sensor says nothing')
+  }
+}

@@ -1,0 +1,61 @@
+import type { Subject } from '../identity/names.ts'
+import { idOf, type ChangeId, type Place, type Revocation } from './change.ts'
+import { isStray, type Stray } from './entry.ts'
+import type { BuiltLog, HeldEntry, LoggedChange, LoggedRow } from './store.ts'
+
+/** A log in memory, to build a list from what was read of one, or to keep one for a while. */
+export class OpenedLog implements BuiltLog {
+  readonly #rows: LoggedRow[] = []
+  readonly #ids = new Map<Subject, Set<ChangeId>>()
+  readonly #bySubject = new Map<Subject, LoggedChange[]>()
+  readonly #held = new Map<string, HeldEntry>()
+
+  constructor(log: Iterable<LoggedChange | Stray> = []) {
+    for (const one of log) this.add(one)
+  }
+
+  /** Take an entry or a stray behind the others. */
+  add(one: LoggedChange | Stray): void {
+    const entry = isStray(one) ? one.entry : one
+    const { change, hash } = entry
+    const { subject } = change
+    const id = idOf(entry)
+    const ids = this.#ids.get(subject) ?? new Set()
+    this.#rows.push({ ...one, repeats: ids.has(id) })
+    this.#ids.set(subject, ids.add(id))
+    const changes = this.#bySubject.get(subject)
+    if (changes === undefined) this.#bySubject.set(subject, [entry])
+    else changes.push(entry)
+    const isStrayOnly = isStray(one) && this.#held.get(hash)?.isStray !== false
+    this.#held.set(hash, { change, hash, isStray: isStrayOnly })
+  }
+
+  logged(): Iterable<LoggedRow> {
+    return this.#rows.values()
+  }
+
+  has(subject: Subject, id: ChangeId): boolean {
+    return this.#ids.get(subject)?.has(id) === true
+  }
+
+  ofSubject(subject: Subject): Iterable<LoggedChange> {
+    return this.#bySubject.get(subject)?.values() ?? []
+  }
+
+  find({ source, sequence }: Place, hash: string): HeldEntry | undefined {
+    const held = this.#held.get(hash)
+    const isThere = held?.change.source === source && held.change.sequence === sequence
+    return isThere ? held : undefined
+  }
+
+  *withdrawals(): Iterable<Revocation> {
+    for (const row of this.#rows) {
+      const { change } = isStray(row) ? row.entry : row
+      if (change.kind === 'revocation' && change.upTo !== undefined) yield change
+    }
+  }
+
+  *forks(): Iterable<Place> {
+    for (const row of this.#rows) if (isStray(row)) yield row.entry.change
+  }
+}

@@ -1,0 +1,46 @@
+import type { Subject } from '../identity/names.ts'
+import type { ChangeId, Place } from './change.ts'
+import type { ChangeLog, HeldEntry, LoggedChange } from './store.ts'
+
+/** A log together with what is merged already and still to be written: the changes of a batch. */
+export class UnsavedLog implements ChangeLog {
+  readonly #log: ChangeLog
+  #unsaved: { readonly id: ChangeId; readonly entry: HeldEntry }[] = []
+
+  constructor(log: ChangeLog) {
+    this.#log = log
+  }
+
+  /** Take an entry along that is not in the log. */
+  add(id: ChangeId, entry: HeldEntry): void {
+    this.#unsaved.push({ id, entry })
+  }
+
+  removeLast(): void {
+    this.#unsaved.pop()
+  }
+
+  /** All that was taken along has been written. */
+  clear(): void {
+    this.#unsaved = []
+  }
+
+  has(subject: Subject, id: ChangeId): boolean {
+    return (
+      this.#unsaved.some(one => one.id === id && one.entry.change.subject === subject) ||
+      this.#log.has(subject, id)
+    )
+  }
+
+  *ofSubject(subject: Subject): Iterable<LoggedChange> {
+    yield* this.#log.ofSubject(subject)
+    for (const { entry } of this.#unsaved) if (entry.change.subject === subject) yield entry
+  }
+
+  find(place: Place, hash: string): HeldEntry | undefined {
+    const found = this.#unsaved.find(
+      ({ entry }) => entry.hash === hash && entry.change.source === place.source,
+    )
+    return found?.entry ?? this.#log.find(place, hash)
+  }
+}
