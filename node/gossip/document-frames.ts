@@ -1,6 +1,8 @@
 import { isName, isSource, MAX_SOURCES, type Source } from '../identity/names.ts'
-import type { Update } from './document.ts'
 import type { Tree } from './spread.ts'
+
+/** What the package calls an update: a value at a place. The number is a sequence, not a time. */
+export type Update = [value: unknown, sequence: number, source: Source, ...signature: unknown[]]
 
 /** Sources in one announcement, and in one `want`. */
 export const MAX_ANNOUNCEMENTS = 512

@@ -9,6 +9,7 @@ import {
   type Announcement,
   type Digest,
   type TreeFrame,
+  type Update,
 } from './document-frames.ts'
 import { Outgoing } from './outgoing.ts'
 import { Spread } from './spread.ts'
@@ -20,8 +21,7 @@ import type { Spreading } from './spreading.ts'
  * which would advance the clock of a source before anything was verified.
  */
 
-/** What the package calls an update: a value at a place. The number is a sequence, not a time. */
-export type Update = [value: unknown, sequence: number, source: Source, ...signature: unknown[]]
+export type { Update } from './document-frames.ts'
 
 interface PackageStream extends EventEmitter {
   write(frame: unknown): boolean

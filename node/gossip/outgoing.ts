@@ -1,7 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
 import type { Source } from '../identity/names.ts'
-import type { Update } from './document.ts'
-import { MAX_ANNOUNCEMENTS } from './document-frames.ts'
+import { MAX_ANNOUNCEMENTS, type Update } from './document-frames.ts'
 
 /** How many updates are handed to a link at a time while it catches up. */
 const PAGE = 500

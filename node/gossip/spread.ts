@@ -16,6 +16,9 @@ const WAIT_MS = { least: 50, most: 250 }
 /** How long the answer to a `want` may take before another link is asked, in milliseconds. */
 const ANSWER_MS = 250
 
+/** Moments at which something is asked for are this far apart, in milliseconds. */
+const STEP_MS = 10
+
 /** Share of the newest measurement in how far announcements are ahead of what they announce. */
 const SMOOTHING = 0.2
 
@@ -70,6 +73,7 @@ export class Spread<L> {
   readonly #arrivals = new Map<string, L[]>()
   /** Since when it is known that more of a source is held elsewhere, and when it is asked for. */
   readonly #waits = new Map<Source, Wait>()
+  #nextAt: number | undefined
   /** How far announcements are ahead of what they announce, in milliseconds. */
   #aheadMs = 0
 
@@ -92,8 +96,9 @@ export class Spread<L> {
    */
   leave(link: L, now: number): Tree[] {
     this.#links.delete(link)
-    for (const wait of this.#waits.values()) wait.dueAt = now
     if (this.#links.size === 0) this.#waits.clear()
+    for (const wait of this.#waits.values()) wait.dueAt = now
+    this.#nextAt = this.#waits.size > 0 ? now : undefined
     const [first, ...others] = this.#links.values()
     const orphaned = [...(first?.lazyIn.keys() ?? [])].filter(tree =>
       others.every(({ lazyIn }) => lazyIn.has(tree)),
@@ -176,14 +181,14 @@ export class Spread<L> {
     if (state === undefined || sequence <= held) return
     keepNewest(state.announced, source, sequence, MAX_ANNOUNCED)
     if (this.#waits.has(source)) return
-    this.#waits.set(source, { since: now, dueAt: now + this.#waitMs() })
+    const dueAt = Math.ceil((now + this.#waitMs()) / STEP_MS) * STEP_MS
+    this.#waits.set(source, { since: now, dueAt })
+    this.#nextAt = Math.min(this.#nextAt ?? dueAt, dueAt)
   }
 
   /** When `due` has something to say next; undefined when nothing is waited for. */
   get nextAt(): number | undefined {
-    let nextAt: number | undefined
-    for (const { dueAt } of this.#waits.values()) nextAt = Math.min(nextAt ?? dueAt, dueAt)
-    return nextAt
+    return this.#nextAt
   }
 
   /**
@@ -202,6 +207,10 @@ export class Spread<L> {
       }
       wait.dueAt = now + ANSWER_MS
       wants.set(link, [...(wants.get(link) ?? []), source])
+    }
+    this.#nextAt = undefined
+    for (const { dueAt } of this.#waits.values()) {
+      this.#nextAt = Math.min(this.#nextAt ?? dueAt, dueAt)
     }
     return Array.from(wants, ([link, sources]) => ({ link, sources }))
   }
