@@ -1,6 +1,8 @@
 import type { NodeConfig } from './config/config.ts'
 import { catchUp, joinCluster, type Cluster } from './gossip/join.ts'
 import { openList, type OpenList } from './gossip/open-list.ts'
+import type { History } from './history/history.ts'
+import { openHistory } from './history/open-history.ts'
 import type { Reload } from './identity/credential-watch.ts'
 import { loadCredentials, type Credentials } from './identity/credentials.ts'
 import type { Name } from './identity/names.ts'
@@ -8,6 +10,7 @@ import { Trust } from './identity/trust.ts'
 import { formatAddress, type Address } from './lib/address.ts'
 import { systemClock, type Clock, type Random } from './lib/clock.ts'
 import { silentLog, type Log } from './lib/log.ts'
+import { Lookout } from './lib/lookout.ts'
 import { MetricsServer } from './metrics/metrics-server.ts'
 import { Readiness } from './metrics/readiness.ts'
 import { Listener } from './port/listener.ts'
@@ -16,7 +19,7 @@ import { peerDialer, resolvePeer } from './port/transport.ts'
 import type { SimulatedFridge } from './sensors/drivers/simulated.ts'
 import { startClientCount } from './sessions/client-count.ts'
 import { Counts, linkEndReason } from './sessions/counts.ts'
-import { logOwnRemoval, startEnforcement } from './sessions/enforcement.ts'
+import { startEnforcement } from './sessions/enforcement.ts'
 import { openService, type OpenService } from './sessions/open-service.ts'
 import { Sessions } from './sessions/sessions.ts'
 import { ThreadedVerifier, type ThreadedVerifierOptions } from './identity/threaded-verifier.ts'
@@ -63,14 +66,20 @@ export async function startNode(
   await using stack = new AsyncDisposableStack()
   const verifier = stack.use(new ThreadedVerifier({ ...options, clock, log }))
   const list = stack.use(openList(config, { trust, verifier, clock, log }))
-  const { replica, source: run } = list
-  const { service, fridge } = stack.use(await openService(config, { run, clock, random, log }))
+  const { replica, source: run, ownRemoval } = list
+  await ownRemoval.recall()
+  const lookout = stack.use(new Lookout(clock))
+  const history = stack.use(openHistory(config, { self: list.self, clock, random, log }))
+  const { service, fridge } = stack.use(
+    await openService(config, { run, history, lookout, clock, random, log }),
+  )
   const sessions = new Sessions(
     clock,
     subject => replica.whitelist.state(subject),
     peer => trust.vouchesFor(peer),
     reason => void (counts.cut[reason] += 1),
   )
+  stack.use(ownRemoval.subscribe(() => sessions.setRemoved()))
   stack.use(verifier.subscribe(isStalled => sessions.setClosed(isStalled)))
   const cluster = stack.use(
     joinCluster({
@@ -82,6 +91,7 @@ export async function startNode(
       onSynced: () => void (counts.lastSyncAt = clock.now()),
       onLinkEnded: ({ reason }) => void (counts.linksEnded[linkEndReason(reason)] += 1),
       onIsolated: is => sessions.setIsolated(is && config.whenIsolated === 'refuse'),
+      lookout,
       clock,
       random,
       log,
@@ -91,13 +101,10 @@ export async function startNode(
   stack.use(startEnforcement({ ...cluster, replica, sessions, counts, clock, log }))
   stack.use(startClientCount(sessions, cluster.members, clock))
 
-  const node: Node = { config, trust, counts, list, service, sessions, cluster, clock, log }
-  const readiness = new Readiness({
-    ...node,
-    ...cluster,
-    whenIsolated: config.whenIsolated,
-    verifier,
-  })
+  const means = { config, trust, clock, log }
+  const node: Node = { ...means, counts, list, history, service, sessions, cluster }
+  const { whenIsolated } = config
+  const readiness = new Readiness({ ...node, ...cluster, whenIsolated, ownRemoval, verifier })
   const listener = new Listener(node)
   // Before the port: whether a node starts or stops is asked of it too.
   const metrics = stack.use(await startMetrics(node, listener, readiness))
@@ -105,10 +112,15 @@ export async function startNode(
   const port = stack.use(
     await serve({ ...node, listener, loadCredentials: loadOwn, gate: gate.promise }),
   )
-  await catchUp(cluster, config, clock, log)
+  // A removed node is brought nothing any more, so there is nothing to wait for.
+  const removed = new Promise<void>(resolve => void ownRemoval.subscribe(resolve))
+  const overlay = {
+    firstSync: Promise.race([cluster.overlay.firstSync, removed]),
+    links: () => cluster.overlay.links(),
+  }
+  await catchUp({ ...cluster, overlay }, config, clock, log)
   gate.resolve()
   readiness.phase = 'serving'
-  if (replica.whitelist.hasRemoved(name)) logOwnRemoval(name, log)
   const { changes } = replica.whitelist
   log.info({ ...addressesOf(port.address, metrics?.address), changes }, 'serving')
 
@@ -135,6 +147,7 @@ interface Node {
   readonly trust: Trust
   readonly counts: Counts
   readonly list: OpenList
+  readonly history: History
   readonly service: OpenService['service']
   readonly sessions: Sessions
   readonly cluster: Cluster
@@ -143,7 +156,18 @@ interface Node {
 }
 
 async function startMetrics(
-  { config, trust, counts, list: { replica }, service, sessions, cluster, clock, log }: Node,
+  {
+    config,
+    trust,
+    counts,
+    list: { replica },
+    history,
+    service,
+    sessions,
+    cluster,
+    clock,
+    log,
+  }: Node,
   port: Listener,
   readiness: Readiness,
 ): Promise<MetricsServer | undefined> {
@@ -162,8 +186,9 @@ async function startMetrics(
       trust,
       port,
       maxConnections: config.limits.maxConnections,
-      isIsolated: () => isolation.isIsolated,
+      isolation,
       isReady: () => readiness.whyNot === undefined,
+      isRecorded: () => history.whyNot === undefined,
       clock,
     },
     whyNotReady: () => readiness.whyNot,

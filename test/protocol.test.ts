@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import { admit, type RefusalReason } from '../node/sessions/admission.ts'
 import { explainEnding } from '../node/client/farewell.ts'
 import { isLastWord } from '../node/client/last-words.ts'
@@ -17,6 +17,15 @@ import { OpenedLog } from '../node/whitelist/opened-log.ts'
 import { MemoryStore } from './support/memory-store.ts'
 import { signatureHolds, signText } from '../node/identity/signature.ts'
 import type { Hello } from '../node/wire/control.ts'
+import { bucketIn, commandIn, eventIn } from '../node/history/page.ts'
+import {
+  digestOf,
+  LinesHash,
+  NumbersHash,
+  textOf,
+  type Hour,
+  type SensorHour,
+} from '../node/history/seal.ts'
 import { CLIENT_LIMITS, NODE_LIMITS, PEER_LIMITS, type WireLimits } from '../node/wire/limits.ts'
 import { forgeCertificate, uris } from './support/forged-certificate.ts'
 import { attachEndpoint } from './support/gossip-document.ts'
@@ -29,8 +38,10 @@ import {
   WordedChanges,
   type PrintedSignatures,
 } from './vectors/list.ts'
-import { ClientEnd, linesOf, NodeEnd, play, quiet, split } from './vectors/session.ts'
+import { ClientEnd, linesOf, NodeEnd, play, quiet, refusalOf, split } from './vectors/session.ts'
 import { frameReader, LinkEnd, NODE_1, NODE_2, openDocuments } from './vectors/gossip.ts'
+import { forgettingOf } from './vectors/forgetting.ts'
+import { farewellTo, hearFarewell } from './vectors/removal.ts'
 import { Vectors, withVerdict } from './vectors/vectors.ts'
 
 /** PROTOCOL.md against the code: whoever changes one of the two learns of the other. */
@@ -118,27 +129,12 @@ function isHello(line: string): boolean {
   return line.includes('[\\"hello\\"')
 }
 
-/** Why a node of `fridge/1` ends the connection of a client that says this; null if it does not. */
-async function refusalOf(t: ExecutionContext, said: readonly string[]): Promise<string | null> {
-  const node = new NodeEnd('fridge/1')
-  node.happen('connect', '')
-  await quiet()
-  for (const line of said) {
-    t.is(node.ending, undefined, `ended before ${line}`)
-    const [speaker, rest] = split(line)
-    const opens = '["a1","new",{"meta":"rpc","opts":{"writable":true,"readable":true}}]'
-    node.hear(speaker === '*' ? opens : rest)
-    await quiet()
-  }
-  return node.ending?.cause === 'refused' ? node.ending.refusal.toString() : null
-}
-
 const hellos = vectors.json('client-hellos') as { hello: object; why: string | null }[]
 
 test('a node takes and refuses hellos as the page says', async t => {
   for (const { hello, why } of hellos) {
     const line = JSON.stringify(['c0', 'data', `${JSON.stringify(['hello', hello])}\n`])
-    const refusal = await refusalOf(t, [`C ${line}`])
+    const refusal = await refusalOf([`C ${line}`])
     t.is(refusal, why === null ? null : `emitter: ${why}`)
   }
 })
@@ -148,7 +144,7 @@ const refusedLines = vectors.cases('refused-lines')
 test('a node refuses the lines that the page says, for the reasons that it says', async t => {
   for (const lines of refusedLines) {
     const { said, why } = withVerdict(lines)
-    t.is(await refusalOf(t, said), why, said.join('\n'))
+    t.is(await refusalOf(said), why, said.join('\n'))
   }
 })
 
@@ -163,6 +159,7 @@ test('a client comes back after the farewells that the page says', t => {
     'certificate expired': true,
     'not trusted': true,
     isolated: true,
+    'node removed': true,
     'not ready': true,
   }
   const said = farewells.map(([reason]) => reason)
@@ -401,6 +398,16 @@ test('a member is taken and passed on as the page has it', async t => {
   t.true(next.sent.some(frame => JSON.stringify(frame) === memberLine))
 })
 
+test('a removed node is shown what the page shows, and believes it', async t => {
+  const [said = ''] = vectors.lines('removal')
+  t.is(farewellTo(printed, 1_767_268_803_000), said)
+  t.like(await hearFarewell(printed, said), { operator: 'admin', at: 1_767_268_803_000 })
+})
+
+test('a forgetting is written as the page has it', t => {
+  t.deepEqual(vectors.lines('forgetting'), [forgettingOf(printed, 1_767_268_804_000)])
+})
+
 const refusedFrames = vectors.cases('refused-frames')
 
 test('a node refuses the frames that the page says, for the reasons that it says', async t => {
@@ -430,6 +437,42 @@ test('the limits of the wire are those of the page', t => {
       cells[index] === 'none' ? Infinity : Number(cells[index]?.replaceAll(',', '')),
     ])
     t.deepEqual(Object.fromEntries(said), column)
+  }
+})
+
+test('the hours of a history are hashed as the page says', t => {
+  const page = vectors.json('hours') as {
+    readonly readings: [number, number, number][]
+    readonly minutes: (number | null)[][]
+    readonly events: (string | number | null)[][]
+    readonly commands: (string | number)[][]
+    readonly hour: Omit<Hour, 'sensors'> & { sensors: (SensorHour & SensorHour['bucket'])[] }
+    readonly digest: string
+    readonly digestBehind: Record<string, string>
+  }
+  const [readings, minutes] = [new NumbersHash(), new NumbersHash()]
+  for (const reading of page.readings) readings.addReading(...reading)
+  for (const minute of page.minutes) minutes.addMinute(bucketIn(minute))
+  const [events, commands] = [new LinesHash(), new LinesHash()]
+  for (const event of page.events) events.addEvent(eventIn(event))
+  for (const command of page.commands) commands.addCommand(commandIn(command))
+  const { sensors, ...frame } = page.hour
+  const hour: Hour = {
+    ...frame,
+    events: events.digest(),
+    commands: commands.digest(),
+    sensors: sensors.map(({ name, kind, ...bucket }) => ({
+      name,
+      kind,
+      bucket,
+      readings: readings.digest(),
+      minutes: minutes.digest(),
+    })),
+  }
+  t.is(textOf(hour), JSON.stringify(page.hour))
+  t.is(digestOf('', hour), page.digest)
+  for (const [previous, digest] of Object.entries(page.digestBehind)) {
+    t.is(digestOf(previous, hour), digest)
   }
 })
 

@@ -147,14 +147,15 @@ function summarize(
   { allowUnreachable = false }: WhitelistChangeOptions,
   io: CommandIo,
 ): void {
-  const { confirmed, silent, unreachable } = change
+  const { confirmed, silent, unreachable, left } = change
   io.out(`${what} on ${count(confirmed.length, 'node')}`)
   if (silent.length > 0) io.err(`no word yet from ${silent.join(', ')}`)
+  if (left.length > 0) io.err(`stopped in order: ${left.join(', ')}; will follow when started`)
   if (unreachable.length > 0) {
     io.err(`out of reach: ${unreachable.join(', ')}; will follow when back`)
     if (allowUnreachable) return
     io.err(
-      `  should one never be back: fridge whitelist remove node/${unreachable[0]}; where it is meant to be away: --allow-unreachable`,
+      `  should one never be back: fridge node forget ${unreachable[0]}; where it is meant to be away: --allow-unreachable`,
     )
   }
 }

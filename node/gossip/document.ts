@@ -82,8 +82,13 @@ export abstract class GossipDocument extends Scuttlebutt {
    * the newest goes, and what the peer sends meanwhile does not. For a document in which a newer
    * update replaces an older one.
    */
-  protected relayDelayMs(): number {
+  protected relayDelayMs(_update: Update): number {
     return 0
+  }
+
+  /** Whether this node says nothing after an update: then it goes whole to every peer. */
+  protected isLastWord(_update: Update): boolean {
+    return false
   }
 
   /** Whether an update is of no interest, whatever it carries. */
@@ -267,8 +272,8 @@ export abstract class GossipDocument extends Scuttlebutt {
       clock: this.clock,
       isCausal,
       announceMs,
-      relayMs: () => this.relayDelayMs(),
-      isEager: source => this.#spread.isEager(to, source),
+      relayMs: update => this.relayDelayMs(update),
+      isEager: update => this.isLastWord(update) || this.#spread.isEager(to, update[2]),
       updatesAfter: (clock, limit) => this.updatesAfter(clock, limit),
       announcementOf: (source, sequence) => this.announcementOf(source, sequence),
       send: frame => to.send(frame),

@@ -4,6 +4,7 @@ import type { Name } from '../identity/names.ts'
 import { formatAddress } from '../lib/address.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import type { Lookout } from '../lib/lookout.ts'
 import { VERSION } from '../lib/version.ts'
 import { awaitFirstSync } from './first-sync.ts'
 import { Isolation } from './isolation.ts'
@@ -22,7 +23,15 @@ export interface JoinOptions extends Pick<OverlayOptions, 'resolve' | 'dial' | '
   >
   readonly list: Pick<
     OpenList,
-    'source' | 'replica' | 'storedChanges' | 'signers' | 'self' | 'peerFile'
+    | 'source'
+    | 'replica'
+    | 'storedChanges'
+    | 'signers'
+    | 'self'
+    | 'ownRemoval'
+    | 'forgettings'
+    | 'removalProofOf'
+    | 'peerFile'
   >
   /** Whether a node may be connected now; that it keeps to one chain of changes is looked at here. */
   readonly admits: (peer: Identity) => boolean
@@ -30,6 +39,7 @@ export interface JoinOptions extends Pick<OverlayOptions, 'resolve' | 'dial' | '
   readonly onSynced: () => void
   /** The last peer has been out of reach for too long, or one is in reach again. */
   readonly onIsolated: (isIsolated: boolean) => void
+  readonly lookout: Lookout
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -52,8 +62,9 @@ const MAX_SCANNED = 512
 /** Dial peers and gossip with them from now on. */
 export function joinCluster(options: JoinOptions): Cluster {
   const { config, list, admits, resolve, dial, onSynced, onLinkEnded, onIsolated } = options
-  const { clock, random, log } = options
-  const { replica, storedChanges, source, signers, self, peerFile } = list
+  const { lookout, clock, random, log } = options
+  const { replica, storedChanges, source, signers, self } = list
+  const { ownRemoval, removalProofOf, forgettings, peerFile } = list
   const { name, whenIsolated } = config
   const stack = new AsyncDisposableStack()
   const isRemoved = (node: Name): boolean => replica.whitelist.hasRemoved(node)
@@ -67,6 +78,7 @@ export function joinCluster(options: JoinOptions): Cluster {
       signer: self.signer,
       key: self.key,
       isRemoved,
+      forgettings,
       alsoKnown: () => [...listed.names(), ...memory.names()],
       self: {
         name,
@@ -94,6 +106,8 @@ export function joinCluster(options: JoinOptions): Cluster {
       ...(resolve && { resolve }),
       dial,
       admits: peer => admits(peer) && !replica.whitelist.hasEquivocated(peer.name),
+      removals: { has: isRemoved, proofOf: removalProofOf },
+      onProof: (proof, peer) => void ownRemoval.take(proof, peer),
       ...(onLinkEnded && { onLinkEnded }),
       times: config.gossip,
       clock,
@@ -101,6 +115,7 @@ export function joinCluster(options: JoinOptions): Cluster {
       log,
     }),
   )
+  void members.recall()
   memory.follow(members)
   stack.use(memory)
   const hasPeers = (): boolean =>
@@ -108,9 +123,15 @@ export function joinCluster(options: JoinOptions): Cluster {
   const isolation = stack.use(
     new Isolation({
       clock,
+      lookout,
       isolatedAfterMs: config.isolatedAfterMs,
-      aloneMs: () => overlay.alone,
+      times: config.gossip,
+      heard: () => overlay.heard(),
       hasPeers,
+      onSlept: sleptMs => {
+        log.warn({ sleptMs: Math.round(sleptMs) }, 'this node did not run: its links are old')
+        overlay.cutAll('asleep', 'this node did not run for too long')
+      },
       onChange: isIsolated => {
         log.warn(
           { whenIsolated },

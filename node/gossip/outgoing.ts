@@ -15,9 +15,9 @@ export interface OutgoingOptions {
   /** How long announcements are gathered, in milliseconds. */
   readonly announceMs: number
   /** How long updates are gathered, of one source the newest, in milliseconds. */
-  readonly relayMs: () => number
-  /** Whether the peer is sent the updates of a source whole. */
-  readonly isEager: (source: Source) => boolean
+  readonly relayMs: (update: Update) => number
+  /** Whether the peer is sent an update whole. */
+  readonly isEager: (update: Update) => boolean
   /** At most `limit` updates after `clock`, in causal order. */
   readonly updatesAfter: (clock: ReadonlyMap<Source, number>, limit: number) => Update[]
   /** What stands beside a sequence in an announcement of it. */
@@ -85,8 +85,8 @@ export class Outgoing implements Disposable {
       if ((this.#announcedByPeer.get(source) ?? 0) >= sequence) this.#say(source, sequence)
       return
     }
-    if (!this.#options.isEager(source)) return this.#withhold(source, sequence)
-    const relayMs = this.#options.relayMs()
+    if (!this.#options.isEager(update)) return this.#withhold(source, sequence)
+    const relayMs = this.#options.relayMs(update)
     if (relayMs === 0) return this.#push(update)
     if (this.#gathered.size === 0) this.#after(relayMs, () => this.#flush())
     this.#gathered.set(source, update)
@@ -170,7 +170,7 @@ export class Outgoing implements Disposable {
     for (const update of gathered) {
       const [, sequence, source] = update
       if (sequence <= this.#known(source)) continue
-      if (this.#options.isEager(source)) this.#push(update)
+      if (this.#options.isEager(update)) this.#push(update)
       else this.#withhold(source, sequence)
     }
   }

@@ -1,8 +1,9 @@
-import { mkdirSync, renameSync, rmSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
 import { shellWord } from '../lib/shell-word.ts'
+import { createWhole, hasSchema, pragma, saysDamaged } from '../lib/sqlite.ts'
 
 /** The database of a node, in its data folder. */
 export const DATABASE_FILE = 'whitelist.db'
@@ -78,21 +79,12 @@ export function lockDatabase(file: string): DatabaseSync {
 }
 
 /**
- * Born whole: the file appears under its name only with its schema on disk.
+ * Make the database of a node, empty.
  * @throws FridgeError `ERR_DATABASE`
  */
 export function createDatabase(file: string): void {
-  const unborn = `${file}.new`
-  rmSync(unborn, { force: true })
   try {
-    const database = new DatabaseSync(unborn)
-    try {
-      database.exec('PRAGMA synchronous = FULL')
-      database.exec(SCHEMA)
-    } finally {
-      database.close()
-    }
-    renameSync(unborn, file)
+    createWhole(file, SCHEMA)
   } catch (cause) {
     throw new FridgeError('ERR_DATABASE', `cannot create ${file}: ${errorMessage(cause)}`, {
       cause,
@@ -144,48 +136,19 @@ export function otherVersion(file: string, version: unknown): FridgeError {
 
 /** Whether a database has the tables that we make, and no other. */
 export function hasKnownSchema(database: DatabaseSync): boolean {
-  return schemaOf(database) === knownSchema()
+  return hasSchema(database, SCHEMA)
 }
-
-/** What the tables are called and made of: one letter of it changed, and reads would miss rows. */
-function schemaOf(database: DatabaseSync): string {
-  return JSON.stringify(
-    database.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema').all(),
-  )
-}
-
-function knownSchema(): string {
-  const database = new DatabaseSync(':memory:')
-  try {
-    database.exec(SCHEMA)
-    return schemaOf(database)
-  } finally {
-    database.close()
-  }
-}
-
-/**
- * The result codes of SQLite that say nothing of the file's content: PERM, BUSY, LOCKED, NOMEM,
- * READONLY, IOERR, FULL, CANTOPEN (sqlite.org/rescode.html). The file is to stay where it is.
- */
-const NOT_DAMAGED: ReadonlySet<number> = new Set([3, 5, 6, 7, 8, 10, 13, 14])
 
 /** What a failed read says: of the file, or of the machine. */
 export function readFailure(file: string, cause: unknown): FridgeError {
   if (cause instanceof FridgeError) return cause
-  const code = typeof cause === 'object' && cause !== null && 'errcode' in cause ? cause.errcode : 0
-  // The low byte is the primary code, the rest details it.
-  if (typeof code !== 'number' || !NOT_DAMAGED.has(code & 0xff)) {
+  if (saysDamaged(cause)) {
     return corrupt(file, errorMessage(cause), cause)
   }
   return new FridgeError('ERR_DATABASE', `cannot read ${file}: ${errorMessage(cause)}`, {
     cause,
     fix: 'check the free space of its disk (df -h), and that this user may read and write the file',
   })
-}
-
-export function pragma(database: DatabaseSync, name: string): unknown {
-  return database.prepare(`PRAGMA ${name}`).get()?.[name]
 }
 
 export function writeFailure(file: string, cause: unknown): FridgeError {

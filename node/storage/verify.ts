@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
+import { pragma } from '../lib/sqlite.ts'
 import type { Source } from '../identity/names.ts'
 import { openAtRest } from './at-rest.ts'
 import { buildWhitelist, proves } from '../whitelist/build.ts'
@@ -15,7 +16,6 @@ import {
   corrupt,
   hasKnownSchema,
   otherVersion,
-  pragma,
   SCHEMA_VERSION,
 } from './sqlite-database.ts'
 import { digestOf, sealOf, type ChangeRow } from './change-row.ts'

@@ -4,6 +4,7 @@ import { measureAdmission } from './admission.ts'
 import { measureFirstSync } from './first-sync.ts'
 import { measureFanOut } from './fan-out.ts'
 import { measureHandshakes } from './handshakes.ts'
+import { measureHistory } from './history.ts'
 import { measureIdleMemory } from './idle-memory.ts'
 import { describeMachine } from './machine.ts'
 import { measureReconnect } from './reconnect.ts'
@@ -22,6 +23,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   admission: measureAdmission,
   'first-sync': measureFirstSync,
   scale: measureScale,
+  history: measureHistory,
 }
 
 const { values } = parseArgs({

@@ -1,6 +1,12 @@
 import test from 'ava'
 import { runCommand, type CommandResult } from '../support/cli.ts'
-import { makeSharedCerts, startCluster, untilReachable, type Cluster } from '../support/cluster.ts'
+import {
+  endUnheard,
+  makeSharedCerts,
+  startCluster,
+  untilReachable,
+  type Cluster,
+} from '../support/cluster.ts'
 
 const shared = await makeSharedCerts()
 const { certs } = shared
@@ -161,18 +167,28 @@ test('without waiting the first durable copy is enough', async t => {
 
 test('a change that a node out of reach has not confirmed is not done, unless that is meant', async t => {
   await using cluster = await startCluster(t, { nodes: 3, certs })
-  await cluster.stop(3)
+  await endUnheard(cluster, 3, [1, 2])
   await untilReachable(cluster, 1, 2)
   const { status, out, err } = await whitelist(cluster, 1, 'add', 'c1')
   t.is(status, 1)
   t.is(out.split('\n').at(-1), 'c1 added on 2 nodes')
   t.deepEqual(err.split('\n'), [
     'out of reach: node-3; will follow when back',
-    '  should one never be back: fridge whitelist remove node/node-3; where it is meant to be away: --allow-unreachable',
+    '  should one never be back: fridge node forget node-3; where it is meant to be away: --allow-unreachable',
   ])
   const meant = await whitelist(cluster, 1, 'remove', 'c1', '--allow-unreachable')
   t.is(meant.status, 0)
   t.is(meant.err, 'out of reach: node-3; will follow when back')
+})
+
+test('a node that was stopped in order holds no change back, and is named', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.stop(2)
+  await untilReachable(cluster, 1, 1)
+  const { status, out, err } = await whitelist(cluster, 1, 'add', 'c1')
+  t.is(status, 0)
+  t.is(out.split('\n').at(-1), 'c1 added on 1 node')
+  t.is(err, 'stopped in order: node-2; will follow when started')
 })
 
 test('a node that only the list knows is waited for like any other', async t => {

@@ -77,14 +77,15 @@ export function quietSource(credentials: Credentials): MetricsSource {
     counts: new Counts(),
     fanOut: { counts: { events: 0, delivered: 0, bytes: 0, conflated: 0 } },
     sessions: { size: 0, clients: 0 },
-    overlay: { links: () => [], alone: 0 },
-    members: { live: () => new Map(), unreachable: () => new Map() },
+    overlay: { links: () => [] },
+    members: { live: () => new Map(), unreachable: () => new Map(), left: () => new Map() },
     whitelist: () => ({ changes: 0, size: 0 }),
     trust: { credentials },
     port: { connections: 0, handshaking: 0 },
     maxConnections: 1,
-    isIsolated: () => false,
+    isolation: { isIsolated: false, aloneMs: 0 },
     isReady: () => true,
+    isRecorded: () => true,
     clock: { now: () => Date.now() },
   }
 }

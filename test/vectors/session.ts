@@ -1,3 +1,6 @@
+import type { HistoryPage } from '../../node/history/page.ts'
+import { silentLog } from '../../node/lib/log.ts'
+import { CommandTrail } from '../../node/sessions/command-trail.ts'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Duplex } from 'node:stream'
 import type { Rights } from '../../node/sessions/admission.ts'
@@ -34,6 +37,9 @@ const SENSORS: readonly Sensor[] = (['door', 'temperature'] as SensorKind[]).map
   watch: async () => undefined,
 }))
 
+/** Nothing here sleeps. */
+const NO_LOOKOUT = { check: () => {} }
+
 /** One end of a session in PROTOCOL.md: it is told what happens, and given the other end's lines. */
 interface SessionEnd {
   /** What it has said, with the ids of the vectors. */
@@ -58,6 +64,13 @@ export function collect(socket: Duplex, onLine: (line: string) => void): void {
   })
 }
 
+/** What the history of the node comes to, whatever is asked. */
+const PAGE: HistoryPage = {
+  kind: 'temperature',
+  rows: [[NOON, 60_000, 0, 12, 4.1, 4.3, 50.4, 0, 0]],
+  next: null,
+}
+
 /** The node: a real session of a client, over memory. */
 export class NodeEnd implements SessionEnd {
   readonly said: string[] = []
@@ -72,12 +85,13 @@ export class NodeEnd implements SessionEnd {
 
   constructor(dialect: Dialect) {
     this.#dialect = dialect
-    this.#fanOut = new FanOut({
-      subscribe: listener => {
+    const feeds = {
+      subscribe: (listener: FeedListener) => {
         this.#listener = listener
         return { [Symbol.dispose]: () => {} }
       },
-    })
+    }
+    this.#fanOut = new FanOut(feeds, NO_LOOKOUT)
     collect(this.#pipe.ends[1], line => {
       this.#controlId =
         /^\["([0-9a-f]+)","new",\{"meta":"control"/.exec(line)?.[1] ?? this.#controlId
@@ -123,6 +137,9 @@ export class NodeEnd implements SessionEnd {
         sensors: SENSORS,
         actuator: { setTargetTemperature: tell, defrost: done, powerOn: done, powerOff: done },
         fanOut: this.#fanOut,
+        lookout: NO_LOOKOUT,
+        history: { page: async () => PAGE },
+        trail: new CommandTrail({ record: () => {}, clock: this.#clock, log: silentLog }),
         clock: this.#clock,
       },
     })
@@ -203,8 +220,10 @@ export class ClientEnd implements SessionEnd {
 
   async #call(method: string, values: unknown[]): Promise<void> {
     const remote = await this.#remote
-    const answer = remote?.call(method, values)
-    this.outcomes.push(await (answer?.catch(String) ?? Promise.resolve('')).then(String))
+    const answer: unknown = await remote?.call(method, values).catch(String)
+    // As it stands on the page: JSON in JSON.
+    const isText = typeof answer === 'string'
+    this.outcomes.push(isText ? answer : JSON.stringify(answer).replaceAll('"', String.raw`\"`))
   }
 }
 
@@ -231,4 +250,19 @@ export function linesOf(session: readonly string[], speaker: string): string[] {
 export function split(line: string): [word: string, rest: string] {
   const space = line.indexOf(' ')
   return space === -1 ? [line, ''] : [line.slice(0, space), line.slice(space + 1)]
+}
+
+/** Why a node of `fridge/1` ends the connection of a client that says this; null if it does not. */
+export async function refusalOf(said: readonly string[]): Promise<string | null> {
+  const node = new NodeEnd('fridge/1')
+  node.happen('connect', '')
+  await quiet()
+  for (const line of said) {
+    if (node.ending !== undefined) throw new Error(`ended before ${line}`)
+    const [speaker, rest] = split(line)
+    const opens = '["a1","new",{"meta":"rpc","opts":{"writable":true,"readable":true}}]'
+    node.hear(speaker === '*' ? opens : rest)
+    await quiet()
+  }
+  return node.ending?.cause === 'refused' ? node.ending.refusal.toString() : null
 }

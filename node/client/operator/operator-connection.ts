@@ -5,8 +5,10 @@ import { signText } from '../../identity/signature.ts'
 import { formatAddress, type Address } from '../../lib/address.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { FridgeError } from '../../lib/errors.ts'
-import type { ShowReport, StatusReport, SubjectReport } from '../../operators/service.ts'
+import type { ShowReport, SubjectReport } from '../../operators/service.ts'
+import type { StatusReport } from '../../operators/status.ts'
 import { encodeChange, parseChange, type Change } from '../../whitelist/change.ts'
+import { parseForgetting } from '../../whitelist/forgetting.ts'
 import type { CallOptions } from '../../wire/rpc.ts'
 import { connectAny } from '../failover.ts'
 import { isLastWord } from '../last-words.ts'
@@ -126,11 +128,16 @@ export class OperatorConnection implements AsyncDisposable {
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const change = await this.#propose(wish, id, signed, options)
       signed.note(change)
-      let report = await this.#commit(change, options)
+      const signature = signText(
+        createPrivateKey(this.#credentials.key),
+        'change',
+        encodeChange(change),
+      )
+      let report = await this.#commit(change, signature, options)
       if (report.outcome === 'again' && report.taken === undefined) {
         // It may have lost its turn. In the next one the same text stands, or is proven not to.
         await this.#call('propose', [{ ...wish, wish: id }])
-        report = await this.#commit(change, options)
+        report = await this.#commit(change, signature, options)
       }
       if (report.outcome === 'committed') return report
       why = report.why
@@ -215,6 +222,27 @@ export class OperatorConnection implements AsyncDisposable {
     )
   }
 
+  /**
+   * Let the cluster forget a node that cannot be reached and will not come back.
+   * @throws FridgeError `ERR_REFUSED` when it can be reached, or is not known
+   */
+  async forgetNode(name: Name): Promise<void> {
+    const text = await this.#call('proposeForget', [name])
+    const forgetting = parseForgetting(text)
+    const isAskedFor =
+      typeof forgetting === 'object' &&
+      forgetting.name === name &&
+      forgetting.operator === this.#credentials.identity.name &&
+      Math.abs(forgetting.at - this.#clock.now()) <= MAX_SKEW_MS
+    if (!isAskedFor) {
+      throw new FridgeError('ERR_PROTOCOL', `${this.node} proposes what was not asked for`, {
+        fix: 'compare the clocks: fridge doctor; else use another node, and look into that one',
+      })
+    }
+    const key = createPrivateKey(this.#credentials.key)
+    await this.#call('forget', [text, signText(key, 'forgetting', text as string)])
+  }
+
   /** Every subject of the list in order, page by page. */
   async *subjectPages(): AsyncIterable<readonly SubjectReport[]> {
     let after: Subject | null = null
@@ -260,10 +288,13 @@ export class OperatorConnection implements AsyncDisposable {
   }
 
   /** Sign a change that was checked, and have it committed. The key stays on this machine. */
-  async #commit(change: Change, { waitMs, onConfirmed }: ChangeOptions): Promise<UnprovenReport> {
+  async #commit(
+    change: Change,
+    signature: string,
+    { waitMs, onConfirmed }: ChangeOptions,
+  ): Promise<UnprovenReport> {
     const { kind, subject, source, sequence } = change
     const text = encodeChange(change)
-    const signature = signText(createPrivateKey(this.#credentials.key), 'change', text)
     const stop = new AbortController()
     const heard = new Set<Name>()
     const onProgress = (value: unknown): void => {
@@ -326,6 +357,9 @@ async function askOthers(
     return error instanceof FridgeError ? error : lastWord
   }
 }
+
+/** How far the clocks of an operator's machine and of a node may be apart, in milliseconds. */
+const MAX_SKEW_MS = 10 * 60_000
 
 /** What identifies one wish of an operator. */
 function drawWish(): string {

@@ -5,8 +5,8 @@ import {
   type Proof,
 } from '../../../node/gossip/confirmations.ts'
 import type { Confirmation } from '../../../node/gossip/confirmation.ts'
-import type { Member } from '../../../node/gossip/member.ts'
-import { nodeOf, parseName, type Source } from '../../../node/identity/names.ts'
+import type { Member, Twin } from '../../../node/gossip/member.ts'
+import { nodeOf, parseName, type Name, type Source } from '../../../node/identity/names.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { NOON, testSource } from '../../support/replica-changes.ts'
 
@@ -14,11 +14,13 @@ const ALPHA = testSource('alpha')
 const BETA = testSource('beta')
 
 /** A change that alpha has accepted, in a cluster of alpha and beta. */
-function waitForProof(timeoutMs: number, lost = new Set<Source>()) {
+function waitForProof(timeoutMs: number, lost = new Set<Source>(), others: readonly Source[] = []) {
   const clock = new FakeClock(NOON)
   const told = new Set<(confirmation: Confirmation) => void>()
   const changed = new Set<() => void>()
   const applied = new Map<Source, number>()
+  const twins: Twin[] = []
+  const left = new Map<Name, Member>()
   const memberOf = (source: Source): Member => ({
     name: parseName(source === ALPHA ? 'alpha' : 'beta'),
     source,
@@ -31,6 +33,7 @@ function waitForProof(timeoutMs: number, lost = new Set<Source>()) {
     certificateRenewFrom: 0,
     certificateEndsAt: 0,
     applied: { [ALPHA]: applied.get(source) ?? 0 },
+    ...(source === ALPHA && { twins }),
   })
   const subscribeTo =
     <Listener>(listeners: Set<Listener>) =>
@@ -47,11 +50,12 @@ function waitForProof(timeoutMs: number, lost = new Set<Source>()) {
       members: {
         live: () =>
           new Map(
-            [ALPHA, BETA]
+            [ALPHA, BETA, ...others]
               .filter(source => !lost.has(source))
               .map(source => [source, memberOf(source)]),
           ),
         unreachable: () => new Map([...lost].map(source => [nodeOf(source), memberOf(source)])),
+        left: () => left,
         subscribe: subscribeTo(changed),
       },
       clock,
@@ -64,6 +68,7 @@ function waitForProof(timeoutMs: number, lost = new Set<Source>()) {
   return {
     clock,
     seen,
+    twins,
     proof,
     abort,
     tell: (node: Source, sequence: number): void => {
@@ -82,6 +87,60 @@ function waitForProof(timeoutMs: number, lost = new Set<Source>()) {
     },
   }
 }
+
+/** Another machine that runs under beta's name. */
+const CLONE = testSource('beta', 2)
+
+test('of two machines of one name each must confirm', async t => {
+  const { clock, proof, seen, tell } = waitForProof(10_000, new Set(), [CLONE])
+  tell(ALPHA, 3)
+  tell(BETA, 3)
+  await clock.advance(5_000)
+  t.is(seen.length, 2, 'the wait goes on')
+  tell(CLONE, 3)
+  await clock.advance(20)
+  const { confirmed, silent } = await proof
+  t.deepEqual(
+    confirmed.map(({ node }) => String(node)),
+    ['alpha', 'beta', 'beta'],
+  )
+  t.deepEqual(silent, [])
+})
+
+test('of two machines of one name the one that says nothing is silent', async t => {
+  const { clock, proof, tell } = waitForProof(1_000, new Set(), [CLONE])
+  tell(ALPHA, 3)
+  tell(BETA, 3)
+  await clock.advance(1_000)
+  t.deepEqual((await proof).silent.map(String), ['beta'])
+})
+
+test('a machine that is turned away because another has its name is out of reach', async t => {
+  const { clock, proof, twins, tell } = waitForProof(10_000)
+  twins.push({ name: parseName('beta'), kept: '10.0.0.5', refused: '10.0.0.7' })
+  tell(ALPHA, 3)
+  tell(BETA, 3)
+  await clock.advance(20)
+  const { confirmed, unreachable } = await proof
+  t.is(confirmed.length, 2)
+  t.deepEqual(unreachable.map(String), ['beta'])
+})
+
+test('a node that started again between two words is counted once', async t => {
+  const lost = new Set<Source>()
+  const { clock, proof, tell } = waitForProof(10_000, lost, [CLONE])
+  tell(BETA, 3)
+  lost.add(BETA)
+  tell(CLONE, 3)
+  tell(ALPHA, 3)
+  await clock.advance(20)
+  const { confirmed, silent } = await proof
+  t.deepEqual(
+    confirmed.map(({ node }) => String(node)),
+    ['beta', 'alpha'],
+  )
+  t.deepEqual(silent, [])
+})
 
 test('the proof is whole when every node has told what it did', async t => {
   const { clock, proof, tell } = waitForProof(10_000)

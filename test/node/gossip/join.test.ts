@@ -6,6 +6,7 @@ import { openList } from '../../../node/gossip/open-list.ts'
 import { ThreadedVerifier } from '../../../node/identity/threaded-verifier.ts'
 import { Trust } from '../../../node/identity/trust.ts'
 import { systemClock } from '../../../node/lib/clock.ts'
+import { Lookout } from '../../../node/lib/lookout.ts'
 import { silentLog } from '../../../node/lib/log.ts'
 import { makeSharedCerts, startCluster, untilReachable } from '../../support/cluster.ts'
 
@@ -67,9 +68,11 @@ test('a node that starts says to all what it holds: it has applied that', async 
   const common = { clock: systemClock, log: silentLog }
   const verifier = stack.use(new ThreadedVerifier(common))
   const list = stack.use(openList(config, { trust, verifier, ...common }))
+  const lookout = stack.use(new Lookout(systemClock))
   const { members } = stack.use(
     joinCluster({
       ...common,
+      lookout,
       config,
       list,
       dial: async address => Promise.reject(new Error(`nobody is at ${address}`)),

@@ -204,8 +204,8 @@ test('a peer that falls silent without a word is noticed within seconds', async 
   await cluster.until('both know it', isNoticed, TIMES.deadAfterMs + 3 * TIMES.heartbeatMs)
   t.deepEqual(cluster.node('gamma').linked(), [])
   await cluster.pass(100)
-  t.true(cluster.node('gamma').overlay.alone > 0)
-  t.is(cluster.node('alpha').overlay.alone, 0)
+  t.is([...cluster.node('gamma').overlay.heard()].length, 0)
+  t.is([...cluster.node('alpha').overlay.heard()].length, 1)
 })
 
 test('the two sides of a healed partition join again, and the revocation wins', async t => {
@@ -248,7 +248,7 @@ test('a peer that breaks the protocol each time is dialed less and less often', 
   t.true(cluster.dials.length < 30, `${cluster.dials.length} dials in a minute`)
 })
 
-test('a node that died unseen and starts again replaces its old link at once', async t => {
+test('a node that died unseen and starts again replaces its old link once that has missed its beats', async t => {
   const cluster = await startMesh(t, ['alpha', 'beta'])
   cluster.partition(name => (name === 'beta' ? 1 : 0))
   await cluster.kill('beta')
@@ -258,7 +258,7 @@ test('a node that died unseen and starts again replaces its old link at once', a
   await cluster.until(
     'its new run is linked',
     () => overlay.links().some(link => link.source === source),
-    TIMES.heartbeatMs,
+    TIMES.deadAfterMs,
   )
   t.is(overlay.links().length, 1)
   await cluster.until('only the new run is live', () => members.live().has(source))
@@ -272,6 +272,8 @@ test('a node that stops says so, and is at once no longer live', async t => {
   const { members, log } = cluster.node('alpha')
   await cluster.until('it is not live', () => members.live().size === 2, 500)
   t.true(log.some(({ fields }) => fields['reason'] === 'leaving'))
+  t.deepEqual([...members.left().keys()].map(String), ['gamma'])
+  t.is(members.unreachable().size, 0)
 })
 
 test('two nodes of one name do not link, and the error says what to do', async t => {
@@ -296,6 +298,36 @@ test('a node that has been removed is cut and not linked again', async t => {
   t.deepEqual(alpha.linked(), [])
   t.deepEqual(beta.linked(), [])
   t.true(beta.log.some(({ fields }) => fields['reason'] === 'revoked'))
+})
+
+test('a removed node is shown the proof on its link and at the door, and is dialed no more', async t => {
+  const cluster = new GossipCluster(t, people)
+  const revoked = new Set<string>()
+  const shown: unknown[] = []
+  const alpha = cluster.start('alpha', { revoked })
+  cluster.start('beta', { seeds: ['alpha:1'], shown })
+  await cluster.until('they are linked', () => isMesh(cluster, ['alpha', 'beta']))
+  await cluster.until('alpha knows where beta is', () => alpha.members.live().size === 2)
+  revoked.add('beta')
+  alpha.overlay.review()
+  await cluster.pass(100)
+  t.deepEqual(shown, [{ removed: 'beta' }])
+  await cluster.pass(60_000)
+  t.deepEqual(
+    cluster.dials.filter(({ from }) => from === 'alpha'),
+    [],
+  )
+})
+
+test('a seed at which a removed node stands is dialed seldom, and shows the proof', async t => {
+  const cluster = new GossipCluster(t, people)
+  const shown: unknown[] = []
+  cluster.start('beta', { shown })
+  const alpha = cluster.start('alpha', { seeds: ['beta:1'], revoked: new Set(['beta']) })
+  await cluster.pass(60_000)
+  t.deepEqual(shown[0], { removed: 'beta' })
+  t.deepEqual(alpha.linked(), [])
+  t.true(cluster.dials.length <= 60_000 / TIMES.redialMaxMs + 8, `${cluster.dials.length} dials`)
 })
 
 test('a stopped overlay leaves no timer and no connection', async t => {

@@ -57,6 +57,7 @@ function operatorAt(propose: (wish: string) => unknown): {
         confirmed: [],
         silent: [],
         unreachable: [],
+        left: [],
       }
     },
   } as unknown as NodeConnection
