@@ -32,6 +32,7 @@ import {
 import { ClientEnd, linesOf, NodeEnd, play, quiet, split } from './vectors/session.ts'
 import { frameReader, LinkEnd, NODE_1, NODE_2, openDocuments } from './vectors/gossip.ts'
 import { Vectors, withVerdict } from './vectors/vectors.ts'
+import { ALL_VOUCHED } from './support/vouchers.ts'
 
 /** PROTOCOL.md against the code: whoever changes one of the two learns of the other. */
 
@@ -216,10 +217,12 @@ test('changes merge in every order as the page says', t => {
       Array.from(ids, id => names.get(id) ?? '').sort()
     for (const order of interleavings(changes.of('A'), changes.of('B'))) {
       const title = `${JSON.stringify({ A, B })} as ${order.map(one => placeName(one.change)).join(' ')}`
-      const { grants, revocations } = buildWhitelist(new OpenedLog(order)).state(client('amber'))
+      const { grants, revocations } = buildWhitelist(new OpenedLog(order), ALL_VOUCHED).state(
+        client('amber'),
+      )
       t.deepEqual(namesOf(grants.map(({ id }) => id)), stands, title)
       t.true(namesOf(revocations).join().includes(newest.join()), title)
-      const evaluated = evaluateLog(order).get(client('amber'))
+      const evaluated = evaluateLog(order, ALL_VOUCHED).subjects.get(client('amber'))
       t.deepEqual(namesOf(evaluated?.grants ?? []), stands, title)
       t.deepEqual(namesOf(evaluated?.newest ?? []), newest, title)
     }

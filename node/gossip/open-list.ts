@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { NodeConfig } from '../config/config.ts'
-import { sourceOf, type Source } from '../identity/names.ts'
+import { nodeOf, sourceOf, type Source } from '../identity/names.ts'
 import { OwnSigner } from '../identity/own-signer.ts'
 import { Signers } from '../identity/signers.ts'
 import type { Verifier } from '../identity/verifier.ts'
@@ -52,6 +52,7 @@ export function openList(
     store,
     trustDomain: trust.credentials.identity.trustDomain,
     authorities: () => trust.signing,
+    trusted: () => trust.trusted,
     verifier,
   })
   const self = new OwnSigner(trust.credentials, signers)
@@ -63,8 +64,14 @@ export function openList(
     clock,
     onStoreFailure: error =>
       log.error({ reason: errorMessage(error) }, 'cannot store changes of peers'),
+    onUntrue: ({ change: { operator, source } }) =>
+      log.error(
+        { operator, node: nodeOf(source) },
+        'a checkpoint states a list that was not: look into who signed it, and the node that proposed it',
+      ),
   })
   stack.use(replica)
+  replica.checkCheckpoints()
   const opened = stack.move()
   return {
     source,

@@ -1,13 +1,30 @@
 import type { KeyObject } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { ConfirmationRelay } from './confirmation-relay.ts'
-import { assertProposable, assertStanding, whyAgain, type Commit } from './commit.ts'
+import { CheckpointChecks } from './checkpoint-checks.ts'
+import {
+  assertProposable,
+  assertStanding,
+  whyAgain,
+  type Commit,
+  type Statement,
+} from './commit.ts'
 import type { DocumentStream, Update } from './document.ts'
 import { SignedDocument } from './signed-document.ts'
-import { nodeOf, type Source, type Subject } from '../identity/names.ts'
+import { nodeOf, WHOLE_LIST, type Source, type Subject } from '../identity/names.ts'
 import { buildWhitelist } from '../whitelist/build.ts'
-import { parseChange, type Change, type ChangeRequest, type Place } from '../whitelist/change.ts'
+import {
+  CHANGE_LIMITS,
+  parseChange,
+  type Change,
+  type ChangeRequest,
+  type Checkpoint,
+  type CheckpointRequest,
+  type Place,
+} from '../whitelist/change.ts'
+import type { CheckpointEntry } from '../whitelist/cut.ts'
 import {
   entriesIn,
   entryHash,
@@ -60,6 +77,8 @@ export interface ReplicaOptions {
   readonly clock: Clock
   /** Called when the store cannot take a peer's changes. */
   readonly onStoreFailure?: (error: unknown) => void
+  /** Called for each checkpoint that states a list which was not. */
+  readonly onUntrue?: (checkpoint: CheckpointEntry) => void
 }
 
 /**
@@ -77,6 +96,9 @@ export class Replica extends SignedDocument implements Disposable {
   readonly #settledListeners = new Set<(subjects: readonly Subject[]) => void>()
   readonly #whitelist: Whitelist
   readonly #settling: Settling
+  readonly #checks: CheckpointChecks
+  /** What was proposed here last as a checkpoint. */
+  #stated: Statement | undefined
   #inbox: Waiting[] = []
   #draining: Promise<void> | undefined
   /** Links that brought what another link had brought and what was still being checked. */
@@ -91,14 +113,22 @@ export class Replica extends SignedDocument implements Disposable {
     this.#store = options.store
     this.#clock = options.clock
     this.confirmations = new ConfirmationRelay(options)
-    this.#whitelist = buildWhitelist(options.store)
-    const { onStoreFailure } = options
+    this.#whitelist = buildWhitelist(options.store, options.signers)
+    const { onStoreFailure, onUntrue } = options
     this.#settling = new Settling({
       list: this.#whitelist,
       onSettled: subjects => {
         for (const listener of this.#settledListeners) listener(subjects)
       },
       ...(onStoreFailure && { onFailure: onStoreFailure }),
+    })
+    this.#checks = new CheckpointChecks({
+      list: this.#whitelist,
+      onJudged: (checkpoint, isTrue) => {
+        if (!isTrue) onUntrue?.(checkpoint)
+        this.#settling.start()
+      },
+      onFailure: error => onStoreFailure?.(error),
     })
     for (const [source, sequence] of this.#whitelist.clock()) this.sources[source] = sequence
   }
@@ -116,6 +146,7 @@ export class Replica extends SignedDocument implements Disposable {
   /** Resolves when all that has come in is taken in or refused. */
   async settled(): Promise<void> {
     await this.#draining
+    await this.#checks.settled()
     await this.#settling.settled()
     await this.confirmations.settled()
   }
@@ -147,9 +178,46 @@ export class Replica extends SignedDocument implements Disposable {
     return this.#whitelist.draft(request, this.id, this.#clock.now())
   }
 
+  /**
+   * The checkpoint of the list as it is now, at this node's next place.
+   * @throws FridgeError `ERR_LIMIT` when the list has too many sources for one
+   */
+  async proposeCheckpoint(request: CheckpointRequest): Promise<Checkpoint> {
+    const heads = new Map(this.#whitelist.heads())
+    if (heads.size > CHANGE_LIMITS.maxHeads) {
+      throw new FridgeError('ERR_LIMIT', `${heads.size} sources are too many for a checkpoint`)
+    }
+    const former = this.signers.formerAuthorities().slice(0, CHANGE_LIMITS.maxFormer)
+    const isStated = isDeepStrictEqual([heads, former], [this.#stated?.heads, this.#stated?.former])
+    const stated =
+      isStated && this.#stated !== undefined
+        ? this.#stated
+        : { heads, former, ...(await this.#checks.listAt(heads)) }
+    this.#stated = stated
+    return {
+      ...request,
+      ...stated,
+      subject: WHOLE_LIST,
+      seen: [],
+      source: this.id,
+      sequence: this.#whitelist.heard(this.id) + 1,
+      previous: this.#whitelist.headHash(this.id),
+      at: this.#clock.now(),
+    }
+  }
+
+  /** Find out whether the checkpoints of the log are true; until then they are taken for it. */
+  checkCheckpoints(): void {
+    this.#checks.start()
+  }
+
   /** Why a change that was proposed here must be proposed anew, if it must, with what proves it. */
   whyAgain(change: Change): ReturnType<typeof whyAgain> {
-    return whyAgain(change, { list: this.#whitelist, store: this.#store })
+    return whyAgain(change, {
+      list: this.#whitelist,
+      store: this.#store,
+      stated: this.#stated,
+    })
   }
 
   /**
@@ -206,6 +274,7 @@ export class Replica extends SignedDocument implements Disposable {
 
   /** Stop looking anything up. */
   [Symbol.dispose](): void {
+    this.#checks[Symbol.dispose]()
     this.#settling[Symbol.dispose]()
     this.confirmations[Symbol.dispose]()
   }
@@ -391,6 +460,7 @@ export class Replica extends SignedDocument implements Disposable {
     this.#whitelist.saved()
     this.#whitelist.settle(entries.map(({ change }) => change.subject))
     this.#settling.start()
+    this.#checks.start()
   }
 
   #announce(applied: readonly Applied[]): void {

@@ -22,6 +22,7 @@ import { SimulatedClock } from './simulated-clock.ts'
 import type { Backup } from './simulated-disk.ts'
 import { SimulatedNetwork } from './simulated-network.ts'
 import { SimulatedNode } from './simulated-node.ts'
+import { ALL_VOUCHED } from '../support/vouchers.ts'
 
 /** The names of all nodes that a schedule may run. */
 export const NODES: readonly string[] = ['n1', 'n2', 'n3', 'n4', 'n5']
@@ -281,7 +282,7 @@ class Schedule {
       }
     }
     const log = (first?.disk.log ?? []).map(one => (isStray(one) ? one.entry : one))
-    const evaluated = evaluateLog(log)
+    const evaluated = evaluateLog(log, ALL_VOUCHED)
     for (const { name, replica } of this.#nodes) {
       for (const subject of differences(replica.whitelist, evaluated)) {
         this.#wrong.push(`${name} has another list of ${subject} than the definition`)
@@ -297,7 +298,7 @@ class Schedule {
       this.#checkRemovedAuthors(held)
     }
     if (this.#wrong.length > 0) throw new Error([...new Set(this.#wrong)].join('\n'))
-    const built = buildWhitelist(new OpenedLog(log))
+    const built = buildWhitelist(new OpenedLog(log), ALL_VOUCHED)
     return {
       standing: SUBJECTS.filter(subject => built.state(subject).grants.length > 0).length,
       voided: log.filter(entry => built.isVoid(entry)).length,

@@ -10,6 +10,7 @@ import { placeText } from '../support/replica-model.ts'
 import type { SimulatedClock } from './simulated-clock.ts'
 import { SimulatedDisk, type Backup } from './simulated-disk.ts'
 import type { Peer } from './simulated-network.ts'
+import { ALL_VOUCHED } from '../support/vouchers.ts'
 
 export interface NodeOptions {
   readonly name: string
@@ -105,7 +106,8 @@ export class SimulatedNode {
   /** At every moment the list of a node is what the definition makes of the changes on its disk. */
   #check(replica: Replica, { subject }: Change): void {
     const standing = replica.whitelist.state(subject).grants.map(({ id }) => id)
-    const expected = evaluateLog(this.disk.log).get(subject)?.grants ?? new Set()
+    const expected =
+      evaluateLog(this.disk.log, ALL_VOUCHED).subjects.get(subject)?.grants ?? new Set()
     if (expected.symmetricDifference(new Set(standing)).size > 0) {
       this.#options.onWrong(
         `${this.name} lets ${subject} in by [${standing.join()}], not [${[...expected].join()}]`,

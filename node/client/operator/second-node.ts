@@ -37,6 +37,6 @@ export function readFrontier(value: unknown): Frontier | undefined {
 export function agrees(change: Change, { seen, upTo }: Frontier): boolean {
   return (
     isDeepStrictEqual(change.seen, seen) &&
-    (change.kind === 'grant' || isDeepStrictEqual(change.upTo, upTo))
+    (change.kind !== 'revocation' || isDeepStrictEqual(change.upTo, upTo))
   )
 }
