@@ -2,11 +2,8 @@
 import process from 'node:process'
 import { isatty } from 'node:tty'
 import { fileURLToPath } from 'node:url'
-import { systemClock } from '../node/lib/clock.ts'
+import { HangUps } from './hang-ups.ts'
 import { EXIT, type CommandIo } from './io.ts'
-import { LogOutput } from './output/log-output.ts'
-import { forTerminal } from './output/terminal.ts'
-import { runProgram } from './program.ts'
 
 /** Ctrl-C reaches us twice where npm passes on what the terminal has sent already. */
 const SAME_SIGNAL_MS = 500
@@ -21,13 +18,15 @@ const onSignal = (): void => {
 process.on('SIGINT', onSignal)
 process.on('SIGTERM', onSignal)
 
-const onReload = new Set<() => void>()
+const hangUps = new HangUps(onSignal)
 const hadTerminal = isatty(0)
-process.on('SIGHUP', () => {
-  // A terminal that is closed: what was started must not outlive it. Nobody else asks to stop so.
-  if (onReload.size === 0 || (hadTerminal && !isatty(0))) return onSignal()
-  for (const listener of onReload) listener()
-})
+process.on('SIGHUP', () => hangUps.hear(hadTerminal && !isatty(0)))
+
+// The rest is loaded behind the signals: until a signal is heard it ends the process.
+const { systemClock } = await import('../node/lib/clock.ts')
+const { LogOutput } = await import('./output/log-output.ts')
+const { forTerminal } = await import('./output/terminal.ts')
+const { runProgram } = await import('./program.ts')
 
 /** What writing to a reader that went away fails with, and to a terminal that was closed. */
 const GONE = new Set<string | undefined>(['EPIPE', 'EIO'])
@@ -77,10 +76,7 @@ const io: CommandIo = {
   env: process.env,
   cwd: process.cwd(),
   signal: stop.signal,
-  onReload: listener => {
-    onReload.add(listener)
-    return { [Symbol.dispose]: () => onReload.delete(listener) }
-  },
+  onReload: listener => hangUps.subscribe(listener),
   clock: systemClock,
   self: [process.execPath, ...process.execArgv, fileURLToPath(import.meta.url)],
 }
@@ -88,7 +84,7 @@ const io: CommandIo = {
 /** How long a log that nobody reads may keep a program that is over, in milliseconds. */
 const LAST_LINES_MS = 1_000
 
-const status = await runProgram(process.argv.slice(2), io)
+const status = await runProgram(process.argv.slice(2), io, () => hangUps.begin())
 if (!hasFailed) process.exitCode = status
 setTimeout(() => {
   if (isUnheardFine) process.exit()

@@ -65,15 +65,22 @@ const COMMANDS: readonly LazyCommand[] = [
 /**
  * Run one command line.
  * @param args without the program's own name
+ * @param onBegun called when the command runs: by then it hears of all that it wants to hear of
  */
-export async function runProgram(args: readonly string[], io: CommandIo): Promise<ExitStatus> {
+export async function runProgram(
+  args: readonly string[],
+  io: CommandIo,
+  onBegun: () => void = () => {},
+): Promise<ExitStatus> {
   let status: ExitStatus = EXIT.done
   const context: CommandContext = {
     io,
     action:
       run =>
       async (...values) => {
-        status = await run(...values)
+        const running = run(...values)
+        onBegun()
+        status = await running
       },
   }
   const program = new Command('fridge')

@@ -8,15 +8,16 @@ import { Trust } from './identity/trust.ts'
 import { formatAddress, type Address } from './lib/address.ts'
 import { systemClock, type Clock, type Random } from './lib/clock.ts'
 import { silentLog, type Log } from './lib/log.ts'
+import { Lookout } from './lib/lookout.ts'
 import { MetricsServer } from './metrics/metrics-server.ts'
 import { Readiness } from './metrics/readiness.ts'
 import { Listener } from './port/listener.ts'
 import { serve } from './port/serve.ts'
-import { peerDialer } from './port/transport.ts'
+import { peerDialer, resolvePeer } from './port/transport.ts'
 import type { SimulatedFridge } from './sensors/drivers/simulated.ts'
 import { startClientCount } from './sessions/client-count.ts'
 import { Counts, linkEndReason } from './sessions/counts.ts'
-import { logOwnRemoval, startEnforcement } from './sessions/enforcement.ts'
+import { startEnforcement } from './sessions/enforcement.ts'
 import { openService, type OpenService } from './sessions/open-service.ts'
 import { Sessions } from './sessions/sessions.ts'
 import { ThreadedVerifier, type ThreadedVerifierOptions } from './identity/threaded-verifier.ts'
@@ -63,24 +64,31 @@ export async function startNode(
   await using stack = new AsyncDisposableStack()
   const verifier = stack.use(new ThreadedVerifier({ ...options, clock, log }))
   const list = stack.use(openList(config, { trust, verifier, clock, log }))
-  const { replica, source: run } = list
-  const { service, fridge } = stack.use(await openService(config, { run, clock, random, log }))
+  const { replica, source: run, ownRemoval } = list
+  await ownRemoval.recall()
+  const lookout = stack.use(new Lookout(clock))
+  const { service, fridge } = stack.use(
+    await openService(config, { run, lookout, clock, random, log }),
+  )
   const sessions = new Sessions(
     clock,
     subject => replica.whitelist.state(subject),
     peer => trust.vouchesFor(peer),
     reason => void (counts.cut[reason] += 1),
   )
+  stack.use(ownRemoval.subscribe(() => sessions.setRemoved()))
   stack.use(verifier.subscribe(isStalled => sessions.setClosed(isStalled)))
   const cluster = stack.use(
     joinCluster({
       config,
       list,
+      resolve: resolvePeer,
       dial: peerDialer(trust, clock),
       admits: peer => sessions.admit(peer).admitted,
       onSynced: () => void (counts.lastSyncAt = clock.now()),
       onLinkEnded: ({ reason }) => void (counts.linksEnded[linkEndReason(reason)] += 1),
       onIsolated: is => sessions.setIsolated(is && config.whenIsolated === 'refuse'),
+      lookout,
       clock,
       random,
       log,
@@ -91,12 +99,8 @@ export async function startNode(
   stack.use(startClientCount(sessions, cluster.members, clock))
 
   const node: Node = { config, trust, counts, list, service, sessions, cluster, clock, log }
-  const readiness = new Readiness({
-    ...node,
-    ...cluster,
-    whenIsolated: config.whenIsolated,
-    verifier,
-  })
+  const { whenIsolated } = config
+  const readiness = new Readiness({ ...node, ...cluster, whenIsolated, ownRemoval, verifier })
   const listener = new Listener(node)
   // Before the port: whether a node starts or stops is asked of it too.
   const metrics = stack.use(await startMetrics(node, listener, readiness))
@@ -104,10 +108,15 @@ export async function startNode(
   const port = stack.use(
     await serve({ ...node, listener, loadCredentials: loadOwn, gate: gate.promise }),
   )
-  await catchUp(cluster.overlay, config, clock, log)
+  // A removed node is brought nothing any more, so there is nothing to wait for.
+  const removed = new Promise<void>(resolve => void ownRemoval.subscribe(resolve))
+  const overlay = {
+    firstSync: Promise.race([cluster.overlay.firstSync, removed]),
+    links: () => cluster.overlay.links(),
+  }
+  await catchUp({ ...cluster, overlay }, config, clock, log)
   gate.resolve()
   readiness.phase = 'serving'
-  if (replica.whitelist.hasRemoved(name)) logOwnRemoval(name, log)
   const { changes } = replica.whitelist
   log.info({ ...addressesOf(port.address, metrics?.address), changes }, 'serving')
 
@@ -161,7 +170,7 @@ async function startMetrics(
       trust,
       port,
       maxConnections: config.limits.maxConnections,
-      isIsolated: () => isolation.isIsolated,
+      isolation,
       isReady: () => readiness.whyNot === undefined,
       clock,
     },

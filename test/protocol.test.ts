@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto'
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import { admit, type RefusalReason } from '../node/sessions/admission.ts'
 import { explainEnding } from '../node/client/farewell.ts'
-import { isFinal } from '../node/client/node-dialer.ts'
+import { isLastWord } from '../node/client/last-words.ts'
 import { parseNodeHello } from '../node/client/node-hello.ts'
 import type { Dialect } from '../node/events/dialect.ts'
 import { FridgeError } from '../node/lib/errors.ts'
@@ -29,8 +29,10 @@ import {
   WordedChanges,
   type PrintedSignatures,
 } from './vectors/list.ts'
-import { ClientEnd, linesOf, NodeEnd, play, quiet, split } from './vectors/session.ts'
+import { ClientEnd, linesOf, NodeEnd, play, quiet, refusalOf, split } from './vectors/session.ts'
 import { frameReader, LinkEnd, NODE_1, NODE_2, openDocuments } from './vectors/gossip.ts'
+import { forgettingOf } from './vectors/forgetting.ts'
+import { farewellTo, hearFarewell } from './vectors/removal.ts'
 import { Vectors, withVerdict } from './vectors/vectors.ts'
 import { ALL_VOUCHED } from './support/vouchers.ts'
 
@@ -119,27 +121,12 @@ function isHello(line: string): boolean {
   return line.includes('[\\"hello\\"')
 }
 
-/** Why a node of `fridge/1` ends the connection of a client that says this; null if it does not. */
-async function refusalOf(t: ExecutionContext, said: readonly string[]): Promise<string | null> {
-  const node = new NodeEnd('fridge/1')
-  node.happen('connect', '')
-  await quiet()
-  for (const line of said) {
-    t.is(node.ending, undefined, `ended before ${line}`)
-    const [speaker, rest] = split(line)
-    const opens = '["a1","new",{"meta":"rpc","opts":{"writable":true,"readable":true}}]'
-    node.hear(speaker === '*' ? opens : rest)
-    await quiet()
-  }
-  return node.ending?.cause === 'refused' ? node.ending.refusal.toString() : null
-}
-
 const hellos = vectors.json('client-hellos') as { hello: object; why: string | null }[]
 
 test('a node takes and refuses hellos as the page says', async t => {
   for (const { hello, why } of hellos) {
     const line = JSON.stringify(['c0', 'data', `${JSON.stringify(['hello', hello])}\n`])
-    const refusal = await refusalOf(t, [`C ${line}`])
+    const refusal = await refusalOf([`C ${line}`])
     t.is(refusal, why === null ? null : `emitter: ${why}`)
   }
 })
@@ -149,7 +136,7 @@ const refusedLines = vectors.cases('refused-lines')
 test('a node refuses the lines that the page says, for the reasons that it says', async t => {
   for (const lines of refusedLines) {
     const { said, why } = withVerdict(lines)
-    t.is(await refusalOf(t, said), why, said.join('\n'))
+    t.is(await refusalOf(said), why, said.join('\n'))
   }
 })
 
@@ -164,6 +151,7 @@ test('a client comes back after the farewells that the page says', t => {
     'certificate expired': true,
     'not trusted': true,
     isolated: true,
+    'node removed': true,
     'not ready': true,
   }
   const said = farewells.map(([reason]) => reason)
@@ -178,7 +166,7 @@ test('a client comes back after the farewells that the page says', t => {
   ]) {
     if (to === 'node') continue
     const heard = { bye: { reason, text: '' }, greeted: true, role: 'client', attempt } as const
-    t.is(isFinal(explainEnding({ cause: 'lost' }, heard)), !comesBack.startsWith('yes'), reason)
+    t.is(isLastWord(explainEnding({ cause: 'lost' }, heard)), !comesBack.startsWith('yes'), reason)
   }
 })
 
@@ -372,6 +360,16 @@ test('a member is taken and passed on as the page has it', async t => {
   const next = attachEndpoint(members, testSource('node-3'))
   await next.receive({ id: testSource('node-3'), clock: {} })
   t.true(next.sent.some(frame => JSON.stringify(frame) === memberLine))
+})
+
+test('a removed node is shown what the page shows, and believes it', async t => {
+  const [said = ''] = vectors.lines('removal')
+  t.is(farewellTo(printed, 1_767_268_803_000), said)
+  t.like(await hearFarewell(printed, said), { operator: 'admin', at: 1_767_268_803_000 })
+})
+
+test('a forgetting is written as the page has it', t => {
+  t.deepEqual(vectors.lines('forgetting'), [forgettingOf(printed, 1_767_268_804_000)])
 })
 
 const refusedFrames = vectors.cases('refused-frames')

@@ -5,7 +5,7 @@ import { foreignText } from '../../node/lib/foreign-text.ts'
 import type { CommandContext } from '../command.ts'
 import { Checkup, type Finding } from '../doctor/checkup.ts'
 import { checkNodes } from '../doctor/cluster.ts'
-import { checkCertificates, checkDatabase, checkPort } from '../doctor/own.ts'
+import { checkCertificates, checkDatabase, checkPort, checkRemoval } from '../doctor/own.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { addTargetOptions, targetNodes, type TargetOptions } from '../target.ts'
 import { certificateFolder, shownPath } from './certs-options.ts'
@@ -39,6 +39,7 @@ export async function runDoctor(options: DoctorOptions, io: CommandIo): Promise<
   const certs = config?.certs ?? certificateFolder(options, io)
   const usable = await checkCertificates(certs, checkup, io)
   const runs = config !== undefined && (await checkDatabase(config, checkup, io))
+  if (config !== undefined) await checkRemoval(config, checkup)
   if (config !== undefined && !runs) await checkPort(config, checkup)
   const isSaid = options.node !== undefined || Boolean(io.env['FRIDGE_NODE'])
   const own = [...(runs ? (config?.advertise.slice(0, 1) ?? []) : []), ...(config?.peers ?? [])]

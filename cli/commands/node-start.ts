@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import { formatAddress } from '../../node/lib/address.ts'
 import { loadConfig } from '../../node/config/config.ts'
-import { startNode } from '../../node/start.ts'
+import { startNode, type RunningNode } from '../../node/start.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 
 export interface NodeStartOptions {
@@ -26,6 +26,13 @@ const LOST = 'lines of this log were lost: they could not be written'
  * line of stdout, once it serves, `fridge node NAME ready on HOST:PORT`; logs go to stderr.
  */
 export async function runNodeStart(options: NodeStartOptions, io: CommandIo): Promise<ExitStatus> {
+  let running: RunningNode | undefined
+  let isReloadWanted = false
+  // First of all: whoever has given the node new certificates does not know how far it has come.
+  using _reload = io.onReload(() => {
+    isReloadWanted = true
+    if (!io.signal.aborted) void running?.reload()
+  })
   const { config: file, peer: peers, ...flags } = options
   const config = await loadConfig({ file, env: io.env, flags: { ...flags, peers }, cwd: io.cwd })
   const whenLost = (lost: number): string =>
@@ -43,7 +50,8 @@ export async function runNodeStart(options: NodeStartOptions, io: CommandIo): Pr
     )
   }
   await using node = await startNode(config, { log, clock: io.clock })
-  using _reload = io.onReload(() => void node.reload())
+  running = node
+  if (isReloadWanted) void node.reload()
   io.out(`fridge node ${node.name} ready on ${formatAddress(node.address)}`)
   if (!io.signal.aborted) {
     await new Promise(resolve => {

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import type { CommandContext } from '../command.ts'
-import { collect } from '../target.ts'
+import { addTargetOptions, collect, type TargetOptions } from '../target.ts'
 import { runNodeBackup, type NodeBackupOptions } from './node-backup.ts'
+import { runNodeForget } from './node-forget.ts'
 import { addFolderOptions } from './node-options.ts'
 import { runNodeStart, type NodeStartOptions } from './node-start.ts'
 import { runNodeVerify, type NodeVerifyOptions } from './node-verify.ts'
@@ -40,6 +41,14 @@ Examples:
     )
     .action(action((options: NodeStartOptions) => runNodeStart(options, io)))
 
+  const forget = node
+    .command('forget')
+    .description('forget a node that was lost and will not come back; its name stays free')
+    .argument('<name>', 'a node that cannot be reached')
+  addTargetOptions(forget, 'operator')
+    .addHelpText('after', FORGET_HELP)
+    .action(action((name: string, options: TargetOptions) => runNodeForget(name, options, io)))
+
   const backup = node
     .command('backup')
     .description('copy the database of a node on this machine, also while it runs')
@@ -64,6 +73,15 @@ Examples:
       ),
     )
 }
+
+const FORGET_HELP = `
+Status, doctor and changes wait for it no more, on any node. Its key can still join: should the node
+have been stolen, remove it instead: fridge whitelist remove node/NAME. One that was stopped in
+order is left, and holds nothing back.
+
+Examples:
+  $ fridge node forget node-3
+  $ fridge node forget node-3 --node node-1.example.org:7443 --as maria`
 
 const BACKUP_HELP = `
 Keys and certificates are not in it: copy the certificate folder by itself.

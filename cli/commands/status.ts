@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
-import type { NodeReport, StatusReport } from '../../node/operators/service.ts'
+import type { NodeReport, StatusReport } from '../../node/operators/status.ts'
 import type { CommandContext } from '../command.ts'
 import { formatDuration } from '../duration.ts'
+import { describeRemoval } from '../removal.ts'
+import { describeNameInUse, describeTwin } from '../twins.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { count, formatTable } from '../table.ts'
 import { addTargetOptions, type TargetOptions } from '../target.ts'
@@ -19,26 +21,33 @@ export function fillStatus(status: Command, { io, action }: CommandContext): voi
 export async function runStatus(options: TargetOptions, io: CommandIo): Promise<ExitStatus> {
   await using operator = await connectOperator(options, io)
   const status = await operator.status()
-  const isWhole = status.nodes.every(({ reachable }) => reachable)
+  const isWhole =
+    status.removed === undefined &&
+    status.twins === undefined &&
+    status.nameInUse === undefined &&
+    status.nodes.every(({ reachable, left }) => reachable || left === true)
   if (options.json === true) io.out(JSON.stringify(status))
   else print(status, io)
   return isWhole ? EXIT.done : EXIT.notDone
 }
 
 function print(
-  { node, changes, subjects, aloneMs, isolated, nodes }: StatusReport,
+  { node, changes, subjects, aloneMs, isolated, removed, twins, nameInUse, nodes }: StatusReport,
   io: CommandIo,
 ): void {
   io.out(
     `${node} knows ${count(nodes.length, 'node')}, ${count(subjects, 'name')}, ${count(changes, 'change')}`,
   )
-  if (isolated) io.out(`${node} is isolated: no peer in reach for ${formatDuration(aloneMs)}`)
+  if (removed !== undefined) io.out(`${node} ${describeRemoval(removed)}`)
+  else if (isolated) io.out(`${node} is isolated: no peer in reach for ${formatDuration(aloneMs)}`)
+  if (nameInUse !== undefined) io.out(describeNameInUse(node, nameInUse))
+  for (const twin of twins ?? []) io.out(describeTwin(twin))
   const rows = nodes.map(one => [
     one.name,
-    one.reachable ? 'up' : 'out of reach',
+    stateOf(one),
     one.addresses.join(' '),
-    String(one.clients),
-    one.changes === changes ? String(one.changes) : `${one.changes} of ${changes}`,
+    isHeard(one) ? String(one.clients) : '',
+    changesCell(one, changes),
     one.links.join(' '),
     one.version,
     certificateCell(one, io.clock.now()),
@@ -47,11 +56,25 @@ function print(
   for (const line of formatTable([head, ...rows])) io.out(line)
 }
 
+function stateOf({ reachable, left }: NodeReport): string {
+  if (reachable) return 'up'
+  return left === true ? 'left' : 'out of reach'
+}
+
+/** Whether the node that answers has heard this one since its start: else it knows the name alone. */
+function isHeard({ certificateEndsAt }: NodeReport): boolean {
+  return certificateEndsAt > 0
+}
+
+function changesCell(node: NodeReport, all: number): string {
+  if (!isHeard(node)) return ''
+  return node.changes === all ? String(all) : `${node.changes} of ${all}`
+}
+
 /** When a node's certificate ends, with a mark from when on it should be renewed. */
-function certificateCell(
-  { certificateEndsAt, certificateRenewFrom }: NodeReport,
-  now: number,
-): string {
+function certificateCell(node: NodeReport, now: number): string {
+  const { certificateEndsAt, certificateRenewFrom } = node
+  if (!isHeard(node)) return ''
   if (now > certificateEndsAt) return '! expired'
   const left = `in ${formatLifetime(certificateEndsAt - now)}`
   return now < certificateRenewFrom ? left : `! ${left}`

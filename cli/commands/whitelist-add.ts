@@ -13,7 +13,7 @@ export interface WhitelistAddOptions extends WhitelistChangeOptions {
   readonly expiresIn?: string
 }
 
-/** Exit status: 0 every node that can be reached has applied it, 1 some are silent. */
+/** Exit status: 0 every node has applied it, 1 some have not confirmed it. */
 export async function runWhitelistAdd(
   name: string,
   options: WhitelistAddOptions,

@@ -6,6 +6,7 @@ import type { Place } from '../../node/whitelist/change.ts'
 import type { ChangeFilter } from '../../node/whitelist/change-filter.ts'
 import { foreignText } from '../../node/lib/foreign-text.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { isLastWord, isOver } from '../../node/client/last-words.ts'
 import { LogClient, type LogClock } from '../../node/client/operator/log-client.ts'
 import { holesIn, type CheckedEntry } from '../../node/client/operator/log-entry.ts'
 import { formatMoment, parseMoment } from '../moment.ts'
@@ -75,7 +76,10 @@ export async function runWhitelistLog(
     } catch (error) {
       if (!follow) throw error
       if (io.signal.aborted) return printer.status
-      if (heard === undefined || !PASSING.has(errorCode(error) ?? '')) throw error
+      // What one node says for good is asked of another: connecting to it tells.
+      const isDoubted = isLastWord(error) && !isOver(error, nodes.length)
+      const isPassing = isDoubted || PASSING.has(errorCode(error) ?? '')
+      if (heard === undefined || !isPassing) throw error
       if (failures === 0) io.err(`lost ${node}: ${foreignText((error as Error).message)}`)
     }
     first = (first + 1) % nodes.length

@@ -16,11 +16,13 @@ export interface WhitelistChangeOptions extends TargetOptions {
   /** Default true. */
   readonly wait?: boolean
   readonly timeout?: string
+  /** That nodes out of reach have not confirmed it is meant: they hold back no status 0. Default false. */
+  readonly allowUnreachable?: boolean
 }
 
 const DEFAULT_WAIT_MS = 10_000
 
-/** Exit status: 0 every node that can be reached has applied it, 1 some are silent. */
+/** Exit status: 0 every node has applied it, 1 some have not confirmed it. */
 export async function runWhitelistRemove(
   name: string,
   options: WhitelistChangeOptions,
@@ -71,7 +73,7 @@ export async function runChange(
     if (json) io.out(JSON.stringify({ subject, change: kind, node: operator.node, self: true }))
     else io.out(`${subject} ${done} on ${operator.node}; the others follow`)
     io.err(`you are shut out; another operator can see it: fridge whitelist show ${subject}`)
-    return EXIT.done
+    return waitMs === 0 || before.nodes.length === 1 ? EXIT.done : EXIT.notDone
   }
   if (json) {
     const { outcome: _, ...rest } = change
@@ -80,9 +82,17 @@ export async function runChange(
     )
   } else if (waitMs === 0)
     io.out(`${displaySubject(wish.subject)} ${done} on ${operator.node}; the others follow`)
-  else summarize(`${displaySubject(wish.subject)} ${done}`, change, io)
+  else summarize(`${displaySubject(wish.subject)} ${done}`, change, options, io)
   if (wish.kind === 'revocation') warnOfUnknown(before, io)
-  return waitMs === 0 || change.silent.length === 0 ? EXIT.done : EXIT.notDone
+  return waitMs === 0 || isConfirmed(change, options) ? EXIT.done : EXIT.notDone
+}
+
+/** Whether no node is left that should have confirmed a change, and has not. */
+function isConfirmed(
+  { silent, unreachable }: CommittedChange,
+  { allowUnreachable = false }: WhitelistChangeOptions,
+): boolean {
+  return silent.length === 0 && (allowUnreachable || unreachable.length === 0)
 }
 
 /** Ctrl-C, or a node that is lost meanwhile, ends the waiting, not the change. */
@@ -131,11 +141,21 @@ function formatConfirmation({ node, afterMs, cut }: NodeConfirmation): string {
   return `  ${node} applied it after ${afterMs.toFixed(1)} ms${cuts}`
 }
 
-function summarize(what: string, change: CommittedChange, io: CommandIo): void {
-  const { confirmed, silent, unreachable } = change
+function summarize(
+  what: string,
+  change: CommittedChange,
+  { allowUnreachable = false }: WhitelistChangeOptions,
+  io: CommandIo,
+): void {
+  const { confirmed, silent, unreachable, left } = change
   io.out(`${what} on ${count(confirmed.length, 'node')}`)
   if (silent.length > 0) io.err(`no word yet from ${silent.join(', ')}`)
+  if (left.length > 0) io.err(`stopped in order: ${left.join(', ')}; will follow when started`)
   if (unreachable.length > 0) {
     io.err(`out of reach: ${unreachable.join(', ')}; will follow when back`)
+    if (allowUnreachable) return
+    io.err(
+      `  should one never be back: fridge node forget ${unreachable[0]}; where it is meant to be away: --allow-unreachable`,
+    )
   }
 }

@@ -99,6 +99,7 @@ function addChangeOptions(command: Command): void {
     .option('--reason <text>', 'why, for whoever asks later')
     .option('--no-wait', 'return when the first node has it on disk')
     .option('--timeout <duration>', 'how long to wait for the other nodes (default 10s)')
+    .option('--allow-unreachable', 'exit with 0 though nodes out of reach have not confirmed it')
 }
 
 const LOG_HELP = `

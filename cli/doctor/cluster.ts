@@ -3,11 +3,13 @@ import { explainConnectionError } from '../../node/client/tls-problem.ts'
 import { openNodeConnection } from '../../node/client/node-connection.ts'
 import { OperatorConnection } from '../../node/client/operator/operator-connection.ts'
 import type { Credentials } from '../../node/identity/credentials.ts'
-import type { StatusReport } from '../../node/operators/service.ts'
+import type { StatusReport } from '../../node/operators/status.ts'
 import { dialNode } from '../../node/port/transport.ts'
 import { formatDuration } from '../duration.ts'
 import type { CommandIo } from '../io.ts'
 import { count } from '../table.ts'
+import { describeRemoval, RENAME } from '../removal.ts'
+import { describeNameInUse, describeTwin, RENAME_ONE } from '../twins.ts'
 import type { Checkup } from './checkup.ts'
 
 /** Further apart than this, grants end noticeably early or late. */
@@ -27,8 +29,11 @@ export async function checkNodes(
     const status = await checkup.attempt(`node ${formatAddress(address)}`, async () =>
       checkNode(address, credentials, checkup, io),
     )
-    if (status !== undefined && !isClusterSeen) checkCluster(status, checkup, io.clock.now())
-    isClusterSeen ||= status !== undefined
+    if (status === undefined || (isClusterSeen && status.removed === undefined)) continue
+    // It is the others that are well: what a removed node sees of them says nothing about them.
+    if (status.removed === undefined) checkCluster(status, checkup, io.clock.now())
+    else checkup.bad('cluster', `${status.node} ${describeRemoval(status.removed)}`, RENAME)
+    isClusterSeen ||= status.removed === undefined
   }
 }
 
@@ -76,8 +81,14 @@ async function checkNode(
 }
 
 function checkCluster(status: StatusReport, checkup: Checkup, now: number): void {
-  const { node, nodes, isolated, aloneMs } = status
+  const { node, nodes, isolated, aloneMs, twins = [], nameInUse } = status
   const before = checkup.findings.length
+  for (const twin of twins) checkup.bad('cluster', describeTwin(twin), RENAME_ONE)
+  if (nameInUse !== undefined) {
+    // Peers turn it away, so what it sees of them says nothing about them.
+    return checkup.bad('cluster', describeNameInUse(node, nameInUse), RENAME_ONE)
+  }
+  const doubled = new Set<string>(twins.map(({ name }) => name))
   if (isolated) {
     checkup.bad(
       'cluster',
@@ -85,12 +96,14 @@ function checkCluster(status: StatusReport, checkup: Checkup, now: number): void
       `mend its network, or give it a peer: fridge node start --name ${node} --peer HOST:PORT`,
     )
   }
-  for (const { name, reachable, certificateEndsAt, certificateRenewFrom } of nodes) {
+  const stopped = nodes.filter(one => one.left === true).map(({ name }) => name)
+  for (const { name, reachable, certificateEndsAt, certificateRenewFrom, ...one } of nodes) {
+    if (!reachable && (doubled.has(name) || one.left === true)) continue
     if (!reachable) {
       checkup.bad(
         'cluster',
         `${name} is out of reach`,
-        `look there: fridge doctor --name ${name}; should it never be back: fridge whitelist remove node/${name}`,
+        `look there: fridge doctor --name ${name}; should it never be back: fridge node forget ${name}`,
       )
     } else if (now >= certificateRenewFrom) {
       const left = certificateEndsAt - now
@@ -102,6 +115,8 @@ function checkCluster(status: StatusReport, checkup: Checkup, now: number): void
     }
   }
   if (checkup.findings.length === before) {
-    checkup.good('cluster', `${node} sees ${count(nodes.length, 'node')}, all in reach`)
+    const away = stopped.length === 0 ? '' : `; stopped in order: ${stopped.join(', ')}`
+    const others = nodes.length - stopped.length
+    checkup.good('cluster', `${node} sees ${count(others, 'node')}, all in reach${away}`)
   }
 }

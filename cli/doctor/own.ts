@@ -5,16 +5,21 @@ import { formatAddress } from '../../node/lib/address.ts'
 import { lifetimeWarnings, lifetimes } from '../../node/identity/certificate-lifetime.ts'
 import type { NodeConfig } from '../../node/config/config.ts'
 import { loadCredentials, type Credentials } from '../../node/identity/credentials.ts'
+import { MAX_REMOVAL_BYTES, REMOVAL_FILE } from '../../node/gossip/own-removal.ts'
+import { openRemovalProof } from '../../node/gossip/removal-proof.ts'
+import { Signers } from '../../node/identity/signers.ts'
 import { errorCode } from '../../node/lib/errors.ts'
 import { ThreadedVerifier } from '../../node/identity/threaded-verifier.ts'
 import { listen } from '../../node/lib/listen.ts'
 import { DATABASE_FILE } from '../../node/storage/sqlite-database.ts'
 import { openAtRest } from '../../node/storage/at-rest.ts'
+import { WholeFile } from '../../node/storage/whole-file.ts'
 import { authoritiesIn } from '../commands/node-verify.ts'
 import { shownPath } from '../commands/certs-options.ts'
 import { verifyDatabase } from '../../node/storage/verify.ts'
 import { formatDuration } from '../duration.ts'
 import type { CommandIo } from '../io.ts'
+import { describeRemoval, RENAME } from '../removal.ts'
 import { count } from '../table.ts'
 import type { Checkup } from './checkup.ts'
 
@@ -99,6 +104,23 @@ export async function checkDatabase(
   })
   progress('')
   return false
+}
+
+/** Whether the node has kept the proof that it was removed, from its list or from a peer. */
+export async function checkRemoval(
+  { name, data, certs }: NodeConfig,
+  checkup: Checkup,
+): Promise<void> {
+  await checkup.attempt('cluster', async () => {
+    const kept = new WholeFile(join(data, REMOVAL_FILE)).read(MAX_REMOVAL_BYTES)
+    if (kept === undefined) return
+    const { authorities, trustDomain } = await authoritiesIn(certs)
+    const store = { certificates: () => [], keepCertificate: () => {} }
+    const signers = new Signers({ store, authorities: () => authorities, trustDomain })
+    const removal = await openRemovalProof(JSON.parse(kept), name, signers)
+    if (typeof removal !== 'string')
+      checkup.bad('cluster', `${name} ${describeRemoval(removal)}`, RENAME)
+  })
 }
 
 /** Whether a node that does not run could have its port. */

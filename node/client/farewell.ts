@@ -15,6 +15,7 @@ const BYE_CODES = new Map<string, ErrorCode>([
   ['not trusted', 'ERR_NOT_TRUSTED'],
   ['too many connections', 'ERR_LIMIT'],
   ['isolated', 'ERR_ISOLATED'],
+  ['node removed', 'ERR_ISOLATED'],
   ['too slow', 'ERR_TOO_SLOW'],
   ['leaving', 'ERR_CLOSED'],
 ])
@@ -33,6 +34,7 @@ const BYE_FIXES = new Map<string, string>([
     'too many connections',
     'close another one, or raise limits.maxConnectionsPerClient of the node',
   ],
+  ['node removed', 'connect to another node with --node HOST:PORT'],
   ['isolated', 'connect to another node with --node HOST:PORT, or wait until this one has a peer'],
   ['not ready', 'connect to another node with --node HOST:PORT: the log of this one says why'],
 ])

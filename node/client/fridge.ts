@@ -13,7 +13,8 @@ import {
   type SensorMessage,
   type SensorReport,
 } from './events.ts'
-import { isFinal, type NodeDialer } from './node-dialer.ts'
+import { isLastWord } from './last-words.ts'
+import type { NodeDialer } from './node-dialer.ts'
 import { ANSWER_MS, type NodeConnection, type SensorInfo } from './node-connection.ts'
 import { Progress, type Step } from './progress.ts'
 
@@ -182,14 +183,16 @@ export class Fridge implements AsyncDisposable {
       for (let isLost = false; ;) {
         if (this.#end !== undefined) return
         const isRenewed = await dialer.reload()
-        if (isFinal(error) && !isRenewed) return this.#finish({ error })
+        if (dialer.isOver(error) && !isRenewed) return this.#finish({ error })
         if (!isLost) this.#publish((this.#lost = { type: 'lost', node, reason }))
         isLost = true
         try {
           // The first change of nodes is at once; when none answers, the tries thin out.
           if (failures > 0) await this.#pause(failures)
           failures += 1
-          connection = await this.#dial()
+          // What one node says for good may be the word of a stolen one: the others are asked.
+          const lastWord = error === reason && isLastWord(reason) && !isRenewed ? reason : undefined
+          connection = await this.#dial(lastWord)
           break
         } catch (thrown) {
           error = thrown
@@ -207,7 +210,7 @@ export class Fridge implements AsyncDisposable {
     await clock.sleep(waitMs, this.#stop.signal)
   }
 
-  async #dial(): Promise<NodeConnection> {
+  async #dial(lastWord?: FridgeError): Promise<NodeConnection> {
     // Until a node has let this client in, what it says may be said by a node that will refuse.
     let early: (() => void)[] | undefined = []
     const node = { name: '' as Name }
@@ -216,20 +219,23 @@ export class Fridge implements AsyncDisposable {
       else early.push(task)
     }
     const { resume } = this.#progress
-    const connection = await this.#options.dialer.dial({
-      signal: this.#stop.signal,
-      ...(resume && { resume }),
-      onHello: () => {
-        early = []
+    const connection = await this.#options.dialer.dial(
+      {
+        signal: this.#stop.signal,
+        ...(resume && { resume }),
+        onHello: () => {
+          early = []
+        },
+        onEvent: (sensor, event, sequence) =>
+          take(() => {
+            this.#tell(node.name, sensor, this.#progress.take(sensor.name, { event, sequence }))
+          }),
+        onResumed: sensor =>
+          take(() => this.#tell(node.name, sensor, this.#progress.release(sensor.name))),
+        onWithdrawn: sensor => take(() => this.#withdraw(node.name, sensor.name)),
       },
-      onEvent: (sensor, event, sequence) =>
-        take(() => {
-          this.#tell(node.name, sensor, this.#progress.take(sensor.name, { event, sequence }))
-        }),
-      onResumed: sensor =>
-        take(() => this.#tell(node.name, sensor, this.#progress.release(sensor.name))),
-      onWithdrawn: sensor => take(() => this.#withdraw(node.name, sensor.name)),
-    })
+      lastWord,
+    )
     const { address, run, sensors } = connection
     node.name = connection.node
     const resumed = this.#progress.begin(run)

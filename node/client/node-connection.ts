@@ -7,7 +7,7 @@ import { errorCode, FridgeError } from '../lib/errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Name, Source } from '../identity/names.ts'
 import { EVENT_TYPES, type SensorEvent } from '../sensors/kinds.ts'
-import { ALPN, peerOf, tlsOptions } from '../identity/tls.ts'
+import { ALPN, DIAL_OPTIONS, peerOf, tlsOptions } from '../identity/tls.ts'
 import { Channel } from '../wire/channel.ts'
 import type { Connection } from '../wire/connection.ts'
 import { CLIENT_HEARTBEAT, type Bye } from '../wire/control.ts'
@@ -182,6 +182,7 @@ function startTls(
     ...tlsOptions(credentials),
     ...address,
     ...serverName(address),
+    ...DIAL_OPTIONS,
     ...(session && { session: session.ticket }),
   })
   // A ticket that fails is not used again; one that works is: a resumed session brings no new one.

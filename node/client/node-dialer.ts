@@ -1,8 +1,9 @@
 import { formatAddress, type Address } from '../lib/address.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Credentials } from '../identity/credentials.ts'
-import { FridgeError } from '../lib/errors.ts'
+import type { FridgeError } from '../lib/errors.ts'
 import { connectAny } from './failover.ts'
+import { isOver } from './last-words.ts'
 import type { NodeConnection, NodeConnectionOptions, TlsSession } from './node-connection.ts'
 
 export interface NodeDialerOptions {
@@ -23,28 +24,44 @@ export class NodeDialer {
 
   constructor(options: NodeDialerOptions) {
     if (options.nodes.length === 0) throw new TypeError('a client needs the address of a node')
-    this.#options = options
+    const { nodes } = options
+    const different = new Map(nodes.map(node => [formatAddress(node), node]))
+    this.#options = { ...options, nodes: [...different.values()] }
   }
 
-  /** @throws FridgeError as `connectAny`; the signal's reason when it aborts */
+  /**
+   * @param lastWord what the node said that this client was connected to last, when it refused for
+   *   good: then the others are asked
+   * @throws FridgeError as `connectAny`; the signal's reason when it aborts
+   */
   async dial(
     more: Pick<
       NodeConnectionOptions,
       'onHello' | 'onEvent' | 'onResumed' | 'onWithdrawn' | 'resume' | 'signal'
     >,
+    lastWord?: FridgeError,
   ): Promise<NodeConnection> {
     const { nodes, clock, timeoutMs } = this.#options
     const credentials = this.#credentials ?? (await this.#load())
     const order = [...nodes.slice(this.#first), ...nodes.slice(0, this.#first)]
-    const connection = await connectAny(order, {
+    const options = {
       ...more,
       credentials,
       clock,
       sessions: this.#sessions,
       ...(timeoutMs !== undefined && { timeoutMs }),
-    })
+    }
+    const connection =
+      lastWord === undefined
+        ? await connectAny(order, options)
+        : await connectAny(order.slice(1), options, [lastWord])
     this.#first = nodes.findIndex(node => formatAddress(node) === connection.address)
     return connection
+  }
+
+  /** Whether no node will have this client as it is. */
+  isOver(error: unknown): boolean {
+    return isOver(error, this.#options.nodes.length)
   }
 
   /** Begin with the next node: the first has not answered. */
@@ -76,19 +93,4 @@ export class NodeDialer {
     }
     return loaded
   }
-}
-
-/** Refusals that every other node would give as well, and again: more tries would only be a burden. */
-const FINAL: ReadonlySet<string> = new Set([
-  'ERR_REVOKED',
-  'ERR_NOT_LISTED',
-  'ERR_EXPIRED',
-  'ERR_NOT_TRUSTED',
-])
-
-/** Whether every node refuses this client as it is. Of several failures each must say so. */
-export function isFinal(error: unknown): boolean {
-  if (!(error instanceof FridgeError)) return true
-  if (Array.isArray(error.cause)) return error.cause.every(isFinal)
-  return FINAL.has(error.code)
 }

@@ -1,7 +1,13 @@
 import { relative, resolve, dirname } from 'node:path'
 import { z } from 'zod'
 
-import { DEFAULT_PORT, formatAddress, readAddress, type Address } from '../lib/address.ts'
+import {
+  DEFAULT_PORT,
+  formatAddress,
+  MAX_ADVERTISED,
+  readAddress,
+  type Address,
+} from '../lib/address.ts'
 import { readConfigFile, type ConfigFile } from './config-file.ts'
 import { configError } from './config-problem.ts'
 import { isName, type Name } from '../identity/names.ts'
@@ -126,17 +132,17 @@ const gossip = z
     }
   })
 
-/** The configuration of a node as it is written: every key of the file, with unit and default. */
-export const nodeConfigSchema = z.strictObject({
+/** Every key of the file, with unit and default. */
+const nodeKeys = z.strictObject({
   /** The name of this node, as in its certificate. Required; unique in the cluster. */
   name,
   /** Where the node listens. Default 127.0.0.1:7443, so nothing is open to the network unasked. */
   listen: address(0).prefault(`127.0.0.1:${DEFAULT_PORT}`),
   /** The addresses that peers and clients are told. Default the listen address; required when that
-   *  is every address of the machine (0.0.0.0 or [::]). */
-  advertise: z.array(address(1)).max(16).default([]),
-  /** Nodes to start from; the rest of the cluster is learned from them. Default none. Two or three
-   *  are enough; each is dialled for ever. */
+   *  is every address of the machine (0.0.0.0 or [::]). At most 8. */
+  advertise: z.array(address(1)).max(MAX_ADVERTISED).default([]),
+  /** Nodes to start from; the rest of the cluster is learned from them, and some of it remembered
+   *  for the next start. Default none. Two or three are enough; each is dialled for ever. */
   peers: z.array(address(1)).max(1_000).default([]),
   /** The folder of keys and certificates. Default ./certs in the working folder. */
   certs: folder.default('./certs'),
@@ -148,7 +154,9 @@ export const nodeConfigSchema = z.strictObject({
   limits: limits.prefault({}),
   gossip: gossip.prefault({}),
   metrics: metrics.prefault({}),
-  /** Time without any peer after which the view of the list counts as stale, ms. Default 60000. */
+  /** Time without a word from any peer after which the view of the list counts as stale, ms. Default
+   *  60000; at least two heartbeats. It goes on while the process is stopped or the machine sleeps,
+   *  and a wall clock that is set forward counts as sleep. */
   isolatedAfterMs: milliseconds(60_000, 100),
   /** What an isolated node does: `serve` (default) by the last view, or `refuse` every client. */
   whenIsolated: z.enum(['serve', 'refuse']).default('serve'),
@@ -156,6 +164,19 @@ export const nodeConfigSchema = z.strictObject({
   sensors: sensorsConfig,
   /** The fridge behind every simulated sensor. */
   simulation: simulationConfig,
+})
+
+/** The configuration of a node as it is written. */
+export const nodeConfigSchema = nodeKeys.check(context => {
+  const { isolatedAfterMs, gossip } = context.value
+  if (isolatedAfterMs >= 2 * gossip.heartbeatMs) return
+  context.issues.push({
+    code: 'custom',
+    path: ['isolatedAfterMs'],
+    input: isolatedAfterMs,
+    // Between two beats a peer in reach is silent.
+    message: `at least twice gossip.heartbeatMs (${gossip.heartbeatMs})`,
+  })
 })
 
 /** The checked configuration of one node: defaults filled in, folders absolute. */

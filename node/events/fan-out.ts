@@ -1,4 +1,5 @@
 import { encode, type Dialect, type NumberedEvent } from './dialect.ts'
+import type { Lookout } from '../lib/lookout.ts'
 import type { Feeds } from '../sensors/feed.ts'
 import { SENSOR_KINDS, type SensorEvent } from '../sensors/kinds.ts'
 import { Subscriber, type Carrier, type DeliveryCounts, type SensorNews } from './subscriber.ts'
@@ -26,6 +27,7 @@ export class FanOut implements Disposable {
   /** What it has done since the start. */
   readonly counts: FanOutCounts = { events: 0, delivered: 0, bytes: 0, conflated: 0 }
   readonly #subscription: Disposable
+  readonly #lookout: Pick<Lookout, 'check'>
   /** The newest events of each sensor, oldest first. */
   readonly #kept = new Map<string, NumberedEvent[]>()
   readonly #groups: Record<Dialect, Map<string, Group>> = {
@@ -36,7 +38,9 @@ export class FanOut implements Disposable {
   readonly #ungrouped = new Set<Subscriber>()
   #news: SensorNews[] = []
 
-  constructor(feeds: Pick<Feeds, 'subscribe'>) {
+  /** @param lookout looked at before anybody is told anything: whoever may not stay is cut by it */
+  constructor(feeds: Pick<Feeds, 'subscribe'>, lookout: Pick<Lookout, 'check'>) {
+    this.#lookout = lookout
     this.#subscription = feeds.subscribe(({ name: sensor, kind }, event) => {
       this.counts.events += 1
       if (this.#news.length === 0) setImmediate(() => this.#flush())
@@ -116,6 +120,7 @@ export class FanOut implements Disposable {
 
   #flush(): void {
     if (this.#news.length === 0) return
+    this.#lookout.check()
     const news = this.#news
     this.#news = []
     this.#regroup()

@@ -13,6 +13,7 @@ import {
   type SignedConfirmation,
 } from './confirmation.ts'
 import type { DocumentStream } from './document.ts'
+import { Ways } from './ways.ts'
 
 export interface ConfirmationRelayOptions {
   /** This run of this node. */
@@ -29,8 +30,14 @@ const GATHER_MS = 5
 /** Confirmations in one frame. */
 const MAX_FRAME = 128
 
-/** Confirmations that wait for one neighbour; more are dropped. */
-const MAX_WAITING = 1_024
+/** Confirmations that wait to leave; more are dropped. */
+const MAX_WAITING = 4_096
+
+/** Confirmations that were passed on and are kept, to be sent another way. */
+const MAX_KEPT = 2_048
+
+/** How long they are worth that, in milliseconds: as long as operators wait who say nothing else. */
+const AGAIN_MS = 10_000
 
 /** Sources of which this node remembers what it has told them last. */
 const MAX_TOLD = 64
@@ -38,28 +45,44 @@ const MAX_TOLD = 64
 /** How many confirmations that were passed on are remembered. */
 const MAX_KNOWN = 16_384
 
+/** A confirmation on its way. */
+interface Passing {
+  /** The source that is to hear it. */
+  readonly to: Source
+  readonly signed: SignedConfirmation
+  /** When it was passed on, on the monotonic clock. */
+  readonly at: number
+}
+
 /**
  * Brings each confirmation to the accepting node, which waits for it: to the neighbour that brought
  * the newest change of that node, and from there on in the same way. So a change costs each node a
  * few frames instead of one from every node over every link. A neighbour held all that it
- * brought before this node did, so there are no circles. A confirmation that is lost on its way
- * is made up for by *members*, which says how far each node has come.
+ * brought before this node did, so there are no circles.
+ *
+ * When that neighbour is gone, what went to it lately goes again, by another that brought the
+ * change; by all neighbours when none of them did. A neighbour that sends here what this node
+ * would send to it has lost its own way: it is none any more. What is lost all the same is made
+ * up for by *members*, which says how far each node has come.
  */
 export class ConfirmationRelay implements Disposable {
   readonly #options: ConfirmationRelayOptions
-  /** For each source the neighbour that brought its newest change. */
-  readonly #paths = new Map<Source, DocumentStream>()
+  readonly #neighbours = new Set<DocumentStream>()
+  readonly #ways = new Ways<DocumentStream>()
   /** Neighbours that are gone: what they brought may still be under way. */
   readonly #gone = new WeakSet<DocumentStream>()
-  /** The latest changes that this node has applied, by the source that accepted them. */
-  readonly #applied = new Map<Source, AppliedChange[]>()
+  /** The latest changes that this node has applied, by the source that accepted them, and when. */
+  readonly #applied = new Map<Source, { readonly changes: AppliedChange[]; readonly at: number }>()
   /** The sources of `#applied` that are still to be told. */
   readonly #untold = new Set<Source>()
   /**
-   * What waits for each neighbour, by the source that is to hear it and the node that confirms: the
-   * newest confirmation of a node says all that its earlier ones said.
+   * What waits to leave, by the source that is to hear it and the node that confirms: the newest
+   * confirmation of a node says all that its earlier ones said. Where it goes is decided when it
+   * leaves: behind a change that this node brings a neighbour, that neighbour is no way to its source.
    */
-  readonly #waiting = new Map<DocumentStream, Map<string, SignedConfirmation>>()
+  readonly #waiting = new Map<string, Passing>()
+  /** What other nodes confirmed and has left, by the same. */
+  readonly #kept = new Map<string, Passing>()
   readonly #checking = new Map<string, Promise<void>>()
   /** How far each node is known to have come, by the source that is to hear it and the node. */
   readonly #known = new Map<string, number>()
@@ -79,29 +102,41 @@ export class ConfirmationRelay implements Disposable {
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
   }
 
-  /** A neighbour has brought a new change of a source. */
+  /** A neighbour is there from now on. */
+  meet(neighbour: DocumentStream): void {
+    this.#neighbours.add(neighbour)
+    this.#sendAgain(this.#ways.lost())
+  }
+
+  /** A neighbour was the first to bring a new change of a source. */
   heardFrom(source: Source, neighbour: DocumentStream): void {
-    if (!this.#gone.has(neighbour)) this.#paths.set(source, neighbour)
+    if (!this.#gone.has(neighbour)) this.#ways.lead(source, neighbour)
+  }
+
+  /** A neighbour brings a change of a source: perhaps not as the first, and not checked yet. */
+  broughtBy(source: Source, neighbour: DocumentStream): void {
+    if (!this.#gone.has(neighbour)) this.#ways.add(source, neighbour)
   }
 
   /** A neighbour is gone. */
   forget(neighbour: DocumentStream): void {
     this.#gone.add(neighbour)
-    for (const [source, path] of this.#paths) if (path === neighbour) this.#paths.delete(source)
-    this.#waiting.delete(neighbour)
+    this.#neighbours.delete(neighbour)
+    this.#sendAgain(this.#ways.forget(neighbour))
   }
 
   /** Tell a source that this node has applied its changes, in the order of their sequences. */
   reportApplied(to: Source, changes: readonly AppliedChange[]): void {
     const { source } = this.#options
-    const before = to === source ? this.#own?.changes : this.#applied.get(to)
+    const before = to === source ? this.#own?.changes : this.#applied.get(to)?.changes
     const latest = [...(before ?? []), ...changes].slice(-MAX_APPLIED_CHANGES)
     if (to === source) {
       const applied = latest.at(-1)?.sequence ?? 0
       this.#own = { node: source, to, applied, changes: latest }
       this.#tell(this.#own)
     } else {
-      keepNewest(this.#applied, to, latest, MAX_TOLD)
+      const at = this.#options.clock.monotonic()
+      keepNewest(this.#applied, to, { changes: latest, at }, MAX_TOLD)
       this.#untold.add(to)
       this.#gather()
     }
@@ -132,8 +167,11 @@ export class ConfirmationRelay implements Disposable {
 
   #checkOnce(confirmation: Confirmation, signed: SignedConfirmation, from: DocumentStream): void {
     const { to } = confirmation
-    // This node knows no way to the source that it is for: not worth checking a signature.
-    if (to !== this.#options.source && !this.#paths.has(to)) return
+    if (to !== this.#options.source) {
+      // This node never knew a way to the source that it is for: not worth checking a signature.
+      if (!this.#ways.isKnown(to)) return
+      if (this.#ways.close(to, from)) this.#sendAgain([to])
+    }
     const key = JSON.stringify(signed)
     if (!this.#isNews(confirmation) || this.#checking.has(key)) return
     const checked = this.#check(confirmation, signed, from)
@@ -157,7 +195,7 @@ export class ConfirmationRelay implements Disposable {
     if (holds === undefined || !this.#isNews(confirmation)) return
     this.#remember(confirmation)
     if (confirmation.to === source) this.#tell(confirmation)
-    else this.#passOn(confirmation, signed, from)
+    else this.#passOn(confirmation, signed)
   }
 
   #isNews({ to, node, applied }: Confirmation): boolean {
@@ -172,13 +210,26 @@ export class ConfirmationRelay implements Disposable {
     for (const listener of this.#listeners) listener(confirmation)
   }
 
-  #passOn({ to, node }: Confirmation, signed: SignedConfirmation, from?: DocumentStream): void {
-    const next = this.#paths.get(to)
-    if (next === undefined || next === from) return
-    const waiting = this.#waiting.get(next) ?? new Map<string, SignedConfirmation>()
-    if (waiting.size < MAX_WAITING) waiting.set(`${to} ${node}`, signed)
-    this.#waiting.set(next, waiting)
+  #passOn({ to, node }: Confirmation, signed: SignedConfirmation): void {
+    const key = `${to} ${node}`
+    const passing = { to, signed, at: this.#options.clock.monotonic() }
+    if (this.#waiting.size < MAX_WAITING) this.#waiting.set(key, passing)
+    keepNewest(this.#kept, key, passing, MAX_KEPT)
     this.#gather()
+  }
+
+  /** Send what was sent lately on the ways to some sources once more: these ways are gone. */
+  #sendAgain(sources: readonly Source[]): void {
+    if (sources.length === 0) return
+    const lost = new Set(sources)
+    const since = this.#options.clock.monotonic() - AGAIN_MS
+    for (const [key, passing] of this.#kept) {
+      if (lost.has(passing.to) && passing.at >= since) this.#waiting.set(key, passing)
+    }
+    for (const [to, { at }] of this.#applied) {
+      if (lost.has(to) && at >= since) this.#untold.add(to)
+    }
+    if (this.#waiting.size > 0 || this.#untold.size > 0) this.#gather()
   }
 
   #gather(): void {
@@ -190,19 +241,32 @@ export class ConfirmationRelay implements Disposable {
 
   #flush(): void {
     const { source: node, self } = this.#options
+    const leaving = [...this.#waiting.values()]
     for (const to of this.#untold) {
-      const changes = this.#applied.get(to) ?? []
+      const { changes, at } = this.#applied.get(to) ?? { changes: [], at: 0 }
       const applied = changes.at(-1)?.sequence ?? 0
-      const confirmation = { node, to, applied, changes }
-      this.#passOn(confirmation, signConfirmation(confirmation, self))
+      leaving.push({ to, signed: signConfirmation({ node, to, applied, changes }, self), at })
     }
     this.#untold.clear()
-    for (const [neighbour, waiting] of this.#waiting) {
-      const confirmed = [...waiting.values()]
+    this.#waiting.clear()
+    for (const [neighbour, confirmed] of this.#byNeighbour(leaving)) {
       for (let at = 0; at < confirmed.length; at += MAX_FRAME) {
         neighbour.send({ confirmed: confirmed.slice(at, at + MAX_FRAME) })
       }
     }
-    this.#waiting.clear()
+  }
+
+  /** By the way to each source; by all neighbours where that is gone. */
+  #byNeighbour(leaving: readonly Passing[]): Map<DocumentStream, SignedConfirmation[]> {
+    const byNeighbour = new Map<DocumentStream, SignedConfirmation[]>()
+    for (const { to, signed } of leaving) {
+      const first = this.#ways.first(to)
+      for (const neighbour of first === undefined ? this.#neighbours : [first]) {
+        const confirmed = byNeighbour.get(neighbour) ?? []
+        confirmed.push(signed)
+        byNeighbour.set(neighbour, confirmed)
+      }
+    }
+    return byNeighbour
   }
 }

@@ -1,7 +1,9 @@
 import type { Clock } from '../lib/clock.ts'
 import type { ConfirmationRelay } from './confirmation-relay.ts'
 import type { Members } from './members.ts'
-import { nodeOf, type Name } from '../identity/names.ts'
+import { nodeOf, type Name, type Source } from '../identity/names.ts'
+import type { Member } from './member.ts'
+import { twinsAmong } from './twins.ts'
 import type { Place } from '../whitelist/change.ts'
 
 /** That one node has applied a change, as the node that accepted the change saw it. */
@@ -21,13 +23,15 @@ export interface Proof {
   readonly confirmed: readonly NodeConfirmation[]
   /** Nodes that can be reached and have not confirmed. */
   readonly silent: readonly Name[]
-  /** Nodes that are known and cannot be reached: they apply the change when they come back. */
+  /** Nodes that are known, cannot be reached and have not confirmed: they apply the change when they come back. */
   readonly unreachable: readonly Name[]
+  /** Nodes that were stopped in order and have not confirmed: they apply it when they are started. */
+  readonly left: readonly Name[]
 }
 
 export interface AwaitOptions {
   readonly confirmations: Pick<ConfirmationRelay, 'subscribe'>
-  readonly members: Pick<Members, 'live' | 'unreachable' | 'subscribe'>
+  readonly members: Pick<Members, 'live' | 'unreachable' | 'left' | 'subscribe'>
   readonly clock: Clock
   /** How long to wait for nodes that can be reached, in milliseconds. */
   readonly timeoutMs: number
@@ -46,33 +50,51 @@ const GRACE_MS = 500
 
 /**
  * Wait until every node that can be reached has said that it applied a change: to this node, or
- * to all. Call it in the same turn as the commit, so that no confirmation is missed.
+ * to all. One that is lost meanwhile is waited for too: a node that starts again says to all what
+ * it holds. Call it in the same turn as the commit, so that no confirmation is missed.
  */
 export async function awaitConfirmations(place: Place, options: AwaitOptions): Promise<Proof> {
   const { confirmations, members, clock, timeoutMs, committedAt, onConfirmed, signal } = options
-  const confirmed = new Map<Name, NodeConfirmation>()
+  /** By run: of two that run under one name each must confirm. */
+  const confirmed = new Map<Source, NodeConfirmation>()
+  const names = new Set<Name>()
   const { promise: over, resolve: finish } = Promise.withResolvers<void>()
-  const record = (node: Name, detail: { tookMs?: number; cut?: number } = {}): void => {
-    if (confirmed.has(node)) return
+  /** Whether what a run holds is known: by its own word, or by that of a run that it has followed. */
+  const isKnown = (run: Source, live: ReadonlyMap<Source, unknown>): boolean => {
+    if (confirmed.has(run)) return true
+    const name = nodeOf(run)
+    return names.has(name) && confirmed.keys().some(one => nodeOf(one) === name && !live.has(one))
+  }
+  const record = (run: Source, detail: { tookMs?: number; cut?: number } = {}): void => {
+    if (isKnown(run, members.live())) return
+    const node = nodeOf(run)
     const confirmation = { node, afterMs: clock.monotonic() - committedAt, ...detail }
-    confirmed.set(node, confirmation)
+    confirmed.set(run, confirmation)
+    names.add(node)
     onConfirmed(confirmation)
   }
-  const silent = (): Name[] =>
-    [...members.live().values()].map(({ name }) => name).filter(name => !confirmed.has(name))
-  const graces = new Map<Name, Disposable>()
+  const silent = (): Name[] => {
+    const live = members.live()
+    return [...live.values()].filter(({ source }) => !isKnown(source, live)).map(({ name }) => name)
+  }
+  const unreachable = (): Name[] =>
+    [...members.unreachable().keys()].filter(name => !names.has(name))
+  /** Every node that could be reached at some time. */
+  const awaited = new Set<Name>()
+  const graces = new Map<Source, Disposable>()
   const look = (): void => {
     looking = undefined
-    for (const { name, applied } of members.live().values()) {
-      if (confirmed.has(name) || graces.has(name)) continue
+    for (const { name, source: run, applied } of members.live().values()) {
+      awaited.add(name)
+      if (confirmed.has(run) || graces.has(run)) continue
       if ((applied[place.source] ?? 0) < place.sequence) continue
       const believe = (): void => {
-        record(name)
+        record(run)
         lookSoon()
       }
-      graces.set(name, clock.after(GRACE_MS, believe))
+      graces.set(run, clock.after(GRACE_MS, believe))
     }
-    if (silent().length === 0) finish()
+    if (silent().length === 0 && !unreachable().some(name => awaited.has(name))) finish()
   }
   let looking: Disposable | undefined
   const lookSoon = (): void => {
@@ -81,7 +103,7 @@ export async function awaitConfirmations(place: Place, options: AwaitOptions): P
   using _told = confirmations.subscribe(({ node, applied, changes }) => {
     if (applied < place.sequence) return
     const detail = changes.find(({ sequence }) => sequence === place.sequence)
-    record(nodeOf(node), detail && { tookMs: detail.tookMs, cut: detail.cut })
+    record(node, detail && { tookMs: detail.tookMs, cut: detail.cut })
     lookSoon()
   })
   using _seen = members.subscribe(lookSoon)
@@ -89,17 +111,25 @@ export async function awaitConfirmations(place: Place, options: AwaitOptions): P
   if (signal.aborted) finish()
   const onAbort = (): void => finish()
   signal.addEventListener('abort', onAbort, { once: true })
-  lookSoon()
+  look()
   await over
   signal.removeEventListener('abort', onAbort)
   looking?.[Symbol.dispose]()
-  for (const [name, grace] of graces) {
+  for (const [run, grace] of graces) {
     grace[Symbol.dispose]()
-    record(name)
+    record(run)
   }
   return {
     confirmed: [...confirmed.values()],
     silent: silent(),
-    unreachable: [...members.unreachable().keys()],
+    left: [...members.left().keys()].filter(name => !names.has(name)),
+    unreachable: [...new Set([...unreachable(), ...turnedAway(members.live().values())])],
   }
+}
+
+/** The names of which a second run lives that nobody is linked to: it hears of no change. */
+function turnedAway(live: Iterable<Member>): Name[] {
+  const members = [...live]
+  const runs = (name: Name): number => members.filter(member => member.name === name).length
+  return [...twinsAmong(members).keys()].filter(name => runs(name) < 2)
 }

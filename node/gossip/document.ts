@@ -66,7 +66,7 @@ export abstract class GossipDocument extends Scuttlebutt {
    * the newest goes, and what the peer sends meanwhile does not. For a document in which a newer
    * update replaces an older one.
    */
-  protected relayDelayMs(): number {
+  protected relayDelayMs(_update: Update): number {
     return 0
   }
 
@@ -106,6 +106,9 @@ export abstract class GossipDocument extends Scuttlebutt {
   ): { readonly refused?: string } | undefined {
     return undefined
   }
+
+  /** A link has begun. */
+  protected attached(_from: DocumentStream): void {}
 
   /** A link has ended: nothing more goes to its stream. */
   protected detached(_from: DocumentStream): void {}
@@ -169,7 +172,7 @@ export abstract class GossipDocument extends Scuttlebutt {
       waiting.clear()
     }
     inner.on('data', (frame: unknown) => {
-      const delayMs = Array.isArray(frame) ? this.relayDelayMs() : 0
+      const delayMs = Array.isArray(frame) ? this.relayDelayMs(frame as Update) : 0
       if (delayMs === 0 || !Array.isArray(frame)) return send(frame)
       const update = frame as Update
       if (waiting.size === 0) this.after(delayMs, flush)
@@ -179,6 +182,7 @@ export abstract class GossipDocument extends Scuttlebutt {
     inner.on('synced', () => stream.onSynced())
     inner.resume()
     for (const opening of this.openings()) stream.send(opening)
+    this.attached(from)
 
     const hand = (frame: unknown): void => {
       this.#origin = from

@@ -1,27 +1,37 @@
 import type { Clock } from '../lib/clock.ts'
+import { momentOf, type Lookout } from '../lib/lookout.ts'
+import { Contact, type Heard } from './contact.ts'
 
 export interface IsolationOptions {
-  readonly clock: Clock
-  /** How long without any peer makes a node isolated, in milliseconds. */
+  readonly clock: Pick<Clock, 'now' | 'monotonic'>
+  readonly lookout: Pick<Lookout, 'subscribe'>
+  /** How long without a word from any peer makes a node isolated, in milliseconds. */
   readonly isolatedAfterMs: number
-  /** How long the node has been without any peer, in milliseconds; 0 while it has one. */
-  readonly aloneMs: () => number
+  /** How often peers say that they live, and after which silence they are dead, in milliseconds. */
+  readonly times: { readonly heartbeatMs: number; readonly deadAfterMs: number }
+  /** How much was heard of the peers in step. */
+  readonly heard: () => Heard
   /** Whether the node knows peers at all: a node that is alone by design is never isolated. */
   readonly hasPeers: () => boolean
+  /** It did not run for so long that its peers have given it up: what its links hold is old. */
+  readonly onSlept: (sleptMs: number) => void
   readonly onChange: (isIsolated: boolean) => void
 }
 
-/** How late isolation may be noticed, in milliseconds. */
-const LOOK_MS = 250
-
-/** Tells when the view of the list is stale because no peer has been heard for too long. */
+/**
+ * Tells when the view of the list is stale: no peer in step has said anything for too long, asleep
+ * or awake.
+ */
 export class Isolation implements Disposable {
   readonly #options: IsolationOptions
+  readonly #contact: Contact
+  readonly #subscription: Disposable
   #isIsolated = false
-  #timer: Disposable | undefined
 
   constructor(options: IsolationOptions) {
     this.#options = options
+    this.#contact = new Contact(momentOf(options.clock))
+    this.#subscription = options.lookout.subscribe(() => this.look())
     this.look()
   }
 
@@ -29,18 +39,30 @@ export class Isolation implements Disposable {
     return this.#isIsolated
   }
 
-  /** Look now: also called when a peer has been heard again, without a wait for the timer. */
+  /** For how long no peer in step has been heard, in milliseconds; 0 while one says that it lives. */
+  get aloneMs(): number {
+    const { clock, heard, times } = this.#options
+    const aloneMs = this.#contact.aloneMs(momentOf(clock))
+    const [one] = heard()
+    return one !== undefined && aloneMs < 2 * times.heartbeatMs ? 0 : aloneMs
+  }
+
+  /** Look now: also called when a peer has come into step, without a wait for the next look. */
   look(): void {
-    const { clock, isolatedAfterMs, aloneMs, hasPeers, onChange } = this.#options
-    this.#timer?.[Symbol.dispose]()
-    this.#timer = clock.after(LOOK_MS, () => this.look())
-    const isIsolated = hasPeers() && aloneMs() >= isolatedAfterMs
-    if (isIsolated === this.#isIsolated) return
+    const { clock, isolatedAfterMs, times, heard, hasPeers, onSlept, onChange } = this.#options
+    const now = momentOf(clock)
+    const sinceMs = this.#contact.look(now, heard())
+    const hasOthers = hasPeers()
+    if (!hasOthers) this.#contact.begin(now)
+    const isIsolated = hasOthers && this.#contact.aloneMs(now) >= isolatedAfterMs
+    const isChanged = isIsolated !== this.#isIsolated
     this.#isIsolated = isIsolated
-    onChange(isIsolated)
+    if (isChanged) onChange(isIsolated)
+    // By now the other ends have closed: what waits in the sockets would pass for a sign of life.
+    if (sinceMs >= Math.min(isolatedAfterMs, times.deadAfterMs)) onSlept(sinceMs)
   }
 
   [Symbol.dispose](): void {
-    this.#timer?.[Symbol.dispose]()
+    this.#subscription[Symbol.dispose]()
   }
 }

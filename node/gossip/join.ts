@@ -1,27 +1,45 @@
 import type { NodeConfig } from '../config/config.ts'
 import type { Identity } from '../identity/identity.ts'
+import type { Name } from '../identity/names.ts'
 import { formatAddress } from '../lib/address.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import type { Lookout } from '../lib/lookout.ts'
 import { VERSION } from '../lib/version.ts'
 import { awaitFirstSync } from './first-sync.ts'
 import { Isolation } from './isolation.ts'
+import { latestPlaces } from './latest-places.ts'
+import { ListedNodes } from './listed-nodes.ts'
+import { MEMBER_LIMITS } from './member.ts'
 import { Members } from './members.ts'
 import type { OpenList } from './open-list.ts'
 import { Overlay, type OverlayOptions } from './overlay.ts'
+import { PeerMemory } from './peer-memory.ts'
 
-export interface JoinOptions extends Pick<OverlayOptions, 'dial' | 'onLinkEnded'> {
+export interface JoinOptions extends Pick<OverlayOptions, 'resolve' | 'dial' | 'onLinkEnded'> {
   readonly config: Pick<
     NodeConfig,
     'name' | 'advertise' | 'peers' | 'gossip' | 'isolatedAfterMs' | 'whenIsolated'
   >
-  readonly list: Pick<OpenList, 'source' | 'replica' | 'signers' | 'self'>
+  readonly list: Pick<
+    OpenList,
+    | 'source'
+    | 'replica'
+    | 'storedChanges'
+    | 'signers'
+    | 'self'
+    | 'ownRemoval'
+    | 'forgettings'
+    | 'removalProofOf'
+    | 'peerFile'
+  >
   /** Whether a node may be connected now; that it keeps to one chain of changes is looked at here. */
   readonly admits: (peer: Identity) => boolean
   /** A link has been brought up to date. */
   readonly onSynced: () => void
   /** The last peer has been out of reach for too long, or one is in reach again. */
   readonly onIsolated: (isIsolated: boolean) => void
+  readonly lookout: Lookout
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -32,15 +50,26 @@ export interface Cluster extends AsyncDisposable {
   readonly members: Members
   readonly overlay: Overlay
   readonly isolation: Isolation
+  /** Whether there are others as far as it knows: by its configuration, its list, its last run, or their own word. */
+  readonly hasPeers: () => boolean
 }
+
+type FirstSyncs = Pick<Overlay, 'firstSync' | 'links'>
+
+/** Changes that a node which starts looks at for what it has applied: they take some milliseconds. */
+const MAX_SCANNED = 512
 
 /** Dial peers and gossip with them from now on. */
 export function joinCluster(options: JoinOptions): Cluster {
-  const { config, list, admits, dial, onSynced, onLinkEnded, onIsolated } = options
-  const { clock, random, log } = options
-  const { replica, source, signers, self } = list
+  const { config, list, admits, resolve, dial, onSynced, onLinkEnded, onIsolated } = options
+  const { lookout, clock, random, log } = options
+  const { replica, storedChanges, source, signers, self } = list
+  const { ownRemoval, removalProofOf, forgettings, peerFile } = list
   const { name, whenIsolated } = config
   const stack = new AsyncDisposableStack()
+  const isRemoved = (node: Name): boolean => replica.whitelist.hasRemoved(node)
+  const listed = stack.use(new ListedNodes(replica))
+  const memory = new PeerMemory({ file: peerFile, isRemoved, clock, log })
   const members = stack.use(
     new Members({
       clock,
@@ -48,7 +77,9 @@ export function joinCluster(options: JoinOptions): Cluster {
       signers,
       signer: self.signer,
       key: self.key,
-      isRemoved: node => replica.whitelist.hasRemoved(node),
+      isRemoved,
+      forgettings,
+      alsoKnown: () => [...listed.names(), ...memory.names()],
       self: {
         name,
         source,
@@ -58,7 +89,11 @@ export function joinCluster(options: JoinOptions): Cluster {
         links: [],
         changes: replica.whitelist.changes,
         clients: 0,
-        applied: {},
+        applied: latestPlaces(
+          Iterator.from(storedChanges.before(Number.MAX_SAFE_INTEGER)).map(({ place }) => place),
+          MEMBER_LIMITS.maxApplied,
+          MAX_SCANNED,
+        ),
       },
     }),
   )
@@ -67,8 +102,12 @@ export function joinCluster(options: JoinOptions): Cluster {
       self: name,
       documents: { whitelist: replica, members },
       seeds: config.peers.map(formatAddress),
+      remembered: memory.peers.filter(peer => !isRemoved(peer.name)),
+      ...(resolve && { resolve }),
       dial,
       admits: peer => admits(peer) && !replica.whitelist.hasEquivocated(peer.name),
+      removals: { has: isRemoved, proofOf: removalProofOf },
+      onProof: (proof, peer) => void ownRemoval.take(proof, peer),
       ...(onLinkEnded && { onLinkEnded }),
       times: config.gossip,
       clock,
@@ -76,12 +115,23 @@ export function joinCluster(options: JoinOptions): Cluster {
       log,
     }),
   )
+  void members.recall()
+  memory.follow(members)
+  stack.use(memory)
+  const hasPeers = (): boolean =>
+    config.peers.length > 0 || overlay.links().length > 0 || members.knowsOthers
   const isolation = stack.use(
     new Isolation({
       clock,
+      lookout,
       isolatedAfterMs: config.isolatedAfterMs,
-      aloneMs: () => overlay.alone,
-      hasPeers: () => config.peers.length > 0 || members.unreachable().size > 0,
+      times: config.gossip,
+      heard: () => overlay.heard(),
+      hasPeers,
+      onSlept: sleptMs => {
+        log.warn({ sleptMs: Math.round(sleptMs) }, 'this node did not run: its links are old')
+        overlay.cutAll('asleep', 'this node did not run for too long')
+      },
       onChange: isIsolated => {
         log.warn(
           { whenIsolated },
@@ -97,17 +147,23 @@ export function joinCluster(options: JoinOptions): Cluster {
       isolation.look()
     }),
   )
-  return { members, overlay, isolation, [Symbol.asyncDispose]: async () => stack.disposeAsync() }
+  return {
+    members,
+    overlay,
+    isolation,
+    hasPeers,
+    [Symbol.asyncDispose]: async () => stack.disposeAsync(),
+  }
 }
 
-/** Where this node is told of peers, wait for the first exchange with one, and say if there was none. */
+/** Where this node knows of others, wait for the first exchange with one, and say if there was none. */
 export async function catchUp(
-  overlay: Pick<Overlay, 'firstSync' | 'links'>,
-  { peers, gossip }: Pick<NodeConfig, 'peers' | 'gossip'>,
+  { overlay, hasPeers }: Pick<Cluster, 'hasPeers'> & { readonly overlay: FirstSyncs },
+  { gossip }: Pick<NodeConfig, 'gossip'>,
   clock: Clock,
   log: Log,
 ): Promise<void> {
-  if (peers.length === 0) return
+  if (!hasPeers()) return
   const isSynced = await awaitFirstSync(overlay, gossip.firstSyncMs, clock)
   if (!isSynced) log.warn({}, 'no exchange with a peer yet: the list may be stale')
 }

@@ -3,6 +3,7 @@ import { at, type Clock } from '../lib/clock.ts'
 import type { Identity } from '../identity/identity.ts'
 import { isSource, nodeOf, type Source } from '../identity/names.ts'
 import { Channel } from '../wire/channel.ts'
+import type { Bye } from '../wire/control.ts'
 import type { Ending } from '../wire/connection.ts'
 import type { InputLimit } from '../wire/input-limit.ts'
 import { parseJson } from '../wire/json.ts'
@@ -41,20 +42,22 @@ export interface LinkOptions {
   readonly input?: InputLimit
   /** Whether this end dialed. It opens the streams; the other opened the connection's control. */
   readonly dialed: boolean
+  /** Where the other end is: the address that was dialed, or that the connection came from. */
+  readonly from: string
   readonly documents: Documents
   readonly times: LinkTimes
   readonly clock: Clock
   /** The other end has said which run of which node it is. @returns why it is not wanted */
-  readonly onHello: (link: Link, source: Source) => { reason: string; text: string } | undefined
+  readonly onHello: (link: Link, source: Source) => Bye | undefined
   /** Both ends hold all that the other held at the start. */
   readonly onSynced: (link: Link) => void
   readonly onEnd: (link: Link, end: LinkEnd) => void
 }
 
-/** Why a link ended, in a word and a sentence. */
-export interface LinkEnd {
-  readonly reason: string
-  readonly text: string
+/** Why a link ended, in a word and a sentence, with what the peer has shown to prove it. */
+export interface LinkEnd extends Bye {
+  /** Whether the peer has said so. */
+  readonly isSaid?: boolean
   /** Whether the peer broke the protocol. */
   readonly hostile: boolean
 }
@@ -66,6 +69,7 @@ const MAX_BACKLOG = 512
 export class Link {
   readonly peer: Identity
   readonly dialed: boolean
+  readonly from: string
   readonly #channel: Channel
   readonly #options: LinkOptions
   readonly #attached: DocumentLink[] = []
@@ -80,6 +84,7 @@ export class Link {
   constructor(options: LinkOptions) {
     this.peer = options.peer
     this.dialed = options.dialed
+    this.from = options.from
     this.#options = options
     const { peer, own, dialed, documents, times, clock } = options
     this.#channel = new Channel(options.socket, {
@@ -90,6 +95,7 @@ export class Link {
         opens: !dialed,
         ...times,
         hello: { source: documents.whitelist.id },
+        takesProof: true,
         onHello: ({ source }) => this.#greet(source),
       },
       onStream: stream => this.#accept(stream),
@@ -111,10 +117,20 @@ export class Link {
     return this.#synced === 2
   }
 
-  /** End the link, and tell the other end why. */
-  close(reason: string, text: string): void {
+  /** When the peer was last heard, on the monotonic clock. */
+  get heardAt(): number {
+    return this.#channel.heardAt
+  }
+
+  /** How many bytes the peer has sent. */
+  get bytesHeard(): number {
+    return this.#channel.bytesHeard
+  }
+
+  /** End the link, and tell the other end why, with what proves it where there is something. */
+  close(reason: string, text: string, proof?: unknown): void {
     this.#why ??= { reason, text, hostile: false }
-    this.#channel.close({ reason, text })
+    this.#channel.close({ reason, text, proof })
   }
 
   #accept(stream: MuxStream): boolean {
@@ -141,7 +157,7 @@ export class Link {
     }
     this.#source = source
     const unwanted = this.#options.onHello(this, source)
-    if (unwanted !== undefined) this.close(unwanted.reason, unwanted.text)
+    if (unwanted !== undefined) this.close(unwanted.reason, unwanted.text, unwanted.proof)
     else if (this.dialed) {
       const { whitelist, members } = this.#options.documents
       this.#attach(whitelist, this.#channel.open('whitelist'))
@@ -206,7 +222,8 @@ export class Link {
   #describe(ending: Ending): LinkEnd {
     const { bye } = this.#channel
     // A farewell excuses nothing that comes behind it.
-    if (bye !== undefined && ending.cause !== 'refused') return { ...bye, hostile: false }
+    if (bye !== undefined && ending.cause !== 'refused')
+      return { ...bye, isSaid: true, hostile: false }
     switch (ending.cause) {
       case 'refused':
         return { reason: 'refused', text: ending.refusal.toString(), hostile: true }

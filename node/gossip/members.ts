@@ -1,18 +1,20 @@
 import type { KeyObject } from 'node:crypto'
-import { renewFrom } from '../identity/certificate-lifetime.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
-import { signText, isSignature } from '../identity/signature.ts'
+import { signText } from '../identity/signature.ts'
 import type { Signer, Signers } from '../identity/signers.ts'
+import { absentNodes, type AbsentNodes } from './absent.ts'
 import type { DocumentStream, Update } from './document.ts'
+import { Forgettings, isForgetting } from './forgettings.ts'
 import { SignedDocument } from './signed-document.ts'
 import { FULL_MESH } from './overlay-plan.ts'
 import type { Place } from '../whitelist/change.ts'
-import { MEMBER_LIMITS, parseMember, type Member } from './member.ts'
+import { withinLimits, type Member } from './member.ts'
+import { periodOf, readMember, signedText, type MemberValue } from './member-value.ts'
 import { OwnWords } from './own-words.ts'
 
 /** What a node can say of itself; the rest of its entry never changes while it runs. */
-export type MemberState = Pick<Member, 'links' | 'clients'>
+export type MemberState = Pick<Member, 'links' | 'clients' | 'twins'>
 
 export interface MembersOptions {
   /** What this node says of itself at first; when its certificate ends follows from `signer`. */
@@ -27,10 +29,11 @@ export interface MembersOptions {
   readonly gatherMs?: number
   /** Whether a node was removed from the list: no node waits for it any more. Default none. */
   readonly isRemoved?: (name: Name) => boolean
+  /** Nodes that are known, though perhaps none of their words is: from the log, or from disk. Default none. */
+  readonly alsoKnown?: () => Iterable<Name>
+  /** Nodes that operators have said will not come back. Default: none is, and no word of that is taken. */
+  readonly forgettings?: Forgettings
 }
-
-/** Longest JSON of a member, in UTF-16 units: a thousand links fit. */
-const MAX_MEMBER_TEXT = 131_072
 
 /** More entries than this, of nodes dead or alive, are not kept: the dead go first. */
 const MAX_MEMBERS = 4_096
@@ -46,14 +49,6 @@ const MAX_RUNS = 8
  * milliseconds for each known node on average: what all say of themselves then costs each the same, however many they are.
  */
 const GATHER_MS_PER_NODE = 50
-
-/** What an update of *members* carries: the node's own words, signed with their sequence. */
-interface MemberValue {
-  /** JSON of the member. */
-  readonly member: string
-  readonly certificate: string
-  readonly signature: string
-}
 
 interface Entry {
   readonly member: Member
@@ -73,6 +68,8 @@ export class Members extends SignedDocument {
   readonly #random: Random
   readonly #gatherMs: number
   readonly #isRemoved: (name: Name) => boolean
+  readonly #alsoKnown: () => Iterable<Name>
+  readonly #forgettings: Forgettings | undefined
   readonly #listeners = new Set<(member: Member, before: Member | undefined) => void>()
   readonly #ownWords: OwnWords
   #self: Member
@@ -85,6 +82,8 @@ export class Members extends SignedDocument {
     const { self, signers, signer, key, clock, random, gatherMs = 5 } = options
     super(self.source, signers)
     this.#isRemoved = options.isRemoved ?? (() => false)
+    this.#alsoKnown = options.alsoKnown ?? (() => [])
+    this.#forgettings = options.forgettings
     this.#signer = signer
     this.#key = key
     this.#clock = clock
@@ -133,8 +132,7 @@ export class Members extends SignedDocument {
       applied.delete(source)
       applied.set(source, sequence)
     }
-    const latest = [...applied].slice(-MEMBER_LIMITS.maxApplied)
-    this.#self = { ...this.#self, changes, applied: Object.fromEntries(latest) }
+    this.#self = withinLimits({ ...this.#self, changes, applied: Object.fromEntries(applied) })
     this.#gather(this.#unhurriedMs())
   }
 
@@ -171,17 +169,55 @@ export class Members extends SignedDocument {
     return live
   }
 
-  /** The latest entry of each node that is known, cannot be reached, and was not removed. */
-  unreachable(): Map<Name, Member> {
-    const live = this.live()
-    const names = new Set(Array.from(live.values(), member => member.name))
-    const silent = new Map<Name, Member>()
-    for (const { member } of this.#members.values()) {
-      if (names.has(member.name) || this.#isRemoved(member.name)) continue
-      const known = silent.get(member.name)
-      if (known === undefined || known.startedAt < member.startedAt) silent.set(member.name, member)
-    }
-    return silent
+  /**
+   * Each node that is known, cannot be reached, and did not leave in order, with its latest entry;
+   * undefined where this run has heard no word of it.
+   */
+  unreachable(): AbsentNodes['unreachable'] {
+    return this.#absent().unreachable
+  }
+
+  /** Each node whose last word was that it stops. */
+  left(): AbsentNodes['left'] {
+    return this.#absent().left
+  }
+
+  /** The runs of a node that are known. */
+  runsOf(name: Name): Source[] {
+    const runs = this.#members.values().filter(({ member }) => member.name === name)
+    return Array.from(runs, ({ member }) => member.source)
+  }
+
+  /** Whether any other node is known that was neither removed nor forgotten, in reach or not. */
+  get knowsOthers(): boolean {
+    if (
+      this.live()
+        .values()
+        .some(({ name }) => name !== this.#self.name)
+    )
+      return true
+    const { unreachable, left } = this.#absent()
+    return unreachable.size + left.size > 0
+  }
+
+  /** Say that this node stops: the last that is heard of it. */
+  leave(): void {
+    if (this.#self.left === true) return
+    this.#self = { ...this.#self, left: true }
+    this.#announce()
+  }
+
+  /** Forget a node by the signed word of an operator, which has been checked. */
+  forget(update: Update): void {
+    const { taken = false, dropped } = this.#forgettings?.keep(update) ?? {}
+    // A digest stays short, whatever operators say.
+    if (dropped !== undefined) delete this.sources[dropped]
+    if (taken) this.publish(update)
+  }
+
+  /** Take up what was forgotten in earlier runs. */
+  async recall(): Promise<void> {
+    for (const update of (await this.#forgettings?.recall()) ?? []) this.publish(update)
   }
 
   [Symbol.dispose](): void {
@@ -189,8 +225,10 @@ export class Members extends SignedDocument {
     this.#ownWords[Symbol.dispose]()
   }
 
-  protected override problemOf([value, , source, ...rest]: Update): string | undefined {
+  protected override problemOf(update: Update): string | undefined {
+    const [value, , source, ...rest] = update
     if (rest.length > 0) return 'a member has too many fields'
+    if (isForgetting(update)) return Forgettings.problemOf(update)
     const member = readMember(value)
     if (typeof member === 'string') return member
     if (member.source !== source) return 'a member speaks for another'
@@ -202,7 +240,9 @@ export class Members extends SignedDocument {
   }
 
   /** In a large cluster most relays cross each other: a short random wait saves most of them. */
-  protected override relayDelayMs(): number {
+  protected override relayDelayMs([, , source]: Update): number {
+    // The link ends behind its last words.
+    if (source === this.id && this.#self.left === true) return 0
     return this.#members.size <= FULL_MESH ? 0 : this.#random() * RELAY_MS
   }
 
@@ -235,6 +275,7 @@ export class Members extends SignedDocument {
       this.#pending -= 1
       this.endCheck(update)
       if (typeof opened === 'string') return from.refuse(opened)
+      if (opened === undefined) return this.forget(update)
       if (sequence <= (this.sources[source] ?? 0)) return
       this.#keep({ member: opened, update })
       this.publish(update)
@@ -247,11 +288,23 @@ export class Members extends SignedDocument {
     for (const { update } of this.#members.values()) {
       if (updates.length < limit && update[1] > (clock.get(update[2]) ?? 0)) updates.push(update)
     }
+    for (const update of this.#forgettings?.updates() ?? []) {
+      if (updates.length < limit && !clock.has(update[2])) updates.push(update)
+    }
     return updates
   }
 
-  /** @returns the member if its node has signed it, or why its link must end */
-  async #open([value, sequence, source]: Update): Promise<Member | string> {
+  /**
+   * @returns the member if its node has signed it, undefined for a forgetting that its operator
+   *   has signed, or why its link must end
+   */
+  async #open(update: Update): Promise<Member | string | undefined> {
+    const [value, sequence, source] = update
+    if (isForgetting(update)) {
+      return this.#forgettings === undefined
+        ? 'no forgetting is taken'
+        : this.#forgettings.check(update)
+    }
     const { member: text, certificate, signature } = value as MemberValue
     const signer = this.signers.get(certificate)
     if (signer === undefined) return 'the certificate of a node was not sent'
@@ -259,6 +312,16 @@ export class Members extends SignedDocument {
     if (role !== 'node' || name !== nodeOf(source)) return `${subject} signs for ${source}`
     const holds = await this.signers.verify(signer, 'member', signedText(sequence, text), signature)
     return holds ? readMember(value) : `a member is not signed by ${subject}`
+  }
+
+  #absent(): AbsentNodes {
+    return absentNodes({
+      members: this.all(),
+      live: new Set(Array.from(this.live().values(), ({ name }) => name)),
+      alsoKnown: this.#alsoKnown(),
+      isRemoved: this.#isRemoved,
+      isForgotten: (name, runs) => this.#forgettings?.covers(name, runs) === true,
+    })
   }
 
   /** At random, because all nodes apply a change at the same time. */
@@ -281,6 +344,7 @@ export class Members extends SignedDocument {
 
   #announce(): void {
     const sequence = (this.sources[this.id] ?? 0) + 1
+    this.#self = withinLimits(this.#self)
     const member = JSON.stringify(this.#self)
     const value: MemberValue = {
       member,
@@ -329,30 +393,5 @@ export class Members extends SignedDocument {
       if (live.has(source)) continue
       this.#forget(source)
     }
-  }
-}
-
-function periodOf({
-  identity,
-}: Signer): Pick<Member, 'certificateRenewFrom' | 'certificateEndsAt'> {
-  return { certificateRenewFrom: renewFrom(identity), certificateEndsAt: identity.notAfter }
-}
-
-function signedText(sequence: number, member: string): string {
-  return `${sequence}\n${member}`
-}
-
-/** @returns the member that a value carries, or why it carries none */
-function readMember(value: unknown): Member | string {
-  if (typeof value !== 'object' || value === null || Object.keys(value).length !== 3) {
-    return 'a member is malformed'
-  }
-  const { member, certificate, signature } = value as Record<string, unknown>
-  if (typeof member !== 'string' || member.length > MAX_MEMBER_TEXT) return 'a member is no text'
-  if (typeof certificate !== 'string' || !isSignature(signature)) return 'a member is not signed'
-  try {
-    return parseMember(JSON.parse(member))
-  } catch {
-    return 'a member is not JSON'
   }
 }

@@ -1,14 +1,21 @@
 import type { Duplex } from 'node:stream'
 import { backoffMs } from '../lib/backoff.ts'
 import type { Clock, Random } from '../lib/clock.ts'
-import { errorMessage, FridgeError } from '../lib/errors.ts'
+import { errorMessage } from '../lib/errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import { keepNewest } from '../lib/keep-newest.ts'
 import type { Log } from '../lib/log.ts'
+import type { Bye } from '../wire/control.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
+import type { Heard } from './contact.ts'
 import { InputLimit } from '../wire/input-limit.ts'
 import { PEER_LIMITS } from '../wire/limits.ts'
+import { AddressBook, type Known } from './address-book.ts'
 import { Link, type Documents, type Holder, type LinkEnd, type LinkTimes } from './link.ts'
+import { MEMBER_LIMITS } from './member.ts'
+import type { RememberedPeer } from './remembered-peers.ts'
+import { OwnName } from './own-name.ts'
+import { Twins } from './twins.ts'
 import { chooseDials, linksAccepted, linksWanted, type Candidate } from './overlay-plan.ts'
 
 /** A connected byte stream, and the identity in the certificate that the peer showed. */
@@ -17,6 +24,8 @@ export interface Dialed {
   readonly peer: Identity
   /** What of its own certificate this end showed. */
   readonly own: Holder
+  /** Where a connection came from that the peer made, for people. */
+  readonly from?: string | undefined
 }
 
 export interface OverlayOptions {
@@ -24,10 +33,21 @@ export interface OverlayOptions {
   readonly documents: Documents
   /** Addresses that are dialed for ever, `HOST:PORT`. */
   readonly seeds: readonly string[]
+  /** Where nodes could be reached before this run. Default none. */
+  readonly remembered?: readonly RememberedPeer[]
+  /**
+   * The addresses that a name stands for, all of them; an address stands for itself. Default: none
+   * is a name. @throws when it is not known
+   */
+  readonly resolve?: (address: string) => Promise<readonly string[]>
   /** Reach another node. @throws when it cannot be reached or is none */
   readonly dial: (address: string, signal: AbortSignal) => Promise<Dialed>
   /** Whether a node may gossip: not if its name was revoked. */
   readonly admits: (peer: Identity) => boolean
+  /** Which nodes were removed, and what proves it to them. Default: none was. */
+  readonly removals?: Removals
+  /** A peer has shown to this node that it was removed, and hung up. */
+  readonly onProof?: (proof: unknown, peer: Name) => void
   /** A link has ended after the hello of its peer, or because its peer broke the protocol. */
   readonly onLinkEnded?: (end: LinkEnd) => void
   readonly times: LinkTimes & { readonly redialMinMs: number; readonly redialMaxMs: number }
@@ -36,20 +56,14 @@ export interface OverlayOptions {
   readonly log: Log
 }
 
-interface Known {
-  owner: Name | undefined
-  failures: number
-  /** When it may be dialed again, on the monotonic clock. */
-  notBefore: number
-  dialing: boolean
-  /** This node itself answered there. */
-  isSelf: boolean
-  /** It is dialed for ever. */
-  isSeed: boolean
+/** What is known of nodes that were removed from the list. */
+export interface Removals {
+  readonly has: (node: Name) => boolean
+  /** What a node is shown that was removed; undefined where there is nothing to show. */
+  readonly proofOf: (node: Name) => unknown
 }
 
-/** Addresses that are remembered of one node, or of several nodes that claim the same. */
-const MAX_CLAIMED = 32
+const NO_REMOVALS: Removals = { has: () => false, proofOf: () => undefined }
 
 /** Nodes whose pace is remembered at once. */
 const MAX_INPUTS = 4_096
@@ -66,24 +80,31 @@ const SELDOM = { failures: 30 }
 /** Which nodes this one is linked to, and the work of keeping it so. */
 export class Overlay implements AsyncDisposable {
   readonly #options: OverlayOptions
+  /** Whether another machine runs under the name of this node. */
+  readonly ownName: OwnName
+  readonly #removals: Removals
+  readonly #twins: Twins
   readonly #links = new Set<Link>()
-  readonly #known = new Map<string, Known>()
+  readonly #addresses = new AddressBook()
   readonly #inputs = new Map<Name, InputLimit>()
   readonly #stop = new AbortController()
   readonly #subscription: Disposable
   readonly #synced = Promise.withResolvers<void>()
   readonly #listeners = new Set<() => void>()
-  #lastContactAt: number
   #planAt = 0
   #timer: Disposable | undefined
 
   constructor(options: OverlayOptions) {
     this.#options = options
-    this.#lastContactAt = options.clock.monotonic()
+    this.#removals = options.removals ?? NO_REMOVALS
+    this.ownName = new OwnName(options)
+    const { members } = options.documents
+    this.#twins = new Twins({ ...options, onChange: twins => members.update({ twins }) })
     for (const seed of options.seeds) this.#learn(seed).isSeed = true
+    for (const { name, address } of options.remembered ?? []) this.#addresses.claim(address, name)
     this.#subscription = options.documents.members.subscribe((member, before) => {
       if (member.name === options.self) return
-      for (const address of member.addresses) this.#claim(address, member.name)
+      for (const address of member.addresses) this.#addresses.claim(address, member.name)
       const isMoved = before === undefined || before.links.length !== member.links.length
       if (isMoved) this.#planSoon()
     })
@@ -106,16 +127,24 @@ export class Overlay implements AsyncDisposable {
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
   }
 
-  /** How long no peer has been linked and in step, in milliseconds; 0 while one is. */
-  get alone(): number {
-    const isTogether = [...this.#links].some(({ synced }) => synced)
-    return isTogether ? 0 : this.#options.clock.monotonic() - this.#lastContactAt
+  /** How much was heard of each peer in step, by its link. */
+  *heard(): Heard {
+    for (const link of this.#links) if (link.synced) yield [link, link.bytesHeard]
+  }
+
+  /** End all links: what they hold is not to be trusted to be of now. The peers are dialed again. */
+  cutAll(reason: string, text: string): void {
+    for (const link of this.#links) link.close(reason, text)
   }
 
   /** Cut the links to nodes that are not admitted any more, and say why. @returns how many */
   review(reason = 'revoked', why = 'has been removed'): number {
     const refused = [...this.#links].filter(({ peer }) => !this.#options.admits(peer))
-    for (const link of refused) link.close(reason, `${link.peer.subject} ${why}`)
+    for (const link of refused) {
+      const { name, subject } = link.peer
+      const proof = reason === 'revoked' ? this.#removals.proofOf(name) : undefined
+      link.close(reason, `${subject} ${why}`, proof)
+    }
     return refused.length
   }
 
@@ -134,35 +163,13 @@ export class Overlay implements AsyncDisposable {
     this.#stop.abort()
     this.#timer?.[Symbol.dispose]()
     this.#subscription[Symbol.dispose]()
+    this.#options.documents.members.leave()
     const open = [...this.#links]
     for (const link of open) link.close('leaving', 'the node is stopping')
   }
 
   #learn(address: string): Known {
-    const known = this.#known.get(address) ?? {
-      owner: undefined,
-      failures: 0,
-      notBefore: 0,
-      dialing: false,
-      isSelf: false,
-      isSeed: false,
-    }
-    this.#known.set(address, known)
-    return known
-  }
-
-  /**
-   * A node says that it is at an address. Whose a seed is, and whose an address that two claim, only
-   * a dial shows: else a node could say to be there and keep others from being dialed.
-   */
-  #claim(address: string, owner: Name): void {
-    const isNew = !this.#known.has(address)
-    const known = this.#learn(address)
-    if (known.owner === owner) return
-    known.owner = isNew ? owner : undefined
-    const alike = [...this.#known].filter(([, one]) => one.owner === known.owner && !one.isSeed)
-    const [oldest] = alike
-    if (alike.length > MAX_CLAIMED && oldest !== undefined) this.#known.delete(oldest[0])
+    return this.#addresses.learn(address)
   }
 
   #planSoon(): void {
@@ -187,11 +194,13 @@ export class Overlay implements AsyncDisposable {
     const linked = new Set(Array.from(this.#links, link => link.peer.name))
     const live = new Set(Array.from(documents.members.live().values(), member => member.name))
     const now = clock.monotonic()
+    this.#twins.look()
     const candidates: Candidate[] = []
     let nextAt = Infinity
     let dialing = 0
     let probing = false
-    for (const [address, { owner, notBefore, dialing: isDialing }] of this.#known) {
+    for (const [address, known] of this.#addresses.entries()) {
+      const { owner, notBefore, dialing: isDialing, isSeed } = known
       const isLive = owner !== undefined && live.has(owner)
       if (isDialing) {
         dialing += 1
@@ -199,13 +208,15 @@ export class Overlay implements AsyncDisposable {
         continue
       }
       if (owner !== undefined && linked.has(owner)) continue
+      // At a seed another node may stand by now; any other address is that node's own word.
+      if (owner !== undefined && !isSeed && this.#removals.has(owner)) continue
       if (notBefore > now) {
         nextAt = Math.min(nextAt, notBefore)
         continue
       }
       candidates.push({ address, owner, live: isLive })
     }
-    const nodes = new Set([...this.#owners(), ...live, self]).size
+    const nodes = new Set([...this.#addresses.owners(self), ...live, self]).size
     const missing = linksWanted(nodes) - linked.size - dialing
     for (const { address } of chooseDials(candidates, missing, probing, random))
       void this.#dial(address)
@@ -229,48 +240,53 @@ export class Overlay implements AsyncDisposable {
     dispensable[index]?.close('busy', 'it has links enough')
   }
 
-  #owners(): Set<string> {
-    return new Set(
-      Array.from(this.#known, ([address, { owner, isSelf }]) =>
-        isSelf ? this.#options.self : (owner ?? address),
-      ),
-    )
-  }
-
   async #dial(address: string): Promise<void> {
     const known = this.#learn(address)
     known.dialing = true
     try {
-      const dialed = await this.#options.dial(address, this.#stop.signal)
-      const { socket, peer } = dialed
-      known.owner = peer.name
-      if (!this.#options.admits(peer)) {
-        socket.destroy()
-        throw new FridgeError('ERR_REVOKED', `${peer.subject} has been revoked`)
+      // Whose the address of a node is, that node says; a seed may be the name of many.
+      const { resolve } = this.#options
+      if (resolve !== undefined && (known.isSeed || known.owner === undefined)) {
+        const addresses = await resolve(address)
+        if (this.#stop.signal.aborted) return
+        if (addresses.length > 1 || this.#addresses.isName(address)) {
+          return this.#spread(address, addresses)
+        }
       }
+      const dialed = await this.#options.dial(address, this.#stop.signal)
+      known.owner = dialed.peer.name
+      if (!this.#options.admits(dialed.peer)) Object.assign(known, SELDOM)
       this.#start(dialed, address)
     } catch (error) {
       if (this.#stop.signal.aborted) return
-      if (known.failures === 0) {
-        this.#options.log.warn({ address, reason: errorMessage(error) }, 'cannot reach a peer')
+      const said = this.#backOff(address)
+      if (said !== undefined) {
+        const reason = errorMessage(error)
+        this.#options.log.warn({ address: said, reason }, 'cannot reach a peer')
       }
-      this.#backOff(address)
     } finally {
       known.dialing = false
       this.#planSoon()
     }
   }
 
-  #backOff(address: string): void {
+  #spread(name: string, addresses: readonly string[]): void {
+    const { clock, times } = this.#options
+    this.#addresses.spread(name, addresses, clock.monotonic() + times.redialMaxMs)
+  }
+
+  /** @returns what nobody is reached at, where that is still to be said */
+  #backOff(address: string): string | undefined {
     const { clock, random, times } = this.#options
+    const said = this.#addresses.failed(address)
     const known = this.#learn(address)
-    known.failures += 1
     const { redialMinMs: firstMs, redialMaxMs: maxMs } = times
     const waitMs = backoffMs(known.failures, { firstMs, maxMs, leastMs: firstMs / 2 }, random)
     known.notBefore = clock.monotonic() + waitMs
+    return said
   }
 
-  #start({ socket, peer, own }: Dialed, address: string | undefined): void {
+  #start({ socket, peer, own, from = '' }: Dialed, address: string | undefined): void {
     if (this.#stop.signal.aborted) return void socket.destroy()
     const { documents, times, clock } = this.#options
     const link = new Link({
@@ -279,14 +295,16 @@ export class Overlay implements AsyncDisposable {
       own,
       input: this.#inputOf(peer.name),
       dialed: address !== undefined,
+      from: address ?? from,
       documents,
       times,
       clock,
       onHello: (link, source) => this.#welcome(link, source, address),
       onSynced: () => {
         // Not before: a peer that is refused each time anew is to be dialed less and less often.
-        if (address !== undefined) this.#learn(address).failures = 0
+        if (address !== undefined) this.#addresses.reached(address)
         this.#synced.resolve()
+        this.ownName.accepted(peer.name)
         for (const listener of this.#listeners) listener()
       },
       onEnd: (link, end) => this.#ended(link, end, address),
@@ -304,17 +322,19 @@ export class Overlay implements AsyncDisposable {
   }
 
   /** Decide on a link when the hello of its peer has come. @returns why it is not wanted */
-  #welcome(link: Link, source: Source, address: string | undefined): LinkRefusal | undefined {
+  #welcome(link: Link, source: Source, address: string | undefined): Bye | undefined {
     const { self, documents, log } = this.#options
+    const { name, subject } = link.peer
+    if (!this.#options.admits(link.peer)) {
+      const proof = this.#removals.proofOf(name)
+      return { reason: 'revoked', text: `${subject} has been removed`, proof }
+    }
     if (source === documents.members.id) {
       if (address !== undefined) Object.assign(this.#learn(address), { isSelf: true, ...SELDOM })
       return { reason: 'self', text: 'this is the same node' }
     }
     if (nodeOf(source) === self) {
-      log.error(
-        { source, address },
-        'another node runs under the name of this one: give each its own',
-      )
+      this.ownName.met(`another node is called ${self}, at ${link.from}`)
       if (address !== undefined) Object.assign(this.#learn(address), SELDOM)
       return { reason: 'name in use', text: `another node is called ${self}` }
     }
@@ -322,10 +342,20 @@ export class Overlay implements AsyncDisposable {
       one => one !== link && one.source !== undefined && one.peer.name === link.peer.name,
     )
     if (other !== undefined) {
-      if (other.source !== source) other.close('replaced', 'the node has restarted')
-      else if (this.#isPreferred(link) && !this.#isPreferred(other)) {
+      if (other.source !== undefined && other.source !== source) {
+        const held = { source: other.source, from: other.from, heardAt: other.heardAt }
+        const refusal = this.#twins.meet(name, held, { source, from: link.from })
+        if (refusal !== undefined) return refusal
+        other.close('replaced', 'the node has restarted')
+      } else if (this.#isPreferred(link) && !this.#isPreferred(other)) {
         other.close('duplicate', 'the two nodes have another link')
       } else return { reason: 'duplicate', text: 'the two nodes have another link' }
+    }
+    if (this.links().length > MEMBER_LIMITS.maxLinks) {
+      return {
+        reason: 'busy',
+        text: `it has ${MEMBER_LIMITS.maxLinks} links, and can name no more`,
+      }
     }
     if (address !== undefined) this.#learn(address).isSelf = false
     log.info({ peer: link.peer.name, address, dialed: link.dialed }, 'linked')
@@ -340,13 +370,16 @@ export class Overlay implements AsyncDisposable {
 
   #ended(link: Link, end: LinkEnd, address: string | undefined): void {
     if (!this.#links.delete(link) || this.#stop.signal.aborted) return
-    const { log, clock } = this.#options
+    const { log } = this.#options
     if (link.source !== undefined || end.hostile) this.#options.onLinkEnded?.(end)
+    if (end.reason === 'name in use' && end.isSaid === true) {
+      this.ownName.refused(link.peer.name, end.text)
+    }
+    if (end.proof !== undefined) this.#options.onProof?.(end.proof, link.peer.name)
     const fields = { peer: link.peer.name, reason: end.reason, detail: end.text }
     if (end.hostile) log.warn(fields, 'link cut: the peer broke the protocol')
     else if (link.source !== undefined) log.info(fields, 'link ended')
     if (address !== undefined) this.#backOff(address)
-    this.#lastContactAt = clock.monotonic()
     this.#changed()
   }
 
@@ -357,9 +390,4 @@ export class Overlay implements AsyncDisposable {
     })
     this.#planSoon()
   }
-}
-
-interface LinkRefusal {
-  readonly reason: string
-  readonly text: string
 }

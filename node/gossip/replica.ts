@@ -316,11 +316,16 @@ export class Replica extends SignedDocument implements Disposable {
     return {}
   }
 
+  protected override attached(from: DocumentStream): void {
+    this.confirmations.meet(from)
+  }
+
   protected override detached(from: DocumentStream): void {
     this.confirmations.forget(from)
   }
 
   protected override take(update: Update, from: DocumentStream): void {
+    this.confirmations.broughtBy(update[2], from)
     if (!this.startCheck(update)) {
       this.#alsoBrought.add(from)
       return

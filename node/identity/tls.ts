@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import type { TcpSocketConnectOpts } from 'node:net'
 import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from 'node:tls'
 import { isSelfSigned } from './certificate-chain.ts'
 import { MAX_CHAIN } from './certificate-path.ts'
@@ -8,6 +9,15 @@ import { identityOf, type Identity } from './identity.ts'
 
 /** The ALPN name of our own protocol (RFC 7301). Without ALPN a connection speaks the plain one. */
 export const ALPN = 'fridge/1'
+
+/**
+ * How every connection is made. Each address of a name may take 2.5 s to answer before the next one
+ * is tried. By itself Node.js waits for 250 ms, less than a far link takes there and back: then the
+ * one address that lives would be given up for one that is dead. 2.5 s leave time for a lost packet.
+ */
+export const DIAL_OPTIONS: Pick<TcpSocketConnectOpts, 'autoSelectFamilyAttemptTimeout'> = {
+  autoSelectFamilyAttemptTimeout: 2_500,
+}
 
 /** What both ends of every connection present and demand. */
 export function tlsOptions({

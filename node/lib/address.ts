@@ -5,6 +5,9 @@ import { FridgeError } from './errors.ts'
 /** The port that a node listens on when nothing else is said. */
 export const DEFAULT_PORT = 7443
 
+/** At how many addresses a node may say that it can be reached: peers refuse more. */
+export const MAX_ADVERTISED = 8
+
 /** Where a node is reached. */
 export interface Address {
   /** A DNS name, an IPv4 address, or an IPv6 address without brackets. */

@@ -6,6 +6,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Counts } from '../sessions/counts.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import type { FanOut } from '../events/fan-out.ts'
+import type { Isolation } from '../gossip/isolation.ts'
 import type { Members } from '../gossip/members.ts'
 import type { Overlay } from '../gossip/overlay.ts'
 import type { Name } from '../identity/names.ts'
@@ -20,13 +21,13 @@ export interface MetricsSource {
   readonly counts: Counts
   readonly fanOut: Pick<FanOut, 'counts'>
   readonly sessions: Pick<Sessions, 'size' | 'clients'>
-  readonly overlay: Pick<Overlay, 'links' | 'alone'>
-  readonly members: Pick<Members, 'live' | 'unreachable'>
+  readonly overlay: Pick<Overlay, 'links'>
+  readonly members: Pick<Members, 'live' | 'unreachable' | 'left'>
   readonly whitelist: () => Pick<Whitelist, 'changes' | 'size'>
   readonly trust: Pick<Trust, 'credentials'>
   readonly port: { readonly connections: number; readonly handshaking: number }
   readonly maxConnections: number
-  readonly isIsolated: () => boolean
+  readonly isolation: Pick<Isolation, 'aloneMs' | 'isIsolated'>
   readonly isReady: () => boolean
   readonly clock: Pick<Clock, 'now'>
 }
@@ -166,7 +167,7 @@ export class Metrics implements Disposable {
   }
 
   #describeCluster(): void {
-    const { overlay, members, whitelist, counts, isIsolated } = this.#source
+    const { members, whitelist, counts, isolation } = this.#source
     this.#counts(
       'fridge_gossip_links_ended_total',
       'Links that ended, by reason.',
@@ -176,7 +177,11 @@ export class Metrics implements Disposable {
     this.#reads(
       'fridge_nodes',
       'Nodes of the cluster as this one sees it, itself included.',
-      () => ({ up: members.live().size, 'out of reach': members.unreachable().size }),
+      () => ({
+        up: members.live().size,
+        'out of reach': members.unreachable().size,
+        left: members.left().size,
+      }),
       'state',
     )
     this.#reads(
@@ -186,13 +191,13 @@ export class Metrics implements Disposable {
     )
     this.#reads(
       'fridge_alone_seconds',
-      'How long no peer has been linked and in step; 0 while one is.',
-      () => overlay.alone / 1_000,
+      'How long no peer in step has been heard; 0 while one says that it lives.',
+      () => isolation.aloneMs / 1_000,
     )
     this.#reads(
       'fridge_isolated',
       'Whether that is longer than isolatedAfterMs and peers are known: 1 or 0.',
-      () => Number(isIsolated()),
+      () => Number(isolation.isIsolated),
     )
     this.#reads(
       'fridge_whitelist_subjects',

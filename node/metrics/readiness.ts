@@ -1,4 +1,5 @@
 import type { NodeConfig } from '../config/config.ts'
+import type { OwnRemoval } from '../gossip/own-removal.ts'
 import type { Trust } from '../identity/trust.ts'
 import type { Clock } from '../lib/clock.ts'
 
@@ -8,6 +9,8 @@ export type Phase = 'starting' | 'serving' | 'stopping'
 export interface ReadinessState extends Pick<NodeConfig, 'whenIsolated'> {
   readonly phase: Phase
   readonly isIsolated: boolean
+  /** Whether this node itself was removed from the list. */
+  readonly isRemoved: boolean
   /** Whether what peers send is not being checked: any of it may be a removal. */
   readonly isStalled: boolean
   /** The last moment of the certificate that the node shows, milliseconds since 1970. */
@@ -16,9 +19,10 @@ export interface ReadinessState extends Pick<NodeConfig, 'whenIsolated'> {
 
 /** Why a node does not serve clients, in a line for a person; undefined while it does. */
 export function whyNotReady(
-  { phase, isIsolated, whenIsolated, isStalled, certificateEndsAt }: ReadinessState,
+  { phase, isIsolated, isRemoved, whenIsolated, isStalled, certificateEndsAt }: ReadinessState,
   now: number,
 ): string | undefined {
+  if (isRemoved) return 'this node was removed from the list: it serves nobody'
   if (phase === 'starting') return 'starting: no client is let in before a first exchange'
   if (phase === 'stopping') return 'stopping'
   if (now > certificateEndsAt) return 'the certificate of this node has expired'
@@ -29,6 +33,7 @@ export function whyNotReady(
 
 export interface ReadinessOptions extends Pick<NodeConfig, 'whenIsolated'> {
   readonly isolation: { readonly isIsolated: boolean }
+  readonly ownRemoval: Pick<OwnRemoval, 'removal'>
   readonly verifier: { readonly isStalled: boolean }
   readonly trust: Pick<Trust, 'credentials'>
   readonly clock: Pick<Clock, 'now'>
@@ -46,12 +51,13 @@ export class Readiness {
 
   /** Why the node does not serve clients now, in a line for a person; undefined while it does. */
   get whyNot(): string | undefined {
-    const { whenIsolated, isolation, verifier, trust, clock } = this.#options
+    const { whenIsolated, isolation, ownRemoval, verifier, trust, clock } = this.#options
     const { phase } = this
     const { isIsolated } = isolation
     const { isStalled } = verifier
+    const isRemoved = ownRemoval.removal !== undefined
     const certificateEndsAt = trust.credentials.identity.notAfter
-    const state = { phase, isIsolated, whenIsolated, isStalled, certificateEndsAt }
+    const state = { phase, isIsolated, isRemoved, whenIsolated, isStalled, certificateEndsAt }
     return whyNotReady(state, clock.now())
   }
 }

@@ -1,18 +1,18 @@
 import { awaitConfirmations, type Proof } from '../gossip/confirmations.ts'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
-import type { Member } from '../gossip/member.ts'
 import type { Members } from '../gossip/members.ts'
 import {
   isSubject,
   nameOf,
-  nodeOf,
   roleOf,
   type Name,
   type Source,
   type Subject,
 } from '../identity/names.ts'
 import { changeMethods, pageOf, type ChangePage } from './changes.ts'
+import { forgetMethods } from './forget.ts'
+import { statusOf, type NodeReport, type StatusOptions } from './status.ts'
 import type { Quota } from './quota.ts'
 import type { Turns } from './turns.ts'
 import type { Sessions } from '../sessions/sessions.ts'
@@ -32,7 +32,7 @@ import type { StandingGrant, SubjectState } from '../whitelist/merge.ts'
 import type { Commit } from '../gossip/commit.ts'
 import type { Replica } from '../gossip/replica.ts'
 import { isSignature } from '../identity/signature.ts'
-import type { Signer } from '../identity/signers.ts'
+import type { Signer, Signers } from '../identity/signers.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
 
 /** One subject as operators are shown it. */
@@ -48,7 +48,7 @@ export interface SubjectReport {
 }
 
 /** How far a node has come. */
-export type NodeProgress = 'caught up' | 'behind' | 'out of reach'
+export type NodeProgress = 'caught up' | 'behind' | 'out of reach' | 'left'
 
 /** One removal as operators are shown it. */
 export type RemovalReport = Omit<GrantReport, keyof Terms>
@@ -67,37 +67,6 @@ export interface GrantReport extends Terms {
   readonly operator: Name
   readonly at: number
   readonly reason?: string
-}
-
-/** One node as `status` shows it. */
-export interface NodeReport {
-  readonly name: Name
-  readonly reachable: boolean
-  readonly addresses: readonly string[]
-  readonly version: string
-  readonly startedAt: number
-  readonly links: readonly Name[]
-  readonly changes: number
-  readonly clients: number
-  /** From when on its certificate should be renewed, in milliseconds since 1970. */
-  readonly certificateRenewFrom: number
-  /** The last moment of its certificate, in milliseconds since 1970. */
-  readonly certificateEndsAt: number
-}
-
-/** What `status` shows: the cluster as one node sees it. */
-export interface StatusReport {
-  /** The node that answered. */
-  readonly node: Name
-  /** How many changes it holds. */
-  readonly changes: number
-  /** How many subjects it knows. */
-  readonly subjects: number
-  /** How long that node has been without any peer, in milliseconds; 0 while it has one. */
-  readonly aloneMs: number
-  /** Whether that is longer than `isolatedAfterMs`: its view of the list may be stale. */
-  readonly isolated: boolean
-  readonly nodes: readonly NodeReport[]
 }
 
 /** What `frontier` answers: what a change of a subject that is proposed now rests on. */
@@ -122,20 +91,18 @@ const PAGE = { maxSubjects: 500, maxSize: 262_144 } as const
 /** The longest wait for confirmations, in milliseconds. */
 const MAX_WAIT_MS = 10 * 60_000
 
-export interface OperatorServiceOptions {
+export interface OperatorServiceOptions extends StatusOptions {
   readonly operator: Signer
   readonly replica: Replica
   /** The log of changes, to be read. */
   readonly storedChanges: StoredChanges
   readonly members: Members
+  readonly signers: Pick<Signers, 'verify'>
   readonly sessions: Sessions
   readonly clock: Clock
   /** Shared by all operators of the node, like `quota`. */
   readonly turns: Turns
   readonly quota: Quota
-  /** How long the node has had no peer, in milliseconds. */
-  readonly aloneMs: () => number
-  readonly isIsolated: () => boolean
 }
 
 /** The methods that an operator may call (PROTOCOL.md, "Operators"). */
@@ -157,6 +124,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
         if (typeof text !== 'string' || !isSignature(signature) || !isDuration(waitMs)) {
           throw malformed('commit')
         }
+        assertBelongs(options)
         const committedAt = clock.monotonic()
         const commit = await commitInTurn(options, text, signature)
         if (commit.outcome === 'again') {
@@ -197,7 +165,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
       'show',
       async ([subject]): Promise<ShowReport> => {
         if (!isSubject(subject)) throw malformed('show')
-        const { changes, nodes } = status(options)
+        const { changes, nodes } = statusOf(options)
         return {
           ...report(subject, options),
           removals: removalsOf(subject, replica),
@@ -205,9 +173,19 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
         }
       },
     ],
-    ['status', async () => status(options)],
+    ['status', async () => statusOf(options)],
     ...changeMethods(options),
+    ...forgetMethods(options),
   ])
+}
+
+/** @throws FridgeError `ERR_REVOKED` when this node was removed: no peer takes a change from it */
+function assertBelongs({ ownRemoval, members }: OperatorServiceOptions): void {
+  if (ownRemoval.removal === undefined) return
+  throw new FridgeError(
+    'ERR_REVOKED',
+    `node/${members.self.name} has been revoked: ask another node`,
+  )
 }
 
 /** Commit a change where it is the operator's turn and it may add so much to the log. */
@@ -306,7 +284,8 @@ function standingOf({ grants, revocations }: SubjectState, now: number): Subject
 }
 
 /** How far a node has come, by the changes that the node which answers holds. */
-function progressOf({ reachable, changes }: NodeReport, all: number): NodeProgress {
+function progressOf({ reachable, left, changes }: NodeReport, all: number): NodeProgress {
+  if (left === true) return 'left'
   if (!reachable) return 'out of reach'
   return changes >= all ? 'caught up' : 'behind'
 }
@@ -329,30 +308,4 @@ function removalsOf(subject: Subject, { whitelist }: Replica): RemovalReport[] {
   return Array.from(revocations.values().take(MAX_REMOVALS), id => changes.get(id))
     .filter(entry => entry !== undefined)
     .map(({ change }) => reportPlace(change))
-}
-
-function status({ replica, members, aloneMs, isIsolated }: OperatorServiceOptions): StatusReport {
-  const describe = (member: Member, reachable: boolean): NodeReport => ({
-    name: member.name,
-    reachable,
-    addresses: member.addresses,
-    version: member.version,
-    startedAt: member.startedAt,
-    links: member.links.map(nodeOf).sort(),
-    changes: member.changes,
-    clients: member.clients,
-    certificateRenewFrom: member.certificateRenewFrom,
-    certificateEndsAt: member.certificateEndsAt,
-  })
-  return {
-    node: members.self.name,
-    changes: replica.whitelist.changes,
-    subjects: replica.whitelist.size,
-    aloneMs: Math.round(aloneMs()),
-    isolated: isIsolated(),
-    nodes: [
-      ...Array.from(members.live().values(), member => describe(member, true)),
-      ...Array.from(members.unreachable().values(), member => describe(member, false)),
-    ].sort((a, b) => (a.name < b.name ? -1 : 1)),
-  }
 }

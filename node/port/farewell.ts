@@ -1,6 +1,7 @@
 import type { TLSSocket } from 'node:tls'
 import type { Service } from '../sessions/client-session.ts'
 import type { Dialect } from '../events/dialect.ts'
+import type { Role } from '../identity/names.ts'
 import { Channel } from '../wire/channel.ts'
 import { CLIENT_HEARTBEAT, type Bye } from '../wire/control.ts'
 import { endSoon } from '../wire/end-soon.ts'
@@ -14,7 +15,7 @@ export interface RefusingNode {
 /** Say why a peer is not let in, where the protocol has a place for it, and close. */
 export function sayFarewell(
   socket: TLSSocket,
-  dialect: Dialect,
+  { dialect, role }: { readonly dialect: Dialect; readonly role: Role },
   bye: Bye,
   { service, limits }: RefusingNode,
 ): void {
@@ -23,7 +24,12 @@ export function sayFarewell(
   const channel = new Channel(socket, {
     limits,
     clock,
-    control: { opens: true, ...CLIENT_HEARTBEAT, hello: { node, run, version } },
+    control: {
+      opens: true,
+      ...CLIENT_HEARTBEAT,
+      hello: role === 'node' ? { source: run } : { node, run, version },
+      takesProof: role === 'node',
+    },
     onEnd: () => {},
   })
   channel.close(bye)

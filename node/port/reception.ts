@@ -5,6 +5,7 @@ import type { Overlay } from '../gossip/overlay.ts'
 import type { Identity } from '../identity/identity.ts'
 import { chainOf, type Signer, type Signers } from '../identity/signers.ts'
 import { ALPN, chainOfPeer, peerOf } from '../identity/tls.ts'
+import type { Name, Role } from '../identity/names.ts'
 import type { Trust } from '../identity/trust.ts'
 import { errorMessage } from '../lib/errors.ts'
 import { GatheredLog } from '../lib/gathered-log.ts'
@@ -33,6 +34,8 @@ export interface ReceptionOptions {
   readonly log: Log
   readonly signers: Signers
   readonly counts: Counts
+  /** What a node that was removed is shown. */
+  readonly removalProofOf: (node: Name) => unknown
   readonly operatorMethods: (operator: Signer) => ReadonlyMap<string, RpcMethod>
   /** Resolves when the list is as fresh as it can be had: nobody is admitted before. */
   readonly gate: Promise<void>
@@ -92,11 +95,13 @@ export class Reception implements Disposable {
     const visitor = { socket, identity, dialect: dialectOf(socket), own }
     if (identity.role === 'node') {
       const refused = this.#link(visitor)
-      if (refused !== undefined) this.#turnAway(socket, refused)
+      if (refused !== undefined) this.#turnAway(socket, refused, 'node')
       return
     }
     await gate
     if (socket.destroyed || this.#isLeaving) return void socket.destroy()
+    // Before anybody is admitted: the node may have slept since its last look.
+    this.#options.service.lookout.check()
     this.#watchRecords(arrival, identity)
     const refused = this.#admit(visitor)
     if (refused !== undefined) this.#turnAway(socket, refused)
@@ -116,13 +121,20 @@ export class Reception implements Disposable {
     this.#log[Symbol.dispose]()
   }
 
-  #turnAway(socket: TLSSocket, { reason, level, sentence, fields, farewell }: TurnAway): void {
+  #turnAway(
+    socket: TLSSocket,
+    { reason, level, sentence, fields, farewell }: TurnAway,
+    role: Role = 'client',
+  ): void {
     const { counts, service } = this.#options
     counts.refused[reason] += 1
     this.#log[level](fields, sentence)
     if (farewell === 'cut') socket.destroy()
     else if (farewell === 'close') endSoon(socket, service.clock)
-    else sayFarewell(socket, dialectOf(socket), farewell, { service, limits: this.#limits })
+    else {
+      const limits = role === 'node' ? PEER_LIMITS : this.#limits
+      sayFarewell(socket, { dialect: dialectOf(socket), role }, farewell, { service, limits })
+    }
   }
 
   /** Who the peer is, if it is somebody of this cluster. */
@@ -153,19 +165,27 @@ export class Reception implements Disposable {
 
   /** Give the connection of a node to the overlay. @returns why that may not be */
   #link({ socket, identity, dialect, own }: Visitor): TurnAway | undefined {
-    const { sessions, overlay, counts } = this.#options
-    const { subject } = identity
-    const turnAway = (reason: NotAdmitted): TurnAway => ({
+    const { sessions, overlay, removalProofOf, counts } = this.#options
+    const { name, subject } = identity
+    const turnAway = (reason: NotAdmitted, farewell: TurnAway['farewell'] = 'cut'): TurnAway => ({
       reason,
       level: 'warn',
       sentence: 'a node that may not gossip',
       fields: { subject, dialect },
-      farewell: 'cut',
+      farewell,
     })
     const admission = sessions.admit(identity)
-    if (!admission.admitted) return turnAway(admission.reason)
+    if (!admission.admitted) {
+      const { reason } = admission
+      // One that was off when it was removed would serve on by its old list.
+      const isTold = reason === 'revoked' || reason === 'node removed'
+      if (!isTold) return turnAway(reason)
+      const proof = reason === 'revoked' ? removalProofOf(name) : undefined
+      return turnAway(reason, { reason, text: explain(reason, identity), proof })
+    }
     if (dialect === 'plain') return turnAway('no ALPN')
-    if (!overlay.accept({ socket, peer: identity, own })) return turnAway('has equivocated')
+    const from = socket.remoteAddress
+    if (!overlay.accept({ socket, peer: identity, own, from })) return turnAway('has equivocated')
     counts.accepted.node += 1
     return undefined
   }

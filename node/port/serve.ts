@@ -50,7 +50,7 @@ export interface OpenPort extends AsyncDisposable {
 export async function serve(options: ServeOptions): Promise<OpenPort> {
   const { config, listener, list, cluster, sessions, trust, loadCredentials } = options
   const { service, counts, gate, clock, log } = options
-  const { replica, signers, self } = list
+  const { replica, signers, self, ownRemoval, removalProofOf } = list
   const { members, overlay, isolation } = cluster
   const turns = new Turns(clock)
   const quota = new Quota(clock)
@@ -61,6 +61,7 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
     sessions,
     overlay,
     signers,
+    removalProofOf,
     counts,
     gate,
     log,
@@ -70,12 +71,14 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
         replica,
         storedChanges: list.storedChanges,
         members,
+        signers,
+        ownRemoval,
+        ownName: overlay.ownName,
         sessions,
         clock,
+        isolation,
         turns,
         quota,
-        isIsolated: () => isolation.isIsolated,
-        aloneMs: () => overlay.alone,
       }),
   })
   await listener.open(async arrival => reception.receive(arrival))

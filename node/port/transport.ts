@@ -1,7 +1,9 @@
+import { lookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import type { Credentials } from '../identity/credentials.ts'
-import { ALPN, peerOf, tlsOptions } from '../identity/tls.ts'
-import { readAddress } from '../lib/address.ts'
+import { ALPN, DIAL_OPTIONS, peerOf, tlsOptions } from '../identity/tls.ts'
+import { formatAddress, readAddress } from '../lib/address.ts'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { Dialed, OverlayOptions } from '../gossip/overlay.ts'
@@ -33,6 +35,7 @@ export async function dialNode(
     ...tls,
     ...tlsOptions(credentials),
     ...target,
+    ...DIAL_OPTIONS,
     checkServerIdentity: () => undefined,
   })
   await untilSecured(socket, address, clock, signal)
@@ -49,6 +52,19 @@ export async function dialNode(
     socket.destroy()
     throw error
   }
+}
+
+/**
+ * Every address that the name in `HOST:PORT` stands for, in the order of the resolver; one that
+ * holds no name stands for itself.
+ * @throws what the resolver says
+ */
+export async function resolvePeer(address: string): Promise<string[]> {
+  const target = readAddress(address)
+  if (target === undefined || isIP(target.host) !== 0) return [address]
+  const found = await lookup(target.host, { all: true })
+  const all = found.map(({ address: host }) => formatAddress({ host, port: target.port }))
+  return [...new Set(all)]
 }
 
 /** Reaches nodes with the credentials of the moment, and holds what it reached to the authorities of later. */

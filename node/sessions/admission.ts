@@ -11,6 +11,7 @@ export type RefusalReason =
   | 'certificate expired'
   | 'not trusted'
   | 'isolated'
+  | 'node removed'
   | 'not ready'
 
 /** What an admitted client may do; undefined narrows nothing. */

@@ -6,6 +6,7 @@ import type { Clock } from '../lib/clock.ts'
 import { COMMANDS, runCommand } from '../sensors/commands.ts'
 import { PLAIN_SENSORS } from '../sensors/kinds.ts'
 import { FridgeError } from '../lib/errors.ts'
+import type { Lookout } from '../lib/lookout.ts'
 import type { Dialect } from '../events/dialect.ts'
 import type { FanOut } from '../events/fan-out.ts'
 import type { Subscriber } from '../events/subscriber.ts'
@@ -32,6 +33,8 @@ export interface Service {
   readonly sensors: readonly Sensor[]
   readonly actuator: Actuator | undefined
   readonly fanOut: FanOut
+  /** Looked at before a client is served: a node that slept must see first whether it still may. */
+  readonly lookout: Pick<Lookout, 'check'>
   readonly clock: Clock
 }
 
@@ -160,10 +163,12 @@ export class ClientSession implements Session {
   }
 
   async #call(name: (typeof COMMANDS)[number], values: readonly unknown[]): Promise<string> {
+    const { limits, service } = this.#options
+    service.lookout.check()
+    if (this.#channel.ended) throw new FridgeError('ERR_CLOSED', 'the connection was closed')
     if (!allows(this.#rights.commands, name)) {
       throw new FridgeError('ERR_REFUSED', `the grant does not allow ${name}`)
     }
-    const { limits, service } = this.#options
     // The calls of the whole connection count, whatever became of the stream that each came on.
     if (this.#pendingCalls >= limits.maxPendingCalls) {
       throw new FridgeError('ERR_LIMIT', `more than ${limits.maxPendingCalls} calls at once`)

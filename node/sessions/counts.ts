@@ -30,6 +30,7 @@ export type HandshakeOutcome =
 
 /** Why a link between nodes ended: the words of PROTOCOL.md, "Farewell", and what has none. */
 const LINK_ENDS = [
+  'asleep',
   'busy',
   'certificate expired',
   'closed',
@@ -107,6 +108,7 @@ function noRefusals(): Record<RefusalReason, number> {
     'certificate expired': 0,
     'not trusted': 0,
     isolated: 0,
+    'node removed': 0,
     'not ready': 0,
   }
 }

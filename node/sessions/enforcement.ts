@@ -2,14 +2,7 @@ import type { AppliedChange } from '../gossip/confirmation.ts'
 import type { Members } from '../gossip/members.ts'
 import type { Overlay } from '../gossip/overlay.ts'
 import type { Applied, Replica } from '../gossip/replica.ts'
-import {
-  nodeOf,
-  roleOf,
-  subjectOf,
-  type Name,
-  type Source,
-  type Subject,
-} from '../identity/names.ts'
+import { nodeOf, roleOf, type Source, type Subject } from '../identity/names.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Stray } from '../whitelist/entry.ts'
@@ -25,10 +18,7 @@ export interface EnforcementOptions {
   readonly sessions: Pick<Sessions, 'review' | 'reviewAll'>
   /** The links to nodes. */
   readonly overlay: Pick<Overlay, 'review'>
-  readonly members: {
-    readonly self: Pick<Members['self'], 'name'>
-    readonly noteApplied: Members['noteApplied']
-  }
+  readonly members: Pick<Members, 'noteApplied'>
   readonly counts: Pick<Counts, 'applied'>
   readonly clock: Pick<Clock, 'monotonic'>
   readonly log: Log
@@ -56,12 +46,6 @@ export function startEnforcement(options: EnforcementOptions): Disposable {
   return subscriptions
 }
 
-/** Its peers only hang up on a node that was removed: whoever looks for the reason looks here. */
-export function logOwnRemoval(name: Name, log: Log): void {
-  const fix = 'give it a new name: fridge certs issue node NAME'
-  log.error({ fix }, `this node was removed from the list, and no peer takes node/${name} any more`)
-}
-
 /** Decide again on everyone that changes are about. @returns how many were cut, by subject */
 function cutWhomChangesShutOut(
   applied: readonly Applied[],
@@ -85,14 +69,12 @@ function confirmApplied(
   cuts: ReadonlyMap<Subject, number>,
   { replica, members, clock, log }: EnforcementOptions,
 ): void {
-  const { name } = members.self
   const bySource = new Map<Source, AppliedChange[]>()
   for (const { entry, receivedAt } of applied) {
     const { source, sequence, subject, kind, operator } = entry.change
     const tookMs = Math.round((clock.monotonic() - receivedAt) * 1_000) / 1_000
     const cut = kind === 'revocation' ? (cuts.get(subject) ?? 0) : 0
     log.info({ subject, kind, operator, source, sequence, tookMs, cut }, 'change applied')
-    if (subject === subjectOf('node', name)) logOwnRemoval(name, log)
     const changes = bySource.get(source) ?? []
     changes.push({ sequence, tookMs, cut })
     bySource.set(source, changes)

@@ -3,6 +3,7 @@ import { FanOut } from '../events/fan-out.ts'
 import type { Source } from '../identity/names.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import type { Lookout } from '../lib/lookout.ts'
 import { VERSION } from '../lib/version.ts'
 import type { SimulatedFridge } from '../sensors/drivers/simulated.ts'
 import { startFeeds } from '../sensors/feed.ts'
@@ -12,6 +13,7 @@ import type { Service } from './client-session.ts'
 export interface OpenServiceOptions {
   /** This run of the node. */
   readonly run: Source
+  readonly lookout: Pick<Lookout, 'check'>
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -27,12 +29,12 @@ export interface OpenService extends AsyncDisposable {
 /** Start the sensors of a node, and fan out what they tell. */
 export async function openService(
   config: Pick<NodeConfig, 'name' | 'sensors' | 'simulation'>,
-  { run, clock, random, log }: OpenServiceOptions,
+  { run, lookout, clock, random, log }: OpenServiceOptions,
 ): Promise<OpenService> {
   await using stack = new AsyncDisposableStack()
   const { sensors, actuator, fridge } = stack.use(openSensors(config, { clock, random, log }))
   const feeds = stack.use(startFeeds(sensors, { clock, random, log }))
-  const fanOut = stack.use(new FanOut(feeds))
+  const fanOut = stack.use(new FanOut(feeds, lookout))
   const running = stack.move()
   return {
     service: {
@@ -42,6 +44,7 @@ export async function openService(
       sensors: feeds.sensors,
       actuator,
       fanOut,
+      lookout,
       clock,
     },
     fridge,

@@ -29,6 +29,8 @@ export function explain(reason: RefusalReason, { subject }: Identity): string {
       return `the authority that signed the certificate of ${subject} is not trusted any more`
     case 'isolated':
       return 'the node has lost its peers and admits nobody meanwhile'
+    case 'node removed':
+      return 'the node was removed from the cluster: connect to another one'
     case 'not ready':
       return 'the node cannot follow the list at present and admits nobody further meanwhile'
   }

@@ -22,6 +22,7 @@ export class Sessions {
   readonly #onCut: (reason: RefusalReason) => void
   #size = 0
   #isIsolated = false
+  #isRemoved = false
   #isClosed = false
 
   /**
@@ -67,6 +68,10 @@ export class Sessions {
   }
 
   #judge(identity: Identity): Admission {
+    // An operator can still see here what is wrong.
+    if (this.#isRemoved && identity.role !== 'operator') {
+      return { admitted: false, reason: 'node removed' }
+    }
     if (this.#isIsolated && identity.role === 'client')
       return { admitted: false, reason: 'isolated' }
     if (!this.#isTrusted(identity)) return { admitted: false, reason: 'not trusted' }
@@ -127,6 +132,12 @@ export class Sessions {
   setIsolated(isIsolated: boolean): void {
     if (this.#isIsolated === isIsolated) return
     this.#isIsolated = isIsolated
+    this.reviewAll()
+  }
+
+  /** This node itself was removed from the list: no client is admitted any more and none stays. */
+  setRemoved(): void {
+    this.#isRemoved = true
     this.reviewAll()
   }
 

@@ -10,7 +10,7 @@ const RPC_STREAM = 'rpc'
 /** This end's part of the control stream. */
 export interface ControlPart extends Pick<
   ControlOptions,
-  'heartbeatMs' | 'deadAfterMs' | 'hello' | 'onHello'
+  'heartbeatMs' | 'deadAfterMs' | 'hello' | 'onHello' | 'takesProof'
 > {
   /** Whether this end opens the stream: the end that accepted the connection does. */
   readonly opens: boolean
@@ -92,8 +92,8 @@ export class Channel extends Connection {
     })
   }
 
-  #say({ reason, text }: Bye): void {
-    this.#control?.bye(reason, text)
+  #say(bye: Bye): void {
+    this.#control?.bye(bye)
   }
 
   #accept(stream: MuxStream): boolean {
@@ -107,15 +107,12 @@ export class Channel extends Connection {
     return onStream?.(stream) ?? false
   }
 
-  #begin(stream: MuxStream, { heartbeatMs, deadAfterMs, hello, onHello }: ControlPart): void {
+  #begin(stream: MuxStream, control: ControlPart): void {
     const { limits, clock } = this.#options
     this.#control = new Control(this, stream, {
       limits,
       clock,
-      heartbeatMs,
-      deadAfterMs,
-      hello,
-      onHello,
+      ...control,
       onBye: bye => {
         this.#bye = bye
       },

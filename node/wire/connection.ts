@@ -57,11 +57,13 @@ export class Connection {
   #isPaused = false
   #ended = false
   #bytesHeard = 0
+  #heardAt: number
 
   constructor(socket: Duplex, options: ConnectionOptions) {
     this.#socket = socket
     this.#limits = options.limits
     this.#clock = options.clock
+    this.#heardAt = options.clock.monotonic()
     this.#onTooSlow = options.onTooSlow
     this.#onThrottled = options.onThrottled
     this.#onEnd = options.onEnd
@@ -95,6 +97,11 @@ export class Connection {
   /** How many bytes the peer has sent: when it stops growing, the peer is silent. */
   get bytesHeard(): number {
     return this.#bytesHeard
+  }
+
+  /** When the peer was last heard, on the monotonic clock; before its first byte, when it came. */
+  get heardAt(): number {
+    return this.#heardAt
   }
 
   /** Open a sub-stream (`Mux.open`). */
@@ -158,6 +165,7 @@ export class Connection {
   #receive(chunk: Uint8Array): void {
     if (this.#ended) return
     const { maxFramesPerSecond } = this.#limits
+    this.#heardAt = this.#clock.monotonic()
     if (maxFramesPerSecond === Infinity) {
       this.#bytesHeard += chunk.length
       return this.#mux.receive(chunk)

@@ -27,6 +27,8 @@ export type Hello = Readonly<Record<string, unknown>>
 export interface Bye {
   readonly reason: string
   readonly text: string
+  /** Between nodes: what proves it. Whoever hears it has checked nothing of it. */
+  readonly proof?: unknown
 }
 
 export interface ControlOptions {
@@ -40,6 +42,8 @@ export interface ControlOptions {
   readonly hello: Hello
   /** The peer's first words, of the version that this end speaks. @returns why they are refused */
   readonly onHello?: ((hello: Hello) => string | undefined) | undefined
+  /** Whether a farewell of the peer may carry a proof. Default: it may not. */
+  readonly takesProof?: boolean | undefined
   readonly onBye: (bye: Bye) => void
 }
 
@@ -71,8 +75,9 @@ export class Control implements Disposable {
     this.#beat()
   }
 
-  bye(reason: string, text: string): void {
-    this.#emitter.emit('bye', reason, text)
+  bye({ reason, text, proof }: Bye): void {
+    if (proof === undefined) this.#emitter.emit('bye', reason, text)
+    else this.#emitter.emit('bye', reason, text, proof)
   }
 
   [Symbol.dispose](): void {
@@ -105,10 +110,16 @@ export class Control implements Disposable {
   }
 
   #onBye([reason, text, ...rest]: unknown[]): void {
-    if (typeof reason !== 'string' || typeof text !== 'string' || rest.length > 0) {
+    const mayCarry = this.#options.takesProof === true ? 1 : 0
+    if (typeof reason !== 'string' || typeof text !== 'string' || rest.length > mayCarry) {
       return this.#refuse('a bye is malformed')
     }
-    this.#options.onBye({ reason, text: text.slice(0, MAX_BYE_TEXT) })
+    const [proof] = rest
+    this.#options.onBye({
+      reason,
+      text: text.slice(0, MAX_BYE_TEXT),
+      ...(proof !== undefined && { proof }),
+    })
   }
 
   #refuse(reason: string): void {

@@ -122,6 +122,8 @@ test('watch ends with the reason and status 4 when its client is revoked', async
   await cluster.revoke(2, 'c1')
   t.is(await status, 4)
   t.deepEqual(err.all.slice(1), [
+    // Then the other node is asked.
+    'lost node-1: client/c1 has been removed from the whitelist',
     'fridge: client/c1 has been removed from the whitelist',
     '  to mend it: an operator can let it in: fridge whitelist add NAME',
   ])

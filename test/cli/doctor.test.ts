@@ -2,10 +2,12 @@ import { chmod, cp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { authorityFiles, credentialFiles } from '../../node/identity/credential-files.ts'
+import { formatAddress } from '../../node/lib/address.ts'
+import { startNode } from '../../node/start.ts'
 import { parseName } from '../../node/identity/names.ts'
 import { makeTestCerts, makeTestFolder } from '../support/certs.ts'
 import { runCommand, type CommandResult, type IoOptions } from '../support/cli.ts'
-import { makeSharedCerts, startCluster, untilReachable } from '../support/cluster.ts'
+import { endUnheard, makeSharedCerts, startCluster, testConfig } from '../support/cluster.ts'
 import { SkipClock } from '../support/skip-clock.ts'
 
 const DAY_MS = 86_400_000
@@ -54,12 +56,61 @@ test('a cluster that is well is told to be, check by check', async t => {
   t.true(sound && checks.every(({ ok }) => ok))
 })
 
+test('a removed node is told to get a new name, and the healthy ones are left in peace', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.stop(2)
+  await cluster.revoke(1, 'node/node-2')
+  await cluster.start(2)
+  await cluster.log.find(({ text }) => text.startsWith('this node was removed'))
+  const asked = await doctor(['--node', cluster.address(2)])
+  t.is(asked.status, 1)
+  t.regex(
+    asked.out,
+    /WRONG {2}cluster: node-2 was removed from the cluster by admin at .*: it serves nobody/,
+  )
+  t.regex(asked.out, /fridge certs issue node NAME/)
+  t.false(asked.out.includes('whitelist remove'), asked.out)
+  // On its own machine it is told without any node that answers.
+  const { certs: dir, data } = cluster.config(2)
+  await cluster.stop(2)
+  const own = await doctor(['--name', 'node-2', '--data', data, '--certs', dir])
+  t.regex(own.out, /WRONG {2}cluster: node-2 was removed/)
+  const healthy = await doctor(['--node', cluster.address(1)])
+  t.is(healthy.status, 0, healthy.out)
+})
+
+test('two machines of one name are both named, and neither is to be removed', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  const peers = [cluster.address(1), cluster.address(2)]
+  const data = await makeTestFolder(t)
+  const config = testConfig('node-2', {
+    certs: certs.dir,
+    data,
+    config: { peers },
+  })
+  await using clone = await startNode(
+    { ...config, gossip: { ...config.gossip, firstSyncMs: 1 } },
+    { log: cluster.log.of('clone') },
+  )
+  await cluster.log.find(({ node, text }) => node === 'node-1' && text.startsWith('two nodes run'))
+  const twice = await doctor(['--node', cluster.address(1)])
+  t.is(twice.status, 1)
+  t.regex(twice.out, /WRONG {2}cluster: node-2 runs twice: linked is the one at 127\.0\.0\.1/)
+  t.regex(twice.out, /stop one of the two, .*fridge certs issue node NAME/)
+  t.false(twice.out.includes('whitelist remove'), twice.out)
+  const asked = await doctor(['--node', formatAddress(clone.address)])
+  t.regex(asked.out, /WRONG {2}cluster: another machine runs under the name of node-2/)
+  t.false(asked.out.includes('whitelist remove'), asked.out)
+  const status = await runCommand(['status', '--node', cluster.address(1), '--certs', certs.dir])
+  t.is(status.status, 1)
+  t.regex(status.out, /node-2 runs twice/)
+})
+
 test('a node that is gone, a list that may be stale and a clock that is wrong are each told with what mends it', async t => {
   const clock = new SkipClock()
   await using cluster = await startCluster(t, { nodes: 2, certs, clock })
   const gone = cluster.address(2)
-  await cluster.stop(2)
-  await untilReachable(cluster, 1, 1)
+  await endUnheard(cluster, 2, [1])
   clock.skip(60_000)
   const ill = await doctor(['--node', cluster.address(1), '--node', gone])
   t.is(ill.status, 1)
@@ -71,7 +122,7 @@ test('a node that is gone, a list that may be stale and a clock that is wrong ar
     'WRONG  cluster: node-1 has had no peer for 1m: its list may be stale',
     '         to mend it: mend its network, or give it a peer: fridge node start --name node-1 --peer HOST:PORT',
     'WRONG  cluster: node-2 is out of reach',
-    '         to mend it: look there: fridge doctor --name node-2; should it never be back: fridge whitelist remove node/node-2',
+    '         to mend it: look there: fridge doctor --name node-2; should it never be back: fridge node forget node-2',
     `WRONG  node ${gone}: nothing listens on ${gone}`,
     '         to mend it: start a node there: fridge node start',
   ])

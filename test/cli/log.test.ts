@@ -203,6 +203,23 @@ for (const args of [['log', '--follow', '--limit', '1'], ['watch']]) {
   })
 }
 
+test('following goes on at another node when one says that the operator is removed, and that one does not', async t => {
+  await using stolen = await startCluster(t, { certs })
+  await using cluster = await startCluster(t, { certs })
+  await certs.issue('operator', 'olga')
+  const both = ['--node', stolen.address(1), '--node', cluster.address(1)]
+  const args = ['whitelist', 'log', '--follow', '--as', 'olga', ...both]
+  await stolen.grant(1, 'c1')
+  const followed = startCommand(args, { env: ENV })
+  await followed.out.find(/ c1 /)
+  await stolen.revoke(1, 'operator/olga')
+  await followed.err.find(/^going on at node-1$/)
+  await cluster.grant(1, 'c2')
+  await followed.out.find(/ c2 /)
+  followed.stop()
+  t.is(await followed.status, 0)
+})
+
 test('following goes on at another node, and nothing is repeated or lost', async t => {
   await using cluster = await startCluster(t, { nodes: 3, certs })
   await run(cluster, ['add', 'before'])

@@ -133,6 +133,19 @@ test('a node whose log nobody reads any more goes on serving, until Ctrl-C, also
   t.is(await node.exit, 0)
 })
 
+test('a node that is told to read its files again before it serves does not end by it', async t => {
+  const args = ['--name', 'node-1', '--listen', '127.0.0.1:0', '--certs', certs.dir]
+  // Nobody is there: it waits for a first exchange for a while.
+  const node = spawnCli(t, ['node', 'start', ...args, '--peer', '127.0.0.1:1'], {
+    cwd: await makeTestFolder(t),
+  })
+  await node.err.find(/cannot reach a peer/)
+  node.child.kill('SIGHUP')
+  await node.out.find(/^fridge node node-1 ready/)
+  node.child.kill('SIGTERM')
+  t.is(await node.exit, 0)
+})
+
 test('the configuration file is read, the environment goes over it and flags over both', async t => {
   const cwd = await makeTestFolder(t)
   await mkdir(join(cwd, 'etc'))

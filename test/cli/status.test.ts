@@ -1,8 +1,9 @@
 import test from 'ava'
-import type { StatusReport } from '../../node/operators/service.ts'
+import type { StatusReport } from '../../node/operators/status.ts'
 import { VERSION } from '../../node/lib/version.ts'
 import { runCommand, type CommandResult } from '../support/cli.ts'
 import {
+  endUnheard,
   makeSharedCerts,
   startCluster,
   until,
@@ -56,21 +57,29 @@ test('status shows every node with its links, changes and clients', async t => {
   t.is(report.nodes[2]?.clients, 1)
 })
 
-test('a node that is out of reach is shown as such, and the status is 1', async t => {
+test('a node that stopped in order is shown as left, and the status is 0', async t => {
   await using cluster = await startCluster(t, { nodes: 2, certs })
   const gone = cluster.address(2)
   await cluster.stop(2)
   await untilReachable(cluster, 1, 1)
   await cluster.grant(1, 'c1')
   const { status: exit, out } = await status(cluster)
-  t.is(exit, 1)
-  t.regex(out, new RegExp(`^node-2 +out of reach +${gone} +0 +0 of 1 `, 'm'))
+  t.is(exit, 0)
+  t.regex(out, new RegExp(`^node-2 +left +${gone} +0 +0 of 1 `, 'm'))
   const { nodes } = JSON.parse((await status(cluster, '--json')).out) as StatusReport
   t.deepEqual(
-    nodes.map(({ name, reachable }) => [String(name), reachable]),
+    nodes.map(({ name, reachable, left }) => [String(name), reachable, left]),
     [
-      ['node-1', true],
-      ['node-2', false],
+      ['node-1', true, undefined],
+      ['node-2', false, true],
     ],
   )
+})
+
+test('a node that is out of reach is shown as such, and the status is 1', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await endUnheard(cluster, 2, [1])
+  const { status: exit, out } = await status(cluster)
+  t.is(exit, 1)
+  t.regex(out, /^node-2 +out of reach *$/m)
 })

@@ -1,6 +1,12 @@
 import test from 'ava'
 import { runCommand, type CommandResult } from '../support/cli.ts'
-import { makeSharedCerts, startCluster, untilReachable, type Cluster } from '../support/cluster.ts'
+import {
+  endUnheard,
+  makeSharedCerts,
+  startCluster,
+  untilReachable,
+  type Cluster,
+} from '../support/cluster.ts'
 
 const shared = await makeSharedCerts()
 const { certs } = shared
@@ -106,13 +112,18 @@ test('Ctrl-C ends the waiting, and says that the change goes on', async t => {
   t.regex((await whitelist(cluster, 1, 'show', 'c1')).out, /^c1: revoked/)
 })
 
-test('an operator that removes itself is told that it is done, though it is cut at once', async t => {
+test('an operator that removes itself is told on which node it is done, though it is cut at once', async t => {
   await using cluster = await startCluster(t, { nodes: 2, certs })
-  for (const [name, flag] of [['eve'], ['finn', '--no-wait'], ['gus', '--json']] as const) {
+  // Whether the other node has applied it, it cannot hear any more.
+  for (const [name, flag, expected] of [
+    ['eve', undefined, 1],
+    ['finn', '--no-wait', 0],
+    ['gus', '--json', 1],
+  ] as const) {
     await certs.issue('operator', name)
     const self = ['remove', `operator/${name}`, '--as', name, ...(flag === undefined ? [] : [flag])]
     const { status, out, err } = await whitelist(cluster, 1, ...self)
-    t.is(status, 0, err)
+    t.is(status, expected, err)
     t.regex(err, new RegExp(`^you are shut out; .*: fridge whitelist show operator/${name}$`))
     if (flag === '--json') t.like(JSON.parse(out), { node: 'node-1', self: true })
     else t.is(out, `operator/${name} removed on node-1; the others follow`)
@@ -154,14 +165,46 @@ test('without waiting the first durable copy is enough', async t => {
   t.is(out, 'c1 added on node-1; the others follow')
 })
 
-test('a node that is out of reach is named, and does not count as silent', async t => {
+test('a change that a node out of reach has not confirmed is not done, unless that is meant', async t => {
   await using cluster = await startCluster(t, { nodes: 3, certs })
-  await cluster.stop(3)
+  await endUnheard(cluster, 3, [1, 2])
   await untilReachable(cluster, 1, 2)
   const { status, out, err } = await whitelist(cluster, 1, 'add', 'c1')
-  t.is(status, 0)
+  t.is(status, 1)
   t.is(out.split('\n').at(-1), 'c1 added on 2 nodes')
-  t.is(err, 'out of reach: node-3; will follow when back')
+  t.deepEqual(err.split('\n'), [
+    'out of reach: node-3; will follow when back',
+    '  should one never be back: fridge node forget node-3; where it is meant to be away: --allow-unreachable',
+  ])
+  const meant = await whitelist(cluster, 1, 'remove', 'c1', '--allow-unreachable')
+  t.is(meant.status, 0)
+  t.is(meant.err, 'out of reach: node-3; will follow when back')
+})
+
+test('a node that was stopped in order holds no change back, and is named', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.stop(2)
+  await untilReachable(cluster, 1, 1)
+  const { status, out, err } = await whitelist(cluster, 1, 'add', 'c1')
+  t.is(status, 0)
+  t.is(out.split('\n').at(-1), 'c1 added on 1 node')
+  t.is(err, 'stopped in order: node-2; will follow when started')
+})
+
+test('a node that only the list knows is waited for like any other', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  // It accepts a change, and nobody hears of it after that.
+  await whitelist(cluster, 2, 'add', 'c2')
+  await cluster.stop(2)
+  await cluster.stop(1)
+  await cluster.start(1, { peers: [], gossip: { firstSyncMs: 1 } })
+  const { status, out, err } = await whitelist(cluster, 1, 'remove', 'c2')
+  t.is(status, 1)
+  t.is(out.split('\n').at(-1), 'c2 removed on 1 node')
+  t.is(err.split('\n')[0], 'out of reach: node-2; will follow when back')
+  const shown = await runCommand(['status', '--node', cluster.address(1)], { env: ENV })
+  t.is(shown.status, 1)
+  t.regex(shown.out, /^node-2 +out of reach *$/m)
 })
 
 test('the list shows every name with its standing, its operator and its terms', async t => {

@@ -6,17 +6,17 @@ import { SimulatedDisk } from './simulated-disk.ts'
 
 const cannotWrite = { instanceOf: FridgeError, code: 'ERR_DATABASE' }
 
-testChangeStore('on a simulated disk', () => {
+testChangeStore(test, 'on a simulated disk', () => {
   const store = new SimulatedDisk().open()
   return { store, readBack: () => store }
 })
 
-testChangeStore('on a simulated disk, after the death of its node', () => {
+testChangeStore(test, 'on a simulated disk, after the death of its node', () => {
   const disk = new SimulatedDisk()
   return { store: disk.open(), readBack: () => disk.open() }
 })
 
-testChangeStore('on a simulated disk, restored from a backup', () => {
+testChangeStore(test, 'on a simulated disk, restored from a backup', () => {
   const disk = new SimulatedDisk()
   const readBack = () => {
     const restored = new SimulatedDisk()

@@ -1,4 +1,4 @@
-import test, { type ExecutionContext } from 'ava'
+import type { ExecutionContext, TestFn } from 'ava'
 import * as fc from 'fast-check'
 import { parseSubject, type Source } from '../../node/identity/names.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
@@ -64,10 +64,12 @@ function hashesAfter(store: ChangeStore, clock: ReadonlyMap<Source, number>): st
 /**
  * What every store of changes keeps, whatever it writes to: what the whitelist, and so the
  * simulator that runs it over another store, may count on.
+ * @param test of the file whose tests these are
  * @param name of the store, before the title of each test
  * @param open called once a test; it closes what it has opened
  */
 export function testChangeStore(
+  test: TestFn,
   name: string,
   open: (t: ExecutionContext) => OpenedStore | Promise<OpenedStore>,
 ): void {

@@ -133,6 +133,12 @@ export async function makeSharedCerts(
   }
 }
 
+/** How fast nodes of tests are to find each other again. */
+const FAST = { redialMinMs: 10, redialMaxMs: 100, firstSyncMs: 20_000 }
+
+/** For the configuration of nodes that are to be isolated soon, and not because the machine is busy. */
+export const ISOLATED_SOON = { isolatedAfterMs: 1_000, gossip: { ...FAST, heartbeatMs: 100 } }
+
 /** A configuration with everything of it in a folder of the test's own, on a free port. */
 export function testConfig(
   name: string,
@@ -142,7 +148,7 @@ export function testConfig(
     name,
     listen: '127.0.0.1:0',
     // A busy machine must not make a node look dead; links that end are noticed at once anyway.
-    gossip: { redialMinMs: 10, redialMaxMs: 100, firstSyncMs: 20_000 },
+    gossip: FAST,
     tls: {
       handshakesPerSecond: 10_000,
       handshakeBurst: 10_000,
@@ -253,6 +259,18 @@ export async function startCluster(t: Teardown, options: ClusterOptions = {}): P
     await cluster.disposeAsync()
     throw error
   }
+}
+
+/** End a node so that no other hears its last words: the others are off at that moment, and start again. */
+export async function endUnheard(
+  cluster: Pick<Cluster, 'start' | 'stop'>,
+  index: number,
+  [first, ...others]: readonly [number, ...number[]],
+): Promise<void> {
+  for (const other of [first, ...others]) await cluster.stop(other)
+  await cluster.stop(index)
+  await cluster.start(first, { peers: [], gossip: { ...FAST, firstSyncMs: 1 } })
+  for (const other of others) await cluster.start(other)
 }
 
 /** Wait until a node sees this many nodes up. */

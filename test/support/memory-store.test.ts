@@ -1,7 +1,8 @@
+import test from 'ava'
 import { testChangeStore } from './change-store-suite.ts'
 import { MemoryStore } from './memory-store.ts'
 
-testChangeStore('in memory', () => {
+testChangeStore(test, 'in memory', () => {
   const store = new MemoryStore()
   return { store, readBack: () => store }
 })

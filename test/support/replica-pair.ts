@@ -22,7 +22,6 @@ export interface TestReplicaOptions {
   /** Default: the node's own. */
   readonly self?: Person
   readonly onStoreFailure?: (error: unknown) => void
-  readonly onSettled?: (subjects: readonly Subject[]) => void
 }
 
 /** A replica, with what a test does to it. */
@@ -54,7 +53,6 @@ export function openReplica(
     self: { signer: known, key },
     clock,
     ...(options.onStoreFailure && { onStoreFailure: options.onStoreFailure }),
-    ...(options.onSettled && { onSettled: options.onSettled }),
   })
   const request: TestReplica['request'] = async (request, operator = people.operator()) =>
     commitRequest(replica, request, operator, signers)

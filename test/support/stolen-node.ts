@@ -91,7 +91,11 @@ export function stealNode(options: StolenOptions): StolenNode {
         nodeSignature: signText(self.key, 'entry', hash),
       },
     }
-    if (!signed.some(known => known.text === text)) signed.push(entry)
+    // What is shown a second time was signed once.
+    const isKnown = signed.some(
+      ({ signatures }) => signatures.operatorSignature === String(signature),
+    )
+    if (!isKnown) signed.push(entry)
     const { source, sequence } = parsed.change
     const committed = { outcome: 'committed', source, sequence } as const
     const proof = { confirmed: [], silent: [], unreachable: [] }

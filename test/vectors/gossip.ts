@@ -109,6 +109,7 @@ export class LinkEnd {
       peer: { name: nodeOf(dialed ? NODE_2 : NODE_1), notAfter: Infinity } as Identity,
       own: self.signer.identity,
       dialed,
+      from: '',
       documents: { whitelist, members },
       times: { heartbeatMs: 1_000, deadAfterMs: 5_000 },
       clock,

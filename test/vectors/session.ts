@@ -34,6 +34,9 @@ const SENSORS: readonly Sensor[] = (['door', 'temperature'] as SensorKind[]).map
   watch: async () => undefined,
 }))
 
+/** Nothing here sleeps. */
+const NO_LOOKOUT = { check: () => {} }
+
 /** One end of a session in PROTOCOL.md: it is told what happens, and given the other end's lines. */
 interface SessionEnd {
   /** What it has said, with the ids of the vectors. */
@@ -72,12 +75,13 @@ export class NodeEnd implements SessionEnd {
 
   constructor(dialect: Dialect) {
     this.#dialect = dialect
-    this.#fanOut = new FanOut({
-      subscribe: listener => {
+    const feeds = {
+      subscribe: (listener: FeedListener) => {
         this.#listener = listener
         return { [Symbol.dispose]: () => {} }
       },
-    })
+    }
+    this.#fanOut = new FanOut(feeds, NO_LOOKOUT)
     collect(this.#pipe.ends[1], line => {
       this.#controlId =
         /^\["([0-9a-f]+)","new",\{"meta":"control"/.exec(line)?.[1] ?? this.#controlId
@@ -123,6 +127,7 @@ export class NodeEnd implements SessionEnd {
         sensors: SENSORS,
         actuator: { setTargetTemperature: tell, defrost: done, powerOn: done, powerOff: done },
         fanOut: this.#fanOut,
+        lookout: NO_LOOKOUT,
         clock: this.#clock,
       },
     })
@@ -231,4 +236,19 @@ export function linesOf(session: readonly string[], speaker: string): string[] {
 export function split(line: string): [word: string, rest: string] {
   const space = line.indexOf(' ')
   return space === -1 ? [line, ''] : [line.slice(0, space), line.slice(space + 1)]
+}
+
+/** Why a node of `fridge/1` ends the connection of a client that says this; null if it does not. */
+export async function refusalOf(said: readonly string[]): Promise<string | null> {
+  const node = new NodeEnd('fridge/1')
+  node.happen('connect', '')
+  await quiet()
+  for (const line of said) {
+    if (node.ending !== undefined) throw new Error(`ended before ${line}`)
+    const [speaker, rest] = split(line)
+    const opens = '["a1","new",{"meta":"rpc","opts":{"writable":true,"readable":true}}]'
+    node.hear(speaker === '*' ? opens : rest)
+    await quiet()
+  }
+  return node.ending?.cause === 'refused' ? node.ending.refusal.toString() : null
 }

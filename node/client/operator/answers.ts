@@ -6,12 +6,11 @@ import type {
   CommitReport,
   GrantReport,
   NodeProgress,
-  NodeReport,
   RemovalReport,
   ShowReport,
-  StatusReport,
   SubjectReport,
 } from '../../operators/service.ts'
+import type { NodeReport, StatusReport } from '../../operators/status.ts'
 import {
   isHash,
   isReason,
@@ -20,6 +19,7 @@ import {
   type ChangeId,
   type Place,
 } from '../../whitelist/change.ts'
+import { parseOwnState } from './own-state.ts'
 
 /** A change that was committed, with what is known of its way through the cluster. */
 export type CommittedChange = Extract<CommitReport, { outcome: 'committed' }>
@@ -61,6 +61,7 @@ const PROGRESS: ReadonlySet<unknown> = new Set<NodeProgress>([
   'caught up',
   'behind',
   'out of reach',
+  'left',
 ])
 
 /** That an answer cannot be read. @param why what a parser says of it */
@@ -114,20 +115,22 @@ export function parseStatusReport(value: unknown, node: string): StatusReport | 
     if (typeof report === 'string') return report
     reports.push(report)
   }
-  return { node: value['node'], changes, subjects, aloneMs, isolated, nodes: reports }
+  const own = parseOwnState(value)
+  if (typeof own === 'string') return own
+  return { node: value['node'], changes, subjects, aloneMs, isolated, ...own, nodes: reports }
 }
 
 /** What `commit` says in the end. @param place the place in the text that was signed */
 export function parseCommitReport(value: unknown, place: Place): UnprovenReport | string {
   if (!isObject(value)) return 'it is no object'
-  const { outcome, why, taken, source, sequence, confirmed, silent, unreachable } = value
+  const { outcome, why, taken, source, sequence, confirmed, silent, unreachable, left = [] } = value
   if (outcome === 'again' && typeof why === 'string') {
     const words = foreignText(why.slice(0, LIMITS.maxText))
     return { outcome, why: words, ...(taken !== undefined && { taken }) }
   }
   if (outcome !== 'committed') return 'it has no outcome'
   if (source !== place.source || sequence !== place.sequence) return 'it is about another change'
-  if (!isListOf(silent, isName) || !isListOf(unreachable, isName)) {
+  if (!isListOf(silent, isName) || !isListOf(unreachable, isName) || !isListOf(left, isName)) {
     return 'the nodes that have not confirmed are malformed'
   }
   if (!Array.isArray(confirmed) || confirmed.length > LIMITS.maxNodes) {
@@ -139,7 +142,7 @@ export function parseCommitReport(value: unknown, place: Place): UnprovenReport 
     if (typeof confirmation === 'string') return confirmation
     confirmations.push(confirmation)
   }
-  return { outcome, ...place, confirmed: confirmations, silent, unreachable }
+  return { outcome, ...place, confirmed: confirmations, silent, unreachable, left }
 }
 
 /** That one node has applied a change: what `commit` reports while it waits, and again in the end. */
@@ -197,10 +200,11 @@ function parseGrantReport(value: unknown): GrantReport | undefined {
 
 function parseNodeReport(value: unknown): NodeReport | string {
   if (!isObject(value)) return 'a node is no object'
-  const { name, reachable, addresses, version, links } = value
+  const { name, reachable, left, addresses, version, links } = value
   const { startedAt, changes, clients, certificateRenewFrom, certificateEndsAt } = value
   if (!isName(name)) return 'a node has no name'
   if (typeof reachable !== 'boolean') return `it does not say whether ${name} is in reach`
+  if (left !== undefined && left !== true) return `it does not say how ${name} went`
   if (!isListOf(addresses, isAddress)) return `the addresses of ${name} are malformed`
   if (typeof version !== 'string' || version.length > LIMITS.maxVersion) {
     return `the version of ${name} is malformed`
@@ -211,7 +215,15 @@ function parseNodeReport(value: unknown): NodeReport | string {
   }
   if (!isCount(certificateRenewFrom) || !isCount(certificateEndsAt)) return `${name} has bad dates`
   const counts = { startedAt, changes, clients, certificateRenewFrom, certificateEndsAt }
-  return { name, reachable, addresses, version: foreignText(version), links, ...counts }
+  return {
+    name,
+    reachable,
+    ...(left !== undefined && { left }),
+    addresses,
+    version: foreignText(version),
+    links,
+    ...counts,
+  }
 }
 
 function isNodeState(

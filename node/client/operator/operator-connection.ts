@@ -5,11 +5,14 @@ import { signText } from '../../identity/signature.ts'
 import { formatAddress, type Address } from '../../lib/address.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { FridgeError } from '../../lib/errors.ts'
-import type { ShowReport, StatusReport, SubjectReport } from '../../operators/service.ts'
+import type { ShowReport, SubjectReport } from '../../operators/service.ts'
+import type { StatusReport } from '../../operators/status.ts'
 import { encodeChange, parseChange, type Change } from '../../whitelist/change.ts'
+import { parseForgetting } from '../../whitelist/forgetting.ts'
 import type { CallOptions } from '../../wire/rpc.ts'
 import { connectAny } from '../failover.ts'
-import { ANSWER_MS, type NodeConnection } from '../node-connection.ts'
+import { isLastWord } from '../last-words.ts'
+import { ANSWER_MS, type NodeConnection, type NodeConnectionOptions } from '../node-connection.ts'
 import {
   parseCommitReport,
   parseNodeConfirmation,
@@ -50,6 +53,8 @@ export interface OperatorOptions {
   readonly clock: Clock
   /** Connect to another node of the cluster than the one that is used; undefined where none answers. */
   readonly second?: () => Promise<NodeConnection | undefined>
+  /** What to make of it when the node refuses for good. Default: it is believed. */
+  readonly doubt?: Doubt
 }
 
 /** An operator's connection to a node, whose answers are trusted as far as its certificate is. */
@@ -58,17 +63,19 @@ export class OperatorConnection implements AsyncDisposable {
   readonly #credentials: Credentials
   readonly #clock: Clock
   readonly #openSecond: () => Promise<NodeConnection | undefined>
+  readonly #doubt: Doubt
   #second: Promise<NodeConnection | undefined> | undefined
 
   constructor(
     connection: NodeConnection,
     credentials: Credentials,
-    { clock, second = async () => undefined }: OperatorOptions,
+    { clock, second = async () => undefined, doubt = async word => word }: OperatorOptions,
   ) {
     this.#connection = connection
     this.#credentials = credentials
     this.#clock = clock
     this.#openSecond = second
+    this.#doubt = doubt
     if (!connection.methods.has('propose')) {
       throw new FridgeError(
         'ERR_NOT_OPERATOR',
@@ -88,12 +95,13 @@ export class OperatorConnection implements AsyncDisposable {
   ): Promise<OperatorConnection> {
     const options = { credentials, clock, ...(signal && { signal }) }
     const connection = await connectAny(nodes, options)
+    const others = nodes.filter(address => formatAddress(address) !== connection.address)
     const second = async (): Promise<NodeConnection | undefined> => {
-      const others = nodes.filter(address => formatAddress(address) !== connection.address)
       if (others.length === 0) return undefined
       return connectAny(others, { ...options, timeoutMs: SECOND_MS }).catch(() => undefined)
     }
-    return new OperatorConnection(connection, credentials, { clock, second })
+    const doubt: Doubt = async lastWord => askOthers(lastWord, connection, others, options)
+    return new OperatorConnection(connection, credentials, { clock, second, doubt })
   }
 
   /** The node that was reached. */
@@ -120,11 +128,16 @@ export class OperatorConnection implements AsyncDisposable {
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const change = await this.#propose(wish, id, signed, options)
       signed.note(change)
-      let report = await this.#commit(change, options)
+      const signature = signText(
+        createPrivateKey(this.#credentials.key),
+        'change',
+        encodeChange(change),
+      )
+      let report = await this.#commit(change, signature, options)
       if (report.outcome === 'again' && report.taken === undefined) {
         // It may have lost its turn. In the next one the same text stands, or is proven not to.
         await this.#call('propose', [{ ...wish, wish: id }])
-        report = await this.#commit(change, options)
+        report = await this.#commit(change, signature, options)
       }
       if (report.outcome === 'committed') return report
       why = report.why
@@ -209,6 +222,27 @@ export class OperatorConnection implements AsyncDisposable {
     )
   }
 
+  /**
+   * Let the cluster forget a node that cannot be reached and will not come back.
+   * @throws FridgeError `ERR_REFUSED` when it can be reached, or is not known
+   */
+  async forgetNode(name: Name): Promise<void> {
+    const text = await this.#call('proposeForget', [name])
+    const forgetting = parseForgetting(text)
+    const isAskedFor =
+      typeof forgetting === 'object' &&
+      forgetting.name === name &&
+      forgetting.operator === this.#credentials.identity.name &&
+      Math.abs(forgetting.at - this.#clock.now()) <= MAX_SKEW_MS
+    if (!isAskedFor) {
+      throw new FridgeError('ERR_PROTOCOL', `${this.node} proposes what was not asked for`, {
+        fix: 'compare the clocks: fridge doctor; else use another node, and look into that one',
+      })
+    }
+    const key = createPrivateKey(this.#credentials.key)
+    await this.#call('forget', [text, signText(key, 'forgetting', text as string)])
+  }
+
   /** Every subject of the list in order, page by page. */
   async *subjectPages(): AsyncIterable<readonly SubjectReport[]> {
     let after: Subject | null = null
@@ -254,10 +288,13 @@ export class OperatorConnection implements AsyncDisposable {
   }
 
   /** Sign a change that was checked, and have it committed. The key stays on this machine. */
-  async #commit(change: Change, { waitMs, onConfirmed }: ChangeOptions): Promise<UnprovenReport> {
-    const { source, sequence } = change
+  async #commit(
+    change: Change,
+    signature: string,
+    { waitMs, onConfirmed }: ChangeOptions,
+  ): Promise<UnprovenReport> {
+    const { kind, subject, source, sequence } = change
     const text = encodeChange(change)
-    const signature = signText(createPrivateKey(this.#credentials.key), 'change', text)
     const stop = new AbortController()
     const heard = new Set<Name>()
     const onProgress = (value: unknown): void => {
@@ -273,6 +310,7 @@ export class OperatorConnection implements AsyncDisposable {
       timeoutMs: ANSWER_MS + waitMs,
       signal: stop.signal,
       ...(onConfirmed && { onProgress }),
+      isOwnEnd: kind === 'revocation' && subject === this.subject,
     })
     return this.#read('commit', parseCommitReport(answer, { source, sequence }))
   }
@@ -286,11 +324,42 @@ export class OperatorConnection implements AsyncDisposable {
   async #call(
     method: string,
     values: readonly unknown[],
-    options: CallOptions = {},
+    { isOwnEnd = false, ...options }: CallOptions & { readonly isOwnEnd?: boolean } = {},
   ): Promise<unknown> {
-    return this.#connection.call(method, values, { timeoutMs: ANSWER_MS, ...options })
+    try {
+      return await this.#connection.call(method, values, { timeoutMs: ANSWER_MS, ...options })
+    } catch (error) {
+      // Who removes itself is refused for good by its own wish.
+      throw isLastWord(error) && !isOwnEnd ? await this.#doubt(error) : error
+    }
   }
 }
+
+/** What is to be said when a node refuses an operator for good that it had let in. */
+type Doubt = (lastWord: FridgeError) => Promise<FridgeError>
+
+/** A stolen node may say anything: what it says is believed unless another node lets the operator in. */
+async function askOthers(
+  lastWord: FridgeError,
+  { node }: NodeConnection,
+  others: readonly Address[],
+  options: Omit<NodeConnectionOptions, 'address'>,
+): Promise<FridgeError> {
+  if (others.length === 0) return lastWord
+  try {
+    await using other = await connectAny(others, options, [lastWord])
+    return new FridgeError(
+      'ERR_CLOSED',
+      `${node} says: ${lastWord.message}; ${other.node} lets you in`,
+      { cause: lastWord, fix: `go on with --node ${other.address}, and look into ${node}` },
+    )
+  } catch (error) {
+    return error instanceof FridgeError ? error : lastWord
+  }
+}
+
+/** How far the clocks of an operator's machine and of a node may be apart, in milliseconds. */
+const MAX_SKEW_MS = 10 * 60_000
 
 /** What identifies one wish of an operator. */
 function drawWish(): string {

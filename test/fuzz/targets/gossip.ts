@@ -121,6 +121,7 @@ class Scene {
       peer: people.hostile.signer.identity,
       own: signer.identity,
       dialed: false,
+      from: '',
       documents: { whitelist: this.#replica, members: this.#members },
       times: TIMES,
       clock,

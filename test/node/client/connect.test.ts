@@ -197,7 +197,7 @@ test('a node that falls silent is left for the next one', async t => {
   t.is(cable.connections, 1)
 })
 
-test('a client that is revoked hears why, and asks no node again', async t => {
+test('a client that is revoked hears why, asks a second node, and then none again', async t => {
   await using cluster = await startCluster(t, { nodes: 2, certs })
   await cluster.grant(1, 'c1')
   const cable = await layCable(t, cluster.node(1).address)
@@ -211,7 +211,39 @@ test('a client that is revoked hears why, and asks no node again', async t => {
   t.is(cable.connections, 1)
   await t.throwsAsync(listen(fridge).until('never'), { is: error })
   await t.throwsAsync(fridge.call('defrost'), { code: 'ERR_CLOSED' })
-  t.false(cluster.log.lines.some(({ text }) => text === 'refused'))
+  t.deepEqual(
+    cluster.log.lines.filter(({ text }) => text === 'refused').map(({ node }) => node),
+    ['node-2'],
+  )
+})
+
+test('a client that one node throws out goes on at another that lets it in', async t => {
+  await using stolen = await startCluster(t, { certs })
+  await using cluster = await startCluster(t, { certs })
+  await stolen.grant(1, 'c1')
+  await cluster.grant(1, 'c1')
+  await using fridge = await connect(options(cluster, [stolen.address(1), 1]))
+  const listener = listen(fridge)
+  await listener.until('door close')
+  await stolen.revoke(1, 'c1')
+  const heard = await listener.until('door close')
+  t.deepEqual(heard, ['lost node-1 ERR_REVOKED', 'connected node-1', 'door close'])
+})
+
+test('a client that one node throws out waits for a second one to say so too', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.grant(1, 'c1')
+  const cable = await layCable(t, cluster.node(2).address)
+  await using fridge = await connect(options(cluster, [1, cable.address]))
+  const listener = listen(fridge)
+  await listener.until('door close')
+  cable.unplug()
+  await cluster.revoke(1, 'c1')
+  await listener.until('lost node-1 ERR_REVOKED')
+  cable.plug()
+  t.is((await fridge.ended).code, 'ERR_REVOKED')
+  const refused = cluster.log.lines.filter(({ text }) => text === 'refused')
+  t.true(refused.some(({ node }) => node === 'node-2'))
 })
 
 test('a client that was revoked while it was away is refused, its ticket notwithstanding', async t => {

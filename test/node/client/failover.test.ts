@@ -3,11 +3,12 @@ import { createServer, type AddressInfo } from 'node:net'
 import test from 'ava'
 import type { Address } from '../../../node/lib/address.ts'
 import { connectAny } from '../../../node/client/failover.ts'
+import { isOver } from '../../../node/client/last-words.ts'
 import { systemClock } from '../../../node/lib/clock.ts'
 import { FridgeError } from '../../../node/lib/errors.ts'
 import { parseName } from '../../../node/identity/names.ts'
 import { makeTestCerts } from '../../support/certs.ts'
-import { makeSharedCerts, startCluster } from '../../support/cluster.ts'
+import { makeSharedCerts, startCluster, type Cluster } from '../../support/cluster.ts'
 
 const shared = await makeSharedCerts()
 const { certs } = shared
@@ -41,12 +42,40 @@ test('the first node that answers is taken, and nobody behind it is asked', asyn
   )
 })
 
-test('what every node would answer is final', async t => {
-  await using cluster = await startCluster(t, { nodes: 2, certs })
-  const nodes = [cluster.node(1).address, cluster.node(2).address]
+/** Which nodes have refused somebody. */
+function refusing(cluster: Cluster): string[] {
+  return cluster.log.lines.filter(({ text }) => text === 'refused').map(({ node }) => node)
+}
+
+test('what every node would answer is believed when a second one has said it too', async t => {
+  await using cluster = await startCluster(t, { nodes: 3, certs })
+  const nodes = [1, 2, 3].map(index => cluster.node(index).address)
   const error = await t.throwsAsync(connectAny(nodes, options), { instanceOf: FridgeError })
   t.is(error.code, 'ERR_NOT_LISTED')
-  t.false(cluster.log.lines.some(({ node, text }) => node === 'node-2' && text === 'refused'))
+  t.is(error.message, 'client/c1 is not on the whitelist')
+  t.deepEqual(refusing(cluster), ['node-1', 'node-2'])
+})
+
+test('a node that refuses whom another one lets in is not believed', async t => {
+  await using stolen = await startCluster(t, { certs })
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  const nodes = [stolen.node(1).address, cluster.node(1).address]
+  await using connection = await connectAny(nodes, options)
+  t.is(connection.address, cluster.address(1))
+  t.deepEqual(refusing(stolen), ['node-1'])
+})
+
+test('a refusal that no other node can be asked about is told with why', async t => {
+  await using cluster = await startCluster(t, { certs })
+  const nodes = [cluster.node(1).address, await gone()]
+  const error = await t.throwsAsync(connectAny(nodes, options), { instanceOf: FridgeError })
+  t.is(error.code, 'ERR_NOT_LISTED')
+  t.regex(
+    error.message,
+    /could be used:\n {2}- client\/c1 is not on the whitelist\n {2}- nothing listens/,
+  )
+  t.false(isOver(error, 2))
 })
 
 test('a node of another cluster is passed over', async t => {

@@ -96,6 +96,14 @@ test('a node on a free port leaves what it advertises to the port that it gets',
   t.deepEqual(config.advertise, [])
 })
 
+test('a node that says to be at more addresses than its peers take is refused at start', async t => {
+  const advertise = (count: number): string[] =>
+    Array.from({ length: count }, (_, index) => `node-1:${7_443 + index}`)
+  const error = await refusal(t, { flags: { name: 'a', advertise: advertise(9) } })
+  t.regex(error.message, /^--advertise: `advertise` is .*: expected at most 8 items$/)
+  t.is((await load(t, { flags: { name: 'a', advertise: advertise(8) } })).advertise.length, 8)
+})
+
 test('a node that listens on every address must be told what to advertise', async t => {
   for (const listen of ['0.0.0.0:7443', '[::]:7443']) {
     const error = await refusal(t, { flags: { name: 'a', listen } })

@@ -52,7 +52,7 @@ function openFanOut() {
       return { [Symbol.dispose]: () => {} }
     },
   }
-  const fanOut = new FanOut(feeds)
+  const fanOut = new FanOut(feeds, { check: () => {} })
   const serve = (sensors: readonly string[], dialect: Dialect = 'fridge/1') => {
     const carrier = new TestCarrier()
     const subscriber = fanOut.join(carrier, dialect)

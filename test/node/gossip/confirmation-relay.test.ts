@@ -144,6 +144,112 @@ test('among 200 nodes a change costs each a frame or a few, and all of them are 
   t.is(origin?.heard.length, nodes.length)
 })
 
+/** A link between two relays: what one sends the other takes, until it is cut. */
+function link(one: TestRelay, other: TestRelay) {
+  let isCut = false
+  const end = (to: TestRelay, own: () => DocumentStream): DocumentStream => ({
+    ...streamTo(undefined),
+    send: frame => {
+      if (!isCut) to.relay.take(JSON.parse(JSON.stringify(frame)) as object, own())
+    },
+  })
+  const toOther: DocumentStream = end(other, () => toOne)
+  const toOne: DocumentStream = end(one, () => toOther)
+  one.relay.meet(toOther)
+  other.relay.meet(toOne)
+  return {
+    toOne,
+    toOther,
+    /** Lose from now on what is sent: neither end knows it yet. */
+    lose: () => {
+      isCut = true
+    },
+    cut: () => {
+      isCut = true
+      one.relay.forget(toOther)
+      other.relay.forget(toOne)
+    },
+  }
+}
+
+test('what was sent on a way that is gone is sent again by another neighbour that brought the change', async t => {
+  const [alpha, beta, gamma, delta] = NAMES.map(name => openRelay(name))
+  if (!alpha || !beta || !gamma || !delta) return t.fail()
+  const change = testSource('alpha')
+  const [direct, round] = [link(alpha, beta), link(alpha, gamma)]
+  const [side, below] = [link(gamma, beta), link(beta, delta)]
+  beta.relay.heardFrom(change, direct.toOne)
+  gamma.relay.heardFrom(change, round.toOne)
+  beta.relay.broughtBy(change, side.toOne)
+  delta.relay.heardFrom(change, below.toOne)
+  direct.lose()
+  for (const { relay } of [beta, gamma, delta]) {
+    relay.reportApplied(change, [{ sequence: 1, tookMs: 1, cut: 0 }])
+  }
+  await settle(delta, gamma, beta)
+  const heard = (): string[] => alpha.heard.map(({ node }) => String(node)).sort()
+  t.deepEqual(heard(), [String(testSource('gamma'))])
+  direct.cut()
+  await settle(beta, gamma)
+  t.deepEqual(
+    heard(),
+    ['beta', 'delta', 'gamma'].map(name => String(testSource(name))),
+  )
+})
+
+test('where no other neighbour brought the change one is found all the same, below', async t => {
+  const [alpha, beta, gamma, delta] = NAMES.map(name => openRelay(name))
+  if (!alpha || !beta || !gamma || !delta) return t.fail()
+  const change = testSource('alpha')
+  // alpha — beta — gamma — delta — alpha; the change went by beta to gamma, and by alpha to delta.
+  const [first, second, third, last] = [
+    link(alpha, beta),
+    link(beta, gamma),
+    link(gamma, delta),
+    link(delta, alpha),
+  ]
+  beta.relay.heardFrom(change, first.toOne)
+  gamma.relay.heardFrom(change, second.toOne)
+  gamma.relay.broughtBy(change, third.toOther)
+  delta.relay.heardFrom(change, last.toOther)
+  first.lose()
+  for (const { relay } of [beta, gamma, delta]) {
+    relay.reportApplied(change, [{ sequence: 1, tookMs: 1, cut: 0 }])
+  }
+  await settle(gamma, beta, delta)
+  first.cut()
+  await settle(beta, gamma, delta)
+  const heard = alpha.heard.map(({ node }) => String(node)).sort()
+  t.deepEqual(
+    heard,
+    ['beta', 'delta', 'gamma'].map(name => String(testSource(name))),
+  )
+})
+
+test('what was lost with the last link goes to the next one that comes, unless it is old', async t => {
+  const [alpha, beta, gamma] = [openRelay('alpha'), openRelay('beta'), openRelay('gamma')]
+  const change = testSource('alpha')
+  const only = link(alpha, beta)
+  beta.relay.heardFrom(change, only.toOne)
+  only.lose()
+  beta.relay.reportApplied(change, [{ sequence: 1, tookMs: 1, cut: 0 }])
+  await settle(beta)
+  only.cut()
+  const round = link(alpha, gamma)
+  gamma.relay.heardFrom(change, round.toOne)
+  link(beta, gamma)
+  await settle(beta, gamma)
+  t.deepEqual(
+    alpha.heard.map(({ node }) => node),
+    [testSource('beta')],
+  )
+  await beta.clock.advance(10_000)
+  const sent: object[] = []
+  beta.relay.meet(streamTo(undefined, sent))
+  await settle(beta)
+  t.deepEqual(sent, [])
+})
+
 test('one that is known already goes no further, and none goes back where it came from', async t => {
   const beta = openRelay('beta')
   const sent: object[] = []

@@ -5,8 +5,8 @@ import {
   type Proof,
 } from '../../../node/gossip/confirmations.ts'
 import type { Confirmation } from '../../../node/gossip/confirmation.ts'
-import type { Member } from '../../../node/gossip/member.ts'
-import { parseName, type Source } from '../../../node/identity/names.ts'
+import type { Member, Twin } from '../../../node/gossip/member.ts'
+import { nodeOf, parseName, type Name, type Source } from '../../../node/identity/names.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { NOON, testSource } from '../../support/replica-changes.ts'
 
@@ -14,11 +14,13 @@ const ALPHA = testSource('alpha')
 const BETA = testSource('beta')
 
 /** A change that alpha has accepted, in a cluster of alpha and beta. */
-function waitForProof(timeoutMs: number) {
+function waitForProof(timeoutMs: number, lost = new Set<Source>(), others: readonly Source[] = []) {
   const clock = new FakeClock(NOON)
   const told = new Set<(confirmation: Confirmation) => void>()
   const changed = new Set<() => void>()
   const applied = new Map<Source, number>()
+  const twins: Twin[] = []
+  const left = new Map<Name, Member>()
   const memberOf = (source: Source): Member => ({
     name: parseName(source === ALPHA ? 'alpha' : 'beta'),
     source,
@@ -31,6 +33,7 @@ function waitForProof(timeoutMs: number) {
     certificateRenewFrom: 0,
     certificateEndsAt: 0,
     applied: { [ALPHA]: applied.get(source) ?? 0 },
+    ...(source === ALPHA && { twins }),
   })
   const subscribeTo =
     <Listener>(listeners: Set<Listener>) =>
@@ -45,8 +48,14 @@ function waitForProof(timeoutMs: number) {
     {
       confirmations: { subscribe: subscribeTo(told) },
       members: {
-        live: () => new Map([ALPHA, BETA].map(source => [source, memberOf(source)])),
-        unreachable: () => new Map(),
+        live: () =>
+          new Map(
+            [ALPHA, BETA, ...others]
+              .filter(source => !lost.has(source))
+              .map(source => [source, memberOf(source)]),
+          ),
+        unreachable: () => new Map([...lost].map(source => [nodeOf(source), memberOf(source)])),
+        left: () => left,
         subscribe: subscribeTo(changed),
       },
       clock,
@@ -59,11 +68,18 @@ function waitForProof(timeoutMs: number) {
   return {
     clock,
     seen,
+    twins,
     proof,
     abort,
     tell: (node: Source, sequence: number): void => {
       const changes = [{ sequence, tookMs: 1, cut: 2 }]
       for (const listener of told) listener({ node, to: ALPHA, applied: sequence, changes })
+    },
+    /** Beta is out of reach, or back. */
+    lose: (isLost: boolean): void => {
+      if (isLost) lost.add(BETA)
+      else lost.delete(BETA)
+      for (const listener of changed) listener()
     },
     say: (source: Source, sequence: number): void => {
       applied.set(source, sequence)
@@ -71,6 +87,60 @@ function waitForProof(timeoutMs: number) {
     },
   }
 }
+
+/** Another machine that runs under beta's name. */
+const CLONE = testSource('beta', 2)
+
+test('of two machines of one name each must confirm', async t => {
+  const { clock, proof, seen, tell } = waitForProof(10_000, new Set(), [CLONE])
+  tell(ALPHA, 3)
+  tell(BETA, 3)
+  await clock.advance(5_000)
+  t.is(seen.length, 2, 'the wait goes on')
+  tell(CLONE, 3)
+  await clock.advance(20)
+  const { confirmed, silent } = await proof
+  t.deepEqual(
+    confirmed.map(({ node }) => String(node)),
+    ['alpha', 'beta', 'beta'],
+  )
+  t.deepEqual(silent, [])
+})
+
+test('of two machines of one name the one that says nothing is silent', async t => {
+  const { clock, proof, tell } = waitForProof(1_000, new Set(), [CLONE])
+  tell(ALPHA, 3)
+  tell(BETA, 3)
+  await clock.advance(1_000)
+  t.deepEqual((await proof).silent.map(String), ['beta'])
+})
+
+test('a machine that is turned away because another has its name is out of reach', async t => {
+  const { clock, proof, twins, tell } = waitForProof(10_000)
+  twins.push({ name: parseName('beta'), kept: '10.0.0.5', refused: '10.0.0.7' })
+  tell(ALPHA, 3)
+  tell(BETA, 3)
+  await clock.advance(20)
+  const { confirmed, unreachable } = await proof
+  t.is(confirmed.length, 2)
+  t.deepEqual(unreachable.map(String), ['beta'])
+})
+
+test('a node that started again between two words is counted once', async t => {
+  const lost = new Set<Source>()
+  const { clock, proof, tell } = waitForProof(10_000, lost, [CLONE])
+  tell(BETA, 3)
+  lost.add(BETA)
+  tell(CLONE, 3)
+  tell(ALPHA, 3)
+  await clock.advance(20)
+  const { confirmed, silent } = await proof
+  t.deepEqual(
+    confirmed.map(({ node }) => String(node)),
+    ['beta', 'alpha'],
+  )
+  t.deepEqual(silent, [])
+})
 
 test('the proof is whole when every node has told what it did', async t => {
   const { clock, proof, tell } = waitForProof(10_000)
@@ -139,4 +209,49 @@ test('when the time is up, what a node has said to all counts', async t => {
   say(BETA, 3)
   await clock.advance(300)
   t.deepEqual((await proof).silent, [])
+})
+
+test('a node that starts again before it has confirmed is waited for, and what it holds then counts', async t => {
+  const { clock, proof, tell, say, lose } = waitForProof(10_000)
+  tell(ALPHA, 3)
+  await clock.advance(20)
+  lose(true)
+  await clock.advance(2_000)
+  say(BETA, 3)
+  lose(false)
+  await clock.advance(600)
+  const { confirmed, silent, unreachable } = await proof
+  t.deepEqual([silent, unreachable], [[], []])
+  t.deepEqual(
+    confirmed.map(({ node }) => String(node)),
+    ['alpha', 'beta'],
+  )
+  t.is(clock.pending, 0)
+})
+
+test('a node that is lost and does not come back is out of reach when the time is up', async t => {
+  const { clock, proof, tell, lose } = waitForProof(10_000)
+  tell(ALPHA, 3)
+  await clock.advance(20)
+  lose(true)
+  await clock.advance(10_000)
+  const { silent, unreachable } = await proof
+  t.deepEqual([silent, unreachable.map(String)], [[], ['beta']])
+})
+
+test('a node that was out of reach before the change is not waited for', async t => {
+  const { clock, proof, tell } = waitForProof(10_000, new Set([BETA]))
+  tell(ALPHA, 3)
+  await clock.advance(5)
+  t.deepEqual((await proof).unreachable.map(String), ['beta'])
+})
+
+test('a node that is lost after it has confirmed is not called out of reach', async t => {
+  const { clock, proof, tell, lose } = waitForProof(10_000)
+  tell(BETA, 3)
+  await clock.advance(1)
+  lose(true)
+  tell(ALPHA, 3)
+  await clock.advance(5)
+  t.deepEqual((await proof).unreachable, [])
 })

@@ -1,4 +1,8 @@
 import test, { type ExecutionContext } from 'ava'
+import { MEMBER_LIMITS } from '../../../node/gossip/member.ts'
+import { parseName, sourceOf } from '../../../node/identity/names.ts'
+import { Channel } from '../../../node/wire/channel.ts'
+import { PEER_LIMITS } from '../../../node/wire/limits.ts'
 import { GossipCluster, TIMES } from '../../support/gossip-cluster.ts'
 import { makePipe } from '../../support/gossip-pipe.ts'
 import { client, NOON } from '../../support/replica-changes.ts'
@@ -63,6 +67,63 @@ test('a seed that was the node itself at first is found when it becomes another'
   cluster.start('beta', { address: 'fridge:1' })
   await cluster.until('it finds the other', () => alpha.linked().join() === 'beta')
   t.pass()
+})
+
+test('nodes that share one name find each other, though each is told its own address first', async t => {
+  const cluster = new GossipCluster(t, people)
+  for (const name of NAMES) {
+    const all = [name, ...NAMES.filter(other => other !== name)].map(other => `${other}:1`)
+    const resolve = (address: string): string[] => (address === 'fridge:1' ? all : [address])
+    cluster.start(name, { seeds: ['fridge:1'], resolve })
+  }
+  await cluster.until('all are linked to all', () => isMesh(cluster, NAMES))
+  t.true(NAMES.every(name => cluster.node(name).log.every(({ level }) => level === 'info')))
+})
+
+test('a name that stands for others later is looked up again, and said once where none of them answers', async t => {
+  const cluster = new GossipCluster(t, people)
+  let behind = ['beta:1', 'gamma:1']
+  const resolve = (address: string): string[] => (address === 'fridge:1' ? behind : [address])
+  const { log, linked } = cluster.start('alpha', { seeds: ['fridge:1'], resolve })
+  await cluster.pass(60_000)
+  t.deepEqual(
+    log.map(({ text, fields }) => [text, fields['address']]),
+    [['cannot reach a peer', 'fridge:1']],
+  )
+  cluster.start('delta')
+  behind = ['delta:1']
+  await cluster.until('it is linked', () => linked().join() === 'delta', 2 * TIMES.redialMaxMs)
+  const since = cluster.dials.length
+  await cluster.pass(60_000)
+  t.deepEqual(cluster.dials.slice(since), [], 'nobody is at the others any more')
+})
+
+test('a node has no more links than its peers take of it, and says so to the next', async t => {
+  const cluster = new GossipCluster(t, people)
+  const { overlay, members } = cluster.start('alpha')
+  const { identity } = people.node('beta').signer
+  const farewells: (string | undefined)[] = []
+  for (let index = 0; index <= MEMBER_LIMITS.maxLinks; index += 1) {
+    const name = parseName(`n${index}`)
+    const pipe = makePipe()
+    overlay.accept({ socket: pipe.ends[1], peer: { ...identity, name }, own: identity })
+    const channel: Channel = new Channel(pipe.ends[0], {
+      limits: PEER_LIMITS,
+      clock: cluster.clock,
+      control: {
+        opens: false,
+        ...TIMES,
+        hello: { source: sourceOf(name, '0'.repeat(16)) },
+        onHello: () => undefined,
+      },
+      onStream: () => false,
+      onEnd: () => farewells.push(channel.bye?.reason),
+    })
+    t.teardown(() => pipe.destroy())
+  }
+  await cluster.pass(100)
+  t.deepEqual(farewells, ['busy'])
+  t.is(members.self.links.length, MEMBER_LIMITS.maxLinks)
 })
 
 test('of two connections that two nodes make at once both keep the one that the lesser name dialed', async t => {
@@ -143,8 +204,8 @@ test('a peer that falls silent without a word is noticed within seconds', async 
   await cluster.until('both know it', isNoticed, TIMES.deadAfterMs + 3 * TIMES.heartbeatMs)
   t.deepEqual(cluster.node('gamma').linked(), [])
   await cluster.pass(100)
-  t.true(cluster.node('gamma').overlay.alone > 0)
-  t.is(cluster.node('alpha').overlay.alone, 0)
+  t.is([...cluster.node('gamma').overlay.heard()].length, 0)
+  t.is([...cluster.node('alpha').overlay.heard()].length, 1)
 })
 
 test('the two sides of a healed partition join again, and the revocation wins', async t => {
@@ -187,7 +248,7 @@ test('a peer that breaks the protocol each time is dialed less and less often', 
   t.true(cluster.dials.length < 30, `${cluster.dials.length} dials in a minute`)
 })
 
-test('a node that died unseen and starts again replaces its old link at once', async t => {
+test('a node that died unseen and starts again replaces its old link once that has missed its beats', async t => {
   const cluster = await startMesh(t, ['alpha', 'beta'])
   cluster.partition(name => (name === 'beta' ? 1 : 0))
   await cluster.kill('beta')
@@ -197,7 +258,7 @@ test('a node that died unseen and starts again replaces its old link at once', a
   await cluster.until(
     'its new run is linked',
     () => overlay.links().some(link => link.source === source),
-    TIMES.heartbeatMs,
+    TIMES.deadAfterMs,
   )
   t.is(overlay.links().length, 1)
   await cluster.until('only the new run is live', () => members.live().has(source))
@@ -211,6 +272,8 @@ test('a node that stops says so, and is at once no longer live', async t => {
   const { members, log } = cluster.node('alpha')
   await cluster.until('it is not live', () => members.live().size === 2, 500)
   t.true(log.some(({ fields }) => fields['reason'] === 'leaving'))
+  t.deepEqual([...members.left().keys()].map(String), ['gamma'])
+  t.is(members.unreachable().size, 0)
 })
 
 test('two nodes of one name do not link, and the error says what to do', async t => {
@@ -235,6 +298,36 @@ test('a node that has been removed is cut and not linked again', async t => {
   t.deepEqual(alpha.linked(), [])
   t.deepEqual(beta.linked(), [])
   t.true(beta.log.some(({ fields }) => fields['reason'] === 'revoked'))
+})
+
+test('a removed node is shown the proof on its link and at the door, and is dialed no more', async t => {
+  const cluster = new GossipCluster(t, people)
+  const revoked = new Set<string>()
+  const shown: unknown[] = []
+  const alpha = cluster.start('alpha', { revoked })
+  cluster.start('beta', { seeds: ['alpha:1'], shown })
+  await cluster.until('they are linked', () => isMesh(cluster, ['alpha', 'beta']))
+  await cluster.until('alpha knows where beta is', () => alpha.members.live().size === 2)
+  revoked.add('beta')
+  alpha.overlay.review()
+  await cluster.pass(100)
+  t.deepEqual(shown, [{ removed: 'beta' }])
+  await cluster.pass(60_000)
+  t.deepEqual(
+    cluster.dials.filter(({ from }) => from === 'alpha'),
+    [],
+  )
+})
+
+test('a seed at which a removed node stands is dialed seldom, and shows the proof', async t => {
+  const cluster = new GossipCluster(t, people)
+  const shown: unknown[] = []
+  cluster.start('beta', { shown })
+  const alpha = cluster.start('alpha', { seeds: ['beta:1'], revoked: new Set(['beta']) })
+  await cluster.pass(60_000)
+  t.deepEqual(shown[0], { removed: 'beta' })
+  t.deepEqual(alpha.linked(), [])
+  t.true(cluster.dials.length <= 60_000 / TIMES.redialMaxMs + 8, `${cluster.dials.length} dials`)
 })
 
 test('a stopped overlay leaves no timer and no connection', async t => {

@@ -300,9 +300,8 @@ test('listeners hear of each change once, after it is on disk', async t => {
 test('what stands once an author is removed is looked up in slices, and until then nobody is in', async t => {
   const { connect, quiet } = testNetwork()
   const slices: number[] = []
-  const alpha = openReplica(people, 'alpha', {
-    onSettled: subjects => slices.push(subjects.length),
-  })
+  const alpha = openReplica(people, 'alpha')
+  alpha.replica.subscribeSettled(subjects => slices.push(subjects.length))
   const beta = openReplica(people, 'beta')
   const oscar = people.operator('oscar')
   const names = Array.from({ length: 250 }, (_, index) => client(`c-${index}`))

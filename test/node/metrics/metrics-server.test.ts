@@ -7,7 +7,13 @@ import { DEFAULT_METRICS } from '../../../node/config/config.ts'
 import { FridgeError } from '../../../node/lib/errors.ts'
 import { MetricsServer } from '../../../node/metrics/metrics-server.ts'
 import { parseName } from '../../../node/identity/names.ts'
-import { ClusterLog, makeSharedCerts, startCluster, testConfig } from '../../support/cluster.ts'
+import {
+  ClusterLog,
+  makeSharedCerts,
+  ISOLATED_SOON,
+  startCluster,
+  testConfig,
+} from '../../support/cluster.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { freePort } from '../../support/mosquitto.ts'
 import { connectRaw } from '../../support/raw-peer.ts'
@@ -234,7 +240,7 @@ test('a node that refuses its clients because it is isolated is not ready, until
   await using cluster = await startCluster(t, {
     nodes: 2,
     certs,
-    config: { ...METRICS_ON, isolatedAfterMs: 100, whenIsolated: 'refuse' },
+    config: { ...METRICS_ON, ...ISOLATED_SOON, whenIsolated: 'refuse' },
   })
   const node = cluster.node(1)
   t.is((await ask(node, '/readyz')).status, 200)

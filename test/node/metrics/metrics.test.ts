@@ -151,7 +151,8 @@ test('a node tells of its links, of the nodes out of reach, and of the last exch
   const apart = await scrape(node)
   t.is(apart.of('fridge_connections node'), 0)
   t.is(apart.of('fridge_nodes up'), 1)
-  t.is(apart.of('fridge_nodes out of reach'), 1)
+  t.is(apart.of('fridge_nodes out of reach'), 0)
+  t.is(apart.of('fridge_nodes left'), 1)
   t.is(apart.of('fridge_gossip_links_ended_total leaving'), 1)
 })
 

@@ -1,8 +1,10 @@
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { spawn } from 'node:child_process'
+import type { LookupAddress } from 'node:dns'
+import { connect as connectTcp, createServer } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { FridgeError } from '../../../node/lib/errors.ts'
-import { dialNode } from '../../../node/port/transport.ts'
+import { dialNode, resolvePeer } from '../../../node/port/transport.ts'
 import { makeSharedCerts } from '../../support/cluster.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
@@ -46,4 +48,50 @@ test('a dial ends at once when it is not wanted any more, before it began or aft
     await t.throwsAsync(dialed, { instanceOf: FridgeError, message: /^no answer from/ })
   }
   t.is(clock.pending, 0)
+})
+
+test('a name stands for all its addresses, and an address for itself', async t => {
+  for (const address of ['10.0.0.7:7443', '[::1]:7443']) {
+    t.deepEqual(await resolvePeer(address), [address])
+  }
+  const all = await resolvePeer('localhost:7443')
+  t.true(all.includes('127.0.0.1:7443') || all.includes('[::1]:7443'), all.join(' '))
+  t.is(new Set(all).size, all.length)
+  await t.throwsAsync(resolvePeer('nobody.invalid:7443'))
+})
+
+test('an address that is far away has time to answer before the next one of its name is tried', async t => {
+  // A process that stands still has room for two connections; what comes then is answered late.
+  const program = `
+    const server = require('node:net').createServer(socket => socket.on('error', () => {}).end())
+    server.listen({ host: '127.0.0.1', port: 0, backlog: 1 }, () => console.log(server.address().port))`
+  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  const [line] = (await once(child.stdout, 'data')) as [Buffer]
+  const port = Number(line.toString())
+  child.kill('SIGSTOP')
+  for (let place = 0; place < 2; place += 1) {
+    const filler = connectTcp({ port, host: '127.0.0.1' }).on('error', () => {})
+    t.teardown(() => filler.destroy())
+    await once(filler, 'connect')
+  }
+  const found: LookupAddress[] = [
+    { address: '127.0.0.1', family: 4 },
+    // Nobody listens there.
+    { address: '127.0.0.2', family: 4 },
+  ]
+  const dialed = dialNode(`far.example:${port}`, {
+    credentials,
+    clock: new FakeClock(),
+    signal: new AbortController().signal,
+    tls: {
+      lookup: (_host, _options, done) => {
+        done(null, found)
+        // The first packet is lost by then; the system sends another after a second.
+        setImmediate(() => child.kill('SIGCONT'))
+      },
+    },
+  })
+  // It was reached, and closed the connection before TLS.
+  await t.throwsAsync(dialed, { code: 'ECONNRESET' })
 })

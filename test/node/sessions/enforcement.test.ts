@@ -75,7 +75,6 @@ function setScene(cut = 2): Scene {
       },
     },
     members: {
-      self: { name: parseName('alpha') },
       noteApplied: (places, changes) => {
         const sequences = [...places].map(({ sequence }) => sequence)
         happened.push(`members ${sequences.join()} of ${changes}`)
@@ -139,16 +138,6 @@ test('each change is counted by its kind and logged with whom it cut', async t =
       [AMBER, 'revocation', 2],
     ] satisfies [Subject, string, number][],
   )
-})
-
-test('a node that is itself removed says so in its log, with what mends it', async t => {
-  using scene = setScene()
-  await scene.node.request(requestOf('revocation', subjectOf('node', parseName('beta'))))
-  t.false(scene.log.some(({ level }) => level === 'error'))
-  await scene.node.request(requestOf('revocation', subjectOf('node', parseName('alpha'))))
-  const [line] = scene.log.filter(({ level }) => level === 'error')
-  t.regex(line?.text ?? '', /^this node was removed from the list/)
-  t.is(line?.fields['fix'], 'give it a new name: fridge certs issue node NAME')
 })
 
 test('a node that signed two changes at one place is named once, and everyone is decided on again', t => {

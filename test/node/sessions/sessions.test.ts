@@ -3,7 +3,13 @@ import { connectOperator } from '../../../cli/operator.ts'
 import { errorCode, FridgeError } from '../../../node/lib/errors.ts'
 import { parseSubject } from '../../../node/identity/names.ts'
 import { recordIo } from '../../support/cli.ts'
-import { makeSharedCerts, PEOPLE, startCluster, type Cluster } from '../../support/cluster.ts'
+import {
+  makeSharedCerts,
+  PEOPLE,
+  ISOLATED_SOON,
+  startCluster,
+  type Cluster,
+} from '../../support/cluster.ts'
 import { connectRaw } from '../../support/raw-peer.ts'
 import { SkipClock } from '../../support/skip-clock.ts'
 
@@ -160,7 +166,7 @@ test('a node that has lost its peers and is to refuse then cuts its clients, unt
   await using cluster = await startCluster(t, {
     nodes: 2,
     certs,
-    config: { isolatedAfterMs: 100, whenIsolated: 'refuse' },
+    config: { ...ISOLATED_SOON, whenIsolated: 'refuse' },
   })
   await cluster.grant(1, 'c1')
   await using connection = await cluster.client(1, 'c1')

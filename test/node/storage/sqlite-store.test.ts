@@ -13,13 +13,13 @@ import { startStoreProcess, storeArguments } from './store-process.ts'
 
 const cannotWrite = { instanceOf: FridgeError, code: 'ERR_DATABASE' }
 
-testChangeStore('in SQLite on disk', async t => {
+testChangeStore(test, 'in SQLite on disk', async t => {
   const store = openSqliteStore(join(await makeTestFolder(t), 'whitelist.db'))
   t.teardown(() => store[Symbol.dispose]())
   return { store, readBack: () => store }
 })
 
-testChangeStore('in SQLite, read back from what is at rest', async t => {
+testChangeStore(test, 'in SQLite, read back from what is at rest', async t => {
   const file = join(await makeTestFolder(t), 'whitelist.db')
   const store = openSqliteStore(file)
   t.teardown(() => store[Symbol.dispose]())

@@ -45,6 +45,7 @@ const committed = {
   confirmed: [confirmation],
   silent: ['node-2'],
   unreachable: [],
+  left: [],
 }
 
 const JUNK = [undefined, null, true, 0, -1, 1e300, '', 'x', '\u001B[8m', [], [[]], {}, { a: 1 }]
@@ -89,7 +90,7 @@ function isHarmless(value: unknown): boolean {
 test('each required field is required', t => {
   for (const [what, value, parse] of PARSERS) {
     for (const field of Object.keys(value)) {
-      if (['sensors', 'reason', 'tookMs', 'cut'].includes(field)) continue
+      if (['sensors', 'reason', 'tookMs', 'cut', 'left'].includes(field)) continue
       t.is(typeof parse({ ...value, [field]: undefined }), 'string', `${what}: ${field}`)
     }
   }

@@ -1,14 +1,14 @@
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import {
   OperatorConnection,
   type ChangeWish,
 } from '../../../../node/client/operator/operator-connection.ts'
 import type { NodeConnection } from '../../../../node/client/node-connection.ts'
 import { systemClock } from '../../../../node/lib/clock.ts'
-import { errorCode } from '../../../../node/lib/errors.ts'
+import { errorCode, FridgeError } from '../../../../node/lib/errors.ts'
 import { parseName, parseSubject } from '../../../../node/identity/names.ts'
 import { encodeChange, type Change, type Grant } from '../../../../node/whitelist/change.ts'
-import { makeSharedCerts } from '../../../support/cluster.ts'
+import { makeSharedCerts, startCluster } from '../../../support/cluster.ts'
 import { grantAt, revocationAt, testSource } from '../../../support/replica-changes.ts'
 
 /** What a stolen node may propose to an operator, in the hope of a signature. */
@@ -57,6 +57,7 @@ function operatorAt(propose: (wish: string) => unknown): {
         confirmed: [],
         silent: [],
         unreachable: [],
+        left: [],
       }
     },
   } as unknown as NodeConnection
@@ -105,4 +106,35 @@ test('an operator that is proposed what it wished for signs it', async t => {
   const { operator, signed } = operatorAt(wished(fair))
   t.like(await operator.change(wish, { waitMs: 0 }), { outcome: 'committed' })
   t.is(signed.length, 1)
+})
+
+/** An operator who is connected to the first of two nodes that share no list, and is removed there. */
+async function removeAtFirst(t: ExecutionContext, name: string, isOtherUp: boolean) {
+  const stolen = await startCluster(t, { certs: shared.certs })
+  const other = await startCluster(t, { certs: shared.certs })
+  t.teardown(async () => {
+    await stolen[Symbol.asyncDispose]()
+    await other[Symbol.asyncDispose]()
+  })
+  await shared.certs.issue('operator', name)
+  const credentials = await shared.certs.load('operator', parseName(name))
+  const nodes = [stolen.node(1).address, other.node(1).address]
+  const operator = await OperatorConnection.connect(nodes, credentials, { clock: systemClock })
+  if (!isOtherUp) await other.stop(1)
+  await stolen.revoke(1, `operator/${name}`)
+  return { error: await t.throwsAsync(operator.status(), { instanceOf: FridgeError }), nodes }
+}
+
+test('an operator whom one node throws out is told of another one that lets it in', async t => {
+  const { error, nodes } = await removeAtFirst(t, 'olga', true)
+  const [, other] = nodes
+  t.is(error.code, 'ERR_CLOSED')
+  t.regex(error.message, /operator\/olga has been removed from the whitelist; node-1 lets you in/)
+  t.is(error.fix, `go on with --node 127.0.0.1:${other?.port}, and look into node-1`)
+})
+
+test('an operator whom one node throws out is told so where no other can be asked', async t => {
+  const { error } = await removeAtFirst(t, 'otto', false)
+  t.is(error.code, 'ERR_REVOKED')
+  t.regex(error.message, /has been removed from the whitelist\n {2}- nothing listens/)
 })

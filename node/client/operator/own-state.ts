@@ -1,0 +1,65 @@
+import { isName } from '../../identity/names.ts'
+import { foreignText } from '../../lib/foreign-text.ts'
+import type { StatusReport } from '../../operators/status.ts'
+import { isReason } from '../../whitelist/change.ts'
+
+/** What a node says of itself in its `status`, beside how its cluster is. */
+export type OwnState = Pick<StatusReport, 'removed' | 'twins' | 'nameInUse'>
+
+type Removed = NonNullable<StatusReport['removed']>
+type Twins = NonNullable<StatusReport['twins']>
+
+/** Texts for people, and twins, are no longer or more than this. */
+const LIMITS = { maxText: 1_024, maxTwins: 4_096 } as const
+
+/** The last moment that a date can be (ECMA-262, "Time Values and Time Range"). */
+const MAX_TIME = 8.64e15
+
+/** @returns what is wrong with the node itself, or why that cannot be read */
+export function parseOwnState(value: Readonly<Record<string, unknown>>): OwnState | string {
+  const { removed, twins, nameInUse } = value
+  const parsedRemoval = removed === undefined ? undefined : parseRemoved(removed)
+  if (typeof parsedRemoval === 'string') return parsedRemoval
+  const parsedTwins = twins === undefined ? undefined : parseTwins(twins)
+  if (typeof parsedTwins === 'string') return parsedTwins
+  if (nameInUse !== undefined && typeof nameInUse !== 'string') {
+    return 'it does not say who has its name'
+  }
+  return {
+    ...(parsedRemoval !== undefined && { removed: parsedRemoval }),
+    ...(parsedTwins !== undefined && { twins: parsedTwins }),
+    ...(nameInUse !== undefined && { nameInUse: shown(nameInUse) }),
+  }
+}
+
+function parseRemoved(value: unknown): Removed | string {
+  const { operator, at, reason } = fieldsOf(value)
+  if (!isName(operator) || !isTime(at)) return 'it does not say who has removed it'
+  if (reason !== undefined && !isReason(reason)) return 'it does not say why it was removed'
+  return { operator, at, ...(reason !== undefined && { reason: foreignText(reason) }) }
+}
+
+function parseTwins(value: unknown): Twins | string {
+  if (!Array.isArray(value) || value.length > LIMITS.maxTwins) return 'its twins are malformed'
+  const twins: Twins[number][] = []
+  for (const item of value) {
+    const { name, kept, refused } = fieldsOf(item)
+    if (!isName(name) || typeof kept !== 'string' || typeof refused !== 'string') {
+      return 'its twins are malformed'
+    }
+    twins.push({ name, kept: shown(kept), refused: shown(refused) })
+  }
+  return twins
+}
+
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+}
+
+function isTime(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MAX_TIME
+}
+
+function shown(text: string): string {
+  return foreignText(text.slice(0, LIMITS.maxText))
+}

@@ -1,0 +1,109 @@
+import type { Isolation } from '../gossip/isolation.ts'
+import type { Member, Twin } from '../gossip/member.ts'
+import type { Members } from '../gossip/members.ts'
+import type { OwnName } from '../gossip/own-name.ts'
+import type { OwnRemoval } from '../gossip/own-removal.ts'
+import type { Removal } from '../gossip/removal-proof.ts'
+import type { Replica } from '../gossip/replica.ts'
+import { twinsAmong } from '../gossip/twins.ts'
+import { nodeOf, type Name } from '../identity/names.ts'
+
+/** One node as `status` shows it. Of one that the answering node has not heard since its start only the name is known. */
+export interface NodeReport {
+  readonly name: Name
+  readonly reachable: boolean
+  /** Whether it was stopped in order; absent where it was not. */
+  readonly left?: true
+  readonly addresses: readonly string[]
+  readonly version: string
+  readonly startedAt: number
+  readonly links: readonly Name[]
+  readonly changes: number
+  readonly clients: number
+  /** From when on its certificate should be renewed, in milliseconds since 1970. */
+  readonly certificateRenewFrom: number
+  /** The last moment of its certificate, in milliseconds since 1970. */
+  readonly certificateEndsAt: number
+}
+
+/** What `status` shows: the cluster as one node sees it. */
+export interface StatusReport {
+  /** The node that answered. */
+  readonly node: Name
+  /** How many changes it holds. */
+  readonly changes: number
+  /** How many subjects it knows. */
+  readonly subjects: number
+  /** How long that node has been without any peer, in milliseconds; 0 while it has one. */
+  readonly aloneMs: number
+  /** Whether that is longer than `isolatedAfterMs`: its view of the list may be stale. */
+  readonly isolated: boolean
+  /** Nodes that run twice under one name, and where each of the two is. */
+  readonly twins?: readonly Twin[]
+  /** What peers say that turn the node which answered away, because another runs under its name. */
+  readonly nameInUse?: string
+  /** Who removed the node that answered; absent while it belongs to its cluster. */
+  readonly removed?: Removal
+  readonly nodes: readonly NodeReport[]
+}
+
+export interface StatusOptions {
+  readonly replica: Pick<Replica, 'whitelist'>
+  readonly members: Pick<Members, 'self' | 'live' | 'left' | 'unreachable'>
+  /** Whether this node itself was removed: then it shows what it holds, and changes nothing. */
+  readonly ownRemoval: Pick<OwnRemoval, 'removal'>
+  /** Whether another machine runs under the name of this one. */
+  readonly ownName: Pick<OwnName, 'inUse'>
+  readonly isolation: Pick<Isolation, 'aloneMs' | 'isIsolated'>
+}
+
+/** What is known of a node that this run has not heard: nothing. */
+const UNHEARD: Omit<Member, 'name' | 'source' | 'applied'> = {
+  addresses: [],
+  version: '',
+  startedAt: 0,
+  links: [],
+  changes: 0,
+  clients: 0,
+  certificateRenewFrom: 0,
+  certificateEndsAt: 0,
+}
+
+/** The cluster as this node sees it, and how it is itself. */
+export function statusOf(options: StatusOptions): StatusReport {
+  const { replica, members, ownRemoval, ownName, isolation } = options
+  const twins = [...twinsAmong(members.live().values()).values()]
+  const describe = (
+    member: Omit<Member, 'source' | 'applied'>,
+    reachable: boolean,
+  ): NodeReport => ({
+    name: member.name,
+    reachable,
+    ...(!reachable && member.left && { left: member.left }),
+    addresses: member.addresses,
+    version: member.version,
+    startedAt: member.startedAt,
+    links: member.links.map(nodeOf).sort(),
+    changes: member.changes,
+    clients: member.clients,
+    certificateRenewFrom: member.certificateRenewFrom,
+    certificateEndsAt: member.certificateEndsAt,
+  })
+  return {
+    node: members.self.name,
+    changes: replica.whitelist.changes,
+    subjects: replica.whitelist.size,
+    aloneMs: Math.round(isolation.aloneMs),
+    isolated: isolation.isIsolated,
+    ...(twins.length > 0 && { twins }),
+    ...(ownName.inUse !== undefined && { nameInUse: ownName.inUse }),
+    ...(ownRemoval.removal !== undefined && { removed: ownRemoval.removal }),
+    nodes: [
+      ...Array.from(members.live().values(), member => describe(member, true)),
+      ...Array.from(members.left().values(), member => describe(member, false)),
+      ...Array.from(members.unreachable(), ([name, member]) =>
+        describe(member ?? { name, ...UNHEARD }, false),
+      ),
+    ].sort((a, b) => (a.name < b.name ? -1 : 1)),
+  }
+}

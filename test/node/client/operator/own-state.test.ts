@@ -1,0 +1,36 @@
+import test from 'ava'
+import { parseOwnState } from '../../../../node/client/operator/own-state.ts'
+import { parseName } from '../../../../node/identity/names.ts'
+
+/** What a node says of itself: one that is hostile may say anything. */
+
+const removed = { operator: parseName('maria'), at: 1_767_268_800_000, reason: 'stolen' }
+const twins = [{ name: parseName('node-2'), kept: '10.0.0.5', refused: '10.0.0.7' }]
+const nameInUse = 'node/node-2 runs already'
+
+test('a node that is well says nothing of itself', t => {
+  t.deepEqual(parseOwnState({}), {})
+})
+
+test('what is wrong with a node is read whole', t => {
+  t.deepEqual(parseOwnState({ removed, twins, nameInUse }), { removed, twins, nameInUse })
+})
+
+test('what cannot be shown to a person is refused or made harmless', t => {
+  const refused: Record<string, unknown>[] = [
+    { removed: null },
+    { removed: { ...removed, at: 8.64e15 + 1 } },
+    { removed: { ...removed, operator: '\u001B[8m' } },
+    { removed: { ...removed, reason: '' } },
+    { twins: {} },
+    { twins: [null] },
+    { twins: [{ ...twins[0], name: '..' }] },
+    { twins: Array.from({ length: 5_000 }, () => twins[0]) },
+    { nameInUse: 1 },
+  ]
+  for (const value of refused) t.is(typeof parseOwnState(value), 'string', JSON.stringify(value))
+  const shown = parseOwnState({ nameInUse: `a\n  to mend it: b\u001B[8m${'x'.repeat(9_999)}` })
+  const { nameInUse: text = '' } = shown as { nameInUse?: string }
+  t.false(text.includes('\n') || text.includes('\u001B'))
+  t.true(text.length <= 1_024)
+})

@@ -1,0 +1,94 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import test from 'ava'
+import { joinCluster } from '../../../node/gossip/join.ts'
+import { openList } from '../../../node/gossip/open-list.ts'
+import { ThreadedVerifier } from '../../../node/identity/threaded-verifier.ts'
+import { Trust } from '../../../node/identity/trust.ts'
+import { systemClock } from '../../../node/lib/clock.ts'
+import { Lookout } from '../../../node/lib/lookout.ts'
+import { silentLog } from '../../../node/lib/log.ts'
+import { makeSharedCerts, startCluster, untilReachable } from '../../support/cluster.ts'
+
+const ALL = Array.from({ length: 11 }, (_, index) => index + 1)
+const shared = await makeSharedCerts({
+  nodes: ALL.map(index => `node-${index}`),
+  clients: ['c1'],
+  operators: ['admin'],
+})
+const { certs } = shared
+test.after.always(() => shared.remove())
+
+const NO_EXCHANGE = 'no exchange with a peer yet: the list may be stale'
+
+test('ten nodes that start again while their seed is cut off find each other', async t => {
+  await using cluster = await startCluster(t, { nodes: ALL.length, certs })
+  const seed = cluster.address(1)
+  await Promise.all(ALL.map(async index => cluster.stop(index)))
+  const ten = ALL.slice(1)
+  await Promise.all(ten.map(async index => cluster.start(index, { peers: [seed] })))
+  for (const index of ten) await untilReachable(cluster, index, ten.length)
+  t.false(cluster.log.lines.some(({ text }) => text === NO_EXCHANGE))
+})
+
+test('a node that only its list tells of others waits for one of them before it serves', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.grant(2, 'c1')
+  await cluster.stop(2)
+  await cluster.stop(1)
+  await rm(join(cluster.config(1).data, 'peers.json'))
+  await cluster.start(1, { peers: [], gossip: { firstSyncMs: 1 } })
+  t.true(cluster.log.lines.some(({ text }) => text === NO_EXCHANGE))
+})
+
+test('a node that only its last run tells of others waits for one of them before it serves', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.stop(2)
+  await cluster.stop(1)
+  await cluster.start(1, { peers: [], gossip: { firstSyncMs: 1 } })
+  t.true(cluster.log.lines.some(({ text }) => text === NO_EXCHANGE))
+})
+
+test('a seed may be a name', async t => {
+  await using cluster = await startCluster(t, { certs })
+  const { port } = cluster.node(1).address
+  await cluster.start(2, { peers: [`localhost:${port}`] })
+  await untilReachable(cluster, 1, 2)
+  t.pass()
+})
+
+test('a node that starts says to all what it holds: it has applied that', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.grant(1, 'c1')
+  await cluster.revoke(1, 'c1')
+  const config = cluster.config(2)
+  await cluster.stop(2)
+  await using stack = new AsyncDisposableStack()
+  const trust = new Trust(await certs.load('node', config.name), systemClock)
+  const common = { clock: systemClock, log: silentLog }
+  const verifier = stack.use(new ThreadedVerifier(common))
+  const list = stack.use(openList(config, { trust, verifier, ...common }))
+  const lookout = stack.use(new Lookout(systemClock))
+  const { members } = stack.use(
+    joinCluster({
+      ...common,
+      lookout,
+      config,
+      list,
+      dial: async address => Promise.reject(new Error(`nobody is at ${address}`)),
+      admits: () => false,
+      onSynced: () => {},
+      onIsolated: () => {},
+      random: () => 0.5,
+    }),
+  )
+  t.deepEqual(Object.values(members.self.applied), [2])
+})
+
+test('a node that never heard of another serves at once', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  await cluster.stop(1)
+  await cluster.start(1, { gossip: { firstSyncMs: 20_000 } })
+  t.false(cluster.log.lines.some(({ text }) => text === NO_EXCHANGE))
+})
