@@ -250,7 +250,8 @@ function readStored(
   }
 }
 
-function keyOf({ publicKey }: X509Certificate): KeyId {
+/** What an authority is known by, whatever certificate it has. */
+export function keyOf({ publicKey }: X509Certificate): KeyId {
   return hash('sha256', publicKey.export({ type: 'spki', format: 'der' })) as KeyId
 }
 

@@ -11,6 +11,7 @@ import {
   type Subject,
 } from '../identity/names.ts'
 import { changeMethods, pageOf, type ChangePage } from './changes.ts'
+import { checkpointMethods, readCheckpointRequest } from './checkpoints.ts'
 import { forgetMethods } from './forget.ts'
 import { statusOf, type NodeReport, type StatusOptions } from './status.ts'
 import type { Quota } from './quota.ts'
@@ -97,7 +98,7 @@ export interface OperatorServiceOptions extends StatusOptions {
   /** The log of changes, to be read. */
   readonly storedChanges: StoredChanges
   readonly members: Members
-  readonly signers: Pick<Signers, 'verify'>
+  readonly signers: Pick<Signers, 'verify' | 'formerAuthorities'>
   readonly sessions: Sessions
   readonly clock: Clock
   /** Shared by all operators of the node, like `quota`. */
@@ -113,6 +114,13 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     [
       'propose',
       async ([value], _progress, signal) => {
+        const checkpoint = readCheckpointRequest(value, name)
+        if (checkpoint !== undefined) {
+          // What takes long is done before the place is kept, and known from then on.
+          await replica.proposeCheckpoint(checkpoint)
+          await turns.take(name, { removes: undefined, signal })
+          return encodeChange(await replica.proposeCheckpoint(checkpoint))
+        }
         const request = asRequest(value, name)
         await turns.take(name, { removes: removedOperator(request), signal })
         return encodeChange(replica.propose(request))
@@ -175,6 +183,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     ],
     ['status', async () => statusOf(options)],
     ...changeMethods(options),
+    ...checkpointMethods(options),
     ...forgetMethods(options),
   ])
 }

@@ -1,6 +1,6 @@
 import type { Source } from '../identity/names.ts'
 import type { Authors } from './authors.ts'
-import type { UpTo } from './change.ts'
+import type { Checkpoint, UpTo } from './change.ts'
 import { CheckpointCut, Cut, standingOf, type CheckpointEntry, type CutOptions } from './cut.ts'
 import type { LoggedChange } from './store.ts'
 
@@ -82,6 +82,11 @@ export class Checkpoints {
   /** Whether a grant adds nothing behind one that stands. */
   voids(entry: LoggedChange): boolean {
     return this.#standing.some(cut => cut.voids(entry))
+  }
+
+  /** Those that stand. */
+  get standing(): Checkpoint[] {
+    return this.#standing.map(({ entry }) => entry.change)
   }
 
   /** What a checkpoint does now. */

@@ -16,6 +16,7 @@ import {
   type Change,
   type ChangeId,
   type ChangeRequest,
+  type Checkpoint,
   type Head,
   type Place,
   type UpTo,
@@ -258,6 +259,11 @@ export class Whitelist {
     return this.#checkpoints.open
   }
 
+  /** The checkpoints behind which former authorities add nothing. */
+  get standingCheckpoints(): readonly Checkpoint[] {
+    return this.#checkpoints.standing
+  }
+
   /** Take a checkpoint of the log for true before its turn: whoever it shuts out stays out. */
   presume(checkpoint: CheckpointEntry): void {
     this.#checkpoints.add(checkpoint, 'presumed')
@@ -483,6 +489,7 @@ export type ReadableWhitelist = Pick<
   | 'isVoid'
   | 'changesOf'
   | 'checkpointEffect'
+  | 'standingCheckpoints'
   | 'draft'
   | 'frontier'
   | 'upTo'
