@@ -211,6 +211,12 @@ export class Replica extends SignedDocument implements Disposable {
     this.#checks.start()
   }
 
+  /** Other authorities are trusted now: look again at which checkpoints stand. */
+  reviewCheckpoints(): void {
+    this.#whitelist.reviewCheckpoints()
+    this.#settling.start()
+  }
+
   /** Why a change that was proposed here must be proposed anew, if it must, with what proves it. */
   whyAgain(change: Change): ReturnType<typeof whyAgain> {
     return whyAgain(change, {

@@ -238,7 +238,7 @@ test('what a checkpoint has taken away comes back with the removal of who signed
   for (const node of nodes) t.false(isIn(node, AMBER))
   const removal = revocationAt(testSource('gamma', 2), 1, subjectOf('operator', BORIS))
   const second = attackReplica(alpha.replica, other, [olga.signer, gammaNode.signer])
-  const entry = signEntry({ ...removal, upTo: new Map() } as Change, '', {
+  const entry = signEntry({ ...removal, upTo: new Map() }, '', {
     operator: olga,
     node: gammaNode,
   })

@@ -120,11 +120,17 @@ class Run {
       if (list.forkOf(source) < Infinity) return
       const heads = kind === 'old checkpoint' ? this.#anyPart(replica, roll) : new Map(list.heads())
       const change: Change = {
-        ...{ kind: 'checkpoint', subject: WHOLE_LIST, seen: [], ...by },
-        ...{ source, sequence: 1, previous: '', heads, former: roll(CALLED_FORMER) },
-        ...(kind === 'untrue checkpoint'
-          ? { state: wishOf('untrue').padEnd(43, 'A'), subjects: 1 }
-          : { state: '', subjects: 0 }),
+        kind: 'checkpoint',
+        subject: WHOLE_LIST,
+        seen: [],
+        ...by,
+        source,
+        sequence: 1,
+        previous: '',
+        heads,
+        former: roll(CALLED_FORMER),
+        state: wishOf('untrue').padEnd(43, 'A'),
+        subjects: 1,
       }
       // Of a branch that forked it may hold less than all that a head ends.
       if (!list.holdsSeen(change)) return
