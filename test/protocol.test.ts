@@ -13,6 +13,7 @@ import { buildWhitelist } from '../node/whitelist/build.ts'
 import { encodeChange, idOf, parseChange, type ChangeId } from '../node/whitelist/change.ts'
 import { entryHash, straySource } from '../node/whitelist/entry.ts'
 import { evaluateLog } from '../node/whitelist/evaluate.ts'
+import { StateRoot, type StateLeaf } from '../node/whitelist/state-root.ts'
 import { OpenedLog } from '../node/whitelist/opened-log.ts'
 import { MemoryStore } from './support/memory-store.ts'
 import { signatureHolds, signText } from '../node/identity/signature.ts'
@@ -187,6 +188,16 @@ test('the texts that the page says are no changes, for the reasons that it says'
   for (const lines of refusedChanges) {
     const { said, why } = withVerdict(lines)
     t.deepEqual(parseChange(said.join('\n')), { ok: false, why })
+  }
+})
+
+test('the root over leaves is that of the page', t => {
+  const { leaves, roots } = vectors.json('state') as { leaves: StateLeaf[]; roots: string[] }
+  const state = new StateRoot()
+  t.is(state.root(), roots[0] ?? '')
+  for (const [index, leaf] of leaves.entries()) {
+    state.add(leaf)
+    t.is(state.root(), roots[index + 1] ?? '')
   }
 })
 

@@ -184,7 +184,7 @@ export class Replica extends SignedDocument implements Disposable {
    */
   async proposeCheckpoint(request: CheckpointRequest): Promise<Checkpoint> {
     const heads = new Map(this.#whitelist.heads())
-    if (heads.size > CHANGE_LIMITS.maxHeads) {
+    if (heads.size > CHANGE_LIMITS.maxSeen) {
       throw new FridgeError('ERR_LIMIT', `${heads.size} sources are too many for a checkpoint`)
     }
     const former = this.signers.formerAuthorities().slice(0, CHANGE_LIMITS.maxFormer)

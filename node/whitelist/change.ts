@@ -117,11 +117,9 @@ export const CHANGE_LIMITS = {
   /** Longest canonical text, in UTF-16 units. */
   maxText: 262_144,
   maxReason: 500,
-  /** Of the changes that one has seen, and of the sources in `upTo`. */
+  /** Of the changes that one has seen, and of the sources in `upTo` and `heads`. */
   maxSeen: 1_024,
   maxTerms: 64,
-  /** Sources in a checkpoint, which an operator has to send back in one line. */
-  maxHeads: 512,
   /** Former authorities in a checkpoint. */
   maxFormer: 64,
 } as const
@@ -265,9 +263,7 @@ function readCheckpoint(
   { heads, state, subjects, former }: Readonly<Record<string, unknown>>,
 ): Checkpoint | string {
   const read = readUpTo(heads)
-  if (read === undefined || read.size > CHANGE_LIMITS.maxHeads) {
-    return 'a checkpoint has no valid heads'
-  }
+  if (read === undefined) return 'a checkpoint has no valid heads'
   if (!isHash(state) || !isCount(subjects)) return 'a checkpoint does not say what the list was'
   if (!isFormer(former)) return 'a checkpoint has no valid list of former authorities'
   const kind = 'checkpoint'
