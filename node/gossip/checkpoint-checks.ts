@@ -1,8 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { UpTo } from '../whitelist/change.ts'
+import { isDeepStrictEqual } from 'node:util'
+import type { KeyId } from '../identity/names.ts'
+import { FridgeError } from '../lib/errors.ts'
+import { CHANGE_LIMITS, type UpTo } from '../whitelist/change.ts'
 import type { CheckpointEntry } from '../whitelist/cut.ts'
 import { judgeCheckpoints, listAt, type StatedList } from '../whitelist/stated-list.ts'
 import type { Whitelist } from '../whitelist/whitelist.ts'
+import type { Statement } from './commit.ts'
 
 export interface CheckpointChecksOptions {
   readonly list: Whitelist
@@ -17,6 +21,8 @@ export class CheckpointChecks implements Disposable {
   readonly #options: CheckpointChecksOptions
   readonly #stop = new AbortController()
   #running: Promise<void> | undefined
+  #stating: Promise<unknown> | undefined
+  #stated: Statement | undefined
 
   constructor(options: CheckpointChecksOptions) {
     this.#options = options
@@ -35,8 +41,37 @@ export class CheckpointChecks implements Disposable {
     })
   }
 
-  /** What the list is at heads that are held, once all checkpoints are judged. */
-  async listAt(heads: UpTo): Promise<StatedList> {
+  /** What was stated last. */
+  get stated(): Statement | undefined {
+    return this.#stated
+  }
+
+  /**
+   * What a checkpoint says of the list as it is now, once all checkpoints are judged. One at a
+   * time, and once: operators may ask as often as they like.
+   * @throws FridgeError `ERR_LIMIT` when the list has too many sources
+   */
+  async state(former: readonly KeyId[]): Promise<Statement> {
+    while (this.#stating !== undefined) await this.#stating
+    const heads = new Map(this.#options.list.heads())
+    if (heads.size > CHANGE_LIMITS.maxSeen) {
+      throw new FridgeError('ERR_LIMIT', `${heads.size} sources are too many for a checkpoint`)
+    }
+    const last = this.#stated
+    if (last !== undefined && isDeepStrictEqual([heads, former], [last.heads, last.former])) {
+      return last
+    }
+    const listed = this.#listAt(heads)
+    this.#stating = listed.catch(() => {})
+    try {
+      this.#stated = { heads, former, ...(await listed) }
+      return this.#stated
+    } finally {
+      this.#stating = undefined
+    }
+  }
+
+  async #listAt(heads: UpTo): Promise<StatedList> {
     await this.settled()
     const steps = listAt(heads, this.#options.list)
     for (;;) {

@@ -1,16 +1,9 @@
 import type { KeyObject } from 'node:crypto'
-import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { ConfirmationRelay } from './confirmation-relay.ts'
 import { CheckpointChecks } from './checkpoint-checks.ts'
-import {
-  assertProposable,
-  assertStanding,
-  whyAgain,
-  type Commit,
-  type Statement,
-} from './commit.ts'
+import { assertProposable, assertStanding, whyAgain, type Commit } from './commit.ts'
 import type { DocumentStream, Update } from './document.ts'
 import { SignedDocument } from './signed-document.ts'
 import { nodeOf, WHOLE_LIST, type Source, type Subject } from '../identity/names.ts'
@@ -97,8 +90,6 @@ export class Replica extends SignedDocument implements Disposable {
   readonly #whitelist: Whitelist
   readonly #settling: Settling
   readonly #checks: CheckpointChecks
-  /** What was proposed here last as a checkpoint. */
-  #stated: Statement | undefined
   #inbox: Waiting[] = []
   #draining: Promise<void> | undefined
   /** Links that brought what another link had brought and what was still being checked. */
@@ -183,20 +174,10 @@ export class Replica extends SignedDocument implements Disposable {
    * @throws FridgeError `ERR_LIMIT` when the list has too many sources for one
    */
   async proposeCheckpoint(request: CheckpointRequest): Promise<Checkpoint> {
-    const heads = new Map(this.#whitelist.heads())
-    if (heads.size > CHANGE_LIMITS.maxSeen) {
-      throw new FridgeError('ERR_LIMIT', `${heads.size} sources are too many for a checkpoint`)
-    }
     const former = this.signers.formerAuthorities().slice(0, CHANGE_LIMITS.maxFormer)
-    const isStated = isDeepStrictEqual([heads, former], [this.#stated?.heads, this.#stated?.former])
-    const stated =
-      isStated && this.#stated !== undefined
-        ? this.#stated
-        : { heads, former, ...(await this.#checks.listAt(heads)) }
-    this.#stated = stated
     return {
       ...request,
-      ...stated,
+      ...(await this.#checks.state(former)),
       subject: WHOLE_LIST,
       seen: [],
       source: this.id,
@@ -222,7 +203,7 @@ export class Replica extends SignedDocument implements Disposable {
     return whyAgain(change, {
       list: this.#whitelist,
       store: this.#store,
-      stated: this.#stated,
+      stated: this.#checks.stated,
     })
   }
 

@@ -47,13 +47,7 @@ export class Cut {
 
   /** What decided about a subject. */
   stateOf(subject: Subject): SubjectState {
-    return stateOf(
-      this.#entriesOf(subject).map(entry => ({
-        id: idOf(entry),
-        change: entry.change,
-        isVoid: this.#isVoid(entry),
-      })),
-    )
+    return this.#stateOf(this.#entriesOf(subject))
   }
 
   /** What the root over the list says of a subject; undefined where there is nothing to say. */
@@ -62,15 +56,26 @@ export class Cut {
       const checkpoints = this.#standingCheckpoints().map(({ entry }) => entry.hash)
       return checkpoints.length === 0 ? undefined : { subject, checkpoints: checkpoints.sort() }
     }
-    const state = this.stateOf(subject)
+    const entries = this.#entriesOf(subject)
+    const state = this.#stateOf(entries)
     const revocations = [...state.revocations].sort()
     const grants = state.grants.map(({ id }) => id).sort()
     if (revocations.length + grants.length === 0) return undefined
-    const withdrawals = this.#entriesOf(subject)
+    const withdrawals = entries
       .filter(({ change }) => change.kind === 'revocation' && change.upTo !== undefined)
       .map(({ hash }) => hash)
     if (withdrawals.length === 0) return { subject, revocations, grants }
     return { subject, revocations, grants, withdrawals: [...new Set(withdrawals)].sort() }
+  }
+
+  #stateOf(entries: readonly LoggedChange[]): SubjectState {
+    return stateOf(
+      entries.map(entry => ({
+        id: idOf(entry),
+        change: entry.change,
+        isVoid: this.#isVoid(entry),
+      })),
+    )
   }
 
   #entriesOf(subject: Subject): LoggedChange[] {
