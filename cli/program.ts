@@ -51,6 +51,11 @@ const COMMANDS: readonly LazyCommand[] = [
     load: async () => (await import('./commands/client.ts')).fillClient,
   },
   {
+    name: 'history',
+    description: 'what a fridge did: tables, plots and reports, and whether it was altered since',
+    load: async () => (await import('./commands/history.ts')).fillHistory,
+  },
+  {
     name: 'status',
     description: 'show every node: links, changes, clients; exit status 1 when one is out of reach',
     load: async () => (await import('./commands/status.ts')).fillStatus,

@@ -18,6 +18,15 @@ import { OpenedLog } from '../node/whitelist/opened-log.ts'
 import { MemoryStore } from './support/memory-store.ts'
 import { signatureHolds, signText } from '../node/identity/signature.ts'
 import type { Hello } from '../node/wire/control.ts'
+import { bucketIn, commandIn, eventIn } from '../node/history/page.ts'
+import {
+  digestOf,
+  LinesHash,
+  NumbersHash,
+  textOf,
+  type Hour,
+  type SensorHour,
+} from '../node/history/seal.ts'
 import { CLIENT_LIMITS, NODE_LIMITS, PEER_LIMITS, type WireLimits } from '../node/wire/limits.ts'
 import { forgeCertificate, uris } from './support/forged-certificate.ts'
 import { attachEndpoint } from './support/gossip-document.ts'
@@ -412,6 +421,42 @@ test('the limits of the wire are those of the page', t => {
       cells[index] === 'none' ? Infinity : Number(cells[index]?.replaceAll(',', '')),
     ])
     t.deepEqual(Object.fromEntries(said), column)
+  }
+})
+
+test('the hours of a history are hashed as the page says', t => {
+  const page = vectors.json('hours') as {
+    readonly readings: [number, number, number][]
+    readonly minutes: (number | null)[][]
+    readonly events: (string | number | null)[][]
+    readonly commands: (string | number)[][]
+    readonly hour: Omit<Hour, 'sensors'> & { sensors: (SensorHour & SensorHour['bucket'])[] }
+    readonly digest: string
+    readonly digestBehind: Record<string, string>
+  }
+  const [readings, minutes] = [new NumbersHash(), new NumbersHash()]
+  for (const reading of page.readings) readings.addReading(...reading)
+  for (const minute of page.minutes) minutes.addMinute(bucketIn(minute))
+  const [events, commands] = [new LinesHash(), new LinesHash()]
+  for (const event of page.events) events.addEvent(eventIn(event))
+  for (const command of page.commands) commands.addCommand(commandIn(command))
+  const { sensors, ...frame } = page.hour
+  const hour: Hour = {
+    ...frame,
+    events: events.digest(),
+    commands: commands.digest(),
+    sensors: sensors.map(({ name, kind, ...bucket }) => ({
+      name,
+      kind,
+      bucket,
+      readings: readings.digest(),
+      minutes: minutes.digest(),
+    })),
+  }
+  t.is(textOf(hour), JSON.stringify(page.hour))
+  t.is(digestOf('', hour), page.digest)
+  for (const [previous, digest] of Object.entries(page.digestBehind)) {
+    t.is(digestOf(previous, hour), digest)
   }
 })
 

@@ -63,6 +63,17 @@ const PLAN: Plan = {
       ...because('its bounds are part of the protocol', 'config'),
     },
   },
+  history: {
+    holds: 'the past of a fridge: recorded, signed, read and verified',
+    imports: ['lib', 'identity', 'sensors'],
+    bans: {
+      ...because(ISSUES_NOTHING, 'authority'),
+      ...because('it is asked by calls, and knows no frames', 'wire'),
+      ...because('it is handed how long to keep what', 'config'),
+      ...because('it hears the sensors themselves, not what clients are told', 'events'),
+    },
+    entrances: { 'open-history.ts': ['config'] },
+  },
   whitelist: {
     holds: 'the list as a pure function of its changes',
     imports: ['identity'],
@@ -70,7 +81,7 @@ const PLAN: Plan = {
       ...because('it has no clock and no log, and its outcomes are values', 'lib'),
       ...because(ISSUES_NOTHING, 'authority'),
       ...because('it knows changes, not how they came', 'wire'),
-      ...because('it knows names of sensors, as text', 'sensors', 'events'),
+      ...because('it knows names of sensors, as text', 'sensors', 'events', 'history'),
       ...because('no setting may change what a list means: all nodes agree on it', 'config'),
     },
     builtins: {
@@ -84,7 +95,7 @@ const PLAN: Plan = {
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
       ...because('a database holds no frames', 'wire'),
-      ...because('of sensors nothing is stored here', 'sensors', 'events'),
+      ...because('of sensors nothing is stored here', 'sensors', 'events', 'history'),
       ...because('it is handed the path of a file', 'config'),
     },
   },
@@ -93,7 +104,7 @@ const PLAN: Plan = {
     imports: ['lib', 'identity', 'wire', 'whitelist'],
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
-      ...because('no event leaves its node by gossip', 'sensors', 'events'),
+      ...because('no event leaves its node by gossip', 'sensors', 'events', 'history'),
       ...because('its times are handed in, so that a simulation sets them', 'config'),
       ...because(
         'it is handed a store, so that a simulation hands in a disk that tears',
@@ -108,7 +119,7 @@ const PLAN: Plan = {
   },
   sessions: {
     holds: 'who is connected, by what right, and who is cut',
-    imports: ['lib', 'identity', 'wire', 'sensors', 'events', 'whitelist', 'gossip'],
+    imports: ['lib', 'identity', 'wire', 'sensors', 'events', 'history', 'whitelist', 'gossip'],
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
       ...because('it is handed the limits that apply', 'config'),
@@ -118,7 +129,7 @@ const PLAN: Plan = {
   },
   operators: {
     holds: 'what an operator may call',
-    imports: ['lib', 'identity', 'wire', 'whitelist', 'storage', 'gossip', 'sessions'],
+    imports: ['lib', 'identity', 'wire', 'history', 'whitelist', 'storage', 'gossip', 'sessions'],
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
       ...because('an operator has no part in sensors', 'sensors', 'events'),
@@ -130,7 +141,7 @@ const PLAN: Plan = {
     imports: ['lib', 'identity', 'wire', 'config', 'events', 'gossip', 'sessions'],
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
-      ...because('sensors are served by sessions/', 'sensors'),
+      ...because('sensors are served by sessions/', 'sensors', 'history'),
       ...because('sessions/ asks the list who may come in', 'whitelist'),
       ...because('a stranger at the door comes nowhere near the disk', 'storage'),
       ...because('it is handed what an operator may call', 'operators'),
@@ -143,13 +154,23 @@ const PLAN: Plan = {
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
       ...because('it reads numbers, and takes part in nothing', 'wire', 'sensors', 'operators'),
-      ...because('a scrape touches no disk', 'storage'),
+      ...because('a scrape touches no disk', 'storage', 'history'),
       ...because('it outlives the port, and is handed what it counts there', 'port'),
     },
   },
   client: {
     holds: 'the library for clients, and the end of an operator',
-    imports: ['lib', 'identity', 'wire', 'sensors', 'events', 'whitelist', 'sessions', 'operators'],
+    imports: [
+      'lib',
+      'identity',
+      'wire',
+      'sensors',
+      'events',
+      'history',
+      'whitelist',
+      'sessions',
+      'operators',
+    ],
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
       ...because('a client is configured by its program', 'config'),
@@ -168,6 +189,7 @@ const PLAN: Plan = {
       'sensors',
       'config',
       'events',
+      'history',
       'whitelist',
       'storage',
       'gossip',
@@ -189,6 +211,7 @@ const PLAN: Plan = {
       'authority',
       'sensors',
       'config',
+      'history',
       'whitelist',
       'storage',
       'gossip',
@@ -207,7 +230,7 @@ const PLAN: Plan = {
     imports: [],
     bans: because(
       'its health check runs every few seconds, and asks the node over HTTP',
-      ...'lib identity authority wire sensors config events whitelist storage'.split(' '),
+      ...'lib identity authority wire sensors config events history whitelist storage'.split(' '),
       ...'gossip sessions operators port metrics client start cli'.split(' '),
     ),
   },
@@ -216,7 +239,7 @@ const PLAN: Plan = {
     imports: ['client'],
     bans: because(
       'an example shows what a program of somebody else can do',
-      ...'lib identity authority wire sensors config events whitelist storage'.split(' '),
+      ...'lib identity authority wire sensors config events history whitelist storage'.split(' '),
       ...'gossip sessions operators port metrics start cli cluster'.split(' '),
     ),
   },
@@ -242,7 +265,10 @@ const PACKAGES: Readonly<Record<string, PackageWall>> = {
     files: /^node\/sensors\/drivers\/mqtt-connection\.ts$/,
     because: 'it is loaded only where a broker is used, and behind a guard of its packets',
   },
-  'node:sqlite': { files: /^node\/storage\//, because: 'only storage/ knows a database' },
+  'node:sqlite': {
+    files: /^node\/(storage\/|history\/|lib\/sqlite\.ts$)/,
+    because: 'only storage/ and history/ know a database, each its own',
+  },
   pino: { files: /^cli\//, because: 'a node is handed its log' },
   commander: { files: /^cli\//, because: 'only cli/ reads what a person types' },
   yaml: { files: /^node\/config\//, because: 'only config/ reads a file of settings' },

@@ -8,10 +8,10 @@ import { certificateFolder } from './certs-options.ts'
 
 /** How a command that works on a node's own folders is told which. */
 export interface NodeFolderOptions {
-  readonly config?: string
-  readonly name?: string
-  readonly certs?: string
-  readonly data?: string
+  readonly config?: string | undefined
+  readonly name?: string | undefined
+  readonly certs?: string | undefined
+  readonly data?: string | undefined
 }
 
 /** Add the options of `NodeFolderOptions` to a command. */

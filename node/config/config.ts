@@ -132,6 +132,34 @@ const gossip = z
     }
   })
 
+const history = z
+  .strictObject({
+    /** How long each reading is kept, days. Default 7; each takes about 30 bytes, so that one
+     *  sensor that is read every 5 s takes half a megabyte a day. */
+    readingsDays: whole(7, 1, 3_650),
+    /** How long minutes are kept, days: their lowest, highest and mean. Default 400; a sensor takes
+     *  60 kB a day. */
+    minutesDays: whole(400, 1, 3_650),
+    /** How long hours are kept, days, and with them every move of a door and every command. Default
+     *  3650; a sensor takes 5 kB a day. */
+    hoursDays: whole(3_650, 1, 36_500),
+    /** Free space of the disk below which nothing more is recorded, bytes. Default 64 MiB, left to
+     *  the whitelist; less risks that no client can be removed any more. */
+    minFreeBytes: whole(67_108_864, 0, Number.MAX_SAFE_INTEGER),
+  })
+  .check(context => {
+    const { readingsDays, minutesDays, hoursDays } = context.value
+    const complain = (key: string, input: number, message: string): void => {
+      context.issues.push({ code: 'custom', path: [key], input, message })
+    }
+    if (minutesDays < readingsDays) {
+      complain('minutesDays', minutesDays, `at least history.readingsDays (${readingsDays})`)
+    }
+    if (hoursDays < minutesDays) {
+      complain('hoursDays', hoursDays, `at least history.minutesDays (${minutesDays})`)
+    }
+  })
+
 /** Every key of the file, with unit and default. */
 const nodeKeys = z.strictObject({
   /** The name of this node, as in its certificate. Required; unique in the cluster. */
@@ -164,6 +192,8 @@ const nodeKeys = z.strictObject({
   sensors: sensorsConfig,
   /** The fridge behind every simulated sensor. */
   simulation: simulationConfig,
+  /** What the sensors said, and who called which command: `history.db` in `data`. */
+  history: history.prefault({}),
 })
 
 /** The configuration of a node as it is written. */

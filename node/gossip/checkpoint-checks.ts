@@ -9,7 +9,7 @@ import type { Whitelist } from '../whitelist/whitelist.ts'
 import type { Statement } from './commit.ts'
 
 export interface CheckpointChecksOptions {
-  readonly list: Whitelist
+  readonly list: () => Whitelist
   /** Called with each checkpoint when it is known whether it is true: its effect may be still to be looked up. */
   readonly onJudged: (checkpoint: CheckpointEntry, isTrue: boolean) => void
   /** Called when the log cannot be read. */
@@ -35,7 +35,7 @@ export class CheckpointChecks implements Disposable {
 
   /** Judge what is still to be judged, if anything is. */
   start(): void {
-    if (this.#options.list.openCheckpoints.length === 0) return
+    if (this.#options.list().openCheckpoints.length === 0) return
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined
     })
@@ -53,7 +53,7 @@ export class CheckpointChecks implements Disposable {
    */
   async state(former: readonly KeyId[]): Promise<Statement> {
     while (this.#stating !== undefined) await this.#stating
-    const heads = new Map(this.#options.list.heads())
+    const heads = new Map(this.#options.list().heads())
     if (heads.size > CHANGE_LIMITS.maxSeen) {
       throw new FridgeError('ERR_LIMIT', `${heads.size} sources are too many for a checkpoint`)
     }
@@ -73,7 +73,7 @@ export class CheckpointChecks implements Disposable {
 
   async #listAt(heads: UpTo): Promise<StatedList> {
     await this.settled()
-    const steps = listAt(heads, this.#options.list)
+    const steps = listAt(heads, this.#options.list())
     for (;;) {
       const step = steps.next()
       if (step.done === true) return step.value
@@ -89,9 +89,12 @@ export class CheckpointChecks implements Disposable {
     const { list, onJudged, onFailure } = this.#options
     const { signal } = this.#stop
     try {
-      for (const step of judgeCheckpoints(list)) {
-        if (step !== undefined) onJudged(step.judged, step.isTrue)
-        await nextTurn(undefined, { signal })
+      // Another list may have taken the place of this one meanwhile.
+      while (list().openCheckpoints.length > 0) {
+        for (const step of judgeCheckpoints(list())) {
+          if (step !== undefined) onJudged(step.judged, step.isTrue)
+          await nextTurn(undefined, { signal })
+        }
       }
     } catch (error) {
       if (!signal.aborted) onFailure(error)

@@ -30,7 +30,10 @@ export function assertProposable({ kind, subject }: ChangeRequest, list: Held['l
  * Whether operator and node may still change anything.
  * @throws FridgeError `ERR_REVOKED` when one of them was revoked, or the node has forked
  */
-export function assertStanding({ operator, source }: Change, list: Held['list']): void {
+export function assertStanding(
+  { operator, source }: Change,
+  list: Pick<Held['list'], 'hasEquivocated' | 'state'>,
+): void {
   const name = nodeOf(source)
   if (list.hasEquivocated(name)) {
     throw new FridgeError('ERR_REVOKED', `node/${name} has signed two changes at one place`, {

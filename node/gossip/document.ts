@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import { createRequire } from 'node:module'
-import { isSource, MAX_SOURCES, type Source } from '../identity/names.ts'
+import { FridgeError } from '../lib/errors.ts'
+import { isSource, type Source } from '../identity/names.ts'
 
 /**
  * The one file that knows the package `scuttlebutt` 5.6.15. It gives the package types, checks
@@ -30,6 +31,9 @@ const Scuttlebutt = createRequire(import.meta.url)('scuttlebutt') as new (id: st
 /** How many updates are handed to a link at a time while it catches up. */
 const PAGE = 500
 
+/** Sources in one frame of a digest: with the longest names a tenth of the longest line. */
+const PAGE_SOURCES = 2_000
+
 /** What a document needs of the stream that carries it. */
 export interface DocumentStream {
   /** Send one frame. */
@@ -38,6 +42,8 @@ export interface DocumentStream {
   readonly drained: () => Promise<void>
   /** The peer sent something that it must not: end the link. */
   readonly refuse: (reason: string) => void
+  /** End the link through no fault of the peer's, and say why. */
+  readonly leave: (text: string) => void
   /** Both sides have sent all that the other lacked. */
   readonly onSynced: () => void
 }
@@ -107,8 +113,17 @@ export abstract class GossipDocument extends Scuttlebutt {
     return undefined
   }
 
+  /** What a peer lacks could not be read: its link ends, through no fault of the peer's. */
+  protected failedToRead(_error: unknown): void {}
+
   /** A link has begun. */
   protected attached(_from: DocumentStream): void {}
+
+  /** A peer has told how far it has heard each source. */
+  protected digested(_clock: ReadonlyMap<Source, number>): void {}
+
+  /** Both ends of a link have sent all that the other lacked at its start. */
+  protected synced(_from: DocumentStream): void {}
 
   /** A link has ended: nothing more goes to its stream. */
   protected detached(_from: DocumentStream): void {}
@@ -143,6 +158,10 @@ export abstract class GossipDocument extends Scuttlebutt {
       dispose()
       stream.refuse(reason)
     }
+    const leave = (text: string): void => {
+      dispose()
+      stream.leave(text)
+    }
     const dispose = (): void => {
       if (ended) return
       ended = true
@@ -161,7 +180,7 @@ export abstract class GossipDocument extends Scuttlebutt {
       stream.send(frame)
     }
     // What a subclass answers goes the same way, so that nothing is attached twice.
-    const from: DocumentStream = { ...stream, send, refuse }
+    const from: DocumentStream = { ...stream, send, refuse, leave }
     // What the peer has sent here meanwhile need not go back to it.
     const heard = new Map<Source, number>()
     const waiting = new Map<Source, Update>()
@@ -173,13 +192,20 @@ export abstract class GossipDocument extends Scuttlebutt {
     }
     inner.on('data', (frame: unknown) => {
       const delayMs = Array.isArray(frame) ? this.relayDelayMs(frame as Update) : 0
+      if (typeof frame === 'object' && frame !== null && 'clock' in frame) {
+        for (const page of pagesOf(frame as DigestFrame)) stream.send(page)
+        return undefined
+      }
       if (delayMs === 0 || !Array.isArray(frame)) return send(frame)
       const update = frame as Update
       if (waiting.size === 0) this.after(delayMs, flush)
       waiting.set(update[2], update)
     })
     inner.on('error', () => refuse('the gossip stream failed'))
-    inner.on('synced', () => stream.onSynced())
+    inner.on('synced', () => {
+      this.synced(from)
+      stream.onSynced()
+    })
     inner.resume()
     for (const opening of this.openings()) stream.send(opening)
     this.attached(from)
@@ -193,6 +219,20 @@ export abstract class GossipDocument extends Scuttlebutt {
       }
     }
 
+    const unread = (error: unknown): void => {
+      if (!(error instanceof FridgeError)) return refuse('the history could not be read')
+      this.failedToRead(error)
+      leave('this node cannot read its changes')
+    }
+    const takeFrame = (frame: object): { readonly refused?: string } | undefined => {
+      try {
+        return this.takeFrame(frame, from)
+      } catch (error) {
+        unread(error)
+        return {}
+      }
+    }
+
     const peerHas = (source: Source, sequence: number): void => {
       peerClock[source] = Math.max(peerClock[source] ?? 0, sequence)
     }
@@ -200,7 +240,6 @@ export abstract class GossipDocument extends Scuttlebutt {
     // The package sends all that a peer lacks at once: so first bring the peer near by pages that
     // wait for the link, and only then hand over its digest, grown by what was sent.
     const catchUp = async (digest: Digest): Promise<void> => {
-      for (const [source, sequence] of digest.clock) peerHas(source, sequence)
       for (;;) {
         const updates = this.updatesAfter(clockOf(peerClock), PAGE)
         if (updates.length < PAGE) break
@@ -234,8 +273,17 @@ export abstract class GossipDocument extends Scuttlebutt {
           if (problem !== undefined) return refuse(problem)
           return hand(update)
         }
-        const taken =
-          typeof frame === 'object' && frame !== null ? this.takeFrame(frame, from) : undefined
+        if (typeof frame === 'object' && frame !== null && 'heard' in frame) {
+          if (digested) return refuse('a page of a digest came behind its end')
+          const page = asPage(frame)
+          if (typeof page === 'string') return refuse(page)
+          // What is not held here is not sent, so that what it says of that need not be kept.
+          for (const [source, sequence] of page) {
+            if (this.sources[source] !== undefined) peerHas(source, sequence)
+          }
+          return undefined
+        }
+        const taken = typeof frame === 'object' && frame !== null ? takeFrame(frame) : undefined
         if (taken !== undefined) {
           if (taken.refused !== undefined) refuse(taken.refused)
           return undefined
@@ -245,7 +293,9 @@ export abstract class GossipDocument extends Scuttlebutt {
         if (digested) return refuse('a second digest')
         if (!isExpected(digest.id)) return refuse('the digest names another node')
         digested = true
-        catchUp(digest).catch(() => refuse('the history could not be read'))
+        for (const [source, sequence] of digest.clock) peerHas(source, sequence)
+        this.digested(clockOf(peerClock))
+        catchUp(digest).catch(unread)
       },
       [Symbol.dispose]: dispose,
     }
@@ -254,6 +304,11 @@ export abstract class GossipDocument extends Scuttlebutt {
 
 function clockOf(sources: Record<string, number>): Map<Source, number> {
   return new Map(Object.entries(sources) as [Source, number][])
+}
+
+interface DigestFrame {
+  readonly id: Source
+  readonly clock: Record<string, number>
 }
 
 interface Digest {
@@ -276,15 +331,36 @@ function asDigest(frame: unknown): Digest | string {
   const { id, clock, ...rest } = frame as Record<string, unknown>
   if (Object.keys(rest).length > 0) return 'a digest has unknown fields'
   if (!isSource(id)) return 'a digest names no valid source'
+  const read = readClock(clock)
+  return typeof read === 'string' ? read : { id, clock: read }
+}
+
+/** @returns what a page of a digest tells, or why it is none */
+function asPage(frame: object): ReadonlyMap<Source, number> | string {
+  const { heard, ...rest } = frame as Record<string, unknown>
+  if (Object.keys(rest).length > 0) return 'a digest has unknown fields'
+  return readClock(heard)
+}
+
+function readClock(clock: unknown): Map<Source, number> | string {
   if (typeof clock !== 'object' || clock === null || Array.isArray(clock)) {
     return 'a digest has no clock'
   }
   const entries = Object.entries(clock)
-  if (entries.length > MAX_SOURCES) return 'a digest has too many sources'
   for (const [source, sequence] of entries) {
     if (!isSource(source) || !Number.isSafeInteger(sequence) || (sequence as number) < 1) {
       return 'a digest has a malformed clock'
     }
   }
-  return { id, clock: new Map(entries as [Source, number][]) }
+  return new Map(entries as [Source, number][])
+}
+
+/** The digest that the package sends, in frames of which the last ends it. */
+function* pagesOf({ id, clock }: DigestFrame): Iterable<object> {
+  const entries = Object.entries(clock)
+  let from = 0
+  for (; entries.length - from > PAGE_SOURCES; from += PAGE_SOURCES) {
+    yield { heard: Object.fromEntries(entries.slice(from, from + PAGE_SOURCES)) }
+  }
+  yield { id, clock: Object.fromEntries(entries.slice(from)) }
 }

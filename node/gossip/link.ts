@@ -173,6 +173,7 @@ export class Link {
         send: frame => stream.writeEncoded(encodeFrame(frame)),
         drained: async () => this.#channel.drained(),
         refuse,
+        leave: text => this.close('busy', text),
         onSynced: () => void this.#settle(document),
       },
       source => source === this.#source,
@@ -197,6 +198,8 @@ export class Link {
   /** A document is in step when what came with it has been checked and taken in as well. */
   async #settle(document: SignedDocument): Promise<void> {
     await document.settled()
+    // What could not be stored was passed over, and such a link ends once it can be.
+    await this.#options.documents.whitelist.storage.working()
     if (this.#channel.ended) return
     this.#synced += 1
     if (this.synced) this.#options.onSynced(this)

@@ -6,7 +6,7 @@ import type { Whitelist } from '../whitelist/whitelist.ts'
 const SLICE = 100
 
 export interface SettlingOptions {
-  readonly list: Whitelist
+  readonly list: () => Whitelist
   /** Called with the subjects of each slice, when it is known what stands of them. */
   readonly onSettled?: (subjects: readonly Subject[]) => void
   /** Called when the log cannot be read: who was cut stays cut. */
@@ -33,7 +33,7 @@ export class Settling implements Disposable {
 
   /** Look up what is left, if anything is. */
   start(): void {
-    if (this.#options.list.unsettled === 0) return
+    if (this.#options.list().unsettled === 0) return
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined
     })
@@ -45,11 +45,11 @@ export class Settling implements Disposable {
 
   async #run(): Promise<void> {
     const { list, onSettled, onFailure } = this.#options
-    while (list.unsettled > 0) {
+    while (list().unsettled > 0) {
       await nextTurn()
       if (this.#isDisposed) return
       try {
-        onSettled?.(list.settleSome(SLICE))
+        onSettled?.(list().settleSome(SLICE))
       } catch (error) {
         return onFailure?.(error)
       }

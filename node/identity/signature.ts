@@ -1,7 +1,13 @@
 import { sign, verify, type KeyObject } from 'node:crypto'
 
 /** What a signature is over, so that no signature can be taken for one of another kind. */
-export type SignatureContext = 'change' | 'entry' | 'member' | 'confirmation' | 'forgetting'
+export type SignatureContext =
+  | 'change'
+  | 'entry'
+  | 'member'
+  | 'confirmation'
+  | 'forgetting'
+  | 'hour'
 
 /** The two signatures under a change, each with the fingerprint of its signer's certificate. */
 export interface EntrySignatures {

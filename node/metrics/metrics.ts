@@ -29,6 +29,8 @@ export interface MetricsSource {
   readonly maxConnections: number
   readonly isolation: Pick<Isolation, 'aloneMs' | 'isIsolated'>
   readonly isReady: () => boolean
+  /** Whether what the sensors say is recorded. */
+  readonly isRecorded: () => boolean
   readonly clock: Pick<Clock, 'now'>
 }
 
@@ -74,7 +76,7 @@ export class Metrics implements Disposable {
   }
 
   #describeNode(): void {
-    const { name, version, isReady, fanOut } = this.#source
+    const { name, version, isReady, isRecorded, fanOut } = this.#source
     new Gauge({
       name: 'fridge_build_info',
       help: 'Always 1; what runs here.',
@@ -82,6 +84,11 @@ export class Metrics implements Disposable {
       registers: [this.#registry],
     }).set({ node: name, version, runtime: process.version }, 1)
     this.#reads('fridge_ready', 'Whether the node serves clients: 1 or 0.', () => Number(isReady()))
+    this.#reads(
+      'fridge_history_recording',
+      'Whether what the sensors say is recorded: 1 or 0; the log says why not.',
+      () => Number(isRecorded()),
+    )
     this.#counts(
       'fridge_sensor_events_total',
       'Events that the sensors gave.',

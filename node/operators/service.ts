@@ -1,4 +1,6 @@
 import { awaitConfirmations, type Proof } from '../gossip/confirmations.ts'
+import type { History } from '../history/history.ts'
+import { parseHistoryRequest } from '../history/page.ts'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { Members } from '../gossip/members.ts'
@@ -106,6 +108,7 @@ export interface OperatorServiceOptions extends StatusOptions {
   readonly members: Members
   readonly signers: Pick<Signers, 'verify' | 'formerAuthorities'>
   readonly sessions: Sessions
+  readonly history: Pick<History, 'page'>
   readonly clock: Clock
   /** Shared by all operators of the node, like `quota`. */
   readonly turns: Turns
@@ -188,6 +191,14 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
       },
     ],
     ['status', async () => statusOf(options)],
+    [
+      'history',
+      async ([value]) => {
+        const request = parseHistoryRequest(value)
+        if (typeof request === 'string') throw new FridgeError('ERR_PROTOCOL', request)
+        return options.history.page(request)
+      },
+    ],
     ...changeMethods(options),
     ...checkpointMethods(options),
     ...forgetMethods(options),
@@ -282,7 +293,7 @@ function report(
   subject: Subject,
   { replica, sessions, clock }: OperatorServiceOptions,
 ): SubjectReport {
-  const state = replica.whitelist.state(subject)
+  const state = replica.stateOf(subject)
   return {
     subject,
     standing: standingOf(state, clock.now()),

@@ -75,6 +75,7 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
         ownRemoval,
         ownName: overlay.ownName,
         sessions,
+        history: service.history,
         clock,
         isolation,
         turns,
@@ -90,7 +91,7 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
     new CredentialWatch({
       credentials: trust.credentials,
       load: loadCredentials,
-      apply: next =>
+      apply: next => {
         renewNode(next, {
           trust,
           self,
@@ -101,7 +102,9 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
           sessions,
           overlay,
           log,
-        }),
+        })
+        list.reseal(next)
+      },
       clock,
       log,
     }),

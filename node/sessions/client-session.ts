@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { allows, type RefusalReason, type Rights } from './admission.ts'
 import { parseClientHello } from './client-hello.ts'
 import type { Clock } from '../lib/clock.ts'
-import { COMMANDS, runCommand } from '../sensors/commands.ts'
+import { COMMANDS, runCommand, type CommandName } from '../sensors/commands.ts'
 import { PLAIN_SENSORS } from '../sensors/kinds.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { Lookout } from '../lib/lookout.ts'
@@ -13,6 +13,9 @@ import type { Subscriber } from '../events/subscriber.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Name, Source } from '../identity/names.ts'
 import type { Actuator } from '../sensors/actuator.ts'
+import type { History } from '../history/history.ts'
+import { parseHistoryRequest, type HistoryPage } from '../history/page.ts'
+import type { CommandTrail } from './command-trail.ts'
 import type { Sensor } from '../sensors/sensor.ts'
 import { explain, type Session } from './session.ts'
 import { Channel } from '../wire/channel.ts'
@@ -35,6 +38,8 @@ export interface Service {
   readonly fanOut: FanOut
   /** Looked at before a client is served: a node that slept must see first whether it still may. */
   readonly lookout: Pick<Lookout, 'check'>
+  readonly history: Pick<History, 'page'>
+  readonly trail: CommandTrail
   readonly clock: Clock
 }
 
@@ -159,23 +164,58 @@ export class ClientSession implements Session {
   }
 
   #methods(): ReadonlyMap<string, RpcMethod> {
-    return new Map(COMMANDS.map(name => [name, async values => this.#call(name, values)]))
+    const { dialect, service } = this.#options
+    const { subject } = this.identity
+    const methods = new Map<string, RpcMethod>(
+      COMMANDS.map(name => [
+        name,
+        async values =>
+          service.trail.follow({ subject, name, values }, async () => this.#call(name, values)),
+      ]),
+    )
+    // The plain protocol stays as it is.
+    if (dialect !== 'plain') methods.set('history', async ([request]) => this.#history(request))
+    return methods
   }
 
-  async #call(name: (typeof COMMANDS)[number], values: readonly unknown[]): Promise<string> {
-    const { limits, service } = this.#options
-    service.lookout.check()
-    if (this.#channel.ended) throw new FridgeError('ERR_CLOSED', 'the connection was closed')
+  async #call(name: CommandName, values: readonly unknown[]): Promise<string> {
+    this.#look()
     if (!allows(this.#rights.commands, name)) {
       throw new FridgeError('ERR_REFUSED', `the grant does not allow ${name}`)
     }
+    return this.#counted(async () => runCommand(name, values, this.#options.service.actuator))
+  }
+
+  async #history(value: unknown): Promise<HistoryPage> {
+    this.#look()
+    const request = parseHistoryRequest(value)
+    if (typeof request === 'string') throw new FridgeError('ERR_PROTOCOL', request)
+    const { sensor, table } = request
+    if (!allows(this.#rights.sensors, sensor)) {
+      throw new FridgeError('ERR_REFUSED', `the grant does not allow ${sensor}`)
+    }
+    // Who else called what is for operators.
+    if (table === 'commands') {
+      throw new FridgeError('ERR_REFUSED', 'commands are shown to operators only')
+    }
+    return this.#counted(async () => this.#options.service.history.page(request))
+  }
+
+  /** A node that slept must see first whether it still serves. */
+  #look(): void {
+    this.#options.service.lookout.check()
+    if (this.#channel.ended) throw new FridgeError('ERR_CLOSED', 'the connection was closed')
+  }
+
+  async #counted<Answer>(run: () => Promise<Answer>): Promise<Answer> {
+    const { limits } = this.#options
     // The calls of the whole connection count, whatever became of the stream that each came on.
     if (this.#pendingCalls >= limits.maxPendingCalls) {
       throw new FridgeError('ERR_LIMIT', `more than ${limits.maxPendingCalls} calls at once`)
     }
     this.#pendingCalls += 1
     try {
-      return await runCommand(name, values, service.actuator)
+      return await run()
     } finally {
       this.#pendingCalls -= 1
     }

@@ -1,6 +1,7 @@
 import type { NodeConfig } from '../config/config.ts'
 import { FanOut } from '../events/fan-out.ts'
 import type { Source } from '../identity/names.ts'
+import type { History } from '../history/history.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Lookout } from '../lib/lookout.ts'
@@ -9,11 +10,14 @@ import type { SimulatedFridge } from '../sensors/drivers/simulated.ts'
 import { startFeeds } from '../sensors/feed.ts'
 import { openSensors } from '../sensors/registry.ts'
 import type { Service } from './client-session.ts'
+import { CommandTrail } from './command-trail.ts'
 
 export interface OpenServiceOptions {
   /** This run of the node. */
   readonly run: Source
   readonly lookout: Pick<Lookout, 'check'>
+  /** Follows the sensors as long as they run. */
+  readonly history: History
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -29,12 +33,14 @@ export interface OpenService extends AsyncDisposable {
 /** Start the sensors of a node, and fan out what they tell. */
 export async function openService(
   config: Pick<NodeConfig, 'name' | 'sensors' | 'simulation'>,
-  { run, lookout, clock, random, log }: OpenServiceOptions,
+  { run, history, lookout, clock, random, log }: OpenServiceOptions,
 ): Promise<OpenService> {
   await using stack = new AsyncDisposableStack()
   const { sensors, actuator, fridge } = stack.use(openSensors(config, { clock, random, log }))
   const feeds = stack.use(startFeeds(sensors, { clock, random, log }))
   const fanOut = stack.use(new FanOut(feeds, lookout))
+  stack.use(history.follow(feeds))
+  const trail = stack.use(new CommandTrail({ record: call => history.command(call), clock, log }))
   const running = stack.move()
   return {
     service: {
@@ -45,6 +51,8 @@ export async function openService(
       actuator,
       fanOut,
       lookout,
+      history,
+      trail,
       clock,
     },
     fridge,

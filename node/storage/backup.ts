@@ -4,8 +4,9 @@ import { basename, dirname, join } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
 import { shellWord } from '../lib/shell-word.ts'
 import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
+import { pragma } from '../lib/sqlite.ts'
 import { openAtRest } from './at-rest.ts'
-import { APPLICATION_ID, pragma, readFailure } from './sqlite-database.ts'
+import { APPLICATION_ID, readFailure } from './sqlite-database.ts'
 
 export interface BackupOptions {
   /** Replace a file that is there. Default: refuse. */

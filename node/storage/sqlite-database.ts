@@ -1,8 +1,9 @@
-import { mkdirSync, renameSync, rmSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
 import { shellWord } from '../lib/shell-word.ts'
+import { createWhole, hasSchema, pragma, saysDamaged } from '../lib/sqlite.ts'
 
 /** The database of a node, in its data folder. */
 export const DATABASE_FILE = 'whitelist.db'
@@ -10,6 +11,9 @@ export const DATABASE_FILE = 'whitelist.db'
 /** "frdg": marks the file as ours, so that an empty or foreign file is never taken for a new one. */
 export const APPLICATION_ID = 0x66726467
 export const SCHEMA_VERSION = 2
+
+/** How long this process stands still for another one that has the database locked, milliseconds. */
+export const BUSY_TIMEOUT_MS = 1_000
 
 const SCHEMA = `
   PRAGMA application_id = ${APPLICATION_ID};
@@ -36,6 +40,11 @@ const SCHEMA = `
   CREATE INDEX changesById ON changes (id);
   CREATE INDEX changesBySubject ON changes (subject);
   CREATE INDEX strays ON changes (hash) WHERE stray IS NOT NULL;
+  -- What this node alone says of the rest, by name.
+  CREATE TABLE own (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
   CREATE TABLE certificates (
     fingerprint TEXT PRIMARY KEY,
     chain TEXT NOT NULL,
@@ -78,21 +87,12 @@ export function lockDatabase(file: string): DatabaseSync {
 }
 
 /**
- * Born whole: the file appears under its name only with its schema on disk.
+ * Make the database of a node, empty.
  * @throws FridgeError `ERR_DATABASE`
  */
 export function createDatabase(file: string): void {
-  const unborn = `${file}.new`
-  rmSync(unborn, { force: true })
   try {
-    const database = new DatabaseSync(unborn)
-    try {
-      database.exec('PRAGMA synchronous = FULL')
-      database.exec(SCHEMA)
-    } finally {
-      database.close()
-    }
-    renameSync(unborn, file)
+    createWhole(file, `BEGIN; ${SCHEMA}; COMMIT`)
   } catch (cause) {
     throw new FridgeError('ERR_DATABASE', `cannot create ${file}: ${errorMessage(cause)}`, {
       cause,
@@ -108,7 +108,7 @@ export function createDatabase(file: string): void {
 export function openDatabase(file: string): DatabaseSync {
   let database: DatabaseSync | undefined
   try {
-    database = new DatabaseSync(file)
+    database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
     const id = pragma(database, 'application_id')
     if (id !== APPLICATION_ID) throw new Error('it is not a fridge database')
     const version = pragma(database, 'user_version')
@@ -144,48 +144,19 @@ export function otherVersion(file: string, version: unknown): FridgeError {
 
 /** Whether a database has the tables that we make, and no other. */
 export function hasKnownSchema(database: DatabaseSync): boolean {
-  return schemaOf(database) === knownSchema()
+  return hasSchema(database, SCHEMA)
 }
-
-/** What the tables are called and made of: one letter of it changed, and reads would miss rows. */
-function schemaOf(database: DatabaseSync): string {
-  return JSON.stringify(
-    database.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema').all(),
-  )
-}
-
-function knownSchema(): string {
-  const database = new DatabaseSync(':memory:')
-  try {
-    database.exec(SCHEMA)
-    return schemaOf(database)
-  } finally {
-    database.close()
-  }
-}
-
-/**
- * The result codes of SQLite that say nothing of the file's content: PERM, BUSY, LOCKED, NOMEM,
- * READONLY, IOERR, FULL, CANTOPEN (sqlite.org/rescode.html). The file is to stay where it is.
- */
-const NOT_DAMAGED: ReadonlySet<number> = new Set([3, 5, 6, 7, 8, 10, 13, 14])
 
 /** What a failed read says: of the file, or of the machine. */
 export function readFailure(file: string, cause: unknown): FridgeError {
   if (cause instanceof FridgeError) return cause
-  const code = typeof cause === 'object' && cause !== null && 'errcode' in cause ? cause.errcode : 0
-  // The low byte is the primary code, the rest details it.
-  if (typeof code !== 'number' || !NOT_DAMAGED.has(code & 0xff)) {
+  if (saysDamaged(cause)) {
     return corrupt(file, errorMessage(cause), cause)
   }
   return new FridgeError('ERR_DATABASE', `cannot read ${file}: ${errorMessage(cause)}`, {
     cause,
     fix: 'check the free space of its disk (df -h), and that this user may read and write the file',
   })
-}
-
-export function pragma(database: DatabaseSync, name: string): unknown {
-  return database.prepare(`PRAGMA ${name}`).get()?.[name]
 }
 
 export function writeFailure(file: string, cause: unknown): FridgeError {

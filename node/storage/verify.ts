@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
+import { pragma } from '../lib/sqlite.ts'
 import type { Source } from '../identity/names.ts'
 import { openAtRest } from './at-rest.ts'
 import { buildWhitelist, proves } from '../whitelist/build.ts'
@@ -16,17 +17,10 @@ import {
   corrupt,
   hasKnownSchema,
   otherVersion,
-  pragma,
   SCHEMA_VERSION,
 } from './sqlite-database.ts'
-import { digestOf, sealOf, type ChangeRow } from './change-row.ts'
-import {
-  openAt,
-  readEntry,
-  type EntryFields,
-  type UncheckedEntry,
-  type UncheckedStray,
-} from '../whitelist/open.ts'
+import { digestOf, sealOf, uncheckedOf, type ChangeRow } from './change-row.ts'
+import { openAt } from '../whitelist/open.ts'
 
 /** One thing in a database that is not as a node wrote it. */
 export interface Finding {
@@ -326,20 +320,4 @@ function missing(noun: string, from: number, to: number): string {
   return from === to
     ? `${noun} ${from} is missing before it`
     : `${noun}s ${from} to ${to} are missing before it`
-}
-
-/** @returns what a row holds, or what is wrong with its form */
-function uncheckedOf(row: Row): UncheckedEntry | UncheckedStray | string {
-  if (row.stray === null) return readEntry(row)
-  try {
-    const { against } = JSON.parse(row.stray) as { against?: EntryFields }
-    const entry = readEntry(row)
-    if (typeof entry === 'string' || against === undefined) {
-      return typeof entry === 'string' ? entry : { entry }
-    }
-    const proof = readEntry(against)
-    return typeof proof === 'string' ? proof : { entry, against: proof }
-  } catch {
-    return 'an update carries no entry'
-  }
 }

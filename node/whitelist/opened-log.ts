@@ -30,6 +30,14 @@ export class OpenedLog implements BuiltLog {
     this.#held.set(hash, { change, hash, signatures, isStray: isStrayOnly })
   }
 
+  /** Forget all of it. */
+  clear(): void {
+    this.#rows.splice(0)
+    this.#ids.clear()
+    this.#bySubject.clear()
+    this.#held.clear()
+  }
+
   logged(): Iterable<LoggedRow> {
     return this.#rows.values()
   }

@@ -60,6 +60,17 @@ export interface ChangeStore extends BuiltLog, CertificateStore, Disposable {
    */
   append(entries: readonly (Entry | Stray)[]): void
   /**
+   * Leave out the entries of one source from a sequence on, of which nobody else has heard: the log
+   * is then as if they had never been taken.
+   * @throws FridgeError `ERR_DATABASE`
+   */
+  takeBack(source: Source, from: number): void
+  /**
+   * Find out whether entries can be kept again, after `append` has thrown.
+   * @throws FridgeError `ERR_DATABASE` when they cannot
+   */
+  probe(): void
+  /**
    * What a reader with this clock lacks, each behind all that it has seen. An entry of a source
    * that forked is told as the stray that it is, where it was taken first.
    */

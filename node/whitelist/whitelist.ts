@@ -340,16 +340,15 @@ export class Whitelist {
     return changes
   }
 
+  /** The next place of a source, and what stands before it. */
+  placeAfter(source: Source): Pick<Change, 'source' | 'sequence' | 'previous'> {
+    return { source, sequence: this.heard(source) + 1, previous: this.headHash(source) }
+  }
+
   /** The change that a request becomes at the next place of `source`, at the time `at`. */
   draft(request: ChangeRequest, source: Source, at: number): Change {
     const { subject } = request
-    const place = {
-      source,
-      sequence: this.heard(source) + 1,
-      previous: this.headHash(source),
-      at,
-      seen: this.frontier(subject),
-    }
+    const place = { ...this.placeAfter(source), at, seen: this.frontier(subject) }
     if (request.kind === 'grant') return { ...request, ...place }
     if (roleOf(subject) === 'client') return { ...request, ...place }
     return { ...request, ...place, upTo: this.upTo(subject) }

@@ -4,6 +4,7 @@ import { measureAdmission } from './admission.ts'
 import { measureFirstSync } from './first-sync.ts'
 import { measureFanOut } from './fan-out.ts'
 import { measureHandshakes } from './handshakes.ts'
+import { measureHistory } from './history.ts'
 import { measureIdleMemory } from './idle-memory.ts'
 import { describeMachine } from './machine.ts'
 import { measureReconnect } from './reconnect.ts'
@@ -20,6 +21,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   reconnect: measureReconnect,
   admission: measureAdmission,
   'first-sync': measureFirstSync,
+  history: measureHistory,
 }
 
 const { values } = parseArgs({

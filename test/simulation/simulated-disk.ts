@@ -1,5 +1,6 @@
 import { FridgeError } from '../../node/lib/errors.ts'
-import type { Entry, Stray } from '../../node/whitelist/entry.ts'
+import type { Source } from '../../node/identity/names.ts'
+import { isStray, type Entry, type Stray } from '../../node/whitelist/entry.ts'
 import { MemoryStore } from '../support/memory-store.ts'
 import type { ChangeStore } from '../../node/whitelist/store.ts'
 
@@ -41,6 +42,12 @@ export class SimulatedDisk {
     this.#log.push(...entries)
   }
 
+  takeBack(source: Source, from: number): void {
+    this.#log = this.#log.filter(
+      one => isStray(one) || one.change.source !== source || one.change.sequence < from,
+    )
+  }
+
   writeCertificate(fingerprint: string, chain: readonly string[]): void {
     this.#certificates.set(fingerprint, chain)
   }
@@ -64,6 +71,16 @@ class Handle extends MemoryStore {
     // First where a place that is taken refuses it.
     super.append(entries)
     this.#disk.write(entries)
+  }
+
+  override takeBack(source: Source, from: number): void {
+    this.#assertWritable()
+    super.takeBack(source, from)
+    this.#disk.takeBack(source, from)
+  }
+
+  override probe(): void {
+    this.#assertWritable()
   }
 
   override keepCertificate(fingerprint: string, chain: readonly string[]): void {

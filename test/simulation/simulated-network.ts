@@ -36,6 +36,8 @@ export class SimulatedNetwork {
   readonly #options: NetworkOptions
   readonly #links = new Set<SimulatedLink>()
   readonly refusals: Refused[] = []
+  /** Links that one end has ended through no fault of the other. */
+  readonly leaves: Refused[] = []
   #side: (name: string) => number = () => 0
 
   constructor(options: NetworkOptions) {
@@ -68,6 +70,7 @@ export class SimulatedNetwork {
     if (!this.canReach(one.name, other.name)) return undefined
     const link = new SimulatedLink([one, other], this.#options, {
       onRefused: refused => this.refusals.push(refused),
+      onLeft: left => this.leaves.push(left),
       onEnd: ended => this.#links.delete(ended),
     })
     this.#links.add(link)
@@ -82,6 +85,7 @@ export class SimulatedNetwork {
 
 interface LinkEvents {
   readonly onRefused: (refused: Refused) => void
+  readonly onLeft: (left: Refused) => void
   readonly onEnd: (link: SimulatedLink) => void
 }
 
@@ -134,6 +138,10 @@ export class SimulatedLink {
           }),
         refuse: reason => {
           this.#events.onRefused({ by: here.peer.name, of: there.peer.name, reason })
+          this.cut()
+        },
+        leave: text => {
+          this.#events.onLeft({ by: here.peer.name, of: there.peer.name, reason: text })
           this.cut()
         },
         onSynced: () => {

@@ -2,9 +2,10 @@ import type { Clock } from '../../node/lib/clock.ts'
 import type { GossipDocument } from '../../node/gossip/document.ts'
 import type { Source, Subject } from '../../node/identity/names.ts'
 import type { ChangeRequest } from '../../node/whitelist/change.ts'
+import type { OwnSource } from '../../node/gossip/own-source.ts'
 import { MemoryStore } from './memory-store.ts'
 import type { Commit } from '../../node/gossip/commit.ts'
-import { Replica } from '../../node/gossip/replica.ts'
+import { Replica, type Wholeness } from '../../node/gossip/replica.ts'
 import type { Signers } from '../../node/identity/signers.ts'
 import type { CheckpointEntry } from '../../node/whitelist/cut.ts'
 import type { ChangeStore } from '../../node/whitelist/store.ts'
@@ -20,9 +21,11 @@ export interface TestReplicaOptions {
   readonly clock?: Clock
   /** Which start of the node it is. Default 1. */
   readonly run?: number
+  /** What numbers its changes. Default: a source for this run, named like it. */
+  readonly ownSource?: OwnSource
+  readonly wholeness?: Wholeness
   /** Default: the node's own. */
   readonly self?: Person
-  readonly onStoreFailure?: (error: unknown) => void
   readonly onUntrue?: (checkpoint: CheckpointEntry) => void
 }
 
@@ -51,11 +54,12 @@ export function openReplica(
   const source = testSource(name, run)
   const replica = new Replica({
     source,
+    ...(options.ownSource && { ownSource: options.ownSource }),
     store,
+    ...(options.wholeness && { wholeness: options.wholeness }),
     signers,
     self: { signer: known, key },
     clock,
-    ...(options.onStoreFailure && { onStoreFailure: options.onStoreFailure }),
     ...(options.onUntrue && { onUntrue: options.onUntrue }),
   })
   const request: TestReplica['request'] = async (request, operator = people.operator()) =>

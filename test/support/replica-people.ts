@@ -1,4 +1,4 @@
-import { createPrivateKey, randomBytes, type KeyObject } from 'node:crypto'
+import { createPrivateKey, randomBytes, type KeyObject, type X509Certificate } from 'node:crypto'
 import { createAuthority, openAuthority } from '../../node/authority/authority.ts'
 import { issueCertificate } from '../../node/authority/issue.ts'
 import type { KeyType } from '../../node/authority/key-type.ts'
@@ -47,6 +47,8 @@ export interface IssueOptions {
 
 /** An authority and those whom it vouches for, and a former one, without a file. */
 export interface People {
+  /** Who vouches for all of them. */
+  readonly trust: { readonly authorities: readonly X509Certificate[]; readonly trustDomain: string }
   node(name: string): Person
   operator(name?: string): Person
   /** What a node with this store knows of signers. */
@@ -95,6 +97,7 @@ export async function makePeople(options: PeopleOptions): Promise<People> {
     return person
   }
   return {
+    trust: { authorities, trustDomain: TRUST_DOMAIN },
     node: name => find(`node/${name}`),
     operator: (name = OPERATOR) => find(`operator/${name}`),
     signers,

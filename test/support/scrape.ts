@@ -85,6 +85,7 @@ export function quietSource(credentials: Credentials): MetricsSource {
     maxConnections: 1,
     isolation: { isIsolated: false, aloneMs: 0 },
     isReady: () => true,
+    isRecorded: () => true,
     clock: { now: () => Date.now() },
   }
 }

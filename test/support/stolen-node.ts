@@ -32,15 +32,15 @@ export async function peopleOf(certs: TestCerts, names: readonly string[]): Prom
     if (person === undefined) throw new Error(`no certificate of ${subject} was loaded`)
     return person
   }
+  const trust = { authorities: parseCertificates(certs.ca, 'ca'), trustDomain: 'test.fridge' }
   return {
+    trust,
     node: name => find(`node/${name}`),
     operator: (name = 'admin') => find(`operator/${name}`),
-    signers: store =>
-      new Signers({
-        store,
-        authorities: () => parseCertificates(certs.ca, 'ca'),
-        trustDomain: 'test.fridge',
-      }),
+    signers: store => {
+      const { authorities, trustDomain } = trust
+      return new Signers({ store, authorities: () => authorities, trustDomain })
+    },
     issue: async () => {
       throw new Error('nobody is made here')
     },

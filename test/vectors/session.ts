@@ -1,3 +1,6 @@
+import type { HistoryPage } from '../../node/history/page.ts'
+import { silentLog } from '../../node/lib/log.ts'
+import { CommandTrail } from '../../node/sessions/command-trail.ts'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Duplex } from 'node:stream'
 import type { Rights } from '../../node/sessions/admission.ts'
@@ -59,6 +62,13 @@ export function collect(socket: Duplex, onLine: (line: string) => void): void {
     rest = lines.pop() ?? ''
     for (const line of lines) onLine(line)
   })
+}
+
+/** What the history of the node comes to, whatever is asked. */
+const PAGE: HistoryPage = {
+  kind: 'temperature',
+  rows: [[NOON, 60_000, 0, 12, 4.1, 4.3, 50.4, 0, 0]],
+  next: null,
 }
 
 /** The node: a real session of a client, over memory. */
@@ -128,6 +138,8 @@ export class NodeEnd implements SessionEnd {
         actuator: { setTargetTemperature: tell, defrost: done, powerOn: done, powerOff: done },
         fanOut: this.#fanOut,
         lookout: NO_LOOKOUT,
+        history: { page: async () => PAGE },
+        trail: new CommandTrail({ record: () => {}, clock: this.#clock, log: silentLog }),
         clock: this.#clock,
       },
     })
@@ -208,8 +220,10 @@ export class ClientEnd implements SessionEnd {
 
   async #call(method: string, values: unknown[]): Promise<void> {
     const remote = await this.#remote
-    const answer = remote?.call(method, values)
-    this.outcomes.push(await (answer?.catch(String) ?? Promise.resolve('')).then(String))
+    const answer: unknown = await remote?.call(method, values).catch(String)
+    // As it stands on the page: JSON in JSON.
+    const isText = typeof answer === 'string'
+    this.outcomes.push(isText ? answer : JSON.stringify(answer).replaceAll('"', String.raw`\"`))
   }
 }
 

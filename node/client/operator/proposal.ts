@@ -90,7 +90,7 @@ export class SignedWish {
   next(proposed: Change): Change | string {
     const last = this.#last
     if (last === undefined) return proposed
-    if (proposed.source !== last.source) return 'the node was started again meanwhile'
+    if (proposed.source !== last.source) return 'the node numbers its changes anew since'
     const isSamePlace = proposed.sequence === last.sequence && proposed.previous === last.previous
     const isLater = this.#isTaken && proposed.sequence > last.sequence
     if (!isSamePlace && !isLater) return 'nothing proves that the place of the first text is taken'

@@ -242,6 +242,9 @@ class Scene {
         refuse: () => {
           this.#isHonestCut = true
         },
+        leave: () => {
+          this.#isHonestCut = true
+        },
         onSynced: () => {},
       },
       () => true,

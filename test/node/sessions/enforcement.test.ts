@@ -40,7 +40,6 @@ function setScene(cut = 2): Scene {
   const log: LogLine[] = []
   const counts = new Counts()
   const listeners: ((strays: readonly Stray[]) => void)[] = []
-  const settled: ((subjects: readonly Subject[]) => void)[] = []
   node.replica.confirmations.subscribe(({ changes }) => {
     happened.push(`confirm ${changes.at(-1)?.sequence}: ${changes.at(-1)?.cut} cut`)
   })
@@ -49,14 +48,11 @@ function setScene(cut = 2): Scene {
       whitelist: node.replica.whitelist,
       confirmations: node.replica.confirmations,
       subscribe: listener => node.replica.subscribe(listener),
-      subscribeSettled: listener => {
-        settled.push(listener)
-        return { [Symbol.dispose]: () => void settled.splice(0) }
-      },
       subscribeEquivocation: listener => {
         listeners.push(listener)
         return { [Symbol.dispose]: () => void listeners.splice(0) }
       },
+      subscribeSettled: listener => node.replica.subscribeSettled(listener),
     },
     sessions: {
       review: subject => {

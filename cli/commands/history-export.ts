@@ -1,0 +1,91 @@
+import { meanOf } from '../../node/history/bucket.ts'
+import { bucketIn, historyRows, readingIn } from '../../node/history/page.ts'
+import { FridgeError } from '../../node/lib/errors.ts'
+import { SENSOR_KINDS } from '../../node/sensors/kinds.ts'
+import { parseSpan, type SpanOptions } from '../history/record.ts'
+import { openSource, type SourceOptions } from '../history/source.ts'
+import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+
+export interface HistoryExportOptions extends SpanOptions, SourceOptions {
+  readonly by?: string
+  readonly format?: string
+}
+
+type Fields = Readonly<Record<string, string | number | null>>
+
+const LENGTHS = ['reading', 'minute', 'hour'] as const
+const FORMATS = ['csv', 'json'] as const
+const MAX_BY_MINUTES_MS = 32 * 86_400_000
+
+/** Print every row of a span: a line each, as it is read. */
+export async function runHistoryExport(
+  sensor: string,
+  options: HistoryExportOptions,
+  io: CommandIo,
+): Promise<ExitStatus> {
+  const span = parseSpan(options, io.clock.now())
+  const isLong = span.to - span.from > MAX_BY_MINUTES_MS
+  const by = oneOf('--by', options.by ?? (isLong ? 'hour' : 'minute'), LENGTHS)
+  const format = oneOf('--format', options.format ?? 'csv', FORMATS)
+  await using source = await openSource(options, io)
+  const { kind } = await source.ask({ sensor, table: 'signed', ...span, after: null })
+  const { quantity } = SENSOR_KINDS[kind]
+  const request = { sensor, ...span }
+  let isFirst = true
+  const print = (fields: Fields): void => {
+    if (format === 'json') return io.out(JSON.stringify(fields))
+    if (isFirst) io.out(Object.keys(fields).join(','))
+    isFirst = false
+    io.out(Object.values(fields).map(cellOf).join(','))
+  }
+  if (by === 'reading') {
+    for await (const row of historyRows(source.ask, { ...request, table: 'readings' })) {
+      const { number, at, value } = readingIn(row)
+      print({ at: isoOf(at), value, unit: quantity?.unit ?? '', number })
+    }
+    return EXIT.done
+  }
+  const table = by === 'minute' ? 'minutes' : 'hours'
+  for await (const row of historyRows(source.ask, { ...request, table })) {
+    const bucket = bucketIn(row)
+    const { start, low, high, count, openings, openMs, recordedMs, unavailableMs } = bucket
+    print({
+      from: isoOf(start),
+      ...(quantity === undefined
+        ? { openings, openMs }
+        : {
+            lowest: low ?? null,
+            highest: high ?? null,
+            mean: meanOf(bucket) ?? null,
+            unit: quantity.unit,
+            readings: count,
+          }),
+      recordedMs,
+      unavailableMs,
+    })
+  }
+  return EXIT.done
+}
+
+/** @throws FridgeError `ERR_USAGE` */
+export function oneOf<Known extends string>(
+  option: string,
+  text: string,
+  known: readonly Known[],
+): Known {
+  const found = known.find(one => one === text)
+  if (found !== undefined) return found
+  throw new FridgeError('ERR_USAGE', `${option} ${JSON.stringify(text)} is not known`, {
+    fix: `use ${known.join(' or ')}`,
+  })
+}
+
+/** RFC 4180: a cell with a comma, a quote or a line feed stands in quotes. */
+function cellOf(value: string | number | null): string {
+  const text = value === null ? '' : String(value)
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}
+
+function isoOf(moment: number): string {
+  return new Date(moment).toISOString()
+}

@@ -1,0 +1,45 @@
+import { plotSvg } from '../history/plot.ts'
+import {
+  parseLimits,
+  parseSpan,
+  readRecord,
+  type LimitOptions,
+  type SensorRecord,
+  type SpanOptions,
+} from '../history/record.ts'
+import { openSource, type SourceOptions } from '../history/source.ts'
+import { writeOut } from '../history/write-out.ts'
+import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+
+export interface HistoryPlotOptions extends LimitOptions, SpanOptions, SourceOptions {
+  readonly door?: string
+  readonly out?: string
+}
+
+/** The door that a node has where nothing else is said. */
+const DOOR = 'door'
+
+const SIZE = { width: 900, height: 340 }
+
+/** Draw a span of a sensor's history. */
+export async function runHistoryPlot(
+  sensor: string,
+  options: HistoryPlotOptions,
+  io: CommandIo,
+): Promise<ExitStatus> {
+  const record = await readRecordFor(sensor, options, io)
+  await writeOut(plotSvg(record, SIZE), options.out, io)
+  return EXIT.done
+}
+
+/** Read what a plot and a report show. */
+export async function readRecordFor(
+  sensor: string,
+  options: HistoryPlotOptions,
+  io: CommandIo,
+): Promise<SensorRecord> {
+  const limits = parseLimits(options)
+  const span = parseSpan(options, io.clock.now())
+  await using source = await openSource(options, io)
+  return await readRecord(source, { sensor, span, limits, door: options.door ?? DOOR })
+}

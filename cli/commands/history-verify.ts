@@ -1,0 +1,59 @@
+import { openHistoryForReading } from '../../node/history/database.ts'
+import { verifyHistory, type HistoryVerification } from '../../node/history/verify.ts'
+import { formatDuration } from '../duration.ts'
+import { historyFile } from '../history/source.ts'
+import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { count } from '../table.ts'
+import { certificateFolder, shownPath } from './certs-options.ts'
+import type { NodeFolderOptions } from './node-options.ts'
+import { authoritiesIn } from './node-verify.ts'
+
+export interface HistoryVerifyOptions extends NodeFolderOptions {
+  readonly digest?: string
+  readonly json?: boolean
+}
+
+/** Findings shown to a person: behind so many, more say nothing new. `--json` shows all. */
+const MAX_SHOWN = 50
+
+/** @returns 0 nothing was altered, added or removed, 1 something was */
+export async function runHistoryVerify(
+  options: HistoryVerifyOptions,
+  io: CommandIo,
+): Promise<ExitStatus> {
+  const file = await historyFile(options, io)
+  const trust = await authoritiesIn(certificateFolder(options, io))
+  const database = openHistoryForReading(file)
+  try {
+    const verification = await verifyHistory(database, { ...trust, digest: options.digest })
+    const isSound = verification.findings.length === 0
+    if (options.json === true) io.out(JSON.stringify({ file, sound: isSound, ...verification }))
+    else print(shownPath(file, io.cwd), verification, io)
+    return isSound ? EXIT.done : EXIT.notDone
+  } finally {
+    database.close()
+  }
+}
+
+function print(file: string, verification: HistoryVerification, io: CommandIo): void {
+  const { hours, readings, minutes, span, unsigned, digest, gaps, jumps, findings } = verification
+  for (const { place, problem } of findings.slice(0, MAX_SHOWN)) io.out(`${place}: ${problem}`)
+  if (findings.length > MAX_SHOWN) io.out(`… and ${findings.length - MAX_SHOWN} more`)
+  for (const { from, to } of gaps) {
+    io.out(`gap: nothing was recorded from ${momentOf(from)} for ${formatDuration(to - from)}`)
+  }
+  for (const { from, to } of jumps) {
+    io.out(`clock: it was set, or the machine slept, from ${momentOf(from)} to ${momentOf(to)}`)
+  }
+  const size = `${count(hours, 'signed hour')}, ${count(minutes, 'minute')}, ${count(readings, 'reading')}`
+  const verdict =
+    findings.length === 0 ? 'is sound' : `is not sound: ${count(findings.length, 'finding')}`
+  io.out(`${file} ${verdict} (${size})`)
+  if (span !== undefined) io.out(`signed from ${momentOf(span.from)} to ${momentOf(span.to)}`)
+  if (unsigned > 0) io.out(`${count(unsigned, 'row')} since then, which the next full hour signs`)
+  if (digest !== '') io.out(`last digest: ${digest}`)
+}
+
+function momentOf(moment: number): string {
+  return `${new Date(moment).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+}

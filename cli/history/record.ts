@@ -1,0 +1,191 @@
+import { HOUR_MS, MINUTE_MS, type Bucket } from '../../node/history/bucket.ts'
+import {
+  excursionsOf,
+  LIMIT_PRESETS,
+  type Excursion,
+  type Limit,
+} from '../../node/history/limits.ts'
+import {
+  bucketIn,
+  eventIn,
+  historyRows,
+  spanIn,
+  type AskHistory,
+  type HistoryTable,
+} from '../../node/history/page.ts'
+import type { Span } from '../../node/history/reader.ts'
+import type { RecordedEvent } from '../../node/history/seal.ts'
+import {
+  gapsIn,
+  outagesIn,
+  summarize,
+  type Outage,
+  type Summary,
+} from '../../node/history/summary.ts'
+import { errorCode, FridgeError } from '../../node/lib/errors.ts'
+import type { SensorKind } from '../../node/sensors/kinds.ts'
+import { parseDuration } from '../duration.ts'
+import { parseMoment } from '../moment.ts'
+
+const DAY_MS = 86_400_000
+
+/** What every command takes that shows a span of a history. */
+export interface SpanOptions {
+  readonly from?: string
+  readonly to?: string
+}
+
+export interface LimitOptions {
+  readonly preset?: string
+  readonly high?: string
+  readonly highFor?: string
+  readonly low?: string
+  readonly lowFor?: string
+}
+
+/** All of a span that a page or a plot shows of a sensor. */
+export interface SensorRecord {
+  readonly node: string | undefined
+  readonly sensor: string
+  readonly kind: SensorKind
+  readonly span: Span
+  /** Whether `buckets` are minutes or hours, in milliseconds. */
+  readonly lengthMs: number
+  readonly buckets: readonly Bucket[]
+  readonly summary: Summary
+  readonly limits: readonly Limit[]
+  readonly excursions: readonly Excursion[]
+  readonly events: readonly RecordedEvent[]
+  readonly outages: readonly Outage[]
+  readonly gaps: readonly Span[]
+  /** The door of the same node, where it has one that may be read. */
+  readonly door: DoorRecord | undefined
+  /** The last signed hour of the span. */
+  readonly signed: { readonly begin: number; readonly digest: string } | undefined
+}
+
+export interface DoorRecord {
+  readonly sensor: string
+  readonly openings: number
+  readonly openMs: number
+  readonly moves: readonly RecordedEvent[]
+}
+
+/** A week is read by minutes, as a month is; a year by hours. */
+const MAX_BY_MINUTES_MS = 32 * DAY_MS
+
+/** How far back is shown where nothing is said. */
+const DEFAULT_MS = 7 * DAY_MS
+
+/** @throws FridgeError `ERR_USAGE` */
+export function parseSpan({ from, to }: SpanOptions, now: number): Span {
+  const end = to === undefined ? now : parseMoment(to, now)
+  const begin = from === undefined ? end - DEFAULT_MS : parseMoment(from, now)
+  if (begin < end) return { from: Math.round(begin), to: Math.round(end) }
+  throw new FridgeError('ERR_USAGE', '--from is not before --to', {
+    fix: 'give an earlier --from: --from 30d, --from 2026-03-01 --to 2026-04-01',
+  })
+}
+
+/** @throws FridgeError `ERR_USAGE` */
+export function parseLimits({ preset, high, highFor, low, lowFor }: LimitOptions): Limit[] {
+  if (preset !== undefined) {
+    const limits = Object.hasOwn(LIMIT_PRESETS, preset) ? LIMIT_PRESETS[preset] : undefined
+    if (high ?? highFor ?? low ?? lowFor) {
+      throw new FridgeError('ERR_USAGE', '--preset and limits of your own were both given', {
+        fix: 'give one of them',
+      })
+    }
+    if (limits !== undefined) return [...limits]
+    const names = Object.keys(LIMIT_PRESETS).join(', ')
+    throw new FridgeError('ERR_USAGE', `there is no preset ${JSON.stringify(preset)}`, {
+      fix: `use one of ${names}, or --high and --low`,
+    })
+  }
+  const limits: Limit[] = []
+  if (high !== undefined) {
+    limits.push({ side: 'high', value: parseValue('--high', high), forMs: forOf(highFor) })
+  }
+  if (low !== undefined) {
+    limits.push({ side: 'low', value: parseValue('--low', low), forMs: forOf(lowFor) })
+  }
+  const [first, second] = limits
+  if (first !== undefined && second !== undefined && second.value >= first.value) {
+    throw new FridgeError('ERR_USAGE', `--low ${second.value} is not below --high ${first.value}`, {
+      fix: `did you mean --low ${first.value} --high ${second.value}?`,
+    })
+  }
+  return limits
+}
+
+function forOf(text: string | undefined): number {
+  return text === undefined ? 0 : parseDuration(text)
+}
+
+function parseValue(option: string, text: string): number {
+  const value = Number(text)
+  if (text.trim() !== '' && Number.isFinite(value)) return value
+  throw new FridgeError('ERR_USAGE', `${option} ${JSON.stringify(text)} is not a number`, {
+    fix: `for example ${option} 8`,
+  })
+}
+
+export interface RecordRequest {
+  readonly sensor: string
+  readonly span: Span
+  readonly limits: readonly Limit[]
+  /** The door to show beside it. */
+  readonly door: string
+}
+
+/** Read all of a span that a page or a plot shows. */
+export async function readRecord(
+  { node, ask }: { readonly node: string | undefined; readonly ask: AskHistory },
+  { sensor, span, limits, door }: RecordRequest,
+): Promise<SensorRecord> {
+  const rows = async <Item>(table: HistoryTable, read: (row: never) => Item): Promise<Item[]> =>
+    Array.fromAsync(historyRows(ask, { sensor, table, ...span }), row => read(row as never))
+  const { kind } = await ask({ sensor, table: 'signed', ...span, after: null })
+  const lengthMs = span.to - span.from <= MAX_BY_MINUTES_MS ? MINUTE_MS : HOUR_MS
+  const table = lengthMs === MINUTE_MS ? 'minutes' : 'hours'
+  const buckets = await rows(table, bucketIn)
+  const events = await rows('events', eventIn)
+  const gaps = gapsIn(span, await rows('stretches', spanIn))
+  const [signed] = await rows('signed', ([, begin, , digest]: readonly unknown[]) => ({
+    begin: Number(begin),
+    digest: String(digest),
+  }))
+  return {
+    node,
+    sensor,
+    kind,
+    span,
+    lengthMs,
+    buckets,
+    summary: summarize(buckets),
+    limits,
+    excursions: excursionsOf(buckets, limits, span.to),
+    events,
+    outages: outagesIn(span, events),
+    gaps,
+    door: door === sensor ? undefined : await readDoor(ask, { sensor: door, table, span }),
+    signed,
+  }
+}
+
+async function readDoor(
+  ask: AskHistory,
+  { sensor, table, span }: { sensor: string; table: HistoryTable; span: Span },
+): Promise<DoorRecord | undefined> {
+  try {
+    const buckets = historyRows(ask, { sensor, table, ...span })
+    const { openings, openMs } = summarize(await Array.fromAsync(buckets, bucketIn))
+    const events = historyRows(ask, { sensor, table: 'events', ...span })
+    const moves = (await Array.fromAsync(events, eventIn)).filter(({ type }) => type === 'open')
+    return { sensor, openings, openMs, moves }
+  } catch (error) {
+    // A node without a door, or one that this client may not read: then nothing is said of it.
+    if (errorCode(error) === 'ERR_COMMAND' || errorCode(error) === 'ERR_REFUSED') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,74 @@
+import type { Command } from 'commander'
+import { dirname, join } from 'node:path'
+import { connectAny } from '../../node/client/failover.ts'
+import { HISTORY_FILE, openHistoryForReading } from '../../node/history/database.ts'
+import {
+  answerPage,
+  parseHistoryPage,
+  type AskHistory,
+  type HistoryPage,
+} from '../../node/history/page.ts'
+import { HistoryReader } from '../../node/history/reader.ts'
+import type { Role } from '../../node/identity/names.ts'
+import { nodeFolders, type NodeFolderOptions } from '../commands/node-options.ts'
+import type { CommandIo } from '../io.ts'
+import { collect, targetCredentials, targetNodes, type TargetOptions } from '../target.ts'
+
+/** Where a history is read: from the folder of a node, or by asking one. */
+export type SourceOptions = TargetOptions & Pick<NodeFolderOptions, 'data' | 'config'>
+
+/** Add the options of `SourceOptions` to a command. */
+export function addSourceOptions(command: Command): Command {
+  return command
+    .option('--node <host:port>', 'ask a node; repeat for more, the first that answers', collect)
+    .option('--as <name>', 'which operator to be, or client/NAME (default the only operator)')
+    .option('--certs <dir>', 'certificate folder (default ./certs, or FRIDGE_CERTS)')
+    .option('--data <dir>', 'read the data folder of a node, running or not, and ask nobody')
+    .option('--config <file>', 'the same, of the node with this configuration')
+}
+
+/** A history that can be asked. */
+export interface HistorySource extends AsyncDisposable {
+  /** The name of the node; undefined where its history does not say yet. */
+  readonly node: string | undefined
+  readonly ask: AskHistory
+}
+
+/** @throws FridgeError with the command that mends it */
+export async function openSource(options: SourceOptions, io: CommandIo): Promise<HistorySource> {
+  return options.data !== undefined || options.config !== undefined
+    ? openFolder(await historyFile(options, io))
+    : askNode(options, io)
+}
+
+/** The history of a node on this machine. @throws FridgeError `ERR_USAGE`, `ERR_CONFIG` */
+export async function historyFile(options: NodeFolderOptions, io: CommandIo): Promise<string> {
+  const { database } = await nodeFolders(options, io)
+  return join(dirname(database), HISTORY_FILE)
+}
+
+function openFolder(file: string): HistorySource {
+  const reader = new HistoryReader(openHistoryForReading(file))
+  return {
+    node: reader.node(),
+    ask: async request => answerPage(reader, request),
+    [Symbol.asyncDispose]: async () => reader[Symbol.dispose](),
+  }
+}
+
+async function askNode(options: SourceOptions, io: CommandIo): Promise<HistorySource> {
+  const as = options.as ?? io.env['FRIDGE_AS']
+  const [, role = 'operator', name] = /^(?:(client|operator)\/)?(.*)$/s.exec(as ?? '') ?? []
+  const who = { ...options, as: name === '' ? undefined : name }
+  const connection = await connectAny(targetNodes(options, io), {
+    credentials: await targetCredentials(who, role as Role, io),
+    clock: io.clock,
+    signal: io.signal,
+  })
+  return {
+    node: connection.node,
+    ask: async (request): Promise<HistoryPage> =>
+      parseHistoryPage(await connection.call('history', [request], { signal: io.signal })),
+    [Symbol.asyncDispose]: async () => connection[Symbol.asyncDispose](),
+  }
+}

@@ -1,0 +1,300 @@
+import { existsSync, renameSync, rmSync, statfsSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { backoffMs } from '../lib/backoff.ts'
+import type { Clock, Random } from '../lib/clock.ts'
+import { errorMessage, FridgeError } from '../lib/errors.ts'
+import type { Log } from '../lib/log.ts'
+import type { Feeds } from '../sensors/feed.ts'
+import { historyFailure, openHistoryDatabase, openHistoryForReading } from './database.ts'
+import { answerPage, type HistoryPage, type HistoryRequest } from './page.ts'
+import { HistoryReader } from './reader.ts'
+import type { RecordedCommand } from './seal.ts'
+import type { SigningNode } from './signing.ts'
+import { HistoryStore } from './store.ts'
+import { HistoryWriter, type Retention } from './writer.ts'
+
+export interface HistoryOptions {
+  /** Of the node. */
+  readonly node: string
+  /** Path of the file, in the data folder. */
+  readonly file: string
+  readonly retention: Retention
+  /** Free space of the disk below which nothing more is recorded, bytes: the list comes first. */
+  readonly minFreeBytes: number
+  /** What the node signs with at that time. */
+  readonly signing: () => SigningNode
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  /** Free space where the file is, bytes. Default: what the system says. */
+  readonly freeBytes?: () => number
+}
+
+/** A call of a command, with what came of it. */
+export type CommandCall = Omit<RecordedCommand, 'number' | 'at'>
+
+/** How often what has come in is written. A node that is killed loses no more than that. */
+const WRITE_MS = 1_000
+
+/** How often free space is looked at, and how often the log is copied into the file. */
+const LOOK_MS = 10_000
+const CHECKPOINT_MS = 600_000
+
+/** A clock that was set by less than this counts on: time servers correct by as much. */
+const JUMP_MS = 5_000
+
+/** Pauses before a history that failed is opened again, ms. */
+const RETRY = { firstMs: 5_000, maxMs: 60_000 }
+
+/** Space that must have come back, of what must be free, before recording begins again. */
+const MARGIN = 1.1
+
+/** What is recorded with now. */
+interface Recording {
+  readonly store: HistoryStore
+  readonly writer: HistoryWriter
+  readonly reader: HistoryReader
+}
+
+/**
+ * The history of one node. Whatever becomes of its file, the node serves on: recording stops, says
+ * so, and begins again by itself as soon as it can.
+ */
+export class History implements AsyncDisposable {
+  readonly #options: HistoryOptions
+  #feeds: Feeds | undefined
+  #recording: Recording | undefined
+  #whyNot: string | undefined = 'not started'
+  #failures = 0
+  /** When a history that failed is opened again, on the monotonic clock. */
+  #retryAt = 0
+  #timer: Disposable | undefined
+  #ticks = 0
+  /** Both clocks when they were last looked at. */
+  #seen: { readonly wall: number; readonly monotonic: number }
+  #checkpoint: Promise<void> = Promise.resolve()
+  /** Answers wait for each other, so that other work of the node comes in between. */
+  #answers: Promise<unknown> = Promise.resolve()
+
+  constructor(options: HistoryOptions) {
+    this.#options = options
+    this.#seen = { wall: options.clock.now(), monotonic: options.clock.monotonic() }
+  }
+
+  /** Why nothing is recorded, in a line for a person; undefined while it is. */
+  get whyNot(): string | undefined {
+    return this.#whyNot
+  }
+
+  /** Record what sensors say from now on, until the returned value is disposed. */
+  follow(feeds: Feeds): Disposable {
+    this.#feeds = feeds
+    this.#begin('the node started')
+    const subscription = feeds.subscribe((sensor, event) =>
+      this.#attempt((writer, now) => writer.tell(sensor.name, event, now)),
+    )
+    this.#arm()
+    return {
+      [Symbol.dispose]: () => {
+        subscription[Symbol.dispose]()
+        this.#timer?.[Symbol.dispose]()
+        this.#attempt((writer, now) => writer.end(now, 'the node stopped'))
+        this.#stop('stopped')
+      },
+    }
+  }
+
+  /** Record a call of a command. */
+  command(call: CommandCall): void {
+    this.#attempt((writer, now) => writer.command(call, now))
+  }
+
+  /**
+   * One page. Of several that are asked for at once each is read in a turn of its own, and then as
+   * much time is left to everything else as it took.
+   * @throws FridgeError `ERR_COMMAND` when there is no such sensor, or nothing is recorded now
+   */
+  async page(request: HistoryRequest): Promise<HistoryPage> {
+    const { clock } = this.#options
+    const answer = this.#answers.then(() => {
+      const startedAt = clock.monotonic()
+      const read = this.#read(request)
+      return { read, tookMs: clock.monotonic() - startedAt }
+    })
+    this.#answers = answer.then(async ({ tookMs }) => clock.sleep(tookMs))
+    const { read } = await answer
+    if (read instanceof Error) throw read
+    return read
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#timer?.[Symbol.dispose]()
+    this.#stop('stopped')
+    await this.#checkpoint
+  }
+
+  #read(request: HistoryRequest): HistoryPage | Error {
+    try {
+      if (this.#recording !== undefined) return answerPage(this.#recording.reader, request)
+      return new FridgeError('ERR_COMMAND', `the history cannot be read now: ${this.#whyNot}`)
+    } catch (error) {
+      return historyFailure(this.#options.file, error)
+    }
+  }
+
+  #arm(): void {
+    this.#timer = this.#options.clock.after(WRITE_MS, () => {
+      this.#tick()
+      this.#arm()
+    })
+  }
+
+  #tick(): void {
+    this.#ticks += 1
+    const { clock, minFreeBytes } = this.#options
+    if (this.#recording === undefined) {
+      if (clock.monotonic() >= this.#retryAt) this.#begin('recording can go on')
+      return
+    }
+    this.#attempt((writer, now) => {
+      writer.advance(now)
+      writer.flush()
+    })
+    if ((this.#ticks * WRITE_MS) % LOOK_MS === 0 && this.#freeBytes() < minFreeBytes) {
+      const error = tooFull(minFreeBytes)
+      this.#attempt((writer, now) => writer.end(now, error.message))
+      this.#fail(error)
+    }
+    if ((this.#ticks * WRITE_MS) % CHECKPOINT_MS === 0) this.#checkpoint = this.#copyLog()
+  }
+
+  #begin(why: string): void {
+    const { file, clock, minFreeBytes, log } = this.#options
+    const wasFailing = this.#failures > 0
+    try {
+      if (this.#freeBytes() < minFreeBytes * (wasFailing ? MARGIN : 1)) throw tooFull(minFreeBytes)
+      this.#recording = this.#open(why)
+    } catch (error) {
+      return this.#fail(error)
+    }
+    this.#whyNot = undefined
+    this.#failures = 0
+    this.#seen = { wall: clock.now(), monotonic: clock.monotonic() }
+    if (wasFailing) log.info({ file }, 'history is recorded again')
+    // States were told once, before: of a thermometer the next reading comes by itself.
+    for (const { name } of this.#feeds?.sensors ?? []) {
+      const last = this.#feeds?.last(name)
+      if (last === undefined || last.type === 'reading') continue
+      this.#attempt((writer, now) => writer.tell(name, last, now))
+    }
+  }
+
+  #open(why: string): Recording {
+    const { file, node, retention, signing, clock } = this.#options
+    using stack = new DisposableStack()
+    const store = stack.use(new HistoryStore(openHistoryDatabase(file)))
+    const writer = new HistoryWriter({
+      store,
+      node,
+      sensors: this.#feeds?.sensors ?? [],
+      retention,
+      signing,
+      now: clock.now(),
+      why,
+    })
+    const reader = stack.use(new HistoryReader(openHistoryForReading(file)))
+    stack.move()
+    return { store, writer, reader }
+  }
+
+  /** Write, and stop recording where that fails. */
+  #attempt(write: (writer: HistoryWriter, now: number) => void): void {
+    const { writer } = this.#recording ?? {}
+    if (writer === undefined) return
+    try {
+      write(writer, this.#moment(writer))
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  /** What the wall clock says, once the writer knows whether somebody has set it. */
+  #moment(writer: HistoryWriter): number {
+    const { clock, log } = this.#options
+    const [wall, monotonic] = [clock.now(), clock.monotonic()]
+    const jumpedMs = wall - this.#seen.wall - (monotonic - this.#seen.monotonic)
+    this.#seen = { wall, monotonic }
+    if (Math.abs(jumpedMs) >= JUMP_MS) {
+      log.warn({ jumpedMs: Math.round(jumpedMs) }, 'the clock was set, or the machine slept')
+      writer.jump(wall)
+    }
+    return wall
+  }
+
+  #fail(cause: unknown): void {
+    const { file, clock, random, log } = this.#options
+    const error = historyFailure(file, cause)
+    this.#stop(error.message)
+    this.#failures += 1
+    this.#retryAt = clock.monotonic() + backoffMs(this.#failures, RETRY, random)
+    const fields = { file, reason: error.message, fix: error.fix }
+    if (this.#failures === 1) log.error(fields, 'history is not recorded')
+    if (error.code !== 'ERR_DATABASE_CORRUPT') return
+    const aside = `${file}.damaged`
+    // One is enough to look at: a disk that damages every file would be filled with copies.
+    if (existsSync(aside)) return
+    try {
+      for (const ending of ['-wal', '-shm']) rmSync(`${file}${ending}`, { force: true })
+      renameSync(file, aside)
+    } catch (failure) {
+      return log.error({ file, reason: errorMessage(failure) }, 'cannot move the history aside')
+    }
+    log.warn({ file, kept: aside }, 'the damaged history was moved aside, and another one begins')
+    this.#retryAt = 0
+  }
+
+  #stop(why: string): void {
+    this.#whyNot = why
+    const recording = this.#recording
+    this.#recording = undefined
+    try {
+      recording?.reader[Symbol.dispose]()
+      recording?.store[Symbol.dispose]()
+    } catch (error) {
+      this.#options.log.warn({ reason: errorMessage(error) }, 'the history was not closed')
+    }
+  }
+
+  #freeBytes(): number {
+    const { file, freeBytes } = this.#options
+    if (freeBytes !== undefined) return freeBytes()
+    const { bavail, bsize } = statfsSync(dirname(file))
+    return bavail * bsize
+  }
+
+  /** A checkpoint waits for the disk; what a thread of the pool has flushed before, it need not. */
+  async #copyLog(): Promise<void> {
+    const { file } = this.#options
+    try {
+      await using log = await open(`${file}-wal`, 'r')
+      await log.datasync()
+    } catch (error) {
+      this.#options.log.debug({ reason: errorMessage(error) }, 'the history was not flushed')
+    }
+    try {
+      this.#recording?.store.checkpoint()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+}
+
+function tooFull(minFreeBytes: number): FridgeError {
+  const mebibytes = Math.ceil(minFreeBytes / 1_048_576)
+  return new FridgeError(
+    'ERR_DATABASE',
+    `less than ${mebibytes} MiB are free on the disk of the history (history.minFreeBytes)`,
+    { fix: 'free some space; recording then begins again by itself' },
+  )
+}

@@ -1,0 +1,84 @@
+import type { Bucket } from './bucket.ts'
+
+/** A limit that readings may not pass for long. */
+export interface Limit {
+  readonly side: 'high' | 'low'
+  /** The highest, or lowest, that is well; in the unit of the sensor. */
+  readonly value: number
+  /** How long it may be passed, in milliseconds. */
+  readonly forMs: number
+}
+
+/** That somebody has taken note of an excursion. */
+export interface Acknowledgement {
+  readonly by: string
+  readonly at: number
+  readonly comment: string
+}
+
+/** A time for which a limit was passed, and for longer than it may be. */
+export interface Excursion {
+  readonly limit: Limit
+  readonly since: number
+  /** Undefined where it goes on. */
+  readonly until: number | undefined
+  /** The highest, or lowest, of it. */
+  readonly extreme: number
+  readonly acknowledged?: Acknowledgement
+}
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+
+/**
+ * Limits by what is stored. Vaccines: the loggers of the US Vaccines for Children programme (CDC,
+ * Vaccine Storage and Handling Toolkit). Food: FDA Food Code 2022, 3-501.16 and 3-501.19.
+ */
+export const LIMIT_PRESETS: Readonly<Record<string, readonly Limit[]>> = {
+  'vaccine-refrigerator': [
+    { side: 'high', value: 8, forMs: HOUR_MS },
+    { side: 'low', value: 2, forMs: 15 * MINUTE_MS },
+  ],
+  'vaccine-freezer': [{ side: 'high', value: -15, forMs: HOUR_MS }],
+  food: [{ side: 'high', value: 5, forMs: 4 * HOUR_MS }],
+}
+
+/**
+ * The excursions in minutes or hours, in order. A time of which nothing is known does not end one:
+ * unknown is not well.
+ * @param end of what is looked at, in milliseconds since 1970
+ */
+export function excursionsOf(
+  buckets: readonly Bucket[],
+  limits: readonly Limit[],
+  end: number,
+): Excursion[] {
+  const found = limits.flatMap(limit => excursionsPast(limit, buckets, end))
+  return found.sort((a, b) => a.since - b.since)
+}
+
+function excursionsPast(limit: Limit, buckets: readonly Bucket[], end: number): Excursion[] {
+  const found: Excursion[] = []
+  let under: { since: number; extreme: number } | undefined
+  const finish = (until: number | undefined): void => {
+    if (under !== undefined && (until ?? end) - under.since >= limit.forMs) {
+      found.push({ limit, since: under.since, until, extreme: under.extreme })
+    }
+    under = undefined
+  }
+  for (const { start, low, high } of buckets) {
+    const worst = limit.side === 'high' ? high : low
+    if (worst === undefined) continue
+    if (isPast(limit, worst)) {
+      under ??= { since: start, extreme: worst }
+      under.extreme =
+        limit.side === 'high' ? Math.max(under.extreme, worst) : Math.min(under.extreme, worst)
+    } else finish(start)
+  }
+  finish(undefined)
+  return found
+}
+
+function isPast({ side, value }: Limit, reading: number): boolean {
+  return side === 'high' ? reading > value : reading < value
+}

@@ -1,0 +1,264 @@
+import { isSensorKind, type SensorKind } from '../sensors/kinds.ts'
+import { isSensorName } from '../sensors/sensor.ts'
+import { FridgeError } from '../lib/errors.ts'
+import { HOUR_MS, MINUTE_MS, startOf, type Bucket } from './bucket.ts'
+import type { HistoryReader, Reading, Span } from './reader.ts'
+import type { EventType, RecordedCommand, RecordedEvent } from './seal.ts'
+
+/** What can be asked for (PROTOCOL.md, "History"). */
+export const HISTORY_TABLES = [
+  'minutes',
+  'hours',
+  'readings',
+  'events',
+  'stretches',
+  'signed',
+  'commands',
+] as const
+
+export type HistoryTable = (typeof HISTORY_TABLES)[number]
+
+/** A question, of which an answer is a page. */
+export interface HistoryRequest extends Span {
+  readonly sensor: string
+  readonly table: HistoryTable
+  /** `next` of the page before; null for the first. */
+  readonly after: number | null
+}
+
+type Cell = string | number | null
+
+/** An answer. */
+export interface HistoryPage {
+  readonly kind: SensorKind
+  readonly rows: readonly (readonly Cell[])[]
+  /** What to ask for the next page with; null where this is the last. */
+  readonly next: number | null
+}
+
+/** So many rows are read and encoded within a few milliseconds, in which nothing else happens. */
+const PAGE_ROWS = 1_000
+
+/** The greatest moment of a calendar, in milliseconds since 1970 (ECMA-262, "Time Values"). */
+const MAX_MOMENT = 8.64e15
+
+/** Check what somebody asks. @returns why it is refused */
+export function parseHistoryRequest(value: unknown): HistoryRequest | string {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return 'a request for history is not an object'
+  }
+  const { sensor, table, from, to, after = null, ...rest } = value as Record<string, unknown>
+  if (Object.keys(rest).length > 0) return 'a request for history has unknown fields'
+  if (!isSensorName(sensor)) return 'a request for history names no sensor'
+  const known = HISTORY_TABLES.find(one => one === table)
+  if (known === undefined) return `a request for history names none of ${HISTORY_TABLES.join(', ')}`
+  if (!isMoment(from) || !isMoment(to)) return 'a request for history names no span of time'
+  if (after !== null && !isMoment(after)) return 'a request for history goes on from nowhere'
+  return { sensor, table: known, from, to, after }
+}
+
+function isMoment(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MAX_MOMENT
+}
+
+/**
+ * One page of a history.
+ * @throws FridgeError `ERR_COMMAND` when there is no such sensor
+ */
+export function answerPage(reader: HistoryReader, request: HistoryRequest): HistoryPage {
+  const sensors = reader.sensors()
+  const kind = sensors.get(request.sensor)
+  if (kind === undefined) {
+    throw new FridgeError('ERR_COMMAND', `there is no history of ${request.sensor}`, {
+      fix: `name one of ${Array.from(sensors.keys()).join(', ')}`,
+    })
+  }
+  return { kind, ...rowsOf(reader, request) }
+}
+
+function rowsOf(reader: HistoryReader, request: HistoryRequest): Omit<HistoryPage, 'kind'> {
+  const { sensor, table, after } = request
+  switch (table) {
+    case 'minutes':
+      return bucketPage(reader, request, MINUTE_MS)
+    case 'hours':
+      return bucketPage(reader, request, HOUR_MS)
+    case 'readings':
+      return numbered(reader.readings(sensor, request, after ?? 0), ({ number, at, value }) => [
+        number,
+        at,
+        value,
+      ])
+    case 'events':
+      return numbered(reader.events(sensor, request, after ?? 0), event => [
+        event.number,
+        event.at,
+        event.sensor ?? null,
+        event.type,
+        event.detail,
+      ])
+    case 'commands':
+      return numbered(reader.commands(request, after ?? 0), call => [
+        call.number,
+        call.at,
+        call.subject,
+        call.command,
+        call.outcome,
+      ])
+    case 'stretches':
+      return stretchPage(reader, request)
+    case 'signed': {
+      const hour = reader.lastSigned(request.to)
+      const rows = hour ? [[hour.position, hour.begin, hour.end, hour.digest]] : []
+      return { rows, next: null }
+    }
+  }
+}
+
+/** Buckets of a window of time, wherever that many rows may lie in it. */
+function bucketPage(
+  reader: HistoryReader,
+  { sensor, from, to, after }: HistoryRequest,
+  lengthMs: number,
+): Omit<HistoryPage, 'kind'> {
+  const reach = reader.reach()
+  if (reach === undefined) return { rows: [], next: null }
+  const begin = Math.max(startOf(from, lengthMs), startOf(reach.from, lengthMs), after ?? 0)
+  const end = Math.min(to, reach.to)
+  const windowEnd = Math.min(end, begin + PAGE_ROWS * lengthMs)
+  const rows = Array.from(reader.buckets(sensor, lengthMs, { from: begin, to: windowEnd }), rowOf)
+  return { rows, next: windowEnd < end ? windowEnd : null }
+}
+
+/** As `bucketIn` reads it. */
+function rowOf(bucket: Bucket): Cell[] {
+  const { start, recordedMs, unavailableMs, count, low, high, sum, openings, openMs } = bucket
+  const [lowest, highest] = [low ?? null, high ?? null]
+  return [start, recordedMs, unavailableMs, count, lowest, highest, sum, openings, openMs]
+}
+
+function stretchPage(reader: HistoryReader, request: HistoryRequest): Omit<HistoryPage, 'kind'> {
+  const reach = reader.reach()
+  if (reach === undefined) return { rows: [], next: null }
+  const from = Math.max(request.from, reach.from, request.after ?? 0)
+  const end = Math.min(request.to, reach.to)
+  const windowEnd = Math.min(end, from + PAGE_ROWS * HOUR_MS)
+  const rows = reader
+    .stretches({ from, to: windowEnd })
+    // One that goes on beyond the window is told as far as it reaches in it, and then goes on.
+    .map(span => [Math.max(span.from, from), Math.min(span.to, windowEnd)])
+  return { rows, next: windowEnd < end ? windowEnd : null }
+}
+
+function numbered<Item extends { readonly number: number }>(
+  items: Iterable<Item>,
+  encode: (item: Item) => Cell[],
+): Omit<HistoryPage, 'kind'> {
+  const rows: Cell[][] = []
+  let last = 0
+  for (const item of items) {
+    if (rows.length === PAGE_ROWS) return { rows, next: last }
+    rows.push(encode(item))
+    last = item.number
+  }
+  return { rows, next: null }
+}
+
+/** Check an answer of a node. @throws FridgeError `ERR_PROTOCOL` */
+export function parseHistoryPage(value: unknown): HistoryPage {
+  if (typeof value === 'object' && value !== null) {
+    const { kind, rows, next } = value as Record<string, unknown>
+    const isPage =
+      isSensorKind(kind) && Array.isArray(rows) && (next === null || Number.isSafeInteger(next))
+    if (isPage && rows.every(isRow)) return { kind, rows, next: next as number | null }
+  }
+  throw new FridgeError('ERR_PROTOCOL', 'the node answers with what is no page of a history')
+}
+
+function isRow(row: unknown): row is Cell[] {
+  return (
+    Array.isArray(row) &&
+    row.every(
+      (cell: unknown) =>
+        cell === null ||
+        typeof cell === 'string' ||
+        (typeof cell === 'number' && Number.isFinite(cell)),
+    )
+  )
+}
+
+/** Asks for one page. */
+export type AskHistory = (request: HistoryRequest) => Promise<HistoryPage>
+
+/** All rows that a request is for, page by page. */
+export async function* historyRows(
+  ask: AskHistory,
+  request: Omit<HistoryRequest, 'after'>,
+): AsyncGenerator<readonly Cell[]> {
+  for (let after: number | null = null; ;) {
+    const page: HistoryPage = await ask({ ...request, after })
+    yield* page.rows
+    if (page.next === null || (after !== null && page.next <= after)) return
+    after = page.next
+  }
+}
+
+/** @throws FridgeError `ERR_PROTOCOL` */
+export function bucketIn(row: readonly Cell[]): Bucket {
+  const [start, recordedMs, unavailableMs, count, low, high, sum, openings, openMs] = row
+  return {
+    start: numberIn(start),
+    recordedMs: numberIn(recordedMs),
+    unavailableMs: numberIn(unavailableMs),
+    count: numberIn(count),
+    low: low === null ? undefined : numberIn(low),
+    high: high === null ? undefined : numberIn(high),
+    sum: numberIn(sum),
+    openings: numberIn(openings),
+    openMs: numberIn(openMs),
+  }
+}
+
+/** @throws FridgeError `ERR_PROTOCOL` */
+export function readingIn([number, at, value]: readonly Cell[]): Reading {
+  return { number: numberIn(number), at: numberIn(at), value: numberIn(value) }
+}
+
+/** @throws FridgeError `ERR_PROTOCOL` */
+export function eventIn([number, at, sensor, type, detail]: readonly Cell[]): RecordedEvent {
+  return {
+    number: numberIn(number),
+    at: numberIn(at),
+    sensor: sensor === null ? undefined : String(sensor),
+    // A later version may have other types: they are shown as they are called.
+    type: String(type) as EventType,
+    detail: String(detail),
+  }
+}
+
+/** @throws FridgeError `ERR_PROTOCOL` */
+export function commandIn([
+  number,
+  at,
+  subject,
+  command,
+  outcome,
+]: readonly Cell[]): RecordedCommand {
+  return {
+    number: numberIn(number),
+    at: numberIn(at),
+    subject: String(subject),
+    command: String(command),
+    outcome: String(outcome),
+  }
+}
+
+/** @throws FridgeError `ERR_PROTOCOL` */
+export function spanIn([from, to]: readonly Cell[]): Span {
+  return { from: numberIn(from), to: numberIn(to) }
+}
+
+function numberIn(cell: Cell | undefined): number {
+  if (typeof cell === 'number') return cell
+  throw new FridgeError('ERR_PROTOCOL', 'a row of a history has no number where it must')
+}

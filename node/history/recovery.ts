@@ -1,0 +1,148 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { MINUTE_MS } from './bucket.ts'
+import { OpenHour } from './open-hour.ts'
+import type { SensorState } from './recorder.ts'
+import { commandOf, eventOf } from './rows.ts'
+import { digestOf } from './seal.ts'
+import { signHour, type SigningNode } from './signing.ts'
+import {
+  emptyBatch,
+  type EventRow,
+  type HistoryStore,
+  type KeptSensor,
+  type ReadingRow,
+} from './store.ts'
+
+/** Where a history goes on. */
+export interface Recovered {
+  /** Of the last hour; 0 where there is none. */
+  readonly position: number
+  /** Of the last hour; empty where there is none. */
+  readonly digest: string
+  /** The number of the next row. */
+  readonly next: number
+  readonly keptFrom: { readings: number; minutes: number; hours: number }
+}
+
+interface LastHour {
+  readonly position: number
+  readonly begin: number
+  readonly first: number
+  readonly last: number | null
+  readonly digest: string | null
+}
+
+/**
+ * Find out how far a history has come. A node that was killed has left an hour open: it is ended
+ * at the last moment of which anything is known, and signed.
+ */
+export function recoverHour(
+  store: HistoryStore,
+  { node, signing }: { readonly node: string; readonly signing: () => SigningNode },
+): Recovered {
+  const { database } = store
+  const oldest = database.prepare('SELECT min(position) AS position FROM hours').get()
+  const hours = Number(oldest?.['position'] ?? 1)
+  const [left, sealed] = lastHours(database)
+  const kept = database
+    .prepare('SELECT readingsFrom, minutesFrom FROM hours WHERE position = ?')
+    .get(sealed?.position ?? 0)
+  const readingsFrom = Number(kept?.['readingsFrom'] ?? hours)
+  const minutesFrom = Number(kept?.['minutesFrom'] ?? hours)
+  const keptFrom = { readings: readingsFrom, minutes: minutesFrom, hours }
+  const previous = sealed?.digest ?? ''
+  if (left === undefined) {
+    const { position = 0, last = null } = sealed ?? {}
+    return { position, digest: previous, next: (last ?? 0) + 1, keptFrom }
+  }
+  const { open, minutes } = replay(database, left, store.sensors())
+  const { hour, minutes: more } = open.close({ node, readingsFrom, minutesFrom })
+  const digest = digestOf(previous, hour)
+  const { sensors } = open
+  const sealedHour = { hour, sensors, previous, digest, ...signHour(signing(), digest) }
+  store.write({ ...emptyBatch(), minutes: [...minutes, ...more], sealed: [sealedHour] })
+  return { position: left.position, digest, next: hour.last + 1, keptFrom }
+}
+
+/** The hour that was left open, and the one before; or none, and the last. */
+function lastHours(database: DatabaseSync): [LastHour | undefined, LastHour | undefined] {
+  const [newest, before] = database
+    .prepare(
+      'SELECT position, begin, first, last, digest FROM hours ORDER BY position DESC LIMIT 2',
+    )
+    .all() as unknown as LastHour[]
+  return newest?.digest === null ? [newest, before] : [undefined, newest]
+}
+
+type Row = ReadingRow | EventRow
+
+/** Record an hour once more, from its rows. */
+function replay(
+  database: DatabaseSync,
+  { position, begin, first }: LastHour,
+  all: readonly KeptSensor[],
+): { open: OpenHour; minutes: ReturnType<OpenHour['advance']> } {
+  const readings = all.flatMap(({ id }) =>
+    database
+      .prepare('SELECT * FROM readings WHERE sensor = ? AND number >= ?')
+      .all(id, first)
+      .map(row => row as unknown as ReadingRow),
+  )
+  const events = database
+    .prepare('SELECT * FROM events WHERE number >= ? ORDER BY number')
+    .all(first)
+    .map(row => eventOf(row))
+  const ofMinutes = database
+    .prepare(
+      'SELECT sensor, max(minute) AS minute FROM sensorMinutes WHERE position = ? GROUP BY sensor',
+    )
+    .all(position)
+  const named = new Set([...ofMinutes, ...readings, ...events].map(({ sensor }) => sensor))
+  const sensors = all.filter(({ id }) => named.has(id))
+  const isContinued = !events.some(({ number, type }) => number === first && type === 'started')
+  const states = sensors.map(({ id }): SensorState => {
+    const before = stateBefore(database, id, first)
+    return { ...before, isKnown: isContinued && before.isKnown }
+  })
+
+  const open = new OpenHour({ position, begin, first }, sensors, states)
+  const minutes: ReturnType<OpenHour['advance']> = []
+  const rows: Row[] = [...readings, ...events].sort((a, b) => a.number - b.number)
+  const commands = database.prepare('SELECT * FROM commands WHERE number >= ? ORDER BY number')
+  for (const row of rows) {
+    minutes.push(...open.advance(row.at))
+    if ('value' in row) open.takeReading(row)
+    else open.takeEvent(row)
+  }
+  for (const row of commands.all(first)) open.takeCommand(commandOf(row))
+  // A minute that was written was recorded to its end.
+  const whole = Math.max(-1, ...ofMinutes.map(({ minute }) => Number(minute)))
+  const hourStart = open.limit - 60 * MINUTE_MS
+  if (whole >= 0) minutes.push(...open.advance(hourStart + (whole + 1) * MINUTE_MS))
+  return { open, minutes }
+}
+
+/** What was known of a sensor before the row of a number. */
+export function stateBefore(database: DatabaseSync, sensor: number, number: number): SensorState {
+  const moved = database
+    .prepare(
+      `SELECT type FROM events WHERE sensor = ? AND number < ? AND type IN ('open', 'close')
+       ORDER BY number DESC LIMIT 1`,
+    )
+    .get(sensor, number)
+  const event = database
+    .prepare(
+      'SELECT number, type FROM events WHERE sensor = ? AND number < ? ORDER BY number DESC LIMIT 1',
+    )
+    .get(sensor, number)
+  const reading = database
+    .prepare('SELECT max(number) AS number FROM readings WHERE sensor = ? AND number < ?')
+    .get(sensor, number)
+  const isSilent =
+    event?.['type'] === 'unavailable' && Number(event['number']) > Number(reading?.['number'] ?? 0)
+  const isHeard = event !== undefined || typeof reading?.['number'] === 'number'
+  return {
+    isKnown: isHeard && !isSilent,
+    wasOpen: moved === undefined ? undefined : moved['type'] === 'open',
+  }
+}

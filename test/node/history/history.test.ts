@@ -1,0 +1,229 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { HOUR_MS, MINUTE_MS } from '../../../node/history/bucket.ts'
+import { History, type HistoryOptions } from '../../../node/history/history.ts'
+import type { HistoryPage, HistoryTable } from '../../../node/history/page.ts'
+import type { FeedListener, Feeds } from '../../../node/sensors/feed.ts'
+import type { SensorEvent } from '../../../node/sensors/kinds.ts'
+import type { Sensor } from '../../../node/sensors/sensor.ts'
+import { makeTestFolder } from '../../support/certs.ts'
+import { ClusterLog } from '../../support/cluster.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+import { BEGIN, celsius, RETENTION, SENSORS } from '../../support/history.ts'
+import { makePeople } from '../../support/replica-people.ts'
+
+const MIN_FREE = 1_000_000
+
+interface Running {
+  readonly file: string
+  readonly clock: FakeClock
+  readonly history: History
+  readonly log: ClusterLog
+  readonly stop: () => void
+  /** Free space of the disk from now on. */
+  free: number
+  say(sensor: string, event: SensorEvent): void
+  page(table: HistoryTable, sensor?: string): Promise<HistoryPage>
+}
+
+/** A history that records what a test says, on a clock that a test moves. */
+async function start(
+  t: ExecutionContext,
+  prepare: (file: string) => void = () => {},
+  over: Partial<HistoryOptions> = {},
+): Promise<Running> {
+  const file = join(await makeTestFolder(t), 'history.db')
+  prepare(file)
+  const people = await makePeople({ nodes: ['node-1'], now: BEGIN - 86_400_000 })
+  const clock = new FakeClock(BEGIN)
+  const log = new ClusterLog()
+  const listeners = new Set<FeedListener>()
+  const last = new Map<string, SensorEvent>()
+  const sensors = SENSORS as unknown as readonly Sensor[]
+  const feeds: Feeds = {
+    sensors,
+    last: name => last.get(name),
+    subscribe: listener => {
+      listeners.add(listener)
+      return { [Symbol.dispose]: () => void listeners.delete(listener) }
+    },
+    [Symbol.asyncDispose]: async () => {},
+  }
+  const running = { free: MIN_FREE * 10 }
+  const history = new History({
+    node: 'node-1',
+    file,
+    retention: RETENTION,
+    minFreeBytes: MIN_FREE,
+    signing: () => people.node('node-1'),
+    clock,
+    random: () => 0,
+    log: log.of('node-1'),
+    freeBytes: () => running.free,
+    ...over,
+  })
+  const following = history.follow(feeds)
+  t.teardown(async () => {
+    following[Symbol.dispose]()
+    await history[Symbol.asyncDispose]()
+  })
+  return Object.assign(running, {
+    file,
+    clock,
+    history,
+    log,
+    stop: () => following[Symbol.dispose](),
+    say: (name: string, event: SensorEvent): void => {
+      last.set(name, event)
+      const sensor = sensors.find(one => one.name === name)
+      if (sensor !== undefined) for (const listener of listeners) listener(sensor, event)
+    },
+    page: async (table: HistoryTable, sensor = 'temperature'): Promise<HistoryPage> => {
+      const span = { from: 0, to: BEGIN + 1_000 * HOUR_MS }
+      const page = history.page({ sensor, table, ...span, after: null })
+      await clock.advance(0)
+      return await page
+    },
+  })
+}
+
+async function types(node: Running): Promise<unknown[]> {
+  const { rows } = await node.page('events', 'door')
+  return rows.map(([, , , type]) => type)
+}
+
+test('what the sensors say can be read a second later', async t => {
+  const node = await start(t)
+  node.say('temperature', celsius(4.5, BEGIN))
+  node.say('door', { type: 'open', at: BEGIN })
+  await node.clock.advance(1_000)
+  t.deepEqual((await node.page('readings')).rows, [[3, BEGIN, 4.5]])
+  t.deepEqual(await types(node), ['started', 'open'])
+  await node.clock.advance(2 * HOUR_MS)
+  const { rows } = await node.page('hours')
+  t.deepEqual(
+    rows.map(([start, recordedMs, , count]) => [start, recordedMs, count]),
+    [
+      [BEGIN, HOUR_MS, 1],
+      [BEGIN + HOUR_MS, HOUR_MS, 0],
+    ],
+  )
+  t.deepEqual((await node.page('signed')).rows.length, 1)
+})
+
+test('a clock that is set back a year ends the hour, and recording goes on where the clock is', async t => {
+  const node = await start(t)
+  node.say('temperature', celsius(4, BEGIN))
+  await node.clock.advance(10 * MINUTE_MS)
+  node.clock.jump(-365 * 24 * HOUR_MS)
+  node.say('temperature', celsius(5, node.clock.now()))
+  await node.clock.advance(10 * MINUTE_MS)
+  t.deepEqual(await types(node), ['clock', 'started'].toReversed())
+  const { rows } = await node.page('readings')
+  t.deepEqual(
+    rows.map(([, , value]) => value),
+    [4, 5],
+  )
+  t.true(node.log.lines.some(({ text }) => text === 'the clock was set, or the machine slept'))
+})
+
+test('a clock that is corrected by a second counts on', async t => {
+  const node = await start(t)
+  await node.clock.advance(10_000)
+  node.clock.jump(-1_000)
+  await node.clock.advance(MINUTE_MS)
+  t.deepEqual(await types(node), ['started'])
+})
+
+test('a disk that fills stops recording while there is room for the whitelist, and recording begins again by itself', async t => {
+  const node = await start(t)
+  node.say('door', { type: 'open', at: BEGIN })
+  node.free = MIN_FREE - 1
+  await node.clock.advance(10_000)
+  t.regex(node.history.whyNot ?? '', /less than 1 MiB are free/)
+  const [line] = node.log.lines.filter(({ level }) => level === 'error')
+  t.is(line?.text, 'history is not recorded')
+  t.regex(String(line?.fields['fix']), /free some space/)
+  node.say('temperature', celsius(4, node.clock.now()))
+  await t.throwsAsync(node.page('readings'), {
+    message: /the history cannot be read now: less than/,
+  })
+
+  await node.clock.advance(10 * MINUTE_MS)
+  t.is(node.log.lines.filter(({ level }) => level === 'error').length, 1)
+  node.free = MIN_FREE * 2
+  await node.clock.advance(MINUTE_MS)
+  t.is(node.history.whyNot, undefined)
+  t.deepEqual(await types(node), ['started', 'open', 'stopped', 'started', 'open'])
+  const stretches = (await node.page('stretches')).rows
+  t.is(stretches.length, 2)
+  t.true(node.log.lines.some(({ text }) => text === 'history is recorded again'))
+})
+
+test('a history that another program has locked is not recorded, until it lets go', async t => {
+  const node = await start(t)
+  const other = new DatabaseSync(node.file)
+  other.exec('BEGIN IMMEDIATE')
+  node.say('temperature', celsius(4, BEGIN))
+  await node.clock.advance(1_000)
+  t.regex(node.history.whyNot ?? '', /cannot use .*locked/)
+  other.exec('ROLLBACK')
+  other.close()
+  await node.clock.advance(MINUTE_MS)
+  t.is(node.history.whyNot, undefined)
+})
+
+test('a damaged history is moved aside and another one begins', async t => {
+  const node = await start(t, file => writeFileSync(file, 'x'.repeat(8_192)))
+  t.true(existsSync(`${node.file}.damaged`))
+  await node.clock.advance(1_000)
+  t.is(node.history.whyNot, undefined)
+  node.say('temperature', celsius(4, node.clock.now()))
+  await node.clock.advance(1_000)
+  t.is((await node.page('readings')).rows.length, 1)
+  const [error] = node.log.lines.filter(({ level }) => level === 'error')
+  t.regex(String(error?.fields['reason']), /is damaged/)
+})
+
+test('a second damaged history stays where it is: copies would fill the disk', async t => {
+  const node = await start(t, file => {
+    writeFileSync(file, 'x'.repeat(8_192))
+    writeFileSync(`${file}.damaged`, 'the first')
+  })
+  await node.clock.advance(10 * MINUTE_MS)
+  t.regex(node.history.whyNot ?? '', /is damaged/)
+})
+
+test('a history of a newer version is left as it is, and it is said which program reads it', async t => {
+  const node = await start(t, file => {
+    const database = new DatabaseSync(file)
+    database.exec('PRAGMA application_id = 0x66726468; PRAGMA user_version = 2; CREATE TABLE t (x)')
+    database.close()
+  })
+  await node.clock.advance(10 * MINUTE_MS)
+  t.regex(node.history.whyNot ?? '', /is of version 2, this fridge reads version 1/)
+  t.false(existsSync(`${node.file}.damaged`))
+})
+
+test('a node that stops ends its hour and signs it', async t => {
+  const node = await start(t)
+  node.say('temperature', celsius(4, BEGIN))
+  await node.clock.advance(90_000)
+  node.stop()
+  const database = new DatabaseSync(node.file, { readOnly: true })
+  const rows = database.prepare('SELECT begin, end, digest IS NULL AS isOpen FROM hours').all()
+  database.close()
+  t.deepEqual(
+    rows.map(row => ({ ...row })),
+    [{ begin: BEGIN, end: BEGIN + 90_000, isOpen: 0 }],
+  )
+  t.is(node.clock.pending, 0)
+})
+
+test('a sensor that nobody knows has no history, and it is said which have one', async t => {
+  const node = await start(t)
+  const error = await t.throwsAsync(node.page('readings', 'cellar'))
+  t.is(error.message, 'there is no history of cellar')
+})

@@ -1,0 +1,82 @@
+import test from 'ava'
+import { HOUR_MS, MINUTE_MS } from '../../../node/history/bucket.ts'
+import { parseHistoryPage } from '../../../node/history/page.ts'
+import { systemClock } from '../../../node/lib/clock.ts'
+import { openNodeConnection } from '../../../node/client/node-connection.ts'
+import { parseName } from '../../../node/identity/names.ts'
+import { makeSharedCerts, startCluster, until } from '../../support/cluster.ts'
+import { SkipClock } from '../../support/skip-clock.ts'
+
+const shared = await makeSharedCerts()
+test.after.always(() => shared.remove())
+
+test('a client reads the history of the sensors of its grant, and no other, and no commands', async t => {
+  const clock = new SkipClock()
+  await using cluster = await startCluster(t, { certs: shared.certs, clock })
+  await cluster.grant(1, 'c1', { sensors: ['temperature'] })
+  await using client = await cluster.client(1, 'c1')
+  const now = clock.now()
+  const ask = async (table: string, sensor = 'temperature'): Promise<unknown> =>
+    client.call('history', [{ sensor, table, from: now - HOUR_MS, to: now + HOUR_MS, after: null }])
+  await until(async () => parseHistoryPage(await ask('readings')).rows.length > 0)
+  t.is(parseHistoryPage(await ask('readings')).kind, 'temperature')
+  await t.throwsAsync(ask('readings', 'door'), {
+    code: 'ERR_REFUSED',
+    message: 'the grant does not allow door',
+  })
+  await t.throwsAsync(ask('commands'), { code: 'ERR_REFUSED' })
+  await t.throwsAsync(ask('moments'), { message: /names none of minutes, hours/ })
+})
+
+test('who called which command, when, and what came of it, is kept on that node, refused calls too', async t => {
+  await using cluster = await startCluster(t, { certs: shared.certs })
+  await cluster.grant(1, 'c1')
+  await cluster.grant(1, 'c2', { commands: [] })
+  await using first = await cluster.client(1, 'c1')
+  await using second = await cluster.client(1, 'c2')
+  await first.call('powerOff', [])
+  await t.throwsAsync(second.call('setTargetTemperature', [-20]))
+  const line = await cluster.log.find(({ text }) => text === 'command')
+  t.deepEqual(line.fields, {
+    subject: 'client/c1',
+    command: 'powerOff',
+    outcome: 'done: power is off',
+  })
+
+  await using admin = await openNodeConnection({
+    address: cluster.node(1).address,
+    credentials: await shared.certs.load('operator', parseName('admin')),
+    clock: systemClock,
+  })
+  const now = Date.now()
+  const commands = async (): Promise<readonly (readonly unknown[])[]> => {
+    const span = { from: now - MINUTE_MS, to: now + MINUTE_MS }
+    const request = { sensor: 'temperature', table: 'commands', ...span, after: null }
+    return parseHistoryPage(await admin.call('history', [request])).rows
+  }
+  await until(async () => (await commands()).length === 2)
+  t.deepEqual(
+    (await commands()).map(([, , ...call]) => call),
+    [
+      ['client/c1', 'powerOff', 'done: power is off'],
+      [
+        'client/c2',
+        'setTargetTemperature -20',
+        'not done: the grant does not allow setTargetTemperature',
+      ],
+    ],
+  )
+})
+
+test('a node whose history cannot be written serves all the same', async t => {
+  await using cluster = await startCluster(t, {
+    certs: shared.certs,
+    config: { history: { minFreeBytes: Number.MAX_SAFE_INTEGER } },
+  })
+  const line = await cluster.log.find(({ level }) => level === 'error')
+  t.is(line.text, 'history is not recorded')
+  await cluster.grant(1, 'c1')
+  const { promise: event, resolve } = Promise.withResolvers<string>()
+  await using _client = await cluster.client(1, 'c1', { onEvent: ({ name }) => resolve(name) })
+  t.truthy(await event)
+})

@@ -1,0 +1,66 @@
+import test from 'ava'
+import { addReading, emptyBucket } from '../../../node/history/bucket.ts'
+import { gapsIn, outagesIn, summarize } from '../../../node/history/summary.ts'
+import type { EventType, RecordedEvent } from '../../../node/history/seal.ts'
+
+function bucketsOf(...values: readonly number[][]) {
+  return values.map((readings, index) => {
+    const bucket = emptyBucket(index)
+    for (const value of readings) addReading(bucket, value)
+    return bucket
+  })
+}
+
+function event(type: EventType, at: number, detail = ''): RecordedEvent {
+  return { number: at, at, sensor: 'temperature', type, detail }
+}
+
+test('a sum has both extremes with their moments, and the mean of all readings', t => {
+  const { lowest, highest, mean, readings } = summarize(bucketsOf([4, 6], [], [1], [9, 5]))
+  t.deepEqual(lowest, { value: 1, at: 2 })
+  t.deepEqual(highest, { value: 9, at: 3 })
+  t.is(mean, 5)
+  t.is(readings, 5)
+})
+
+test('the mean kinetic temperature is that of USP 1079.2: of what does not change the mean, else above it', t => {
+  t.is(summarize(bucketsOf([5], [5], [5])).kineticMean?.toFixed(6), '5.000000')
+  // By hand: −10000 / ln((e^(−10000/278.15) + e^(−10000/298.15)) / 2) − 273.15
+  t.is(summarize(bucketsOf([5], [25])).kineticMean?.toFixed(2), '19.70')
+  t.is(summarize([]).kineticMean, undefined)
+})
+
+test('a gap is what no stretch covers, at both ends as well', t => {
+  const span = { from: 0, to: 100 }
+  t.deepEqual(gapsIn(span, []), [span])
+  t.deepEqual(gapsIn(span, [{ from: -5, to: 105 }]), [])
+  t.deepEqual(
+    gapsIn(span, [
+      { from: 10, to: 30 },
+      { from: 20, to: 50 },
+      { from: 60, to: 90 },
+    ]),
+    [
+      { from: 0, to: 10 },
+      { from: 50, to: 60 },
+      { from: 90, to: 100 },
+    ],
+  )
+})
+
+test('an outage lasts from the first word of it until anything else is said, or the node stops', t => {
+  const outages = outagesIn({ from: 0, to: 100 }, [
+    event('unavailable', 10, 'no answer'),
+    event('unavailable', 20, 'silent'),
+    event('clock', 25),
+    event('available', 30),
+    event('unavailable', 50, 'gone'),
+    event('stopped', 60),
+    event('unavailable', 90, 'gone again'),
+  ])
+  t.deepEqual(outages, [
+    { from: 10, to: 30, reason: 'no answer' },
+    { from: 50, to: 60, reason: 'gone' },
+    { from: 90, to: 100, reason: 'gone again' },
+  ])
+})
