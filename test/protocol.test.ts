@@ -13,6 +13,7 @@ import { buildWhitelist } from '../node/whitelist/build.ts'
 import { encodeChange, idOf, parseChange, type ChangeId } from '../node/whitelist/change.ts'
 import { entryHash, straySource } from '../node/whitelist/entry.ts'
 import { evaluateLog } from '../node/whitelist/evaluate.ts'
+import { StateRoot, type StateLeaf } from '../node/whitelist/state-root.ts'
 import { OpenedLog } from '../node/whitelist/opened-log.ts'
 import { MemoryStore } from './support/memory-store.ts'
 import { signatureHolds, signText } from '../node/identity/signature.ts'
@@ -43,6 +44,7 @@ import { frameReader, LinkEnd, NODE_1, NODE_2, openDocuments } from './vectors/g
 import { forgettingOf } from './vectors/forgetting.ts'
 import { farewellTo, hearFarewell } from './vectors/removal.ts'
 import { Vectors, withVerdict } from './vectors/vectors.ts'
+import { ALL_VOUCHED } from './support/vouchers.ts'
 
 /** PROTOCOL.md against the code: whoever changes one of the two learns of the other. */
 
@@ -198,6 +200,16 @@ test('the texts that the page says are no changes, for the reasons that it says'
   }
 })
 
+test('the root over leaves is that of the page', t => {
+  const { leaves, roots } = vectors.json('state') as { leaves: StateLeaf[]; roots: string[] }
+  const state = new StateRoot()
+  t.is(state.root(), roots[0] ?? '')
+  for (const [index, leaf] of leaves.entries()) {
+    state.add(leaf)
+    t.is(state.root(), roots[index + 1] ?? '')
+  }
+})
+
 const mergings = vectors.json('merging') as {
   A?: string[]
   B?: string[]
@@ -213,10 +225,12 @@ test('changes merge in every order as the page says', t => {
       Array.from(ids, id => names.get(id) ?? '').sort()
     for (const order of interleavings(changes.of('A'), changes.of('B'))) {
       const title = `${JSON.stringify({ A, B })} as ${order.map(one => placeName(one.change)).join(' ')}`
-      const { grants, revocations } = buildWhitelist(new OpenedLog(order)).state(client('amber'))
+      const { grants, revocations } = buildWhitelist(new OpenedLog(order), ALL_VOUCHED).state(
+        client('amber'),
+      )
       t.deepEqual(namesOf(grants.map(({ id }) => id)), stands, title)
       t.true(namesOf(revocations).join().includes(newest.join()), title)
-      const evaluated = evaluateLog(order).get(client('amber'))
+      const evaluated = evaluateLog(order, ALL_VOUCHED).subjects.get(client('amber'))
       t.deepEqual(namesOf(evaluated?.grants ?? []), stands, title)
       t.deepEqual(namesOf(evaluated?.newest ?? []), newest, title)
     }

@@ -79,6 +79,7 @@ export async function openList(
   const authority = {
     trustDomain: trust.credentials.identity.trustDomain,
     authorities: () => trust.signing,
+    trusted: () => trust.trusted,
     verifier,
   }
   if (!store.isSealed) {
@@ -112,8 +113,14 @@ export async function openList(
     signers,
     self,
     clock,
+    onUntrue: ({ change: { operator, source } }) =>
+      log.error(
+        { operator, node: nodeOf(source) },
+        'a checkpoint states a list that was not: look into who signed it, and the node that proposed it',
+      ),
   })
   stack.use(replica)
+  replica.checkCheckpoints()
   const ownRemoval = new OwnRemoval({
     name,
     signers,

@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { ConfirmationRelay } from './confirmation-relay.ts'
+import { CheckpointChecks } from './checkpoint-checks.ts'
 import { assertProposable, assertStanding, whyAgain, type Commit } from './commit.ts'
 import type { Announcement } from './document-frames.ts'
 import type { DocumentStream, Update } from './document.ts'
@@ -11,9 +12,18 @@ import { StorageHealth } from './storage-health.ts'
 import { UnkeptRemovals } from './unkept-removals.ts'
 import { SignedDocument } from './signed-document.ts'
 import { LIST_SPREADING } from './spreading.ts'
-import { displaySubject, nodeOf, type Source, type Subject } from '../identity/names.ts'
+import { displaySubject, nodeOf, WHOLE_LIST, type Source, type Subject } from '../identity/names.ts'
 import { buildWhitelist } from '../whitelist/build.ts'
-import { parseChange, type Change, type ChangeRequest, type Place } from '../whitelist/change.ts'
+import {
+  CHANGE_LIMITS,
+  parseChange,
+  type Change,
+  type ChangeRequest,
+  type Checkpoint,
+  type CheckpointRequest,
+  type Place,
+} from '../whitelist/change.ts'
+import type { CheckpointEntry } from '../whitelist/cut.ts'
 import {
   entriesIn,
   entryHash,
@@ -84,6 +94,8 @@ export interface ReplicaOptions {
   /** This node's own certificate, known to `signers`, and its private key. */
   readonly self: { readonly signer: Signer; readonly key: KeyObject }
   readonly clock: Clock
+  /** Called for each checkpoint that states a list which was not. */
+  readonly onUntrue?: (checkpoint: CheckpointEntry) => void
 }
 
 /**
@@ -117,6 +129,7 @@ export class Replica extends SignedDocument implements Disposable {
   /** Links that have been ended for that. */
   readonly #left = new WeakSet<DocumentStream>()
   readonly #settling: Settling
+  readonly #checks: CheckpointChecks
   #isDisposed = false
   #inbox: Waiting[] = []
   #draining: Promise<void> | undefined
@@ -137,7 +150,7 @@ export class Replica extends SignedDocument implements Disposable {
     this.confirmations.subscribe(({ node, to, applied }) => {
       if (node !== this.id && this.#whitelist.heard(to) > 0) this.#noteSpread(to, applied)
     })
-    this.#whitelist = buildWhitelist(options.store)
+    this.#whitelist = buildWhitelist(options.store, options.signers)
     this.#heads = new HeadComparison({
       list: () => this.#whitelist,
       store: options.store,
@@ -150,6 +163,14 @@ export class Replica extends SignedDocument implements Disposable {
     this.#settling = new Settling({
       list: () => this.#whitelist,
       onSettled: subjects => this.#tellOf(subjects),
+      onFailure: error => this.storage.failed(error),
+    })
+    this.#checks = new CheckpointChecks({
+      list: () => this.#whitelist,
+      onJudged: (checkpoint, isTrue) => {
+        if (!isTrue) options.onUntrue?.(checkpoint)
+        this.#settling.start()
+      },
       onFailure: error => this.storage.failed(error),
     })
     for (const [source, sequence] of this.#whitelist.clock()) this.sources[source] = sequence
@@ -192,6 +213,7 @@ export class Replica extends SignedDocument implements Disposable {
   /** Resolves when all that has come in is taken in or refused. */
   async settled(): Promise<void> {
     await this.#draining
+    await this.#checks.settled()
     await this.#settling.settled()
     await this.confirmations.settled()
   }
@@ -237,9 +259,40 @@ export class Replica extends SignedDocument implements Disposable {
     return this.#whitelist.draft(request, this.#ownSource.take(), this.clock.now())
   }
 
+  /**
+   * The checkpoint of the list as it is now, at this node's next place.
+   * @throws FridgeError `ERR_LIMIT` when the list has too many sources for one
+   */
+  async proposeCheckpoint(request: CheckpointRequest): Promise<Checkpoint> {
+    const former = this.signers.formerAuthorities().slice(0, CHANGE_LIMITS.maxFormer)
+    return {
+      ...request,
+      ...(await this.#checks.state(former)),
+      ...this.#whitelist.placeAfter(this.#ownSource.take()),
+      subject: WHOLE_LIST,
+      seen: [],
+      at: this.clock.now(),
+    }
+  }
+
+  /** Find out whether the checkpoints of the log are true; until then they are taken for it. */
+  checkCheckpoints(): void {
+    this.#checks.start()
+  }
+
+  /** Other authorities are trusted now: look again at which checkpoints stand. */
+  reviewCheckpoints(): void {
+    this.#whitelist.reviewCheckpoints()
+    this.#settling.start()
+  }
+
   /** Why a change that was proposed here must be proposed anew, if it must, with what proves it. */
   whyAgain(change: Change): ReturnType<typeof whyAgain> {
-    return whyAgain(change, { list: this.#whitelist, store: this.#store })
+    return whyAgain(change, {
+      list: this.#whitelist,
+      store: this.#store,
+      stated: this.#checks.stated,
+    })
   }
 
   /**
@@ -302,6 +355,7 @@ export class Replica extends SignedDocument implements Disposable {
   /** Stop looking anything up. */
   [Symbol.dispose](): void {
     this.#isDisposed = true
+    this.#checks[Symbol.dispose]()
     this.storage[Symbol.dispose]()
     this.#settling[Symbol.dispose]()
     this.confirmations[Symbol.dispose]()
@@ -520,7 +574,7 @@ export class Replica extends SignedDocument implements Disposable {
     // What was accepted before may be otherwise as well: no other change may have seen it.
     this.#isBehindItself = true
     this.#store.takeBack(source, sequence)
-    this.#whitelist = buildWhitelist(this.#store)
+    this.#whitelist = buildWhitelist(this.#store, this.signers)
     if (sequence > 1) this.sources[source] = sequence - 1
     else delete this.sources[source]
     this.#endSource('peers hold other changes at its places', lost)
@@ -529,6 +583,7 @@ export class Replica extends SignedDocument implements Disposable {
       ...this.#unkept.add(entry, false),
     ])
     this.#tellOf(subjects)
+    this.#checks.start()
     for (const from of Array.from(this.#links)) {
       this.#left.add(from)
       from.leave('this node asks for changes of its own anew')
@@ -656,6 +711,7 @@ export class Replica extends SignedDocument implements Disposable {
     this.#whitelist.saved()
     this.#whitelist.settle(entries.map(({ change }) => change.subject))
     this.#settling.start()
+    this.#checks.start()
   }
 
   #announce(applied: readonly Applied[]): void {

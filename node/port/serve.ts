@@ -92,7 +92,17 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
       credentials: trust.credentials,
       load: loadCredentials,
       apply: next => {
-        renewNode(next, { trust, self, signers, listener, members, sessions, overlay, log })
+        renewNode(next, {
+          trust,
+          self,
+          signers,
+          replica,
+          listener,
+          members,
+          sessions,
+          overlay,
+          log,
+        })
         list.reseal(next)
       },
       clock,

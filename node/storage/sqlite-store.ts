@@ -5,14 +5,7 @@ import type { FridgeError } from '../lib/errors.ts'
 import { isSource, type Source, type Subject } from '../identity/names.ts'
 import { LogSeal } from './log-seal.ts'
 import { SourceFile } from './source-file.ts'
-import {
-  idOf,
-  readChange,
-  type Change,
-  type ChangeId,
-  type Place,
-  type Revocation,
-} from '../whitelist/change.ts'
+import { idOf, readChange, type Change, type ChangeId, type Place } from '../whitelist/change.ts'
 import { entryHash, isStray, placeOf, type Entry, type Stray } from '../whitelist/entry.ts'
 import { COLUMNS, digestOf, readRow, sealOf, valuesOf, type ChangeRow } from './change-row.ts'
 import {
@@ -38,9 +31,13 @@ type PlaceRow = readonly [
 ]
 
 /** The columns that say what a change is. */
-type ContentRow = Pick<ChangeRow, 'source' | 'sequence' | 'text' | 'hash'>
+type ContentRow = Pick<
+  ChangeRow,
+  'source' | 'sequence' | 'text' | 'hash' | 'operatorCertificate' | 'nodeCertificate'
+>
 
-const CONTENT = 'SELECT source, sequence, text, hash FROM changes'
+const CONTENT = `SELECT source, sequence, text, hash, operatorCertificate, nodeCertificate
+  FROM changes`
 
 /** Rows of which the seal takes in the text at a time. */
 const SEALED_AT_ONCE = 1_000
@@ -325,23 +322,29 @@ class SqliteStore implements NodeStore {
 
   find({ source, sequence }: Place, hash: string): HeldEntry | undefined {
     const row = this.#read(() => this.#inPlace.get(source, sequence))
-    if (row?.['hash'] === hash) return { ...this.#content(row), isStray: false }
+    if (row?.['hash'] === hash) return this.#held(row, false)
     if (this.#forks.size === 0) return undefined
     for (const stray of this.#query(`${CONTENT} WHERE hash = ? AND stray IS NOT NULL`, hash)) {
       const { change } = this.#content(stray)
       if (change.source === source && change.sequence === sequence) {
-        return { change, hash, isStray: true }
+        return this.#held(stray, true)
       }
     }
     return undefined
   }
 
-  *withdrawals(): Iterable<Revocation> {
-    // Of nodes and operators: the subjects of clients come before them.
+  *withdrawals(): Iterable<LoggedChange> {
+    // Of nodes and operators: the subjects of clients come before them, and checkpoints do.
     for (const row of this.#query(`${CONTENT} WHERE subject >= 'node/' ORDER BY position`)) {
-      const { change } = this.#content(row)
-      if (change.kind === 'revocation') yield change
+      const entry = this.#content(row)
+      if (entry.change.kind === 'revocation') yield entry
     }
+  }
+
+  subjectsBehind(after: string, limit: number): readonly Subject[] {
+    const sql = 'SELECT DISTINCT subject FROM changes WHERE subject > ? ORDER BY subject LIMIT ?'
+    const rows = [...this.#query<{ subject: Subject }>(sql, after, limit)]
+    return rows.map(({ subject }) => subject)
   }
 
   *forks(): Iterable<Place> {
@@ -547,6 +550,12 @@ class SqliteStore implements NodeStore {
   #content(value: Record<string, unknown>): LoggedChange {
     const row = value as unknown as ContentRow
     return { change: this.#change(row), hash: row.hash }
+  }
+
+  #held(value: Record<string, unknown>, isStray: boolean): HeldEntry {
+    const { operatorCertificate, nodeCertificate } = value as unknown as ContentRow
+    const signatures = { operatorCertificate, nodeCertificate }
+    return { ...this.#content(value), signatures, isStray }
   }
 
   #change(row: Pick<ChangeRow, 'source' | 'sequence' | 'text'>): Change {

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { makePeople } from '../support/replica-people.ts'
-import { NODES, OPERATORS, runSchedule, type Report } from './schedule.ts'
+import { makeFormer, NODES, OPERATORS, runSchedule, type Report } from './schedule.ts'
 
 const SCHEDULES = 60
 const only = process.env['SEED']
@@ -9,9 +9,10 @@ const seeds =
 
 test('through delay, partitions, deaths, full disks, old backups and wrong clocks every promise is kept', async t => {
   const people = await makePeople({ nodes: NODES, operators: OPERATORS })
+  const former = await makeFormer(people)
   const reports: Report[] = []
   // What it throws names the seed.
-  for (const seed of seeds) reports.push(await runSchedule(seed, people))
+  for (const seed of seeds) reports.push(await runSchedule(seed, people, former))
   t.is(reports.length, seeds.length)
   if (only !== undefined) return
   const sum = (pick: (report: Report) => number): number =>
@@ -26,9 +27,11 @@ test('through delay, partitions, deaths, full disks, old backups and wrong clock
   t.true(sum(({ withdrawn }) => withdrawn) > 30)
   t.true(sum(({ refused }) => refused) > 30)
   t.true(sum(({ voided }) => voided) > 30)
+  t.true(sum(({ checkpoints }) => checkpoints) > 30)
 })
 
 test('a schedule is replayed by its seed', async t => {
   const people = await makePeople({ nodes: NODES, operators: OPERATORS })
-  t.deepEqual(await runSchedule(17, people), await runSchedule(17, people))
+  const former = await makeFormer(people)
+  t.deepEqual(await runSchedule(17, people, former), await runSchedule(17, people, former))
 })

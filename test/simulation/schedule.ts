@@ -15,13 +15,14 @@ import { isStray, type Entry } from '../../node/whitelist/entry.ts'
 import { differences, evaluateLog } from '../../node/whitelist/evaluate.ts'
 import { OpenedLog } from '../../node/whitelist/opened-log.ts'
 import { client, NOON, requestOf } from '../support/replica-changes.ts'
-import type { People } from '../support/replica-people.ts'
+import type { People, Person } from '../support/replica-people.ts'
 import { placeText, stateText } from '../support/replica-model.ts'
 import { Scheduler } from './scheduler.ts'
 import { SimulatedClock } from './simulated-clock.ts'
 import type { Backup } from './simulated-disk.ts'
 import { SimulatedNetwork } from './simulated-network.ts'
 import { SimulatedNode } from './simulated-node.ts'
+import { ALL_VOUCHED } from '../support/vouchers.ts'
 
 /** The names of all nodes that a schedule may run. */
 export const NODES: readonly string[] = ['n1', 'n2', 'n3', 'n4', 'n5']
@@ -52,6 +53,8 @@ export interface Report {
   readonly restarts: number
   readonly restored: number
   readonly partitions: number
+  /** How many checkpoints stood in the end. */
+  readonly checkpoints: number
   /** How many subjects had a grant that stood in the end. */
   readonly standing: number
 }
@@ -63,8 +66,8 @@ export interface Report {
  *
  * @throws with the seed in its message when one has not
  */
-export async function runSchedule(seed: number, people: People): Promise<Report> {
-  const schedule = new Schedule(seed, people)
+export async function runSchedule(seed: number, people: People, former: Former): Promise<Report> {
+  const schedule = new Schedule(seed, people, former)
   try {
     return await schedule.run()
   } catch (cause) {
@@ -74,11 +77,23 @@ export async function runSchedule(seed: number, people: People): Promise<Report>
   }
 }
 
+/** Operators by their names, with certificates of an authority that was withdrawn. */
+export type Former = ReadonlyMap<Name, Person>
+
+/** Make such certificates for all operators of a schedule. */
+export async function makeFormer(people: People): Promise<Former> {
+  const made = OPERATORS.map(async (name): Promise<[Name, Person]> => {
+    return [name, await people.issue('operator', name, { byFormer: true })]
+  })
+  return new Map(await Promise.all(made))
+}
+
 class Schedule {
   readonly #seed: number
   readonly #random: Random
   readonly #scheduler: Scheduler
   readonly #network: SimulatedNetwork
+  readonly #former: Former
   readonly #nodes: readonly SimulatedNode[]
   readonly #backups: { node: SimulatedNode; backup: Backup }[] = []
   /** Every change that was ever durable somewhere, by place. */
@@ -102,8 +117,9 @@ class Schedule {
     partitions: 0,
   }
 
-  constructor(seed: number, people: People) {
+  constructor(seed: number, people: People, former: Former) {
     this.#seed = seed
+    this.#former = former
     this.#random = seededRandom(seed)
     this.#scheduler = new Scheduler(async () => {
       for (const { replica } of this.#nodes) await replica.settled()
@@ -134,8 +150,7 @@ class Schedule {
     }
     await this.#scheduler.run()
     await this.#heal()
-    const { standing, voided } = this.#check()
-    return { seed: this.#seed, nodes: this.#nodes.length, ...this.#count, standing, voided }
+    return { seed: this.#seed, nodes: this.#nodes.length, ...this.#count, ...this.#check() }
   }
 
   async #step(): Promise<void> {
@@ -143,6 +158,7 @@ class Schedule {
     const dice = this.#random()
     if (dice < 0.42) await this.#operate(node)
     else if (dice < 0.45) await this.#withdraw(node)
+    else if (dice < 0.48) await this.#checkpoint(node)
     else if (dice < 0.7) this.#network.connect(node.peer, this.#pick(this.#others(node)).peer)
     else if (dice < 0.76) this.#cutOne()
     else if (dice < 0.8) this.#partition()
@@ -159,7 +175,9 @@ class Schedule {
     const kind = this.#random() < 0.6 ? 'grant' : 'revocation'
     const operator = this.#pick(OPERATORS)
     const change = node.propose({ ...requestOf(kind, this.#pick(SUBJECTS)), operator })
-    if (this.#random() < 0.7) await this.#commit(node, change)
+    // Somebody has the key of an authority that was withdrawn.
+    if (this.#random() < 0.1) await this.#commit(node, change, this.#former)
+    else if (this.#random() < 0.7) await this.#commit(node, change)
     else this.#scheduler.after(this.#below(300), async () => this.#commit(node, change))
   }
 
@@ -174,12 +192,19 @@ class Schedule {
     await this.#commit(node, node.propose({ ...requestOf('revocation', author), operator }))
   }
 
-  async #commit(node: SimulatedNode, change: Change): Promise<void> {
+  /** An operator states what the list is: behind that the former authority adds nothing. */
+  async #checkpoint(node: SimulatedNode): Promise<void> {
+    const { wish } = requestOf('grant', this.#pick(SUBJECTS))
+    const request = { kind: 'checkpoint', operator: this.#pick(OPERATORS), wish } as const
+    await this.#commit(node, await node.proposeCheckpoint(request))
+  }
+
+  async #commit(node: SimulatedNode, change: Change, by?: Former): Promise<void> {
     // On its own: which of two things that verify signatures is done first, no seed decides.
     await this.#scheduler.settle()
     const before = node.disk.log.length
     try {
-      const { outcome } = await node.commit(change)
+      const { outcome } = await node.commit(change, by?.get(change.operator))
       this.#count[outcome] += 1
       if (outcome === 'committed') this.#note(change)
       if (node.disk.log.length - before !== (outcome === 'committed' ? 1 : 0)) {
@@ -198,7 +223,7 @@ class Schedule {
   #note(change: Change): void {
     this.#acknowledged.add(placeText(change))
     this.#committedAt.set(change.wish, this.#acknowledged.size)
-    if (roleOf(change.subject) === 'client') return
+    if (change.kind !== 'revocation' || roleOf(change.subject) === 'client') return
     this.#count.withdrawn += 1
     const { subject: author } = change
     this.#removals.push({ author, place: placeText(change), at: this.#acknowledged.size })
@@ -262,8 +287,8 @@ class Schedule {
     }
   }
 
-  /** @returns how many subjects have a grant that stands, and how many grants are void */
-  #check(): { standing: number; voided: number } {
+  /** @returns how many subjects have a grant that stands, how many grants are void, and what checkpoints stand */
+  #check(): { standing: number; voided: number; checkpoints: number } {
     for (const { by, of, reason } of this.#network.refusals) {
       // The one thing for which an honest node may end the link of another.
       if (!/cannot store changes|cannot be kept/.test(reason)) {
@@ -281,7 +306,7 @@ class Schedule {
       }
     }
     const log = (first?.disk.log ?? []).map(one => (isStray(one) ? one.entry : one))
-    const evaluated = evaluateLog(log)
+    const evaluated = evaluateLog(log, first?.signers ?? ALL_VOUCHED)
     for (const { name, replica } of this.#nodes) {
       for (const subject of differences(replica.whitelist, evaluated)) {
         this.#wrong.push(`${name} has another list of ${subject} than the definition`)
@@ -296,9 +321,11 @@ class Schedule {
       }
       this.#checkRemovedAuthors(held)
     }
+    this.#checkFormer()
     if (this.#wrong.length > 0) throw new Error([...new Set(this.#wrong)].join('\n'))
-    const built = buildWhitelist(new OpenedLog(log))
+    const built = buildWhitelist(new OpenedLog(log), first?.signers ?? ALL_VOUCHED)
     return {
+      checkpoints: evaluated.checkpoints.size,
       standing: SUBJECTS.filter(subject => built.state(subject).grants.length > 0).length,
       voided: log.filter(entry => built.isVoid(entry)).length,
     }
@@ -337,6 +364,28 @@ class Schedule {
           for (const { author, place, at } of this.#removals) {
             if (!authors.includes(author) || at > madeAt || !held.has(place)) continue
             this.#wrong.push(`${name} lets ${subject} in by what ${author} signed when it was out`)
+          }
+        }
+      }
+    }
+  }
+
+  /** Behind a checkpoint that stands the former authority lets nobody in. */
+  #checkFormer(): void {
+    for (const { replica, name, disk } of this.#nodes) {
+      const entries = disk.log.map(one => (isStray(one) ? one.entry : one))
+      for (const [subject, { grants }] of replica.whitelist.subjects()) {
+        for (const { change, id } of grants) {
+          const entry = entries.find(({ hash }) => hash === id)
+          const fingerprint = entry?.signatures.operatorCertificate
+          const isFormer = this.#former
+            .values()
+            .some(({ signer }) => signer.identity.fingerprint === fingerprint)
+          const isCovered = replica.whitelist.standingCheckpoints.every(
+            ({ heads }) => (heads.get(change.source)?.sequence ?? 0) >= change.sequence,
+          )
+          if (isFormer && !isCovered) {
+            this.#wrong.push(`${name} lets ${subject} in by a former authority`)
           }
         }
       }

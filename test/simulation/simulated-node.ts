@@ -1,10 +1,10 @@
-import { parseName, sourceOf, type Name } from '../../node/identity/names.ts'
-import type { Change, ChangeRequest } from '../../node/whitelist/change.ts'
+import { parseName, sourceOf, WHOLE_LIST, type Name } from '../../node/identity/names.ts'
+import type { Change, ChangeRequest, CheckpointRequest } from '../../node/whitelist/change.ts'
 import { isStray } from '../../node/whitelist/entry.ts'
 import type { Commit } from '../../node/gossip/commit.ts'
 import { Replica } from '../../node/gossip/replica.ts'
 import type { Signers } from '../../node/identity/signers.ts'
-import { commitChange, type People } from '../support/replica-people.ts'
+import { commitChange, type People, type Person } from '../support/replica-people.ts'
 import { evaluateLog } from '../../node/whitelist/evaluate.ts'
 import { placeText } from '../support/replica-model.ts'
 import type { SimulatedClock } from './simulated-clock.ts'
@@ -65,9 +65,21 @@ export class SimulatedNode {
     return this.#replica.propose(request)
   }
 
-  async commit(change: Change): Promise<Commit> {
-    const { people } = this.#options
-    return commitChange(this.#replica, change, people.operator(change.operator), this.#signers)
+  async proposeCheckpoint(request: CheckpointRequest): Promise<Change> {
+    return this.#replica.proposeCheckpoint(request)
+  }
+
+  /** @param signer default: the operator whom the change names */
+  async commit(
+    change: Change,
+    signer: Person = this.#options.people.operator(change.operator),
+  ): Promise<Commit> {
+    return commitChange(this.#replica, change, signer, this.#signers)
+  }
+
+  /** The certificates that it knows. */
+  get signers(): Signers {
+    return this.#signers
   }
 
   /** The places of all changes on its disk. */
@@ -97,15 +109,22 @@ export class SimulatedNode {
     )
     replica.subscribe(applied => {
       for (const { entry } of applied) onKept(placeText(entry.change), entry.text)
-      for (const { entry } of applied) this.#check(replica, entry.change)
+      for (const { entry } of applied) this.#check(replica, signers, entry.change)
     })
+    replica.checkCheckpoints()
     return { replica, signers }
   }
 
   /** At every moment the list of a node is what the definition makes of the changes on its disk. */
-  #check(replica: Replica, { subject }: Change): void {
+  #check(replica: Replica, signers: Signers, { subject }: Change): void {
+    const { whitelist } = replica
+    const isChecking = [...whitelist.changesOf(WHOLE_LIST).values()].some(
+      checkpoint => whitelist.checkpointEffect(checkpoint) === 'unchecked',
+    )
+    // It does nothing before the node has found out whether it is true.
+    if (isChecking) return
     const standing = replica.whitelist.state(subject).grants.map(({ id }) => id)
-    const expected = evaluateLog(this.disk.log).get(subject)?.grants ?? new Set()
+    const expected = evaluateLog(this.disk.log, signers).subjects.get(subject)?.grants ?? new Set()
     if (expected.symmetricDifference(new Set(standing)).size > 0) {
       this.#options.onWrong(
         `${this.name} lets ${subject} in by [${standing.join()}], not [${[...expected].join()}]`,

@@ -242,7 +242,13 @@ export function testChangeStore(
     t.is(back.find(first.change, first.hash)?.isStray, false)
     t.is(back.find(other.entry.change, other.entry.hash)?.isStray, true)
     t.is(back.find(again.change, first.hash), undefined)
-    t.deepEqual([...back.withdrawals()], [withdrawal.change])
+    t.deepEqual(
+      Array.from(back.withdrawals(), ({ change }) => change),
+      [withdrawal.change],
+    )
+    const subjects = ['client/amber', 'client/client-0', 'node/alpha']
+    t.deepEqual(back.subjectsBehind('', 9), subjects)
+    t.deepEqual(back.subjectsBehind('client/amber', 9), subjects.slice(1))
     t.is(
       new Set(Array.from(back.forks(), ({ source, sequence }) => `${source} ${sequence}`)).size,
       1,

@@ -7,12 +7,13 @@ import { MemoryStore } from './memory-store.ts'
 import type { Commit } from '../../node/gossip/commit.ts'
 import { Replica, type Wholeness } from '../../node/gossip/replica.ts'
 import type { Signers } from '../../node/identity/signers.ts'
+import type { CheckpointEntry } from '../../node/whitelist/cut.ts'
 import type { ChangeStore } from '../../node/whitelist/store.ts'
 import { Scheduler } from '../simulation/scheduler.ts'
 import { SimulatedNetwork, type SimulatedLink } from '../simulation/simulated-network.ts'
 import { FakeClock } from './fake-clock.ts'
-import { NOON, requestOf, testSource } from './replica-changes.ts'
-import { commitRequest, type People, type Person } from './replica-people.ts'
+import { client, NOON, requestOf, testSource } from './replica-changes.ts'
+import { commitChange, commitRequest, type People, type Person } from './replica-people.ts'
 
 export interface TestReplicaOptions {
   /** Default: a store that forgets. */
@@ -25,6 +26,7 @@ export interface TestReplicaOptions {
   readonly wholeness?: Wholeness
   /** Default: the node's own. */
   readonly self?: Person
+  readonly onUntrue?: (checkpoint: CheckpointEntry) => void
 }
 
 /** A replica, with what a test does to it. */
@@ -36,6 +38,7 @@ export interface TestReplica {
   grant(subject: Subject): Promise<Commit>
   revoke(subject: Subject): Promise<Commit>
   request(request: ChangeRequest, operator?: Person): Promise<Commit>
+  checkpoint(operator?: Person): Promise<Commit>
 }
 
 export function openReplica(
@@ -57,6 +60,7 @@ export function openReplica(
     signers,
     self: { signer: known, key },
     clock,
+    ...(options.onUntrue && { onUntrue: options.onUntrue }),
   })
   const request: TestReplica['request'] = async (request, operator = people.operator()) =>
     commitRequest(replica, request, operator, signers)
@@ -68,6 +72,11 @@ export function openReplica(
     request,
     grant: async subject => request(requestOf('grant', subject)),
     revoke: async subject => request(requestOf('revocation', subject)),
+    checkpoint: async (operator = people.operator()) => {
+      const { subject: _, ...asked } = requestOf('revocation', client('nobody'))
+      const by = { ...asked, kind: 'checkpoint', operator: operator.signer.identity.name } as const
+      return commitChange(replica, await replica.proposeCheckpoint(by), operator, signers)
+    },
   }
 }
 

@@ -20,6 +20,7 @@ import { sessionOf } from '../gossip/sessions.ts'
 import { modelLink, type LinkModel, type ModelUpdate } from '../models/link.ts'
 import { FuzzSocket, settle } from '../session.ts'
 import { chunksOf, type Target } from '../target.ts'
+import { ALL_VOUCHED } from '../../support/vouchers.ts'
 
 const AMBER = client('amber')
 const TIMES = { heartbeatMs: 1_000, deadAfterMs: 5_000 }
@@ -184,7 +185,7 @@ class Scene {
       return 'a node has confirmed for another'
     }
     const added = this.#heard.members
-    const [wrong] = differences(this.#replica.whitelist, evaluateLog(log))
+    const [wrong] = differences(this.#replica.whitelist, evaluateLog(log, ALL_VOUCHED))
     if (wrong !== undefined) return `the list is not what the log says of ${wrong}`
     return (
       problemOfLog(log, keys) ??

@@ -2,6 +2,7 @@ import test from 'ava'
 import { HeadComparison } from '../../../node/gossip/head-comparison.ts'
 import type { DocumentStream } from '../../../node/gossip/document.ts'
 import type { Source } from '../../../node/identity/names.ts'
+import { ALL_VOUCHED } from '../../support/vouchers.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { revocationsOf, testSource } from '../../support/replica-changes.ts'
 import { buildWhitelist } from '../../../node/whitelist/build.ts'
@@ -12,7 +13,7 @@ const ALPHA = testSource('alpha')
 function holding(count: number, own?: Source, heard: string[] = []): HeadComparison {
   const store = new MemoryStore()
   store.append(revocationsOf(ALPHA, count))
-  const list = buildWhitelist(store)
+  const list = buildWhitelist(store, ALL_VOUCHED)
   return new HeadComparison({
     list: () => list,
     store,
