@@ -63,6 +63,18 @@ const PLAN: Plan = {
       ...because('its bounds are part of the protocol', 'config'),
     },
   },
+  alarms: {
+    holds: 'what of the sensors is an alarm, and who is told',
+    imports: ['lib', 'sensors'],
+    bans: {
+      ...because('an alarm is about a fridge, whoever is connected', 'identity'),
+      ...because(ISSUES_NOTHING, 'authority'),
+      ...because('sessions/ tells clients', 'wire'),
+      ...because('it is handed its rules', 'config'),
+      ...because('it hears the sensors themselves, not what clients are told', 'events'),
+    },
+    entrances: { 'open-alarms.ts': ['config'] },
+  },
   whitelist: {
     holds: 'the list as a pure function of its changes',
     imports: ['identity'],
@@ -70,7 +82,7 @@ const PLAN: Plan = {
       ...because('it has no clock and no log, and its outcomes are values', 'lib'),
       ...because(ISSUES_NOTHING, 'authority'),
       ...because('it knows changes, not how they came', 'wire'),
-      ...because('it knows names of sensors, as text', 'sensors', 'events'),
+      ...because('it knows names of sensors, as text', 'sensors', 'events', 'alarms'),
       ...because('no setting may change what a list means: all nodes agree on it', 'config'),
     },
     builtins: {
@@ -84,7 +96,7 @@ const PLAN: Plan = {
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
       ...because('a database holds no frames', 'wire'),
-      ...because('of sensors nothing is stored here', 'sensors', 'events'),
+      ...because('of sensors nothing is stored here', 'sensors', 'events', 'alarms'),
       ...because('it is handed the path of a file', 'config'),
     },
   },
@@ -93,7 +105,7 @@ const PLAN: Plan = {
     imports: ['lib', 'identity', 'wire', 'whitelist'],
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
-      ...because('no event leaves its node by gossip', 'sensors', 'events'),
+      ...because('no event leaves its node by gossip', 'sensors', 'events', 'alarms'),
       ...because('its times are handed in, so that a simulation sets them', 'config'),
       ...because(
         'it is handed a store, so that a simulation hands in a disk that tears',
@@ -108,7 +120,7 @@ const PLAN: Plan = {
   },
   sessions: {
     holds: 'who is connected, by what right, and who is cut',
-    imports: ['lib', 'identity', 'wire', 'sensors', 'events', 'whitelist', 'gossip'],
+    imports: ['lib', 'identity', 'wire', 'sensors', 'events', 'alarms', 'whitelist', 'gossip'],
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
       ...because('it is handed the limits that apply', 'config'),
@@ -121,7 +133,7 @@ const PLAN: Plan = {
     imports: ['lib', 'identity', 'wire', 'whitelist', 'storage', 'gossip', 'sessions'],
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
-      ...because('an operator has no part in sensors', 'sensors', 'events'),
+      ...because('an operator has no part in sensors', 'sensors', 'events', 'alarms'),
       ...because('no setting narrows what an operator may do', 'config'),
     },
   },
@@ -130,7 +142,7 @@ const PLAN: Plan = {
     imports: ['lib', 'identity', 'wire', 'config', 'events', 'gossip', 'sessions'],
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
-      ...because('sensors are served by sessions/', 'sensors'),
+      ...because('sensors are served by sessions/', 'sensors', 'alarms'),
       ...because('sessions/ asks the list who may come in', 'whitelist'),
       ...because('a stranger at the door comes nowhere near the disk', 'storage'),
       ...because('it is handed what an operator may call', 'operators'),
@@ -139,7 +151,7 @@ const PLAN: Plan = {
   },
   metrics: {
     holds: 'how a node is, for Prometheus and for health checks',
-    imports: ['lib', 'identity', 'config', 'events', 'whitelist', 'gossip', 'sessions'],
+    imports: ['lib', 'identity', 'config', 'events', 'alarms', 'whitelist', 'gossip', 'sessions'],
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
       ...because('it reads numbers, and takes part in nothing', 'wire', 'sensors', 'operators'),
@@ -149,7 +161,17 @@ const PLAN: Plan = {
   },
   client: {
     holds: 'the library for clients, and the end of an operator',
-    imports: ['lib', 'identity', 'wire', 'sensors', 'events', 'whitelist', 'sessions', 'operators'],
+    imports: [
+      'lib',
+      'identity',
+      'wire',
+      'sensors',
+      'events',
+      'alarms',
+      'whitelist',
+      'sessions',
+      'operators',
+    ],
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
       ...because('a client is configured by its program', 'config'),
@@ -168,6 +190,7 @@ const PLAN: Plan = {
       'sensors',
       'config',
       'events',
+      'alarms',
       'whitelist',
       'storage',
       'gossip',
@@ -189,6 +212,7 @@ const PLAN: Plan = {
       'authority',
       'sensors',
       'config',
+      'alarms',
       'whitelist',
       'storage',
       'gossip',
@@ -207,7 +231,7 @@ const PLAN: Plan = {
     imports: [],
     bans: because(
       'its health check runs every few seconds, and asks the node over HTTP',
-      ...'lib identity authority wire sensors config events whitelist storage'.split(' '),
+      ...'lib identity authority wire sensors config events alarms whitelist storage'.split(' '),
       ...'gossip sessions operators port metrics client start cli'.split(' '),
     ),
   },
@@ -216,7 +240,7 @@ const PLAN: Plan = {
     imports: ['client'],
     bans: because(
       'an example shows what a program of somebody else can do',
-      ...'lib identity authority wire sensors config events whitelist storage'.split(' '),
+      ...'lib identity authority wire sensors config events alarms whitelist storage'.split(' '),
       ...'gossip sessions operators port metrics start cli cluster'.split(' '),
     ),
   },

@@ -2,6 +2,7 @@ import { relative, resolve, dirname } from 'node:path'
 import { z } from 'zod'
 
 import { DEFAULT_PORT, formatAddress, readAddress, type Address } from '../lib/address.ts'
+import { alarmsConfig, rulesProblems } from './alarms-config.ts'
 import { readConfigFile, type ConfigFile } from './config-file.ts'
 import { configError } from './config-problem.ts'
 import { isName, type Name } from '../identity/names.ts'
@@ -127,36 +128,44 @@ const gossip = z
   })
 
 /** The configuration of a node as it is written: every key of the file, with unit and default. */
-export const nodeConfigSchema = z.strictObject({
-  /** The name of this node, as in its certificate. Required; unique in the cluster. */
-  name,
-  /** Where the node listens. Default 127.0.0.1:7443, so nothing is open to the network unasked. */
-  listen: address(0).prefault(`127.0.0.1:${DEFAULT_PORT}`),
-  /** The addresses that peers and clients are told. Default the listen address; required when that
-   *  is every address of the machine (0.0.0.0 or [::]). */
-  advertise: z.array(address(1)).max(16).default([]),
-  /** Nodes to start from; the rest of the cluster is learned from them. Default none. Two or three
-   *  are enough; each is dialled for ever. */
-  peers: z.array(address(1)).max(1_000).default([]),
-  /** The folder of keys and certificates. Default ./certs in the working folder. */
-  certs: folder.default('./certs'),
-  /** The folder of the node's database. Default ./data/NAME in the working folder. */
-  data: folder.optional(),
-  /** The least severe log line that is written. Default info; debug costs a line a connection. */
-  logLevel: z.enum(LOG_LEVELS).default('info'),
-  tls: tls.prefault({}),
-  limits: limits.prefault({}),
-  gossip: gossip.prefault({}),
-  metrics: metrics.prefault({}),
-  /** Time without any peer after which the view of the list counts as stale, ms. Default 60000. */
-  isolatedAfterMs: milliseconds(60_000, 100),
-  /** What an isolated node does: `serve` (default) by the last view, or `refuse` every client. */
-  whenIsolated: z.enum(['serve', 'refuse']).default('serve'),
-  /** The sensors by name, each with its driver. Default a simulated door and thermometer. */
-  sensors: sensorsConfig,
-  /** The fridge behind every simulated sensor. */
-  simulation: simulationConfig,
-})
+export const nodeConfigSchema = z
+  .strictObject({
+    /** The name of this node, as in its certificate. Required; unique in the cluster. */
+    name,
+    /** Where the node listens. Default 127.0.0.1:7443, so nothing is open to the network unasked. */
+    listen: address(0).prefault(`127.0.0.1:${DEFAULT_PORT}`),
+    /** The addresses that peers and clients are told. Default the listen address; required when that
+     *  is every address of the machine (0.0.0.0 or [::]). */
+    advertise: z.array(address(1)).max(16).default([]),
+    /** Nodes to start from; the rest of the cluster is learned from them. Default none. Two or three
+     *  are enough; each is dialled for ever. */
+    peers: z.array(address(1)).max(1_000).default([]),
+    /** The folder of keys and certificates. Default ./certs in the working folder. */
+    certs: folder.default('./certs'),
+    /** The folder of the node's database. Default ./data/NAME in the working folder. */
+    data: folder.optional(),
+    /** The least severe log line that is written. Default info; debug costs a line a connection. */
+    logLevel: z.enum(LOG_LEVELS).default('info'),
+    tls: tls.prefault({}),
+    limits: limits.prefault({}),
+    gossip: gossip.prefault({}),
+    metrics: metrics.prefault({}),
+    /** Time without any peer after which the view of the list counts as stale, ms. Default 60000. */
+    isolatedAfterMs: milliseconds(60_000, 100),
+    /** What an isolated node does: `serve` (default) by the last view, or `refuse` every client. */
+    whenIsolated: z.enum(['serve', 'refuse']).default('serve'),
+    /** The sensors by name, each with its driver. Default a simulated door and thermometer. */
+    sensors: sensorsConfig,
+    /** The fridge behind every simulated sensor. */
+    simulation: simulationConfig,
+    /** What of the sensors is an alarm, and who is told. */
+    alarms: alarmsConfig,
+  })
+  .check(({ value, issues }) => {
+    for (const [path, message] of rulesProblems(value.alarms.rules, value.sensors)) {
+      issues.push({ code: 'custom', path: ['alarms', 'rules', ...path], input: value, message })
+    }
+  })
 
 /** The checked configuration of one node: defaults filled in, folders absolute. */
 export interface NodeConfig extends Readonly<Omit<z.output<typeof nodeConfigSchema>, 'data'>> {

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { Duplex } from 'node:stream'
+import type { Alarms } from '../alarms/alarms.ts'
 import { allows, type RefusalReason, type Rights } from './admission.ts'
 import { parseClientHello } from './client-hello.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -32,6 +33,7 @@ export interface Service {
   readonly sensors: readonly Sensor[]
   readonly actuator: Actuator | undefined
   readonly fanOut: FanOut
+  readonly alarms: Alarms
   readonly clock: Clock
 }
 

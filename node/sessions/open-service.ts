@@ -1,3 +1,4 @@
+import { openAlarms } from '../alarms/open-alarms.ts'
 import type { NodeConfig } from '../config/config.ts'
 import { FanOut } from '../events/fan-out.ts'
 import type { Source } from '../identity/names.ts'
@@ -26,13 +27,14 @@ export interface OpenService extends AsyncDisposable {
 
 /** Start the sensors of a node, and fan out what they tell. */
 export async function openService(
-  config: Pick<NodeConfig, 'name' | 'sensors' | 'simulation'>,
+  config: Pick<NodeConfig, 'name' | 'data' | 'sensors' | 'simulation' | 'alarms'>,
   { run, clock, random, log }: OpenServiceOptions,
 ): Promise<OpenService> {
   await using stack = new AsyncDisposableStack()
   const { sensors, actuator, fridge } = stack.use(openSensors(config, { clock, random, log }))
   const feeds = stack.use(startFeeds(sensors, { clock, random, log }))
   const fanOut = stack.use(new FanOut(feeds))
+  const { alarms } = stack.use(openAlarms(config, { feeds, clock, random, log }))
   const running = stack.move()
   return {
     service: {
@@ -42,6 +44,7 @@ export async function openService(
       sensors: feeds.sensors,
       actuator,
       fanOut,
+      alarms,
       clock,
     },
     fridge,

@@ -1,3 +1,4 @@
+import { Alarms } from '../../node/alarms/alarms.ts'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Duplex } from 'node:stream'
 import type { Rights } from '../../node/sessions/admission.ts'
@@ -123,6 +124,7 @@ export class NodeEnd implements SessionEnd {
         sensors: SENSORS,
         actuator: { setTargetTemperature: tell, defrost: done, powerOn: done, powerOff: done },
         fanOut: this.#fanOut,
+        alarms: new Alarms({ node: 'node-1', clock: this.#clock, rulesOf: () => [] }),
         clock: this.#clock,
       },
     })
