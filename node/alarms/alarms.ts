@@ -35,6 +35,8 @@ export interface AlarmsOptions {
   readonly clock: Clock
   /** The rules of a sensor. */
   readonly rulesOf: (sensor: WatchedSensor) => readonly Rule[]
+  /** Whether there is any rule. Default true. */
+  readonly hasRules?: boolean | undefined
   /** What the run before knew. Default nothing. */
   readonly kept?: KeptAlarms | undefined
   /** Told when what is to be kept has changed. */
@@ -79,6 +81,11 @@ export class Alarms implements Disposable {
     }
   }
 
+  /** Whether anything is ever an alarm. */
+  get hasRules(): boolean {
+    return this.#options.hasRules ?? true
+  }
+
   /** Take what a sensor says. */
   hear(sensor: WatchedSensor, event: SensorEvent): void {
     const now = this.#now()
@@ -92,16 +99,16 @@ export class Alarms implements Disposable {
     }
   }
 
-  /** Forget what is known of a sensor that is watched no more; its alarms are over. */
+  /** Forget what is known of a sensor, unsaid: whether its alarms are over is not known either. */
   forget(sensor: string): void {
-    for (const watch of this.#watches.get(sensor)?.values() ?? []) this.#drop(watch)
+    for (const { timer } of this.#watches.get(sensor)?.values() ?? []) timer?.[Symbol.dispose]()
     this.#watches.delete(sensor)
   }
 
   /** End the alarms of sensors that are there no more. */
   keepOnly(sensors: readonly WatchedSensor[]): void {
-    for (const name of this.#watches.keys()) {
-      if (!sensors.some(sensor => sensor.name === name)) this.forget(name)
+    for (const watch of this.#all()) {
+      if (!sensors.some(({ name }) => name === watch.sensor.name)) this.#drop(watch)
     }
   }
 

@@ -35,6 +35,7 @@ export function openAlarms(
   const alarms: Alarms = new Alarms({
     node: config.name,
     clock,
+    hasRules: rules.size > 0,
     rulesOf: ({ name }) => rules.get(name) ?? [],
     kept: kept?.alarms,
     onKept: () => file.touch(),

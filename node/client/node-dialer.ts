@@ -30,7 +30,14 @@ export class NodeDialer {
   async dial(
     more: Pick<
       NodeConnectionOptions,
-      'onHello' | 'onEvent' | 'onResumed' | 'onWithdrawn' | 'resume' | 'signal'
+      | 'onHello'
+      | 'onEvent'
+      | 'onResumed'
+      | 'onWithdrawn'
+      | 'onAlarm'
+      | 'onStanding'
+      | 'resume'
+      | 'signal'
     >,
   ): Promise<NodeConnection> {
     const { nodes, clock, timeoutMs } = this.#options

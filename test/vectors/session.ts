@@ -124,7 +124,12 @@ export class NodeEnd implements SessionEnd {
         sensors: SENSORS,
         actuator: { setTargetTemperature: tell, defrost: done, powerOn: done, powerOff: done },
         fanOut: this.#fanOut,
-        alarms: new Alarms({ node: 'node-1', clock: this.#clock, rulesOf: () => [] }),
+        alarms: new Alarms({
+          node: 'node-1',
+          clock: this.#clock,
+          hasRules: false,
+          rulesOf: () => [],
+        }),
         clock: this.#clock,
       },
     })
