@@ -47,10 +47,12 @@ export async function runClientWatch(
       await watchFridge(fridge, watch, options, io)
     } else {
       const watched = nodes.map(async node => watchNode({ ...options, node: [node] }, watch, own))
-      await Promise.all(watched).finally(async () => {
+      try {
+        await Promise.all(watched)
+      } finally {
         stop.abort()
         await Promise.allSettled(watched)
-      })
+      }
     }
   } catch (error) {
     if (!io.signal.aborted) throw error

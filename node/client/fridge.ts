@@ -166,6 +166,8 @@ export class Fridge implements AsyncDisposable {
    * @throws FridgeError as `call`
    */
   async alarms(options?: CallOptions): Promise<{ standing: Alarm[]; past: Alarm[] }> {
+    // A node without rules has none, and does not offer them.
+    if (this.#connection?.methods.has('alarms') === false) return { standing: [], past: [] }
     const answer = await this.#ask('alarms', [], options)
     const { standing, past } = (answer ?? {}) as Record<string, unknown>
     if (!Array.isArray(standing) || !Array.isArray(past)) throw this.#malformed('no alarms')
