@@ -64,7 +64,9 @@ export async function startNode(
   const verifier = stack.use(new ThreadedVerifier({ ...options, clock, log }))
   const list = stack.use(openList(config, { trust, verifier, clock, log }))
   const { replica, source: run } = list
-  const { service, fridge } = stack.use(await openService(config, { run, clock, random, log }))
+  const { service, fridge, numbers } = stack.use(
+    await openService(config, { run, clock, random, log }),
+  )
   const sessions = new Sessions(
     clock,
     subject => replica.whitelist.state(subject),
@@ -90,7 +92,18 @@ export async function startNode(
   stack.use(startEnforcement({ ...cluster, replica, sessions, counts, clock, log }))
   stack.use(startClientCount(sessions, cluster.members, clock))
 
-  const node: Node = { config, trust, counts, list, service, sessions, cluster, clock, log }
+  const node: Node = {
+    config,
+    trust,
+    counts,
+    list,
+    service,
+    numbers,
+    sessions,
+    cluster,
+    clock,
+    log,
+  }
   const readiness = new Readiness({
     ...node,
     ...cluster,
@@ -135,6 +148,7 @@ interface Node {
   readonly counts: Counts
   readonly list: OpenList
   readonly service: OpenService['service']
+  readonly numbers: OpenService['numbers']
   readonly sessions: Sessions
   readonly cluster: Cluster
   readonly clock: Clock
@@ -142,7 +156,18 @@ interface Node {
 }
 
 async function startMetrics(
-  { config, trust, counts, list: { replica }, service, sessions, cluster, clock, log }: Node,
+  {
+    config,
+    trust,
+    counts,
+    list: { replica },
+    service,
+    numbers,
+    sessions,
+    cluster,
+    clock,
+    log,
+  }: Node,
   port: Listener,
   readiness: Readiness,
 ): Promise<MetricsServer | undefined> {
@@ -154,6 +179,7 @@ async function startMetrics(
       version: service.version,
       counts,
       fanOut: service.fanOut,
+      numbers,
       sessions,
       overlay,
       members,

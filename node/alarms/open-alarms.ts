@@ -6,12 +6,15 @@ import type { Log } from '../lib/log.ts'
 import type { Feeds } from '../sensors/feed.ts'
 import { AlarmFile, readAlarmFile } from './alarm-file.ts'
 import type { AlarmChange } from './alarm.ts'
-import { Alarms } from './alarms.ts'
+import { AlarmProgram } from './alarm-program.ts'
+import { Alarms, type WatchedSensor } from './alarms.ts'
+import { MqttBridge } from './mqtt-bridge.ts'
+import { numbersOf, type FridgeNumbers } from './numbers.ts'
 import type { Rule } from './rule.ts'
 import { textOf, Webhook } from './webhook.ts'
 
 export interface OpenAlarmsOptions {
-  readonly feeds: Pick<Feeds, 'sensors' | 'subscribe'>
+  readonly feeds: Pick<Feeds, 'sensors' | 'subscribe' | 'last'>
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -20,6 +23,8 @@ export interface OpenAlarmsOptions {
 /** The alarms of a node, kept on disk and told to whoever is configured. */
 export interface OpenAlarms extends AsyncDisposable {
   readonly alarms: Alarms
+  /** How the fridge is now. */
+  readonly numbers: () => FridgeNumbers
 }
 
 /** Watch the sensors of a node by the rules of its configuration. */
@@ -32,15 +37,17 @@ export function openAlarms(
   const rules = new Map(
     Object.entries(config.alarms.rules).map(([name, own]) => [name, rulesFrom(own)]),
   )
+  const rulesOf = ({ name }: WatchedSensor): readonly Rule[] => rules.get(name) ?? []
   const alarms: Alarms = new Alarms({
     node: config.name,
     clock,
     hasRules: rules.size > 0,
-    rulesOf: ({ name }) => rules.get(name) ?? [],
+    rulesOf,
     kept: kept?.alarms,
     onKept: () => file.touch(),
   })
-  const { webhook: receiver } = config.alarms
+  const { name: node } = config
+  const { webhook: receiver, program: argv, mqtt } = config.alarms
   const file: AlarmFile = new AlarmFile(fileOptions, () => ({
     alarms: alarms.keep(),
     unsent: webhook?.unsent ?? [],
@@ -55,15 +62,22 @@ export function openAlarms(
       unsent: kept?.unsent ?? [],
       onChange: () => file.touch(),
     })
+  const program = argv && new AlarmProgram({ argv, clock, log })
   const subscriptions = new DisposableStack()
   subscriptions.use(alarms.subscribe(change => logChange(change, log)))
   if (webhook !== undefined) subscriptions.use(alarms.subscribe(change => webhook.tell(change)))
+  if (program !== undefined) subscriptions.use(alarms.subscribe(change => program.tell(change)))
   alarms.keepOnly(feeds.sensors.filter(({ name }) => rules.has(name)))
   subscriptions.use(feeds.subscribe((sensor, event) => alarms.hear(sensor, event)))
+  const told = { feeds, alarms, rulesOf, clock, random, log }
+  const bridge = mqtt && new MqttBridge({ ...mqtt, node, ...told })
   return {
     alarms,
+    numbers: () => numbersOf(feeds, alarms, rulesOf),
     [Symbol.asyncDispose]: async () => {
       subscriptions.dispose()
+      await bridge?.[Symbol.asyncDispose]()
+      await program?.[Symbol.asyncDispose]()
       await webhook?.[Symbol.asyncDispose]()
       await file[Symbol.asyncDispose]()
       alarms[Symbol.dispose]()

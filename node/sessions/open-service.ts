@@ -1,4 +1,5 @@
 import { openAlarms } from '../alarms/open-alarms.ts'
+import type { FridgeNumbers } from '../alarms/numbers.ts'
 import type { NodeConfig } from '../config/config.ts'
 import { FanOut } from '../events/fan-out.ts'
 import type { Source } from '../identity/names.ts'
@@ -23,6 +24,8 @@ export interface OpenService extends AsyncDisposable {
   readonly service: Service
   /** The simulated fridge, where it has one. */
   readonly fridge: SimulatedFridge | undefined
+  /** How the fridge is now. */
+  readonly numbers: () => FridgeNumbers
 }
 
 /** Start the sensors of a node, and fan out what they tell. */
@@ -34,7 +37,7 @@ export async function openService(
   const { sensors, actuator, fridge } = stack.use(openSensors(config, { clock, random, log }))
   const feeds = stack.use(startFeeds(sensors, { clock, random, log }))
   const fanOut = stack.use(new FanOut(feeds))
-  const { alarms } = stack.use(openAlarms(config, { feeds, clock, random, log }))
+  const { alarms, numbers } = stack.use(openAlarms(config, { feeds, clock, random, log }))
   const running = stack.move()
   return {
     service: {
@@ -48,6 +51,7 @@ export async function openService(
       clock,
     },
     fridge,
+    numbers,
     [Symbol.asyncDispose]: async () => running.disposeAsync(),
   }
 }
