@@ -79,6 +79,7 @@ export class AlarmFile implements AsyncDisposable {
   #isDue = false
   #hasFailed = false
   #isClosed = false
+  #settled = Promise.withResolvers<void>()
 
   /** @param read what is to be kept, at the moment when it is written */
   constructor(options: AlarmFileOptions, read: () => KeptFile) {
@@ -92,6 +93,13 @@ export class AlarmFile implements AsyncDisposable {
     if (this.#writing === undefined && this.#timer === undefined) this.#start()
   }
 
+  /** Resolves when all that has changed is on the disk, or cannot be written. */
+  async settled(): Promise<void> {
+    while (!this.#hasFailed && (this.#isDue || this.#writing !== undefined)) {
+      await this.#settled.promise
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true
     this.#timer?.[Symbol.dispose]()
@@ -102,6 +110,8 @@ export class AlarmFile implements AsyncDisposable {
   #start(): void {
     this.#writing = this.#write().finally(() => {
       this.#writing = undefined
+      this.#settled.resolve()
+      this.#settled = Promise.withResolvers()
       if (this.#isClosed) return
       this.#timer = this.#options.clock.after(this.#hasFailed ? RETRY_MS : PACE_MS, () => {
         this.#timer = undefined

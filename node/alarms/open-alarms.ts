@@ -60,6 +60,7 @@ export function openAlarms(
       random,
       log,
       unsent: kept?.unsent ?? [],
+      settled: async () => file.settled(),
       onChange: () => file.touch(),
     })
   const program = argv && new AlarmProgram({ argv, clock, log })

@@ -15,6 +15,8 @@ export interface WebhookOptions {
   readonly log: Log
   /** What the run before had not sent. */
   readonly unsent: readonly AlarmChange[]
+  /** Resolves when `unsent` outlives a kill: a receiver must hear the end of what it was told. */
+  readonly settled: () => Promise<void>
   /** Told when `unsent` has changed. */
   readonly onChange: () => void
 }
@@ -45,6 +47,7 @@ export function toJson(change: AlarmChange): string {
 export class Webhook implements AsyncDisposable {
   readonly #options: WebhookOptions
   readonly #stop = new AbortController()
+  readonly #stopped = Promise.withResolvers<void>()
   #unsent: AlarmChange[]
   #sending: Promise<void> | undefined
 
@@ -65,11 +68,13 @@ export class Webhook implements AsyncDisposable {
       this.#unsent.shift()
       this.#options.log.error({}, `the webhook has not answered ${MAX_UNSENT} times: one is lost`)
     }
+    this.#options.onChange()
     this.#start()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
+    this.#stopped.resolve()
     await this.#sending
   }
 
@@ -83,13 +88,15 @@ export class Webhook implements AsyncDisposable {
   }
 
   async #send(): Promise<void> {
-    const { clock, random, log, onChange } = this.#options
+    const { clock, random, log, settled, onChange } = this.#options
     const { signal } = this.#stop
     const host = new URL(this.#options.url).host
     for (let failures = 0; !signal.aborted;) {
       const [next] = this.#unsent
       if (next === undefined) return
       try {
+        await Promise.race([settled(), this.#stopped.promise])
+        if (signal.aborted) return
         await this.#post(next)
         if (failures > 0) log.info({ host }, 'the webhook answers again')
         failures = 0

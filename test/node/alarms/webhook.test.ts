@@ -77,6 +77,7 @@ function start(options: Pick<WebhookOptions, 'url'> & Partial<WebhookOptions>) {
     },
     log: { ...silentLog, warn: say, info: say, error: say },
     unsent: [],
+    settled: async () => undefined,
     onChange: change,
     ...options,
   })
