@@ -86,6 +86,18 @@ export class Alarms implements Disposable {
     return this.#options.hasRules ?? true
   }
 
+  /** A sensor begins to be watched: until it says something, nothing is known of it. */
+  expect(sensor: WatchedSensor): void {
+    const rule = this.#options.rulesOf(sensor).find(({ type }) => type === 'unavailable')
+    if (rule === undefined) return
+    const watch = this.#watches.get(sensor.name)?.get(rule.type)
+    // What the run before knew goes on by itself.
+    if (watch?.state.excursion !== undefined) return
+    const at = this.#now()
+    const event = { type: 'unavailable', reason: 'it has said nothing yet', at } as const
+    this.#advance(watch ?? newWatch(sensor, rule), rule, event, at)
+  }
+
   /** Take what a sensor says. */
   hear(sensor: WatchedSensor, event: SensorEvent): void {
     const now = this.#now()

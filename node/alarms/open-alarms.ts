@@ -69,6 +69,7 @@ export function openAlarms(
   if (webhook !== undefined) subscriptions.use(alarms.subscribe(change => webhook.tell(change)))
   if (program !== undefined) subscriptions.use(alarms.subscribe(change => program.tell(change)))
   alarms.keepOnly(feeds.sensors.filter(({ name }) => rules.has(name)))
+  for (const sensor of feeds.sensors) alarms.expect(sensor)
   subscriptions.use(feeds.subscribe((sensor, event) => alarms.hear(sensor, event)))
   const told = { feeds, alarms, rulesOf, clock, random, log }
   const bridge = mqtt && new MqttBridge({ ...mqtt, node, ...told })

@@ -8,6 +8,7 @@ import { allows, type RefusalReason, type Rights } from './admission.ts'
 import { parseClientHello } from './client-hello.ts'
 import type { Clock } from '../lib/clock.ts'
 import { COMMANDS, runCommand } from '../sensors/commands.ts'
+import { RateLimit } from '../lib/rate-limit.ts'
 import { PLAIN_SENSORS } from '../sensors/kinds.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { Dialect } from '../events/dialect.ts'
@@ -26,6 +27,9 @@ import type { WireLimits } from '../wire/limits.ts'
 import type { MuxStream } from '../wire/mux.ts'
 import { Refusal } from '../wire/refusal.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
+
+/** Lists of alarms that one connection may ask for. */
+const LIST_PACE = { perSecond: 1, burst: 20 }
 
 /** What a node serves to its clients. */
 export interface Service {
@@ -65,12 +69,14 @@ export class ClientSession implements Session {
   readonly #declined = new Set<string>()
   #pendingCalls = 0
   #alarmTeller: AlarmTeller | undefined
+  readonly #listPace: RateLimit
 
   constructor(options: ClientSessionOptions) {
     this.identity = options.identity
     this.#options = options
     this.#rights = options.rights
     const { service, limits, dialect } = options
+    this.#listPace = new RateLimit({ ...LIST_PACE, clock: service.clock })
     this.#channel = new Channel(options.socket, {
       limits,
       clock: service.clock,
@@ -190,11 +196,16 @@ export class ClientSession implements Session {
     )
     if (!this.#hasAlarms) return methods
     return methods
-      .set('alarms', async () => this.#listAlarms())
+      .set('alarms', async () => {
+        // A list may take a hundred kilobytes.
+        if (!this.#listPace.allows(''))
+          throw new FridgeError('ERR_LIMIT', 'too many lists of alarms')
+        return this.#listAlarms()
+      })
       .set('acknowledge', async values => this.#acknowledge(values))
   }
 
-  async #listAlarms(): Promise<{ standing: Alarm[]; past: Alarm[] }> {
+  #listAlarms(): { standing: Alarm[]; past: Alarm[] } {
     const { alarms } = this.#options.service
     const allowed = ({ sensor }: Alarm): boolean => allows(this.#rights.sensors, sensor)
     return { standing: alarms.standing().filter(allowed), past: alarms.past().filter(allowed) }
@@ -208,7 +219,7 @@ export class ClientSession implements Session {
     if (!allows(this.#rights.commands, 'acknowledge')) {
       throw new FridgeError('ERR_REFUSED', 'the grant does not allow acknowledge')
     }
-    const { standing, past } = await this.#listAlarms()
+    const { standing, past } = this.#listAlarms()
     const known = [...standing, ...past].some(alarm => alarm.id === id)
     const { alarms } = this.#options.service
     const alarm = known ? alarms.acknowledge(id, this.identity.subject, comment) : undefined

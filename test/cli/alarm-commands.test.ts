@@ -62,6 +62,9 @@ test('who may not read a sensor cannot acknowledge its alarms, nor who may not a
   for (const values of [[], [id], [7, ''], [id, 'x'.repeat(501)]]) {
     await t.throwsAsync(second.call('acknowledge', values), { code: 'ERR_COMMAND' })
   }
+  const lists = Array.from({ length: 30 }, async () => second.call('alarms', []))
+  const refused = (await Promise.allSettled(lists)).filter(({ status }) => status === 'rejected')
+  t.true(refused.length > 0)
 })
 
 test('a node that is not there keeps no other from being asked, and is said', async t => {

@@ -76,6 +76,20 @@ test('a sensor that fails while it is warm keeps its alarm and gains another', a
   )
 })
 
+test('a sensor that has never said anything is unavailable too, in its time', async t => {
+  const clock = new FakeClock()
+  const { alarms, told, read } = watch(clock)
+  alarms.expect(AIR)
+  alarms.expect(DOOR)
+  await clock.advance(15 * MINUTE - 1)
+  t.deepEqual(told(), [])
+  await clock.advance(1)
+  t.deepEqual(told(), ['temperature unavailable raised'])
+  read(4)
+  await clock.advance(MINUTE)
+  t.deepEqual(told().slice(1), ['temperature unavailable over'])
+})
+
 test('what is known outlives a restart: an excursion goes on, and an alarm keeps its id and is over', async t => {
   const clock = new FakeClock()
   const first = watch(clock)
