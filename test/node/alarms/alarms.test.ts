@@ -188,6 +188,7 @@ test('an alarm is acknowledged once, by whom, when and why, while it stands and 
   read(4)
   const last = alarms.past().at(-1)?.id ?? ''
   t.is(alarms.acknowledge(last, 'client/c2', 'late')?.acknowledged?.comment, 'late')
+  t.is(alarms.acknowledge(last, 'client/c1', 'later')?.acknowledged?.comment, 'late')
   t.is(told().filter(line => line.endsWith('acknowledged')).length, 2)
 })
 
