@@ -361,6 +361,36 @@ test('a node gossips the whitelist as the page does, and passes it on to the byt
   t.deepEqual(passedOn, [own, ...heard.slice(1, -1)])
 })
 
+const tree = vectors.lines('tree')
+
+test('a node announces and sends what it is asked for as the page does', async t => {
+  const { whitelist, clock } = openDocuments(printed, NODE_2)
+  const frames = (...words: string[]): unknown[] =>
+    words.map(word => JSON.parse(frameOf(word)) as unknown)
+  const source = testSource('node-3')
+  const other = attachEndpoint(whitelist, source)
+  const peer = attachEndpoint(whitelist, NODE_1)
+  const certificates = frames('certificate operator', 'certificate node')
+  await other.receive({ id: source, clock: {} }, ...certificates, ...frames('entry 1', 'entry 2'))
+  await whitelist.settled()
+  await peer.receive({ id: NODE_1, clock: { [NODE_1]: 2 } }, 'SYNC')
+  const before = peer.sent.length
+  for (const line of tree) {
+    if (!line.startsWith('<')) continue
+    await peer.receive(JSON.parse(line.slice(2)))
+    await other.receive(...frames('entry 3'))
+    await whitelist.settled()
+    await clock.advance(20)
+  }
+  const said = peer.sent
+    .slice(before)
+    .filter(frame => !JSON.stringify(frame).includes('certificate"'))
+  t.deepEqual(
+    said.map(frame => JSON.stringify(frame)),
+    linesOf(tree, '>').map(frameOf),
+  )
+})
+
 test('a member is taken and passed on as the page has it', async t => {
   const { members, self } = openDocuments(printed, NODE_2)
   using _members = members

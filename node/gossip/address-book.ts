@@ -1,4 +1,5 @@
 import type { Name } from '../identity/names.ts'
+import type { Candidate } from './overlay-plan.ts'
 
 /** What is known of an address that may be dialed. */
 export interface Known {
@@ -7,12 +8,39 @@ export interface Known {
   failures: number
   /** When it may be dialed again, on the monotonic clock. */
   notBefore: number
-  dialing: boolean
+  /** Since when a dial is under way, on the monotonic clock. */
+  dialingSince: number | undefined
   /** This node itself answered there. */
   isSelf: boolean
   /** It is dialed for ever. */
   isSeed: boolean
 }
+
+/** What of the addresses may be dialed now, and what is under way. */
+export interface Outlook {
+  readonly candidates: readonly Candidate[]
+  /** When one more may be dialed, on the monotonic clock; Infinity when none waits. */
+  readonly nextAt: number
+  /** Dials under way that may be links soon. */
+  readonly dialing: number
+  /** Whether one to a node out of reach is among all that are under way. */
+  readonly probing: boolean
+}
+
+export interface OutlookOptions {
+  /** Nodes that have a link. */
+  readonly linked: ReadonlySet<Name>
+  /** Nodes that can be reached over the links of others. */
+  readonly live: ReadonlySet<Name>
+  /** Nodes that have more links than they want to accept. */
+  readonly full: ReadonlySet<Name>
+  /** Whether a node was removed from the list. */
+  readonly isRemoved: (node: Name) => boolean
+  readonly now: number
+}
+
+/** A dial that takes longer holds the place of no link any more, in milliseconds: it may take ten seconds. */
+const SLOW_DIAL_MS = 1_000
 
 /** Addresses that are remembered of one node, or of several nodes that claim the same. */
 const MAX_CLAIMED = 32
@@ -30,12 +58,34 @@ export class AddressBook {
     return this.#known
   }
 
+  /** What may be dialed: not linked, not being dialed, not backing off, with room for a link. */
+  look({ linked, live, full, isRemoved, now }: OutlookOptions): Outlook {
+    const candidates: Candidate[] = []
+    let nextAt = Infinity
+    let dialing = 0
+    let probing = false
+    for (const [address, { owner, notBefore, dialingSince, isSeed }] of this.#known) {
+      const isLive = owner !== undefined && live.has(owner)
+      if (dialingSince !== undefined) {
+        if (now - dialingSince < SLOW_DIAL_MS) dialing += 1
+        probing ||= !isLive
+        continue
+      }
+      if (owner !== undefined && (linked.has(owner) || full.has(owner))) continue
+      // At a seed another node may stand by now; any other address is that node's own word.
+      if (owner !== undefined && !isSeed && isRemoved(owner)) continue
+      if (notBefore > now) nextAt = Math.min(nextAt, notBefore)
+      else candidates.push({ address, owner, live: isLive })
+    }
+    return { candidates, nextAt, dialing, probing }
+  }
+
   learn(address: string): Known {
     const known = this.#known.get(address) ?? {
       owner: undefined,
       failures: 0,
       notBefore: 0,
-      dialing: false,
+      dialingSince: undefined,
       isSelf: false,
       isSeed: false,
     }

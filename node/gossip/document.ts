@@ -1,7 +1,23 @@
 import type { EventEmitter } from 'node:events'
 import { createRequire } from 'node:module'
 import { FridgeError } from '../lib/errors.ts'
-import { isSource, type Source } from '../identity/names.ts'
+import type { Source } from '../identity/names.ts'
+import type { Clock } from '../lib/clock.ts'
+import {
+  asDigest,
+  asDigestPage,
+  asTreeFrame,
+  asUpdate,
+  isDigestFrame,
+  pagesOf,
+  type Announcement,
+  type Digest,
+  type TreeFrame,
+  type Update,
+} from './document-frames.ts'
+import { Outgoing } from './outgoing.ts'
+import { Spread } from './spread.ts'
+import type { Spreading } from './spreading.ts'
 
 /**
  * The one file that knows the package `scuttlebutt` 5.6.15. It gives the package types, checks
@@ -9,8 +25,7 @@ import { isSource, type Source } from '../identity/names.ts'
  * which would advance the clock of a source before anything was verified.
  */
 
-/** What the package calls an update: a value at a place. The number is a sequence, not a time. */
-export type Update = [value: unknown, sequence: number, source: Source, ...signature: unknown[]]
+export type { Update } from './document-frames.ts'
 
 interface PackageStream extends EventEmitter {
   write(frame: unknown): boolean
@@ -28,12 +43,6 @@ interface Package extends EventEmitter {
 
 const Scuttlebutt = createRequire(import.meta.url)('scuttlebutt') as new (id: string) => Package
 
-/** How many updates are handed to a link at a time while it catches up. */
-const PAGE = 500
-
-/** Sources in one frame of a digest: with the longest names a tenth of the longest line. */
-const PAGE_SOURCES = 2_000
-
 /** What a document needs of the stream that carries it. */
 export interface DocumentStream {
   /** Send one frame. */
@@ -42,7 +51,7 @@ export interface DocumentStream {
   readonly drained: () => Promise<void>
   /** The peer sent something that it must not: end the link. */
   readonly refuse: (reason: string) => void
-  /** End the link through no fault of the peer's, and say why. */
+  /** End the link through no fault of the peer's. */
   readonly leave: (text: string) => void
   /** Both sides have sent all that the other lacked. */
   readonly onSynced: () => void
@@ -54,14 +63,21 @@ export interface DocumentLink extends Disposable {
   receive(frame: unknown): void
 }
 
-/** A document replicated by scuttlebutt: digests on connect, then each update once. */
+/** A document replicated by scuttlebutt: digests on connect, then each update along a tree. */
 export abstract class GossipDocument extends Scuttlebutt {
+  protected readonly clock: Clock
+  readonly #spreading: Spreading
+  readonly #spread: Spread<DocumentStream>
+  #wanting: { readonly timer: Disposable; readonly at: number } | undefined
   #origin: DocumentStream | undefined
 
-  constructor(id: Source) {
+  constructor(id: Source, clock: Clock, spreading: Spreading) {
     super(id)
     // Sources come from peers; a plain object would find `constructor` in it.
     this.sources = Object.create(null) as Record<string, number>
+    this.clock = clock
+    this.#spreading = spreading
+    this.#spread = new Spread(spreading)
   }
 
   /** Why the value, sequence or signature of an update has no valid shape; undefined if it has. */
@@ -76,9 +92,9 @@ export abstract class GossipDocument extends Scuttlebutt {
     return 0
   }
 
-  /** Call `task` after `ms`. Needed where `relayDelayMs` is not 0. */
-  protected after(_ms: number, task: () => void): void {
-    task()
+  /** Whether this node says nothing after an update: then it goes whole to every peer. */
+  protected isLastWord(_update: Update): boolean {
+    return false
   }
 
   /** Whether an update is of no interest, whatever it carries. */
@@ -116,14 +132,22 @@ export abstract class GossipDocument extends Scuttlebutt {
   /** What a peer lacks could not be read: its link ends, through no fault of the peer's. */
   protected failedToRead(_error: unknown): void {}
 
-  /** A link has begun. */
-  protected attached(_from: DocumentStream): void {}
-
   /** A peer has told how far it has heard each source. */
   protected digested(_clock: ReadonlyMap<Source, number>): void {}
 
   /** Both ends of a link have sent all that the other lacked at its start. */
   protected synced(_from: DocumentStream): void {}
+
+  /** What stands beside the place of an update in an announcement of it. */
+  protected announcementOf(_source: Source, sequence: number): unknown {
+    return sequence
+  }
+
+  /** A peer has announced what is held here too: is it the same? */
+  protected compare(_announced: Announcement, _from: DocumentStream): void {}
+
+  /** A link has begun. */
+  protected attached(_from: DocumentStream): void {}
 
   /** A link has ended: nothing more goes to its stream. */
   protected detached(_from: DocumentStream): void {}
@@ -150,9 +174,8 @@ export abstract class GossipDocument extends Scuttlebutt {
     const inner = this.createStream({ wrapper: 'raw' })
     let ended = false
     let digested = false
+    let isCaughtUp = false
     let peerSynced = false
-    // What the peer has, as far as this end knows: the package filters by it what it sends.
-    const peerClock = Object.create(null) as Record<string, number>
 
     const refuse = (reason: string): void => {
       dispose()
@@ -165,41 +188,24 @@ export abstract class GossipDocument extends Scuttlebutt {
     const dispose = (): void => {
       if (ended) return
       ended = true
+      outgoing[Symbol.dispose]()
       inner.destroy()
+      this.#leave(from)
       this.detached(from)
     }
-    const attached = new Set<string>()
-    const send = (frame: unknown): void => {
-      if (Array.isArray(frame)) {
-        for (const [key, attachment] of this.attachmentsOf(frame as Update)) {
-          if (attached.has(key)) continue
-          attached.add(key)
-          stream.send(attachment)
-        }
-      }
-      stream.send(frame)
-    }
     // What a subclass answers goes the same way, so that nothing is attached twice.
-    const from: DocumentStream = { ...stream, send, refuse, leave }
-    // What the peer has sent here meanwhile need not go back to it.
-    const heard = new Map<Source, number>()
-    const waiting = new Map<Source, Update>()
-    const flush = (): void => {
-      for (const update of waiting.values()) {
-        if ((heard.get(update[2]) ?? 0) < update[1] && !ended) send(update)
-      }
-      waiting.clear()
-    }
+    const from: DocumentStream = { ...stream, send: this.#withAttachments(stream), refuse, leave }
+    const unread = (error: unknown): void => this.#failToRead(error, from)
+    const outgoing = this.#outgoingTo(from, unread)
     inner.on('data', (frame: unknown) => {
-      const delayMs = Array.isArray(frame) ? this.relayDelayMs(frame as Update) : 0
-      if (typeof frame === 'object' && frame !== null && 'clock' in frame) {
-        for (const page of pagesOf(frame as DigestFrame)) stream.send(page)
-        return undefined
+      if (isDigestFrame(frame)) {
+        for (const page of pagesOf(frame)) stream.send(page)
+        return
       }
-      if (delayMs === 0 || !Array.isArray(frame)) return send(frame)
-      const update = frame as Update
-      if (waiting.size === 0) this.after(delayMs, flush)
-      waiting.set(update[2], update)
+      if (frame === 'SYNC') isCaughtUp = true
+      if (!Array.isArray(frame)) from.send(frame)
+      else if (isCaughtUp) outgoing.offer(frame as Update)
+      else outgoing.send(frame as Update)
     })
     inner.on('error', () => refuse('the gossip stream failed'))
     inner.on('synced', () => {
@@ -208,6 +214,7 @@ export abstract class GossipDocument extends Scuttlebutt {
     })
     inner.resume()
     for (const opening of this.openings()) stream.send(opening)
+    this.#spread.join(from)
     this.attached(from)
 
     const hand = (frame: unknown): void => {
@@ -218,149 +225,177 @@ export abstract class GossipDocument extends Scuttlebutt {
         this.#origin = undefined
       }
     }
-
-    const unread = (error: unknown): void => {
-      if (!(error instanceof FridgeError)) return refuse('the history could not be read')
-      this.failedToRead(error)
-      leave('this node cannot read its changes')
-    }
-    const takeFrame = (frame: object): { readonly refused?: string } | undefined => {
-      try {
-        return this.takeFrame(frame, from)
-      } catch (error) {
-        unread(error)
-        return {}
-      }
-    }
-
-    const peerHas = (source: Source, sequence: number): void => {
-      peerClock[source] = Math.max(peerClock[source] ?? 0, sequence)
-    }
-
     // The package sends all that a peer lacks at once: so first bring the peer near by pages that
     // wait for the link, and only then hand over its digest, grown by what was sent.
     const catchUp = async (digest: Digest): Promise<void> => {
-      for (;;) {
-        const updates = this.updatesAfter(clockOf(peerClock), PAGE)
-        if (updates.length < PAGE) break
-        for (const update of updates) {
-          peerHas(update[2], update[1])
-          send(update)
-        }
-        await stream.drained()
-        if (ended) return
+      await outgoing.sendMissing()
+      if (!ended) hand({ id: digest.id, clock: outgoing.clock })
+    }
+    const receiveUpdate = (frame: unknown[]): void => {
+      const update = asUpdate(frame)
+      if (update === undefined) return refuse('an update is malformed')
+      if (!digested) return refuse('an update came before the digest')
+      this.#note(update, from, peerSynced)
+      outgoing.hears(update[2], update[1])
+      // Most of what many links bring is known: that costs no second look.
+      if (this.isKnown(update)) return undefined
+      const problem = this.problemOf(update)
+      if (problem !== undefined) return refuse(problem)
+      return hand(update)
+    }
+    const receiveObject = (frame: object): void => {
+      const treeFrame = asTreeFrame(frame, this.#spreading.isShared)
+      if (typeof treeFrame === 'string') return refuse(treeFrame)
+      if (treeFrame !== undefined) {
+        if (!digested) return refuse(`a ${treeFrame.kind} came before the digest`)
+        return this.#takeTreeFrame(treeFrame, from, outgoing)
       }
-      hand({ id: digest.id, clock: peerClock })
+      if ('heard' in frame) return receivePage(frame)
+      const taken = this.#takeOther(frame, from)
+      if (taken === undefined) return receiveDigest(frame)
+      return taken.refused === undefined ? undefined : refuse(taken.refused)
+    }
+    const receivePage = (frame: object): void => {
+      if (digested) return refuse('a page of a digest came behind its end')
+      const page = asDigestPage(frame)
+      if (typeof page === 'string') return refuse(page)
+      // What is not held here is not sent, so that what it says of that need not be kept.
+      for (const [source, sequence] of page) {
+        if (this.sources[source] !== undefined) outgoing.hears(source, sequence)
+      }
+    }
+    const receiveDigest = (frame: unknown): void => {
+      const digest = asDigest(frame)
+      if (typeof digest === 'string') return refuse(digest)
+      if (digested) return refuse('a second digest')
+      if (!isExpected(digest.id)) return refuse('the digest names another node')
+      digested = true
+      for (const [source, sequence] of digest.clock) outgoing.hears(source, sequence)
+      this.digested(clockOf(outgoing.clock))
+      catchUp(digest).catch(unread)
     }
 
     return {
       receive: frame => {
         if (ended) return
-        if (frame === 'SYNC') {
-          if (!digested || peerSynced) return refuse('SYNC out of place')
-          peerSynced = true
-          return hand(frame)
-        }
-        if (Array.isArray(frame)) {
-          const update = asUpdate(frame)
-          if (update === undefined) return refuse('an update is malformed')
-          if (!digested) return refuse('an update came before the digest')
-          peerHas(update[2], update[1])
-          if (update[1] > (heard.get(update[2]) ?? 0)) heard.set(update[2], update[1])
-          // Most of what many links bring is known: that costs no second look.
-          if (this.isKnown(update)) return undefined
-          const problem = this.problemOf(update)
-          if (problem !== undefined) return refuse(problem)
-          return hand(update)
-        }
-        if (typeof frame === 'object' && frame !== null && 'heard' in frame) {
-          if (digested) return refuse('a page of a digest came behind its end')
-          const page = asPage(frame)
-          if (typeof page === 'string') return refuse(page)
-          // What is not held here is not sent, so that what it says of that need not be kept.
-          for (const [source, sequence] of page) {
-            if (this.sources[source] !== undefined) peerHas(source, sequence)
-          }
-          return undefined
-        }
-        const taken = typeof frame === 'object' && frame !== null ? takeFrame(frame) : undefined
-        if (taken !== undefined) {
-          if (taken.refused !== undefined) refuse(taken.refused)
-          return undefined
-        }
-        const digest = asDigest(frame)
-        if (typeof digest === 'string') return refuse(digest)
-        if (digested) return refuse('a second digest')
-        if (!isExpected(digest.id)) return refuse('the digest names another node')
-        digested = true
-        for (const [source, sequence] of digest.clock) peerHas(source, sequence)
-        this.digested(clockOf(peerClock))
-        catchUp(digest).catch(unread)
+        if (Array.isArray(frame)) return receiveUpdate(frame)
+        if (typeof frame === 'object' && frame !== null) return receiveObject(frame)
+        if (frame !== 'SYNC') return receiveDigest(frame)
+        if (!digested || peerSynced) return refuse('SYNC out of place')
+        peerSynced = true
+        hand(frame)
       },
       [Symbol.dispose]: dispose,
     }
+  }
+
+  /** Send what a peer must have had first before each update that needs it. */
+  #withAttachments(stream: DocumentStream): (frame: unknown) => void {
+    const attached = new Set<string>()
+    return frame => {
+      if (Array.isArray(frame)) {
+        for (const [key, attachment] of this.attachmentsOf(frame as Update)) {
+          if (attached.has(key)) continue
+          attached.add(key)
+          stream.send(attachment)
+        }
+      }
+      stream.send(frame)
+    }
+  }
+
+  #failToRead(error: unknown, from: DocumentStream): void {
+    if (!(error instanceof FridgeError)) return from.refuse('the history could not be read')
+    this.failedToRead(error)
+    from.leave('this node cannot read its changes')
+  }
+
+  #takeOther(frame: object, from: DocumentStream): { readonly refused?: string } | undefined {
+    try {
+      return this.takeFrame(frame, from)
+    } catch (error) {
+      this.#failToRead(error, from)
+      return {}
+    }
+  }
+
+  #outgoingTo(to: DocumentStream, onFailure: (error: unknown) => void): Outgoing {
+    const { isCausal, announceMs } = this.#spreading
+    return new Outgoing({
+      clock: this.clock,
+      isCausal,
+      announceMs,
+      relayMs: update => this.relayDelayMs(update),
+      isEager: update => this.isLastWord(update) || this.#spread.isEager(to, update[2]),
+      updatesAfter: (clock, limit) => this.updatesAfter(clock, limit),
+      announcementOf: (source, sequence) => this.announcementOf(source, sequence),
+      send: frame => to.send(frame),
+      drained: async () => to.drained(),
+      onFailure,
+    })
+  }
+
+  /** An update has come: has it come too often over this link? */
+  #note([, sequence, source]: Update, from: DocumentStream, isLive: boolean): void {
+    const isHeld = sequence <= this.#held(source)
+    const now = this.clock.monotonic()
+    const tree = this.#spread.arrived(from, [source, sequence], { isHeld, isLive, now })
+    if (tree !== undefined) from.send({ lazy: tree })
+  }
+
+  #leave(from: DocumentStream): void {
+    for (const tree of this.#spread.leave(from, this.clock.monotonic())) {
+      for (const link of this.#spread.links()) link.send({ eager: tree })
+    }
+    this.#wantSoon()
+  }
+
+  #takeTreeFrame(frame: TreeFrame, from: DocumentStream, outgoing: Outgoing): void {
+    switch (frame.kind) {
+      case 'lazy':
+        return this.#spread.heardLazy(from, frame.tree)
+      case 'eager':
+        return this.#spread.heardEager(from, frame.tree)
+      case 'want':
+        this.#spread.heardWant(from, frame.sources)
+        return outgoing.answer(frame.sources)
+      case 'have':
+        for (const announced of frame.announced) {
+          const { source, sequence } = announced
+          outgoing.hearsOf(source, sequence)
+          const held = this.#held(source)
+          if (sequence <= held) this.compare(announced, from)
+          // What claims to be from here is never asked for.
+          else if (source !== this.id) {
+            this.#spread.heardHave(from, [source, sequence], held, this.clock.monotonic())
+          }
+        }
+        return this.#wantSoon()
+    }
+  }
+
+  #held(source: Source): number {
+    return this.sources[source] ?? 0
+  }
+
+  /** Ask for what was announced when it is due. */
+  #wantSoon(): void {
+    const { nextAt } = this.#spread
+    if (nextAt !== undefined && this.#wanting !== undefined && this.#wanting.at <= nextAt) return
+    this.#wanting?.timer[Symbol.dispose]()
+    this.#wanting = undefined
+    if (nextAt === undefined) return
+    const now = this.clock.monotonic()
+    const timer = this.clock.after(Math.max(nextAt - now, 0), () => {
+      this.#wanting = undefined
+      const wants = this.#spread.due(this.clock.monotonic(), source => this.#held(source))
+      for (const { link, sources } of wants) link.send({ want: sources })
+      this.#wantSoon()
+    })
+    this.#wanting = { timer, at: nextAt }
   }
 }
 
 function clockOf(sources: Record<string, number>): Map<Source, number> {
   return new Map(Object.entries(sources) as [Source, number][])
-}
-
-interface DigestFrame {
-  readonly id: Source
-  readonly clock: Record<string, number>
-}
-
-interface Digest {
-  readonly id: Source
-  readonly clock: ReadonlyMap<Source, number>
-}
-
-function asUpdate(frame: unknown[]): Update | undefined {
-  const [, sequence, source] = frame
-  if (frame.length < 3 || frame.length > 4) return undefined
-  if (!Number.isSafeInteger(sequence) || (sequence as number) < 1 || !isSource(source)) {
-    return undefined
-  }
-  return frame as unknown as Update
-}
-
-/** @returns the digest, or why it is none */
-function asDigest(frame: unknown): Digest | string {
-  if (typeof frame !== 'object' || frame === null) return 'a frame is neither digest nor update'
-  const { id, clock, ...rest } = frame as Record<string, unknown>
-  if (Object.keys(rest).length > 0) return 'a digest has unknown fields'
-  if (!isSource(id)) return 'a digest names no valid source'
-  const read = readClock(clock)
-  return typeof read === 'string' ? read : { id, clock: read }
-}
-
-/** @returns what a page of a digest tells, or why it is none */
-function asPage(frame: object): ReadonlyMap<Source, number> | string {
-  const { heard, ...rest } = frame as Record<string, unknown>
-  if (Object.keys(rest).length > 0) return 'a digest has unknown fields'
-  return readClock(heard)
-}
-
-function readClock(clock: unknown): Map<Source, number> | string {
-  if (typeof clock !== 'object' || clock === null || Array.isArray(clock)) {
-    return 'a digest has no clock'
-  }
-  const entries = Object.entries(clock)
-  for (const [source, sequence] of entries) {
-    if (!isSource(source) || !Number.isSafeInteger(sequence) || (sequence as number) < 1) {
-      return 'a digest has a malformed clock'
-    }
-  }
-  return new Map(entries as [Source, number][])
-}
-
-/** The digest that the package sends, in frames of which the last ends it. */
-function* pagesOf({ id, clock }: DigestFrame): Iterable<object> {
-  const entries = Object.entries(clock)
-  let from = 0
-  for (; entries.length - from > PAGE_SOURCES; from += PAGE_SOURCES) {
-    yield { heard: Object.fromEntries(entries.slice(from, from + PAGE_SOURCES)) }
-  }
-  yield { id, clock: Object.fromEntries(entries.slice(from)) }
 }

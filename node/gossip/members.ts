@@ -7,6 +7,7 @@ import { absentNodes, type AbsentNodes } from './absent.ts'
 import type { DocumentStream, Update } from './document.ts'
 import { Forgettings, isForgetting } from './forgettings.ts'
 import { SignedDocument } from './signed-document.ts'
+import { MEMBERS_SPREADING } from './spreading.ts'
 import { FULL_MESH } from './overlay-plan.ts'
 import type { Place } from '../whitelist/change.ts'
 import { withinLimits, type Member } from './member.ts'
@@ -64,7 +65,6 @@ export class Members extends SignedDocument {
   readonly #members = new Map<Source, Entry>()
   #signer: Signer
   #key: KeyObject
-  readonly #clock: Clock
   readonly #random: Random
   readonly #gatherMs: number
   readonly #isRemoved: (name: Name) => boolean
@@ -80,13 +80,12 @@ export class Members extends SignedDocument {
 
   constructor(options: MembersOptions) {
     const { self, signers, signer, key, clock, random, gatherMs = 5 } = options
-    super(self.source, signers)
+    super(self.source, clock, MEMBERS_SPREADING, signers)
     this.#isRemoved = options.isRemoved ?? (() => false)
     this.#alsoKnown = options.alsoKnown ?? (() => [])
     this.#forgettings = options.forgettings
     this.#signer = signer
     this.#key = key
-    this.#clock = clock
     this.#random = random
     this.#gatherMs = gatherMs
     this.#ownWords = new OwnWords({ clock, take: (update, from) => this.#check(update, from) })
@@ -240,14 +239,14 @@ export class Members extends SignedDocument {
   }
 
   /** In a large cluster most relays cross each other: a short random wait saves most of them. */
-  protected override relayDelayMs([, , source]: Update): number {
+  protected override relayDelayMs(update: Update): number {
     // The link ends behind its last words.
-    if (source === this.id && this.#self.left === true) return 0
+    if (this.isLastWord(update)) return 0
     return this.#members.size <= FULL_MESH ? 0 : this.#random() * RELAY_MS
   }
 
-  protected override after(ms: number, task: () => void): void {
-    this.#clock.after(ms, task)
+  protected override isLastWord([, , source]: Update): boolean {
+    return source === this.id && this.#self.left === true
   }
 
   protected override isKnown([, sequence, source]: Update): boolean {
@@ -332,10 +331,10 @@ export class Members extends SignedDocument {
 
   /** Announce this node's entry in `ms`, or earlier if that is due already. */
   #gather(ms = this.#gatherMs): void {
-    const dueAt = this.#clock.monotonic() + ms
+    const dueAt = this.clock.monotonic() + ms
     if (this.#gathering !== undefined && this.#gathering.dueAt <= dueAt) return
     this.#gathering?.timer[Symbol.dispose]()
-    const timer = this.#clock.after(ms, () => {
+    const timer = this.clock.after(ms, () => {
       this.#gathering = undefined
       this.#announce()
     })

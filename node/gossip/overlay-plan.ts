@@ -27,6 +27,21 @@ export function linksAccepted(nodes: number): number {
   return 2 * linksWanted(nodes) + FULL_MESH
 }
 
+/** A node with no more links than these is not turned away for having many itself. */
+export const SPARED_LINKS = 3
+
+/** Of links that are too many, this share is let go of at a time: those who lose theirs look elsewhere. */
+const SHED_SHARE = 1 / 8
+
+/**
+ * Which links to let go of now, at random.
+ * @param dispensable links whose other end has enough without
+ * @param excess how many there are too many, of all
+ */
+export function chooseToShed<L>(dispensable: readonly L[], excess: number, random: Random): L[] {
+  return excess > 0 ? shuffle(dispensable, random).slice(0, Math.ceil(excess * SHED_SHARE)) : []
+}
+
 /**
  * Which addresses to dial now. Missing links are filled at random. One more dial at a time goes
  * to a node out of reach even when no link is missing: that is what joins the two sides of a
@@ -42,7 +57,9 @@ export function chooseDials(
   probing: boolean,
   random: Random,
 ): Candidate[] {
-  const order = shuffle(candidates, random)
+  const shuffled = shuffle(candidates, random)
+  // Whoever others reach is reached first: of the rest one at a time is enough.
+  const order = [...shuffled.filter(({ live }) => live), ...shuffled.filter(({ live }) => !live)]
   const chosen: Candidate[] = []
   const owners = new Set<Name>()
   const choose = (candidate: Candidate): void => {

@@ -12,11 +12,18 @@ import { InputLimit } from '../wire/input-limit.ts'
 import { PEER_LIMITS } from '../wire/limits.ts'
 import { AddressBook, type Known } from './address-book.ts'
 import { Link, type Documents, type Holder, type LinkEnd, type LinkTimes } from './link.ts'
-import { MEMBER_LIMITS } from './member.ts'
+import { DialBudget, dialPatiently } from './dial-budget.ts'
+import { MEMBER_LIMITS, type Member } from './member.ts'
 import type { RememberedPeer } from './remembered-peers.ts'
 import { OwnName } from './own-name.ts'
 import { Twins } from './twins.ts'
-import { chooseDials, linksAccepted, linksWanted, type Candidate } from './overlay-plan.ts'
+import {
+  chooseDials,
+  chooseToShed,
+  linksAccepted,
+  linksWanted,
+  SPARED_LINKS,
+} from './overlay-plan.ts'
 
 /** A connected byte stream, and the identity in the certificate that the peer showed. */
 export interface Dialed {
@@ -87,6 +94,7 @@ export class Overlay implements AsyncDisposable {
   readonly #links = new Set<Link>()
   readonly #addresses = new AddressBook()
   readonly #inputs = new Map<Name, InputLimit>()
+  readonly #budget: DialBudget
   readonly #stop = new AbortController()
   readonly #subscription: Disposable
   readonly #synced = Promise.withResolvers<void>()
@@ -96,6 +104,7 @@ export class Overlay implements AsyncDisposable {
 
   constructor(options: OverlayOptions) {
     this.#options = options
+    this.#budget = new DialBudget(options.clock.monotonic())
     this.#removals = options.removals ?? NO_REMOVALS
     this.ownName = new OwnName(options)
     const { members } = options.documents
@@ -192,57 +201,45 @@ export class Overlay implements AsyncDisposable {
   #plan(): void {
     const { self, clock, random, documents, times } = this.#options
     const linked = new Set(Array.from(this.#links, link => link.peer.name))
-    const live = new Set(Array.from(documents.members.live().values(), member => member.name))
+    const members = documents.members.live()
+    const live = new Set(Array.from(members.values(), member => member.name))
     const now = clock.monotonic()
     this.#twins.look()
-    const candidates: Candidate[] = []
-    let nextAt = Infinity
-    let dialing = 0
-    let probing = false
-    for (const [address, known] of this.#addresses.entries()) {
-      const { owner, notBefore, dialing: isDialing, isSeed } = known
-      const isLive = owner !== undefined && live.has(owner)
-      if (isDialing) {
-        dialing += 1
-        probing ||= !isLive
-        continue
-      }
-      if (owner !== undefined && linked.has(owner)) continue
-      // At a seed another node may stand by now; any other address is that node's own word.
-      if (owner !== undefined && !isSeed && this.#removals.has(owner)) continue
-      if (notBefore > now) {
-        nextAt = Math.min(nextAt, notBefore)
-        continue
-      }
-      candidates.push({ address, owner, live: isLive })
-    }
     const nodes = new Set([...this.#addresses.owners(self), ...live, self]).size
-    const missing = linksWanted(nodes) - linked.size - dialing
-    for (const { address } of chooseDials(candidates, missing, probing, random))
-      void this.#dial(address)
-    this.#shed(nodes)
-    this.#planIn(Math.min(Math.max(nextAt - now, times.redialMinMs), IDLE_PLAN_MS))
+    const accepted = linksAccepted(nodes)
+    // Where nothing else is linked yet, a node that has links enough is asked all the same.
+    const isFull = ({ links }: Member): boolean => linked.size > 0 && links.length >= accepted
+    const full = new Set([...members.values()].filter(isFull).map(({ name }) => name))
+    const outlook = this.#addresses.look({ linked, live, full, now, isRemoved: this.#removals.has })
+    const missing = linksWanted(nodes) - linked.size - outlook.dialing
+    let waitMs = Math.max(outlook.nextAt - now, times.redialMinMs)
+    for (const { address } of chooseDials(outlook.candidates, missing, outlook.probing, random)) {
+      if (this.#budget.take(now)) void this.#dial(address)
+      else waitMs = Math.min(waitMs, this.#budget.waitMs(now))
+    }
+    this.#shed(accepted)
+    this.#planIn(Math.min(waitMs, IDLE_PLAN_MS))
   }
 
   /**
-   * Let go of a link where there are too many: one whose other end has enough without it. A
-   * newcomer that knows no other node is never turned away.
+   * Let go of links where there are too many, a few at a time, at random: a seed is the first that
+   * every node links to. A newcomer that knows few other nodes is never turned away.
    */
-  #shed(nodes: number): void {
+  #shed(accepted: number): void {
+    const { documents, random } = this.#options
     const links = this.links()
-    if (links.length <= linksAccepted(nodes)) return
-    const { members } = this.#options.documents
     const dispensable = links.filter(({ source, synced }) => {
-      const count = source === undefined ? 0 : (members.get(source)?.links.length ?? 0)
-      return synced && count > linksWanted(nodes)
+      const member = source === undefined ? undefined : documents.members.get(source)
+      return synced && (member?.links.length ?? 0) > SPARED_LINKS
     })
-    const index = Math.floor(this.#options.random() * dispensable.length)
-    dispensable[index]?.close('busy', 'it has links enough')
+    for (const link of chooseToShed(dispensable, links.length - accepted, random)) {
+      link.close('busy', 'it has links enough')
+    }
   }
 
   async #dial(address: string): Promise<void> {
     const known = this.#learn(address)
-    known.dialing = true
+    known.dialingSince = this.#options.clock.monotonic()
     try {
       // Whose the address of a node is, that node says; a seed may be the name of many.
       const { resolve } = this.#options
@@ -253,7 +250,10 @@ export class Overlay implements AsyncDisposable {
           return this.#spread(address, addresses)
         }
       }
-      const dialed = await this.#options.dial(address, this.#stop.signal)
+      const dialed = await dialPatiently(address, known.failures, {
+        ...this.#options,
+        stop: this.#stop.signal,
+      })
       known.owner = dialed.peer.name
       if (!this.#options.admits(dialed.peer)) Object.assign(known, SELDOM)
       this.#start(dialed, address)
@@ -265,7 +265,7 @@ export class Overlay implements AsyncDisposable {
         this.#options.log.warn({ address: said, reason }, 'cannot reach a peer')
       }
     } finally {
-      known.dialing = false
+      known.dialingSince = undefined
       this.#planSoon()
     }
   }

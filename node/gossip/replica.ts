@@ -4,11 +4,14 @@ import { FridgeError } from '../lib/errors.ts'
 import { ConfirmationRelay } from './confirmation-relay.ts'
 import { CheckpointChecks } from './checkpoint-checks.ts'
 import { assertProposable, assertStanding, whyAgain, type Commit } from './commit.ts'
+import type { Announcement } from './document-frames.ts'
 import type { DocumentStream, Update } from './document.ts'
+import { HeadComparison } from './head-comparison.ts'
 import { OwnSource } from './own-source.ts'
 import { StorageHealth } from './storage-health.ts'
 import { UnkeptRemovals } from './unkept-removals.ts'
 import { SignedDocument } from './signed-document.ts'
+import { LIST_SPREADING } from './spreading.ts'
 import { displaySubject, nodeOf, WHOLE_LIST, type Source, type Subject } from '../identity/names.ts'
 import { buildWhitelist } from '../whitelist/build.ts'
 import {
@@ -31,7 +34,6 @@ import {
   type Stray,
 } from '../whitelist/entry.ts'
 import { mergeStrays, straysShownBy } from '../whitelist/equivocation.ts'
-import { headsFrames, parseHeads } from '../whitelist/heads.ts'
 import { signText } from '../identity/signature.ts'
 import { objectionTo, type Signer, type Signers } from '../identity/signers.ts'
 import type { ChangeStore } from '../whitelist/store.ts'
@@ -107,7 +109,6 @@ export class Replica extends SignedDocument implements Disposable {
   readonly storage: StorageHealth
   readonly #options: ReplicaOptions
   readonly #store: ChangeStore
-  readonly #clock: Clock
   readonly #listeners = new Set<(applied: readonly Applied[]) => void>()
   readonly #equivocationListeners = new Set<(strays: readonly Stray[]) => void>()
   readonly #settledListeners = new Set<(subjects: readonly Subject[]) => void>()
@@ -134,15 +135,13 @@ export class Replica extends SignedDocument implements Disposable {
   #draining: Promise<void> | undefined
   /** Links that brought what another link had brought and what was still being checked. */
   readonly #alsoBrought = new Set<DocumentStream>()
-  /** The sources whose heads each peer has told. */
-  readonly #compared = new WeakMap<DocumentStream, Set<Source>>()
+  readonly #heads: HeadComparison
 
   /** @throws FridgeError `ERR_DATABASE_CORRUPT` when the store does not hold a consistent log */
   constructor(options: ReplicaOptions) {
-    super(options.source, options.signers)
+    super(options.source, options.clock, LIST_SPREADING, options.signers)
     this.#options = options
     this.#store = options.store
-    this.#clock = options.clock
     this.#ownSource = options.ownSource ?? new OwnSource({ draw: () => options.source })
     this.confirmations = new ConfirmationRelay({
       ...options,
@@ -152,6 +151,15 @@ export class Replica extends SignedDocument implements Disposable {
       if (node !== this.id && this.#whitelist.heard(to) > 0) this.#noteSpread(to, applied)
     })
     this.#whitelist = buildWhitelist(options.store, options.signers)
+    this.#heads = new HeadComparison({
+      list: () => this.#whitelist,
+      store: options.store,
+      isOwn: source => nodeOf(source) === nodeOf(this.id),
+      onSpread: (source, sequence) => this.#noteSpread(source, sequence),
+      onOther: own => {
+        if (!this.#isSpread(own)) this.#giveUp(own)
+      },
+    })
     this.#settling = new Settling({
       list: () => this.#whitelist,
       onSettled: subjects => this.#tellOf(subjects),
@@ -168,7 +176,7 @@ export class Replica extends SignedDocument implements Disposable {
     for (const [source, sequence] of this.#whitelist.clock()) this.sources[source] = sequence
     this.#isWhole = options.wholeness?.isWhole() ?? false
     this.#unkept = new UnkeptRemovals({ list: () => this.#whitelist, log: this.#store })
-    this.storage = new StorageHealth({ probe: () => this.#store.probe(), clock: this.#clock })
+    this.storage = new StorageHealth({ probe: () => this.#store.probe(), clock: this.clock })
     this.storage.subscribe(failing => {
       if (failing === undefined) this.#startAnew()
     })
@@ -248,7 +256,7 @@ export class Replica extends SignedDocument implements Disposable {
    */
   propose(request: ChangeRequest): Change {
     assertProposable(request, this.#whitelist)
-    return this.#whitelist.draft(request, this.#ownSource.take(), this.#clock.now())
+    return this.#whitelist.draft(request, this.#ownSource.take(), this.clock.now())
   }
 
   /**
@@ -263,7 +271,7 @@ export class Replica extends SignedDocument implements Disposable {
       ...this.#whitelist.placeAfter(this.#ownSource.take()),
       subject: WHOLE_LIST,
       seen: [],
-      at: this.#clock.now(),
+      at: this.clock.now(),
     }
   }
 
@@ -303,7 +311,7 @@ export class Replica extends SignedDocument implements Disposable {
     if (this.#isBehindItself) {
       return { outcome: 'again', why: 'this node is taking in changes of its own from its peers' }
     }
-    if (Math.abs(this.#clock.now() - change.at) > MAX_COMMIT_AGE_MS) {
+    if (Math.abs(this.clock.now() - change.at) > MAX_COMMIT_AGE_MS) {
       return { outcome: 'again', why: 'it was proposed too long ago' }
     }
     // As every peer will judge it: a change that peers refuse would end each link here for ever.
@@ -340,7 +348,7 @@ export class Replica extends SignedDocument implements Disposable {
       this.#actOn([entry], true)
       throw this.#notRecorded(change)
     }
-    this.#announce([{ entry, receivedAt: this.#clock.monotonic() }])
+    this.#announce([{ entry, receivedAt: this.clock.monotonic() }])
     return { outcome: 'committed', entry }
   }
 
@@ -364,9 +372,8 @@ export class Replica extends SignedDocument implements Disposable {
     ])
   }
 
-  /** The newest entry of each source by hash: equal clocks are not yet equal lists. */
-  protected override *openings(): Iterable<object> {
-    yield* headsFrames(this.#whitelist)
+  protected override openings(): Iterable<object> {
+    return this.#heads.openings()
   }
 
   protected override takeFrame(
@@ -374,34 +381,15 @@ export class Replica extends SignedDocument implements Disposable {
     from: DocumentStream,
   ): { readonly refused?: string } | undefined {
     if ('confirmed' in frame) return this.confirmations.take(frame, from)
-    if (!('heads' in frame)) return super.takeFrame(frame, from)
-    const heads = parseHeads(frame)
-    if (heads === undefined) return { refused: 'the heads are malformed' }
-    const compared = this.#compared.get(from) ?? new Set()
-    this.#compared.set(from, compared)
-    for (const [source, { sequence, hash }] of heads) {
-      const list = this.#whitelist
-      // Of what is not held here there may be any number.
-      if (list.heard(source) === 0) continue
-      // Each may cost a look into the log, and an answer.
-      if (compared.has(source)) return { refused: 'the heads come twice' }
-      compared.add(source)
-      if (list.forkOf(source) <= sequence || list.heard(source) < sequence) continue
-      if (list.heard(source) === sequence && list.headHash(source) === hash) {
-        if (nodeOf(source) === nodeOf(this.id)) this.#noteSpread(source, sequence)
-        continue
-      }
-      const [own] = this.#store.ofSource(source, sequence)
-      if (nodeOf(source) === nodeOf(this.id)) {
-        if (own?.hash === hash) this.#noteSpread(source, sequence)
-        // What nobody has heard is told nobody: it would prove that this node lied.
-        else if (own !== undefined && !this.#isSpread(own)) this.#giveUp(own)
-        continue
-      }
-      // The peer holds another entry at this place: with ours it has the proof that its node lied.
-      if (own?.change.sequence === sequence && own.hash !== hash) from.send(asUpdate(own))
-    }
-    return {}
+    return 'heads' in frame ? this.#heads.take(frame, from) : super.takeFrame(frame, from)
+  }
+
+  protected override announcementOf(source: Source, sequence: number): unknown {
+    return this.#heads.announcementOf(source, sequence)
+  }
+
+  protected override compare(announced: Announcement, from: DocumentStream): void {
+    this.#heads.compare(announced, from)
   }
 
   protected override attached(from: DocumentStream): void {
@@ -455,10 +443,8 @@ export class Replica extends SignedDocument implements Disposable {
       this.#alsoBrought.add(from)
       return
     }
-    this.#inbox.push({ update, from, receivedAt: this.#clock.monotonic() })
-    this.#draining ??= this.#drain().finally(() => {
-      this.#draining = undefined
-    })
+    this.#inbox.push({ update, from, receivedAt: this.clock.monotonic() })
+    this.#draining ??= this.#drain()
   }
 
   protected override updatesAfter(clock: ReadonlyMap<Source, number>, limit: number): Update[] {
@@ -486,6 +472,8 @@ export class Replica extends SignedDocument implements Disposable {
       for (const { update } of batch) this.endCheck(update)
     }
     this.#alsoBrought.clear()
+    // In this turn: what comes in the next one starts anew, and is not left lying.
+    this.#draining = undefined
   }
 
   /** @returns the entry if both its signatures hold, `stale` if it is held, or why its link must end */

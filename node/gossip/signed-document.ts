@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Source } from '../identity/names.ts'
 import type { Signers } from '../identity/signers.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Spreading } from './spreading.ts'
 import { GossipDocument, type DocumentStream, type Update } from './document.ts'
 
 /**
@@ -13,8 +15,8 @@ export abstract class SignedDocument extends GossipDocument {
   /** What each peer has shown, by fingerprint. */
   readonly #shown = new WeakMap<DocumentStream, Set<string>>()
 
-  constructor(id: Source, signers: Signers) {
-    super(id)
+  constructor(id: Source, clock: Clock, spreading: Spreading, signers: Signers) {
+    super(id, clock, spreading)
     this.signers = signers
   }
 

@@ -10,6 +10,7 @@ import { describeMachine } from './machine.ts'
 import { measureReconnect } from './reconnect.ts'
 import type { Bench } from './result.ts'
 import { measureRevocation } from './revocation.ts'
+import { measureScale } from './scale.ts'
 import { measureStart } from './start.ts'
 
 const BENCHES: Readonly<Record<string, Bench>> = {
@@ -21,6 +22,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   reconnect: measureReconnect,
   admission: measureAdmission,
   'first-sync': measureFirstSync,
+  scale: measureScale,
   history: measureHistory,
 }
 

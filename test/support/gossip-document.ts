@@ -1,11 +1,19 @@
 import { GossipDocument, type DocumentStream, type Update } from '../../node/gossip/document.ts'
 import type { Source } from '../../node/identity/names.ts'
+import type { Spreading } from '../../node/gossip/spreading.ts'
+import { FakeClock } from './fake-clock.ts'
+
+const SPREADING: Spreading = { isShared: false, copies: 1, isCausal: true, announceMs: 20 }
 
 /** The simplest document: texts, kept in the order in which they came. */
 export class TextDocument extends GossipDocument {
   readonly updates: Update[] = []
   /** Every update that peers sent, new or not. */
   readonly taken: Update[] = []
+
+  constructor(id: Source, clock: FakeClock = new FakeClock(), spreading: Partial<Spreading> = {}) {
+    super(id, clock, { ...SPREADING, ...spreading })
+  }
 
   add(text: string): void {
     this.#keep([text, (this.sources[this.id] ?? 0) + 1, this.id])

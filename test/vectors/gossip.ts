@@ -59,6 +59,7 @@ export function openDocuments(
   readonly whitelist: Replica
   readonly members: Members
   readonly self: VectorSigner
+  readonly clock: FakeClock
 } {
   const store = new MemoryStore()
   const signers = signersOf(printed, store)
@@ -83,7 +84,7 @@ export function openDocuments(
       applied: {},
     },
   })
-  return { whitelist, members, self }
+  return { whitelist, members, self, clock }
 }
 
 /** One end of a link of PROTOCOL.md; the other end is the page. */

@@ -1,5 +1,7 @@
 import test from 'ava'
 import type { Update } from '../../../node/gossip/document.ts'
+import type { Source } from '../../../node/identity/names.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 import { attachEndpoint, TextDocument } from '../../support/gossip-document.ts'
 import { testSource } from '../../support/replica-changes.ts'
 import { testNetwork, type TestEnd } from '../../support/replica-pair.ts'
@@ -7,6 +9,7 @@ import { testNetwork, type TestEnd } from '../../support/replica-pair.ts'
 const ALPHA = testSource('alpha')
 const BETA = testSource('beta')
 const GAMMA = testSource('gamma')
+const DELTA = testSource('delta')
 const digest = { id: BETA, clock: {} }
 
 function documentWith(...texts: string[]): TextDocument {
@@ -124,6 +127,10 @@ test('links that have ended leave nothing behind', async t => {
   t.is(document.listenerCount('dispose'), 0)
 })
 
+const tooMany = Object.fromEntries(
+  Array.from({ length: 20_001 }, (_, index) => [testSource('x', index), 1]),
+)
+
 const outOfPlace: [what: string, frames: unknown[]][] = [
   ['an update before the digest', [['hello', 1, BETA]]],
   ['a SYNC before the digest', ['SYNC']],
@@ -142,6 +149,16 @@ const outOfPlace: [what: string, frames: unknown[]][] = [
   ['a clock with a fraction', [{ id: BETA, clock: { [ALPHA]: 1.5 } }]],
   ['a clock past 2^53', [{ id: BETA, clock: { [ALPHA]: 2 ** 53 } }]],
   ['a clock with a prototype', [JSON.parse(`{"id":"${BETA}","clock":{"__proto__":1}}`)]],
+  ['news before the digest', [{ have: { [BETA]: 1 } }]],
+  ['news of no source', [digest, { have: { constructor: 1 } }]],
+  ['news of place zero', [digest, { have: { [BETA]: 0 } }]],
+  ['news with more in it', [digest, { have: {}, lazy: 'alpha' }]],
+  ['news with a long hash', [digest, { have: { [BETA]: [1, 'x'.repeat(65)] } }]],
+  ['news of too much', [digest, { have: tooMany }]],
+  ['a wish for no source', [digest, { want: ['x'] }]],
+  ['a wish that is no list', [digest, { want: { [BETA]: 1 } }]],
+  ['a lazy peer without a tree', [digest, { lazy: true }]],
+  ['an eager peer without a tree', [digest, { eager: '../..' }]],
   ['null', [null]],
   ['a number', [1]],
   ['a text', ['hello']],
@@ -189,4 +206,114 @@ test('a digest that claims more than there is hides nothing from others', async 
   await other.receive({ id: GAMMA, clock: {} })
   t.deepEqual(document.texts(), ['one', 'two'])
   t.is(updatesIn(other.sent).length, 2)
+})
+
+/** A document with peers in step, one for each source. */
+async function inStep(
+  document: TextDocument,
+  ...sources: Source[]
+): Promise<ReturnType<typeof attachEndpoint>[]> {
+  const ends = sources.map(source => attachEndpoint(document, source))
+  for (const [index, end] of ends.entries()) {
+    await end.receive({ id: sources[index], clock: {} }, 'SYNC')
+    end.sent.length = 0
+  }
+  return ends
+}
+
+test('a peer that brings what another has brought is asked to announce it', async t => {
+  const [beta, gamma] = await inStep(documentWith(), BETA, GAMMA)
+  await beta?.receive(['one', 1, DELTA])
+  // It was on its way before the answer could be there.
+  await gamma?.receive(['one', 1, DELTA], ['two', 2, DELTA])
+  t.deepEqual(gamma?.sent, [['one', 1, DELTA], { lazy: 'delta' }])
+  t.deepEqual(beta?.sent, [['two', 2, DELTA]])
+})
+
+test('a peer that asks for announcements is told places, and sent what it wants in order', async t => {
+  const clock = new FakeClock()
+  const document = new TextDocument(ALPHA, clock)
+  const [beta] = await inStep(document, BETA)
+  await beta?.receive({ lazy: 'alpha' })
+  document.add('one')
+  document.add('two')
+  t.deepEqual(beta?.sent, [])
+  await clock.advance(20)
+  t.deepEqual(beta?.sent, [{ have: { [ALPHA]: 2 } }])
+  await beta?.receive({ want: [ALPHA] })
+  document.add('three')
+  t.deepEqual(updatesIn(beta?.sent ?? []), [
+    ['one', 1, ALPHA],
+    ['two', 2, ALPHA],
+    ['three', 3, ALPHA],
+  ])
+  await beta?.receive({ want: [ALPHA] }, { want: [BETA, DELTA] })
+  t.is(updatesIn(beta?.sent ?? []).length, 3, 'nothing is sent twice')
+})
+
+test('what an update may have seen goes before it, also where it was only announced', async t => {
+  const document = documentWith()
+  const [beta, gamma] = await inStep(document, BETA, GAMMA)
+  await beta?.receive({ lazy: 'alpha' })
+  document.add('one')
+  await gamma?.receive(['two', 1, DELTA])
+  t.deepEqual(updatesIn(beta?.sent ?? []), [
+    ['one', 1, ALPHA],
+    ['two', 1, DELTA],
+  ])
+})
+
+test('what both ends have announced goes before nothing', async t => {
+  const clock = new FakeClock()
+  const document = new TextDocument(ALPHA, clock)
+  const [beta, gamma] = await inStep(document, BETA, GAMMA)
+  await beta?.receive({ lazy: 'delta' }, { have: { [DELTA]: 1 } })
+  await gamma?.receive(['one', 1, DELTA])
+  await clock.advance(20)
+  t.deepEqual(beta?.sent, [{ have: { [DELTA]: 1 } }], 'it is told that it need not send it')
+  await gamma?.receive(['two', 2, DELTA])
+  await clock.advance(20)
+  await beta?.receive({ have: { [DELTA]: 2 } })
+  document.add('three')
+  t.deepEqual(updatesIn(beta?.sent ?? []), [['three', 1, ALPHA]])
+})
+
+test('what a peer has announced and nobody sends is asked for, and of one that does not answer once', async t => {
+  const clock = new FakeClock()
+  const document = new TextDocument(ALPHA, clock)
+  const [beta, gamma] = await inStep(document, BETA, GAMMA)
+  await beta?.receive({ have: { [DELTA]: 7 } })
+  await clock.advance(1_000)
+  t.deepEqual(beta?.sent, [{ want: [DELTA] }])
+  for (let sequence = 8; sequence < 50; sequence += 1) {
+    await beta?.receive({ have: { [DELTA]: sequence } })
+    await clock.advance(100)
+  }
+  t.is(beta?.sent.length, 1)
+  await gamma?.receive({ have: { [DELTA]: 1 } })
+  await clock.advance(60)
+  t.deepEqual(gamma?.sent, [{ want: [DELTA] }])
+  await gamma?.receive(['one', 1, DELTA])
+  t.deepEqual(document.texts(), ['one'])
+  t.deepEqual([...(beta?.refusals ?? []), ...(gamma?.refusals ?? [])], [])
+})
+
+test('what a peer claims to have of this very node is not asked for', async t => {
+  const clock = new FakeClock()
+  const document = new TextDocument(ALPHA, clock)
+  const [beta] = await inStep(document, BETA)
+  await beta?.receive({ have: { [ALPHA]: 9 } })
+  await clock.advance(1_000)
+  t.deepEqual(beta?.sent, [])
+})
+
+test('a link that ends leaves nothing waiting', async t => {
+  const clock = new FakeClock()
+  const document = new TextDocument(ALPHA, clock)
+  const [beta] = await inStep(document, BETA)
+  await beta?.receive({ lazy: 'alpha' }, { have: { [DELTA]: 1 } })
+  document.add('one')
+  beta?.dispose()
+  t.is(clock.pending, 0)
+  t.deepEqual(beta?.sent, [])
 })

@@ -28,6 +28,11 @@ class Hostile {
     })
   }
 
+  /** All that it was told. */
+  get heard(): string {
+    return this.#heard
+  }
+
   /** Say hello on the stream that the node has opened, and open the list. */
   greet(): void {
     const [control] = JSON.parse(this.#heard.split('\n')[0] ?? '') as [string]
@@ -95,6 +100,9 @@ const ROWS: [what: string, lines: string[]][] = [
   ['the source __proto__', [digest, '[["alice",1],5,"__proto__"]']],
   ['a digest in another name', [JSON.stringify({ id: testSource('beta'), clock: {} })]],
   ['a digest of an older run', [JSON.stringify({ id: testSource('mallory', 2), clock: {} })]],
+  ['news of no source', [digest, '{"have":{"__proto__":1}}']],
+  ['a wish for no source', [digest, '{"want":["__proto__"]}']],
+  ['a tree of no node', [digest, '{"lazy":"__proto__#"}']],
   ['heads that are none', [digest, '{"heads":{"__proto__":[1,"x"]}}']],
 ]
 
@@ -130,4 +138,28 @@ test('a farewell excuses nothing that comes behind it: the log names who broke t
   const [line] = cluster.node('alpha').log.filter(({ level }) => level === 'warn')
   t.is(line?.fields['peer'], 'mallory')
   t.is(line?.fields['reason'], 'refused')
+})
+
+test('a node that is lazy for all, announces what it does not hold, answers nothing and floods keeps no change from others', async t => {
+  const { cluster, mallory } = await setScene(t)
+  const [alpha, beta] = ['alpha', 'beta'].map(name => cluster.node(name))
+  mallory.say(digest, '"SYNC"')
+  for (const name of ['alpha', 'beta', 'mallory']) mallory.say(`{"lazy":"${name}"}`)
+  const heard = mallory.heard.length
+  for (let round = 1; round <= 40; round += 1) {
+    mallory.say(
+      JSON.stringify({ have: { [beta?.source ?? '']: 1_000 + round, [ALPHA]: 9_000 + round } }),
+      JSON.stringify({ want: [ALPHA, beta?.source, MALLORY] }),
+      '{"lazy":"beta"}',
+    )
+    await cluster.pass(25)
+  }
+  await beta?.revoke(AMBER)
+  await cluster.until('alpha holds it', () => alpha?.replica.whitelist.changes === 2, 300)
+  await alpha?.grant(AMBER)
+  await cluster.until('beta holds it', () => beta?.replica.whitelist.changes === 3, 300)
+  t.deepEqual(beta?.linked(), ['alpha'])
+  t.deepEqual(alpha?.linked(), ['beta'])
+  // One wish that it did not answer, its heartbeats, and what it wanted to be told.
+  t.true(mallory.heard.length - heard < 3_000, `it was told ${mallory.heard.length - heard} bytes`)
 })

@@ -2,6 +2,7 @@ import test from 'ava'
 import * as fc from 'fast-check'
 import {
   chooseDials,
+  chooseToShed,
   linksAccepted,
   linksWanted,
   type Candidate,
@@ -127,4 +128,31 @@ test('whom a node dials is spread evenly', t => {
     const count = times.get(address) ?? 0
     t.true(count > 300 && count < 500, `${address} was dialed ${count} times`)
   }
+})
+
+test('whoever others reach is dialed before whoever they do not', t => {
+  const all = Array.from({ length: 10 }, (_, index): Candidate => ({
+    address: `10.0.0.1:${index}`,
+    owner: undefined,
+    live: index >= 5,
+  }))
+  for (let round = 1; round <= 50; round += 1) {
+    const chosen = chooseDials(all, 3, true, seededRandom(round))
+    t.deepEqual(
+      chosen.map(({ live }) => live),
+      [true, true, true],
+    )
+  }
+})
+
+test('of links that are too many an eighth is let go of at a time, at random', t => {
+  const links = Array.from({ length: 270 }, (_, index) => index)
+  t.is(chooseToShed(links, 240, seededRandom(1)).length, 30)
+  t.notDeepEqual(
+    chooseToShed(links, 240, seededRandom(1)),
+    chooseToShed(links, 240, seededRandom(2)),
+  )
+  t.is(chooseToShed(links, 1, Math.random).length, 1)
+  t.deepEqual(chooseToShed(links, 0, Math.random), [])
+  t.deepEqual(chooseToShed([], 9, Math.random), [])
 })

@@ -1,0 +1,186 @@
+import type { Clock } from '../lib/clock.ts'
+import type { Source } from '../identity/names.ts'
+import { MAX_ANNOUNCEMENTS, type Update } from './document-frames.ts'
+
+/** How many updates are handed to a link at a time while it catches up. */
+const PAGE = 500
+
+export interface OutgoingOptions {
+  readonly clock: Clock
+  /**
+   * Whether an update may need others that were taken before it: then these go first, in the order
+   * in which they were taken.
+   */
+  readonly isCausal: boolean
+  /** How long announcements are gathered, in milliseconds. */
+  readonly announceMs: number
+  /** How long updates are gathered, of one source the newest, in milliseconds. */
+  readonly relayMs: (update: Update) => number
+  /** Whether the peer is sent an update whole. */
+  readonly isEager: (update: Update) => boolean
+  /** At most `limit` updates after `clock`, in causal order. */
+  readonly updatesAfter: (clock: ReadonlyMap<Source, number>, limit: number) => Update[]
+  /** What stands beside a sequence in an announcement of it. */
+  readonly announcementOf: (source: Source, sequence: number) => unknown
+  readonly send: (frame: unknown) => void
+  /** Resolves at once, or when what was sent has left. */
+  readonly drained: () => Promise<void>
+  /** What the peer lacks could not be read. */
+  readonly onFailure: (error: unknown) => void
+}
+
+/** What goes to one peer of one document: each update once, whole or announced. */
+export class Outgoing implements Disposable {
+  readonly #options: OutgoingOptions
+  /** What the peer is known to hold: what it said, and what it was sent. */
+  readonly #peerHas = new Map<Source, number>()
+  /** What the peer was not sent, the newest of each source. */
+  readonly #withheld = new Map<Source, number>()
+  /** What the peer announced, and so may not know to be here as well. */
+  readonly #announcedByPeer = new Map<Source, number>()
+  readonly #unannounced = new Map<Source, number>()
+  readonly #gathered = new Map<Source, Update>()
+  readonly #timers = new Set<Disposable>()
+  #isCatchingUp = false
+  #hasEnded = false
+
+  constructor(options: OutgoingOptions) {
+    this.#options = options
+  }
+
+  /** The peer has announced how far it has come with a source. */
+  hearsOf(source: Source, sequence: number): void {
+    if (sequence <= this.#known(source)) return
+    if (this.#options.isCausal) this.#announcedByPeer.set(source, sequence)
+    this.hears(source, sequence)
+  }
+
+  /** The peer holds this, because it sent it or was sent it. */
+  hears(source: Source, sequence: number): void {
+    if (sequence <= this.#known(source)) return
+    this.#peerHas.set(source, sequence)
+    if ((this.#withheld.get(source) ?? 0) <= sequence) this.#withheld.delete(source)
+  }
+
+  /** A copy of what the peer is known to hold. */
+  get clock(): Record<Source, number> {
+    return Object.assign(
+      Object.create(null) as Record<Source, number>,
+      Object.fromEntries(this.#peerHas),
+    )
+  }
+
+  /** Send an update, which is the next of what the peer lacks. */
+  send(update: Update): void {
+    this.hears(update[2], update[1])
+    this.#options.send(update)
+  }
+
+  /** There is something new: send it, or announce it. */
+  offer(update: Update): void {
+    const [, sequence, source] = update
+    // Where the peer is being brought up to date, that includes it.
+    if (this.#hasEnded || this.#isCatchingUp) return
+    if (sequence <= this.#known(source)) {
+      // Otherwise it would be sent, before something else, to a peer that has it.
+      if ((this.#announcedByPeer.get(source) ?? 0) >= sequence) this.#say(source, sequence)
+      return
+    }
+    if (!this.#options.isEager(update)) return this.#withhold(source, sequence)
+    const relayMs = this.#options.relayMs(update)
+    if (relayMs === 0) return this.#push(update)
+    if (this.#gathered.size === 0) this.#after(relayMs, () => this.#flush())
+    this.#gathered.set(source, update)
+  }
+
+  /**
+   * Send what the peer lacks, page by page, each when the one before has left.
+   * @param only of these sources, where one update does not need others
+   */
+  async sendMissing(only?: ReadonlySet<Source>): Promise<void> {
+    const { updatesAfter, drained, isCausal } = this.#options
+    if (this.#isCatchingUp) return
+    if (only !== undefined && !isCausal) {
+      for (const update of updatesAfter(this.#peerHas, Infinity)) {
+        if (only.has(update[2])) this.send(update)
+      }
+      return
+    }
+    this.#isCatchingUp = true
+    try {
+      for (;;) {
+        const updates = updatesAfter(this.#peerHas, PAGE)
+        for (const update of updates) this.send(update)
+        if (updates.length < PAGE) return
+        await drained()
+        if (this.#hasEnded) return
+      }
+    } finally {
+      this.#isCatchingUp = false
+    }
+  }
+
+  /** The peer asks for sources. */
+  answer(sources: ReadonlySet<Source>): void {
+    if (!sources.values().some(source => this.#withheld.has(source))) return
+    this.sendMissing(sources).catch((error: unknown) => this.#options.onFailure(error))
+  }
+
+  [Symbol.dispose](): void {
+    this.#hasEnded = true
+    for (const timer of this.#timers) timer[Symbol.dispose]()
+    this.#timers.clear()
+  }
+
+  #known(source: Source): number {
+    return this.#peerHas.get(source) ?? 0
+  }
+
+  #push(update: Update): void {
+    // What it may have seen goes first, or the peer would have to take it for a lie.
+    if (this.#options.isCausal && this.#withheld.size > 0) {
+      this.sendMissing().catch((error: unknown) => this.#options.onFailure(error))
+    } else this.send(update)
+  }
+
+  #withhold(source: Source, sequence: number): void {
+    this.#withheld.set(source, sequence)
+    this.#say(source, sequence)
+  }
+
+  #say(source: Source, sequence: number): void {
+    if (this.#unannounced.size === 0) this.#after(this.#options.announceMs, () => this.#announce())
+    this.#unannounced.set(source, sequence)
+  }
+
+  #announce(): void {
+    const { announcementOf, send } = this.#options
+    const news = Array.from(this.#unannounced, ([source, sequence]) => [
+      source,
+      announcementOf(source, sequence),
+    ])
+    this.#unannounced.clear()
+    for (let at = 0; at < news.length; at += MAX_ANNOUNCEMENTS) {
+      send({ have: Object.fromEntries(news.slice(at, at + MAX_ANNOUNCEMENTS)) as object })
+    }
+  }
+
+  #flush(): void {
+    const gathered = [...this.#gathered.values()]
+    this.#gathered.clear()
+    for (const update of gathered) {
+      const [, sequence, source] = update
+      if (sequence <= this.#known(source)) continue
+      if (this.#options.isEager(update)) this.#push(update)
+      else this.#withhold(source, sequence)
+    }
+  }
+
+  #after(ms: number, task: () => void): void {
+    const timer = this.#options.clock.after(ms, () => {
+      this.#timers.delete(timer)
+      task()
+    })
+    this.#timers.add(timer)
+  }
+}

@@ -1,0 +1,260 @@
+import { keepNewest } from '../lib/keep-newest.ts'
+import { nodeOf, type Name, type Source } from '../identity/names.ts'
+
+/** Updates of which it is remembered which links brought them. */
+const MAX_ARRIVALS = 1_024
+
+/** Sources that one link may have announced more of than is held. */
+const MAX_ANNOUNCED = 4_096
+
+/** Trees of which one link may have asked for news alone. */
+const MAX_LAZY = 4_096
+
+/** How long what was announced may take to come by itself before it is asked for, in milliseconds. */
+const WAIT_MS = { least: 50, most: 250 }
+
+/** How long the answer to a `want` may take before another link is asked, in milliseconds. */
+const ANSWER_MS = 250
+
+/** Moments at which something is asked for are this far apart, in milliseconds. */
+const STEP_MS = 10
+
+/** Share of the newest measurement in how far announcements are ahead of what they announce. */
+const SMOOTHING = 0.2
+
+/** A tree: of one node, whose updates take their own ways, or `true` for the one that all share. */
+export type Tree = Name | true
+
+export interface SpreadOptions {
+  /**
+   * Whether all sources share one tree, over which updates go both ways. Otherwise each node has
+   * its own, of the links that bring its updates first.
+   */
+  readonly isShared: boolean
+  /** How many copies of an update are welcome; a link that brings one more is asked to announce. */
+  readonly copies: number
+}
+
+/** That a link is asked for what it has announced of sources. */
+export interface Want<L> {
+  readonly link: L
+  readonly sources: readonly Source[]
+}
+
+interface State {
+  /** Trees of which the peer wants announcements. */
+  readonly lazyOut: Map<Tree, true>
+  /** Trees of which the peer was asked for announcements. */
+  readonly lazyIn: Map<Tree, true>
+  /** What the peer has announced and is not held here. */
+  readonly announced: Map<Source, number>
+  /** When the peer was asked for what it had announced; it has not answered since. */
+  readonly asked: Map<Source, number>
+}
+
+interface Wait {
+  readonly since: number
+  dueAt: number
+}
+
+/**
+ * Which links carry an update whole and which only announce it: a tree that grows out of the first
+ * arrivals (Plumtree: Leitão, Pereira, Rodrigues, 2007). Every link starts eager. One that brings
+ * what has come often enough is asked to announce; what was announced and does not come is asked
+ * for, and that link is eager again. The digest at the start of a link stays the truth that
+ * repairs: a peer that does not keep to this delays, and hides nothing.
+ *
+ * A function of its inputs: times are handed in, and what is to be said is handed back.
+ */
+export class Spread<L> {
+  readonly #options: SpreadOptions
+  readonly #links = new Map<L, State>()
+  /** Which links have brought an update, by its place, in their order. */
+  readonly #arrivals = new Map<string, L[]>()
+  /** Since when it is known that more of a source is held elsewhere, and when it is asked for. */
+  readonly #waits = new Map<Source, Wait>()
+  #nextAt: number | undefined
+  /** How far announcements are ahead of what they announce, in milliseconds. */
+  #aheadMs = 0
+
+  constructor(options: SpreadOptions) {
+    this.#options = options
+  }
+
+  join(link: L): void {
+    this.#links.set(link, {
+      lazyOut: new Map(),
+      lazyIn: new Map(),
+      announced: new Map(),
+      asked: new Map(),
+    })
+  }
+
+  /**
+   * A link has ended: what was waited for is asked for at once where else it was announced.
+   * @returns the trees that no link brings any more, which all others are asked to bring again
+   */
+  leave(link: L, now: number): Tree[] {
+    this.#links.delete(link)
+    if (this.#links.size === 0) this.#waits.clear()
+    for (const wait of this.#waits.values()) wait.dueAt = now
+    this.#nextAt = this.#waits.size > 0 ? now : undefined
+    const [first, ...others] = this.#links.values()
+    const orphaned = [...(first?.lazyIn.keys() ?? [])].filter(tree =>
+      others.every(({ lazyIn }) => lazyIn.has(tree)),
+    )
+    for (const state of this.#links.values()) {
+      for (const tree of orphaned) this.#makeEager(state, tree)
+    }
+    return orphaned
+  }
+
+  /** The links that there are. */
+  links(): Iterable<L> {
+    return this.#links.keys()
+  }
+
+  treeOf(source: Source): Tree {
+    return this.#options.isShared ? true : nodeOf(source)
+  }
+
+  /** Whether a link is sent the updates of a source whole. */
+  isEager(link: L, source: Source): boolean {
+    return this.#links.get(link)?.lazyOut.has(this.treeOf(source)) === false
+  }
+
+  /**
+   * A link has brought an update. @returns the tree for which to ask the peer to announce, if any
+   * @param isHeld whether the update was here before this copy
+   * @param isLive whether it came as news, not in the exchange at the start of the link
+   */
+  arrived(
+    link: L,
+    [source, sequence]: readonly [Source, number],
+    { isHeld, isLive, now }: { isHeld: boolean; isLive: boolean; now: number },
+  ): Tree | undefined {
+    const state = this.#links.get(link)
+    if (state === undefined) return undefined
+    state.asked.delete(source)
+    const place = `${source} ${sequence}`
+    const known = this.#arrivals.get(place)
+    const arrivals = known ?? []
+    if (arrivals.includes(link)) return undefined
+    if (known === undefined) keepNewest(this.#arrivals, place, arrivals, MAX_ARRIVALS)
+    const { copies } = this.#options
+    const isTooMany = arrivals.length >= copies || (isHeld && known === undefined)
+    if (arrivals.length < copies) arrivals.push(link)
+    const wait = this.#waits.get(source)
+    if (wait !== undefined) this.#measure(now - wait.since)
+    if (!isTooMany || !isLive) return undefined
+    return this.#prune(state, this.treeOf(source))
+  }
+
+  /** The peer wants announcements of a tree from now on. */
+  heardLazy(link: L, tree: Tree): void {
+    const state = this.#links.get(link)
+    if (state === undefined) return
+    keepNewest(state.lazyOut, tree, true, MAX_LAZY)
+    if (this.#options.isShared) state.lazyIn.set(tree, true)
+  }
+
+  /** The peer wants sources whole again. */
+  heardWant(link: L, sources: Iterable<Source>): void {
+    for (const source of sources) this.heardEager(link, this.treeOf(source))
+  }
+
+  /** The peer wants the updates of a tree whole again. */
+  heardEager(link: L, tree: Tree): void {
+    const state = this.#links.get(link)
+    state?.lazyOut.delete(tree)
+    if (this.#options.isShared) state?.lazyIn.delete(tree)
+  }
+
+  /** The peer has announced how far it has come with a source. @param held how far this end has */
+  heardHave(
+    link: L,
+    [source, sequence]: readonly [Source, number],
+    held: number,
+    now: number,
+  ): void {
+    const state = this.#links.get(link)
+    if (state === undefined || sequence <= held) return
+    keepNewest(state.announced, source, sequence, MAX_ANNOUNCED)
+    if (this.#waits.has(source)) return
+    const dueAt = Math.ceil((now + this.#waitMs()) / STEP_MS) * STEP_MS
+    this.#waits.set(source, { since: now, dueAt })
+    this.#nextAt = Math.min(this.#nextAt ?? dueAt, dueAt)
+  }
+
+  /** When `due` has something to say next; undefined when nothing is waited for. */
+  get nextAt(): number | undefined {
+    return this.#nextAt
+  }
+
+  /**
+   * Whom to ask for what was announced and has not come. The links that are asked are eager again.
+   * @param held how far this end has come with a source
+   */
+  due(now: number, held: (source: Source) => number): Want<L>[] {
+    const wants = new Map<L, Source[]>()
+    for (const [source, wait] of this.#waits) {
+      if (wait.dueAt > now) continue
+      const link = this.#choose(source, held(source), now)
+      if (link === undefined) {
+        // Those that were asked may answer yet, and what they did not is asked of nobody twice.
+        this.#waits.delete(source)
+        continue
+      }
+      wait.dueAt = now + ANSWER_MS
+      wants.set(link, [...(wants.get(link) ?? []), source])
+    }
+    this.#nextAt = undefined
+    for (const { dueAt } of this.#waits.values()) {
+      this.#nextAt = Math.min(this.#nextAt ?? dueAt, dueAt)
+    }
+    return Array.from(wants, ([link, sources]) => ({ link, sources }))
+  }
+
+  /** The first link that announced more of a source than is held and owes no answer about it. */
+  #choose(source: Source, held: number, now: number): L | undefined {
+    let chosen: L | undefined
+    for (const [link, state] of this.#links) {
+      const { announced, asked } = state
+      const sequence = announced.get(source)
+      if (sequence === undefined) continue
+      if (sequence <= held) {
+        announced.delete(source)
+        continue
+      }
+      if (chosen !== undefined || asked.has(source)) continue
+      chosen = link
+      keepNewest(asked, source, now, MAX_ANNOUNCED)
+      this.#makeEager(state, this.treeOf(source))
+    }
+    return chosen
+  }
+
+  #makeEager({ lazyIn, lazyOut }: State, tree: Tree): void {
+    lazyIn.delete(tree)
+    if (this.#options.isShared) lazyOut.delete(tree)
+  }
+
+  /** Never the last links that bring a tree: what they bring, however late, is all that comes. */
+  #prune(state: State, tree: Tree): Tree | undefined {
+    if (state.lazyIn.has(tree)) return undefined
+    let eager = 0
+    for (const { lazyIn } of this.#links.values()) if (!lazyIn.has(tree)) eager += 1
+    if (eager <= this.#options.copies) return undefined
+    keepNewest(state.lazyIn, tree, true, MAX_LAZY)
+    if (this.#options.isShared) state.lazyOut.set(tree, true)
+    return tree
+  }
+
+  #measure(aheadMs: number): void {
+    this.#aheadMs += SMOOTHING * (aheadMs - this.#aheadMs)
+  }
+
+  #waitMs(): number {
+    return Math.min(Math.max(4 * this.#aheadMs, WAIT_MS.least), WAIT_MS.most)
+  }
+}

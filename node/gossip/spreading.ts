@@ -1,0 +1,31 @@
+import type { SpreadOptions } from './spread.ts'
+
+/** How the updates of a document get about. */
+export interface Spreading extends SpreadOptions {
+  /** Whether an update may need others that were taken before it. */
+  readonly isCausal: boolean
+  /** How long announcements are gathered, in milliseconds. */
+  readonly announceMs: number
+}
+
+/**
+ * Nobody may wait for a change longer than the fastest way takes: each node has a tree of its own,
+ * and three copies come over three links, so that one that is lost, frozen or slow delays nothing.
+ */
+export const LIST_SPREADING: Spreading = {
+  isShared: false,
+  copies: 3,
+  isCausal: true,
+  announceMs: 20,
+}
+
+/**
+ * Every node has something to say of itself, and nobody waits for it: one tree, in which each update
+ * comes to a node once, and announcements that wait for others.
+ */
+export const MEMBERS_SPREADING: Spreading = {
+  isShared: true,
+  copies: 1,
+  isCausal: false,
+  announceMs: 500,
+}

@@ -1,0 +1,163 @@
+import test from 'ava'
+import { Spread, type SpreadOptions } from '../../../node/gossip/spread.ts'
+import { testSource } from '../../support/replica-changes.ts'
+
+const ALPHA = testSource('alpha')
+const BETA = testSource('beta')
+const LIVE = { isHeld: false, isLive: true, now: 0 }
+const HELD = { isHeld: true, isLive: true, now: 0 }
+
+function spreadOver(links: string, options: Partial<SpreadOptions> = {}): Spread<string> {
+  const spread = new Spread<string>({ isShared: false, copies: 1, ...options })
+  for (const link of links) spread.join(link)
+  return spread
+}
+
+const nothing = (): number => 0
+
+test('a link that brings a copy too many is asked to announce what that node says, and nothing else', t => {
+  const spread = spreadOver('abc')
+  t.is(spread.arrived('a', [ALPHA, 1], LIVE), undefined)
+  t.is(spread.arrived('b', [ALPHA, 1], HELD), spread.treeOf(ALPHA))
+  t.is(spread.arrived('b', [ALPHA, 2], LIVE), undefined)
+  t.is(spread.arrived('b', [BETA, 1], LIVE), undefined)
+})
+
+test('as many copies are welcome as are asked for, each from another link', t => {
+  const spread = spreadOver('abcde', { copies: 3 })
+  for (const link of 'abc') t.is(spread.arrived(link, [ALPHA, 1], LIVE), undefined)
+  t.is(spread.arrived('c', [ALPHA, 1], HELD), undefined)
+  t.is(spread.arrived('d', [ALPHA, 1], HELD), spread.treeOf(ALPHA))
+})
+
+test('the copy of the exchange at the start of a link asks for nothing', t => {
+  const spread = spreadOver('abc')
+  spread.arrived('a', [ALPHA, 1], LIVE)
+  t.is(spread.arrived('b', [ALPHA, 1], { ...HELD, isLive: false }), undefined)
+})
+
+test('a link is asked once', t => {
+  const spread = spreadOver('abc')
+  for (const sequence of [1, 2]) spread.arrived('a', [ALPHA, sequence], LIVE)
+  t.not(spread.arrived('b', [ALPHA, 1], HELD), undefined)
+  t.is(spread.arrived('b', [ALPHA, 2], HELD), undefined)
+})
+
+test('the last link that brings a tree is never asked to announce', t => {
+  const spread = spreadOver('ab')
+  spread.arrived('a', [ALPHA, 1], LIVE)
+  t.not(spread.arrived('b', [ALPHA, 1], HELD), undefined)
+  spread.arrived('b', [ALPHA, 2], LIVE)
+  t.is(spread.arrived('a', [ALPHA, 2], HELD), undefined)
+})
+
+test('a peer that asks for announcements is sent them for its tree until it wants more', t => {
+  const spread = spreadOver('ab')
+  spread.heardLazy('a', spread.treeOf(ALPHA))
+  t.deepEqual([spread.isEager('a', ALPHA), spread.isEager('a', BETA)], [false, true])
+  t.true(spread.isEager('b', ALPHA))
+  spread.heardWant('a', [ALPHA])
+  t.true(spread.isEager('a', ALPHA))
+})
+
+test('in a shared tree both ends of a link announce', t => {
+  const spread = spreadOver('abc', { isShared: true })
+  spread.arrived('a', [ALPHA, 1], LIVE)
+  t.is(spread.arrived('b', [ALPHA, 1], HELD), true)
+  t.false(spread.isEager('b', BETA))
+  spread.heardLazy('c', true)
+  t.false(spread.isEager('c', ALPHA))
+})
+
+test('what is announced is asked for when it has not come in a while, of that link, which is eager again', t => {
+  const spread = spreadOver('abc')
+  spread.arrived('a', [ALPHA, 1], LIVE)
+  spread.arrived('b', [ALPHA, 1], HELD)
+  spread.heardHave('b', [ALPHA, 2], 1, 0)
+  t.is(spread.nextAt, 50)
+  t.deepEqual(
+    spread.due(49, () => 1),
+    [],
+  )
+  t.deepEqual(
+    spread.due(50, () => 1),
+    [{ link: 'b', sources: [ALPHA] }],
+  )
+  // Eager: the next copy too many asks it anew.
+  spread.arrived('a', [ALPHA, 2], LIVE)
+  t.not(spread.arrived('b', [ALPHA, 2], HELD), undefined)
+})
+
+test('what has come meanwhile is not asked for', t => {
+  const spread = spreadOver('ab')
+  spread.heardHave('b', [ALPHA, 2], 1, 0)
+  t.deepEqual(
+    spread.due(50, () => 2),
+    [],
+  )
+  t.is(spread.nextAt, undefined)
+  spread.heardHave('b', [ALPHA, 2], 2, 60)
+  t.is(spread.nextAt, undefined)
+})
+
+test('a link that does not answer is not asked again, and the next that announced the same is', t => {
+  const spread = spreadOver('abc')
+  spread.heardHave('a', [ALPHA, 9], 0, 0)
+  spread.heardHave('b', [ALPHA, 1], 0, 10)
+  t.deepEqual(spread.due(50, nothing), [{ link: 'a', sources: [ALPHA] }])
+  t.deepEqual(spread.due(300, nothing), [{ link: 'b', sources: [ALPHA] }])
+  t.deepEqual(spread.due(550, nothing), [])
+  t.is(spread.nextAt, undefined)
+  spread.heardHave('a', [ALPHA, 10], 0, 600)
+  t.deepEqual(spread.due(1_000, nothing), [])
+  // What it sends in the end counts as its answer.
+  spread.arrived('a', [ALPHA, 1], LIVE)
+  spread.heardHave('a', [ALPHA, 11], 0, 1_100)
+  t.deepEqual(spread.due(1_350, nothing), [{ link: 'a', sources: [ALPHA] }])
+})
+
+test('when a link ends, what is waited for is asked for at once elsewhere', t => {
+  const spread = spreadOver('abc')
+  spread.heardHave('a', [ALPHA, 1], 0, 0)
+  spread.heardHave('b', [ALPHA, 1], 0, 0)
+  t.deepEqual(spread.due(50, nothing), [{ link: 'a', sources: [ALPHA] }])
+  spread.leave('a', 60)
+  t.is(spread.nextAt, 60)
+  t.deepEqual(spread.due(60, nothing), [{ link: 'b', sources: [ALPHA] }])
+})
+
+test('when the last link that brings a tree ends, all others are to bring it again', t => {
+  const spread = spreadOver('abc', { isShared: true })
+  spread.arrived('a', [ALPHA, 1], LIVE)
+  spread.arrived('b', [ALPHA, 1], HELD)
+  spread.arrived('c', [ALPHA, 1], HELD)
+  t.deepEqual(spread.leave('a', 0), [true])
+  t.true(spread.isEager('b', BETA))
+  t.deepEqual(spread.leave('b', 0), [])
+})
+
+test('the wait grows with how late the trees are behind announcements, and has an end', t => {
+  const spread = spreadOver('ab')
+  for (let sequence = 1; sequence <= 40; sequence += 1) {
+    const now = sequence * 10_000
+    spread.heardHave('b', [ALPHA, sequence], sequence - 1, now)
+    spread.arrived('a', [ALPHA, sequence], { ...LIVE, now: now + 40 })
+    spread.due(now + 1_000, () => sequence)
+  }
+  spread.heardHave('b', [ALPHA, 41], 40, 0)
+  const waitMs = spread.nextAt ?? 0
+  t.true(waitMs > 150 && waitMs <= 250, `${waitMs} ms`)
+})
+
+test('what a peer announces and asks for without end is kept in bounds', t => {
+  const spread = spreadOver('ab')
+  for (let run = 1; run <= 10_000; run += 1) {
+    spread.heardLazy('a', spread.treeOf(testSource(`n${run}`)))
+    spread.heardHave('a', [testSource('x', run), 1], 0, 0)
+  }
+  // The oldest have fallen out: they are eager again, and asked for no more.
+  t.true(spread.isEager('a', testSource('n1')))
+  t.false(spread.isEager('a', testSource('n10000')))
+  const [want] = spread.due(50, nothing)
+  t.is(want?.sources.length, 4_096)
+})

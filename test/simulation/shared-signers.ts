@@ -1,0 +1,39 @@
+import type { X509Certificate } from 'node:crypto'
+import { Signers, type Signer } from '../../node/identity/signers.ts'
+import type { Verifier } from '../../node/identity/verifier.ts'
+import { MemoryStore } from '../support/memory-store.ts'
+
+/** Takes every signature as genuine: for simulations in which nobody forges. */
+export const trustingVerifier: Verifier = {
+  verify: async () => true,
+  [Symbol.asyncDispose]: async () => {},
+}
+
+/**
+ * What one of many simulated nodes knows of signers. It knows those that peers have sent it and no
+ * other; but a chain is read and traced once for all nodes, which otherwise costs as many times as
+ * there are pairs of them.
+ */
+export class SharedSigners extends Signers {
+  readonly #all: Signers
+  readonly #known = new Map<string, Signer>()
+
+  /** @param all of all nodes */
+  constructor(all: Signers, verifier: Verifier) {
+    const authorities = (): readonly X509Certificate[] => []
+    super({ store: new MemoryStore(), authorities, trustDomain: undefined, verifier })
+    this.#all = all
+  }
+
+  override get(fingerprint: string): Signer | undefined {
+    return this.#known.get(fingerprint)
+  }
+
+  override learn(chain: unknown): Signer | string {
+    const signer = this.#all.learn(chain)
+    if (typeof signer !== 'string') this.#known.set(signer.identity.fingerprint, signer)
+    return signer
+  }
+
+  override keep(): void {}
+}

@@ -1,0 +1,99 @@
+/** What is sent between nodes, by what it is for. */
+export const KINDS = [
+  'whitelist',
+  'members',
+  'certificates',
+  'confirmations',
+  'tree',
+  'other',
+] as const
+
+export type TrafficKind = (typeof KINDS)[number]
+
+export type Counted = Record<TrafficKind, number>
+
+/** How much of a line tells what it is. */
+const HEAD_LENGTH = 160
+
+/** A line that carries a frame of a document: the stream, and how the frame begins. */
+const DATA = /^\["([0-9a-f]+)","data","(\{\\"(\w+)|\[)/
+const NEW = /^\["([0-9a-f]+)","new",\{"meta":"(\w+)"/
+
+/** Frames by their first field: those of the tree, and those that a document does not tell apart. */
+const BY_FIELD: ReadonlyMap<string, TrafficKind> = new Map([
+  ['certificate', 'certificates'],
+  ['holds', 'certificates'],
+  ['confirmed', 'confirmations'],
+  ['have', 'tree'],
+  ['want', 'tree'],
+  ['lazy', 'tree'],
+  ['eager', 'tree'],
+])
+
+/** Counts bytes as they arrive, and the copies of updates. */
+export class Traffic {
+  #bytes = none()
+  #copies = { whitelist: 0, members: 0 }
+  readonly #received = new Map<string, number>()
+
+  /** Bytes that have arrived since the last `reset`, of all nodes together. */
+  get bytes(): Readonly<Counted> {
+    return this.#bytes
+  }
+
+  /** Updates that have arrived, new or not. */
+  get copies(): Readonly<Record<'whitelist' | 'members', number>> {
+    return this.#copies
+  }
+
+  get total(): number {
+    return Object.values(this.#bytes).reduce((sum, bytes) => sum + bytes, 0)
+  }
+
+  /** What the node received that received most. */
+  get most(): number {
+    return Math.max(0, ...this.#received.values())
+  }
+
+  reset(): void {
+    this.#bytes = none()
+    this.#copies = { whitelist: 0, members: 0 }
+    this.#received.clear()
+  }
+
+  /** Count what arrives on a new connection. @returns takes text; tells whether a change was in it */
+  connection(): (to: string, text: string) => boolean {
+    const streams = new Map<string, 'whitelist' | 'members'>()
+    return (to, text) => {
+      this.#received.set(to, (this.#received.get(to) ?? 0) + text.length)
+      let hasChange = false
+      for (let start = 0; start < text.length;) {
+        const end = text.indexOf('\n', start)
+        const next = end === -1 ? text.length : end + 1
+        const head = text.slice(start, Math.min(next, start + HEAD_LENGTH))
+        if (this.#count(streams, head, next - start)) hasChange = true
+        start = next
+      }
+      return hasChange
+    }
+  }
+
+  #count(streams: Map<string, 'whitelist' | 'members'>, head: string, length: number): boolean {
+    const [, id = '', , field] = DATA.exec(head) ?? []
+    const document = streams.get(id)
+    if (document === undefined) {
+      const [, opened = '', meta] = NEW.exec(head) ?? []
+      if (meta === 'whitelist' || meta === 'members') streams.set(opened, meta)
+      this.#bytes.other += length
+      return false
+    }
+    this.#bytes[(field === undefined ? undefined : BY_FIELD.get(field)) ?? document] += length
+    if (field !== undefined) return false
+    this.#copies[document] += 1
+    return document === 'whitelist'
+  }
+}
+
+function none(): Counted {
+  return { whitelist: 0, members: 0, certificates: 0, confirmations: 0, tree: 0, other: 0 }
+}
