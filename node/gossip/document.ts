@@ -11,6 +11,7 @@ import {
   type TreeFrame,
   type Update,
 } from './document-frames.ts'
+import { CertificateExchange } from './certificate-exchange.ts'
 import { Outgoing } from './outgoing.ts'
 import { Spread } from './spread.ts'
 import type { Spreading } from './spreading.ts'
@@ -47,6 +48,8 @@ export interface DocumentStream {
   readonly drained: () => Promise<void>
   /** The peer sent something that it must not: end the link. */
   readonly refuse: (reason: string) => void
+  /** What the peer and this node hold of certificates, shared by the documents of a link. Default: its own. */
+  readonly certificates?: CertificateExchange
   /** Both sides have sent all that the other lacked. */
   readonly onSynced: () => void
 }
@@ -102,11 +105,16 @@ export abstract class GossipDocument extends Scuttlebutt {
   /** At most `limit` updates after `clock`, in causal order. */
   protected abstract updatesAfter(clock: ReadonlyMap<Source, number>, limit: number): Update[]
 
+  /** What a peer is sent before the digest. */
+  protected preamble(_to: DocumentStream): Iterable<object> {
+    return []
+  }
+
   /**
-   * What a peer must have had before it can take an update: frames by a key, each sent once a
-   * link, in band, so that they are there in time.
+   * What a peer must have had before it can take an update, and has not: it is sent these frames in
+   * band, so that they are there in time.
    */
-  protected attachmentsOf(_update: Update): Iterable<readonly [key: string, frame: object]> {
+  protected attachmentsOf(_update: Update, _to: DocumentStream): Iterable<object> {
     return []
   }
 
@@ -175,7 +183,11 @@ export abstract class GossipDocument extends Scuttlebutt {
       this.detached(from)
     }
     // What a subclass answers goes the same way, so that nothing is attached twice.
-    const from: DocumentStream = { ...stream, send: this.#withAttachments(stream), refuse }
+    const from = this.#withAttachments({
+      certificates: new CertificateExchange(),
+      ...stream,
+      refuse,
+    })
     const outgoing = this.#outgoingTo(from)
     inner.on('data', (frame: unknown) => {
       if (frame === 'SYNC') isCaughtUp = true
@@ -185,6 +197,7 @@ export abstract class GossipDocument extends Scuttlebutt {
     })
     inner.on('error', () => refuse('the gossip stream failed'))
     inner.on('synced', () => stream.onSynced())
+    for (const first of this.preamble(from)) stream.send(first)
     inner.resume()
     for (const opening of this.openings()) stream.send(opening)
     this.#spread.join(from)
@@ -252,18 +265,16 @@ export abstract class GossipDocument extends Scuttlebutt {
   }
 
   /** Send what a peer must have had first before each update that needs it. */
-  #withAttachments(stream: DocumentStream): (frame: unknown) => void {
-    const attached = new Set<string>()
-    return frame => {
+  #withAttachments(stream: DocumentStream): DocumentStream {
+    const send = (frame: unknown): void => {
       if (Array.isArray(frame)) {
-        for (const [key, attachment] of this.attachmentsOf(frame as Update)) {
-          if (attached.has(key)) continue
-          attached.add(key)
+        for (const attachment of this.attachmentsOf(frame as Update, stream)) {
           stream.send(attachment)
         }
       }
       stream.send(frame)
     }
+    return { ...stream, send }
   }
 
   #outgoingTo(to: DocumentStream): Outgoing {

@@ -71,6 +71,11 @@ export class Signers {
     return this.#byFingerprint.get(fingerprint)
   }
 
+  /** All that are known, those first that have been known the longest. */
+  all(): Iterable<Signer> {
+    return this.#byFingerprint.values()
+  }
+
   /** Whether a signature under a text is the signer's. Never throws. */
   async verify(
     { key }: Signer,
