@@ -6,7 +6,6 @@ import { ALL_VOUCHED } from '../../support/vouchers.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { revocationsOf, testSource } from '../../support/replica-changes.ts'
 import { buildWhitelist } from '../../../node/whitelist/build.ts'
-import { ALL_VOUCHED } from '../../support/vouchers.ts'
 
 const ALPHA = testSource('alpha')
 
