@@ -70,7 +70,7 @@ export async function startNode(
   await ownRemoval.recall()
   const lookout = stack.use(new Lookout(clock))
   const history = stack.use(openHistory(config, { self: list.self, clock, random, log }))
-  const { service, fridge } = stack.use(
+  const { service, fridge, numbers } = stack.use(
     await openService(config, { run, history, lookout, clock, random, log }),
   )
   const sessions = new Sessions(
@@ -103,7 +103,7 @@ export async function startNode(
   stack.use(startClientCount(sessions, cluster.members, clock))
 
   const means = { config, trust, clock, log }
-  const node: Node = { ...means, counts, list, history, service, sessions, cluster }
+  const node: Node = { ...means, counts, list, history, service, numbers, sessions, cluster }
   const { whenIsolated } = config
   const { storage } = replica
   const own = { whenIsolated, ownRemoval, verifier, storage }
@@ -145,6 +145,7 @@ interface Node {
   readonly list: OpenList
   readonly history: History
   readonly service: OpenService['service']
+  readonly numbers: OpenService['numbers']
   readonly sessions: Sessions
   readonly cluster: Cluster
   readonly clock: Clock
@@ -159,6 +160,7 @@ async function startMetrics(
     list: { replica },
     history,
     service,
+    numbers,
     sessions,
     cluster,
     clock,
@@ -175,6 +177,7 @@ async function startMetrics(
       version: service.version,
       counts,
       fanOut: service.fanOut,
+      numbers,
       sessions,
       overlay,
       members,

@@ -15,6 +15,7 @@ import {
   type TreeFrame,
   type Update,
 } from './document-frames.ts'
+import { CertificateExchange } from './certificate-exchange.ts'
 import { Outgoing } from './outgoing.ts'
 import { Spread } from './spread.ts'
 import type { Spreading } from './spreading.ts'
@@ -53,6 +54,8 @@ export interface DocumentStream {
   readonly refuse: (reason: string) => void
   /** End the link through no fault of the peer's. */
   readonly leave: (text: string) => void
+  /** What the peer and this node hold of certificates, shared by the documents of a link. Default: its own. */
+  readonly certificates?: CertificateExchange
   /** Both sides have sent all that the other lacked. */
   readonly onSynced: () => void
 }
@@ -108,11 +111,16 @@ export abstract class GossipDocument extends Scuttlebutt {
   /** At most `limit` updates after `clock`, in causal order. */
   protected abstract updatesAfter(clock: ReadonlyMap<Source, number>, limit: number): Update[]
 
+  /** What a peer is sent before the digest. */
+  protected preamble(_to: DocumentStream): Iterable<object> {
+    return []
+  }
+
   /**
-   * What a peer must have had before it can take an update: frames by a key, each sent once a
-   * link, in band, so that they are there in time.
+   * What a peer must have had before it can take an update, and has not: it is sent these frames in
+   * band, so that they are there in time.
    */
-  protected attachmentsOf(_update: Update): Iterable<readonly [key: string, frame: object]> {
+  protected attachmentsOf(_update: Update, _to: DocumentStream): Iterable<object> {
     return []
   }
 
@@ -194,7 +202,12 @@ export abstract class GossipDocument extends Scuttlebutt {
       this.detached(from)
     }
     // What a subclass answers goes the same way, so that nothing is attached twice.
-    const from: DocumentStream = { ...stream, send: this.#withAttachments(stream), refuse, leave }
+    const from = this.#withAttachments({
+      certificates: new CertificateExchange(),
+      ...stream,
+      refuse,
+      leave,
+    })
     const unread = (error: unknown): void => this.#failToRead(error, from)
     const outgoing = this.#outgoingTo(from, unread)
     inner.on('data', (frame: unknown) => {
@@ -212,6 +225,7 @@ export abstract class GossipDocument extends Scuttlebutt {
       this.synced(from)
       stream.onSynced()
     })
+    for (const first of this.preamble(from)) stream.send(first)
     inner.resume()
     for (const opening of this.openings()) stream.send(opening)
     this.#spread.join(from)
@@ -290,18 +304,16 @@ export abstract class GossipDocument extends Scuttlebutt {
   }
 
   /** Send what a peer must have had first before each update that needs it. */
-  #withAttachments(stream: DocumentStream): (frame: unknown) => void {
-    const attached = new Set<string>()
-    return frame => {
+  #withAttachments(stream: DocumentStream): DocumentStream {
+    const send = (frame: unknown): void => {
       if (Array.isArray(frame)) {
-        for (const [key, attachment] of this.attachmentsOf(frame as Update)) {
-          if (attached.has(key)) continue
-          attached.add(key)
+        for (const attachment of this.attachmentsOf(frame as Update, stream)) {
           stream.send(attachment)
         }
       }
       stream.send(frame)
     }
+    return { ...stream, send }
   }
 
   #failToRead(error: unknown, from: DocumentStream): void {

@@ -11,6 +11,7 @@ import { PEER_LIMITS } from '../wire/limits.ts'
 import { TextLineDecoder } from '../wire/lines.ts'
 import type { MuxStream } from '../wire/mux.ts'
 import { Refusal } from '../wire/refusal.ts'
+import { CertificateExchange } from './certificate-exchange.ts'
 import type { Replica } from './replica.ts'
 import type { DocumentLink } from './document.ts'
 import type { Members } from './members.ts'
@@ -73,6 +74,7 @@ export class Link {
   readonly #channel: Channel
   readonly #options: LinkOptions
   readonly #attached: DocumentLink[] = []
+  readonly #certificates = new CertificateExchange()
   readonly #opened = new Set<string>()
   readonly #expiry: Disposable
   #source: Source | undefined
@@ -172,6 +174,7 @@ export class Link {
       {
         send: frame => stream.writeEncoded(encodeFrame(frame)),
         drained: async () => this.#channel.drained(),
+        certificates: this.#certificates,
         refuse,
         leave: text => this.close('busy', text),
         onSynced: () => void this.#settle(document),

@@ -6,14 +6,12 @@ import type { Spreading } from './spreading.ts'
 import { GossipDocument, type DocumentStream, type Update } from './document.ts'
 
 /**
- * A document whose updates are signed. The certificates of the signers travel in band, each
- * once a link, before the first update that needs it.
+ * A document whose updates are signed. The certificates of the signers travel in band, those
+ * that the peer does not hold, each before the first update that needs it.
  */
 export abstract class SignedDocument extends GossipDocument {
   protected readonly signers: Signers
   readonly #checking = new Map<string, Update>()
-  /** What each peer has shown, by fingerprint. */
-  readonly #shown = new WeakMap<DocumentStream, Set<string>>()
 
   constructor(id: Source, clock: Clock, spreading: Spreading, signers: Signers) {
     super(id, clock, spreading)
@@ -47,28 +45,37 @@ export abstract class SignedDocument extends GossipDocument {
   /** The fingerprints of the certificates that the signatures of an update are checked with. */
   protected abstract signersOf(update: Update): readonly string[]
 
-  protected override *attachmentsOf(update: Update): Iterable<readonly [string, object]> {
+  protected override preamble({ certificates }: DocumentStream): Iterable<object> {
+    return certificates?.tell(this.signers.all()) ?? []
+  }
+
+  protected override *attachmentsOf(
+    update: Update,
+    { certificates }: DocumentStream,
+  ): Iterable<object> {
     for (const fingerprint of this.signersOf(update)) {
       const signer = this.signers.get(fingerprint)
-      if (signer !== undefined) yield [fingerprint, { certificate: signer.chain }]
+      if (signer !== undefined && certificates?.lacks(signer) === true) {
+        yield { certificate: signer.chain }
+      }
     }
   }
 
   protected override takeFrame(
     frame: object,
-    from: DocumentStream,
+    { certificates }: DocumentStream,
   ): { readonly refused?: string } | undefined {
+    if ('holds' in frame) return refusal(certificates?.hear(frame))
     if (!('certificate' in frame)) return undefined
     if (Object.keys(frame).length > 1) return { refused: 'a certificate comes with something else' }
     const signer = this.signers.learn(frame.certificate)
     if (typeof signer === 'string') return { refused: signer }
-    // Each costs a check, and there are only so many genuine ones.
-    const shown = this.#shown.get(from) ?? new Set()
-    const { fingerprint } = signer.identity
-    if (shown.has(fingerprint)) return { refused: 'a certificate was sent twice' }
-    this.#shown.set(from, shown.add(fingerprint))
-    return {}
+    return refusal(certificates?.came(signer))
   }
+}
+
+function refusal(reason: string | undefined): { readonly refused?: string } {
+  return reason === undefined ? {} : { refused: reason }
 }
 
 function placeKey([, sequence, source]: Update): string {

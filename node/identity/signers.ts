@@ -93,6 +93,11 @@ export class Signers {
     return [...all].filter(authority => !this.isTrusted(authority)).sort()
   }
 
+  /** All that are known, those first that have been known the longest. */
+  all(): Iterable<Signer> {
+    return this.#byFingerprint.values()
+  }
+
   /** Whether a signature under a text is the signer's. Never throws. */
   async verify(
     { key }: Signer,

@@ -210,6 +210,15 @@ test('attack: a checkpoint that is not true is named with its operator, and does
   for (const node of nodes) t.true(isIn(node, AMBER))
 })
 
+test('attack: a checkpoint that has seen what nobody has made is not taken', async t => {
+  const { alpha } = await openScene()
+  const heads: UpTo = new Map([[testSource('gamma'), { sequence: 3, hash: 'A'.repeat(43) }]])
+  const made = checkpointAt(alpha, heads, BORIS)
+  const refused = await show(alpha, [made], { operator: boris, node: mallory })
+  t.regex(refused ?? '', /has seen others that were not sent/)
+  t.is(alpha.replica.whitelist.changes, 0)
+})
+
 test('attack: a checkpoint of an operator who was removed out of sight of it does nothing', async t => {
   const { alpha, nodes, quiet } = await openScene()
   await alpha.request({ ...requestOf('revocation', subjectOf('operator', BORIS)) })

@@ -29,6 +29,10 @@ export class SharedSigners extends Signers {
     return this.#known.get(fingerprint)
   }
 
+  override all(): Iterable<Signer> {
+    return this.#known.values()
+  }
+
   override learn(chain: unknown): Signer | string {
     const signer = this.#all.learn(chain)
     if (typeof signer !== 'string') this.#known.set(signer.identity.fingerprint, signer)

@@ -124,7 +124,7 @@ test('each change is counted by its kind and logged with whom it cut', async t =
   await scene.node.grant(AMBER)
   await scene.node.grant(BERYL)
   await scene.node.revoke(AMBER)
-  t.deepEqual(scene.counts.applied, { grant: 2, revocation: 1 })
+  t.deepEqual(scene.counts.applied, { grant: 2, revocation: 1, checkpoint: 0 })
   const applied = scene.log.filter(({ text }) => text === 'change applied')
   t.deepEqual(
     applied.map(({ fields }): unknown[] => [fields['subject'], fields['kind'], fields['cut']]),
