@@ -113,11 +113,6 @@ const WHOLE: readonly Bug[] = [
     find: 'if (!this.#inStep.has(from)) this.#noteWhole(false)',
     put: '',
   },
-  {
-    name: 'no exchange makes a list whole',
-    find: 'this.#isBehindItself = false\n    this.#noteWhole(true)',
-    put: 'this.#isBehindItself = false',
-  },
 ]
 
 const LISTED: readonly Bug[] = [

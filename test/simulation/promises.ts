@@ -1,4 +1,4 @@
-import type { EndedSource, Replica } from '../../node/gossip/replica.ts'
+import type { EndedSource } from '../../node/gossip/replica.ts'
 import { nodeOf, roleOf, subjectOf, type Subject } from '../../node/identity/names.ts'
 import { buildWhitelist } from '../../node/whitelist/build.ts'
 import { idOf, type Change, type ChangeId, type Grant } from '../../node/whitelist/change.ts'
@@ -8,7 +8,7 @@ import { OpenedLog } from '../../node/whitelist/opened-log.ts'
 import { ALL_VOUCHED } from '../support/vouchers.ts'
 import { placeText, stateText } from '../support/replica-model.ts'
 import type { Refused, SimulatedLink } from './simulated-network.ts'
-import { FIRST_SYNC_MS, type NodeEvents, type SimulatedNode } from './simulated-node.ts'
+import type { NodeEvents, SimulatedNode } from './simulated-node.ts'
 
 interface Removal {
   readonly author: Subject
@@ -42,8 +42,6 @@ export class Promises implements NodeEvents {
   /** What each disk has held. */
   readonly #known = new Map<SimulatedNode, Set<string>>()
   readonly #heldAtStart = new WeakMap<SimulatedLink, ReadonlyMap<string, readonly Entry[]>>()
-  /** The runs that have had a link. */
-  readonly #haveMet = new WeakSet<Replica>()
   /** When a wish was committed first, and when an author was removed: the order of real time. */
   readonly #committedAt = new Map<string, number>()
   readonly #removals: Removal[] = []
@@ -110,7 +108,6 @@ export class Promises implements NodeEvents {
 
   /** A link begins. */
   met(link: SimulatedLink, ends: readonly SimulatedNode[]): void {
-    for (const { replica } of ends) this.#haveMet.add(replica)
     for (const node of ends) {
       const peer = ends.find(other => other !== node)
       const places = new Set(peer?.entries().map(({ change }) => placeText(change)))
@@ -146,13 +143,6 @@ export class Promises implements NodeEvents {
     if (others.length > 0 && missing.length > 0) {
       this.onWrong(`${node.label} lets clients in by an old list and knows of others`)
     }
-  }
-
-  /** Where nobody answers, a list that was complete once serves. */
-  serves(node: SimulatedNode): void {
-    const { replica, isOpen, isHalf, wasInStep, upMs, clock } = node
-    if (isOpen || isHalf || !wasInStep || clock.isAsleep || this.#haveMet.has(replica)) return
-    if (upMs > 2 * FIRST_SYNC_MS) this.onWrong(`${node.label} is alone, and lets nobody in`)
   }
 
   /** A disk goes back to an earlier state: what nobody else holds may be lost. */

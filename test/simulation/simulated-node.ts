@@ -39,7 +39,7 @@ import { SimulatedDisk, type Backup, type Image, type Snapshot } from './simulat
 import type { Peer, SimulatedLink } from './simulated-network.ts'
 
 /** How long a node waits for a first exchange before it looks at what its own list is worth. */
-export const FIRST_SYNC_MS = 300
+const FIRST_SYNC_MS = 300
 
 /** What a node tells whoever watches over its promises. */
 export interface NodeEvents {
@@ -85,7 +85,6 @@ interface Run {
   readonly brought: Map<string, SimulatedLink>
   /** The other runs of this name of which it has heard. */
   readonly twins: Set<Source>
-  readonly startedAt: number
   isInUse: boolean
   isOpen: boolean
   /** The links over which all has come that their peers held. */
@@ -105,8 +104,6 @@ export class SimulatedNode {
   #links: () => readonly SimulatedLink[] = () => []
   /** Whether it has taken in a part of what a peer holds, and not all of it yet. */
   #isHalf = false
-  /** Whether its list was complete once, and is still in the file that it wrote. */
-  #wasInStep = false
   #run: Run
 
   constructor(options: NodeOptions) {
@@ -151,15 +148,6 @@ export class SimulatedNode {
     return this.#isHalf
   }
 
-  get wasInStep(): boolean {
-    return this.#wasInStep
-  }
-
-  /** How long it has been running, in milliseconds of its own. */
-  get upMs(): number {
-    return this.clock.monotonic() - this.#run.startedAt
-  }
-
   /** The removals that have arrived since it started, whatever its disk says. */
   get removals(): Map<ChangeId, Revocation> {
     return this.#run.removals
@@ -193,7 +181,6 @@ export class SimulatedNode {
     this.#stop()
     this.disk.restore(backup)
     this.#isHalf = false
-    this.#wasInStep = false
     this.#run = this.#start()
   }
 
@@ -213,7 +200,6 @@ export class SimulatedNode {
     this.#stop()
     this.disk.revert(snapshot.image)
     this.#isHalf = false
-    this.#wasInStep = false
     this.#run = this.#start(snapshot)
   }
 
@@ -290,7 +276,6 @@ export class SimulatedNode {
       removals: new Map(),
       brought: new Map(),
       twins: new Set(),
-      startedAt: clock.monotonic(),
       isInUse: resumed?.isInUse ?? false,
       isOpen: resumed?.isOpen ?? false,
       inStep: new WeakSet(),
@@ -360,7 +345,6 @@ export class SimulatedNode {
     run.inStep.add(link)
     run.hasExchanged = true
     this.#isHalf = false
-    this.#wasInStep = !this.disk.isFull && this.disk.failures === 0
     run.firstSync.resolve()
     this.#options.events.onExchanged(this, link)
   }
@@ -370,12 +354,8 @@ export class SimulatedNode {
    * what follows from the removal of an author, what takes away at once, and the rest soon.
    */
   #check(replica: Replica, signers: Signers, { subject, kind }: Change): void {
-    const { whitelist } = replica
-    const isChecking = [...whitelist.changesOf(WHOLE_LIST).values()].some(
-      checkpoint => whitelist.checkpointEffect(checkpoint) === 'unchecked',
-    )
-    // It does nothing before the node has found out whether it is true.
-    if (isChecking) return
+    // What a checkpoint does is found out, and looked up, a while after it has come.
+    if (replica.whitelist.changesOf(WHOLE_LIST).size > 0) return
     const defined = evaluateLog(this.disk.log, signers).subjects
     const isWithdrawal = kind === 'revocation' && roleOf(subject) !== 'client'
     const touched = isWithdrawal ? defined.keys() : [subject]
