@@ -20,8 +20,11 @@ export interface HeadComparisonOptions {
   readonly isOwn: (source: Source) => boolean
   /** A peer holds a source of this node up to here as this node does. */
   readonly onSpread: (source: Source, sequence: number) => void
-  /** A peer holds another entry than this one in its place, which is one of this node. */
-  readonly onOther: (own: Entry) => void
+  /**
+   * A peer holds another entry at a place of this node.
+   * @returns whether this node gives up its own
+   */
+  readonly onOther: (own: Entry) => boolean
 }
 
 /**
@@ -94,8 +97,9 @@ export class HeadComparison {
     if (own?.change.sequence !== sequence) return
     if (own.hash.startsWith(hash)) this.#spread(source, sequence)
     // What nobody has heard is told nobody: it would prove that this node lied.
-    else if (this.#options.isOwn(source)) this.#options.onOther(own)
-    // With ours the peer has the proof that the node of the source lied.
+    else if (this.#options.isOwn(source) && this.#options.onOther(own)) return
+    // With ours the peer has the proof that the node of the source lied, and what others that it is
+    // sent may have seen.
     else from.send(asUpdate(own))
   }
 }

@@ -157,7 +157,9 @@ export class Replica extends SignedDocument implements Disposable {
       isOwn: source => nodeOf(source) === nodeOf(this.id),
       onSpread: (source, sequence) => this.#noteSpread(source, sequence),
       onOther: own => {
-        if (!this.#isSpread(own)) this.#giveUp(own)
+        const isUnheard = !this.#isSpread(own)
+        if (isUnheard) this.#giveUp(own)
+        return isUnheard
       },
     })
     this.#settling = new Settling({
@@ -569,15 +571,21 @@ export class Replica extends SignedDocument implements Disposable {
    * resumed from a snapshot: it was never sent to anybody, and cannot be any more. What takes away
    * acts on while this node runs.
    */
-  #giveUp({ change: { source, sequence } }: Entry): void {
-    const lost = [...this.#store.ofSource(source, sequence)]
+  #giveUp({ change: first }: Entry): void {
     // What was accepted before may be otherwise as well: no other change may have seen it.
     this.#isBehindItself = true
-    this.#store.takeBack(source, sequence)
-    this.#whitelist = buildWhitelist(this.#store, this.signers)
-    if (sequence > 1) this.sources[source] = sequence - 1
-    else delete this.sources[source]
-    this.#endSource('peers hold other changes at its places', lost)
+    const lost: Entry[] = []
+    for (let next: Place | undefined = first; next !== undefined; next = this.#firstUnheld()) {
+      const { source, sequence } = next
+      lost.push(...this.#store.ofSource(source, sequence))
+      this.#store.takeBack(source, sequence)
+      this.#whitelist = buildWhitelist(this.#store, this.signers)
+      if (sequence > 1) this.sources[source] = sequence - 1
+      else delete this.sources[source]
+    }
+    for (const entries of Map.groupBy(lost, ({ change }) => change.source).values()) {
+      this.#endSource('peers hold other changes at its places', entries)
+    }
     const subjects = lost.flatMap(entry => [
       entry.change.subject,
       ...this.#unkept.add(entry, false),
@@ -588,6 +596,17 @@ export class Replica extends SignedDocument implements Disposable {
       this.#left.add(from)
       from.leave('this node asks for changes of its own anew')
     }
+  }
+
+  /** The first change of this node that has seen what is given up: no peer could take it. */
+  #firstUnheld(): Place | undefined {
+    for (const [source] of this.#whitelist.heads()) {
+      if (nodeOf(source) !== nodeOf(this.id)) continue
+      for (const { change } of this.#store.ofSource(source, (this.#spread.get(source) ?? 0) + 1)) {
+        if (!this.#whitelist.holdsSeen(change)) return change
+      }
+    }
+    return undefined
   }
 
   #notRecorded({ kind, subject }: Change): FridgeError {
@@ -640,8 +659,11 @@ export class Replica extends SignedDocument implements Disposable {
         if (one !== 'stale') refuse(from, one)
         return true
       }
-      // It stands behind a hole that only this node has made.
-      if (this.#left.has(from)) return true
+      // It stands behind a hole that only this node has made; what takes away acts all the same.
+      if (this.#left.has(from)) {
+        this.#actOn([one], false)
+        return true
+      }
       if (this.storage.failing !== undefined) return false
       if (!isStray(one) && this.#whitelist.fit(one) === 'next') {
         this.#noteOwn(one)

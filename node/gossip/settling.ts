@@ -34,9 +34,7 @@ export class Settling implements Disposable {
   /** Look up what is left, if anything is. */
   start(): void {
     if (this.#options.list().unsettled === 0) return
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined
-    })
+    this.#running ??= this.#run()
   }
 
   [Symbol.dispose](): void {
@@ -45,14 +43,17 @@ export class Settling implements Disposable {
 
   async #run(): Promise<void> {
     const { list, onSettled, onFailure } = this.#options
-    while (list().unsettled > 0) {
-      await nextTurn()
-      if (this.#isDisposed) return
-      try {
+    try {
+      while (list().unsettled > 0) {
+        await nextTurn()
+        if (this.#isDisposed) return
         onSettled?.(list().settleSome(SLICE))
-      } catch (error) {
-        return onFailure?.(error)
       }
+    } catch (error) {
+      onFailure?.(error)
+    } finally {
+      // Not a turn later: what is to be looked up by then would wait for the next change.
+      this.#running = undefined
     }
   }
 }

@@ -1,13 +1,29 @@
 import { FridgeError } from '../../node/lib/errors.ts'
+import type { Wholeness } from '../../node/gossip/replica.ts'
 import type { Source } from '../../node/identity/names.ts'
 import { isStray, type Entry, type Stray } from '../../node/whitelist/entry.ts'
 import { MemoryStore } from '../support/memory-store.ts'
 import type { ChangeStore } from '../../node/whitelist/store.ts'
 
-/** What a disk held at some moment. */
+/** What a copy of the database held at some moment. */
 export interface Backup {
   readonly log: readonly (Entry | Stray)[]
   readonly certificates: ReadonlyMap<string, readonly string[]>
+}
+
+/** What the whole disk held: also what belongs to the very file of the database. */
+export interface Image extends Backup {
+  readonly ownSource: Source | undefined
+  readonly isWhole: boolean
+}
+
+/** A machine with its memory, as it was at some moment. */
+export interface Snapshot {
+  readonly image: Image
+  readonly source: Source
+  readonly candidate: Source | undefined
+  readonly isInUse: boolean
+  readonly isOpen: boolean
 }
 
 /** What outlives the runs of one node. */
@@ -15,11 +31,17 @@ export class SimulatedDisk {
   #log: (Entry | Stray)[] = []
   #certificates = new Map<string, readonly string[]>()
   #open: Handle | undefined
+  /** The source in which the node numbers changes. */
+  #ownSource: Source | undefined
+  /** Whether the log was complete once. */
+  #isWhole = false
   /** While true nothing more can be written. */
   isFull = false
+  /** How many of the next writes fail, as with a disk that loses some. */
+  failures = 0
 
   /** Open the store. The one that was open before is dead: nothing that it writes arrives. */
-  open(): ChangeStore {
+  open(): SimulatedStore {
     if (this.#open !== undefined) this.#open.isOpen = false
     this.#open = new Handle(this)
     return this.#open
@@ -29,9 +51,45 @@ export class SimulatedDisk {
     return { log: [...this.#log], certificates: new Map(this.#certificates) }
   }
 
-  restore({ log, certificates }: Backup): void {
+  /** Put a copy in the place of the database: another file, which is not the one that was written. */
+  restore(backup: Backup): void {
+    this.revert({ ...backup, ownSource: undefined, isWhole: false })
+  }
+
+  image(): Image {
+    return { ...this.backup(), ownSource: this.#ownSource, isWhole: this.#isWhole }
+  }
+
+  /** Put the whole disk back to where it was, or make it a copy of another one. */
+  revert({ log, certificates, ownSource, isWhole }: Image): void {
     this.#log = [...log]
     this.#certificates = new Map(certificates)
+    this.#ownSource = ownSource
+    this.#isWhole = isWhole
+  }
+
+  get ownSource(): Source | undefined {
+    return this.#ownSource
+  }
+
+  writeOwnSource(source: Source | undefined): void {
+    this.#ownSource = source
+  }
+
+  get isWhole(): boolean {
+    return this.#isWhole
+  }
+
+  writeWhole(isWhole: boolean): void {
+    this.#isWhole = isWhole
+  }
+
+  /** @throws FridgeError `ERR_DATABASE` when it takes nothing now */
+  assertWritable(): void {
+    if (this.isFull) throw new FridgeError('ERR_DATABASE', 'the disk is full')
+    if (this.failures === 0) return
+    this.failures -= 1
+    throw new FridgeError('ERR_DATABASE', 'the disk has failed')
   }
 
   get log(): readonly (Entry | Stray)[] {
@@ -53,8 +111,13 @@ export class SimulatedDisk {
   }
 }
 
+/** What a node keeps: its log, and what it remembers of it. */
+export interface SimulatedStore extends ChangeStore, Wholeness {
+  keepOwnSource(source: Source | undefined): void
+}
+
 /** The store as one run of the node has it open. */
-class Handle extends MemoryStore {
+class Handle extends MemoryStore implements SimulatedStore {
   readonly #disk: SimulatedDisk
   isOpen = true
 
@@ -89,12 +152,26 @@ class Handle extends MemoryStore {
     super.keepCertificate(fingerprint, chain)
   }
 
+  keepOwnSource(source: Source | undefined): void {
+    this.#assertWritable()
+    this.#disk.writeOwnSource(source)
+  }
+
+  isWhole(): boolean {
+    return this.#disk.isWhole
+  }
+
+  noteWhole(isWhole: boolean): void {
+    this.#assertWritable()
+    this.#disk.writeWhole(isWhole)
+  }
+
   override [Symbol.dispose](): void {
     this.isOpen = false
   }
 
   #assertWritable(): void {
     if (!this.isOpen) throw new FridgeError('ERR_DATABASE', 'the node has died')
-    if (this.#disk.isFull) throw new FridgeError('ERR_DATABASE', 'the disk is full')
+    this.#disk.assertWritable()
   }
 }

@@ -171,7 +171,11 @@ const RELAY: readonly Bug[] = [
 
 const MEMBER: readonly Bug[] = [
   { name: 'a member of any name', find: ' || nodeOf(source) !== name', put: '' },
-  { name: 'any number of links', find: 'MEMBER_LIMITS.maxLinks', put: 'Infinity' },
+  {
+    name: 'any number of links',
+    find: 'isListOf(links, MEMBER_LIMITS.maxLinks, isSource)',
+    put: 'isListOf(links, Infinity, isSource)',
+  },
   {
     name: 'counts of any kind',
     find: 'if (!isCount(startedAt) || !isCount(changes) || !isCount(clients))',

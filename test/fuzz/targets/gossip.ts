@@ -83,6 +83,8 @@ class Scene {
   readonly #heard = { whitelist: [] as ModelUpdate[], members: [] as ModelUpdate[] }
   readonly #confirmed: Confirmation[] = []
   #isHonestCut = false
+  /** What let somebody in at the moment of a change, before the rest of it was looked up. */
+  #tooLong: string | undefined
 
   constructor(people: FuzzPeople, before: readonly Entry[]) {
     this.#people = people
@@ -115,6 +117,9 @@ class Scene {
     }
     this.#members = new Members({ self, signers, signer, key, clock, random: () => 0.5 })
     for (const name of ['whitelist', 'members'] as const) this.#listen(name)
+    this.#replica.subscribe(() => {
+      this.#tooLong ??= this.#standsTooLong()
+    })
     this.#replica.confirmations.subscribe(confirmation => this.#confirmed.push(confirmation))
     const link: Link = new Link({
       socket: this.socket,
@@ -184,6 +189,7 @@ class Scene {
     if (this.#confirmed.some(({ node }) => nodeOf(node) !== nodeOf(HOSTILE))) {
       return 'a node has confirmed for another'
     }
+    if (this.#tooLong !== undefined) return `a grant outlived a removal: ${this.#tooLong}`
     const added = this.#heard.members
     const [wrong] = differences(this.#replica.whitelist, evaluateLog(log, ALL_VOUCHED))
     if (wrong !== undefined) return `the list is not what the log says of ${wrong}`
@@ -225,6 +231,16 @@ class Scene {
       seen.some(id => !this.#store.has(subject, id)) ||
       last.some(hash => !this.#log().some(one => hashOf(one) === hash))
     )
+  }
+
+  /** A grant that stands and by the definition must not: what takes away waits for nothing. */
+  #standsTooLong(): string | undefined {
+    const defined = evaluateLog(this.#log(), this.#signers).subjects
+    for (const [subject, { grants }] of this.#replica.whitelist.subjects()) {
+      const allowed = defined.get(subject)?.grants
+      if (grants.some(({ id }) => allowed?.has(id) !== true)) return subject
+    }
+    return undefined
   }
 
   #log(): (Entry | Stray)[] {
