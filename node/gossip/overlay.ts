@@ -203,6 +203,8 @@ export class Overlay implements AsyncDisposable {
     const linked = new Set(Array.from(this.#links, link => link.peer.name))
     const members = documents.members.live()
     const live = new Set(Array.from(members.values(), member => member.name))
+    // Who answers under this node's own name is no peer that others reach.
+    live.delete(self)
     const now = clock.monotonic()
     this.#twins.look()
     const nodes = new Set([...this.#addresses.owners(self), ...live, self]).size
