@@ -73,7 +73,8 @@ const GUARD = `
 ( trap '' TERM
   read -r _ <&3
   kill -TERM 0
-  sleep "$1"
+  left=$(($1 * 10))
+  while [ "$left" -gt 0 ] && kill -0 $$ 2>/dev/null; do sleep 0.1; left=$((left - 1)); done
   kill -KILL 0 ) </dev/null >/dev/null 2>&1 &
 shift
 exec "$@" 3<&-`
