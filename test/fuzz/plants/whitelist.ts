@@ -70,18 +70,27 @@ const HEADS: readonly Bug[] = [
   { name: 'heads with anything else', find: 'Object.keys(rest).length > 0 || ', put: '' },
 ]
 
+const HEAD_COMPARISON: readonly Bug[] = [
+  { name: 'heads again and again', find: 'if (compared.has(source))', put: 'if (false)' },
+]
+
 const REPLICA: readonly Bug[] = [
-  { name: 'heads again and again', find: 'if (this.#compared.has(from))', put: 'if (false)' },
   {
     name: 'updates with more fields',
     find: "rest.length > 0 ? 'an update has too many fields' : ",
     put: '',
   },
+]
+
+const INBOX: readonly Bug[] = [
   { name: 'a bad change is passed over', find: "if (one !== 'stale') refuse(from, one)", put: '' },
   { name: 'what does not fit is passed over', find: 'refuse(from, strays)\n', put: '\n' },
+]
+
+const DURABLE_LIST: readonly Bug[] = [
   {
     name: 'changes are not passed on',
-    find: 'for (const { entry } of applied) this.publish(asUpdate(entry))',
+    find: 'for (const { entry } of applied) this.#options.publish(entry)',
     put: '',
   },
 ]
@@ -185,7 +194,10 @@ export const WHITELIST_PLANTS: readonly Plant[] = [
   ...inFile('gossip', 'gossip/update.ts', UPDATE),
   ...inFile('gossip', 'whitelist/change.ts', CHANGE),
   ...inFile('gossip', 'whitelist/heads.ts', HEADS),
+  ...inFile('gossip', 'gossip/head-comparison.ts', HEAD_COMPARISON),
   ...inFile('gossip', 'gossip/replica.ts', REPLICA),
+  ...inFile('gossip', 'gossip/inbox.ts', INBOX),
+  ...inFile('gossip', 'gossip/durable-list.ts', DURABLE_LIST),
   ...inFile('gossip', 'whitelist/whitelist.ts', WHITELIST),
   ...inFile('gossip', 'whitelist/merge.ts', MERGE),
   ...inFile('gossip', 'whitelist/authors.ts', AUTHORS),
