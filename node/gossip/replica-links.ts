@@ -1,4 +1,4 @@
-import type { DocumentStream } from './document.ts'
+import type { DocumentStream } from './document-stream.ts'
 
 /** The links of the replica, and which of them bring changes without a hole. */
 export class ReplicaLinks {
