@@ -73,15 +73,7 @@ export async function startNode(
   const { service, fridge, numbers } = stack.use(
     await openService(config, { run, history, lookout, clock, random, log }),
   )
-  const sessions = new Sessions(
-    clock,
-    subject => replica.stateOf(subject),
-    peer => trust.vouchesFor(peer),
-    reason => void (counts.cut[reason] += 1),
-  )
-  stack.use(ownRemoval.subscribe(() => sessions.setRemoved()))
-  stack.use(verifier.subscribe(isStalled => sessions.setClosed('unchecked', isStalled)))
-  stack.use(replica.storage.subscribe(why => sessions.setClosed('unstored', why !== undefined)))
+  const { sessions } = stack.use(openSessions(list, { trust, verifier, counts, clock }))
   const cluster = stack.use(
     joinCluster({
       config,
@@ -150,6 +142,29 @@ interface Node {
   readonly cluster: Cluster
   readonly clock: Clock
   readonly log: Log
+}
+
+/** The sessions of a node: no client is let in while the node is removed, or cannot check or store. */
+function openSessions(
+  { replica, ownRemoval }: OpenList,
+  {
+    trust,
+    verifier,
+    counts,
+    clock,
+  }: Pick<Node, 'trust' | 'counts' | 'clock'> & { readonly verifier: ThreadedVerifier },
+): { readonly sessions: Sessions } & Disposable {
+  const sessions = new Sessions(
+    clock,
+    subject => replica.stateOf(subject),
+    peer => trust.vouchesFor(peer),
+    reason => void (counts.cut[reason] += 1),
+  )
+  const stack = new DisposableStack()
+  stack.use(ownRemoval.subscribe(() => sessions.setRemoved()))
+  stack.use(verifier.subscribe(isStalled => sessions.setClosed('unchecked', isStalled)))
+  stack.use(replica.storage.subscribe(why => sessions.setClosed('unstored', why !== undefined)))
+  return { sessions, [Symbol.dispose]: () => stack.dispose() }
 }
 
 async function startMetrics(

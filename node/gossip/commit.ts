@@ -47,6 +47,16 @@ export function assertStanding(
   }
 }
 
+/** What an operator is told of a change that the node of its source could not store. */
+export function notRecorded({ kind, subject, source }: Change, why: string): FridgeError {
+  const what = kind === 'grant' ? 'nothing was changed' : 'the removal is NOT recorded'
+  const meanwhile = kind === 'grant' ? '' : ', though connections to this node were cut'
+  return new FridgeError(
+    'ERR_DATABASE',
+    `node/${nodeOf(source)} cannot store changes (${why}): ${what}${meanwhile}. Free space there, or run the command on another node with --node HOST:PORT, for ${displaySubject(subject)}`,
+  )
+}
+
 /** What a checkpoint says of the list. */
 export type Statement = Pick<Checkpoint, 'heads' | 'state' | 'subjects' | 'former'>
 

@@ -12,7 +12,7 @@ import {
   type Confirmation,
   type SignedConfirmation,
 } from './confirmation.ts'
-import type { DocumentStream } from './document.ts'
+import type { DocumentStream } from './document-stream.ts'
 import { Ways } from './ways.ts'
 
 export interface ConfirmationRelayOptions {

@@ -16,6 +16,7 @@ import {
   type Update,
 } from './document-frames.ts'
 import { CertificateExchange } from './certificate-exchange.ts'
+import type { DocumentLink, DocumentStream } from './document-stream.ts'
 import { Outgoing } from './outgoing.ts'
 import { Spread } from './spread.ts'
 import type { Spreading } from './spreading.ts'
@@ -43,28 +44,6 @@ interface Package extends EventEmitter {
 }
 
 const Scuttlebutt = createRequire(import.meta.url)('scuttlebutt') as new (id: string) => Package
-
-/** What a document needs of the stream that carries it. */
-export interface DocumentStream {
-  /** Send one frame. */
-  readonly send: (frame: unknown) => void
-  /** Resolves at once, or when what was sent has left. */
-  readonly drained: () => Promise<void>
-  /** The peer sent something that it must not: end the link. */
-  readonly refuse: (reason: string) => void
-  /** End the link through no fault of the peer's. */
-  readonly leave: (text: string) => void
-  /** What the peer and this node hold of certificates, shared by the documents of a link. Default: its own. */
-  readonly certificates?: CertificateExchange
-  /** Both sides have sent all that the other lacked. */
-  readonly onSynced: () => void
-}
-
-/** One end of a document on one link. */
-export interface DocumentLink extends Disposable {
-  /** A parsed frame from the peer. */
-  receive(frame: unknown): void
-}
 
 /** A document replicated by scuttlebutt: digests on connect, then each update along a tree. */
 export abstract class GossipDocument extends Scuttlebutt {

@@ -4,7 +4,7 @@ import { headsFrames, parseHeads } from '../whitelist/heads.ts'
 import type { ChangeStore } from '../whitelist/store.ts'
 import type { Whitelist } from '../whitelist/whitelist.ts'
 import type { Announcement } from './document-frames.ts'
-import type { DocumentStream } from './document.ts'
+import type { DocumentStream } from './document-stream.ts'
 import { asUpdate } from './update.ts'
 
 /** How much of the hash of an entry stands in an announcement, in characters: 132 bits. */

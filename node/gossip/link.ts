@@ -13,7 +13,7 @@ import type { MuxStream } from '../wire/mux.ts'
 import { Refusal } from '../wire/refusal.ts'
 import { CertificateExchange } from './certificate-exchange.ts'
 import type { Replica } from './replica.ts'
-import type { DocumentLink } from './document.ts'
+import type { DocumentLink } from './document-stream.ts'
 import type { Members } from './members.ts'
 import type { SignedDocument } from './signed-document.ts'
 

@@ -1,7 +1,8 @@
 import type { Clock } from '../lib/clock.ts'
 import { keepNewest } from '../lib/keep-newest.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
-import type { DocumentStream, Update } from './document.ts'
+import type { DocumentStream } from './document-stream.ts'
+import type { Update } from './document.ts'
 
 /** How often a node is heard about itself at once, before the rate. */
 const BURST = 20

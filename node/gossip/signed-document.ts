@@ -3,7 +3,8 @@ import type { Source } from '../identity/names.ts'
 import type { Signers } from '../identity/signers.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Spreading } from './spreading.ts'
-import { GossipDocument, type DocumentStream, type Update } from './document.ts'
+import type { DocumentStream } from './document-stream.ts'
+import { GossipDocument, type Update } from './document.ts'
 
 /**
  * A document whose updates are signed. The certificates of the signers travel in band, those

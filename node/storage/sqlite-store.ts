@@ -1,22 +1,15 @@
-import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { FridgeError } from '../lib/errors.ts'
-import { isSource, type Source, type Subject } from '../identity/names.ts'
-import { LogSeal } from './log-seal.ts'
-import { SourceFile } from './source-file.ts'
-import { idOf, readChange, type Change, type ChangeId, type Place } from '../whitelist/change.ts'
-import { entryHash, isStray, placeOf, type Entry, type Stray } from '../whitelist/entry.ts'
-import { COLUMNS, digestOf, readRow, sealOf, valuesOf, type ChangeRow } from './change-row.ts'
-import {
-  corrupt,
-  createDatabase,
-  lockDatabase,
-  openDatabase,
-  readFailure,
-  writeFailure,
-} from './sqlite-database.ts'
+import type { Source, Subject } from '../identity/names.ts'
+import { idOf, type ChangeId, type Place } from '../whitelist/change.ts'
+import { entryHash, isStray, type Entry, type Stray } from '../whitelist/entry.ts'
 import type { ChangeStore, HeldEntry, LoggedChange, LoggedRow } from '../whitelist/store.ts'
+import { COLUMNS, digestOf, valuesOf, type ChangeRow } from './change-row.ts'
+import { CheckedRows, CONTENT } from './checked-rows.ts'
+import { corrupt, createDatabase, lockDatabase, openDatabase } from './sqlite-database.ts'
+import { StoreDatabase } from './store-database.ts'
+import { StoredSeal } from './stored-seal.ts'
+import { StoredSource } from './stored-source.ts'
 
 type PlaceRow = readonly [
   position: number,
@@ -29,18 +22,6 @@ type PlaceRow = readonly [
   repeats: 0 | 1,
   isStray: 0 | 1,
 ]
-
-/** The columns that say what a change is. */
-type ContentRow = Pick<
-  ChangeRow,
-  'source' | 'sequence' | 'text' | 'hash' | 'operatorCertificate' | 'nodeCertificate'
->
-
-const CONTENT = `SELECT source, sequence, text, hash, operatorCertificate, nodeCertificate
-  FROM changes`
-
-/** Rows of which the seal takes in the text at a time. */
-const SEALED_AT_ONCE = 1_000
 
 type Row = ChangeRow & { readonly position: number }
 
@@ -80,7 +61,7 @@ export function openSqliteStore(file: string, sealKey?: Buffer): NodeStore {
   try {
     if (!existsSync(file)) createDatabase(file)
     database = openDatabase(file)
-    return new SqliteStore(file, database, { lock, sealKey })
+    return new SqliteStore(new StoreDatabase(file, database), { lock, sealKey })
   } catch (error) {
     database?.close()
     lock.close()
@@ -89,61 +70,53 @@ export function openSqliteStore(file: string, sealKey?: Buffer): NodeStore {
 }
 
 class SqliteStore implements NodeStore {
-  readonly #file: string
-  readonly #database: DatabaseSync
+  readonly #database: StoreDatabase
   readonly #lock: DatabaseSync
+  readonly #rows: CheckedRows
   readonly #insert: StatementSync
   readonly #position: StatementSync
-  readonly #own: StatementSync
   readonly #hasId: StatementSync
   readonly #ofSubject: StatementSync
   readonly #inPlace: StatementSync
   /** Sources that have entries in their places. */
   readonly #sources = new Set<string>()
-  readonly #sourceFile: SourceFile
-  /** Without one nothing is sealed. */
-  #sealKey: Buffer | undefined
-  #seal: LogSeal
+  readonly #ownSource: StoredSource
+  readonly #seal: StoredSeal
   readonly isSealed: boolean
   /** For each source of which a stray was taken the first sequence that is told as one. */
   readonly #forks = new Map<string, number>()
   #closed = false
 
   constructor(
-    file: string,
-    database: DatabaseSync,
+    database: StoreDatabase,
     { lock, sealKey }: { lock: DatabaseSync; sealKey: Buffer | undefined },
   ) {
-    this.#file = file
     this.#database = database
     this.#lock = lock
-    this.#sourceFile = new SourceFile(file)
+    this.#rows = new CheckedRows(database.file)
+    this.#ownSource = new StoredSource(database)
     this.#insert = database.prepare(
       `INSERT INTO changes (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map(() => '?').join(', ')})`,
     )
     this.#position = database.prepare(
       'SELECT position FROM changes WHERE source = ? AND sequence = ?',
     )
-    this.#own = database.prepare('INSERT OR REPLACE INTO own (name, value) VALUES (?, ?)')
     // A sign keeps SQLite from looking through all changes of the subject instead.
     this.#hasId = database.prepare('SELECT 1 FROM changes WHERE id = ? AND +subject = ? LIMIT 1')
     this.#ofSubject = database.prepare(`${CONTENT} WHERE subject = ? ORDER BY position`)
     this.#inPlace = database.prepare(`${CONTENT} WHERE source = ? AND sequence = ?`)
     const sql = 'SELECT source FROM changes WHERE stray IS NULL GROUP BY source'
-    for (const { source } of this.#query<Pick<ChangeRow, 'source'>>(sql)) this.#sources.add(source)
+    for (const { source } of this.#database.query<Pick<ChangeRow, 'source'>>(sql))
+      this.#sources.add(source)
     for (const fork of this.forks()) this.#noteFork(fork)
-    this.#sealKey = sealKey
-    this.#seal = this.#readSeal()
-    const [sealed] = this.#query<{ value: string }>("SELECT value FROM own WHERE name = 'seal'")
+    this.#seal = new StoredSeal(database, sealKey)
     // Of nothing there is nothing to forge.
     const isNew = this.#sources.size === 0 && this.#forks.size === 0
-    this.isSealed = isNew || sealed?.value === (sealKey && this.#seal.value(sealKey))
+    this.isSealed = isNew || this.#seal.holds()
   }
 
   append(entries: readonly (Entry | Stray)[]): void {
-    try {
-      this.#database.exec('BEGIN IMMEDIATE')
-      const seal = this.#seal.copy()
+    this.#seal.extend(covered => {
       for (const one of entries) {
         const entry = isStray(one) ? one.entry : one
         const id = idOf(entry)
@@ -151,15 +124,9 @@ class SqliteStore implements NodeStore {
         const mayRepeat = isStray(one) || entry.change.kind === 'revocation'
         const repeats = mayRepeat && this.has(entry.change.subject, id)
         this.#insert.run(...valuesOf(one, { id, repeats }))
-        seal.add({ hash: entry.hash, repeats, isStray: isStray(one) })
+        covered.add({ hash: entry.hash, repeats, isStray: isStray(one) })
       }
-      this.#writeSeal(seal)
-      this.#database.exec('COMMIT')
-      this.#seal = seal
-    } catch (cause) {
-      this.#undo()
-      throw writeFailure(this.#file, cause)
-    }
+    })
     for (const one of entries) {
       if (isStray(one)) this.#noteFork(one.entry.change)
       else this.#sources.add(one.change.source)
@@ -167,86 +134,28 @@ class SqliteStore implements NodeStore {
   }
 
   seal(sealKey: Buffer): void {
-    this.#sealKey = sealKey
-    try {
-      this.#writeSeal(this.#seal)
-    } catch (cause) {
-      this.#undo()
-      throw writeFailure(this.#file, cause)
-    }
-  }
-
-  #writeSeal(seal: LogSeal): void {
-    if (this.#sealKey !== undefined) this.#own.run('seal', seal.value(this.#sealKey))
-  }
-
-  /** What a seal over all that is there covers. */
-  #readSeal(): LogSeal {
-    const seal = new LogSeal()
-    for (const lines of this.#sealedLines()) seal.addLines(lines)
-    const certificates = 'SELECT fingerprint, seal FROM certificates'
-    for (const row of this.#query<CertificateRow>(certificates)) {
-      seal.setCertificate(row.fingerprint, row.seal)
-    }
-    return seal
-  }
-
-  /** The rows as a seal covers them, a thousand at a time: a start reads all there are. */
-  *#sealedLines(): Iterable<string> {
-    try {
-      const statement = this.#database.prepare(
-        "SELECT hash || ' ' || repeats || ' ' || (stray IS NOT NULL) FROM changes ORDER BY position",
-      )
-      statement.setReturnArrays(true)
-      let lines: string[] = []
-      for (const [line] of statement.iterate() as unknown as Iterable<[string]>) {
-        lines.push(`${line}\n`)
-        if (lines.length < SEALED_AT_ONCE) continue
-        yield lines.join('')
-        lines = []
-      }
-      yield lines.join('')
-    } catch (error) {
-      throw readFailure(this.#file, error)
-    }
+    this.#seal.renew(sealKey)
   }
 
   ownSource(): Source | undefined {
-    const [own] = this.#query<{ value: string }>("SELECT value FROM own WHERE name = 'source'")
-    if (own === undefined || !isSource(own.value)) return undefined
-    return this.#sourceFile.fits(own.value) ? own.value : undefined
-  }
-
-  isWhole(): boolean {
-    const [whole] = this.#query<{ value: string }>("SELECT value FROM own WHERE name = 'whole'")
-    return whole?.value === 'yes' && this.#sourceFile.isBesideItsOwn()
-  }
-
-  noteWhole(isWhole: boolean): void {
-    try {
-      this.#own.run('whole', isWhole ? 'yes' : 'no')
-      if (isWhole && !this.#sourceFile.isBesideItsOwn()) this.#sourceFile.write('')
-    } catch (cause) {
-      this.#undo()
-      throw writeFailure(this.#file, cause)
-    }
+    return this.#ownSource.source()
   }
 
   keepOwnSource(source: Source | undefined): void {
-    try {
-      // What cannot be used again is marked in the database first: the two must say the same.
-      this.#own.run('source', source ?? '')
-      this.#sourceFile.write(source ?? '')
-    } catch (cause) {
-      this.#undo()
-      throw writeFailure(this.#file, cause)
-    }
+    this.#ownSource.keep(source)
+  }
+
+  isWhole(): boolean {
+    return this.#ownSource.isWhole()
+  }
+
+  noteWhole(isWhole: boolean): void {
+    this.#ownSource.noteWhole(isWhole)
   }
 
   takeBack(source: Source, from: number): void {
     const all = 'source = ? AND sequence >= ? AND stray IS NULL'
-    try {
-      this.#database.exec('BEGIN IMMEDIATE')
+    this.#seal.remake(() => {
       const taken = this.#database
         .prepare(`DELETE FROM changes WHERE ${all} RETURNING position, id`)
         .all(source, from)
@@ -259,14 +168,7 @@ class SqliteStore implements NodeStore {
       }
       const first = Math.min(...taken.map(({ position }) => Number(position)))
       if (taken.length > 0) this.#closeRanks(first)
-      const seal = this.#readSeal()
-      this.#writeSeal(seal)
-      this.#database.exec('COMMIT')
-      this.#seal = seal
-    } catch (cause) {
-      this.#undo()
-      throw writeFailure(this.#file, cause)
-    }
+    })
     if (from === 1) this.#sources.delete(source)
   }
 
@@ -280,54 +182,33 @@ class SqliteStore implements NodeStore {
          WHERE position = ranked.at AND position >= ?`,
       )
       .run(first)
-    this.#database.exec('UPDATE changes SET position = -position WHERE position < 0')
+    this.#database.prepare('UPDATE changes SET position = -position WHERE position < 0').run()
   }
 
   probe(): void {
-    try {
-      this.#writeOver()
-    } catch (cause) {
-      throw writeFailure(this.#file, cause)
-    }
-  }
-
-  /**
-   * Leave nothing of a transaction that failed. Where the disk has taken its pages and only the
-   * flush failed, they lie in the write-ahead log, whole, and the next start would find them there:
-   * so they are written over, without a flush, which would fail again.
-   */
-  #undo(): void {
-    try {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
-      this.#database.exec('PRAGMA synchronous = OFF')
-      this.#writeOver()
-    } catch {
-      // The disk takes nothing at all: `probe` writes over it once it does.
-    } finally {
-      this.#database.exec('PRAGMA synchronous = FULL')
-    }
-  }
-
-  #writeOver(): void {
-    this.#own.run('probe', randomBytes(16).toString('hex'))
+    this.#database.probe()
   }
 
   has(subject: Subject, id: ChangeId): boolean {
-    return this.#read(() => this.#hasId.get(id, subject)) !== undefined
+    return this.#database.read(() => this.#hasId.get(id, subject)) !== undefined
   }
 
   *ofSubject(subject: Subject): Iterable<LoggedChange> {
-    for (const row of this.#read(() => this.#ofSubject.all(subject))) yield this.#content(row)
+    for (const row of this.#database.read(() => this.#ofSubject.all(subject)))
+      yield this.#rows.content(row)
   }
 
   find({ source, sequence }: Place, hash: string): HeldEntry | undefined {
-    const row = this.#read(() => this.#inPlace.get(source, sequence))
-    if (row?.['hash'] === hash) return this.#held(row, false)
+    const row = this.#database.read(() => this.#inPlace.get(source, sequence))
+    if (row?.['hash'] === hash) return this.#rows.held(row, false)
     if (this.#forks.size === 0) return undefined
-    for (const stray of this.#query(`${CONTENT} WHERE hash = ? AND stray IS NOT NULL`, hash)) {
-      const { change } = this.#content(stray)
+    for (const stray of this.#database.query(
+      `${CONTENT} WHERE hash = ? AND stray IS NOT NULL`,
+      hash,
+    )) {
+      const { change } = this.#rows.content(stray)
       if (change.source === source && change.sequence === sequence) {
-        return this.#held(stray, true)
+        return this.#rows.held(stray, true)
       }
     }
     return undefined
@@ -335,29 +216,31 @@ class SqliteStore implements NodeStore {
 
   *withdrawals(): Iterable<LoggedChange> {
     // Of nodes and operators: the subjects of clients come before them, and checkpoints do.
-    for (const row of this.#query(`${CONTENT} WHERE subject >= 'node/' ORDER BY position`)) {
-      const entry = this.#content(row)
+    for (const row of this.#database.query(
+      `${CONTENT} WHERE subject >= 'node/' ORDER BY position`,
+    )) {
+      const entry = this.#rows.content(row)
       if (entry.change.kind === 'revocation') yield entry
     }
   }
 
   subjectsBehind(after: string, limit: number): readonly Subject[] {
     const sql = 'SELECT DISTINCT subject FROM changes WHERE subject > ? ORDER BY subject LIMIT ?'
-    const rows = [...this.#query<{ subject: Subject }>(sql, after, limit)]
+    const rows = [...this.#database.query<{ subject: Subject }>(sql, after, limit)]
     return rows.map(({ subject }) => subject)
   }
 
   *forks(): Iterable<Place> {
-    for (const row of this.#query(`${CONTENT} WHERE stray IS NOT NULL`)) {
-      yield this.#content(row).change
+    for (const row of this.#database.query(`${CONTENT} WHERE stray IS NOT NULL`)) {
+      yield this.#rows.content(row).change
     }
   }
 
   *certificates(): Iterable<readonly string[]> {
     const sql = 'SELECT fingerprint, chain, seal FROM certificates'
-    for (const { fingerprint, chain, seal } of this.#query<CertificateRow>(sql)) {
+    for (const { fingerprint, chain, seal } of this.#database.query<CertificateRow>(sql)) {
       if (digestOf([fingerprint, chain]) !== seal) {
-        throw corrupt(this.#file, `the certificate ${fingerprint} was altered`)
+        throw corrupt(this.#database.file, `the certificate ${fingerprint} was altered`)
       }
       yield chain.split(' ')
     }
@@ -367,18 +250,10 @@ class SqliteStore implements NodeStore {
     const chain = certificates.join(' ')
     const sql = 'INSERT OR REPLACE INTO certificates (fingerprint, chain, seal) VALUES (?, ?, ?)'
     const digest = digestOf([fingerprint, chain])
-    try {
-      this.#database.exec('BEGIN IMMEDIATE')
+    this.#seal.extend(covered => {
       this.#database.prepare(sql).run(fingerprint, chain, digest)
-      const seal = this.#seal.copy()
-      seal.setCertificate(fingerprint, digest)
-      this.#writeSeal(seal)
-      this.#database.exec('COMMIT')
-      this.#seal = seal
-    } catch (cause) {
-      this.#undo()
-      throw writeFailure(this.#file, cause)
-    }
+      covered.setCertificate(fingerprint, digest)
+    })
   }
 
   *logged(): Iterable<LoggedRow> {
@@ -386,20 +261,20 @@ class SqliteStore implements NodeStore {
     for (const row of this.#places()) {
       const [position, source, sequence, text, hash, id, subject, repeats, isStray] = row
       const place = { source, sequence }
-      if (entryHash(text) !== hash) throw this.#damaged(place, 'was altered')
-      const change = this.#change({ ...place, text })
+      if (entryHash(text) !== hash) throw this.#rows.damaged(place, 'was altered')
+      const change = this.#rows.change({ ...place, text })
       const head = heads.get(source)
       const follows =
         sequence === (head?.sequence ?? 0) + 1 && change.previous === (head?.hash ?? '')
       if (!follows && isStray === 0) {
-        throw this.#damaged(place, 'does not follow the change before it')
+        throw this.#rows.damaged(place, 'does not follow the change before it')
       }
       if (idOf({ change, hash }) !== id || change.subject !== subject) {
-        throw this.#damaged(place, 'is filed under another name')
+        throw this.#rows.damaged(place, 'is filed under another name')
       }
       // What is passed over at a start must have been merged before.
       if (repeats === 1 && !this.#isRepeated(id, position)) {
-        throw this.#damaged(place, 'is called a repetition, and is none')
+        throw this.#rows.damaged(place, 'is called a repetition, and is none')
       }
       if (isStray === 1) yield* this.#strayAt(position, repeats === 1)
       else {
@@ -411,21 +286,15 @@ class SqliteStore implements NodeStore {
 
   #isRepeated(id: string, position: number): boolean {
     const sql = 'SELECT 1 FROM changes WHERE id = ? AND position < ? LIMIT 1'
-    return this.#read(() => this.#database.prepare(sql).get(id, position)) !== undefined
+    return this.#database.read(() => this.#database.prepare(sql).get(id, position)) !== undefined
   }
 
-  /** The columns that the list is built from, as arrays: a start reads all rows there are. */
-  *#places(): Iterable<PlaceRow> {
-    try {
-      const statement = this.#database.prepare(
-        `SELECT position, source, sequence, text, hash, id, subject, repeats, stray IS NOT NULL
-         FROM changes ORDER BY position`,
-      )
-      statement.setReturnArrays(true)
-      for (const row of statement.iterate()) yield row as unknown as PlaceRow
-    } catch (error) {
-      throw readFailure(this.#file, error)
-    }
+  /** The columns that the list is built from. */
+  #places(): Iterable<PlaceRow> {
+    return this.#database.queryArrays(
+      `SELECT position, source, sequence, text, hash, id, subject, repeats, stray IS NOT NULL
+       FROM changes ORDER BY position`,
+    )
   }
 
   *#strayAt(position: number, repeats: boolean): Iterable<Stray & { repeats: boolean }> {
@@ -434,7 +303,7 @@ class SqliteStore implements NodeStore {
 
   *#entriesAt(position: number): Iterable<Entry | Stray> {
     const sql = 'SELECT * FROM changes WHERE position = ?'
-    for (const row of this.#query<ChangeRow>(sql, position)) yield this.#entry(row)
+    for (const row of this.#database.query<ChangeRow>(sql, position)) yield this.#rows.entry(row)
   }
 
   *after(clock: ReadonlyMap<Source, number>): Iterable<Entry | Stray> {
@@ -448,17 +317,17 @@ class SqliteStore implements NodeStore {
       start = Math.min(start, this.#positionOf(source, next) ?? Infinity)
     }
     if (start === Infinity) return
-    const rows = this.#query<Row>(
+    const rows = this.#database.query<Row>(
       'SELECT * FROM changes WHERE position >= ? ORDER BY position',
       start,
     )
     for (const row of rows) {
       if (row.stray !== null) {
-        if (own.has(row.position)) yield this.#entry(row)
+        if (own.has(row.position)) yield this.#rows.entry(row)
       } else if (row.sequence >= this.#forkOf(row.source)) {
         const stray = moved.get(row.position)
         if (stray !== undefined) yield* this.#entriesAt(stray)
-      } else if (row.sequence > (clock.get(row.source as Source) ?? 0)) yield this.#entry(row)
+      } else if (row.sequence > (clock.get(row.source as Source) ?? 0)) yield this.#rows.entry(row)
     }
   }
 
@@ -475,9 +344,9 @@ class SqliteStore implements NodeStore {
     const own = new Set<number>()
     if (this.#forks.size === 0) return { moved, own }
     const sql = 'SELECT position, source, text, hash FROM changes WHERE stray IS NOT NULL'
-    for (const { position, source, text, hash } of this.#query<Row>(sql)) {
+    for (const { position, source, text, hash } of this.#database.query<Row>(sql)) {
       if ((clock.get(source as Source) ?? 0) > 0) continue
-      const change = this.#change({ source, sequence: 1, text })
+      const change = this.#rows.change({ source, sequence: 1, text })
       const isPlaced = this.find(change, hash)?.isStray === false
       if (isPlaced)
         moved.set(this.#positionOf(change.source, change.sequence) ?? position, position)
@@ -489,8 +358,8 @@ class SqliteStore implements NodeStore {
   *ofSource(source: Source, from: number): Iterable<Entry> {
     const sql =
       'SELECT * FROM changes WHERE source = ? AND sequence >= ? AND stray IS NULL ORDER BY sequence'
-    for (const row of this.#query<ChangeRow>(sql, source, from)) {
-      const one = this.#entry(row)
+    for (const row of this.#database.query<ChangeRow>(sql, source, from)) {
+      const one = this.#rows.entry(row)
       if (!isStray(one)) yield one
     }
   }
@@ -498,7 +367,7 @@ class SqliteStore implements NodeStore {
   [Symbol.dispose](): void {
     if (this.#closed) return
     this.#closed = true
-    this.#database.close()
+    this.#database[Symbol.dispose]()
     this.#lock.close()
   }
 
@@ -511,60 +380,7 @@ class SqliteStore implements NodeStore {
   }
 
   #positionOf(source: string, sequence: number): number | undefined {
-    const position = this.#read(() => this.#position.get(source, sequence))?.['position']
+    const position = this.#database.read(() => this.#position.get(source, sequence))?.['position']
     return typeof position === 'number' ? position : undefined
-  }
-
-  #read<T>(read: () => T): T {
-    try {
-      return read()
-    } catch (error) {
-      throw readFailure(this.#file, error)
-    }
-  }
-
-  *#query<T = Record<string, unknown>>(
-    sql: string,
-    ...parameters: (number | string)[]
-  ): Iterable<T> {
-    try {
-      // The tables are STRICT, so that each column has the type that it declares.
-      for (const row of this.#database.prepare(sql).iterate(...parameters)) yield row as T
-    } catch (error) {
-      throw readFailure(this.#file, error)
-    }
-  }
-
-  #entry(row: ChangeRow): Entry | Stray {
-    if (sealOf(row) !== row.seal) throw this.#damaged(row, 'has altered signatures')
-    const one = readRow(row)
-    if (typeof one === 'string') throw this.#damaged(row, `cannot be read: ${one}`)
-    const { source, sequence } = placeOf(one)
-    if (source !== row.source || sequence !== row.sequence) {
-      throw this.#damaged(row, 'is filed under another place')
-    }
-    return one
-  }
-
-  /** @param value has the columns of `CONTENT` */
-  #content(value: Record<string, unknown>): LoggedChange {
-    const row = value as unknown as ContentRow
-    return { change: this.#change(row), hash: row.hash }
-  }
-
-  #held(value: Record<string, unknown>, isStray: boolean): HeldEntry {
-    const { operatorCertificate, nodeCertificate } = value as unknown as ContentRow
-    const signatures = { operatorCertificate, nodeCertificate }
-    return { ...this.#content(value), signatures, isStray }
-  }
-
-  #change(row: Pick<ChangeRow, 'source' | 'sequence' | 'text'>): Change {
-    const change = readChange(row.text)
-    if (typeof change === 'string') throw this.#damaged(row, `cannot be read: ${change}`)
-    return change
-  }
-
-  #damaged(row: Pick<ChangeRow, 'source' | 'sequence'>, what: string): FridgeError {
-    return corrupt(this.#file, `change ${row.sequence} of ${row.source} ${what}`)
   }
 }

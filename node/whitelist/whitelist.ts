@@ -1,6 +1,4 @@
-import { restore } from './restore.ts'
 import {
-  nodeOf,
   roleOf,
   subjectOf,
   WHOLE_LIST,
@@ -21,29 +19,13 @@ import {
   type Place,
   type UpTo,
 } from './change.ts'
-import { conflicts, strayPlace, type Entry, type Stray } from './entry.ts'
-import {
-  frontierOf,
-  mergeChange,
-  stateOf,
-  UNKNOWN_SUBJECT,
-  type StandingGrant,
-  type SubjectState,
-} from './merge.ts'
+import { conflicts, type Entry, type Stray } from './entry.ts'
+import { HeardSources, type Fit } from './heard-sources.ts'
+import { frontierOf, type SubjectState } from './merge.ts'
 import type { ChangeLog, HeldEntry, LoggedChange } from './store.ts'
+import { SubjectStates } from './subject-states.ts'
 import { UnsavedLog } from './unsaved-log.ts'
 import type { Vouchers } from './vouchers.ts'
-
-/**
- * How an entry fits what a node holds (PROTOCOL.md, "Updates"):
- * - `next`: it can be merged;
- * - `stale`: it is the head of its source;
- * - `earlier`: its place is taken, and only the log knows whether by itself;
- * - `forked`: its source has forked at or before its place: it counts as a stray;
- * - `fork`, `unlinked`: it and the head of its source cannot stand in one chain;
- * - `gap`, `unseen`: something before it is missing.
- */
-export type Fit = 'next' | 'stale' | 'earlier' | 'forked' | 'fork' | 'unlinked' | 'gap' | 'unseen'
 
 /**
  * One replica of the whitelist, in memory: the state of each subject and how far each source
@@ -52,15 +34,10 @@ export type Fit = 'next' | 'stale' | 'earlier' | 'forked' | 'fork' | 'unlinked' 
  */
 export class Whitelist {
   readonly #log: UnsavedLog
-  readonly #subjects = new Map<Subject, SubjectState>()
-  /** Subjects whose state the log has to tell: until then no more stands than is sure to stand. */
-  readonly #unsettled = new Set<Subject>()
-  readonly #heads = new Map<Source, Head>()
+  readonly #subjects: SubjectStates
+  readonly #sources = new HeardSources()
   readonly #authors: Authors
   readonly #checkpoints: Checkpoints
-  /** For each source that equivocated the first sequence that is filed as a stray. */
-  readonly #forks = new Map<Source, number>()
-  readonly #strays = new Set<Source>()
   #changes = 0
 
   constructor(log: ChangeLog, vouchers: Vouchers) {
@@ -68,6 +45,10 @@ export class Whitelist {
     const forkOf = (source: Source): number => this.forkOf(source)
     this.#authors = new Authors({ forkOf, find: (place, hash) => this.#log.find(place, hash) })
     this.#checkpoints = new Checkpoints(this.#authors, { log: this.#log, forkOf, vouchers })
+    this.#subjects = new SubjectStates({
+      changesOf: subject => this.#log.ofSubject(subject),
+      isVoid: entry => this.isVoid(entry),
+    })
   }
 
   /** How many changes it has merged. */
@@ -82,11 +63,11 @@ export class Whitelist {
 
   /** How many subjects are still to be looked up in the log. */
   get unsettled(): number {
-    return this.#unsettled.size
+    return this.#subjects.unsettled
   }
 
   state(subject: Subject): SubjectState {
-    return this.#subjects.get(subject) ?? UNKNOWN_SUBJECT
+    return this.#subjects.get(subject)
   }
 
   subjects(): IterableIterator<[Subject, SubjectState]> {
@@ -95,22 +76,22 @@ export class Whitelist {
 
   /** The greatest sequence merged, by source. */
   clock(): Map<Source, number> {
-    return new Map(Array.from(this.#heads, ([source, head]) => [source, head.sequence]))
+    return this.#sources.clock()
   }
 
   /** The newest entry of each source; strays, whose place says what they are, left out. */
-  *heads(): Iterable<[Source, Head]> {
-    for (const [source, head] of this.#heads) if (!this.#strays.has(source)) yield [source, head]
+  heads(): Iterable<[Source, Head]> {
+    return this.#sources.heads()
   }
 
   /** The greatest sequence merged of one source, 0 where none. */
   heard(source: Source): number {
-    return this.#heads.get(source)?.sequence ?? 0
+    return this.#sources.head(source)?.sequence ?? 0
   }
 
   /** The hash that the next entry of a source must name as the one before it. */
   headHash(source: Source): string {
-    return this.#heads.get(source)?.hash ?? ''
+    return this.#sources.head(source)?.hash ?? ''
   }
 
   /** Whether a place has been merged. */
@@ -124,13 +105,8 @@ export class Whitelist {
    * seen only what its receiver holds as well (links deliver in causal order).
    */
   fit(entry: Entry): Fit {
-    const { sequence, source, previous } = entry.change
-    if (this.forkOf(source) <= sequence) return 'forked'
-    const head = this.#heads.get(source)
-    if (head !== undefined && sequence < head.sequence) return 'earlier'
-    if (sequence === head?.sequence) return entry.hash === head.hash ? 'stale' : 'fork'
-    if (sequence !== (head?.sequence ?? 0) + 1) return 'gap'
-    if (previous !== this.headHash(source)) return 'unlinked'
+    const fit = this.#sources.fit(entry)
+    if (fit !== 'next') return fit
     return this.holdsSeen(entry.change) ? 'next' : 'unseen'
   }
 
@@ -148,15 +124,13 @@ export class Whitelist {
 
   /** Merge an entry whose `fit` is `next`. What it returns takes it back, if it is the last. */
   merge(entry: UnsavedEntry): () => void {
-    const { source, sequence } = entry.change
-    const head = this.#heads.get(source)
-    this.#heads.set(source, { sequence, hash: entry.hash })
+    const takeBackHead = this.#sources.advance(entry)
     const forgetSigned = this.#authors.noteSigned(entry)
     const takeBack = this.#mergeContent({ ...entry, isStray: false })
     return () => {
       takeBack()
       forgetSigned()
-      restore(this.#heads, source, head)
+      takeBackHead()
     }
   }
 
@@ -167,8 +141,7 @@ export class Whitelist {
 
   /** Take an entry over from the log, in its order, with all withdrawals known. */
   load(entry: LoggedChange, repeats: boolean): void {
-    const { source, sequence } = entry.change
-    this.#heads.set(source, { sequence, hash: entry.hash })
+    this.#sources.advance(entry)
     this.#authors.noteSigned(entry)
     this.#changes += 1
     if (!repeats) this.#loadContent(entry)
@@ -176,19 +149,19 @@ export class Whitelist {
 
   /** Take a stray over from the log, likewise. */
   loadStray({ entry }: Stray, repeats: boolean): void {
-    this.#fileStray(entry)
+    this.#sources.fileStray(entry)
     if (this.#log.find(entry.change, entry.hash)?.isStray !== false) this.#changes += 1
     if (!repeats) this.#loadContent(entry)
   }
 
   /** The first sequence of a source that was forked; `Infinity` for all others. */
   forkOf(source: Source): number {
-    return this.#forks.get(source) ?? Infinity
+    return this.#sources.forkOf(source)
   }
 
   /** Whether a node has signed what cannot stand in one chain, in any of its runs. */
   hasEquivocated(node: Name): boolean {
-    return this.#forks.keys().some(source => nodeOf(source) === node)
+    return this.#sources.hasForked(node)
   }
 
   /** Whether a node was removed from the cluster: for good, whatever came after. */
@@ -208,37 +181,25 @@ export class Whitelist {
    */
   mergeStray({ entry }: Stray): () => void {
     const { change, hash, signatures } = entry
-    const fork = this.#forks.get(change.source)
     const isHeld = this.#log.find(change, hash) !== undefined
-    this.#fileStray(entry)
+    const unfile = this.#sources.fileStray(entry)
     const takeBack = isHeld
       ? () => {}
       : this.#mergeContent({ change, hash, signatures, isStray: true })
     this.reviewCheckpoints()
     const isCovered = this.#checkpoints.names(change.source)
     const touched = [...this.#authors.touchedBy(entry), ...(isCovered ? [change.subject] : [])]
-    const comeBack = this.#dropVoid(touched.filter(subject => subject !== WHOLE_LIST))
+    const comeBack = this.#subjects.dropVoid(touched.filter(subject => subject !== WHOLE_LIST))
     return () => {
       comeBack()
       takeBack()
-      restore(this.#forks, change.source, fork)
-      const place = strayPlace(entry)
-      this.#heads.delete(place.source)
-      this.#strays.delete(place.source)
+      unfile()
     }
   }
 
-  #fileStray(entry: Entry): void {
-    const place = strayPlace(entry)
-    this.#heads.set(place.source, { sequence: place.sequence, hash: entry.hash })
-    this.#strays.add(place.source)
-    // By its own place alone, so that equal strays are equal forks on every node.
-    this.noteFork(entry.change)
-  }
-
   /** File as strays what comes from here on of a source. */
-  noteFork({ source, sequence }: Place): void {
-    this.#forks.set(source, Math.min(this.forkOf(source), sequence))
+  noteFork(place: Place): void {
+    this.#sources.noteFork(place)
   }
 
   /** Take note of a revocation of an operator or node before its turn. Others are passed over. */
@@ -296,17 +257,12 @@ export class Whitelist {
    */
   reviewCheckpoints(): void {
     const { risen, isFewer } = this.#checkpoints.review()
-    if (risen.length > 0) {
-      const voided = this.#subjects
-        .entries()
-        .filter(([, { grants }]) => grants.some(grant => this.#isVoidGrant(grant)))
-      this.#dropVoid(Array.from(voided, ([subject]) => subject))
-    }
+    if (risen.length > 0) this.#subjects.dropVoid(this.#subjects.voided())
     if (!isFewer) return
     let last = ''
     for (;;) {
       const page = this.#log.subjectsBehind(last, 1_000)
-      for (const subject of page) if (subject !== WHOLE_LIST) this.#unsettled.add(subject)
+      for (const subject of page) if (subject !== WHOLE_LIST) this.#subjects.unsettle(subject)
       if (page.length === 0) return
       last = page.at(-1) ?? last
     }
@@ -317,20 +273,12 @@ export class Whitelist {
    * @returns those that were looked up
    */
   settle(subjects: Iterable<Subject>): Subject[] {
-    const settled: Subject[] = []
-    for (const subject of subjects) {
-      if (!this.#unsettled.delete(subject)) continue
-      const state = this.#evaluate(subject)
-      const isKnown = state.grants.length > 0 || state.revocations.size > 0
-      restore(this.#subjects, subject, isKnown ? state : undefined)
-      settled.push(subject)
-    }
-    return settled
+    return this.#subjects.settle(subjects)
   }
 
   /** Look up the states of the next `limit` subjects that need it. @returns those subjects */
   settleSome(limit: number): Subject[] {
-    return this.settle(this.#unsettled.values().take(limit).toArray())
+    return this.#subjects.settleSome(limit)
   }
 
   /** Every change of a subject, by its id, in the order in which they came. */
@@ -363,7 +311,9 @@ export class Whitelist {
   /** Up to where the grants of an author count that is revoked now. */
   upTo(author: Subject): UpTo {
     return this.#authors.upTo(author, () =>
-      this.#subjects.values().flatMap(({ grants }) => grants.map(({ change }) => change.source)),
+      this.#subjects
+        .entries()
+        .flatMap(([, { grants }]) => grants.map(({ change }) => change.source)),
     )
   }
 
@@ -372,8 +322,7 @@ export class Whitelist {
     const { change } = entry
     const { subject } = change
     const id = idOf(entry)
-    const state = this.#subjects.get(subject)
-    const wasUnsettled = this.#unsettled.has(subject)
+    const restoreState = this.#subjects.snapshot(subject)
     const repeats = change.kind === 'revocation' && this.#isKnown(subject, id)
     this.#log.add(id, entry)
     const comeBack =
@@ -381,31 +330,19 @@ export class Whitelist {
         ? this.#checkpoints.add({ ...entry, change })
         : this.#withdraw(change)
     this.#changes += 1
-    if (!repeats && !this.isVoid(entry)) this.#mergeState(id, change)
+    if (!repeats && !this.isVoid(entry)) this.#subjects.merge(id, change)
     return () => {
       this.#changes -= 1
       this.#log.removeLast()
       comeBack()
-      restore(this.#subjects, subject, state)
-      if (!wasUnsettled) this.#unsettled.delete(subject)
+      restoreState()
     }
-  }
-
-  #mergeState(id: ChangeId, change: Change): void {
-    const { subject } = change
-    if (change.kind === 'checkpoint') return
-    const isSettled = !this.#unsettled.has(subject)
-    // A removal does not wait for the log.
-    const isClear = isSettled || change.kind === 'revocation'
-    const state = isClear ? mergeChange(this.state(subject), { id, change }) : undefined
-    if (state === undefined) this.#unsettled.add(subject)
-    else this.#subjects.set(subject, state)
   }
 
   #loadContent(entry: LoggedChange): void {
     const { change } = entry
-    if (this.#unsettled.has(change.subject) || this.isVoid(entry)) return
-    this.#mergeState(idOf(entry), change)
+    if (!this.#subjects.isSettled(change.subject) || this.isVoid(entry)) return
+    this.#subjects.merge(idOf(entry), change)
   }
 
   #isKnown(subject: Subject, id: ChangeId): boolean {
@@ -418,54 +355,14 @@ export class Whitelist {
    */
   #withdraw(change: Change): () => void {
     const unvoid = this.#authors.withdraw(change)
-    if (!this.#authors.mayVoid(change, this.#forks.size > 0)) return unvoid
+    if (!this.#authors.mayVoid(change, this.#sources.hasForks)) return unvoid
     this.reviewCheckpoints()
-    const voided: Subject[] = []
-    for (const [subject, { grants }] of this.#subjects) {
-      if (grants.some(grant => this.#isVoidGrant(grant))) voided.push(subject)
-    }
-    const comeBack = this.#dropVoid(voided)
+    const comeBack = this.#subjects.dropVoid(this.#subjects.voided())
     return () => {
       comeBack()
       unvoid()
       this.reviewCheckpoints()
     }
-  }
-
-  /** Let void grants of subjects stand no longer, and have the log tell the rest. @returns what takes it back */
-  #dropVoid(subjects: readonly Subject[]): () => void {
-    const before = subjects.map(subject => ({
-      subject,
-      state: this.#subjects.get(subject),
-      wasUnsettled: this.#unsettled.has(subject),
-    }))
-    for (const subject of subjects) {
-      const state = this.state(subject)
-      const grants = state.grants.filter(grant => !this.#isVoidGrant(grant))
-      this.#subjects.set(subject, { ...state, grants })
-      this.#unsettled.add(subject)
-    }
-    return () => {
-      for (const { subject, state, wasUnsettled } of before.toReversed()) {
-        restore(this.#subjects, subject, state)
-        if (!wasUnsettled) this.#unsettled.delete(subject)
-      }
-    }
-  }
-
-  #isVoidGrant({ id, change }: StandingGrant): boolean {
-    return this.isVoid({ change, hash: id })
-  }
-
-  #evaluate(subject: Subject): SubjectState {
-    const entries = [...this.#log.ofSubject(subject)]
-    return stateOf(
-      entries.map(entry => ({
-        id: idOf(entry),
-        change: entry.change,
-        isVoid: this.isVoid(entry),
-      })),
-    )
   }
 }
 

@@ -1,4 +1,4 @@
-import type { EndedSource } from '../../node/gossip/replica.ts'
+import type { EndedSource } from '../../node/gossip/own-past.ts'
 import { nodeOf, roleOf, subjectOf, type Subject } from '../../node/identity/names.ts'
 import { buildWhitelist } from '../../node/whitelist/build.ts'
 import { idOf, type Change, type ChangeId, type Grant } from '../../node/whitelist/change.ts'

@@ -1,5 +1,5 @@
 import { FridgeError } from '../../node/lib/errors.ts'
-import type { Wholeness } from '../../node/gossip/replica.ts'
+import type { WholenessRecord } from '../../node/gossip/wholeness.ts'
 import type { Source } from '../../node/identity/names.ts'
 import { isStray, type Entry, type Stray } from '../../node/whitelist/entry.ts'
 import { MemoryStore } from '../support/memory-store.ts'
@@ -112,7 +112,7 @@ export class SimulatedDisk {
 }
 
 /** What a node keeps: its log, and what it remembers of it. */
-export interface SimulatedStore extends ChangeStore, Wholeness {
+export interface SimulatedStore extends ChangeStore, WholenessRecord {
   keepOwnSource(source: Source | undefined): void
 }
 

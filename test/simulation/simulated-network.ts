@@ -1,5 +1,6 @@
 import type { Random } from '../../node/lib/clock.ts'
-import type { DocumentLink, GossipDocument } from '../../node/gossip/document.ts'
+import type { DocumentLink } from '../../node/gossip/document-stream.ts'
+import type { GossipDocument } from '../../node/gossip/document.ts'
 import { parseJson } from '../../node/wire/json.ts'
 import { PEER_LIMITS } from '../../node/wire/limits.ts'
 import type { Scheduler } from './scheduler.ts'

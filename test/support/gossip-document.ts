@@ -1,4 +1,5 @@
-import { GossipDocument, type DocumentStream, type Update } from '../../node/gossip/document.ts'
+import type { DocumentStream } from '../../node/gossip/document-stream.ts'
+import { GossipDocument, type Update } from '../../node/gossip/document.ts'
 import type { Source } from '../../node/identity/names.ts'
 import type { Spreading } from '../../node/gossip/spreading.ts'
 import { FakeClock } from './fake-clock.ts'

@@ -5,7 +5,8 @@ import type { ChangeRequest } from '../../node/whitelist/change.ts'
 import type { OwnSource } from '../../node/gossip/own-source.ts'
 import { MemoryStore } from './memory-store.ts'
 import type { Commit } from '../../node/gossip/commit.ts'
-import { Replica, type Wholeness } from '../../node/gossip/replica.ts'
+import { Replica } from '../../node/gossip/replica.ts'
+import type { WholenessRecord } from '../../node/gossip/wholeness.ts'
 import type { Signers } from '../../node/identity/signers.ts'
 import type { CheckpointEntry } from '../../node/whitelist/cut.ts'
 import type { ChangeStore } from '../../node/whitelist/store.ts'
@@ -23,7 +24,7 @@ export interface TestReplicaOptions {
   readonly run?: number
   /** What numbers its changes. Default: a source for this run, named like it. */
   readonly ownSource?: OwnSource
-  readonly wholeness?: Wholeness
+  readonly wholeness?: WholenessRecord
   /** Default: the node's own. */
   readonly self?: Person
   readonly onUntrue?: (checkpoint: CheckpointEntry) => void

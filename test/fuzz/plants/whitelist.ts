@@ -70,23 +70,32 @@ const HEADS: readonly Bug[] = [
   { name: 'heads with anything else', find: 'Object.keys(rest).length > 0 || ', put: '' },
 ]
 
+const HEAD_COMPARISON: readonly Bug[] = [
+  { name: 'heads again and again', find: 'if (compared.has(source))', put: 'if (false)' },
+]
+
 const REPLICA: readonly Bug[] = [
-  { name: 'heads again and again', find: 'if (this.#compared.has(from))', put: 'if (false)' },
   {
     name: 'updates with more fields',
     find: "rest.length > 0 ? 'an update has too many fields' : ",
     put: '',
   },
+]
+
+const INBOX: readonly Bug[] = [
   { name: 'a bad change is passed over', find: "if (one !== 'stale') refuse(from, one)", put: '' },
   { name: 'what does not fit is passed over', find: 'refuse(from, strays)\n', put: '\n' },
+]
+
+const DURABLE_LIST: readonly Bug[] = [
   {
     name: 'changes are not passed on',
-    find: 'for (const { entry } of applied) this.publish(asUpdate(entry))',
+    find: 'for (const { entry } of applied) this.#options.publish(entry)',
     put: '',
   },
 ]
 
-const WHITELIST: readonly Bug[] = [
+const HEARD_SOURCES: readonly Bug[] = [
   {
     name: 'changes behind a hole',
     find: "if (sequence !== (head?.sequence ?? 0) + 1) return 'gap'",
@@ -94,9 +103,25 @@ const WHITELIST: readonly Bug[] = [
   },
   {
     name: 'changes that are not linked',
-    find: "if (previous !== this.headHash(source)) return 'unlinked'",
+    find: "if (previous !== (head?.hash ?? '')) return 'unlinked'",
     put: '',
   },
+  {
+    name: 'another change at a place that is taken',
+    find: "return hash === head.hash ? 'stale' : 'fork'",
+    put: "return 'stale'",
+  },
+]
+
+const SUBJECT_STATES: readonly Bug[] = [
+  {
+    name: 'grants that stay when their author is removed',
+    find: 'const grants = state.grants.filter(grant => !this.#isVoid(grant))',
+    put: 'const grants = state.grants',
+  },
+]
+
+const WHITELIST: readonly Bug[] = [
   {
     name: 'changes that have seen what is not here',
     find: "return this.holdsSeen(entry.change) ? 'next' : 'unseen'",
@@ -114,23 +139,13 @@ const WHITELIST: readonly Bug[] = [
   },
   {
     name: 'void grants that let in',
-    find: 'if (!repeats && !this.isVoid(entry)) this.#mergeState',
-    put: 'if (!repeats) this.#mergeState',
+    find: 'if (!repeats && !this.isVoid(entry)) this.#subjects.merge',
+    put: 'if (!repeats) this.#subjects.merge',
   },
   {
     name: 'a removal that is signed again shuts out again',
-    find: 'if (!repeats && !this.isVoid(entry)) this.#mergeState',
-    put: 'if (!this.isVoid(entry)) this.#mergeState',
-  },
-  {
-    name: 'grants that stay when their author is removed',
-    find: 'const grants = state.grants.filter(grant => !this.#isVoidGrant(grant))',
-    put: 'const grants = state.grants',
-  },
-  {
-    name: 'another change at a place that is taken',
-    find: "return entry.hash === head.hash ? 'stale' : 'fork'",
-    put: "return 'stale'",
+    find: 'if (!repeats && !this.isVoid(entry)) this.#subjects.merge',
+    put: 'if (!this.isVoid(entry)) this.#subjects.merge',
   },
   {
     name: 'strays without proof',
@@ -189,7 +204,12 @@ export const WHITELIST_PLANTS: readonly Plant[] = [
   ...inFile('gossip', 'gossip/update.ts', UPDATE),
   ...inFile('gossip', 'whitelist/change.ts', CHANGE),
   ...inFile('gossip', 'whitelist/heads.ts', HEADS),
+  ...inFile('gossip', 'gossip/head-comparison.ts', HEAD_COMPARISON),
   ...inFile('gossip', 'gossip/replica.ts', REPLICA),
+  ...inFile('gossip', 'gossip/inbox.ts', INBOX),
+  ...inFile('gossip', 'gossip/durable-list.ts', DURABLE_LIST),
+  ...inFile('gossip', 'whitelist/heard-sources.ts', HEARD_SOURCES),
+  ...inFile('gossip', 'whitelist/subject-states.ts', SUBJECT_STATES),
   ...inFile('gossip', 'whitelist/whitelist.ts', WHITELIST),
   ...inFile('gossip', 'whitelist/merge.ts', MERGE),
   ...inFile('gossip', 'whitelist/authors.ts', AUTHORS),

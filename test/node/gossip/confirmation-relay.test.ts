@@ -6,7 +6,7 @@ import {
   type SignedConfirmation,
 } from '../../../node/gossip/confirmation.ts'
 import { ConfirmationRelay } from '../../../node/gossip/confirmation-relay.ts'
-import type { DocumentStream } from '../../../node/gossip/document.ts'
+import type { DocumentStream } from '../../../node/gossip/document-stream.ts'
 import { linksWanted } from '../../../node/gossip/overlay-plan.ts'
 import { seededRandom } from '../../../node/sensors/drivers/seeded-random.ts'
 import { MemoryStore } from '../../support/memory-store.ts'

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { HeadComparison } from '../../../node/gossip/head-comparison.ts'
-import type { DocumentStream } from '../../../node/gossip/document.ts'
+import type { DocumentStream } from '../../../node/gossip/document-stream.ts'
 import type { Source } from '../../../node/identity/names.ts'
 import { ALL_VOUCHED } from '../../support/vouchers.ts'
 import { MemoryStore } from '../../support/memory-store.ts'

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { OwnSource } from '../../../node/gossip/own-source.ts'
-import type { EndedSource } from '../../../node/gossip/replica.ts'
+import type { EndedSource } from '../../../node/gossip/own-past.ts'
 import { parseName, type Source } from '../../../node/identity/names.ts'
 import { SimulatedDisk } from '../../simulation/simulated-disk.ts'
 import { client, testSource } from '../../support/replica-changes.ts'

@@ -1,5 +1,6 @@
 import test from 'ava'
-import type { DocumentStream, Update } from '../../../node/gossip/document.ts'
+import type { DocumentStream } from '../../../node/gossip/document-stream.ts'
+import type { Update } from '../../../node/gossip/document.ts'
 import { OwnWords } from '../../../node/gossip/own-words.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { testSource } from '../../support/replica-changes.ts'

@@ -1,0 +1,23 @@
+import type { CertificateExchange } from './certificate-exchange.ts'
+
+/** What a document needs of the stream that carries it. */
+export interface DocumentStream {
+  /** Send one frame. */
+  readonly send: (frame: unknown) => void
+  /** Resolves at once, or when what was sent has left. */
+  readonly drained: () => Promise<void>
+  /** The peer sent something that it must not: end the link. */
+  readonly refuse: (reason: string) => void
+  /** End the link through no fault of the peer's. */
+  readonly leave: (text: string) => void
+  /** What the peer and this node hold of certificates, shared by the documents of a link. Default: its own. */
+  readonly certificates?: CertificateExchange
+  /** Both sides have sent all that the other lacked. */
+  readonly onSynced: () => void
+}
+
+/** One end of a document on one link. */
+export interface DocumentLink extends Disposable {
+  /** A parsed frame from the peer. */
+  receive(frame: unknown): void
+}

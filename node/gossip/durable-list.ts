@@ -1,0 +1,292 @@
+import type { Source, Subject } from '../identity/names.ts'
+import type { Signers } from '../identity/signers.ts'
+import type { Clock } from '../lib/clock.ts'
+import { buildWhitelist } from '../whitelist/build.ts'
+import type { Place } from '../whitelist/change.ts'
+import type { CheckpointEntry } from '../whitelist/cut.ts'
+import {
+  entriesIn,
+  entryHash,
+  isStray,
+  placeOf,
+  straySource,
+  type Entry,
+  type Stray,
+} from '../whitelist/entry.ts'
+import { mergeStrays, straysShownBy } from '../whitelist/equivocation.ts'
+import type { SubjectState } from '../whitelist/merge.ts'
+import type { UncheckedEntry, UncheckedStray } from '../whitelist/open.ts'
+import type { ChangeStore } from '../whitelist/store.ts'
+import type { Whitelist } from '../whitelist/whitelist.ts'
+import { CheckpointChecks } from './checkpoint-checks.ts'
+import { Settling } from './settling.ts'
+import { StorageHealth } from './storage-health.ts'
+import { UnkeptRemovals } from './unkept-removals.ts'
+
+/** An entry that this replica has just made durable and merged. */
+export interface Applied {
+  readonly entry: Entry
+  /** When it came in, on the monotonic clock, in milliseconds. */
+  readonly receivedAt: number
+}
+
+/** An entry that is merged and still to be made durable. */
+export interface Merged extends Applied {
+  readonly takeBack: () => void
+}
+
+export interface DurableListOptions {
+  readonly store: ChangeStore
+  readonly signers: Signers
+  readonly clock: Clock
+  /** Called before anything is stored. @throws FridgeError `ERR_DATABASE` when nothing may be */
+  readonly onStoring: () => void
+  /** Pass on what is durable now. */
+  readonly publish: (one: Entry | Stray) => void
+  /** Called for each checkpoint that states a list which was not. */
+  readonly onUntrue?: ((checkpoint: CheckpointEntry) => void) | undefined
+}
+
+/**
+ * The list with the log behind it: what is merged is made durable before anybody hears of it, or is
+ * taken back. Of what cannot be stored the removals act all the same.
+ */
+export class DurableList implements Disposable {
+  /** Whether changes can be stored. */
+  readonly storage: StorageHealth
+  /** Which checkpoints of the log are true. */
+  readonly checks: CheckpointChecks
+  readonly #options: DurableListOptions
+  readonly #store: ChangeStore
+  readonly #listeners = new Set<(applied: readonly Applied[]) => void>()
+  readonly #equivocationListeners = new Set<(strays: readonly Stray[]) => void>()
+  readonly #settledListeners = new Set<(subjects: readonly Subject[]) => void>()
+  readonly #unkept: UnkeptRemovals
+  readonly #settling: Settling
+  #whitelist: Whitelist
+
+  /** @throws FridgeError `ERR_DATABASE_CORRUPT` when the store does not hold a consistent log */
+  constructor(options: DurableListOptions) {
+    this.#options = options
+    this.#store = options.store
+    this.#whitelist = buildWhitelist(options.store, options.signers)
+    this.#settling = new Settling({
+      list: () => this.#whitelist,
+      onSettled: subjects => this.#tellOf(subjects),
+      onFailure: error => this.storage.failed(error),
+    })
+    this.checks = new CheckpointChecks({
+      list: () => this.#whitelist,
+      onJudged: (checkpoint, isTrue) => {
+        if (!isTrue) options.onUntrue?.(checkpoint)
+        this.#settling.start()
+      },
+      onFailure: error => this.storage.failed(error),
+    })
+    this.#unkept = new UnkeptRemovals({ list: () => this.#whitelist, log: this.#store })
+    this.storage = new StorageHealth({ probe: () => this.#store.probe(), clock: options.clock })
+  }
+
+  /** The list as it is now: another object after something was given up. */
+  get whitelist(): Whitelist {
+    return this.#whitelist
+  }
+
+  /** What decides about a subject: the list, and the removals that could not be stored. */
+  stateOf(subject: Subject): SubjectState {
+    return this.#unkept.stateOf(subject)
+  }
+
+  /** Hear of every change, remote or local, after it is durable and merged. */
+  subscribe(listener: (applied: readonly Applied[]) => void): Disposable {
+    return subscribeTo(this.#listeners, listener)
+  }
+
+  /** Hear of each node that is found to have signed entries that cannot stand in one chain. */
+  subscribeEquivocation(listener: (strays: readonly Stray[]) => void): Disposable {
+    return subscribeTo(this.#equivocationListeners, listener)
+  }
+
+  /**
+   * Hear of subjects whose state has changed otherwise than by a change that was applied: by what was
+   * found to stand in the place of void grants, or by a removal that could not be stored.
+   */
+  subscribeSettled(listener: (subjects: readonly Subject[]) => void): Disposable {
+    return subscribeTo(this.#settledListeners, listener)
+  }
+
+  /** Resolves when nothing is left to be looked up in the log. */
+  async settled(): Promise<void> {
+    await this.checks.settled()
+    await this.#settling.settled()
+  }
+
+  /** Other authorities are trusted now: look again at which checkpoints stand. */
+  reviewCheckpoints(): void {
+    this.#whitelist.reviewCheckpoints()
+    this.#settling.start()
+  }
+
+  /** Whether this very entry is in the log. A log that cannot be read holds nothing: it may be a removal. */
+  isKnown(place: Place, carried: UncheckedEntry | UncheckedStray): boolean {
+    try {
+      return this.#holds(place, carried)
+    } catch (error) {
+      this.storage.failed(error)
+      return false
+    }
+  }
+
+  /** What a stray, or an entry that is not the next of its source, shows. */
+  straysShownBy(one: Entry | Stray): readonly Stray[] | string {
+    return straysShownBy(one, { list: this.#whitelist, store: this.#store })
+  }
+
+  /** Merge an entry whose `fit` is `next`: to be kept in its order. */
+  merge(entry: Entry, receivedAt: number): Merged {
+    return { entry, receivedAt, takeBack: this.#whitelist.merge(entry) }
+  }
+
+  /** Make merged entries durable and pass them on, or take them back. @returns whether that could be done */
+  keep(merged: Merged[]): boolean {
+    const applied = merged.splice(0)
+    if (applied.length === 0) return true
+    if (!this.#stores(applied.map(({ entry }) => entry))) {
+      takeBackAll(applied)
+      return false
+    }
+    this.#announce(applied)
+    return true
+  }
+
+  /**
+   * Merge the next entry of this node's own source, and make it durable. One that cannot be is taken
+   * back; a removal acts while the disk fails. @returns whether that could be done
+   */
+  keepOwn(entry: Entry): boolean {
+    const takeBack = this.#whitelist.merge(entry)
+    if (!this.storage.probe() || !this.#stores([entry])) {
+      takeBack()
+      this.actOn([entry], true)
+      return false
+    }
+    this.#announce([{ entry, receivedAt: this.#options.clock.monotonic() }])
+    return true
+  }
+
+  /** @returns whether they could be stored */
+  takeStrays(found: readonly Stray[]): boolean {
+    const merged = mergeStrays(found, { list: this.#whitelist, store: this.#store })
+    const taken = merged.map(({ stray }) => stray)
+    if (taken.length === 0) return true
+    if (!this.#stores(taken)) {
+      takeBackAll(merged)
+      return false
+    }
+    this.#settle(taken.map(({ entry }) => entry))
+    for (const { entry } of taken) this.#unkept.stored(entry)
+    for (const stray of taken) this.#options.publish(stray)
+    for (const listener of this.#equivocationListeners) listener(taken)
+    return true
+  }
+
+  /** Let removals act that hold and are not stored. */
+  actOn(all: readonly (Entry | Stray | string)[], isRefused: boolean): void {
+    const subjects: Subject[] = []
+    for (const one of all) {
+      if (typeof one === 'string' || this.isKnown(placeOf(one), one)) continue
+      subjects.push(...this.#unkept.add(isStray(one) ? one.entry : one, isRefused))
+    }
+    this.#tellOf(subjects)
+  }
+
+  /** Let removals act no more of which an operator was told that they are not recorded. */
+  dropRefused(): void {
+    this.#tellOf(this.#unkept.dropRefused())
+  }
+
+  /**
+   * Take what stands from a place on out of the log and the list.
+   * @returns it
+   * @throws FridgeError `ERR_DATABASE`
+   */
+  takeBack(source: Source, from: number): Entry[] {
+    const lost = [...this.#store.ofSource(source, from)]
+    this.#store.takeBack(source, from)
+    this.#whitelist = buildWhitelist(this.#store, this.#options.signers)
+    return lost
+  }
+
+  /** Entries were taken back: what takes away acts on while this node runs. */
+  actOnLost(lost: readonly Entry[]): void {
+    const subjects = lost.flatMap(entry => [
+      entry.change.subject,
+      ...this.#unkept.add(entry, false),
+    ])
+    this.#tellOf(subjects)
+    this.checks.start()
+  }
+
+  /** Stop looking anything up. */
+  [Symbol.dispose](): void {
+    this.checks[Symbol.dispose]()
+    this.storage[Symbol.dispose]()
+    this.#settling[Symbol.dispose]()
+  }
+
+  /** @returns whether they are stored */
+  #stores(all: readonly (Entry | Stray)[]): boolean {
+    if (this.storage.failing !== undefined) return false
+    try {
+      this.#options.onStoring()
+      this.#options.signers.keep(all.flatMap(entriesIn).map(({ signatures }) => signatures))
+      this.#store.append(all)
+      this.storage.worked()
+      return true
+    } catch (error) {
+      this.storage.failed(error)
+      return false
+    }
+  }
+
+  /** Another entry at the place of one is a fork. */
+  #holds({ source, sequence }: Place, carried: UncheckedEntry | UncheckedStray): boolean {
+    if (isStray(carried)) return sequence <= this.#whitelist.heard(source)
+    if (this.#whitelist.forkOf(source) <= sequence) {
+      return this.#whitelist.heard(straySource(source, carried.text)) > 0
+    }
+    if (sequence > this.#whitelist.heard(source)) return false
+    const [own] = this.#store.ofSource(source, sequence)
+    return own?.hash === entryHash(carried.text)
+  }
+
+  /** What is merged is in the log: look up what of it could not be told without. */
+  #settle(entries: readonly Entry[]): void {
+    this.#whitelist.saved()
+    this.#whitelist.settle(entries.map(({ change }) => change.subject))
+    this.#settling.start()
+    this.checks.start()
+  }
+
+  #announce(applied: readonly Applied[]): void {
+    this.#settle(applied.map(({ entry }) => entry))
+    for (const { entry } of applied) this.#unkept.stored(entry)
+    for (const { entry } of applied) this.#options.publish(entry)
+    for (const listener of this.#listeners) listener(applied)
+  }
+
+  #tellOf(subjects: readonly Subject[]): void {
+    if (subjects.length === 0) return
+    for (const listener of this.#settledListeners) listener(subjects)
+  }
+}
+
+/** Take back what was merged, the last one first. */
+export function takeBackAll(merged: readonly { readonly takeBack: () => void }[]): void {
+  for (const { takeBack } of merged.toReversed()) takeBack()
+}
+
+function subscribeTo<T>(listeners: Set<T>, listener: T): Disposable {
+  listeners.add(listener)
+  return { [Symbol.dispose]: () => listeners.delete(listener) }
+}

@@ -1,0 +1,162 @@
+import type { Signers } from '../identity/signers.ts'
+import { FridgeError } from '../lib/errors.ts'
+import { isStray, type Entry, type Stray } from '../whitelist/entry.ts'
+import { openAt } from '../whitelist/open.ts'
+import type { ConfirmationRelay } from './confirmation-relay.ts'
+import type { DocumentStream } from './document-stream.ts'
+import type { Update } from './document.ts'
+import { takeBackAll, type DurableList, type Merged } from './durable-list.ts'
+import type { OwnPast } from './own-past.ts'
+import type { ReplicaLinks } from './replica-links.ts'
+import { carriedBy } from './update.ts'
+import type { Wholeness } from './wholeness.ts'
+
+/** Updates checked at a time: what lies between two looks at everything else. */
+const BATCH = 128
+
+/** An update that waits to be checked. */
+export interface Waiting {
+  readonly update: Update
+  readonly from: DocumentStream
+  /** When it came in, on the monotonic clock, in milliseconds. */
+  readonly receivedAt: number
+}
+
+export interface InboxOptions {
+  readonly list: DurableList
+  readonly links: ReplicaLinks
+  readonly past: OwnPast
+  readonly wholeness: Wholeness
+  readonly confirmations: Pick<ConfirmationRelay, 'heardFrom'>
+  readonly signers: Signers
+  /** A peer holds another entry than this one of this node, of which nobody has heard. */
+  readonly onRival: (own: Entry) => void
+  /** An update was taken in or refused. */
+  readonly onChecked: (update: Update) => void
+}
+
+/** What links have brought and what is not taken in yet: it is checked, and taken in, in batches. */
+export class Inbox {
+  readonly #options: InboxOptions
+  #waiting: Waiting[] = []
+  #draining: Promise<void> | undefined
+  /** Links that brought what another link had brought and what was still being checked. */
+  readonly #alsoBrought = new Set<DocumentStream>()
+
+  constructor(options: InboxOptions) {
+    this.#options = options
+  }
+
+  /** How many updates wait. */
+  get size(): number {
+    return this.#waiting.length
+  }
+
+  /** Resolves when all that has come in is taken in or refused. */
+  async settled(): Promise<void> {
+    await this.#draining
+  }
+
+  add(waiting: Waiting): void {
+    this.#waiting.push(waiting)
+    this.#draining ??= this.#drain()
+  }
+
+  /** A link has brought a copy of what is in here. */
+  noteCopy(from: DocumentStream): void {
+    this.#alsoBrought.add(from)
+  }
+
+  /** Take in all that waits, a batch a transaction: one fsync for what came together. */
+  async #drain(): Promise<void> {
+    const { list, onChecked } = this.#options
+    const refused = new Set<DocumentStream>()
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, BATCH)
+      const opened = await Promise.all(batch.map(async ({ update }) => this.#open(update)))
+      try {
+        this.#takeBatch(batch, opened, refused)
+      } catch (error) {
+        if (!(error instanceof FridgeError)) throw error
+        list.storage.failed(error)
+        this.#passOver(batch, opened)
+      }
+      for (const { update } of batch) onChecked(update)
+    }
+    this.#alsoBrought.clear()
+    // In this turn: what comes in the next one starts anew, and is not left lying.
+    this.#draining = undefined
+  }
+
+  /** @returns the entry if both its signatures hold, `stale` if it is held, or why its link must end */
+  async #open(update: Update): Promise<Entry | Stray | string> {
+    const [, sequence, source] = update
+    const place = { source, sequence }
+    const carried = carriedBy(update)
+    // A duplicate over a second link is not worth two signature checks.
+    if (this.#options.list.isKnown(place, carried)) return 'stale'
+    return openAt(place, carried, this.#options.signers)
+  }
+
+  /**
+   * Take in what has been checked, in its order: what comes later may have seen what comes before.
+   * @param refused links that have been refused already: each is refused once
+   */
+  #takeBatch(
+    batch: readonly Waiting[],
+    opened: readonly (Entry | Stray | string)[],
+    refused: Set<DocumentStream>,
+  ): void {
+    const { list, links, past, wholeness, confirmations, onRival } = this.#options
+    const refuse = (from: DocumentStream, reason: string): void => {
+      if (!refused.has(from)) from.refuse(reason)
+      refused.add(from)
+    }
+    const merged: Merged[] = []
+    const isStored = batch.every(({ from, receivedAt }, index) => {
+      const one = opened[index] ?? 'stale'
+      if (typeof one === 'string') {
+        if (one !== 'stale') refuse(from, one)
+        return true
+      }
+      // It stands behind a hole that only this node has made; what takes away acts all the same.
+      if (links.hasLeft(from)) {
+        list.actOn([one], false)
+        return true
+      }
+      if (list.storage.failing !== undefined) return false
+      if (!isStray(one) && list.whitelist.fit(one) === 'next') {
+        past.noteBrought(one)
+        if (!links.isInStep(from)) wholeness.note(false)
+        merged.push(list.merge(one, receivedAt))
+        confirmations.heardFrom(one.change.source, from)
+        return true
+      }
+      // Whether it is a fork, only the log can tell.
+      if (!list.keep(merged)) return false
+      const strays = list.straysShownBy(one)
+      // Who shows both entries has heard of both.
+      const isShown = isStray(one) || typeof strays === 'string'
+      const rival = isShown ? undefined : past.unspreadRival(strays)
+      if (rival !== undefined) {
+        onRival(rival)
+        return true
+      }
+      if (typeof strays !== 'string') return list.takeStrays(strays)
+      refuse(from, strays)
+      return true
+    })
+    if (isStored && list.keep(merged)) return
+    takeBackAll(merged.splice(0))
+    this.#passOver(batch, opened)
+  }
+
+  /** Of what cannot be stored, take what takes away, and note whom to ask for all of it later. */
+  #passOver(batch: readonly Waiting[], opened: readonly (Entry | Stray | string)[]): void {
+    this.#options.list.actOn(opened, false)
+    // The links too whose copy was passed over: what they bring next would stand behind a hole.
+    for (const from of [...batch.map(({ from }) => from), ...this.#alsoBrought]) {
+      this.#options.links.noteMissed(from)
+    }
+  }
+}
