@@ -8,7 +8,6 @@ import {
   asUpdate,
   type Announcement,
   type Digest,
-  type TreeFrame,
   type Update,
 } from './document-frames.ts'
 import { CertificateExchange } from './certificate-exchange.ts'
@@ -167,7 +166,6 @@ export abstract class GossipDocument extends Scuttlebutt {
     const inner = this.createStream({ wrapper: 'raw' })
     let ended = false
     let digested = false
-    let isCaughtUp = false
     let peerSynced = false
 
     const refuse = (reason: string): void => {
@@ -180,7 +178,6 @@ export abstract class GossipDocument extends Scuttlebutt {
       outgoing[Symbol.dispose]()
       inner.destroy()
       this.#leave(from)
-      this.detached(from)
     }
     // What a subclass answers goes the same way, so that nothing is attached twice.
     const from = this.#withAttachments({
@@ -189,19 +186,7 @@ export abstract class GossipDocument extends Scuttlebutt {
       refuse,
     })
     const outgoing = this.#outgoingTo(from)
-    inner.on('data', (frame: unknown) => {
-      if (frame === 'SYNC') isCaughtUp = true
-      if (!Array.isArray(frame)) from.send(frame)
-      else if (isCaughtUp) outgoing.offer(frame as Update)
-      else outgoing.send(frame as Update)
-    })
-    inner.on('error', () => refuse('the gossip stream failed'))
-    inner.on('synced', () => stream.onSynced())
-    for (const first of this.preamble(from)) stream.send(first)
-    inner.resume()
-    for (const opening of this.openings()) stream.send(opening)
-    this.#spread.join(from)
-    this.attached(from)
+    this.#begin(inner, from, outgoing)
 
     const hand = (frame: unknown): void => {
       this.#origin = from
@@ -231,15 +216,10 @@ export abstract class GossipDocument extends Scuttlebutt {
       return hand(update)
     }
     const receiveObject = (frame: object): void => {
-      const treeFrame = asTreeFrame(frame, this.#spreading.isShared)
-      if (typeof treeFrame === 'string') return refuse(treeFrame)
-      if (treeFrame !== undefined) {
-        if (!digested) return refuse(`a ${treeFrame.kind} came before the digest`)
-        return this.#takeTreeFrame(treeFrame, from, outgoing)
-      }
-      const taken = this.takeFrame(frame, from)
-      if (taken === undefined) return receiveDigest(frame)
-      return taken.refused === undefined ? undefined : refuse(taken.refused)
+      const taken = this.#takeTreeFrame(frame, from, { outgoing, digested })
+      const result = taken ?? this.takeFrame(frame, from)
+      if (result === undefined) receiveDigest(frame)
+      else if (result.refused !== undefined) refuse(result.refused)
     }
     const receiveDigest = (frame: unknown): void => {
       const digest = asDigest(frame)
@@ -262,6 +242,24 @@ export abstract class GossipDocument extends Scuttlebutt {
       },
       [Symbol.dispose]: dispose,
     }
+  }
+
+  /** Say what an end says first, and from then on what the package and the subclass have to say. */
+  #begin(inner: PackageStream, to: DocumentStream, outgoing: Outgoing): void {
+    let isCaughtUp = false
+    inner.on('data', (frame: unknown) => {
+      if (frame === 'SYNC') isCaughtUp = true
+      if (!Array.isArray(frame)) to.send(frame)
+      else if (isCaughtUp) outgoing.offer(frame as Update)
+      else outgoing.send(frame as Update)
+    })
+    inner.on('error', () => to.refuse('the gossip stream failed'))
+    inner.on('synced', () => to.onSynced())
+    for (const first of this.preamble(to)) to.send(first)
+    inner.resume()
+    for (const opening of this.openings()) to.send(opening)
+    this.#spread.join(to)
+    this.attached(to)
   }
 
   /** Send what a peer must have had first before each update that needs it. */
@@ -306,29 +304,45 @@ export abstract class GossipDocument extends Scuttlebutt {
       for (const link of this.#spread.links()) link.send({ eager: tree })
     }
     this.#wantSoon()
+    this.detached(from)
   }
 
-  #takeTreeFrame(frame: TreeFrame, from: DocumentStream, outgoing: Outgoing): void {
-    switch (frame.kind) {
+  /** @returns undefined when it is another frame, or why it is refused, if it is */
+  #takeTreeFrame(
+    frame: object,
+    from: DocumentStream,
+    { outgoing, digested }: { outgoing: Outgoing; digested: boolean },
+  ): { readonly refused?: string } | undefined {
+    const read = asTreeFrame(frame, this.#spreading.isShared)
+    if (read === undefined) return undefined
+    if (typeof read === 'string') return { refused: read }
+    if (!digested) return { refused: `a ${read.kind} came before the digest` }
+    switch (read.kind) {
       case 'lazy':
-        return this.#spread.heardLazy(from, frame.tree)
+        this.#spread.heardLazy(from, read.tree)
+        break
       case 'eager':
-        return this.#spread.heardEager(from, frame.tree)
+        this.#spread.heardEager(from, read.tree)
+        break
       case 'want':
-        this.#spread.heardWant(from, frame.sources)
-        return outgoing.answer(frame.sources)
+        this.#spread.heardWant(from, read.sources)
+        outgoing.answer(read.sources)
+        break
       case 'have':
-        for (const announced of frame.announced) {
-          const { source, sequence } = announced
-          outgoing.hearsOf(source, sequence)
-          const held = this.#held(source)
-          if (sequence <= held) this.compare(announced, from)
-          // What claims to be from here is never asked for.
-          else if (source !== this.id) {
-            this.#spread.heardHave(from, [source, sequence], held, this.clock.monotonic())
-          }
-        }
-        return this.#wantSoon()
+        for (const announced of read.announced) this.#hearOf(announced, from, outgoing)
+        this.#wantSoon()
+    }
+    return {}
+  }
+
+  #hearOf(announced: Announcement, from: DocumentStream, outgoing: Outgoing): void {
+    const { source, sequence } = announced
+    outgoing.hearsOf(source, sequence)
+    const held = this.#held(source)
+    if (sequence <= held) this.compare(announced, from)
+    // What claims to be from here is never asked for.
+    else if (source !== this.id) {
+      this.#spread.heardHave(from, [source, sequence], held, this.clock.monotonic())
     }
   }
 

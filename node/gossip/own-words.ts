@@ -60,7 +60,16 @@ export class OwnWords implements Disposable {
 
   /** A link has ended: what it brought is not taken any more. */
   forget(from: DocumentStream): void {
-    this.#waiting.delete(from)
+    if (!this.#waiting.delete(from)) return
+    const awaited = new Set<Name>()
+    for (const waiting of this.#waiting.values()) {
+      for (const source of waiting.keys()) awaited.add(nodeOf(source))
+    }
+    for (const [name, pace] of this.#paces) {
+      if (awaited.has(name)) continue
+      pace.timer?.[Symbol.dispose]()
+      pace.timer = undefined
+    }
   }
 
   [Symbol.dispose](): void {

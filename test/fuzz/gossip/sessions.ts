@@ -9,6 +9,7 @@ import { mutateJsonText } from '../mutate.ts'
 import { CONTROL, HONEST, HOSTILE, STREAMS, VICTIM, VICTIMS_PAST } from './names.ts'
 import { FRONTIERS, VICTIMS_LAST } from './past.ts'
 import type { FuzzPeople } from './people.ts'
+import { heldFrames, treeFrame } from './tree-frames.ts'
 
 /**
  * What a node says that holds genuine keys: all of it signed as it must be, and in one session of
@@ -103,6 +104,8 @@ function whitelistFrames(dice: Dice, people: FuzzPeople, isHonest: boolean): str
   frames.push(certificateOf(operator), certificateOf(hostile))
   if (!isHonest && dice.oneIn(6)) frames.push(certificateOf(stranger))
   if (!isHonest && dice.oneIn(8)) frames.push({ ...certificateOf(people.honest), more: 1 })
+  if (dice.oneIn(5)) frames.push(treeFrame(dice, isHonest || dice.oneIn(3), HONEST.slice(0, -17)))
+  if (dice.oneIn(8)) frames.unshift(...heldFrames(dice, isHonest || dice.oneIn(3)))
   const count = dice.below(4) + (isHonest ? 0 : 1)
   const bad = isHonest ? 0 : 1 + dice.below(count)
   let previous = ''
@@ -313,6 +316,7 @@ const MEMBER = {
 function memberFrames(dice: Dice, people: FuzzPeople, isHonest: boolean): string[] {
   const frames: unknown[] = [{ id: HOSTILE, clock: {} }, certificateOf(people.hostile)]
   if (!isHonest && dice.oneIn(4)) frames.push(certificateOf(people.operator))
+  if (dice.oneIn(5)) frames.push(treeFrame(dice, isHonest || dice.oneIn(3), true))
   const count = dice.below(4)
   for (let sequence = 1; sequence <= count; sequence += 1) {
     frames.push(memberUpdate(people, { sequence }))

@@ -11,29 +11,9 @@ const DOCUMENT: readonly Bug[] = [
   { name: 'digests without end', find: "if (digested) return refuse('a second digest')", put: '' },
   { name: 'a digest of anybody', find: 'if (!isExpected(digest.id))', put: 'if (false)' },
   {
-    name: 'updates of any length',
-    find: 'if (frame.length < 3 || frame.length > 4)',
-    put: 'if (false)',
-  },
-  {
-    name: 'any number is a sequence',
-    find: 'if (!Number.isSafeInteger(sequence) || (sequence as number) < 1 || !isSource(source)) {\n    return undefined',
-    put: 'if (!isSource(source)) {\n    return undefined',
-  },
-  {
-    name: 'a clock of any values',
-    find: 'if (!isSource(source) || !Number.isSafeInteger(sequence) || (sequence as number) < 1)',
-    put: 'if (false)',
-  },
-  {
-    name: 'a clock of any form',
-    find: "if (typeof clock !== 'object' || clock === null || Array.isArray(clock))",
-    put: 'if (false)',
-  },
-  {
-    name: 'digests with anything else',
-    find: 'if (Object.keys(rest).length > 0)',
-    put: 'if (false)',
+    name: 'frames of the trees before the digest',
+    find: 'if (!digested) return { refused',
+    put: 'if (false) return { refused',
   },
   {
     name: 'a clock that inherits',
@@ -46,6 +26,75 @@ const DOCUMENT: readonly Bug[] = [
     put: '',
   },
   { name: 'listeners outlive their link', find: 'inner.destroy()', put: '' },
+]
+
+const FRAMES: readonly Bug[] = [
+  {
+    name: 'updates of any length',
+    find: 'if (frame.length < 3 || frame.length > 4)',
+    put: 'if (false)',
+  },
+  {
+    name: 'any number is a sequence',
+    find: 'if (!isPlace(sequence) || !isSource(source)) return undefined',
+    put: 'if (!isSource(source)) return undefined',
+  },
+  {
+    name: 'a clock of any values',
+    find: "if (!isSource(source) || !isPlace(sequence)) return 'a digest",
+    put: "if (false) return 'a digest",
+  },
+  {
+    name: 'a clock of any form',
+    find: "if (typeof clock !== 'object' || clock === null || Array.isArray(clock))",
+    put: 'if (false)',
+  },
+  {
+    name: 'digests with anything else',
+    find: 'if (Object.keys(rest).length > 0)',
+    put: 'if (false)',
+  },
+  {
+    name: 'frames of the trees with anything else',
+    find: 'if (keys.length > 1)',
+    put: 'if (false)',
+  },
+  {
+    name: 'news without end',
+    find: 'if (entries.length > MAX_ANNOUNCEMENTS)',
+    put: 'if (false)',
+  },
+  {
+    name: 'news of any place',
+    find: '!isSource(source) || !isPlace(sequence) || rest.length > 0',
+    put: 'false',
+  },
+  {
+    name: 'wishes without end',
+    find: ' && value.length <= MAX_ANNOUNCEMENTS',
+    put: '',
+  },
+  { name: 'wishes for anything', find: '!isList || !value.every(isSource)', put: '!isList' },
+  {
+    name: 'trees of any name',
+    find: 'if (isShared ? value !== true : !isName(value))',
+    put: 'if (false)',
+  },
+]
+
+const CERTIFICATES: readonly Bug[] = [
+  {
+    name: 'what is held is said again and again',
+    find: "if (this.#hasHeard) return 'what a peer holds comes twice'",
+    put: '',
+  },
+  { name: 'certificates held without end', find: ' && holds.length <= MAX_HELD', put: '' },
+  { name: 'marks of any form', find: ' || !MARK.test(mark)', put: '' },
+  {
+    name: 'what is held with anything else',
+    find: '!isList || Object.keys(rest).length > 0',
+    put: '!isList',
+  },
 ]
 
 const SIGNED: readonly Bug[] = [
@@ -231,6 +280,8 @@ const MEMBERS: readonly Bug[] = [
 
 export const GOSSIP_PLANTS: readonly Plant[] = [
   ...inFile('gossip', 'gossip/document.ts', DOCUMENT),
+  ...inFile('gossip', 'gossip/document-frames.ts', FRAMES),
+  ...inFile('gossip', 'gossip/certificate-exchange.ts', CERTIFICATES),
   ...inFile('gossip', 'gossip/signed-document.ts', SIGNED),
   ...inFile('gossip', 'gossip/link.ts', LINK),
   ...inFile('gossip', 'wire/control.ts', CONTROL),

@@ -70,8 +70,11 @@ const HEADS: readonly Bug[] = [
   { name: 'heads with anything else', find: 'Object.keys(rest).length > 0 || ', put: '' },
 ]
 
-const REPLICA: readonly Bug[] = [
+const COMPARISON: readonly Bug[] = [
   { name: 'heads again and again', find: 'if (this.#compared.has(from))', put: 'if (false)' },
+]
+
+const REPLICA: readonly Bug[] = [
   {
     name: 'updates with more fields',
     find: "rest.length > 0 ? 'an update has too many fields' : ",
@@ -185,6 +188,7 @@ export const WHITELIST_PLANTS: readonly Plant[] = [
   ...inFile('gossip', 'gossip/update.ts', UPDATE),
   ...inFile('gossip', 'whitelist/change.ts', CHANGE),
   ...inFile('gossip', 'whitelist/heads.ts', HEADS),
+  ...inFile('gossip', 'gossip/head-comparison.ts', COMPARISON),
   ...inFile('gossip', 'gossip/replica.ts', REPLICA),
   ...inFile('gossip', 'whitelist/whitelist.ts', WHITELIST),
   ...inFile('gossip', 'whitelist/merge.ts', MERGE),
