@@ -1,74 +1,112 @@
-import type { Clock } from '../node/lib/clock.ts'
+import type { AlarmChange } from '../node/alarms/alarm.ts'
+import { Alarms } from '../node/alarms/alarms.ts'
+import type { Rule } from '../node/alarms/rule.ts'
 import type { SensorInfo } from '../node/client/node-hello.ts'
-import type { SensorEvent } from '../node/sensors/kinds.ts'
+import type { Clock } from '../node/lib/clock.ts'
+import type { SensorEvent, SensorKind } from '../node/sensors/kinds.ts'
 
-export interface AlarmOptions {
+/** The limits of somebody who watches, beside those that the nodes have themselves. */
+export interface OwnLimits {
+  /** How long a door may be open, in milliseconds. Default for ever. */
+  readonly doorTimeoutMs?: number | undefined
+  /** The warmest that is no alarm, °C. Default any. */
+  readonly maxTemperature?: number | undefined
+  /** The coldest that is no alarm, °C. Default any. */
+  readonly minTemperature?: number | undefined
+  /** How long it may be warmer or colder, in milliseconds. Default not at all. */
+  readonly forMs?: number | undefined
+}
+
+/** How far within a limit a reading must be to end an alarm, °C. */
+const HYSTERESIS = 0.5
+
+/** How long nothing may be known of a sensor that is under a limit, in milliseconds, at least. */
+const UNAVAILABLE_FOR_MS = 60_000
+
+/** The rules that limits mean for a sensor of a kind. */
+export function rulesOf(limits: OwnLimits, kind: SensorKind): Rule[] {
+  const { doorTimeoutMs, maxTemperature, minTemperature, forMs = 0 } = limits
+  const rules: Rule[] = []
+  if (kind === 'door' && doorTimeoutMs !== undefined) {
+    rules.push({ type: 'open', forMs: doorTimeoutMs })
+  }
+  if (kind === 'temperature') {
+    const hysteresis = HYSTERESIS
+    if (maxTemperature !== undefined) {
+      rules.push({ type: 'high', limit: maxTemperature, forMs, hysteresis })
+    }
+    if (minTemperature !== undefined) {
+      rules.push({ type: 'low', limit: minTemperature, forMs, hysteresis })
+    }
+  }
+  const longest = Math.max(UNAVAILABLE_FOR_MS, ...rules.map(rule => rule.forMs))
+  return rules.length === 0 ? [] : [...rules, { type: 'unavailable', forMs: longest }]
+}
+
+export interface LimitWatchOptions {
   readonly clock: Clock
-  /** How long a door may be open, in milliseconds. */
-  readonly doorTimeoutMs: number | undefined
-  /** The warmest that is no alarm, °C. */
-  readonly maxTemperature: number | undefined
-  readonly onAlarm: (alarm: Alarm) => void
+  readonly limits: OwnLimits
+  readonly onAlarm: (change: AlarmChange) => void
 }
 
-/** Something that somebody must look after, or that has passed. */
-export interface Alarm {
-  readonly sensor: string
-  readonly state: 'raised' | 'over'
-  readonly text: string
+interface WatchedNode {
+  readonly alarms: Alarms
+  /** Between the clock of the node and ours. */
+  readonly skew: { clockAheadMs: number }
 }
 
-/** The alarms over one stream of events: a door open for too long, and warmth. */
-export class Alarms implements Disposable {
-  readonly #options: AlarmOptions
-  readonly #doors = new Map<string, Disposable>()
-  readonly #raised = new Set<string>()
+/**
+ * Watches nodes under limits of its own, each apart and by the clock of that node, with the engine
+ * that nodes have. What is known of a node outlives that it is lost: it goes on where it was.
+ */
+export class LimitWatch implements Disposable {
+  readonly #options: LimitWatchOptions
+  readonly #nodes = new Map<string, WatchedNode>()
 
-  constructor(options: AlarmOptions) {
+  constructor(options: LimitWatchOptions) {
     this.#options = options
   }
 
-  hear({ name, kind }: SensorInfo, event: SensorEvent): void {
-    if (kind === 'door') this.#hearDoor(name, event)
-    if (kind === 'temperature' && event.type === 'reading') this.#hearReading(name, event.value)
+  /** @param clockAheadMs how far the clock of the node is ahead of ours, in milliseconds */
+  greet(node: string, clockAheadMs: number): void {
+    const watched = this.#nodes.get(node)
+    if (watched === undefined) this.#nodes.set(node, this.#watch(node, clockAheadMs))
+    else watched.skew.clockAheadMs = clockAheadMs
   }
 
-  /** Forget what a node has said: the next one says how things are. */
+  hear(node: string, sensor: SensorInfo, event: SensorEvent): void {
+    this.#nodes.get(node)?.alarms.hear(sensor, event)
+  }
+
+  /** A sensor may be read no more: nothing can be said of it. */
+  forget(node: string, sensor: string): void {
+    this.#nodes.get(node)?.alarms.forget(sensor)
+  }
+
   [Symbol.dispose](): void {
-    for (const timer of this.#doors.values()) timer[Symbol.dispose]()
-    this.#doors.clear()
-    this.#raised.clear()
+    for (const { alarms } of this.#nodes.values()) alarms[Symbol.dispose]()
+    this.#nodes.clear()
   }
 
-  #hearDoor(name: string, event: SensorEvent): void {
-    const { clock, doorTimeoutMs } = this.#options
-    this.#doors.get(name)?.[Symbol.dispose]()
-    this.#doors.delete(name)
-    if (event.type === 'close') this.#end(name, 'the door is closed')
-    if (event.type !== 'open' || doorTimeoutMs === undefined) return
-    // A door that was open before this client came has been open for that long already.
-    const openForMs = Math.max(0, clock.now() - event.at)
-    const timer = clock.after(Math.max(0, doorTimeoutMs - openForMs), () => {
-      this.#raise(name, `the door has been open for more than ${doorTimeoutMs / 1_000} s: close it`)
+  #watch(node: string, clockAheadMs: number): WatchedNode {
+    const { clock, limits, onAlarm } = this.#options
+    const skew = { clockAheadMs }
+    const alarms = new Alarms({
+      node,
+      clock: { ...clockOf(clock), now: () => clock.now() + skew.clockAheadMs },
+      rulesOf: ({ kind }) => rulesOf(limits, kind),
     })
-    this.#doors.set(name, timer)
+    alarms.subscribe(onAlarm)
+    return { alarms, skew }
   }
+}
 
-  #hearReading(name: string, value: number): void {
-    const { maxTemperature } = this.#options
-    if (maxTemperature === undefined) return
-    if (value > maxTemperature) {
-      this.#raise(name, `${value.toFixed(2)} °C is more than ${maxTemperature} °C`)
-    } else this.#end(name, `${value.toFixed(2)} °C, back below ${maxTemperature} °C`)
-  }
-
-  #raise(sensor: string, text: string): void {
-    if (this.#raised.has(sensor)) return
-    this.#raised.add(sensor)
-    this.#options.onAlarm({ sensor, state: 'raised', text })
-  }
-
-  #end(sensor: string, text: string): void {
-    if (this.#raised.delete(sensor)) this.#options.onAlarm({ sensor, state: 'over', text })
+/** The methods of a clock that may be an instance of a class. */
+function clockOf(clock: Clock): Clock {
+  return {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    sleep: async (ms, signal) => clock.sleep(ms, signal),
+    after: (ms, task) => clock.after(ms, task),
   }
 }

@@ -56,6 +56,11 @@ const COMMANDS: readonly LazyCommand[] = [
     load: async () => (await import('./commands/history.ts')).fillHistory,
   },
   {
+    name: 'alarms',
+    description: 'show the alarms of nodes, and take note of them',
+    load: async () => (await import('./commands/alarms.ts')).fillAlarms,
+  },
+  {
     name: 'status',
     description: 'show every node: links, changes, clients; exit status 1 when one is out of reach',
     load: async () => (await import('./commands/status.ts')).fillStatus,

@@ -34,6 +34,8 @@ function describe(event: FridgeEvent): string {
       return `${event.sensor}: unavailable, ${event.reason}`
     case 'missed':
       return `${event.sensor}: ${event.count} events were missed`
+    case 'alarm':
+      return `${event.alarm.sensor}: alarm (${event.alarm.rule}) ${event.state}`
     case 'withdrawn':
       return `${event.sensor}: may not be read any more`
   }

@@ -50,6 +50,7 @@ function problemOf(event: FridgeEvent): string | undefined {
     case 'close':
       return ''
     case 'missed':
+    case 'alarm':
       return undefined
   }
 }

@@ -65,22 +65,23 @@ export async function startNode(
 
   await using stack = new AsyncDisposableStack()
   const verifier = stack.use(new ThreadedVerifier({ ...options, clock, log }))
-  const list = stack.use(openList(config, { trust, verifier, clock, log }))
+  const list = stack.use(await openList(config, { trust, verifier, clock, log }))
   const { replica, source: run, ownRemoval } = list
   await ownRemoval.recall()
   const lookout = stack.use(new Lookout(clock))
   const history = stack.use(openHistory(config, { self: list.self, clock, random, log }))
-  const { service, fridge } = stack.use(
+  const { service, fridge, numbers } = stack.use(
     await openService(config, { run, history, lookout, clock, random, log }),
   )
   const sessions = new Sessions(
     clock,
-    subject => replica.whitelist.state(subject),
+    subject => replica.stateOf(subject),
     peer => trust.vouchesFor(peer),
     reason => void (counts.cut[reason] += 1),
   )
   stack.use(ownRemoval.subscribe(() => sessions.setRemoved()))
-  stack.use(verifier.subscribe(isStalled => sessions.setClosed(isStalled)))
+  stack.use(verifier.subscribe(isStalled => sessions.setClosed('unchecked', isStalled)))
+  stack.use(replica.storage.subscribe(why => sessions.setClosed('unstored', why !== undefined)))
   const cluster = stack.use(
     joinCluster({
       config,
@@ -102,9 +103,11 @@ export async function startNode(
   stack.use(startClientCount(sessions, cluster.members, clock))
 
   const means = { config, trust, clock, log }
-  const node: Node = { ...means, counts, list, history, service, sessions, cluster }
+  const node: Node = { ...means, counts, list, history, service, numbers, sessions, cluster }
   const { whenIsolated } = config
-  const readiness = new Readiness({ ...node, ...cluster, whenIsolated, ownRemoval, verifier })
+  const { storage } = replica
+  const own = { whenIsolated, ownRemoval, verifier, storage }
+  const readiness = new Readiness({ ...node, ...cluster, ...own })
   const listener = new Listener(node)
   // Before the port: whether a node starts or stops is asked of it too.
   const metrics = stack.use(await startMetrics(node, listener, readiness))
@@ -112,15 +115,8 @@ export async function startNode(
   const port = stack.use(
     await serve({ ...node, listener, loadCredentials: loadOwn, gate: gate.promise }),
   )
-  // A removed node is brought nothing any more, so there is nothing to wait for.
-  const removed = new Promise<void>(resolve => void ownRemoval.subscribe(resolve))
-  const overlay = {
-    firstSync: Promise.race([cluster.overlay.firstSync, removed]),
-    links: () => cluster.overlay.links(),
-  }
-  await catchUp({ ...cluster, overlay }, config, clock, log)
+  await openToClients({ ...node, readiness })
   gate.resolve()
-  readiness.phase = 'serving'
   const { changes } = replica.whitelist
   log.info({ ...addressesOf(port.address, metrics?.address), changes }, 'serving')
 
@@ -149,6 +145,7 @@ interface Node {
   readonly list: OpenList
   readonly history: History
   readonly service: OpenService['service']
+  readonly numbers: OpenService['numbers']
   readonly sessions: Sessions
   readonly cluster: Cluster
   readonly clock: Clock
@@ -163,6 +160,7 @@ async function startMetrics(
     list: { replica },
     history,
     service,
+    numbers,
     sessions,
     cluster,
     clock,
@@ -179,6 +177,7 @@ async function startMetrics(
       version: service.version,
       counts,
       fanOut: service.fanOut,
+      numbers,
       sessions,
       overlay,
       members,
@@ -194,6 +193,31 @@ async function startMetrics(
     whyNotReady: () => readiness.whyNot,
     clock,
     log,
+  })
+}
+
+/** Let clients in once the list is whole, as far as anybody can know. */
+async function openToClients({
+  config,
+  list,
+  cluster,
+  sessions,
+  readiness,
+  clock,
+  log,
+}: Node & { readonly readiness: Readiness }): Promise<void> {
+  // A removed node is brought nothing any more, so there is nothing to wait for.
+  const removed = new Promise<void>(resolve => void list.ownRemoval.subscribe(resolve))
+  const overlay = {
+    firstSync: Promise.race([cluster.overlay.firstSync, removed]),
+    links: () => cluster.overlay.links(),
+  }
+  const isComplete = await catchUp({ ...cluster, overlay }, list, config, clock, log)
+  sessions.setClosed('incomplete', !isComplete)
+  readiness.phase = isComplete ? 'serving' : 'incomplete'
+  void cluster.overlay.firstSync.then(() => {
+    sessions.setClosed('incomplete', false)
+    if (readiness.phase === 'incomplete') readiness.phase = 'serving'
   })
 }
 

@@ -1,3 +1,5 @@
+import type { Alarm } from '../node/alarms/alarm.ts'
+import { parseAlarm } from '../node/alarms/parse.ts'
 import { generateKeyPairSync } from 'node:crypto'
 import test from 'ava'
 import { admit, type RefusalReason } from '../node/sessions/admission.ts'
@@ -13,6 +15,7 @@ import { buildWhitelist } from '../node/whitelist/build.ts'
 import { encodeChange, idOf, parseChange, type ChangeId } from '../node/whitelist/change.ts'
 import { entryHash, straySource } from '../node/whitelist/entry.ts'
 import { evaluateLog } from '../node/whitelist/evaluate.ts'
+import { StateRoot, type StateLeaf } from '../node/whitelist/state-root.ts'
 import { OpenedLog } from '../node/whitelist/opened-log.ts'
 import { MemoryStore } from './support/memory-store.ts'
 import { signatureHolds, signText } from '../node/identity/signature.ts'
@@ -43,6 +46,7 @@ import { frameReader, LinkEnd, NODE_1, NODE_2, openDocuments } from './vectors/g
 import { forgettingOf } from './vectors/forgetting.ts'
 import { farewellTo, hearFarewell } from './vectors/removal.ts'
 import { Vectors, withVerdict } from './vectors/vectors.ts'
+import { ALL_VOUCHED } from './support/vouchers.ts'
 
 /** PROTOCOL.md against the code: whoever changes one of the two learns of the other. */
 
@@ -198,6 +202,16 @@ test('the texts that the page says are no changes, for the reasons that it says'
   }
 })
 
+test('the root over leaves is that of the page', t => {
+  const { leaves, roots } = vectors.json('state') as { leaves: StateLeaf[]; roots: string[] }
+  const state = new StateRoot()
+  t.is(state.root(), roots[0] ?? '')
+  for (const [index, leaf] of leaves.entries()) {
+    state.add(leaf)
+    t.is(state.root(), roots[index + 1] ?? '')
+  }
+})
+
 const mergings = vectors.json('merging') as {
   A?: string[]
   B?: string[]
@@ -213,10 +227,12 @@ test('changes merge in every order as the page says', t => {
       Array.from(ids, id => names.get(id) ?? '').sort()
     for (const order of interleavings(changes.of('A'), changes.of('B'))) {
       const title = `${JSON.stringify({ A, B })} as ${order.map(one => placeName(one.change)).join(' ')}`
-      const { grants, revocations } = buildWhitelist(new OpenedLog(order)).state(client('amber'))
+      const { grants, revocations } = buildWhitelist(new OpenedLog(order), ALL_VOUCHED).state(
+        client('amber'),
+      )
       t.deepEqual(namesOf(grants.map(({ id }) => id)), stands, title)
       t.true(namesOf(revocations).join().includes(newest.join()), title)
-      const evaluated = evaluateLog(order).get(client('amber'))
+      const evaluated = evaluateLog(order, ALL_VOUCHED).subjects.get(client('amber'))
       t.deepEqual(namesOf(evaluated?.grants ?? []), stands, title)
       t.deepEqual(namesOf(evaluated?.newest ?? []), newest, title)
     }
@@ -410,6 +426,13 @@ test('a forgetting is written as the page has it', t => {
 })
 
 const refusedFrames = vectors.cases('refused-frames')
+
+test('an alarm is taken or passed over as the page says', t => {
+  const cases = vectors.json('alarms') as { alarm: unknown; isTaken: boolean }[]
+  for (const { alarm, isTaken } of cases) {
+    t.deepEqual(parseAlarm(alarm), isTaken ? (alarm as Alarm) : undefined)
+  }
+})
 
 test('a node refuses the frames that the page says, for the reasons that it says', async t => {
   for (const lines of refusedFrames) {

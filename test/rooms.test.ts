@@ -74,6 +74,19 @@ const PLAN: Plan = {
     },
     entrances: { 'open-history.ts': ['config'] },
   },
+  alarms: {
+    holds: 'what of the sensors is an alarm, and who is told',
+    imports: ['lib', 'sensors'],
+    bans: {
+      ...because('an alarm is about a fridge, whoever is connected', 'identity'),
+      ...because(ISSUES_NOTHING, 'authority'),
+      ...because('sessions/ tells clients', 'wire'),
+      ...because('it is handed its rules', 'config'),
+      ...because('it hears the sensors themselves, not what clients are told', 'events'),
+      ...because('an alarm is about now', 'history'),
+    },
+    entrances: { 'open-alarms.ts': ['config'] },
+  },
   whitelist: {
     holds: 'the list as a pure function of its changes',
     imports: ['identity'],
@@ -81,7 +94,7 @@ const PLAN: Plan = {
       ...because('it has no clock and no log, and its outcomes are values', 'lib'),
       ...because(ISSUES_NOTHING, 'authority'),
       ...because('it knows changes, not how they came', 'wire'),
-      ...because('it knows names of sensors, as text', 'sensors', 'events', 'history'),
+      ...because('it knows names of sensors, as text', 'sensors', 'events', 'history', 'alarms'),
       ...because('no setting may change what a list means: all nodes agree on it', 'config'),
     },
     builtins: {
@@ -95,7 +108,7 @@ const PLAN: Plan = {
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
       ...because('a database holds no frames', 'wire'),
-      ...because('of sensors nothing is stored here', 'sensors', 'events', 'history'),
+      ...because('of sensors nothing is stored here', 'sensors', 'events', 'history', 'alarms'),
       ...because('it is handed the path of a file', 'config'),
     },
   },
@@ -104,7 +117,7 @@ const PLAN: Plan = {
     imports: ['lib', 'identity', 'wire', 'whitelist'],
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
-      ...because('no event leaves its node by gossip', 'sensors', 'events', 'history'),
+      ...because('no event leaves its node by gossip', 'sensors', 'events', 'history', 'alarms'),
       ...because('its times are handed in, so that a simulation sets them', 'config'),
       ...because(
         'it is handed a store, so that a simulation hands in a disk that tears',
@@ -119,7 +132,17 @@ const PLAN: Plan = {
   },
   sessions: {
     holds: 'who is connected, by what right, and who is cut',
-    imports: ['lib', 'identity', 'wire', 'sensors', 'events', 'history', 'whitelist', 'gossip'],
+    imports: [
+      'lib',
+      'identity',
+      'wire',
+      'sensors',
+      'events',
+      'history',
+      'alarms',
+      'whitelist',
+      'gossip',
+    ],
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
       ...because('it is handed the limits that apply', 'config'),
@@ -132,7 +155,7 @@ const PLAN: Plan = {
     imports: ['lib', 'identity', 'wire', 'history', 'whitelist', 'storage', 'gossip', 'sessions'],
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
-      ...because('an operator has no part in sensors', 'sensors', 'events'),
+      ...because('an operator has no part in sensors', 'sensors', 'events', 'alarms'),
       ...because('no setting narrows what an operator may do', 'config'),
     },
   },
@@ -141,7 +164,7 @@ const PLAN: Plan = {
     imports: ['lib', 'identity', 'wire', 'config', 'events', 'gossip', 'sessions'],
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
-      ...because('sensors are served by sessions/', 'sensors', 'history'),
+      ...because('sensors are served by sessions/', 'sensors', 'history', 'alarms'),
       ...because('sessions/ asks the list who may come in', 'whitelist'),
       ...because('a stranger at the door comes nowhere near the disk', 'storage'),
       ...because('it is handed what an operator may call', 'operators'),
@@ -150,7 +173,7 @@ const PLAN: Plan = {
   },
   metrics: {
     holds: 'how a node is, for Prometheus and for health checks',
-    imports: ['lib', 'identity', 'config', 'events', 'whitelist', 'gossip', 'sessions'],
+    imports: ['lib', 'identity', 'config', 'events', 'alarms', 'whitelist', 'gossip', 'sessions'],
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
       ...because('it reads numbers, and takes part in nothing', 'wire', 'sensors', 'operators'),
@@ -167,6 +190,7 @@ const PLAN: Plan = {
       'sensors',
       'events',
       'history',
+      'alarms',
       'whitelist',
       'sessions',
       'operators',
@@ -190,6 +214,7 @@ const PLAN: Plan = {
       'config',
       'events',
       'history',
+      'alarms',
       'whitelist',
       'storage',
       'gossip',
@@ -212,6 +237,7 @@ const PLAN: Plan = {
       'sensors',
       'config',
       'history',
+      'alarms',
       'whitelist',
       'storage',
       'gossip',
@@ -230,7 +256,9 @@ const PLAN: Plan = {
     imports: [],
     bans: because(
       'its health check runs every few seconds, and asks the node over HTTP',
-      ...'lib identity authority wire sensors config events history whitelist storage'.split(' '),
+      ...'lib identity authority wire sensors config events history alarms whitelist storage'.split(
+        ' ',
+      ),
       ...'gossip sessions operators port metrics client start cli'.split(' '),
     ),
   },
@@ -239,7 +267,9 @@ const PLAN: Plan = {
     imports: ['client'],
     bans: because(
       'an example shows what a program of somebody else can do',
-      ...'lib identity authority wire sensors config events history whitelist storage'.split(' '),
+      ...'lib identity authority wire sensors config events history alarms whitelist storage'.split(
+        ' ',
+      ),
       ...'gossip sessions operators port metrics start cli cluster'.split(' '),
     ),
   },

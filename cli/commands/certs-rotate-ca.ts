@@ -88,6 +88,7 @@ export async function runRotateFinish(
     'Next, in this order:',
     `  1. copy ${shownPath(formerFile, io.cwd)} to every node and operator: it is for old changes`,
     `  2. copy ${shownPath(certificateFile, io.cwd)} to every node, operator and client`,
+    '  3. fridge whitelist checkpoint: what the old authority signs from then on adds nothing',
     'Whoever is connected with a certificate of the old authority is cut when a node takes that up.',
   ]) {
     io.out(line)

@@ -9,14 +9,17 @@ export function fillClient(client: Command, { io, action }: CommandContext): voi
   const watch = client
     .command('watch')
     .description(
-      'print what the sensors say, and raise alarms; moves to another node when one is lost',
+      'print what the sensors say, and the alarms of the node and of limits of your own; moves to another node when one is lost',
     )
     .option('--door-timeout <duration>', 'alarm when the door is open for longer, for example 30s')
     .option('--max-temperature <celsius>', 'alarm when it is warmer')
+    .option('--min-temperature <celsius>', 'alarm when it is colder')
+    .option('--for <duration>', 'only when it is so for as long (default at once)')
+    .option('--all', 'watch every node that is named, not the first that answers')
   addTargetOptions(watch, 'client')
     .addHelpText(
       'after',
-      '\nExample:\n  $ fridge client watch --door-timeout 30s --max-temperature 8',
+      '\nExample:\n  $ fridge client watch --door-timeout 30s --max-temperature 8 --min-temperature 2 --for 15m\n  $ fridge client watch --all --node node-1:7443 --node node-2:7443',
     )
     .action(action((options: ClientWatchOptions) => runClientWatch(options, io)))
 

@@ -53,7 +53,7 @@ export async function runNodeVerify(
 }
 
 function print(file: string, verification: Verification, io: CommandIo): void {
-  const { changes, sources, signers, admitted, findings } = verification
+  const { changes, sources, signers, admitted, checkpoints, untrue, findings } = verification
   for (const { place, problem } of findings.slice(0, MAX_SHOWN)) {
     io.out(foreignText(`${place}: ${problem}`))
   }
@@ -65,6 +65,7 @@ function print(file: string, verification: Verification, io: CommandIo): void {
   else {
     io.out(`${file} is sound: ${size}`)
     io.out(`the list that a node builds from it lets in ${count(admitted, 'name')}`)
+    if (checkpoints > 0) io.out(`${count(checkpoints, 'checkpoint')}, ${untrue} of them untrue`)
   }
 }
 
@@ -73,9 +74,11 @@ function distinctFixes(findings: readonly Finding[]): Set<string> {
 }
 
 /** Who may vouch for signers, by a certificate folder. @throws FridgeError `ERR_KEY_FILE`, `ERR_CERTIFICATE` */
-export async function authoritiesIn(
-  dir: string,
-): Promise<{ authorities: readonly X509Certificate[]; trustDomain: string | undefined }> {
+export async function authoritiesIn(dir: string): Promise<{
+  authorities: readonly X509Certificate[]
+  trusted: readonly X509Certificate[]
+  trustDomain: string | undefined
+}> {
   const { certificateFile } = authorityFiles(dir)
   let pem: string
   try {
@@ -90,9 +93,9 @@ export async function authoritiesIn(
   const authorities = [...trusted, ...(await formerAuthorities(dir))]
   for (const authority of trusted) {
     const trustDomain = trustDomainOf(authority)
-    if (trustDomain !== undefined) return { authorities, trustDomain }
+    if (trustDomain !== undefined) return { authorities, trusted, trustDomain }
   }
-  return { authorities, trustDomain: await trustDomainOfNodes(dir) }
+  return { authorities, trusted, trustDomain: await trustDomainOfNodes(dir) }
 }
 
 /** An authority that openssl made may state none: then the certificates of nodes do. */

@@ -1,7 +1,7 @@
 import { FridgeError } from '../../node/lib/errors.ts'
 import { isKeyId, parseSubject, roleOf } from '../../node/identity/names.ts'
 import { readTerms, type Terms } from '../../node/whitelist/change.ts'
-import { checkCommandName } from '../command-name.ts'
+import { checkCommandName, GRANTABLE } from '../command-name.ts'
 import { parseDuration } from '../duration.ts'
 import type { CommandIo, ExitStatus } from '../io.ts'
 import { runChange, type WhitelistChangeOptions } from './whitelist-remove.ts'
@@ -35,7 +35,7 @@ export async function runWhitelistAdd(
 }
 
 function termsOf({ sensor, command, key, expiresIn }: WhitelistAddOptions, io: CommandIo): Terms {
-  for (const name of command ?? []) checkCommandName(name)
+  for (const name of command ?? []) checkCommandName(name, GRANTABLE)
   const keys = key?.map(text => {
     const id = text.replaceAll(':', '').toLowerCase()
     if (isKeyId(id)) return id

@@ -2,7 +2,7 @@ import { backoffMs } from '../../node/lib/backoff.ts'
 import { errorCode, FridgeError } from '../../node/lib/errors.ts'
 import { displaySubject, nodeOf, parseName, parseSubject } from '../../node/identity/names.ts'
 import { signaturesOf } from '../../node/identity/signature.ts'
-import type { Place } from '../../node/whitelist/change.ts'
+import { headFields, type Change, type Place } from '../../node/whitelist/change.ts'
 import type { ChangeFilter } from '../../node/whitelist/change-filter.ts'
 import { foreignText } from '../../node/lib/foreign-text.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
@@ -10,7 +10,7 @@ import { isLastWord, isOver } from '../../node/client/last-words.ts'
 import { LogClient, type LogClock } from '../../node/client/operator/log-client.ts'
 import { holesIn, type CheckedEntry } from '../../node/client/operator/log-entry.ts'
 import { formatMoment, parseMoment } from '../moment.ts'
-import { GrowingTable } from '../table.ts'
+import { count, GrowingTable } from '../table.ts'
 import { targetCredentials, targetNodes, type TargetOptions } from '../target.ts'
 
 export interface WhitelistLogOptions extends TargetOptions {
@@ -178,11 +178,18 @@ class LogPrinter {
   }
 }
 
-function reportChange(change: NonNullable<CheckedEntry['change']>): object {
+function reportChange(change: Change): object {
   const { subject, kind, operator, at, reason, source } = change
-  const terms = change.kind === 'grant' ? change.terms : {}
+  const terms = detailsOf(change)
   const why = reason === undefined ? {} : { reason }
   return { subject, kind, operator, at, ...why, ...terms, node: nodeOf(source) }
+}
+
+function detailsOf(change: Change): object {
+  if (change.kind === 'grant') return change.terms
+  if (change.kind === 'revocation') return {}
+  const { heads, state, subjects, former } = change
+  return { heads: headFields(heads), state, subjects, former }
 }
 
 /** What the node says that a change does now, read by this machine's clock. */
@@ -206,9 +213,16 @@ function rowOf(entry: CheckedEntry, now: number): string[] {
     nodeOf(source),
     effectOf(entry, now),
     signatures,
-    change.kind === 'grant' ? termsOf(change.terms) : '',
+    termsTextOf(change),
     foreignText(reason),
   ]
+}
+
+function termsTextOf(change: Change): string {
+  if (change.kind === 'grant') return termsOf(change.terms)
+  if (change.kind === 'revocation') return ''
+  const { heads, subjects, former } = change
+  return `${count(subjects, 'name')} at ${count(heads.size, 'source')}, former authorities: ${former.length}`
 }
 
 function termsOf({ sensors, commands, keys, expiresAt }: TermsOf): string {

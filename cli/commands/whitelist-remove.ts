@@ -88,7 +88,7 @@ export async function runChange(
 }
 
 /** Whether no node is left that should have confirmed a change, and has not. */
-function isConfirmed(
+export function isConfirmed(
   { silent, unreachable }: CommittedChange,
   { allowUnreachable = false }: WhitelistChangeOptions,
 ): boolean {
@@ -126,22 +126,26 @@ function warnOfUnknown({ subject, standing, nodes }: ShowReport, io: CommandIo):
   }
 }
 
-function waitOf({ timeout }: WhitelistChangeOptions): number {
+/** How long a person wants to wait for the other nodes, in milliseconds. */
+export function waitOf({ timeout }: WhitelistChangeOptions): number {
   return timeout === undefined ? DEFAULT_WAIT_MS : parseDuration(timeout)
 }
 
-function withReason(wish: ChangeWish, reason: string | undefined): ChangeWish {
+/** @throws FridgeError `ERR_USAGE` when the reason is none */
+export function withReason(wish: ChangeWish, reason: string | undefined): ChangeWish {
   if (reason === undefined) return wish
   if (isReason(reason)) return { ...wish, reason }
   throw new FridgeError('ERR_USAGE', '--reason is not 1 to 500 characters of text')
 }
 
-function formatConfirmation({ node, afterMs, cut }: NodeConfirmation): string {
+/** That one node has applied a change. */
+export function formatConfirmation({ node, afterMs, cut }: NodeConfirmation): string {
   const cuts = cut === undefined || cut === 0 ? '' : `, ${count(cut, 'connection')} cut`
   return `  ${node} applied it after ${afterMs.toFixed(1)} ms${cuts}`
 }
 
-function summarize(
+/** What became of a change on all nodes. */
+export function summarize(
   what: string,
   change: CommittedChange,
   { allowUnreachable = false }: WhitelistChangeOptions,

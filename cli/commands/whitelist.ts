@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { CommandContext } from '../command.ts'
 import { addTargetOptions, collect, type TargetOptions } from '../target.ts'
 import { runWhitelistAdd, type WhitelistAddOptions } from './whitelist-add.ts'
+import { runWhitelistCheckpoint } from './whitelist-checkpoint.ts'
 import { runWhitelistLog, type WhitelistLogOptions } from './whitelist-log.ts'
 import { runWhitelistList, runWhitelistShow } from './whitelist-list.ts'
 import { runWhitelistRemove, type WhitelistChangeOptions } from './whitelist-remove.ts'
@@ -47,6 +48,14 @@ export function fillWhitelist(whitelist: Command, { io, action }: CommandContext
         runWhitelistRemove(name, options, io),
       ),
     )
+
+  const checkpoint = whitelist
+    .command('checkpoint')
+    .description('sign what the list is now: authorities of before add nothing to it from here on')
+  addChangeOptions(checkpoint)
+  checkpoint
+    .addHelpText('after', examples('fridge whitelist checkpoint'))
+    .action(action((options: WhitelistChangeOptions) => runWhitelistCheckpoint(options, io)))
 
   const list = whitelist
     .command('list')
@@ -109,7 +118,10 @@ What a change does now is what the node says:
   in effect  it stands
   replaced   a later grant, made in sight of it, took its place
   dead       a grant that has missed a revocation of its name: it admits nobody, for ever
-  void       its operator or node was revoked, and it was made out of sight of that
+  void       its operator or node was revoked, and it was made out of sight of that; or behind a
+             checkpoint by a former authority, a certificate that had ended, or in sight of less
+  untrue     a checkpoint that states a list which was not: it does nothing
+  unchecked  a checkpoint of which the node is still finding out whether it is true
   forked     its node signed two at one place; it counts at a place of its own, in another line
   expired    it stood until its time was up
 A stolen node cannot change or invent a line; it can leave out lines. Holes in a whole log are

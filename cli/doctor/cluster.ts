@@ -3,6 +3,7 @@ import { explainConnectionError } from '../../node/client/tls-problem.ts'
 import { openNodeConnection } from '../../node/client/node-connection.ts'
 import { OperatorConnection } from '../../node/client/operator/operator-connection.ts'
 import type { Credentials } from '../../node/identity/credentials.ts'
+import type { CheckpointReport } from '../../node/operators/checkpoints.ts'
 import type { StatusReport } from '../../node/operators/status.ts'
 import { dialNode } from '../../node/port/transport.ts'
 import { formatDuration } from '../duration.ts'
@@ -15,6 +16,12 @@ import type { Checkup } from './checkup.ts'
 /** Further apart than this, grants end noticeably early or late. */
 const MAX_SKEW_MS = 30_000
 
+/** More changes behind the last checkpoint make another one due. */
+const MAX_BEHIND = 100_000
+
+/** So does its age, in milliseconds: a year. */
+const MAX_CHECKPOINT_AGE_MS = 365 * 86_400_000
+
 type Io = Pick<CommandIo, 'clock' | 'signal'>
 
 /** Every node at these addresses, and through the first that answers an operator, the cluster. */
@@ -26,10 +33,13 @@ export async function checkNodes(
 ): Promise<void> {
   let isClusterSeen = false
   for (const address of nodes) {
-    const status = await checkup.attempt(`node ${formatAddress(address)}`, async () =>
+    const answers = await checkup.attempt(`node ${formatAddress(address)}`, async () =>
       checkNode(address, credentials, checkup, io),
     )
-    if (status === undefined || (isClusterSeen && status.removed === undefined)) continue
+    if (answers === undefined) continue
+    const { status, checkpoint } = answers
+    if (!isClusterSeen) checkCheckpoint(checkpoint, checkup, io.clock.now())
+    if (isClusterSeen && status.removed === undefined) continue
     // It is the others that are well: what a removed node sees of them says nothing about them.
     if (status.removed === undefined) checkCluster(status, checkup, io.clock.now())
     else checkup.bad('cluster', `${status.node} ${describeRemoval(status.removed)}`, RENAME)
@@ -37,13 +47,13 @@ export async function checkNodes(
   }
 }
 
-/** @returns what the node says of the cluster, to an operator */
+/** @returns what the node says of the cluster and of checkpoints, to an operator */
 async function checkNode(
   address: Address,
   credentials: Credentials,
   checkup: Checkup,
   { clock, signal }: Io,
-): Promise<StatusReport | undefined> {
+): Promise<{ status: StatusReport; checkpoint: CheckpointReport } | undefined> {
   const { role, subject } = credentials.identity
   const at = formatAddress(address)
   if (role === 'node') {
@@ -77,7 +87,25 @@ async function checkNode(
       text,
       'set the clock that is wrong, and keep it so: timedatectl set-ntp true',
     )
-  return await operator.status()
+  return { status: await operator.status(), checkpoint: await operator.checkpoint() }
+}
+
+/** Whether the list should be stated anew, so that what is behind that adds nothing. */
+function checkCheckpoint(
+  { newest, behind, former }: CheckpointReport,
+  checkup: Checkup,
+  now: number,
+): void {
+  const ageMs = newest === null ? 0 : now - newest.at
+  const why =
+    former.length > 0
+      ? 'an authority that you no longer trust can still let somebody in: no checkpoint says so'
+      : behind > MAX_BEHIND
+        ? `${behind} changes have come since the last checkpoint`
+        : ageMs > MAX_CHECKPOINT_AGE_MS
+          ? `the last checkpoint is ${formatDuration(ageMs)} old`
+          : undefined
+  if (why !== undefined) checkup.bad('checkpoint', why, 'fridge whitelist checkpoint')
 }
 
 function checkCluster(status: StatusReport, checkup: Checkup, now: number): void {

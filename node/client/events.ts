@@ -1,4 +1,5 @@
 import type { FridgeError } from '../lib/errors.ts'
+import type { AlarmChange } from '../alarms/alarm.ts'
 import type { Name, Source } from '../identity/names.ts'
 import type { SensorEvent, SensorKind } from '../sensors/kinds.ts'
 import type { SensorInfo } from './node-hello.ts'
@@ -34,6 +35,8 @@ export interface Connected {
   readonly node: Name
   /** `HOST:PORT`. */
   readonly address: string
+  /** How far the clock of the node is ahead of ours, in milliseconds: the times of its events are its own. */
+  readonly clockAheadMs: number
   readonly run: Source
   /**
    * Whether numbers go on: the same run of the same node as before, so that everything between is
@@ -50,10 +53,19 @@ export interface Lost {
   readonly reason: FridgeError
 }
 
+/**
+ * An alarm by the rules of the node: raised, over, or acknowledged by somebody. One that was over
+ * while no node was connected says no `until`.
+ */
+export interface AlarmReport extends AlarmChange {
+  readonly type: 'alarm'
+  readonly node: Name
+}
+
 /** All about one sensor. */
 export type SensorMessage = SensorReport | Missed | Withdrawn
 
-export type FridgeEvent = SensorMessage | Connected | Lost
+export type FridgeEvent = SensorMessage | AlarmReport | Connected | Lost
 
 export function isReport(event: FridgeEvent): event is SensorReport {
   return 'sequence' in event

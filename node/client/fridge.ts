@@ -1,3 +1,6 @@
+import type { Alarm, AlarmChange } from '../alarms/alarm.ts'
+import { parseAlarm } from '../alarms/parse.ts'
+import { AlarmMemory } from './alarm-memory.ts'
 import { backoffMs } from '../lib/backoff.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { CommandName } from '../sensors/commands.ts'
@@ -7,6 +10,7 @@ import type { CallOptions } from '../wire/rpc.ts'
 import { EventQueue } from './event-queue.ts'
 import {
   isReport,
+  type AlarmReport,
   type Connected,
   type FridgeEvent,
   type Lost,
@@ -61,6 +65,8 @@ export class Fridge implements AsyncDisposable {
   readonly #ended = Promise.withResolvers<FridgeError>()
   /** The last report of each sensor, for iterations that begin now. */
   readonly #last = new Map<string, SensorReport>()
+  /** By node: what another node says of its own ends no alarm of this one. */
+  readonly #alarms = new Map<Name, AlarmMemory>()
   #connection: NodeConnection | undefined
   #connected: Connected | undefined
   #lost: Lost | undefined
@@ -117,7 +123,8 @@ export class Fridge implements AsyncDisposable {
     const queue = new EventQueue(maxQueued)
     const abort = (): void => queue.abort({ error: signal?.reason })
     signal?.addEventListener('abort', abort, { once: true })
-    for (const event of [this.#connected, ...this.#last.values(), this.#lost]) {
+    const alarms = this.#standingReports()
+    for (const event of [this.#connected, ...this.#last.values(), ...alarms, this.#lost]) {
       if (event !== undefined && isAbout(event, sensor)) queue.push(event)
     }
     if (this.#end !== undefined) queue.finish(this.#end)
@@ -145,17 +152,59 @@ export class Fridge implements AsyncDisposable {
     const last: unknown = args.at(-1)
     const options = typeof last === 'object' && last !== null ? (last as CallOptions) : undefined
     const values = options === undefined ? args : args.slice(0, -1)
-    const connection = this.#connection
-    if (connection === undefined) throw new FridgeError('ERR_CLOSED', 'no node is connected')
-    const answer = await connection.call(
+    const answer = await this.#ask(
       command,
       values.filter(value => value !== undefined),
-      { timeoutMs: ANSWER_MS, ...options },
+      options,
     )
     if (typeof answer === 'string') return answer
-    throw new FridgeError('ERR_PROTOCOL', `${connection.address} answers with what is no text`, {
-      fix: 'ask another node with --node HOST:PORT, and look into that one',
-    })
+    throw this.#malformed('no text')
+  }
+
+  /**
+   * The alarms of the node that serves this client now: those that stand, and the newest that are
+   * over, oldest first.
+   * @throws FridgeError as `call`
+   */
+  async alarms(options?: CallOptions): Promise<{ standing: Alarm[]; past: Alarm[] }> {
+    // A node without rules has none, and does not offer them.
+    if (this.#connection?.methods.has('alarms') === false) return { standing: [], past: [] }
+    const answer = await this.#ask('alarms', [], options)
+    const { standing, past } = (answer ?? {}) as Record<string, unknown>
+    if (!Array.isArray(standing) || !Array.isArray(past)) throw this.#malformed('no alarms')
+    const parsed = [standing, past].map(alarms => alarms.map(parseAlarm))
+    const [first = [], second = []] = parsed.map(alarms =>
+      alarms.filter(alarm => alarm !== undefined),
+    )
+    return { standing: first, past: second }
+  }
+
+  /**
+   * Take note of an alarm, standing or over. Who does so first stands.
+   * @param comment at most 500 characters
+   * @returns the alarm, with who has taken note of it
+   * @throws FridgeError as `call`
+   */
+  async acknowledge(id: string, comment = '', options?: CallOptions): Promise<Alarm> {
+    const alarm = parseAlarm(await this.#ask('acknowledge', [id, comment], options))
+    if (alarm === undefined) throw this.#malformed('no alarm')
+    return alarm
+  }
+
+  async #ask(method: string, values: readonly unknown[], options?: CallOptions): Promise<unknown> {
+    const connection = this.#connection
+    if (connection === undefined) throw new FridgeError('ERR_CLOSED', 'no node is connected')
+    return connection.call(method, values, { timeoutMs: ANSWER_MS, ...options })
+  }
+
+  #malformed(what: string): FridgeError {
+    return new FridgeError(
+      'ERR_PROTOCOL',
+      `${this.#connected?.address} answers with what is ${what}`,
+      {
+        fix: 'ask another node with --node HOST:PORT, and look into that one',
+      },
+    )
   }
 
   /** Close the connection. What waits for an answer is rejected, and iterations return. */
@@ -233,16 +282,28 @@ export class Fridge implements AsyncDisposable {
         onResumed: sensor =>
           take(() => this.#tell(node.name, sensor, this.#progress.release(sensor.name))),
         onWithdrawn: sensor => take(() => this.#withdraw(node.name, sensor.name)),
+        onStanding: ids => take(() => this.#tellAlarms(node.name, alarms => alarms.begin(ids))),
+        onAlarm: (state, alarm) =>
+          take(() => this.#tellAlarms(node.name, alarms => alarms.take(state, alarm))),
       },
       lastWord,
     )
-    const { address, run, sensors } = connection
+    const { address, run, sensors, clockAheadMs } = connection
     node.name = connection.node
     const resumed = this.#progress.begin(run)
     if (!resumed) this.#last.clear()
     this.#connection = connection
     this.#lost = undefined
-    this.#connected = { type: 'connected', node: node.name, address, run, resumed, sensors }
+    const { name } = node
+    this.#connected = {
+      type: 'connected',
+      node: name,
+      address,
+      clockAheadMs,
+      run,
+      resumed,
+      sensors,
+    }
     this.#publish(this.#connected)
     for (const task of early) task()
     early = undefined
@@ -259,7 +320,22 @@ export class Fridge implements AsyncDisposable {
     }
   }
 
+  #tellAlarms(node: Name, learn: (alarms: AlarmMemory) => AlarmChange[]): void {
+    const alarms = this.#alarms.get(node) ?? new AlarmMemory()
+    this.#alarms.set(node, alarms)
+    for (const change of learn(alarms)) this.#publish({ type: 'alarm', node, ...change })
+  }
+
+  /** The alarms that stand at the node that serves this client, or did last. */
+  #standingReports(): AlarmReport[] {
+    const node = this.#connected?.node
+    const alarms = node === undefined ? undefined : this.#alarms.get(node)
+    if (node === undefined || alarms === undefined) return []
+    return alarms.standing.map(alarm => ({ type: 'alarm', node, state: 'raised', alarm }))
+  }
+
   #withdraw(node: Name, sensor: string): void {
+    this.#alarms.get(node)?.forget(sensor)
     this.#progress.forget(sensor)
     this.#last.delete(sensor)
     this.#publish({ type: 'withdrawn', node, sensor })

@@ -4,6 +4,9 @@ import type { Clock } from '../lib/clock.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import type { Resume } from '../sessions/client-hello.ts'
 import { errorCode, FridgeError } from '../lib/errors.ts'
+import type { AlarmState, Alarm } from '../alarms/alarm.ts'
+import { ALARM_STREAM, STANDING } from '../alarms/alarm-stream.ts'
+import { isAlarmId, parseAlarm } from '../alarms/parse.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Name, Source } from '../identity/names.ts'
 import { EVENT_TYPES, type SensorEvent } from '../sensors/kinds.ts'
@@ -39,6 +42,10 @@ export interface NodeConnectionOptions {
    * @param sequence the number of the event within the run of the node
    */
   readonly onEvent?: (sensor: SensorInfo, event: SensorEvent, sequence: number) => void
+  /** Hear what happens to alarms; those that stood before are `raised` again, behind `onStanding`. */
+  readonly onAlarm?: (state: AlarmState, alarm: Alarm) => void
+  /** The ids of all alarms that stand, of sensors that this client may read. */
+  readonly onStanding?: (ids: readonly string[]) => void
   /** What the node still had of a sensor that was resumed has come, and what it had sent before. */
   readonly onResumed?: (sensor: SensorInfo) => void
   /** This client may not read the sensor any more: its grant was narrowed. */
@@ -58,6 +65,8 @@ export interface NodeConnection extends AsyncDisposable {
   readonly run: Source
   /** `HOST:PORT`. */
   readonly address: string
+  /** How far its clock is ahead of ours, in milliseconds; 0 where it does not tell. */
+  readonly clockAheadMs: number
   readonly sensors: readonly SensorInfo[]
   /** What the node lets be called: commands by a client, changes of the list by an operator. */
   readonly methods: ReadonlySet<string>
@@ -94,6 +103,7 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
   const ended = Promise.withResolvers<FridgeError>()
   const greeted = Promise.withResolvers<NodeHello>()
   let hello: NodeHello | undefined
+  let clockAheadMs = 0
   let timeout: Bye | undefined
   const channel: Channel = new Channel(socket, {
     limits: NODE_LIMITS,
@@ -106,6 +116,7 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
         const parsed = parseNodeHello(fields)
         if (typeof parsed === 'string') return parsed
         hello = parsed
+        clockAheadMs = parsed.time === undefined ? 0 : parsed.time - clock.now()
         onHello?.(parsed)
         greeted.resolve(parsed)
         return undefined
@@ -115,6 +126,9 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
       // The hello comes before every other stream; a sensor that it did not name is not for this client.
       const sensor = hello?.sensors.find(({ name }) => name === stream.meta)
       if (sensor !== undefined) listen(channel, stream, sensor, options)
+      else if (hello !== undefined && stream.meta === ALARM_STREAM) {
+        listenToAlarms(channel, stream, options)
+      }
       return hello !== undefined
     },
     onEnd: ending => {
@@ -146,6 +160,7 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
       node,
       run,
       address: text,
+      clockAheadMs,
       sensors,
       methods: remote.methods,
       ended: ended.promise,
@@ -249,6 +264,30 @@ function listen(
   stream.onClose(() => {
     if (!connection.ended) onWithdrawn?.(sensor)
   })
+}
+
+const ALARM_STATES: readonly AlarmState[] = ['raised', 'over', 'acknowledged']
+
+/** Alarms that are malformed are passed over, as events of sensors are. */
+function listenToAlarms(
+  connection: Connection,
+  stream: MuxStream,
+  { onAlarm, onStanding }: NodeConnectionOptions,
+): void {
+  const emitter = attachEmitter(stream, {
+    limits: NODE_LIMITS,
+    accepts: new Set([STANDING, ...ALARM_STATES]),
+    onRefused: refusal => connection.refuse(refusal),
+  })
+  emitter.on(STANDING, ids => {
+    if (Array.isArray(ids) && ids.every(isAlarmId)) onStanding?.(ids)
+  })
+  for (const state of ALARM_STATES) {
+    emitter.on(state, value => {
+      const alarm = parseAlarm(value)
+      if (alarm !== undefined) onAlarm?.(state, alarm)
+    })
+  }
 }
 
 function encodeResume({ run, sensors }: Resume): object {

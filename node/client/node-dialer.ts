@@ -37,7 +37,14 @@ export class NodeDialer {
   async dial(
     more: Pick<
       NodeConnectionOptions,
-      'onHello' | 'onEvent' | 'onResumed' | 'onWithdrawn' | 'resume' | 'signal'
+      | 'onHello'
+      | 'onEvent'
+      | 'onResumed'
+      | 'onWithdrawn'
+      | 'onAlarm'
+      | 'onStanding'
+      | 'resume'
+      | 'signal'
     >,
     lastWord?: FridgeError,
   ): Promise<NodeConnection> {

@@ -8,6 +8,7 @@ import {
   readAddress,
   type Address,
 } from '../lib/address.ts'
+import { alarmsConfig, rulesProblems } from './alarms-config.ts'
 import { readConfigFile, type ConfigFile } from './config-file.ts'
 import { configError } from './config-problem.ts'
 import { isName, type Name } from '../identity/names.ts'
@@ -194,11 +195,17 @@ const nodeKeys = z.strictObject({
   simulation: simulationConfig,
   /** What the sensors said, and who called which command: `history.db` in `data`. */
   history: history.prefault({}),
+  /** What of the sensors is an alarm, and who is told. */
+  alarms: alarmsConfig,
 })
 
 /** The configuration of a node as it is written. */
 export const nodeConfigSchema = nodeKeys.check(context => {
-  const { isolatedAfterMs, gossip } = context.value
+  const { isolatedAfterMs, gossip, alarms, sensors } = context.value
+  for (const [path, message] of rulesProblems(alarms.rules, sensors)) {
+    const input = context.value
+    context.issues.push({ code: 'custom', path: ['alarms', 'rules', ...path], input, message })
+  }
   if (isolatedAfterMs >= 2 * gossip.heartbeatMs) return
   context.issues.push({
     code: 'custom',

@@ -1,7 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import { displaySubject, nodeOf, subjectOf } from '../identity/names.ts'
 import { FridgeError } from '../lib/errors.ts'
-import { CHANGE_LIMITS, type Change, type ChangeRequest } from '../whitelist/change.ts'
+import {
+  CHANGE_LIMITS,
+  type Change,
+  type ChangeRequest,
+  type Checkpoint,
+} from '../whitelist/change.ts'
 import type { Entry } from '../whitelist/entry.ts'
 import type { Held } from '../whitelist/equivocation.ts'
 
@@ -25,7 +30,10 @@ export function assertProposable({ kind, subject }: ChangeRequest, list: Held['l
  * Whether operator and node may still change anything.
  * @throws FridgeError `ERR_REVOKED` when one of them was revoked, or the node has forked
  */
-export function assertStanding({ operator, source }: Change, list: Held['list']): void {
+export function assertStanding(
+  { operator, source }: Change,
+  list: Pick<Held['list'], 'hasEquivocated' | 'state'>,
+): void {
   const name = nodeOf(source)
   if (list.hasEquivocated(name)) {
     throw new FridgeError('ERR_REVOKED', `node/${name} has signed two changes at one place`, {
@@ -39,10 +47,19 @@ export function assertStanding({ operator, source }: Change, list: Held['list'])
   }
 }
 
+/** What a checkpoint says of the list. */
+export type Statement = Pick<Checkpoint, 'heads' | 'state' | 'subjects' | 'former'>
+
+/** A log with what else decides whether a change is proposed as it is. */
+export interface Proposing extends Held {
+  /** What was proposed here last as a checkpoint. */
+  readonly stated: Statement | undefined
+}
+
 /** Why a change must be proposed anew, if it must: it would not be proposed as it is now. */
 export function whyAgain(
   change: Change,
-  { list, store }: Held,
+  { list, store, stated }: Proposing,
 ): { readonly why: string; readonly taken?: Entry } | undefined {
   const { subject, source, sequence, previous, seen } = change
   const name = displaySubject(subject)
@@ -50,6 +67,11 @@ export function whyAgain(
     const [taken] = store.ofSource(source, sequence)
     const isThere = taken?.change.sequence === sequence
     return { why: 'its place has been taken', ...(isThere && { taken }) }
+  }
+  if (change.kind === 'checkpoint') {
+    const { heads, state, subjects, former } = change
+    const isStated = isDeepStrictEqual({ heads, state, subjects, former }, stated)
+    return isStated ? undefined : { why: 'this node has not proposed that checkpoint' }
   }
   // An operator that is told to try again goes on with what its removal had seen at first.
   const isCurrent =

@@ -18,6 +18,8 @@ import { Ways } from './ways.ts'
 export interface ConfirmationRelayOptions {
   /** This run of this node. */
   readonly source: Source
+  /** Whether this node accepts changes in a source, or did before. Default: where it is named like the run. */
+  readonly isOwn?: (source: Source) => boolean
   readonly signers: Signers
   /** This node's own certificate and key. */
   readonly self: { readonly signer: Signer; readonly key: KeyObject }
@@ -128,9 +130,13 @@ export class ConfirmationRelay implements Disposable {
   /** Tell a source that this node has applied its changes, in the order of their sequences. */
   reportApplied(to: Source, changes: readonly AppliedChange[]): void {
     const { source } = this.#options
-    const before = to === source ? this.#own?.changes : this.#applied.get(to)?.changes
+    const before = this.#isOwn(to)
+      ? this.#own?.to === to
+        ? this.#own.changes
+        : undefined
+      : this.#applied.get(to)?.changes
     const latest = [...(before ?? []), ...changes].slice(-MAX_APPLIED_CHANGES)
-    if (to === source) {
+    if (this.#isOwn(to)) {
       const applied = latest.at(-1)?.sequence ?? 0
       this.#own = { node: source, to, applied, changes: latest }
       this.#tell(this.#own)
@@ -167,7 +173,7 @@ export class ConfirmationRelay implements Disposable {
 
   #checkOnce(confirmation: Confirmation, signed: SignedConfirmation, from: DocumentStream): void {
     const { to } = confirmation
-    if (to !== this.#options.source) {
+    if (!this.#isOwn(to)) {
       // This node never knew a way to the source that it is for: not worth checking a signature.
       if (!this.#ways.isKnown(to)) return
       if (this.#ways.close(to, from)) this.#sendAgain([to])
@@ -188,14 +194,20 @@ export class ConfirmationRelay implements Disposable {
     signed: SignedConfirmation,
     from: DocumentStream,
   ): Promise<void> {
-    const { source, signers } = this.#options
+    const { signers } = this.#options
     const holds = await verifyConfirmation(confirmation, signed, signers)
     if (holds === false) return from.refuse('a confirmation is not signed by its node')
     // A node that joined a moment ago may not be known here yet: *members* will tell how far it is.
     if (holds === undefined || !this.#isNews(confirmation)) return
     this.#remember(confirmation)
-    if (confirmation.to === source) this.#tell(confirmation)
+    if (this.#isOwn(confirmation.to)) this.#tell(confirmation)
     else this.#passOn(confirmation, signed)
+  }
+
+  /** Whether a source is one that this node has accepted changes in, in this run or an earlier one. */
+  #isOwn(source: Source): boolean {
+    const { source: run, isOwn } = this.#options
+    return isOwn?.(source) ?? source === run
   }
 
   #isNews({ to, node, applied }: Confirmation): boolean {
@@ -244,7 +256,9 @@ export class ConfirmationRelay implements Disposable {
     const leaving = [...this.#waiting.values()]
     for (const to of this.#untold) {
       const { changes, at } = this.#applied.get(to) ?? { changes: [], at: 0 }
-      const applied = changes.at(-1)?.sequence ?? 0
+      const applied = changes.at(-1)?.sequence
+      // Of very many sources at once, as in a first exchange, only the latest are told.
+      if (applied === undefined) continue
       leaving.push({ to, signed: signConfirmation({ node, to, applied, changes }, self), at })
     }
     this.#untold.clear()

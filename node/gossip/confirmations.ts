@@ -100,8 +100,8 @@ export async function awaitConfirmations(place: Place, options: AwaitOptions): P
   const lookSoon = (): void => {
     looking ??= clock.after(LOOK_MS, look)
   }
-  using _told = confirmations.subscribe(({ node, applied, changes }) => {
-    if (applied < place.sequence) return
+  using _told = confirmations.subscribe(({ node, to, applied, changes }) => {
+    if (to !== place.source || applied < place.sequence) return
     const detail = changes.find(({ sequence }) => sequence === place.sequence)
     record(node, detail && { tookMs: detail.tookMs, cut: detail.cut })
     lookSoon()

@@ -1,4 +1,4 @@
-import { isName, isSource, MAX_SOURCES, type Source } from '../identity/names.ts'
+import { isName, isSource, type Source } from '../identity/names.ts'
 import type { Tree } from './spread.ts'
 
 /** What the package calls an update: a value at a place. The number is a sequence, not a time. */
@@ -35,21 +35,56 @@ export function asUpdate(frame: unknown[]): Update | undefined {
   return frame as unknown as Update
 }
 
+/** Sources in one frame of a digest: with the longest names a tenth of the longest line. */
+const PAGE_SOURCES = 2_000
+
+/** The digest that the package sends. */
+export interface DigestFrame {
+  readonly id: Source
+  readonly clock: Record<string, number>
+}
+
+/** Whether a frame of the package is its digest. */
+export function isDigestFrame(frame: unknown): frame is DigestFrame {
+  return typeof frame === 'object' && frame !== null && 'clock' in frame
+}
+
+/** The digest that the package sends, in frames of which the last ends it. */
+export function* pagesOf({ id, clock }: DigestFrame): Iterable<object> {
+  const entries = Object.entries(clock)
+  let from = 0
+  for (; entries.length - from > PAGE_SOURCES; from += PAGE_SOURCES) {
+    yield { heard: Object.fromEntries(entries.slice(from, from + PAGE_SOURCES)) }
+  }
+  yield { id, clock: Object.fromEntries(entries.slice(from)) }
+}
+
 /** @returns the digest, or why it is none */
 export function asDigest(frame: unknown): Digest | string {
   if (typeof frame !== 'object' || frame === null) return 'a frame is neither digest nor update'
   const { id, clock, ...rest } = frame as Record<string, unknown>
   if (Object.keys(rest).length > 0) return 'a digest has unknown fields'
   if (!isSource(id)) return 'a digest names no valid source'
+  const read = readClock(clock)
+  return typeof read === 'string' ? read : { id, clock: read }
+}
+
+/** @returns what a page of a digest tells, or why it is none */
+export function asDigestPage(frame: object): ReadonlyMap<Source, number> | string {
+  const { heard, ...rest } = frame as Record<string, unknown>
+  if (Object.keys(rest).length > 0) return 'a digest has unknown fields'
+  return readClock(heard)
+}
+
+function readClock(clock: unknown): Map<Source, number> | string {
   if (typeof clock !== 'object' || clock === null || Array.isArray(clock)) {
     return 'a digest has no clock'
   }
   const entries = Object.entries(clock)
-  if (entries.length > MAX_SOURCES) return 'a digest has too many sources'
   for (const [source, sequence] of entries) {
     if (!isSource(source) || !isPlace(sequence)) return 'a digest has a malformed clock'
   }
-  return { id, clock: new Map(entries as [Source, number][]) }
+  return new Map(entries as [Source, number][])
 }
 
 /** @returns the frame, why it is refused, or undefined when it is another */

@@ -1,19 +1,22 @@
 import type { EventEmitter } from 'node:events'
 import { createRequire } from 'node:module'
+import { FridgeError } from '../lib/errors.ts'
 import type { Source } from '../identity/names.ts'
 import type { Clock } from '../lib/clock.ts'
 import {
   asDigest,
-  asTreeFrame,
+  asDigestPage,
   asUpdate,
+  isDigestFrame,
+  pagesOf,
   type Announcement,
   type Digest,
   type Update,
 } from './document-frames.ts'
 import { CertificateExchange } from './certificate-exchange.ts'
 import { Outgoing } from './outgoing.ts'
-import { Spread } from './spread.ts'
 import type { Spreading } from './spreading.ts'
+import { Trees } from './trees.ts'
 
 /**
  * The one file that knows the package `scuttlebutt` 5.6.15. It gives the package types, checks
@@ -47,6 +50,8 @@ export interface DocumentStream {
   readonly drained: () => Promise<void>
   /** The peer sent something that it must not: end the link. */
   readonly refuse: (reason: string) => void
+  /** End the link through no fault of the peer's. */
+  readonly leave: (text: string) => void
   /** What the peer and this node hold of certificates, shared by the documents of a link. Default: its own. */
   readonly certificates?: CertificateExchange
   /** Both sides have sent all that the other lacked. */
@@ -63,8 +68,7 @@ export interface DocumentLink extends Disposable {
 export abstract class GossipDocument extends Scuttlebutt {
   protected readonly clock: Clock
   readonly #spreading: Spreading
-  readonly #spread: Spread<DocumentStream>
-  #wanting: { readonly timer: Disposable; readonly at: number } | undefined
+  readonly #trees: Trees<DocumentStream>
   #origin: DocumentStream | undefined
 
   constructor(id: Source, clock: Clock, spreading: Spreading) {
@@ -73,7 +77,13 @@ export abstract class GossipDocument extends Scuttlebutt {
     this.sources = Object.create(null) as Record<string, number>
     this.clock = clock
     this.#spreading = spreading
-    this.#spread = new Spread(spreading)
+    this.#trees = new Trees({
+      self: id,
+      clock,
+      spreading,
+      held: source => this.sources[source] ?? 0,
+      compare: (announced, from) => this.compare(announced, from),
+    })
   }
 
   /** Why the value, sequence or signature of an update has no valid shape; undefined if it has. */
@@ -130,6 +140,15 @@ export abstract class GossipDocument extends Scuttlebutt {
     return undefined
   }
 
+  /** What a peer lacks could not be read: its link ends, through no fault of the peer's. */
+  protected failedToRead(_error: unknown): void {}
+
+  /** A peer has told how far it has heard each source. */
+  protected digested(_clock: ReadonlyMap<Source, number>): void {}
+
+  /** Both ends of a link have sent all that the other lacked at its start. */
+  protected synced(_from: DocumentStream): void {}
+
   /** What stands beside the place of an update in an announcement of it. */
   protected announcementOf(_source: Source, sequence: number): unknown {
     return sequence
@@ -172,20 +191,27 @@ export abstract class GossipDocument extends Scuttlebutt {
       dispose()
       stream.refuse(reason)
     }
+    const leave = (text: string): void => {
+      dispose()
+      stream.leave(text)
+    }
     const dispose = (): void => {
       if (ended) return
       ended = true
       outgoing[Symbol.dispose]()
       inner.destroy()
-      this.#leave(from)
+      this.#trees.leave(from)
+      this.detached(from)
     }
     // What a subclass answers goes the same way, so that nothing is attached twice.
     const from = this.#withAttachments({
       certificates: new CertificateExchange(),
       ...stream,
       refuse,
+      leave,
     })
-    const outgoing = this.#outgoingTo(from)
+    const unread = (error: unknown): void => this.#failToRead(error, from)
+    const outgoing = this.#outgoingTo(from, unread)
     this.#begin(inner, from, outgoing)
 
     const hand = (frame: unknown): void => {
@@ -199,7 +225,6 @@ export abstract class GossipDocument extends Scuttlebutt {
     // The package sends all that a peer lacks at once: so first bring the peer near by pages that
     // wait for the link, and only then hand over its digest, grown by what was sent.
     const catchUp = async (digest: Digest): Promise<void> => {
-      for (const [source, sequence] of digest.clock) outgoing.hears(source, sequence)
       await outgoing.sendMissing()
       if (!ended) hand({ id: digest.id, clock: outgoing.clock })
     }
@@ -207,7 +232,7 @@ export abstract class GossipDocument extends Scuttlebutt {
       const update = asUpdate(frame)
       if (update === undefined) return refuse('an update is malformed')
       if (!digested) return refuse('an update came before the digest')
-      this.#note(update, from, peerSynced)
+      this.#trees.note(update, from, peerSynced)
       outgoing.hears(update[2], update[1])
       // Most of what many links bring is known: that costs no second look.
       if (this.isKnown(update)) return undefined
@@ -216,10 +241,19 @@ export abstract class GossipDocument extends Scuttlebutt {
       return hand(update)
     }
     const receiveObject = (frame: object): void => {
-      const taken = this.#takeTreeFrame(frame, from, { outgoing, digested })
-      const result = taken ?? this.takeFrame(frame, from)
-      if (result === undefined) receiveDigest(frame)
-      else if (result.refused !== undefined) refuse(result.refused)
+      if ('heard' in frame) return receivePage(frame)
+      const taken = this.#takeFrame(frame, from, { outgoing, digested })
+      if (taken === undefined) receiveDigest(frame)
+      else if (taken.refused !== undefined) refuse(taken.refused)
+    }
+    const receivePage = (frame: object): void => {
+      if (digested) return refuse('a page of a digest came behind its end')
+      const page = asDigestPage(frame)
+      if (typeof page === 'string') return refuse(page)
+      // What is not held here is not sent, so that what it says of that need not be kept.
+      for (const [source, sequence] of page) {
+        if (this.sources[source] !== undefined) outgoing.hears(source, sequence)
+      }
     }
     const receiveDigest = (frame: unknown): void => {
       const digest = asDigest(frame)
@@ -227,7 +261,9 @@ export abstract class GossipDocument extends Scuttlebutt {
       if (digested) return refuse('a second digest')
       if (!isExpected(digest.id)) return refuse('the digest names another node')
       digested = true
-      catchUp(digest).catch(() => refuse('the history could not be read'))
+      for (const [source, sequence] of digest.clock) outgoing.hears(source, sequence)
+      this.digested(clockOf(outgoing.clock))
+      catchUp(digest).catch(unread)
     }
 
     return {
@@ -248,17 +284,24 @@ export abstract class GossipDocument extends Scuttlebutt {
   #begin(inner: PackageStream, to: DocumentStream, outgoing: Outgoing): void {
     let isCaughtUp = false
     inner.on('data', (frame: unknown) => {
+      if (isDigestFrame(frame)) {
+        for (const page of pagesOf(frame)) to.send(page)
+        return
+      }
       if (frame === 'SYNC') isCaughtUp = true
       if (!Array.isArray(frame)) to.send(frame)
       else if (isCaughtUp) outgoing.offer(frame as Update)
       else outgoing.send(frame as Update)
     })
     inner.on('error', () => to.refuse('the gossip stream failed'))
-    inner.on('synced', () => to.onSynced())
+    inner.on('synced', () => {
+      this.synced(to)
+      to.onSynced()
+    })
     for (const first of this.preamble(to)) to.send(first)
     inner.resume()
     for (const opening of this.openings()) to.send(opening)
-    this.#spread.join(to)
+    this.#trees.join(to)
     this.attached(to)
   }
 
@@ -275,96 +318,40 @@ export abstract class GossipDocument extends Scuttlebutt {
     return { ...stream, send }
   }
 
-  #outgoingTo(to: DocumentStream): Outgoing {
+  #failToRead(error: unknown, from: DocumentStream): void {
+    if (!(error instanceof FridgeError)) return from.refuse('the history could not be read')
+    this.failedToRead(error)
+    from.leave('this node cannot read its changes')
+  }
+
+  /** @returns undefined when it is a digest, or why it is refused, if it is */
+  #takeFrame(
+    frame: object,
+    from: DocumentStream,
+    state: { outgoing: Outgoing; digested: boolean },
+  ): { readonly refused?: string } | undefined {
+    try {
+      return this.#trees.take(frame, from, state) ?? this.takeFrame(frame, from)
+    } catch (error) {
+      this.#failToRead(error, from)
+      return {}
+    }
+  }
+
+  #outgoingTo(to: DocumentStream, onFailure: (error: unknown) => void): Outgoing {
     const { isCausal, announceMs } = this.#spreading
     return new Outgoing({
       clock: this.clock,
       isCausal,
       announceMs,
       relayMs: update => this.relayDelayMs(update),
-      isEager: update => this.isLastWord(update) || this.#spread.isEager(to, update[2]),
+      isEager: update => this.isLastWord(update) || this.#trees.isEager(to, update[2]),
       updatesAfter: (clock, limit) => this.updatesAfter(clock, limit),
       announcementOf: (source, sequence) => this.announcementOf(source, sequence),
       send: frame => to.send(frame),
       drained: async () => to.drained(),
-      onFailure: () => to.refuse('the history could not be read'),
+      onFailure,
     })
-  }
-
-  /** An update has come: has it come too often over this link? */
-  #note([, sequence, source]: Update, from: DocumentStream, isLive: boolean): void {
-    const isHeld = sequence <= this.#held(source)
-    const now = this.clock.monotonic()
-    const tree = this.#spread.arrived(from, [source, sequence], { isHeld, isLive, now })
-    if (tree !== undefined) from.send({ lazy: tree })
-  }
-
-  #leave(from: DocumentStream): void {
-    for (const tree of this.#spread.leave(from, this.clock.monotonic())) {
-      for (const link of this.#spread.links()) link.send({ eager: tree })
-    }
-    this.#wantSoon()
-    this.detached(from)
-  }
-
-  /** @returns undefined when it is another frame, or why it is refused, if it is */
-  #takeTreeFrame(
-    frame: object,
-    from: DocumentStream,
-    { outgoing, digested }: { outgoing: Outgoing; digested: boolean },
-  ): { readonly refused?: string } | undefined {
-    const read = asTreeFrame(frame, this.#spreading.isShared)
-    if (read === undefined) return undefined
-    if (typeof read === 'string') return { refused: read }
-    if (!digested) return { refused: `a ${read.kind} came before the digest` }
-    switch (read.kind) {
-      case 'lazy':
-        this.#spread.heardLazy(from, read.tree)
-        break
-      case 'eager':
-        this.#spread.heardEager(from, read.tree)
-        break
-      case 'want':
-        this.#spread.heardWant(from, read.sources)
-        outgoing.answer(read.sources)
-        break
-      case 'have':
-        for (const announced of read.announced) this.#hearOf(announced, from, outgoing)
-        this.#wantSoon()
-    }
-    return {}
-  }
-
-  #hearOf(announced: Announcement, from: DocumentStream, outgoing: Outgoing): void {
-    const { source, sequence } = announced
-    outgoing.hearsOf(source, sequence)
-    const held = this.#held(source)
-    if (sequence <= held) this.compare(announced, from)
-    // What claims to be from here is never asked for.
-    else if (source !== this.id) {
-      this.#spread.heardHave(from, [source, sequence], held, this.clock.monotonic())
-    }
-  }
-
-  #held(source: Source): number {
-    return this.sources[source] ?? 0
-  }
-
-  /** Ask for what was announced when it is due. */
-  #wantSoon(): void {
-    const { nextAt } = this.#spread
-    if (nextAt !== undefined && this.#wanting !== undefined && this.#wanting.at <= nextAt) return
-    this.#wanting?.timer[Symbol.dispose]()
-    this.#wanting = undefined
-    if (nextAt === undefined) return
-    const now = this.clock.monotonic()
-    const timer = this.clock.after(Math.max(nextAt - now, 0), () => {
-      this.#wanting = undefined
-      const wants = this.#spread.due(this.clock.monotonic(), source => this.#held(source))
-      for (const { link, sources } of wants) link.send({ want: sources })
-      this.#wantSoon()
-    })
-    this.#wanting = { timer, at: nextAt }
   }
 }
 

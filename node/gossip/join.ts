@@ -1,6 +1,6 @@
 import type { NodeConfig } from '../config/config.ts'
 import type { Identity } from '../identity/identity.ts'
-import type { Name } from '../identity/names.ts'
+import { subjectOf, type Name } from '../identity/names.ts'
 import { formatAddress } from '../lib/address.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -13,6 +13,7 @@ import { ListedNodes } from './listed-nodes.ts'
 import { MEMBER_LIMITS } from './member.ts'
 import { Members } from './members.ts'
 import type { OpenList } from './open-list.ts'
+import type { Replica } from './replica.ts'
 import { Overlay, type OverlayOptions } from './overlay.ts'
 import { PeerMemory } from './peer-memory.ts'
 
@@ -24,6 +25,7 @@ export interface JoinOptions extends Pick<OverlayOptions, 'resolve' | 'dial' | '
   readonly list: Pick<
     OpenList,
     | 'source'
+    | 'ownSource'
     | 'replica'
     | 'storedChanges'
     | 'signers'
@@ -67,7 +69,8 @@ export function joinCluster(options: JoinOptions): Cluster {
   const { ownRemoval, removalProofOf, forgettings, peerFile } = list
   const { name, whenIsolated } = config
   const stack = new AsyncDisposableStack()
-  const isRemoved = (node: Name): boolean => replica.whitelist.hasRemoved(node)
+  const isRemoved = (node: Name): boolean =>
+    replica.stateOf(subjectOf('node', node)).revocations.size > 0
   const listed = stack.use(new ListedNodes(replica))
   const memory = new PeerMemory({ file: peerFile, isRemoved, clock, log })
   const members = stack.use(
@@ -120,6 +123,7 @@ export function joinCluster(options: JoinOptions): Cluster {
   stack.use(memory)
   const hasPeers = (): boolean =>
     config.peers.length > 0 || overlay.links().length > 0 || members.knowsOthers
+  list.ownSource.follow(hasPeers)
   const isolation = stack.use(
     new Isolation({
       clock,
@@ -156,14 +160,24 @@ export function joinCluster(options: JoinOptions): Cluster {
   }
 }
 
-/** Where this node knows of others, wait for the first exchange with one, and say if there was none. */
+/**
+ * Where this node knows of others, wait for the first exchange with one. Where none answers, a list
+ * that was complete once is served by; the beginning of one never is, however long it takes.
+ * @returns whether clients may be let in; if not, they may after the first exchange
+ */
 export async function catchUp(
   { overlay, hasPeers }: Pick<Cluster, 'hasPeers'> & { readonly overlay: FirstSyncs },
+  { replica }: { readonly replica: Pick<Replica, 'isWhole' | 'noteAlone'> },
   { gossip }: Pick<NodeConfig, 'gossip'>,
   clock: Clock,
   log: Log,
-): Promise<void> {
-  if (!hasPeers()) return
-  const isSynced = await awaitFirstSync(overlay, gossip.firstSyncMs, clock)
-  if (!isSynced) log.warn({}, 'no exchange with a peer yet: the list may be stale')
+): Promise<boolean> {
+  if (!hasPeers()) {
+    replica.noteAlone()
+    return true
+  }
+  if (await awaitFirstSync(overlay, gossip.firstSyncMs, clock)) return true
+  if (replica.isWhole) log.warn({}, 'no exchange with a peer yet: the list may be stale')
+  else log.warn({}, 'no exchange with a peer yet: no client is let in before one is complete')
+  return replica.isWhole
 }

@@ -176,6 +176,7 @@ export class Link {
         drained: async () => this.#channel.drained(),
         certificates: this.#certificates,
         refuse,
+        leave: text => this.close('busy', text),
         onSynced: () => void this.#settle(document),
       },
       source => source === this.#source,
@@ -200,6 +201,8 @@ export class Link {
   /** A document is in step when what came with it has been checked and taken in as well. */
   async #settle(document: SignedDocument): Promise<void> {
     await document.settled()
+    // What could not be stored was passed over, and such a link ends once it can be.
+    await this.#options.documents.whitelist.storage.working()
     if (this.#channel.ended) return
     this.#synced += 1
     if (this.synced) this.#options.onSynced(this)

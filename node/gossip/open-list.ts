@@ -1,15 +1,25 @@
-import { randomBytes } from 'node:crypto'
+import { createPrivateKey, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { NodeConfig } from '../config/config.ts'
-import { sourceOf, subjectOf, type Name, type Source } from '../identity/names.ts'
+import {
+  displaySubject,
+  nodeOf,
+  sourceOf,
+  subjectOf,
+  type Name,
+  type Source,
+} from '../identity/names.ts'
 import { OwnSigner } from '../identity/own-signer.ts'
 import { Signers } from '../identity/signers.ts'
 import type { Verifier } from '../identity/verifier.ts'
+import type { Credentials } from '../identity/credentials.ts'
 import type { Trust } from '../identity/trust.ts'
 import type { Entry } from '../whitelist/entry.ts'
 import type { Clock } from '../lib/clock.ts'
-import { errorMessage } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
+import { shellWord } from '../lib/shell-word.ts'
+import { checkLog } from '../storage/check-log.ts'
+import { sealKeyOf } from '../storage/log-seal.ts'
 import { StoredChanges } from '../storage/stored-changes.ts'
 import { DATABASE_FILE } from '../storage/sqlite-database.ts'
 import { openSqliteStore } from '../storage/sqlite-store.ts'
@@ -18,12 +28,15 @@ import { Forgettings } from './forgettings.ts'
 import { OwnRemoval, REMOVAL_FILE } from './own-removal.ts'
 import { findRemoval, makeRemovalProof, type RemovalProof } from './removal-proof.ts'
 import type { PeerFile } from './peer-memory.ts'
+import { OwnSource } from './own-source.ts'
 import { Replica } from './replica.ts'
 
 /** The list of a node, with all that it takes to read it, to check it and to change it. */
 export interface OpenList extends Disposable {
-  /** This run of the node, which numbers the changes that it accepts. */
+  /** This run of the node. */
   readonly source: Source
+  /** What numbers the changes that it accepts. */
+  readonly ownSource: OwnSource
   readonly replica: Replica
   /** The log of changes, to be read. */
   readonly storedChanges: StoredChanges
@@ -36,6 +49,8 @@ export interface OpenList extends Disposable {
   readonly forgettings: Forgettings
   /** What a removed node is shown; undefined for one that was not removed. */
   readonly removalProofOf: (node: Name) => RemovalProof | undefined
+  /** Seal the list with another key of this node from now on. */
+  readonly reseal: (credentials: Credentials) => void
   /** Where it keeps the addresses of its peers. */
   readonly peerFile: PeerFile
 }
@@ -52,33 +67,60 @@ export interface OpenListOptions {
  * @throws FridgeError with everything released: `ERR_DATABASE`, `ERR_DATABASE_CORRUPT`,
  *   `ERR_CERTIFICATE` when peers would not take what this node signs with
  */
-export function openList(
+export async function openList(
   { name, data }: Pick<NodeConfig, 'name' | 'data'>,
   { trust, verifier, clock, log }: OpenListOptions,
-): OpenList {
+): Promise<OpenList> {
   using stack = new DisposableStack()
   const database = join(data, DATABASE_FILE)
-  const store = stack.use(openSqliteStore(database))
+  const sealKey = keyOfSeal(trust.credentials)
+  const store = stack.use(openSqliteStore(database, sealKey))
   const storedChanges = stack.use(StoredChanges.open(database))
-  // A new source each run: no restored backup and no lost disk can lead to a place given twice.
-  const source = sourceOf(name, randomBytes(8).toString('hex'))
-  const signers = new Signers({
-    store,
+  const authority = {
     trustDomain: trust.credentials.identity.trustDomain,
     authorities: () => trust.signing,
+    trusted: () => trust.trusted,
     verifier,
+  }
+  if (!store.isSealed) {
+    log.warn(
+      {},
+      'the list carries no seal of this node and its key: all its signatures are checked first',
+    )
+    // Nothing is trusted because it is there: each certificate is traced to an authority.
+    const nothing = { certificates: () => [], keepCertificate: () => {} }
+    await checkLog(database, new Signers({ store: nothing, ...authority }))
+    store.seal(sealKey)
+  }
+  const draw = (): Source => sourceOf(name, randomBytes(8).toString('hex'))
+  const kept = store.ownSource()
+  const ownSource = new OwnSource({
+    ...(kept !== undefined && nodeOf(kept) === name && { kept }),
+    draw,
+    keep: source => store.keepOwnSource(source),
+  })
+  const source = draw()
+  const signers = new Signers({
+    store,
+    ...authority,
   })
   const self = new OwnSigner(trust.credentials, signers)
   const replica = new Replica({
     source,
+    ownSource,
+    wholeness: store,
     store,
     signers,
     self,
     clock,
-    onStoreFailure: error =>
-      log.error({ reason: errorMessage(error) }, 'cannot store changes of peers'),
+    onUntrue: ({ change: { operator, source } }) =>
+      log.error(
+        { operator, node: nodeOf(source) },
+        'a checkpoint states a list that was not: look into who signed it, and the node that proposed it',
+      ),
   })
   stack.use(replica)
+  replica.checkCheckpoints()
   const ownRemoval = new OwnRemoval({
     name,
     signers,
@@ -105,9 +147,27 @@ export function openList(
       for (const { entry } of strays) ownRemoval.note(entry)
     }),
   )
+  replica.storage.subscribe(reason => {
+    if (reason === undefined) return log.info({}, 'changes can be stored again')
+    const fix = `make space on its disk, or see what else holds it: df -h ${shellWord(data)}; lsof ${shellWord(database)}`
+    log.error({ reason, fix }, 'changes cannot be stored: no further client is let in')
+  })
+  replica.subscribeEnded(({ source, why, lost }) => {
+    log.warn({ source, why, lost: lost.length }, 'a source of this node has ended')
+    for (const { change } of lost) {
+      const { kind, subject, operator } = change
+      const verb = kind === 'grant' ? 'add' : 'remove'
+      const fix = `fridge whitelist ${verb} ${shellWord(displaySubject(subject))}`
+      log.error(
+        { subject, kind, operator, fix },
+        'a change that was accepted here is lost, because this node was resumed from an earlier state or runs twice: ask for it again',
+      )
+    }
+  })
   const opened = stack.move()
   return {
     source,
+    ownSource,
     replica,
     storedChanges,
     signers,
@@ -118,7 +178,19 @@ export function openList(
       const entry = removalOf(node)
       return entry && makeRemovalProof(entry, signers)
     },
+    reseal: credentials => {
+      try {
+        store.seal(keyOfSeal(credentials))
+      } catch (error) {
+        // Then the next start checks all signatures.
+        replica.storage.failed(error)
+      }
+    },
     peerFile: new WholeFile(join(data, 'peers.json')),
     [Symbol.dispose]: () => opened.dispose(),
   }
+}
+
+function keyOfSeal({ key }: Credentials): Buffer {
+  return sealKeyOf(createPrivateKey(key))
 }

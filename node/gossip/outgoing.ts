@@ -25,7 +25,8 @@ export interface OutgoingOptions {
   readonly send: (frame: unknown) => void
   /** Resolves at once, or when what was sent has left. */
   readonly drained: () => Promise<void>
-  readonly onFailure: () => void
+  /** What the peer lacks could not be read. */
+  readonly onFailure: (error: unknown) => void
 }
 
 /** What goes to one peer of one document: each update once, whole or announced. */
@@ -122,7 +123,7 @@ export class Outgoing implements Disposable {
   /** The peer asks for sources. */
   answer(sources: ReadonlySet<Source>): void {
     if (!sources.values().some(source => this.#withheld.has(source))) return
-    this.sendMissing(sources).catch(() => this.#options.onFailure())
+    this.sendMissing(sources).catch((error: unknown) => this.#options.onFailure(error))
   }
 
   [Symbol.dispose](): void {
@@ -138,7 +139,7 @@ export class Outgoing implements Disposable {
   #push(update: Update): void {
     // What it may have seen goes first, or the peer would have to take it for a lie.
     if (this.#options.isCausal && this.#withheld.size > 0) {
-      this.sendMissing().catch(() => this.#options.onFailure())
+      this.sendMissing().catch((error: unknown) => this.#options.onFailure(error))
     } else this.send(update)
   }
 

@@ -334,6 +334,7 @@ export class Overlay implements AsyncDisposable {
       return { reason: 'self', text: 'this is the same node' }
     }
     if (nodeOf(source) === self) {
+      documents.whitelist.noteTwin()
       this.ownName.met(`another node is called ${self}, at ${link.from}`)
       if (address !== undefined) Object.assign(this.#learn(address), SELDOM)
       return { reason: 'name in use', text: `another node is called ${self}` }

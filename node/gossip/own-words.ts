@@ -60,21 +60,25 @@ export class OwnWords implements Disposable {
 
   /** A link has ended: what it brought is not taken any more. */
   forget(from: DocumentStream): void {
-    if (!this.#waiting.delete(from)) return
-    const awaited = new Set<Name>()
-    for (const waiting of this.#waiting.values()) {
-      for (const source of waiting.keys()) awaited.add(nodeOf(source))
-    }
-    for (const [name, pace] of this.#paces) {
-      if (awaited.has(name)) continue
-      pace.timer?.[Symbol.dispose]()
-      pace.timer = undefined
-    }
+    const dropped = this.#waiting.get(from) ?? new Map<Source, Update>()
+    this.#waiting.delete(from)
+    for (const source of dropped.keys()) this.#stopUnlessAwaited(nodeOf(source))
   }
 
   [Symbol.dispose](): void {
     for (const { timer } of this.#paces.values()) timer?.[Symbol.dispose]()
     this.#waiting.clear()
+  }
+
+  /** A timer is not kept for what no link waits for. The pace of the node goes on. */
+  #stopUnlessAwaited(name: Name): void {
+    const pace = this.#paces.get(name)
+    if (pace?.timer === undefined) return
+    for (const waiting of this.#waiting.values()) {
+      if (waiting.keys().some(source => nodeOf(source) === name)) return
+    }
+    pace.timer[Symbol.dispose]()
+    pace.timer = undefined
   }
 
   /** Of each link and run the newest: most links brought the same, which is checked once. */

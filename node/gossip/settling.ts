@@ -6,7 +6,7 @@ import type { Whitelist } from '../whitelist/whitelist.ts'
 const SLICE = 100
 
 export interface SettlingOptions {
-  readonly list: Whitelist
+  readonly list: () => Whitelist
   /** Called with the subjects of each slice, when it is known what stands of them. */
   readonly onSettled?: (subjects: readonly Subject[]) => void
   /** Called when the log cannot be read: who was cut stays cut. */
@@ -33,10 +33,8 @@ export class Settling implements Disposable {
 
   /** Look up what is left, if anything is. */
   start(): void {
-    if (this.#options.list.unsettled === 0) return
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined
-    })
+    if (this.#options.list().unsettled === 0) return
+    this.#running ??= this.#run()
   }
 
   [Symbol.dispose](): void {
@@ -45,14 +43,17 @@ export class Settling implements Disposable {
 
   async #run(): Promise<void> {
     const { list, onSettled, onFailure } = this.#options
-    while (list.unsettled > 0) {
-      await nextTurn()
-      if (this.#isDisposed) return
-      try {
-        onSettled?.(list.settleSome(SLICE))
-      } catch (error) {
-        return onFailure?.(error)
+    try {
+      while (list().unsettled > 0) {
+        await nextTurn()
+        if (this.#isDisposed) return
+        onSettled?.(list().settleSome(SLICE))
       }
+    } catch (error) {
+      onFailure?.(error)
+    } finally {
+      // Not a turn later: what is to be looked up by then would wait for the next change.
+      this.#running = undefined
     }
   }
 }

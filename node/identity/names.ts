@@ -19,6 +19,9 @@ export type Subject = Brand<'Subject'>
  */
 export type Source = Brand<'Source'>
 
+/** What a checkpoint is about: no name, but all of them. It sorts between clients and nodes. */
+export const WHOLE_LIST = 'list' as Subject
+
 /** SHA-256 of a SubjectPublicKeyInfo in DER, 64 lower-case hex digits. */
 export type KeyId = Brand<'KeyId'>
 

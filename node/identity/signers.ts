@@ -4,7 +4,7 @@ import { isSelfSigned } from './certificate-chain.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { EntrySignatures } from './signature.ts'
 import { identityOf, type Identity } from './identity.ts'
-import type { Name, Role } from './names.ts'
+import type { KeyId, Name, Role } from './names.ts'
 import { usagesOf } from './path-rules.ts'
 import type { SignatureContext } from './signature.ts'
 import { localVerifier, type Verifier } from './verifier.ts'
@@ -15,6 +15,8 @@ export interface Signer {
   readonly key: KeyObject
   /** The certificate, then its intermediates, DER in base64. */
   readonly chain: readonly string[]
+  /** The key of the authority that vouches for it; undefined where that is known no longer. */
+  readonly authority: KeyId | undefined
   /** When it may sign: while its certificate holds and those of all its issuers. */
   readonly period: Period
 }
@@ -32,6 +34,8 @@ export interface SignersOptions {
   readonly store: CertificateStore
   /** The authorities that may vouch for a signer, those of old changes included. */
   readonly authorities: () => readonly X509Certificate[]
+  /** Those of them that are trusted now, for connections as well. Default: all. */
+  readonly trusted?: () => readonly X509Certificate[]
   /** Every signer must belong to it. */
   readonly trustDomain: string | undefined
   /** What checks their signatures. Default: the thread that asks, which waits for each. */
@@ -69,6 +73,24 @@ export class Signers {
 
   get(fingerprint: string): Signer | undefined {
     return this.#byFingerprint.get(fingerprint)
+  }
+
+  /** What vouches for a certificate that is known. */
+  voucherOf(fingerprint: string): { authority: KeyId | undefined; endsAt: number } | undefined {
+    const signer = this.get(fingerprint)
+    return signer && { authority: signer.authority, endsAt: signer.period.notAfter }
+  }
+
+  /** Whether an authority is trusted now, for connections as well. */
+  isTrusted(authority: KeyId): boolean {
+    const { trusted, authorities } = this.#options
+    return (trusted ?? authorities)().some(one => keyOf(one) === authority)
+  }
+
+  /** The keys of the authorities that may vouch for signatures of the past alone, sorted. */
+  formerAuthorities(): KeyId[] {
+    const all = new Set(this.#options.authorities().map(keyOf))
+    return [...all].filter(authority => !this.isTrusted(authority)).sort()
   }
 
   /** All that are known, those first that have been known the longest. */
@@ -145,7 +167,9 @@ export class Signers {
     const { issuers, notBefore, notAfter } = path
     // What else was sent along is passed on to nobody.
     const shown = chainOf([leaf, ...issuers.slice(0, -1)])
-    return { identity, key: leaf.publicKey, chain: shown, period: { notBefore, notAfter } }
+    const top = issuers.at(-1)
+    const period = { notBefore, notAfter }
+    return { identity, key: leaf.publicKey, chain: shown, authority: top && keyOf(top), period }
   }
 }
 
@@ -216,18 +240,24 @@ function readStored(
   // Of the authorities that fit, the one that holds longest, as when the path was found.
   const ends = anchors
     .filter(authority => last.checkIssued(authority))
-    .map(authority => periodOf([authority]))
+    .map(authority => ({ authority: keyOf(authority), ...periodOf([authority]) }))
     .sort((one, other) => other.notAfter - one.notAfter)
-  const [{ notBefore, notAfter } = period] = ends
+  const [{ authority, notBefore, notAfter } = { authority: undefined, ...period }] = ends
   return {
     identity,
     key: leaf.publicKey,
     chain,
+    authority,
     period: {
       notBefore: Math.max(period.notBefore, notBefore),
       notAfter: Math.min(period.notAfter, notAfter),
     },
   }
+}
+
+/** What an authority is known by, whatever certificate it has. */
+export function keyOf({ publicKey }: X509Certificate): KeyId {
+  return hash('sha256', publicKey.export({ type: 'spki', format: 'der' })) as KeyId
 }
 
 /** When all of these certificates hold. */

@@ -47,6 +47,11 @@ export class Trust {
     return this.#credentials
   }
 
+  /** The authorities that may stand behind a connection. */
+  get trusted(): readonly X509Certificate[] {
+    return this.#authorities
+  }
+
   /** The authorities that may stand behind the signature of a change, former ones included. */
   get signing(): readonly X509Certificate[] {
     return this.#signing

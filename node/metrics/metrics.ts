@@ -2,7 +2,9 @@ import { readdir } from 'node:fs/promises'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { Counter, Gauge, Registry } from 'prom-client'
 import { lifetimes, type Lifetime } from '../identity/certificate-lifetime.ts'
+import type { FridgeNumbers } from '../alarms/numbers.ts'
 import type { Clock } from '../lib/clock.ts'
+import { describeFridge, type AddGauge } from './fridge-metrics.ts'
 import type { Counts } from '../sessions/counts.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import type { FanOut } from '../events/fan-out.ts'
@@ -20,6 +22,7 @@ export interface MetricsSource {
   readonly version: string
   readonly counts: Counts
   readonly fanOut: Pick<FanOut, 'counts'>
+  readonly numbers: () => FridgeNumbers
   readonly sessions: Pick<Sessions, 'size' | 'clients'>
   readonly overlay: Pick<Overlay, 'links'>
   readonly members: Pick<Members, 'live' | 'unreachable' | 'left'>
@@ -54,6 +57,7 @@ export class Metrics implements Disposable {
     this.#source = source
     this.#lag.enable()
     this.#describeNode()
+    describeFridge((...gauge) => this.#fills(...gauge), source.numbers)
     this.#describeConnections()
     this.#describeClients()
     this.#describeCluster()
@@ -317,6 +321,20 @@ export class Metrics implements Disposable {
       this.#lifetimes = { of: credentials, all: lifetimes(credentials) }
     }
     return this.#lifetimes.all
+  }
+
+  /** A gauge of several labels that is filled at each scrape: what is not set is not there. */
+  #fills(...[name, help, labels, fill]: Parameters<AddGauge>): void {
+    const gauge = new Gauge({
+      name,
+      help,
+      labelNames: [...labels],
+      registers: [this.#registry],
+      collect: () => {
+        gauge.reset()
+        fill(gauge.set.bind(gauge))
+      },
+    })
   }
 
   /** A gauge that is read at each scrape. */

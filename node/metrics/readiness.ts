@@ -4,7 +4,7 @@ import type { Trust } from '../identity/trust.ts'
 import type { Clock } from '../lib/clock.ts'
 
 /** How far a node has come. */
-export type Phase = 'starting' | 'serving' | 'stopping'
+export type Phase = 'starting' | 'incomplete' | 'serving' | 'stopping'
 
 export interface ReadinessState extends Pick<NodeConfig, 'whenIsolated'> {
   readonly phase: Phase
@@ -13,20 +13,32 @@ export interface ReadinessState extends Pick<NodeConfig, 'whenIsolated'> {
   readonly isRemoved: boolean
   /** Whether what peers send is not being checked: any of it may be a removal. */
   readonly isStalled: boolean
+  /** Why changes cannot be stored, if they cannot. */
+  readonly failing: string | undefined
   /** The last moment of the certificate that the node shows, milliseconds since 1970. */
   readonly certificateEndsAt: number
 }
 
 /** Why a node does not serve clients, in a line for a person; undefined while it does. */
 export function whyNotReady(
-  { phase, isIsolated, isRemoved, whenIsolated, isStalled, certificateEndsAt }: ReadinessState,
+  {
+    phase,
+    isIsolated,
+    isRemoved,
+    whenIsolated,
+    isStalled,
+    failing,
+    certificateEndsAt,
+  }: ReadinessState,
   now: number,
 ): string | undefined {
   if (isRemoved) return 'this node was removed from the list: it serves nobody'
   if (phase === 'starting') return 'starting: no client is let in before a first exchange'
+  if (phase === 'incomplete') return 'no exchange with a peer is complete: the list may be old'
   if (phase === 'stopping') return 'stopping'
   if (now > certificateEndsAt) return 'the certificate of this node has expired'
   if (isStalled) return 'signatures are not being checked'
+  if (failing !== undefined) return `changes cannot be stored: ${failing}`
   if (isIsolated && whenIsolated === 'refuse') return 'isolated: no peer in reach'
   return undefined
 }
@@ -35,6 +47,7 @@ export interface ReadinessOptions extends Pick<NodeConfig, 'whenIsolated'> {
   readonly isolation: { readonly isIsolated: boolean }
   readonly ownRemoval: Pick<OwnRemoval, 'removal'>
   readonly verifier: { readonly isStalled: boolean }
+  readonly storage: { readonly failing: string | undefined }
   readonly trust: Pick<Trust, 'credentials'>
   readonly clock: Pick<Clock, 'now'>
 }
@@ -51,13 +64,15 @@ export class Readiness {
 
   /** Why the node does not serve clients now, in a line for a person; undefined while it does. */
   get whyNot(): string | undefined {
-    const { whenIsolated, isolation, ownRemoval, verifier, trust, clock } = this.#options
+    const { whenIsolated, isolation, ownRemoval, verifier, storage, trust, clock } = this.#options
     const { phase } = this
     const { isIsolated } = isolation
     const { isStalled } = verifier
+    const { failing } = storage
     const isRemoved = ownRemoval.removal !== undefined
     const certificateEndsAt = trust.credentials.identity.notAfter
-    const state = { phase, isIsolated, isRemoved, whenIsolated, isStalled, certificateEndsAt }
+    const problems = { isIsolated, isRemoved, isStalled, failing }
+    const state = { phase, whenIsolated, certificateEndsAt, ...problems }
     return whyNotReady(state, clock.now())
   }
 }

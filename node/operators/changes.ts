@@ -185,6 +185,7 @@ function rememberingChanges(list: ReadableWhitelist): Parameters<typeof effectOf
     state: subject => list.state(subject),
     forkOf: source => list.forkOf(source),
     isVoid: entry => list.isVoid(entry),
+    checkpointEffect: entry => list.checkpointEffect(entry),
     changesOf: subject => {
       const changes = known.get(subject) ?? list.changesOf(subject)
       known.set(subject, changes)

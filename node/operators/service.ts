@@ -13,6 +13,7 @@ import {
   type Subject,
 } from '../identity/names.ts'
 import { changeMethods, pageOf, type ChangePage } from './changes.ts'
+import { checkpointMethods, readCheckpointRequest } from './checkpoints.ts'
 import { forgetMethods } from './forget.ts'
 import { statusOf, type NodeReport, type StatusOptions } from './status.ts'
 import type { Quota } from './quota.ts'
@@ -90,6 +91,12 @@ export type CommitReport =
  */
 const PAGE = { maxSubjects: 500, maxSize: 262_144 } as const
 
+/**
+ * What a checkpoint takes of an operator's quota, in bytes: every node looks through its whole log
+ * for each. 64 at once, then 8 a minute.
+ */
+const CHECKPOINT_COST = 131_072
+
 /** The longest wait for confirmations, in milliseconds. */
 const MAX_WAIT_MS = 10 * 60_000
 
@@ -99,7 +106,7 @@ export interface OperatorServiceOptions extends StatusOptions {
   /** The log of changes, to be read. */
   readonly storedChanges: StoredChanges
   readonly members: Members
-  readonly signers: Pick<Signers, 'verify'>
+  readonly signers: Pick<Signers, 'verify' | 'formerAuthorities'>
   readonly sessions: Sessions
   readonly history: Pick<History, 'page'>
   readonly clock: Clock
@@ -116,6 +123,13 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     [
       'propose',
       async ([value], _progress, signal) => {
+        const checkpoint = readCheckpointRequest(value, name)
+        if (checkpoint !== undefined) {
+          // What takes long is done before the place is kept, and known from then on.
+          await replica.proposeCheckpoint(checkpoint)
+          await turns.take(name, { removes: undefined, signal })
+          return encodeChange(await replica.proposeCheckpoint(checkpoint))
+        }
         const request = asRequest(value, name)
         await turns.take(name, { removes: removedOperator(request), signal })
         return encodeChange(replica.propose(request))
@@ -186,6 +200,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
       },
     ],
     ...changeMethods(options),
+    ...checkpointMethods(options),
     ...forgetMethods(options),
   ])
 }
@@ -208,7 +223,8 @@ async function commitInTurn(
   const { name } = operator.identity
   const parsed = parseChange(text)
   const kind = parsed.ok ? parsed.change.kind : 'grant'
-  const giveBack = quota.take(name, kind, Buffer.byteLength(text))
+  const cost = kind === 'checkpoint' ? CHECKPOINT_COST : Buffer.byteLength(text)
+  const giveBack = quota.take(name, kind, cost)
   let commit: Commit | undefined
   try {
     commit = await turns.commit(name, async () => replica.commit(text, operator, signature))
@@ -277,7 +293,7 @@ function report(
   subject: Subject,
   { replica, sessions, clock }: OperatorServiceOptions,
 ): SubjectReport {
-  const state = replica.whitelist.state(subject)
+  const state = replica.stateOf(subject)
   return {
     subject,
     standing: standingOf(state, clock.now()),

@@ -2,6 +2,7 @@ import { oneLine } from '../identity/certificate-chain.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { Members } from '../gossip/members.ts'
+import type { Replica } from '../gossip/replica.ts'
 import type { Overlay } from '../gossip/overlay.ts'
 import type { Log } from '../lib/log.ts'
 import type { Listener } from './listener.ts'
@@ -14,6 +15,7 @@ export interface Renewing {
   readonly trust: Trust
   readonly self: OwnSigner
   readonly signers: Signers
+  readonly replica: Pick<Replica, 'reviewCheckpoints'>
   readonly listener: Listener
   readonly members: Members
   readonly sessions: Sessions
@@ -27,7 +29,7 @@ export interface Renewing {
  * @throws having changed nothing
  */
 export function renewNode(next: Credentials, renewing: Renewing): void {
-  const { trust, self, signers, listener, members, sessions, overlay, log } = renewing
+  const { trust, self, signers, replica, listener, members, sessions, overlay, log } = renewing
   const before = trust.credentials
   if (next.identity.trustDomain !== before.identity.trustDomain) {
     throw new FridgeError(
@@ -46,6 +48,7 @@ export function renewNode(next: Credentials, renewing: Renewing): void {
     throw error
   }
   members.renew(self)
+  replica.reviewCheckpoints()
   if (removed.length === 0) return
   const authorities = removed.map(({ subject }) => oneLine(subject))
   const cut =

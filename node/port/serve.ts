@@ -91,8 +91,20 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
     new CredentialWatch({
       credentials: trust.credentials,
       load: loadCredentials,
-      apply: next =>
-        renewNode(next, { trust, self, signers, listener, members, sessions, overlay, log }),
+      apply: next => {
+        renewNode(next, {
+          trust,
+          self,
+          signers,
+          replica,
+          listener,
+          members,
+          sessions,
+          overlay,
+          log,
+        })
+        list.reseal(next)
+      },
       clock,
       log,
     }),

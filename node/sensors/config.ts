@@ -27,6 +27,9 @@ export const sensorsConfig = z
           'a sensor name of 1 to 32 lower-case letters, digits and hyphens, a letter first',
         )
       }
+      // `fridge/1` tells alarms on a stream of that name.
+      if (name === 'alarms')
+        complain([name], 'any other name, because alarms are told under that one')
       const kind = kindOf(name, sensor)
       if (kind === undefined && sensor.driver === 'simulated') {
         const kinds = SIMULATED_KINDS.map(kind => JSON.stringify(kind))

@@ -1,9 +1,14 @@
 import { hash } from 'node:crypto'
 import type { Duplex } from 'node:stream'
+import { MAX_COMMENT, type Alarm } from '../alarms/alarm.ts'
+import { ALARM_STREAM } from '../alarms/alarm-stream.ts'
+import type { Alarms } from '../alarms/alarms.ts'
+import { AlarmTeller } from './alarm-teller.ts'
 import { allows, type RefusalReason, type Rights } from './admission.ts'
 import { parseClientHello } from './client-hello.ts'
 import type { Clock } from '../lib/clock.ts'
 import { COMMANDS, runCommand, type CommandName } from '../sensors/commands.ts'
+import { RateLimit } from '../lib/rate-limit.ts'
 import { PLAIN_SENSORS } from '../sensors/kinds.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { Lookout } from '../lib/lookout.ts'
@@ -27,6 +32,9 @@ import type { MuxStream } from '../wire/mux.ts'
 import { Refusal } from '../wire/refusal.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
 
+/** Lists of alarms that one connection may ask for. */
+const LIST_PACE = { perSecond: 1, burst: 20 }
+
 /** What a node serves to its clients. */
 export interface Service {
   readonly node: Name
@@ -40,6 +48,7 @@ export interface Service {
   readonly lookout: Pick<Lookout, 'check'>
   readonly history: Pick<History, 'page'>
   readonly trail: CommandTrail
+  readonly alarms: Alarms
   readonly clock: Clock
 }
 
@@ -67,12 +76,15 @@ export class ClientSession implements Session {
   /** Sensors whose streams the client has closed. */
   readonly #declined = new Set<string>()
   #pendingCalls = 0
+  #alarmTeller: AlarmTeller | undefined
+  readonly #listPace: RateLimit
 
   constructor(options: ClientSessionOptions) {
     this.identity = options.identity
     this.#options = options
     this.#rights = options.rights
     const { service, limits, dialect } = options
+    this.#listPace = new RateLimit({ ...LIST_PACE, clock: service.clock })
     this.#channel = new Channel(options.socket, {
       limits,
       clock: service.clock,
@@ -92,6 +104,7 @@ export class ClientSession implements Session {
     })
     this.#subscriber = service.fanOut.join(this.#channel, dialect)
     this.#openStreams()
+    if (this.#hasAlarms) this.#openAlarms(service.alarms)
   }
 
   cut(reason: RefusalReason): void {
@@ -107,6 +120,7 @@ export class ClientSession implements Session {
       stream.destroy()
     }
     this.#openStreams()
+    this.#alarmTeller?.tellStanding()
   }
 
   leave(): void {
@@ -144,6 +158,27 @@ export class ClientSession implements Session {
     stream.write(encodeEvent('unavailable', `this node has no sensor ${sensor}`))
   }
 
+  /** The plain protocol stays as it is, and so does a node without rules. */
+  get #hasAlarms(): boolean {
+    const { dialect, service } = this.#options
+    return dialect === 'fridge/1' && service.alarms.hasRules
+  }
+
+  #openAlarms(alarms: Alarms): void {
+    const stream = this.#channel.open(ALARM_STREAM, streamIdOf(ALARM_STREAM))
+    stream.onText(() =>
+      this.#channel.refuse(
+        new Refusal('emitter', 'a client emits nothing on the stream of alarms'),
+      ),
+    )
+    stream.onClose(() => {
+      this.#alarmTeller = undefined
+    })
+    this.#alarmTeller = new AlarmTeller(alarms, stream, sensor =>
+      allows(this.#rights.sensors, sensor),
+    )
+  }
+
   /** @returns why the client's first words are refused */
   #greet(fields: Hello): string | undefined {
     const { service } = this.#options
@@ -175,7 +210,37 @@ export class ClientSession implements Session {
     )
     // The plain protocol stays as it is.
     if (dialect !== 'plain') methods.set('history', async ([request]) => this.#history(request))
+    if (!this.#hasAlarms) return methods
     return methods
+      .set('alarms', async () => {
+        // A list may take a hundred kilobytes.
+        if (!this.#listPace.allows(''))
+          throw new FridgeError('ERR_LIMIT', 'too many lists of alarms')
+        return this.#listAlarms()
+      })
+      .set('acknowledge', async values => this.#acknowledge(values))
+  }
+
+  #listAlarms(): { standing: Alarm[]; past: Alarm[] } {
+    const { alarms } = this.#options.service
+    const allowed = ({ sensor }: Alarm): boolean => allows(this.#rights.sensors, sensor)
+    return { standing: alarms.standing().filter(allowed), past: alarms.past().filter(allowed) }
+  }
+
+  async #acknowledge([id, comment]: readonly unknown[]): Promise<Alarm> {
+    if (typeof id !== 'string' || typeof comment !== 'string' || comment.length > MAX_COMMENT) {
+      const wants = `the id of an alarm and a comment of at most ${MAX_COMMENT} characters`
+      throw new FridgeError('ERR_COMMAND', `acknowledge takes ${wants}`)
+    }
+    if (!allows(this.#rights.commands, 'acknowledge')) {
+      throw new FridgeError('ERR_REFUSED', 'the grant does not allow acknowledge')
+    }
+    const { standing, past } = this.#listAlarms()
+    const known = [...standing, ...past].some(alarm => alarm.id === id)
+    const { alarms } = this.#options.service
+    const alarm = known ? alarms.acknowledge(id, this.identity.subject, comment) : undefined
+    if (alarm === undefined) throw new FridgeError('ERR_COMMAND', 'there is no such alarm')
+    return alarm
   }
 
   async #call(name: CommandName, values: readonly unknown[]): Promise<string> {
@@ -239,11 +304,12 @@ const TOLD_LIMITS = [
 ] as const satisfies readonly (keyof WireLimits)[]
 
 /** What the node says first. */
-function helloOf({ node, run, version, sensors }: Service, limits: WireLimits): Hello {
+function helloOf({ node, run, version, sensors, clock }: Service, limits: WireLimits): Hello {
   return {
     node,
     run,
     version,
+    time: clock.now(),
     sensors: sensors.map(({ name, kind }) => ({ name, kind })),
     commands: COMMANDS,
     heartbeat: CLIENT_HEARTBEAT,

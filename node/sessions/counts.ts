@@ -90,7 +90,11 @@ export class Counts {
     LinkEndReason,
     number
   >
-  readonly applied: Record<Change['kind'], number> = { grant: 0, revocation: 0 }
+  readonly applied: Record<Change['kind'], number> = {
+    grant: 0,
+    revocation: 0,
+    checkpoint: 0,
+  }
   /** When a peer and this node last held all that the other held, milliseconds since 1970. */
   lastSyncAt: number | undefined
 }

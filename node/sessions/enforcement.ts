@@ -29,7 +29,7 @@ export interface EnforcementOptions {
  * only then is it confirmed to the cluster (PROTOCOL.md, "Confirmations"). Dispose it to stop.
  */
 export function startEnforcement(options: EnforcementOptions): Disposable {
-  const { replica, sessions } = options
+  const { replica, sessions, overlay } = options
   const subscriptions = new DisposableStack()
   subscriptions.use(
     replica.subscribe(applied => {
@@ -43,6 +43,15 @@ export function startEnforcement(options: EnforcementOptions): Disposable {
     }),
   )
   subscriptions.use(replica.subscribeEquivocation(strays => cutEquivocators(strays, options)))
+  subscriptions.use(
+    replica.subscribeSettled(subjects => {
+      const clients = subjects.filter(subject => roleOf(subject) === 'client')
+      for (const subject of clients) sessions.review(subject)
+      if (clients.length === subjects.length) return
+      sessions.reviewAll()
+      overlay.review()
+    }),
+  )
   return subscriptions
 }
 

@@ -1,3 +1,5 @@
+import { openAlarms } from '../alarms/open-alarms.ts'
+import type { FridgeNumbers } from '../alarms/numbers.ts'
 import type { NodeConfig } from '../config/config.ts'
 import { FanOut } from '../events/fan-out.ts'
 import type { Source } from '../identity/names.ts'
@@ -28,11 +30,13 @@ export interface OpenService extends AsyncDisposable {
   readonly service: Service
   /** The simulated fridge, where it has one. */
   readonly fridge: SimulatedFridge | undefined
+  /** How the fridge is now. */
+  readonly numbers: () => FridgeNumbers
 }
 
 /** Start the sensors of a node, and fan out what they tell. */
 export async function openService(
-  config: Pick<NodeConfig, 'name' | 'sensors' | 'simulation'>,
+  config: Pick<NodeConfig, 'name' | 'data' | 'sensors' | 'simulation' | 'alarms'>,
   { run, history, lookout, clock, random, log }: OpenServiceOptions,
 ): Promise<OpenService> {
   await using stack = new AsyncDisposableStack()
@@ -41,6 +45,7 @@ export async function openService(
   const fanOut = stack.use(new FanOut(feeds, lookout))
   stack.use(history.follow(feeds))
   const trail = stack.use(new CommandTrail({ record: call => history.command(call), clock, log }))
+  const { alarms, numbers } = stack.use(openAlarms(config, { feeds, clock, random, log }))
   const running = stack.move()
   return {
     service: {
@@ -53,9 +58,11 @@ export async function openService(
       lookout,
       history,
       trail,
+      alarms,
       clock,
     },
     fridge,
+    numbers,
     [Symbol.asyncDispose]: async () => running.disposeAsync(),
   }
 }

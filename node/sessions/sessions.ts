@@ -11,6 +11,12 @@ interface Admitted {
 }
 
 /**
+ * Why no further client is admitted: no exchange with a peer has been complete, signatures are not
+ * being checked, or changes not stored.
+ */
+export type ClosedFor = 'incomplete' | 'unchecked' | 'unstored'
+
+/**
  * Every live session, by its subject. Nothing else decides which of them stay: at connect, when the
  * list changes, and when time is up.
  */
@@ -23,7 +29,7 @@ export class Sessions {
   #size = 0
   #isIsolated = false
   #isRemoved = false
-  #isClosed = false
+  readonly #closedFor = new Set<ClosedFor>()
 
   /**
    * @param isTrusted whether an authority that is trusted now vouches for a peer
@@ -63,7 +69,8 @@ export class Sessions {
   /** Whether a client or an operator that has no session yet may have one now, and a node a link. */
   admit(identity: Identity): Admission {
     const admission = this.#judge(identity)
-    if (!this.#isClosed || !admission.admitted || identity.role !== 'client') return admission
+    if (this.#closedFor.size === 0 || !admission.admitted || identity.role !== 'client')
+      return admission
     return { admitted: false, reason: 'not ready' }
   }
 
@@ -142,11 +149,12 @@ export class Sessions {
   }
 
   /**
-   * While closed, no further client is admitted: the node holds what it cannot check, and any of it
-   * may be a removal. Clients that have a session stay, as the list says.
+   * While closed, for any reason, no further client is admitted: the node holds what it cannot check
+   * or cannot store, and any of it may be a removal. Clients that have a session stay, as the list says.
    */
-  setClosed(isClosed: boolean): void {
-    this.#isClosed = isClosed
+  setClosed(reason: ClosedFor, isClosed: boolean): void {
+    if (isClosed) this.#closedFor.add(reason)
+    else this.#closedFor.delete(reason)
   }
 
   *all(): Iterable<Session> {

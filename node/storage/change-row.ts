@@ -2,6 +2,12 @@ import { hash as hashOf } from 'node:crypto'
 import { signaturesOf, type EntrySignatures } from '../identity/signature.ts'
 import { readChange, type ChangeId } from '../whitelist/change.ts'
 import { isStray, placeOf, type Entry, type Stray } from '../whitelist/entry.ts'
+import {
+  readEntry,
+  type EntryFields,
+  type UncheckedEntry,
+  type UncheckedStray,
+} from '../whitelist/open.ts'
 
 /** A change as the table `changes` holds it. */
 export interface ChangeRow extends EntrySignatures {
@@ -107,4 +113,20 @@ export function sealOf(row: EntrySignatures & Pick<ChangeRow, 'hash' | 'stray'>)
 /** The seal over the values of a row. */
 export function digestOf(parts: readonly string[]): string {
   return hashOf('sha256', parts.join('\n'), 'base64url')
+}
+
+/** @returns what a row holds, or what is wrong with its form */
+export function uncheckedOf(row: ChangeRow): UncheckedEntry | UncheckedStray | string {
+  if (row.stray === null) return readEntry(row)
+  try {
+    const { against } = JSON.parse(row.stray) as { against?: EntryFields }
+    const entry = readEntry(row)
+    if (typeof entry === 'string' || against === undefined) {
+      return typeof entry === 'string' ? entry : { entry }
+    }
+    const proof = readEntry(against)
+    return typeof proof === 'string' ? proof : { entry, against: proof }
+  } catch {
+    return 'an update carries no entry'
+  }
 }

@@ -12,6 +12,9 @@ export const DATABASE_FILE = 'whitelist.db'
 export const APPLICATION_ID = 0x66726467
 export const SCHEMA_VERSION = 2
 
+/** How long this process stands still for another one that has the database locked, milliseconds. */
+export const BUSY_TIMEOUT_MS = 1_000
+
 const SCHEMA = `
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${SCHEMA_VERSION};
@@ -37,6 +40,11 @@ const SCHEMA = `
   CREATE INDEX changesById ON changes (id);
   CREATE INDEX changesBySubject ON changes (subject);
   CREATE INDEX strays ON changes (hash) WHERE stray IS NOT NULL;
+  -- What this node alone says of the rest, by name.
+  CREATE TABLE own (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
   CREATE TABLE certificates (
     fingerprint TEXT PRIMARY KEY,
     chain TEXT NOT NULL,
@@ -84,7 +92,7 @@ export function lockDatabase(file: string): DatabaseSync {
  */
 export function createDatabase(file: string): void {
   try {
-    createWhole(file, SCHEMA)
+    createWhole(file, `BEGIN; ${SCHEMA}; COMMIT`)
   } catch (cause) {
     throw new FridgeError('ERR_DATABASE', `cannot create ${file}: ${errorMessage(cause)}`, {
       cause,
@@ -100,7 +108,7 @@ export function createDatabase(file: string): void {
 export function openDatabase(file: string): DatabaseSync {
   let database: DatabaseSync | undefined
   try {
-    database = new DatabaseSync(file)
+    database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
     const id = pragma(database, 'application_id')
     if (id !== APPLICATION_ID) throw new Error('it is not a fridge database')
     const version = pragma(database, 'user_version')

@@ -1,15 +1,11 @@
+import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { FridgeError } from '../lib/errors.ts'
-import type { Source, Subject } from '../identity/names.ts'
-import {
-  idOf,
-  readChange,
-  type Change,
-  type ChangeId,
-  type Place,
-  type Revocation,
-} from '../whitelist/change.ts'
+import { isSource, type Source, type Subject } from '../identity/names.ts'
+import { LogSeal } from './log-seal.ts'
+import { SourceFile } from './source-file.ts'
+import { idOf, readChange, type Change, type ChangeId, type Place } from '../whitelist/change.ts'
 import { entryHash, isStray, placeOf, type Entry, type Stray } from '../whitelist/entry.ts'
 import { COLUMNS, digestOf, readRow, sealOf, valuesOf, type ChangeRow } from './change-row.ts'
 import {
@@ -35,9 +31,16 @@ type PlaceRow = readonly [
 ]
 
 /** The columns that say what a change is. */
-type ContentRow = Pick<ChangeRow, 'source' | 'sequence' | 'text' | 'hash'>
+type ContentRow = Pick<
+  ChangeRow,
+  'source' | 'sequence' | 'text' | 'hash' | 'operatorCertificate' | 'nodeCertificate'
+>
 
-const CONTENT = 'SELECT source, sequence, text, hash FROM changes'
+const CONTENT = `SELECT source, sequence, text, hash, operatorCertificate, nodeCertificate
+  FROM changes`
+
+/** Rows of which the seal takes in the text at a time. */
+const SEALED_AT_ONCE = 1_000
 
 type Row = ChangeRow & { readonly position: number }
 
@@ -47,18 +50,37 @@ interface CertificateRow {
   readonly seal: string
 }
 
+/** The log of a node, and the source in which the node numbers the changes that it accepts. */
+export interface NodeStore extends ChangeStore {
+  /** The source that was used with this file last; undefined in a copy of it, and after it has ended. */
+  ownSource(): Source | undefined
+  /** @throws FridgeError `ERR_DATABASE` */
+  keepOwnSource(source: Source | undefined): void
+  /** Whether all of it was written by a node with the same private key. */
+  readonly isSealed: boolean
+  /**
+   * Seal all that is there now, with another key from now on.
+   * @throws FridgeError `ERR_DATABASE`
+   */
+  seal(sealKey: Buffer): void
+  /** Whether the log in this very file was complete last: not the beginning of a longer one. */
+  isWhole(): boolean
+  /** @throws FridgeError `ERR_DATABASE` */
+  noteWhole(isWhole: boolean): void
+}
+
 /**
  * Open the store in a file, or make it where there is none. One process at a time: a second
  * process is refused.
  * @throws FridgeError `ERR_DATABASE` (in use, not writable), `ERR_DATABASE_CORRUPT`
  */
-export function openSqliteStore(file: string): ChangeStore {
+export function openSqliteStore(file: string, sealKey?: Buffer): NodeStore {
   const lock = lockDatabase(file)
   let database: DatabaseSync | undefined
   try {
     if (!existsSync(file)) createDatabase(file)
     database = openDatabase(file)
-    return new SqliteStore(file, database, lock)
+    return new SqliteStore(file, database, { lock, sealKey })
   } catch (error) {
     database?.close()
     lock.close()
@@ -66,31 +88,43 @@ export function openSqliteStore(file: string): ChangeStore {
   }
 }
 
-class SqliteStore implements ChangeStore {
+class SqliteStore implements NodeStore {
   readonly #file: string
   readonly #database: DatabaseSync
   readonly #lock: DatabaseSync
   readonly #insert: StatementSync
   readonly #position: StatementSync
+  readonly #own: StatementSync
   readonly #hasId: StatementSync
   readonly #ofSubject: StatementSync
   readonly #inPlace: StatementSync
   /** Sources that have entries in their places. */
   readonly #sources = new Set<string>()
+  readonly #sourceFile: SourceFile
+  /** Without one nothing is sealed. */
+  #sealKey: Buffer | undefined
+  #seal: LogSeal
+  readonly isSealed: boolean
   /** For each source of which a stray was taken the first sequence that is told as one. */
   readonly #forks = new Map<string, number>()
   #closed = false
 
-  constructor(file: string, database: DatabaseSync, lock: DatabaseSync) {
+  constructor(
+    file: string,
+    database: DatabaseSync,
+    { lock, sealKey }: { lock: DatabaseSync; sealKey: Buffer | undefined },
+  ) {
     this.#file = file
     this.#database = database
     this.#lock = lock
+    this.#sourceFile = new SourceFile(file)
     this.#insert = database.prepare(
       `INSERT INTO changes (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map(() => '?').join(', ')})`,
     )
     this.#position = database.prepare(
       'SELECT position FROM changes WHERE source = ? AND sequence = ?',
     )
+    this.#own = database.prepare('INSERT OR REPLACE INTO own (name, value) VALUES (?, ?)')
     // A sign keeps SQLite from looking through all changes of the subject instead.
     this.#hasId = database.prepare('SELECT 1 FROM changes WHERE id = ? AND +subject = ? LIMIT 1')
     this.#ofSubject = database.prepare(`${CONTENT} WHERE subject = ? ORDER BY position`)
@@ -98,11 +132,18 @@ class SqliteStore implements ChangeStore {
     const sql = 'SELECT source FROM changes WHERE stray IS NULL GROUP BY source'
     for (const { source } of this.#query<Pick<ChangeRow, 'source'>>(sql)) this.#sources.add(source)
     for (const fork of this.forks()) this.#noteFork(fork)
+    this.#sealKey = sealKey
+    this.#seal = this.#readSeal()
+    const [sealed] = this.#query<{ value: string }>("SELECT value FROM own WHERE name = 'seal'")
+    // Of nothing there is nothing to forge.
+    const isNew = this.#sources.size === 0 && this.#forks.size === 0
+    this.isSealed = isNew || sealed?.value === (sealKey && this.#seal.value(sealKey))
   }
 
   append(entries: readonly (Entry | Stray)[]): void {
     try {
       this.#database.exec('BEGIN IMMEDIATE')
+      const seal = this.#seal.copy()
       for (const one of entries) {
         const entry = isStray(one) ? one.entry : one
         const id = idOf(entry)
@@ -110,16 +151,165 @@ class SqliteStore implements ChangeStore {
         const mayRepeat = isStray(one) || entry.change.kind === 'revocation'
         const repeats = mayRepeat && this.has(entry.change.subject, id)
         this.#insert.run(...valuesOf(one, { id, repeats }))
+        seal.add({ hash: entry.hash, repeats, isStray: isStray(one) })
       }
+      this.#writeSeal(seal)
       this.#database.exec('COMMIT')
+      this.#seal = seal
     } catch (cause) {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      this.#undo()
       throw writeFailure(this.#file, cause)
     }
     for (const one of entries) {
       if (isStray(one)) this.#noteFork(one.entry.change)
       else this.#sources.add(one.change.source)
     }
+  }
+
+  seal(sealKey: Buffer): void {
+    this.#sealKey = sealKey
+    try {
+      this.#writeSeal(this.#seal)
+    } catch (cause) {
+      this.#undo()
+      throw writeFailure(this.#file, cause)
+    }
+  }
+
+  #writeSeal(seal: LogSeal): void {
+    if (this.#sealKey !== undefined) this.#own.run('seal', seal.value(this.#sealKey))
+  }
+
+  /** What a seal over all that is there covers. */
+  #readSeal(): LogSeal {
+    const seal = new LogSeal()
+    for (const lines of this.#sealedLines()) seal.addLines(lines)
+    const certificates = 'SELECT fingerprint, seal FROM certificates'
+    for (const row of this.#query<CertificateRow>(certificates)) {
+      seal.setCertificate(row.fingerprint, row.seal)
+    }
+    return seal
+  }
+
+  /** The rows as a seal covers them, a thousand at a time: a start reads all there are. */
+  *#sealedLines(): Iterable<string> {
+    try {
+      const statement = this.#database.prepare(
+        "SELECT hash || ' ' || repeats || ' ' || (stray IS NOT NULL) FROM changes ORDER BY position",
+      )
+      statement.setReturnArrays(true)
+      let lines: string[] = []
+      for (const [line] of statement.iterate() as unknown as Iterable<[string]>) {
+        lines.push(`${line}\n`)
+        if (lines.length < SEALED_AT_ONCE) continue
+        yield lines.join('')
+        lines = []
+      }
+      yield lines.join('')
+    } catch (error) {
+      throw readFailure(this.#file, error)
+    }
+  }
+
+  ownSource(): Source | undefined {
+    const [own] = this.#query<{ value: string }>("SELECT value FROM own WHERE name = 'source'")
+    if (own === undefined || !isSource(own.value)) return undefined
+    return this.#sourceFile.fits(own.value) ? own.value : undefined
+  }
+
+  isWhole(): boolean {
+    const [whole] = this.#query<{ value: string }>("SELECT value FROM own WHERE name = 'whole'")
+    return whole?.value === 'yes' && this.#sourceFile.isBesideItsOwn()
+  }
+
+  noteWhole(isWhole: boolean): void {
+    try {
+      this.#own.run('whole', isWhole ? 'yes' : 'no')
+      if (isWhole && !this.#sourceFile.isBesideItsOwn()) this.#sourceFile.write('')
+    } catch (cause) {
+      this.#undo()
+      throw writeFailure(this.#file, cause)
+    }
+  }
+
+  keepOwnSource(source: Source | undefined): void {
+    try {
+      // What cannot be used again is marked in the database first: the two must say the same.
+      this.#own.run('source', source ?? '')
+      this.#sourceFile.write(source ?? '')
+    } catch (cause) {
+      this.#undo()
+      throw writeFailure(this.#file, cause)
+    }
+  }
+
+  takeBack(source: Source, from: number): void {
+    const all = 'source = ? AND sequence >= ? AND stray IS NULL'
+    try {
+      this.#database.exec('BEGIN IMMEDIATE')
+      const taken = this.#database
+        .prepare(`DELETE FROM changes WHERE ${all} RETURNING position, id`)
+        .all(source, from)
+      for (const { id } of taken) {
+        this.#database
+          .prepare(
+            'UPDATE changes SET repeats = 0 WHERE position = (SELECT min(position) FROM changes WHERE id = ?)',
+          )
+          .run(id ?? null)
+      }
+      const first = Math.min(...taken.map(({ position }) => Number(position)))
+      if (taken.length > 0) this.#closeRanks(first)
+      const seal = this.#readSeal()
+      this.#writeSeal(seal)
+      this.#database.exec('COMMIT')
+      this.#seal = seal
+    } catch (cause) {
+      this.#undo()
+      throw writeFailure(this.#file, cause)
+    }
+    if (from === 1) this.#sources.delete(source)
+  }
+
+  /** Positions have no holes: a hole is what somebody has cut out. */
+  #closeRanks(first: number): void {
+    // By way of numbers that no row has.
+    this.#database
+      .prepare(
+        `UPDATE changes SET position = -ranked.rank
+         FROM (SELECT position AS at, row_number() OVER (ORDER BY position) AS rank FROM changes) AS ranked
+         WHERE position = ranked.at AND position >= ?`,
+      )
+      .run(first)
+    this.#database.exec('UPDATE changes SET position = -position WHERE position < 0')
+  }
+
+  probe(): void {
+    try {
+      this.#writeOver()
+    } catch (cause) {
+      throw writeFailure(this.#file, cause)
+    }
+  }
+
+  /**
+   * Leave nothing of a transaction that failed. Where the disk has taken its pages and only the
+   * flush failed, they lie in the write-ahead log, whole, and the next start would find them there:
+   * so they are written over, without a flush, which would fail again.
+   */
+  #undo(): void {
+    try {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      this.#database.exec('PRAGMA synchronous = OFF')
+      this.#writeOver()
+    } catch {
+      // The disk takes nothing at all: `probe` writes over it once it does.
+    } finally {
+      this.#database.exec('PRAGMA synchronous = FULL')
+    }
+  }
+
+  #writeOver(): void {
+    this.#own.run('probe', randomBytes(16).toString('hex'))
   }
 
   has(subject: Subject, id: ChangeId): boolean {
@@ -132,23 +322,29 @@ class SqliteStore implements ChangeStore {
 
   find({ source, sequence }: Place, hash: string): HeldEntry | undefined {
     const row = this.#read(() => this.#inPlace.get(source, sequence))
-    if (row?.['hash'] === hash) return { ...this.#content(row), isStray: false }
+    if (row?.['hash'] === hash) return this.#held(row, false)
     if (this.#forks.size === 0) return undefined
     for (const stray of this.#query(`${CONTENT} WHERE hash = ? AND stray IS NOT NULL`, hash)) {
       const { change } = this.#content(stray)
       if (change.source === source && change.sequence === sequence) {
-        return { change, hash, isStray: true }
+        return this.#held(stray, true)
       }
     }
     return undefined
   }
 
-  *withdrawals(): Iterable<Revocation> {
-    // Of nodes and operators: the subjects of clients come before them.
+  *withdrawals(): Iterable<LoggedChange> {
+    // Of nodes and operators: the subjects of clients come before them, and checkpoints do.
     for (const row of this.#query(`${CONTENT} WHERE subject >= 'node/' ORDER BY position`)) {
-      const { change } = this.#content(row)
-      if (change.kind === 'revocation') yield change
+      const entry = this.#content(row)
+      if (entry.change.kind === 'revocation') yield entry
     }
+  }
+
+  subjectsBehind(after: string, limit: number): readonly Subject[] {
+    const sql = 'SELECT DISTINCT subject FROM changes WHERE subject > ? ORDER BY subject LIMIT ?'
+    const rows = [...this.#query<{ subject: Subject }>(sql, after, limit)]
+    return rows.map(({ subject }) => subject)
   }
 
   *forks(): Iterable<Place> {
@@ -170,9 +366,17 @@ class SqliteStore implements ChangeStore {
   keepCertificate(fingerprint: string, certificates: readonly string[]): void {
     const chain = certificates.join(' ')
     const sql = 'INSERT OR REPLACE INTO certificates (fingerprint, chain, seal) VALUES (?, ?, ?)'
+    const digest = digestOf([fingerprint, chain])
     try {
-      this.#database.prepare(sql).run(fingerprint, chain, digestOf([fingerprint, chain]))
+      this.#database.exec('BEGIN IMMEDIATE')
+      this.#database.prepare(sql).run(fingerprint, chain, digest)
+      const seal = this.#seal.copy()
+      seal.setCertificate(fingerprint, digest)
+      this.#writeSeal(seal)
+      this.#database.exec('COMMIT')
+      this.#seal = seal
     } catch (cause) {
+      this.#undo()
       throw writeFailure(this.#file, cause)
     }
   }
@@ -346,6 +550,12 @@ class SqliteStore implements ChangeStore {
   #content(value: Record<string, unknown>): LoggedChange {
     const row = value as unknown as ContentRow
     return { change: this.#change(row), hash: row.hash }
+  }
+
+  #held(value: Record<string, unknown>, isStray: boolean): HeldEntry {
+    const { operatorCertificate, nodeCertificate } = value as unknown as ContentRow
+    const signatures = { operatorCertificate, nodeCertificate }
+    return { ...this.#content(value), signatures, isStray }
   }
 
   #change(row: Pick<ChangeRow, 'source' | 'sequence' | 'text'>): Change {

@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { readEntryOf, type ChangeRow } from './change-row.ts'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
+import { BUSY_TIMEOUT_MS } from './sqlite-database.ts'
 import type { Source } from '../identity/names.ts'
 import { strayPlace, type LoggedEntry } from '../whitelist/entry.ts'
 
@@ -23,7 +24,10 @@ export class StoredChanges implements Disposable {
   /** @throws FridgeError `ERR_DATABASE` */
   static open(file: string): StoredChanges {
     try {
-      return new StoredChanges(file, new DatabaseSync(file, { readOnly: true }))
+      return new StoredChanges(
+        file,
+        new DatabaseSync(file, { readOnly: true, timeout: BUSY_TIMEOUT_MS }),
+      )
     } catch (cause) {
       throw cannotRead(file, cause)
     }

@@ -9,6 +9,7 @@ import { idOf, readChange, type Change } from '../whitelist/change.ts'
 import { OpenedLog } from '../whitelist/opened-log.ts'
 import { conflicts, entryHash, isStray, type Entry, type Stray } from '../whitelist/entry.ts'
 import { differences, evaluateLog } from '../whitelist/evaluate.ts'
+import { judgeCheckpoints } from '../whitelist/stated-list.ts'
 import { Signers } from '../identity/signers.ts'
 import type { Verifier } from '../identity/verifier.ts'
 import {
@@ -18,14 +19,8 @@ import {
   otherVersion,
   SCHEMA_VERSION,
 } from './sqlite-database.ts'
-import { digestOf, sealOf, type ChangeRow } from './change-row.ts'
-import {
-  openAt,
-  readEntry,
-  type EntryFields,
-  type UncheckedEntry,
-  type UncheckedStray,
-} from '../whitelist/open.ts'
+import { digestOf, sealOf, uncheckedOf, type ChangeRow } from './change-row.ts'
+import { openAt } from '../whitelist/open.ts'
 
 /** One thing in a database that is not as a node wrote it. */
 export interface Finding {
@@ -43,6 +38,10 @@ export interface Verification {
   readonly signers: number
   /** How many names the list lets in, expired grants included. */
   readonly admitted: number
+  /** How many checkpoints there are. */
+  readonly checkpoints: number
+  /** How many of them state a list that was not, so that they do nothing. */
+  readonly untrue: number
   /** In the order in which they were met; none when the database is sound. */
   readonly findings: readonly Finding[]
 }
@@ -50,6 +49,8 @@ export interface Verification {
 export interface VerifyOptions {
   /** The authorities that may vouch for a signer, former authorities included. */
   readonly authorities: readonly X509Certificate[]
+  /** Those of them that are trusted now. Default: all. */
+  readonly trusted?: readonly X509Certificate[]
   readonly trustDomain: string | undefined
   /** What checks the signatures. Default: the thread that asks. */
   readonly verifier?: Verifier
@@ -95,6 +96,8 @@ class DatabaseCheck {
   readonly #damageFix: string
   #trusted = 0
   #admitted = 0
+  #checkpoints = 0
+  #untrue = 0
   /** How far each source was heard up to the present row, and the hash that the next links to. */
   readonly #heads = new Map<string, { sequence: number; hash: string }>()
   /** The ids of the changes up to the present row, by subject. */
@@ -104,13 +107,14 @@ class DatabaseCheck {
   #rows = 0
   #position = 0
 
-  constructor(file: string, { authorities, trustDomain, verifier, fix }: VerifyOptions) {
+  constructor(file: string, { authorities, trusted, trustDomain, verifier, fix }: VerifyOptions) {
     this.#file = file
     this.#damageFix = fix ?? corrupt(file, '').fix ?? ''
     this.#signers = new Signers({
       // Nothing is trusted because it is there: each certificate is traced to an authority.
       store: { certificates: () => [], keepCertificate: () => {} },
       authorities: () => authorities,
+      ...(trusted && { trusted: () => trusted }),
       trustDomain,
       ...(verifier && { verifier }),
     })
@@ -126,6 +130,8 @@ class DatabaseCheck {
       sources: this.#heads.size,
       signers: this.#trusted,
       admitted: this.#admitted,
+      checkpoints: this.#checkpoints,
+      untrue: this.#untrue,
       findings: this.#findings,
     }
   }
@@ -241,9 +247,11 @@ class DatabaseCheck {
       this.find(place, `the change ${one}, which it has seen, is missing`)
     }
     if (change.kind === 'grant') return
-    for (const [other, last] of change.upTo ?? []) {
+    const named = change.kind === 'checkpoint' ? change.heads : (change.upTo ?? [])
+    const what = change.kind === 'checkpoint' ? 'which it has seen' : 'up to which it counts'
+    for (const [other, last] of named) {
       if (this.#hashes.has(last.hash)) continue
-      this.find(place, `change ${last.sequence} of ${other}, up to which it counts, is missing`)
+      this.find(place, `change ${last.sequence} of ${other}, ${what}, is missing`)
     }
   }
 
@@ -286,8 +294,14 @@ class DatabaseCheck {
   }
 
   #checkList(opened: readonly (Entry | Stray)[]): void {
-    const list = buildWhitelist(new OpenedLog(opened))
-    for (const subject of differences(list, evaluateLog(opened))) {
+    const list = buildWhitelist(new OpenedLog(opened), this.#signers)
+    for (const step of judgeCheckpoints(list)) {
+      if (step === undefined) continue
+      this.#checkpoints += 1
+      if (!step.isTrue) this.#untrue += 1
+    }
+    list.settleSome(Infinity)
+    for (const subject of differences(list, evaluateLog(opened, this.#signers))) {
       this.find(
         subject,
         'the list that a node builds from this log is not what the log says',
@@ -306,20 +320,4 @@ function missing(noun: string, from: number, to: number): string {
   return from === to
     ? `${noun} ${from} is missing before it`
     : `${noun}s ${from} to ${to} are missing before it`
-}
-
-/** @returns what a row holds, or what is wrong with its form */
-function uncheckedOf(row: Row): UncheckedEntry | UncheckedStray | string {
-  if (row.stray === null) return readEntry(row)
-  try {
-    const { against } = JSON.parse(row.stray) as { against?: EntryFields }
-    const entry = readEntry(row)
-    if (typeof entry === 'string' || against === undefined) {
-      return typeof entry === 'string' ? entry : { entry }
-    }
-    const proof = readEntry(against)
-    return typeof proof === 'string' ? proof : { entry, against: proof }
-  } catch {
-    return 'an update carries no entry'
-  }
 }

@@ -40,9 +40,9 @@ export class Authors {
   readonly #options: AuthorsOptions
   /** For each revoked operator or node how far it counts, by each of its revocations. */
   readonly #withdrawn = new Map<Subject, readonly UpTo[]>()
-  /** For each operator the last grant that it signed, by source. */
+  /** For each operator the last grant or checkpoint that it signed, by source. */
   readonly #signed = new Map<Name, Map<Source, Head>>()
-  /** The last grant that was accepted in each source. */
+  /** The last grant or checkpoint that was accepted in each source. */
   readonly #accepted = new Map<Source, Head>()
   /** For each source that forked the branches up to which somebody counts, by their last entry. */
   readonly #branches = new Map<Source, Map<string, Branch>>()
@@ -51,9 +51,12 @@ export class Authors {
     this.#options = options
   }
 
-  /** Take note of a grant in its place. Others are passed over. @returns what takes it back */
-  noteGrant({ change, hash }: LoggedChange): () => void {
-    if (change.kind !== 'grant') return () => {}
+  /**
+   * Take note of a grant or a checkpoint in its place. Others are passed over.
+   * @returns what takes it back
+   */
+  noteSigned({ change, hash }: LoggedChange): () => void {
+    if (change.kind === 'revocation') return () => {}
     const { source, sequence, operator } = change
     const signed = this.#signed.get(operator) ?? new Map<Source, Head>()
     const signedBefore = signed.get(source)
@@ -72,7 +75,7 @@ export class Authors {
    * @returns what takes it back
    */
   withdraw(change: Change): () => void {
-    if (change.kind === 'grant' || change.upTo === undefined) return () => {}
+    if (change.kind !== 'revocation' || change.upTo === undefined) return () => {}
     const { subject, upTo } = change
     const before = this.#withdrawn.get(subject)
     this.#withdrawn.set(subject, [...(before ?? []), upTo])
@@ -81,31 +84,41 @@ export class Authors {
 
   /** Whether a change may void grants that stand. */
   mayVoid(change: Change, hasForks: boolean): boolean {
-    if (change.kind === 'grant' || change.upTo === undefined) return false
+    if (change.kind !== 'revocation' || change.upTo === undefined) return false
     if (hasForks) return true
     const { subject, upTo } = change
-    return this.#lastGrants(subject).some(
+    return this.#lastSigned(subject).some(
       ([source, { sequence }]) => sequence > (upTo.get(source)?.sequence ?? 0),
     )
   }
 
-  /** Whether an entry is a grant of an author who was revoked out of sight of it. */
+  /** Whether an entry is a grant or a checkpoint of an author who was revoked out of sight of it. */
   isVoid(entry: LoggedChange): boolean {
     const { change } = entry
-    if (this.#withdrawn.size === 0 || change.kind !== 'grant') return false
+    if (this.#withdrawn.size === 0 || change.kind === 'revocation') return false
     const authors = [
       subjectOf('operator', change.operator),
       subjectOf('node', nodeOf(change.source)),
     ]
     return authors.some(author =>
-      this.#withdrawn.get(author)?.some(upTo => !this.#isWithin(entry, upTo)),
+      this.#withdrawn.get(author)?.some(upTo => !this.isWithin(entry, upTo)),
     )
+  }
+
+  /** Whether an entry is on the chain that ends where `upTo` says. */
+  isWithin({ change, hash }: LoggedChange, upTo: UpTo): boolean {
+    const { source, sequence } = change
+    const last = upTo.get(source)
+    if (last === undefined || sequence > last.sequence) return false
+    // Before the fork all branches are one.
+    if (sequence < this.#options.forkOf(source)) return true
+    return this.#branchOf(source, last).hashes.has(hash)
   }
 
   /** Whether all that a revocation names as still counting is here. */
   holdsUpTo({ subject, upTo }: Revocation): boolean {
     if (upTo === undefined) return true
-    const known = new Map(this.#lastGrants(subject))
+    const known = new Map(this.#lastSigned(subject))
     return upTo.entries().every(([source, { sequence, hash }]) => {
       if (known.get(source)?.hash === hash) return true
       const held = this.#options.find({ source, sequence }, hash)
@@ -113,12 +126,22 @@ export class Authors {
     })
   }
 
+  /** Whether all is here that these heads end, link by link. */
+  holdsBelow(heads: UpTo): boolean {
+    return heads.entries().every(([source, head]) => {
+      const held = this.#options.find({ source, sequence: head.sequence }, head.hash)
+      if (held?.change.sequence !== head.sequence) return false
+      const fork = this.#options.forkOf(source)
+      return head.sequence < fork || this.#branchOf(source, head).next.sequence < fork
+    })
+  }
+
   /**
-   * How far an author counts that is revoked now: its last grant in each source.
+   * How far an author counts that is revoked now: its last grant or checkpoint in each source.
    * @param standing the sources of all grants that stand: of too many the most frequent are taken
    */
   upTo(author: Subject, standing: () => Iterable<Source>): UpTo {
-    const last = [...this.#lastGrants(author)]
+    const last = [...this.#lastSigned(author)]
     if (last.length <= CHANGE_LIMITS.maxSeen) return new Map(last)
     const counts = new Map<Source, number>()
     for (const source of standing()) counts.set(source, (counts.get(source) ?? 0) + 1)
@@ -142,20 +165,10 @@ export class Authors {
     return touched
   }
 
-  #lastGrants(author: Subject): IteratorObject<[Source, Head]> {
+  #lastSigned(author: Subject): IteratorObject<[Source, Head]> {
     const name = nameOf(author)
     if (roleOf(author) === 'operator') return (this.#signed.get(name) ?? new Map()).entries()
     return this.#accepted.entries().filter(([source]) => nodeOf(source) === name)
-  }
-
-  /** Whether an entry is on the chain that ends where `upTo` says. */
-  #isWithin({ change, hash }: LoggedChange, upTo: UpTo): boolean {
-    const { source, sequence } = change
-    const last = upTo.get(source)
-    if (last === undefined || sequence > last.sequence) return false
-    // Before the fork all branches are one.
-    if (sequence < this.#options.forkOf(source)) return true
-    return this.#branchOf(source, last).hashes.has(hash)
   }
 
   #branchOf(source: Source, last: Head): Branch {

@@ -1,15 +1,21 @@
 import { isStray, type Stray } from './entry.ts'
+import { WHOLE_LIST } from '../identity/names.ts'
 import type { BuiltLog } from './store.ts'
+import type { Vouchers } from './vouchers.ts'
 import { Whitelist } from './whitelist.ts'
 
 /**
  * The list that a log of changes makes, in one pass: what voids grants is known before, and the
  * subjects that cannot be merged change by change are looked up behind it, each once.
  */
-export function buildWhitelist(log: BuiltLog): Whitelist {
-  const whitelist = new Whitelist(log)
-  for (const withdrawal of log.withdrawals()) whitelist.withdraw(withdrawal)
+export function buildWhitelist(log: BuiltLog, vouchers: Vouchers): Whitelist {
+  const whitelist = new Whitelist(log, vouchers)
+  for (const { change } of log.withdrawals()) whitelist.withdraw(change)
   for (const fork of log.forks()) whitelist.noteFork(fork)
+  for (const { change, hash } of log.ofSubject(WHOLE_LIST)) {
+    if (change.kind === 'checkpoint') whitelist.presume({ change, hash })
+  }
+  whitelist.reviewCheckpoints()
   for (const row of log.logged()) {
     if (isStray(row)) whitelist.loadStray(row, row.repeats)
     else whitelist.load(row, row.repeats)

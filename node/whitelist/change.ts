@@ -5,6 +5,7 @@ import {
   isRun,
   isSource,
   isSubject,
+  WHOLE_LIST,
   roleOf,
   type KeyId,
   type Name,
@@ -82,20 +83,45 @@ export interface Revocation extends ChangeBase {
   readonly upTo?: UpTo
 }
 
-export type Change = Grant | Revocation
+/**
+ * States what the list was at given heads. Behind it those who no longer count add nothing
+ * (PROTOCOL.md, "Checkpoints").
+ */
+export interface Checkpoint extends ChangeBase {
+  readonly kind: 'checkpoint'
+  /** Not in its text. */
+  readonly subject: typeof WHOLE_LIST
+  /** Empty, and not in its text: it has seen all that is at or below its heads. */
+  readonly seen: readonly ChangeId[]
+  /** The newest entry of each source that its author held. */
+  readonly heads: UpTo
+  /** The root over all that stood there, SHA-256 in base64url. */
+  readonly state: string
+  /** How many subjects that root is over. */
+  readonly subjects: number
+  /** The keys of the authorities whose word counts for what was signed before alone, sorted. */
+  readonly former: readonly KeyId[]
+}
+
+export type Change = Grant | Revocation | Checkpoint
 
 /** What identifies a change apart from its place: what an operator asks a node for. */
 export type ChangeRequest = Pick<ChangeBase, 'subject' | 'operator' | 'wish' | 'reason'> &
   ({ readonly kind: 'grant'; readonly terms: Terms } | { readonly kind: 'revocation' })
+
+/** What an operator asks for that wants a checkpoint. */
+export type CheckpointRequest = Pick<Checkpoint, 'kind' | 'operator' | 'wish' | 'reason'>
 
 /** Limits of one change (PROTOCOL.md, "Changes"). */
 export const CHANGE_LIMITS = {
   /** Longest canonical text, in UTF-16 units. */
   maxText: 262_144,
   maxReason: 500,
-  /** Of the changes that one has seen, and of the sources in `upTo`. */
+  /** Of the changes that one has seen, and of the sources in `upTo` and `heads`. */
   maxSeen: 1_024,
   maxTerms: 64,
+  /** Former authorities in a checkpoint. */
+  maxFormer: 64,
 } as const
 
 /** The version that canonical texts start with. */
@@ -110,7 +136,7 @@ export function encodeChange(change: Change): string {
   const fields: Record<string, unknown> = {
     fridge: VERSION,
     kind: change.kind,
-    subject: change.subject,
+    ...(change.kind !== 'checkpoint' && { subject: change.subject }),
     source: change.source,
     sequence: change.sequence,
     previous: change.previous,
@@ -119,6 +145,10 @@ export function encodeChange(change: Change): string {
     wish: change.wish,
   }
   if (change.reason !== undefined) fields['reason'] = change.reason
+  if (change.kind === 'checkpoint') {
+    const { heads, state, subjects, former } = change
+    return JSON.stringify({ ...fields, heads: headFields(heads), state, subjects, former })
+  }
   fields['seen'] = change.seen
   if (change.kind === 'grant') {
     const { sensors, commands, keys, expiresAt } = change.terms
@@ -127,12 +157,17 @@ export function encodeChange(change: Change): string {
     if (keys !== undefined) fields['keys'] = keys
     if (expiresAt !== undefined) fields['expiresAt'] = expiresAt
   } else if (change.upTo !== undefined) {
-    const sorted = [...change.upTo].sort(bySource)
-    fields['upTo'] = Object.fromEntries(
-      sorted.map(([source, { sequence, hash }]) => [source, [sequence, hash]]),
-    )
+    fields['upTo'] = headFields(change.upTo)
   }
   return JSON.stringify(fields)
+}
+
+/** Heads of sources as they are written, in the order of their sources. */
+export function headFields(heads: UpTo): Record<string, readonly [number, string]> {
+  const sorted = [...heads].sort(bySource)
+  return Object.fromEntries(
+    sorted.map(([source, { sequence, hash }]) => [source, [sequence, hash]]),
+  )
 }
 
 function bySource(a: readonly [string, Head], b: readonly [string, Head]): number {
@@ -140,12 +175,12 @@ function bySource(a: readonly [string, Head], b: readonly [string, Head]): numbe
 }
 
 /**
- * The id of a change. That of a grant is the hash of its entry. That of a revocation leaves out
+ * The id of a change. That of a grant or a checkpoint is the hash of its entry. That of a revocation leaves out
  * its place: however often one wish was signed, it is one revocation, so that a text that a node
  * kept back changes nothing for whoever has seen another one of the same wish.
  */
 export function idOf({ change, hash: entryHash }: { change: Change; hash: string }): ChangeId {
-  if (change.kind === 'grant') return entryHash as ChangeId
+  if (change.kind !== 'revocation') return entryHash as ChangeId
   const { subject, operator, wish, seen } = change
   const text = JSON.stringify({ subject, operator, wish, seen })
   return hash('sha256', `revocation\n${text}`, 'base64url') as ChangeId
@@ -183,8 +218,9 @@ export function readChange(text: string): Change | string {
   }
   const fields = value as Record<string, unknown>
   if (fields['fridge'] !== VERSION) return 'a change is of another version'
-  const { kind, subject, source, sequence, previous, operator, at, wish, reason } = fields
-  if (!isSubject(subject)) return 'a change has no valid subject'
+  const { kind, source, sequence, previous, operator, at, wish, reason } = fields
+  const subject = kind === 'checkpoint' ? WHOLE_LIST : fields['subject']
+  if (kind !== 'checkpoint' && !isSubject(subject)) return 'a change has no valid subject'
   if (!isSource(source) || !isRun(source)) return 'a change has no valid source'
   if (!isSequence(sequence)) return 'a change has no valid sequence'
   if (sequence === 1 ? previous !== '' : !isHash(previous)) {
@@ -194,10 +230,10 @@ export function readChange(text: string): Change | string {
   if (!isTime(at)) return 'a change has no valid time'
   if (!isWish(wish)) return 'a change has no valid wish'
   if (reason !== undefined && !isReason(reason)) return 'a change has no valid reason'
-  const seen = fields['seen']
+  const seen = kind === 'checkpoint' ? [] : fields['seen']
   if (!isSeen(seen)) return 'a change has no valid list of what it has seen'
   const base = {
-    subject,
+    subject: subject as Subject,
     source,
     sequence,
     previous: previous as string,
@@ -207,7 +243,8 @@ export function readChange(text: string): Change | string {
     ...(reason === undefined ? {} : { reason }),
     seen,
   }
-  const isClient = roleOf(subject) === 'client'
+  if (kind === 'checkpoint') return readCheckpoint(base, fields)
+  const isClient = roleOf(base.subject) === 'client'
   if (kind === 'revocation') {
     if (isClient) return { kind, ...base }
     const upTo = readUpTo(fields['upTo'])
@@ -219,6 +256,27 @@ export function readChange(text: string): Change | string {
   const terms = readTerms(fields)
   if (typeof terms === 'string') return terms
   return { kind, ...base, terms }
+}
+
+function readCheckpoint(
+  base: Omit<ChangeBase, 'subject' | 'seen'>,
+  { heads, state, subjects, former }: Readonly<Record<string, unknown>>,
+): Checkpoint | string {
+  const read = readUpTo(heads)
+  if (read === undefined) return 'a checkpoint has no valid heads'
+  if (!isHash(state) || !isCount(subjects)) return 'a checkpoint does not say what the list was'
+  if (!isFormer(former)) return 'a checkpoint has no valid list of former authorities'
+  const kind = 'checkpoint'
+  return { ...base, kind, subject: WHOLE_LIST, seen: [], heads: read, state, subjects, former }
+}
+
+/** Keys of authorities, sorted, none twice. */
+function isFormer(value: unknown): value is readonly KeyId[] {
+  return (
+    Array.isArray(value) &&
+    value.length <= CHANGE_LIMITS.maxFormer &&
+    value.every((key: unknown, index) => isKeyId(key) && (index === 0 || key > value[index - 1]))
+  )
 }
 
 const HASH = /^[A-Za-z0-9_-]{43}$/
@@ -306,6 +364,10 @@ export function isSequence(value: unknown): value is number {
 }
 
 function isTime(value: unknown): value is number {
+  return isCount(value)
+}
+
+function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
 }
 

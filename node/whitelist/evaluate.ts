@@ -1,7 +1,9 @@
-import { nodeOf, subjectOf, type Source, type Subject } from '../identity/names.ts'
-import { idOf, type ChangeId, type Grant, type Revocation } from './change.ts'
-import { isStray, type Stray } from './entry.ts'
+import { hash } from 'node:crypto'
+import { nodeOf, subjectOf, WHOLE_LIST, type Source, type Subject } from '../identity/names.ts'
+import { idOf, type ChangeId, type Checkpoint, type Revocation, type UpTo } from './change.ts'
+import { isStray, type Entry, type Stray } from './entry.ts'
 import type { LoggedChange } from './store.ts'
+import type { Vouchers } from './vouchers.ts'
 import type { Whitelist } from './whitelist.ts'
 
 /** What decides about one subject. */
@@ -12,34 +14,28 @@ export interface Evaluated {
   readonly newest: ReadonlySet<ChangeId>
 }
 
-/**
- * The whitelist by its definition (PROTOCOL.md, "Merging"), from a whole log at once and in no
- * order, to check by it the list that nodes merge change by change. The two have nothing in common
- * but what a change is called.
- */
-export function evaluateLog(log: Iterable<LoggedChange | Stray>): Map<Subject, Evaluated> {
-  const all = [...log]
-  const entries = all.map(one => (isStray(one) ? one.entry : one))
-  const chainTo = chainsOf(new Map(entries.map(entry => [entry.hash, entry])))
-  const forks = new Map<Source, number>()
-  for (const one of all) {
-    if (!isStray(one)) continue
-    const { source, sequence } = one.entry.change
-    forks.set(source, Math.min(forks.get(source) ?? Infinity, sequence))
-  }
-  const withdrawals = entries
-    .map(({ change }) => change)
-    .filter(change => change.kind === 'revocation')
-  const bySubject = Map.groupBy(entries, ({ change }) => change.subject)
-  return new Map(
-    Array.from(bySubject, ([subject, about]) => [
-      subject,
-      evaluate(about, entry => isVoid(entry, withdrawals, { chainTo, forks })),
-    ]),
-  )
+/** The whitelist by its definition, with what became of each checkpoint. */
+export interface EvaluatedLog {
+  readonly subjects: ReadonlyMap<Subject, Evaluated>
+  /** The hashes of the checkpoints that stand. */
+  readonly checkpoints: ReadonlySet<string>
 }
 
-type Entries = ReadonlyMap<string, LoggedChange>
+/**
+ * The whitelist by its definition (PROTOCOL.md, "Merging" and "Checkpoints"), from a whole log at
+ * once and in no order, to check by it the list that nodes merge change by change. The two have
+ * nothing in common but what a change is called.
+ */
+export function evaluateLog(log: Iterable<Entry | Stray>, vouchers: Vouchers): EvaluatedLog {
+  const evaluation = new Evaluation([...log], vouchers)
+  const list = evaluation.listOf(() => true, vouchers)
+  return {
+    subjects: list.evaluated(),
+    checkpoints: new Set(list.standing.map(({ hash: standing }) => standing)),
+  }
+}
+
+type Entries = ReadonlyMap<string, Entry>
 
 interface Chains {
   /** The hashes of an entry and of all that it links to, as far as that is in the log. */
@@ -48,21 +44,187 @@ interface Chains {
   readonly forks: ReadonlyMap<Source, number>
 }
 
-/** Whether the operator of a grant, or its node, was revoked by somebody who had not seen it. */
-function isVoid(
-  { change, hash }: LoggedChange,
-  withdrawals: readonly Revocation[],
-  { chainTo, forks }: Chains,
-): boolean {
-  const authors = [subjectOf('operator', change.operator), subjectOf('node', nodeOf(change.source))]
-  return withdrawals.some(({ subject, upTo }) => {
-    if (!authors.includes(subject)) return false
-    const last = upTo?.get(change.source)
-    if (last === undefined || change.sequence > last.sequence) return true
+type CheckpointOf = Entry & { readonly change: Checkpoint }
+
+/** A whole log, of which lists are made: that of all, and those at checkpoints. */
+class Evaluation {
+  readonly entries: readonly Entry[]
+  readonly #chains: Chains
+  readonly #vouchers: Vouchers
+  readonly #stated = new Map<string, EvaluatedList>()
+
+  constructor(all: readonly (Entry | Stray)[], vouchers: Vouchers) {
+    const byHash = new Map(
+      all.map(one => (isStray(one) ? one.entry : one)).map(one => [one.hash, one]),
+    )
+    const forks = new Map<Source, number>()
+    for (const one of all) {
+      if (!isStray(one)) continue
+      const { source, sequence } = one.entry.change
+      forks.set(source, Math.min(forks.get(source) ?? Infinity, sequence))
+    }
+    this.entries = [...byHash.values()]
+    this.#chains = { chainTo: chainsOf(byHash), forks }
+    this.#vouchers = vouchers
+  }
+
+  /** The list that a part of the log makes. @param trust the authorities of now, for the list of all */
+  listOf(includes: (entry: Entry) => boolean, trust?: Vouchers): EvaluatedList {
+    return new EvaluatedList(this.entries.filter(includes), this, trust)
+  }
+
+  /** The list at the heads of a checkpoint. */
+  listAt({ change, hash: of }: CheckpointOf): EvaluatedList {
+    const known = this.#stated.get(of)
+    if (known !== undefined) return known
+    const list = this.listOf(entry => this.isWithin(entry, change.heads))
+    this.#stated.set(of, list)
+    return list
+  }
+
+  /** Whether an entry is on one of the chains that end with these. */
+  isWithin({ change, hash: of }: LoggedChange, last: UpTo): boolean {
+    const { chainTo, forks } = this.#chains
+    const head = last.get(change.source)
+    if (head === undefined || change.sequence > head.sequence) return false
     // Before its first stray a source has one branch, to which all others link in the end.
-    if (change.sequence < (forks.get(change.source) ?? Infinity)) return false
-    return !chainTo(last.hash).has(hash)
-  })
+    if (change.sequence < (forks.get(change.source) ?? Infinity)) return true
+    return chainTo(head.hash).has(of)
+  }
+
+  /** Whether an entry comes by a certificate that does not count behind a checkpoint any more. */
+  isFormer({ signatures }: Entry, { change: { former, at } }: CheckpointOf): boolean {
+    return this.#vouchersOf(signatures).some(
+      voucher =>
+        voucher?.authority === undefined ||
+        former.includes(voucher.authority) ||
+        voucher.endsAt < at,
+    )
+  }
+
+  /** Whether all who vouch for an entry are trusted now. */
+  isTrusted({ signatures }: Entry): boolean {
+    return this.#vouchersOf(signatures).every(
+      voucher => voucher?.authority !== undefined && this.#vouchers.isTrusted(voucher.authority),
+    )
+  }
+
+  #vouchersOf({ operatorCertificate, nodeCertificate }: Entry['signatures']) {
+    return [operatorCertificate, nodeCertificate].map(one => this.#vouchers.voucherOf(one))
+  }
+}
+
+/** The list that some entries make. */
+class EvaluatedList {
+  /** The checkpoints that count among these entries. */
+  readonly standing: readonly CheckpointOf[]
+  readonly #entries: readonly Entry[]
+  readonly #evaluation: Evaluation
+  readonly #withdrawals: readonly Revocation[]
+  readonly #ids: ReadonlySet<ChangeId>
+  #evaluated: ReadonlyMap<Subject, Evaluated> | undefined
+
+  constructor(entries: readonly Entry[], evaluation: Evaluation, trust: Vouchers | undefined) {
+    this.#entries = entries
+    this.#ids = new Set(entries.map(idOf))
+    this.#evaluation = evaluation
+    this.#withdrawals = entries
+      .map(({ change }) => change)
+      .filter(change => change.kind === 'revocation')
+    const counted = entries
+      .filter((entry): entry is CheckpointOf => entry.change.kind === 'checkpoint')
+      .filter(one => evaluation.listAt(one).states(one.change) && !this.#isWithdrawn(one))
+      .filter(
+        one =>
+          trust === undefined ||
+          !one.change.former.some(authority => trust.isTrusted(authority)) ||
+          evaluation.isTrusted(one),
+      )
+    this.standing = counted.filter(
+      one =>
+        !counted.some(
+          other =>
+            other !== one &&
+            !evaluation.isWithin(one, other.change.heads) &&
+            evaluation.isFormer(one, other),
+        ),
+    )
+  }
+
+  /** What decides about each subject. */
+  evaluated(): ReadonlyMap<Subject, Evaluated> {
+    return (this.#evaluated ??= this.#evaluateAll())
+  }
+
+  #evaluateAll(): Map<Subject, Evaluated> {
+    const changes = this.#entries.filter(({ change }) => change.kind !== 'checkpoint')
+    const bySubject = Map.groupBy(changes, ({ change }) => change.subject)
+    return new Map(
+      Array.from(bySubject, ([subject, about]) => [
+        subject,
+        evaluate(about, entry => this.#isVoid(entry)),
+      ]),
+    )
+  }
+
+  /** Whether this is the list that a checkpoint states. */
+  states({ state, subjects }: Checkpoint): boolean {
+    const leaves = this.#leaves()
+    return subjects === leaves.length && state === treeOf(leaves).toString('base64url')
+  }
+
+  #leaves(): string[] {
+    const leaves = new Map<Subject, object>()
+    for (const [subject, { newest, grants }] of this.evaluated()) {
+      if (newest.size + grants.size === 0) continue
+      const withdrawals = this.#entries
+        .filter(({ change }) => change.subject === subject && 'upTo' in change)
+        .map(entry => entry.hash)
+      const state = { subject, revocations: [...newest].sort(), grants: [...grants].sort() }
+      const isOut = withdrawals.length > 0
+      leaves.set(subject, isOut ? { ...state, withdrawals: withdrawals.sort() } : state)
+    }
+    const checkpoints = this.standing.map(one => one.hash).sort()
+    if (checkpoints.length > 0) leaves.set(WHOLE_LIST, { subject: WHOLE_LIST, checkpoints })
+    const subjects = [...leaves.keys()].sort()
+    return subjects.map(subject => JSON.stringify(leaves.get(subject)))
+  }
+
+  #isVoid(entry: Entry): boolean {
+    return this.#isWithdrawn(entry) || this.standing.some(one => this.#isBehind(entry, one))
+  }
+
+  /** Whether the operator of an entry, or its node, was revoked by somebody who had not seen it. */
+  #isWithdrawn(entry: Entry): boolean {
+    const { operator, source } = entry.change
+    const authors = [subjectOf('operator', operator), subjectOf('node', nodeOf(source))]
+    return this.#withdrawals.some(
+      ({ subject, upTo }) =>
+        authors.includes(subject) && !this.#evaluation.isWithin(entry, upTo ?? new Map()),
+    )
+  }
+
+  /** Whether a grant adds nothing because a checkpoint has not seen it. */
+  #isBehind(entry: Entry, checkpoint: CheckpointOf): boolean {
+    const evaluation = this.#evaluation
+    if (evaluation.isWithin(entry, checkpoint.change.heads)) return false
+    if (evaluation.isFormer(entry, checkpoint)) return true
+    const { subject, seen } = entry.change
+    const then = evaluation.listAt(checkpoint)
+    const stood = then.evaluated().get(subject)
+    const frontier = stood && (stood.grants.size > 0 ? stood.grants : stood.newest)
+    return seen.some(id => then.#ids.has(id) && frontier?.has(id) !== true)
+  }
+}
+
+/** The root of a Merkle tree by its definition in RFC 6962, section 2.1. */
+function treeOf(leaves: readonly string[]): Buffer {
+  const [first, second] = leaves
+  if (first === undefined) return hash('sha256', '', 'buffer')
+  if (second === undefined) return hash('sha256', `\u0000${first}`, 'buffer')
+  const split = 2 ** Math.ceil(Math.log2(leaves.length) - 1)
+  const halves = [treeOf(leaves.slice(0, split)), treeOf(leaves.slice(split))]
+  return hash('sha256', Buffer.concat([Buffer.of(1), ...halves]), 'buffer')
 }
 
 /** Each chain is walked once. */
@@ -81,10 +243,7 @@ function chainsOf(byHash: Entries): Chains['chainTo'] {
   }
 }
 
-function evaluate(
-  about: readonly LoggedChange[],
-  isVoidEntry: (entry: LoggedChange) => boolean,
-): Evaluated {
+function evaluate(about: readonly Entry[], isVoidEntry: (entry: Entry) => boolean): Evaluated {
   const byId = new Map(about.map(entry => [idOf(entry), entry]))
   const revocations = new Set<ChangeId>()
   const complete = new Set<ChangeId>()
@@ -106,10 +265,7 @@ function evaluate(
 }
 
 /** What a change has seen, and what that has seen; a change has not seen itself. */
-function ancestorsOf(
-  id: ChangeId,
-  byId: ReadonlyMap<ChangeId, { readonly change: Grant | Revocation }>,
-): Set<ChangeId> {
+function ancestorsOf(id: ChangeId, byId: ReadonlyMap<ChangeId, LoggedChange>): Set<ChangeId> {
   const found = new Set<ChangeId>()
   let last = byId.get(id)?.change.seen ?? []
   while (last.length > 0) {
@@ -123,7 +279,7 @@ function ancestorsOf(
 /** The subjects about which a list that was merged and one that was evaluated differ. */
 export function differences(
   merged: Pick<Whitelist, 'subjects' | 'state'>,
-  evaluated: ReadonlyMap<Subject, Evaluated>,
+  { subjects: evaluated }: Pick<EvaluatedLog, 'subjects'>,
 ): Subject[] {
   const subjects = new Set([
     ...evaluated.keys(),

@@ -1,23 +1,31 @@
-import { isSource, MAX_SOURCES, type Source } from '../identity/names.ts'
+import { isSource, type Source } from '../identity/names.ts'
 import { isSequence, type Head } from './change.ts'
 import type { Whitelist } from './whitelist.ts'
 
-/** Sources that are told: with the longest names that is half of the longest line. */
-const MAX_TOLD = 8_192
+/** Sources in one frame: with the longest names a fifth of the longest line. */
+const PAGE_SOURCES = 2_000
+
+/** One frame of heads. */
+export interface HeadsFrame {
+  readonly heads: Record<string, [sequence: number, hash: string]>
+}
 
 /**
- * The frame that tells a peer the newest entry of each source, by hash: equal clocks are not yet
- * equal lists (PROTOCOL.md, "Equivocation"). Of very many sources those that are known the longest
- * are left out.
+ * The frames that tell a peer the newest entry of each source, by hash: equal clocks are not yet
+ * equal lists (PROTOCOL.md, "Equivocation").
  */
-export function headsFrame(whitelist: Pick<Whitelist, 'heads'>): {
-  heads: Record<string, [number, string]>
-} {
-  const heads = Array.from(whitelist.heads(), ([source, { sequence, hash }]) => [
-    source,
-    [sequence, hash],
-  ]).slice(-MAX_TOLD)
-  return { heads: Object.fromEntries(heads) as Record<string, [number, string]> }
+export function* headsFrames(whitelist: Pick<Whitelist, 'heads'>): Iterable<HeadsFrame> {
+  let heads: HeadsFrame['heads'] = {}
+  let size = 0
+  for (const [source, { sequence, hash }] of whitelist.heads()) {
+    heads[source] = [sequence, hash]
+    size += 1
+    if (size < PAGE_SOURCES) continue
+    yield { heads }
+    heads = {}
+    size = 0
+  }
+  if (size > 0) yield { heads }
 }
 
 /** Read such a frame from a peer; undefined when it is malformed. */
@@ -25,7 +33,8 @@ export function parseHeads(frame: object): Map<Source, Head> | undefined {
   const { heads, ...rest } = frame as Record<string, unknown>
   if (Object.keys(rest).length > 0 || typeof heads !== 'object' || heads === null) return undefined
   const entries = Object.entries(heads)
-  if (entries.length > MAX_SOURCES) return undefined
+  // Of nothing there is nothing to tell.
+  if (entries.length === 0) return undefined
   const parsed = new Map<Source, Head>()
   for (const [source, head] of entries) {
     if (!isSource(source) || !Array.isArray(head) || head.length !== 2) return undefined

@@ -42,6 +42,7 @@ export function mergeChange(
     const left = hasSeenGrant ? [] : [...revocations].filter(known => !seen.has(known))
     return { grants: [], revocations: new Set([...left, id]) }
   }
+  if (change.kind === 'checkpoint') return state
   const isFrontier = change.seen.every(
     one => revocations.has(one) || grants.some(grant => grant.id === one),
   )
@@ -69,7 +70,7 @@ export function stateOf(changes: Iterable<WeighedChange>): SubjectState {
   const revocations: ChangeId[] = []
   for (const { id, change, isVoid } of all.values()) {
     if (change.kind === 'revocation') revocations.push(id)
-    else if (!isVoid) grants.push({ id, change })
+    else if (change.kind === 'grant' && !isVoid) grants.push({ id, change })
   }
   const replaced = ancestorsOf(
     grants.flatMap(({ change }) => change.seen),

@@ -1,6 +1,6 @@
 import type { Subject } from '../identity/names.ts'
-import { idOf, type ChangeId, type Place, type Revocation } from './change.ts'
-import { isStray, type Stray } from './entry.ts'
+import { idOf, type ChangeId, type Place } from './change.ts'
+import { isStray, type Entry, type Stray } from './entry.ts'
 import type { BuiltLog, HeldEntry, LoggedChange, LoggedRow } from './store.ts'
 
 /** A log in memory, to build a list from what was read of one, or to keep one for a while. */
@@ -10,14 +10,14 @@ export class OpenedLog implements BuiltLog {
   readonly #bySubject = new Map<Subject, LoggedChange[]>()
   readonly #held = new Map<string, HeldEntry>()
 
-  constructor(log: Iterable<LoggedChange | Stray> = []) {
+  constructor(log: Iterable<Entry | Stray> = []) {
     for (const one of log) this.add(one)
   }
 
   /** Take an entry or a stray behind the others. */
-  add(one: LoggedChange | Stray): void {
+  add(one: Entry | Stray): void {
     const entry = isStray(one) ? one.entry : one
-    const { change, hash } = entry
+    const { change, hash, signatures } = entry
     const { subject } = change
     const id = idOf(entry)
     const ids = this.#ids.get(subject) ?? new Set()
@@ -27,7 +27,15 @@ export class OpenedLog implements BuiltLog {
     if (changes === undefined) this.#bySubject.set(subject, [entry])
     else changes.push(entry)
     const isStrayOnly = isStray(one) && this.#held.get(hash)?.isStray !== false
-    this.#held.set(hash, { change, hash, isStray: isStrayOnly })
+    this.#held.set(hash, { change, hash, signatures, isStray: isStrayOnly })
+  }
+
+  /** Forget all of it. */
+  clear(): void {
+    this.#rows.splice(0)
+    this.#ids.clear()
+    this.#bySubject.clear()
+    this.#held.clear()
   }
 
   logged(): Iterable<LoggedRow> {
@@ -48,11 +56,17 @@ export class OpenedLog implements BuiltLog {
     return isThere ? held : undefined
   }
 
-  *withdrawals(): Iterable<Revocation> {
+  *withdrawals(): Iterable<LoggedChange> {
     for (const row of this.#rows) {
-      const { change } = isStray(row) ? row.entry : row
-      if (change.kind === 'revocation' && change.upTo !== undefined) yield change
+      const entry = isStray(row) ? row.entry : row
+      const { change } = entry
+      if (change.kind === 'revocation' && change.upTo !== undefined) yield entry
     }
+  }
+
+  subjectsBehind(after: string, limit: number): readonly Subject[] {
+    const subjects = this.#bySubject.keys().filter(subject => subject > after)
+    return [...subjects].sort().slice(0, limit)
   }
 
   *forks(): Iterable<Place> {

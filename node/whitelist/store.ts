@@ -1,7 +1,8 @@
 import type { Source, Subject } from '../identity/names.ts'
-import type { ChangeId, Place, Revocation } from './change.ts'
+import type { ChangeId, Place } from './change.ts'
 import type { Entry, Stray } from './entry.ts'
 import type { CertificateStore } from '../identity/signers.ts'
+import type { EntryCertificates } from './vouchers.ts'
 
 /** What the list is built from. */
 export type LoggedChange = Pick<Entry, 'change' | 'hash'>
@@ -17,6 +18,7 @@ export type LoggedRow = (LoggedChange | Stray) & {
 
 /** An entry that is in the log. */
 export interface HeldEntry extends LoggedChange {
+  readonly signatures: EntryCertificates
   /** Whether it is there only as a stray. */
   readonly isStray: boolean
 }
@@ -29,6 +31,10 @@ export interface ChangeLog {
   ofSubject(subject: Subject): Iterable<LoggedChange>
   /** The entry of a source at a sequence that has this hash, in its place or as a stray. */
   find(place: Place, hash: string): HeldEntry | undefined
+  /** The revocations of operators and nodes. */
+  withdrawals(): Iterable<LoggedChange>
+  /** The next `limit` subjects of changes behind `after`, in the order of their bytes. */
+  subjectsBehind(after: string, limit: number): readonly Subject[]
 }
 
 /** A whole log, to build the list from. */
@@ -38,8 +44,6 @@ export interface BuiltLog extends ChangeLog {
    * @throws FridgeError `ERR_DATABASE_CORRUPT`
    */
   logged(): Iterable<LoggedRow>
-  /** The revocations of operators and nodes. */
-  withdrawals(): Iterable<Revocation>
   /** The places of which a stray was taken. */
   forks(): Iterable<Place>
 }
@@ -55,6 +59,17 @@ export interface ChangeStore extends BuiltLog, CertificateStore, Disposable {
    * @throws FridgeError `ERR_DATABASE` when they cannot be written
    */
   append(entries: readonly (Entry | Stray)[]): void
+  /**
+   * Leave out the entries of one source from a sequence on, of which nobody else has heard: the log
+   * is then as if they had never been taken.
+   * @throws FridgeError `ERR_DATABASE`
+   */
+  takeBack(source: Source, from: number): void
+  /**
+   * Find out whether entries can be kept again, after `append` has thrown.
+   * @throws FridgeError `ERR_DATABASE` when they cannot
+   */
+  probe(): void
   /**
    * What a reader with this clock lacks, each behind all that it has seen. An entry of a source
    * that forked is told as the stray that it is, where it was taken first.

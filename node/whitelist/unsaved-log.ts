@@ -37,6 +37,22 @@ export class UnsavedLog implements ChangeLog {
     for (const { entry } of this.#unsaved) if (entry.change.subject === subject) yield entry
   }
 
+  *withdrawals(): Iterable<LoggedChange> {
+    yield* this.#log.withdrawals()
+    for (const { entry } of this.#unsaved) {
+      if (entry.change.kind === 'revocation' && entry.change.upTo !== undefined) yield entry
+    }
+  }
+
+  subjectsBehind(after: string, limit: number): readonly Subject[] {
+    const unsaved = this.#unsaved.map(({ entry }) => entry.change.subject)
+    const behind = [
+      ...this.#log.subjectsBehind(after, limit),
+      ...unsaved.filter(one => one > after),
+    ]
+    return [...new Set(behind)].sort().slice(0, limit)
+  }
+
   find(place: Place, hash: string): HeldEntry | undefined {
     const found = this.#unsaved.find(
       ({ entry }) => entry.hash === hash && entry.change.source === place.source,

@@ -3,16 +3,20 @@ import {
   nodeOf,
   roleOf,
   subjectOf,
+  WHOLE_LIST,
   type Name,
   type Source,
   type Subject,
 } from '../identity/names.ts'
 import { Authors } from './authors.ts'
+import { Checkpoints, type CheckpointEffect } from './checkpoints.ts'
+import type { CheckpointEntry, Cut } from './cut.ts'
 import {
   idOf,
   type Change,
   type ChangeId,
   type ChangeRequest,
+  type Checkpoint,
   type Head,
   type Place,
   type UpTo,
@@ -28,6 +32,7 @@ import {
 } from './merge.ts'
 import type { ChangeLog, HeldEntry, LoggedChange } from './store.ts'
 import { UnsavedLog } from './unsaved-log.ts'
+import type { Vouchers } from './vouchers.ts'
 
 /**
  * How an entry fits what a node holds (PROTOCOL.md, "Updates"):
@@ -52,17 +57,17 @@ export class Whitelist {
   readonly #unsettled = new Set<Subject>()
   readonly #heads = new Map<Source, Head>()
   readonly #authors: Authors
+  readonly #checkpoints: Checkpoints
   /** For each source that equivocated the first sequence that is filed as a stray. */
   readonly #forks = new Map<Source, number>()
   readonly #strays = new Set<Source>()
   #changes = 0
 
-  constructor(log: ChangeLog) {
+  constructor(log: ChangeLog, vouchers: Vouchers) {
     this.#log = new UnsavedLog(log)
-    this.#authors = new Authors({
-      forkOf: source => this.forkOf(source),
-      find: (place, hash) => this.#log.find(place, hash),
-    })
+    const forkOf = (source: Source): number => this.forkOf(source)
+    this.#authors = new Authors({ forkOf, find: (place, hash) => this.#log.find(place, hash) })
+    this.#checkpoints = new Checkpoints(this.#authors, { log: this.#log, forkOf, vouchers })
   }
 
   /** How many changes it has merged. */
@@ -137,19 +142,20 @@ export class Whitelist {
       if (revocations.has(id) || grants.some(grant => grant.id === id)) continue
       if (!this.#log.has(subject, id)) return false
     }
+    if (change.kind === 'checkpoint') return this.#authors.holdsBelow(change.heads)
     return change.kind === 'grant' || this.#authors.holdsUpTo(change)
   }
 
   /** Merge an entry whose `fit` is `next`. What it returns takes it back, if it is the last. */
-  merge(entry: LoggedChange): () => void {
+  merge(entry: UnsavedEntry): () => void {
     const { source, sequence } = entry.change
     const head = this.#heads.get(source)
     this.#heads.set(source, { sequence, hash: entry.hash })
-    const forgetGrant = this.#authors.noteGrant(entry)
+    const forgetSigned = this.#authors.noteSigned(entry)
     const takeBack = this.#mergeContent({ ...entry, isStray: false })
     return () => {
       takeBack()
-      forgetGrant()
+      forgetSigned()
       restore(this.#heads, source, head)
     }
   }
@@ -163,7 +169,7 @@ export class Whitelist {
   load(entry: LoggedChange, repeats: boolean): void {
     const { source, sequence } = entry.change
     this.#heads.set(source, { sequence, hash: entry.hash })
-    this.#authors.noteGrant(entry)
+    this.#authors.noteSigned(entry)
     this.#changes += 1
     if (!repeats) this.#loadContent(entry)
   }
@@ -201,12 +207,17 @@ export class Whitelist {
    * nothing changes where it stood there already. What it returns takes it back, if it is the last.
    */
   mergeStray({ entry }: Stray): () => void {
-    const { change, hash } = entry
+    const { change, hash, signatures } = entry
     const fork = this.#forks.get(change.source)
     const isHeld = this.#log.find(change, hash) !== undefined
     this.#fileStray(entry)
-    const takeBack = isHeld ? () => {} : this.#mergeContent({ change, hash, isStray: true })
-    const comeBack = this.#dropVoid(this.#authors.touchedBy(entry))
+    const takeBack = isHeld
+      ? () => {}
+      : this.#mergeContent({ change, hash, signatures, isStray: true })
+    this.reviewCheckpoints()
+    const isCovered = this.#checkpoints.names(change.source)
+    const touched = [...this.#authors.touchedBy(entry), ...(isCovered ? [change.subject] : [])]
+    const comeBack = this.#dropVoid(touched.filter(subject => subject !== WHOLE_LIST))
     return () => {
       comeBack()
       takeBack()
@@ -235,9 +246,70 @@ export class Whitelist {
     this.#authors.withdraw(change)
   }
 
-  /** Whether an entry is a grant of an operator or a node that was revoked out of sight of it. */
+  /**
+   * Whether an entry is a grant of an operator or a node that was revoked out of sight of it, or
+   * adds nothing behind a checkpoint.
+   */
   isVoid(entry: LoggedChange): boolean {
-    return this.#authors.isVoid(entry)
+    return this.#authors.isVoid(entry) || this.#checkpoints.voids(entry)
+  }
+
+  /** The checkpoints of which it is still to be found out whether they are true. */
+  get openCheckpoints(): readonly CheckpointEntry[] {
+    return this.#checkpoints.open
+  }
+
+  /** The checkpoints behind which former authorities add nothing. */
+  get standingCheckpoints(): readonly Checkpoint[] {
+    return this.#checkpoints.standing
+  }
+
+  /** Take a checkpoint of the log for true before its turn: whoever it shuts out stays out. */
+  presume(checkpoint: CheckpointEntry): void {
+    this.#checkpoints.add(checkpoint, 'presumed')
+  }
+
+  /** Say whether a checkpoint was found to be true. */
+  judge(checkpoint: CheckpointEntry, isTrue: boolean): void {
+    this.#checkpoints.judge(checkpoint, isTrue)
+    this.reviewCheckpoints()
+  }
+
+  /** The list at heads, as a checkpoint there has to state it. */
+  cutAt(heads: UpTo): Cut {
+    return this.#checkpoints.cutAt(heads)
+  }
+
+  /** The next `limit` subjects of changes behind `after`, in the order of their bytes. */
+  subjectsBehind(after: string, limit: number): readonly Subject[] {
+    return this.#log.subjectsBehind(after, limit)
+  }
+
+  /** What a checkpoint does now. */
+  checkpointEffect(entry: LoggedChange): CheckpointEffect {
+    return this.#checkpoints.effectOf(entry)
+  }
+
+  /**
+   * Look again at which checkpoints stand: for one that rises grants fall at once, and what stands
+   * in their place, as after one that falls, the log has to tell.
+   */
+  reviewCheckpoints(): void {
+    const { risen, isFewer } = this.#checkpoints.review()
+    if (risen.length > 0) {
+      const voided = this.#subjects
+        .entries()
+        .filter(([, { grants }]) => grants.some(grant => this.#isVoidGrant(grant)))
+      this.#dropVoid(Array.from(voided, ([subject]) => subject))
+    }
+    if (!isFewer) return
+    let last = ''
+    for (;;) {
+      const page = this.#log.subjectsBehind(last, 1_000)
+      for (const subject of page) if (subject !== WHOLE_LIST) this.#unsettled.add(subject)
+      if (page.length === 0) return
+      last = page.at(-1) ?? last
+    }
   }
 
   /**
@@ -268,16 +340,15 @@ export class Whitelist {
     return changes
   }
 
+  /** The next place of a source, and what stands before it. */
+  placeAfter(source: Source): Pick<Change, 'source' | 'sequence' | 'previous'> {
+    return { source, sequence: this.heard(source) + 1, previous: this.headHash(source) }
+  }
+
   /** The change that a request becomes at the next place of `source`, at the time `at`. */
   draft(request: ChangeRequest, source: Source, at: number): Change {
     const { subject } = request
-    const place = {
-      source,
-      sequence: this.heard(source) + 1,
-      previous: this.headHash(source),
-      at,
-      seen: this.frontier(subject),
-    }
+    const place = { ...this.placeAfter(source), at, seen: this.frontier(subject) }
     if (request.kind === 'grant') return { ...request, ...place }
     if (roleOf(subject) === 'client') return { ...request, ...place }
     return { ...request, ...place, upTo: this.upTo(subject) }
@@ -304,8 +375,11 @@ export class Whitelist {
     const state = this.#subjects.get(subject)
     const wasUnsettled = this.#unsettled.has(subject)
     const repeats = change.kind === 'revocation' && this.#isKnown(subject, id)
-    const comeBack = this.#withdraw(change)
     this.#log.add(id, entry)
+    const comeBack =
+      change.kind === 'checkpoint'
+        ? this.#checkpoints.add({ ...entry, change })
+        : this.#withdraw(change)
     this.#changes += 1
     if (!repeats && !this.isVoid(entry)) this.#mergeState(id, change)
     return () => {
@@ -319,6 +393,7 @@ export class Whitelist {
 
   #mergeState(id: ChangeId, change: Change): void {
     const { subject } = change
+    if (change.kind === 'checkpoint') return
     const isSettled = !this.#unsettled.has(subject)
     // A removal does not wait for the log.
     const isClear = isSettled || change.kind === 'revocation'
@@ -344,6 +419,7 @@ export class Whitelist {
   #withdraw(change: Change): () => void {
     const unvoid = this.#authors.withdraw(change)
     if (!this.#authors.mayVoid(change, this.#forks.size > 0)) return unvoid
+    this.reviewCheckpoints()
     const voided: Subject[] = []
     for (const [subject, { grants }] of this.#subjects) {
       if (grants.some(grant => this.#isVoidGrant(grant))) voided.push(subject)
@@ -352,6 +428,7 @@ export class Whitelist {
     return () => {
       comeBack()
       unvoid()
+      this.reviewCheckpoints()
     }
   }
 
@@ -392,6 +469,9 @@ export class Whitelist {
   }
 }
 
+/** What is merged before it is in the log. */
+type UnsavedEntry = Omit<HeldEntry, 'isStray'>
+
 /** The list for those that may not merge anything into it. */
 export type ReadableWhitelist = Pick<
   Whitelist,
@@ -407,6 +487,8 @@ export type ReadableWhitelist = Pick<
   | 'hasRemoved'
   | 'isVoid'
   | 'changesOf'
+  | 'checkpointEffect'
+  | 'standingCheckpoints'
   | 'draft'
   | 'frontier'
   | 'upTo'

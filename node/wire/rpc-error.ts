@@ -4,6 +4,7 @@ import { foreignText } from '../lib/foreign-text.ts'
 /** The codes that may cross the wire: what a caller can do something about. All else is `ERR_COMMAND`. */
 const CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'ERR_COMMAND',
+  'ERR_DATABASE',
   'ERR_REFUSED',
   'ERR_REVOKED',
   'ERR_LIMIT',

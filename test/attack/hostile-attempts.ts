@@ -147,7 +147,7 @@ const MISPLACED: readonly Attempt[] = [
   ],
   [
     'an old grant further on in its source',
-    /is not at the place that it names|claims to be from this node/,
+    /is not at the place that it names/,
     link => [[genuine(link)[0], genuine(link)[1] + 50, genuine(link)[2]]],
   ],
   [
@@ -169,7 +169,7 @@ const MISPLACED: readonly Attempt[] = [
   ],
   [
     'a change in the name of the node that it is sent to',
-    /claims to be from this node/,
+    /signs for node\/node-1/,
     link => {
       const change = {
         ...revocationAt(link.victim, FAR, parseSubject('x')),
@@ -237,7 +237,14 @@ const FRAMES: readonly Attempt[] = [
   ['heads of nobody', /heads are malformed/, () => [{ heads: { constructor: [1, 'x'] } }]],
   ['heads without a hash', /heads are malformed/, () => [{ heads: { [EVIL]: [1] } }]],
   ['heads at 0', /heads are malformed/, () => [{ heads: { [EVIL]: [0, 'x'] } }]],
-  ['heads a second time', /heads come twice/, () => [{ heads: {} }, { heads: {} }]],
+  [
+    'heads a second time',
+    /heads come twice/,
+    link => {
+      const heads = { [genuine(link)[2]]: [1, 'x'] }
+      return [{ heads }, { heads }]
+    },
+  ],
   [
     'a certificate with garbage behind it',
     /cannot be read|malformed/,

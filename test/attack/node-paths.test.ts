@@ -61,7 +61,8 @@ function person(role: Role, name: Name, above: readonly Made[] = [], making = pe
   const { raw, publicKey } = new X509Certificate(made.certificate)
   const identity = identityOf(raw)
   const chain = [made, ...above].map(({ certificate }) => certificate.toString('base64'))
-  return { signer: { identity, key: publicKey, chain, period: identity }, key: made.privateKey }
+  const signer = { identity, key: publicKey, chain, authority: undefined, period: identity }
+  return { signer, key: made.privateKey }
 }
 
 function openSigners(): Signers {

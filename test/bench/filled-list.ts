@@ -7,6 +7,7 @@ import { DATABASE_FILE } from '../../node/storage/sqlite-database.ts'
 import { encodeChange, type Change } from '../../node/whitelist/change.ts'
 import { entryHash, type Entry } from '../../node/whitelist/entry.ts'
 import { signText } from '../../node/identity/signature.ts'
+import { sealKeyOf } from '../../node/storage/log-seal.ts'
 import { chainOf, Signers, type Signer } from '../../node/identity/signers.ts'
 import { openSqliteStore } from '../../node/storage/sqlite-store.ts'
 import type { ChangeStore } from '../../node/whitelist/store.ts'
@@ -33,9 +34,14 @@ export interface FillOptions {
  * operator would have done it: linked and signed, only without one disk flush each.
  */
 export function fillList({ data, names, operator, node }: FillOptions): void {
-  using store = openSqliteStore(join(data, DATABASE_FILE))
+  const sealKey = sealKeyOf(createPrivateKey(node.key))
+  using store = openSqliteStore(join(data, DATABASE_FILE), sealKey)
   const source = sourceOf(node.identity.name, '00000000000000ff')
-  const write = entryWriter(source, signerOf(store, operator), signerOf(store, node))
+  const [operatorSigner, nodeSigner] = [signerOf(store, operator), signerOf(store, node)]
+  for (const { signer } of [operatorSigner, nodeSigner]) {
+    store.keepCertificate(signer.identity.fingerprint, signer.chain)
+  }
+  const write = entryWriter(source, operatorSigner, nodeSigner)
   for (let done = 0; done < names; done += BATCH) {
     const count = Math.min(BATCH, names - done)
     store.append(Array.from({ length: count }, (_, index) => write(done + index)))

@@ -1,131 +1,168 @@
 import test from 'ava'
-import { Alarms, type Alarm, type AlarmOptions } from '../../cli/alarms.ts'
+import { LimitWatch, rulesOf, type OwnLimits } from '../../cli/alarms.ts'
+import type { AlarmChange } from '../../node/alarms/alarm.ts'
 import type { SensorInfo } from '../../node/client/node-connection.ts'
+import type { SensorEvent } from '../../node/sensors/kinds.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
 const DOOR: SensorInfo = { name: 'door', kind: 'door' }
 const AIR: SensorInfo = { name: 'temperature', kind: 'temperature' }
 
-function listen(options: Partial<AlarmOptions> = {}): {
-  clock: FakeClock
-  alarms: Alarms
-  said: Alarm[]
-} {
+function start(limits: OwnLimits = { doorTimeoutMs: 30_000, maxTemperature: 8 }) {
   const clock = new FakeClock()
-  const said: Alarm[] = []
-  const alarms = new Alarms({
-    clock,
-    doorTimeoutMs: 30_000,
-    maxTemperature: 8,
-    onAlarm: alarm => said.push(alarm),
-    ...options,
-  })
-  return { clock, alarms, said }
+  const said: AlarmChange[] = []
+  const watch = new LimitWatch({ clock, limits, onAlarm: change => said.push(change) })
+  watch.greet('node-1', 0)
+  const read = (value: number, node = 'node-1'): void =>
+    watch.hear(node, AIR, { type: 'reading', value, unit: 'C', at: clock.now() })
+  const move = (type: 'open' | 'close', sensor = DOOR): void =>
+    watch.hear('node-1', sensor, { type, at: clock.now() })
+  const fail = (sensor: SensorInfo): void =>
+    watch.hear('node-1', sensor, { type: 'unavailable', reason: 'gone', at: clock.now() })
+  const told = (): string[] =>
+    said.map(({ state, alarm }) => `${alarm.node} ${alarm.sensor} ${alarm.rule} ${state}`)
+  return { clock, watch, said, read, move, fail, told }
 }
 
-const reading = (value: number) => ({ type: 'reading', value, unit: 'C', at: 0 }) as const
-
 test('a door that stays open for longer than the limit raises one alarm, which ends when it closes', async t => {
-  const { clock, alarms, said } = listen()
-  alarms.hear(DOOR, { type: 'open', at: clock.now() })
+  const { clock, move, said, told } = start()
+  move('open')
   await clock.advance(29_999)
   t.deepEqual(said, [])
   await clock.advance(1)
-  t.deepEqual(said, [
-    {
-      sensor: 'door',
-      state: 'raised',
-      text: 'the door has been open for more than 30 s: close it',
-    },
+  t.like(said, [
+    { state: 'raised', alarm: { node: 'node-1', sensor: 'door', since: clock.now() - 30_000 } },
   ])
   await clock.advance(600_000)
   t.is(said.length, 1)
-  alarms.hear(DOOR, { type: 'close', at: clock.now() })
-  t.deepEqual(said.at(-1), { sensor: 'door', state: 'over', text: 'the door is closed' })
+  move('close')
+  t.is(told().at(-1), 'node-1 door open over')
 })
 
 test('a door that closes in time raises nothing, and each opening counts anew', async t => {
-  const { clock, alarms, said } = listen()
+  const { clock, move, said } = start()
   for (let times = 0; times < 3; times += 1) {
-    alarms.hear(DOOR, { type: 'open', at: clock.now() })
+    move('open')
     await clock.advance(29_000)
-    alarms.hear(DOOR, { type: 'close', at: clock.now() })
+    move('close')
     await clock.advance(29_000)
   }
   t.deepEqual(said, [])
   t.is(clock.pending, 0)
 })
 
+test('a door of which every third second nothing is known is open all the same', async t => {
+  const { clock, move, fail, told } = start()
+  for (let times = 0; times < 11; times += 1) {
+    move('open')
+    await clock.advance(2_999)
+    fail(DOOR)
+    await clock.advance(1)
+  }
+  t.deepEqual(told(), ['node-1 door open raised'])
+})
+
 test('a door that was open before the client came has been open since then', async t => {
-  const { clock, alarms, said } = listen()
-  alarms.hear(DOOR, { type: 'open', at: clock.now() - 20_000 })
-  await clock.advance(10_000)
-  t.is(said.length, 1)
-  const late = listen()
-  late.alarms.hear(DOOR, { type: 'open', at: late.clock.now() - 3_600_000 })
-  await late.clock.advance(0)
-  t.is(late.said.length, 1)
-})
-
-test('a door whose node has a clock ahead of ours is not open for longer than we watch it', async t => {
-  const { clock, alarms, said } = listen()
-  alarms.hear(DOOR, { type: 'open', at: clock.now() + 3_600_000 })
-  await clock.advance(29_999)
-  t.deepEqual(said, [])
+  const { clock, watch, told } = start()
+  const opened: SensorEvent = { type: 'open', at: clock.now() - 20_000 }
+  watch.hear('node-1', DOOR, opened)
+  await clock.advance(9_999)
+  t.deepEqual(told(), [])
   await clock.advance(1)
-  t.is(said.length, 1)
+  t.deepEqual(told(), ['node-1 door open raised'])
 })
 
-test('warmth above the limit raises one alarm, which ends at the limit', t => {
-  const { alarms, said } = listen()
-  for (const value of [8, 8.01, 9, 8.5]) alarms.hear(AIR, reading(value))
-  t.deepEqual(said, [{ sensor: 'temperature', state: 'raised', text: '8.01 °C is more than 8 °C' }])
-  alarms.hear(AIR, reading(8))
-  t.is(said.at(-1)?.state, 'over')
-  alarms.hear(AIR, reading(8.2))
-  t.is(said.length, 3)
+test('how far a clock is ahead or behind says nothing of how long a door is open', async t => {
+  for (const aheadMs of [3_600_000, -3_600_000]) {
+    const { clock, watch, told, said } = start()
+    watch.greet('node-1', aheadMs)
+    const at = clock.now() + aheadMs
+    watch.hear('node-1', DOOR, { type: 'open', at })
+    await clock.advance(29_999)
+    t.deepEqual(told(), [])
+    await clock.advance(1)
+    t.is(said[0]?.alarm.since, at)
+  }
+})
+
+test('readings that come and go at a limit raise one alarm, of warmth and of cold', t => {
+  const { read, told } = start({ maxTemperature: 8, minTemperature: 2 })
+  for (let times = 0; times < 10; times += 1) read(times % 2 ? 7.99 : 8.01)
+  t.deepEqual(told(), ['node-1 temperature high raised'])
+  for (let times = 0; times < 10; times += 1) read(times % 2 ? 2.01 : 1.99)
+  t.deepEqual(told().slice(1), ['node-1 temperature high over', 'node-1 temperature low raised'])
+})
+
+test('a limit may be passed for as long as is said', async t => {
+  const { read, told, clock } = start({ maxTemperature: 8, forMs: 60_000 })
+  read(9)
+  await clock.advance(59_999)
+  t.deepEqual(told(), [])
+  await clock.advance(1)
+  t.deepEqual(told(), ['node-1 temperature high raised'])
+})
+
+test('a thermometer that falls silent keeps its alarm and raises another', async t => {
+  const { read, fail, told, clock } = start({ maxTemperature: 10 })
+  read(9.5)
+  fail(AIR)
+  await clock.advance(60_000)
+  t.deepEqual(told(), ['node-1 temperature unavailable raised'])
+  read(12)
+  fail(AIR)
+  await clock.advance(600_000)
+  t.deepEqual(told().slice(1), ['node-1 temperature high raised'])
+})
+
+test('what a node says ends no alarm of another, and its own go on when it comes back', async t => {
+  const { watch, read, told } = start({ maxTemperature: 8 })
+  read(9)
+  watch.greet('node-2', 0)
+  read(4, 'node-2')
+  read(9, 'node-2')
+  watch.greet('node-1', 0)
+  read(9)
+  read(4)
+  t.deepEqual(told(), [
+    'node-1 temperature high raised',
+    'node-2 temperature high raised',
+    'node-1 temperature high over',
+  ])
 })
 
 test('two doors and two thermometers have alarms of their own', async t => {
-  const { clock, alarms, said } = listen()
-  alarms.hear(DOOR, { type: 'open', at: clock.now() })
+  const { clock, watch, move, told } = start()
+  move('open')
   await clock.advance(10_000)
-  alarms.hear({ name: 'cold-room', kind: 'door' }, { type: 'open', at: clock.now() })
-  alarms.hear({ name: 'shelf', kind: 'temperature' }, reading(12))
+  move('open', { name: 'cold-room', kind: 'door' })
+  const shelf = { name: 'shelf', kind: 'temperature' } as const
+  watch.hear('node-1', shelf, { type: 'reading', value: 12, unit: 'C', at: clock.now() })
   await clock.advance(20_000)
-  alarms.hear(DOOR, { type: 'close', at: clock.now() })
+  move('close')
   await clock.advance(10_000)
-  t.deepEqual(
-    said.map(({ sensor, state }) => `${sensor} ${state}`),
-    ['shelf raised', 'door raised', 'door over', 'cold-room raised'],
-  )
+  t.deepEqual(told(), [
+    'node-1 shelf high raised',
+    'node-1 door open raised',
+    'node-1 door open over',
+    'node-1 cold-room open raised',
+  ])
 })
 
-test('without limits nothing is an alarm', async t => {
-  const { clock, alarms, said } = listen({ doorTimeoutMs: undefined, maxTemperature: undefined })
-  alarms.hear(DOOR, { type: 'open', at: clock.now() })
-  alarms.hear(AIR, reading(99))
+test('without limits nothing is an alarm, and what is not under one may be unavailable', async t => {
+  t.deepEqual(rulesOf({}, 'door'), [])
+  t.deepEqual(rulesOf({ maxTemperature: 8, doorTimeoutMs: 1 }, 'humidity'), [])
+  const { clock, move, fail, told } = start({ maxTemperature: 8 })
+  move('open')
+  fail(DOOR)
   await clock.advance(86_400_000)
-  t.deepEqual(said, [])
+  t.deepEqual(told(), [])
 })
 
-test('what was known of a lost node is forgotten', async t => {
-  const { clock, alarms, said } = listen()
-  alarms.hear(DOOR, { type: 'open', at: clock.now() })
-  alarms[Symbol.dispose]()
+test('of a sensor that may be read no more nothing is said', async t => {
+  const { clock, watch, move, told } = start()
+  move('open')
+  watch.forget('node-1', 'door')
+  await clock.advance(60_000)
+  t.deepEqual(told(), [])
   t.is(clock.pending, 0)
-  await clock.advance(60_000)
-  t.deepEqual(said, [])
-})
-
-test('a sensor that is unavailable raises nothing and ends nothing', async t => {
-  const { clock, alarms, said } = listen()
-  alarms.hear(AIR, reading(12))
-  alarms.hear(AIR, { type: 'unavailable', reason: 'gone', at: clock.now() })
-  alarms.hear(DOOR, { type: 'unavailable', reason: 'gone', at: clock.now() })
-  await clock.advance(60_000)
-  t.deepEqual(
-    said.map(({ state }) => state),
-    ['raised'],
-  )
 })

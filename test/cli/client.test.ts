@@ -68,23 +68,84 @@ test('watch prints one JSON document a line', async t => {
   )
   t.like(
     lines.find(({ type }) => type === 'alarm'),
-    { sensor: 'temperature', state: 'raised' },
+    { node: 'node-1', sensor: 'temperature', state: 'raised', rule: 'high', limits: 'own' },
   )
 })
 
-test('watch raises the alarms of a door and of warmth, and ends them', async t => {
+test('watch raises the alarm of a door by the clock of its node, and ends it', async t => {
   await using cluster = await startCluster(t, { certs })
   await cluster.grant(1, 'c1')
   // The clock of this machine is an hour ahead: by it the door has been open for an hour.
   const clock = { ...systemClock, now: () => systemClock.now() + 3_600_000 }
-  const { out, stop, status } = watch(cluster, [1], ['--door-timeout', '50m'], { clock })
-  await out.find(/door {2}closed/)
+  const args = ['--door-timeout', '50m', '--json']
+  const { out, stop, status } = watch(cluster, [1], args, { clock })
+  await out.find(/"close"/)
   cluster.node(1).fridge?.openDoor()
-  await out.find(/^ALARM {2}door {2}the door has been open for more than 3000 s: close it$/)
+  await out.find(/"open"/)
   cluster.node(1).fridge?.closeDoor()
-  await out.find(/^alarm over {2}door {2}the door is closed$/)
+  await out.find(/"close"/, out.all.length)
   stop()
   t.is(await status, 0)
+  t.notRegex(out.text, /alarm/)
+
+  const short = watch(cluster, [1], ['--door-timeout', '1s'])
+  await short.out.find(/door {2}closed/)
+  cluster.node(1).fridge?.openDoor()
+  await short.out.find(/^ALARM {2}node-1 {2}door {2}open for more than 1s: close it, since 20/)
+  cluster.node(1).fridge?.closeDoor()
+  await short.out.find(/^alarm over {2}node-1 {2}door {2}closed$/)
+  short.stop()
+  t.is(await short.status, 0)
+})
+
+test('watch shows the alarms of the node, and those of a node that restarts are over in their time', async t => {
+  const rules = { temperature: { high: { limit: -20 } } }
+  await using cluster = await startCluster(t, { certs, config: { alarms: { rules } } })
+  await cluster.grant(1, 'c1')
+  const { out, err, stop, status } = watch(cluster, [1], ['--json'])
+  const raised = JSON.parse(await out.find(/"raised"/)) as Record<string, unknown>
+  t.like(raised, {
+    limits: 'node',
+    node: 'node-1',
+    sensor: 'temperature',
+    rule: 'high',
+    limit: -20,
+  })
+  await cluster.stop(1)
+  await err.find(/^lost node-1/)
+  await cluster.start(1, { alarms: { rules: { temperature: { high: { limit: 90 } } } } })
+  const over = JSON.parse(await out.find(/"over"/)) as Record<string, unknown>
+  t.is(over['id'], raised['id'])
+  stop()
+  t.is(await status, 0)
+})
+
+test('watch says when another fridge comes under its limits, and whose alarms are whose', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.grant(1, 'c1')
+  const { out, err, stop, status } = watch(cluster, [1, 2], ['--max-temperature', '-20'])
+  await out.find(/^ALARM {2}node-1 {2}temperature/)
+  await cluster.stop(1)
+  await err.find(/^watches node-2 from now on, and no longer node-1$/)
+  await out.find(/^ALARM {2}node-2 {2}temperature/)
+  stop()
+  t.is(await status, 0)
+})
+
+test('watch --all watches every node that is named, and waits for those that are not there', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.grant(1, 'c1')
+  const second = cluster.address(2)
+  await cluster.stop(2)
+  const args = ['client', 'watch', '--all', '--node', cluster.address(1), '--node', second]
+  const { out, err, stop, status } = startCommand(args, { env })
+  await out.find(/ {2}node-1 {2}temperature/)
+  await err.find(new RegExp(`^waits for ${second}: `))
+  await cluster.start(2)
+  await out.find(/ {2}node-2 {2}temperature/)
+  await cluster.revoke(1, 'c1')
+  t.is(await status, 4)
+  stop()
 })
 
 test('alarms are coloured on a terminal only', async t => {
@@ -93,7 +154,7 @@ test('alarms are coloured on a terminal only', async t => {
   const { out, stop, status } = watch(cluster, [1], ['--max-temperature', '-20'], {
     isTerminal: true,
   })
-  const alarm = await out.find(/ALARM {2}temperature/)
+  const alarm = await out.find(/ALARM {2}node-1 {2}temperature/)
   t.true(alarm.startsWith('\u001B[31mALARM') && alarm.endsWith('\u001B[0m'))
   stop()
   t.is(await status, 0)
@@ -108,7 +169,12 @@ test('watch moves to another node when its own stops, and goes on there', async 
   await out.find(/node-2 {2}door/)
   t.deepEqual(
     err.all.map(line => line.replace(/ at .*/, '')),
-    ['connected to node-1', 'lost node-1: the node is stopping', 'connected to node-2'],
+    [
+      'connected to node-1',
+      'lost node-1: the node is stopping',
+      'connected to node-2',
+      'watches node-2 from now on, and no longer node-1',
+    ],
   )
   stop()
   t.is(await status, 0)
@@ -183,6 +249,9 @@ test('what is no limit is refused before any node is asked', async t => {
     [['--door-timeout', '30'], /"30" is not a duration/],
     [['--max-temperature', 'warm'], /--max-temperature "warm" is not a number/],
     [['--max-temperature', ''], /--max-temperature "" is not a number/],
+    [['--min-temperature', 'cold'], /--min-temperature "cold" is not a number/],
+    [['--min-temperature', '8', '--max-temperature', '2'], /8 is not below --max-temperature 2/],
+    [['--for', '15m'], /--for says how long a limit may be passed, and there is none/],
     [['--node', 'nowhere'], /"nowhere"/],
   ] as const) {
     const { status, err } = await runCommand(['client', 'watch', ...args], {

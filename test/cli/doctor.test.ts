@@ -7,7 +7,7 @@ import { startNode } from '../../node/start.ts'
 import { parseName } from '../../node/identity/names.ts'
 import { makeTestCerts, makeTestFolder } from '../support/certs.ts'
 import { runCommand, type CommandResult, type IoOptions } from '../support/cli.ts'
-import { endUnheard, makeSharedCerts, startCluster, testConfig } from '../support/cluster.ts'
+import { endUnheard, makeSharedCerts, startCluster, testConfig, until } from '../support/cluster.ts'
 import { SkipClock } from '../support/skip-clock.ts'
 
 const DAY_MS = 86_400_000
@@ -228,4 +228,34 @@ test('where there is nothing yet, the first step is named', async t => {
     out,
     "WRONG  certificates: certs holds nobody's certificate\n         to mend it: fridge certs init",
   )
+})
+
+test('an authority that was withdrawn and can still let somebody in is named, until a checkpoint is signed', async t => {
+  const own = await makeSharedCerts()
+  t.teardown(() => own.remove())
+  await using cluster = await startCluster(t, { nodes: 1, certs: own.certs })
+  const env = { FRIDGE_CERTS: own.certs.dir, FRIDGE_AS: 'admin' }
+  const node = ['--node', cluster.address(1)]
+  for (const step of [
+    ['rotate-ca', 'begin'],
+    ['renew', '--all'],
+    ['rotate-ca', 'finish'],
+  ]) {
+    const { status, out } = await runCommand(['certs', ...step], { env })
+    t.is(status, 0)
+    if (step[1] === 'finish') t.regex(out, /3\. fridge whitelist checkpoint/)
+  }
+  await cluster.node(1).reload()
+  const due = await doctor(node, { env })
+  t.is(due.status, 1)
+  t.regex(
+    due.out,
+    /^WRONG +checkpoint: an authority that you no longer trust can still let somebody in/m,
+  )
+  t.regex(due.out, /fridge whitelist checkpoint$/m)
+  const { status, out } = await runCommand(['whitelist', 'checkpoint', ...node], { env })
+  t.is(status, 0)
+  t.regex(out, /what the authority with the key [0-9a-f]{64} signs adds nothing/)
+  await until(async () => (await doctor(node, { env })).status === 0)
+  t.pass()
 })

@@ -262,8 +262,9 @@ test('an altered change is shown as not verified, and the exit status is 1', asy
   const data = join(await makeTestFolder(t), 'node-1')
   const file = join(data, 'whitelist.db')
   await writeLog(file, certs, ['+c1', '+c2'])
+  await using node = await startNode(testConfig('node-1', { certs: certs.dir, data }))
   {
-    // As somebody does who has the node: hash and seal fit, so that it starts.
+    // As somebody does who has the node, while it runs: it would not start on that.
     using database = new DatabaseSync(file)
     const row = database.prepare('SELECT * FROM changes WHERE position = 2').get() as unknown as Row
     const text = row.text.replace('client/c2', 'client/c9')
@@ -274,7 +275,6 @@ test('an altered change is shown as not verified, and the exit status is 1', asy
       )
       .run(text, hash, hash, 'client/c9', sealOf({ ...row, hash }))
   }
-  await using node = await startNode(testConfig('node-1', { certs: certs.dir, data }))
   const args = ['whitelist', 'log', '--node', formatAddress(node.address)]
   const human = await runCommand(args, { env: ENV })
   t.is(human.status, 1)

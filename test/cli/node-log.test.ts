@@ -40,7 +40,7 @@ test('a node whose output and log can be written nowhere serves, and ends as it 
   const { args, listen, metrics } = await nodeArguments()
   const cwd = await makeTestFolder(t)
   const script = 'exec "$@" >/dev/full 2>/dev/full'
-  const node = spawnCli(t, args, { cwd, script })
+  const node = spawnCli(t, args, { cwd, through: ['sh', '-c', script, 'sh'] })
   await until(async () => isReady(metrics))
   for (let times = 0; times < 3; times += 1) await grant(listen)
   t.true(await isReady(metrics))
@@ -57,7 +57,7 @@ test('a node whose log is full serves on, and says how many lines were lost once
     await file.truncate(FULL_BLOCKS * 512)
   }
   const script = `ulimit -f ${FULL_BLOCKS}; exec "$@" 2>>log`
-  const node = spawnCli(t, args, { cwd, script })
+  const node = spawnCli(t, args, { cwd, through: ['sh', '-c', script, 'sh'] })
   await node.out.find(/ready/)
   await grant(listen)
   await truncate(log, 0)
@@ -74,7 +74,7 @@ test('a node whose log is full serves on, and says how many lines were lost once
 
 test('what a command cannot print on a full disk is a failure, said in a line', async t => {
   const command = spawnCli(t, ['certs', 'inspect', join(certs.dir, 'ca', 'certificate.pem')], {
-    script: 'exec "$@" >/dev/full',
+    through: ['sh', '-c', 'exec "$@" >/dev/full', 'sh'],
   })
   t.is(await command.exit, 1)
   t.regex(command.err.text, /^fridge: stdout cannot be written: ENOSPC.*$/)

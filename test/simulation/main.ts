@@ -1,5 +1,6 @@
 import { makePeople } from '../support/replica-people.ts'
-import { NODES, OPERATORS, runSchedule } from './schedule.ts'
+import { makeFormer, OPERATORS } from './former.ts'
+import { NODES, runSchedule } from './schedule.ts'
 
 /**
  * Run schedules until one fails: `node test/simulation/main.ts [COUNT] [FIRST SEED]`. `SEED=n`
@@ -10,10 +11,12 @@ const only = process.env['SEED']
 const from = Number(only ?? first)
 const to = only === undefined ? from + Number(count) : from + 1
 const people = await makePeople({ nodes: NODES, operators: OPERATORS })
+const former = await makeFormer(people)
 
-const total = { committed: 0, again: 0, failed: 0, restarts: 0, restored: 0, partitions: 0 }
+const total = new Map<string, number>()
 for (let seed = from; seed < to; seed += 1) {
-  const report = await runSchedule(seed, people)
-  for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += report[key]
+  for (const [what, count] of Object.entries(await runSchedule(seed, people, former))) {
+    if (what !== 'seed') total.set(what, (total.get(what) ?? 0) + (count as number))
+  }
 }
-console.log(`${to - from} schedules, all promises kept:`, total)
+console.log(`${to - from} schedules, all promises kept:`, Object.fromEntries(total))

@@ -1,70 +1,41 @@
 import type { Random } from '../../node/lib/clock.ts'
 import { errorCode } from '../../node/lib/errors.ts'
-import {
-  nodeOf,
-  parseName,
-  roleOf,
-  subjectOf,
-  type Name,
-  type Subject,
-} from '../../node/identity/names.ts'
+import { subjectOf, type Name, type Subject } from '../../node/identity/names.ts'
 import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
-import { buildWhitelist } from '../../node/whitelist/build.ts'
-import { idOf, type Change, type ChangeId } from '../../node/whitelist/change.ts'
-import { isStray, type Entry } from '../../node/whitelist/entry.ts'
-import { differences, evaluateLog } from '../../node/whitelist/evaluate.ts'
-import { OpenedLog } from '../../node/whitelist/opened-log.ts'
-import { client, NOON, requestOf } from '../support/replica-changes.ts'
+import type { Commit } from '../../node/gossip/commit.ts'
+import type { Change, ChangeRequest } from '../../node/whitelist/change.ts'
+import { client, NOON, requestOf, wishOf } from '../support/replica-changes.ts'
 import type { People } from '../support/replica-people.ts'
-import { placeText, stateText } from '../support/replica-model.ts'
+import { OPERATORS, type Former } from './former.ts'
+import type { Counts, Report } from './report.ts'
+import { countsOf, Promises } from './promises.ts'
 import { Scheduler } from './scheduler.ts'
 import { SimulatedClock } from './simulated-clock.ts'
-import type { Backup } from './simulated-disk.ts'
-import { SimulatedNetwork } from './simulated-network.ts'
+import type { Backup, Snapshot } from './simulated-disk.ts'
+import { SimulatedNetwork, type SimulatedLink } from './simulated-network.ts'
 import { SimulatedNode } from './simulated-node.ts'
 
 /** The names of all nodes that a schedule may run. */
 export const NODES: readonly string[] = ['n1', 'n2', 'n3', 'n4', 'n5']
 
-/** The operators of all schedules; the first is never removed. */
-export const OPERATORS: readonly Name[] = ['olga', 'oscar', 'otto'].map(parseName)
-
 const SUBJECTS: readonly Subject[] = ['amber', 'basil', 'coral'].map(client)
 const DAY_MS = 24 * 60 * 60 * 1_000
 const STEPS = 60
-
-/** What a schedule did, to see that it did something. */
-export interface Report {
-  readonly seed: number
-  readonly nodes: number
-  /** How many changes were acknowledged. */
-  readonly committed: number
-  /** How many commits were told to try again. */
-  readonly again: number
-  /** How many commits failed because the disk was full. */
-  readonly failed: number
-  /** How many commits were refused because their operator or their node had been removed. */
-  readonly refused: number
-  /** How many operators and nodes were removed, however often each. */
-  readonly withdrawn: number
-  /** How many changes the definition lets have no effect, because their authors were removed. */
-  readonly voided: number
-  readonly restarts: number
-  readonly restored: number
-  readonly partitions: number
-  /** How many subjects had a grant that stood in the end. */
-  readonly standing: number
-}
+/** How often an operator's program signs what is proposed anew. */
+const ROUNDS = 3
+/** How often nodes that have healed meet: a link may end so that all of it is asked for anew. */
+const MEETINGS = 8
 
 /**
  * Run random operations on random nodes over a network that delays, divides and loses, over
- * machines that die, fill up, go back to old backups and do not know the time; then heal it all,
- * and see that every promise has been kept.
+ * machines that die, sleep, fill up, lose writes, go back to old backups and to old memory, run
+ * twice under one name and do not know the time; then heal it all. After each step, and in the
+ * end, see that every promise has been kept.
  *
  * @throws with the seed in its message when one has not
  */
-export async function runSchedule(seed: number, people: People): Promise<Report> {
-  const schedule = new Schedule(seed, people)
+export async function runSchedule(seed: number, people: People, former: Former): Promise<Report> {
+  const schedule = new Schedule(seed, people, former)
   try {
     return await schedule.run()
   } catch (cause) {
@@ -76,54 +47,51 @@ export async function runSchedule(seed: number, people: People): Promise<Report>
 
 class Schedule {
   readonly #seed: number
+  readonly #people: People
+  readonly #former: Former
   readonly #random: Random
   readonly #scheduler: Scheduler
   readonly #network: SimulatedNetwork
-  readonly #nodes: readonly SimulatedNode[]
+  readonly #promises: Promises
+  readonly #nodes: SimulatedNode[] = []
+  readonly #hasSeeds: boolean
   readonly #backups: { node: SimulatedNode; backup: Backup }[] = []
-  /** Every change that was ever durable somewhere, by place. */
-  readonly #kept = new Map<string, string>()
-  readonly #acknowledged = new Set<string>()
-  /** What was only on a disk that went back to a backup. */
-  readonly #atRisk = new Set<string>()
-  readonly #wrong: string[] = []
-  /** When a wish was committed first, and when an author was removed: the order of real time. */
-  readonly #committedAt = new Map<string, number>()
-  readonly #removals: { readonly author: Subject; readonly place: string; readonly at: number }[] =
-    []
-  readonly #count = {
+  readonly #snapshots: { node: SimulatedNode; snapshot: Snapshot }[] = []
+  readonly #count: Counts = {
     committed: 0,
     again: 0,
     failed: 0,
     refused: 0,
-    withdrawn: 0,
+    repeated: 0,
     restarts: 0,
     restored: 0,
+    resumed: 0,
+    twins: 0,
+    naps: 0,
     partitions: 0,
   }
+  #drawn = 0
+  #wishes = 0
 
-  constructor(seed: number, people: People) {
+  constructor(seed: number, people: People, former: Former) {
     this.#seed = seed
+    this.#former = former
+    this.#people = people
     this.#random = seededRandom(seed)
     this.#scheduler = new Scheduler(async () => {
-      for (const { replica } of this.#nodes) await replica.settled()
+      for (const node of this.#nodes) await node.settled()
     })
     this.#network = new SimulatedNetwork({
       scheduler: this.#scheduler,
       random: this.#random,
       maxDelayMs: this.#pick([1, 20, 200]),
+      onRefused: refused => this.#promises.onRefused(refused),
     })
+    const fingerprints = former.values().map(({ signer }) => signer.identity.fingerprint)
+    this.#promises = new Promises(() => this.#nodes, SUBJECTS, new Set(fingerprints))
+    this.#hasSeeds = this.#random() < 0.6
     const count = 2 + this.#below(NODES.length - 1)
-    this.#nodes = NODES.slice(0, count).map(
-      name =>
-        new SimulatedNode({
-          name,
-          people,
-          clock: new SimulatedClock(this.#scheduler, NOON + this.#within(DAY_MS)),
-          onKept: (place, text) => this.#keep(place, text),
-          onWrong: what => this.#wrong.push(what),
-        }),
-    )
+    for (const name of NODES.slice(0, count)) this.#start(name)
   }
 
   async run(): Promise<Report> {
@@ -134,80 +102,188 @@ class Schedule {
     }
     await this.#scheduler.run()
     await this.#heal()
-    const { standing, voided } = this.#check()
-    return { seed: this.#seed, nodes: this.#nodes.length, ...this.#count, standing, voided }
+    const entries = this.#promises.healed()
+    this.#promises.assertKept()
+    return {
+      seed: this.#seed,
+      nodes: this.#nodes.length,
+      ...this.#count,
+      withdrawn: this.#promises.withdrawn,
+      ...countsOf(this.#pick(this.#nodes), entries, SUBJECTS),
+    }
+  }
+
+  #start(name: string, copied?: SimulatedNode): SimulatedNode {
+    const node: SimulatedNode = new SimulatedNode({
+      name,
+      ...(copied && { label: `the copy of ${name}`, image: copied.disk.image() }),
+      people: this.#people,
+      clock: new SimulatedClock(this.#scheduler, NOON + this.#within(DAY_MS)),
+      hasSeeds: this.#hasSeeds,
+      draw: () => (this.#drawn += 1),
+      events: this.#promises,
+    })
+    node.follow(() => this.#network.links.filter(({ names }) => names.includes(node.label)))
+    this.#nodes.push(node)
+    return node
   }
 
   async #step(): Promise<void> {
+    for (const one of this.#nodes) this.#promises.obeyed(one)
     const node = this.#pick(this.#nodes)
     const dice = this.#random()
-    if (dice < 0.42) await this.#operate(node)
-    else if (dice < 0.45) await this.#withdraw(node)
-    else if (dice < 0.7) this.#network.connect(node.peer, this.#pick(this.#others(node)).peer)
-    else if (dice < 0.76) this.#cutOne()
-    else if (dice < 0.8) this.#partition()
-    else if (dice < 0.84) this.#network.heal()
-    else if (dice < 0.89) this.#restart(node)
-    else if (dice < 0.92) this.#backups.push({ node, backup: node.disk.backup() })
-    else if (dice < 0.95) this.#restore()
-    else if (dice < 0.98) node.clock.jump(this.#within(30 * DAY_MS))
-    else this.#fill(node)
+    if (dice < 0.4) await this.#operate(node)
+    else if (dice < 0.44) await this.#withdraw(node)
+    else if (dice < 0.47) await this.#checkpoint(node)
+    else if (dice < 0.64) this.#connect(node, this.#pick(this.#others(node)))
+    else if (dice < 0.66) this.#interrupt(node)
+    else if (dice < 0.7) this.#cutOne()
+    else if (dice < 0.74) this.#partition()
+    else if (dice < 0.78) this.#network.heal()
+    else if (dice < 0.83) this.#restart(node)
+    else if (dice < 0.86) this.#backups.push({ node, backup: node.disk.backup() })
+    else if (dice < 0.89) this.#restore()
+    else if (dice < 0.91) node.clock.jump(this.#within(30 * DAY_MS))
+    else if (dice < 0.94) this.#breakDisk(node)
+    else if (dice < 0.96) this.#sleep(node)
+    else if (dice < 0.975) this.#snapshots.push({ node, snapshot: node.snapshot() })
+    else if (dice < 0.99) this.#resume()
+    else this.#copy(node)
+    await this.#scheduler.settle()
+    for (const one of this.#nodes) this.#promises.obeyed(one)
+    this.#promises.assertKept()
   }
 
   /** An operator asks for a change, and signs what is proposed: at once, or after a while. */
   async #operate(node: SimulatedNode): Promise<void> {
+    if (node.clock.isAsleep) return
     const kind = this.#random() < 0.6 ? 'grant' : 'revocation'
     const operator = this.#pick(OPERATORS)
-    const change = node.propose({ ...requestOf(kind, this.#pick(SUBJECTS)), operator })
-    if (this.#random() < 0.7) await this.#commit(node, change)
-    else this.#scheduler.after(this.#below(300), async () => this.#commit(node, change))
+    const request = this.#request(kind, this.#pick(SUBJECTS), operator)
+    const change = node.propose(request)
+    // Somebody has the key of an authority that was withdrawn.
+    if (this.#random() < 0.1) await this.#commit(node, change, this.#former)
+    else if (this.#random() < 0.7) await this.#ask(node, request, change)
+    else this.#scheduler.after(this.#below(300), async () => this.#ask(node, request, change))
+  }
+
+  /** As an operator's program does: what is proposed anew is signed anew, for the same wish. */
+  async #ask(node: SimulatedNode, request: ChangeRequest, first: Change): Promise<void> {
+    let change = first
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const outcome = await this.#commit(node, change)
+      if (outcome === 'committed' && request.kind === 'revocation') this.#repeat(request, change)
+      if (outcome !== 'again' || node.clock.isAsleep) return
+      change = again(node.propose(request), first)
+    }
+  }
+
+  /** The answer is lost, so the operator's program shows the wish to another node, some time. */
+  #repeat(request: ChangeRequest, first: Change): void {
+    if (this.#random() < 0.7) return
+    this.#scheduler.after(this.#below(800), async () => {
+      const node = this.#pick(this.#nodes)
+      if (node.clock.isAsleep) return
+      const behind = this.#promises.standingBehind(node, first)
+      if ((await this.#commit(node, again(node.propose(request), first))) !== 'committed') return
+      this.#count.repeated += 1
+      const left = this.#promises.standingBehind(node, first)
+      if (!behind.isSubsetOf(left)) {
+        this.#promises.onWrong(`${node.label} let one wish shut ${request.subject} out twice`)
+      }
+    })
   }
 
   /** An operator removes another one, or a node; whose keys go on signing wherever it is not known. */
   async #withdraw(node: SimulatedNode): Promise<void> {
+    if (node.clock.isAsleep) return
     const [first, ...removable] = OPERATORS
     const author =
       this.#random() < 0.6
         ? subjectOf('operator', this.#pick(removable))
         : subjectOf('node', this.#pick(this.#nodes.slice(1)).name)
     const operator = this.#random() < 0.7 ? (first ?? this.#pick(OPERATORS)) : this.#pick(removable)
-    await this.#commit(node, node.propose({ ...requestOf('revocation', author), operator }))
+    await this.#commit(node, node.propose(this.#request('revocation', author, operator)))
   }
 
-  async #commit(node: SimulatedNode, change: Change): Promise<void> {
+  /** What an operator asks for: the same in every run of a seed, to the last byte. */
+  #request(kind: ChangeRequest['kind'], subject: Subject, operator: Name): ChangeRequest {
+    this.#wishes += 1
+    return { ...requestOf(kind, subject), operator, wish: wishOf(`${this.#seed} ${this.#wishes}`) }
+  }
+
+  /** An operator states what the list is: behind that the former authority adds nothing. */
+  async #checkpoint(node: SimulatedNode): Promise<void> {
+    if (node.clock.isAsleep) return
+    const operator = this.#pick(OPERATORS)
+    const { wish } = this.#request('grant', this.#pick(SUBJECTS), operator)
+    const request = { kind: 'checkpoint', operator, wish } as const
+    await this.#commit(node, await node.proposeCheckpoint(request))
+  }
+
+  async #commit(
+    node: SimulatedNode,
+    change: Change,
+    by?: Former,
+  ): Promise<Commit['outcome'] | undefined> {
+    if (node.clock.isAsleep) return undefined
     // On its own: which of two things that verify signatures is done first, no seed decides.
     await this.#scheduler.settle()
+    this.#promises.obeyed(node)
     const before = node.disk.log.length
+    const { changes } = node.replica.whitelist
     try {
-      const { outcome } = await node.commit(change)
+      const commit = await node.commit(change, by?.get(change.operator))
+      const { outcome } = commit
       this.#count[outcome] += 1
-      if (outcome === 'committed') this.#note(change)
+      if (commit.outcome === 'committed') this.#promises.acknowledged(commit.entry)
       if (node.disk.log.length - before !== (outcome === 'committed' ? 1 : 0)) {
-        this.#wrong.push(`${node.name} answered ${outcome} and wrote something else`)
+        this.#promises.onWrong(`${node.label} answered ${outcome} and wrote something else`)
       }
+      return outcome
     } catch (error) {
       const isRevoked = errorCode(error) === 'ERR_REVOKED'
-      if (!isRevoked && (errorCode(error) !== 'ERR_DATABASE' || !node.disk.isFull)) throw error
+      const isFailing = node.replica.storage.failing !== undefined
+      if (!isRevoked && (errorCode(error) !== 'ERR_DATABASE' || !isFailing)) throw error
       this.#count[isRevoked ? 'refused' : 'failed'] += 1
-      if (node.disk.log.length !== before || node.replica.whitelist.changes !== before) {
-        this.#wrong.push(`${node.name} kept a part of a change that failed`)
+      if (node.disk.log.length !== before || node.replica.whitelist.changes !== changes) {
+        this.#promises.onWrong(`${node.label} kept a part of a change that failed`)
       }
+      const isIn = node.replica.stateOf(change.subject).grants.length > 0
+      if (!isRevoked && change.kind === 'revocation' && isIn) {
+        this.#promises.onWrong(`${node.label} lets ${change.subject} in whom it cannot remove`)
+      }
+      return undefined
     }
   }
 
-  #note(change: Change): void {
-    this.#acknowledged.add(placeText(change))
-    this.#committedAt.set(change.wish, this.#acknowledged.size)
-    if (roleOf(change.subject) === 'client') return
-    this.#count.withdrawn += 1
-    const { subject: author } = change
-    this.#removals.push({ author, place: placeText(change), at: this.#acknowledged.size })
+  #connect(node: SimulatedNode, other: SimulatedNode | undefined): SimulatedLink | undefined {
+    if (other === undefined || node.clock.isAsleep || other.clock.isAsleep) return undefined
+    const link = this.#network.connect(node.peer, other.peer)
+    if (link === undefined) return undefined
+    this.#promises.met(link, [node, other])
+    for (const one of [node, other]) this.#tellOfTwins(one)
+    return link
   }
 
-  #keep(place: string, text: string): void {
-    const known = this.#kept.get(place)
-    if (known !== undefined && known !== text) this.#wrong.push(`${place} was used twice`)
-    this.#kept.set(place, text)
+  /** It dies while it catches up with a peer, and finds nobody when it starts again. */
+  #interrupt(node: SimulatedNode): void {
+    const link = this.#connect(node, this.#pick(this.#others(node)))
+    this.#scheduler.after(this.#below(400), () => {
+      if (link === undefined) return
+      this.#restart(node)
+      this.#network.partition(label => (label === node.label ? 1 : 0))
+    })
+  }
+
+  /** Whoever is in reach of another run of its name hears of it by the members. */
+  #tellOfTwins(node: SimulatedNode): void {
+    for (const twin of this.#nodes) {
+      if (twin === node || twin.name !== node.name) continue
+      if (!this.#network.canReach(node.label, twin.label) || twin.clock.isAsleep) continue
+      node.meetTwin(twin.source)
+      twin.meetTwin(node.source)
+    }
   }
 
   #cutOne(): void {
@@ -216,20 +292,31 @@ class Schedule {
   }
 
   #partition(): void {
-    const sides = new Map(this.#nodes.map(({ name }) => [String(name), this.#below(2)]))
-    this.#network.partition(name => sides.get(name) ?? 0)
+    const sides = new Map(this.#nodes.map(({ label }) => [label, this.#below(2)]))
+    this.#network.partition(label => sides.get(label) ?? 0)
     this.#count.partitions += 1
   }
 
-  #fill({ disk }: SimulatedNode): void {
+  /** Its disk is full for a while, or loses the next few writes. */
+  #breakDisk({ disk }: SimulatedNode): void {
+    if (this.#random() < 0.3) {
+      disk.failures = 1 + this.#below(3)
+      return
+    }
     disk.isFull = true
-    this.#scheduler.after(this.#below(1_000), () => {
+    this.#scheduler.after(this.#below(1_500), () => {
       disk.isFull = false
     })
   }
 
+  #sleep({ clock }: SimulatedNode): void {
+    clock.suspend()
+    this.#count.naps += 1
+    this.#scheduler.after(this.#below(2_000), () => clock.wake())
+  }
+
   #restart(node: SimulatedNode): void {
-    this.#network.disconnect(node.name)
+    this.#network.disconnect(node.label)
     node.restart()
     this.#count.restarts += 1
   }
@@ -237,114 +324,65 @@ class Schedule {
   #restore(): void {
     if (this.#backups.length === 0) return
     const { node, backup } = this.#pick(this.#backups)
-    this.#network.disconnect(node.name)
-    const elsewhere = this.#others(node).map(other => other.places())
-    for (const place of node.places()) {
-      if (!elsewhere.some(places => places.has(place))) this.#atRisk.add(place)
-    }
+    this.#network.disconnect(node.label)
+    this.#promises.lose(node)
     node.restore(backup)
     this.#count.restored += 1
+  }
+
+  /** A virtual machine goes on from an earlier state of its disk and its memory. */
+  #resume(): void {
+    if (this.#snapshots.length === 0) return
+    const { node, snapshot } = this.#pick(this.#snapshots)
+    this.#network.disconnect(node.label)
+    this.#promises.lose(node)
+    node.resume(snapshot)
+    this.#promises.doubled(node)
+    this.#count.resumed += 1
+  }
+
+  /** A copy of a whole machine starts beside it. */
+  #copy(node: SimulatedNode): void {
+    if (this.#count.twins > 0) return
+    this.#promises.copied(node, this.#start(node.name, node))
+    this.#count.twins += 1
   }
 
   /** Give everyone a disk that works and, in any order, a way to everyone else. */
   async #heal(): Promise<void> {
     this.#network.heal()
-    for (const node of this.#nodes) node.disk.isFull = false
-    for (const link of this.#network.links) link.cut()
-    const shuffled = [...this.#nodes].sort(() => this.#random() - 0.5)
-    for (const [index, node] of shuffled.entries()) {
-      const earlier = shuffled.slice(0, index)
-      if (earlier.length > 0) this.#network.connect(node.peer, this.#pick(earlier).peer)
+    for (const { disk, clock } of this.#nodes) {
+      disk.isFull = false
+      disk.failures = 0
+      clock.wake()
     }
     await this.#scheduler.run()
-    for (const { names, synced } of this.#network.links) {
-      if (!synced) this.#wrong.push(`the link of ${names.join(' and ')} never synced`)
+    for (let meeting = 0; meeting < MEETINGS; meeting += 1) {
+      const links = this.#meet()
+      await this.#scheduler.run()
+      if (links.every(link => link.synced && !link.ended)) return
     }
+    this.#promises.onWrong('a link never synced')
   }
 
-  /** @returns how many subjects have a grant that stands, and how many grants are void */
-  #check(): { standing: number; voided: number } {
-    for (const { by, of, reason } of this.#network.refusals) {
-      // The one thing for which an honest node may end the link of another.
-      if (!/cannot store changes|cannot be kept/.test(reason)) {
-        this.#wrong.push(`${by} refused ${of}: ${reason}`)
-      }
-    }
-    const [first] = this.#nodes
-    const held = first?.places() ?? new Set()
-    for (const node of this.#nodes) {
-      if (node.places().symmetricDifference(held).size > 0) {
-        this.#wrong.push(`${node.name} does not hold the changes that ${first?.name} holds`)
-      }
-      for (const place of this.#acknowledged) {
-        if (!held.has(place) && !this.#atRisk.has(place)) this.#wrong.push(`${place} was lost`)
-      }
-    }
-    const log = (first?.disk.log ?? []).map(one => (isStray(one) ? one.entry : one))
-    const evaluated = evaluateLog(log)
-    for (const { name, replica } of this.#nodes) {
-      for (const subject of differences(replica.whitelist, evaluated)) {
-        this.#wrong.push(`${name} has another list of ${subject} than the definition`)
-      }
-      for (const subject of SUBJECTS) {
-        const state = stateText(replica.whitelist.state(subject))
-        const expected = first?.replica.whitelist.state(subject)
-        if (expected !== undefined && state !== stateText(expected)) {
-          this.#wrong.push(`${name} has another list of ${subject} than ${first?.name}`)
-        }
-        this.#checkRemoveWins(log, subject)
-      }
-      this.#checkRemovedAuthors(held)
-    }
-    if (this.#wrong.length > 0) throw new Error([...new Set(this.#wrong)].join('\n'))
-    const built = buildWhitelist(new OpenedLog(log))
-    return {
-      standing: SUBJECTS.filter(subject => built.state(subject).grants.length > 0).length,
-      voided: log.filter(entry => built.isVoid(entry)).length,
-    }
+  #meet(): SimulatedLink[] {
+    for (const link of this.#network.links) link.cut()
+    const isDoubled = ({ name }: SimulatedNode): boolean =>
+      this.#nodes.filter(other => other.name === name).length > 1
+    // Those of one name last: they are linked to others alone.
+    const shuffled = [...this.#nodes]
+      .sort(() => this.#random() - 0.5)
+      .sort((one, other) => Number(isDoubled(one)) - Number(isDoubled(other)))
+    return shuffled.flatMap((node, index) => {
+      const earlier = shuffled.slice(0, index).filter(({ name }) => name !== node.name)
+      const link = earlier.length > 0 ? this.#connect(node, this.#pick(earlier)) : undefined
+      return link === undefined ? [] : [link]
+    })
   }
 
-  /** Said once more, without the model: no grant stands beside a revocation that it has not seen. */
-  #checkRemoveWins(log: readonly Entry[], subject: Subject): void {
-    const byId = new Map<ChangeId, Change>(log.map(entry => [idOf(entry), entry.change]))
-    for (const { replica, name } of this.#nodes) {
-      for (const grant of replica.whitelist.state(subject).grants) {
-        const seen = new Set<ChangeId>()
-        const open: ChangeId[] = [grant.id]
-        for (let id = open.pop(); id !== undefined; id = open.pop()) {
-          if (seen.has(id)) continue
-          seen.add(id)
-          open.push(...(byId.get(id)?.seen ?? []))
-        }
-        for (const [id, change] of byId) {
-          if (change.kind !== 'revocation' || change.subject !== subject || seen.has(id)) continue
-          this.#wrong.push(`${name} has lost the revocation ${placeText(change)}`)
-        }
-      }
-    }
-  }
-
-  /** What a removed author signed after its removal lets nobody in, whoever took it. */
-  #checkRemovedAuthors(held: ReadonlySet<string>): void {
-    for (const { replica, name } of this.#nodes) {
-      for (const [subject, { grants }] of replica.whitelist.subjects()) {
-        for (const { change } of grants) {
-          const authors = [
-            subjectOf('operator', change.operator),
-            subjectOf('node', nodeOf(change.source)),
-          ]
-          const madeAt = this.#committedAt.get(change.wish) ?? Infinity
-          for (const { author, place, at } of this.#removals) {
-            if (!authors.includes(author) || at > madeAt || !held.has(place)) continue
-            this.#wrong.push(`${name} lets ${subject} in by what ${author} signed when it was out`)
-          }
-        }
-      }
-    }
-  }
-
+  /** The nodes that a node may be linked to: none of its own name. */
   #others(node: SimulatedNode): readonly SimulatedNode[] {
-    return this.#nodes.filter(other => other !== node)
+    return this.#nodes.filter(({ name }) => name !== node.name)
   }
 
   /** From -`limit` to `limit`. */
@@ -361,4 +399,9 @@ class Schedule {
     if (item === undefined) throw new RangeError('nothing to pick from')
     return item
   }
+}
+
+/** What is proposed anew for a wish: a removal goes on with what its first text had seen. */
+function again(change: Change, first: Change): Change {
+  return change.kind === 'revocation' ? { ...change, seen: first.seen } : change
 }

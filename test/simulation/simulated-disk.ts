@@ -1,12 +1,29 @@
 import { FridgeError } from '../../node/lib/errors.ts'
-import type { Entry, Stray } from '../../node/whitelist/entry.ts'
+import type { Wholeness } from '../../node/gossip/replica.ts'
+import type { Source } from '../../node/identity/names.ts'
+import { isStray, type Entry, type Stray } from '../../node/whitelist/entry.ts'
 import { MemoryStore } from '../support/memory-store.ts'
 import type { ChangeStore } from '../../node/whitelist/store.ts'
 
-/** What a disk held at some moment. */
+/** What a copy of the database held at some moment. */
 export interface Backup {
   readonly log: readonly (Entry | Stray)[]
   readonly certificates: ReadonlyMap<string, readonly string[]>
+}
+
+/** What the whole disk held: also what belongs to the very file of the database. */
+export interface Image extends Backup {
+  readonly ownSource: Source | undefined
+  readonly isWhole: boolean
+}
+
+/** A machine with its memory, as it was at some moment. */
+export interface Snapshot {
+  readonly image: Image
+  readonly source: Source
+  readonly candidate: Source | undefined
+  readonly isInUse: boolean
+  readonly isOpen: boolean
 }
 
 /** What outlives the runs of one node. */
@@ -14,11 +31,17 @@ export class SimulatedDisk {
   #log: (Entry | Stray)[] = []
   #certificates = new Map<string, readonly string[]>()
   #open: Handle | undefined
+  /** The source in which the node numbers changes. */
+  #ownSource: Source | undefined
+  /** Whether the log was complete once. */
+  #isWhole = false
   /** While true nothing more can be written. */
   isFull = false
+  /** How many of the next writes fail, as with a disk that loses some. */
+  failures = 0
 
   /** Open the store. The one that was open before is dead: nothing that it writes arrives. */
-  open(): ChangeStore {
+  open(): SimulatedStore {
     if (this.#open !== undefined) this.#open.isOpen = false
     this.#open = new Handle(this)
     return this.#open
@@ -28,9 +51,45 @@ export class SimulatedDisk {
     return { log: [...this.#log], certificates: new Map(this.#certificates) }
   }
 
-  restore({ log, certificates }: Backup): void {
+  /** Put a copy in the place of the database: another file, which is not the one that was written. */
+  restore(backup: Backup): void {
+    this.revert({ ...backup, ownSource: undefined, isWhole: false })
+  }
+
+  image(): Image {
+    return { ...this.backup(), ownSource: this.#ownSource, isWhole: this.#isWhole }
+  }
+
+  /** Put the whole disk back to where it was, or make it a copy of another one. */
+  revert({ log, certificates, ownSource, isWhole }: Image): void {
     this.#log = [...log]
     this.#certificates = new Map(certificates)
+    this.#ownSource = ownSource
+    this.#isWhole = isWhole
+  }
+
+  get ownSource(): Source | undefined {
+    return this.#ownSource
+  }
+
+  writeOwnSource(source: Source | undefined): void {
+    this.#ownSource = source
+  }
+
+  get isWhole(): boolean {
+    return this.#isWhole
+  }
+
+  writeWhole(isWhole: boolean): void {
+    this.#isWhole = isWhole
+  }
+
+  /** @throws FridgeError `ERR_DATABASE` when it takes nothing now */
+  assertWritable(): void {
+    if (this.isFull) throw new FridgeError('ERR_DATABASE', 'the disk is full')
+    if (this.failures === 0) return
+    this.failures -= 1
+    throw new FridgeError('ERR_DATABASE', 'the disk has failed')
   }
 
   get log(): readonly (Entry | Stray)[] {
@@ -41,13 +100,24 @@ export class SimulatedDisk {
     this.#log.push(...entries)
   }
 
+  takeBack(source: Source, from: number): void {
+    this.#log = this.#log.filter(
+      one => isStray(one) || one.change.source !== source || one.change.sequence < from,
+    )
+  }
+
   writeCertificate(fingerprint: string, chain: readonly string[]): void {
     this.#certificates.set(fingerprint, chain)
   }
 }
 
+/** What a node keeps: its log, and what it remembers of it. */
+export interface SimulatedStore extends ChangeStore, Wholeness {
+  keepOwnSource(source: Source | undefined): void
+}
+
 /** The store as one run of the node has it open. */
-class Handle extends MemoryStore {
+class Handle extends MemoryStore implements SimulatedStore {
   readonly #disk: SimulatedDisk
   isOpen = true
 
@@ -66,10 +136,34 @@ class Handle extends MemoryStore {
     this.#disk.write(entries)
   }
 
+  override takeBack(source: Source, from: number): void {
+    this.#assertWritable()
+    super.takeBack(source, from)
+    this.#disk.takeBack(source, from)
+  }
+
+  override probe(): void {
+    this.#assertWritable()
+  }
+
   override keepCertificate(fingerprint: string, chain: readonly string[]): void {
     this.#assertWritable()
     this.#disk.writeCertificate(fingerprint, chain)
     super.keepCertificate(fingerprint, chain)
+  }
+
+  keepOwnSource(source: Source | undefined): void {
+    this.#assertWritable()
+    this.#disk.writeOwnSource(source)
+  }
+
+  isWhole(): boolean {
+    return this.#disk.isWhole
+  }
+
+  noteWhole(isWhole: boolean): void {
+    this.#assertWritable()
+    this.#disk.writeWhole(isWhole)
   }
 
   override [Symbol.dispose](): void {
@@ -78,6 +172,6 @@ class Handle extends MemoryStore {
 
   #assertWritable(): void {
     if (!this.isOpen) throw new FridgeError('ERR_DATABASE', 'the node has died')
-    if (this.#disk.isFull) throw new FridgeError('ERR_DATABASE', 'the disk is full')
+    this.#disk.assertWritable()
   }
 }

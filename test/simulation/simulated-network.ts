@@ -8,6 +8,12 @@ import type { Scheduler } from './scheduler.ts'
 export interface Peer {
   readonly name: string
   readonly document: GossipDocument
+  /** Hears what arrives, once the machine is awake. Default: it always is. */
+  readonly whenAwake?: (task: () => void) => Disposable
+  /** A frame arrives. */
+  readonly onFrame?: (frame: unknown, link: SimulatedLink) => void
+  /** Each end of a link has sent all that the other lacked. */
+  readonly onSynced?: (link: SimulatedLink) => void
 }
 
 /** A link that one end has ended because of what the other sent. */
@@ -29,6 +35,8 @@ export interface NetworkOptions {
   readonly random: Random
   /** The longest way of a frame, in milliseconds. */
   readonly maxDelayMs: number
+  /** An end has ended a link because of what the other has sent. */
+  readonly onRefused?: (refused: Refused) => void
 }
 
 /** Links that carry frames as text, in order, each frame with a delay of its own. */
@@ -36,6 +44,8 @@ export class SimulatedNetwork {
   readonly #options: NetworkOptions
   readonly #links = new Set<SimulatedLink>()
   readonly refusals: Refused[] = []
+  /** Links that one end has ended through no fault of the other. */
+  readonly leaves: Refused[] = []
   #side: (name: string) => number = () => 0
 
   constructor(options: NetworkOptions) {
@@ -67,7 +77,11 @@ export class SimulatedNetwork {
   connect(one: Peer, other: Peer): SimulatedLink | undefined {
     if (!this.canReach(one.name, other.name)) return undefined
     const link = new SimulatedLink([one, other], this.#options, {
-      onRefused: refused => this.refusals.push(refused),
+      onRefused: refused => {
+        this.refusals.push(refused)
+        this.#options.onRefused?.(refused)
+      },
+      onLeft: left => this.leaves.push(left),
       onEnd: ended => this.#links.delete(ended),
     })
     this.#links.add(link)
@@ -82,6 +96,7 @@ export class SimulatedNetwork {
 
 interface LinkEvents {
   readonly onRefused: (refused: Refused) => void
+  readonly onLeft: (left: Refused) => void
   readonly onEnd: (link: SimulatedLink) => void
 }
 
@@ -136,8 +151,13 @@ export class SimulatedLink {
           this.#events.onRefused({ by: here.peer.name, of: there.peer.name, reason })
           this.cut()
         },
+        leave: text => {
+          this.#events.onLeft({ by: here.peer.name, of: there.peer.name, reason: text })
+          this.cut()
+        },
         onSynced: () => {
           this.#synced += 1
+          here.peer.onSynced?.(this)
         },
       },
       source => source === there.peer.document.id,
@@ -150,7 +170,18 @@ export class SimulatedLink {
     const soonest = scheduler.now + Math.floor(random() * maxDelayMs)
     to.arrivesAt = Math.max(to.arrivesAt, soonest)
     scheduler.after(to.arrivesAt - scheduler.now, () => {
-      if (!this.#ended) to.attached?.receive(parseJson(text, PEER_LIMITS.maxDepth))
+      const { whenAwake = atOnce, onFrame } = to.peer
+      whenAwake(() => {
+        if (this.#ended) return
+        const frame = parseJson(text, PEER_LIMITS.maxDepth)
+        onFrame?.(frame, this)
+        to.attached?.receive(frame)
+      })
     })
   }
+}
+
+function atOnce(task: () => void): Disposable {
+  task()
+  return { [Symbol.dispose]: () => {} }
 }

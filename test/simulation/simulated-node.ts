@@ -1,114 +1,373 @@
-import { parseName, sourceOf, type Name } from '../../node/identity/names.ts'
-import type { Change, ChangeRequest } from '../../node/whitelist/change.ts'
-import { isStray } from '../../node/whitelist/entry.ts'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { catchUp } from '../../node/gossip/join.ts'
+import { ListedNodes } from '../../node/gossip/listed-nodes.ts'
+import { OwnSource } from '../../node/gossip/own-source.ts'
 import type { Commit } from '../../node/gossip/commit.ts'
-import { Replica } from '../../node/gossip/replica.ts'
+import { Replica, type EndedSource } from '../../node/gossip/replica.ts'
+import { carriedBy } from '../../node/gossip/update.ts'
+import type { Update } from '../../node/gossip/document.ts'
+import {
+  parseName,
+  roleOf,
+  sourceOf,
+  WHOLE_LIST,
+  type Name,
+  type Source,
+} from '../../node/identity/names.ts'
 import type { Signers } from '../../node/identity/signers.ts'
-import { commitChange, type People } from '../support/replica-people.ts'
+import type { Log } from '../../node/lib/log.ts'
+import {
+  idOf,
+  readChange,
+  type Change,
+  type ChangeId,
+  type ChangeRequest,
+  type CheckpointRequest,
+  type Revocation,
+} from '../../node/whitelist/change.ts'
+import {
+  entriesIn,
+  entryHash,
+  isStray,
+  type Entry,
+  type Stray,
+} from '../../node/whitelist/entry.ts'
 import { evaluateLog } from '../../node/whitelist/evaluate.ts'
-import { placeText } from '../support/replica-model.ts'
+import { commitChange, type People, type Person } from '../support/replica-people.ts'
 import type { SimulatedClock } from './simulated-clock.ts'
-import { SimulatedDisk, type Backup } from './simulated-disk.ts'
-import type { Peer } from './simulated-network.ts'
+import { SimulatedDisk, type Backup, type Image, type Snapshot } from './simulated-disk.ts'
+import type { Peer, SimulatedLink } from './simulated-network.ts'
+
+/** How long a node waits for a first exchange before it looks at what its own list is worth. */
+const FIRST_SYNC_MS = 300
+
+/** What a node tells whoever watches over its promises. */
+export interface NodeEvents {
+  /** A change is durable at a node. */
+  readonly onKept: (node: SimulatedNode, entry: Entry) => void
+  /** A node has seen another one sign two changes at one place. */
+  readonly onLiar: (node: SimulatedNode, strays: readonly Stray[]) => void
+  /** A source of a node is not used any more. */
+  readonly onEnded: (node: SimulatedNode, ended: EndedSource) => void
+  /** A node holds all that its peer held when they met. */
+  readonly onExchanged: (node: SimulatedNode, link: SimulatedLink) => void
+  /** A node lets clients in from now on. */
+  readonly onOpen: (node: SimulatedNode) => void
+  readonly onWrong: (what: string) => void
+}
 
 export interface NodeOptions {
   readonly name: string
+  /** What it is called in this simulation: its name, or for a copy of it another one. */
+  readonly label?: string
   readonly people: People
   readonly clock: SimulatedClock
-  /** Called when a change is durable here: the place that it took, and its text. */
-  readonly onKept: (place: string, text: string) => void
-  /** Called when a list is found to differ from its definition. */
-  readonly onWrong: (what: string) => void
+  /** Whether peers are named in its configuration. */
+  readonly hasSeeds: boolean
+  /** Another number each time: that of a run, or of a source. */
+  readonly draw: () => number
+  readonly events: NodeEvents
+  /** What its disk holds at its first start. Default nothing. */
+  readonly image?: Image
 }
+
+/** One start of a node. */
+interface Run {
+  readonly source: Source
+  readonly ownSource: OwnSource
+  readonly replica: Replica
+  readonly signers: Signers
+  readonly listed: ListedNodes
+  readonly firstSync: PromiseWithResolvers<void>
+  /** The removals that have arrived here, stored or not. */
+  readonly removals: Map<ChangeId, Revocation>
+  /** The link that has brought each change. */
+  readonly brought: Map<string, SimulatedLink>
+  /** The other runs of this name of which it has heard. */
+  readonly twins: Set<Source>
+  isInUse: boolean
+  isOpen: boolean
+  /** The links over which all has come that their peers held. */
+  readonly inStep: WeakSet<SimulatedLink>
+  hasExchanged: boolean
+}
+
+const SILENT: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 /** One node: its disk outlives it, everything else is born anew with each run. */
 export class SimulatedNode {
   readonly name: Name
+  readonly label: string
   readonly clock: SimulatedClock
   readonly disk = new SimulatedDisk()
   readonly #options: NodeOptions
-  #runs = 0
-  #replica: Replica
-  #signers: Signers
+  #links: () => readonly SimulatedLink[] = () => []
+  /** Whether it has taken in a part of what a peer holds, and not all of it yet. */
+  #isHalf = false
+  #run: Run
 
   constructor(options: NodeOptions) {
     this.name = parseName(options.name)
+    this.label = options.label ?? options.name
     this.clock = options.clock
     this.#options = options
-    const { replica, signers } = this.#start()
-    this.#replica = replica
-    this.#signers = signers
+    if (options.image !== undefined) this.disk.revert(options.image)
+    this.#run = this.#start()
   }
 
   get replica(): Replica {
-    return this.#replica
+    return this.#run.replica
+  }
+
+  get source(): Source {
+    return this.#run.source
   }
 
   get peer(): Peer {
-    return { name: this.name, document: this.#replica }
+    const run = this.#run
+    return {
+      name: this.label,
+      document: run.replica,
+      whenAwake: task => this.clock.whenAwake(task),
+      onFrame: (frame, link) => this.#hear(run, frame, link),
+      onSynced: link => void this.#exchange(run, link),
+    }
+  }
+
+  /** Whether clients are let in by its list. */
+  get isOpen(): boolean {
+    return this.#run.isOpen
+  }
+
+  /** Whether an exchange with a peer has been complete since it started. */
+  get hasExchanged(): boolean {
+    return this.#run.hasExchanged
+  }
+
+  get isHalf(): boolean {
+    return this.#isHalf
+  }
+
+  /** The removals that have arrived since it started, whatever its disk says. */
+  get removals(): Map<ChangeId, Revocation> {
+    return this.#run.removals
+  }
+
+  /** The texts of all changes on its disk. */
+  texts(): Set<string> {
+    return new Set(this.entries().map(({ text }) => text))
+  }
+
+  entries(): Entry[] {
+    return this.disk.log.map(one => (isStray(one) ? one.entry : one))
+  }
+
+  follow(links: () => readonly SimulatedLink[]): void {
+    this.#links = links
+  }
+
+  async settled(): Promise<void> {
+    await this.#run.replica.settled()
   }
 
   /** Die without a word, and start again from what the disk holds. */
   restart(): void {
-    this.#replica[Symbol.dispose]()
-    const { replica, signers } = this.#start()
-    this.#replica = replica
-    this.#signers = signers
+    this.#stop()
+    this.#run = this.#start()
   }
 
+  /** Start again from an old copy of the database. */
   restore(backup: Backup): void {
+    this.#stop()
     this.disk.restore(backup)
-    this.restart()
+    this.#isHalf = false
+    this.#run = this.#start()
+  }
+
+  snapshot(): Snapshot {
+    const { source, ownSource, isInUse, isOpen } = this.#run
+    return {
+      image: this.disk.image(),
+      source,
+      candidate: ownSource.candidate,
+      isInUse,
+      isOpen,
+    }
+  }
+
+  /** Go on from where disk and memory were, as a virtual machine does, and not know it. */
+  resume(snapshot: Snapshot): void {
+    this.#stop()
+    this.disk.revert(snapshot.image)
+    this.#isHalf = false
+    this.#run = this.#start(snapshot)
+  }
+
+  /** Another run of this name is heard of. */
+  meetTwin(source: Source): void {
+    if (this.#run.twins.has(source)) return
+    this.#run.twins.add(source)
+    this.#run.replica.noteTwin()
   }
 
   propose(request: ChangeRequest): Change {
-    return this.#replica.propose(request)
+    this.#run.isInUse = true
+    return this.#run.replica.propose(request)
   }
 
-  async commit(change: Change): Promise<Commit> {
-    const { people } = this.#options
-    return commitChange(this.#replica, change, people.operator(change.operator), this.#signers)
+  async proposeCheckpoint(request: CheckpointRequest): Promise<Change> {
+    this.#run.isInUse = true
+    return this.#run.replica.proposeCheckpoint(request)
   }
 
-  /** The places of all changes on its disk. */
-  places(): Set<string> {
-    return new Set(
-      this.disk.log.map(one => placeText(isStray(one) ? one.entry.change : one.change)),
-    )
+  /** @param signer default: the operator whom the change names */
+  async commit(
+    change: Change,
+    signer: Person = this.#options.people.operator(change.operator),
+  ): Promise<Commit> {
+    const { replica, signers } = this.#run
+    return commitChange(replica, change, signer, signers)
   }
 
-  #start(): { replica: Replica; signers: Signers } {
-    const { people, clock, onKept } = this.#options
+  /** The certificates that it knows. */
+  get signers(): Signers {
+    return this.#run.signers
+  }
+
+  #stop(): void {
+    this.clock.wake()
+    const { replica, listed } = this.#run
+    replica[Symbol.dispose]()
+    listed[Symbol.dispose]()
+  }
+
+  #start(resumed?: Snapshot): Run {
+    const { people, clock, draw } = this.#options
     const store = this.disk.open()
     const signers = people.signers(store)
     const { signer, key } = people.node(this.name)
     const known = signers.learn(signer.chain)
     if (typeof known === 'string') throw new Error(known)
-    this.#runs += 1
+    const drawSource = (): Source => sourceOf(this.name, draw().toString(16).padStart(16, '0'))
+    const source = resumed?.source ?? drawSource()
+    const kept = resumed === undefined ? this.disk.ownSource : resumed.candidate
+    const ownSource = new OwnSource({
+      ...(kept !== undefined && { kept }),
+      draw: drawSource,
+      keep: one => store.keepOwnSource(one),
+    })
+    const self = { signer: known, key }
     const replica = new Replica({
-      source: sourceOf(this.name, this.#runs.toString(16).padStart(16, '0')),
+      source,
+      ownSource,
+      wholeness: store,
       store,
       signers,
-      self: { signer: known, key },
+      self,
       clock,
     })
-    replica.subscribeEquivocation(() =>
-      this.#options.onWrong(`${this.name} sees an honest node as a liar`),
-    )
-    replica.subscribe(applied => {
-      for (const { entry } of applied) onKept(placeText(entry.change), entry.text)
-      for (const { entry } of applied) this.#check(replica, entry.change)
-    })
-    return { replica, signers }
+    const run: Run = {
+      source,
+      ownSource,
+      replica,
+      signers,
+      listed: new ListedNodes(replica),
+      firstSync: Promise.withResolvers(),
+      removals: new Map(),
+      brought: new Map(),
+      twins: new Set(),
+      isInUse: resumed?.isInUse ?? false,
+      isOpen: resumed?.isOpen ?? false,
+      inStep: new WeakSet(),
+      hasExchanged: false,
+    }
+    ownSource.follow(() => this.#hasPeers(run))
+    if (resumed?.isInUse === true) {
+      // What was in its memory: that this source may be used.
+      ownSource.confirm()
+      if (kept !== undefined) ownSource.take()
+    }
+    this.#watch(run)
+    replica.checkCheckpoints()
+    if (!run.isOpen) void this.#open(run)
+    return run
   }
 
-  /** At every moment the list of a node is what the definition makes of the changes on its disk. */
-  #check(replica: Replica, { subject }: Change): void {
-    const standing = replica.whitelist.state(subject).grants.map(({ id }) => id)
-    const expected = evaluateLog(this.disk.log).get(subject)?.grants ?? new Set()
-    if (expected.symmetricDifference(new Set(standing)).size > 0) {
-      this.#options.onWrong(
-        `${this.name} lets ${subject} in by [${standing.join()}], not [${[...expected].join()}]`,
+  #watch({ replica, signers, brought, inStep }: Run): void {
+    const { events } = this.#options
+    replica.subscribeEquivocation(strays => events.onLiar(this, strays))
+    replica.subscribeEnded(ended => events.onEnded(this, ended))
+    replica.subscribe(applied => {
+      for (const { entry } of applied) {
+        const link = brought.get(entry.text)
+        if (link !== undefined && !inStep.has(link)) this.#isHalf = true
+      }
+      for (const { entry } of applied) events.onKept(this, entry)
+      for (const { entry } of applied) this.#check(replica, signers, entry.change)
+    })
+  }
+
+  #hasPeers({ listed }: Run): boolean {
+    const isListed = [...listed.names()].some(name => name !== this.name)
+    return this.#options.hasSeeds || isListed || this.#links().length > 0
+  }
+
+  /** Let clients in as soon as the list is one to let them in by. */
+  async #open(run: Run): Promise<void> {
+    const { clock } = this.#options
+    const { replica, firstSync } = run
+    const overlay = { firstSync: firstSync.promise, links: () => this.#links() as never[] }
+    const cluster = { overlay, hasPeers: () => this.#hasPeers(run) }
+    const gossip = { firstSyncMs: FIRST_SYNC_MS } as never
+    // In the constructor its links are not there yet.
+    await nextTurn()
+    if (!(await catchUp(cluster, { replica }, { gossip }, clock, SILENT))) await firstSync.promise
+    if (run !== this.#run) return
+    run.isOpen = true
+    this.#options.events.onOpen(this)
+  }
+
+  #hear(run: Run, frame: unknown, link: SimulatedLink): void {
+    if (!Array.isArray(frame)) return
+    for (const { text } of entriesIn(carriedBy(frame as unknown as Update))) {
+      run.brought.set(text, link)
+      const change = readChange(text)
+      if (typeof change === 'string' || change.kind !== 'revocation') continue
+      run.removals.set(idOf({ change, hash: entryHash(text) }), change)
+    }
+  }
+
+  /** As a link does: in step is who has taken in all that came, and could store it. */
+  async #exchange(run: Run, link: SimulatedLink): Promise<void> {
+    await run.replica.settled()
+    await run.replica.storage.working()
+    if (link.ended || run !== this.#run) return
+    run.inStep.add(link)
+    run.hasExchanged = true
+    this.#isHalf = false
+    run.firstSync.resolve()
+    this.#options.events.onExchanged(this, link)
+  }
+
+  /**
+   * At every moment the list of a node is what the definition makes of the changes on its disk; of
+   * what follows from the removal of an author, what takes away at once, and the rest soon.
+   */
+  #check(replica: Replica, signers: Signers, { subject, kind }: Change): void {
+    // What a checkpoint does is found out, and looked up, a while after it has come.
+    if (replica.whitelist.changesOf(WHOLE_LIST).size > 0) return
+    const defined = evaluateLog(this.disk.log, signers).subjects
+    const isWithdrawal = kind === 'revocation' && roleOf(subject) !== 'client'
+    const touched = isWithdrawal ? defined.keys() : [subject]
+    for (const one of touched) {
+      const standing = new Set(replica.whitelist.state(one).grants.map(({ id }) => id))
+      const expected = defined.get(one)?.grants ?? new Set()
+      const differing = isWithdrawal
+        ? standing.difference(expected)
+        : standing.symmetricDifference(expected)
+      if (differing.size === 0) continue
+      this.#options.events.onWrong(
+        `${this.label} lets ${one} in by [${[...standing].join()}], not [${[...expected].join()}]`,
       )
     }
   }

@@ -116,6 +116,20 @@ export function testChangeStore(
     t.deepEqual([...store.ofSource(ALPHA, 1)], [first])
   })
 
+  suite('what was taken back was never there, and its places are free', async (t, opened) => {
+    const entries = interleaved(3)
+    const kept = entries.filter(({ change }) => change.source === BETA || change.sequence < 2)
+    opened.store.append(entries)
+    opened.store.takeBack(ALPHA, 2)
+    t.deepEqual(logOf(opened.store), asLogged(kept))
+    const [, second] = revocationsOf(ALPHA, 2)
+    if (!second) return t.fail()
+    opened.store.append([second])
+    const store = await opened.readBack()
+    t.deepEqual(logOf(store), asLogged([...kept, second]))
+    t.true(store.has(second.change.subject, idOf(second)))
+  })
+
   suite('certificates are read back, each as it was kept last', async (t, opened) => {
     const certificates = [['bGVhZg=='], ['bGVhZg==', 'cm9vdA==']]
     for (const kept of certificates) opened.store.keepCertificate(`print-${kept.length}`, kept)
@@ -228,7 +242,13 @@ export function testChangeStore(
     t.is(back.find(first.change, first.hash)?.isStray, false)
     t.is(back.find(other.entry.change, other.entry.hash)?.isStray, true)
     t.is(back.find(again.change, first.hash), undefined)
-    t.deepEqual([...back.withdrawals()], [withdrawal.change])
+    t.deepEqual(
+      Array.from(back.withdrawals(), ({ change }) => change),
+      [withdrawal.change],
+    )
+    const subjects = ['client/amber', 'client/client-0', 'node/alpha']
+    t.deepEqual(back.subjectsBehind('', 9), subjects)
+    t.deepEqual(back.subjectsBehind('client/amber', 9), subjects.slice(1))
     t.is(
       new Set(Array.from(back.forks(), ({ source, sequence }) => `${source} ${sequence}`)).size,
       1,

@@ -133,8 +133,8 @@ export interface CliProcess {
 export interface SpawnOptions {
   readonly cwd?: string
   readonly env?: CommandIo['env']
-  /** The shell's commands that start the program, which is `"$@"`, in this very process. */
-  readonly script?: string
+  /** A program that starts the one that it is given, with its arguments, in its own place. */
+  readonly through?: readonly string[]
 }
 
 /** Start `fridge` as a person does; the test's end kills it if it still runs. */
@@ -150,9 +150,10 @@ export function spawnCli(
 export function spawnProgram(
   t: Pick<ExecutionContext, 'teardown'>,
   args: readonly string[],
-  { cwd, env = {}, script = 'exec "$@"' }: SpawnOptions = {},
+  { cwd, env = {}, through = [] }: SpawnOptions = {},
 ): CliProcess {
-  const child = spawn('sh', ['-c', script, 'sh', process.execPath, ...args], {
+  const [program = process.execPath, ...all] = [...through, process.execPath, ...args]
+  const child = spawn(program, all, {
     cwd,
     env: {
       PATH: process.env['PATH'],

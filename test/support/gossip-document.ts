@@ -74,6 +74,7 @@ export function attachEndpoint(document: GossipDocument, peer: Source): TestEndp
         waits += 1
       },
       refuse: reason => refusals.push(reason),
+      leave: () => {},
       onSynced: () => {
         synced += 1
       },

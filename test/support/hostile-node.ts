@@ -88,6 +88,7 @@ export function attackReplica(
     {
       send: frame => heard.push(frame),
       drained: async () => {},
+      leave: () => {},
       refuse: reason => {
         refused ??= reason
       },

@@ -1,18 +1,21 @@
-import type { Source } from '../../node/identity/names.ts'
+import { WHOLE_LIST, type Source } from '../../node/identity/names.ts'
+import type { EntrySignatures } from '../../node/identity/signature.ts'
 import { buildWhitelist } from '../../node/whitelist/build.ts'
-import type { Change, Place } from '../../node/whitelist/change.ts'
+import type { Change, Place, UpTo } from '../../node/whitelist/change.ts'
 import { isStray, type Entry, type Stray } from '../../node/whitelist/entry.ts'
 import { mergeStrays, straysShownBy } from '../../node/whitelist/equivocation.ts'
-import { differences, evaluateLog } from '../../node/whitelist/evaluate.ts'
+import { differences, evaluateLog, type EvaluatedLog } from '../../node/whitelist/evaluate.ts'
+import { judgeCheckpoints, listAt, type StatedList } from '../../node/whitelist/stated-list.ts'
 import { Whitelist } from '../../node/whitelist/whitelist.ts'
 import { MemoryStore } from './memory-store.ts'
 import { chain } from './replica-changes.ts'
 import { stateText } from './replica-model.ts'
+import { SOME_FORMER } from './vouchers.ts'
 
 /** A list with its log, merged as a node merges what peers bring; without signatures or links. */
 export class ListReplica {
   readonly store = new MemoryStore()
-  readonly list = new Whitelist(this.store)
+  readonly list = new Whitelist(this.store, SOME_FORMER)
 
   /** Take what a peer or an operator brings. @returns why its link would end, if it would */
   take(one: Entry | Stray): string | undefined {
@@ -28,11 +31,12 @@ export class ListReplica {
   }
 
   /** Make a change at the next place of a source. */
-  accept(change: Change): Entry {
-    const entry = entryBehind(change, {
+  accept(change: Change, signatures?: EntrySignatures): Entry {
+    const place = {
       sequence: this.list.heard(change.source) + 1,
       previous: this.list.headHash(change.source),
-    })
+    }
+    const entry = entryBehind(change, place, signatures)
     const refused = this.take(entry)
     if (refused !== undefined) throw new Error(refused)
     return entry
@@ -54,11 +58,13 @@ export class ListReplica {
 
   /** What is wrong with the list: where it is not what its log says, or a start would make another. */
   faults(): string[] {
-    const evaluated = evaluateLog([...this.store.logged()])
-    const built = buildWhitelist(this.store)
+    const evaluated = evaluateLog(this.store.entries, SOME_FORMER)
+    const built = buildWhitelist(this.store, SOME_FORMER)
+    judgeAll(built)
     return [
       ...differences(this.list, evaluated).map(subject => `merged ${subject}`),
       ...differences(built, evaluated).map(subject => `built ${subject}`),
+      ...[this.list, built].flatMap(list => this.#misjudged(list, evaluated)),
       ...(built.changes === this.list.changes ? [] : ['the changes are counted otherwise']),
     ]
   }
@@ -70,11 +76,33 @@ export class ListReplica {
       .join('\n')
   }
 
+  /** The checkpoints that stand in a list and should not, or the other way round. */
+  #misjudged(list: Whitelist, { checkpoints }: EvaluatedLog): string[] {
+    return [...this.store.ofSubject(WHOLE_LIST)]
+      .filter(one => (list.checkpointEffect(one) === 'in effect') !== checkpoints.has(one.hash))
+      .map(({ change }) => `checkpoint ${change.sequence} of ${change.source}`)
+  }
+
   #keep(all: readonly (Entry | Stray)[]): void {
     this.store.append(all)
     this.list.saved()
     this.list.settle(all.map(one => (isStray(one) ? one.entry : one).change.subject))
     this.list.settleSome(Infinity)
+    judgeAll(this.list)
+  }
+}
+
+/** Find out of all checkpoints whether they are true, and what follows from it. */
+function judgeAll(list: Whitelist): void {
+  for (const step of judgeCheckpoints(list)) if (step !== undefined) list.settleSome(Infinity)
+}
+
+/** What a checkpoint says of the list at heads that are held. */
+export function statedAt(heads: UpTo, list: Whitelist): StatedList {
+  const steps = listAt(heads, list)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
   }
 }
 
@@ -82,8 +110,9 @@ export class ListReplica {
 export function entryBehind(
   change: Change,
   { sequence, previous }: { readonly sequence: number; readonly previous: string },
+  signatures?: EntrySignatures,
 ): Entry {
-  const [entry] = chain([{ ...change, sequence }], previous)
+  const [entry] = chain([{ ...change, sequence }], previous, signatures)
   if (entry === undefined) throw new Error('there is one change')
   return entry
 }

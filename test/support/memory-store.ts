@@ -20,10 +20,26 @@ export class MemoryStore extends OpenedLog implements ChangeStore {
     if (places.size < entries.length || !places.isDisjointFrom(this.#places)) {
       throw new FridgeError('ERR_DATABASE', 'a place is taken')
     }
-    for (const place of places) this.#places.add(place)
+    this.#keep(entries)
+  }
+
+  #keep(entries: readonly (Entry | Stray)[]): void {
+    for (const place of entries.map(placeText)) this.#places.add(place)
     this.#entries.push(...entries)
     for (const one of entries) this.add(one)
   }
+
+  takeBack(source: Source, from: number): void {
+    const kept = this.#entries.filter(
+      one => isStray(one) || one.change.source !== source || one.change.sequence < from,
+    )
+    this.#entries.splice(0)
+    this.#places.clear()
+    this.clear()
+    this.#keep(kept)
+  }
+
+  probe(): void {}
 
   *after(clock: ReadonlyMap<Source, number>): Iterable<Entry | Stray> {
     const strays = this.#entries.filter(isStray)

@@ -102,7 +102,7 @@ export function revocationsOf(source: Source, count: number): Entry[] {
 }
 
 /** What stands under entries where nobody checks it. */
-const SIGNATURES: EntrySignatures = {
+export const SIGNATURES: EntrySignatures = {
   operatorCertificate: 'a'.repeat(64),
   operatorSignature: 'b'.repeat(86),
   nodeCertificate: 'c'.repeat(64),
@@ -113,12 +113,16 @@ const SIGNATURES: EntrySignatures = {
  * Link the changes of one source, in their order, whatever they name as the one before.
  * Their signatures are none.
  */
-export function chain(changes: readonly Change[], previous = ''): Entry[] {
+export function chain(
+  changes: readonly Change[],
+  previous = '',
+  signatures: EntrySignatures = SIGNATURES,
+): Entry[] {
   let last = previous
   return changes.map(unlinked => {
     const change = { ...unlinked, previous: last }
     const text = encodeChange(change)
-    const entry: Entry = { change, text, hash: entryHash(text), signatures: SIGNATURES }
+    const entry: Entry = { change, text, hash: entryHash(text), signatures }
     last = entry.hash
     return entry
   })

@@ -2,16 +2,18 @@ import type { Clock } from '../../node/lib/clock.ts'
 import type { GossipDocument } from '../../node/gossip/document.ts'
 import type { Source, Subject } from '../../node/identity/names.ts'
 import type { ChangeRequest } from '../../node/whitelist/change.ts'
+import type { OwnSource } from '../../node/gossip/own-source.ts'
 import { MemoryStore } from './memory-store.ts'
 import type { Commit } from '../../node/gossip/commit.ts'
-import { Replica } from '../../node/gossip/replica.ts'
+import { Replica, type Wholeness } from '../../node/gossip/replica.ts'
 import type { Signers } from '../../node/identity/signers.ts'
+import type { CheckpointEntry } from '../../node/whitelist/cut.ts'
 import type { ChangeStore } from '../../node/whitelist/store.ts'
 import { Scheduler } from '../simulation/scheduler.ts'
 import { SimulatedNetwork, type SimulatedLink } from '../simulation/simulated-network.ts'
 import { FakeClock } from './fake-clock.ts'
-import { NOON, requestOf, testSource } from './replica-changes.ts'
-import { commitRequest, type People, type Person } from './replica-people.ts'
+import { client, NOON, requestOf, testSource } from './replica-changes.ts'
+import { commitChange, commitRequest, type People, type Person } from './replica-people.ts'
 
 export interface TestReplicaOptions {
   /** Default: a store that forgets. */
@@ -19,9 +21,12 @@ export interface TestReplicaOptions {
   readonly clock?: Clock
   /** Which start of the node it is. Default 1. */
   readonly run?: number
+  /** What numbers its changes. Default: a source for this run, named like it. */
+  readonly ownSource?: OwnSource
+  readonly wholeness?: Wholeness
   /** Default: the node's own. */
   readonly self?: Person
-  readonly onStoreFailure?: (error: unknown) => void
+  readonly onUntrue?: (checkpoint: CheckpointEntry) => void
 }
 
 /** A replica, with what a test does to it. */
@@ -33,6 +38,7 @@ export interface TestReplica {
   grant(subject: Subject): Promise<Commit>
   revoke(subject: Subject): Promise<Commit>
   request(request: ChangeRequest, operator?: Person): Promise<Commit>
+  checkpoint(operator?: Person): Promise<Commit>
 }
 
 export function openReplica(
@@ -48,11 +54,13 @@ export function openReplica(
   const source = testSource(name, run)
   const replica = new Replica({
     source,
+    ...(options.ownSource && { ownSource: options.ownSource }),
     store,
+    ...(options.wholeness && { wholeness: options.wholeness }),
     signers,
     self: { signer: known, key },
     clock,
-    ...(options.onStoreFailure && { onStoreFailure: options.onStoreFailure }),
+    ...(options.onUntrue && { onUntrue: options.onUntrue }),
   })
   const request: TestReplica['request'] = async (request, operator = people.operator()) =>
     commitRequest(replica, request, operator, signers)
@@ -64,6 +72,11 @@ export function openReplica(
     request,
     grant: async subject => request(requestOf('grant', subject)),
     revoke: async subject => request(requestOf('revocation', subject)),
+    checkpoint: async (operator = people.operator()) => {
+      const { subject: _, ...asked } = requestOf('revocation', client('nobody'))
+      const by = { ...asked, kind: 'checkpoint', operator: operator.signer.identity.name } as const
+      return commitChange(replica, await replica.proposeCheckpoint(by), operator, signers)
+    },
   }
 }
 

@@ -38,7 +38,14 @@ export interface PeopleOptions {
   readonly keyType?: KeyType
 }
 
-/** An authority and those whom it vouches for, without a file. */
+export interface IssueOptions {
+  readonly now?: number
+  readonly days?: number
+  /** By an authority whose word counts for changes of before alone. Default false. */
+  readonly byFormer?: boolean
+}
+
+/** An authority and those whom it vouches for, and a former one, without a file. */
 export interface People {
   /** Who vouches for all of them. */
   readonly trust: { readonly authorities: readonly X509Certificate[]; readonly trustDomain: string }
@@ -46,27 +53,27 @@ export interface People {
   operator(name?: string): Person
   /** What a node with this store knows of signers. */
   signers(store: CertificateStore): Signers
-  issue(role: Role, name: string, options?: { now?: number; days?: number }): Promise<Person>
+  issue(role: Role, name: string, options?: IssueOptions): Promise<Person>
 }
 
 export async function makePeople(options: PeopleOptions): Promise<People> {
   const { nodes, operators = [OPERATOR] } = options
   const { now = NOON - 365 * DAY_MS, days = 3_650, keyType = 'ecdsa' } = options
-  const pair = await createAuthority({
-    trustDomain: TRUST_DOMAIN,
-    now,
-    days: 36_500,
-    random: randomBytes,
-    keyType,
-  })
-  const authority = openAuthority(pair, 'ca')
-  const authorities = parseCertificates(pair.certificate, 'ca')
+  const making = { trustDomain: TRUST_DOMAIN, now, days: 36_500, random: randomBytes, keyType }
+  const [pair, formerPair] = [await createAuthority(making), await createAuthority(making)]
+  const trusted = parseCertificates(pair.certificate, 'ca')
+  const authorities = [...trusted, ...parseCertificates(formerPair.certificate, 'former')]
   const signers = (store: CertificateStore): Signers =>
-    new Signers({ store, authorities: () => authorities, trustDomain: TRUST_DOMAIN })
+    new Signers({
+      store,
+      authorities: () => authorities,
+      trusted: () => trusted,
+      trustDomain: TRUST_DOMAIN,
+    })
   const everyone = signers(new MemoryStore())
-  const issue: People['issue'] = async (role, name, period = {}) => {
+  const issue: People['issue'] = async (role, name, { byFormer = false, ...period } = {}) => {
     const issued = await issueCertificate({
-      authority,
+      authority: openAuthority(byFormer ? formerPair : pair, 'ca'),
       role,
       name: parseName(name),
       now,

@@ -1,6 +1,7 @@
 import type { HistoryPage } from '../../node/history/page.ts'
 import { silentLog } from '../../node/lib/log.ts'
 import { CommandTrail } from '../../node/sessions/command-trail.ts'
+import { Alarms } from '../../node/alarms/alarms.ts'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Duplex } from 'node:stream'
 import type { Rights } from '../../node/sessions/admission.ts'
@@ -140,6 +141,12 @@ export class NodeEnd implements SessionEnd {
         lookout: NO_LOOKOUT,
         history: { page: async () => PAGE },
         trail: new CommandTrail({ record: () => {}, clock: this.#clock, log: silentLog }),
+        alarms: new Alarms({
+          node: 'node-1',
+          clock: this.#clock,
+          hasRules: false,
+          rulesOf: () => [],
+        }),
         clock: this.#clock,
       },
     })

@@ -1,7 +1,15 @@
-import { isName, isSource, isSubject, type Name, type Subject } from '../../identity/names.ts'
+import {
+  isKeyId,
+  isName,
+  isSource,
+  isSubject,
+  type Name,
+  type Subject,
+} from '../../identity/names.ts'
 import { readAddress } from '../../lib/address.ts'
 import { FridgeError } from '../../lib/errors.ts'
 import { foreignText } from '../../lib/foreign-text.ts'
+import type { CheckpointReport } from '../../operators/checkpoints.ts'
 import type {
   CommitReport,
   GrantReport,
@@ -118,6 +126,19 @@ export function parseStatusReport(value: unknown, node: string): StatusReport | 
   const own = parseOwnState(value)
   if (typeof own === 'string') return own
   return { node: value['node'], changes, subjects, aloneMs, isolated, ...own, nodes: reports }
+}
+
+/** What `checkpoint` says of whether another one is due. */
+export function parseCheckpointReport(value: unknown): CheckpointReport | string {
+  if (!isObject(value)) return 'it is no object'
+  const { newest, behind, former } = value
+  if (!isCount(behind)) return 'it does not say how many changes there are'
+  if (!isListOf(former, isKeyId)) return 'the former authorities are malformed'
+  if (newest === null) return { newest, behind, former }
+  if (!isObject(newest) || !isName(newest['operator']) || !isCount(newest['at'])) {
+    return 'the newest checkpoint is malformed'
+  }
+  return { newest: { operator: newest['operator'], at: newest['at'] }, behind, former }
 }
 
 /** What `commit` says in the end. @param place the place in the text that was signed */

@@ -1,10 +1,13 @@
 import { createPrivateKey, randomBytes } from 'node:crypto'
+import { parseCertificates } from '../../identity/certificate-chain.ts'
 import type { Credentials } from '../../identity/credentials.ts'
 import { displaySubject, roleOf, type Name, type Subject } from '../../identity/names.ts'
 import { signText } from '../../identity/signature.ts'
+import { keyOf } from '../../identity/signers.ts'
 import { formatAddress, type Address } from '../../lib/address.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { FridgeError } from '../../lib/errors.ts'
+import type { CheckpointReport } from '../../operators/checkpoints.ts'
 import type { ShowReport, SubjectReport } from '../../operators/service.ts'
 import type { StatusReport } from '../../operators/status.ts'
 import { encodeChange, parseChange, type Change } from '../../whitelist/change.ts'
@@ -14,6 +17,7 @@ import { connectAny } from '../failover.ts'
 import { isLastWord } from '../last-words.ts'
 import { ANSWER_MS, type NodeConnection, type NodeConnectionOptions } from '../node-connection.ts'
 import {
+  parseCheckpointReport,
   parseCommitReport,
   parseNodeConfirmation,
   parseShowReport,
@@ -26,7 +30,7 @@ import {
 } from './answers.ts'
 import { LogChecker, readPage } from './log-entry.ts'
 import { readProposal, SignedWish, type ChangeWish } from './proposal.ts'
-import { agrees, askFrontier } from './second-node.ts'
+import { agrees, askFrontier, hasSeenAll } from './second-node.ts'
 
 export type { ChangeWish } from './proposal.ts'
 
@@ -123,7 +127,7 @@ export class OperatorConnection implements AsyncDisposable {
   async change(wish: ChangeWish, options: ChangeOptions): Promise<CommittedChange> {
     const id = drawWish()
     const signed = new SignedWish()
-    if (wish.kind === 'grant' || roleOf(wish.subject) !== 'client') void this.#reachSecond()
+    if (wish.kind !== 'revocation' || roleOf(wish.subject) !== 'client') void this.#reachSecond()
     let why = ''
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const change = await this.#propose(wish, id, signed, options)
@@ -163,6 +167,7 @@ export class OperatorConnection implements AsyncDisposable {
         id,
         operator: this.#credentials.identity.name,
         node: this.#connection.node,
+        trusted: parseCertificates(this.#credentials.ca, this.#credentials.files.caFile).map(keyOf),
         now: this.#clock.now(),
       })
       if (typeof proposed === 'string')
@@ -172,7 +177,8 @@ export class OperatorConnection implements AsyncDisposable {
         await this.#clock.sleep(AGREEMENT.waitMs)
         continue
       }
-      if (doubting !== undefined && wish.kind === 'grant') throw this.#disagreement(wish, doubting)
+      if (doubting !== undefined && wish.kind !== 'revocation')
+        throw this.#disagreement(wish, doubting)
       if (doubting !== undefined) onDoubt?.(doubting)
       const next = signed.next(proposed)
       if (typeof next === 'string') throw this.#mistrust('asks for another signature', next)
@@ -185,6 +191,9 @@ export class OperatorConnection implements AsyncDisposable {
     if (change.kind === 'revocation' && change.upTo === undefined) return undefined
     const second = await this.#reachSecond()
     if (second === undefined || second.node === this.#connection.node) return undefined
+    if (change.kind === 'checkpoint') {
+      return (await hasSeenAll(change, second)) === false ? second.node : undefined
+    }
     const frontier = await askFrontier(second, change.subject)
     return frontier === undefined || agrees(change, frontier) ? undefined : second.node
   }
@@ -211,7 +220,11 @@ export class OperatorConnection implements AsyncDisposable {
     })
   }
 
-  #disagreement({ subject }: ChangeWish, second: string): FridgeError {
+  #disagreement({ kind, subject }: ChangeWish, second: string): FridgeError {
+    if (kind === 'checkpoint') {
+      const what = `${second} holds changes that ${this.node} has not seen: nothing was signed`
+      return new FridgeError('ERR_CONFLICT', what, { fix: 'try again' })
+    }
     const name = displaySubject(subject)
     return new FridgeError(
       'ERR_CONFLICT',
@@ -269,6 +282,11 @@ export class OperatorConnection implements AsyncDisposable {
 
   async status(): Promise<StatusReport> {
     return this.#read('status', parseStatusReport(await this.#call('status', []), this.node))
+  }
+
+  /** Whether another checkpoint is due. */
+  async checkpoint(): Promise<CheckpointReport> {
+    return this.#read('checkpoint', parseCheckpointReport(await this.#call('checkpoint', [])))
   }
 
   /** What the clock of the node says: the time in a proposal, of which nothing comes uncommitted. */

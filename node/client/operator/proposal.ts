@@ -1,5 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
-import { nodeOf, type Name, type Subject } from '../../identity/names.ts'
+import {
+  nodeOf,
+  type KeyId,
+  type Name,
+  type Subject,
+  type WHOLE_LIST,
+} from '../../identity/names.ts'
 import { parseChange, type Change, type Terms } from '../../whitelist/change.ts'
 
 /** What an operator asks for. */
@@ -11,6 +17,11 @@ export type ChangeWish =
       readonly terms: Terms
     }
   | { readonly kind: 'revocation'; readonly subject: Subject; readonly reason?: string }
+  | {
+      readonly kind: 'checkpoint'
+      readonly subject: typeof WHOLE_LIST
+      readonly reason?: string
+    }
 
 /** What a proposal must agree with. */
 export interface ProposalOptions {
@@ -20,6 +31,8 @@ export interface ProposalOptions {
   readonly operator: Name
   /** The node that answers, by its certificate. */
   readonly node: Name
+  /** The authorities that are trusted on this machine: no checkpoint may call them former. */
+  readonly trusted: readonly KeyId[]
   /** The time on this machine, in milliseconds since 1970. */
   readonly now: number
 }
@@ -32,7 +45,7 @@ const MAX_SKEW_MS = 10 * 60_000
  * @returns the change, or why it is not the one that was asked for
  */
 export function readProposal(text: unknown, options: ProposalOptions): Change | string {
-  const { wish, id, operator, node, now } = options
+  const { wish, id, operator, node, trusted, now } = options
   const parsed = parseChange(text)
   if (!parsed.ok) return parsed.why
   const { change } = parsed
@@ -42,6 +55,9 @@ export function readProposal(text: unknown, options: ProposalOptions): Change | 
   if (change.reason !== wish.reason) return 'another reason'
   if (nodeOf(change.source) !== node) return 'a change at the place of another node'
   if (Math.abs(change.at - now) > MAX_SKEW_MS) return 'a change of another time; compare the clocks'
+  if (change.kind === 'checkpoint' && change.former.some(one => trusted.includes(one))) {
+    return 'a checkpoint that calls an authority former which is trusted here'
+  }
   const terms = change.kind === 'grant' ? change.terms : {}
   const wished = wish.kind === 'grant' ? wish.terms : {}
   return isDeepStrictEqual(terms, wished) ? change : 'other terms'
@@ -74,7 +90,7 @@ export class SignedWish {
   next(proposed: Change): Change | string {
     const last = this.#last
     if (last === undefined) return proposed
-    if (proposed.source !== last.source) return 'the node was started again meanwhile'
+    if (proposed.source !== last.source) return 'the node numbers its changes anew since'
     const isSamePlace = proposed.sequence === last.sequence && proposed.previous === last.previous
     const isLater = this.#isTaken && proposed.sequence > last.sequence
     if (!isSamePlace && !isLater) return 'nothing proves that the place of the first text is taken'

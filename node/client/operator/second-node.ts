@@ -1,6 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Subject } from '../../identity/names.ts'
-import { isSeen, readUpTo, type Change, type ChangeId, type UpTo } from '../../whitelist/change.ts'
+import { isRun, isSource, type Subject } from '../../identity/names.ts'
+import {
+  isSeen,
+  readUpTo,
+  type Change,
+  type ChangeId,
+  type Checkpoint,
+  type UpTo,
+} from '../../whitelist/change.ts'
 import type { NodeConnection } from '../node-connection.ts'
 
 /** What a change of a subject that is made now has seen, as one node says. */
@@ -33,10 +40,24 @@ export function readFrontier(value: unknown): Frontier | undefined {
   return upTo === undefined ? undefined : { seen, upTo }
 }
 
+/** Whether a checkpoint has seen all that another node says to hold. @returns undefined when it does not say */
+export async function hasSeenAll(
+  { heads }: Checkpoint,
+  connection: NodeConnection,
+): Promise<boolean | undefined> {
+  const asked = connection.call('clock', [], { timeoutMs: SECOND_MS })
+  const clock = await asked.catch(() => undefined)
+  if (typeof clock !== 'object' || clock === null) return undefined
+  return Object.entries(clock).every(
+    ([source, sequence]) =>
+      !isSource(source) || !isRun(source) || (heads.get(source)?.sequence ?? 0) >= Number(sequence),
+  )
+}
+
 /** Whether a proposed change rests on what another node says as well. */
 export function agrees(change: Change, { seen, upTo }: Frontier): boolean {
   return (
     isDeepStrictEqual(change.seen, seen) &&
-    (change.kind === 'grant' || isDeepStrictEqual(change.upTo, upTo))
+    (change.kind !== 'revocation' || isDeepStrictEqual(change.upTo, upTo))
   )
 }

@@ -21,6 +21,8 @@ export interface BrokerOptions {
   readonly passwordFile?: string | undefined
   /** The authorities of the broker, PEM. Default those of Node.js. */
   readonly caFile?: string | undefined
+  /** What the broker publishes, and keeps, once this end is gone without a word. Default nothing. */
+  readonly will?: { readonly topic: string; readonly payload: string } | undefined
 }
 
 export interface BrokerMessage {
@@ -34,6 +36,12 @@ export interface BrokerMessage {
 export interface BrokerConnection extends AsyncDisposable {
   /** @throws FridgeError `ERR_REFUSED` when the broker does not allow it */
   subscribe(topics: readonly string[]): Promise<void>
+  /**
+   * Publish at least once; resolves when the broker has it.
+   * @param isRetained whether the broker keeps it, for who subscribes later
+   * @throws FridgeError when the connection ends before
+   */
+  publish(topic: string, payload: string, isRetained: boolean): Promise<void>
   /** Rejects, as a FridgeError, when it ends. */
   readonly ended: Promise<never>
 }
@@ -61,7 +69,7 @@ export async function connectBroker(
   onMessage: (message: BrokerMessage) => void,
   signal: AbortSignal,
 ): Promise<BrokerConnection> {
-  const { clock, user, passwordFile } = options
+  const { clock, user, passwordFile, will } = options
   const password =
     passwordFile === undefined
       ? undefined
@@ -78,6 +86,9 @@ export async function connectBroker(
     reconnectPeriod: 0,
     resubscribe: false,
     timerVariant: 'native',
+    ...(will !== undefined && {
+      will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: true },
+    }),
     ...(user !== undefined && { username: user }),
     ...(password !== undefined && { password: password.replace(/\r?\n$/, '') }),
   })
@@ -110,6 +121,10 @@ export async function connectBroker(
         throw new FridgeError('ERR_REFUSED', message, { cause })
       })
       await Promise.race([ended, granted])
+    },
+    publish: async (topic, payload, retain) => {
+      const taken = client.publishAsync(topic, payload, { qos: 1, retain })
+      await Promise.race([ended, taken.catch((error: unknown) => Promise.reject(failure(error)))])
     },
     [Symbol.asyncDispose]: end,
   }

@@ -9,7 +9,7 @@ import { mutateJsonText } from '../mutate.ts'
 import { CONTROL, HONEST, HOSTILE, STREAMS, VICTIM, VICTIMS_PAST } from './names.ts'
 import { FRONTIERS, VICTIMS_LAST } from './past.ts'
 import type { FuzzPeople } from './people.ts'
-import { heldFrames, treeFrame } from './tree-frames.ts'
+import { sayOfTrees } from './tree-frames.ts'
 
 /**
  * What a node says that holds genuine keys: all of it signed as it must be, and in one session of
@@ -23,6 +23,7 @@ export function sessionOf(dice: Dice, people: FuzzPeople): string {
     'members',
     'members',
     'confirmations',
+    'trees',
     'form',
   ])
   const said = {
@@ -30,6 +31,7 @@ export function sessionOf(dice: Dice, people: FuzzPeople): string {
     whitelist: whitelistFrames(dice, people, liesIn !== 'whitelist'),
     members: memberFrames(dice, people, liesIn !== 'members'),
   }
+  if (liesIn === 'trees' || dice.oneIn(4)) sayOfTrees(dice, said, liesIn !== 'trees')
   if (liesIn === 'confirmations' || dice.oneIn(4)) {
     const frame = confirmedFrame(dice, people, liesIn !== 'confirmations')
     said.whitelist.push(JSON.stringify(frame))
@@ -104,8 +106,6 @@ function whitelistFrames(dice: Dice, people: FuzzPeople, isHonest: boolean): str
   frames.push(certificateOf(operator), certificateOf(hostile))
   if (!isHonest && dice.oneIn(6)) frames.push(certificateOf(stranger))
   if (!isHonest && dice.oneIn(8)) frames.push({ ...certificateOf(people.honest), more: 1 })
-  if (dice.oneIn(5)) frames.push(treeFrame(dice, isHonest || dice.oneIn(3), HONEST.slice(0, -17)))
-  if (dice.oneIn(8)) frames.unshift(...heldFrames(dice, isHonest || dice.oneIn(3)))
   const count = dice.below(4) + (isHonest ? 0 : 1)
   const bad = isHonest ? 0 : 1 + dice.below(count)
   let previous = ''
@@ -316,7 +316,6 @@ const MEMBER = {
 function memberFrames(dice: Dice, people: FuzzPeople, isHonest: boolean): string[] {
   const frames: unknown[] = [{ id: HOSTILE, clock: {} }, certificateOf(people.hostile)]
   if (!isHonest && dice.oneIn(4)) frames.push(certificateOf(people.operator))
-  if (dice.oneIn(5)) frames.push(treeFrame(dice, isHonest || dice.oneIn(3), true))
   const count = dice.below(4)
   for (let sequence = 1; sequence <= count; sequence += 1) {
     frames.push(memberUpdate(people, { sequence }))

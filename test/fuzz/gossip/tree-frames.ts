@@ -1,8 +1,25 @@
 import type { Dice } from '../dice.ts'
 import { HONEST, HOSTILE, VICTIM } from './names.ts'
 
+/** Let a session say something of the trees and of certificates, and lie in one of them if at all. */
+export function sayOfTrees(
+  dice: Dice,
+  said: { readonly whitelist: string[]; readonly members: string[] },
+  isHonest: boolean,
+): void {
+  const lie = isHonest ? 'none' : dice.pick(['frame', 'frame', 'frame', 'early', 'held'])
+  if (lie === 'held' || dice.oneIn(4)) {
+    said.whitelist.unshift(...heldFrames(dice, lie !== 'held').map(one => JSON.stringify(one)))
+  }
+  const name = dice.pick(['whitelist', 'members'] as const)
+  const tree = name === 'members' ? true : HONEST.slice(0, HONEST.indexOf('#'))
+  const frame = JSON.stringify(treeFrame(dice, lie !== 'frame', tree))
+  if (lie === 'early') said[name].unshift(frame)
+  else said[name].push(frame)
+}
+
 /** A frame of the trees. @param tree one of the document that it is sent in */
-export function treeFrame(dice: Dice, isHonest: boolean, tree: string | true): object {
+function treeFrame(dice: Dice, isHonest: boolean, tree: string | true): object {
   const source = dice.pick([HONEST, HOSTILE, VICTIM])
   const many = Array.from({ length: 513 }, (_, run) => `x#${run.toString(16).padStart(16, '0')}`)
   if (isHonest) {
@@ -32,7 +49,7 @@ export function treeFrame(dice: Dice, isHonest: boolean, tree: string | true): o
 }
 
 /** What an end says that it holds. */
-export function heldFrames(dice: Dice, isHonest: boolean): object[] {
+function heldFrames(dice: Dice, isHonest: boolean): object[] {
   const good = { holds: ['AAAAAAAA', 'x-_yzw12'] }
   if (isHonest) return [good]
   return dice.pick<object[]>([

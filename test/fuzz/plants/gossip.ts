@@ -11,11 +11,6 @@ const DOCUMENT: readonly Bug[] = [
   { name: 'digests without end', find: "if (digested) return refuse('a second digest')", put: '' },
   { name: 'a digest of anybody', find: 'if (!isExpected(digest.id))', put: 'if (false)' },
   {
-    name: 'frames of the trees before the digest',
-    find: 'if (!digested) return { refused',
-    put: 'if (false) return { refused',
-  },
-  {
     name: 'a clock that inherits',
     find: 'this.sources = Object.create(null) as Record<string, number>',
     put: 'this.sources = {}',
@@ -79,6 +74,14 @@ const FRAMES: readonly Bug[] = [
     name: 'trees of any name',
     find: 'if (isShared ? value !== true : !isName(value))',
     put: 'if (false)',
+  },
+]
+
+const TREES: readonly Bug[] = [
+  {
+    name: 'frames of the trees before the digest',
+    find: 'if (!digested) return { refused',
+    put: 'if (false) return { refused',
   },
 ]
 
@@ -220,7 +223,11 @@ const RELAY: readonly Bug[] = [
 
 const MEMBER: readonly Bug[] = [
   { name: 'a member of any name', find: ' || nodeOf(source) !== name', put: '' },
-  { name: 'any number of links', find: 'MEMBER_LIMITS.maxLinks', put: 'Infinity' },
+  {
+    name: 'any number of links',
+    find: 'isListOf(links, MEMBER_LIMITS.maxLinks, isSource)',
+    put: 'isListOf(links, Infinity, isSource)',
+  },
   {
     name: 'counts of any kind',
     find: 'if (!isCount(startedAt) || !isCount(changes) || !isCount(clients))',
@@ -281,6 +288,7 @@ const MEMBERS: readonly Bug[] = [
 export const GOSSIP_PLANTS: readonly Plant[] = [
   ...inFile('gossip', 'gossip/document.ts', DOCUMENT),
   ...inFile('gossip', 'gossip/document-frames.ts', FRAMES),
+  ...inFile('gossip', 'gossip/trees.ts', TREES),
   ...inFile('gossip', 'gossip/certificate-exchange.ts', CERTIFICATES),
   ...inFile('gossip', 'gossip/signed-document.ts', SIGNED),
   ...inFile('gossip', 'gossip/link.ts', LINK),

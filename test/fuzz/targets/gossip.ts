@@ -20,6 +20,7 @@ import { sessionOf } from '../gossip/sessions.ts'
 import { modelLink, type LinkModel, type ModelUpdate } from '../models/link.ts'
 import { FuzzSocket, settle } from '../session.ts'
 import { chunksOf, type Target } from '../target.ts'
+import { ALL_VOUCHED } from '../../support/vouchers.ts'
 
 const AMBER = client('amber')
 const TIMES = { heartbeatMs: 1_000, deadAfterMs: 5_000 }
@@ -82,6 +83,8 @@ class Scene {
   readonly #heard = { whitelist: [] as ModelUpdate[], members: [] as ModelUpdate[] }
   readonly #confirmed: Confirmation[] = []
   #isHonestCut = false
+  /** What let somebody in at the moment of a change, before the rest of it was looked up. */
+  #tooLong: string | undefined
 
   constructor(people: FuzzPeople, before: readonly Entry[]) {
     this.#people = people
@@ -114,6 +117,9 @@ class Scene {
     }
     this.#members = new Members({ self, signers, signer, key, clock, random: () => 0.5 })
     for (const name of ['whitelist', 'members'] as const) this.#listen(name)
+    this.#replica.subscribe(() => {
+      this.#tooLong ??= this.#standsTooLong()
+    })
     this.#replica.confirmations.subscribe(confirmation => this.#confirmed.push(confirmation))
     const link: Link = new Link({
       socket: this.socket,
@@ -183,8 +189,9 @@ class Scene {
     if (this.#confirmed.some(({ node }) => nodeOf(node) !== nodeOf(HOSTILE))) {
       return 'a node has confirmed for another'
     }
+    if (this.#tooLong !== undefined) return `a grant outlived a removal: ${this.#tooLong}`
     const added = this.#heard.members
-    const [wrong] = differences(this.#replica.whitelist, evaluateLog(log))
+    const [wrong] = differences(this.#replica.whitelist, evaluateLog(log, ALL_VOUCHED))
     if (wrong !== undefined) return `the list is not what the log says of ${wrong}`
     return (
       problemOfLog(log, keys) ??
@@ -226,6 +233,16 @@ class Scene {
     )
   }
 
+  /** A grant that stands and by the definition must not: what takes away waits for nothing. */
+  #standsTooLong(): string | undefined {
+    const defined = evaluateLog(this.#log(), this.#signers).subjects
+    for (const [subject, { grants }] of this.#replica.whitelist.subjects()) {
+      const allowed = defined.get(subject)?.grants
+      if (grants.some(({ id }) => allowed?.has(id) !== true)) return subject
+    }
+    return undefined
+  }
+
   #log(): (Entry | Stray)[] {
     return [...this.#store.entries]
   }
@@ -239,6 +256,9 @@ class Scene {
         },
         drained: async () => {},
         refuse: () => {
+          this.#isHonestCut = true
+        },
+        leave: () => {
           this.#isHonestCut = true
         },
         onSynced: () => {},

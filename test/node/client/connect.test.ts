@@ -35,6 +35,8 @@ function short(event: FridgeEvent): string {
       return `lost ${event.node} ${event.reason.code.replace('ERR_UNREACHABLE', 'ERR_CLOSED')}`
     case 'missed':
       return `${event.sensor} missed ${event.count}`
+    case 'alarm':
+      return `${event.alarm.sensor} ${event.alarm.rule} ${event.state}`
     case 'withdrawn':
       return `${event.sensor} withdrawn`
     default:

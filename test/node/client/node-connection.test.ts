@@ -207,6 +207,7 @@ test('an operator that a node does not know for one has no method to change the 
   t.is(connection.node, parseName('node-1'))
   t.deepEqual([...connection.methods].sort(), [
     'defrost',
+    'history',
     'powerOff',
     'powerOn',
     'setTargetTemperature',

@@ -58,6 +58,7 @@ function streamTo(
     },
     drained: async () => {},
     refuse: reason => refusals.push(reason),
+    leave: () => {},
     onSynced: () => {},
   }
 }
@@ -248,6 +249,25 @@ test('what was lost with the last link goes to the next one that comes, unless i
   beta.relay.meet(streamTo(undefined, sent))
   await settle(beta)
   t.deepEqual(sent, [])
+})
+
+test('of very many sources at once, as in a first exchange, the latest are told, and no malformed word is said', async t => {
+  const beta = openRelay('beta')
+  const gamma = openRelay('gamma')
+  const refused: unknown[] = []
+  const sent: object[] = []
+  const toGamma = streamTo(undefined, sent)
+  for (let run = 1; run <= 300; run += 1) {
+    beta.relay.heardFrom(testSource('alpha', run), toGamma)
+    beta.relay.reportApplied(testSource('alpha', run), [{ sequence: 1, tookMs: 1, cut: 0 }])
+  }
+  await settle(beta)
+  for (const frame of sent) {
+    const { refused: why } = gamma.relay.take(frame, streamTo(undefined))
+    if (why !== undefined) refused.push(why)
+  }
+  t.true(sent.length > 0)
+  t.deepEqual(refused, [])
 })
 
 test('one that is known already goes no further, and none goes back where it came from', async t => {

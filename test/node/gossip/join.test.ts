@@ -8,7 +8,10 @@ import { Trust } from '../../../node/identity/trust.ts'
 import { systemClock } from '../../../node/lib/clock.ts'
 import { Lookout } from '../../../node/lib/lookout.ts'
 import { silentLog } from '../../../node/lib/log.ts'
-import { makeSharedCerts, startCluster, untilReachable } from '../../support/cluster.ts'
+import { parseName } from '../../../node/identity/names.ts'
+import { connectRaw } from '../../support/raw-peer.ts'
+import { ask, METRICS_ON } from '../../support/scrape.ts'
+import { makeSharedCerts, startCluster, until, untilReachable } from '../../support/cluster.ts'
 
 const ALL = Array.from({ length: 11 }, (_, index) => index + 1)
 const shared = await makeSharedCerts({
@@ -67,7 +70,7 @@ test('a node that starts says to all what it holds: it has applied that', async 
   const trust = new Trust(await certs.load('node', config.name), systemClock)
   const common = { clock: systemClock, log: silentLog }
   const verifier = stack.use(new ThreadedVerifier(common))
-  const list = stack.use(openList(config, { trust, verifier, ...common }))
+  const list = stack.use(await openList(config, { trust, verifier, ...common }))
   const lookout = stack.use(new Lookout(systemClock))
   const { members } = stack.use(
     joinCluster({
@@ -83,6 +86,39 @@ test('a node that starts says to all what it holds: it has applied that', async 
     }),
   )
   t.deepEqual(Object.values(members.self.applied), [2])
+})
+
+const INCOMPLETE = 'no exchange with a peer yet: no client is let in before one is complete'
+
+test('a new node lets no client in before one exchange is complete, though its peers are out of reach for long', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  const seed = cluster.address(1)
+  await cluster.grant(1, 'c1')
+  await cluster.stop(1)
+  await cluster.start(3, {
+    ...METRICS_ON,
+    peers: [seed],
+    gossip: { firstSyncMs: 1, redialMinMs: 10, redialMaxMs: 20 },
+  })
+  t.true(cluster.log.lines.some(({ node, text }) => node === 'node-3' && text === INCOMPLETE))
+  const { status, text } = await ask(cluster.node(3), '/readyz')
+  t.is(status, 503)
+  t.regex(text, /no exchange with a peer is complete/)
+  // An operator can make it the first of its cluster, and see what is wrong.
+  await cluster.grant(3, 'c1')
+  const refused = await connectRaw(t, cluster.node(3).address, await certs.load('client', 'c1'), {
+    alpn: true,
+  })
+  await refused.lines.find(/\\"bye\\".*\\"not ready\\"/)
+  await cluster.start(1)
+  await cluster.log.find(({ node, text: said }) => node === 'node-3' && said === 'linked')
+  await untilReachable(cluster, 3, 3)
+  await until(async () => {
+    await using operator = await cluster.operator(3)
+    return (await operator.status()).nodes.every(({ changes }) => changes > 1)
+  })
+  await using client = await cluster.client(3, 'c1')
+  t.is(client.node, parseName('node-3'))
 })
 
 test('a node that never heard of another serves at once', async t => {

@@ -31,7 +31,13 @@ function hearing(): Hearing {
 
 const links = Array.from({ length: 3 }, (): DocumentStream => {
   const nothing = (): void => {}
-  return { send: nothing, drained: async () => {}, refuse: nothing, onSynced: nothing }
+  return {
+    send: nothing,
+    drained: async () => {},
+    refuse: nothing,
+    leave: nothing,
+    onSynced: nothing,
+  }
 })
 const [first, second, third] = links as [DocumentStream, DocumentStream, DocumentStream]
 
@@ -93,5 +99,15 @@ test('what a link brought that has ended is taken no more, and nothing is left a
   hear(first, 22)
   words[Symbol.dispose]()
   await clock.advance(0)
+  t.is(clock.pending, 0)
+})
+
+test('what waited of a link that ended keeps no timer, unless another link brought the same', t => {
+  const { clock, words, hear } = hearing()
+  for (let sequence = 1; sequence <= 21; sequence += 1) hear(first, sequence)
+  hear(second, 22)
+  words.forget(first)
+  t.is(clock.pending, 1)
+  words.forget(second)
   t.is(clock.pending, 0)
 })

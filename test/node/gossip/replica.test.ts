@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import test from 'ava'
 import type { Update } from '../../../node/gossip/document.ts'
 import { FridgeError } from '../../../node/lib/errors.ts'
-import { parseSubject } from '../../../node/identity/names.ts'
 import { encodeChange } from '../../../node/whitelist/change.ts'
+import { parseName, parseSubject, subjectOf, type Subject } from '../../../node/identity/names.ts'
 import { signText } from '../../../node/identity/signature.ts'
 import { openSqliteStore } from '../../../node/storage/sqlite-store.ts'
 import { SimulatedDisk } from '../../simulation/simulated-disk.ts'
@@ -18,7 +18,9 @@ import { commitChange, makePeople } from '../../support/replica-people.ts'
 
 const HOUR_MS = 60 * 60 * 1_000
 const AMBER = client('amber')
-const people = await makePeople({ nodes: ['alpha', 'beta'], operators: ['olga', 'oscar'] })
+const BERYL = client('beryl')
+const CORAL = client('coral')
+const people = await makePeople({ nodes: ['alpha', 'beta', 'gamma'], operators: ['olga', 'oscar'] })
 
 function statesOf({ replica }: TestReplica): string[] {
   return Array.from(
@@ -160,36 +162,103 @@ test('a change that cannot be stored is an error, and is neither there nor sent'
   t.deepEqual(statesOf(openReplica(people, 'alpha', { store: disk.open() })), statesOf(alpha))
 })
 
-test('a replica that cannot store what peers send ends the link, and takes all of it later', async t => {
+test('a replica that cannot store a removal lets it act at once, calls no peer a liar, and asks for it anew', async t => {
   const { connect, quiet, network } = testNetwork()
+  const clock = new FakeClock(NOON)
   const disk = new SimulatedDisk()
-  const failures: unknown[] = []
   const alpha = openReplica(people, 'alpha')
-  const beta = openReplica(people, 'beta', {
-    store: disk.open(),
-    onStoreFailure: error => failures.push(error),
-  })
+  const beta = openReplica(people, 'beta', { store: disk.open(), clock })
+  const told: Subject[] = []
+  beta.replica.subscribeSettled(subjects => told.push(...subjects))
   await alpha.grant(AMBER)
+  await alpha.grant(BERYL)
   const link = connect(alpha, beta)
   await quiet()
   disk.isFull = true
+  await alpha.grant(CORAL)
   await alpha.revoke(AMBER)
   await quiet()
-  t.true(link.ended)
-  t.is(failures.length, 1)
-  t.regex(network.refusals[0]?.reason ?? '', /cannot store/)
-  t.true(isIn(beta), 'it acts on what is on its disk')
+  t.is(beta.replica.storage.failing, 'the disk is full')
+  t.is(beta.replica.stateOf(AMBER).grants.length, 0)
+  t.is(beta.replica.stateOf(AMBER).revocations.size, 1)
+  t.deepEqual(told, [AMBER], 'whoever is connected is looked at')
+  t.is(beta.replica.stateOf(BERYL).grants.length, 1)
+  t.is(beta.replica.stateOf(CORAL).grants.length, 0, 'nobody is let in by what is not stored')
+  t.true(isIn(beta), 'the list is what is on its disk')
+  t.false(link.ended)
+  t.deepEqual(network.refusals, [])
+
   disk.isFull = false
+  await clock.advance(1_000)
+  t.is(beta.replica.storage.failing, undefined)
+  t.true(link.ended, 'it would go on behind a hole')
+  t.is(network.leaves.length, 1)
+  t.is(beta.replica.stateOf(AMBER).grants.length, 0, 'until it is stored')
   connect(alpha, beta)
   await quiet()
   t.false(isIn(beta))
+  t.deepEqual(network.refusals, [])
+  await alpha.grant(AMBER)
+  await quiet()
+  t.is(beta.replica.stateOf(AMBER).grants.length, 1, 'what is stored acts no longer by itself')
 })
 
-test('a change that two links bring at once and that cannot be stored ends both of them', async t => {
-  const { connect, quiet, network } = testNetwork()
+test('a removal of an operator that cannot be stored takes what that operator granted out of its sight', async t => {
+  const { connect, quiet } = testNetwork()
   const disk = new SimulatedDisk()
   const alpha = openReplica(people, 'alpha')
   const beta = openReplica(people, 'beta', { store: disk.open() })
+  const gamma = openReplica(people, 'gamma')
+  await alpha.request(
+    { ...requestOf('grant', AMBER), operator: parseName('oscar') },
+    people.operator('oscar'),
+  )
+  await alpha.grant(BERYL)
+  connect(alpha, beta)
+  await quiet()
+  disk.isFull = true
+  await gamma.revoke(subjectOf('operator', parseName('oscar')))
+  connect(gamma, beta)
+  await quiet()
+  t.is(beta.replica.stateOf(AMBER).grants.length, 0)
+  t.is(beta.replica.stateOf(BERYL).grants.length, 1)
+  t.is(beta.replica.stateOf(subjectOf('operator', parseName('oscar'))).revocations.size, 1)
+})
+
+test('an operator whose removal cannot be stored is told that it is not recorded; it acts while the disk fails', async t => {
+  const clock = new FakeClock(NOON)
+  const disk = new SimulatedDisk()
+  const alpha = openReplica(people, 'alpha', { store: disk.open(), clock })
+  await alpha.grant(AMBER)
+  disk.isFull = true
+  const error = await t.throwsAsync(alpha.revoke(AMBER), { code: 'ERR_DATABASE' })
+  t.regex(error?.message ?? '', /the disk is full.*NOT recorded.*cut/)
+  t.is(alpha.replica.stateOf(AMBER).grants.length, 0)
+  const refused = await t.throwsAsync(alpha.grant(BERYL), { code: 'ERR_DATABASE' })
+  t.regex(refused?.message ?? '', /nothing was changed/)
+  disk.isFull = false
+  await clock.advance(10_000)
+  t.is(alpha.replica.stateOf(AMBER).grants.length, 1, 'what was refused leaves nothing')
+})
+
+test('a command that is repeated once there is space again is carried out at once', async t => {
+  const disk = new SimulatedDisk()
+  const alpha = openReplica(people, 'alpha', { store: disk.open() })
+  await alpha.grant(AMBER)
+  disk.isFull = true
+  await t.throwsAsync(alpha.revoke(AMBER), { code: 'ERR_DATABASE' })
+  disk.isFull = false
+  await alpha.revoke(AMBER)
+  t.false(isIn(alpha))
+  t.is(alpha.replica.storage.failing, undefined)
+})
+
+test('a change that two links bring at once and that cannot be stored is asked for anew over both', async t => {
+  const { connect, quiet, network } = testNetwork()
+  const clock = new FakeClock(NOON)
+  const disk = new SimulatedDisk()
+  const alpha = openReplica(people, 'alpha')
+  const beta = openReplica(people, 'beta', { store: disk.open(), clock })
   await alpha.grant(AMBER)
   connect(alpha, beta)
   connect(alpha, beta)
@@ -198,24 +267,48 @@ test('a change that two links bring at once and that cannot be stored ends both 
   await alpha.revoke(AMBER)
   await quiet()
   disk.isFull = false
+  await clock.advance(1_000)
   await alpha.revoke(AMBER)
   await quiet()
-  t.is(network.refusals.length, 2)
   // A link that went on would miss a change, and its honest peer would be taken for a liar.
-  for (const { reason } of network.refusals) t.regex(reason, /cannot store/)
+  t.is(network.leaves.length, 2)
+  t.deepEqual(network.refusals, [])
 })
 
-test('a certificate that cannot be stored ends the link and not the node', async t => {
+test('a certificate that cannot be stored is asked for anew', async t => {
   const { connect, quiet, network } = testNetwork()
+  const clock = new FakeClock(NOON)
   const disk = new SimulatedDisk()
   const alpha = openReplica(people, 'alpha')
-  const beta = openReplica(people, 'beta', { store: disk.open() })
+  const beta = openReplica(people, 'beta', { store: disk.open(), clock })
   await alpha.grant(AMBER)
   disk.isFull = true
-  const link = connect(alpha, beta)
+  connect(alpha, beta)
   await quiet()
-  t.true(link.ended)
-  t.regex(network.refusals[0]?.reason ?? '', /cannot store changes/)
+  t.not(beta.replica.storage.failing, undefined)
+  disk.isFull = false
+  await clock.advance(1_000)
+  connect(alpha, beta)
+  await quiet()
+  t.true(isIn(beta))
+  t.deepEqual(network.refusals, [])
+})
+
+test('it is tried more and more seldom whether changes can be stored', async t => {
+  const clock = new FakeClock(NOON)
+  const disk = new SimulatedDisk()
+  const store = disk.open()
+  const probes: number[] = []
+  const probe = store.probe.bind(store)
+  store.probe = () => {
+    probes.push(clock.monotonic() - 5_000)
+    probe()
+  }
+  const alpha = openReplica(people, 'alpha', { store, clock })
+  disk.isFull = true
+  await t.throwsAsync(alpha.grant(AMBER))
+  await clock.advance(100_000)
+  t.deepEqual(probes, [1_000, 3_000, 7_000, 15_000, 31_000, 61_000, 91_000])
 })
 
 test('a raw copy of an old database un-revokes nobody once a peer is linked', async t => {
@@ -295,6 +388,42 @@ test('listeners hear of each change once, after it is on disk', async t => {
   for (let count = 0; count < 5; count += 1) await alpha.revoke(client(`c-${count}`))
   await quiet()
   t.deepEqual(heard, [1, 2, 3, 4, 5])
+})
+
+test('the beginning of a log is not a whole list, after a start neither; once all has come it is', async t => {
+  const { connect, quiet } = testNetwork()
+  const alpha = openReplica(people, 'alpha')
+  await alpha.grant(AMBER)
+  await alpha.revoke(AMBER)
+  let remembered = true
+  const wholeness = {
+    isWhole: () => remembered,
+    noteWhole: (isWhole: boolean) => {
+      remembered = isWhole
+    },
+  }
+  const beta = openReplica(people, 'beta', { wholeness })
+  t.true(beta.replica.isWhole)
+  // A peer that sends the first change and keeps the second to itself.
+  const sender = attachEndpoint(alpha.replica, beta.replica.id)
+  await sender.receive({ id: beta.replica.id, clock: {} })
+  const half = sender.sent.filter(
+    frame =>
+      Array.isArray(frame) ||
+      (typeof frame === 'object' && frame !== null && 'certificate' in frame),
+  )
+  const link = attachEndpoint(beta.replica, alpha.replica.id)
+  await link.receive({ id: alpha.replica.id, clock: { [alpha.source]: 2 } }, ...half.slice(0, -1))
+  await beta.replica.settled()
+  t.true(isIn(beta), 'half a list lets in who was removed')
+  t.false(beta.replica.isWhole)
+  t.false(remembered)
+  link.dispose()
+  connect(alpha, beta)
+  await quiet()
+  t.false(isIn(beta))
+  t.true(beta.replica.isWhole)
+  t.true(remembered)
 })
 
 test('what stands once an author is removed is looked up in slices, and until then nobody is in', async t => {

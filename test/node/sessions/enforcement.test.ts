@@ -40,7 +40,6 @@ function setScene(cut = 2): Scene {
   const log: LogLine[] = []
   const counts = new Counts()
   const listeners: ((strays: readonly Stray[]) => void)[] = []
-  const settled: ((subjects: readonly Subject[]) => void)[] = []
   node.replica.confirmations.subscribe(({ changes }) => {
     happened.push(`confirm ${changes.at(-1)?.sequence}: ${changes.at(-1)?.cut} cut`)
   })
@@ -49,14 +48,11 @@ function setScene(cut = 2): Scene {
       whitelist: node.replica.whitelist,
       confirmations: node.replica.confirmations,
       subscribe: listener => node.replica.subscribe(listener),
-      subscribeSettled: listener => {
-        settled.push(listener)
-        return { [Symbol.dispose]: () => void settled.splice(0) }
-      },
       subscribeEquivocation: listener => {
         listeners.push(listener)
         return { [Symbol.dispose]: () => void listeners.splice(0) }
       },
+      subscribeSettled: listener => node.replica.subscribeSettled(listener),
     },
     sessions: {
       review: subject => {
@@ -128,7 +124,7 @@ test('each change is counted by its kind and logged with whom it cut', async t =
   await scene.node.grant(AMBER)
   await scene.node.grant(BERYL)
   await scene.node.revoke(AMBER)
-  t.deepEqual(scene.counts.applied, { grant: 2, revocation: 1 })
+  t.deepEqual(scene.counts.applied, { grant: 2, revocation: 1, checkpoint: 0 })
   const applied = scene.log.filter(({ text }) => text === 'change applied')
   t.deepEqual(
     applied.map(({ fields }): unknown[] => [fields['subject'], fields['kind'], fields['cut']]),

@@ -43,7 +43,8 @@ test('a node says who it is, in which run, what there is and what it bears', asy
   const { hello } = await greet(t, cluster)
   const { maxLineBytes, maxDepth, maxStreams, maxPendingCalls } = CLIENT_LIMITS
   const { maxBufferedBytes, maxStalledMs } = CLIENT_LIMITS
-  const { run, version, ...rest } = hello
+  const { run, version, time, ...rest } = hello
+  t.is(typeof time, 'number')
   t.regex(String(run), /^node-1#[0-9a-f]{16}$/)
   t.regex(String(version), /^\d+\.\d+\.\d+/)
   t.deepEqual(rest, {

@@ -112,6 +112,38 @@ test('a change that no longer fits is an error to its operator, and not half the
   t.deepEqual(readStore(file), committed)
 })
 
+/** From the thirtieth flush of a file on, none is done: the disk has the pages, and says that it has not. */
+const FAILING_FLUSH = `
+  #include <errno.h>
+  static int flushes;
+  static int flush(void) { if (++flushes < 30) return 0; errno = EIO; return -1; }
+  int fsync(int fd) { return flush(); }
+  int fdatasync(int fd) { return flush(); }
+`
+const hasCompiler = spawnSync('cc', ['--version']).status === 0
+
+;(hasCompiler ? test : test.skip)(
+  'what was refused because a flush failed is not there after a kill, though the disk has taken it',
+  async t => {
+    const dir = await makeTestFolder(t)
+    const file = join(dir, 'whitelist.db')
+    const shim = join(dir, 'flush.so')
+    const compiled = spawnSync('cc', ['-shared', '-fPIC', '-o', shim, '-xc', '-'], {
+      input: FAILING_FLUSH,
+    })
+    t.is(compiled.status, 0)
+    const { stdout, signal } = spawnSync(process.execPath, storeArguments('die', file), {
+      encoding: 'utf8',
+      env: { ...process.env, LD_PRELOAD: shim },
+    })
+    t.is(signal, 'SIGKILL')
+    const { committed, failure } = JSON.parse(stdout) as Filled
+    t.is(failure, 'ERR_DATABASE')
+    t.true(committed.length > 0)
+    t.deepEqual(readStore(file), committed)
+  },
+)
+
 test('a database on a disk without any room is reported, not called damaged', async t => {
   const file = join(await makeTestFolder(t), 'whitelist.db')
   openSqliteStore(file)[Symbol.dispose]()

@@ -6,7 +6,10 @@ import { fileURLToPath } from 'node:url'
 const PROGRAM = fileURLToPath(new URL('store-program.ts', import.meta.url))
 
 /** The arguments that make node.js run the program of `store-program.ts`. */
-export function storeArguments(task: 'hold' | 'write' | 'fill' | 'list', file: string): string[] {
+export function storeArguments(
+  task: 'hold' | 'write' | 'fill' | 'die' | 'list',
+  file: string,
+): string[] {
   return ['--no-warnings', PROGRAM, task, file]
 }
 

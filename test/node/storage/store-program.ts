@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs'
 import { systemClock } from '../../../node/lib/clock.ts'
 import { errorCode } from '../../../node/lib/errors.ts'
 import { openSqliteStore } from '../../../node/storage/sqlite-store.ts'
@@ -6,7 +7,8 @@ import { loggedHashes } from '../../support/replica-store.ts'
 
 /**
  * A program that uses a store: `hold` keeps it open, `write` commits changes until it is killed
- * and prints the hash of each, `fill` commits until it no longer can, `list` prints the log.
+ * and prints the hash of each, `fill` commits until it no longer can, `die` likewise and is killed
+ * behind that, `list` prints the log.
  */
 const [task, file = ''] = process.argv.slice(2)
 
@@ -52,7 +54,8 @@ switch (task) {
     const { commit } = await openReplica()
     for (;;) print(await commit())
   }
-  case 'fill': {
+  case 'fill':
+  case 'die': {
     const { commit, changes } = await openReplica()
     const committed: string[] = []
     let failure: string | undefined
@@ -63,7 +66,8 @@ switch (task) {
         failure = errorCode(error) ?? String(error)
       }
     }
-    print(JSON.stringify({ committed, failure, changes: changes() }))
+    writeSync(1, `${JSON.stringify({ committed, failure, changes: changes() })}\n`)
+    if (task === 'die') process.kill(process.pid, 'SIGKILL')
     break
   }
   case 'list': {

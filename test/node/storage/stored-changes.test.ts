@@ -19,6 +19,7 @@ import {
   revocationsOf,
   testSource,
 } from '../../support/replica-changes.ts'
+import { ALL_VOUCHED } from '../../support/vouchers.ts'
 
 const ALPHA = testSource('alpha')
 const BETA = testSource('beta')
@@ -129,7 +130,7 @@ test('what is no filter is refused', t => {
 
 /** What each change of a list does, after all of them were merged. */
 function effectsOf(entries: readonly Entry[]): Effect[] {
-  const list = buildWhitelist(new OpenedLog(entries))
+  const list = buildWhitelist(new OpenedLog(entries), ALL_VOUCHED)
   return entries.map(entry => effectOf({ entry, isStray: false }, list))
 }
 
@@ -185,7 +186,7 @@ test('a change of a node that forked is shown as a stray and not in its place', 
   const [entry] = chain([grantAt(ALPHA, 1)])
   const [against] = chain([{ ...grantAt(ALPHA, 1), at: NOON + 1 }])
   if (entry === undefined || against === undefined) return t.fail()
-  const list = buildWhitelist(new OpenedLog([entry, { entry, against }]))
+  const list = buildWhitelist(new OpenedLog([entry, { entry, against }]), ALL_VOUCHED)
   t.is(effectOf({ entry, isStray: false }, list), 'forked')
   t.is(effectOf({ entry, isStray: true }, list), 'in effect')
 })

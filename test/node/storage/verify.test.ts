@@ -78,6 +78,8 @@ test('a database that nobody touched is sound, and what it holds is counted', as
     sources: 2,
     signers: 2,
     admitted: 2,
+    checkpoints: 0,
+    untrue: 0,
     findings: [],
   })
 })

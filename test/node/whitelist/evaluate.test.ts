@@ -1,6 +1,12 @@
 import test from 'ava'
 import * as fc from 'fast-check'
-import { nodeOf, parseName, parseSubject, subjectOf } from '../../../node/identity/names.ts'
+import {
+  nodeOf,
+  parseName,
+  parseSubject,
+  subjectOf,
+  WHOLE_LIST,
+} from '../../../node/identity/names.ts'
 import {
   idOf,
   type Change,
@@ -10,13 +16,34 @@ import {
 } from '../../../node/whitelist/change.ts'
 import type { Entry } from '../../../node/whitelist/entry.ts'
 import { evaluateLog } from '../../../node/whitelist/evaluate.ts'
-import { entryBehind, ListReplica, syncAll } from '../../support/list-replica.ts'
-import { grantAt, NOON, revocationAt, testSource, wishOf } from '../../support/replica-changes.ts'
+import { entryBehind, ListReplica, statedAt, syncAll } from '../../support/list-replica.ts'
+import {
+  grantAt,
+  NOON,
+  revocationAt,
+  SIGNATURES,
+  testSource,
+  wishOf,
+} from '../../support/replica-changes.ts'
+import {
+  AT_FORMER,
+  AUTHORITY,
+  FORMER,
+  FROM_ENDED,
+  FROM_FORMER,
+  SOME_FORMER,
+} from '../../support/vouchers.ts'
 
 const NODES = ['alpha', 'beta', 'gamma'].map(name => parseName(name))
 const CLIENTS = ['c1', 'c2'].map(parseSubject)
 const OPERATORS = ['olga', 'berta'].map(parseName)
 const AUTHORS = ['operator/olga', 'operator/berta', 'node/alpha', 'node/beta'].map(parseSubject)
+
+/** Most changes come by certificates that count. */
+const SIGNED = [SIGNATURES, SIGNATURES, SIGNATURES, FROM_FORMER, FROM_ENDED, AT_FORMER]
+
+/** What checkpoints call former: those who are, nobody, or others whom everyone trusts. */
+const CALLED_FORMER = [[FORMER], [FORMER], [], [AUTHORITY]]
 
 /**
  * One thing that happens: an honest change, one of those that thieves make with genuine keys, or a
@@ -32,6 +59,9 @@ interface Step {
     | 'fork withdrawal'
     | 'false withdrawal'
     | 'same wish'
+    | 'checkpoint'
+    | 'old checkpoint'
+    | 'untrue checkpoint'
     | 'link'
   readonly at: number
   readonly dice: readonly number[]
@@ -41,6 +71,7 @@ const step: fc.Arbitrary<Step> = fc.record({
   kind: fc.constantFrom(
     ...(['grant', 'grant', 'grant', 'grant', 'remove', 'withdraw', 'old view'] as const),
     ...(['fork', 'fork withdrawal', 'false withdrawal', 'same wish', 'link', 'link'] as const),
+    ...(['checkpoint', 'old checkpoint', 'untrue checkpoint'] as const),
   ),
   at: fc.nat(NODES.length - 1),
   dice: fc.array(fc.nat(1_000), { minLength: 6, maxLength: 6 }),
@@ -84,7 +115,27 @@ class Run {
         kind === 'grant'
           ? list.draft({ kind: 'grant', ...request, terms: {} }, source, by.at)
           : list.draft({ kind: 'revocation', ...request }, source, by.at)
-      this.#note(replica.accept(change))
+      this.#note(replica.accept(change, roll(SIGNED)))
+    } else if (kind === 'checkpoint' || kind === 'old checkpoint' || kind === 'untrue checkpoint') {
+      if (list.forkOf(source) < Infinity) return
+      const heads = kind === 'old checkpoint' ? this.#anyPart(replica, roll) : new Map(list.heads())
+      const change: Change = {
+        kind: 'checkpoint',
+        subject: WHOLE_LIST,
+        seen: [],
+        ...by,
+        source,
+        sequence: 1,
+        previous: '',
+        heads,
+        former: roll(CALLED_FORMER),
+        state: wishOf('untrue').padEnd(43, 'A'),
+        subjects: 1,
+      }
+      // Of a branch that forked it may hold less than all that a head ends.
+      if (!list.holdsSeen(change)) return
+      const stated = kind === 'untrue checkpoint' ? {} : statedAt(heads, list)
+      this.#note(replica.accept({ ...change, ...stated }, roll(SIGNED)))
     } else if (kind === 'withdraw' || kind === 'false withdrawal') {
       if (list.forkOf(source) < Infinity) return
       const author = roll(AUTHORS)
@@ -94,7 +145,7 @@ class Run {
       this.#note(replica.accept({ ...drafted, upTo } as Change))
     } else if (kind === 'old view') {
       if (list.forkOf(source) < Infinity) return
-      this.#note(replica.accept(this.#ofOldView(replica, roll, source, by)))
+      this.#note(replica.accept(this.#ofOldView(replica, roll, source, by), roll(SIGNED)))
     } else if (kind === 'same wish') {
       const again = roll(this.made.filter(({ entry }) => entry.change.kind === 'revocation'))
       if (again === undefined || list.forkOf(source) < Infinity) return
@@ -170,6 +221,7 @@ test('what nodes merge change by change is what the log says, on all of them ali
   let standing = 0
   let forks = 0
   let refused = 0
+  let checkpointed = 0
   fc.assert(
     fc.property(fc.array(step, { minLength: 8, maxLength: 30 }), steps => {
       const run = new Run()
@@ -182,15 +234,20 @@ test('what nodes merge change by change is what the log says, on all of them ali
       for (const replica of run.replicas) t.deepEqual(replica.faults(), [])
       for (const other of others) t.is(other.text(), first?.text() ?? '')
       refused += run.refused.length
-      const log = [...(first?.store.logged() ?? [])]
+      const log = first?.store.entries ?? []
       forks += log.filter(one => 'entry' in one).length
-      for (const { grants } of evaluateLog(log).values()) standing += grants.size
+      const { subjects, checkpoints } = evaluateLog(log, SOME_FORMER)
+      for (const { grants } of subjects.values()) standing += grants.size
+      checkpointed += checkpoints.size
     }),
     { numRuns: 400, ...options },
   )
   t.true(standing > 100)
   t.true(forks > 100)
-  t.log(`${standing} grants stood, ${forks} strays were taken, ${refused} links ended`)
+  t.true(checkpointed > 100)
+  t.log(
+    `${standing} grants stood, ${checkpointed} checkpoints, ${forks} strays were taken, ${refused} links ended`,
+  )
 })
 
 test('what an author signs after its removal lets nobody in, and no removal is ever taken away but by who has seen it', t => {

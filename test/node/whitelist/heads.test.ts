@@ -1,6 +1,6 @@
 import test from 'ava'
 import { parseName, sourceOf, type Source } from '../../../node/identity/names.ts'
-import { headsFrame, parseHeads } from '../../../node/whitelist/heads.ts'
+import { headsFrames, parseHeads } from '../../../node/whitelist/heads.ts'
 import type { Head } from '../../../node/whitelist/change.ts'
 import { PEER_LIMITS } from '../../../node/wire/limits.ts'
 
@@ -14,16 +14,21 @@ function headsOf(count: number): [Source, Head][] {
   ])
 }
 
-test('a frame tells the newest entry of each source', t => {
+test('frames tell the newest entry of each source', t => {
   const heads = headsOf(3)
-  t.deepEqual(parseHeads(headsFrame({ heads: () => heads })), new Map(heads))
+  const frames = [...headsFrames({ heads: () => heads })]
+  t.is(frames.length, 1)
+  t.deepEqual(parseHeads(frames[0] ?? {}), new Map(heads))
+  t.deepEqual([...headsFrames({ heads: () => [] })], [])
 })
 
-test('of as many sources as a digest may name the latest are told, in a line that a peer takes', t => {
-  const heads = headsOf(20_000)
-  const frame = headsFrame({ heads: () => heads })
-  const line = JSON.stringify(['0'.repeat(16), 'data', `${JSON.stringify(frame)}\n`])
-  t.true(line.length < PEER_LIMITS.maxLineBytes, `${line.length} bytes`)
-  const [last] = heads.at(-1) ?? []
-  t.true(parseHeads(frame)?.has(last as Source))
+test('however many sources there are, all are told, in lines that a peer takes', t => {
+  const heads = headsOf(20_001)
+  const told = new Map<Source, Head>()
+  for (const frame of headsFrames({ heads: () => heads })) {
+    const line = JSON.stringify(['0'.repeat(16), 'data', `${JSON.stringify(frame)}\n`])
+    t.true(line.length < PEER_LIMITS.maxLineBytes, `${line.length} bytes`)
+    for (const [source, head] of parseHeads(frame) ?? []) told.set(source, head)
+  }
+  t.deepEqual(told, new Map(heads))
 })

@@ -1,0 +1,49 @@
+import { MAX_COMMENT } from '../../node/alarms/alarm.ts'
+import { FridgeError } from '../../node/lib/errors.ts'
+import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { formatAlarm } from '../output/alarm-output.ts'
+import type { TargetOptions } from '../target.ts'
+import { askEachNode } from './alarms-nodes.ts'
+
+export interface AlarmsAcknowledgeOptions extends TargetOptions {
+  readonly comment?: string
+}
+
+/** Exit status: 0 the alarm is acknowledged, by this client or another; 1 no such alarm was found. */
+export async function runAlarmsAcknowledge(
+  id: string,
+  { comment = '', ...options }: AlarmsAcknowledgeOptions,
+  io: CommandIo,
+): Promise<ExitStatus> {
+  if (!/^[0-9a-f]{4,12}$/.test(id)) {
+    throw new FridgeError('ERR_USAGE', `${JSON.stringify(id)} is not the id of an alarm`, {
+      fix: 'fridge alarms list --past shows them; the first four digits or more are enough',
+    })
+  }
+  if (comment.length > MAX_COMMENT) {
+    throw new FridgeError('ERR_USAGE', `the comment is longer than ${MAX_COMMENT} characters`)
+  }
+  let isFound = false
+  const status = await askEachNode(options, io, async fridge => {
+    const { standing, past } = await fridge.alarms({ signal: io.signal })
+    const fitting = [...standing, ...past].filter(alarm => alarm.id.startsWith(id))
+    const [first, ...others] = fitting
+    if (first === undefined) return 'next'
+    if (others.length > 0) {
+      const text = `${fitting.length} alarms of ${first.node} begin with ${id}`
+      throw new FridgeError('ERR_USAGE', text, { fix: 'give more digits of the id' })
+    }
+    const alarm = await fridge.acknowledge(first.id, comment, { signal: io.signal })
+    isFound = true
+    io.out(
+      options.json === true
+        ? JSON.stringify(alarm)
+        : formatAlarm({ state: 'acknowledged', alarm }, io.isTerminal),
+    )
+    return 'enough'
+  })
+  if (isFound) return EXIT.done
+  io.err(`fridge: no alarm begins with ${id}`)
+  io.err('  to mend it: fridge alarms list --past --node HOST:PORT, of the node that has it')
+  return status === EXIT.done ? EXIT.notDone : status
+}

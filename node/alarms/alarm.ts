@@ -1,0 +1,93 @@
+import { hash } from 'node:crypto'
+import { formatDuration } from '../lib/duration.ts'
+import { formatReading, type SensorKind } from '../sensors/kinds.ts'
+import { isHigh, type RuleType } from './rule.ts'
+
+/** That somebody has taken note of an alarm. */
+export interface Acknowledgement {
+  readonly by: string
+  readonly at: number
+  readonly comment: string
+}
+
+/** An excursion that has lasted for longer than a rule allows. Times in milliseconds since 1970. */
+export interface Alarm {
+  /** Twelve hexadecimal digits; the same however often the alarm is told. */
+  readonly id: string
+  readonly node: string
+  readonly sensor: string
+  readonly kind: SensorKind
+  readonly rule: RuleType
+  /** The limit that was passed, where the rule has one. */
+  readonly limit?: number | undefined
+  /** How long it may be. */
+  readonly forMs: number
+  /** When the excursion began. */
+  readonly since: number
+  /** When it became an alarm. */
+  readonly raisedAt: number
+  /** When it was over; undefined where it goes on. */
+  readonly until?: number | undefined
+  /** The newest reading, where the sensor measures. */
+  readonly value?: number | undefined
+  /** The highest or lowest of it. */
+  readonly extreme?: number | undefined
+  /** Why nothing is known of the sensor, where that is the alarm. */
+  readonly reason?: string | undefined
+  readonly acknowledged?: Acknowledgement | undefined
+}
+
+/** What has just happened to an alarm. */
+export type AlarmState = 'raised' | 'over' | 'acknowledged'
+
+export interface AlarmChange {
+  readonly state: AlarmState
+  readonly alarm: Alarm
+}
+
+/** The longest comment, in UTF-16 units. */
+export const MAX_COMMENT = 500
+
+/** An excursion has one id, on each of its days and in each run of its node. */
+export function alarmId(node: string, sensor: string, rule: RuleType, since: number): string {
+  return hash('sha256', JSON.stringify([node, sensor, rule, since])).slice(0, 12)
+}
+
+/** What is wrong, for people: `9.50 °C, above 8 °C for more than 1h`. */
+export function describeAlarm(alarm: Alarm): string {
+  const { kind, rule, limit, forMs, value, reason = 'nothing is known' } = alarm
+  const duration = formatDuration(forMs)
+  const forLong = forMs === 0 ? '' : ` for more than ${duration}`
+  switch (rule) {
+    case 'open':
+      return `open${forLong}: close it`
+    case 'unavailable':
+      return `unavailable${forLong}: ${reason}`
+    default: {
+      const side = isHigh(rule) ? 'above' : 'below'
+      const text = `${side} ${formatLimit(kind, limit)}`
+      const now = value === undefined ? '' : `${formatReading(kind, value)}, `
+      if (rule === 'high' || rule === 'low') return `${now}${text}${forLong}`
+      return `${now}${text} for more than ${duration} within 24h`
+    }
+  }
+}
+
+/** What the end of an alarm means, for people. */
+export function describeEnd({ kind, rule, value, limit, extreme }: Alarm): string {
+  switch (rule) {
+    case 'open':
+      return 'closed'
+    case 'unavailable':
+      return 'available again'
+    default: {
+      const now = value === undefined ? '' : `${formatReading(kind, value)}, `
+      const most = extreme === undefined ? '' : `; it was ${formatReading(kind, extreme)}`
+      return `${now}${isHigh(rule) ? 'back below' : 'back above'} ${formatLimit(kind, limit)}${most}`
+    }
+  }
+}
+
+function formatLimit(kind: SensorKind, limit = NaN): string {
+  return formatReading(kind, limit).replace(/\.?0+(?= |$)/, '')
+}

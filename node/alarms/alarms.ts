@@ -1,0 +1,291 @@
+import type { Clock } from '../lib/clock.ts'
+import type { SensorEvent, SensorKind } from '../sensors/kinds.ts'
+import { alarmId, type Acknowledgement, type Alarm, type AlarmChange } from './alarm.ts'
+import { advance, shift, type Excursion, type RuleState } from './engine.ts'
+import type { Rule } from './rule.ts'
+
+/** A sensor, as rules know it. */
+export interface WatchedSensor {
+  readonly name: string
+  readonly kind: SensorKind
+}
+
+/** What is known to one rule of one sensor, as it is kept between two runs. */
+export interface KeptRule {
+  readonly sensor: WatchedSensor
+  readonly rule: Rule
+  readonly state: RuleState
+  /** Of the alarm that stands; undefined where none does. */
+  readonly id: string | undefined
+  readonly acknowledged: Acknowledgement | undefined
+}
+
+/** What outlives a run. */
+export interface KeptAlarms {
+  /** When that was so, in milliseconds since 1970. */
+  readonly savedAt: number
+  readonly rules: readonly KeptRule[]
+  /** Alarms that are over, oldest first. */
+  readonly past: readonly Alarm[]
+}
+
+export interface AlarmsOptions {
+  /** Whose alarms these are. */
+  readonly node: string
+  readonly clock: Clock
+  /** The rules of a sensor. */
+  readonly rulesOf: (sensor: WatchedSensor) => readonly Rule[]
+  /** Whether there is any rule. Default true. */
+  readonly hasRules?: boolean | undefined
+  /** What the run before knew. Default nothing. */
+  readonly kept?: KeptAlarms | undefined
+  /** Told when what is to be kept has changed. */
+  readonly onKept?: (() => void) | undefined
+}
+
+export type AlarmListener = (change: AlarmChange) => void
+
+/** Alarms that are over of which a node knows still. */
+export const MAX_PAST = 200
+
+/** A difference between the clocks from which on the wall clock was set, ms. */
+const JUMP_MS = 1_000
+
+/** How long the sensors of a run may take until what the run before knew counts on without them, ms. */
+const START_GRACE_MS = 30_000
+
+interface Watch extends KeptRule {
+  readonly timer?: Disposable | undefined
+}
+
+/** The alarms of one node: its rules, fed with what its sensors say, on one clock. */
+export class Alarms implements Disposable {
+  readonly #options: AlarmsOptions
+  readonly #watches = new Map<string, Map<string, Watch>>()
+  readonly #listeners = new Set<{ readonly listener: AlarmListener }>()
+  #past: Alarm[]
+  /** From the monotonic clock to the wall clock. */
+  #offset: number
+
+  constructor(options: AlarmsOptions) {
+    const { clock, kept } = options
+    this.#options = options
+    this.#offset = clock.now() - clock.monotonic()
+    this.#past = [...(kept?.past ?? [])]
+    if (kept === undefined) return
+    // A clock that is behind what it was says nothing of how long that is ago: no time has passed.
+    const behindMs = Math.min(0, clock.now() - kept.savedAt)
+    for (const watch of kept.rules) {
+      const state = behindMs < 0 ? shift(watch.state, behindMs) : watch.state
+      this.#set({ ...watch, state, timer: this.#arm(watch, START_GRACE_MS) })
+    }
+  }
+
+  /** Whether anything is ever an alarm. */
+  get hasRules(): boolean {
+    return this.#options.hasRules ?? true
+  }
+
+  /** A sensor begins to be watched: until it says something, nothing is known of it. */
+  expect(sensor: WatchedSensor): void {
+    const rule = this.#options.rulesOf(sensor).find(({ type }) => type === 'unavailable')
+    if (rule === undefined) return
+    const watch = this.#watches.get(sensor.name)?.get(rule.type)
+    // What the run before knew goes on by itself.
+    if (watch?.state.excursion !== undefined) return
+    const at = this.#now()
+    const event = { type: 'unavailable', reason: 'it has said nothing yet', at } as const
+    this.#advance(watch ?? newWatch(sensor, rule), rule, event, at)
+  }
+
+  /** Take what a sensor says. */
+  hear(sensor: WatchedSensor, event: SensorEvent): void {
+    const now = this.#now()
+    const rules = this.#options.rulesOf(sensor)
+    for (const rule of rules) {
+      const before = this.#watches.get(sensor.name)?.get(rule.type)
+      this.#advance(before ?? newWatch(sensor, rule), rule, event, now)
+    }
+    for (const watch of this.#watches.get(sensor.name)?.values() ?? []) {
+      if (!rules.some(({ type }) => type === watch.rule.type)) this.#drop(watch)
+    }
+  }
+
+  /** Forget what is known of a sensor, unsaid: whether its alarms are over is not known either. */
+  forget(sensor: string): void {
+    for (const { timer } of this.#watches.get(sensor)?.values() ?? []) timer?.[Symbol.dispose]()
+    this.#watches.delete(sensor)
+  }
+
+  /** End the alarms of sensors that are there no more. */
+  keepOnly(sensors: readonly WatchedSensor[]): void {
+    for (const watch of this.#all()) {
+      if (!sensors.some(({ name }) => name === watch.sensor.name)) this.#drop(watch)
+    }
+  }
+
+  /** The alarms that stand, as they are now. */
+  standing(): Alarm[] {
+    return [...this.#all()].flatMap(watch => this.#standingOf(watch) ?? [])
+  }
+
+  /** Alarms that are over, oldest first. */
+  past(): readonly Alarm[] {
+    return this.#past
+  }
+
+  /**
+   * Take note of an alarm, whether or not it is over. Who does so first stands.
+   * @returns the alarm as it is then; undefined where there is none
+   */
+  acknowledge(id: string, by: string, comment: string): Alarm | undefined {
+    const acknowledged = { by, comment, at: this.#now() }
+    for (const watch of this.#all()) {
+      if (watch.id !== id) continue
+      if (watch.acknowledged === undefined) this.#set({ ...watch, acknowledged })
+      const alarm = this.#standingOf({ ...watch, acknowledged: watch.acknowledged ?? acknowledged })
+      if (alarm !== undefined && watch.acknowledged === undefined)
+        this.#tellKept('acknowledged', alarm)
+      return alarm
+    }
+    const index = this.#past.findIndex(alarm => alarm.id === id)
+    const found = this.#past[index]
+    if (found === undefined || found.acknowledged !== undefined) return found
+    const alarm = { ...found, acknowledged }
+    this.#past = this.#past.with(index, alarm)
+    this.#tellKept('acknowledged', alarm)
+    return alarm
+  }
+
+  /** Be told what happens to alarms from now on; `standing` says what was before. */
+  subscribe(listener: AlarmListener): Disposable {
+    const entry = { listener }
+    this.#listeners.add(entry)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(entry) }
+  }
+
+  /** What the next run needs. */
+  keep(): KeptAlarms {
+    const savedAt = this.#now()
+    const rules = [...this.#all()].map(({ timer: _timer, ...kept }) => kept)
+    return { savedAt, past: this.#past, rules: rules.filter(isWorthKeeping) }
+  }
+
+  [Symbol.dispose](): void {
+    for (const { timer } of this.#all()) timer?.[Symbol.dispose]()
+    this.#watches.clear()
+    this.#listeners.clear()
+  }
+
+  *#all(): Generator<Watch> {
+    for (const watches of this.#watches.values()) yield* watches.values()
+  }
+
+  /** Now on a clock that does not jump: when the wall clock was set, all that is known is set with it. */
+  #now(): number {
+    const { clock } = this.#options
+    const jumpMs = clock.now() - clock.monotonic() - this.#offset
+    if (Math.abs(jumpMs) > JUMP_MS) {
+      this.#offset += jumpMs
+      for (const watch of this.#all()) this.#set({ ...watch, state: shift(watch.state, jumpMs) })
+    }
+    return Math.round(this.#offset + clock.monotonic())
+  }
+
+  #advance(watch: Watch, rule: Rule, event: SensorEvent | undefined, now: number): void {
+    watch.timer?.[Symbol.dispose]()
+    const { state, outcome, dueAt } = advance(rule, watch.state, event, now)
+    const { sensor } = watch
+    const next: Watch = {
+      ...watch,
+      rule,
+      state,
+      timer: dueAt === undefined ? undefined : this.#arm(watch, dueAt - now),
+    }
+    if (outcome?.state === 'raised') {
+      const id = alarmId(this.#options.node, sensor.name, rule.type, outcome.excursion.since)
+      this.#set({ ...next, id })
+      this.#tellKept('raised', this.#alarmOf({ ...next, id }, outcome.excursion))
+    } else if (outcome?.state === 'over') {
+      this.#set({ ...next, id: undefined, acknowledged: undefined })
+      this.#finish(next, outcome.excursion, outcome.until)
+    } else {
+      this.#set(next)
+      if (isChanged(watch.state.excursion, state.excursion)) this.#options.onKept?.()
+    }
+  }
+
+  #arm({ sensor, rule: { type } }: Watch | KeptRule, ms: number): Disposable {
+    return this.#options.clock.after(ms, () => {
+      const watch = this.#watches.get(sensor.name)?.get(type)
+      if (watch !== undefined) this.#advance(watch, watch.rule, undefined, this.#now())
+    })
+  }
+
+  #set(watch: Watch): void {
+    const { sensor, rule } = watch
+    const watches = this.#watches.get(sensor.name) ?? new Map<string, Watch>()
+    watches.set(rule.type, watch)
+    this.#watches.set(sensor.name, watches)
+  }
+
+  /** A rule is there no more: what it was about is over. */
+  #drop(watch: Watch): void {
+    watch.timer?.[Symbol.dispose]()
+    this.#watches.get(watch.sensor.name)?.delete(watch.rule.type)
+    const { excursion } = watch.state
+    if (excursion?.raisedAt !== undefined) this.#finish(watch, excursion, this.#now())
+  }
+
+  #finish(watch: Watch, excursion: Excursion, until: number): void {
+    const alarm = { ...this.#alarmOf(watch, excursion), until }
+    this.#past = [...this.#past, alarm].slice(-MAX_PAST)
+    this.#tellKept('over', alarm)
+  }
+
+  #standingOf(watch: Watch): Alarm | undefined {
+    const { excursion } = watch.state
+    return excursion?.raisedAt === undefined ? undefined : this.#alarmOf(watch, excursion)
+  }
+
+  #alarmOf({ sensor, rule, id = '', acknowledged }: Watch, excursion: Excursion): Alarm {
+    const { since, raisedAt = since, value, extreme, reason } = excursion
+    return {
+      id,
+      node: this.#options.node,
+      sensor: sensor.name,
+      kind: sensor.kind,
+      rule: rule.type,
+      ...('limit' in rule && { limit: rule.limit }),
+      forMs: rule.forMs,
+      since,
+      raisedAt,
+      ...(value !== undefined && { value }),
+      ...(extreme !== undefined && { extreme }),
+      ...(reason !== undefined && { reason }),
+      ...(acknowledged !== undefined && { acknowledged }),
+    }
+  }
+
+  #tellKept(state: AlarmChange['state'], alarm: Alarm): void {
+    for (const entry of Array.from(this.#listeners)) entry.listener({ state, alarm })
+    this.#options.onKept?.()
+  }
+}
+
+function newWatch(sensor: WatchedSensor, rule: Rule): Watch {
+  return { sensor, rule, state: {}, id: undefined, acknowledged: undefined }
+}
+
+function isWorthKeeping({ state: { excursion, total } }: KeptRule): boolean {
+  return excursion !== undefined || (total?.spans.length ?? 0) > 0
+}
+
+/** Whether what happened to an excursion must not be lost: that it began or ended, and its worst. */
+function isChanged(before: Excursion | undefined, after: Excursion | undefined): boolean {
+  return (
+    before?.since !== after?.since ||
+    before?.extreme !== after?.extreme ||
+    before?.wellSince !== after?.wellSince
+  )
+}

@@ -1,0 +1,114 @@
+import { hash } from 'node:crypto'
+import { VERSION } from '../lib/version.ts'
+import { SENSOR_KINDS } from '../sensors/kinds.ts'
+import type { WatchedSensor } from './alarms.ts'
+import type { RuleType } from './rule.ts'
+
+/** One retained message. */
+export interface Message {
+  readonly topic: string
+  readonly payload: string
+}
+
+/** Where a node publishes what. */
+export interface Topics {
+  /** `online` or `offline`. */
+  readonly node: string
+  /** Each change of an alarm, as JSON, not retained. */
+  readonly changes: string
+  /** `open` or `close`, or a number. */
+  state(sensor: string): string
+  /** `online` or `offline`. */
+  availability(sensor: string): string
+  /** `ON` while an alarm stands, or `OFF`. */
+  alarm(sensor: string, rule: RuleType): string
+  /** The alarm that stood last, as JSON. */
+  details(sensor: string, rule: RuleType): string
+}
+
+export function topicsOf(prefix: string, node: string): Topics {
+  const own = `${prefix}/${node}`
+  return {
+    node: `${own}/availability`,
+    changes: `${own}/alarms`,
+    state: sensor => `${own}/sensor/${sensor}/state`,
+    availability: sensor => `${own}/sensor/${sensor}/availability`,
+    alarm: (sensor, rule) => `${own}/alarm/${sensor}/${rule}/state`,
+    details: (sensor, rule) => `${own}/alarm/${sensor}/${rule}/details`,
+  }
+}
+
+const RULE_NAMES: Readonly<Record<RuleType, string>> = {
+  high: 'too high',
+  low: 'too low',
+  'high-per-day': 'too high for too long within a day',
+  'low-per-day': 'too low for too long within a day',
+  open: 'open for too long',
+  unavailable: 'unavailable',
+}
+
+export interface DiscoveryOptions {
+  /** Where Home Assistant looks. */
+  readonly discovery: string
+  readonly topics: Topics
+  readonly node: string
+}
+
+/** How Home Assistant finds a sensor (its documentation, "MQTT discovery"). */
+export function sensorDiscovery({ name, kind }: WatchedSensor, options: DiscoveryOptions): Message {
+  const { topics } = options
+  const { quantity } = SENSOR_KINDS[kind]
+  return discovery(quantity === undefined ? 'binary_sensor' : 'sensor', name, options, {
+    name,
+    state_topic: topics.state(name),
+    availability: [{ topic: topics.node }, { topic: topics.availability(name) }],
+    availability_mode: 'all',
+    device_class: kind,
+    ...(quantity === undefined
+      ? { payload_on: 'open', payload_off: 'close' }
+      : { unit_of_measurement: quantity.symbol, state_class: 'measurement' }),
+  })
+}
+
+/** How Home Assistant finds the alarm of a rule. It can be on while its sensor is unavailable. */
+export function alarmDiscovery(sensor: string, rule: RuleType, options: DiscoveryOptions): Message {
+  const { topics } = options
+  return discovery('binary_sensor', `${sensor}-${rule}`, options, {
+    name: `${sensor} ${RULE_NAMES[rule]}`,
+    state_topic: topics.alarm(sensor, rule),
+    json_attributes_topic: topics.details(sensor, rule),
+    availability: [{ topic: topics.node }],
+    device_class: 'problem',
+    payload_on: 'ON',
+    payload_off: 'OFF',
+  })
+}
+
+function discovery(
+  component: 'sensor' | 'binary_sensor',
+  object: string,
+  { discovery, node }: DiscoveryOptions,
+  config: Readonly<Record<string, unknown>>,
+): Message {
+  const device = idOf(node)
+  return {
+    topic: `${discovery}/${component}/${device}/${object}/config`,
+    payload: JSON.stringify({
+      ...config,
+      unique_id: `${device}_${object}`,
+      device: {
+        identifiers: [device],
+        name: node,
+        manufacturer: 'fridge',
+        sw_version: VERSION,
+      },
+      origin: { name: 'fridge', sw_version: VERSION },
+    }),
+  }
+}
+
+/** Home Assistant's ids have no dots; two names must not become one by that. */
+function idOf(node: string): string {
+  const id = `fridge-${node.replaceAll('.', '_')}`
+  return node.includes('.') ? `${id}-${hash('sha256', node).slice(0, 6)}` : id
+}

@@ -1,0 +1,114 @@
+import { join } from 'node:path'
+import { limitsOf, type SensorRulesConfig } from '../config/alarms-config.ts'
+import type { NodeConfig } from '../config/config.ts'
+import type { Clock, Random } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { Feeds } from '../sensors/feed.ts'
+import { AlarmFile, readAlarmFile } from './alarm-file.ts'
+import type { AlarmChange } from './alarm.ts'
+import { AlarmProgram } from './alarm-program.ts'
+import { Alarms, type WatchedSensor } from './alarms.ts'
+import { MqttBridge } from './mqtt-bridge.ts'
+import { numbersOf, type FridgeNumbers } from './numbers.ts'
+import type { Rule } from './rule.ts'
+import { textOf, Webhook } from './webhook.ts'
+
+export interface OpenAlarmsOptions {
+  readonly feeds: Pick<Feeds, 'sensors' | 'subscribe' | 'last'>
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
+/** The alarms of a node, kept on disk and told to whoever is configured. */
+export interface OpenAlarms extends AsyncDisposable {
+  readonly alarms: Alarms
+  /** How the fridge is now. */
+  readonly numbers: () => FridgeNumbers
+}
+
+/** Watch the sensors of a node by the rules of its configuration. */
+export function openAlarms(
+  config: Pick<NodeConfig, 'name' | 'data' | 'alarms'>,
+  { feeds, clock, random, log }: OpenAlarmsOptions,
+): OpenAlarms {
+  const fileOptions = { path: join(config.data, 'alarms.json'), clock, log }
+  const kept = readAlarmFile(fileOptions)
+  const rules = new Map(
+    Object.entries(config.alarms.rules).map(([name, own]) => [name, rulesFrom(own)]),
+  )
+  const rulesOf = ({ name }: WatchedSensor): readonly Rule[] => rules.get(name) ?? []
+  const alarms: Alarms = new Alarms({
+    node: config.name,
+    clock,
+    hasRules: rules.size > 0,
+    rulesOf,
+    kept: kept?.alarms,
+    onKept: () => file.touch(),
+  })
+  const { name: node } = config
+  const { webhook: receiver, program: argv, mqtt } = config.alarms
+  const file: AlarmFile = new AlarmFile(fileOptions, () => ({
+    alarms: alarms.keep(),
+    unsent: webhook?.unsent ?? [],
+  }))
+  const webhook: Webhook | undefined =
+    receiver &&
+    new Webhook({
+      ...receiver,
+      clock,
+      random,
+      log,
+      unsent: kept?.unsent ?? [],
+      settled: async () => file.settled(),
+      onChange: () => file.touch(),
+    })
+  const program = argv && new AlarmProgram({ argv, clock, log })
+  const subscriptions = new DisposableStack()
+  subscriptions.use(alarms.subscribe(change => logChange(change, log)))
+  if (webhook !== undefined) subscriptions.use(alarms.subscribe(change => webhook.tell(change)))
+  if (program !== undefined) subscriptions.use(alarms.subscribe(change => program.tell(change)))
+  alarms.keepOnly(feeds.sensors.filter(({ name }) => rules.has(name)))
+  for (const sensor of feeds.sensors) alarms.expect(sensor)
+  subscriptions.use(feeds.subscribe((sensor, event) => alarms.hear(sensor, event)))
+  const told = { feeds, alarms, rulesOf, clock, random, log }
+  const bridge = mqtt && new MqttBridge({ ...mqtt, node, ...told })
+  return {
+    alarms,
+    numbers: () => numbersOf(feeds, alarms, rulesOf),
+    [Symbol.asyncDispose]: async () => {
+      subscriptions.dispose()
+      await bridge?.[Symbol.asyncDispose]()
+      await program?.[Symbol.asyncDispose]()
+      await webhook?.[Symbol.asyncDispose]()
+      await file[Symbol.asyncDispose]()
+      alarms[Symbol.dispose]()
+    },
+  }
+}
+
+/** The rules of a sensor, as the engine knows them. */
+export function rulesFrom(config: SensorRulesConfig): Rule[] {
+  const rules: Rule[] = []
+  for (const [type, side] of Object.entries(limitsOf(config)) as [
+    'high' | 'low',
+    SensorRulesConfig['high'],
+  ][]) {
+    if (side === undefined) continue
+    const { limit, hysteresis, for: forMs = 0, perDay } = side
+    rules.push({ type, limit, forMs, hysteresis })
+    if (perDay !== undefined) rules.push({ type: `${type}-per-day`, limit, forMs: perDay })
+  }
+  const { openFor, unavailableFor } = config
+  if (openFor !== undefined) rules.push({ type: 'open', forMs: openFor })
+  if (unavailableFor !== 'never') rules.push({ type: 'unavailable', forMs: unavailableFor })
+  return rules
+}
+
+function logChange(change: AlarmChange, log: Log): void {
+  const { id, sensor, rule, since, value, extreme, acknowledged } = change.alarm
+  const fields = { id, sensor, rule, since, value, extreme, text: textOf(change) }
+  if (change.state === 'raised') log.error(fields, 'alarm')
+  else if (change.state === 'over') log.info(fields, 'alarm over')
+  else log.info({ ...fields, by: acknowledged?.by }, 'alarm acknowledged')
+}

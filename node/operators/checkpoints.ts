@@ -1,0 +1,63 @@
+import type { Replica } from '../gossip/replica.ts'
+import { WHOLE_LIST, type KeyId, type Name } from '../identity/names.ts'
+import type { Signers } from '../identity/signers.ts'
+import { FridgeError } from '../lib/errors.ts'
+import { isReason, isWish, type Checkpoint, type CheckpointRequest } from '../whitelist/change.ts'
+import type { RpcMethod } from '../wire/rpc.ts'
+
+/** Whether it is time for another checkpoint, as one node sees it. */
+export interface CheckpointReport {
+  /** The newest of those that stand. */
+  readonly newest: { readonly operator: Name; readonly at: number } | null
+  /** How many changes there are that it has not seen. */
+  readonly behind: number
+  /** The keys of the former authorities that no checkpoint which stands calls so. */
+  readonly former: readonly KeyId[]
+}
+
+export interface CheckpointMethodsOptions {
+  readonly replica: Pick<Replica, 'whitelist'>
+  readonly signers: Pick<Signers, 'formerAuthorities'>
+}
+
+/** The method by which operators learn whether a checkpoint is due (PROTOCOL.md, "Operators"). */
+export function checkpointMethods(options: CheckpointMethodsOptions): [string, RpcMethod][] {
+  return [['checkpoint', async () => reportOf(options)]]
+}
+
+function reportOf({ replica, signers }: CheckpointMethodsOptions): CheckpointReport {
+  const { whitelist } = replica
+  const standing = whitelist.standingCheckpoints
+  const called = new Set(standing.flatMap(({ former }) => former))
+  const former = signers.formerAuthorities().filter(authority => !called.has(authority))
+  const newest = standing.reduce<Checkpoint | undefined>(
+    (last, one) => (last !== undefined && last.at >= one.at ? last : one),
+    undefined,
+  )
+  const heads = newest?.heads.values() ?? []
+  const covered = [...heads].reduce((sum, { sequence }) => sum + sequence, 0)
+  return {
+    newest: newest === undefined ? null : { operator: newest.operator, at: newest.at },
+    behind: Math.max(whitelist.changes - covered, 0),
+    former,
+  }
+}
+
+/** A request for a checkpoint, from outside. @returns undefined where it is one for something else */
+export function readCheckpointRequest(
+  value: unknown,
+  operator: Name,
+): CheckpointRequest | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { kind, subject, wish, reason, ...rest } = value as Record<string, unknown>
+  if (kind !== 'checkpoint') return undefined
+  const isWellFormed =
+    Object.keys(rest).length === 0 &&
+    subject === WHOLE_LIST &&
+    isWish(wish) &&
+    (reason === undefined || isReason(reason))
+  if (!isWellFormed) {
+    throw new FridgeError('ERR_PROTOCOL', 'the arguments of propose are malformed')
+  }
+  return { kind, operator, wish, ...(reason !== undefined && { reason }) }
+}

@@ -1,0 +1,57 @@
+import test from 'ava'
+import { runCommand, type CommandResult } from '../support/cli.ts'
+import { makeSharedCerts, startCluster, until, type Cluster } from '../support/cluster.ts'
+
+const shared = await makeSharedCerts()
+const { certs } = shared
+const ENV = { FRIDGE_CERTS: certs.dir, FRIDGE_AS: 'admin' }
+test.after.always(() => shared.remove())
+
+async function whitelist(
+  cluster: Cluster,
+  node: number,
+  ...args: string[]
+): Promise<CommandResult> {
+  return runCommand(['whitelist', ...args, '--node', cluster.address(node)], { env: ENV })
+}
+
+interface Shown {
+  readonly kind: string
+  readonly effect: string
+  readonly verified: boolean
+  readonly subjects?: number
+}
+
+async function newest(cluster: Cluster, node: number): Promise<Shown | undefined> {
+  const { out } = await whitelist(cluster, node, 'log', '--limit', '1', '--json')
+  const [shown] = JSON.parse(out) as Shown[]
+  return shown
+}
+
+test('a checkpoint is signed, confirmed by all nodes, found to be true by each, and shown in the log', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.grant(1, 'c1')
+  const { status, out, err } = await whitelist(cluster, 1, 'checkpoint', '--reason', 'spring')
+  t.is(err, '')
+  t.is(status, 0)
+  t.regex(out, /^ {2}node-2 applied it after [\d.]+ ms$/m)
+  t.is(out.split('\n').at(-1), 'a checkpoint behind 1 new change is on 2 nodes')
+  for (const node of [1, 2]) {
+    await until(async () => (await newest(cluster, node))?.effect === 'in effect')
+    const shown = await newest(cluster, node)
+    t.is(shown?.kind, 'checkpoint')
+    t.is(shown?.subjects, 1)
+    t.true(shown?.verified)
+  }
+  const { out: table } = await whitelist(cluster, 2, 'log')
+  t.regex(table, /checkpoint +list +node-1 +in effect +verified +1 name at 1 source/)
+})
+
+test('a checkpoint in JSON says on which nodes it is, and which authorities it calls former', async t => {
+  await using cluster = await startCluster(t, { nodes: 1, certs })
+  const { out, status } = await whitelist(cluster, 1, 'checkpoint', '--json')
+  t.is(status, 0)
+  const { change, node, former, confirmed } = JSON.parse(out) as Record<string, unknown>
+  t.deepEqual({ change, node, former }, { change: 'checkpoint', node: 'node-1', former: [] })
+  t.is((confirmed as unknown[]).length, 1)
+})

@@ -1,0 +1,133 @@
+import { execFile, spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
+import test, { type ExecutionContext } from 'ava'
+import { startCluster, makeSharedCerts } from '../../support/cluster.ts'
+import { startMosquitto, type Mosquitto } from '../../support/mosquitto.ts'
+
+const shared = await makeSharedCerts()
+const { certs } = shared
+test.after.always(() => shared.remove())
+
+/** Everything that is published, as it comes: what the broker has kept comes first. */
+async function listen(t: ExecutionContext, broker: Mosquitto) {
+  // Its answer shows that it has subscribed.
+  await broker.publish('test', 'kept', true)
+  const args = ['-h', '127.0.0.1', '-p', String(broker.port), '-t', '#', '-F', '%r %t %p']
+  const child = spawn('mosquitto_sub', args, { stdio: ['ignore', 'pipe', 'ignore'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  const lines: string[] = []
+  let more = Promise.withResolvers<void>()
+  createInterface(child.stdout).on('line', line => {
+    lines.push(line)
+    more.resolve()
+    more = Promise.withResolvers()
+  })
+  const find = async (pattern: RegExp, from = 0): Promise<string> => {
+    for (;;) {
+      const line = lines.slice(from).find(text => pattern.test(text))
+      if (line !== undefined) return line
+      await more.promise
+    }
+  }
+  await find(/^1 test kept$/)
+  return { lines, find }
+}
+
+/** What the broker has kept on a topic. */
+async function kept({ port }: Mosquitto, topic: string): Promise<string> {
+  const args = ['-h', '127.0.0.1', '-p', String(port), '-t', topic, '-C', '1', '-W', '5']
+  return (await promisify(execFile)('mosquitto_sub', args)).stdout.trim()
+}
+
+const config = (port: number) => ({
+  alarms: {
+    rules: { temperature: { high: { limit: -20 } }, door: { openFor: '1h' } },
+    mqtt: { broker: `mqtt://127.0.0.1:${port}` },
+  },
+})
+
+test('a broker is told what the sensors say, which alarms stand, and that the node is gone', async t => {
+  await using broker = await startMosquitto()
+  const { find, lines } = await listen(t, broker)
+  await using cluster = await startCluster(t, { certs, config: config(broker.port) })
+  await find(/^0 fridge\/node-1\/sensor\/temperature\/state [\d.]+$/)
+  await find(/^0 fridge\/node-1\/sensor\/temperature\/availability online$/)
+  await find(/^0 fridge\/node-1\/sensor\/door\/state close$/)
+  await find(/^0 fridge\/node-1\/alarm\/temperature\/high\/state ON$/)
+  await find(/^0 fridge\/node-1\/alarm\/door\/open\/state OFF$/)
+  await find(/^0 fridge\/node-1\/availability online$/)
+  const details = await kept(broker, 'fridge/node-1/alarm/temperature/high/details')
+  t.like(JSON.parse(details), { node: 'node-1', sensor: 'temperature', rule: 'high', limit: -20 })
+  const from = lines.length
+  cluster.node(1).fridge?.openDoor()
+  await find(/^0 fridge\/node-1\/sensor\/door\/state open$/, from)
+  t.is(await kept(broker, 'fridge/node-1/sensor/door/state'), 'open')
+  await cluster.stop(1)
+  await find(/^0 fridge\/node-1\/availability offline$/)
+  t.is(await kept(broker, 'fridge/node-1/availability'), 'offline')
+})
+
+test('a broker that comes back is told everything anew', async t => {
+  const first = await startMosquitto()
+  const { port } = first
+  await using cluster = await startCluster(t, { certs, config: config(port) })
+  await cluster.log.find(line => line.text === 'the broker is told the sensors and alarms')
+  await first[Symbol.asyncDispose]()
+  await cluster.log.find(line => line.text === 'the broker cannot be told the sensors and alarms')
+  await using second = await startMosquitto({ port })
+  const { find } = await listen(t, second)
+  await find(/ fridge\/node-1\/alarm\/temperature\/high\/state ON$/)
+  t.truthy(await find(/ fridge\/node-1\/availability online$/))
+})
+
+/** The keys that Home Assistant knows for these components (its documentation, "MQTT discovery"). */
+const KEYS = new Set(
+  'name state_topic availability availability_mode device_class unit_of_measurement state_class payload_on payload_off json_attributes_topic unique_id device origin'.split(
+    ' ',
+  ),
+)
+const DEVICE_KEYS = new Set(['identifiers', 'name', 'manufacturer', 'sw_version'])
+
+test('what Home Assistant is told to discover has its form, and names topics that are published', async t => {
+  await using broker = await startMosquitto()
+  await using cluster = await startCluster(t, { certs, config: config(broker.port) })
+  const { find, lines } = await listen(t, broker)
+  await find(/ fridge\/node-1\/availability online$/)
+  await find(/ fridge\/node-1\/sensor\/temperature\/state /)
+  const messages = lines
+    .map(line => / (homeassistant\S+) (.*)$/.exec(line) ?? [])
+    .filter(([, topic]) => topic !== undefined)
+  const configs = new Map(
+    messages.map(([, topic = '', payload = '']) => [
+      topic,
+      JSON.parse(payload) as Record<string, unknown>,
+    ]),
+  )
+  t.deepEqual([...configs.keys()].sort(), [
+    'homeassistant/binary_sensor/fridge-node-1/door-open/config',
+    'homeassistant/binary_sensor/fridge-node-1/door-unavailable/config',
+    'homeassistant/binary_sensor/fridge-node-1/door/config',
+    'homeassistant/binary_sensor/fridge-node-1/temperature-high/config',
+    'homeassistant/binary_sensor/fridge-node-1/temperature-unavailable/config',
+    'homeassistant/sensor/fridge-node-1/temperature/config',
+  ])
+  const published = new Set(lines.map(line => line.split(' ')[1]))
+  for (const [topic, found] of configs) {
+    t.regex(topic, /^homeassistant\/(sensor|binary_sensor)\/[\w-]+\/[\w-]+\/config$/)
+    for (const key of Object.keys(found)) t.true(KEYS.has(key), key)
+    for (const key of Object.keys(found['device'] as object)) t.true(DEVICE_KEYS.has(key), key)
+    t.true(published.has(String(found['state_topic'])), String(found['state_topic']))
+    for (const { topic: one } of found['availability'] as { topic: string }[]) {
+      t.true(published.has(one), one)
+    }
+  }
+  t.is(new Set([...configs.values()].map(found => found['unique_id'])).size, configs.size)
+  t.like(configs.get('homeassistant/sensor/fridge-node-1/temperature/config'), {
+    device_class: 'temperature',
+    unit_of_measurement: '°C',
+    state_class: 'measurement',
+    availability_mode: 'all',
+  })
+  await cluster.stop(1)
+})

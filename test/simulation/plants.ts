@@ -1,0 +1,136 @@
+import { inFile, type Bug, type Plant } from '../fuzz/plants/plant.ts'
+
+const LIST: readonly Bug[] = [
+  {
+    name: 'grants of removed authors that let in',
+    find: 'if (!repeats && !this.isVoid(entry)) this.#mergeState',
+    put: 'if (!repeats) this.#mergeState',
+  },
+  {
+    name: 'one wish that shuts out twice',
+    find: 'if (!repeats && !this.isVoid(entry)) this.#mergeState',
+    put: 'if (!this.isVoid(entry)) this.#mergeState',
+  },
+  {
+    name: 'grants that stand on until the log is read',
+    find: 'const grants = state.grants.filter(grant => !this.#isVoidGrant(grant))',
+    put: 'const grants = state.grants',
+  },
+  {
+    name: 'older grants that do not come back',
+    find: 'this.#subjects.set(subject, { ...state, grants })\n      this.#unsettled.add(subject)',
+    put: 'this.#subjects.set(subject, { ...state, grants })',
+  },
+]
+
+const MERGE: readonly Bug[] = [
+  {
+    name: 'grants that have missed a removal and stand',
+    find: 'if (!isFrontier || !(hasSeenGrant || revocations.isSubsetOf(seen))) return undefined',
+    put: '',
+  },
+  {
+    name: 'removals that let the grants stand',
+    find: 'return { grants: [], revocations: new Set([...left, id]) }',
+    put: 'return { grants, revocations: new Set([...left, id]) }',
+  },
+  {
+    name: 'grants that stand beside the one that replaces them',
+    find: '...grants.filter(grant => !seen.has(grant.id))',
+    put: '...grants',
+  },
+]
+
+const CHANGE: readonly Bug[] = [
+  {
+    name: 'texts of one wish that are two removals',
+    find: 'const text = JSON.stringify({ subject, operator, wish, seen })',
+    put: 'const text = JSON.stringify({ subject, operator, wish, seen, at: change.source })',
+  },
+]
+
+const AUTHORS: readonly Bug[] = [
+  {
+    name: 'what a removed author grants later',
+    find: 'if (last === undefined || sequence > last.sequence) return false',
+    put: 'if (last === undefined) return false',
+  },
+]
+
+const STORE: readonly Bug[] = [
+  {
+    name: 'a removal that an operator asks for in vain does not act',
+    find: 'this.#actOn([entry], true)',
+    put: '',
+    isSample: true,
+  },
+  {
+    name: 'removals that cannot be stored do not act',
+    find: 'this.#actOn(opened, false)',
+    put: '',
+  },
+  {
+    name: 'what was refused is in the list',
+    find: 'takeBack()\n      this.#actOn([entry], true)',
+    put: 'this.#actOn([entry], true)',
+  },
+  {
+    name: 'what was passed over is never asked for',
+    find: "from.leave('this node could not store changes, and asks for them anew')",
+    put: '',
+  },
+  {
+    name: 'what peers hold otherwise is not given up',
+    find: '#giveUp({ change: first }: Entry): void {',
+    put: '#giveUp({ change: first }: Entry): void {\n    if (first.sequence > 0) return',
+  },
+  {
+    name: 'operators are not told what is given up',
+    find: "this.#endSource('peers hold other changes at its places', entries)",
+    put: "this.#endSource('peers hold other changes at its places')",
+  },
+]
+
+const HEALTH: readonly Bug[] = [
+  {
+    name: 'a disk that works again is not believed to',
+    find: 'this.#failing = undefined\n    this.#tell()',
+    put: 'this.#tell()',
+  },
+]
+
+const GATE: readonly Bug[] = [
+  {
+    name: 'the gate opens when it has waited for long',
+    find: '  return replica.isWhole\n',
+    put: '  return true\n',
+  },
+]
+
+const WHOLE: readonly Bug[] = [
+  {
+    name: 'the beginning of a list is a whole one',
+    find: 'if (!this.#inStep.has(from)) this.#noteWhole(false)',
+    put: '',
+  },
+]
+
+const LISTED: readonly Bug[] = [
+  {
+    name: 'a list that tells of others is one of a node alone',
+    find: 'new Set(Array.from(replica.whitelist.clock().keys(), nodeOf))',
+    put: 'new Set()',
+  },
+]
+
+/** Every bug that the schedules of `npm test` must find. */
+export const PLANTS: readonly Plant[] = [
+  ...inFile('simulation', 'whitelist/whitelist.ts', LIST),
+  ...inFile('simulation', 'whitelist/merge.ts', MERGE),
+  ...inFile('simulation', 'whitelist/change.ts', CHANGE),
+  ...inFile('simulation', 'whitelist/authors.ts', AUTHORS),
+  ...inFile('simulation', 'gossip/replica.ts', [...STORE, ...WHOLE]),
+  ...inFile('simulation', 'gossip/storage-health.ts', HEALTH),
+  ...inFile('simulation', 'gossip/join.ts', GATE),
+  ...inFile('simulation', 'gossip/listed-nodes.ts', LISTED),
+]
