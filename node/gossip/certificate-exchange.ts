@@ -28,8 +28,6 @@ export function markOf(signer: Signer): string {
 export class CertificateExchange {
   /** The chains that the peer holds, by their marks. */
   readonly #peerHolds = new Set<string>()
-  /** The certificates that the peer has sent, by their fingerprints. */
-  readonly #came = new Set<string>()
   #hasTold = false
   #hasHeard = false
 
@@ -55,14 +53,9 @@ export class CertificateExchange {
     return undefined
   }
 
-  /** A certificate has come from the peer. @returns why that is refused, if it is */
-  came(signer: Signer): string | undefined {
-    const { fingerprint } = signer.identity
-    // Each costs a check, and there are only so many genuine ones.
-    if (this.#came.has(fingerprint)) return 'a certificate was sent twice'
-    this.#came.add(fingerprint)
+  /** A certificate has come from the peer. */
+  came(signer: Signer): void {
     this.#peerHolds.add(markOf(signer))
-    return undefined
   }
 
   /** Whether the peer lacks a certificate that it is about to need; it is sent it then. */

@@ -6,20 +6,18 @@ import type { Clock } from '../lib/clock.ts'
 import {
   asDigest,
   asDigestPage,
-  asTreeFrame,
   asUpdate,
   isDigestFrame,
   pagesOf,
   type Announcement,
   type Digest,
-  type TreeFrame,
   type Update,
 } from './document-frames.ts'
 import { CertificateExchange } from './certificate-exchange.ts'
 import type { DocumentLink, DocumentStream } from './document-stream.ts'
 import { Outgoing } from './outgoing.ts'
-import { Spread } from './spread.ts'
 import type { Spreading } from './spreading.ts'
+import { Trees } from './trees.ts'
 
 /**
  * The one file that knows the package `scuttlebutt` 5.6.15. It gives the package types, checks
@@ -49,8 +47,7 @@ const Scuttlebutt = createRequire(import.meta.url)('scuttlebutt') as new (id: st
 export abstract class GossipDocument extends Scuttlebutt {
   protected readonly clock: Clock
   readonly #spreading: Spreading
-  readonly #spread: Spread<DocumentStream>
-  #wanting: { readonly timer: Disposable; readonly at: number } | undefined
+  readonly #trees: Trees<DocumentStream>
   #origin: DocumentStream | undefined
 
   constructor(id: Source, clock: Clock, spreading: Spreading) {
@@ -59,7 +56,13 @@ export abstract class GossipDocument extends Scuttlebutt {
     this.sources = Object.create(null) as Record<string, number>
     this.clock = clock
     this.#spreading = spreading
-    this.#spread = new Spread(spreading)
+    this.#trees = new Trees({
+      self: id,
+      clock,
+      spreading,
+      held: source => this.sources[source] ?? 0,
+      compare: (announced, from) => this.compare(announced, from),
+    })
   }
 
   /** Why the value, sequence or signature of an update has no valid shape; undefined if it has. */
@@ -161,7 +164,6 @@ export abstract class GossipDocument extends Scuttlebutt {
     const inner = this.createStream({ wrapper: 'raw' })
     let ended = false
     let digested = false
-    let isCaughtUp = false
     let peerSynced = false
 
     const refuse = (reason: string): void => {
@@ -177,7 +179,7 @@ export abstract class GossipDocument extends Scuttlebutt {
       ended = true
       outgoing[Symbol.dispose]()
       inner.destroy()
-      this.#leave(from)
+      this.#trees.leave(from)
       this.detached(from)
     }
     // What a subclass answers goes the same way, so that nothing is attached twice.
@@ -189,26 +191,7 @@ export abstract class GossipDocument extends Scuttlebutt {
     })
     const unread = (error: unknown): void => this.#failToRead(error, from)
     const outgoing = this.#outgoingTo(from, unread)
-    inner.on('data', (frame: unknown) => {
-      if (isDigestFrame(frame)) {
-        for (const page of pagesOf(frame)) stream.send(page)
-        return
-      }
-      if (frame === 'SYNC') isCaughtUp = true
-      if (!Array.isArray(frame)) from.send(frame)
-      else if (isCaughtUp) outgoing.offer(frame as Update)
-      else outgoing.send(frame as Update)
-    })
-    inner.on('error', () => refuse('the gossip stream failed'))
-    inner.on('synced', () => {
-      this.synced(from)
-      stream.onSynced()
-    })
-    for (const first of this.preamble(from)) stream.send(first)
-    inner.resume()
-    for (const opening of this.openings()) stream.send(opening)
-    this.#spread.join(from)
-    this.attached(from)
+    this.#begin(inner, from, outgoing)
 
     const hand = (frame: unknown): void => {
       this.#origin = from
@@ -228,7 +211,7 @@ export abstract class GossipDocument extends Scuttlebutt {
       const update = asUpdate(frame)
       if (update === undefined) return refuse('an update is malformed')
       if (!digested) return refuse('an update came before the digest')
-      this.#note(update, from, peerSynced)
+      this.#trees.note(update, from, peerSynced)
       outgoing.hears(update[2], update[1])
       // Most of what many links bring is known: that costs no second look.
       if (this.isKnown(update)) return undefined
@@ -237,16 +220,10 @@ export abstract class GossipDocument extends Scuttlebutt {
       return hand(update)
     }
     const receiveObject = (frame: object): void => {
-      const treeFrame = asTreeFrame(frame, this.#spreading.isShared)
-      if (typeof treeFrame === 'string') return refuse(treeFrame)
-      if (treeFrame !== undefined) {
-        if (!digested) return refuse(`a ${treeFrame.kind} came before the digest`)
-        return this.#takeTreeFrame(treeFrame, from, outgoing)
-      }
       if ('heard' in frame) return receivePage(frame)
-      const taken = this.#takeOther(frame, from)
-      if (taken === undefined) return receiveDigest(frame)
-      return taken.refused === undefined ? undefined : refuse(taken.refused)
+      const taken = this.#takeFrame(frame, from, { outgoing, digested })
+      if (taken === undefined) receiveDigest(frame)
+      else if (taken.refused !== undefined) refuse(taken.refused)
     }
     const receivePage = (frame: object): void => {
       if (digested) return refuse('a page of a digest came behind its end')
@@ -282,6 +259,31 @@ export abstract class GossipDocument extends Scuttlebutt {
     }
   }
 
+  /** Say what an end says first, and from then on what the package and the subclass have to say. */
+  #begin(inner: PackageStream, to: DocumentStream, outgoing: Outgoing): void {
+    let isCaughtUp = false
+    inner.on('data', (frame: unknown) => {
+      if (isDigestFrame(frame)) {
+        for (const page of pagesOf(frame)) to.send(page)
+        return
+      }
+      if (frame === 'SYNC') isCaughtUp = true
+      if (!Array.isArray(frame)) to.send(frame)
+      else if (isCaughtUp) outgoing.offer(frame as Update)
+      else outgoing.send(frame as Update)
+    })
+    inner.on('error', () => to.refuse('the gossip stream failed'))
+    inner.on('synced', () => {
+      this.synced(to)
+      to.onSynced()
+    })
+    for (const first of this.preamble(to)) to.send(first)
+    inner.resume()
+    for (const opening of this.openings()) to.send(opening)
+    this.#trees.join(to)
+    this.attached(to)
+  }
+
   /** Send what a peer must have had first before each update that needs it. */
   #withAttachments(stream: DocumentStream): DocumentStream {
     const send = (frame: unknown): void => {
@@ -301,9 +303,14 @@ export abstract class GossipDocument extends Scuttlebutt {
     from.leave('this node cannot read its changes')
   }
 
-  #takeOther(frame: object, from: DocumentStream): { readonly refused?: string } | undefined {
+  /** @returns undefined when it is a digest, or why it is refused, if it is */
+  #takeFrame(
+    frame: object,
+    from: DocumentStream,
+    state: { outgoing: Outgoing; digested: boolean },
+  ): { readonly refused?: string } | undefined {
     try {
-      return this.takeFrame(frame, from)
+      return this.#trees.take(frame, from, state) ?? this.takeFrame(frame, from)
     } catch (error) {
       this.#failToRead(error, from)
       return {}
@@ -317,73 +324,13 @@ export abstract class GossipDocument extends Scuttlebutt {
       isCausal,
       announceMs,
       relayMs: update => this.relayDelayMs(update),
-      isEager: update => this.isLastWord(update) || this.#spread.isEager(to, update[2]),
+      isEager: update => this.isLastWord(update) || this.#trees.isEager(to, update[2]),
       updatesAfter: (clock, limit) => this.updatesAfter(clock, limit),
       announcementOf: (source, sequence) => this.announcementOf(source, sequence),
       send: frame => to.send(frame),
       drained: async () => to.drained(),
       onFailure,
     })
-  }
-
-  /** An update has come: has it come too often over this link? */
-  #note([, sequence, source]: Update, from: DocumentStream, isLive: boolean): void {
-    const isHeld = sequence <= this.#held(source)
-    const now = this.clock.monotonic()
-    const tree = this.#spread.arrived(from, [source, sequence], { isHeld, isLive, now })
-    if (tree !== undefined) from.send({ lazy: tree })
-  }
-
-  #leave(from: DocumentStream): void {
-    for (const tree of this.#spread.leave(from, this.clock.monotonic())) {
-      for (const link of this.#spread.links()) link.send({ eager: tree })
-    }
-    this.#wantSoon()
-  }
-
-  #takeTreeFrame(frame: TreeFrame, from: DocumentStream, outgoing: Outgoing): void {
-    switch (frame.kind) {
-      case 'lazy':
-        return this.#spread.heardLazy(from, frame.tree)
-      case 'eager':
-        return this.#spread.heardEager(from, frame.tree)
-      case 'want':
-        this.#spread.heardWant(from, frame.sources)
-        return outgoing.answer(frame.sources)
-      case 'have':
-        for (const announced of frame.announced) {
-          const { source, sequence } = announced
-          outgoing.hearsOf(source, sequence)
-          const held = this.#held(source)
-          if (sequence <= held) this.compare(announced, from)
-          // What claims to be from here is never asked for.
-          else if (source !== this.id) {
-            this.#spread.heardHave(from, [source, sequence], held, this.clock.monotonic())
-          }
-        }
-        return this.#wantSoon()
-    }
-  }
-
-  #held(source: Source): number {
-    return this.sources[source] ?? 0
-  }
-
-  /** Ask for what was announced when it is due. */
-  #wantSoon(): void {
-    const { nextAt } = this.#spread
-    if (nextAt !== undefined && this.#wanting !== undefined && this.#wanting.at <= nextAt) return
-    this.#wanting?.timer[Symbol.dispose]()
-    this.#wanting = undefined
-    if (nextAt === undefined) return
-    const now = this.clock.monotonic()
-    const timer = this.clock.after(Math.max(nextAt - now, 0), () => {
-      this.#wanting = undefined
-      const wants = this.#spread.due(this.clock.monotonic(), source => this.#held(source))
-      for (const { link, sources } of wants) link.send({ want: sources })
-      this.#wantSoon()
-    })
-    this.#wanting = { timer, at: nextAt }
   }
 }
 

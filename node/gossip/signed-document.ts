@@ -13,6 +13,8 @@ import { GossipDocument, type Update } from './document.ts'
 export abstract class SignedDocument extends GossipDocument {
   protected readonly signers: Signers
   readonly #checking = new Map<string, Update>()
+  /** What each peer has sent on the stream of this document, by fingerprint. */
+  readonly #shown = new WeakMap<DocumentStream, Set<string>>()
 
   constructor(id: Source, clock: Clock, spreading: Spreading, signers: Signers) {
     super(id, clock, spreading)
@@ -64,19 +66,25 @@ export abstract class SignedDocument extends GossipDocument {
 
   protected override takeFrame(
     frame: object,
-    { certificates }: DocumentStream,
+    from: DocumentStream,
   ): { readonly refused?: string } | undefined {
-    if ('holds' in frame) return refusal(certificates?.hear(frame))
+    const { certificates } = from
+    if ('holds' in frame) {
+      const refused = certificates?.hear(frame)
+      return refused === undefined ? {} : { refused }
+    }
     if (!('certificate' in frame)) return undefined
     if (Object.keys(frame).length > 1) return { refused: 'a certificate comes with something else' }
     const signer = this.signers.learn(frame.certificate)
     if (typeof signer === 'string') return { refused: signer }
-    return refusal(certificates?.came(signer))
+    // Each costs a check, and there are only so many genuine ones.
+    const shown = this.#shown.get(from) ?? new Set()
+    const { fingerprint } = signer.identity
+    if (shown.has(fingerprint)) return { refused: 'a certificate was sent twice' }
+    this.#shown.set(from, shown.add(fingerprint))
+    certificates?.came(signer)
+    return {}
   }
-}
-
-function refusal(reason: string | undefined): { readonly refused?: string } {
-  return reason === undefined ? {} : { refused: reason }
 }
 
 function placeKey([, sequence, source]: Update): string {

@@ -96,14 +96,17 @@ export class Spread<L> {
    */
   leave(link: L, now: number): Tree[] {
     this.#links.delete(link)
-    if (this.#links.size === 0) this.#waits.clear()
-    for (const wait of this.#waits.values()) wait.dueAt = now
+    const states = [...this.#links.values()]
+    for (const [source, wait] of this.#waits) {
+      if (states.some(({ announced }) => announced.has(source))) wait.dueAt = now
+      else this.#waits.delete(source)
+    }
     this.#nextAt = this.#waits.size > 0 ? now : undefined
-    const [first, ...others] = this.#links.values()
+    const [first, ...others] = states
     const orphaned = [...(first?.lazyIn.keys() ?? [])].filter(tree =>
       others.every(({ lazyIn }) => lazyIn.has(tree)),
     )
-    for (const state of this.#links.values()) {
+    for (const state of states) {
       for (const tree of orphaned) this.#makeEager(state, tree)
     }
     return orphaned

@@ -3,23 +3,26 @@ import { inFile, type Bug, type Plant } from '../fuzz/plants/plant.ts'
 const LIST: readonly Bug[] = [
   {
     name: 'grants of removed authors that let in',
-    find: 'if (!repeats && !this.isVoid(entry)) this.#mergeState',
-    put: 'if (!repeats) this.#mergeState',
+    find: 'if (!repeats && !this.isVoid(entry)) this.#subjects.merge',
+    put: 'if (!repeats) this.#subjects.merge',
   },
   {
     name: 'one wish that shuts out twice',
-    find: 'if (!repeats && !this.isVoid(entry)) this.#mergeState',
-    put: 'if (!this.isVoid(entry)) this.#mergeState',
+    find: 'if (!repeats && !this.isVoid(entry)) this.#subjects.merge',
+    put: 'if (!this.isVoid(entry)) this.#subjects.merge',
   },
+]
+
+const SUBJECTS: readonly Bug[] = [
   {
     name: 'grants that stand on until the log is read',
-    find: 'const grants = state.grants.filter(grant => !this.#isVoidGrant(grant))',
+    find: 'const grants = state.grants.filter(grant => !this.#isVoid(grant))',
     put: 'const grants = state.grants',
   },
   {
     name: 'older grants that do not come back',
-    find: 'this.#subjects.set(subject, { ...state, grants })\n      this.#unsettled.add(subject)',
-    put: 'this.#subjects.set(subject, { ...state, grants })',
+    find: 'this.#states.set(subject, { ...state, grants })\n      this.#unsettled.add(subject)',
+    put: 'this.#states.set(subject, { ...state, grants })',
   },
 ]
 
@@ -60,34 +63,32 @@ const AUTHORS: readonly Bug[] = [
 const STORE: readonly Bug[] = [
   {
     name: 'a removal that an operator asks for in vain does not act',
-    find: 'this.#actOn([entry], true)',
+    find: 'this.actOn([entry], true)',
     put: '',
     isSample: true,
   },
   {
-    name: 'removals that cannot be stored do not act',
-    find: 'this.#actOn(opened, false)',
-    put: '',
-  },
-  {
     name: 'what was refused is in the list',
-    find: 'takeBack()\n      this.#actOn([entry], true)',
-    put: 'this.#actOn([entry], true)',
+    find: 'takeBack()\n      this.actOn([entry], true)',
+    put: 'this.actOn([entry], true)',
   },
+]
+
+const REPLICA: readonly Bug[] = [
   {
     name: 'what was passed over is never asked for',
-    find: "from.leave('this node could not store changes, and asks for them anew')",
+    find: "this.#links.leaveMissed('this node could not store changes, and asks for them anew')",
     put: '',
   },
   {
     name: 'what peers hold otherwise is not given up',
-    find: '#giveUp({ change: first }: Entry): void {',
-    put: '#giveUp({ change: first }: Entry): void {\n    if (first.sequence > 0) return',
+    find: '#giveUp(first: Entry): void {',
+    put: '#giveUp(first: Entry): void {\n    if (first.change.sequence > 0) return',
   },
   {
     name: 'operators are not told what is given up',
-    find: "this.#endSource('peers hold other changes at its places', entries)",
-    put: "this.#endSource('peers hold other changes at its places')",
+    find: "this.#past.end('peers hold other changes at its places', entries)",
+    put: "this.#past.end('peers hold other changes at its places')",
   },
 ]
 
@@ -107,10 +108,15 @@ const GATE: readonly Bug[] = [
   },
 ]
 
-const WHOLE: readonly Bug[] = [
+const INBOX: readonly Bug[] = [
+  {
+    name: 'removals that cannot be stored do not act',
+    find: 'this.#options.list.actOn(opened, false)',
+    put: '',
+  },
   {
     name: 'the beginning of a list is a whole one',
-    find: 'if (!this.#inStep.has(from)) this.#noteWhole(false)',
+    find: 'if (!links.isInStep(from)) wholeness.note(false)',
     put: '',
   },
 ]
@@ -129,7 +135,10 @@ export const PLANTS: readonly Plant[] = [
   ...inFile('simulation', 'whitelist/merge.ts', MERGE),
   ...inFile('simulation', 'whitelist/change.ts', CHANGE),
   ...inFile('simulation', 'whitelist/authors.ts', AUTHORS),
-  ...inFile('simulation', 'gossip/replica.ts', [...STORE, ...WHOLE]),
+  ...inFile('simulation', 'whitelist/subject-states.ts', SUBJECTS),
+  ...inFile('simulation', 'gossip/durable-list.ts', STORE),
+  ...inFile('simulation', 'gossip/replica.ts', REPLICA),
+  ...inFile('simulation', 'gossip/inbox.ts', INBOX),
   ...inFile('simulation', 'gossip/storage-health.ts', HEALTH),
   ...inFile('simulation', 'gossip/join.ts', GATE),
   ...inFile('simulation', 'gossip/listed-nodes.ts', LISTED),

@@ -9,6 +9,7 @@ import { mutateJsonText } from '../mutate.ts'
 import { CONTROL, HONEST, HOSTILE, STREAMS, VICTIM, VICTIMS_PAST } from './names.ts'
 import { FRONTIERS, VICTIMS_LAST } from './past.ts'
 import type { FuzzPeople } from './people.ts'
+import { sayOfTrees } from './tree-frames.ts'
 
 /**
  * What a node says that holds genuine keys: all of it signed as it must be, and in one session of
@@ -22,6 +23,7 @@ export function sessionOf(dice: Dice, people: FuzzPeople): string {
     'members',
     'members',
     'confirmations',
+    'trees',
     'form',
   ])
   const said = {
@@ -29,6 +31,7 @@ export function sessionOf(dice: Dice, people: FuzzPeople): string {
     whitelist: whitelistFrames(dice, people, liesIn !== 'whitelist'),
     members: memberFrames(dice, people, liesIn !== 'members'),
   }
+  if (liesIn === 'trees' || dice.oneIn(4)) sayOfTrees(dice, said, liesIn !== 'trees')
   if (liesIn === 'confirmations' || dice.oneIn(4)) {
     const frame = confirmedFrame(dice, people, liesIn !== 'confirmations')
     said.whitelist.push(JSON.stringify(frame))

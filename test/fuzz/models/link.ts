@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isObject, valueOf } from './lines.ts'
 import { modelMux } from './mux.ts'
+import { isTreeFrame } from './tree.ts'
 
 /**
  * PROTOCOL.md, "Nodes" and "Gossip": what a link must be ended for by its form alone. Whether what
@@ -50,13 +51,14 @@ export function modelLink(bytes: Buffer, rules: LinkRules): LinkModel {
   })
   const documents = new Map<string, DocumentState>()
   const rest = new Map<string, string>()
+  const link = { hasHeld: false }
   let source: string | undefined
   const takeLine = (id: string, text: string): boolean => {
     const value = valueOf(text, 32)
     if (value === undefined) return false
     const document = documents.get(id)
     if (document !== undefined) {
-      return takeFrame(value.value, document, { ...rules, source, updates })
+      return takeFrame(value.value, document, { ...rules, source, updates, link })
     }
     if (!Array.isArray(value.value)) return false
     const [event, ...values] = value.value as unknown[]
@@ -98,6 +100,8 @@ function openDocument(name: DocumentName, { victim }: LinkRules): DocumentState 
 interface Context extends LinkRules {
   readonly source: string | undefined
   readonly updates: LinkModel['updates']
+  /** What was said on any of its streams. */
+  readonly link: { hasHeld: boolean }
 }
 
 /** @returns whether a frame may be taken, by its form */
@@ -115,12 +119,16 @@ function takeFrame(frame: unknown, document: DocumentState, context: Context): b
     document.isCompared = true
     return true
   }
+  const { isDigested } = document
+  const isGood = isTreeFrame(frame, document.name, { isDigested, ...context.link })
+  if ('holds' in frame) context.link.hasHeld = true
+  if (isGood !== undefined) return isGood
   if ('certificate' in frame) return takeCertificate(frame, document, context)
   const { id, clock, ...others } = frame
   if (document.isDigested || Object.keys(others).length > 0 || !isObject(clock)) return false
-  const isGood = Object.entries(clock).every(([one, at]) => isSource(one) && isSequence(at))
+  const isClock = Object.entries(clock).every(([one, at]) => isSource(one) && isSequence(at))
   document.isDigested = true
-  return isGood && id === context.source
+  return isClock && id === context.source
 }
 
 function takeUpdate(frame: unknown[], document: DocumentState, { updates }: Context): boolean {

@@ -11,31 +11,6 @@ const DOCUMENT: readonly Bug[] = [
   { name: 'digests without end', find: "if (digested) return refuse('a second digest')", put: '' },
   { name: 'a digest of anybody', find: 'if (!isExpected(digest.id))', put: 'if (false)' },
   {
-    name: 'updates of any length',
-    find: 'if (frame.length < 3 || frame.length > 4)',
-    put: 'if (false)',
-  },
-  {
-    name: 'any number is a sequence',
-    find: 'if (!Number.isSafeInteger(sequence) || (sequence as number) < 1 || !isSource(source)) {\n    return undefined',
-    put: 'if (!isSource(source)) {\n    return undefined',
-  },
-  {
-    name: 'a clock of any values',
-    find: 'if (!isSource(source) || !Number.isSafeInteger(sequence) || (sequence as number) < 1)',
-    put: 'if (false)',
-  },
-  {
-    name: 'a clock of any form',
-    find: "if (typeof clock !== 'object' || clock === null || Array.isArray(clock))",
-    put: 'if (false)',
-  },
-  {
-    name: 'digests with anything else',
-    find: 'if (Object.keys(rest).length > 0)',
-    put: 'if (false)',
-  },
-  {
     name: 'a clock that inherits',
     find: 'this.sources = Object.create(null) as Record<string, number>',
     put: 'this.sources = {}',
@@ -46,6 +21,83 @@ const DOCUMENT: readonly Bug[] = [
     put: '',
   },
   { name: 'listeners outlive their link', find: 'inner.destroy()', put: '' },
+]
+
+const FRAMES: readonly Bug[] = [
+  {
+    name: 'updates of any length',
+    find: 'if (frame.length < 3 || frame.length > 4)',
+    put: 'if (false)',
+  },
+  {
+    name: 'any number is a sequence',
+    find: 'if (!isPlace(sequence) || !isSource(source)) return undefined',
+    put: 'if (!isSource(source)) return undefined',
+  },
+  {
+    name: 'a clock of any values',
+    find: "if (!isSource(source) || !isPlace(sequence)) return 'a digest",
+    put: "if (false) return 'a digest",
+  },
+  {
+    name: 'a clock of any form',
+    find: "if (typeof clock !== 'object' || clock === null || Array.isArray(clock))",
+    put: 'if (false)',
+  },
+  {
+    name: 'digests with anything else',
+    find: "if (Object.keys(rest).length > 0) return 'a digest has unknown fields'\n  if (!isSource(id))",
+    put: 'if (!isSource(id))',
+  },
+  {
+    name: 'frames of the trees with anything else',
+    find: 'if (keys.length > 1)',
+    put: 'if (false)',
+  },
+  {
+    name: 'news without end',
+    find: 'if (entries.length > MAX_ANNOUNCEMENTS)',
+    put: 'if (false)',
+  },
+  {
+    name: 'news of any place',
+    find: '!isSource(source) || !isPlace(sequence) || rest.length > 0',
+    put: 'false',
+  },
+  {
+    name: 'wishes without end',
+    find: ' && value.length <= MAX_ANNOUNCEMENTS',
+    put: '',
+  },
+  { name: 'wishes for anything', find: '!isList || !value.every(isSource)', put: '!isList' },
+  {
+    name: 'trees of any name',
+    find: 'if (isShared ? value !== true : !isName(value))',
+    put: 'if (false)',
+  },
+]
+
+const TREES: readonly Bug[] = [
+  {
+    name: 'frames of the trees before the digest',
+    find: 'if (!digested) return { refused',
+    put: 'if (false) return { refused',
+  },
+]
+
+const CERTIFICATES: readonly Bug[] = [
+  {
+    name: 'what is held is said again and again',
+    find: "if (this.#hasHeard) return 'what a peer holds comes twice'",
+    put: '',
+  },
+  { name: 'certificates held without end', find: ' && holds.length <= MAX_HELD', put: '' },
+  { name: 'marks of any form', find: ' || !MARK.test(mark)', put: '' },
+  {
+    name: 'what is held with anything else',
+    find: '!isList || Object.keys(rest).length > 0',
+    put: '!isList',
+  },
 ]
 
 const SIGNED: readonly Bug[] = [
@@ -126,7 +178,7 @@ const CONTROL: readonly Bug[] = [
   },
   {
     name: 'a bye of any form',
-    find: "if (typeof reason !== 'string' || typeof text !== 'string' || rest.length > 0)",
+    find: "if (typeof reason !== 'string' || typeof text !== 'string' || rest.length > mayCarry)",
     put: 'if (false)',
   },
   { name: 'a beat with values', find: 'if (values.length > 0)', put: 'if (false)' },
@@ -222,19 +274,26 @@ const MEMBERS: readonly Bug[] = [
     put: '',
   },
   {
-    name: 'a member that is no JSON throws',
-    find: "} catch {\n    return 'a member is not JSON'",
-    put: '} catch (error) {\n    throw error',
-  },
-  {
     name: 'a bad member is passed over',
     find: "if (typeof opened === 'string') return from.refuse(opened)",
     put: "if (typeof opened === 'string') return",
   },
 ]
 
+const MEMBER_VALUE: readonly Bug[] = [
+  {
+    name: 'a member that is no JSON throws',
+    find: "} catch {\n    return 'a member is not JSON'",
+    put: '} catch (error) {\n    throw error',
+  },
+]
+
 export const GOSSIP_PLANTS: readonly Plant[] = [
+  ...inFile('gossip', 'gossip/member-value.ts', MEMBER_VALUE),
   ...inFile('gossip', 'gossip/document.ts', DOCUMENT),
+  ...inFile('gossip', 'gossip/document-frames.ts', FRAMES),
+  ...inFile('gossip', 'gossip/trees.ts', TREES),
+  ...inFile('gossip', 'gossip/certificate-exchange.ts', CERTIFICATES),
   ...inFile('gossip', 'gossip/signed-document.ts', SIGNED),
   ...inFile('gossip', 'gossip/link.ts', LINK),
   ...inFile('gossip', 'wire/control.ts', CONTROL),

@@ -17,9 +17,8 @@ test('what a peer says it holds is not sent to it, and what it does not is sent 
 
 test('what a peer has sent is not sent back', t => {
   const exchange = new CertificateExchange()
-  t.is(exchange.came(signer), undefined)
+  exchange.came(signer)
   t.false(exchange.lacks(signer))
-  t.is(exchange.came(signer), 'a certificate was sent twice')
 })
 
 test('a chain whose intermediate was renewed is another one', t => {

@@ -94,6 +94,7 @@ test('what a link brought that has ended is taken no more, and nothing is left a
   const { clock, words, taken, hear } = hearing()
   for (let sequence = 1; sequence <= 21; sequence += 1) hear(first, sequence)
   words.forget(first)
+  t.is(clock.pending, 0)
   await clock.advance(250)
   t.is(taken.length, 20)
   hear(first, 22)

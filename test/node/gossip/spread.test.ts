@@ -126,6 +126,13 @@ test('when a link ends, what is waited for is asked for at once elsewhere', t =>
   t.deepEqual(spread.due(60, nothing), [{ link: 'b', sources: [ALPHA] }])
 })
 
+test('when the only link ends that announced something, it is waited for no more', t => {
+  const spread = spreadOver('ab')
+  spread.heardHave('a', [ALPHA, 1], 0, 0)
+  spread.leave('a', 10)
+  t.is(spread.nextAt, undefined)
+})
+
 test('when the last link that brings a tree ends, all others are to bring it again', t => {
   const spread = spreadOver('abc', { isShared: true })
   spread.arrived('a', [ALPHA, 1], LIVE)

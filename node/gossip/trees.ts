@@ -1,0 +1,122 @@
+import type { Source } from '../identity/names.ts'
+import type { Clock } from '../lib/clock.ts'
+import { asTreeFrame, type Announcement, type Update } from './document-frames.ts'
+import type { Outgoing } from './outgoing.ts'
+import { Spread } from './spread.ts'
+import type { Spreading } from './spreading.ts'
+
+/** What is needed of a link: to send it one frame. */
+interface TreeLink {
+  readonly send: (frame: unknown) => void
+}
+
+export interface TreesOptions<L> {
+  /** The source of this node: nobody else is asked for it. */
+  readonly self: Source
+  readonly clock: Clock
+  readonly spreading: Spreading
+  /** How far this node has come with a source. */
+  readonly held: (source: Source) => number
+  /** A peer has announced what is held here too. */
+  readonly compare: (announced: Announcement, from: L) => void
+}
+
+/** What one end of a link knows when a frame comes. */
+export interface TreeFrameState {
+  readonly outgoing: Outgoing
+  /** Whether the digest of the peer has come. */
+  readonly digested: boolean
+}
+
+/** The trees of one document: says and hears what `Spread` decides (PROTOCOL.md, "One copy"). */
+export class Trees<L extends TreeLink> {
+  readonly #options: TreesOptions<L>
+  readonly #spread: Spread<L>
+  #wanting: { readonly timer: Disposable; readonly at: number } | undefined
+
+  constructor(options: TreesOptions<L>) {
+    this.#options = options
+    this.#spread = new Spread(options.spreading)
+  }
+
+  join(link: L): void {
+    this.#spread.join(link)
+  }
+
+  leave(link: L): void {
+    for (const tree of this.#spread.leave(link, this.#options.clock.monotonic())) {
+      for (const other of this.#spread.links()) other.send({ eager: tree })
+    }
+    this.#wantSoon()
+  }
+
+  /** Whether a link is sent the updates of a source whole. */
+  isEager(link: L, source: Source): boolean {
+    return this.#spread.isEager(link, source)
+  }
+
+  /** An update has come: has it come too often over this link? */
+  note([, sequence, source]: Update, from: L, isLive: boolean): void {
+    const { clock, held } = this.#options
+    const isHeld = sequence <= held(source)
+    const now = clock.monotonic()
+    const tree = this.#spread.arrived(from, [source, sequence], { isHeld, isLive, now })
+    if (tree !== undefined) from.send({ lazy: tree })
+  }
+
+  /** @returns undefined when it is another frame, or why it is refused, if it is */
+  take(
+    frame: object,
+    from: L,
+    { outgoing, digested }: TreeFrameState,
+  ): { readonly refused?: string } | undefined {
+    const read = asTreeFrame(frame, this.#options.spreading.isShared)
+    if (read === undefined) return undefined
+    if (typeof read === 'string') return { refused: read }
+    if (!digested) return { refused: `a ${read.kind} came before the digest` }
+    switch (read.kind) {
+      case 'lazy':
+        this.#spread.heardLazy(from, read.tree)
+        break
+      case 'eager':
+        this.#spread.heardEager(from, read.tree)
+        break
+      case 'want':
+        this.#spread.heardWant(from, read.sources)
+        outgoing.answer(read.sources)
+        break
+      case 'have':
+        for (const announced of read.announced) this.#hearOf(announced, from, outgoing)
+        this.#wantSoon()
+    }
+    return {}
+  }
+
+  #hearOf(announced: Announcement, from: L, outgoing: Outgoing): void {
+    const { self, clock, held, compare } = this.#options
+    const { source, sequence } = announced
+    outgoing.hearsOf(source, sequence)
+    if (sequence <= held(source)) compare(announced, from)
+    // What claims to be from here is never asked for.
+    else if (source !== self) {
+      this.#spread.heardHave(from, [source, sequence], held(source), clock.monotonic())
+    }
+  }
+
+  /** Ask for what was announced when it is due. */
+  #wantSoon(): void {
+    const { clock, held } = this.#options
+    const { nextAt } = this.#spread
+    if (nextAt !== undefined && this.#wanting !== undefined && this.#wanting.at <= nextAt) return
+    this.#wanting?.timer[Symbol.dispose]()
+    this.#wanting = undefined
+    if (nextAt === undefined) return
+    const timer = clock.after(Math.max(nextAt - clock.monotonic(), 0), () => {
+      this.#wanting = undefined
+      const wants = this.#spread.due(clock.monotonic(), held)
+      for (const { link, sources } of wants) link.send({ want: sources })
+      this.#wantSoon()
+    })
+    this.#wanting = { timer, at: nextAt }
+  }
+}
