@@ -99,7 +99,7 @@ export class Control implements Disposable {
 
   #onHello([hello, ...rest]: unknown[]): void {
     if (this.#greeted || rest.length > 0) return this.#refuse('a hello out of place')
-    if (typeof hello !== 'object' || hello === null || Array.isArray(hello)) {
+    if (!isObject(hello)) {
       return this.#refuse('a hello is not an object')
     }
     this.#greeted = true
@@ -110,11 +110,13 @@ export class Control implements Disposable {
   }
 
   #onBye([reason, text, ...rest]: unknown[]): void {
-    const mayCarry = this.#options.takesProof === true ? 1 : 0
-    if (typeof reason !== 'string' || typeof text !== 'string' || rest.length > mayCarry) {
+    const [proof, ...more] = rest
+    const isPlain = rest.length === 0
+    const isProven = this.#options.takesProof === true && reason === 'revoked' && isObject(proof)
+    const isWhole = isPlain || (isProven && more.length === 0)
+    if (typeof reason !== 'string' || typeof text !== 'string' || !isWhole) {
       return this.#refuse('a bye is malformed')
     }
-    const [proof] = rest
     this.#options.onBye({
       reason,
       text: text.slice(0, MAX_BYE_TEXT),
@@ -125,4 +127,8 @@ export class Control implements Disposable {
   #refuse(reason: string): void {
     this.#connection.refuse(new Refusal('emitter', reason))
   }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -63,7 +63,7 @@ export function modelLink(bytes: Buffer, rules: LinkRules): LinkModel {
     if (!Array.isArray(value.value)) return false
     const [event, ...values] = value.value as unknown[]
     if (event === 'beat') return values.length === 0
-    if (event === 'bye') return values.length === 2 && values.every(one => typeof one === 'string')
+    if (event === 'bye') return isBye(values)
     if (event !== 'hello' || source !== undefined || values.length !== 1) return false
     const [hello] = values
     if (!isObject(hello) || hello['protocol'] !== 1 || !isSource(hello['source'])) return false
@@ -264,4 +264,13 @@ function isAppliedChange(value: unknown): boolean {
   const { sequence, tookMs, cut } = value
   const isTime = typeof tookMs === 'number' && Number.isFinite(tookMs) && tookMs >= 0
   return isTime && isSequence(sequence) && (isSequence(cut) || cut === 0)
+}
+
+/** A reason and a text; to a node that was removed, the proof of that as well. */
+function isBye([reason, text, proof, ...rest]: readonly unknown[]): boolean {
+  if (typeof reason !== 'string' || typeof text !== 'string' || rest.length > 0) return false
+  if (proof === undefined) return true
+  return (
+    reason === 'revoked' && typeof proof === 'object' && proof !== null && !Array.isArray(proof)
+  )
 }

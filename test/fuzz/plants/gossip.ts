@@ -167,7 +167,7 @@ const CONTROL: readonly Bug[] = [
   },
   {
     name: 'a hello of any kind',
-    find: "if (typeof hello !== 'object' || hello === null || Array.isArray(hello))",
+    find: 'if (!isObject(hello))',
     put: 'if (false)',
   },
   { name: 'any version', find: "if (fields['protocol'] !== PROTOCOL_VERSION)", put: 'if (false)' },
@@ -178,7 +178,7 @@ const CONTROL: readonly Bug[] = [
   },
   {
     name: 'a bye of any form',
-    find: "if (typeof reason !== 'string' || typeof text !== 'string' || rest.length > mayCarry)",
+    find: "if (typeof reason !== 'string' || typeof text !== 'string' || !isWhole)",
     put: 'if (false)',
   },
   { name: 'a beat with values', find: 'if (values.length > 0)', put: 'if (false)' },
