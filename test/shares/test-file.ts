@@ -60,7 +60,7 @@ export class TestFile {
           if (this.#over === this.#tests.length) await this.#end()
         })
         await (this.#begun ??= runAll(this.#before))
-        await run(t)
+        await runHeld(async () => run(t))
       })
     }
     // Where not every test was run, as with --match.
@@ -91,4 +91,17 @@ export class TestFile {
 
 async function runAll(hooks: readonly (() => unknown)[]): Promise<void> {
   for (const hook of hooks) await hook()
+}
+
+/** The longest wait of a timer, in milliseconds. */
+const LONG_MS = 2 ** 31 - 1
+
+/** A process in which nothing is left but what keeps no process alive would end before its test. */
+async function runHeld(run: () => unknown): Promise<void> {
+  const hold = setInterval(() => {}, LONG_MS)
+  try {
+    await run()
+  } finally {
+    clearInterval(hold)
+  }
 }

@@ -28,6 +28,9 @@ async function open(t: ExecutionContext) {
   const env = { ...process.env, PATH: `${folder}:${process.env['PATH']}` }
   const reader = new FileReader({ clock, deadlineMs: 10_000, env })
   t.teardown(() => reader[Symbol.dispose]())
+  // A reader keeps no process alive by itself.
+  const hold = setInterval(() => {}, 60_000)
+  t.teardown(() => clearInterval(hold))
   const { signal } = new AbortController()
   return {
     clock,
