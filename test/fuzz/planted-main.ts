@@ -8,7 +8,7 @@ const ONLY = process.argv[2] ?? ''
 const WORKERS = 2
 
 /** How many seeds a bug may take, one after the other: some need what chance builds rarely. */
-const ROUNDS = 4
+const ROUNDS = 8
 
 const waiting = PLANTS.filter(({ name, layer }) => `${layer}: ${name}`.includes(ONLY))
 const count = waiting.length
