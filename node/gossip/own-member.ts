@@ -1,8 +1,6 @@
 import type { KeyObject } from 'node:crypto'
-import type { Source } from '../identity/names.ts'
 import type { Signer } from '../identity/signers.ts'
 import type { Clock, Random } from '../lib/clock.ts'
-import type { Place } from '../whitelist/change.ts'
 import type { Update } from './document.ts'
 import {
   MEMBER_LIMITS,
@@ -90,7 +88,7 @@ export class OwnMember implements Disposable {
     if (this.#self.vitals !== undefined) this.#say('vitals')
   }
 
-  sayState(words: Partial<Pick<State, 'links' | 'clients' | 'twins'>>): void {
+  sayState(words: Partial<Pick<State, 'links' | 'twins'>>): void {
     this.#self = { ...this.#self, ...words }
     this.#gather('state', words.links === undefined ? this.#unhurriedMs() : this.#linksMs())
   }
@@ -116,17 +114,6 @@ export class OwnMember implements Disposable {
     this.#key = key
     this.#self = { ...this.#self, ...periodOf(signer) }
     for (const part of this.#sequences.keys()) this.#gather(part, this.#options.gatherMs)
-  }
-
-  noteApplied(places: Iterable<Place>, changes: number): void {
-    const applied = new Map(Object.entries(this.#self.applied) as [Source, number][])
-    for (const { source, sequence } of places) {
-      applied.delete(source)
-      applied.set(source, sequence)
-    }
-    this.#self = { ...this.#self, changes, applied: Object.fromEntries(applied) }
-    this.#self = { ...this.#self, ...stateWithinLimits(this.#self) }
-    this.#gather('state', this.#unhurriedMs())
   }
 
   /** Say that this node stops: the last that is heard of it. */
@@ -215,13 +202,10 @@ export class OwnMember implements Disposable {
     if (part === 'profile') {
       return { part, profile: profileWithinLimits({ addresses, version, startedAt }) }
     }
-    const { saidAt, links, changes, clients, applied, left, twins } = this.#self
+    const { saidAt, links, left, twins } = this.#self
     const state = stateWithinLimits({
       saidAt,
       links,
-      changes,
-      clients,
-      applied,
       ...(left !== undefined && { left }),
       ...(twins !== undefined && { twins }),
     })
