@@ -28,8 +28,12 @@ export interface OwnMemberOptions {
   readonly publish: (update: Update, words: Words, signer: Signer) => void
 }
 
-/** Of what a node says about its links: the least time between two updates in a large cluster, in milliseconds. */
-const LINKS_MS = 1_000
+/**
+ * The least time between two states in a large cluster, in milliseconds: where a link was lost, since
+ * others find out by that who is dead; and where there are only more, so much for each known run, up
+ * to the most. Whoever joins gets a dozen links one after the other.
+ */
+const LINKS_MS = { lost: 1_000, perRun: 20, most: 3_000 }
 
 /**
  * How long what no node waits for is gathered in a large cluster, in milliseconds for each known
@@ -89,8 +93,10 @@ export class OwnMember implements Disposable {
   }
 
   sayState(words: Partial<Pick<State, 'links' | 'twins'>>): void {
+    const { links = this.#self.links } = words
+    const isLost = this.#self.links.some(link => !links.includes(link))
     this.#self = { ...this.#self, ...words }
-    this.#gather('state', words.links === undefined ? this.#unhurriedMs() : this.#linksMs())
+    this.#gather('state', words.links === undefined ? this.#unhurriedMs() : this.#linksMs(isLost))
   }
 
   /** @throws RangeError when they are longer than peers take */
@@ -145,9 +151,13 @@ export class OwnMember implements Disposable {
   }
 
   /** The first word at once; whoever joins has more of them soon after. */
-  #linksMs(): number {
+  #linksMs(isLost: boolean): number {
     const { size, gatherMs } = this.#options
-    return size() <= FULL_MESH ? gatherMs : Math.max(gatherMs, this.#sinceMs('state', LINKS_MS))
+    const runs = size()
+    if (runs <= FULL_MESH) return gatherMs
+    const { lost, perRun, most } = LINKS_MS
+    const paceMs = isLost ? lost : Math.min(Math.max(runs * perRun, lost), most)
+    return Math.max(gatherMs, this.#sinceMs('state', paceMs))
   }
 
   #vitalsMs(bytes: number, isUrgent: boolean): number {
