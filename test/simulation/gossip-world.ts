@@ -204,13 +204,20 @@ export class GossipWorld {
     return between.length
   }
 
+  /** Lose from now on what one node sends another over the connections that they have. */
+  swallow(from: string, to: string): void {
+    const between = this.#wiresOf(from).filter(({ names }) => names.includes(to))
+    for (const wire of between) wire.swallow([from])
+  }
+
   #wiresOf(name: string): SimulatedWire[] {
     return [...this.#wires].filter(wire => !wire.closed && wire.names.includes(name))
   }
 
   async #dial(from: string, to: string, clock: MachineClock, signal: AbortSignal) {
     this.dials.push({ from, to, at: this.time.now })
-    if (this.#blackHoles.has(to)) {
+    // A machine that is frozen takes the connection and says nothing on it.
+    if (this.#blackHoles.has(to) || this.#nodes.get(to)?.clock.isFrozen === true) {
       await clock.sleep(BLACK_HOLE_MS, signal)
       throw new Error(`${to} does not answer`)
     }
