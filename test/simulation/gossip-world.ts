@@ -95,8 +95,15 @@ export class GossipWorld {
     return node
   }
 
-  /** @param seeds names: the address of a node is `NAME:1` */
-  start(name: string, seeds: readonly string[] = []): WorldNode {
+  /**
+   * @param seeds names: the address of a node is `NAME:1`
+   * @param remembered names of nodes that it knew in its last run
+   */
+  start(
+    name: string,
+    seeds: readonly string[] = [],
+    remembered: readonly string[] = [],
+  ): WorldNode {
     const { people, checksSignatures = false } = this.#options
     const run = (this.#runs.get(name) ?? 0) + 1
     this.#runs.set(name, run)
@@ -128,6 +135,7 @@ export class GossipWorld {
       self: parseName(name),
       documents: { whitelist: replica, members },
       seeds: seeds.map(seed => `${seed}:1`),
+      remembered: remembered.map(peer => ({ name: parseName(peer), address: `${peer}:1` })),
       dial: async (to, signal) => this.#dial(name, to.slice(0, -2), clock, signal),
       admits: () => true,
       onLinkEnded: ({ hostile, text }) => {
