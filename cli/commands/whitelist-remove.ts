@@ -56,7 +56,9 @@ export async function runChange(
     onConfirmed: confirmation => {
       if (waitMs === 0) return
       confirmed += 1
-      if (!json) io.out(formatConfirmation(confirmation))
+      if (!json && isWorthALine(confirmation, live.length)) {
+        io.out(formatConfirmation(confirmation))
+      }
       showProgress()
     },
   })
@@ -136,6 +138,17 @@ export function withReason(wish: ChangeWish, reason: string | undefined): Change
   if (reason === undefined) return wish
   if (isReason(reason)) return { ...wish, reason }
   throw new FridgeError('ERR_USAGE', '--reason is not 1 to 500 characters of text')
+}
+
+/** Up to so many nodes are each shown with what they did. */
+const MAX_LINES = 64
+
+/** Nodes that took so long are shown in any cluster, in milliseconds. */
+const SLOW_MS = 1_000
+
+/** Whether what a node did is shown by itself: in a large cluster where it is not what all others did. */
+export function isWorthALine({ cut = 0, tookMs = 0 }: NodeConfirmation, nodes: number): boolean {
+  return nodes <= MAX_LINES || cut > 0 || tookMs >= SLOW_MS
 }
 
 /** That one node has applied a change. */

@@ -41,7 +41,7 @@ export class Outgoing implements Disposable {
   readonly #unannounced = new Map<Source, number>()
   readonly #gathered = new Map<Source, Update>()
   readonly #timers = new Set<Disposable>()
-  #announcing: Disposable | undefined
+  #isAnnouncing = false
   #isCatchingUp = false
   #hasEnded = false
 
@@ -153,11 +153,13 @@ export class Outgoing implements Disposable {
   }
 
   #say(source: Source, sequence: number): void {
-    this.#announcing ??= this.#after(this.#options.announceMs, () => {
-      this.#announcing = undefined
+    this.#unannounced.set(source, sequence)
+    if (this.#isAnnouncing) return
+    this.#isAnnouncing = true
+    this.#after(this.#options.announceMs, () => {
+      this.#isAnnouncing = false
       this.#announce()
     })
-    this.#unannounced.set(source, sequence)
   }
 
   #announce(): void {
@@ -184,12 +186,11 @@ export class Outgoing implements Disposable {
     }
   }
 
-  #after(ms: number, task: () => void): Disposable {
+  #after(ms: number, task: () => void): void {
     const timer = this.#options.clock.after(ms, () => {
       this.#timers.delete(timer)
       task()
     })
     this.#timers.add(timer)
-    return timer
   }
 }

@@ -18,7 +18,7 @@ import type { SubjectState } from '../whitelist/merge.ts'
 import type { ChangeStore } from '../whitelist/store.ts'
 import type { ReadableWhitelist } from '../whitelist/whitelist.ts'
 import { assertProposable, assertStanding, notRecorded, whyAgain, type Commit } from './commit.ts'
-import { ConfirmationRelay } from './confirmation-relay.ts'
+import { ConfirmationRelay, isOfConfirmations } from './confirmation-relay.ts'
 import type { Announcement } from './document-frames.ts'
 import type { DocumentStream } from './document-stream.ts'
 import type { Update } from './document.ts'
@@ -43,6 +43,8 @@ export interface ReplicaOptions {
   /** The source that numbers the changes accepted here. Default: one for this run, named like it. */
   readonly ownSource?: OwnSource
   readonly store: ChangeStore
+  /** From how many nodes on confirmations are tallied. Default 64. */
+  readonly tallyFrom?: number
   /** What remembers whether the log was whole. Default: only this run does. */
   readonly wholeness?: WholenessRecord
   readonly signers: Signers
@@ -316,7 +318,7 @@ export class Replica extends SignedDocument implements Disposable {
     frame: object,
     from: DocumentStream,
   ): { readonly refused?: string } | undefined {
-    if ('confirmed' in frame || 'ask' in frame) return this.confirmations.take(frame, from)
+    if (isOfConfirmations(frame)) return this.confirmations.take(frame, from)
     return 'heads' in frame ? this.#heads.take(frame, from) : super.takeFrame(frame, from)
   }
 

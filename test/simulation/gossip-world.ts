@@ -31,6 +31,8 @@ export interface WorldOptions {
   readonly delayMs?: readonly [number, number]
   /** Whether signatures are really checked. Default: they are taken as genuine. */
   readonly checksSignatures?: boolean
+  /** From how many nodes on confirmations are tallied. Default 64. */
+  readonly tallyFrom?: number
 }
 
 /** One node of the world: the gossip of the real code. */
@@ -74,6 +76,7 @@ export class GossipWorld {
   readonly #wires = new Set<SimulatedWire>()
   /** Addresses at which nothing answers, not even with a refusal. */
   readonly #blackHoles = new Set<string>()
+  readonly #cutting = new Set<string>()
   readonly #signers: Signers
   #arrivals = new Map<string, Arrival>()
   #hops = new Map<string, number>()
@@ -114,7 +117,15 @@ export class GossipWorld {
     signers.learn(signer.chain)
     const source = testSource(name, run)
     const self = { signer, key }
-    const replica = new Replica({ source, store: new MemoryStore(), signers, self, clock })
+    const { tallyFrom } = this.#options
+    const replica = new Replica({
+      source,
+      store: new MemoryStore(),
+      signers,
+      self,
+      clock,
+      ...(tallyFrom !== undefined && { tallyFrom }),
+    })
     const members = new Members({
       clock,
       random: this.#random,
@@ -127,9 +138,11 @@ export class GossipWorld {
         addresses: [`${name}:1`],
         version: '0.0.0',
         startedAt: clock.now(),
+        tallyKey: replica.confirmations.tallies.key.publicKey,
         links: [],
       },
     })
+    replica.confirmations.tallies.follow(members)
     const refusals: string[] = []
     const overlay = new Overlay({
       self: parseName(name),
@@ -156,7 +169,8 @@ export class GossipWorld {
       // As `sessions/enforcement.ts` does.
       for (const { entry } of applied) {
         const { source, sequence } = entry.change
-        replica.confirmations.reportApplied(source, [{ sequence, tookMs: 0, cut: 0 }])
+        const cut = this.#cutting.has(name) ? 1 : 0
+        replica.confirmations.reportApplied(source, [{ sequence, tookMs: 0, cut }])
       }
     })
     return node
@@ -197,6 +211,11 @@ export class GossipWorld {
     await overlay[Symbol.asyncDispose]()
     members[Symbol.dispose]()
     replica[Symbol.dispose]()
+  }
+
+  /** A node cuts somebody with each change from now on. */
+  cutsOn(name: string): void {
+    this.#cutting.add(name)
   }
 
   /** Nobody answers there from now on: packets to it are dropped. */
