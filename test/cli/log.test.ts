@@ -268,7 +268,7 @@ test('an altered change is shown as not verified, and the exit status is 1', asy
     using database = new DatabaseSync(file)
     const row = database.prepare('SELECT * FROM changes WHERE position = 2').get() as unknown as Row
     const text = row.text.replace('client/c2', 'client/c9')
-    const hash = entryHash(text)
+    const hash = entryHash(text, row)
     database
       .prepare(
         'UPDATE changes SET text = ?, hash = ?, id = ?, subject = ?, seal = ? WHERE position = 2',
