@@ -4,6 +4,13 @@ import { isatty } from 'node:tty'
 import { fileURLToPath } from 'node:url'
 import { HangUps } from './hang-ups.ts'
 import { EXIT, type CommandIo } from './io.ts'
+import { objectionToNode } from './node-version.ts'
+
+const objection = objectionToNode(process.versions.node)
+if (objection !== undefined) {
+  process.stderr.write(`${objection}\n`)
+  process.exit(EXIT.notDone)
+}
 
 /** Ctrl-C reaches us twice where npm passes on what the terminal has sent already. */
 const SAME_SIGNAL_MS = 500
