@@ -1,7 +1,6 @@
 import type { NodeConfirmation } from '../../node/gossip/confirmations.ts'
 import { errorCode, FridgeError } from '../../node/lib/errors.ts'
-import { displaySubject, nameOf, parseSubject, roleOf } from '../../node/identity/names.ts'
-import type { ShowReport } from '../../node/operators/service.ts'
+import { displaySubject, parseSubject } from '../../node/identity/names.ts'
 import { isReason } from '../../node/whitelist/change.ts'
 import { parseDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
@@ -9,6 +8,8 @@ import type { ChangeWish, CommittedChange } from '../../node/client/operator/ope
 import { connectOperator } from '../operator.ts'
 import { count } from '../table.ts'
 import type { TargetOptions } from '../target.ts'
+import { certificateFolder } from './certs-options.ts'
+import { assertMeant } from './removal-doubt.ts'
 
 /** What `add` and `remove` share. */
 export interface WhitelistChangeOptions extends TargetOptions {
@@ -16,6 +17,8 @@ export interface WhitelistChangeOptions extends TargetOptions {
   /** Default true. */
   readonly wait?: boolean
   readonly timeout?: string
+  /** That a name which nobody knows, or the last operator, is meant. Default false. */
+  readonly force?: boolean
   /** That nodes out of reach have not confirmed it is meant: they hold back no status 0. Default false. */
   readonly allowUnreachable?: boolean
 }
@@ -37,17 +40,20 @@ export async function runChange(
   options: WhitelistChangeOptions,
   io: CommandIo,
 ): Promise<ExitStatus> {
+  const given = withReason(wish, options.reason)
   const waitMs = options.wait === false ? 0 : waitOf(options)
   const json = options.json === true
   await using operator = await connectOperator(options, io)
   const done = wish.kind === 'grant' ? 'added' : 'removed'
   const before = await operator.show(wish.subject)
+  if (wish.kind === 'revocation' && options.force !== true)
+    await assertMeant(before, operator, certificateFolder(options, io), io)
   const live = before.nodes.filter(({ state }) => state !== 'out of reach')
   let confirmed = 0
   const showProgress = (): void =>
     io.progress(`${confirmed} of ${count(live.length, 'node')} have applied it…`)
   if (waitMs > 0) showProgress()
-  const attempt = operator.change(withReason(wish, options.reason), {
+  const attempt = operator.change(given, {
     waitMs,
     onDoubt: second =>
       io.err(
@@ -83,7 +89,6 @@ export async function runChange(
   } else if (waitMs === 0)
     io.out(`${displaySubject(wish.subject)} ${done} on ${operator.node}; the others follow`)
   else summarize(`${displaySubject(wish.subject)} ${done}`, change, options, io)
-  if (wish.kind === 'revocation') warnOfUnknown(before, io)
   return waitMs === 0 || isConfirmed(change, options) ? EXIT.done : EXIT.notDone
 }
 
@@ -106,24 +111,6 @@ function whenCutShort({ subject, kind }: ChangeWish, node: string | undefined): 
 
 function isRevoked(error: unknown): boolean {
   return errorCode(error) === 'ERR_REVOKED'
-}
-
-/** Nothing looks more like success than the removal of a name that is misspelled. */
-function warnOfUnknown({ subject, standing, nodes }: ShowReport, io: CommandIo): void {
-  if (standing !== 'unknown') return
-  const name = nameOf(subject)
-  switch (roleOf(subject)) {
-    case 'client':
-      io.err(`${name} was never let in; should it have another name: fridge whitelist list`)
-      break
-    case 'node':
-      if (nodes.some(node => node.name === name)) break
-      io.err(`no node ${name} is known; should it have another name: fridge status`)
-      break
-    case 'operator':
-      // Operators are known by their certificates alone.
-      break
-  }
 }
 
 /** How long a person wants to wait for the other nodes, in milliseconds. */
