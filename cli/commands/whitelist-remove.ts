@@ -1,10 +1,15 @@
 import type { NodeConfirmation } from '../../node/gossip/confirmations.ts'
 import { errorCode, FridgeError } from '../../node/lib/errors.ts'
 import { displaySubject, parseSubject } from '../../node/identity/names.ts'
+import type { ShowReport } from '../../node/operators/service.ts'
 import { isReason } from '../../node/whitelist/change.ts'
 import { parseDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
-import type { ChangeWish, CommittedChange } from '../../node/client/operator/operator-connection.ts'
+import type {
+  ChangeWish,
+  CommittedChange,
+  OperatorConnection,
+} from '../../node/client/operator/operator-connection.ts'
 import { connectOperator } from '../operator.ts'
 import { count } from '../table.ts'
 import type { TargetOptions } from '../target.ts'
@@ -31,41 +36,52 @@ export async function runWhitelistRemove(
   options: WhitelistChangeOptions,
   io: CommandIo,
 ): Promise<ExitStatus> {
-  return runChange({ kind: 'revocation', subject: parseSubject(name) }, options, io)
+  const wish: ChangeWish = { kind: 'revocation', subject: parseSubject(name) }
+  return runChange(wish, options, io, async (before, operator) => {
+    if (options.force !== true)
+      await assertMeant(before, operator, certificateFolder(options, io), io)
+    return wish
+  })
 }
+
+/** Looks at how a name stands, just before the change. @returns what to ask for */
+type Prepare = (before: ShowReport, operator: OperatorConnection) => Promise<ChangeWish>
 
 /** Make a change, wait for the cluster, and show it node by node. */
 export async function runChange(
   wish: ChangeWish,
   options: WhitelistChangeOptions,
   io: CommandIo,
+  prepare: Prepare,
 ): Promise<ExitStatus> {
-  const given = withReason(wish, options.reason)
+  const reason = reasonOf(options)
   const waitMs = options.wait === false ? 0 : waitOf(options)
   const json = options.json === true
   await using operator = await connectOperator(options, io)
   const done = wish.kind === 'grant' ? 'added' : 'removed'
   const before = await operator.show(wish.subject)
-  if (wish.kind === 'revocation' && options.force !== true)
-    await assertMeant(before, operator, certificateFolder(options, io), io)
+  const prepared = await prepare(before, operator)
   const live = before.nodes.filter(({ state }) => state !== 'out of reach')
   let confirmed = 0
   const showProgress = (): void =>
     io.progress(`${confirmed} of ${count(live.length, 'node')} have applied it…`)
   if (waitMs > 0) showProgress()
-  const attempt = operator.change(given, {
-    waitMs,
-    onDoubt: second =>
-      io.err(
-        `${second} does not say the same of ${displaySubject(wish.subject)} as ${operator.node}: compare fridge whitelist log --operator NAME on both, and add again whom this shut out`,
-      ),
-    onConfirmed: confirmation => {
-      if (waitMs === 0) return
-      confirmed += 1
-      if (!json) io.out(formatConfirmation(confirmation))
-      showProgress()
+  const attempt = operator.change(
+    { ...prepared, ...reason },
+    {
+      waitMs,
+      onDoubt: second =>
+        io.err(
+          `${second} does not say the same of ${displaySubject(wish.subject)} as ${operator.node}: compare fridge whitelist log --operator NAME on both, and add again whom this shut out`,
+        ),
+      onConfirmed: confirmation => {
+        if (waitMs === 0) return
+        confirmed += 1
+        if (!json) io.out(formatConfirmation(confirmation))
+        showProgress()
+      },
     },
-  })
+  )
   const change = await attempt.catch((error: unknown) => {
     // A node cuts whom it has just removed, so nobody hears the proof of its own removal.
     if (wish.kind === 'revocation' && wish.subject === operator.subject && isRevoked(error)) return
@@ -119,9 +135,8 @@ export function waitOf({ timeout }: WhitelistChangeOptions): number {
 }
 
 /** @throws FridgeError `ERR_USAGE` when the reason is none */
-export function withReason(wish: ChangeWish, reason: string | undefined): ChangeWish {
-  if (reason === undefined) return wish
-  if (isReason(reason)) return { ...wish, reason }
+export function reasonOf({ reason }: WhitelistChangeOptions): Pick<ChangeWish, 'reason'> {
+  if (reason === undefined || isReason(reason)) return reason === undefined ? {} : { reason }
   throw new FridgeError('ERR_USAGE', '--reason is not 1 to 500 characters of text')
 }
 

@@ -23,6 +23,7 @@ export function fillWhitelist(whitelist: Command, { io, action }: CommandContext
       collect,
     )
     .option('--expires-in <duration>', 'until then: 90s, 15m, 8h, 30d')
+    .option('--replace', 'what is not named is allowed, not left as an earlier grant has it')
   addChangeOptions(add)
   add
     .addHelpText(

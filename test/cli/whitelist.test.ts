@@ -1,6 +1,5 @@
 import test from 'ava'
-import { makeTestCerts } from '../support/certs.ts'
-import { runCommand, type CommandResult, type IoOptions } from '../support/cli.ts'
+import { runCommand, type CommandResult } from '../support/cli.ts'
 import {
   endUnheard,
   makeSharedCerts,
@@ -132,53 +131,6 @@ test('an operator that removes itself is told on which node it is done, though i
     t.is((await whitelist(cluster, 1, 'list', '--as', name)).status, 4)
     t.is((await whitelist(cluster, 1, ...self)).status, 4)
   }
-})
-
-test('a removal that is more likely a slip is refused, and names what was likely meant', async t => {
-  await using cluster = await startCluster(t, { nodes: 2, certs })
-  await whitelist(cluster, 1, 'add', 'laptop-7')
-  for (const [name, doubt] of [
-    ['c7', /^fridge: c7 was never let in$/m],
-    ['lptop-7', /lptop-7 was never let in; did you mean laptop-7\?/],
-    ['admin', /admin was never let in; did you mean operator\/admin\?/],
-    ['node-2', /node-2 was never let in; did you mean node\/node-2\?/],
-    ['node/node-9', /no node node-9 is known; did you mean node\/node-1\?/],
-    ['operator/admn', /no operator admn is known; did you mean operator\/admin\?/],
-  ] as const) {
-    const { status, out, err } = await whitelist(cluster, 1, 'remove', name)
-    t.is(status, 2, name)
-    t.is(out, '')
-    t.regex(err, doubt)
-    t.true(err.endsWith(`to mend it: should it be meant: fridge whitelist remove ${name} --force`))
-    t.regex((await whitelist(cluster, 1, 'show', name)).out, /: unknown, /)
-  }
-  t.is((await whitelist(cluster, 1, 'remove', 'c7', '--force')).status, 0)
-  t.regex((await whitelist(cluster, 2, 'show', 'c7')).out, /^c7: revoked/)
-  // It is known now.
-  t.is((await whitelist(cluster, 1, 'remove', 'c7')).status, 0)
-})
-
-test('the last operator is not removed without being asked', async t => {
-  const own = await makeTestCerts(t, { nodes: ['node-1'], operators: ['admin', 'berta'] })
-  await using cluster = await startCluster(t, { certs: own })
-  const remove = async (name: string, options: IoOptions = {}): Promise<CommandResult> =>
-    runCommand(['whitelist', 'remove', name, '--as', 'admin', '--node', cluster.address(1)], {
-      env: { FRIDGE_CERTS: own.dir },
-      ...options,
-    })
-  t.is((await remove('operator/berta')).status, 0)
-  const refused = await remove('operator/admin')
-  t.is(refused.status, 2)
-  t.regex(refused.err, /admin is the last operator that is known: nobody could change the list/)
-  const asked: string[] = []
-  const answer = (is: boolean) => async (question: string) => {
-    asked.push(question)
-    return is
-  }
-  t.is((await remove('operator/admin', { confirm: answer(false) })).status, 2)
-  t.is((await remove('operator/admin', { confirm: answer(true) })).status, 0)
-  t.is(asked.length, 2)
-  t.regex(asked[0] ?? '', /any more\. Remove operator\/admin all the same\?$/)
 })
 
 test('a node that was removed is not waited for, and not out of reach for ever', async t => {
