@@ -26,8 +26,10 @@ export interface CommandIo {
   readonly progress: (text: string) => void
   /** Ask a person yes or no; undefined where none sits at a terminal. */
   readonly confirm?: ((question: string) => Promise<boolean>) | undefined
-  /** Whether stdout is a terminal: only then colours. */
-  readonly isTerminal: boolean
+  /** Whether stdout may be coloured. What is said must not hang on it. */
+  readonly hasColours: boolean
+  /** Whether stderr is a terminal, where a person reads the log. */
+  readonly isLogRead: boolean
   readonly env: Readonly<Record<string, string | undefined>>
   /** The folder that relative paths start from. */
   readonly cwd: string

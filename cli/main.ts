@@ -32,6 +32,7 @@ process.on('SIGHUP', () => hangUps.hear(hadTerminal && !isatty(0)))
 // The rest is loaded behind the signals: until a signal is heard it ends the process.
 const { systemClock } = await import('../node/lib/clock.ts')
 const { LogOutput } = await import('./output/log-output.ts')
+const { wantsColours } = await import('./output/style.ts')
 const { forTerminal } = await import('./output/terminal.ts')
 const { runProgram } = await import('./program.ts')
 
@@ -55,10 +56,11 @@ process.stderr.on('error', () => {})
 
 /** Erases what stands in the line of the cursor. */
 const CLEAR_LINE = '\r\u001B[K'
+const showsProgress = process.stderr.isTTY && process.env['TERM'] !== 'dumb'
 let hasProgress = false
 
 function showProgress(text: string): void {
-  if (!process.stderr.isTTY || (text === '' && !hasProgress)) return
+  if (!showsProgress || (text === '' && !hasProgress)) return
   hasProgress = text !== ''
   process.stderr.write(`${CLEAR_LINE}${text}`)
 }
@@ -87,7 +89,8 @@ const io: CommandIo = {
   },
   progress: showProgress,
   confirm: process.stdin.isTTY && process.stderr.isTTY ? confirm : undefined,
-  isTerminal: process.stdout.isTTY,
+  hasColours: wantsColours(process.stdout.isTTY, process.env),
+  isLogRead: process.stderr.isTTY,
   env: process.env,
   cwd: process.cwd(),
   signal: stop.signal,

@@ -26,7 +26,8 @@ function record(cwd: string, env: CommandIo['env'] = {}): Recorded {
   const io: CommandIo = {
     out: line => void out.push(line),
     err: line => void err.push(line),
-    isTerminal: false,
+    hasColours: false,
+    isLogRead: false,
     log: () => {},
     serveUnheard: () => {},
     progress: () => {},

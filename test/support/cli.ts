@@ -61,7 +61,8 @@ export interface IoOptions {
   readonly clock?: Clock
   readonly signal?: AbortSignal
   readonly onReload?: CommandIo['onReload']
-  readonly isTerminal?: boolean
+  readonly hasColours?: boolean
+  readonly isLogRead?: boolean
   readonly progress?: CommandIo['progress']
   readonly confirm?: CommandIo['confirm']
 }
@@ -77,7 +78,8 @@ export function recordIo(options: IoOptions = {}): RecordedIo {
     serveUnheard: () => {},
     progress: options.progress ?? (() => {}),
     confirm: options.confirm,
-    isTerminal: options.isTerminal ?? false,
+    hasColours: options.hasColours ?? false,
+    isLogRead: options.isLogRead ?? false,
     env: { ...METRICS_OFF, ...options.env },
     cwd: options.cwd ?? '/nonexistent',
     signal: options.signal ?? new AbortController().signal,
