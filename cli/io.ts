@@ -24,6 +24,8 @@ export interface CommandIo {
   readonly serveUnheard: () => void
   /** Show how far it has come, in a line of stderr that the next one replaces; '' clears it. Nothing where that is no terminal. */
   readonly progress: (text: string) => void
+  /** Keep what has been done, in a sentence, for a person whose stdout cannot be written. */
+  readonly noteDone: (what: string) => void
   /** Ask a person yes or no; undefined where none sits at a terminal. */
   readonly confirm?: ((question: string) => Promise<boolean>) | undefined
   /** Whether stdout may be coloured. What is said must not hang on it. */

@@ -40,15 +40,12 @@ const { runProgram } = await import('./program.ts')
 const GONE = new Set<string | undefined>(['EPIPE', 'EIO'])
 
 let isUnheardFine = false
-let hasFailed = false
+let failure = ''
+let done = ''
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (isUnheardFine || stop.signal.aborted) return
   // A reader that goes away (`| head`) is no failure of ours, but there is nothing more to do.
-  hasFailed = !GONE.has(error.code)
-  if (hasFailed) {
-    process.stderr.write(`fridge: stdout cannot be written: ${error.message}\n`)
-    process.exitCode = EXIT.notDone
-  }
+  if (!GONE.has(error.code)) failure = error.message
   stop.abort()
 })
 // There is nowhere left to say that stderr cannot be written; a node counts what its log has lost.
@@ -88,6 +85,9 @@ const io: CommandIo = {
     isUnheardFine = true
   },
   progress: showProgress,
+  noteDone: what => {
+    done = what
+  },
   confirm: process.stdin.isTTY && process.stderr.isTTY ? confirm : undefined,
   hasColours: wantsColours(process.stdout.isTTY, process.env),
   isLogRead: process.stderr.isTTY,
@@ -103,7 +103,10 @@ const io: CommandIo = {
 const LAST_LINES_MS = 1_000
 
 const status = await runProgram(process.argv.slice(2), io, () => hangUps.begin())
-if (!hasFailed) process.exitCode = status
+process.exitCode = failure === '' ? status : EXIT.notDone
+if (failure !== '') {
+  io.err(`fridge: stdout cannot be written: ${failure}${done === '' ? '' : `; ${done}`}`)
+}
 setTimeout(() => {
   if (isUnheardFine) process.exit()
 }, LAST_LINES_MS).unref()

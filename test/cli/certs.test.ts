@@ -26,6 +26,7 @@ function record(cwd: string, env: CommandIo['env'] = {}): Recorded {
   const io: CommandIo = {
     out: line => void out.push(line),
     err: line => void err.push(line),
+    noteDone: () => {},
     hasColours: false,
     isLogRead: false,
     log: () => {},

@@ -77,6 +77,7 @@ export function recordIo(options: IoOptions = {}): RecordedIo {
     log: line => err.push(line),
     serveUnheard: () => {},
     progress: options.progress ?? (() => {}),
+    noteDone: () => {},
     confirm: options.confirm,
     hasColours: options.hasColours ?? false,
     isLogRead: options.isLogRead ?? false,
