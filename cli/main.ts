@@ -89,6 +89,7 @@ const io: CommandIo = {
     done = what
   },
   confirm: process.stdin.isTTY && process.stderr.isTTY ? confirm : undefined,
+  columns: process.stdout.isTTY ? process.stdout.columns : undefined,
   hasColours: wantsColours(process.stdout.isTTY, process.env),
   isLogRead: process.stderr.isTTY,
   env: process.env,

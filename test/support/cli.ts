@@ -61,6 +61,7 @@ export interface IoOptions {
   readonly clock?: Clock
   readonly signal?: AbortSignal
   readonly onReload?: CommandIo['onReload']
+  readonly columns?: number
   readonly hasColours?: boolean
   readonly isLogRead?: boolean
   readonly progress?: CommandIo['progress']
@@ -79,6 +80,7 @@ export function recordIo(options: IoOptions = {}): RecordedIo {
     progress: options.progress ?? (() => {}),
     noteDone: () => {},
     confirm: options.confirm,
+    columns: options.columns,
     hasColours: options.hasColours ?? false,
     isLogRead: options.isLogRead ?? false,
     env: { ...METRICS_OFF, ...options.env },
