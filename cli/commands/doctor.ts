@@ -7,6 +7,7 @@ import { Checkup, type Finding } from '../doctor/checkup.ts'
 import { checkNodes } from '../doctor/cluster.ts'
 import { checkCertificates, checkDatabase, checkPort, checkRemoval } from '../doctor/own.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { styled } from '../output/style.ts'
 import { addTargetOptions, targetNodes, type TargetOptions } from '../target.ts'
 import { certificateFolder, shownPath } from './certs-options.ts'
 
@@ -87,8 +88,7 @@ function whoAsks(
 
 function print({ check, ok, text, fix }: Finding, io: CommandIo): void {
   const mark = ok ? 'ok   ' : 'WRONG'
-  const colour = ok ? 32 : 31
-  const shown = io.isTerminal ? `\u001B[${colour}m${mark}\u001B[0m` : mark
+  const shown = styled(mark, ok ? 'green' : 'red', io.hasColours)
   io.out(`${shown}  ${check}: ${foreignText(text)}`)
   if (fix !== undefined) io.out(`         to mend it: ${fix}`)
 }

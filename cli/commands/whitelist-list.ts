@@ -10,7 +10,7 @@ import type { TargetOptions } from '../target.ts'
 
 export async function runWhitelistList(options: TargetOptions, io: CommandIo): Promise<ExitStatus> {
   await using operator = await connectOperator(options, io)
-  const table = new GrowingTable(io.out)
+  const table = new GrowingTable(io.out, io.columns)
   let isFirst = true
   // Each page is printed as it comes: however long the list is, one page of it is held.
   for await (const page of operator.subjectPages()) {

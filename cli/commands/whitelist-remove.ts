@@ -90,6 +90,7 @@ export async function runChange(
     throw error
   })
   io.progress('')
+  io.noteDone(`${displaySubject(wish.subject)} is ${done} on ${operator.node}`)
   if (change === undefined) {
     const { subject, kind } = wish
     if (json) io.out(JSON.stringify({ subject, change: kind, node: operator.node, self: true }))

@@ -61,7 +61,9 @@ export interface IoOptions {
   readonly clock?: Clock
   readonly signal?: AbortSignal
   readonly onReload?: CommandIo['onReload']
-  readonly isTerminal?: boolean
+  readonly columns?: number
+  readonly hasColours?: boolean
+  readonly isLogRead?: boolean
   readonly progress?: CommandIo['progress']
   readonly confirm?: CommandIo['confirm']
 }
@@ -76,8 +78,11 @@ export function recordIo(options: IoOptions = {}): RecordedIo {
     log: line => err.push(line),
     serveUnheard: () => {},
     progress: options.progress ?? (() => {}),
+    noteDone: () => {},
     confirm: options.confirm,
-    isTerminal: options.isTerminal ?? false,
+    columns: options.columns,
+    hasColours: options.hasColours ?? false,
+    isLogRead: options.isLogRead ?? false,
     env: { ...METRICS_OFF, ...options.env },
     cwd: options.cwd ?? '/nonexistent',
     signal: options.signal ?? new AbortController().signal,
