@@ -4,7 +4,12 @@ import { platform } from 'node:os'
 import { join } from 'node:path'
 import { oneLine, parseCertificates } from './certificate-chain.ts'
 import { pathOf } from './certificate-path.ts'
-import { authorityFiles, credentialFiles, type CredentialFiles } from './credential-files.ts'
+import {
+  authorityFiles,
+  credentialFiles,
+  unreadable,
+  type CredentialFiles,
+} from './credential-files.ts'
 import { shellWord } from '../lib/shell-word.ts'
 import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
 import { assertKeyAllowed, identityOf, type Identity } from './identity.ts'
@@ -274,17 +279,6 @@ async function exists(file: string): Promise<boolean> {
     if (errorCode(cause) === 'ENOENT') return false
     throw unreadable(file, cause)
   }
-}
-
-function unreadable(file: string, cause: unknown): FridgeError {
-  const denied = errorCode(cause) === 'EACCES' || errorCode(cause) === 'EPERM'
-  const why = denied ? 'this user may not read it' : (errorCode(cause) ?? errorMessage(cause))
-  return new FridgeError('ERR_KEY_FILE', `${file} cannot be read: ${why}`, {
-    cause,
-    fix: denied
-      ? `run as the user who owns it: ls -l ${shellWord(file)}`
-      : `look what stands there: ls -ld ${shellWord(file)}`,
-  })
 }
 
 function article(role: Role): string {

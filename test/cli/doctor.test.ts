@@ -56,6 +56,16 @@ test('a cluster that is well is told to be, check by check', async t => {
   t.true(sound && checks.every(({ ok }) => ok))
 })
 
+test('a folder that cannot be read is told apart from one that is empty', async t => {
+  const dir = await makeTestFolder(t)
+  // What root may read too is no folder.
+  await writeFile(join(dir, 'nodes'), '')
+  const { status, out } = await doctor(['--node', '127.0.0.1:1'], { env: { FRIDGE_CERTS: dir } })
+  t.is(status, 1)
+  t.regex(out, /nodes cannot be read: ENOTDIR\n +to mend it: look what stands there: ls -ld /)
+  t.notRegex(out, /certs init/)
+})
+
 test('a removed node is told to get a new name, and the healthy ones are left in peace', async t => {
   await using cluster = await startCluster(t, { nodes: 2, certs })
   await cluster.stop(2)
