@@ -183,13 +183,13 @@ async function loadFiles(
     throw fail(`no authority in ${caFile} vouches for it: ${path.broken}`, reissue)
   }
   const outOfDate = whyOutOfDate(leaf, now)
-  if (outOfDate !== undefined) throw fail(outOfDate, renew)
+  if (outOfDate !== undefined) throw fail(outOfDate, isEarly(leaf, now) ? SET_CLOCK : renew)
   for (const issuer of path.issuers) {
     const why = whyOutOfDate(issuer, now)
     if (why !== undefined) {
       throw fail(
         `its authority "${oneLine(issuer.subject)}": ${why}`,
-        'replace the authority: fridge certs rotate-ca begin',
+        isEarly(issuer, now) ? SET_CLOCK : 'replace the authority: fridge certs rotate-ca begin',
       )
     }
   }
@@ -229,11 +229,18 @@ function parsePrivateKey(pem: string, file: string): KeyObject {
   return key
 }
 
+/** Devices without a battery begin in 1970: another certificate would not help them. */
+const SET_CLOCK = 'set the clock of this machine, and keep it so: timedatectl set-ntp true'
+
+function isEarly(certificate: X509Certificate, now: number): boolean {
+  return now < certificate.validFromDate.getTime()
+}
+
 function whyOutOfDate(certificate: X509Certificate, now: number): string | undefined {
   if (now > certificate.validToDate.getTime()) {
     return `it expired on ${certificate.validToDate.toISOString()}`
   }
-  if (now < certificate.validFromDate.getTime()) {
+  if (isEarly(certificate, now)) {
     const clock = new Date(now).toISOString()
     return `it is not valid before ${certificate.validFromDate.toISOString()}, and the clock here says ${clock}`
   }
