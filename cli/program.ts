@@ -114,6 +114,8 @@ export async function runProgram(
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return EXIT.done
       if (isJson) reportJson(new FridgeError('ERR_USAGE', usageProblem(error)), io)
+      else if (error.code === 'commander.unknownOption' && args.some(arg => /^-[^-]./.test(arg)))
+        io.err('  should it be a name: write -- before it, or its role, as client/NAME')
       return EXIT.usage
     }
     if (io.signal.aborted && errorCode(error) !== 'ERR_DATABASE') return EXIT.notDone

@@ -138,7 +138,10 @@ export function waitOf({ timeout }: WhitelistChangeOptions): number {
 /** @throws FridgeError `ERR_USAGE` when the reason is none */
 export function reasonOf({ reason }: WhitelistChangeOptions): Pick<ChangeWish, 'reason'> {
   if (reason === undefined || isReason(reason)) return reason === undefined ? {} : { reason }
-  throw new FridgeError('ERR_USAGE', '--reason is not 1 to 500 characters of text')
+  // eslint-disable-next-line no-control-regex
+  const control = /(?!\n)[\p{Cc}\p{Cs}]/u.exec(reason)?.[0]
+  const found = control === undefined ? '' : `: it holds the character ${JSON.stringify(control)}`
+  throw new FridgeError('ERR_USAGE', `--reason is not 1 to 500 characters of text${found}`)
 }
 
 /** That one node has applied a change. */
