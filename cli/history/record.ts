@@ -1,10 +1,5 @@
 import { HOUR_MS, MINUTE_MS, type Bucket } from '../../node/history/bucket.ts'
-import {
-  excursionsOf,
-  LIMIT_PRESETS,
-  type Excursion,
-  type Limit,
-} from '../../node/history/limits.ts'
+import { excursionsOf, type Excursion, type Limit } from '../../node/history/limits.ts'
 import {
   bucketIn,
   eventIn,
@@ -24,6 +19,12 @@ import {
 } from '../../node/history/summary.ts'
 import { errorCode, FridgeError } from '../../node/lib/errors.ts'
 import type { SensorKind } from '../../node/sensors/kinds.ts'
+import {
+  isPresetName,
+  PRESET_NAMES,
+  PRESETS,
+  type PresetLimit,
+} from '../../node/sensors/presets.ts'
 import { parseDuration } from '../duration.ts'
 import { parseMoment } from '../moment.ts'
 
@@ -90,17 +91,18 @@ export function parseSpan({ from, to }: SpanOptions, now: number): Span {
 /** @throws FridgeError `ERR_USAGE` */
 export function parseLimits({ preset, high, highFor, low, lowFor }: LimitOptions): Limit[] {
   if (preset !== undefined) {
-    const limits = Object.hasOwn(LIMIT_PRESETS, preset) ? LIMIT_PRESETS[preset] : undefined
     if (high ?? highFor ?? low ?? lowFor) {
       throw new FridgeError('ERR_USAGE', '--preset and limits of your own were both given', {
         fix: 'give one of them',
       })
     }
-    if (limits !== undefined) return [...limits]
-    const names = Object.keys(LIMIT_PRESETS).join(', ')
-    throw new FridgeError('ERR_USAGE', `there is no preset ${JSON.stringify(preset)}`, {
-      fix: `use one of ${names}, or --high and --low`,
-    })
+    if (!isPresetName(preset)) {
+      throw new FridgeError('ERR_USAGE', `there is no preset ${JSON.stringify(preset)}`, {
+        fix: `use one of ${PRESET_NAMES.join(', ')}, or --high and --low`,
+      })
+    }
+    const sides = Object.entries(PRESETS[preset]) as [Limit['side'], PresetLimit][]
+    return sides.map(([side, { limit, forMs }]) => ({ side, value: limit, forMs }))
   }
   const limits: Limit[] = []
   if (high !== undefined) {
