@@ -9,13 +9,6 @@ export interface Limit {
   readonly forMs: number
 }
 
-/** That somebody has taken note of an excursion. */
-export interface Acknowledgement {
-  readonly by: string
-  readonly at: number
-  readonly comment: string
-}
-
 /** A time for which a limit was passed, and for longer than it may be. */
 export interface Excursion {
   readonly limit: Limit
@@ -24,7 +17,6 @@ export interface Excursion {
   readonly until: number | undefined
   /** The highest, or lowest, of it. */
   readonly extreme: number
-  readonly acknowledged?: Acknowledgement
 }
 
 /**
