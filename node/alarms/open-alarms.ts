@@ -110,5 +110,8 @@ function logChange(change: AlarmChange, log: Log): void {
   const fields = { id, sensor, rule, since, value, extreme, text: textOf(change) }
   if (change.state === 'raised') log.error(fields, 'alarm')
   else if (change.state === 'over') log.info(fields, 'alarm over')
-  else log.info({ ...fields, by: acknowledged?.by }, 'alarm acknowledged')
+  else {
+    const { by, at, comment } = acknowledged ?? {}
+    log.info({ ...fields, by, at, comment }, 'alarm acknowledged')
+  }
 }

@@ -1,5 +1,6 @@
 import type { Alarm, AlarmChange } from '../alarms/alarm.ts'
 import { parseAlarm } from '../alarms/parse.ts'
+import { parseAlarmLists, type AlarmLists } from './alarm-answers.ts'
 import { AlarmMemory } from './alarm-memory.ts'
 import { backoffMs } from '../lib/backoff.ts'
 import type { Clock, Random } from '../lib/clock.ts'
@@ -166,17 +167,12 @@ export class Fridge implements AsyncDisposable {
    * over, oldest first.
    * @throws FridgeError as `call`
    */
-  async alarms(options?: CallOptions): Promise<{ standing: Alarm[]; past: Alarm[] }> {
+  async alarms(options?: CallOptions): Promise<AlarmLists> {
     // A node without rules has none, and does not offer them.
     if (this.#connection?.methods.has('alarms') === false) return { standing: [], past: [] }
-    const answer = await this.#ask('alarms', [], options)
-    const { standing, past } = (answer ?? {}) as Record<string, unknown>
-    if (!Array.isArray(standing) || !Array.isArray(past)) throw this.#malformed('no alarms')
-    const parsed = [standing, past].map(alarms => alarms.map(parseAlarm))
-    const [first = [], second = []] = parsed.map(alarms =>
-      alarms.filter(alarm => alarm !== undefined),
-    )
-    return { standing: first, past: second }
+    const lists = parseAlarmLists(await this.#ask('alarms', [], options))
+    if (lists === undefined) throw this.#malformed('no alarms')
+    return lists
   }
 
   /**
