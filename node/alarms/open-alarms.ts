@@ -12,6 +12,7 @@ import { MqttBridge } from './mqtt-bridge.ts'
 import { numbersOf, type FridgeNumbers } from './numbers.ts'
 import type { Outbox, OutboxOptions, Receiver } from './outbox.ts'
 import type { Rule } from './rule.ts'
+import { Silences } from './silences.ts'
 import { startWebhook, textOf } from './webhook.ts'
 
 export interface OpenAlarmsOptions {
@@ -57,6 +58,7 @@ export function openAlarms(
   alarms.keepOnly(feeds.sensors.filter(({ name }) => rules.has(name)))
   for (const sensor of feeds.sensors) alarms.expect(sensor)
   subscriptions.use(feeds.subscribe((sensor, event) => alarms.hear(sensor, event)))
+  const silences = subscriptions.use(new Silences({ feeds, rulesOf, clock }))
   const outboxOf = (receiver: Receiver): OutboxOptions => ({
     clock,
     random,
@@ -76,7 +78,7 @@ export function openAlarms(
   }
   return {
     alarms,
-    numbers: () => numbersOf(feeds, alarms, rulesOf),
+    numbers: () => numbersOf(feeds, alarms, rulesOf, silences),
     [Symbol.asyncDispose]: async () => {
       subscriptions.dispose()
       await bridge?.[Symbol.asyncDispose]()
