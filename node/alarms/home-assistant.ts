@@ -113,10 +113,11 @@ function discovery(
 
 /** Filters of all that a broker may have kept of a node, but for what its sensors said last. */
 export function keptTopics(
-  { availability, alarm }: Topics,
+  topics: Topics,
   { discovery, node }: Pick<DiscoveryOptions, 'discovery' | 'node'>,
 ): string[] {
-  return [`${discovery}/+/${idOf(node)}/+/config`, availability('+'), alarm('+', '+')]
+  const entries = `${discovery}/+/${idOf(node)}/+/config`
+  return [entries, topics.availability('+'), topics.alarm('+', '+')]
 }
 
 /**

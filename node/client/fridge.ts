@@ -19,6 +19,7 @@ import {
   type SensorReport,
 } from './events.ts'
 import { isLastWord } from './last-words.ts'
+import { readHistory, type HistoryQuestion, type HistoryRows } from './history.ts'
 import type { NodeDialer } from './node-dialer.ts'
 import { ANSWER_MS, type NodeConnection, type SensorInfo } from './node-connection.ts'
 import { Progress, type Step } from './progress.ts'
@@ -185,6 +186,23 @@ export class Fridge implements AsyncDisposable {
     const alarm = parseAlarm(await this.#ask('acknowledge', [id, comment], options))
     if (alarm === undefined) throw this.#malformed('no alarm')
     return alarm
+  }
+
+  /**
+   * What a sensor of the node that serves this client now has said, as far as its node has recorded
+   * it: sums, readings, moves, alarms or the spans in which it was recording, oldest first. Rows are
+   * asked for as they are taken, a thousand at a time.
+   * @throws FridgeError as `call`; `ERR_COMMAND` where there is no such sensor, or nothing is recorded
+   */
+  history<Table extends keyof HistoryRows>(
+    question: HistoryQuestion<Table>,
+    options?: CallOptions,
+  ): AsyncGenerator<HistoryRows[Table], void> {
+    const ask = async (request: object): Promise<unknown> =>
+      this.#ask('history', [request], options)
+    // By the clock of the node: what it recorded last is not to be cut off by ours.
+    const { clockAheadMs = 0 } = this.#connected ?? {}
+    return readHistory(ask, question, this.#options.clock.now() + clockAheadMs + 1_000)
   }
 
   async #ask(method: string, values: readonly unknown[], options?: CallOptions): Promise<unknown> {

@@ -121,9 +121,9 @@ test('a node that is killed before its program and its broker have heard of an a
   t.false(existsSync(told))
 
   await using broker = await startMosquitto({ port })
-  const heard = promisify(execFile)('mosquitto_sub', [
-    ...['-h', '127.0.0.1', '-p', String(broker.port), '-t', 'fridge/node-1/alarms', '-C', '1'],
-  ])
+  const place = ['-h', '127.0.0.1', '-p', String(broker.port)]
+  const topic = ['-t', 'fridge/node-1/alarms', '-C', '1']
+  const heard = promisify(execFile)('mosquitto_sub', [...place, ...topic])
   const second = start()
   const { id } = JSON.parse(line) as { id: string }
   await appeared(told)
