@@ -19,8 +19,8 @@ await using fridge = await connect({
 for await (const hour of fridge.history({ sensor, table: 'hours', from })) {
   const { start, low, high, sum, count, unavailableMs } = hour
   const cells = [low, count > 0 ? sum / count : undefined, high].map(value => value?.toFixed(1))
-  const unknown =
-    unavailableMs > 0 ? `unavailable for ${Math.round(unavailableMs / 60_000)} min` : ''
+  const minutes = Math.round(unavailableMs / 60_000)
+  const unknown = minutes > 0 ? `unavailable for ${minutes} min` : ''
   console.log(new Date(start).toLocaleTimeString(), ...cells.map(cell => cell ?? '-'), unknown)
 }
 for await (const { at, type } of fridge.history({ sensor, table: 'alarms', from })) {
