@@ -16,8 +16,8 @@ export async function runAlarmsList(
   io: CommandIo,
 ): Promise<ExitStatus> {
   const alarms: Alarm[] = []
-  const status = await askEachNode(options, io, async fridge => {
-    const { standing, past } = await fridge.alarms({ signal: io.signal })
+  const status = await askEachNode(options, io, async node => {
+    const { standing, past } = await node.alarms()
     alarms.push(...(options.past === true ? past : []), ...standing)
     return 'next'
   })

@@ -112,6 +112,8 @@ export interface OperatorServiceOptions extends StatusOptions {
   readonly signers: Pick<Signers, 'verify' | 'formerAuthorities'>
   readonly sessions: Sessions
   readonly history: Pick<History, 'page'>
+  /** By which alarms are told to the operator, and acknowledged by it. */
+  readonly alarmMethods: ReadonlyMap<string, RpcMethod>
   readonly clock: Clock
   /** Shared by all operators of the node, like `quota`. */
   readonly turns: Turns
@@ -202,6 +204,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
         return options.history.page(request)
       },
     ],
+    ...options.alarmMethods,
     ...changeMethods(options),
     ...checkpointMethods(options),
     ...forgetMethods(options),

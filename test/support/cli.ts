@@ -11,8 +11,8 @@ import { systemClock, type Clock } from '../../node/lib/clock.ts'
 /** Compiled code that all processes of a run share: each would take half a second to make it anew. */
 const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url))
 
-/** Nodes of tests that run at once would all want the same port. */
-const METRICS_OFF = { FRIDGE_METRICS: 'off' }
+/** Nodes of tests that run at once would all want the same port; moments are told alike everywhere. */
+const TEST_ENV = { FRIDGE_METRICS: 'off', TZ: 'UTC' }
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
 
@@ -83,7 +83,7 @@ export function recordIo(options: IoOptions = {}): RecordedIo {
     columns: options.columns,
     hasColours: options.hasColours ?? false,
     isLogRead: options.isLogRead ?? false,
-    env: { ...METRICS_OFF, ...options.env },
+    env: { ...TEST_ENV, ...options.env },
     cwd: options.cwd ?? '/nonexistent',
     signal: options.signal ?? new AbortController().signal,
     onReload: options.onReload ?? (() => ({ [Symbol.dispose]: () => {} })),
@@ -166,7 +166,7 @@ export function spawnProgram(
       PATH: process.env['PATH'],
       TMPDIR: process.env['TMPDIR'],
       NODE_COMPILE_CACHE: COMPILE_CACHE,
-      ...METRICS_OFF,
+      ...TEST_ENV,
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
