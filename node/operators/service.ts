@@ -347,7 +347,9 @@ function removalsOf(subject: Subject, { whitelist }: Replica): RemovalReport[] {
   const { revocations } = whitelist.state(subject)
   if (revocations.size === 0) return []
   const changes = whitelist.changesOf(subject)
-  return Array.from(revocations.values().take(MAX_REMOVALS), id => changes.get(id))
+  return Array.from(revocations)
+    .slice(0, MAX_REMOVALS)
+    .map(id => changes.get(id))
     .filter(entry => entry !== undefined)
     .map(({ change }) => reportPlace(change))
 }

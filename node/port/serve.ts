@@ -74,6 +74,7 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
         members,
         signers,
         ownRemoval,
+        lostChanges: list.lostChanges,
         ownName: overlay.ownName,
         sessions,
         history: service.history,
