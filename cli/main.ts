@@ -103,11 +103,15 @@ const io: CommandIo = {
 /** How long a log that nobody reads may keep a program that is over, in milliseconds. */
 const LAST_LINES_MS = 1_000
 
-const status = await runProgram(process.argv.slice(2), io, () => hangUps.begin())
-process.exitCode = failure === '' ? status : EXIT.notDone
-if (failure !== '') {
+// The last line may fail when all else is over.
+process.on('exit', () => {
+  if (failure === '') return
+  process.exitCode = EXIT.notDone
   io.err(`fridge: stdout cannot be written: ${failure}${done === '' ? '' : `; ${done}`}`)
-}
+})
+
+const status = await runProgram(process.argv.slice(2), io, () => hangUps.begin())
+process.exitCode = status
 setTimeout(() => {
   if (isUnheardFine) process.exit()
 }, LAST_LINES_MS).unref()
