@@ -88,9 +88,9 @@ export class Reception implements Disposable {
   async receive(arrival: Arrival): Promise<void> {
     const { socket, judgedBy } = arrival
     const { trust, gate } = this.#options
-    const identity = this.#identify(socket)
-    if ('farewell' in identity) return this.#turnAway(socket, identity)
-    trust.hold(socket, identity, judgedBy)
+    const identified = this.#identify(socket)
+    if ('farewell' in identified) return this.#turnAway(socket, identified)
+    const identity = trust.hold(socket, identified, judgedBy)
     const own = judgedBy.identity
     const visitor = { socket, identity, dialect: dialectOf(socket), own }
     if (identity.role === 'node') {
