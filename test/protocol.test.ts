@@ -45,7 +45,7 @@ import {
 import { ClientEnd, linesOf, NodeEnd, play, quiet, refusalOf, split } from './vectors/session.ts'
 import { frameReader, LinkEnd, NODE_1, NODE_2, openDocuments } from './vectors/gossip.ts'
 import { forgettingOf } from './vectors/forgetting.ts'
-import { farewellTo, hearFarewell } from './vectors/removal.ts'
+import { farewellTo, farewellToForked, hearFarewell, hearForked } from './vectors/removal.ts'
 import { Vectors, withVerdict } from './vectors/vectors.ts'
 import { ALL_VOUCHED } from './support/vouchers.ts'
 
@@ -427,6 +427,12 @@ test('a removed node is shown what the page shows, and believes it', async t => 
   const [said = ''] = vectors.lines('removal')
   t.is(farewellTo(printed, 1_767_268_803_000), said)
   t.like(await hearFarewell(printed, said), { operator: 'admin', at: 1_767_268_803_000 })
+})
+
+test('a node that has forked is shown what the page shows, and believes it', async t => {
+  const [said = ''] = vectors.lines('fork')
+  t.is(farewellToForked(printed, 1_767_268_803_000), said)
+  t.is(await hearForked(printed, said), undefined)
 })
 
 test('a forgetting is written as the page has it', t => {

@@ -4,7 +4,7 @@ import type { NodeReport, StatusReport } from '../../node/operators/status.ts'
 import type { CommandContext } from '../command.ts'
 import { formatDuration } from '../duration.ts'
 import { describeLost } from '../lost.ts'
-import { describeRemoval } from '../removal.ts'
+import { describeRemoval, FORKED } from '../removal.ts'
 import { describeNameInUse, describeTwin } from '../twins.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { count, formatTable } from '../table.ts'
@@ -25,6 +25,7 @@ export async function runStatus(options: TargetOptions, io: CommandIo): Promise<
   const status = await operator.status()
   const isWhole =
     status.removed === undefined &&
+    status.forked === undefined &&
     status.lost === undefined &&
     status.twins === undefined &&
     status.nameInUse === undefined &&
@@ -42,6 +43,7 @@ function print(
     aloneMs,
     isolated,
     removed,
+    forked,
     lost,
     twins,
     nameInUse,
@@ -53,6 +55,7 @@ function print(
     `${node} knows ${count(nodes.length, 'node')}, ${count(subjects, 'name')}, ${count(changes, 'change')}`,
   )
   if (removed !== undefined) io.out(`${node} ${describeRemoval(removed)}`)
+  else if (forked === true) io.out(`${node} ${FORKED}`)
   else if (isolated) io.out(`${node} is isolated: no peer in reach for ${formatDuration(aloneMs)}`)
   if (nameInUse !== undefined) io.out(describeNameInUse(node, nameInUse))
   for (const twin of twins ?? []) io.out(describeTwin(twin))

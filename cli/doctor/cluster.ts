@@ -11,7 +11,7 @@ import { formatDuration } from '../duration.ts'
 import type { CommandIo } from '../io.ts'
 import { count } from '../table.ts'
 import { describeLost } from '../lost.ts'
-import { describeRemoval, RENAME } from '../removal.ts'
+import { describeRemoval, FORKED, RENAME } from '../removal.ts'
 import { describeNameInUse, describeTwin, RENAME_ONE } from '../twins.ts'
 import type { Checkup } from './checkup.ts'
 
@@ -45,11 +45,15 @@ export async function checkNodes(
     for (const one of status.lost ?? []) {
       checkup.bad('changes', `${status.node} ${describeLost(one)}`, commandOf(one, io.clock.now()))
     }
-    if (isClusterSeen && status.removed === undefined) continue
-    // It is the others that are well: what a removed node sees of them says nothing about them.
-    if (status.removed === undefined) checkCluster(status, checkup, io.clock.now())
-    else checkup.bad('cluster', `${status.node} ${describeRemoval(status.removed)}`, RENAME)
-    isClusterSeen ||= status.removed === undefined
+    // It is the others that are well: what a node that is out sees of them says nothing about them.
+    if (status.removed !== undefined) {
+      checkup.bad('cluster', `${status.node} ${describeRemoval(status.removed)}`, RENAME)
+    } else if (status.forked === true) {
+      checkup.bad('cluster', `${status.node} ${FORKED}`, RENAME)
+    } else if (!isClusterSeen) {
+      checkCluster(status, checkup, io.clock.now())
+      isClusterSeen = true
+    }
   }
 }
 

@@ -32,7 +32,7 @@ export interface JoinOptions extends Pick<OverlayOptions, 'resolve' | 'dial' | '
     | 'self'
     | 'ownRemoval'
     | 'forgettings'
-    | 'removalProofOf'
+    | 'proofAgainst'
     | 'peerFile'
   >
   /** Whether a node may be connected now; that it keeps to one chain of changes is looked at here. */
@@ -66,7 +66,7 @@ export function joinCluster(options: JoinOptions): Cluster {
   const { config, list, admits, resolve, dial, onSynced, onLinkEnded, onIsolated } = options
   const { lookout, clock, random, log } = options
   const { replica, storedChanges, source, signers, self } = list
-  const { ownRemoval, removalProofOf, forgettings, peerFile } = list
+  const { ownRemoval, proofAgainst, forgettings, peerFile } = list
   const { name, whenIsolated } = config
   const stack = new AsyncDisposableStack()
   const isRemoved = (node: Name): boolean =>
@@ -109,7 +109,11 @@ export function joinCluster(options: JoinOptions): Cluster {
       ...(resolve && { resolve }),
       dial,
       admits: peer => admits(peer) && !replica.whitelist.hasEquivocated(peer.name),
-      removals: { has: isRemoved, proofOf: removalProofOf },
+      removals: {
+        has: isRemoved,
+        hasForked: node => replica.whitelist.hasEquivocated(node),
+        proofOf: proofAgainst,
+      },
       onProof: (proof, peer) => void ownRemoval.take(proof, peer),
       ...(onLinkEnded && { onLinkEnded }),
       times: config.gossip,

@@ -211,13 +211,11 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
   ])
 }
 
-/** @throws FridgeError `ERR_REVOKED` when this node was removed: no peer takes a change from it */
+/** @throws FridgeError `ERR_REVOKED` when this node is out: no peer takes a change from it */
 function assertBelongs({ ownRemoval, members }: OperatorServiceOptions): void {
-  if (ownRemoval.removal === undefined) return
-  throw new FridgeError(
-    'ERR_REVOKED',
-    `node/${members.self.name} has been revoked: ask another node`,
-  )
+  if (!ownRemoval.isOut) return
+  const why = ownRemoval.isForked ? 'has signed two changes at one place' : 'has been revoked'
+  throw new FridgeError('ERR_REVOKED', `node/${members.self.name} ${why}: ask another node`)
 }
 
 /** Commit a change where it is the operator's turn and it may add so much to the log. */

@@ -46,6 +46,8 @@ export interface StatusReport {
   readonly nameInUse?: string
   /** Who removed the node that answered; absent while it belongs to its cluster. */
   readonly removed?: Removal
+  /** Whether two changes at one place carry the signature of the node that answered; absent where not. */
+  readonly forked?: true
   /** What the node that answered had accepted and gave up, until somebody asks for it again; absent where there is nothing. */
   readonly lost?: readonly LostChange[]
   readonly nodes: readonly NodeReport[]
@@ -54,8 +56,8 @@ export interface StatusReport {
 export interface StatusOptions {
   readonly replica: Pick<Replica, 'whitelist'>
   readonly members: Pick<Members, 'self' | 'live' | 'left' | 'unreachable'>
-  /** Whether this node itself was removed: then it shows what it holds, and changes nothing. */
-  readonly ownRemoval: Pick<OwnRemoval, 'removal'>
+  /** Whether this node itself is out: then it shows what it holds, and changes nothing. */
+  readonly ownRemoval: Pick<OwnRemoval, 'removal' | 'isForked' | 'isOut'>
   /** What this node accepted and gave up. */
   readonly lostChanges: Pick<LostChanges, 'all'>
   /** Whether another machine runs under the name of this one. */
@@ -105,6 +107,7 @@ export function statusOf(options: StatusOptions): StatusReport {
     ...(twins.length > 0 && { twins }),
     ...(ownName.inUse !== undefined && { nameInUse: ownName.inUse }),
     ...(ownRemoval.removal !== undefined && { removed: ownRemoval.removal }),
+    ...(ownRemoval.isForked && { forked: true }),
     ...(lost.length > 0 && { lost }),
     nodes: [
       ...Array.from(members.live().values(), member => describe(member, true)),
