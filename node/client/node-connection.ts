@@ -105,6 +105,7 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
   let hello: NodeHello | undefined
   let clockAheadMs = 0
   let timeout: Bye | undefined
+  let authenticatedAs: Name | undefined
   const channel: Channel = new Channel(socket, {
     limits: NODE_LIMITS,
     clock,
@@ -133,7 +134,8 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
     },
     onEnd: ending => {
       const { role } = credentials.identity
-      const heard = { bye: timeout ?? channel.bye, greeted: hello !== undefined, role, attempt }
+      const bye = timeout ?? channel.bye
+      const heard = { bye, greeted: hello !== undefined, role, attempt, node: authenticatedAs }
       ended.resolve(explainEnding(ending, heard))
     },
   })
@@ -148,6 +150,7 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
   })
   try {
     const peer = await Promise.race([failed, authenticated(socket, credentials, text, session)])
+    authenticatedAs = peer.name
     keepTicketOf(peer)
     const { node, run, sensors } = await Promise.race([failed, greeted.promise])
     if (node !== peer.name) {
