@@ -106,6 +106,7 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
   let clockAheadMs = 0
   let timeout: Bye | undefined
   let authenticatedAs: Name | undefined
+  let broken: FridgeError | undefined
   const channel: Channel = new Channel(socket, {
     limits: NODE_LIMITS,
     clock,
@@ -136,7 +137,7 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
       const { role } = credentials.identity
       const bye = timeout ?? channel.bye
       const heard = { bye, greeted: hello !== undefined, role, attempt, node: authenticatedAs }
-      ended.resolve(explainEnding(ending, heard))
+      ended.resolve(broken ?? explainEnding(ending, heard))
     },
   })
   const failed = ended.promise.then(error => Promise.reject(error))
@@ -171,8 +172,12 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
         try {
           return await remote.call(method, values, callOptions)
         } catch (error) {
-          // A connection that ended meanwhile says itself why: that is the better error.
-          throw errorCode(error) === 'ERR_CLOSED' ? await ended.promise : error
+          if (errorCode(error) !== 'ERR_CLOSED') throw error
+          // A connection that ended meanwhile says itself why: that is the better error. One whose
+          // node ended the calls alone would let the caller wait for ever.
+          if (!channel.ended && channel.bye === undefined) broken = endedCalls(text)
+          channel.close()
+          throw await ended.promise
         }
       },
       [Symbol.asyncDispose]: async () => {
@@ -185,6 +190,16 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
     channel.close()
     throw error
   }
+}
+
+function endedCalls(address: string): FridgeError {
+  return new FridgeError(
+    'ERR_PROTOCOL',
+    `${address} ended the calls of a connection that it kept`,
+    {
+      fix: 'ask another node with --node HOST:PORT, and look into that one',
+    },
+  )
 }
 
 /**
