@@ -74,7 +74,7 @@ function print(
     certificateCell(one, io.clock.now()),
   ])
   const head = ['NODE', 'STATE', 'ADDRESS', 'CLIENTS', 'CHANGES', 'LINKS', 'VERSION', 'CERTIFICATE']
-  for (const line of formatTable([head, ...rows])) io.out(line)
+  for (const line of formatTable([head, ...rows], io.columns)) io.out(line)
 }
 
 function stateOf({ reachable, left }: NodeReport): string {

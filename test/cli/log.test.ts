@@ -108,7 +108,7 @@ test('the log is narrowed by name, operator and time, and to the newest', async 
   await run(cluster, ['add', 'c1'])
   await run(cluster, ['add', 'c2'], { FRIDGE_AS: 'berta' })
   await run(cluster, ['remove', 'c1'])
-  await run(cluster, ['remove', 'node/gone'])
+  await run(cluster, ['remove', 'node/gone', '--force'])
   const seen = async (...args: string[]): Promise<number[]> =>
     (await json(cluster, ...args)).map(({ sequence }) => sequence)
   t.deepEqual(await seen(), [1, 2, 3, 4])

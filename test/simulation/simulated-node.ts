@@ -319,10 +319,13 @@ export class SimulatedNode {
     const { replica, firstSync } = run
     const overlay = { firstSync: firstSync.promise, links: () => this.#links() as never[] }
     const cluster = { overlay, hasPeers: () => this.#hasPeers(run) }
-    const gossip = { firstSyncMs: FIRST_SYNC_MS } as never
+    const config = {
+      gossip: { firstSyncMs: FIRST_SYNC_MS } as never,
+      whenIsolated: 'serve',
+    } as const
     // In the constructor its links are not there yet.
     await nextTurn()
-    if (!(await catchUp(cluster, { replica }, { gossip }, clock, SILENT))) await firstSync.promise
+    if (!(await catchUp(cluster, { replica }, config, clock, SILENT))) await firstSync.promise
     if (run !== this.#run) return
     run.isOpen = true
     this.#options.events.onOpen(this)

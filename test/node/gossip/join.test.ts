@@ -142,6 +142,22 @@ test('an older copy of the database that was put back onto the same file lets in
   await refused.lines.find(/\\"bye\\".*\\"not ready\\"/)
 })
 
+test('a node that refuses clients while isolated lets none in by the list of its last run', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.grant(1, 'c1')
+  await cluster.stop(1)
+  await cluster.stop(2)
+  await cluster.start(1, { whenIsolated: 'refuse', gossip: { firstSyncMs: 1 } })
+  const refused = await connectRaw(t, cluster.node(1).address, await certs.load('client', 'c1'), {
+    alpn: true,
+  })
+  await refused.lines.find(/\\"bye\\".*\\"not ready\\"/)
+  await cluster.start(2)
+  await untilReachable(cluster, 1, 2)
+  await using client = await cluster.client(1, 'c1')
+  t.is(client.node, parseName('node-1'))
+})
+
 test('a node that never heard of another serves at once', async t => {
   await using cluster = await startCluster(t, { certs })
   await cluster.grant(1, 'c1')
