@@ -103,8 +103,8 @@ const HEALTH: readonly Bug[] = [
 const GATE: readonly Bug[] = [
   {
     name: 'the gate opens when it has waited for long',
-    find: '  return replica.isWhole\n',
-    put: '  return true\n',
+    find: "const isServed = replica.isWhole && whenIsolated === 'serve'",
+    put: 'const isServed = true',
   },
 ]
 
