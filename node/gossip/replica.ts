@@ -76,7 +76,6 @@ export class Replica extends SignedDocument implements Disposable {
     super(options.source, options.clock, LIST_SPREADING, options.signers)
     this.#options = options
     const { source: run, store, signers } = options
-    const onFailure = (error: unknown): void => this.storage.failed(error)
     this.#ownSource = options.ownSource ?? new OwnSource({ draw: () => run })
     const list = new DurableList({
       ...options,
@@ -88,7 +87,7 @@ export class Replica extends SignedDocument implements Disposable {
       source: this.#ownSource,
       list: () => list.whitelist,
       store,
-      onFailure,
+      onFailure: error => this.storage.failed(error),
     })
     this.#list = list
     this.#past = past
@@ -109,7 +108,7 @@ export class Replica extends SignedDocument implements Disposable {
       },
     })
     for (const [source, sequence] of list.whitelist.clock()) this.sources[source] = sequence
-    this.#wholeness = new Wholeness({ record: options.wholeness, onFailure })
+    this.#wholeness = new Wholeness({ record: options.wholeness, storage: list.storage })
     this.#inbox = new Inbox({
       list,
       links: this.#links,
