@@ -67,7 +67,7 @@ export class Replica extends SignedDocument implements Disposable {
   readonly #ownSource: OwnSource
   readonly #past: OwnPast
   readonly #wholeness: Wholeness
-  readonly #links = new ReplicaLinks()
+  readonly #links = new ReplicaLinks(this.clock)
   readonly #inbox: Inbox
   readonly #heads: HeadComparison
 
@@ -106,6 +106,7 @@ export class Replica extends SignedDocument implements Disposable {
         if (isUnheard) this.#giveUp(own)
         return isUnheard
       },
+      onFork: from => this.#links.noteEarly(from),
     })
     for (const [source, sequence] of list.whitelist.clock()) this.sources[source] = sequence
     this.#wholeness = new Wholeness({ record: options.wholeness, storage: list.storage })
@@ -286,6 +287,7 @@ export class Replica extends SignedDocument implements Disposable {
 
   /** Stop looking anything up. */
   [Symbol.dispose](): void {
+    this.#links[Symbol.dispose]()
     this.#wholeness[Symbol.dispose]()
     this.#list[Symbol.dispose]()
     this.confirmations[Symbol.dispose]()
@@ -338,10 +340,10 @@ export class Replica extends SignedDocument implements Disposable {
   async #takeAllOf(from: DocumentStream): Promise<void> {
     await this.settled()
     await this.storage.working()
-    if (!this.#links.has(from)) return
-    this.#links.noteInStep(from)
+    if (!this.#links.noteSynced(from)) return
     this.#past.caughtUp()
     this.#wholeness.note(true)
+    from.onSynced()
   }
 
   protected override failedToRead(error: unknown): void {
