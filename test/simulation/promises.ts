@@ -73,6 +73,7 @@ export class Promises implements NodeEvents {
     this.#holders.set(text, holders.add(node.name))
     const place = placeText(change)
     const there = this.#places.get(place) ?? text
+    // Who does not know that its memory is old cannot know that it has given a place before.
     if (there !== text && !this.#doubled.has(change.source)) {
       this.onWrong(`${place} was used twice`)
     }
@@ -111,7 +112,8 @@ export class Promises implements NodeEvents {
   onRefused({ by, of, reason }: Refused): void {
     const [here, there] = [by, of].map(label => this.#nodes().find(node => node.label === label))
     // But where the two branches of a place that was given twice come to both ends while a link
-    // begins: what the one relays has seen a change where the other holds another.
+    // begins: what the one relays has seen a change where the other holds another, and neither can
+    // tell that from a lie. At the next link both know.
     const isRace = /seen others that were not sent/.test(reason) && here && there
     if (!isRace || !holdOtherwise(here, there)) this.onWrong(`${by} refused ${of}: ${reason}`)
     // What the link brought is of no effect.

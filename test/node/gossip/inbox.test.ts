@@ -92,6 +92,28 @@ test('later changes of this node that have seen what is given up are given up wi
   t.false(alpha.replica.whitelist.clock().has(testSource('alpha', 2)))
 })
 
+test('who relays what has seen the other branch of a place, before either end knows of it, is refused once and heard at the next link', async t => {
+  const { alpha, beta } = await resume()
+  await beta.grant(AMBER)
+  const [certificates, updates] = partition(await framesOf(beta, 2))
+  const grant = updates.at(-1)
+  const link = attachEndpoint(alpha.replica, beta.replica.id)
+  // As the peer was when the link began: it held what both branches have in common.
+  const [common] = alpha.replica.whitelist.changesOf(BERYL).values()
+  const heads = { heads: { [testSource('alpha')]: [2, common?.hash] } }
+  const clock = { [testSource('alpha')]: 4 }
+  await link.receive(heads, { id: beta.replica.id, clock }, ...certificates, grant)
+  await alpha.replica.settled()
+  t.regex(link.refusals.join(), /has seen others that were not sent/)
+  const { connect, quiet, network } = testNetwork()
+  for (let times = 0; times < 3; times += 1) {
+    connect(alpha, beta)
+    await quiet()
+  }
+  t.true(isIn(alpha, AMBER))
+  t.deepEqual(network.refusals, [])
+})
+
 function partition(frames: readonly unknown[]): [unknown[], unknown[]] {
   return [frames.filter(one => !Array.isArray(one)), frames.filter(one => Array.isArray(one))]
 }
