@@ -126,7 +126,9 @@ export abstract class GossipDocument extends Scuttlebutt {
   protected digested(_clock: ReadonlyMap<Source, number>): void {}
 
   /** Both ends of a link have sent all that the other lacked at its start. */
-  protected synced(_from: DocumentStream): void {}
+  protected synced(from: DocumentStream): void {
+    from.onSynced()
+  }
 
   /** What stands beside the place of an update in an announcement of it. */
   protected announcementOf(_source: Source, sequence: number): unknown {
@@ -273,10 +275,7 @@ export abstract class GossipDocument extends Scuttlebutt {
       else outgoing.send(frame as Update)
     })
     inner.on('error', () => to.refuse('the gossip stream failed'))
-    inner.on('synced', () => {
-      this.synced(to)
-      to.onSynced()
-    })
+    inner.on('synced', () => this.synced(to))
     for (const first of this.preamble(to)) to.send(first)
     inner.resume()
     for (const opening of this.openings()) to.send(opening)

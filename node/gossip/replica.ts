@@ -67,7 +67,7 @@ export class Replica extends SignedDocument implements Disposable {
   readonly #ownSource: OwnSource
   readonly #past: OwnPast
   readonly #wholeness: Wholeness
-  readonly #links = new ReplicaLinks()
+  readonly #links = new ReplicaLinks(this.clock)
   readonly #inbox: Inbox
   readonly #heads: HeadComparison
 
@@ -76,7 +76,6 @@ export class Replica extends SignedDocument implements Disposable {
     super(options.source, options.clock, LIST_SPREADING, options.signers)
     this.#options = options
     const { source: run, store, signers } = options
-    const onFailure = (error: unknown): void => this.storage.failed(error)
     this.#ownSource = options.ownSource ?? new OwnSource({ draw: () => run })
     const list = new DurableList({
       ...options,
@@ -88,7 +87,7 @@ export class Replica extends SignedDocument implements Disposable {
       source: this.#ownSource,
       list: () => list.whitelist,
       store,
-      onFailure,
+      onFailure: error => this.storage.failed(error),
     })
     this.#list = list
     this.#past = past
@@ -107,9 +106,10 @@ export class Replica extends SignedDocument implements Disposable {
         if (isUnheard) this.#giveUp(own)
         return isUnheard
       },
+      onFork: from => this.#links.noteEarly(from),
     })
     for (const [source, sequence] of list.whitelist.clock()) this.sources[source] = sequence
-    this.#wholeness = new Wholeness({ record: options.wholeness, onFailure })
+    this.#wholeness = new Wholeness({ record: options.wholeness, storage: list.storage })
     this.#inbox = new Inbox({
       list,
       links: this.#links,
@@ -283,6 +283,7 @@ export class Replica extends SignedDocument implements Disposable {
 
   /** Stop looking anything up. */
   [Symbol.dispose](): void {
+    this.#links[Symbol.dispose]()
     this.#wholeness[Symbol.dispose]()
     this.#list[Symbol.dispose]()
     this.confirmations[Symbol.dispose]()
@@ -335,10 +336,10 @@ export class Replica extends SignedDocument implements Disposable {
   async #takeAllOf(from: DocumentStream): Promise<void> {
     await this.settled()
     await this.storage.working()
-    if (!this.#links.has(from)) return
-    this.#links.noteInStep(from)
+    if (!this.#links.noteSynced(from)) return
     this.#past.caughtUp()
     this.#wholeness.note(true)
+    from.onSynced()
   }
 
   protected override failedToRead(error: unknown): void {
