@@ -202,7 +202,7 @@ class Scene {
       if (document.listenerCount('_update') !== 1) return 'a listener outlived the link'
     }
     const isRevoked = [subjectOf('operator', OPERATOR), subjectOf('node', parseName('alpha'))].some(
-      author => this.#replica.whitelist.state(author).revocations.size > 0,
+      author => this.#replica.stateOf(author).revocations.size > 0,
     )
     if (!isRevoked) {
       const { operator } = this.#people
