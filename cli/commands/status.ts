@@ -67,7 +67,7 @@ function print(
     one.name,
     stateOf(one),
     one.addresses.join(' '),
-    isHeard(one) ? String(one.clients) : '',
+    one.clients === undefined ? '' : String(one.clients),
     changesCell(one, changes),
     one.links.join(' '),
     one.version,
@@ -88,7 +88,7 @@ function isHeard({ certificateEndsAt }: NodeReport): boolean {
 }
 
 function changesCell(node: NodeReport, all: number): string {
-  if (!isHeard(node)) return ''
+  if (node.changes === undefined) return node.reachable ? 'no answer' : ''
   return node.changes === all ? String(all) : `${node.changes} of ${all}`
 }
 

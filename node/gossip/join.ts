@@ -8,9 +8,7 @@ import type { Lookout } from '../lib/lookout.ts'
 import { VERSION } from '../lib/version.ts'
 import { awaitFirstSync } from './first-sync.ts'
 import { Isolation } from './isolation.ts'
-import { latestPlaces } from './latest-places.ts'
 import { ListedNodes } from './listed-nodes.ts'
-import { MEMBER_LIMITS } from './member.ts'
 import { Members } from './members.ts'
 import type { OpenList } from './open-list.ts'
 import type { Replica } from './replica.ts'
@@ -27,7 +25,6 @@ export interface JoinOptions extends Pick<OverlayOptions, 'resolve' | 'dial' | '
     | 'source'
     | 'ownSource'
     | 'replica'
-    | 'storedChanges'
     | 'signers'
     | 'self'
     | 'ownRemoval'
@@ -58,14 +55,11 @@ export interface Cluster extends AsyncDisposable {
 
 type FirstSyncs = Pick<Overlay, 'firstSync' | 'links'>
 
-/** Changes that a node which starts looks at for what it has applied: they take some milliseconds. */
-const MAX_SCANNED = 512
-
 /** Dial peers and gossip with them from now on. */
 export function joinCluster(options: JoinOptions): Cluster {
   const { config, list, admits, resolve, dial, onSynced, onLinkEnded, onIsolated } = options
   const { lookout, clock, random, log } = options
-  const { replica, storedChanges, source, signers, self } = list
+  const { replica, source, signers, self } = list
   const { ownRemoval, proofAgainst, forgettings, peerFile } = list
   const { name, whenIsolated } = config
   const stack = new AsyncDisposableStack()
@@ -90,13 +84,6 @@ export function joinCluster(options: JoinOptions): Cluster {
         version: VERSION,
         startedAt: clock.now(),
         links: [],
-        changes: replica.whitelist.changes,
-        clients: 0,
-        applied: latestPlaces(
-          Iterator.from(storedChanges.before(Number.MAX_SAFE_INTEGER)).map(({ place }) => place),
-          MEMBER_LIMITS.maxApplied,
-          MAX_SCANNED,
-        ),
       },
     }),
   )

@@ -92,9 +92,14 @@ export class Replica extends SignedDocument implements Disposable {
     this.#list = list
     this.#past = past
     this.storage = list.storage
-    this.confirmations = new ConfirmationRelay({ ...options, isOwn: source => past.isOwn(source) })
+    this.confirmations = new ConfirmationRelay({
+      ...options,
+      isOwn: source => past.isOwn(source),
+      held: about => list.held(about),
+    })
     this.confirmations.subscribe(({ node, to, applied }) => {
-      if (node !== this.id && list.whitelist.heard(to) > 0) past.noteSpread(to, applied)
+      if (applied > 0 && node !== this.id && list.whitelist.heard(to) > 0)
+        past.noteSpread(to, applied)
     })
     this.#heads = new HeadComparison({
       list: () => list.whitelist,
@@ -160,7 +165,7 @@ export class Replica extends SignedDocument implements Disposable {
     await this.confirmations.settled()
   }
 
-  /** Hear of every change, remote or local, after it is durable and merged. */
+  /** Hear of every change after it is durable and merged. */
   subscribe(listener: (applied: readonly Applied[]) => void): Disposable {
     return this.#list.subscribe(listener)
   }
@@ -308,7 +313,7 @@ export class Replica extends SignedDocument implements Disposable {
     frame: object,
     from: DocumentStream,
   ): { readonly refused?: string } | undefined {
-    if ('confirmed' in frame) return this.confirmations.take(frame, from)
+    if ('confirmed' in frame || 'ask' in frame) return this.confirmations.take(frame, from)
     return 'heads' in frame ? this.#heads.take(frame, from) : super.takeFrame(frame, from)
   }
 

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { callRoll } from '../gossip/roll-call.ts'
 import { awaitConfirmations, type Proof } from '../gossip/confirmations.ts'
 import type { History } from '../history/history.ts'
 import { parseHistoryRequest } from '../history/page.ts'
@@ -16,7 +17,7 @@ import {
 import { changeMethods, pageOf, type ChangePage } from './changes.ts'
 import { checkpointMethods, readCheckpointRequest } from './checkpoints.ts'
 import { forgetMethods } from './forget.ts'
-import { statusOf, type NodeReport, type StatusOptions } from './status.ts'
+import { statusOf, type NodeReport, type StatusOptions, type StatusReport } from './status.ts'
 import type { Quota } from './quota.ts'
 import type { Turns } from './turns.ts'
 import type { Sessions } from '../sessions/sessions.ts'
@@ -54,7 +55,7 @@ export interface SubjectReport {
 }
 
 /** How far a node has come. */
-export type NodeProgress = 'caught up' | 'behind' | 'out of reach' | 'left'
+export type NodeProgress = 'caught up' | 'behind' | 'silent' | 'out of reach' | 'left'
 
 /** One removal as operators are shown it. */
 export type RemovalReport = Omit<GrantReport, keyof Terms>
@@ -102,6 +103,9 @@ const CHECKPOINT_COST = 131_072
 
 /** The longest wait for confirmations, in milliseconds. */
 const MAX_WAIT_MS = 10 * 60_000
+
+/** The longest wait for what nodes say that they hold, in milliseconds. */
+const ROLL_CALL_MS = 1_000
 
 export interface OperatorServiceOptions extends StatusOptions {
   readonly operator: Signer
@@ -187,7 +191,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
       'show',
       async ([subject]): Promise<ShowReport> => {
         if (!isSubject(subject)) throw malformed('show')
-        const { changes, nodes } = statusOf(options)
+        const { changes, nodes } = await status(options)
         return {
           ...report(subject, options),
           removals: removalsOf(subject, replica),
@@ -195,7 +199,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
         }
       },
     ],
-    ['status', async () => statusOf(options)],
+    ['status', async () => status(options)],
     [
       'history',
       async ([value]) => {
@@ -209,6 +213,14 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     ...checkpointMethods(options),
     ...forgetMethods(options),
   ])
+}
+
+/** The cluster, with what each node says that it holds. */
+async function status(options: OperatorServiceOptions): Promise<StatusReport> {
+  const { replica, members, clock } = options
+  const { confirmations } = replica
+  const held = await callRoll({ confirmations, members, clock, timeoutMs: ROLL_CALL_MS })
+  return statusOf(options, held)
 }
 
 /** @throws FridgeError `ERR_REVOKED` when this node is out: no peer takes a change from it */
@@ -323,6 +335,7 @@ function standingOf({ grants, revocations }: SubjectState, now: number): Subject
 function progressOf({ reachable, left, changes }: NodeReport, all: number): NodeProgress {
   if (left === true) return 'left'
   if (!reachable) return 'out of reach'
+  if (changes === undefined) return 'silent'
   return changes >= all ? 'caught up' : 'behind'
 }
 

@@ -256,9 +256,6 @@ function memberOf(
     version: '0.0.0',
     startedAt,
     links: [],
-    changes: 0,
-    clients: 0,
-    applied: {},
   }
 }
 
