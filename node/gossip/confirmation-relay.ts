@@ -27,8 +27,6 @@ export interface ConfirmationRelayOptions {
   /** This node's own certificate and key. */
   readonly self: { readonly signer: Signer; readonly key: KeyObject }
   readonly clock: Clock
-  /** From how many nodes on confirmations are tallied. Default 64. */
-  readonly tallyFrom?: number
   /** What this node holds, for those who ask. Default nothing. */
   readonly held?: (about: Source | undefined) => Pick<Held, 'changes' | 'applied'>
 }

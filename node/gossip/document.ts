@@ -126,7 +126,9 @@ export abstract class GossipDocument extends Scuttlebutt {
   protected digested(_clock: ReadonlyMap<Source, number>): void {}
 
   /** Both ends of a link have sent all that the other lacked at its start. */
-  protected synced(_from: DocumentStream): void {}
+  protected synced(from: DocumentStream): void {
+    from.onSynced()
+  }
 
   /** What stands beside the place of an update in an announcement of it. */
   protected announcementOf(_source: Source, sequence: number): unknown {
@@ -276,7 +278,6 @@ export abstract class GossipDocument extends Scuttlebutt {
     inner.on('synced', () => {
       this.#trees.settle(to)
       this.synced(to)
-      to.onSynced()
     })
     for (const first of this.preamble(to)) to.send(first)
     inner.resume()

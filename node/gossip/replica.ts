@@ -43,8 +43,6 @@ export interface ReplicaOptions {
   /** The source that numbers the changes accepted here. Default: one for this run, named like it. */
   readonly ownSource?: OwnSource
   readonly store: ChangeStore
-  /** From how many nodes on confirmations are tallied. Default 64. */
-  readonly tallyFrom?: number
   /** What remembers whether the log was whole. Default: only this run does. */
   readonly wholeness?: WholenessRecord
   readonly signers: Signers
@@ -69,7 +67,7 @@ export class Replica extends SignedDocument implements Disposable {
   readonly #ownSource: OwnSource
   readonly #past: OwnPast
   readonly #wholeness: Wholeness
-  readonly #links = new ReplicaLinks()
+  readonly #links = new ReplicaLinks(this.clock)
   readonly #inbox: Inbox
   readonly #heads: HeadComparison
 
@@ -78,7 +76,6 @@ export class Replica extends SignedDocument implements Disposable {
     super(options.source, options.clock, LIST_SPREADING, options.signers)
     this.#options = options
     const { source: run, store, signers } = options
-    const onFailure = (error: unknown): void => this.storage.failed(error)
     this.#ownSource = options.ownSource ?? new OwnSource({ draw: () => run })
     const list = new DurableList({
       ...options,
@@ -90,7 +87,7 @@ export class Replica extends SignedDocument implements Disposable {
       source: this.#ownSource,
       list: () => list.whitelist,
       store,
-      onFailure,
+      onFailure: error => this.storage.failed(error),
     })
     this.#list = list
     this.#past = past
@@ -114,9 +111,10 @@ export class Replica extends SignedDocument implements Disposable {
         if (isUnheard) this.#giveUp(own)
         return isUnheard
       },
+      onFork: from => this.#links.noteEarly(from),
     })
     for (const [source, sequence] of list.whitelist.clock()) this.sources[source] = sequence
-    this.#wholeness = new Wholeness({ record: options.wholeness, onFailure })
+    this.#wholeness = new Wholeness({ record: options.wholeness, storage: list.storage })
     this.#inbox = new Inbox({
       list,
       links: this.#links,
@@ -274,18 +272,14 @@ export class Replica extends SignedDocument implements Disposable {
     const { signer, key } = this.#options.self
     const again = this.whyAgain(change)
     if (again !== undefined) return { outcome: 'again', ...again }
-    const hash = entryHash(text)
-    const entry: Entry = {
-      change,
-      text,
-      hash,
-      signatures: {
-        operatorCertificate: operator.identity.fingerprint,
-        operatorSignature,
-        nodeCertificate: signer.identity.fingerprint,
-        nodeSignature: signText(key, 'entry', hash),
-      },
+    const certificates = {
+      operatorCertificate: operator.identity.fingerprint,
+      nodeCertificate: signer.identity.fingerprint,
     }
+    const hash = entryHash(text, certificates)
+    const nodeSignature = signText(key, 'entry', hash)
+    const signatures = { ...certificates, operatorSignature, nodeSignature }
+    const entry: Entry = { change, text, hash, signatures }
     if (!this.#list.keepOwn(entry)) {
       throw notRecorded(change, this.storage.failing ?? 'it failed')
     }
@@ -294,6 +288,7 @@ export class Replica extends SignedDocument implements Disposable {
 
   /** Stop looking anything up. */
   [Symbol.dispose](): void {
+    this.#links[Symbol.dispose]()
     this.#wholeness[Symbol.dispose]()
     this.#list[Symbol.dispose]()
     this.confirmations[Symbol.dispose]()
@@ -346,10 +341,10 @@ export class Replica extends SignedDocument implements Disposable {
   async #takeAllOf(from: DocumentStream): Promise<void> {
     await this.settled()
     await this.storage.working()
-    if (!this.#links.has(from)) return
-    this.#links.noteInStep(from)
+    if (!this.#links.noteSynced(from)) return
     this.#past.caughtUp()
     this.#wholeness.note(true)
+    from.onSynced()
   }
 
   protected override failedToRead(error: unknown): void {
@@ -371,12 +366,7 @@ export class Replica extends SignedDocument implements Disposable {
   }
 
   protected override updatesAfter(clock: ReadonlyMap<Source, number>, limit: number): Update[] {
-    const updates: Update[] = []
-    for (const entry of this.#options.store.after(clock)) {
-      if (updates.length >= limit) break
-      updates.push(asUpdate(entry))
-    }
-    return updates
+    return Array.from(Iterator.from(this.#options.store.after(clock)).take(limit), asUpdate)
   }
 
   /** Changes can be stored again: what was passed over meanwhile is asked for anew. */

@@ -24,15 +24,14 @@ export interface TalliedMembers {
 export interface TalliesOptions {
   /** This run of this node. */
   readonly source: Source
-  /** From how many nodes on their words are tallied. Default 64: up to there each is shown with what it did. */
-  readonly tallyFrom?: number
   /** A run has applied changes of a source of this node. */
   readonly onConfirmed: (run: Source, to: Source, applied: number) => void
   /** A tally for a source of this node does not hold: somebody on its way lies, or knows other nodes. */
   readonly onFalse: (to: Source) => void
 }
 
-const TALLY_FROM = 64
+/** Up to so many nodes each is shown with what it did. */
+const SINGLY = 64
 
 /** Tallies in one frame, and that wait to leave; more are dropped, and asked for later. */
 const MAX_TALLIES = 128
@@ -49,6 +48,7 @@ export class Tallies {
   readonly key = new TallyKey()
   readonly #options: TalliesOptions
   #members: TalliedMembers | undefined
+  #singly = SINGLY
   readonly #waiting: Tally[] = []
   /** Runs by their marks, as far as they were looked up. */
   #runs: ReadonlyMap<string, Pick<Member, 'source' | 'tallyKey'>> = new Map()
@@ -58,9 +58,13 @@ export class Tallies {
     this.#options = options
   }
 
-  /** Tally the words of these members from now on. */
-  follow(members: TalliedMembers): void {
+  /**
+   * Tally the words of these members from now on.
+   * @param singly up to how many nodes each confirms by itself. Default 64
+   */
+  follow(members: TalliedMembers, singly = SINGLY): void {
     this.#members = members
+    this.#singly = singly
   }
 
   /**
@@ -68,9 +72,9 @@ export class Tallies {
    * @returns whether that is tallied; else it is to be said in another way
    */
   add(to: Source, applied: number): boolean {
-    const { source, tallyFrom = TALLY_FROM } = this.#options
+    const { source } = this.#options
     const members = this.#members
-    if (members === undefined || members.liveCount <= tallyFrom) return false
+    if (members === undefined || members.liveCount <= this.#singly) return false
     const name = nodeOf(to)
     for (const [run, { tallyKey }] of members.live()) {
       if (nodeOf(run) !== name || tallyKey === undefined) continue

@@ -1,5 +1,6 @@
 import type { Isolation } from '../gossip/isolation.ts'
 import type { Member, Twin } from '../gossip/member.ts'
+import type { LostChanges } from '../gossip/lost-changes.ts'
 import type { Members } from '../gossip/members.ts'
 import type { OwnName } from '../gossip/own-name.ts'
 import type { OwnRemoval } from '../gossip/own-removal.ts'
@@ -8,6 +9,7 @@ import type { Removal } from '../gossip/removal-proof.ts'
 import type { Replica } from '../gossip/replica.ts'
 import { twinsAmong } from '../gossip/twins.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
+import type { LostChange } from '../whitelist/lost-change.ts'
 
 /** One node as `status` shows it. Of one that the answering node has not heard since its start only the name is known. */
 export interface NodeReport {
@@ -46,14 +48,20 @@ export interface StatusReport {
   readonly nameInUse?: string
   /** Who removed the node that answered; absent while it belongs to its cluster. */
   readonly removed?: Removal
+  /** Whether two changes at one place carry the signature of the node that answered; absent where not. */
+  readonly forked?: true
+  /** What the node that answered had accepted and gave up, until somebody asks for it again; absent where there is nothing. */
+  readonly lost?: readonly LostChange[]
   readonly nodes: readonly NodeReport[]
 }
 
 export interface StatusOptions {
   readonly replica: Pick<Replica, 'whitelist'>
   readonly members: Pick<Members, 'self' | 'live' | 'left' | 'unreachable'>
-  /** Whether this node itself was removed: then it shows what it holds, and changes nothing. */
-  readonly ownRemoval: Pick<OwnRemoval, 'removal'>
+  /** Whether this node itself is out: then it shows what it holds, and changes nothing. */
+  readonly ownRemoval: Pick<OwnRemoval, 'removal' | 'isForked' | 'isOut'>
+  /** What this node accepted and gave up. */
+  readonly lostChanges: Pick<LostChanges, 'all'>
   /** Whether another machine runs under the name of this one. */
   readonly ownName: Pick<OwnName, 'inUse'>
   readonly isolation: Pick<Isolation, 'aloneMs' | 'isIsolated'>
@@ -77,7 +85,8 @@ const UNHEARD: Omit<Reported, 'name'> = {
  * @param held what the nodes in reach hold, by their runs, as far as they have said
  */
 export function statusOf(options: StatusOptions, held: ReadonlyMap<Source, Held>): StatusReport {
-  const { replica, members, ownRemoval, ownName, isolation } = options
+  const { replica, members, ownRemoval, lostChanges, ownName, isolation } = options
+  const lost = lostChanges.all
   const twins = [...twinsAmong(members.live().values()).values()]
   const describe = (member: Reported, reachable: boolean, holds?: Held): NodeReport => ({
     name: member.name,
@@ -100,6 +109,8 @@ export function statusOf(options: StatusOptions, held: ReadonlyMap<Source, Held>
     ...(twins.length > 0 && { twins }),
     ...(ownName.inUse !== undefined && { nameInUse: ownName.inUse }),
     ...(ownRemoval.removal !== undefined && { removed: ownRemoval.removal }),
+    ...(ownRemoval.isForked && { forked: true }),
+    ...(lost.length > 0 && { lost }),
     nodes: [
       ...Array.from(members.live().values(), member =>
         describe(member, true, held.get(member.source)),

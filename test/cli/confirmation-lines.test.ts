@@ -1,5 +1,5 @@
 import test from 'ava'
-import { isWorthALine } from '../../cli/commands/whitelist-remove.ts'
+import { isWorthALine } from '../../cli/commands/whitelist-change.ts'
 import { parseName } from '../../node/identity/names.ts'
 
 const confirmation = { node: parseName('n1'), afterMs: 12 }

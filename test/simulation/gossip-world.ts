@@ -31,8 +31,8 @@ export interface WorldOptions {
   readonly delayMs?: readonly [number, number]
   /** Whether signatures are really checked. Default: they are taken as genuine. */
   readonly checksSignatures?: boolean
-  /** From how many nodes on confirmations are tallied. Default 64. */
-  readonly tallyFrom?: number
+  /** Up to how many nodes each confirms by itself. Default 64. */
+  readonly singly?: number
 }
 
 /** One node of the world: the gossip of the real code. */
@@ -117,15 +117,7 @@ export class GossipWorld {
     signers.learn(signer.chain)
     const source = testSource(name, run)
     const self = { signer, key }
-    const { tallyFrom } = this.#options
-    const replica = new Replica({
-      source,
-      store: new MemoryStore(),
-      signers,
-      self,
-      clock,
-      ...(tallyFrom !== undefined && { tallyFrom }),
-    })
+    const replica = new Replica({ source, store: new MemoryStore(), signers, self, clock })
     const members = new Members({
       clock,
       random: this.#random,
@@ -142,7 +134,7 @@ export class GossipWorld {
         links: [],
       },
     })
-    replica.confirmations.tallies.follow(members)
+    replica.confirmations.tallies.follow(members, this.#options.singly)
     const refusals: string[] = []
     const overlay = new Overlay({
       self: parseName(name),

@@ -120,7 +120,11 @@ export class GossipCluster {
         return { peer: this.#identityAt(to), own, socket: this.#dial(from, to) }
       },
       admits: ({ name }) => !revoked.has(name),
-      removals: { has: node => revoked.has(node), proofOf: node => ({ removed: node }) },
+      removals: {
+        has: node => revoked.has(node),
+        hasForked: () => false,
+        proofOf: node => ({ removed: node }),
+      },
       onProof: proof => shown.push(proof),
       times: TIMES,
       clock: this.clock,

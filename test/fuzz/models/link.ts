@@ -15,6 +15,8 @@ export interface LinkModel {
   readonly refused: boolean
   /** What was sent of good form, up to the first frame that must be refused. */
   readonly updates: { readonly whitelist: ModelUpdate[]; readonly members: ModelUpdate[] }
+  /** Whether it has told its heads: they may show a fork, whose root the two ends then look for. */
+  readonly hasCompared: boolean
 }
 
 export interface LinkRules {
@@ -54,6 +56,7 @@ export function modelLink(bytes: Buffer, rules: LinkRules): LinkModel {
   const documents = new Map<string, DocumentState>()
   const rest = new Map<string, string>()
   const link = { hasHeld: false }
+  const hasCompared = (): boolean => [...documents.values()].some(({ isCompared }) => isCompared)
   let source: string | undefined
   const takeLine = (id: string, text: string): boolean => {
     const value = valueOf(text, 32)
@@ -75,19 +78,21 @@ export function modelLink(bytes: Buffer, rules: LinkRules): LinkModel {
   for (const [what, id, text = ''] of mux.events) {
     if (what === 'open') {
       const isOpen = [...documents.values()].some(({ name }) => name === text)
-      if (source === undefined || isOpen) return { refused: true, updates }
+      if (source === undefined || isOpen)
+        return { refused: true, updates, hasCompared: hasCompared() }
       documents.set(id, openDocument(text as DocumentName, rules))
     } else if (what === 'close') {
-      if (documents.has(id)) return { refused: true, updates }
+      if (documents.has(id)) return { refused: true, updates, hasCompared: hasCompared() }
     } else {
       const lines = ((rest.get(id) ?? '') + text).split('\n')
       rest.set(id, lines.pop() ?? '')
       for (const line of lines) {
-        if (!/^\s{0,16}$/.test(line) && !takeLine(id, line)) return { refused: true, updates }
+        if (!/^\s{0,16}$/.test(line) && !takeLine(id, line))
+          return { refused: true, updates, hasCompared: hasCompared() }
       }
     }
   }
-  return { refused: mux.refused, updates }
+  return { refused: mux.refused, updates, hasCompared: hasCompared() }
 }
 
 function isDocument(name: string): name is DocumentName {

@@ -9,11 +9,10 @@ import { MemoryStore } from '../../support/memory-store.ts'
 import { Replica } from '../../../node/gossip/replica.ts'
 import type { Signers } from '../../../node/identity/signers.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { signChain } from '../../support/hostile-node.ts'
 import { client, NOON, OPERATOR, requestOf } from '../../support/replica-changes.ts'
 import { commitRequest } from '../../support/replica-people.ts'
 import { CONTROL, HONEST, HOSTILE, VICTIM } from '../gossip/names.ts'
-import { HONEST_CHANGES, VICTIMS_CHANGES } from '../gossip/past.ts'
+import { HONEST_ENTRIES, VICTIMS_ENTRIES } from '../gossip/past.ts'
 import { isObject } from '../models/lines.ts'
 import {
   problemOfLog,
@@ -39,10 +38,10 @@ export async function openGossip(): Promise<Target> {
   const keys: Keys = new Map(
     [victim, honest, hostile, operator].map(one => [one.signer.identity.subject, one]),
   )
-  const trusted = [...keys.values()].map(({ signer }) =>
+  const trusted = [...keys.values(), people.renewed].map(({ signer }) =>
     Buffer.from(signer.chain[0] ?? '', 'base64'),
   )
-  const before = logOf(people)
+  const before = [...VICTIMS_ENTRIES, ...HONEST_ENTRIES]
   return {
     name: 'gossip',
     fixedInputs: 2_000,
@@ -66,14 +65,6 @@ export async function openGossip(): Promise<Target> {
       return { refused, problem }
     },
   }
-}
-
-/** What the victim holds when it is linked to. */
-function logOf({ victim, honest, operator }: FuzzPeople): Entry[] {
-  return [
-    ...signChain(VICTIMS_CHANGES, { operator, node: victim }),
-    ...signChain(HONEST_CHANGES, { operator, node: honest }),
-  ]
 }
 
 /** One node, a link to the fuzzer, and an honest peer that listens. */
@@ -164,7 +155,7 @@ class Scene {
   }
 
   /** Nothing is passed over in silence: what did not end the link is there. */
-  problemOfTaken({ updates }: LinkModel): string | undefined {
+  problemOfTaken({ updates, hasCompared }: LinkModel): string | undefined {
     const log = this.#log()
     const held = new Set(log.flatMap(placesOf))
     const forked = new Set(log.filter(isStray).map(({ entry }) => entry.change.source as string))
@@ -173,8 +164,10 @@ class Scene {
       const { change, stray } = value as { change?: string; stray?: { change: string } }
       const text = stray?.change ?? change ?? ''
       if (held.has(`${source} ${sequence} ${text}`)) continue
-      // Of two that prove a fork, one that has seen more than is here comes again behind that.
-      if (stray === undefined && forked.has(source) && this.#hasSeenMore(text)) continue
+      // Of two that prove a fork, one that has seen more than is here comes again behind that; and
+      // where heads differ what does not fit is asked for anew, once the root of the fork is found.
+      const isProof = forked.has(source) && this.#hasSeenMore(text)
+      if (stray === undefined && (hasCompared || isProof)) continue
       // A stray that is sent at a place where something stands is not looked at.
       const isTaken = stray !== undefined && places.has(`${source} ${sequence}`)
       if (!isTaken) return `a change was passed over: ${text}`
@@ -218,7 +211,7 @@ class Scene {
       if (document.listenerCount('_update') !== 1) return 'a listener outlived the link'
     }
     const isRevoked = [subjectOf('operator', OPERATOR), subjectOf('node', parseName('alpha'))].some(
-      author => this.#replica.whitelist.state(author).revocations.size > 0,
+      author => this.#replica.stateOf(author).revocations.size > 0,
     )
     if (!isRevoked) {
       const { operator } = this.#people

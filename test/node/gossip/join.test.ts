@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { copyFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { parseName } from '../../../node/identity/names.ts'
@@ -84,6 +84,43 @@ test('a new node lets no client in before one exchange is complete, though its p
   })
   await using client = await cluster.client(3, 'c1')
   t.is(client.node, parseName('node-3'))
+})
+
+test('an older copy of the database that was put back onto the same file lets in nobody before an exchange', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.grant(2, 'c1')
+  await cluster.stop(2)
+  const file = join(cluster.config(2).data, 'whitelist.db')
+  await copyFile(file, `${file}.copy`)
+  await cluster.start(2)
+  await untilReachable(cluster, 1, 2)
+  await cluster.revoke(1, 'c1')
+  await cluster.stop(2)
+  await cluster.stop(1)
+  const { ino } = await stat(file)
+  await copyFile(`${file}.copy`, file)
+  t.is((await stat(file)).ino, ino)
+  await cluster.start(2, { gossip: { firstSyncMs: 1, redialMinMs: 10, redialMaxMs: 20 } })
+  t.true(cluster.log.lines.some(({ node, text }) => node === 'node-2' && text === INCOMPLETE))
+  const { address } = cluster.node(2)
+  const refused = await connectRaw(t, address, await certs.load('client', 'c1'), { alpn: true })
+  await refused.lines.find(/\\"bye\\".*\\"not ready\\"/)
+})
+
+test('a node that refuses clients while isolated lets none in by the list of its last run', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.grant(1, 'c1')
+  await cluster.stop(1)
+  await cluster.stop(2)
+  await cluster.start(1, { whenIsolated: 'refuse', gossip: { firstSyncMs: 1 } })
+  const refused = await connectRaw(t, cluster.node(1).address, await certs.load('client', 'c1'), {
+    alpn: true,
+  })
+  await refused.lines.find(/\\"bye\\".*\\"not ready\\"/)
+  await cluster.start(2)
+  await untilReachable(cluster, 1, 2)
+  await using client = await cluster.client(1, 'c1')
+  t.is(client.node, parseName('node-1'))
 })
 
 test('a node that never heard of another serves at once', async t => {

@@ -12,7 +12,7 @@ const people = await makePeople({ nodes: NAMES })
 
 /** A cluster that is large enough for its confirmations to be tallied. */
 async function startWorld(t: ExecutionContext): Promise<GossipWorld> {
-  const world = new GossipWorld({ people, tallyFrom: 8, seed: Number(process.env['SEED'] ?? 1) })
+  const world = new GossipWorld({ people, singly: 8, seed: Number(process.env['SEED'] ?? 1) })
   t.teardown(async () => {
     for (const { name } of world.nodes) await world.stop(name)
   })
