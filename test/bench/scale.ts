@@ -7,6 +7,9 @@ import type { Bench, BenchOptions } from './result.ts'
 /** How long a cluster is watched after a join, after a change and at rest, in milliseconds. */
 const AFTER_MS = 30_000
 
+/** How long all nodes have new vitals each second, in seconds. */
+const VITALS_S = 60
+
 /** Nodes are started at random within this time for each of them, in milliseconds. */
 const START_MS = 20
 
@@ -74,6 +77,12 @@ async function measureCluster(size: number, { progress }: BenchOptions): Promise
   })
   await measure('after it', async () => world.time.pass(AFTER_MS))
   await measure('idle', async () => world.time.pass(AFTER_MS))
+  await measure('with vitals', async () => {
+    for (let second = 1; second <= VITALS_S; second += 1) {
+      for (const { members } of world.nodes) members.say({ vitals: vitalsAt(second) })
+      await world.time.pass(1_000)
+    }
+  })
   // The first of a node, another of the same, and one of another node.
   for (const [index, node] of [0, 0, 1].entries()) {
     const name = names[Math.floor(size / 2) + node] ?? ''
@@ -88,6 +97,16 @@ async function measureCluster(size: number, { progress }: BenchOptions): Promise
   }
   for (const name of names) await world.stop(name)
   return { phases, changes }
+}
+
+/** As of a node with four thermometers and a door. */
+function vitalsAt(second: number): Record<string, unknown> {
+  const reading = { value: 4 + second / 100, unit: '°C', at: 1_767_268_800_000 + second }
+  return {
+    sensors: { 'fridge-1': reading, 'fridge-2': reading, 'cold-room': reading, freezer: reading },
+    door: { open: false, at: 1_767_268_800_000 },
+    alarms: [],
+  }
 }
 
 async function changeOnce(world: GossipWorld, name: string, index: number): Promise<string[]> {
