@@ -1,3 +1,6 @@
+import { existsSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import test from 'ava'
 import { HOUR_MS, MINUTE_MS } from '../../../node/history/bucket.ts'
 import { parseHistoryPage } from '../../../node/history/page.ts'
@@ -80,3 +83,60 @@ test('a node whose history cannot be written serves all the same', async t => {
   await using _client = await cluster.client(1, 'c1', { onEvent: ({ name }) => resolve(name) })
   t.truthy(await event)
 })
+
+/** What may have become of the file of a history between two runs, and what is said of it. */
+const MISHAPS = [
+  {
+    what: 'is damaged',
+    spoil: (file: string) => writeFileSync(file, 'x'.repeat(16_384)),
+    said: /the history .*history\.db is damaged/,
+    isRecorded: true,
+  },
+  {
+    what: 'is cut off',
+    spoil: (file: string) => truncateSync(file, 8_192),
+    said: /the history .*history\.db is damaged/,
+    isRecorded: true,
+  },
+  {
+    what: 'is of a newer version',
+    spoil: (file: string) => {
+      const database = new DatabaseSync(file)
+      database.exec('PRAGMA user_version = 99')
+      database.close()
+    },
+    said: /is of version 99, this fridge reads version 1/,
+    isRecorded: false,
+  },
+]
+
+for (const { what, spoil, said, isRecorded } of MISHAPS) {
+  test(`a history that ${what} is told plainly, and costs neither the list nor its clients anything`, async t => {
+    await using cluster = await startCluster(t, { certs: shared.certs })
+    await cluster.grant(1, 'c1')
+    const { data } = cluster.config(1)
+    await cluster.stop(1)
+    const list = join(data, 'whitelist.db')
+    const inode = statSync(list).ino
+    for (const ending of ['-wal', '-shm'])
+      rmSync(join(data, `history.db${ending}`), { force: true })
+    spoil(join(data, 'history.db'))
+    const from = cluster.log.lines.length
+    await cluster.start(1)
+    const line = await cluster.log.find(({ level }) => level === 'error', from)
+    t.is(line.text, 'history is not recorded')
+    t.regex(String(line.fields['reason']), said)
+    t.truthy(line.fields['fix'])
+    const { promise: event, resolve } = Promise.withResolvers<string>()
+    await using client = await cluster.client(1, 'c1', { onEvent: ({ name }) => resolve(name) })
+    t.truthy(await event)
+    t.is(statSync(list).ino, inode)
+    await cluster.grant(1, 'c2')
+    const request = { sensor: 'temperature', table: 'readings', from: 0, to: 8e15, after: null }
+    const rows = async () => parseHistoryPage(await client.call('history', [request])).rows.length
+    if (!isRecorded) return void (await t.throwsAsync(rows(), { message: said }))
+    await cluster.log.find(({ text }) => text === 'history is recorded again', from)
+    await until(async () => (await rows()) > 0)
+    t.true(existsSync(join(data, 'history.db.damaged')))
+  })
+}
