@@ -115,8 +115,10 @@ function wait(rule: Rule, state: RuleState, now: number): Step {
   // A raised alarm about a limit ends when readings are well within it, and by nothing else.
   const settles = rule.type === 'unavailable' || raisedAt === undefined
   const settledAt = settles && wellSince !== undefined ? wellSince + SETTLED_MS : Infinity
-  const raiseAt = raisedAt === undefined ? since + rule.forMs : Infinity
-  if (settledAt <= now && settledAt <= raiseAt) return end(excursion, wellSince ?? now)
+  // While all is well again nothing is raised, though it may be too soon to call it over.
+  const isBad = raisedAt === undefined && wellSince === undefined
+  const raiseAt = isBad ? since + rule.forMs : Infinity
+  if (settledAt <= now) return end(excursion, wellSince ?? now)
   if (raiseAt <= now) {
     const raised = { ...excursion, raisedAt: now }
     const next = wait(rule, { excursion: raised }, now)
