@@ -57,8 +57,11 @@ export interface StatusOptions {
   readonly isolation: Pick<Isolation, 'aloneMs' | 'isIsolated'>
 }
 
+/** What of a member is reported. */
+type Reported = Omit<Member, 'source' | 'saidAt' | 'applied'>
+
 /** What is known of a node that this run has not heard: nothing. */
-const UNHEARD: Omit<Member, 'name' | 'source' | 'applied'> = {
+const UNHEARD: Omit<Reported, 'name'> = {
   addresses: [],
   version: '',
   startedAt: 0,
@@ -73,10 +76,7 @@ const UNHEARD: Omit<Member, 'name' | 'source' | 'applied'> = {
 export function statusOf(options: StatusOptions): StatusReport {
   const { replica, members, ownRemoval, ownName, isolation } = options
   const twins = [...twinsAmong(members.live().values()).values()]
-  const describe = (
-    member: Omit<Member, 'source' | 'applied'>,
-    reachable: boolean,
-  ): NodeReport => ({
+  const describe = (member: Reported, reachable: boolean): NodeReport => ({
     name: member.name,
     reachable,
     ...(!reachable && member.left && { left: member.left }),
