@@ -8,6 +8,9 @@ import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { count, formatTable } from '../table.ts'
 import { addTargetOptions, type TargetOptions } from '../target.ts'
 import { connectOperator } from '../operator.ts'
+import type { OperatorConnection } from '../../node/client/operator/operator-connection.ts'
+import type { Fleet } from '../../node/client/operator/vitals-answers.ts'
+import { fleetLines, isFleetWell } from '../output/fleet.ts'
 
 const DAY_MS = 86_400_000
 
@@ -20,28 +23,40 @@ export function fillStatus(status: Command, { io, action }: CommandContext): voi
 
 export async function runStatus(options: TargetOptions, io: CommandIo): Promise<ExitStatus> {
   await using operator = await connectOperator(options, io)
+  return (await showStatus(operator, options, io)) ? EXIT.done : EXIT.notDone
+}
+
+/** Print the cluster and its fridges once. @returns whether all is well */
+async function showStatus(
+  operator: OperatorConnection,
+  { json = false }: TargetOptions,
+  io: CommandIo,
+): Promise<boolean> {
   const status = await operator.status()
+  const fleet = await operator.vitals()
   const isWhole =
     status.removed === undefined &&
     status.twins === undefined &&
     status.nameInUse === undefined &&
     status.nodes.every(({ reachable, left }) => reachable || left === true)
-  if (options.json === true) io.out(JSON.stringify(status))
-  else print(status, io)
-  return isWhole ? EXIT.done : EXIT.notDone
+  if (json) {
+    const nodes = status.nodes.map(node => ({ ...node, vitals: fleet.get(node.name) ?? null }))
+    io.out(JSON.stringify({ ...status, nodes }))
+  } else for (const line of statusLines(status, fleet, io.clock.now())) io.out(line)
+  return isWhole && isFleetWell(fleet)
 }
 
-function print(
-  { node, changes, subjects, aloneMs, isolated, removed, twins, nameInUse, nodes }: StatusReport,
-  io: CommandIo,
-): void {
-  io.out(
+function statusLines(status: StatusReport, fleet: Fleet, now: number): string[] {
+  const { node, changes, subjects, aloneMs, isolated, removed, twins, nameInUse, nodes } = status
+  const lines = [
     `${node} knows ${count(nodes.length, 'node')}, ${count(subjects, 'name')}, ${count(changes, 'change')}`,
-  )
-  if (removed !== undefined) io.out(`${node} ${describeRemoval(removed)}`)
-  else if (isolated) io.out(`${node} is isolated: no peer in reach for ${formatDuration(aloneMs)}`)
-  if (nameInUse !== undefined) io.out(describeNameInUse(node, nameInUse))
-  for (const twin of twins ?? []) io.out(describeTwin(twin))
+  ]
+  if (removed !== undefined) lines.push(`${node} ${describeRemoval(removed)}`)
+  else if (isolated) {
+    lines.push(`${node} is isolated: no peer in reach for ${formatDuration(aloneMs)}`)
+  }
+  if (nameInUse !== undefined) lines.push(describeNameInUse(node, nameInUse))
+  for (const twin of twins ?? []) lines.push(describeTwin(twin))
   const rows = nodes.map(one => [
     one.name,
     stateOf(one),
@@ -50,10 +65,10 @@ function print(
     changesCell(one, changes),
     one.links.join(' '),
     one.version,
-    certificateCell(one, io.clock.now()),
+    certificateCell(one, now),
   ])
   const head = ['NODE', 'STATE', 'ADDRESS', 'CLIENTS', 'CHANGES', 'LINKS', 'VERSION', 'CERTIFICATE']
-  for (const line of formatTable([head, ...rows])) io.out(line)
+  return [...lines, '', ...fleetLines(nodes, fleet, now), '', ...formatTable([head, ...rows])]
 }
 
 function stateOf({ reachable, left }: NodeReport): string {

@@ -49,6 +49,7 @@ const RULE_NAMES: Readonly<Record<RuleType, string>> = {
   'low-per-day': 'too low for too long within a day',
   open: 'open for too long',
   unavailable: 'unavailable',
+  unreachable: 'out of reach',
 }
 
 export interface DiscoveryOptions {

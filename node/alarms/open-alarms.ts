@@ -13,6 +13,7 @@ import { numbersOf, type FridgeNumbers } from './numbers.ts'
 import type { Outbox, OutboxOptions, Receiver } from './outbox.ts'
 import type { Rule } from './rule.ts'
 import { Silences } from './silences.ts'
+import { VitalSigns } from './vital-signs.ts'
 import { startWebhook, textOf } from './webhook.ts'
 
 export interface OpenAlarmsOptions {
@@ -27,6 +28,8 @@ export interface OpenAlarms extends AsyncDisposable {
   readonly alarms: Alarms
   /** How the fridge is now. */
   readonly numbers: () => FridgeNumbers
+  /** The same, as all other nodes are told it. */
+  readonly vitals: VitalSigns
 }
 
 /** Watch the sensors of a node by the rules of its configuration. */
@@ -79,6 +82,7 @@ export function openAlarms(
   return {
     alarms,
     numbers: () => numbersOf(feeds, alarms, rulesOf, silences),
+    vitals: new VitalSigns({ node: config.name, feeds, alarms }),
     [Symbol.asyncDispose]: async () => {
       subscriptions.dispose()
       await bridge?.[Symbol.asyncDispose]()

@@ -1,0 +1,96 @@
+import { describeRule } from '../../node/alarms/alarm.ts'
+import type { AlarmVitals, NodeVitals, SensorVitals } from '../../node/alarms/vitals.ts'
+import type { Fleet } from '../../node/client/operator/vitals-answers.ts'
+import type { NodeReport } from '../../node/operators/status.ts'
+import { formatReading, SENSOR_KINDS, type SensorEvent } from '../../node/sensors/kinds.ts'
+import { formatDuration } from '../duration.ts'
+import { formatTable } from '../table.ts'
+
+/** A reading that is older than that is shown with its age, ms. */
+const OLD_MS = 60_000
+
+/** One fridge as a person sees it: a row, and a line for each thing that is wrong with it. */
+interface FridgeView {
+  readonly row: readonly string[]
+  readonly wrong: readonly string[]
+}
+
+/** Whether nothing is wrong with any fridge, as far as its node has said how it is. */
+export function isFleetWell(fleet: Fleet): boolean {
+  return fleet
+    .values()
+    .every(
+      vitals =>
+        vitals === undefined || (vitals.alarms.length === 0 && vitals.sensors.every(isKnown)),
+    )
+}
+
+/**
+ * Every fridge of a cluster in lines that fit 80 columns: temperature, door, what failed, alarms.
+ * @param now for ages, in milliseconds since 1970
+ */
+export function fleetLines(nodes: readonly NodeReport[], fleet: Fleet, now: number): string[] {
+  const views = nodes.map(node => viewOf(node, fleet.get(node.name), now))
+  const head = ['FRIDGE', 'STATE', 'READS', 'DOOR', 'ALARMS']
+  const [first = '', ...rows] = formatTable([head, ...views.map(({ row }) => row)])
+  const lines = views.flatMap(({ wrong }, index) => [
+    rows[index] ?? '',
+    ...wrong.map(line => `  ! ${line}`),
+  ])
+  return [first, ...lines]
+}
+
+function viewOf(node: NodeReport, vitals: NodeVitals | undefined, now: number): FridgeView {
+  const { sensors = [], alarms = [], more = 0 } = vitals ?? {}
+  // What a node said before it was gone is not how its fridge is.
+  const isTold = node.reachable && vitals !== undefined
+  const known = sensors.filter(isKnown)
+  const measured = known.filter(({ kind }) => SENSOR_KINDS[kind].quantity !== undefined)
+  const moved = known.filter(({ kind }) => SENSOR_KINDS[kind].quantity === undefined)
+  const state = node.reachable ? 'up' : node.left === true ? 'left' : 'out of reach'
+  const cell = (some: readonly SensorVitals[]): string =>
+    isTold ? some.map(one => wordsOf(one, some.length > 1, now)).join(', ') : ''
+  return {
+    row: [node.name, state, cell(measured), cell(moved), alarms.length > 0 ? countOf(alarms) : ''],
+    wrong: [
+      ...alarms.map(alarm => alarmLine(alarm, now)),
+      ...(isTold ? sensors.filter(one => !isKnown(one)).map(one => failureLine(one, now)) : []),
+      ...(more > 0 ? [`and ${more} more that it has no room to say`] : []),
+    ],
+  }
+}
+
+function isKnown({ event }: SensorVitals): boolean {
+  return event !== undefined && event.type !== 'unavailable'
+}
+
+function wordsOf({ sensor, kind, event }: SensorVitals, isNamed: boolean, now: number): string {
+  if (event === undefined) return ''
+  const value = event.type === 'reading' ? formatReading(kind, event.value) : moveOf(event)
+  const ageMs = now - event.at
+  const age = event.type === 'reading' && ageMs > OLD_MS ? ` (${formatDuration(ageMs)} ago)` : ''
+  return `${isNamed ? `${sensor} ` : ''}${value}${age}`
+}
+
+function moveOf({ type }: SensorEvent): string {
+  return type === 'close' ? 'closed' : type
+}
+
+function countOf(alarms: readonly AlarmVitals[]): string {
+  const open = alarms.filter(({ isAcknowledged }) => !isAcknowledged).length
+  return open === 0 ? `${alarms.length} acknowledged` : String(alarms.length)
+}
+
+function alarmLine(alarm: AlarmVitals, now: number): string {
+  const { sensor, kind, since, isAcknowledged, about } = alarm
+  const whose = kind === 'node' ? (about ?? sensor) : sensor
+  const lasted = formatDuration(Math.max(0, now - since))
+  const noted = isAcknowledged ? 'acknowledged' : 'not acknowledged'
+  return `${whose}: ${describeRule(alarm)}, for ${lasted}, ${noted} (${alarm.id})`
+}
+
+function failureLine({ sensor, event }: SensorVitals, now: number): string {
+  if (event?.type !== 'unavailable') return `${sensor}: has said nothing yet`
+  const lasted = formatDuration(Math.max(0, now - event.at))
+  return `${sensor}: unavailable for ${lasted}: ${event.reason}`
+}
