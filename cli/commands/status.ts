@@ -1,7 +1,10 @@
 import type { Command } from 'commander'
 import type { NodeReport, StatusReport } from '../../node/operators/status.ts'
 import type { CommandContext } from '../command.ts'
+import { FridgeError } from '../../node/lib/errors.ts'
+import { foreignText } from '../../node/lib/foreign-text.ts'
 import { formatDuration } from '../duration.ts'
+import { formatMoment } from '../moment.ts'
 import { describeRemoval } from '../removal.ts'
 import { describeNameInUse, describeTwin } from '../twins.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
@@ -14,24 +17,76 @@ import { fleetLines, isFleetWell } from '../output/fleet.ts'
 
 const DAY_MS = 86_400_000
 
+/** How often the cluster is looked at with `--watch`, in milliseconds. */
+const WATCH_MS = 2_000
+
+export interface StatusOptions extends TargetOptions {
+  readonly watch?: boolean
+}
+
 /** Fill `fridge status`. */
 export function fillStatus(status: Command, { io, action }: CommandContext): void {
-  addTargetOptions(status, 'operator').action(
-    action((options: TargetOptions) => runStatus(options, io)),
-  )
+  addTargetOptions(status, 'operator')
+    .option('--watch', 'show it anew every two seconds, until Ctrl-C')
+    .addHelpText('after', HELP)
+    .action(action((options: StatusOptions) => runStatus(options, io)))
 }
 
-export async function runStatus(options: TargetOptions, io: CommandIo): Promise<ExitStatus> {
+/** @returns 0 all is well, 1 a node is out of reach, a sensor has failed or an alarm stands */
+export async function runStatus(options: StatusOptions, io: CommandIo): Promise<ExitStatus> {
+  const view = options.watch === true ? await watch(options, io) : await look(options, io)
+  return view.isWell ? EXIT.done : EXIT.notDone
+}
+
+/** The cluster and its fridges as one node sees them. */
+interface ClusterView {
+  readonly lines: readonly string[]
+  readonly isWell: boolean
+}
+
+async function look(options: StatusOptions, io: CommandIo): Promise<ClusterView> {
   await using operator = await connectOperator(options, io)
-  return (await showStatus(operator, options, io)) ? EXIT.done : EXIT.notDone
+  const view = await viewOf(operator, options, io)
+  for (const line of view.lines) io.out(line)
+  return view
 }
 
-/** Print the cluster and its fridges once. @returns whether all is well */
-async function showStatus(
+/** Look again and again until the signal aborts; a node that is lost meanwhile is dialed anew. */
+async function watch(options: StatusOptions, io: CommandIo): Promise<ClusterView> {
+  let last: ClusterView | undefined
+  while (!io.signal.aborted) {
+    try {
+      await using operator = await connectOperator(options, io)
+      for (;;) {
+        last = await viewOf(operator, options, io)
+        io.redraw(last.lines)
+        await io.clock.sleep(WATCH_MS, io.signal)
+      }
+    } catch (error) {
+      if (io.signal.aborted) break
+      // The first look says what is wrong as any command does.
+      if (last === undefined || !isPassing(error)) throw error
+      const at = formatMoment(io.clock.now())
+      last = { ...last, isWell: false }
+      if (options.json === true) io.err(foreignText(error.message))
+      else io.redraw([`${at}: ${foreignText(error.message)}; what follows is old`, ...last.lines])
+      await io.clock.sleep(WATCH_MS, io.signal).catch(() => undefined)
+    }
+  }
+  return last ?? { lines: [], isWell: false }
+}
+
+/** Whether a node that could not be asked may answer soon. */
+function isPassing(error: unknown): error is FridgeError {
+  const codes: readonly string[] = ['ERR_UNREACHABLE', 'ERR_TIMEOUT', 'ERR_CLOSED']
+  return error instanceof FridgeError && codes.includes(error.code)
+}
+
+async function viewOf(
   operator: OperatorConnection,
-  { json = false }: TargetOptions,
+  { json = false }: StatusOptions,
   io: CommandIo,
-): Promise<boolean> {
+): Promise<ClusterView> {
   const status = await operator.status()
   const fleet = await operator.vitals()
   const isWhole =
@@ -39,11 +94,10 @@ async function showStatus(
     status.twins === undefined &&
     status.nameInUse === undefined &&
     status.nodes.every(({ reachable, left }) => reachable || left === true)
-  if (json) {
-    const nodes = status.nodes.map(node => ({ ...node, vitals: fleet.get(node.name) ?? null }))
-    io.out(JSON.stringify({ ...status, nodes }))
-  } else for (const line of statusLines(status, fleet, io.clock.now())) io.out(line)
-  return isWhole && isFleetWell(fleet)
+  const isWell = isWhole && isFleetWell(fleet)
+  if (!json) return { lines: statusLines(status, fleet, io.clock.now()), isWell }
+  const nodes = status.nodes.map(node => ({ ...node, vitals: fleet.get(node.name) ?? null }))
+  return { lines: [JSON.stringify({ ...status, nodes })], isWell }
 }
 
 function statusLines(status: StatusReport, fleet: Fleet, now: number): string[] {
@@ -99,3 +153,13 @@ function certificateCell(node: NodeReport, now: number): string {
 function formatLifetime(ms: number): string {
   return ms < DAY_MS ? formatDuration(ms) : `${Math.floor(ms / DAY_MS)} d`
 }
+
+const HELP = `
+Every fridge comes first: what it reads, its door, its alarms, and a line for each thing that is wrong
+with it. A node that stopped in order is left, which is well; one that is out of reach is not.
+
+Exit status: 0 all is well, 1 a node is out of reach, a sensor has failed or an alarm stands.
+
+Examples:
+  $ fridge status --node node-1.example.org:7443
+  $ fridge status --watch`

@@ -16,6 +16,7 @@ export const BENCH_IO: CommandIo = {
   log: () => {},
   serveUnheard: () => {},
   progress: () => {},
+  redraw: () => {},
   isTerminal: false,
   env: process.env,
   cwd: ROOT,

@@ -75,6 +75,7 @@ export function recordIo(options: IoOptions = {}): RecordedIo {
     log: line => err.push(line),
     serveUnheard: () => {},
     progress: options.progress ?? (() => {}),
+    redraw: lines => lines.forEach(line => out.push(line)),
     isTerminal: options.isTerminal ?? false,
     env: { ...TEST_ENV, ...options.env },
     cwd: options.cwd ?? '/nonexistent',

@@ -62,8 +62,14 @@ test('what a node says of its fridge is read as it is, its newest events and its
     alarms: [
       { id, sensor, kind, rule, since, forMs, limit, isAcknowledged: false },
       {
-        ...{ id: other.id, sensor: 'node', kind: 'node', rule: 'unreachable', since, forMs },
-        ...{ isAcknowledged: true, about: 'node-2' },
+        id: other.id,
+        sensor: 'node',
+        kind: 'node',
+        rule: 'unreachable',
+        since,
+        forMs,
+        isAcknowledged: true,
+        about: 'node-2',
       },
     ],
     sensors: [
