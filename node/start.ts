@@ -17,6 +17,7 @@ import { Listener } from './port/listener.ts'
 import { serve } from './port/serve.ts'
 import { peerDialer, resolvePeer } from './port/transport.ts'
 import type { SimulatedFridge } from './sensors/drivers/simulated.ts'
+import { startNodeWatch } from './sessions/node-watch.ts'
 import { startVitals } from './sessions/vitals-teller.ts'
 import { startClientCount } from './sessions/client-count.ts'
 import { Counts, linkEndReason } from './sessions/counts.ts'
@@ -95,6 +96,7 @@ export async function startNode(
   stack.use(startEnforcement({ ...cluster, replica, sessions, counts, clock, log }))
   stack.use(startClientCount(sessions, cluster.members, clock))
   stack.use(startVitals(vitals, cluster.members, clock))
+  stack.use(startNodeWatch({ ...cluster, ...service, clock }))
 
   const means = { config, trust, clock, log }
   const node: Node = { ...means, counts, list, history, service, numbers, sessions, cluster }

@@ -1,5 +1,5 @@
 import { describeRule } from '../../node/alarms/alarm.ts'
-import type { AlarmVitals, NodeVitals, SensorVitals } from '../../node/alarms/vitals.ts'
+import type { AlarmVitals, SensorVitals } from '../../node/alarms/vitals.ts'
 import type { Fleet } from '../../node/client/operator/vitals-answers.ts'
 import type { NodeReport } from '../../node/operators/status.ts'
 import { formatReading, SENSOR_KINDS, type SensorEvent } from '../../node/sensors/kinds.ts'
@@ -30,7 +30,7 @@ export function isFleetWell(fleet: Fleet): boolean {
  * @param now for ages, in milliseconds since 1970
  */
 export function fleetLines(nodes: readonly NodeReport[], fleet: Fleet, now: number): string[] {
-  const views = nodes.map(node => viewOf(node, fleet.get(node.name), now))
+  const views = nodes.map(node => viewOf(node, fleet, now))
   const head = ['FRIDGE', 'STATE', 'READS', 'DOOR', 'ALARMS']
   const [first = '', ...rows] = formatTable([head, ...views.map(({ row }) => row)])
   const lines = views.flatMap(({ wrong }, index) => [
@@ -40,8 +40,10 @@ export function fleetLines(nodes: readonly NodeReport[], fleet: Fleet, now: numb
   return [first, ...lines]
 }
 
-function viewOf(node: NodeReport, vitals: NodeVitals | undefined, now: number): FridgeView {
-  const { sensors = [], alarms = [], more = 0 } = vitals ?? {}
+function viewOf(node: NodeReport, fleet: Fleet, now: number): FridgeView {
+  const vitals = fleet.get(node.name)
+  const { sensors = [], more = 0 } = vitals ?? {}
+  const alarms = alarmsOf(node.name, fleet)
   // What a node said before it was gone is not how its fridge is.
   const isTold = node.reachable && vitals !== undefined
   const known = sensors.filter(isKnown)
@@ -58,6 +60,17 @@ function viewOf(node: NodeReport, vitals: NodeVitals | undefined, now: number): 
       ...(more > 0 ? [`and ${more} more that it has no room to say`] : []),
     ],
   }
+}
+
+/** The alarms of a node, and those that others have raised about it. */
+function alarmsOf(name: string, fleet: Fleet): AlarmVitals[] {
+  const found = new Map<string, AlarmVitals>()
+  for (const [teller, vitals] of fleet) {
+    for (const alarm of vitals?.alarms ?? []) {
+      if ((alarm.about ?? teller) === name) found.set(alarm.id, alarm)
+    }
+  }
+  return [...found.values()]
 }
 
 function isKnown({ event }: SensorVitals): boolean {
@@ -82,11 +95,11 @@ function countOf(alarms: readonly AlarmVitals[]): string {
 }
 
 function alarmLine(alarm: AlarmVitals, now: number): string {
-  const { sensor, kind, since, isAcknowledged, about } = alarm
-  const whose = kind === 'node' ? (about ?? sensor) : sensor
+  const { sensor, kind, since, isAcknowledged } = alarm
+  const whose = kind === 'node' ? '' : `${sensor}: `
   const lasted = formatDuration(Math.max(0, now - since))
   const noted = isAcknowledged ? 'acknowledged' : 'not acknowledged'
-  return `${whose}: ${describeRule(alarm)}, for ${lasted}, ${noted} (${alarm.id})`
+  return `${whose}${describeRule(alarm)}, for ${lasted}, ${noted} (${alarm.id})`
 }
 
 function failureLine({ sensor, event }: SensorVitals, now: number): string {

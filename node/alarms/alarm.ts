@@ -82,7 +82,7 @@ export function describeRule({ kind, rule, limit, forMs }: DescribedRule): strin
 
 /** What the end of an alarm means, for people. */
 export function describeEnd({ kind, rule, value, limit, extreme }: Alarm): string {
-  if (kind === 'node') return 'in reach again'
+  if (kind === 'node') return 'no longer out of reach'
   switch (rule) {
     case 'open':
       return 'closed'

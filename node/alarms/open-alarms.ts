@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { limitsOf, type SensorRulesConfig } from '../config/alarms-config.ts'
+import { limitsOf, unreachableForMs, type SensorRulesConfig } from '../config/alarms-config.ts'
 import type { NodeConfig } from '../config/config.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -42,11 +42,15 @@ export function openAlarms(
   const rules = new Map(
     Object.entries(config.alarms.rules).map(([name, own]) => [name, rulesFrom(own)]),
   )
-  const rulesOf = ({ name }: WatchedSensor): readonly Rule[] => rules.get(name) ?? []
+  const unreachableMs = unreachableForMs(config.alarms)
+  const ofNodes: readonly Rule[] =
+    unreachableMs === undefined ? [] : [{ type: 'unreachable', forMs: unreachableMs }]
+  const rulesOf = ({ name, kind }: WatchedSensor): readonly Rule[] =>
+    kind === 'node' ? ofNodes : (rules.get(name) ?? [])
   const alarms: Alarms = new Alarms({
     node: config.name,
     clock,
-    hasRules: rules.size > 0,
+    hasRules: rules.size + ofNodes.length > 0,
     rulesOf,
     kept: kept?.alarms,
     onKept: () => file.touch(),
@@ -117,8 +121,9 @@ export function rulesFrom(config: SensorRulesConfig): Rule[] {
 }
 
 function logChange(change: AlarmChange, log: Log): void {
-  const { id, sensor, rule, since, value, extreme, acknowledged } = change.alarm
-  const fields = { id, sensor, rule, since, value, extreme, text: textOf(change) }
+  const { id, node, sensor, kind, rule, since, value, extreme, acknowledged } = change.alarm
+  const about = kind === 'node' ? node : undefined
+  const fields = { id, about, sensor, rule, since, value, extreme, text: textOf(change) }
   if (change.state === 'raised') log.error(fields, 'alarm')
   else if (change.state === 'over') log.info(fields, 'alarm over')
   else {
