@@ -111,7 +111,7 @@ async function checkNode(
 /** Sensors that are dead on nodes that live, and alarms that stand. */
 function checkFridges({ nodes }: StatusReport, fleet: Fleet, checkup: Checkup, now: number): void {
   const before = checkup.findings.length
-  for (const { name, reachable } of nodes) {
+  for (const { name, reachable, addresses } of nodes) {
     const { sensors = [], alarms = [] } = (reachable ? fleet.get(name) : undefined) ?? {}
     for (const { sensor, event } of sensors) {
       const isSaid = alarms.some(alarm => alarm.rule === 'unavailable' && alarm.sensor === sensor)
@@ -121,7 +121,8 @@ function checkFridges({ nodes }: StatusReport, fleet: Fleet, checkup: Checkup, n
     }
     for (const alarm of alarms) {
       const about = alarm.about === undefined ? `${alarm.sensor} of ${name}` : alarm.about
-      const fix = alarm.isAcknowledged ? undefined : `fridge alarms acknowledge ${alarm.id}`
+      const where = addresses[0] === undefined ? '' : ` --node ${addresses[0]}`
+      const fix = alarm.isAcknowledged ? undefined : `fridge alarms acknowledge ${alarm.id}${where}`
       const noted = alarm.isAcknowledged ? ', acknowledged' : ''
       checkup.bad('fridges', `alarm: ${about}: ${describeRule(alarm)}${noted}`, fix)
     }

@@ -283,5 +283,9 @@ test('a sensor that is dead and an alarm that stands are found on every node, wi
   t.true(
     lines.some(line => /^WRONG +fridges: alarm: temperature of node-2: above -20 °C$/.test(line)),
   )
-  t.true(lines.some(line => /to mend it: fridge alarms acknowledge [0-9a-f]{12}$/.test(line)))
+  t.true(
+    lines.some(line =>
+      /to mend it: fridge alarms acknowledge [0-9a-f]{12} --node [\d.:]+$/.test(line),
+    ),
+  )
 })
