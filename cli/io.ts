@@ -26,8 +26,16 @@ export interface CommandIo {
   readonly progress: (text: string) => void
   /** Show lines on stdout, on a terminal in place of those shown before; elsewhere behind them. */
   readonly redraw: (lines: readonly string[]) => void
-  /** Whether stdout is a terminal: only then colours. */
-  readonly isTerminal: boolean
+  /** Keep what has been done, in a sentence, for a person whose stdout cannot be written. */
+  readonly noteDone: (what: string) => void
+  /** Ask a person yes or no; undefined where none sits at a terminal. */
+  readonly confirm?: ((question: string) => Promise<boolean>) | undefined
+  /** How many columns the terminal has that stdout is; undefined where it is none. */
+  readonly columns?: number | undefined
+  /** Whether stdout may be coloured. What is said must not hang on it. */
+  readonly hasColours: boolean
+  /** Whether stderr is a terminal, where a person reads the log. */
+  readonly isLogRead: boolean
   readonly env: Readonly<Record<string, string | undefined>>
   /** The folder that relative paths start from. */
   readonly cwd: string

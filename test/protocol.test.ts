@@ -35,6 +35,7 @@ import { forgeCertificate, uris } from './support/forged-certificate.ts'
 import { attachEndpoint } from './support/gossip-document.ts'
 import { client, grantAt, testSource } from './support/replica-changes.ts'
 import {
+  certificatesOf,
   interleavings,
   placeName,
   signerOf,
@@ -45,7 +46,7 @@ import {
 import { ClientEnd, linesOf, NodeEnd, play, quiet, refusalOf, split } from './vectors/session.ts'
 import { frameReader, LinkEnd, NODE_1, NODE_2, openDocuments } from './vectors/gossip.ts'
 import { forgettingOf } from './vectors/forgetting.ts'
-import { farewellTo, hearFarewell } from './vectors/removal.ts'
+import { farewellTo, farewellToForked, hearFarewell, hearForked } from './vectors/removal.ts'
 import { Vectors, withVerdict } from './vectors/vectors.ts'
 import { ALL_VOUCHED } from './support/vouchers.ts'
 
@@ -292,7 +293,7 @@ test('hashes, signatures and fingerprints are those of the page', async t => {
   t.is<string, string>(node.signer.identity.subject, 'node/node-1')
   for (const [index, { hash, id, signatures }] of printed.entries.entries()) {
     const text = changes[index] ?? ''
-    t.is(entryHash(text), hash)
+    t.is(entryHash(text, certificatesOf(printed)), hash)
     const parsed = parseChange(text)
     t.is<string | false, string>(parsed.ok && idOf({ change: parsed.change, hash }), id)
     t.is(signText(operator.key, 'change', text), signatures[0])
@@ -301,7 +302,7 @@ test('hashes, signatures and fingerprints are those of the page', async t => {
     t.true(signatureHolds(node.signer.key, 'entry', hash, signatures[1]))
     t.false(signatureHolds(node.signer.key, 'change', hash, signatures[1]))
   }
-  t.is<string, string>(straySource(NODE_1, changes[2] ?? ''), printed.stray)
+  t.is<string, string>(straySource(NODE_1, printed.entries[2]?.hash ?? ''), printed.stray)
 })
 
 const memberLines = vectors.lines('member')
@@ -427,6 +428,12 @@ test('a removed node is shown what the page shows, and believes it', async t => 
   const [said = ''] = vectors.lines('removal')
   t.is(farewellTo(printed, 1_767_268_803_000), said)
   t.like(await hearFarewell(printed, said), { operator: 'admin', at: 1_767_268_803_000 })
+})
+
+test('a node that has forked is shown what the page shows, and believes it', async t => {
+  const [said = ''] = vectors.lines('fork')
+  t.is(farewellToForked(printed, 1_767_268_803_000), said)
+  t.is(await hearForked(printed, said), undefined)
 })
 
 test('a forgetting is written as the page has it', t => {

@@ -38,7 +38,7 @@ export async function runAlarmsAcknowledge(
     io.out(
       options.json === true
         ? JSON.stringify(alarm)
-        : formatAlarm({ state: 'acknowledged', alarm }, io.isTerminal),
+        : formatAlarm({ state: 'acknowledged', alarm }, io.hasColours),
     )
     return 'enough'
   })

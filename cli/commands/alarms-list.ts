@@ -25,9 +25,8 @@ export async function runAlarmsList(
   if (options.json === true) for (const alarm of alarms) io.out(JSON.stringify(alarm))
   else if (alarms.length > 0) {
     const head = ['ID', 'NODE', 'SENSOR', 'SINCE', 'LASTED', 'WHAT', 'ACKNOWLEDGED']
-    for (const line of formatTable([head, ...alarms.map(alarm => rowOf(alarm, io.clock.now()))])) {
-      io.out(line)
-    }
+    const rows = [head, ...alarms.map(alarm => rowOf(alarm, io.clock.now()))]
+    for (const line of formatTable(rows, io.columns)) io.out(line)
   } else if (status === EXIT.done) io.out('no alarms')
   return status
 }

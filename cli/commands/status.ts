@@ -1,11 +1,13 @@
 import type { Command } from 'commander'
+import { commandOf } from '../../node/gossip/lost-changes.ts'
 import type { NodeReport, StatusReport } from '../../node/operators/status.ts'
 import type { CommandContext } from '../command.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { foreignText } from '../../node/lib/foreign-text.ts'
 import { formatDuration } from '../duration.ts'
 import { formatMoment } from '../moment.ts'
-import { describeRemoval } from '../removal.ts'
+import { describeLost } from '../lost.ts'
+import { describeRemoval, FORKED } from '../removal.ts'
 import { describeNameInUse, describeTwin } from '../twins.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { count, formatTable } from '../table.ts'
@@ -91,38 +93,51 @@ async function viewOf(
   const fleet = await operator.vitals()
   const isWhole =
     status.removed === undefined &&
+    status.forked === undefined &&
+    status.lost === undefined &&
     status.twins === undefined &&
     status.nameInUse === undefined &&
     status.nodes.every(({ reachable, left }) => reachable || left === true)
   const isWell = isWhole && isFleetWell(fleet)
-  if (!json) return { lines: statusLines(status, fleet, io.clock.now()), isWell }
+  if (!json) return { lines: statusLines(status, fleet, io), isWell }
   const nodes = status.nodes.map(node => ({ ...node, vitals: fleet.get(node.name) ?? null }))
   return { lines: [JSON.stringify({ ...status, nodes })], isWell }
 }
 
-function statusLines(status: StatusReport, fleet: Fleet, now: number): string[] {
-  const { node, changes, subjects, aloneMs, isolated, removed, twins, nameInUse, nodes } = status
+function statusLines(
+  status: StatusReport,
+  fleet: Fleet,
+  { clock, columns }: Pick<CommandIo, 'clock' | 'columns'>,
+): string[] {
+  const { node, changes, subjects, aloneMs, isolated, removed, forked, lost, twins } = status
+  const { nameInUse, nodes } = status
+  const now = clock.now()
   const lines = [
     `${node} knows ${count(nodes.length, 'node')}, ${count(subjects, 'name')}, ${count(changes, 'change')}`,
   ]
   if (removed !== undefined) lines.push(`${node} ${describeRemoval(removed)}`)
+  else if (forked === true) lines.push(`${node} ${FORKED}`)
   else if (isolated) {
     lines.push(`${node} is isolated: no peer in reach for ${formatDuration(aloneMs)}`)
   }
   if (nameInUse !== undefined) lines.push(describeNameInUse(node, nameInUse))
   for (const twin of twins ?? []) lines.push(describeTwin(twin))
+  for (const one of lost ?? []) {
+    lines.push(`${node} ${describeLost(one)}`, `  to mend it: ${commandOf(one, now)}`)
+  }
   const rows = nodes.map(one => [
     one.name,
     stateOf(one),
     one.addresses.join(' '),
-    isHeard(one) ? String(one.clients) : '',
+    one.clients === undefined ? '' : String(one.clients),
     changesCell(one, changes),
     one.links.join(' '),
     one.version,
     certificateCell(one, now),
   ])
   const head = ['NODE', 'STATE', 'ADDRESS', 'CLIENTS', 'CHANGES', 'LINKS', 'VERSION', 'CERTIFICATE']
-  return [...lines, '', ...fleetLines(nodes, fleet, now), '', ...formatTable([head, ...rows])]
+  const table = formatTable([head, ...rows], columns)
+  return [...lines, '', ...fleetLines(nodes, fleet, now), '', ...table]
 }
 
 function stateOf({ reachable, left }: NodeReport): string {
@@ -136,7 +151,7 @@ function isHeard({ certificateEndsAt }: NodeReport): boolean {
 }
 
 function changesCell(node: NodeReport, all: number): string {
-  if (!isHeard(node)) return ''
+  if (node.changes === undefined) return node.reachable ? 'no answer' : ''
   return node.changes === all ? String(all) : `${node.changes} of ${all}`
 }
 

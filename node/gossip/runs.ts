@@ -30,9 +30,6 @@ interface Run {
   member?: Member | undefined
 }
 
-/** Of a run whose profile has come and its state has not. */
-const UNSTATED: Omit<State, 'saidAt'> = { links: [], changes: 0, clients: 0, applied: {} }
-
 export interface RunsOptions {
   /** This run of this node, which is never forgotten. */
   readonly self: Source
@@ -172,7 +169,7 @@ function memberOf({ source, profile, state, vitals }: Run): Member | undefined {
   return {
     name: nodeOf(source),
     source,
-    ...UNSTATED,
+    links: [],
     saidAt: profile.startedAt,
     ...profile,
     ...state,

@@ -111,7 +111,11 @@ export function nodeOf(source: Source): Name {
   return source.slice(0, source.indexOf('#')) as Name
 }
 
-/** A subject as a person writes it: clients bare, others with their role. */
+/**
+ * A subject as a person writes it: clients bare, others with their role; so is a client whose name
+ * begins like an option, since it stands in commands that are shown to be typed.
+ */
 export function displaySubject(subject: Subject): string {
-  return roleOf(subject) === 'client' ? nameOf(subject) : subject
+  const name = nameOf(subject)
+  return roleOf(subject) === 'client' && !name.startsWith('-') ? name : subject
 }

@@ -61,8 +61,11 @@ export interface IoOptions {
   readonly clock?: Clock
   readonly signal?: AbortSignal
   readonly onReload?: CommandIo['onReload']
-  readonly isTerminal?: boolean
+  readonly columns?: number
+  readonly hasColours?: boolean
+  readonly isLogRead?: boolean
   readonly progress?: CommandIo['progress']
+  readonly confirm?: CommandIo['confirm']
 }
 
 /** What a command may touch, with what it prints written down. */
@@ -76,7 +79,11 @@ export function recordIo(options: IoOptions = {}): RecordedIo {
     serveUnheard: () => {},
     progress: options.progress ?? (() => {}),
     redraw: lines => lines.forEach(line => out.push(line)),
-    isTerminal: options.isTerminal ?? false,
+    noteDone: () => {},
+    confirm: options.confirm,
+    columns: options.columns,
+    hasColours: options.hasColours ?? false,
+    isLogRead: options.isLogRead ?? false,
     env: { ...TEST_ENV, ...options.env },
     cwd: options.cwd ?? '/nonexistent',
     signal: options.signal ?? new AbortController().signal,

@@ -108,7 +108,10 @@ function problemOfEntry(entry: Entry, keys: Keys): string | undefined {
     return 'it counts up to no place'
   }
   if (kind === 'grant' && !subject.startsWith('client/')) return 'it grants something to no client'
-  const hash = createHash('sha256').update(`entry\n${text}`).digest('base64url')
+  const { operatorCertificate, nodeCertificate } = signatures
+  const hash = createHash('sha256')
+    .update(`entry\n${operatorCertificate}\n${nodeCertificate}\n${text}`)
+    .digest('base64url')
   if (entry.hash !== hash) return 'it has another hash'
   const node = source.slice(0, source.indexOf('#'))
   const isOperators = isSigned(
@@ -133,6 +136,14 @@ export function problemOfMember(
     return `a member that its node has not signed there: ${place} ${text}`
   }
   return undefined
+}
+
+/** What nobody may have been asked. */
+export function problemOfQuestion(ask: unknown, keys: Keys): string | undefined {
+  const [text = '', , signature = ''] = ask as readonly string[]
+  const { by } = JSON.parse(text) as { readonly by: string }
+  const node = keys.get(`node/${by.slice(0, by.indexOf('#'))}`)
+  return isSigned(node, 'question', text, signature) ? undefined : `a question of another: ${text}`
 }
 
 /** Most inputs carry the same signatures; a few thousand answers are worth keeping. */

@@ -116,6 +116,7 @@ function takeFrame(frame: unknown, document: DocumentState, context: Context): b
   if (Array.isArray(frame)) return takeUpdate(frame, document, context)
   if (!isObject(frame)) return false
   if (document.name === 'whitelist' && 'confirmed' in frame) return isConfirmed(frame)
+  if (document.name === 'whitelist' && 'ask' in frame) return isQuestion(frame)
   if (document.name === 'whitelist' && 'heads' in frame) {
     if (document.isCompared || !isHeads(frame)) return false
     document.isCompared = true
@@ -239,14 +240,8 @@ function isProfile({ addresses, version, startedAt }: Record<string, unknown>): 
   return isCount(startedAt) && isListOf(addresses, 8, one => typeof one === 'string')
 }
 
-function isState(state: Record<string, unknown>): boolean {
-  const { links, applied } = state
-  if (!['saidAt', 'changes', 'clients'].every(key => isCount(state[key]))) return false
-  const isApplied =
-    isObject(applied) &&
-    Object.keys(applied).length <= 32 &&
-    Object.entries(applied).every(([one, at]) => isSource(one) && isSequence(at))
-  return isApplied && isListOf(links, 1_024, isSource)
+function isState({ saidAt, links }: Record<string, unknown>): boolean {
+  return isCount(saidAt) && isListOf(links, 1_024, isSource)
 }
 
 function isCount(value: unknown): boolean {
@@ -268,17 +263,37 @@ function isConfirmation(value: unknown): boolean {
     return false
   }
   if (typeof signature !== 'string' || !/^[\w-]{1,1366}$/.test(signature)) return false
-  let confirmation: unknown
+  const confirmation = objectIn(text)
+  if (confirmation === undefined) return false
+  const { node, to, applied, changes, answer } = confirmation
+  if (!isSource(node) || !isSource(to)) return false
+  if (answer !== undefined) return isAnswer(answer)
+  return isSequence(applied) && isListOf(changes, 32, isAppliedChange)
+}
+
+function isQuestion({ ask, ...others }: Record<string, unknown>): boolean {
+  if (Object.keys(others).length > 0 || !Array.isArray(ask) || ask.length !== 3) return false
+  const [text, certificate, signature] = ask as unknown[]
+  if (typeof text !== 'string' || text.length > 512 || typeof certificate !== 'string') return false
+  if (typeof signature !== 'string' || !/^[\w-]{1,1366}$/.test(signature)) return false
+  const { by, number, about } = objectIn(text) ?? {}
+  return isSource(by) && isSequence(number) && (about === undefined || isSource(about))
+}
+
+function isAnswer(answer: unknown): boolean {
+  if (typeof answer !== 'object' || answer === null) return false
+  const { number, about, changes, clients, applied } = answer as Record<string, unknown>
+  if (!isSequence(number) || !isCount(changes) || !isCount(clients)) return false
+  return (about === undefined || isSource(about)) && (applied === undefined || isCount(applied))
+}
+
+function objectIn(text: string): Record<string, unknown> | undefined {
   try {
-    confirmation = JSON.parse(text)
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : undefined
   } catch {
-    return false
+    return undefined
   }
-  if (!isObject(confirmation)) return false
-  const { node, to, applied, changes } = confirmation
-  return (
-    isSource(node) && isSource(to) && isSequence(applied) && isListOf(changes, 32, isAppliedChange)
-  )
 }
 
 function isAppliedChange(value: unknown): boolean {
