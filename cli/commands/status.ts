@@ -98,7 +98,7 @@ async function viewOf(
     status.twins === undefined &&
     status.nameInUse === undefined &&
     status.nodes.every(({ reachable, left }) => reachable || left === true)
-  const isWell = isWhole && isFleetWell(fleet)
+  const isWell = isWhole && isFleetWell(status.nodes, fleet)
   if (!json) return { lines: statusLines(status, fleet, io), isWell }
   const nodes = status.nodes.map(node => ({ ...node, vitals: fleet.get(node.name) ?? null }))
   return { lines: [JSON.stringify({ ...status, nodes })], isWell }

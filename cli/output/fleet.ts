@@ -15,9 +15,9 @@ interface FridgeView {
   readonly wrong: readonly string[]
 }
 
-/** Whether nothing is wrong with any fridge, as far as its node has said how it is. */
-export function isFleetWell(fleet: Fleet): boolean {
-  return fleet
+/** Whether nothing is wrong with any fridge, as far as its node says how it is. */
+export function isFleetWell(nodes: readonly NodeReport[], fleet: Fleet): boolean {
+  return heardOf(nodes, fleet)
     .values()
     .every(
       vitals =>
@@ -30,7 +30,8 @@ export function isFleetWell(fleet: Fleet): boolean {
  * @param now for ages, in milliseconds since 1970
  */
 export function fleetLines(nodes: readonly NodeReport[], fleet: Fleet, now: number): string[] {
-  const views = nodes.map(node => viewOf(node, fleet, now))
+  const heard = heardOf(nodes, fleet)
+  const views = nodes.map(node => viewOf(node, heard, now))
   const head = ['FRIDGE', 'STATE', 'READS', 'DOOR', 'ALARMS']
   const [first = '', ...rows] = formatTable([head, ...views.map(({ row }) => row)])
   const lines = views.flatMap(({ wrong }, index) => [
@@ -40,23 +41,26 @@ export function fleetLines(nodes: readonly NodeReport[], fleet: Fleet, now: numb
   return [first, ...lines]
 }
 
+/** What a node said before it was gone is not how its fridge is. */
+function heardOf(nodes: readonly NodeReport[], fleet: Fleet): Fleet {
+  const heard = nodes.filter(({ reachable }) => reachable)
+  return new Map(heard.map(({ name }) => [name, fleet.get(name)]))
+}
+
 function viewOf(node: NodeReport, fleet: Fleet, now: number): FridgeView {
-  const vitals = fleet.get(node.name)
-  const { sensors = [], more = 0 } = vitals ?? {}
+  const { sensors = [], more = 0 } = fleet.get(node.name) ?? {}
   const alarms = alarmsOf(node.name, fleet)
-  // What a node said before it was gone is not how its fridge is.
-  const isTold = node.reachable && vitals !== undefined
   const known = sensors.filter(isKnown)
   const measured = known.filter(({ kind }) => SENSOR_KINDS[kind].quantity !== undefined)
   const moved = known.filter(({ kind }) => SENSOR_KINDS[kind].quantity === undefined)
   const state = node.reachable ? 'up' : node.left === true ? 'left' : 'out of reach'
   const cell = (some: readonly SensorVitals[]): string =>
-    isTold ? some.map(one => wordsOf(one, some.length > 1, now)).join(', ') : ''
+    some.map(one => wordsOf(one, some.length > 1, now)).join(', ')
   return {
     row: [node.name, state, cell(measured), cell(moved), alarms.length > 0 ? countOf(alarms) : ''],
     wrong: [
       ...alarms.map(alarm => alarmLine(alarm, now)),
-      ...(isTold ? sensors.filter(one => !isKnown(one)).map(one => failureLine(one, now)) : []),
+      ...sensors.filter(one => !isKnown(one)).map(one => failureLine(one, now)),
       ...(more > 0 ? [`and ${more} more that it has no room to say`] : []),
     ],
   }

@@ -62,9 +62,6 @@ export function openAlarms(
   }))
   const subscriptions = new DisposableStack()
   subscriptions.use(alarms.subscribe(change => logChange(change, log)))
-  alarms.keepOnly(feeds.sensors.filter(({ name }) => rules.has(name)))
-  for (const sensor of feeds.sensors) alarms.expect(sensor)
-  subscriptions.use(feeds.subscribe((sensor, event) => alarms.hear(sensor, event)))
   const silences = subscriptions.use(new Silences({ feeds, rulesOf, clock }))
   const outboxOf = (receiver: Receiver): OutboxOptions => ({
     clock,
@@ -83,6 +80,10 @@ export function openAlarms(
   for (const outbox of outboxes.values()) {
     subscriptions.use(alarms.subscribe(change => outbox.tell(change)))
   }
+  // Last of all: what this run finds at its beginning is told, and kept with what waits already.
+  alarms.keepOnly(feeds.sensors.filter(({ name }) => rules.has(name)))
+  for (const sensor of feeds.sensors) alarms.expect(sensor)
+  subscriptions.use(feeds.subscribe((sensor, event) => alarms.hear(sensor, event)))
   return {
     alarms,
     numbers: () => numbersOf(feeds, alarms, rulesOf, silences),
