@@ -56,7 +56,8 @@ interface Frame {
 export function plotSvg(record: SensorRecord, { width, height }: PlotOptions): string {
   const isMeasured = SENSOR_KINDS[record.kind].quantity !== undefined
   const frame = frameOf(record, { width, height })
-  const name = `${record.sensor}${record.node === undefined ? '' : ` of ${record.node}`}`
+  const whose = `${record.sensor}${record.node === undefined ? '' : ` of ${record.node}`}`
+  const name = `${whose}, times in ${record.zone.name}`
   const parts = [
     hatches(width),
     ...record.gaps.map(gap => rect(frame, gap, `url(#gap-${width})`)),
@@ -151,6 +152,7 @@ function grid({ kind, span, zone }: SensorRecord, frame: Frame): string[] {
     ),
     `<path d="M${left} ${top}V${bottom}H${right}" fill="none" stroke="${COLORS.faint}"/>`,
     `<text x="${left + 4}" y="${top + 2}" fill="${COLORS.faint}" ${HALO}>${unit}</text>`,
+    `<text x="${right - 4}" y="${top + 2}" text-anchor="end" fill="${COLORS.faint}" ${HALO}>${escapeText(zone.name)}</text>`,
   ]
 }
 
