@@ -41,14 +41,14 @@ const LINKS_MS = { lost: 1_000, perRun: 20, most: 3_000 }
  */
 const GATHER_MS_PER_NODE = 50
 
-/** What the vitals of all nodes may cost each, in bytes a second. */
-const VITALS_BYTES_PER_SECOND = 800
-
 /**
- * What an update costs each node, measured with 30: about two copies of its text, and in bytes place,
- * certificate and signature of each, and announcements over a dozen links.
+ * What the vitals of all nodes may cost each, in bytes a second, were each told once: it comes two or
+ * three times, and all that a node receives at rest is to stay below 2 kB a second.
  */
-const UPDATE_COST = { copies: 2, bytes: 1_260 }
+const VITALS_BYTES_PER_SECOND = 500
+
+/** What an update costs beside its text: places, certificate, signature, and announcements of it. */
+const UPDATE_BYTES = 600
 
 /** The least time between two updates of vitals, in milliseconds. */
 const VITALS_MS = 1_000
@@ -170,8 +170,7 @@ export class OwnMember implements Disposable {
 
   #vitalsMs(bytes: number, isUrgent: boolean): number {
     const { size, gatherMs, random } = this.#options
-    const costBytes = UPDATE_COST.copies * bytes + UPDATE_COST.bytes
-    const eachMs = (costBytes / VITALS_BYTES_PER_SECOND) * 1_000
+    const eachMs = ((bytes + UPDATE_BYTES) / VITALS_BYTES_PER_SECOND) * 1_000
     const paceMs = Math.max(VITALS_MS, size() * eachMs * (0.75 + random() / 2))
     const waitMs = this.#sinceMs('vitals', paceMs)
     if (waitMs === 0) this.#urgent = URGENT_BURST
