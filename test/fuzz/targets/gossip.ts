@@ -155,7 +155,7 @@ class Scene {
   }
 
   /** Nothing is passed over in silence: what did not end the link is there. */
-  problemOfTaken({ updates }: LinkModel): string | undefined {
+  problemOfTaken({ updates, hasCompared }: LinkModel): string | undefined {
     const log = this.#log()
     const held = new Set(log.flatMap(placesOf))
     const forked = new Set(log.filter(isStray).map(({ entry }) => entry.change.source as string))
@@ -164,8 +164,10 @@ class Scene {
       const { change, stray } = value as { change?: string; stray?: { change: string } }
       const text = stray?.change ?? change ?? ''
       if (held.has(`${source} ${sequence} ${text}`)) continue
-      // Of two that prove a fork, one that has seen more than is here comes again behind that.
-      if (stray === undefined && forked.has(source) && this.#hasSeenMore(text)) continue
+      // Of two that prove a fork, one that has seen more than is here comes again behind that; and
+      // where heads differ what does not fit is asked for anew, once the root of the fork is found.
+      const isProof = forked.has(source) && this.#hasSeenMore(text)
+      if (stray === undefined && (hasCompared || isProof)) continue
       // A stray that is sent at a place where something stands is not looked at.
       const isTaken = stray !== undefined && places.has(`${source} ${sequence}`)
       if (!isTaken) return `a change was passed over: ${text}`
@@ -209,7 +211,7 @@ class Scene {
       if (document.listenerCount('_update') !== 1) return 'a listener outlived the link'
     }
     const isRevoked = [subjectOf('operator', OPERATOR), subjectOf('node', parseName('alpha'))].some(
-      author => this.#replica.whitelist.state(author).revocations.size > 0,
+      author => this.#replica.stateOf(author).revocations.size > 0,
     )
     if (!isRevoked) {
       const { operator } = this.#people
