@@ -223,17 +223,25 @@ async function openToClients({
 }: Node & { readonly readiness: Readiness }): Promise<void> {
   // A removed node is brought nothing any more, so there is nothing to wait for.
   const removed = new Promise<void>(resolve => void list.ownRemoval.subscribe(resolve))
+  const exchanged = Promise.withResolvers<void>()
+  const show = (isComplete: boolean): void => {
+    sessions.setClosed('incomplete', !isComplete)
+    if (readiness.phase !== 'stopping') readiness.phase = isComplete ? 'serving' : 'incomplete'
+  }
+  let isStarted = false
+  const { wholeness } = list.replica
+  wholeness.subscribe(hasExchanged => {
+    if (hasExchanged) exchanged.resolve()
+    // Before anything of it takes effect: what was taken for the whole list is the beginning of one.
+    if (isStarted) show(hasExchanged)
+  })
   const overlay = {
-    firstSync: Promise.race([cluster.overlay.firstSync, removed]),
+    firstSync: Promise.race([exchanged.promise, removed]),
     links: () => cluster.overlay.links(),
   }
   const isComplete = await catchUp({ ...cluster, overlay }, list, config, clock, log)
-  sessions.setClosed('incomplete', !isComplete)
-  readiness.phase = isComplete ? 'serving' : 'incomplete'
-  void cluster.overlay.firstSync.then(() => {
-    sessions.setClosed('incomplete', false)
-    if (readiness.phase === 'incomplete') readiness.phase = 'serving'
-  })
+  isStarted = true
+  show((isComplete || wholeness.hasExchanged) && !wholeness.isBeginning)
 }
 
 function addressesOf(address: Address, metrics: Address | undefined): Record<string, string> {

@@ -6,7 +6,7 @@ import type { Clock, Random } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Lookout } from '../lib/lookout.ts'
 import { VERSION } from '../lib/version.ts'
-import { awaitFirstSync } from './first-sync.ts'
+import { awaitFirstSync, type FirstSyncs } from './first-sync.ts'
 import { Isolation } from './isolation.ts'
 import { latestPlaces } from './latest-places.ts'
 import { ListedNodes } from './listed-nodes.ts'
@@ -55,8 +55,6 @@ export interface Cluster extends AsyncDisposable {
   /** Whether there are others as far as it knows: by its configuration, its list, its last run, or their own word. */
   readonly hasPeers: () => boolean
 }
-
-type FirstSyncs = Pick<Overlay, 'firstSync' | 'links'>
 
 /** Changes that a node which starts looks at for what it has applied: they take some milliseconds. */
 const MAX_SCANNED = 512
@@ -168,18 +166,18 @@ export function joinCluster(options: JoinOptions): Cluster {
  */
 export async function catchUp(
   { overlay, hasPeers }: Pick<Cluster, 'hasPeers'> & { readonly overlay: FirstSyncs },
-  { replica }: { readonly replica: Pick<Replica, 'isWhole' | 'noteAlone'> },
+  { replica: { wholeness } }: { readonly replica: Pick<Replica, 'wholeness'> },
   { gossip, whenIsolated }: Pick<NodeConfig, 'gossip' | 'whenIsolated'>,
   clock: Clock,
   log: Log,
 ): Promise<boolean> {
   if (!hasPeers()) {
-    replica.noteAlone()
+    wholeness.noteAlone()
     return true
   }
   if (await awaitFirstSync(overlay, gossip.firstSyncMs, clock)) return true
   // For how long it was off no clock tells: that it has heard nobody since is all that it knows.
-  const isServed = replica.isWhole && whenIsolated === 'serve'
+  const isServed = wholeness.isWhole && whenIsolated === 'serve'
   if (isServed) log.warn({}, 'no exchange with a peer yet: the list may be stale')
   else log.warn({}, 'no exchange with a peer yet: no client is let in before one is complete')
   return isServed

@@ -97,7 +97,6 @@ export class Overlay implements AsyncDisposable {
   readonly #budget: DialBudget
   readonly #stop = new AbortController()
   readonly #subscription: Disposable
-  readonly #synced = Promise.withResolvers<void>()
   readonly #listeners = new Set<() => void>()
   #planAt = 0
   #timer: Disposable | undefined
@@ -123,11 +122,6 @@ export class Overlay implements AsyncDisposable {
   /** The links over which documents flow. */
   links(): Link[] {
     return [...this.#links].filter(link => link.source !== undefined)
-  }
-
-  /** Resolves when, for the first time, this node and a peer hold all that the other held. */
-  get firstSync(): Promise<void> {
-    return this.#synced.promise
   }
 
   /** Hear of each link that has been brought up to date. */
@@ -305,7 +299,6 @@ export class Overlay implements AsyncDisposable {
       onSynced: () => {
         // Not before: a peer that is refused each time anew is to be dialed less and less often.
         if (address !== undefined) this.#addresses.reached(address)
-        this.#synced.resolve()
         this.ownName.accepted(peer.name)
         for (const listener of this.#listeners) listener()
       },

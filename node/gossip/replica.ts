@@ -62,11 +62,12 @@ export class Replica extends SignedDocument implements Disposable {
   readonly confirmations: ConfirmationRelay
   /** Whether changes can be stored. */
   readonly storage: StorageHealth
+  /** How much of the list is here. */
+  readonly wholeness: Wholeness
   readonly #options: ReplicaOptions
   readonly #list: DurableList
   readonly #ownSource: OwnSource
   readonly #past: OwnPast
-  readonly #wholeness: Wholeness
   readonly #links = new ReplicaLinks()
   readonly #inbox: Inbox
   readonly #heads: HeadComparison
@@ -109,15 +110,20 @@ export class Replica extends SignedDocument implements Disposable {
       },
     })
     for (const [source, sequence] of list.whitelist.clock()) this.sources[source] = sequence
-    this.#wholeness = new Wholeness({ record: options.wholeness, onFailure })
+    this.wholeness = new Wholeness({
+      record: options.wholeness,
+      links: this.#links,
+      isEmpty: () => list.whitelist.changes === 0,
+      onFailure,
+    })
     this.#inbox = new Inbox({
       list,
       links: this.#links,
       past,
-      wholeness: this.#wholeness,
       confirmations: this.confirmations,
       signers,
       onRival: own => this.#giveUp(own),
+      onBrought: from => this.wholeness.brought(from),
       onChecked: update => this.endCheck(update),
     })
     this.storage.subscribe(failing => {
@@ -133,19 +139,6 @@ export class Replica extends SignedDocument implements Disposable {
   /** What decides about a subject: the list, and the removals that could not be stored. */
   stateOf(subject: Subject): SubjectState {
     return this.#list.stateOf(subject)
-  }
-
-  /**
-   * Whether the log is one that was complete at some time, with what came singly behind it: the
-   * beginning of a longer log lets in whom its end removes.
-   */
-  get isWhole(): boolean {
-    return this.#wholeness.isWhole
-  }
-
-  /** There is nobody who could hold more. */
-  noteAlone(): void {
-    this.#wholeness.note(true)
   }
 
   /** How many updates wait to be taken in. */
@@ -287,7 +280,7 @@ export class Replica extends SignedDocument implements Disposable {
 
   /** Stop looking anything up. */
   [Symbol.dispose](): void {
-    this.#wholeness[Symbol.dispose]()
+    this.wholeness[Symbol.dispose]()
     this.#list[Symbol.dispose]()
     this.confirmations[Symbol.dispose]()
   }
@@ -326,6 +319,7 @@ export class Replica extends SignedDocument implements Disposable {
   protected override attached(from: DocumentStream): void {
     this.confirmations.meet(from)
     this.#links.add(from)
+    this.wholeness.met(from)
   }
 
   protected override digested(clock: ReadonlyMap<Source, number>): void {
@@ -342,7 +336,7 @@ export class Replica extends SignedDocument implements Disposable {
     if (!this.#links.has(from)) return
     this.#links.noteInStep(from)
     this.#past.caughtUp()
-    this.#wholeness.note(true)
+    this.wholeness.exchanged(from)
   }
 
   protected override failedToRead(error: unknown): void {
@@ -352,6 +346,7 @@ export class Replica extends SignedDocument implements Disposable {
   protected override detached(from: DocumentStream): void {
     this.#links.delete(from)
     this.confirmations.forget(from)
+    this.wholeness.lost()
   }
 
   protected override take(update: Update, from: DocumentStream): void {

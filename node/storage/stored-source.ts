@@ -1,4 +1,5 @@
 import { isSource, type Source } from '../identity/names.ts'
+import type { Extent } from '../whitelist/extent.ts'
 import { SourceFile } from './source-file.ts'
 import type { StoreDatabase } from './store-database.ts'
 
@@ -31,16 +32,18 @@ export class StoredSource {
     })
   }
 
-  /** Whether the log in this very file was complete last: not the beginning of a longer one. */
-  isWhole(): boolean {
-    return this.#database.noted('whole') === 'yes' && this.#file.isBesideItsOwn()
+  /** How much of the list the log in this very file is: a copy of a whole one is behind. */
+  extent(): Extent {
+    const noted = this.#database.noted('extent')
+    if (noted === 'whole') return this.#file.isBesideItsOwn() ? 'whole' : 'behind'
+    return noted === 'behind' || noted === 'beginning' ? noted : 'new'
   }
 
   /** @throws FridgeError `ERR_DATABASE` */
-  noteWhole(isWhole: boolean): void {
+  noteExtent(extent: Extent): void {
     this.#database.write(() => {
-      this.#database.note('whole', isWhole ? 'yes' : 'no')
-      if (isWhole && !this.#file.isBesideItsOwn()) this.#file.write('')
+      this.#database.note('extent', extent)
+      if (extent === 'whole' && !this.#file.isBesideItsOwn()) this.#file.write('')
     })
   }
 }

@@ -103,7 +103,7 @@ const HEALTH: readonly Bug[] = [
 const GATE: readonly Bug[] = [
   {
     name: 'the gate opens when it has waited for long',
-    find: '  return replica.isWhole\n',
+    find: '  return isServed\n',
     put: '  return true\n',
   },
 ]
@@ -116,7 +116,7 @@ const INBOX: readonly Bug[] = [
   },
   {
     name: 'the beginning of a list is a whole one',
-    find: 'if (!links.isInStep(from)) wholeness.note(false)',
+    find: 'if (!links.isInStep(from)) onBrought(from)',
     put: '',
   },
 ]
