@@ -107,7 +107,11 @@ export function joinCluster(options: JoinOptions): Cluster {
       ...(resolve && { resolve }),
       dial,
       admits: peer => admits(peer) && !replica.whitelist.hasEquivocated(peer.name),
-      removals: { has: isRemoved, proofOf: removalProofOf },
+      removals: {
+        has: isRemoved,
+        isOwn: () => ownRemoval.removal !== undefined,
+        proofOf: removalProofOf,
+      },
       onProof: (proof, peer) => void ownRemoval.take(proof, peer),
       ...(onLinkEnded && { onLinkEnded }),
       times: config.gossip,

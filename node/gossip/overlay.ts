@@ -15,6 +15,7 @@ import { Link, type Documents, type Holder, type LinkEnd, type LinkTimes } from 
 import { DialBudget, dialPatiently } from './dial-budget.ts'
 import { MEMBER_LIMITS, type Member } from './member.ts'
 import type { RememberedPeer } from './remembered-peers.ts'
+import { NO_REMOVALS, refusalOf, type Removals } from './removals.ts'
 import { OwnName } from './own-name.ts'
 import { Twins } from './twins.ts'
 import {
@@ -62,15 +63,6 @@ export interface OverlayOptions {
   readonly random: Random
   readonly log: Log
 }
-
-/** What is known of nodes that were removed from the list. */
-export interface Removals {
-  readonly has: (node: Name) => boolean
-  /** What a node is shown that was removed; undefined where there is nothing to show. */
-  readonly proofOf: (node: Name) => unknown
-}
-
-const NO_REMOVALS: Removals = { has: () => false, proofOf: () => undefined }
 
 /** Nodes whose pace is remembered at once. */
 const MAX_INPUTS = 4_096
@@ -141,12 +133,11 @@ export class Overlay implements AsyncDisposable {
   }
 
   /** Cut the links to nodes that are not admitted any more, and say why. @returns how many */
-  review(reason = 'revoked', why = 'has been removed'): number {
+  review(refusalOf = (peer: Identity): Bye => this.#refusalOf(peer)): number {
     const refused = [...this.#links].filter(({ peer }) => !this.#options.admits(peer))
     for (const link of refused) {
-      const { name, subject } = link.peer
-      const proof = reason === 'revoked' ? this.#removals.proofOf(name) : undefined
-      link.close(reason, `${subject} ${why}`, proof)
+      const { reason, text, proof } = refusalOf(link.peer)
+      link.close(reason, text, proof)
     }
     return refused.length
   }
@@ -159,6 +150,10 @@ export class Overlay implements AsyncDisposable {
     if (!this.#options.admits(dialed.peer)) return false
     this.#start(dialed, undefined)
     return true
+  }
+
+  #refusalOf(peer: Identity): Bye {
+    return refusalOf(peer, this.#options.self, this.#removals)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -194,6 +189,7 @@ export class Overlay implements AsyncDisposable {
 
   #plan(): void {
     const { self, clock, random, documents, times } = this.#options
+    if (this.#removals.isOwn()) return
     const linked = new Set(Array.from(this.#links, link => link.peer.name))
     const members = documents.members.live()
     const live = new Set(Array.from(members.values(), member => member.name))
@@ -319,11 +315,8 @@ export class Overlay implements AsyncDisposable {
   /** Decide on a link when the hello of its peer has come. @returns why it is not wanted */
   #welcome(link: Link, source: Source, address: string | undefined): Bye | undefined {
     const { self, documents, log } = this.#options
-    const { name, subject } = link.peer
-    if (!this.#options.admits(link.peer)) {
-      const proof = this.#removals.proofOf(name)
-      return { reason: 'revoked', text: `${subject} has been removed`, proof }
-    }
+    const { name } = link.peer
+    if (!this.#options.admits(link.peer)) return this.#refusalOf(link.peer)
     if (source === documents.members.id) {
       if (address !== undefined) Object.assign(this.#learn(address), { isSelf: true, ...SELDOM })
       return { reason: 'self', text: 'this is the same node' }
