@@ -4,6 +4,7 @@ import type { Clock, Random } from '../lib/clock.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import { keepNewest } from '../lib/keep-newest.ts'
+import { GatheredLog } from '../lib/gathered-log.ts'
 import type { Log } from '../lib/log.ts'
 import type { Bye } from '../wire/control.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
@@ -82,6 +83,7 @@ export class Overlay implements AsyncDisposable {
   /** Whether another machine runs under the name of this node. */
   readonly ownName: OwnName
   readonly #removals: Removals
+  readonly #log: GatheredLog
   readonly #twins: Twins
   readonly #links = new Set<Link>()
   readonly #addresses = new AddressBook()
@@ -97,6 +99,7 @@ export class Overlay implements AsyncDisposable {
     this.#options = options
     this.#budget = new DialBudget(options.clock.monotonic())
     this.#removals = options.removals ?? NO_REMOVALS
+    this.#log = new GatheredLog(options.log, options.clock)
     this.ownName = new OwnName(options)
     const { members } = options.documents
     this.#twins = new Twins({ ...options, onChange: twins => members.update({ twins }) })
@@ -164,6 +167,7 @@ export class Overlay implements AsyncDisposable {
     this.#options.documents.members.leave()
     const open = [...this.#links]
     for (const link of open) link.close('leaving', 'the node is stopping')
+    this.#log[Symbol.dispose]()
   }
 
   #learn(address: string): Known {
@@ -314,7 +318,7 @@ export class Overlay implements AsyncDisposable {
 
   /** Decide on a link when the hello of its peer has come. @returns why it is not wanted */
   #welcome(link: Link, source: Source, address: string | undefined): Bye | undefined {
-    const { self, documents, log } = this.#options
+    const { self, documents } = this.#options
     const { name } = link.peer
     if (!this.#options.admits(link.peer)) return this.#refusalOf(link.peer)
     if (source === documents.members.id) {
@@ -347,7 +351,7 @@ export class Overlay implements AsyncDisposable {
       }
     }
     if (address !== undefined) this.#learn(address).isSelf = false
-    log.info({ peer: link.peer.name, address, dialed: link.dialed }, 'linked')
+    this.#log.info({ peer: link.peer.name, address, dialed: link.dialed }, 'linked')
     this.#changed()
     return undefined
   }
@@ -359,15 +363,14 @@ export class Overlay implements AsyncDisposable {
 
   #ended(link: Link, end: LinkEnd, address: string | undefined): void {
     if (!this.#links.delete(link) || this.#stop.signal.aborted) return
-    const { log } = this.#options
     if (link.source !== undefined || end.hostile) this.#options.onLinkEnded?.(end)
     if (end.reason === 'name in use' && end.isSaid === true) {
       this.ownName.refused(link.peer.name, end.text)
     }
     if (end.proof !== undefined) this.#options.onProof?.(end.proof, link.peer.name)
     const fields = { peer: link.peer.name, reason: end.reason, detail: end.text }
-    if (end.hostile) log.warn(fields, 'link cut: the peer broke the protocol')
-    else if (link.source !== undefined) log.info(fields, 'link ended')
+    if (end.hostile) this.#log.warn(fields, 'link cut: the peer broke the protocol')
+    else if (link.source !== undefined) this.#log.info(fields, 'link ended')
     if (address !== undefined) this.#backOff(address)
     this.#changed()
   }
