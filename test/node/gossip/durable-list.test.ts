@@ -170,6 +170,18 @@ test('an operator whose removal cannot be stored is told that it is not recorded
   t.is(alpha.replica.stateOf(AMBER).grants.length, 1, 'what was refused leaves nothing')
 })
 
+test('an operator whose grant or checkpoint cannot be stored is told of no removal', async t => {
+  const disk = new SimulatedDisk()
+  const alpha = openReplica(people, 'alpha', { store: disk.open() })
+  await alpha.grant(AMBER)
+  disk.isFull = true
+  for (const change of [async () => alpha.grant(BERYL), async () => alpha.checkpoint()]) {
+    const { message } = await t.throwsAsync(change(), { code: 'ERR_DATABASE' })
+    t.regex(message, /nothing was changed\. Free space there, or run the command on another node/)
+    t.notRegex(message, /removal|for list/)
+  }
+})
+
 test('a command that is repeated once there is space again is carried out at once', async t => {
   const disk = new SimulatedDisk()
   const alpha = openReplica(people, 'alpha', { store: disk.open() })
