@@ -121,6 +121,15 @@ export function joinCluster(options: JoinOptions): Cluster {
     }),
   )
   void members.recall()
+  stack.use(
+    members.subscribe(() => {
+      const forgotten = forgettings.names()
+      if (forgotten.size === 0) return
+      for (const { name: node, source: run } of members.live().values()) {
+        if (forgotten.has(node)) forgettings.heard(node, run)
+      }
+    }),
+  )
   memory.follow(members)
   stack.use(memory)
   const hasPeers = (): boolean =>
