@@ -13,6 +13,8 @@ import {
   type SignedConfirmation,
 } from './confirmation.ts'
 import type { DocumentStream } from './document-stream.ts'
+import type { Answer, Held } from './question.ts'
+import { Questions } from './questions.ts'
 import { Ways } from './ways.ts'
 
 export interface ConfirmationRelayOptions {
@@ -24,6 +26,8 @@ export interface ConfirmationRelayOptions {
   /** This node's own certificate and key. */
   readonly self: { readonly signer: Signer; readonly key: KeyObject }
   readonly clock: Clock
+  /** What this node holds, for those who ask. Default nothing. */
+  readonly held?: (about: Source | undefined) => Pick<Held, 'changes' | 'applied'>
 }
 
 /** How long confirmations for one neighbour are gathered, in milliseconds. */
@@ -64,19 +68,21 @@ interface Passing {
  *
  * When that neighbour is gone, what went to it lately goes again, by another that brought the
  * change; by all neighbours when none of them did. A neighbour that sends here what this node
- * would send to it has lost its own way: it is none any more. What is lost all the same is made
- * up for by *members*, which says how far each node has come.
+ * would send to it has lost its own way: it is none any more. What is lost all the same is asked
+ * for: answers to questions go the same way.
  */
 export class ConfirmationRelay implements Disposable {
+  /** What nodes ask each other. */
+  readonly questions: Questions
   readonly #options: ConfirmationRelayOptions
   readonly #neighbours = new Set<DocumentStream>()
   readonly #ways = new Ways<DocumentStream>()
   /** Neighbours that are gone: what they brought may still be under way. */
   readonly #gone = new WeakSet<DocumentStream>()
-  /** The latest changes that this node has applied, by the source that accepted them, and when. */
-  readonly #applied = new Map<Source, { readonly changes: AppliedChange[]; readonly at: number }>()
-  /** The sources of `#applied` that are still to be told. */
-  readonly #untold = new Set<Source>()
+  /** What this node tells of itself, by whom it tells and whether it was asked, and since when. */
+  readonly #own = new Map<string, { readonly said: Confirmation; readonly at: number }>()
+  /** What of it is still to be told. */
+  readonly #untold = new Set<string>()
   /**
    * What waits to leave, by the source that is to hear it and the node that confirms: the newest
    * confirmation of a node says all that its earlier ones said. Where it goes is decided when it
@@ -86,21 +92,30 @@ export class ConfirmationRelay implements Disposable {
   /** What other nodes confirmed and has left, by the same. */
   readonly #kept = new Map<string, Passing>()
   readonly #checking = new Map<string, Promise<void>>()
-  /** How far each node is known to have come, by the source that is to hear it and the node. */
+  /** How far each node is known to have come, by the source that is to hear it, the node, and whether it was asked. */
   readonly #known = new Map<string, number>()
   readonly #listeners = new Set<(confirmation: Confirmation) => void>()
   /** What this node has done with its own latest changes. */
-  #own: Confirmation | undefined
+  #applied: Confirmation | undefined
   #gathering: Disposable | undefined
 
   constructor(options: ConfirmationRelayOptions) {
     this.#options = options
+    this.questions = new Questions({
+      ...options,
+      neighbours: () => this.#neighbours,
+      held: about => options.held?.(about) ?? { changes: 0 },
+      answer: (to, answer, neighbour) => {
+        this.heardFrom(to, neighbour)
+        this.#answer(to, answer)
+      },
+    })
   }
 
   /** Hear of each confirmation for this run of this node; of its own latest at once. */
   subscribe(listener: (confirmation: Confirmation) => void): Disposable {
     this.#listeners.add(listener)
-    if (this.#own !== undefined) listener(this.#own)
+    if (this.#applied !== undefined) listener(this.#applied)
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
   }
 
@@ -129,27 +144,30 @@ export class ConfirmationRelay implements Disposable {
 
   /** Tell a source that this node has applied its changes, in the order of their sequences. */
   reportApplied(to: Source, changes: readonly AppliedChange[]): void {
-    const { source } = this.#options
-    const before = this.#isOwn(to)
-      ? this.#own?.to === to
-        ? this.#own.changes
-        : undefined
-      : this.#applied.get(to)?.changes
-    const latest = [...(before ?? []), ...changes].slice(-MAX_APPLIED_CHANGES)
-    if (this.#isOwn(to)) {
-      const applied = latest.at(-1)?.sequence ?? 0
-      this.#own = { node: source, to, applied, changes: latest }
-      this.#tell(this.#own)
-    } else {
-      const at = this.#options.clock.monotonic()
-      keepNewest(this.#applied, to, { changes: latest, at }, MAX_TOLD)
-      this.#untold.add(to)
-      this.#gather()
-    }
+    const { source: node } = this.#options
+    const before = this.#isOwn(to) ? this.#applied : this.#own.get(to)?.said
+    const latest = [...(before?.to === to ? before.changes : []), ...changes]
+    const kept = latest.slice(-MAX_APPLIED_CHANGES)
+    const said = { node, to, applied: kept.at(-1)?.sequence ?? 0, changes: kept }
+    if (!this.#isOwn(to)) return this.#say(to, said)
+    this.#applied = said
+    this.#tell(said)
+  }
+
+  #answer(to: Source, answer: Answer): void {
+    const { source: node } = this.#options
+    this.#say(`${to} ?`, { node, to, applied: 0, changes: [], answer })
+  }
+
+  #say(key: string, said: Confirmation): void {
+    keepNewest(this.#own, key, { said, at: this.#options.clock.monotonic() }, MAX_TOLD)
+    this.#untold.add(key)
+    this.#gather()
   }
 
   /** Take a frame of a neighbour. @returns why it is refused, if it is */
   take(frame: object, from: DocumentStream): { readonly refused?: string } {
+    if ('ask' in frame) return this.questions.take(frame, from)
     const { confirmed, ...rest } = frame as Record<string, unknown>
     const isList = Array.isArray(confirmed) && confirmed.length <= MAX_FRAME
     if (!isList || Object.keys(rest).length > 0) return { refused: 'confirmations are malformed' }
@@ -210,20 +228,21 @@ export class ConfirmationRelay implements Disposable {
     return isOwn?.(source) ?? source === run
   }
 
-  #isNews({ to, node, applied }: Confirmation): boolean {
-    return applied > (this.#known.get(`${to} ${node}`) ?? 0)
+  #isNews(confirmation: Confirmation): boolean {
+    return rankOf(confirmation) > (this.#known.get(keyOf(confirmation)) ?? 0)
   }
 
-  #remember({ to, node, applied }: Confirmation): void {
-    keepNewest(this.#known, `${to} ${node}`, applied, MAX_KNOWN)
+  #remember(confirmation: Confirmation): void {
+    keepNewest(this.#known, keyOf(confirmation), rankOf(confirmation), MAX_KNOWN)
   }
 
   #tell(confirmation: Confirmation): void {
     for (const listener of this.#listeners) listener(confirmation)
   }
 
-  #passOn({ to, node }: Confirmation, signed: SignedConfirmation): void {
-    const key = `${to} ${node}`
+  #passOn(confirmation: Confirmation, signed: SignedConfirmation): void {
+    const key = keyOf(confirmation)
+    const { to } = confirmation
     const passing = { to, signed, at: this.#options.clock.monotonic() }
     if (this.#waiting.size < MAX_WAITING) this.#waiting.set(key, passing)
     keepNewest(this.#kept, key, passing, MAX_KEPT)
@@ -238,8 +257,8 @@ export class ConfirmationRelay implements Disposable {
     for (const [key, passing] of this.#kept) {
       if (lost.has(passing.to) && passing.at >= since) this.#waiting.set(key, passing)
     }
-    for (const [to, { at }] of this.#applied) {
-      if (lost.has(to) && at >= since) this.#untold.add(to)
+    for (const [key, { said, at }] of this.#own) {
+      if (lost.has(said.to) && at >= since) this.#untold.add(key)
     }
     if (this.#waiting.size > 0 || this.#untold.size > 0) this.#gather()
   }
@@ -252,14 +271,13 @@ export class ConfirmationRelay implements Disposable {
   }
 
   #flush(): void {
-    const { source: node, self } = this.#options
+    const { self } = this.#options
     const leaving = [...this.#waiting.values()]
-    for (const to of this.#untold) {
-      const { changes, at } = this.#applied.get(to) ?? { changes: [], at: 0 }
-      const applied = changes.at(-1)?.sequence
+    for (const key of this.#untold) {
       // Of very many sources at once, as in a first exchange, only the latest are told.
-      if (applied === undefined) continue
-      leaving.push({ to, signed: signConfirmation({ node, to, applied, changes }, self), at })
+      const own = this.#own.get(key)
+      if (own === undefined) continue
+      leaving.push({ to: own.said.to, signed: signConfirmation(own.said, self), at: own.at })
     }
     this.#untold.clear()
     this.#waiting.clear()
@@ -283,4 +301,13 @@ export class ConfirmationRelay implements Disposable {
     }
     return byNeighbour
   }
+}
+
+/** What a newer confirmation takes the place of an older one by. */
+function keyOf({ to, node, answer }: Confirmation): string {
+  return answer === undefined ? `${to} ${node}` : `${to} ${node} ?`
+}
+
+function rankOf({ applied, answer }: Confirmation): number {
+  return answer?.number ?? applied
 }

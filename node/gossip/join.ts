@@ -8,9 +8,7 @@ import type { Lookout } from '../lib/lookout.ts'
 import { VERSION } from '../lib/version.ts'
 import { awaitFirstSync, type FirstSyncs } from './first-sync.ts'
 import { Isolation } from './isolation.ts'
-import { latestPlaces } from './latest-places.ts'
 import { ListedNodes } from './listed-nodes.ts'
-import { MEMBER_LIMITS } from './member.ts'
 import { Members } from './members.ts'
 import type { OpenList } from './open-list.ts'
 import type { Replica } from './replica.ts'
@@ -27,12 +25,11 @@ export interface JoinOptions extends Pick<OverlayOptions, 'resolve' | 'dial' | '
     | 'source'
     | 'ownSource'
     | 'replica'
-    | 'storedChanges'
     | 'signers'
     | 'self'
     | 'ownRemoval'
     | 'forgettings'
-    | 'removalProofOf'
+    | 'proofAgainst'
     | 'peerFile'
   >
   /** Whether a node may be connected now; that it keeps to one chain of changes is looked at here. */
@@ -56,15 +53,12 @@ export interface Cluster extends AsyncDisposable {
   readonly hasPeers: () => boolean
 }
 
-/** Changes that a node which starts looks at for what it has applied: they take some milliseconds. */
-const MAX_SCANNED = 512
-
 /** Dial peers and gossip with them from now on. */
 export function joinCluster(options: JoinOptions): Cluster {
   const { config, list, admits, resolve, dial, onSynced, onLinkEnded, onIsolated } = options
   const { lookout, clock, random, log } = options
-  const { replica, storedChanges, source, signers, self } = list
-  const { ownRemoval, removalProofOf, forgettings, peerFile } = list
+  const { replica, source, signers, self } = list
+  const { ownRemoval, proofAgainst, forgettings, peerFile } = list
   const { name, whenIsolated } = config
   const stack = new AsyncDisposableStack()
   const isRemoved = (node: Name): boolean =>
@@ -88,13 +82,6 @@ export function joinCluster(options: JoinOptions): Cluster {
         version: VERSION,
         startedAt: clock.now(),
         links: [],
-        changes: replica.whitelist.changes,
-        clients: 0,
-        applied: latestPlaces(
-          Iterator.from(storedChanges.before(Number.MAX_SAFE_INTEGER)).map(({ place }) => place),
-          MEMBER_LIMITS.maxApplied,
-          MAX_SCANNED,
-        ),
       },
     }),
   )
@@ -110,7 +97,8 @@ export function joinCluster(options: JoinOptions): Cluster {
       removals: {
         has: isRemoved,
         isOwn: () => ownRemoval.removal !== undefined,
-        proofOf: removalProofOf,
+        hasForked: node => replica.whitelist.hasEquivocated(node),
+        proofOf: proofAgainst,
       },
       onProof: (proof, peer) => void ownRemoval.take(proof, peer),
       ...(onLinkEnded && { onLinkEnded }),

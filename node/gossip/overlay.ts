@@ -16,8 +16,8 @@ import { Link, type Documents, type Holder, type LinkEnd, type LinkTimes } from 
 import { DialBudget, dialPatiently } from './dial-budget.ts'
 import { MEMBER_LIMITS, type Member } from './member.ts'
 import type { RememberedPeer } from './remembered-peers.ts'
-import { NO_REMOVALS, refusalOf, type Removals } from './removals.ts'
 import { OwnName } from './own-name.ts'
+import { farewellTo, NO_REMOVALS, type Removals } from './removals.ts'
 import { Twins } from './twins.ts'
 import {
   chooseDials,
@@ -55,7 +55,7 @@ export interface OverlayOptions {
   readonly admits: (peer: Identity) => boolean
   /** Which nodes were removed, and what proves it to them. Default: none was. */
   readonly removals?: Removals
-  /** A peer has shown to this node that it was removed, and hung up. */
+  /** A peer has shown to this node that it is out, and hung up. */
   readonly onProof?: (proof: unknown, peer: Name) => void
   /** A link has ended after the hello of its peer, or because its peer broke the protocol. */
   readonly onLinkEnded?: (end: LinkEnd) => void
@@ -102,7 +102,7 @@ export class Overlay implements AsyncDisposable {
     this.#log = new GatheredLog(options.log, options.clock)
     this.ownName = new OwnName(options)
     const { members } = options.documents
-    this.#twins = new Twins({ ...options, onChange: twins => members.update({ twins }) })
+    this.#twins = new Twins({ ...options, onChange: twins => members.say({ twins }) })
     for (const seed of options.seeds) this.#learn(seed).isSeed = true
     for (const { name, address } of options.remembered ?? []) this.#addresses.claim(address, name)
     this.#subscription = options.documents.members.subscribe((member, before) => {
@@ -136,13 +136,20 @@ export class Overlay implements AsyncDisposable {
   }
 
   /** Cut the links to nodes that are not admitted any more, and say why. @returns how many */
-  review(refusalOf = (peer: Identity): Bye => this.#refusalOf(peer)): number {
+  review(other?: { readonly reason: string; readonly why: string }): number {
     const refused = [...this.#links].filter(({ peer }) => !this.#options.admits(peer))
     for (const link of refused) {
-      const { reason, text, proof } = refusalOf(link.peer)
+      const { reason, text, proof } = other
+        ? { reason: other.reason, text: `${link.peer.subject} ${other.why}`, proof: undefined }
+        : this.farewellTo(link.peer)
       link.close(reason, text, proof)
     }
     return refused.length
+  }
+
+  /** What a node is told that may not gossip, with what proves it. */
+  farewellTo(peer: Identity): Bye {
+    return farewellTo(peer, this.#options.self, this.#removals)
   }
 
   /**
@@ -153,10 +160,6 @@ export class Overlay implements AsyncDisposable {
     if (!this.#options.admits(dialed.peer)) return false
     this.#start(dialed, undefined)
     return true
-  }
-
-  #refusalOf(peer: Identity): Bye {
-    return refusalOf(peer, this.#options.self, this.#removals)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -201,6 +204,7 @@ export class Overlay implements AsyncDisposable {
     live.delete(self)
     const now = clock.monotonic()
     this.#twins.look()
+    documents.members.tidy()
     const nodes = new Set([...this.#addresses.owners(self), ...live, self]).size
     const accepted = linksAccepted(nodes)
     // Where nothing else is linked yet, a node that has links enough is asked all the same.
@@ -320,7 +324,7 @@ export class Overlay implements AsyncDisposable {
   #welcome(link: Link, source: Source, address: string | undefined): Bye | undefined {
     const { self, documents } = this.#options
     const { name } = link.peer
-    if (!this.#options.admits(link.peer)) return this.#refusalOf(link.peer)
+    if (!this.#options.admits(link.peer)) return this.farewellTo(link.peer)
     if (source === documents.members.id) {
       if (address !== undefined) Object.assign(this.#learn(address), { isSelf: true, ...SELDOM })
       return { reason: 'self', text: 'this is the same node' }
@@ -377,7 +381,7 @@ export class Overlay implements AsyncDisposable {
 
   #changed(): void {
     const sources = this.links().map(link => link.source)
-    this.#options.documents.members.update({
+    this.#options.documents.members.say({
       links: sources.filter(source => source !== undefined),
     })
     this.#planSoon()

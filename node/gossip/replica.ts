@@ -68,7 +68,7 @@ export class Replica extends SignedDocument implements Disposable {
   readonly #list: DurableList
   readonly #ownSource: OwnSource
   readonly #past: OwnPast
-  readonly #links = new ReplicaLinks()
+  readonly #links = new ReplicaLinks(this.clock)
   readonly #inbox: Inbox
   readonly #heads: HeadComparison
 
@@ -77,7 +77,6 @@ export class Replica extends SignedDocument implements Disposable {
     super(options.source, options.clock, LIST_SPREADING, options.signers)
     this.#options = options
     const { source: run, store, signers } = options
-    const onFailure = (error: unknown): void => this.storage.failed(error)
     this.#ownSource = options.ownSource ?? new OwnSource({ draw: () => run })
     const list = new DurableList({
       ...options,
@@ -89,14 +88,19 @@ export class Replica extends SignedDocument implements Disposable {
       source: this.#ownSource,
       list: () => list.whitelist,
       store,
-      onFailure,
+      onFailure: error => this.storage.failed(error),
     })
     this.#list = list
     this.#past = past
     this.storage = list.storage
-    this.confirmations = new ConfirmationRelay({ ...options, isOwn: source => past.isOwn(source) })
+    this.confirmations = new ConfirmationRelay({
+      ...options,
+      isOwn: source => past.isOwn(source),
+      held: about => list.held(about),
+    })
     this.confirmations.subscribe(({ node, to, applied }) => {
-      if (node !== this.id && list.whitelist.heard(to) > 0) past.noteSpread(to, applied)
+      if (applied > 0 && node !== this.id && list.whitelist.heard(to) > 0)
+        past.noteSpread(to, applied)
     })
     this.#heads = new HeadComparison({
       list: () => list.whitelist,
@@ -108,13 +112,14 @@ export class Replica extends SignedDocument implements Disposable {
         if (isUnheard) this.#giveUp(own)
         return isUnheard
       },
+      onFork: from => this.#links.noteEarly(from),
     })
     for (const [source, sequence] of list.whitelist.clock()) this.sources[source] = sequence
     this.wholeness = new Wholeness({
       record: options.wholeness,
       links: this.#links,
       isEmpty: () => list.whitelist.changes === 0,
-      onFailure,
+      storage: list.storage,
     })
     this.#inbox = new Inbox({
       list,
@@ -153,7 +158,7 @@ export class Replica extends SignedDocument implements Disposable {
     await this.confirmations.settled()
   }
 
-  /** Hear of every change, remote or local, after it is durable and merged. */
+  /** Hear of every change after it is durable and merged. */
   subscribe(listener: (applied: readonly Applied[]) => void): Disposable {
     return this.#list.subscribe(listener)
   }
@@ -260,18 +265,14 @@ export class Replica extends SignedDocument implements Disposable {
     const { signer, key } = this.#options.self
     const again = this.whyAgain(change)
     if (again !== undefined) return { outcome: 'again', ...again }
-    const hash = entryHash(text)
-    const entry: Entry = {
-      change,
-      text,
-      hash,
-      signatures: {
-        operatorCertificate: operator.identity.fingerprint,
-        operatorSignature,
-        nodeCertificate: signer.identity.fingerprint,
-        nodeSignature: signText(key, 'entry', hash),
-      },
+    const certificates = {
+      operatorCertificate: operator.identity.fingerprint,
+      nodeCertificate: signer.identity.fingerprint,
     }
+    const hash = entryHash(text, certificates)
+    const nodeSignature = signText(key, 'entry', hash)
+    const signatures = { ...certificates, operatorSignature, nodeSignature }
+    const entry: Entry = { change, text, hash, signatures }
     if (!this.#list.keepOwn(entry)) {
       throw notRecorded(change, this.storage.failing ?? 'it failed')
     }
@@ -280,6 +281,7 @@ export class Replica extends SignedDocument implements Disposable {
 
   /** Stop looking anything up. */
   [Symbol.dispose](): void {
+    this.#links[Symbol.dispose]()
     this.wholeness[Symbol.dispose]()
     this.#list[Symbol.dispose]()
     this.confirmations[Symbol.dispose]()
@@ -304,7 +306,7 @@ export class Replica extends SignedDocument implements Disposable {
     frame: object,
     from: DocumentStream,
   ): { readonly refused?: string } | undefined {
-    if ('confirmed' in frame) return this.confirmations.take(frame, from)
+    if ('confirmed' in frame || 'ask' in frame) return this.confirmations.take(frame, from)
     return 'heads' in frame ? this.#heads.take(frame, from) : super.takeFrame(frame, from)
   }
 
@@ -333,10 +335,10 @@ export class Replica extends SignedDocument implements Disposable {
   async #takeAllOf(from: DocumentStream): Promise<void> {
     await this.settled()
     await this.storage.working()
-    if (!this.#links.has(from)) return
-    this.#links.noteInStep(from)
+    if (!this.#links.noteSynced(from)) return
     this.#past.caughtUp()
     this.wholeness.exchanged(from)
+    from.onSynced()
   }
 
   protected override failedToRead(error: unknown): void {

@@ -1,6 +1,7 @@
 import type { Extent } from '../whitelist/extent.ts'
 import type { DocumentStream } from './document-stream.ts'
 import type { ReplicaLinks } from './replica-links.ts'
+import type { StorageHealth } from './storage-health.ts'
 
 /** Remembers across starts how much of the list the log is. */
 export interface WholenessRecord {
@@ -15,8 +16,8 @@ export interface WholenessOptions {
   readonly links: ReplicaLinks
   /** Whether the log holds nothing. */
   readonly isEmpty: () => boolean
-  /** Called when it cannot be remembered: then it stays what it was. */
-  readonly onFailure: (error: unknown) => void
+  /** Hears of a record that fails, and says when it can be written again. */
+  readonly storage: Pick<StorageHealth, 'failed' | 'subscribe'>
 }
 
 /**
@@ -27,13 +28,19 @@ export interface WholenessOptions {
 export class Wholeness implements Disposable {
   readonly #options: WholenessOptions
   readonly #listeners = new Set<(hasExchanged: boolean) => void>()
+  readonly #subscription: Disposable
   #extent: Extent
+  /** That it is whole could not be remembered. */
+  #isOwed = false
   #hasExchanged = false
   #isDisposed = false
 
   constructor(options: WholenessOptions) {
     this.#options = options
     this.#extent = options.record?.extent() ?? 'new'
+    this.#subscription = options.storage.subscribe(failing => {
+      if (failing === undefined && this.#isOwed) this.#note('whole')
+    })
   }
 
   get isWhole(): boolean {
@@ -103,6 +110,7 @@ export class Wholeness implements Disposable {
   /** Note nothing any more. */
   [Symbol.dispose](): void {
     this.#isDisposed = true
+    this.#subscription[Symbol.dispose]()
   }
 
   #prove(wasPeerWhole: boolean): void {
@@ -117,13 +125,17 @@ export class Wholeness implements Disposable {
     }
   }
 
+  /** What cannot be remembered leaves it as it was. */
   #note(extent: Extent): void {
+    this.#isOwed = false
     if (this.#extent === extent || this.#isDisposed) return
     try {
       this.#options.record?.noteExtent(extent)
       this.#extent = extent
     } catch (error) {
-      this.#options.onFailure(error)
+      // A link says once that all has come: not tried again, the next start would wait for another.
+      this.#isOwed = extent === 'whole'
+      this.#options.storage.failed(error)
     }
   }
 

@@ -53,9 +53,9 @@ export function renewNode(next: Credentials, renewing: Renewing): void {
   const authorities = removed.map(({ subject }) => oneLine(subject))
   const cut =
     sessions.reviewAll() +
-    overlay.review(({ subject }) => ({
+    overlay.review({
       reason: 'not trusted',
-      text: `${subject} has a certificate of an authority that is not trusted any more`,
-    }))
+      why: 'has a certificate of an authority that is not trusted any more',
+    })
   log.warn({ authorities, cut }, 'authorities are not trusted any more')
 }

@@ -121,9 +121,6 @@ export class GossipWorld {
         version: '0.0.0',
         startedAt: clock.now(),
         links: [],
-        changes: 0,
-        clients: 0,
-        applied: {},
       },
     })
     const refusals: string[] = []
@@ -153,10 +150,6 @@ export class GossipWorld {
         const { source, sequence } = entry.change
         replica.confirmations.reportApplied(source, [{ sequence, tookMs: 0, cut: 0 }])
       }
-      members.noteApplied(
-        applied.map(({ entry }) => entry.change),
-        replica.whitelist.changes,
-      )
     })
     return node
   }

@@ -24,6 +24,7 @@ const BY_FIELD: ReadonlyMap<string, TrafficKind> = new Map([
   ['certificate', 'certificates'],
   ['holds', 'certificates'],
   ['confirmed', 'confirmations'],
+  ['ask', 'confirmations'],
   ['have', 'tree'],
   ['want', 'tree'],
   ['lazy', 'tree'],

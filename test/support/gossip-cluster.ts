@@ -123,6 +123,7 @@ export class GossipCluster {
       removals: {
         has: node => revoked.has(node),
         isOwn: () => revoked.has(name),
+        hasForked: () => false,
         proofOf: node => ({ removed: node }),
       },
       onProof: proof => shown.push(proof),
@@ -256,9 +257,6 @@ function memberOf(
     version: '0.0.0',
     startedAt,
     links: [],
-    changes: 0,
-    clients: 0,
-    applied: {},
   }
 }
 
