@@ -81,10 +81,12 @@ export function joinCluster(options: JoinOptions): Cluster {
         addresses: config.advertise.map(formatAddress),
         version: VERSION,
         startedAt: clock.now(),
+        tallyKey: replica.confirmations.tallies.key.publicKey,
         links: [],
       },
     }),
   )
+  replica.confirmations.tallies.follow(members)
   const overlay = stack.use(
     new Overlay({
       self: name,

@@ -207,10 +207,10 @@ export class OwnMember implements Disposable {
   }
 
   #wordsOf(part: Part): Words {
-    const { addresses, version, startedAt, vitals = {} } = this.#self
+    const { vitals = {} } = this.#self
     if (part === 'vitals') return { part, vitals }
     if (part === 'profile') {
-      return { part, profile: profileWithinLimits({ addresses, version, startedAt }) }
+      return { part, profile: profileWithinLimits(this.#self) }
     }
     const { saidAt, links, left, twins } = this.#self
     const state = stateWithinLimits({

@@ -18,7 +18,7 @@ import type { SubjectState } from '../whitelist/merge.ts'
 import type { ChangeStore } from '../whitelist/store.ts'
 import type { ReadableWhitelist } from '../whitelist/whitelist.ts'
 import { assertProposable, assertStanding, notRecorded, whyAgain, type Commit } from './commit.ts'
-import { ConfirmationRelay } from './confirmation-relay.ts'
+import { ConfirmationRelay, isOfConfirmations } from './confirmation-relay.ts'
 import type { Announcement } from './document-frames.ts'
 import type { DocumentStream } from './document-stream.ts'
 import type { Update } from './document.ts'
@@ -306,7 +306,7 @@ export class Replica extends SignedDocument implements Disposable {
     frame: object,
     from: DocumentStream,
   ): { readonly refused?: string } | undefined {
-    if ('confirmed' in frame || 'ask' in frame) return this.confirmations.take(frame, from)
+    if (isOfConfirmations(frame)) return this.confirmations.take(frame, from)
     return 'heads' in frame ? this.#heads.take(frame, from) : super.takeFrame(frame, from)
   }
 
@@ -361,12 +361,7 @@ export class Replica extends SignedDocument implements Disposable {
   }
 
   protected override updatesAfter(clock: ReadonlyMap<Source, number>, limit: number): Update[] {
-    const updates: Update[] = []
-    for (const entry of this.#options.store.after(clock)) {
-      if (updates.length >= limit) break
-      updates.push(asUpdate(entry))
-    }
-    return updates
+    return Array.from(Iterator.from(this.#options.store.after(clock)).take(limit), asUpdate)
   }
 
   /** Changes can be stored again: what was passed over meanwhile is asked for anew. */
