@@ -55,7 +55,8 @@ export class ReplicaLinks implements Disposable {
 
   /** A link that is not in step has brought something. */
   noteBringing(link: DocumentStream): void {
-    this.#bringing.add(link)
+    // What was waiting to be checked may outlive its link.
+    if (this.#links.has(link)) this.#bringing.add(link)
   }
 
   /** Whether more is to come over a link that has brought something. */

@@ -96,6 +96,17 @@ test('two newcomers that hold the same beginning do not take it for the list whe
   t.true(beta.replica.wholeness.hasExchanged)
 })
 
+test('a link that has ended before what it brought was checked is waited for by nobody', async t => {
+  const beta = openReplica(people, 'beta')
+  const alpha = await tellOf(await openWhole(), beta)
+  const begun = alpha.begin()
+  alpha.link.dispose()
+  await begun
+  t.true(isIn(beta))
+  await meet(beta, 'delta', true)
+  t.true(beta.replica.wholeness.hasExchanged)
+})
+
 test('attack: what one peer has begun to send, another one cannot say to be all', async t => {
   const beta = openReplica(people, 'beta')
   const alpha = await tellOf(await openWhole(), beta)
