@@ -110,6 +110,10 @@ export function joinCluster(options: JoinOptions): Cluster {
       log,
     }),
   )
+  // Those who have not heard of it yet are told nothing by the list of this node any more.
+  stack.use(
+    ownRemoval.subscribe(() => overlay.cutAll('node removed', 'this node has been removed')),
+  )
   void members.recall()
   stack.use(
     members.subscribe(() => {

@@ -107,11 +107,7 @@ export class Replica extends SignedDocument implements Disposable {
       store,
       isOwn: source => past.isOwn(source),
       onSpread: (source, sequence) => past.noteSpread(source, sequence),
-      onOther: own => {
-        const isUnheard = !past.isSpread(own)
-        if (isUnheard) this.#giveUp(own)
-        return isUnheard
-      },
+      onOther: own => !past.isSpread(own) && this.#giveUp(own),
       onFork: from => this.#links.noteEarly(from),
     })
     for (const [source, sequence] of list.whitelist.clock()) this.sources[source] = sequence
@@ -375,7 +371,7 @@ export class Replica extends SignedDocument implements Disposable {
    * resumed from a snapshot: it was never sent to anybody, and cannot be any more. What takes away
    * acts on while this node runs.
    */
-  #giveUp(first: Entry): void {
+  #giveUp(first: Entry): true {
     this.#past.fallBehind()
     const lost: Entry[] = []
     for (let next: Entry | undefined = first; next !== undefined; next = this.#past.firstUnheld()) {
@@ -389,5 +385,6 @@ export class Replica extends SignedDocument implements Disposable {
     }
     this.#list.actOnLost(lost)
     this.#links.leaveAll('this node asks for changes of its own anew')
+    return true
   }
 }
