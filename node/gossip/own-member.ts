@@ -150,7 +150,7 @@ export class OwnMember implements Disposable {
     this.#waiting.clear()
   }
 
-  /** At random, because all nodes apply a change at the same time. */
+  /** At random, because nodes that started together would say so together. */
   #unhurriedMs(): number {
     const { size, random, gatherMs } = this.#options
     const nodes = size()
