@@ -69,22 +69,25 @@ const MEMBERS: readonly Bug[] = [
     find: '    this.publish(update)\n    if (member !== undefined) this.#tell(member, before)',
     put: '    if (run === this.id) this.publish(update)\n    if (member !== undefined) this.#tell(member, before)',
   },
+]
+
+const OWN_MEMBER: readonly Bug[] = [
   {
     name: 'a node says once what it is linked to',
-    find: 'this.#gathering = undefined\n      this.#announce()',
-    put: 'this.#announce()',
+    find: 'this.#waiting.delete(part)\n      this.#say(part)',
+    put: 'this.#say(part)',
   },
 ]
 
 const RELAY: readonly Bug[] = [
   {
     name: 'confirmations of others are not passed on',
-    find: 'else this.#passOn(confirmation, signed)',
+    find: 'this.#passOn(confirmation, signed)',
     put: '',
   },
   {
     name: 'a node confirms nothing',
-    find: 'this.#untold.add(to)\n      this.#gather()',
+    find: 'this.#untold.add(key)\n    this.#gather()',
     put: '',
   },
 ]
@@ -112,6 +115,7 @@ export const CLUSTER_PLANTS: readonly Plant[] = [
   ...inFile('cluster', 'wire/control.ts', CONTROL),
   ...inFile('cluster', 'gossip/join.ts', JOIN),
   ...inFile('cluster', 'gossip/members.ts', MEMBERS),
+  ...inFile('cluster', 'gossip/own-member.ts', OWN_MEMBER),
   ...inFile('cluster', 'gossip/confirmation-relay.ts', RELAY),
   ...inFile('cluster', 'gossip/spread.ts', SPREAD),
   ...inFile('cluster', 'sessions/enforcement.ts', ENFORCEMENT),
