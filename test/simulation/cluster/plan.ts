@@ -47,7 +47,7 @@ const HOUR_MS = 60 * 60 * 1_000
 const WEIGHTS: readonly (readonly [Operation['kind'], number])[] = [
   ['grant', 16],
   ['revoke', 14],
-  ['remove', 3],
+  ['remove', 5],
   ['stop', 4],
   ['crash', 5],
   ['power cut', 5],
