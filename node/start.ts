@@ -17,7 +17,6 @@ import { Listener } from './port/listener.ts'
 import { serve } from './port/serve.ts'
 import { peerDialer, resolvePeer } from './port/transport.ts'
 import type { SimulatedFridge } from './sensors/drivers/simulated.ts'
-import { startClientCount } from './sessions/client-count.ts'
 import { Counts, linkEndReason } from './sessions/counts.ts'
 import { startEnforcement } from './sessions/enforcement.ts'
 import { openService, type OpenService } from './sessions/open-service.ts'
@@ -92,7 +91,7 @@ export async function startNode(
   )
   // In the same turn as the first dials: no change of a peer comes before.
   stack.use(startEnforcement({ ...cluster, replica, sessions, counts, clock, log }))
-  stack.use(startClientCount(sessions, cluster.members, clock))
+  replica.confirmations.questions.countClients(() => sessions.clients)
 
   const means = { config, trust, clock, log }
   const node: Node = { ...means, counts, list, history, service, numbers, sessions, cluster }

@@ -1,8 +1,10 @@
 import type { Command } from 'commander'
+import { commandOf } from '../../node/gossip/lost-changes.ts'
 import type { NodeReport, StatusReport } from '../../node/operators/status.ts'
 import type { CommandContext } from '../command.ts'
 import { formatDuration } from '../duration.ts'
-import { describeRemoval } from '../removal.ts'
+import { describeLost } from '../lost.ts'
+import { describeRemoval, FORKED } from '../removal.ts'
 import { describeNameInUse, describeTwin } from '../twins.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { count, formatTable } from '../table.ts'
@@ -23,6 +25,8 @@ export async function runStatus(options: TargetOptions, io: CommandIo): Promise<
   const status = await operator.status()
   const isWhole =
     status.removed === undefined &&
+    status.forked === undefined &&
+    status.lost === undefined &&
     status.twins === undefined &&
     status.nameInUse === undefined &&
     status.nodes.every(({ reachable, left }) => reachable || left === true)
@@ -32,28 +36,45 @@ export async function runStatus(options: TargetOptions, io: CommandIo): Promise<
 }
 
 function print(
-  { node, changes, subjects, aloneMs, isolated, removed, twins, nameInUse, nodes }: StatusReport,
+  {
+    node,
+    changes,
+    subjects,
+    aloneMs,
+    isolated,
+    removed,
+    forked,
+    lost,
+    twins,
+    nameInUse,
+    nodes,
+  }: StatusReport,
   io: CommandIo,
 ): void {
   io.out(
     `${node} knows ${count(nodes.length, 'node')}, ${count(subjects, 'name')}, ${count(changes, 'change')}`,
   )
   if (removed !== undefined) io.out(`${node} ${describeRemoval(removed)}`)
+  else if (forked === true) io.out(`${node} ${FORKED}`)
   else if (isolated) io.out(`${node} is isolated: no peer in reach for ${formatDuration(aloneMs)}`)
   if (nameInUse !== undefined) io.out(describeNameInUse(node, nameInUse))
   for (const twin of twins ?? []) io.out(describeTwin(twin))
+  for (const one of lost ?? []) {
+    io.out(`${node} ${describeLost(one)}`)
+    io.out(`  to mend it: ${commandOf(one, io.clock.now())}`)
+  }
   const rows = nodes.map(one => [
     one.name,
     stateOf(one),
     one.addresses.join(' '),
-    isHeard(one) ? String(one.clients) : '',
+    one.clients === undefined ? '' : String(one.clients),
     changesCell(one, changes),
     one.links.join(' '),
     one.version,
     certificateCell(one, io.clock.now()),
   ])
   const head = ['NODE', 'STATE', 'ADDRESS', 'CLIENTS', 'CHANGES', 'LINKS', 'VERSION', 'CERTIFICATE']
-  for (const line of formatTable([head, ...rows])) io.out(line)
+  for (const line of formatTable([head, ...rows], io.columns)) io.out(line)
 }
 
 function stateOf({ reachable, left }: NodeReport): string {
@@ -67,7 +88,7 @@ function isHeard({ certificateEndsAt }: NodeReport): boolean {
 }
 
 function changesCell(node: NodeReport, all: number): string {
-  if (!isHeard(node)) return ''
+  if (node.changes === undefined) return node.reachable ? 'no answer' : ''
   return node.changes === all ? String(all) : `${node.changes} of ${all}`
 }
 

@@ -5,11 +5,11 @@ import { count } from '../table.ts'
 import {
   formatConfirmation,
   isConfirmed,
+  reasonOf,
   summarize,
   waitOf,
-  withReason,
   type WhitelistChangeOptions,
-} from './whitelist-remove.ts'
+} from './whitelist-change.ts'
 
 /**
  * Sign what the list is now, so that former authorities add nothing to it from here on.
@@ -19,11 +19,11 @@ export async function runWhitelistCheckpoint(
   options: WhitelistChangeOptions,
   io: CommandIo,
 ): Promise<ExitStatus> {
+  const wish = { kind: 'checkpoint', subject: WHOLE_LIST, ...reasonOf(options) } as const
   const waitMs = options.wait === false ? 0 : waitOf(options)
   const json = options.json === true
   await using operator = await connectOperator(options, io)
   const before = await operator.checkpoint()
-  const wish = withReason({ kind: 'checkpoint', subject: WHOLE_LIST }, options.reason)
   const change = await operator.change(wish, {
     waitMs,
     onConfirmed: confirmation => {

@@ -5,16 +5,18 @@ import { runWhitelistAdd, type WhitelistAddOptions } from './whitelist-add.ts'
 import { runWhitelistCheckpoint } from './whitelist-checkpoint.ts'
 import { runWhitelistLog, type WhitelistLogOptions } from './whitelist-log.ts'
 import { runWhitelistList, runWhitelistShow } from './whitelist-list.ts'
-import { runWhitelistRemove, type WhitelistChangeOptions } from './whitelist-remove.ts'
+import type { WhitelistChangeOptions } from './whitelist-change.ts'
+import { runWhitelistRemove, type WhitelistRemoveOptions } from './whitelist-remove.ts'
 
 const NAME = 'a client; operator/NAME or node/NAME for the others'
+const NAMES = `${NAME}; several are made one after the other, and waited for together`
 
 /** Fill `fridge whitelist`. */
 export function fillWhitelist(whitelist: Command, { io, action }: CommandContext): void {
   const add = whitelist
     .command('add')
-    .description('let a client in, or change what it may do')
-    .argument('<name>', NAME)
+    .description('let clients in, or change what they may do')
+    .argument('<name...>', NAMES)
     .option('--sensor <name>', 'it may read this sensor only; repeat for more', collect)
     .option('--command <name>', 'it may call this command only; repeat for more', collect)
     .option(
@@ -23,29 +25,37 @@ export function fillWhitelist(whitelist: Command, { io, action }: CommandContext
       collect,
     )
     .option('--expires-in <duration>', 'until then: 90s, 15m, 8h, 30d')
+    .option('--replace', 'what is not named is allowed, not left as an earlier grant has it')
   addChangeOptions(add)
   add
     .addHelpText(
       'after',
       examples(
         'fridge whitelist add fridge-client-001',
+        'fridge whitelist add till-1 till-2 till-3 --sensor temperature',
         "fridge whitelist add laptop-7 --expires-in 8h --reason 'stocktaking'",
       ),
     )
     .action(
-      action((name: string, options: WhitelistAddOptions) => runWhitelistAdd(name, options, io)),
+      action((names: string[], options: WhitelistAddOptions) =>
+        runWhitelistAdd(names, options, io),
+      ),
     )
 
   const remove = whitelist
     .command('remove')
-    .description('shut a client out, and cut its live connections, on every node')
-    .argument('<name>', NAME)
-  addChangeOptions(remove)
+    .alias('rm')
+    .description('shut clients out, and cut their live connections, on every node')
+    .argument('<name...>', NAMES)
+  addChangeOptions(remove).option(
+    '--force',
+    'also a name that nobody knows, or the last operator, without being asked',
+  )
   remove
     .addHelpText('after', examples("fridge whitelist remove laptop-7 --reason 'lost on the train'"))
     .action(
-      action((name: string, options: WhitelistChangeOptions) =>
-        runWhitelistRemove(name, options, io),
+      action((names: string[], options: WhitelistRemoveOptions) =>
+        runWhitelistRemove(names, options, io),
       ),
     )
 
@@ -59,6 +69,7 @@ export function fillWhitelist(whitelist: Command, { io, action }: CommandContext
 
   const list = whitelist
     .command('list')
+    .alias('ls')
     .description('show every name that was ever added or removed')
   addTargetOptions(list, 'operator').action(
     action((options: TargetOptions) => runWhitelistList(options, io)),
@@ -103,8 +114,8 @@ function addWatch(whitelist: Command, { io, action }: CommandContext): void {
   )
 }
 
-function addChangeOptions(command: Command): void {
-  addTargetOptions(command, 'operator')
+function addChangeOptions(command: Command): Command {
+  return addTargetOptions(command, 'operator')
     .option('--reason <text>', 'why, for whoever asks later')
     .option('--no-wait', 'return when the first node has it on disk')
     .option('--timeout <duration>', 'how long to wait for the other nodes (default 10s)')

@@ -3,13 +3,15 @@ import { explainConnectionError } from '../../node/client/tls-problem.ts'
 import { openNodeConnection } from '../../node/client/node-connection.ts'
 import { OperatorConnection } from '../../node/client/operator/operator-connection.ts'
 import type { Credentials } from '../../node/identity/credentials.ts'
+import { commandOf } from '../../node/gossip/lost-changes.ts'
 import type { CheckpointReport } from '../../node/operators/checkpoints.ts'
 import type { StatusReport } from '../../node/operators/status.ts'
 import { dialNode } from '../../node/port/transport.ts'
 import { formatDuration } from '../duration.ts'
 import type { CommandIo } from '../io.ts'
 import { count } from '../table.ts'
-import { describeRemoval, RENAME } from '../removal.ts'
+import { describeLost } from '../lost.ts'
+import { describeRemoval, FORKED, RENAME } from '../removal.ts'
 import { describeNameInUse, describeTwin, RENAME_ONE } from '../twins.ts'
 import type { Checkup } from './checkup.ts'
 
@@ -39,11 +41,19 @@ export async function checkNodes(
     if (answers === undefined) continue
     const { status, checkpoint } = answers
     if (!isClusterSeen) checkCheckpoint(checkpoint, checkup, io.clock.now())
-    if (isClusterSeen && status.removed === undefined) continue
-    // It is the others that are well: what a removed node sees of them says nothing about them.
-    if (status.removed === undefined) checkCluster(status, checkup, io.clock.now())
-    else checkup.bad('cluster', `${status.node} ${describeRemoval(status.removed)}`, RENAME)
-    isClusterSeen ||= status.removed === undefined
+    // Each node knows its own losses alone.
+    for (const one of status.lost ?? []) {
+      checkup.bad('changes', `${status.node} ${describeLost(one)}`, commandOf(one, io.clock.now()))
+    }
+    // It is the others that are well: what a node that is out sees of them says nothing about them.
+    if (status.removed !== undefined) {
+      checkup.bad('cluster', `${status.node} ${describeRemoval(status.removed)}`, RENAME)
+    } else if (status.forked === true) {
+      checkup.bad('cluster', `${status.node} ${FORKED}`, RENAME)
+    } else if (!isClusterSeen) {
+      checkCluster(status, checkup, io.clock.now())
+      isClusterSeen = true
+    }
   }
 }
 

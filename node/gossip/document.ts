@@ -275,7 +275,10 @@ export abstract class GossipDocument extends Scuttlebutt {
       else outgoing.send(frame as Update)
     })
     inner.on('error', () => to.refuse('the gossip stream failed'))
-    inner.on('synced', () => this.synced(to))
+    inner.on('synced', () => {
+      this.#trees.settle(to)
+      this.synced(to)
+    })
     for (const first of this.preamble(to)) to.send(first)
     inner.resume()
     for (const opening of this.openings()) to.send(opening)
@@ -317,11 +320,11 @@ export abstract class GossipDocument extends Scuttlebutt {
   }
 
   #outgoingTo(to: DocumentStream, onFailure: (error: unknown) => void): Outgoing {
-    const { isCausal, announceMs } = this.#spreading
+    const { isCausal, announceMs, answerMs } = this.#spreading
     return new Outgoing({
       clock: this.clock,
       isCausal,
-      announceMs,
+      announceMs: to.dialed === true ? announceMs : answerMs,
       relayMs: update => this.relayDelayMs(update),
       isEager: update => this.isLastWord(update) || this.#trees.isEager(to, update[2]),
       updatesAfter: (clock, limit) => this.updatesAfter(clock, limit),

@@ -20,6 +20,7 @@ import type { ChangeStore } from '../whitelist/store.ts'
 import type { Whitelist } from '../whitelist/whitelist.ts'
 import { CheckpointChecks } from './checkpoint-checks.ts'
 import { Settling } from './settling.ts'
+import type { Held } from './question.ts'
 import { StorageHealth } from './storage-health.ts'
 import { UnkeptRemovals } from './unkept-removals.ts'
 
@@ -95,6 +96,12 @@ export class DurableList implements Disposable {
   /** What decides about a subject: the list, and the removals that could not be stored. */
   stateOf(subject: Subject): SubjectState {
     return this.#unkept.stateOf(subject)
+  }
+
+  /** How many changes there are, and how far this node has come with a source. */
+  held(about: Source | undefined): Pick<Held, 'changes' | 'applied'> {
+    const { changes } = this.whitelist
+    return about === undefined ? { changes } : { changes, applied: this.whitelist.heard(about) }
   }
 
   /** Hear of every change, remote or local, after it is durable and merged. */
@@ -252,12 +259,13 @@ export class DurableList implements Disposable {
   /** Another entry at the place of one is a fork. */
   #holds({ source, sequence }: Place, carried: UncheckedEntry | UncheckedStray): boolean {
     if (isStray(carried)) return sequence <= this.#whitelist.heard(source)
+    const hash = entryHash(carried.text, carried.signatures)
     if (this.#whitelist.forkOf(source) <= sequence) {
-      return this.#whitelist.heard(straySource(source, carried.text)) > 0
+      return this.#whitelist.heard(straySource(source, hash)) > 0
     }
     if (sequence > this.#whitelist.heard(source)) return false
     const [own] = this.#store.ofSource(source, sequence)
-    return own?.hash === entryHash(carried.text)
+    return own?.hash === hash
   }
 
   /** What is merged is in the log: look up what of it could not be told without. */

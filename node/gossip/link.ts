@@ -177,6 +177,7 @@ export class Link {
     const refuse = (reason: string): void => this.#channel.refuse(new Refusal('gossip', reason))
     const attached = document.attach(
       {
+        dialed: this.dialed,
         send: frame => stream.writeEncoded(encodeFrame(frame)),
         drained: async () => this.#channel.drained(),
         certificates: this.#certificates,

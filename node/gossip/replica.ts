@@ -18,7 +18,7 @@ import type { SubjectState } from '../whitelist/merge.ts'
 import type { ChangeStore } from '../whitelist/store.ts'
 import type { ReadableWhitelist } from '../whitelist/whitelist.ts'
 import { assertProposable, assertStanding, notRecorded, whyAgain, type Commit } from './commit.ts'
-import { ConfirmationRelay } from './confirmation-relay.ts'
+import { ConfirmationRelay, isOfConfirmations } from './confirmation-relay.ts'
 import type { Announcement } from './document-frames.ts'
 import type { DocumentStream } from './document-stream.ts'
 import type { Update } from './document.ts'
@@ -92,9 +92,14 @@ export class Replica extends SignedDocument implements Disposable {
     this.#list = list
     this.#past = past
     this.storage = list.storage
-    this.confirmations = new ConfirmationRelay({ ...options, isOwn: source => past.isOwn(source) })
+    this.confirmations = new ConfirmationRelay({
+      ...options,
+      isOwn: source => past.isOwn(source),
+      held: about => list.held(about),
+    })
     this.confirmations.subscribe(({ node, to, applied }) => {
-      if (node !== this.id && list.whitelist.heard(to) > 0) past.noteSpread(to, applied)
+      if (applied > 0 && node !== this.id && list.whitelist.heard(to) > 0)
+        past.noteSpread(to, applied)
     })
     this.#heads = new HeadComparison({
       list: () => list.whitelist,
@@ -156,7 +161,7 @@ export class Replica extends SignedDocument implements Disposable {
     await this.confirmations.settled()
   }
 
-  /** Hear of every change, remote or local, after it is durable and merged. */
+  /** Hear of every change after it is durable and merged. */
   subscribe(listener: (applied: readonly Applied[]) => void): Disposable {
     return this.#list.subscribe(listener)
   }
@@ -263,18 +268,14 @@ export class Replica extends SignedDocument implements Disposable {
     const { signer, key } = this.#options.self
     const again = this.whyAgain(change)
     if (again !== undefined) return { outcome: 'again', ...again }
-    const hash = entryHash(text)
-    const entry: Entry = {
-      change,
-      text,
-      hash,
-      signatures: {
-        operatorCertificate: operator.identity.fingerprint,
-        operatorSignature,
-        nodeCertificate: signer.identity.fingerprint,
-        nodeSignature: signText(key, 'entry', hash),
-      },
+    const certificates = {
+      operatorCertificate: operator.identity.fingerprint,
+      nodeCertificate: signer.identity.fingerprint,
     }
+    const hash = entryHash(text, certificates)
+    const nodeSignature = signText(key, 'entry', hash)
+    const signatures = { ...certificates, operatorSignature, nodeSignature }
+    const entry: Entry = { change, text, hash, signatures }
     if (!this.#list.keepOwn(entry)) {
       throw notRecorded(change, this.storage.failing ?? 'it failed')
     }
@@ -308,7 +309,7 @@ export class Replica extends SignedDocument implements Disposable {
     frame: object,
     from: DocumentStream,
   ): { readonly refused?: string } | undefined {
-    if ('confirmed' in frame) return this.confirmations.take(frame, from)
+    if (isOfConfirmations(frame)) return this.confirmations.take(frame, from)
     return 'heads' in frame ? this.#heads.take(frame, from) : super.takeFrame(frame, from)
   }
 
@@ -361,12 +362,7 @@ export class Replica extends SignedDocument implements Disposable {
   }
 
   protected override updatesAfter(clock: ReadonlyMap<Source, number>, limit: number): Update[] {
-    const updates: Update[] = []
-    for (const entry of this.#options.store.after(clock)) {
-      if (updates.length >= limit) break
-      updates.push(asUpdate(entry))
-    }
-    return updates
+    return Array.from(Iterator.from(this.#options.store.after(clock)).take(limit), asUpdate)
   }
 
   /** Changes can be stored again: what was passed over meanwhile is asked for anew. */

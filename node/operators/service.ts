@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { callRoll } from '../gossip/roll-call.ts'
 import { awaitConfirmations, type Proof } from '../gossip/confirmations.ts'
 import type { History } from '../history/history.ts'
 import { parseHistoryRequest } from '../history/page.ts'
@@ -15,7 +17,7 @@ import {
 import { changeMethods, pageOf, type ChangePage } from './changes.ts'
 import { checkpointMethods, readCheckpointRequest } from './checkpoints.ts'
 import { forgetMethods } from './forget.ts'
-import { statusOf, type NodeReport, type StatusOptions } from './status.ts'
+import { statusOf, type NodeReport, type StatusOptions, type StatusReport } from './status.ts'
 import type { Quota } from './quota.ts'
 import type { Turns } from './turns.ts'
 import type { Sessions } from '../sessions/sessions.ts'
@@ -48,10 +50,12 @@ export interface SubjectReport {
   readonly revocations: readonly ChangeId[]
   /** How many live connections this node has of it. */
   readonly sessions: number
+  /** The newest of the removals that keep it out. */
+  readonly removal?: RemovalReport
 }
 
 /** How far a node has come. */
-export type NodeProgress = 'caught up' | 'behind' | 'out of reach' | 'left'
+export type NodeProgress = 'caught up' | 'behind' | 'silent' | 'out of reach' | 'left'
 
 /** One removal as operators are shown it. */
 export type RemovalReport = Omit<GrantReport, keyof Terms>
@@ -100,6 +104,9 @@ const CHECKPOINT_COST = 131_072
 /** The longest wait for confirmations, in milliseconds. */
 const MAX_WAIT_MS = 10 * 60_000
 
+/** The longest wait for what nodes say that they hold, in milliseconds. */
+const ROLL_CALL_MS = 1_000
+
 export interface OperatorServiceOptions extends StatusOptions {
   readonly operator: Signer
   readonly replica: Replica
@@ -109,6 +116,8 @@ export interface OperatorServiceOptions extends StatusOptions {
   readonly signers: Pick<Signers, 'verify' | 'formerAuthorities'>
   readonly sessions: Sessions
   readonly history: Pick<History, 'page'>
+  /** By which alarms are told to the operator, and acknowledged by it. */
+  readonly alarmMethods: ReadonlyMap<string, RpcMethod>
   readonly clock: Clock
   /** Shared by all operators of the node, like `quota`. */
   readonly turns: Turns
@@ -182,7 +191,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
       'show',
       async ([subject]): Promise<ShowReport> => {
         if (!isSubject(subject)) throw malformed('show')
-        const { changes, nodes } = statusOf(options)
+        const { changes, nodes } = await status(options)
         return {
           ...report(subject, options),
           removals: removalsOf(subject, replica),
@@ -190,7 +199,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
         }
       },
     ],
-    ['status', async () => statusOf(options)],
+    ['status', async () => status(options)],
     [
       'history',
       async ([value]) => {
@@ -199,19 +208,26 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
         return options.history.page(request)
       },
     ],
+    ...options.alarmMethods,
     ...changeMethods(options),
     ...checkpointMethods(options),
     ...forgetMethods(options),
   ])
 }
 
-/** @throws FridgeError `ERR_REVOKED` when this node was removed: no peer takes a change from it */
+/** The cluster, with what each node says that it holds. */
+async function status(options: OperatorServiceOptions): Promise<StatusReport> {
+  const { replica, members, clock } = options
+  const { confirmations } = replica
+  const held = await callRoll({ confirmations, members, clock, timeoutMs: ROLL_CALL_MS })
+  return statusOf(options, held)
+}
+
+/** @throws FridgeError `ERR_REVOKED` when this node is out: no peer takes a change from it */
 function assertBelongs({ ownRemoval, members }: OperatorServiceOptions): void {
-  if (ownRemoval.removal === undefined) return
-  throw new FridgeError(
-    'ERR_REVOKED',
-    `node/${members.self.name} has been revoked: ask another node`,
-  )
+  if (!ownRemoval.isOut) return
+  const why = ownRemoval.isForked ? 'has signed two changes at one place' : 'has been revoked'
+  throw new FridgeError('ERR_REVOKED', `node/${members.self.name} ${why}: ask another node`)
 }
 
 /** Commit a change where it is the operator's turn and it may add so much to the log. */
@@ -281,6 +297,8 @@ function pagesOf(options: OperatorServiceOptions): RpcMethod {
     let size = 0
     for (const subject of sorted.slice(start, start + PAGE.maxSubjects)) {
       const next = report(subject, options)
+      // What keeps a name out stands in the log: other work goes on between two looks into it.
+      if (next.removal !== undefined) await nextTurn()
       size += JSON.stringify(next).length
       if (size > PAGE.maxSize && page.length > 0) break
       page.push(next)
@@ -294,12 +312,15 @@ function report(
   { replica, sessions, clock }: OperatorServiceOptions,
 ): SubjectReport {
   const state = replica.stateOf(subject)
+  const standing = standingOf(state, clock.now())
+  const removal = standing === 'revoked' ? newestOf(removalsOf(subject, replica)) : undefined
   return {
     subject,
-    standing: standingOf(state, clock.now()),
+    standing,
     grants: state.grants.map(reportGrant),
     revocations: [...state.revocations].slice(0, MAX_REMOVALS),
     sessions: sessions.countOf(subject),
+    ...(removal && { removal }),
   }
 }
 
@@ -314,6 +335,7 @@ function standingOf({ grants, revocations }: SubjectState, now: number): Subject
 function progressOf({ reachable, left, changes }: NodeReport, all: number): NodeProgress {
   if (left === true) return 'left'
   if (!reachable) return 'out of reach'
+  if (changes === undefined) return 'silent'
   return changes >= all ? 'caught up' : 'behind'
 }
 
@@ -325,6 +347,10 @@ function reportPlace({ source, sequence, operator, at, reason }: Change): Remova
   return { source, sequence, operator, at, ...(reason === undefined ? {} : { reason }) }
 }
 
+function newestOf(removals: readonly RemovalReport[]): RemovalReport | undefined {
+  return removals.toSorted((a, b) => b.at - a.at)[0]
+}
+
 /** The answer has to fit into a frame, whatever a stolen key has done. */
 const MAX_REMOVALS = 100
 
@@ -332,7 +358,9 @@ function removalsOf(subject: Subject, { whitelist }: Replica): RemovalReport[] {
   const { revocations } = whitelist.state(subject)
   if (revocations.size === 0) return []
   const changes = whitelist.changesOf(subject)
-  return Array.from(revocations.values().take(MAX_REMOVALS), id => changes.get(id))
+  return Array.from(revocations)
+    .slice(0, MAX_REMOVALS)
+    .map(id => changes.get(id))
     .filter(entry => entry !== undefined)
     .map(({ change }) => reportPlace(change))
 }

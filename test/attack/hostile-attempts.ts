@@ -3,6 +3,8 @@ import { loadCredentials } from '../../node/identity/credentials.ts'
 import { parseName, parseSubject, type Source } from '../../node/identity/names.ts'
 import type { ChangeId } from '../../node/whitelist/change.ts'
 import { entryHash } from '../../node/whitelist/entry.ts'
+import { signedText } from '../../node/gossip/member-part.ts'
+import type { UpdateValue } from '../../node/gossip/update.ts'
 import { signText } from '../../node/identity/signature.ts'
 import {
   certificateOf,
@@ -209,14 +211,15 @@ const MISPLACED: readonly Attempt[] = [
   [
     'the entry of an honest node as a stray',
     /called a stray without proof/,
-    link => [[{ stray: genuine(link)[0] }, 1, strayOf(genuine(link)[0].change)]],
+    link => [[{ stray: genuine(link)[0] }, 1, strayOf(genuine(link)[0])]],
   ],
   [
     'the entry of an honest node as a stray against the next one',
     /called a stray without proof/,
     link => {
       const [first, second] = updates(link).filter(([, , source]) => source === genuine(link)[2])
-      return [[{ stray: first?.[0], against: second?.[0] }, 1, strayOf(first?.[0].change ?? '')]]
+      if (first === undefined) throw new Error('the node has sent nothing')
+      return [[{ stray: first[0], against: second?.[0] }, 1, strayOf(first[0])]]
     },
   ],
   [
@@ -225,9 +228,9 @@ const MISPLACED: readonly Attempt[] = [
     link => {
       const [value] = genuine(link)
       const change = value.change.replace(/"previous":"[^"]*"/, `"previous":"${'A'.repeat(43)}"`)
-      const nodeSignature = signText(mallory.key, 'entry', entryHash(change))
+      const nodeSignature = signText(mallory.key, 'entry', entryHash(change, value))
       const against = { ...value, change, nodeSignature }
-      return [...shown, [{ stray: value, against }, 1, strayOf(value.change)]]
+      return [...shown, [{ stray: value, against }, 1, strayOf(value)]]
     },
   ],
 ]
@@ -312,20 +315,18 @@ function confirmationOf(node: string, to: Source): unknown[] {
   return [text, signer.identity.fingerprint, signText(key, 'confirmation', text)]
 }
 
-/** The words of a node with something put in, under the attacker's signature. */
-function falseWords(link: HostileNode, fields: object, sequence: number, source: string): unknown {
+/** What another node says of itself, at any place, under the attacker's signature. */
+function falseWords(link: HostileNode, sequence: number, place: Source): unknown {
   const [{ member }] = wordsOfOther(link)
-  const text = JSON.stringify({ ...(JSON.parse(member) as object), ...fields })
-  const signature = signText(mallory.key, 'member', `${sequence}\n${text}`)
-  const certificate = mallory.signer.identity.fingerprint
-  return [{ member: text, certificate, signature }, sequence, source]
+  const signature = signText(mallory.key, 'member', signedText(place, sequence, member))
+  return [{ member, certificate: mallory.signer.identity.fingerprint, signature }, sequence, place]
 }
 
 const WORDS: readonly Attempt[] = [
   [
     'an entry for another node',
     /node\/mallory signs for node-2#/,
-    link => [certificateOf(mallory.signer), falseWords(link, {}, FAR, wordsOfOther(link)[2])],
+    link => [certificateOf(mallory.signer), falseWords(link, FAR, wordsOfOther(link)[2])],
   ],
   [
     'the words of another node once more, as newer ones',
@@ -336,23 +337,16 @@ const WORDS: readonly Attempt[] = [
     },
   ],
   [
-    'an entry for another node in its own name',
-    /a member has no valid name|a member speaks for another/,
-    link => [certificateOf(mallory.signer), falseWords(link, { source: EVIL }, 1, EVIL)],
-  ],
-  [
     'an entry in the name of the node that it is sent to',
     /a member claims to be this node/,
-    link => [
-      certificateOf(mallory.signer),
-      falseWords(link, { name: 'node-1', source: link.victim }, FAR, link.victim),
-    ],
+    link => [certificateOf(mallory.signer), falseWords(link, FAR, link.victim)],
   ],
 ]
 
-function strayOf(text: string): string {
-  const source = /"source":"([^"#]*)#/.exec(text)?.[1] ?? ''
-  return `${source}#${createHash('sha256').update(`stray\n${text}`).digest('hex').slice(0, 32)}`
+function strayOf(value: UpdateValue): string {
+  const source = /"source":"([^"#]*)#/.exec(value.change)?.[1] ?? ''
+  const hash = entryHash(value.change, value)
+  return `${source}#${createHash('sha256').update(`stray\n${hash}`).digest('hex').slice(0, 32)}`
 }
 
 function pemBody(pem: string): string {

@@ -52,13 +52,13 @@ const SUBJECTS: readonly Bug[] = [
 const MERGE: readonly Bug[] = [
   {
     name: 'grants that have missed a removal and stand',
-    find: 'if (!isFrontier || !(hasSeenGrant || revocations.isSubsetOf(seen))) return undefined',
+    find: 'if (!isFrontier || !(hasSeenGrant || seen.isSupersetOf(revocations))) return undefined',
     put: '',
   },
   {
     name: 'removals that let the grants stand',
-    find: 'return { grants: [], revocations: new Set([...left, id]) }',
-    put: 'return { grants, revocations: new Set([...left, id]) }',
+    find: 'return { grants: [], revocations: replaceIds(left, id, change.seen) }',
+    put: 'return { grants, revocations: replaceIds(left, id, change.seen) }',
   },
   {
     name: 'grants that stand beside the one that replaces them',
@@ -126,8 +126,8 @@ const HEALTH: readonly Bug[] = [
 const GATE: readonly Bug[] = [
   {
     name: 'the gate opens when it has waited for long',
-    find: '  return replica.isWhole\n',
-    put: '  return true\n',
+    find: "const isServed = replica.isWhole && whenIsolated === 'serve'",
+    put: 'const isServed = true',
   },
 ]
 

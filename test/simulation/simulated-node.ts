@@ -348,10 +348,13 @@ export class SimulatedNode {
     const { replica, firstSync } = run
     const overlay = { firstSync: firstSync.promise, links: () => this.#links() as never[] }
     const cluster = { overlay, hasPeers: () => this.#hasPeers(run) }
-    const gossip = { firstSyncMs: FIRST_SYNC_MS } as never
+    const config = {
+      gossip: { firstSyncMs: FIRST_SYNC_MS } as never,
+      whenIsolated: 'serve',
+    } as const
     // In the constructor its links are not there yet.
     await nextTurn()
-    if (!(await catchUp(cluster, { replica }, { gossip }, clock, SILENT))) {
+    if (!(await catchUp(cluster, { replica }, config, clock, SILENT))) {
       if (run === this.#run) this.#options.events.onShut(this)
       await firstSync.promise
     }
@@ -362,11 +365,11 @@ export class SimulatedNode {
 
   #hear(run: Run, frame: unknown, link: SimulatedLink): void {
     if (!Array.isArray(frame)) return
-    for (const { text } of entriesIn(carriedBy(frame as unknown as Update))) {
+    for (const { text, signatures } of entriesIn(carriedBy(frame as unknown as Update))) {
       run.brought.set(text, [...(run.brought.get(text) ?? []), link])
       const change = readChange(text)
       if (typeof change === 'string' || change.kind !== 'revocation') continue
-      run.removals.set(idOf({ change, hash: entryHash(text) }), change)
+      run.removals.set(idOf({ change, hash: entryHash(text, signatures) }), change)
     }
   }
 

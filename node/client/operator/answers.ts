@@ -68,6 +68,7 @@ const STANDINGS: ReadonlySet<unknown> = new Set<SubjectReport['standing']>([
 const PROGRESS: ReadonlySet<unknown> = new Set<NodeProgress>([
   'caught up',
   'behind',
+  'silent',
   'out of reach',
   'left',
 ])
@@ -184,11 +185,12 @@ export function parseNodeConfirmation(value: unknown): NodeConfirmation | string
 
 function parseSubjectReport(value: unknown): SubjectReport | string {
   if (!isObject(value)) return 'a name is no object'
-  const { subject, standing, grants, revocations, sessions } = value
+  const { subject, standing, grants, revocations, sessions, removal } = value
   if (!isSubject(subject)) return 'a name is malformed'
   if (!STANDINGS.has(standing)) return `it does not say how ${subject} stands`
   if (!isCount(sessions)) return `the connections of ${subject} are no number`
   if (!isListOf(revocations, isHash)) return `the revocations of ${subject} are malformed`
+  if (removal !== undefined && !isRemoval(removal)) return `the removal of ${subject} is malformed`
   if (!Array.isArray(grants)) return `the grants of ${subject} are malformed`
   const parsed: GrantReport[] = []
   for (const item of grants) {
@@ -202,6 +204,7 @@ function parseSubjectReport(value: unknown): SubjectReport | string {
     grants: parsed,
     revocations: revocations as readonly ChangeId[],
     sessions,
+    ...(removal && { removal }),
   }
 }
 
@@ -231,11 +234,12 @@ function parseNodeReport(value: unknown): NodeReport | string {
     return `the version of ${name} is malformed`
   }
   if (!isListOf(links, isName)) return `the links of ${name} are malformed`
-  if (!isCount(startedAt) || !isCount(changes) || !isCount(clients)) {
-    return `${name} has bad numbers`
+  if (!isCount(startedAt)) return `${name} has bad numbers`
+  for (const number of [changes, clients]) {
+    if (number !== undefined && !isCount(number)) return `${name} has bad numbers`
   }
   if (!isCount(certificateRenewFrom) || !isCount(certificateEndsAt)) return `${name} has bad dates`
-  const counts = { startedAt, changes, clients, certificateRenewFrom, certificateEndsAt }
+  const dates = { startedAt, certificateRenewFrom, certificateEndsAt }
   return {
     name,
     reachable,
@@ -243,7 +247,9 @@ function parseNodeReport(value: unknown): NodeReport | string {
     addresses,
     version: foreignText(version),
     links,
-    ...counts,
+    ...dates,
+    ...(isCount(changes) && { changes }),
+    ...(isCount(clients) && { clients }),
   }
 }
 

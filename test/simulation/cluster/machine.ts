@@ -269,12 +269,12 @@ export class Machine {
     const firstSync = Promise.race([cluster.overlay.firstSync, removed])
     const overlay = { firstSync, links: () => cluster.overlay.links() }
     sessions.setClosed('incomplete', true)
-    const gossip = { gossip: TIMES }
+    const config = { gossip: TIMES, whenIsolated: 'serve' } as const
     try {
       const isComplete = await catchUp(
         { ...cluster, overlay },
         { replica },
-        gossip,
+        config,
         this.clock,
         SILENT,
       )

@@ -66,8 +66,8 @@ const JOIN: readonly Bug[] = [
 const MEMBERS: readonly Bug[] = [
   {
     name: 'what a node says of itself is passed on to nobody',
-    find: '      this.#keep({ member: opened, update })\n      this.publish(update)',
-    put: '      this.#keep({ member: opened, update })',
+    find: '    this.publish(update)\n    if (member !== undefined) this.#tell(member, before)',
+    put: '    if (run === this.id) this.publish(update)\n    if (member !== undefined) this.#tell(member, before)',
   },
   {
     name: 'a node says once what it is linked to',

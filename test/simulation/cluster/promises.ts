@@ -233,11 +233,9 @@ export class ClusterPromises {
       if (dials > starts * nodes * DIALS.atOnce + seconds * DIALS.perSecond) {
         this.onWrong(`${host} has dialed ${dials} times in ${seconds} s`)
       }
-      if (process.env['DUMP'])
-        console.log('DIALS', host, dials, starts, Math.round(seconds), 'BYTES', bytes)
       if (run === undefined) continue
       const { members } = run.cluster
-      const kept = [...members.all()].length
+      const kept = [...members.list()].length
       if (kept > world.machines.length * 8) this.onWrong(`${host} keeps ${kept} members`)
     }
   }
