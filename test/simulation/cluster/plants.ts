@@ -69,10 +69,26 @@ const MEMBERS: readonly Bug[] = [
     find: '    this.publish(update)\n    if (member !== undefined) this.#tell(member, before)',
     put: '    if (run === this.id) this.publish(update)\n    if (member !== undefined) this.#tell(member, before)',
   },
+]
+
+const OWN_MEMBER: readonly Bug[] = [
   {
     name: 'a node says once what it is linked to',
-    find: 'this.#gathering = undefined\n      this.#announce()',
-    put: 'this.#announce()',
+    find: 'this.#waiting.delete(part)',
+    put: '',
+  },
+]
+
+const REACH: readonly Bug[] = [
+  {
+    name: 'who is out of reach is seen for ever',
+    find: 'for (const one of lost) this.#reached.delete(one)',
+    put: '',
+  },
+  {
+    name: 'a link counts that one of its ends names',
+    find: 'if (this.#linksOf(other).has(run)) yield other',
+    put: 'yield other',
   },
 ]
 
@@ -112,6 +128,8 @@ export const CLUSTER_PLANTS: readonly Plant[] = [
   ...inFile('cluster', 'wire/control.ts', CONTROL),
   ...inFile('cluster', 'gossip/join.ts', JOIN),
   ...inFile('cluster', 'gossip/members.ts', MEMBERS),
+  ...inFile('cluster', 'gossip/own-member.ts', OWN_MEMBER),
+  ...inFile('cluster', 'gossip/reach.ts', REACH),
   ...inFile('cluster', 'gossip/confirmation-relay.ts', RELAY),
   ...inFile('cluster', 'gossip/spread.ts', SPREAD),
   ...inFile('cluster', 'sessions/enforcement.ts', ENFORCEMENT),
