@@ -157,14 +157,6 @@ const WHOLENESS: readonly Bug[] = [
   },
 ]
 
-const SETTLING: readonly Bug[] = [
-  {
-    name: 'what falls later is never looked up',
-    find: 'this.#running = undefined',
-    put: '',
-  },
-]
-
 const LISTED: readonly Bug[] = [
   {
     name: 'a list that tells of others is one of a node alone',
@@ -185,7 +177,6 @@ export const PLANTS: readonly Plant[] = [
   ...inFile('simulation', 'gossip/replica.ts', REPLICA),
   ...inFile('simulation', 'gossip/inbox.ts', INBOX),
   ...inFile('simulation', 'gossip/wholeness.ts', WHOLENESS),
-  ...inFile('simulation', 'gossip/settling.ts', SETTLING),
   ...inFile('simulation', 'gossip/storage-health.ts', HEALTH),
   ...inFile('simulation', 'gossip/join.ts', GATE),
   ...inFile('simulation', 'gossip/listed-nodes.ts', LISTED),

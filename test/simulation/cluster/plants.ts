@@ -95,21 +95,13 @@ const REACH: readonly Bug[] = [
 const RELAY: readonly Bug[] = [
   {
     name: 'confirmations of others are not passed on',
-    find: 'else this.#passOn(confirmation, signed)',
-    put: '',
+    find: 'this.#remember(confirmation)\n    this.#passOn(confirmation, signed)',
+    put: 'this.#remember(confirmation)',
   },
   {
     name: 'a node confirms nothing',
-    find: 'this.#untold.add(to)\n      this.#gather()',
+    find: 'this.#untold.add(key)\n    this.#gather()',
     put: '',
-  },
-]
-
-const SPREAD: readonly Bug[] = [
-  {
-    name: 'what was announced is never asked for',
-    find: 'this.#nextAt = Math.min(this.#nextAt ?? dueAt, dueAt)\n  }\n\n  /** When',
-    put: '}\n\n  /** When',
   },
 ]
 
@@ -131,6 +123,5 @@ export const CLUSTER_PLANTS: readonly Plant[] = [
   ...inFile('cluster', 'gossip/own-member.ts', OWN_MEMBER),
   ...inFile('cluster', 'gossip/reach.ts', REACH),
   ...inFile('cluster', 'gossip/confirmation-relay.ts', RELAY),
-  ...inFile('cluster', 'gossip/spread.ts', SPREAD),
   ...inFile('cluster', 'sessions/enforcement.ts', ENFORCEMENT),
 ]
