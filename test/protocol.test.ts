@@ -1,5 +1,6 @@
 import type { Alarm } from '../node/alarms/alarm.ts'
 import { parseAlarm } from '../node/alarms/parse.ts'
+import { parseVitals } from '../node/alarms/vitals.ts'
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import test from 'ava'
 import { admit, type RefusalReason } from '../node/sessions/admission.ts'
@@ -475,6 +476,15 @@ test('an alarm is taken or passed over as the page says', t => {
   const cases = vectors.json('alarms') as { alarm: unknown; isTaken: boolean }[]
   for (const { alarm, isTaken } of cases) {
     t.deepEqual(parseAlarm(alarm), isTaken ? (alarm as Alarm) : undefined)
+  }
+})
+
+test('vitals are read as the page says, and what is malformed in them is passed over', t => {
+  const cases = vectors.json('vitals') as { vitals: unknown; alarms?: number; sensors?: number }[]
+  for (const { vitals, alarms, sensors } of cases) {
+    const parsed = parseVitals(vitals)
+    t.is(parsed?.alarms.length, alarms)
+    t.is(parsed?.sensors.length, sensors)
   }
 })
 

@@ -284,7 +284,14 @@ export class Machine {
   /** As `start.ts` does. */
   async #openToClients({ cluster, replica, sessions, ownRemoval }: Run): Promise<void> {
     const removed = new Promise<void>(resolve => void ownRemoval.subscribe(resolve))
-    const firstSync = Promise.race([cluster.overlay.firstSync, removed])
+    const { wholeness } = replica
+    const exchanged = Promise.withResolvers<void>()
+    let isStarted = false
+    wholeness.subscribe(hasExchanged => {
+      if (hasExchanged) exchanged.resolve()
+      if (isStarted) sessions.setClosed('incomplete', !hasExchanged)
+    })
+    const firstSync = Promise.race([exchanged.promise, removed])
     const overlay = { firstSync, links: () => cluster.overlay.links() }
     sessions.setClosed('incomplete', true)
     const config = { gossip: TIMES, whenIsolated: 'serve' } as const
@@ -296,11 +303,12 @@ export class Machine {
         this.clock,
         SILENT,
       )
-      if (isComplete) sessions.setClosed('incomplete', false)
+      isStarted = true
+      const isOpen = (isComplete || wholeness.hasExchanged) && !wholeness.isBeginning
+      sessions.setClosed('incomplete', !isOpen)
     } catch {
       // The machine was turned off meanwhile.
     }
-    void cluster.overlay.firstSync.then(() => sessions.setClosed('incomplete', false))
   }
 
   #file(name: string) {
