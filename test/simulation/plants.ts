@@ -143,35 +143,9 @@ const INBOX: readonly Bug[] = [
     put: '',
   },
   {
-    name: 'a removal that stands where another change is given up is forgotten',
-    find: 'and what takes away acts meanwhile.\n        list.actOn([one], false)',
-    put: '',
-  },
-  {
     name: 'removals over a link that was left are forgotten',
     find: 'if (links.hasLeft(from)) {\n        list.actOn([one], false)',
     put: 'if (links.hasLeft(from)) {',
-  },
-]
-
-const OWN_PAST: readonly Bug[] = [
-  {
-    name: 'what has seen a change that is given up is kept',
-    find: 'if (!list().holdsSeen(entry.change)) return entry',
-    put: '',
-  },
-  {
-    name: 'what others have heard is given up',
-    find: 'Math.max(this.#spread.get(source) ?? 0, sequence)',
-    put: '0',
-  },
-]
-
-const UNKEPT: readonly Bug[] = [
-  {
-    name: 'what a peer brought and an operator was refused is forgotten',
-    find: 'isRefused && removals.get(id)?.isRefused !== false',
-    put: 'isRefused',
   },
 ]
 
@@ -179,14 +153,6 @@ const WHOLENESS: readonly Bug[] = [
   {
     name: 'that a list is whole is noted once, however the disk is',
     find: "this.#isOwed = extent === 'whole'",
-    put: '',
-  },
-]
-
-const SETTLING: readonly Bug[] = [
-  {
-    name: 'what falls later is never looked up',
-    find: 'this.#running = undefined',
     put: '',
   },
 ]
@@ -210,10 +176,7 @@ export const PLANTS: readonly Plant[] = [
   ...inFile('simulation', 'gossip/durable-list.ts', STORE),
   ...inFile('simulation', 'gossip/replica.ts', REPLICA),
   ...inFile('simulation', 'gossip/inbox.ts', INBOX),
-  ...inFile('simulation', 'gossip/own-past.ts', OWN_PAST),
-  ...inFile('simulation', 'gossip/unkept-removals.ts', UNKEPT),
   ...inFile('simulation', 'gossip/wholeness.ts', WHOLENESS),
-  ...inFile('simulation', 'gossip/settling.ts', SETTLING),
   ...inFile('simulation', 'gossip/storage-health.ts', HEALTH),
   ...inFile('simulation', 'gossip/join.ts', GATE),
   ...inFile('simulation', 'gossip/listed-nodes.ts', LISTED),

@@ -74,29 +74,34 @@ const MEMBERS: readonly Bug[] = [
 const OWN_MEMBER: readonly Bug[] = [
   {
     name: 'a node says once what it is linked to',
-    find: 'this.#waiting.delete(part)\n      this.#say(part)',
-    put: 'this.#say(part)',
+    find: 'this.#waiting.delete(part)',
+    put: '',
+  },
+]
+
+const REACH: readonly Bug[] = [
+  {
+    name: 'who is out of reach is seen for ever',
+    find: 'for (const one of lost) this.#reached.delete(one)',
+    put: '',
+  },
+  {
+    name: 'a link counts that one of its ends names',
+    find: 'if (this.#linksOf(other).has(run)) yield other',
+    put: 'yield other',
   },
 ]
 
 const RELAY: readonly Bug[] = [
   {
     name: 'confirmations of others are not passed on',
-    find: 'this.#passOn(confirmation, signed)',
-    put: '',
+    find: 'this.#remember(confirmation)\n    this.#passOn(confirmation, signed)',
+    put: 'this.#remember(confirmation)',
   },
   {
     name: 'a node confirms nothing',
     find: 'this.#untold.add(key)\n    this.#gather()',
     put: '',
-  },
-]
-
-const SPREAD: readonly Bug[] = [
-  {
-    name: 'what was announced is never asked for',
-    find: 'this.#nextAt = Math.min(this.#nextAt ?? dueAt, dueAt)\n  }\n\n  /** When',
-    put: '}\n\n  /** When',
   },
 ]
 
@@ -116,7 +121,7 @@ export const CLUSTER_PLANTS: readonly Plant[] = [
   ...inFile('cluster', 'gossip/join.ts', JOIN),
   ...inFile('cluster', 'gossip/members.ts', MEMBERS),
   ...inFile('cluster', 'gossip/own-member.ts', OWN_MEMBER),
+  ...inFile('cluster', 'gossip/reach.ts', REACH),
   ...inFile('cluster', 'gossip/confirmation-relay.ts', RELAY),
-  ...inFile('cluster', 'gossip/spread.ts', SPREAD),
   ...inFile('cluster', 'sessions/enforcement.ts', ENFORCEMENT),
 ]
