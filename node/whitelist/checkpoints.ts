@@ -1,8 +1,23 @@
 import type { Source } from '../identity/names.ts'
 import type { Authors } from './authors.ts'
 import type { Checkpoint, UpTo } from './change.ts'
-import { CheckpointCut, Cut, standingOf, type CheckpointEntry, type CutOptions } from './cut.ts'
+import {
+  CheckpointCut,
+  Cut,
+  outermostOf,
+  standingOf,
+  type CheckpointEntry,
+  type CutOptions,
+} from './cut.ts'
 import type { LoggedChange } from './store.ts'
+
+/** What a node finds out about a checkpoint. */
+export type Judgement =
+  | 'true'
+  /** Another list stood at its heads. */
+  | 'untrue'
+  /** What it covers has seen what it does not cover. */
+  | 'unclosed'
 
 /** Whether a checkpoint states the list as it was. */
 type Truth =
@@ -10,8 +25,7 @@ type Truth =
   | 'unchecked'
   /** It was found out at an earlier start, or is still to be: until then it is taken for true. */
   | 'presumed'
-  | 'true'
-  | 'untrue'
+  | Judgement
 
 /** What a checkpoint does. */
 export type CheckpointEffect = 'in effect' | 'void' | 'untrue' | 'unchecked'
@@ -22,13 +36,29 @@ interface Known {
   cut: CheckpointCut | undefined
 }
 
-/** The checkpoints of a list, and which grants add nothing behind them. */
+/** What follows from another look at the checkpoints. */
+interface Reviewed {
+  /** Whether one stands, or is true, that was not before: what it takes away is to be looked up. */
+  readonly isMore: boolean
+  /**
+   * Whether what follows is to be looked up for all subjects: one is so no longer, or grants were
+   * void by one in the list that another states, which are not void any more.
+   */
+  readonly isOther: boolean
+}
+
+function hasMore(cuts: readonly CheckpointCut[], before: readonly CheckpointCut[]): boolean {
+  return cuts.some(cut => !before.includes(cut))
+}
+
+/** The checkpoints of a list, what they leave to decide, and which grants add nothing behind them. */
 export class Checkpoints {
   readonly #options: CutOptions
   readonly #authors: Authors
   /** By the hashes of their entries. */
   readonly #known = new Map<string, Known>()
   #standing: readonly CheckpointCut[] = []
+  #outermost: readonly CheckpointCut[] = []
 
   /** @param authors those of the whole list */
   constructor(authors: Authors, options: Omit<CutOptions, 'cuts'>) {
@@ -51,12 +81,19 @@ export class Checkpoints {
   }
 
   /** Say whether a checkpoint was found to be true. */
-  judge({ hash }: CheckpointEntry, isTrue: boolean): void {
+  judge({ hash }: CheckpointEntry, judgement: Judgement): void {
     const known = this.#known.get(hash)
     if (known === undefined) return
-    known.truth = isTrue ? 'true' : 'untrue'
+    known.truth = judgement
     // What others state may have been made with it.
-    if (!isTrue) for (const other of this.#known.values()) other.cut = undefined
+    if (judgement !== 'true') for (const other of this.#known.values()) other.cut = undefined
+  }
+
+  /** Another source has forked: what stands behind a fork need not be covered. */
+  noteFork(): void {
+    for (const known of this.#known.values()) {
+      if (known.truth === 'unclosed') known.truth = 'unchecked'
+    }
   }
 
   /** Whether one has a source among its heads: what it covers there depends on the branch. */
@@ -69,19 +106,37 @@ export class Checkpoints {
     return new Cut(heads, this.#options)
   }
 
-  /** Look again at which of them stand. @returns those that do now and did not, and whether one stands no longer */
-  review(): { readonly risen: readonly CheckpointCut[]; readonly isFewer: boolean } {
-    const before = this.#standing
-    if (this.#known.size === 0) return { risen: [], isFewer: false }
-    const cuts = [...this.#true()].filter(cut => !cut.isUsurping())
-    this.#standing = standingOf(cuts, this.#authors)
-    const risen = this.#standing.filter(cut => !before.includes(cut))
-    return { risen, isFewer: before.some(cut => !this.#standing.includes(cut)) }
+  /** Look again at which of them stand, and what they leave to decide. @returns what is to be looked up */
+  review(): Reviewed {
+    const [standing, outermost] = [this.#standing, this.#outermost]
+    if (this.#known.size === 0) return { isMore: false, isOther: false }
+    const cuts = [...this.#true()]
+    this.#outermost = outermostOf(cuts)
+    this.#standing = standingOf(
+      cuts.filter(cut => !cut.isUsurping()),
+      this.#authors,
+    )
+    const isMore = hasMore(this.#standing, standing) || hasMore(this.#outermost, outermost)
+    const hasFallen = cuts.some(
+      cut => cut.entry.change.former.length > 0 && !this.#standing.includes(cut),
+    )
+    const isLess = hasMore(standing, this.#standing) || hasMore(outermost, cuts)
+    return { isMore, isOther: isLess || (isMore && hasFallen) }
+  }
+
+  /** Those that are true, without those that another one holds: behind them counts what they state. */
+  get outermost(): readonly CheckpointCut[] {
+    return this.#outermost
   }
 
   /** Whether a grant adds nothing behind one that stands. */
   voids(entry: LoggedChange): boolean {
     return this.#standing.some(cut => cut.voids(entry))
+  }
+
+  /** Whether a grant adds nothing behind a true one, whether or not that stands. */
+  mayVoid(entry: LoggedChange): boolean {
+    return this.#true().some(cut => cut.voids(entry))
   }
 
   /** Those that stand. */
@@ -92,15 +147,15 @@ export class Checkpoints {
   /** What a checkpoint does now. */
   effectOf({ hash }: LoggedChange): CheckpointEffect {
     const known = this.#known.get(hash)
-    if (known?.truth === 'untrue') return 'untrue'
+    if (known?.truth === 'untrue' || known?.truth === 'unclosed') return 'untrue'
     if (this.#standing.some(({ entry }) => entry.hash === hash)) return 'in effect'
     return known?.truth === 'true' || known?.truth === 'presumed' ? 'void' : 'unchecked'
   }
 
   /** Those that are true, or taken for it. What each covers never changes, so that its list is made once. */
-  *#true(): Iterable<CheckpointCut> {
+  *#true(): Generator<CheckpointCut, void> {
     for (const known of this.#known.values()) {
-      if (known.truth === 'unchecked' || known.truth === 'untrue') continue
+      if (known.truth !== 'true' && known.truth !== 'presumed') continue
       known.cut ??= new CheckpointCut(known.entry, this.#options)
       yield known.cut
     }

@@ -1,9 +1,10 @@
 import { WHOLE_LIST, type Source, type Subject } from '../identity/names.ts'
 import { Authors } from './authors.ts'
-import { idOf, type ChangeId, type Checkpoint, type UpTo } from './change.ts'
-import { stateOf, type SubjectState } from './merge.ts'
+import type { Checkpoint, Place, UpTo } from './change.ts'
+import type { SubjectState } from './merge.ts'
 import type { StateLeaf } from './state-root.ts'
 import type { ChangeLog, LoggedChange } from './store.ts'
+import { SubjectHistory, type Stating } from './subject-history.ts'
 import type { Vouchers } from './vouchers.ts'
 
 /** A checkpoint with the hash of its entry. */
@@ -20,6 +21,14 @@ export interface CutOptions {
   readonly cuts: () => Iterable<CheckpointCut>
 }
 
+/** What a checkpoint has to state of a subject. */
+export interface SubjectAtHeads {
+  /** What the root over the list says of it; undefined where there is nothing to say. */
+  readonly leaf: StateLeaf | undefined
+  /** Whether all that the changes at or below the heads have seen is there too, or stands behind a fork. */
+  readonly isClosed: boolean
+}
+
 /**
  * The list as it was at given heads, by the log as it is now: of what is there, what is at or below
  * the heads, and nothing else.
@@ -29,6 +38,7 @@ export class Cut {
   readonly #heads: UpTo
   readonly #authors: Authors
   #standing: readonly CheckpointCut[] | undefined
+  #outermost: readonly CheckpointCut[] | undefined
 
   constructor(heads: UpTo, options: CutOptions) {
     const { log, forkOf } = options
@@ -41,45 +51,66 @@ export class Cut {
   }
 
   /** Whether an entry is at or below the heads. */
-  covers(entry: LoggedChange): boolean {
+  covers(entry: { readonly change: Place; readonly hash: string }): boolean {
     return this.#authors.isWithin(entry, this.#heads)
   }
 
-  /** What decided about a subject. */
-  stateOf(subject: Subject): SubjectState {
-    return this.#stateOf(this.#entriesOf(subject))
+  /** Whether a checkpoint, and all that it covers, is at or below the heads. */
+  holds({ entry }: CheckpointCut): boolean {
+    return (
+      this.covers(entry) &&
+      entry.change.heads
+        .entries()
+        .every(([source, { sequence, hash }]) =>
+          this.covers({ change: { source, sequence }, hash }),
+        )
+    )
   }
 
-  /** What the root over the list says of a subject; undefined where there is nothing to say. */
-  leafOf(subject: Subject): StateLeaf | undefined {
+  /** What decided about a subject. */
+  stateIn(history: SubjectHistory): SubjectState {
+    const entries = history.entries.filter(entry => this.covers(entry))
+    return history.stateOf(entries, this.#outermostHeld(), entry => this.#isVoid(entry))
+  }
+
+  /** What a checkpoint here has to state of a subject. */
+  lookAt(subject: Subject): SubjectAtHeads {
     if (subject === WHOLE_LIST) {
       const checkpoints = this.#standingCheckpoints().map(({ entry }) => entry.hash)
-      return checkpoints.length === 0 ? undefined : { subject, checkpoints: checkpoints.sort() }
+      const leaf = { subject, checkpoints: checkpoints.sort() }
+      return { leaf: checkpoints.length === 0 ? undefined : leaf, isClosed: true }
     }
-    const entries = this.#entriesOf(subject)
-    const state = this.#stateOf(entries)
+    const history = new SubjectHistory(this.#options.log.ofSubject(subject))
+    return { leaf: this.#leafOf(subject, history), isClosed: this.#isClosed(history) }
+  }
+
+  #leafOf(subject: Subject, history: SubjectHistory): StateLeaf | undefined {
+    const state = this.stateIn(history)
     const revocations = [...state.revocations].sort()
     const grants = state.grants.map(({ id }) => id).sort()
     if (revocations.length + grants.length === 0) return undefined
-    const withdrawals = entries
+    const withdrawals = history.entries
       .filter(({ change }) => change.kind === 'revocation' && change.upTo !== undefined)
+      .filter(entry => this.covers(entry))
       .map(({ hash }) => hash)
     if (withdrawals.length === 0) return { subject, revocations, grants }
     return { subject, revocations, grants, withdrawals: [...new Set(withdrawals)].sort() }
   }
 
-  #stateOf(entries: readonly LoggedChange[]): SubjectState {
-    return stateOf(
-      entries.map(entry => ({
-        id: idOf(entry),
-        change: entry.change,
-        isVoid: this.#isVoid(entry),
-      })),
-    )
+  #isClosed({ entries }: SubjectHistory): boolean {
+    const { forkOf } = this.#options
+    const isThere = (entry: LoggedChange): boolean =>
+      this.covers(entry) || forkOf(entry.change.source) <= entry.change.sequence
+    const there = new Set(entries.filter(isThere).map(({ id }) => id))
+    return entries
+      .filter(entry => this.covers(entry))
+      .every(({ change }) => change.seen.every(id => there.has(id)))
   }
 
-  #entriesOf(subject: Subject): LoggedChange[] {
-    return [...this.#options.log.ofSubject(subject)].filter(entry => this.covers(entry))
+  /** The checkpoints here that no other one here holds. */
+  #outermostHeld(): readonly CheckpointCut[] {
+    this.#outermost ??= outermostOf([...this.#options.cuts()].filter(cut => this.holds(cut)))
+    return this.#outermost
   }
 
   #isVoid(entry: LoggedChange): boolean {
@@ -99,7 +130,7 @@ export class Cut {
 }
 
 /** A checkpoint that is known to be true, or taken for it, with the list that it states. */
-export class CheckpointCut extends Cut {
+export class CheckpointCut extends Cut implements Stating {
   readonly entry: CheckpointEntry
   readonly #log: ChangeLog
   readonly #vouchers: Vouchers
@@ -113,8 +144,7 @@ export class CheckpointCut extends Cut {
 
   /** Whether a grant adds nothing behind this checkpoint. Revocations count always. */
   voids(entry: LoggedChange): boolean {
-    if (entry.change.kind !== 'grant' || this.covers(entry)) return false
-    return this.isFormer(entry) || this.#isOutdated(entry)
+    return entry.change.kind === 'grant' && !this.covers(entry) && this.isFormer(entry)
   }
 
   /** Whether an authority that is a former one here vouches for an entry, or a certificate that had ended. */
@@ -140,20 +170,15 @@ export class CheckpointCut extends Cut {
       return authority === undefined || !this.#vouchers.isTrusted(authority)
     })
   }
+}
 
-  /** Whether the author of a grant had seen what stood here no longer. */
-  #isOutdated({ change: { subject, seen } }: LoggedChange): boolean {
-    if (seen.length === 0) return false
-    const covered = new Set<ChangeId>()
-    for (const entry of this.#log.ofSubject(subject)) {
-      const id = idOf(entry)
-      if (seen.includes(id) && this.covers(entry)) covered.add(id)
-    }
-    if (covered.size === 0) return false
-    const { grants, revocations } = this.stateOf(subject)
-    const frontier = grants.length > 0 ? new Set(grants.map(({ id }) => id)) : revocations
-    return !covered.isSubsetOf(frontier)
+/** Those of some checkpoints that no other one holds. @param cuts each behind all that it holds */
+export function outermostOf(cuts: readonly CheckpointCut[]): CheckpointCut[] {
+  const outermost: CheckpointCut[] = []
+  for (const cut of cuts.toReversed()) {
+    if (!outermost.some(other => other.holds(cut))) outermost.push(cut)
   }
+  return outermost
 }
 
 /**

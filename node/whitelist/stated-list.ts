@@ -1,5 +1,6 @@
 import type { Checkpoint, UpTo } from './change.ts'
-import type { CheckpointEntry } from './cut.ts'
+import type { Judgement } from './checkpoints.ts'
+import type { CheckpointEntry, SubjectAtHeads } from './cut.ts'
 import { StateRoot } from './state-root.ts'
 import type { Whitelist } from './whitelist.ts'
 
@@ -17,19 +18,38 @@ export function* listAt(
   heads: UpTo,
   list: Pick<Whitelist, 'cutAt' | 'subjectsBehind'>,
 ): Generator<undefined, StatedList> {
-  const cut = list.cutAt(heads)
   const root = new StateRoot()
-  let last = ''
-  for (;;) {
+  for (const one of subjectsAt(heads, list)) {
+    if (one === undefined) yield
+    else if (one.leaf !== undefined) root.add(one.leaf)
+  }
+  return { state: root.root(), subjects: root.leaves }
+}
+
+function* subjectsAt(
+  heads: UpTo,
+  list: Pick<Whitelist, 'cutAt' | 'subjectsBehind'>,
+): Generator<SubjectAtHeads | undefined, void> {
+  const cut = list.cutAt(heads)
+  for (let last: string | undefined = ''; last !== undefined;) {
     const page = list.subjectsBehind(last, SLICE)
-    for (const subject of page) {
-      const leaf = cut.leafOf(subject)
-      if (leaf !== undefined) root.add(leaf)
-    }
-    last = page.at(-1) ?? last
-    if (page.length === 0) return { state: root.root(), subjects: root.leaves }
+    for (const subject of page) yield cut.lookAt(subject)
+    last = page.at(-1)
     yield
   }
+}
+
+function* judgementOf(
+  { heads, state, subjects }: Checkpoint,
+  list: Whitelist,
+): Generator<undefined, Judgement> {
+  const root = new StateRoot()
+  for (const one of subjectsAt(heads, list)) {
+    if (one === undefined) yield
+    else if (!one.isClosed) return 'unclosed'
+    else if (one.leaf !== undefined) root.add(one.leaf)
+  }
+  return root.root() === state && root.leaves === subjects ? 'true' : 'untrue'
 }
 
 /**
@@ -40,10 +60,8 @@ export function* judgeCheckpoints(
   list: Whitelist,
 ): Generator<{ readonly judged: CheckpointEntry; readonly isTrue: boolean } | undefined, void> {
   for (let [judged] = list.openCheckpoints; judged !== undefined; [judged] = list.openCheckpoints) {
-    const { heads, state, subjects } = judged.change
-    const stated = yield* listAt(heads, list)
-    const isTrue = stated.state === state && stated.subjects === subjects
-    list.judge(judged, isTrue)
-    yield { judged, isTrue }
+    const judgement = yield* judgementOf(judged.change, list)
+    list.judge(judged, judgement)
+    yield { judged, isTrue: judgement === 'true' }
   }
 }

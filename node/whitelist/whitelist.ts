@@ -7,7 +7,7 @@ import {
   type Subject,
 } from '../identity/names.ts'
 import { Authors } from './authors.ts'
-import { Checkpoints, type CheckpointEffect } from './checkpoints.ts'
+import { Checkpoints, type CheckpointEffect, type Judgement } from './checkpoints.ts'
 import type { CheckpointEntry, Cut } from './cut.ts'
 import {
   idOf,
@@ -21,8 +21,9 @@ import {
 } from './change.ts'
 import { conflicts, type Entry, type Stray } from './entry.ts'
 import { HeardSources, type Fit } from './heard-sources.ts'
-import { frontierOf, type SubjectState } from './merge.ts'
+import { frontierOf, type IdentifiedChange, type SubjectState } from './merge.ts'
 import type { ChangeLog, HeldEntry, LoggedChange } from './store.ts'
+import { SubjectHistory } from './subject-history.ts'
 import { SubjectStates } from './subject-states.ts'
 import { UnsavedLog } from './unsaved-log.ts'
 import type { Vouchers } from './vouchers.ts'
@@ -46,8 +47,9 @@ export class Whitelist {
     this.#authors = new Authors({ forkOf, find: (place, hash) => this.#log.find(place, hash) })
     this.#checkpoints = new Checkpoints(this.#authors, { log: this.#log, forkOf, vouchers })
     this.#subjects = new SubjectStates({
-      changesOf: subject => this.#log.ofSubject(subject),
+      historyOf: subject => new SubjectHistory(this.#log.ofSubject(subject)),
       isVoid: entry => this.isVoid(entry),
+      checkpoints: () => this.#checkpoints.outermost,
     })
   }
 
@@ -113,10 +115,8 @@ export class Whitelist {
   /** Whether all that an author says to have seen is here: what it names cannot be made up. */
   holdsSeen(change: Change): boolean {
     const { subject, seen } = change
-    const { grants, revocations } = this.state(subject)
     for (const id of seen) {
-      if (revocations.has(id) || grants.some(grant => grant.id === id)) continue
-      if (!this.#log.has(subject, id)) return false
+      if (!this.#subjects.stands(subject, id) && !this.#log.has(subject, id)) return false
     }
     if (change.kind === 'checkpoint') return this.#authors.holdsBelow(change.heads)
     return change.kind === 'grant' || this.#authors.holdsUpTo(change)
@@ -144,14 +144,14 @@ export class Whitelist {
     this.#sources.advance(entry)
     this.#authors.noteSigned(entry)
     this.#changes += 1
-    if (!repeats) this.#loadContent(entry)
+    this.#loadContent(entry, repeats)
   }
 
   /** Take a stray over from the log, likewise. */
   loadStray({ entry }: Stray, repeats: boolean): void {
     this.#sources.fileStray(entry)
     if (this.#log.find(entry.change, entry.hash)?.isStray !== false) this.#changes += 1
-    if (!repeats) this.#loadContent(entry)
+    this.#loadContent(entry, repeats)
   }
 
   /** The first sequence of a source that was forked; `Infinity` for all others. */
@@ -182,6 +182,7 @@ export class Whitelist {
   mergeStray({ entry }: Stray): () => void {
     const { change, hash, signatures } = entry
     const isHeld = this.#log.find(change, hash) !== undefined
+    if (change.sequence < this.forkOf(change.source)) this.#checkpoints.noteFork()
     const unfile = this.#sources.fileStray(entry)
     const takeBack = isHeld
       ? () => {}
@@ -230,9 +231,9 @@ export class Whitelist {
     this.#checkpoints.add(checkpoint, 'presumed')
   }
 
-  /** Say whether a checkpoint was found to be true. */
-  judge(checkpoint: CheckpointEntry, isTrue: boolean): void {
-    this.#checkpoints.judge(checkpoint, isTrue)
+  /** Say what was found out about a checkpoint. */
+  judge(checkpoint: CheckpointEntry, judgement: Judgement): void {
+    this.#checkpoints.judge(checkpoint, judgement)
     this.reviewCheckpoints()
   }
 
@@ -252,13 +253,16 @@ export class Whitelist {
   }
 
   /**
-   * Look again at which checkpoints stand: for one that rises grants fall at once, and what stands
-   * in their place, as after one that falls, the log has to tell.
+   * Look again at which checkpoints are true and stand: for one that rises void grants fall at once,
+   * and what else follows, as after one that falls, the log has to tell.
    */
   reviewCheckpoints(): void {
-    const { risen, isFewer } = this.#checkpoints.review()
-    if (risen.length > 0) this.#subjects.dropVoid(this.#subjects.voided())
-    if (!isFewer) return
+    const { isMore, isOther } = this.#checkpoints.review()
+    if (isMore) {
+      this.#subjects.dropVoid(this.#subjects.voided())
+      this.#subjects.unsettleIrregular()
+    }
+    if (!isOther || this.#changes === 0) return
     let last = ''
     for (;;) {
       const page = this.#log.subjectsBehind(last, 1_000)
@@ -323,14 +327,14 @@ export class Whitelist {
     const { subject } = change
     const id = idOf(entry)
     const restoreState = this.#subjects.snapshot(subject)
-    const repeats = change.kind === 'revocation' && this.#isKnown(subject, id)
+    const isNew = change.kind !== 'revocation' || !this.#isKnown(subject, id)
     this.#log.add(id, entry)
     const comeBack =
       change.kind === 'checkpoint'
         ? this.#checkpoints.add({ ...entry, change })
         : this.#withdraw(change)
     this.#changes += 1
-    if (!repeats && !this.isVoid(entry)) this.#subjects.merge(id, change)
+    this.#mergeInto({ change, id, isNew: isNew && !this.isVoid(entry) })
     return () => {
       this.#changes -= 1
       this.#log.removeLast()
@@ -339,10 +343,22 @@ export class Whitelist {
     }
   }
 
-  #loadContent(entry: LoggedChange): void {
+  #loadContent(entry: LoggedChange, repeats: boolean): void {
     const { change } = entry
-    if (!this.#subjects.isSettled(change.subject) || this.isVoid(entry)) return
-    this.#subjects.merge(idOf(entry), change)
+    const mayBeVoid = this.#checkpoints.mayVoid(entry)
+    if (mayBeVoid) this.#subjects.noteIrregular(change.subject)
+    const isNew = !repeats && !(mayBeVoid ? this.isVoid(entry) : this.#authors.isVoid(entry))
+    if (isNew && !this.#subjects.isSettled(change.subject)) return
+    this.#mergeInto({ change, id: idOf(entry), isNew })
+  }
+
+  /** Let what a change says count for what is known of its subject, where that tells what follows. */
+  #mergeInto({ change, id, isNew }: IdentifiedChange & { readonly isNew: boolean }): void {
+    if (change.kind === 'checkpoint') return
+    const { subject } = change
+    if (isNew) this.#subjects.merge(id, change)
+    // Another entry of the same change may be spent, and what is void now may have stood.
+    else if (!this.#subjects.stands(subject, id)) this.#subjects.noteIrregular(subject)
   }
 
   #isKnown(subject: Subject, id: ChangeId): boolean {
@@ -368,25 +384,3 @@ export class Whitelist {
 
 /** What is merged before it is in the log. */
 type UnsavedEntry = Omit<HeldEntry, 'isStray'>
-
-/** The list for those that may not merge anything into it. */
-export type ReadableWhitelist = Pick<
-  Whitelist,
-  | 'changes'
-  | 'size'
-  | 'state'
-  | 'subjects'
-  | 'clock'
-  | 'heads'
-  | 'heard'
-  | 'forkOf'
-  | 'hasEquivocated'
-  | 'hasRemoved'
-  | 'isVoid'
-  | 'changesOf'
-  | 'checkpointEffect'
-  | 'standingCheckpoints'
-  | 'draft'
-  | 'frontier'
-  | 'upTo'
->

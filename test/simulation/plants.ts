@@ -3,13 +3,13 @@ import { inFile, type Bug, type Plant } from '../fuzz/plants/plant.ts'
 const LIST: readonly Bug[] = [
   {
     name: 'grants of removed authors that let in',
-    find: 'if (!repeats && !this.isVoid(entry)) this.#subjects.merge',
-    put: 'if (!repeats) this.#subjects.merge',
+    find: 'isNew: isNew && !this.isVoid(entry) })',
+    put: 'isNew })',
   },
   {
     name: 'one wish that shuts out twice',
-    find: 'if (!repeats && !this.isVoid(entry)) this.#subjects.merge',
-    put: 'if (!this.isVoid(entry)) this.#subjects.merge',
+    find: 'isNew: isNew && !this.isVoid(entry) })',
+    put: 'isNew: !this.isVoid(entry) })',
   },
 ]
 

@@ -14,7 +14,7 @@ import {
   type Head,
   type UpTo,
 } from '../../../node/whitelist/change.ts'
-import type { Entry } from '../../../node/whitelist/entry.ts'
+import { isStray, type Entry } from '../../../node/whitelist/entry.ts'
 import { evaluateLog } from '../../../node/whitelist/evaluate.ts'
 import { entryBehind, ListReplica, statedAt, syncAll } from '../../support/list-replica.ts'
 import {
@@ -60,7 +60,8 @@ interface Step {
     | 'false withdrawal'
     | 'same wish'
     | 'checkpoint'
-    | 'old checkpoint'
+    | 'earlier checkpoint'
+    | 'unclosed checkpoint'
     | 'untrue checkpoint'
     | 'link'
   readonly at: number
@@ -71,7 +72,8 @@ const step: fc.Arbitrary<Step> = fc.record({
   kind: fc.constantFrom(
     ...(['grant', 'grant', 'grant', 'grant', 'remove', 'withdraw', 'old view'] as const),
     ...(['fork', 'fork withdrawal', 'false withdrawal', 'same wish', 'link', 'link'] as const),
-    ...(['checkpoint', 'old checkpoint', 'untrue checkpoint'] as const),
+    ...(['checkpoint', 'checkpoint', 'earlier checkpoint', 'earlier checkpoint'] as const),
+    ...(['unclosed checkpoint', 'untrue checkpoint'] as const),
   ),
   at: fc.nat(NODES.length - 1),
   dice: fc.array(fc.nat(1_000), { minLength: 6, maxLength: 6 }),
@@ -116,9 +118,19 @@ class Run {
           ? list.draft({ kind: 'grant', ...request, terms: {} }, source, by.at)
           : list.draft({ kind: 'revocation', ...request }, source, by.at)
       this.#note(replica.accept(change, roll(SIGNED)))
-    } else if (kind === 'checkpoint' || kind === 'old checkpoint' || kind === 'untrue checkpoint') {
+    } else if (
+      kind === 'checkpoint' ||
+      kind === 'earlier checkpoint' ||
+      kind === 'unclosed checkpoint' ||
+      kind === 'untrue checkpoint'
+    ) {
       if (list.forkOf(source) < Infinity) return
-      const heads = kind === 'old checkpoint' ? this.#anyPart(replica, roll) : new Map(list.heads())
+      const heads =
+        kind === 'unclosed checkpoint'
+          ? this.#unclosed(replica, roll)
+          : kind === 'earlier checkpoint'
+            ? this.#earlier(replica, roll)
+            : new Map(list.heads())
       const change: Change = {
         kind: 'checkpoint',
         subject: WHOLE_LIST,
@@ -194,6 +206,26 @@ class Run {
     return roll([true, false])
       ? { ...grantAt(source, 1, { subject, seen }), ...by }
       : { ...revocationAt(source, 1, subject, seen), ...by }
+  }
+
+  /** What a replica held at some time: a checkpoint of it is true, and made out of sight of the rest. */
+  #earlier({ store }: ListReplica, roll: Roll): UpTo {
+    const entries = store.entries.filter((one): one is Entry => !isStray(one))
+    const count = roll(entries.map((_, index) => index + 1)) ?? 0
+    return new Map(
+      entries
+        .slice(0, count)
+        .map(({ change, hash }) => [change.source, { sequence: change.sequence, hash }]),
+    )
+  }
+
+  /** One source alone, up to a change that has seen others: a checkpoint of that takes away nothing. */
+  #unclosed({ store }: ListReplica, roll: Roll): UpTo {
+    const entries = store.entries.filter((one): one is Entry => !isStray(one))
+    const last = roll(entries.filter(({ change }) => change.seen.length > 0))
+    if (last === undefined) return new Map()
+    const { change, hash } = last
+    return new Map([[change.source, { sequence: change.sequence, hash }]])
   }
 
   #anyPart({ store }: ListReplica, roll: Roll): UpTo {
@@ -283,6 +315,30 @@ test('what an author signs after its removal lets nobody in, and no removal is e
     { numRuns: 400, ...options },
   )
   t.true(later > 20)
+})
+
+test('a checkpoint that leaves out what a change has seen is untrue until that is found to stand behind a fork', t => {
+  const replica = new ListReplica()
+  const [alpha, beta, gamma] = NODES.map(name => testSource(name))
+  if (alpha === undefined || beta === undefined || gamma === undefined) return t.fail()
+  const first = replica.accept(grantAt(alpha, 1))
+  const later = replica.accept(grantAt(beta, 1, { seen: [idOf(first)] }))
+  const heads: UpTo = new Map([[beta, { sequence: 1, hash: later.hash }]])
+  const checkpoint = replica.accept({
+    ...grantAt(gamma, 1),
+    kind: 'checkpoint',
+    subject: WHOLE_LIST,
+    seen: [],
+    heads,
+    former: [],
+    ...statedAt(heads, replica.list),
+  })
+  t.is(replica.list.checkpointEffect(checkpoint), 'untrue')
+  t.deepEqual(replica.faults(), [])
+  const twin = entryBehind(revocationAt(alpha, 1), { sequence: 1, previous: '' })
+  t.is(replica.take(twin), undefined)
+  t.is(replica.list.checkpointEffect(checkpoint), 'in effect')
+  t.deepEqual(replica.faults(), [])
 })
 
 function seenBy(change: Change, store: ListReplica['store']): Set<ChangeId> {
