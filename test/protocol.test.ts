@@ -34,6 +34,7 @@ import { forgeCertificate, uris } from './support/forged-certificate.ts'
 import { attachEndpoint } from './support/gossip-document.ts'
 import { client, grantAt, testSource } from './support/replica-changes.ts'
 import {
+  certificatesOf,
   interleavings,
   placeName,
   signerOf,
@@ -291,7 +292,7 @@ test('hashes, signatures and fingerprints are those of the page', async t => {
   t.is<string, string>(node.signer.identity.subject, 'node/node-1')
   for (const [index, { hash, id, signatures }] of printed.entries.entries()) {
     const text = changes[index] ?? ''
-    t.is(entryHash(text), hash)
+    t.is(entryHash(text, certificatesOf(printed)), hash)
     const parsed = parseChange(text)
     t.is<string | false, string>(parsed.ok && idOf({ change: parsed.change, hash }), id)
     t.is(signText(operator.key, 'change', text), signatures[0])
@@ -300,10 +301,11 @@ test('hashes, signatures and fingerprints are those of the page', async t => {
     t.true(signatureHolds(node.signer.key, 'entry', hash, signatures[1]))
     t.false(signatureHolds(node.signer.key, 'change', hash, signatures[1]))
   }
-  t.is<string, string>(straySource(NODE_1, changes[2] ?? ''), printed.stray)
+  t.is<string, string>(straySource(NODE_1, printed.entries[2]?.hash ?? ''), printed.stray)
 })
 
-const [memberLine = ''] = vectors.lines('member')
+const memberLines = vectors.lines('member')
+const [memberLine = ''] = memberLines
 
 const frameOf = frameReader({ printed, changes, member: memberLine })
 
@@ -394,25 +396,31 @@ test('a node announces and sends what it is asked for as the page does', async t
   )
 })
 
-test('a member is taken and passed on as the page has it', async t => {
+test('the parts of a member are taken and passed on as the page has them', async t => {
   const { members, self } = openDocuments(printed, NODE_2)
   using _members = members
   const peer = attachEndpoint(members, NODE_1)
-  const frames = ['digest', 'certificate node', 'member'].map(
+  const frames = ['digest', 'certificate node', ...memberLines].map(
     words => JSON.parse(frameOf(words)) as unknown,
   )
   await peer.receive(...frames)
   await members.settled()
   t.deepEqual(peer.refusals, [])
-  const [{ member, signature }, sequence] = JSON.parse(memberLine) as [
-    { member: string; signature: string },
-    number,
-  ]
-  t.deepEqual<unknown, unknown>(members.get(NODE_1), JSON.parse(member))
-  t.is(signText(self.key, 'member', `${sequence}\n${member}`), signature)
+  const [profile, state, vitals] = memberLines.map(line => {
+    const [{ member, signature }, sequence, place] = JSON.parse(line) as [
+      { member: string; signature: string },
+      number,
+      string,
+    ]
+    t.is(signText(self.key, 'member', `${place} ${sequence}\n${member}`), signature)
+    return JSON.parse(member) as object
+  })
+  const { notAfter } = self.signer.identity
+  t.like(members.get(NODE_1), { ...profile, ...state, vitals, certificateEndsAt: notAfter })
   const next = attachEndpoint(members, testSource('node-3'))
   await next.receive({ id: testSource('node-3'), clock: {} })
-  t.true(next.sent.some(frame => JSON.stringify(frame) === memberLine))
+  const said = next.sent.map(frame => JSON.stringify(frame))
+  for (const line of memberLines) t.true(said.includes(line))
 })
 
 test('a removed node is shown what the page shows, and believes it', async t => {

@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
+import { commandOf } from '../../node/gossip/lost-changes.ts'
 import type { NodeReport, StatusReport } from '../../node/operators/status.ts'
 import type { CommandContext } from '../command.ts'
 import { formatDuration } from '../duration.ts'
+import { describeLost } from '../lost.ts'
 import { describeRemoval } from '../removal.ts'
 import { describeNameInUse, describeTwin } from '../twins.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
@@ -23,6 +25,7 @@ export async function runStatus(options: TargetOptions, io: CommandIo): Promise<
   const status = await operator.status()
   const isWhole =
     status.removed === undefined &&
+    status.lost === undefined &&
     status.twins === undefined &&
     status.nameInUse === undefined &&
     status.nodes.every(({ reachable, left }) => reachable || left === true)
@@ -32,7 +35,18 @@ export async function runStatus(options: TargetOptions, io: CommandIo): Promise<
 }
 
 function print(
-  { node, changes, subjects, aloneMs, isolated, removed, twins, nameInUse, nodes }: StatusReport,
+  {
+    node,
+    changes,
+    subjects,
+    aloneMs,
+    isolated,
+    removed,
+    lost,
+    twins,
+    nameInUse,
+    nodes,
+  }: StatusReport,
   io: CommandIo,
 ): void {
   io.out(
@@ -42,6 +56,10 @@ function print(
   else if (isolated) io.out(`${node} is isolated: no peer in reach for ${formatDuration(aloneMs)}`)
   if (nameInUse !== undefined) io.out(describeNameInUse(node, nameInUse))
   for (const twin of twins ?? []) io.out(describeTwin(twin))
+  for (const one of lost ?? []) {
+    io.out(`${node} ${describeLost(one)}`)
+    io.out(`  to mend it: ${commandOf(one, io.clock.now())}`)
+  }
   const rows = nodes.map(one => [
     one.name,
     stateOf(one),
@@ -53,7 +71,7 @@ function print(
     certificateCell(one, io.clock.now()),
   ])
   const head = ['NODE', 'STATE', 'ADDRESS', 'CLIENTS', 'CHANGES', 'LINKS', 'VERSION', 'CERTIFICATE']
-  for (const line of formatTable([head, ...rows])) io.out(line)
+  for (const line of formatTable([head, ...rows], io.columns)) io.out(line)
 }
 
 function stateOf({ reachable, left }: NodeReport): string {

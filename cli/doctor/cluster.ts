@@ -3,12 +3,14 @@ import { explainConnectionError } from '../../node/client/tls-problem.ts'
 import { openNodeConnection } from '../../node/client/node-connection.ts'
 import { OperatorConnection } from '../../node/client/operator/operator-connection.ts'
 import type { Credentials } from '../../node/identity/credentials.ts'
+import { commandOf } from '../../node/gossip/lost-changes.ts'
 import type { CheckpointReport } from '../../node/operators/checkpoints.ts'
 import type { StatusReport } from '../../node/operators/status.ts'
 import { dialNode } from '../../node/port/transport.ts'
 import { formatDuration } from '../duration.ts'
 import type { CommandIo } from '../io.ts'
 import { count } from '../table.ts'
+import { describeLost } from '../lost.ts'
 import { describeRemoval, RENAME } from '../removal.ts'
 import { describeNameInUse, describeTwin, RENAME_ONE } from '../twins.ts'
 import type { Checkup } from './checkup.ts'
@@ -39,6 +41,10 @@ export async function checkNodes(
     if (answers === undefined) continue
     const { status, checkpoint } = answers
     if (!isClusterSeen) checkCheckpoint(checkpoint, checkup, io.clock.now())
+    // Each node knows its own losses alone.
+    for (const one of status.lost ?? []) {
+      checkup.bad('changes', `${status.node} ${describeLost(one)}`, commandOf(one, io.clock.now()))
+    }
     if (isClusterSeen && status.removed === undefined) continue
     // It is the others that are well: what a removed node sees of them says nothing about them.
     if (status.removed === undefined) checkCluster(status, checkup, io.clock.now())

@@ -44,7 +44,8 @@ export async function checkCertificates(
     warned.add(text)
     isSound = false
   }
-  const holders = (await checkup.attempt(CHECK, async () => holdersIn(dir))) ?? []
+  const holders = await checkup.attempt(CHECK, async () => holdersIn(dir))
+  if (holders === undefined) return []
   for (const { role, name } of holders) {
     const credentials = await checkup.attempt(CHECK, async () =>
       loadCredentials({ dir, role, name }, { now }),

@@ -128,11 +128,11 @@ function marker({ x, top, left }: Frame, moment: number): string {
   return `<path d="M${fix(at - 4)} ${top - 8}h8l-4 7z" fill="${COLORS.limit}"/>`
 }
 
-function grid({ kind, span }: SensorRecord, frame: Frame): string[] {
+function grid({ kind, span, zone }: SensorRecord, frame: Frame): string[] {
   const { left, right, top, bottom, x, y, low, high } = frame
   const unit = SENSOR_KINDS[kind].quantity?.symbol ?? '% open'
   const rows = valueMarks(low, high, Math.max(2, Math.floor((bottom - top) / 36)))
-  const columns = timeMarks(span, Math.max(2, Math.floor((right - left) / 62)))
+  const columns = timeMarks(span, Math.max(2, Math.floor((right - left) / 62)), zone)
   return [
     ...rows.map(
       ({ value, label }) =>

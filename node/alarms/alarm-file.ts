@@ -11,6 +11,7 @@ import type { AlarmChange } from './alarm.ts'
 import type { KeptAlarms, KeptRule } from './alarms.ts'
 import type { DayTotal, Span } from './day-total.ts'
 import type { Excursion } from './engine.ts'
+import { RECEIVERS, type Receiver } from './outbox.ts'
 import {
   isAlarmId,
   isFinite,
@@ -24,12 +25,14 @@ import type { Rule } from './rule.ts'
 /** What the file holds. */
 export interface KeptFile {
   readonly alarms: KeptAlarms
-  /** What the webhook has not answered yet, oldest first. */
-  readonly unsent: readonly AlarmChange[]
+  /** What each receiver has not been told yet, oldest first. */
+  readonly unsent: Unsent
 }
 
+export type Unsent = Readonly<Record<Receiver, readonly AlarmChange[]>>
+
 /** Another version of fridge may write another one. */
-const VERSION = 1
+const VERSION = 2
 
 /** The shortest time between two writes, ms: each is flushed to the disk. */
 const PACE_MS = 1_000
@@ -157,17 +160,31 @@ export function parseAlarmFile(text: string): KeptFile | string {
   const { version, alarms, unsent } = value
   if (version !== VERSION)
     return `it is of another version, ${JSON.stringify(version)?.slice(0, 20)}`
-  if (!isRecord(alarms) || !Array.isArray(unsent)) return 'it is damaged'
+  if (!isRecord(alarms) || !isRecord(unsent)) return 'it is damaged'
   const { savedAt, rules, past } = alarms
   if (!isFinite(savedAt) || !Array.isArray(rules) || !Array.isArray(past)) return 'it is damaged'
   const kept = {
     savedAt,
     rules: rules.map(parseRule),
     past: past.map(parseAlarm),
-    unsent: unsent.map(parseChange),
+    unsent: parseUnsent(unsent),
   }
-  if (!isWhole(kept.rules) || !isWhole(kept.past) || !isWhole(kept.unsent)) return 'it is damaged'
+  if (!isWhole(kept.rules) || !isWhole(kept.past) || kept.unsent === undefined) {
+    return 'it is damaged'
+  }
   return { alarms: { savedAt, rules: kept.rules, past: kept.past }, unsent: kept.unsent }
+}
+
+function parseUnsent(value: Record<string, unknown>): Unsent | undefined {
+  const unsent = { webhook: [], program: [], broker: [] } as Record<Receiver, AlarmChange[]>
+  for (const receiver of RECEIVERS) {
+    const changes = value[receiver]
+    if (!Array.isArray(changes)) return undefined
+    const parsed = changes.map(parseChange)
+    if (!isWhole(parsed)) return undefined
+    unsent[receiver].push(...parsed)
+  }
+  return unsent
 }
 
 function isWhole<Item>(items: readonly (Item | undefined)[]): items is readonly Item[] {

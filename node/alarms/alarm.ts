@@ -55,22 +55,21 @@ export function alarmId(node: string, sensor: string, rule: RuleType, since: num
 
 /** What is wrong, for people: `9.50 °C, above 8 °C for more than 1h`. */
 export function describeAlarm(alarm: Alarm): string {
-  const { kind, rule, limit, forMs, value, reason = 'nothing is known' } = alarm
+  const { kind, rule, value, reason = 'nothing is known' } = alarm
+  const text = describeRule(alarm)
+  if (rule === 'open') return `${text}: close it`
+  if (rule === 'unavailable') return `${text}: ${reason}`
+  return value === undefined ? text : `${formatReading(kind, value)}, ${text}`
+}
+
+/** What may not be, for people: `above 8 °C for more than 1h`. */
+export function describeRule({ kind, rule, limit, forMs }: Alarm): string {
   const duration = formatDuration(forMs)
   const forLong = forMs === 0 ? '' : ` for more than ${duration}`
-  switch (rule) {
-    case 'open':
-      return `open${forLong}: close it`
-    case 'unavailable':
-      return `unavailable${forLong}: ${reason}`
-    default: {
-      const side = isHigh(rule) ? 'above' : 'below'
-      const text = `${side} ${formatLimit(kind, limit)}`
-      const now = value === undefined ? '' : `${formatReading(kind, value)}, `
-      if (rule === 'high' || rule === 'low') return `${now}${text}${forLong}`
-      return `${now}${text} for more than ${duration} within 24h`
-    }
-  }
+  if (rule === 'open' || rule === 'unavailable') return `${rule}${forLong}`
+  const text = `${isHigh(rule) ? 'above' : 'below'} ${formatLimit(kind, limit)}`
+  if (rule === 'high' || rule === 'low') return `${text}${forLong}`
+  return `${text} for more than ${duration} within 24h`
 }
 
 /** What the end of an alarm means, for people. */

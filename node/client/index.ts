@@ -26,4 +26,8 @@ export type {
   Withdrawn,
 } from './events.ts'
 export type { EventsOptions, Fridge } from './fridge.ts'
+export type { HistoryQuestion, HistoryRows } from './history.ts'
 export type { SensorInfo } from './node-hello.ts'
+export type { Bucket } from '../history/bucket.ts'
+export type { Reading, Span } from '../history/reader.ts'
+export type { RecordedEvent } from '../history/seal.ts'

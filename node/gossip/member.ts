@@ -1,5 +1,5 @@
 import { MAX_ADVERTISED, readAddress } from '../lib/address.ts'
-import { isName, isSource, nodeOf, type Name, type Source } from '../identity/names.ts'
+import { isName, isSource, type Name, type Source } from '../identity/names.ts'
 import { isSequence } from '../whitelist/change.ts'
 
 /** Two nodes that run under one name, as a third has met them. */
@@ -11,25 +11,24 @@ export interface Twin {
   readonly refused: string
 }
 
-/** What a node says of itself in the *members* document (PROTOCOL.md, "Members"). */
-export interface Member {
-  readonly name: Name
-  /** This run of the node. */
-  readonly source: Source
+/** What a node says of itself that changes seldom. */
+export interface Profile {
   /** Where it can be reached, `HOST:PORT`. */
   readonly addresses: readonly string[]
   /** The version of fridge that it runs. */
   readonly version: string
   /** When it started, by its own wall clock, in milliseconds. */
   readonly startedAt: number
+}
+
+/** What a node says of itself that changes often. */
+export interface State {
+  /** When it said so, by its own wall clock, in milliseconds. */
+  readonly saidAt: number
   /** The runs of other nodes that it has a live link to: which nodes are alive follows from these. */
   readonly links: readonly Source[]
   /** How many changes it holds. Equal numbers, once gossip has settled, are equal lists. */
   readonly changes: number
-  /** From when on its certificate should be renewed, in milliseconds since 1970. */
-  readonly certificateRenewFrom: number
-  /** The last moment of its certificate, in milliseconds since 1970. */
-  readonly certificateEndsAt: number
   /** How many client connections it serves. */
   readonly clients: number
   /** How far it has come with the sources of which it lately applied changes. */
@@ -40,6 +39,26 @@ export interface Member {
   readonly twins?: readonly Twin[]
 }
 
+/**
+ * The newest values of a node's sensors and its alarms: an object of JSON, at most
+ * `MEMBER_LIMITS.maxVitals` bytes of it. Gossip carries it and does not look into it, so whoever
+ * shows it must read it as what a stranger has sent.
+ */
+export type Vitals = Readonly<Record<string, unknown>>
+
+/** What a node says of itself in the *members* document (PROTOCOL.md, "Members"). */
+export interface Member extends Profile, State {
+  readonly name: Name
+  /** This run of the node. */
+  readonly source: Source
+  /** From when on its certificate should be renewed, in milliseconds since 1970. */
+  readonly certificateRenewFrom: number
+  /** The last moment of its certificate, in milliseconds since 1970. */
+  readonly certificateEndsAt: number
+  /** Absent where it has said none. */
+  readonly vitals?: Vitals
+}
+
 export const MEMBER_LIMITS = {
   maxAddresses: MAX_ADVERTISED,
   maxLinks: 1_024,
@@ -47,10 +66,80 @@ export const MEMBER_LIMITS = {
   maxVersion: 64,
   maxTwins: 8,
   maxFrom: 300,
+  maxVitals: 1_024,
 } as const
 
+/** A profile with no more than its peers take of it. */
+export function profileWithinLimits({ addresses, version, startedAt }: Profile): Profile {
+  return {
+    addresses: addresses.slice(0, MEMBER_LIMITS.maxAddresses),
+    version: version.slice(0, MEMBER_LIMITS.maxVersion),
+    startedAt,
+  }
+}
+
+/** A state with no more than its peers take of it. */
+export function stateWithinLimits(state: State): State {
+  const { links, applied } = state
+  return {
+    ...state,
+    links: links.slice(0, MEMBER_LIMITS.maxLinks),
+    applied: Object.fromEntries(Object.entries(applied).slice(-MEMBER_LIMITS.maxApplied)),
+  }
+}
+
+/** @returns the profile, or why the value is none */
+export function parseProfile(value: unknown): Profile | string {
+  if (!isObject(value)) return 'a profile is not an object'
+  // Fields that this version does not know are passed over: nodes are upgraded one by one.
+  const { addresses, version, startedAt } = value
+  if (!isListOf(addresses, MEMBER_LIMITS.maxAddresses, isAddress)) {
+    return 'a profile has bad addresses'
+  }
+  if (typeof version !== 'string' || version.length > MEMBER_LIMITS.maxVersion) {
+    return 'a profile has no valid version'
+  }
+  if (!isCount(startedAt)) return 'a profile has no valid start'
+  return { addresses, version, startedAt }
+}
+
+/** @returns the state, or why the value is none */
+export function parseState(value: unknown): State | string {
+  if (!isObject(value)) return 'a state is not an object'
+  const { saidAt, links, changes, clients, applied, left, twins } = value
+  if (!isCount(saidAt) || !isCount(changes) || !isCount(clients)) return 'a state has bad numbers'
+  if (!isListOf(links, MEMBER_LIMITS.maxLinks, isSource)) return 'a state has bad links'
+  if (!isApplied(applied)) return 'a state has bad sources'
+  if (twins !== undefined && !isListOf(twins, MEMBER_LIMITS.maxTwins, isTwin)) {
+    return 'a state has bad twins'
+  }
+  if (left !== undefined && left !== true) return 'a state has left in no order'
+  return {
+    saidAt,
+    links,
+    changes,
+    clients,
+    applied,
+    ...(left !== undefined && { left }),
+    ...(twins !== undefined && { twins }),
+  }
+}
+
+/** @returns the vitals, of which nothing else is known, or why the value is none */
+export function parseVitals(value: unknown): Vitals | string {
+  return isObject(value) ? value : 'vitals are not an object'
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isListOf<T>(value: unknown, max: number, is: (item: unknown) => item is T): value is T[] {
+  return Array.isArray(value) && value.length <= max && value.every(is)
+}
+
 function isApplied(value: unknown): value is Record<Source, number> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  if (!isObject(value)) return false
   const entries = Object.entries(value)
   return (
     entries.length <= MEMBER_LIMITS.maxApplied &&
@@ -58,71 +147,9 @@ function isApplied(value: unknown): value is Record<Source, number> {
   )
 }
 
-/** A member with no more than its peers take of it. */
-export function withinLimits(member: Member): Member {
-  const { addresses, links, version, applied } = member
-  return {
-    ...member,
-    addresses: addresses.slice(0, MEMBER_LIMITS.maxAddresses),
-    links: links.slice(0, MEMBER_LIMITS.maxLinks),
-    version: version.slice(0, MEMBER_LIMITS.maxVersion),
-    applied: Object.fromEntries(Object.entries(applied).slice(-MEMBER_LIMITS.maxApplied)),
-  }
-}
-
-/** @returns the member, or why the value is none */
-export function parseMember(value: unknown): Member | string {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return 'a member is not an object'
-  }
-  // Fields that this version does not know are passed over: nodes are upgraded one by one.
-  const { name, source, addresses, version, startedAt, links, changes, clients } = value as Record<
-    string,
-    unknown
-  >
-  const { applied, certificateRenewFrom, certificateEndsAt, left, twins } = value as Record<
-    string,
-    unknown
-  >
-  if (!isName(name) || !isSource(source) || nodeOf(source) !== name)
-    return 'a member has no valid name'
-  if (!isListOf(addresses, MEMBER_LIMITS.maxAddresses, isAddress))
-    return 'a member has bad addresses'
-  if (typeof version !== 'string' || version.length > MEMBER_LIMITS.maxVersion) {
-    return 'a member has no valid version'
-  }
-  if (!isCount(startedAt) || !isCount(changes) || !isCount(clients))
-    return 'a member has bad numbers'
-  if (!isCount(certificateRenewFrom) || !isCount(certificateEndsAt)) {
-    return 'a member has bad dates'
-  }
-  if (!isListOf(links, MEMBER_LIMITS.maxLinks, isSource)) return 'a member has bad links'
-  if (!isApplied(applied)) return 'a member has bad sources'
-  if (twins !== undefined && !isListOf(twins, MEMBER_LIMITS.maxTwins, isTwin)) {
-    return 'a member has bad twins'
-  }
-  if (left !== undefined && left !== true) return 'a member has left in no order'
-  const counts = { startedAt, changes, clients, certificateRenewFrom, certificateEndsAt }
-  return {
-    name,
-    source,
-    addresses,
-    version,
-    links,
-    applied,
-    ...counts,
-    ...(left !== undefined && { left }),
-    ...(twins !== undefined && { twins }),
-  }
-}
-
-function isListOf<T>(value: unknown, max: number, is: (item: unknown) => item is T): value is T[] {
-  return Array.isArray(value) && value.length <= max && value.every(is)
-}
-
 function isTwin(value: unknown): value is Twin {
-  if (typeof value !== 'object' || value === null) return false
-  const { name, kept, refused } = value as Record<string, unknown>
+  if (!isObject(value)) return false
+  const { name, kept, refused } = value
   return isName(name) && isFrom(kept) && isFrom(refused)
 }
 

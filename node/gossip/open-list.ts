@@ -1,20 +1,14 @@
 import { createPrivateKey, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { NodeConfig } from '../config/config.ts'
-import {
-  displaySubject,
-  nodeOf,
-  sourceOf,
-  subjectOf,
-  type Name,
-  type Source,
-} from '../identity/names.ts'
+import { nodeOf, sourceOf, subjectOf, type Name, type Source } from '../identity/names.ts'
 import { OwnSigner } from '../identity/own-signer.ts'
 import { Signers } from '../identity/signers.ts'
 import type { Verifier } from '../identity/verifier.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import type { Trust } from '../identity/trust.ts'
 import type { Entry } from '../whitelist/entry.ts'
+import { LOST_FILE, LostChanges } from './lost-changes.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { shellWord } from '../lib/shell-word.ts'
@@ -47,6 +41,8 @@ export interface OpenList extends Disposable {
   readonly ownRemoval: OwnRemoval
   /** The nodes that operators have said will not come back. */
   readonly forgettings: Forgettings
+  /** What it accepted and gave up. */
+  readonly lostChanges: LostChanges
   /** What a removed node is shown; undefined for one that was not removed. */
   readonly removalProofOf: (node: Name) => RemovalProof | undefined
   /** Seal the list with another key of this node from now on. */
@@ -134,12 +130,16 @@ export async function openList(
     file: new WholeFile(join(data, 'forgotten.json')),
     log,
   })
+  const lostChanges = new LostChanges({ file: new WholeFile(join(data, LOST_FILE)), clock, log })
   const removalOf = (node: Name): Entry | undefined => findRemoval(node, replica.whitelist, store)
   const own = removalOf(name)
   if (own !== undefined) ownRemoval.note(own)
   stack.use(
     replica.subscribe(applied => {
-      for (const { entry } of applied) ownRemoval.note(entry)
+      for (const { entry } of applied) {
+        ownRemoval.note(entry)
+        lostChanges.applied(entry.change)
+      }
     }),
   )
   stack.use(
@@ -154,15 +154,7 @@ export async function openList(
   })
   replica.subscribeEnded(({ source, why, lost }) => {
     log.warn({ source, why, lost: lost.length }, 'a source of this node has ended')
-    for (const { change } of lost) {
-      const { kind, subject, operator } = change
-      const verb = kind === 'grant' ? 'add' : 'remove'
-      const fix = `fridge whitelist ${verb} ${shellWord(displaySubject(subject))}`
-      log.error(
-        { subject, kind, operator, fix },
-        'a change that was accepted here is lost, because this node was resumed from an earlier state or runs twice: ask for it again',
-      )
-    }
+    lostChanges.note(lost.map(({ change }) => change))
   })
   const opened = stack.move()
   return {
@@ -174,6 +166,7 @@ export async function openList(
     self,
     ownRemoval,
     forgettings,
+    lostChanges,
     removalProofOf: node => {
       const entry = removalOf(node)
       return entry && makeRemovalProof(entry, signers)

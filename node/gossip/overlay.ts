@@ -108,7 +108,7 @@ export class Overlay implements AsyncDisposable {
     this.#removals = options.removals ?? NO_REMOVALS
     this.ownName = new OwnName(options)
     const { members } = options.documents
-    this.#twins = new Twins({ ...options, onChange: twins => members.update({ twins }) })
+    this.#twins = new Twins({ ...options, onChange: twins => members.say({ twins }) })
     for (const seed of options.seeds) this.#learn(seed).isSeed = true
     for (const { name, address } of options.remembered ?? []) this.#addresses.claim(address, name)
     this.#subscription = options.documents.members.subscribe((member, before) => {
@@ -207,6 +207,7 @@ export class Overlay implements AsyncDisposable {
     live.delete(self)
     const now = clock.monotonic()
     this.#twins.look()
+    documents.members.tidy()
     const nodes = new Set([...this.#addresses.owners(self), ...live, self]).size
     const accepted = linksAccepted(nodes)
     // Where nothing else is linked yet, a node that has links enough is asked all the same.
@@ -388,7 +389,7 @@ export class Overlay implements AsyncDisposable {
 
   #changed(): void {
     const sources = this.links().map(link => link.source)
-    this.#options.documents.members.update({
+    this.#options.documents.members.say({
       links: sources.filter(source => source !== undefined),
     })
     this.#planSoon()

@@ -82,7 +82,7 @@ export class UnkeptRemovals {
       )
       return grants.length === state.grants.length ? state : { ...state, grants }
     }
-    return { grants: [], revocations: state.revocations.union(new Set(removals.keys())) }
+    return { grants: [], revocations: new Set(removals.keys()).union(state.revocations) }
   }
 
   #voidSubjects(): Subject[] {

@@ -3,7 +3,7 @@ import { isSensorName } from '../sensors/sensor.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { HOUR_MS, MINUTE_MS, startOf, type Bucket } from './bucket.ts'
 import type { HistoryReader, Reading, Span } from './reader.ts'
-import type { EventType, RecordedCommand, RecordedEvent } from './seal.ts'
+import { isAlarmType, type EventType, type RecordedCommand, type RecordedEvent } from './seal.ts'
 
 /** What can be asked for (PROTOCOL.md, "History"). */
 export const HISTORY_TABLES = [
@@ -11,6 +11,7 @@ export const HISTORY_TABLES = [
   'hours',
   'readings',
   'events',
+  'alarms',
   'stretches',
   'signed',
   'commands',
@@ -38,6 +39,9 @@ export interface HistoryPage {
 
 /** So many rows are read and encoded within a few milliseconds, in which nothing else happens. */
 const PAGE_ROWS = 1_000
+
+/** So many events are looked through for one page of alarms. */
+const MAX_SEEN = 4_000
 
 /** The greatest moment of a calendar, in milliseconds since 1970 (ECMA-262, "Time Values"). */
 const MAX_MOMENT = 8.64e15
@@ -90,13 +94,11 @@ function rowsOf(reader: HistoryReader, request: HistoryRequest): Omit<HistoryPag
         value,
       ])
     case 'events':
-      return numbered(reader.events(sensor, request, after ?? 0), event => [
-        event.number,
-        event.at,
-        event.sensor ?? null,
-        event.type,
-        event.detail,
-      ])
+      return numbered(reader.events(sensor, request, after ?? 0), eventRow)
+    case 'alarms':
+      return numbered(reader.events(sensor, request, after ?? 0), eventRow, ({ type }) =>
+        isAlarmType(type),
+      )
     case 'commands':
       return numbered(reader.commands(request, after ?? 0), call => [
         call.number,
@@ -150,18 +152,26 @@ function stretchPage(reader: HistoryReader, request: HistoryRequest): Omit<Histo
   return { rows, next: windowEnd < end ? windowEnd : null }
 }
 
+/** @param isWanted looked at of so many items at most, so that a page without rows is soon done too */
 function numbered<Item extends { readonly number: number }>(
   items: Iterable<Item>,
   encode: (item: Item) => Cell[],
+  isWanted: (item: Item) => boolean = () => true,
 ): Omit<HistoryPage, 'kind'> {
   const rows: Cell[][] = []
-  let last = 0
+  let [last, seen] = [0, 0]
   for (const item of items) {
-    if (rows.length === PAGE_ROWS) return { rows, next: last }
-    rows.push(encode(item))
+    if (rows.length === PAGE_ROWS || seen === MAX_SEEN) return { rows, next: last }
+    if (isWanted(item)) rows.push(encode(item))
     last = item.number
+    seen += 1
   }
   return { rows, next: null }
+}
+
+/** As `eventIn` reads it. */
+function eventRow({ number, at, sensor, type, detail }: RecordedEvent): Cell[] {
+  return [number, at, sensor ?? null, type, detail]
 }
 
 /** Check an answer of a node. @throws FridgeError `ERR_PROTOCOL` */

@@ -1,7 +1,9 @@
+import type { FridgeNumbers } from '../alarms/numbers.ts'
 import type { NodeConfig } from '../config/config.ts'
 import type { OwnRemoval } from '../gossip/own-removal.ts'
 import type { Trust } from '../identity/trust.ts'
 import type { Clock } from '../lib/clock.ts'
+import { formatDuration } from '../lib/duration.ts'
 
 /** How far a node has come. */
 export type Phase = 'starting' | 'incomplete' | 'serving' | 'stopping'
@@ -75,4 +77,18 @@ export class Readiness {
     const state = { phase, whenIsolated, certificateEndsAt, ...problems }
     return whyNotReady(state, clock.now())
   }
+}
+
+/**
+ * What is wrong with the fridge, in a line for a person, though its node serves; undefined where
+ * nothing is. A sensor that is dead takes no node out of service: its clients would lose the other
+ * sensors and the alarms as well, and whatever restarts a node that is not ready cannot mend it.
+ */
+export function whatFails({ sensors }: FridgeNumbers): string | undefined {
+  const dead = sensors.flatMap(({ silence }) => {
+    if (silence?.isTooLong !== true) return []
+    const { sensor, ms, reason } = silence
+    return [`${sensor} has been unavailable for ${formatDuration(ms)}: ${reason}`]
+  })
+  return dead.length === 0 ? undefined : dead.join('; ')
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { awaitConfirmations, type Proof } from '../gossip/confirmations.ts'
 import type { History } from '../history/history.ts'
 import { parseHistoryRequest } from '../history/page.ts'
@@ -48,6 +49,8 @@ export interface SubjectReport {
   readonly revocations: readonly ChangeId[]
   /** How many live connections this node has of it. */
   readonly sessions: number
+  /** The newest of the removals that keep it out. */
+  readonly removal?: RemovalReport
 }
 
 /** How far a node has come. */
@@ -109,6 +112,8 @@ export interface OperatorServiceOptions extends StatusOptions {
   readonly signers: Pick<Signers, 'verify' | 'formerAuthorities'>
   readonly sessions: Sessions
   readonly history: Pick<History, 'page'>
+  /** By which alarms are told to the operator, and acknowledged by it. */
+  readonly alarmMethods: ReadonlyMap<string, RpcMethod>
   readonly clock: Clock
   /** Shared by all operators of the node, like `quota`. */
   readonly turns: Turns
@@ -199,6 +204,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
         return options.history.page(request)
       },
     ],
+    ...options.alarmMethods,
     ...changeMethods(options),
     ...checkpointMethods(options),
     ...forgetMethods(options),
@@ -281,6 +287,8 @@ function pagesOf(options: OperatorServiceOptions): RpcMethod {
     let size = 0
     for (const subject of sorted.slice(start, start + PAGE.maxSubjects)) {
       const next = report(subject, options)
+      // What keeps a name out stands in the log: other work goes on between two looks into it.
+      if (next.removal !== undefined) await nextTurn()
       size += JSON.stringify(next).length
       if (size > PAGE.maxSize && page.length > 0) break
       page.push(next)
@@ -294,12 +302,15 @@ function report(
   { replica, sessions, clock }: OperatorServiceOptions,
 ): SubjectReport {
   const state = replica.stateOf(subject)
+  const standing = standingOf(state, clock.now())
+  const removal = standing === 'revoked' ? newestOf(removalsOf(subject, replica)) : undefined
   return {
     subject,
-    standing: standingOf(state, clock.now()),
+    standing,
     grants: state.grants.map(reportGrant),
     revocations: [...state.revocations].slice(0, MAX_REMOVALS),
     sessions: sessions.countOf(subject),
+    ...(removal && { removal }),
   }
 }
 
@@ -325,6 +336,10 @@ function reportPlace({ source, sequence, operator, at, reason }: Change): Remova
   return { source, sequence, operator, at, ...(reason === undefined ? {} : { reason }) }
 }
 
+function newestOf(removals: readonly RemovalReport[]): RemovalReport | undefined {
+  return removals.toSorted((a, b) => b.at - a.at)[0]
+}
+
 /** The answer has to fit into a frame, whatever a stolen key has done. */
 const MAX_REMOVALS = 100
 
@@ -332,7 +347,9 @@ function removalsOf(subject: Subject, { whitelist }: Replica): RemovalReport[] {
   const { revocations } = whitelist.state(subject)
   if (revocations.size === 0) return []
   const changes = whitelist.changesOf(subject)
-  return Array.from(revocations.values().take(MAX_REMOVALS), id => changes.get(id))
+  return Array.from(revocations)
+    .slice(0, MAX_REMOVALS)
+    .map(id => changes.get(id))
     .filter(entry => entry !== undefined)
     .map(({ change }) => reportPlace(change))
 }

@@ -1,5 +1,6 @@
 import type { Isolation } from '../gossip/isolation.ts'
 import type { Member, Twin } from '../gossip/member.ts'
+import type { LostChanges } from '../gossip/lost-changes.ts'
 import type { Members } from '../gossip/members.ts'
 import type { OwnName } from '../gossip/own-name.ts'
 import type { OwnRemoval } from '../gossip/own-removal.ts'
@@ -7,6 +8,7 @@ import type { Removal } from '../gossip/removal-proof.ts'
 import type { Replica } from '../gossip/replica.ts'
 import { twinsAmong } from '../gossip/twins.ts'
 import { nodeOf, type Name } from '../identity/names.ts'
+import type { LostChange } from '../whitelist/lost-change.ts'
 
 /** One node as `status` shows it. Of one that the answering node has not heard since its start only the name is known. */
 export interface NodeReport {
@@ -44,6 +46,8 @@ export interface StatusReport {
   readonly nameInUse?: string
   /** Who removed the node that answered; absent while it belongs to its cluster. */
   readonly removed?: Removal
+  /** What the node that answered had accepted and gave up, until somebody asks for it again; absent where there is nothing. */
+  readonly lost?: readonly LostChange[]
   readonly nodes: readonly NodeReport[]
 }
 
@@ -52,13 +56,18 @@ export interface StatusOptions {
   readonly members: Pick<Members, 'self' | 'live' | 'left' | 'unreachable'>
   /** Whether this node itself was removed: then it shows what it holds, and changes nothing. */
   readonly ownRemoval: Pick<OwnRemoval, 'removal'>
+  /** What this node accepted and gave up. */
+  readonly lostChanges: Pick<LostChanges, 'all'>
   /** Whether another machine runs under the name of this one. */
   readonly ownName: Pick<OwnName, 'inUse'>
   readonly isolation: Pick<Isolation, 'aloneMs' | 'isIsolated'>
 }
 
+/** What of a member is reported. */
+type Reported = Omit<Member, 'source' | 'saidAt' | 'applied'>
+
 /** What is known of a node that this run has not heard: nothing. */
-const UNHEARD: Omit<Member, 'name' | 'source' | 'applied'> = {
+const UNHEARD: Omit<Reported, 'name'> = {
   addresses: [],
   version: '',
   startedAt: 0,
@@ -71,12 +80,10 @@ const UNHEARD: Omit<Member, 'name' | 'source' | 'applied'> = {
 
 /** The cluster as this node sees it, and how it is itself. */
 export function statusOf(options: StatusOptions): StatusReport {
-  const { replica, members, ownRemoval, ownName, isolation } = options
+  const { replica, members, ownRemoval, lostChanges, ownName, isolation } = options
+  const lost = lostChanges.all
   const twins = [...twinsAmong(members.live().values()).values()]
-  const describe = (
-    member: Omit<Member, 'source' | 'applied'>,
-    reachable: boolean,
-  ): NodeReport => ({
+  const describe = (member: Reported, reachable: boolean): NodeReport => ({
     name: member.name,
     reachable,
     ...(!reachable && member.left && { left: member.left }),
@@ -98,6 +105,7 @@ export function statusOf(options: StatusOptions): StatusReport {
     ...(twins.length > 0 && { twins }),
     ...(ownName.inUse !== undefined && { nameInUse: ownName.inUse }),
     ...(ownRemoval.removal !== undefined && { removed: ownRemoval.removal }),
+    ...(lost.length > 0 && { lost }),
     nodes: [
       ...Array.from(members.live().values(), member => describe(member, true)),
       ...Array.from(members.left().values(), member => describe(member, false)),

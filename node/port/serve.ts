@@ -10,6 +10,7 @@ import type { Log } from '../lib/log.ts'
 import { Quota } from '../operators/quota.ts'
 import { operatorMethods } from '../operators/service.ts'
 import { Turns } from '../operators/turns.ts'
+import { alarmMethods } from '../sessions/alarm-calls.ts'
 import type { Service } from '../sessions/client-session.ts'
 import type { Counts } from '../sessions/counts.ts'
 import type { Sessions } from '../sessions/sessions.ts'
@@ -73,9 +74,17 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
         members,
         signers,
         ownRemoval,
+        lostChanges: list.lostChanges,
         ownName: overlay.ownName,
         sessions,
         history: service.history,
+        // An operator may throw every client out: there is nothing of a fridge that it may not know.
+        alarmMethods: alarmMethods(service.alarms, {
+          subject: operator.identity.subject,
+          mayRead: () => true,
+          mayAcknowledge: () => true,
+          clock,
+        }),
         clock,
         isolation,
         turns,

@@ -10,14 +10,14 @@ export function startClientCount(
   sessions: Pick<Sessions, 'clients'>,
   members: {
     readonly self: Pick<Members['self'], 'clients'>
-    readonly update: Members['update']
+    readonly say: Members['say']
   },
   clock: Pick<Clock, 'after'>,
 ): Disposable {
   let timer: Disposable
   const count = (): void => {
     const { clients } = sessions
-    if (members.self.clients !== clients) members.update({ clients })
+    if (members.self.clients !== clients) members.say({ clients })
     timer = clock.after(GATHER_MS, count)
   }
   count()

@@ -1,14 +1,13 @@
 import { hash } from 'node:crypto'
 import type { Duplex } from 'node:stream'
-import { MAX_COMMENT, type Alarm } from '../alarms/alarm.ts'
 import { ALARM_STREAM } from '../alarms/alarm-stream.ts'
 import type { Alarms } from '../alarms/alarms.ts'
+import { alarmMethods } from './alarm-calls.ts'
 import { AlarmTeller } from './alarm-teller.ts'
 import { allows, type RefusalReason, type Rights } from './admission.ts'
 import { parseClientHello } from './client-hello.ts'
 import type { Clock } from '../lib/clock.ts'
 import { COMMANDS, runCommand, type CommandName } from '../sensors/commands.ts'
-import { RateLimit } from '../lib/rate-limit.ts'
 import { PLAIN_SENSORS } from '../sensors/kinds.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { Lookout } from '../lib/lookout.ts'
@@ -31,9 +30,6 @@ import type { WireLimits } from '../wire/limits.ts'
 import type { MuxStream } from '../wire/mux.ts'
 import { Refusal } from '../wire/refusal.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
-
-/** Lists of alarms that one connection may ask for. */
-const LIST_PACE = { perSecond: 1, burst: 20 }
 
 /** What a node serves to its clients. */
 export interface Service {
@@ -77,14 +73,19 @@ export class ClientSession implements Session {
   readonly #declined = new Set<string>()
   #pendingCalls = 0
   #alarmTeller: AlarmTeller | undefined
-  readonly #listPace: RateLimit
+  readonly #alarmMethods: ReadonlyMap<string, RpcMethod>
 
   constructor(options: ClientSessionOptions) {
     this.identity = options.identity
     this.#options = options
     this.#rights = options.rights
     const { service, limits, dialect } = options
-    this.#listPace = new RateLimit({ ...LIST_PACE, clock: service.clock })
+    this.#alarmMethods = alarmMethods(service.alarms, {
+      subject: options.identity.subject,
+      mayRead: sensor => allows(this.#rights.sensors, sensor),
+      mayAcknowledge: () => allows(this.#rights.commands, 'acknowledge'),
+      clock: service.clock,
+    })
     this.#channel = new Channel(options.socket, {
       limits,
       clock: service.clock,
@@ -210,37 +211,8 @@ export class ClientSession implements Session {
     )
     // The plain protocol stays as it is.
     if (dialect !== 'plain') methods.set('history', async ([request]) => this.#history(request))
-    if (!this.#hasAlarms) return methods
+    if (this.#hasAlarms) for (const [name, method] of this.#alarmMethods) methods.set(name, method)
     return methods
-      .set('alarms', async () => {
-        // A list may take a hundred kilobytes.
-        if (!this.#listPace.allows(''))
-          throw new FridgeError('ERR_LIMIT', 'too many lists of alarms')
-        return this.#listAlarms()
-      })
-      .set('acknowledge', async values => this.#acknowledge(values))
-  }
-
-  #listAlarms(): { standing: Alarm[]; past: Alarm[] } {
-    const { alarms } = this.#options.service
-    const allowed = ({ sensor }: Alarm): boolean => allows(this.#rights.sensors, sensor)
-    return { standing: alarms.standing().filter(allowed), past: alarms.past().filter(allowed) }
-  }
-
-  async #acknowledge([id, comment]: readonly unknown[]): Promise<Alarm> {
-    if (typeof id !== 'string' || typeof comment !== 'string' || comment.length > MAX_COMMENT) {
-      const wants = `the id of an alarm and a comment of at most ${MAX_COMMENT} characters`
-      throw new FridgeError('ERR_COMMAND', `acknowledge takes ${wants}`)
-    }
-    if (!allows(this.#rights.commands, 'acknowledge')) {
-      throw new FridgeError('ERR_REFUSED', 'the grant does not allow acknowledge')
-    }
-    const { standing, past } = this.#listAlarms()
-    const known = [...standing, ...past].some(alarm => alarm.id === id)
-    const { alarms } = this.#options.service
-    const alarm = known ? alarms.acknowledge(id, this.identity.subject, comment) : undefined
-    if (alarm === undefined) throw new FridgeError('ERR_COMMAND', 'there is no such alarm')
-    return alarm
   }
 
   async #call(name: CommandName, values: readonly unknown[]): Promise<string> {

@@ -46,6 +46,9 @@ export async function openService(
   stack.use(history.follow(feeds))
   const trail = stack.use(new CommandTrail({ record: call => history.command(call), clock, log }))
   const { alarms, numbers } = stack.use(openAlarms(config, { feeds, clock, random, log }))
+  alarms.subscribe(({ state: type, alarm: { node: _node, sensor, kind: _kind, ...alarm } }) =>
+    history.alarm({ sensor, type, detail: JSON.stringify(alarm) }),
+  )
   const running = stack.move()
   return {
     service: {

@@ -46,5 +46,5 @@ export function effectOf(
     ([other, held]) => [other, held.change] as const,
   )
   const seen = ancestorsOf(change.seen, new Map(named))
-  return revocations.isSubsetOf(seen) ? 'replaced' : 'dead'
+  return seen.isSupersetOf(revocations) ? 'replaced' : 'dead'
 }

@@ -67,7 +67,7 @@ async function measureCluster(size: number, { progress }: BenchOptions): Promise
       await world.time.pass(START_MS)
     }
     const isWhole = (): boolean =>
-      world.nodes.every(({ members }) => [...members.all()].length === size)
+      world.nodes.every(({ members }) => [...members.list()].length === size)
     await world.time.until('all know all', isWhole, { stepMs: 100 })
     const isLive = (): boolean => world.nodes.every(({ members }) => members.live().size === size)
     await world.time.until('all see all live', isLive, { stepMs: 500 })

@@ -26,7 +26,9 @@ function record(cwd: string, env: CommandIo['env'] = {}): Recorded {
   const io: CommandIo = {
     out: line => void out.push(line),
     err: line => void err.push(line),
-    isTerminal: false,
+    noteDone: () => {},
+    hasColours: false,
+    isLogRead: false,
     log: () => {},
     serveUnheard: () => {},
     progress: () => {},

@@ -152,7 +152,7 @@ test('alarms are coloured on a terminal only', async t => {
   await using cluster = await startCluster(t, { certs })
   await cluster.grant(1, 'c1')
   const { out, stop, status } = watch(cluster, [1], ['--max-temperature', '-20'], {
-    isTerminal: true,
+    hasColours: true,
   })
   const alarm = await out.find(/ALARM {2}node-1 {2}temperature/)
   t.true(alarm.startsWith('\u001B[31mALARM') && alarm.endsWith('\u001B[0m'))

@@ -1,6 +1,7 @@
 import { chmod, cp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { systemClock } from '../../node/lib/clock.ts'
 import { authorityFiles, credentialFiles } from '../../node/identity/credential-files.ts'
 import { formatAddress } from '../../node/lib/address.ts'
 import { startNode } from '../../node/start.ts'
@@ -54,6 +55,16 @@ test('a cluster that is well is told to be, check by check', async t => {
     (await doctor(['--node', cluster.address(1), '--json'])).out,
   ) as { sound: boolean; checks: { check: string; ok: boolean }[] }
   t.true(sound && checks.every(({ ok }) => ok))
+})
+
+test('a folder that cannot be read is told apart from one that is empty', async t => {
+  const dir = await makeTestFolder(t)
+  // What root may read too is no folder.
+  await writeFile(join(dir, 'nodes'), '')
+  const { status, out } = await doctor(['--node', '127.0.0.1:1'], { env: { FRIDGE_CERTS: dir } })
+  t.is(status, 1)
+  t.regex(out, /nodes cannot be read: ENOTDIR\n +to mend it: look what stands there: ls -ld /)
+  t.notRegex(out, /certs init/)
 })
 
 test('a removed node is told to get a new name, and the healthy ones are left in peace', async t => {
@@ -218,6 +229,27 @@ test('of a node of this machine the configuration, the database and the port are
 
   await writeFile(join(cwd, 'node.json'), '{"nmae": "node-1"}')
   t.regex((await doctor(at, { cwd, env })).out, /^WRONG +configuration: .*nmae/m)
+})
+
+test('the node that a file configures is checked, whichever node commands go to', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  const cwd = await makeTestFolder(t)
+  const [configured, other] = [cluster.address(1), cluster.address(2)]
+  await writeFile(
+    join(cwd, 'node.json'),
+    JSON.stringify({ name: 'node-3', certs: certs.dir, data: cwd, peers: [configured] }),
+  )
+  const env = { FRIDGE_NODE: other }
+  const { out } = await doctor(['--config', 'node.json', '--as', 'admin'], { cwd, env })
+  for (const address of [configured, other]) t.regex(out, new RegExp(`node ${address}: node-\\d`))
+})
+
+test('a machine whose clock begins in 1970 is told to set it, and not to renew anything', async t => {
+  const { status, out } = await doctor([], { clock: { ...systemClock, now: () => 0 } })
+  t.is(status, 1)
+  t.regex(out, /is not valid before \S+, and the clock here says 1970-01-01T/)
+  t.regex(out, /to mend it: set the clock of this machine/)
+  t.notRegex(out, /renew|certs init/)
 })
 
 test('where there is nothing yet, the first step is named', async t => {

@@ -1,4 +1,7 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import test from 'ava'
+import { LOST_FILE } from '../../node/gossip/lost-changes.ts'
 import type { StatusReport } from '../../node/operators/status.ts'
 import { VERSION } from '../../node/lib/version.ts'
 import { runCommand, type CommandResult } from '../support/cli.ts'
@@ -29,7 +32,8 @@ test('status shows every node with its links, changes and clients', async t => {
   await until(async () => {
     const { nodes } = await operator.status()
     // The operator's own connection counts as well, and is counted once a second.
-    return nodes.every(({ links }) => links.length === 2) && (nodes[2]?.clients ?? 0) > 0
+    const isTold = nodes.every(({ links, changes }) => links.length === 2 && changes === 1)
+    return isTold && (nodes[2]?.clients ?? 0) > 0
   })
   const { status: exit, out, err } = await status(cluster)
   t.is(exit, 0)
@@ -82,4 +86,28 @@ test('a node that is out of reach is shown as such, and the status is 1', async 
   const { status: exit, out } = await status(cluster)
   t.is(exit, 1)
   t.regex(out, /^node-2 +out of reach *$/m)
+})
+
+test('what a node has lost is shown by status and doctor with the command that mends it, until that was given', async t => {
+  await using cluster = await startCluster(t, { nodes: 1, certs })
+  await cluster.grant(1, 'c1')
+  await cluster.stop(1)
+  const at = Date.now()
+  const lost = { kind: 'revocation', subject: 'client/c1', operator: 'admin', at }
+  const kept = [{ lost, lostAt: at }]
+  await writeFile(join(cluster.config(1).data, LOST_FILE), JSON.stringify(kept))
+  await cluster.start(1)
+  const { status: exit, out } = await status(cluster)
+  t.is(exit, 1)
+  t.regex(out, /^node-1 has lost the removal of c1 that admin made at \S+Z: it was set back/m)
+  t.regex(out, /^ {2}to mend it: fridge whitelist remove c1$/m)
+  const report = JSON.parse((await status(cluster, '--json')).out) as StatusReport
+  t.deepEqual<unknown, unknown>(report.lost, [lost])
+  const env = { FRIDGE_CERTS: certs.dir }
+  const doctor = await runCommand(['doctor', '--node', cluster.address(1)], { env })
+  t.is(doctor.status, 1)
+  t.regex(doctor.out, /WRONG {2}changes: node-1 has lost the removal of c1 .*\n.*remove c1$/m)
+  await cluster.revoke(1, 'c1')
+  const mended = await status(cluster)
+  t.is(mended.status, 0, mended.out)
 })

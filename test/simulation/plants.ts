@@ -29,13 +29,13 @@ const SUBJECTS: readonly Bug[] = [
 const MERGE: readonly Bug[] = [
   {
     name: 'grants that have missed a removal and stand',
-    find: 'if (!isFrontier || !(hasSeenGrant || revocations.isSubsetOf(seen))) return undefined',
+    find: 'if (!isFrontier || !(hasSeenGrant || seen.isSupersetOf(revocations))) return undefined',
     put: '',
   },
   {
     name: 'removals that let the grants stand',
-    find: 'return { grants: [], revocations: new Set([...left, id]) }',
-    put: 'return { grants, revocations: new Set([...left, id]) }',
+    find: 'return { grants: [], revocations: replaceIds(left, id, change.seen) }',
+    put: 'return { grants, revocations: replaceIds(left, id, change.seen) }',
   },
   {
     name: 'grants that stand beside the one that replaces them',

@@ -108,7 +108,10 @@ function problemOfEntry(entry: Entry, keys: Keys): string | undefined {
     return 'it counts up to no place'
   }
   if (kind === 'grant' && !subject.startsWith('client/')) return 'it grants something to no client'
-  const hash = createHash('sha256').update(`entry\n${text}`).digest('base64url')
+  const { operatorCertificate, nodeCertificate } = signatures
+  const hash = createHash('sha256')
+    .update(`entry\n${operatorCertificate}\n${nodeCertificate}\n${text}`)
+    .digest('base64url')
   if (entry.hash !== hash) return 'it has another hash'
   const node = source.slice(0, source.indexOf('#'))
   const isOperators = isSigned(
@@ -123,16 +126,16 @@ function problemOfEntry(entry: Entry, keys: Keys): string | undefined {
 
 /** What nobody may have been told of a member. */
 export function problemOfMember(
-  [value, sequence, source]: ModelUpdate,
+  [value, sequence, place]: ModelUpdate,
   keys: Keys,
 ): string | undefined {
   if (!isObject(value)) return 'a member that is no object'
   const text = String(value['member'])
-  const node = keys.get(`node/${source.slice(0, source.indexOf('#'))}`)
-  if (!isSigned(node, 'member', `${sequence}\n${text}`, String(value['signature']))) {
-    return `a member that its node has not signed: ${text}`
+  const node = keys.get(`node/${place.slice(0, place.indexOf('#'))}`)
+  if (!isSigned(node, 'member', `${place} ${sequence}\n${text}`, String(value['signature']))) {
+    return `a member that its node has not signed there: ${place} ${text}`
   }
-  return fieldsOf(text).source === source ? undefined : `a member that speaks for another: ${text}`
+  return undefined
 }
 
 /** Most inputs carry the same signatures; a few thousand answers are worth keeping. */

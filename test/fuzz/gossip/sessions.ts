@@ -1,5 +1,6 @@
 import { encodeChange, type Change, type ChangeId } from '../../../node/whitelist/change.ts'
 import { entryHash, strayPlace } from '../../../node/whitelist/entry.ts'
+import type { EntryCertificates } from '../../../node/whitelist/vouchers.ts'
 import { parseSubject, type Source } from '../../../node/identity/names.ts'
 import { signText } from '../../../node/identity/signature.ts'
 import { client, grantAt, revocationAt, testSource } from '../../support/replica-changes.ts'
@@ -90,12 +91,19 @@ export interface Signed {
 
 /** The value of an update, signed by whom one likes. */
 export function signedValue({ text, operator, node }: Signed): object {
+  const operatorSignature = signText(operator.key, 'change', text)
+  const nodeSignature = signText(node.key, 'entry', hashOf({ text, operator, node }))
+  return { change: text, ...certificatesUnder(operator, node), operatorSignature, nodeSignature }
+}
+
+function hashOf({ text, operator, node }: Signed): string {
+  return entryHash(text, certificatesUnder(operator, node))
+}
+
+function certificatesUnder(operator: Person, node: Person): EntryCertificates {
   return {
-    change: text,
     operatorCertificate: operator.signer.identity.fingerprint,
-    operatorSignature: signText(operator.key, 'change', text),
     nodeCertificate: node.signer.identity.fingerprint,
-    nodeSignature: signText(node.key, 'entry', entryHash(text)),
   }
 }
 
@@ -117,7 +125,7 @@ function whitelistFrames(dice: Dice, people: FuzzPeople, isHonest: boolean): str
       frames.push([signedValue(good), sequence, HOSTILE])
       fork = signedValue(good)
     } else frames.push(...lies(dice, good, { change, people, fork }))
-    previous = entryHash(good.text)
+    previous = hashOf(good)
   }
   return withSync(dice, frames)
 }
@@ -204,8 +212,8 @@ function lies(dice: Dice, good: Signed, { change, people, fork }: Lie): unknown[
   const stray = testSource('mallory', 0).replace('#', '#0000000000000000') as Source
   const instead = (other: Partial<Change>): string =>
     encodeChange({ ...change, ...other } as Change)
-  const kind = dice.below(24)
-  switch (kind < 20 ? kind : SEEN_WRONGLY) {
+  const kind = dice.below(25)
+  switch (kind < 21 ? kind : SEEN_WRONGLY) {
     case 0:
       return [at(signedValue({ ...good, operator: people.hostile }))]
     case 1:
@@ -278,10 +286,17 @@ function lies(dice: Dice, good: Signed, { change, people, fork }: Lie): unknown[
         against: signedValue({ ...good, text: instead({ subject: client('dora') }) }),
       }
       const isPlaced = dice.oneIn(2)
-      const source = isPlaced ? strayPlace({ change, text: good.text }).source : HOSTILE
+      const source = isPlaced ? strayPlace({ change, hash: hashOf(good) }).source : HOSTILE
       return [at({ ...proof, ...(dice.oneIn(2) && { more: 1 }) }, source, 1)]
     }
     case 18: {
+      const { fingerprint } = people.renewed.signer.identity
+      return [
+        certificateOf(people.renewed),
+        at({ ...signedValue(good), operatorCertificate: fingerprint }),
+      ]
+    }
+    case 19: {
       const text = dice.pick([
         `${good.text} `,
         '{bad',
@@ -299,26 +314,23 @@ function lies(dice: Dice, good: Signed, { change, people, fork }: Lie): unknown[
   }
 }
 
-const MEMBER = {
-  name: 'mallory',
-  source: HOSTILE,
-  addresses: ['mallory:1'],
-  version: '0.1.0',
-  startedAt: 1,
-  links: [VICTIM],
-  changes: 2,
-  certificateRenewFrom: 3,
-  certificateEndsAt: 4,
-  clients: 0,
-  applied: { [HONEST]: 1 },
-}
+/** What a node says of itself, by the part that it stands in. */
+const WORDS = {
+  profile: { addresses: ['mallory:1'], version: '0.1.0', startedAt: 1 },
+  state: { saidAt: 3, links: [VICTIM], changes: 2, clients: 0, applied: { [HONEST]: 1 } },
+  vitals: { temperature: 4.5 },
+} as const
+
+type Part = keyof typeof WORDS
+
+const PARTS: readonly Part[] = ['profile', 'state', 'vitals']
 
 function memberFrames(dice: Dice, people: FuzzPeople, isHonest: boolean): string[] {
   const frames: unknown[] = [{ id: HOSTILE, clock: {} }, certificateOf(people.hostile)]
   if (!isHonest && dice.oneIn(4)) frames.push(certificateOf(people.operator))
   const count = dice.below(4)
   for (let sequence = 1; sequence <= count; sequence += 1) {
-    frames.push(memberUpdate(people, { sequence }))
+    frames.push(memberUpdate(people, { sequence, part: dice.pick(PARTS) }))
   }
   if (!isHonest) frames.splice(2 + dice.below(count + 1), 0, memberLie(dice, people))
   return withSync(dice, frames)
@@ -326,73 +338,94 @@ function memberFrames(dice: Dice, people: FuzzPeople, isHonest: boolean): string
 
 interface MemberFields {
   readonly sequence: number
+  readonly part?: Part
   readonly by?: Person
-  readonly source?: Source
+  readonly run?: Source
   /** What its signature is over, where that is another one. */
-  readonly signedAt?: number
+  readonly signedAt?: { readonly place?: string; readonly sequence?: number }
   readonly text?: string
 }
 
+function placeOf(run: Source, part: Part): string {
+  return part === 'profile' ? run : `${run}.${part}`
+}
+
 function memberUpdate(people: FuzzPeople, fields: MemberFields): unknown[] {
-  const { sequence, by = people.hostile, source = HOSTILE, signedAt = sequence } = fields
-  const { text = JSON.stringify({ ...MEMBER, clients: 3 }) } = fields
+  const { sequence, part = 'state', by = people.hostile, run = HOSTILE, signedAt = {} } = fields
+  const { text = JSON.stringify(WORDS[part]) } = fields
+  const place = placeOf(run, part)
+  const signed = `${signedAt.place ?? place} ${signedAt.sequence ?? sequence}\n${text}`
   const value = {
     member: text,
     certificate: by.signer.identity.fingerprint,
-    signature: signText(by.key, 'member', `${signedAt}\n${text}`),
+    signature: signText(by.key, 'member', signed),
   }
-  return [value, sequence, source]
+  return [value, sequence, place]
 }
 
 /** An update of *members* that ought not to be believed. */
 function memberLie(dice: Dice, people: FuzzPeople): unknown {
   const sequence = 5
-  const genuine = JSON.stringify(MEMBER)
-  switch (dice.below(14)) {
+  const part = dice.pick(PARTS)
+  switch (dice.below(16)) {
     case 0:
-      return memberUpdate(people, { sequence, by: people.operator })
+      return memberUpdate(people, { sequence, part, by: people.operator })
     case 1:
-      return memberUpdate(people, { sequence, signedAt: 6 })
-    case 2: {
-      const [source, name] = dice.pick([
-        [HONEST, 'beta'],
-        [VICTIM, 'alpha'],
-      ] as const)
-      const text = JSON.stringify({ ...MEMBER, source, name })
-      return memberUpdate(people, { sequence, source, text })
+      return memberUpdate(people, { sequence, part, signedAt: { sequence: 6 } })
+    case 2:
+      return memberUpdate(people, { sequence, part, run: dice.pick([HONEST, VICTIM]) })
+    case 3: {
+      // The words of one part, or of one run, as those of another.
+      const place = dice.pick([
+        placeOf(HOSTILE, 'profile'),
+        placeOf(testSource('mallory', 9), part),
+      ])
+      const text = JSON.stringify({ ...WORDS.profile, ...WORDS.state })
+      return memberUpdate(people, { sequence, text, signedAt: { place } })
     }
-    case 3:
-      return memberUpdate(people, { sequence, source: testSource('mallory', 9) })
     case 4:
-      return memberUpdate(people, { sequence: dice.pick([0, -1, 1.5, 2 ** 53]) })
+      return memberUpdate(people, { sequence: dice.pick([0, -1, 1.5, 2 ** 53]), part })
     case 5:
-      return [...memberUpdate(people, { sequence }), ...dice.pick([[1], [1, 2]])]
+      return [...memberUpdate(people, { sequence, part }), ...dice.pick([[1], [1, 2]])]
     case 6:
       // What is known already, with more to it.
-      return [...memberUpdate(people, { sequence: 1, source: VICTIM }), 1, 2]
+      return [...memberUpdate(people, { sequence: 1, part: 'profile', run: VICTIM }), 1, 2]
     case 7:
-      return memberUpdate(people, { sequence, text: mutateJsonText(genuine, dice) })
+      return memberUpdate(people, {
+        sequence,
+        part,
+        text: mutateJsonText(JSON.stringify(WORDS[part]), dice),
+      })
+    case 8: {
+      const stray = `mallory#${'0'.repeat(32)}`
+      const place = dice.pick([stray, stray, `${stray}.state`, `${HOSTILE}.mood`])
+      const said = { sequence, part: 'profile', signedAt: { place } } as const
+      const [value] = memberUpdate(people, said)
+      return [value, sequence, place]
+    }
     default:
-      return memberUpdate(people, { sequence, text: wrongMember(dice) })
+      return memberUpdate(people, { sequence, ...wrongWords(dice) })
   }
 }
 
-function wrongMember(dice: Dice): string {
-  if (dice.oneIn(12)) return '{bad'
+function wrongWords(dice: Dice): { readonly part: Part; readonly text: string } {
+  if (dice.oneIn(12)) return { part: dice.pick(PARTS), text: '{bad' }
   const many = (count: number, one: unknown): unknown[] => Array.from({ length: count }, () => one)
-  const wrong: Record<string, unknown>[] = [
-    { name: 'beta' },
-    { version: '9'.repeat(65) },
-    { version: 9 },
-    { links: many(1_025, HONEST) },
-    { links: ['x'] },
-    { addresses: many(9, 'mallory:1') },
-    { addresses: ['mallory'] },
-    { applied: { toString: 1 } },
-    { applied: null },
-    { startedAt: -1 },
-    { changes: 1.5 },
-    { certificateEndsAt: null },
+  const wrong: readonly (readonly [Part, object])[] = [
+    ['profile', { version: '9'.repeat(65) }],
+    ['profile', { version: 9 }],
+    ['profile', { addresses: many(9, 'mallory:1') }],
+    ['profile', { addresses: ['mallory'] }],
+    ['profile', { startedAt: -1 }],
+    ['state', { links: many(1_025, HONEST) }],
+    ['state', { links: ['x'] }],
+    ['state', { links: [`${HONEST}.state`] }],
+    ['state', { applied: { toString: 1 } }],
+    ['state', { applied: null }],
+    ['state', { changes: 1.5 }],
+    ['state', { saidAt: null }],
+    ['vitals', { note: 'x'.repeat(1_024) }],
   ]
-  return JSON.stringify({ ...MEMBER, ...dice.pick(wrong) })
+  const [part, words] = dice.pick(wrong)
+  return { part, text: JSON.stringify({ ...WORDS[part], ...words }) }
 }

@@ -41,6 +41,8 @@ interface DocumentState {
 }
 
 const SOURCE = /^(?!\.{1,2}#)[\w.-]{1,64}#([0-9a-f]{16}|[0-9a-f]{32})$/
+/** Where the parts stand of what a run says of itself, its profile in the place of the run. */
+const PART = /^(?!\.{1,2}#)[\w.-]{1,64}#[0-9a-f]{16}(?:\.(state|vitals))?$/
 
 export function modelLink(bytes: Buffer, rules: LinkRules): LinkModel {
   const updates: LinkModel['updates'] = { whitelist: [], members: [] }
@@ -126,14 +128,14 @@ function takeFrame(frame: unknown, document: DocumentState, context: Context): b
   if ('certificate' in frame) return takeCertificate(frame, document, context)
   const { id, clock, ...others } = frame
   if (document.isDigested || Object.keys(others).length > 0 || !isObject(clock)) return false
-  const isClock = Object.entries(clock).every(([one, at]) => isSource(one) && isSequence(at))
+  const isClock = Object.entries(clock).every(([one, at]) => isPlace(one) && isSequence(at))
   document.isDigested = true
   return isClock && id === context.source
 }
 
 function takeUpdate(frame: unknown[], document: DocumentState, { updates }: Context): boolean {
   const [value, sequence, source, ...others] = frame
-  if (frame.length > 4 || !isSequence(sequence) || !isSource(source)) return false
+  if (frame.length > 4 || !isSequence(sequence) || !isPlace(source)) return false
   if (!document.isDigested) return false
   const { name, heard } = document
   const isGood =
@@ -165,6 +167,11 @@ function takeCertificate(
 
 function isSource(value: unknown): value is string {
   return typeof value === 'string' && SOURCE.test(value)
+}
+
+/** Whether something of either document may stand there. */
+function isPlace(value: unknown): value is string {
+  return isSource(value) || (typeof value === 'string' && PART.test(value))
 }
 
 function isSequence(value: unknown): value is number {
@@ -203,7 +210,9 @@ function isEntry(value: unknown): boolean {
   })
 }
 
-function isMember(value: unknown, source: string): boolean {
+function isMember(value: unknown, place: string): boolean {
+  const found = PART.exec(place)
+  const part = found === null ? 'none' : (found[1] ?? 'profile')
   if (!isObject(value) || Object.keys(value).length !== 3) return false
   const { member: text, certificate, signature } = value
   if (typeof text !== 'string' || typeof certificate !== 'string') return false
@@ -214,21 +223,34 @@ function isMember(value: unknown, source: string): boolean {
   } catch {
     return false
   }
-  if (!isObject(member) || member['source'] !== source) return false
-  const { name, version, addresses, links, applied } = member
-  if (name !== source.slice(0, source.indexOf('#'))) return false
+  if (!isObject(member)) return false
+  switch (part) {
+    case 'profile':
+      return isProfile(member)
+    case 'state':
+      return isState(member)
+    default:
+      return part === 'vitals' && Buffer.byteLength(text) <= 1_024
+  }
+}
+
+function isProfile({ addresses, version, startedAt }: Record<string, unknown>): boolean {
   if (typeof version !== 'string' || version.length > 64) return false
-  const counts = ['startedAt', 'changes', 'clients', 'certificateRenewFrom', 'certificateEndsAt']
-  if (!counts.every(key => isSequence(member[key]) || member[key] === 0)) return false
+  return isCount(startedAt) && isListOf(addresses, 8, one => typeof one === 'string')
+}
+
+function isState(state: Record<string, unknown>): boolean {
+  const { links, applied } = state
+  if (!['saidAt', 'changes', 'clients'].every(key => isCount(state[key]))) return false
   const isApplied =
     isObject(applied) &&
     Object.keys(applied).length <= 32 &&
     Object.entries(applied).every(([one, at]) => isSource(one) && isSequence(at))
-  return (
-    isApplied &&
-    isListOf(addresses, 8, one => typeof one === 'string') &&
-    isListOf(links, 1_024, isSource)
-  )
+  return isApplied && isListOf(links, 1_024, isSource)
+}
+
+function isCount(value: unknown): boolean {
+  return isSequence(value) || value === 0
 }
 
 function isListOf(value: unknown, max: number, is: (one: unknown) => boolean): boolean {

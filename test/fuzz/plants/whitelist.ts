@@ -21,6 +21,14 @@ const OPEN: readonly Bug[] = [
   },
 ]
 
+const ENTRY: readonly Bug[] = [
+  {
+    name: 'changes under other certificates of their signers',
+    find: "['entry', operatorCertificate, nodeCertificate, text]",
+    put: "['entry', text]",
+  },
+]
+
 const UPDATE: readonly Bug[] = [
   {
     name: 'entries with more fields',
@@ -157,7 +165,7 @@ const WHITELIST: readonly Bug[] = [
 const MERGE: readonly Bug[] = [
   {
     name: 'grants that have missed a removal',
-    find: 'if (!isFrontier || !(hasSeenGrant || revocations.isSubsetOf(seen))) return undefined',
+    find: 'if (!isFrontier || !(hasSeenGrant || seen.isSupersetOf(revocations))) return undefined',
     put: '',
   },
   {
@@ -167,13 +175,13 @@ const MERGE: readonly Bug[] = [
   },
   {
     name: 'removals that leave the grants',
-    find: 'return { grants: [], revocations: new Set([...left, id]) }',
-    put: 'return { grants, revocations: new Set([...left, id]) }',
+    find: 'return { grants: [], revocations: replaceIds(left, id, change.seen) }',
+    put: 'return { grants, revocations: replaceIds(left, id, change.seen) }',
   },
   {
     name: 'removals that forget the ones before',
-    find: 'new Set([...left, id])',
-    put: 'new Set([id])',
+    find: 'replaceIds(left, id, change.seen)',
+    put: 'replaceIds(NOTHING, id, change.seen)',
   },
 ]
 
@@ -201,6 +209,7 @@ const SIGNERS: readonly Bug[] = [
 
 export const WHITELIST_PLANTS: readonly Plant[] = [
   ...inFile('gossip', 'whitelist/open.ts', OPEN),
+  ...inFile('gossip', 'whitelist/entry.ts', ENTRY),
   ...inFile('gossip', 'gossip/update.ts', UPDATE),
   ...inFile('gossip', 'whitelist/change.ts', CHANGE),
   ...inFile('gossip', 'whitelist/heads.ts', HEADS),

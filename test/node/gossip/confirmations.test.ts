@@ -27,6 +27,7 @@ function waitForProof(timeoutMs: number, lost = new Set<Source>(), others: reado
     addresses: [],
     version: '0.0.0',
     startedAt: NOON,
+    saidAt: 0,
     links: [],
     changes: 0,
     clients: 0,

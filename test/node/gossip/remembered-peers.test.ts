@@ -17,6 +17,7 @@ function member(name: string, addresses: string[], run = 1): Member {
     addresses,
     version: '0.0.0',
     startedAt: NOON + run,
+    saidAt: 0,
     links: [],
     changes: 0,
     clients: 0,

@@ -8,7 +8,7 @@ test('the number of clients is told at most once a second, and only when it is a
   const told: (number | undefined)[] = []
   const members = {
     self: { clients: 0 },
-    update: ({ clients = 0 }: { readonly clients?: number }) => {
+    say: ({ clients = 0 }: { readonly clients?: number }) => {
       members.self = { clients }
       told.push(clients)
     },
