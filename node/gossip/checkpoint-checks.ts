@@ -53,7 +53,7 @@ export class CheckpointChecks implements Disposable {
    */
   async state(former: readonly KeyId[]): Promise<Statement> {
     while (this.#stating !== undefined) await this.#stating
-    const heads = new Map(this.#options.list().heads())
+    const heads = this.#options.list().everything()
     if (heads.size > CHANGE_LIMITS.maxSeen) {
       throw new FridgeError('ERR_LIMIT', `${heads.size} sources are too many for a checkpoint`)
     }

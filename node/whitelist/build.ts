@@ -12,6 +12,12 @@ export function buildWhitelist(log: BuiltLog, vouchers: Vouchers): Whitelist {
   const whitelist = new Whitelist(log, vouchers)
   for (const { change } of log.withdrawals()) whitelist.withdraw(change)
   for (const fork of log.forks()) whitelist.noteFork(fork)
+  const base = log.base()
+  for (const row of log.ofSubject(WHOLE_LIST)) {
+    const { change, hash } = row
+    const isBase = !row.isStray && hash === base?.checkpoint
+    if (isBase && change.kind === 'checkpoint') whitelist.beginAt({ change, hash }, base)
+  }
   for (const { change, hash } of log.ofSubject(WHOLE_LIST)) {
     if (change.kind === 'checkpoint') whitelist.presume({ change, hash })
   }

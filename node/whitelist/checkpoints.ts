@@ -2,6 +2,7 @@ import type { Source } from '../identity/names.ts'
 import type { Authors } from './authors.ts'
 import type { Checkpoint, UpTo } from './change.ts'
 import {
+  BaseCut,
   CheckpointCut,
   Cut,
   outermostOf,
@@ -9,15 +10,7 @@ import {
   type CheckpointEntry,
   type CutOptions,
 } from './cut.ts'
-import type { LoggedChange } from './store.ts'
-
-/** What a node finds out about a checkpoint. */
-export type Judgement =
-  | 'true'
-  /** Another list stood at its heads. */
-  | 'untrue'
-  /** What it covers has seen what it does not cover. */
-  | 'unclosed'
+import type { Base, LoggedChange, LogPart } from './store.ts'
 
 /** Whether a checkpoint states the list as it was. */
 type Truth =
@@ -25,7 +18,8 @@ type Truth =
   | 'unchecked'
   /** It was found out at an earlier start, or is still to be: until then it is taken for true. */
   | 'presumed'
-  | Judgement
+  | 'true'
+  | 'untrue'
 
 /** What a checkpoint does. */
 export type CheckpointEffect = 'in effect' | 'void' | 'untrue' | 'unchecked'
@@ -59,18 +53,42 @@ export class Checkpoints {
   readonly #known = new Map<string, Known>()
   #standing: readonly CheckpointCut[] = []
   #outermost: readonly CheckpointCut[] = []
+  #base: { readonly cut: BaseCut; readonly noted: Base } | undefined
 
   /** @param authors those of the whole list */
-  constructor(authors: Authors, options: Omit<CutOptions, 'cuts'>) {
+  constructor(authors: Authors, options: Omit<CutOptions, 'cuts' | 'base'>) {
     this.#authors = authors
-    this.#options = { ...options, cuts: () => this.#true() }
+    const base = (): BaseCut | undefined => this.#base?.cut
+    this.#options = { ...options, cuts: () => this.#true(), base }
   }
 
-  /** Those of which it is still to be found out whether they are true. */
+  /** The log begins at a checkpoint. */
+  beginAt(entry: CheckpointEntry, noted: Base): void {
+    this.#base = { cut: new BaseCut(entry, this.#options, noted), noted }
+  }
+
+  /** That at which the log begins. */
+  get base(): BaseCut | undefined {
+    return this.#base?.cut
+  }
+
+  /** Those of which it is still to be found out, and can be, whether they are true. */
   get open(): CheckpointEntry[] {
     return [...this.#known.values()]
       .filter(({ truth }) => truth === 'unchecked' || truth === 'presumed')
+      .filter(known => this.#canBeJudged(known))
       .map(({ entry }) => entry)
+  }
+
+  /** Take a checkpoint of the log for true before its turn, or for what was found out before it began. */
+  presume(entry: CheckpointEntry): void {
+    const { cut, noted } = this.#base ?? {}
+    if (noted?.checkpoint === entry.hash) {
+      this.#known.set(entry.hash, { entry, truth: 'true', cut })
+    } else if (cut?.covers(entry) === true) {
+      const truth = noted?.true.has(entry.hash) === true ? 'true' : 'untrue'
+      this.#known.set(entry.hash, { entry, truth, cut: undefined })
+    } else this.add(entry, 'presumed')
   }
 
   /** Take a checkpoint, which does nothing before it is found to be true. @returns what takes it back */
@@ -81,18 +99,14 @@ export class Checkpoints {
   }
 
   /** Say whether a checkpoint was found to be true. */
-  judge({ hash }: CheckpointEntry, judgement: Judgement): void {
+  judge({ hash }: CheckpointEntry, isTrue: boolean): void {
     const known = this.#known.get(hash)
     if (known === undefined) return
-    known.truth = judgement
+    known.truth = isTrue ? 'true' : 'untrue'
     // What others state may have been made with it.
-    if (judgement !== 'true') for (const other of this.#known.values()) other.cut = undefined
-  }
-
-  /** Another source has forked: what stands behind a fork need not be covered. */
-  noteFork(): void {
-    for (const known of this.#known.values()) {
-      if (known.truth === 'unclosed') known.truth = 'unchecked'
+    if (isTrue) return
+    for (const other of this.#known.values()) {
+      if (other.cut !== this.#base?.cut) other.cut = undefined
     }
   }
 
@@ -129,6 +143,17 @@ export class Checkpoints {
     return this.#outermost
   }
 
+  /** The part of the log that decides. */
+  get part(): LogPart {
+    const isLeft = this.#base !== undefined && this.#outermost.every(({ part }) => part === 'left')
+    return isLeft ? 'left' : 'all'
+  }
+
+  /** The cut of one that is known to be true. */
+  cutOf(hash: string): CheckpointCut | undefined {
+    return this.#true().find(({ entry }) => entry.hash === hash)
+  }
+
   /** Whether a grant adds nothing behind one that stands. */
   voids(entry: LoggedChange): boolean {
     return this.#standing.some(cut => cut.voids(entry))
@@ -147,7 +172,7 @@ export class Checkpoints {
   /** What a checkpoint does now. */
   effectOf({ hash }: LoggedChange): CheckpointEffect {
     const known = this.#known.get(hash)
-    if (known?.truth === 'untrue' || known?.truth === 'unclosed') return 'untrue'
+    if (known?.truth === 'untrue') return 'untrue'
     if (this.#standing.some(({ entry }) => entry.hash === hash)) return 'in effect'
     return known?.truth === 'true' || known?.truth === 'presumed' ? 'void' : 'unchecked'
   }
@@ -156,8 +181,17 @@ export class Checkpoints {
   *#true(): Generator<CheckpointCut, void> {
     for (const known of this.#known.values()) {
       if (known.truth !== 'true' && known.truth !== 'presumed') continue
+      if (!this.#canBeJudged(known)) continue
       known.cut ??= new CheckpointCut(known.entry, this.#options)
       yield known.cut
     }
+  }
+
+  /** What is not read of the archives may be what one covers: then it does nothing. */
+  #canBeJudged(known: Known): boolean {
+    if (this.#base === undefined || known.truth === 'true' || this.#options.log.isComplete)
+      return true
+    known.cut ??= new CheckpointCut(known.entry, this.#options)
+    return known.cut.part === 'left'
   }
 }

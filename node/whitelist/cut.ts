@@ -1,9 +1,9 @@
-import { WHOLE_LIST, type Source, type Subject } from '../identity/names.ts'
+import { isRun, WHOLE_LIST, type Source, type Subject } from '../identity/names.ts'
 import { Authors } from './authors.ts'
-import type { Checkpoint, Place, UpTo } from './change.ts'
-import type { SubjectState } from './merge.ts'
+import type { ChangeId, Checkpoint, Place, UpTo } from './change.ts'
+import type { StandingGrant, SubjectState } from './merge.ts'
 import type { StateLeaf } from './state-root.ts'
-import type { ChangeLog, LoggedChange } from './store.ts'
+import type { Base, ChangeLog, LoggedChange, LogPart, SubjectRow } from './store.ts'
 import { SubjectHistory, type Stating } from './subject-history.ts'
 import type { Vouchers } from './vouchers.ts'
 
@@ -19,13 +19,15 @@ export interface CutOptions {
   readonly vouchers: Vouchers
   /** The checkpoints that are known to be true, or taken for it. */
   readonly cuts: () => Iterable<CheckpointCut>
+  /** That at which the log begins, if a part of it has left it. */
+  readonly base: () => CheckpointCut | undefined
 }
 
 /** What a checkpoint has to state of a subject. */
 export interface SubjectAtHeads {
   /** What the root over the list says of it; undefined where there is nothing to say. */
   readonly leaf: StateLeaf | undefined
-  /** Whether all that the changes at or below the heads have seen is there too, or stands behind a fork. */
+  /** Whether all that the changes here have seen is here too. */
   readonly isClosed: boolean
 }
 
@@ -37,6 +39,8 @@ export class Cut {
   readonly #options: CutOptions
   readonly #heads: UpTo
   readonly #authors: Authors
+  /** The hashes of the strays that are named by themselves. */
+  readonly #strays: ReadonlySet<string>
   #standing: readonly CheckpointCut[] | undefined
   #outermost: readonly CheckpointCut[] | undefined
 
@@ -44,15 +48,22 @@ export class Cut {
     const { log, forkOf } = options
     this.#options = options
     this.#heads = heads
+    const strays = heads.entries().filter(([source]) => !isRun(source))
+    this.#strays = new Set(strays.map(([, { hash }]) => hash))
     this.#authors = new Authors({ forkOf, find: (place, hash) => log.find(place, hash) })
     for (const entry of log.withdrawals()) {
       if (this.covers(entry)) this.#authors.withdraw(entry.change)
     }
   }
 
-  /** Whether an entry is at or below the heads. */
+  /** Whether an entry is at or below the heads, or a stray that is one of them. */
   covers(entry: { readonly change: Place; readonly hash: string }): boolean {
-    return this.#authors.isWithin(entry, this.#heads)
+    return this.#strays.has(entry.hash) || this.#authors.isWithin(entry, this.#heads)
+  }
+
+  /** Whether a stray is one of the heads. */
+  names(hash: string): boolean {
+    return this.#strays.has(hash)
   }
 
   /** Whether a checkpoint, and all that it covers, is at or below the heads. */
@@ -80,8 +91,19 @@ export class Cut {
       const leaf = { subject, checkpoints: checkpoints.sort() }
       return { leaf: checkpoints.length === 0 ? undefined : leaf, isClosed: true }
     }
-    const history = new SubjectHistory(this.#options.log.ofSubject(subject))
+    const history = this.historyOf(subject)
     return { leaf: this.#leafOf(subject, history), isClosed: this.#isClosed(history) }
+  }
+
+  /** The changes of a subject, as far as they may count here. */
+  historyOf(subject: Subject): SubjectHistory {
+    return new SubjectHistory(this.#options.log.ofSubject(subject, this.part))
+  }
+
+  /** The part of the log that decides here. */
+  get part(): LogPart {
+    const base = this.#options.base()
+    return base !== undefined && this.holds(base) ? 'left' : 'all'
   }
 
   #leafOf(subject: Subject, history: SubjectHistory): StateLeaf | undefined {
@@ -98,13 +120,16 @@ export class Cut {
   }
 
   #isClosed({ entries }: SubjectHistory): boolean {
-    const { forkOf } = this.#options
-    const isThere = (entry: LoggedChange): boolean =>
-      this.covers(entry) || forkOf(entry.change.source) <= entry.change.sequence
-    const there = new Set(entries.filter(isThere).map(({ id }) => id))
-    return entries
-      .filter(entry => this.covers(entry))
-      .every(({ change }) => change.seen.every(id => there.has(id)))
+    const covered = entries.filter(entry => this.covers(entry))
+    const here = new Set(covered.map(({ id }) => id))
+    const known = new Set(entries.map(({ id }) => id))
+    const base = this.part === 'left' ? this.#options.base() : undefined
+    return covered
+      .filter(entry => base?.covers(entry) !== true)
+      .every(({ change }) =>
+        // What is unknown has left the log, which begins at a checkpoint that covers it.
+        change.seen.every(id => here.has(id) || (base !== undefined && !known.has(id))),
+      )
   }
 
   /** The checkpoints here that no other one here holds. */
@@ -169,6 +194,36 @@ export class CheckpointCut extends Cut implements Stating {
       const authority = this.#vouchers.voucherOf(fingerprint)?.authority
       return authority === undefined || !this.#vouchers.isTrusted(authority)
     })
+  }
+}
+
+/** The checkpoint at which a log begins: of what it covers that is left which it states. */
+export class BaseCut extends CheckpointCut {
+  readonly #spent: Base['spent']
+
+  constructor(entry: CheckpointEntry, options: CutOptions, { spent }: Base) {
+    super(entry, options)
+    this.#spent = spent
+  }
+
+  /** Whether an entry that it covers is one of those that it states. */
+  hasStated({ hash, isStray }: Pick<SubjectRow, 'hash' | 'isStray'>): boolean {
+    // What has left its place, and is filed as a stray since, had left it before the fork was known.
+    return !this.#spent.has(hash) && (!isStray || this.names(hash))
+  }
+
+  override get part(): LogPart {
+    return 'left'
+  }
+
+  override stateIn({ entries }: SubjectHistory): SubjectState {
+    const stated = entries.filter(one => !one.isArchived && this.covers(one) && this.hasStated(one))
+    const grants = new Map<ChangeId, StandingGrant>()
+    for (const { id, change } of stated) {
+      if (change.kind === 'grant') grants.set(id, { id, change })
+    }
+    const revocations = stated.filter(({ change }) => change.kind === 'revocation')
+    return { grants: [...grants.values()], revocations: new Set(revocations.map(({ id }) => id)) }
   }
 }
 

@@ -8,7 +8,7 @@ import {
   type Revocation,
   type UpTo,
 } from './change.ts'
-import { isStray, type Entry, type Stray } from './entry.ts'
+import { isStray, straySource, type Entry, type Stray } from './entry.ts'
 import type { Vouchers } from './vouchers.ts'
 import type { Whitelist } from './whitelist.ts'
 
@@ -58,8 +58,6 @@ class Evaluation {
   readonly #vouchers: Vouchers
   readonly #stated = new Map<string, EvaluatedList>()
   readonly #true = new Map<string, boolean>()
-  /** What is called so stands behind a fork. */
-  readonly #forked: ReadonlySet<ChangeId>
 
   constructor(all: readonly (Entry | Stray)[], vouchers: Vouchers) {
     const byHash = new Map(
@@ -73,11 +71,6 @@ class Evaluation {
     }
     this.entries = [...byHash.values()]
     this.#chains = { chainTo: chainsOf(byHash), forks }
-    this.#forked = new Set(
-      this.entries
-        .filter(({ change }) => change.sequence >= (forks.get(change.source) ?? Infinity))
-        .map(idOf),
-    )
     this.#vouchers = vouchers
   }
 
@@ -106,9 +99,7 @@ class Evaluation {
   #isTrue(checkpoint: CheckpointOf): boolean {
     const list = this.listAt(checkpoint)
     const ids = new Set(list.entries.map(idOf))
-    const isClosed = list.entries.every(({ change }) =>
-      change.seen.every(id => ids.has(id) || this.#forked.has(id)),
-    )
+    const isClosed = list.entries.every(({ change }) => change.seen.every(id => ids.has(id)))
     return isClosed && list.states(checkpoint.change)
   }
 
@@ -123,12 +114,13 @@ class Evaluation {
     return areHeadsWithin && this.isWithin(checkpoint, last)
   }
 
-  /** Whether an entry is on one of the chains that end with these. */
+  /** Whether an entry is on one of the chains that end with these, or a stray that is one of them. */
   isWithin(
     { change, hash: of }: { readonly change: Place; readonly hash: string },
     last: UpTo,
   ): boolean {
     const { chainTo, forks } = this.#chains
+    if (last.get(straySource(change.source, of))?.hash === of) return true
     const head = last.get(change.source)
     if (head === undefined || change.sequence > head.sequence) return false
     // Before its first stray a source has one branch, to which all others link in the end.

@@ -14,6 +14,8 @@ export type ReadableWhitelist = Pick<
   | 'hasEquivocated'
   | 'hasRemoved'
   | 'isVoid'
+  | 'cutOf'
+  | 'subjectsBehind'
   | 'changesOf'
   | 'checkpointEffect'
   | 'standingCheckpoints'

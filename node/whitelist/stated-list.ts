@@ -1,6 +1,5 @@
 import type { Checkpoint, UpTo } from './change.ts'
-import type { Judgement } from './checkpoints.ts'
-import type { CheckpointEntry, SubjectAtHeads } from './cut.ts'
+import type { CheckpointCut, CheckpointEntry, Cut, SubjectAtHeads } from './cut.ts'
 import { StateRoot } from './state-root.ts'
 import type { Whitelist } from './whitelist.ts'
 
@@ -26,30 +25,47 @@ export function* listAt(
   return { state: root.root(), subjects: root.leaves }
 }
 
-function* subjectsAt(
+/** Whether a checkpoint states the list that is made of what is left behind it. */
+export function isStatedBy(
+  checkpoint: CheckpointCut,
+  list: Pick<Whitelist, 'subjectsBehind'>,
+): boolean {
+  const { state, subjects } = checkpoint.entry.change
+  const root = new StateRoot()
+  for (const one of subjectsIn(checkpoint, list)) if (one?.leaf !== undefined) root.add(one.leaf)
+  return root.root() === state && root.leaves === subjects
+}
+
+function subjectsAt(
   heads: UpTo,
   list: Pick<Whitelist, 'cutAt' | 'subjectsBehind'>,
 ): Generator<SubjectAtHeads | undefined, void> {
-  const cut = list.cutAt(heads)
+  return subjectsIn(list.cutAt(heads), list)
+}
+
+function* subjectsIn(
+  cut: Cut,
+  list: Pick<Whitelist, 'subjectsBehind'>,
+): Generator<SubjectAtHeads | undefined, void> {
   for (let last: string | undefined = ''; last !== undefined;) {
-    const page = list.subjectsBehind(last, SLICE)
+    const page = list.subjectsBehind(last, SLICE, cut.part)
     for (const subject of page) yield cut.lookAt(subject)
     last = page.at(-1)
     yield
   }
 }
 
-function* judgementOf(
+function* isTrueIn(
   { heads, state, subjects }: Checkpoint,
   list: Whitelist,
-): Generator<undefined, Judgement> {
+): Generator<undefined, boolean> {
   const root = new StateRoot()
   for (const one of subjectsAt(heads, list)) {
     if (one === undefined) yield
-    else if (!one.isClosed) return 'unclosed'
+    else if (!one.isClosed) return false
     else if (one.leaf !== undefined) root.add(one.leaf)
   }
-  return root.root() === state && root.leaves === subjects ? 'true' : 'untrue'
+  return root.root() === state && root.leaves === subjects
 }
 
 /**
@@ -60,8 +76,8 @@ export function* judgeCheckpoints(
   list: Whitelist,
 ): Generator<{ readonly judged: CheckpointEntry; readonly isTrue: boolean } | undefined, void> {
   for (let [judged] = list.openCheckpoints; judged !== undefined; [judged] = list.openCheckpoints) {
-    const judgement = yield* judgementOf(judged.change, list)
-    list.judge(judged, judgement)
-    yield { judged, isTrue: judgement === 'true' }
+    const isTrue = yield* isTrueIn(judged.change, list)
+    list.judge(judged, isTrue)
+    yield { judged, isTrue }
   }
 }

@@ -1,6 +1,6 @@
 import { idOf, type ChangeId } from './change.ts'
 import { stateOf, type SubjectState } from './merge.ts'
-import type { LoggedChange } from './store.ts'
+import type { LoggedChange, SubjectRow } from './store.ts'
 
 /** A true checkpoint, by what it says of one subject. */
 export interface Stating {
@@ -10,7 +10,7 @@ export interface Stating {
 }
 
 /** An entry with the id of its change. */
-export interface IdentifiedEntry extends LoggedChange {
+export interface IdentifiedEntry extends SubjectRow {
   readonly id: ChangeId
 }
 
@@ -19,7 +19,7 @@ export class SubjectHistory {
   readonly entries: readonly IdentifiedEntry[]
   readonly #states = new Map<Stating, SubjectState>()
 
-  constructor(entries: Iterable<LoggedChange>) {
+  constructor(entries: Iterable<SubjectRow>) {
     this.entries = Array.from(entries, entry => ({ ...entry, id: idOf(entry) }))
   }
 

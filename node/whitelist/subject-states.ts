@@ -1,7 +1,14 @@
 import type { Subject } from '../identity/names.ts'
 import type { Change, ChangeId } from './change.ts'
-import { mergeChange, UNKNOWN_SUBJECT, type StandingGrant, type SubjectState } from './merge.ts'
+import {
+  mergeChange,
+  UNKNOWN_SUBJECT,
+  type IdentifiedChange,
+  type StandingGrant,
+  type SubjectState,
+} from './merge.ts'
 import { restore } from './restore.ts'
+import { replaceIds } from './revocation-ids.ts'
 import type { LoggedChange } from './store.ts'
 import type { Stating, SubjectHistory } from './subject-history.ts'
 
@@ -25,6 +32,8 @@ export class SubjectStates {
    * checkpoint states of them need not be what is known here.
    */
   readonly #irregular = new Set<Subject>()
+  /** Subjects of which something was merged that is not taken over. */
+  readonly #merged = new Set<Subject>()
 
   constructor(options: SubjectStatesOptions) {
     this.#options = options
@@ -60,6 +69,7 @@ export class SubjectStates {
   merge(id: ChangeId, change: Change): void {
     const { subject } = change
     if (change.kind === 'checkpoint') return
+    this.#merged.add(subject)
     // A removal does not wait for the log.
     const isClear = this.isSettled(subject) || change.kind === 'revocation'
     const before = this.get(subject)
@@ -69,6 +79,21 @@ export class SubjectStates {
     if (state === undefined || !change.seen.every(one => stands(one, before))) {
       this.noteIrregular(subject)
     }
+  }
+
+  /** Take over a grant that stood, or one of the newest revocations, where the log begins. */
+  takeOver({ id, change }: IdentifiedChange): void {
+    const { subject } = change
+    // What came since was taken before it, so that it may not have seen it.
+    if (this.#merged.has(subject)) return this.noteIrregular(subject)
+    if (this.stands(subject, id)) return
+    const { grants, revocations } = this.get(subject)
+    this.#states.set(
+      subject,
+      change.kind === 'grant'
+        ? { grants: [...grants, { id, change }], revocations }
+        : { grants, revocations: replaceIds(revocations, id, []) },
+    )
   }
 
   /** What a checkpoint states of a subject need not be what is known here. */

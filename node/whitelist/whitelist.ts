@@ -1,4 +1,5 @@
 import {
+  isRun,
   roleOf,
   subjectOf,
   WHOLE_LIST,
@@ -7,8 +8,8 @@ import {
   type Subject,
 } from '../identity/names.ts'
 import { Authors } from './authors.ts'
-import { Checkpoints, type CheckpointEffect, type Judgement } from './checkpoints.ts'
-import type { CheckpointEntry, Cut } from './cut.ts'
+import { Checkpoints, type CheckpointEffect } from './checkpoints.ts'
+import type { CheckpointCut, CheckpointEntry, Cut } from './cut.ts'
 import {
   idOf,
   type Change,
@@ -22,7 +23,7 @@ import {
 import { conflicts, type Entry, type Stray } from './entry.ts'
 import { HeardSources, type Fit } from './heard-sources.ts'
 import { frontierOf, type IdentifiedChange, type SubjectState } from './merge.ts'
-import type { ChangeLog, HeldEntry, LoggedChange } from './store.ts'
+import type { Base, ChangeLog, HeldEntry, LoggedChange, LogPart } from './store.ts'
 import { SubjectHistory } from './subject-history.ts'
 import { SubjectStates } from './subject-states.ts'
 import { UnsavedLog } from './unsaved-log.ts'
@@ -47,7 +48,8 @@ export class Whitelist {
     this.#authors = new Authors({ forkOf, find: (place, hash) => this.#log.find(place, hash) })
     this.#checkpoints = new Checkpoints(this.#authors, { log: this.#log, forkOf, vouchers })
     this.#subjects = new SubjectStates({
-      historyOf: subject => new SubjectHistory(this.#log.ofSubject(subject)),
+      historyOf: subject =>
+        new SubjectHistory(this.#log.ofSubject(subject, this.#checkpoints.part)),
       isVoid: entry => this.isVoid(entry),
       checkpoints: () => this.#checkpoints.outermost,
     })
@@ -86,6 +88,11 @@ export class Whitelist {
     return this.#sources.heads()
   }
 
+  /** All that a checkpoint of now covers: the newest entry of each source, and each stray. */
+  everything(): UpTo {
+    return this.#sources.everything()
+  }
+
   /** The greatest sequence merged of one source, 0 where none. */
   heard(source: Source): number {
     return this.#sources.head(source)?.sequence ?? 0
@@ -118,7 +125,7 @@ export class Whitelist {
     for (const id of seen) {
       if (!this.#subjects.stands(subject, id) && !this.#log.has(subject, id)) return false
     }
-    if (change.kind === 'checkpoint') return this.#authors.holdsBelow(change.heads)
+    if (change.kind === 'checkpoint') return this.#holdsBelow(change.heads)
     return change.kind === 'grant' || this.#authors.holdsUpTo(change)
   }
 
@@ -141,7 +148,7 @@ export class Whitelist {
 
   /** Take an entry over from the log, in its order, with all withdrawals known. */
   load(entry: LoggedChange, repeats: boolean): void {
-    this.#sources.advance(entry)
+    if (entry.change.sequence > this.heard(entry.change.source)) this.#sources.advance(entry)
     this.#authors.noteSigned(entry)
     this.#changes += 1
     this.#loadContent(entry, repeats)
@@ -151,7 +158,7 @@ export class Whitelist {
   loadStray({ entry }: Stray, repeats: boolean): void {
     this.#sources.fileStray(entry)
     if (this.#log.find(entry.change, entry.hash)?.isStray !== false) this.#changes += 1
-    this.#loadContent(entry, repeats)
+    this.#loadContent(entry, repeats, true)
   }
 
   /** The first sequence of a source that was forked; `Infinity` for all others. */
@@ -182,7 +189,6 @@ export class Whitelist {
   mergeStray({ entry }: Stray): () => void {
     const { change, hash, signatures } = entry
     const isHeld = this.#log.find(change, hash) !== undefined
-    if (change.sequence < this.forkOf(change.source)) this.#checkpoints.noteFork()
     const unfile = this.#sources.fileStray(entry)
     const takeBack = isHeld
       ? () => {}
@@ -226,14 +232,21 @@ export class Whitelist {
     return this.#checkpoints.standing
   }
 
-  /** Take a checkpoint of the log for true before its turn: whoever it shuts out stays out. */
-  presume(checkpoint: CheckpointEntry): void {
-    this.#checkpoints.add(checkpoint, 'presumed')
+  /** The log begins at a checkpoint. */
+  beginAt(checkpoint: CheckpointEntry, base: Base): void {
+    this.#checkpoints.beginAt(checkpoint, base)
+    this.#sources.beginAt(checkpoint.change.heads)
+    this.#changes += base.archived
   }
 
-  /** Say what was found out about a checkpoint. */
-  judge(checkpoint: CheckpointEntry, judgement: Judgement): void {
-    this.#checkpoints.judge(checkpoint, judgement)
+  /** Take a checkpoint of the log for true before its turn: whoever it shuts out stays out. */
+  presume(checkpoint: CheckpointEntry): void {
+    this.#checkpoints.presume(checkpoint)
+  }
+
+  /** Say whether a checkpoint was found to be true. */
+  judge(checkpoint: CheckpointEntry, isTrue: boolean): void {
+    this.#checkpoints.judge(checkpoint, isTrue)
     this.reviewCheckpoints()
   }
 
@@ -243,8 +256,13 @@ export class Whitelist {
   }
 
   /** The next `limit` subjects of changes behind `after`, in the order of their bytes. */
-  subjectsBehind(after: string, limit: number): readonly Subject[] {
-    return this.#log.subjectsBehind(after, limit)
+  subjectsBehind(after: string, limit: number, part?: LogPart): readonly Subject[] {
+    return this.#log.subjectsBehind(after, limit, part)
+  }
+
+  /** The list that a true checkpoint states. @param hash of its entry */
+  cutOf(hash: string): CheckpointCut | undefined {
+    return this.#checkpoints.cutOf(hash)
   }
 
   /** What a checkpoint does now. */
@@ -343,13 +361,25 @@ export class Whitelist {
     }
   }
 
-  #loadContent(entry: LoggedChange, repeats: boolean): void {
+  #loadContent(entry: LoggedChange, repeats: boolean, isStray = false): void {
     const { change } = entry
+    const base = this.#checkpoints.base
+    if (base?.covers(entry) === true) {
+      if (base.hasStated({ ...entry, isStray })) this.#takeOver(entry)
+      return
+    }
     const mayBeVoid = this.#checkpoints.mayVoid(entry)
     if (mayBeVoid) this.#subjects.noteIrregular(change.subject)
     const isNew = !repeats && !(mayBeVoid ? this.isVoid(entry) : this.#authors.isVoid(entry))
     if (isNew && !this.#subjects.isSettled(change.subject)) return
     this.#mergeInto({ change, id: idOf(entry), isNew })
+  }
+
+  /** Take over what the checkpoint states at which the log begins. */
+  #takeOver({ change, hash }: LoggedChange): void {
+    if (change.kind === 'checkpoint') return
+    if (this.isVoid({ change, hash })) return this.#subjects.noteIrregular(change.subject)
+    this.#subjects.takeOver({ change, id: idOf({ change, hash }) })
   }
 
   /** Let what a change says count for what is known of its subject, where that tells what follows. */
@@ -359,6 +389,15 @@ export class Whitelist {
     if (isNew) this.#subjects.merge(id, change)
     // Another entry of the same change may be spent, and what is void now may have stood.
     else if (!this.#subjects.stands(subject, id)) this.#subjects.noteIrregular(subject)
+  }
+
+  #holdsBelow(heads: UpTo): boolean {
+    const [chains, strays] = [new Map<Source, Head>(), new Map<Source, Head>()]
+    for (const [source, head] of heads) (isRun(source) ? chains : strays).set(source, head)
+    return (
+      strays.entries().every(([source, { hash }]) => this.headHash(source) === hash) &&
+      this.#authors.holdsBelow(chains)
+    )
   }
 
   #isKnown(subject: Subject, id: ChangeId): boolean {
