@@ -1,3 +1,4 @@
+import type { Archived } from '../../node/gossip/archiving.ts'
 import { WHOLE_LIST } from '../../node/identity/names.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
@@ -43,8 +44,10 @@ export async function runWhitelistCheckpoint(
   })
   const { former } = before
   const isDone = waitMs === 0 || isConfirmed(change, options)
-  const archived = options.archive === true && isDone ? await operator.archive() : undefined
+  const archive = async (): Promise<Archived | undefined> =>
+    options.archive === true && isDone ? operator.archive() : undefined
   if (json) {
+    const archived = await archive()
     const { outcome: _, ...rest } = change
     const fields = { ...rest, ...(archived && { archived: archived.changes }) }
     io.out(JSON.stringify({ change: wish.kind, node: operator.node, former, ...fields }))
@@ -53,6 +56,7 @@ export async function runWhitelistCheckpoint(
     if (waitMs === 0) io.out(`${what} on ${operator.node}; the others follow`)
     else summarize(what, change, options, io)
     for (const key of former) io.out(`  what the authority with the key ${key} signs adds nothing`)
+    const archived = await archive()
     if (archived !== undefined) {
       io.out(`  ${count(archived.changes, 'change')} moved to an archive of ${operator.node}`)
     }
