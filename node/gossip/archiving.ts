@@ -74,17 +74,18 @@ export class Archiving implements Disposable {
     const base = baseOf(list, store)
     const cut = base && list.cutOf(base.checkpoint)
     if (base === undefined || cut === undefined) return 0
-    const spent = new Set<string>()
+    const [spent, strays] = [new Set<string>(), new Set<string>()]
     let changes = 0
-    for (const { moved, left } of spentBehind(cut, list)) {
-      store.archives.copy(moved)
-      changes += moved.length
-      for (const hash of left) spent.add(hash)
+    for (const slice of spentBehind(cut, list)) {
+      store.archives.copy(slice.moved)
+      changes += slice.moved.length
+      for (const hash of slice.left) spent.add(hash)
+      for (const hash of slice.strays) strays.add(hash)
       await this.#nextTurn()
       // What was taken back has made another list: nothing of this one is certain.
       if (current() !== list) throw refused('changes were given up meanwhile: ask again')
     }
-    store.beginAt({ ...base, spent } satisfies Omit<Base, 'archived'>)
+    store.beginAt({ ...base, spent, strays } satisfies Omit<Base, 'archived'>)
     return changes
   }
 

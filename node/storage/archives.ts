@@ -20,6 +20,7 @@ export interface ArchiveNote {
 export interface BaseNote {
   readonly checkpoint: string
   readonly spent: readonly string[]
+  readonly strays: readonly string[]
   readonly true: readonly string[]
   readonly archives: readonly ArchiveNote[]
 }
@@ -43,9 +44,14 @@ export function archivesIn(value: unknown): readonly ArchiveNote[] {
   return parseBaseNote(typeof value === 'string' ? value : undefined)?.archives ?? []
 }
 
-export function baseOfNote({ checkpoint, spent, true: held, archives }: BaseNote): Base {
-  const archived = archives.reduce((sum, { changes }) => sum + changes, 0)
-  return { checkpoint, spent: new Set(spent), true: new Set(held), archived }
+export function baseOfNote({ checkpoint, archives, ...hashes }: BaseNote): Base {
+  return {
+    checkpoint,
+    spent: new Set(hashes.spent),
+    strays: new Set(hashes.strays),
+    true: new Set(hashes.true),
+    archived: archives.reduce((sum, { changes }) => sum + changes, 0),
+  }
 }
 
 export function archiveFile(database: string, name: string): string {

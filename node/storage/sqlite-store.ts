@@ -147,8 +147,8 @@ class SqliteStore implements NodeStore {
     this.#seal.renew(sealKey)
   }
 
-  beginAt({ checkpoint, spent, true: held }: Omit<Base, 'archived'>): void {
-    const base = { checkpoint, spent: [...spent], true: [...held] }
+  beginAt({ checkpoint, spent, strays, true: held }: Omit<Base, 'archived'>): void {
+    const base = { checkpoint, spent: [...spent], strays: [...strays], true: [...held] }
     this.archives.begin(base, note => this.#seal.remake(note))
   }
 

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { FridgeError } from '../lib/errors.ts'
+import { pragma } from '../lib/sqlite.ts'
 import type { Place } from '../whitelist/change.ts'
 import type { Base } from '../whitelist/store.ts'
 import {
@@ -45,6 +46,7 @@ export class StoredArchives {
     this.#attach()
     this.isTakingOut = store.noted(TAKING_OUT) === 'yes' && this.#missing.length === 0
     this.takeOut(Infinity)
+    this.#giveBack()
   }
 
   /** Where the log begins. */
@@ -139,6 +141,19 @@ export class StoredArchives {
       throw new FridgeError('ERR_LIMIT', `there are ${MAX_ARCHIVES} archives beside the database`)
     }
     return new ArchiveWriter(this.#database, this.#store.file, `archive-${number}.db`)
+  }
+
+  /** Give the disk back what was taken out, if that is the most of the file. */
+  #giveBack(): void {
+    const [free, all] = ['freelist_count', 'page_count'].map(name =>
+      Number(pragma(this.#database, name)),
+    )
+    if (this.#noted === undefined || 2 * (free ?? 0) < (all ?? 0)) return
+    try {
+      this.#database.exec('VACUUM main')
+    } catch {
+      // It takes as much space again while it lasts: without that the file stays as large as it is.
+    }
   }
 
   #attach(noted = this.#noted): void {

@@ -7,12 +7,14 @@ import type { Whitelist } from './whitelist.ts'
 /** Subjects looked up in the log between two looks at everything else: some milliseconds. */
 const SLICE = 100
 
-/** What of some subjects decides nothing any more behind a true checkpoint. */
+/** What of some subjects decides nothing any more behind a true checkpoint, and what has to stay. */
 export interface SpentSlice {
   /** Where the entries stand that may leave the log. */
   readonly moved: readonly Place[]
   /** The hashes of those that have to stay. */
   readonly left: readonly string[]
+  /** The hashes of those that it states and that are filed as strays. */
+  readonly strays: readonly string[]
 }
 
 /** What of the log decides nothing any more behind a true checkpoint, slice by slice. */
@@ -22,25 +24,32 @@ export function* spentBehind(
 ): Generator<SpentSlice, void> {
   for (let last: Subject | '' | undefined = ''; last !== undefined;) {
     const page: readonly Subject[] = list.subjectsBehind(last, SLICE, checkpoint.part)
-    const spent = page.flatMap(subject => spentOf(subject, checkpoint))
+    const rows = page.flatMap(subject => rowsOf(subject, checkpoint))
+    const spent = rows.filter(({ isStated }) => !isStated).map(({ row }) => row)
+    const stated = rows.filter(({ isStated }) => isStated).map(({ row }) => row)
     const isMoved = ({ change, isStray }: SubjectRow): boolean =>
       !isStray && !('upTo' in change) && change.sequence < list.forkOf(change.source)
     yield {
       moved: spent.filter(isMoved).map(({ change }) => change),
       left: spent.filter(row => !isMoved(row)).map(({ hash }) => hash),
+      strays: stated.filter(({ isStray }) => isStray).map(({ hash }) => hash),
     }
     last = page.at(-1)
   }
 }
 
-function spentOf(subject: Subject, checkpoint: CheckpointCut): SubjectRow[] {
+/** What is left of a subject that a checkpoint covers. */
+function rowsOf(
+  subject: Subject,
+  checkpoint: CheckpointCut,
+): { readonly row: SubjectRow; readonly isStated: boolean }[] {
   if (subject === WHOLE_LIST) return []
   const history = checkpoint.historyOf(subject)
   const { grants, revocations } = checkpoint.stateIn(history)
   const stated = new Set([...revocations, ...grants.map(({ id }) => id)])
-  return history.entries.filter(
-    row => !row.isArchived && !stated.has(row.id) && checkpoint.covers(row),
-  )
+  return history.entries
+    .filter(row => !row.isArchived && checkpoint.covers(row))
+    .map(row => ({ row, isStated: stated.has(row.id) }))
 }
 
 /**

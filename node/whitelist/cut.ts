@@ -27,8 +27,8 @@ export interface CutOptions {
 export interface SubjectAtHeads {
   /** What the root over the list says of it; undefined where there is nothing to say. */
   readonly leaf: StateLeaf | undefined
-  /** Whether all that the changes here have seen is here too. */
-  readonly isClosed: boolean
+  /** What the changes here have seen that is not here. */
+  readonly lacking: readonly SubjectRow[]
 }
 
 /**
@@ -61,11 +61,6 @@ export class Cut {
     return this.#strays.has(entry.hash) || this.#authors.isWithin(entry, this.#heads)
   }
 
-  /** Whether a stray is one of the heads. */
-  names(hash: string): boolean {
-    return this.#strays.has(hash)
-  }
-
   /** Whether a checkpoint, and all that it covers, is at or below the heads. */
   holds({ entry }: CheckpointCut): boolean {
     return (
@@ -89,10 +84,10 @@ export class Cut {
     if (subject === WHOLE_LIST) {
       const checkpoints = this.#standingCheckpoints().map(({ entry }) => entry.hash)
       const leaf = { subject, checkpoints: checkpoints.sort() }
-      return { leaf: checkpoints.length === 0 ? undefined : leaf, isClosed: true }
+      return { leaf: checkpoints.length === 0 ? undefined : leaf, lacking: [] }
     }
     const history = this.historyOf(subject)
-    return { leaf: this.#leafOf(subject, history), isClosed: this.#isClosed(history) }
+    return { leaf: this.#leafOf(subject, history), lacking: this.#lackingIn(history) }
   }
 
   /** The changes of a subject, as far as they may count here. */
@@ -119,17 +114,17 @@ export class Cut {
     return { subject, revocations, grants, withdrawals: [...new Set(withdrawals)].sort() }
   }
 
-  #isClosed({ entries }: SubjectHistory): boolean {
+  /** What is not known at all has left the log, which begins at a checkpoint that covers it. */
+  #lackingIn({ entries }: SubjectHistory): SubjectRow[] {
+    const base = this.part === 'left' ? this.#options.base() : undefined
     const covered = entries.filter(entry => this.covers(entry))
     const here = new Set(covered.map(({ id }) => id))
-    const known = new Set(entries.map(({ id }) => id))
-    const base = this.part === 'left' ? this.#options.base() : undefined
-    return covered
-      .filter(entry => base?.covers(entry) !== true)
-      .every(({ change }) =>
-        // What is unknown has left the log, which begins at a checkpoint that covers it.
-        change.seen.every(id => here.has(id) || (base !== undefined && !known.has(id))),
-      )
+    const seen = new Set<ChangeId>()
+    for (const entry of covered) {
+      if (base?.covers(entry) === true) continue
+      for (const id of entry.change.seen) if (!here.has(id)) seen.add(id)
+    }
+    return seen.size === 0 ? [] : entries.filter(({ id }) => seen.has(id))
   }
 
   /** The checkpoints here that no other one here holds. */
@@ -199,17 +194,17 @@ export class CheckpointCut extends Cut implements Stating {
 
 /** The checkpoint at which a log begins: of what it covers that is left which it states. */
 export class BaseCut extends CheckpointCut {
-  readonly #spent: Base['spent']
+  readonly #base: Base
 
-  constructor(entry: CheckpointEntry, options: CutOptions, { spent }: Base) {
+  constructor(entry: CheckpointEntry, options: CutOptions, base: Base) {
     super(entry, options)
-    this.#spent = spent
+    this.#base = base
   }
 
   /** Whether an entry that it covers is one of those that it states. */
   hasStated({ hash, isStray }: Pick<SubjectRow, 'hash' | 'isStray'>): boolean {
-    // What has left its place, and is filed as a stray since, had left it before the fork was known.
-    return !this.#spent.has(hash) && (!isStray || this.names(hash))
+    // What is filed as a stray since stands in its place as well, or was spent.
+    return !this.#base.spent.has(hash) && (!isStray || this.#base.strays.has(hash))
   }
 
   override get part(): LogPart {

@@ -1,5 +1,6 @@
 import type { Checkpoint, UpTo } from './change.ts'
 import type { CheckpointCut, CheckpointEntry, Cut, SubjectAtHeads } from './cut.ts'
+import type { SubjectRow } from './store.ts'
 import { StateRoot } from './state-root.ts'
 import type { Whitelist } from './whitelist.ts'
 
@@ -23,6 +24,19 @@ export function* listAt(
     else if (one.leaf !== undefined) root.add(one.leaf)
   }
   return { state: root.root(), subjects: root.leaves }
+}
+
+/** What changes at or below heads have seen that is not there. */
+export function* lackingAt(
+  heads: UpTo,
+  list: Pick<Whitelist, 'cutAt' | 'subjectsBehind'>,
+): Generator<undefined, SubjectRow[]> {
+  const lacking: SubjectRow[] = []
+  for (const one of subjectsAt(heads, list)) {
+    if (one === undefined) yield
+    else lacking.push(...one.lacking)
+  }
+  return lacking
 }
 
 /** Whether a checkpoint states the list that is made of what is left behind it. */
@@ -62,7 +76,7 @@ function* isTrueIn(
   const root = new StateRoot()
   for (const one of subjectsAt(heads, list)) {
     if (one === undefined) yield
-    else if (!one.isClosed) return false
+    else if (one.lacking.length > 0) return false
     else if (one.leaf !== undefined) root.add(one.leaf)
   }
   return root.root() === state && root.leaves === subjects

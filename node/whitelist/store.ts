@@ -30,6 +30,8 @@ export interface Base {
   readonly checkpoint: string
   /** The hashes of entries that it has spent and that are in the log all the same. */
   readonly spent: ReadonlySet<string>
+  /** The hashes of entries that it states and that are filed as strays. */
+  readonly strays: ReadonlySet<string>
   /** The hashes of the other checkpoints that it covers and that are true. */
   readonly true: ReadonlySet<string>
   /** How many changes have left the log. */

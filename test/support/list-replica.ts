@@ -5,6 +5,7 @@ import { buildWhitelist } from '../../node/whitelist/build.ts'
 import type { Change, Place, UpTo } from '../../node/whitelist/change.ts'
 import { isStray, type Entry, type Stray } from '../../node/whitelist/entry.ts'
 import { mergeStrays, straysShownBy } from '../../node/whitelist/equivocation.ts'
+import { headsOfNow } from '../../node/whitelist/checkpoint-heads.ts'
 import { differences, evaluateLog, type EvaluatedLog } from '../../node/whitelist/evaluate.ts'
 import { judgeCheckpoints, listAt, type StatedList } from '../../node/whitelist/stated-list.ts'
 import { Whitelist } from '../../node/whitelist/whitelist.ts'
@@ -65,7 +66,11 @@ export class ListReplica {
     const spent = [...spentBehind(cut, this.list)]
     this.store.archive(
       spent.flatMap(({ moved }) => moved),
-      { ...base, spent: new Set(spent.flatMap(({ left }) => left)) },
+      {
+        ...base,
+        spent: new Set(spent.flatMap(({ left }) => left)),
+        strays: new Set(spent.flatMap(({ strays }) => strays)),
+      },
     )
     this.list = buildWhitelist(this.store, SOME_FORMER)
     judgeAll(this.list)
@@ -115,7 +120,17 @@ function judgeAll(list: Whitelist): void {
 
 /** What a checkpoint says of the list at heads that are held. */
 export function statedAt(heads: UpTo, list: Whitelist): StatedList {
-  const steps = listAt(heads, list)
+  return resultOf(listAt(heads, list))
+}
+
+/** The heads of a checkpoint that a node makes now. @throws when there are too many sources */
+export function headsOf({ list }: ListReplica): UpTo {
+  const heads = resultOf(headsOfNow(list))
+  if (heads === undefined) throw new Error('there are too many sources')
+  return heads
+}
+
+function resultOf<T>(steps: Generator<undefined, T>): T {
   for (;;) {
     const step = steps.next()
     if (step.done === true) return step.value

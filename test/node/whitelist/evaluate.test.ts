@@ -17,7 +17,7 @@ import {
 } from '../../../node/whitelist/change.ts'
 import { isStray, type Entry } from '../../../node/whitelist/entry.ts'
 import { evaluateLog } from '../../../node/whitelist/evaluate.ts'
-import { entryBehind, ListReplica, statedAt, syncAll } from '../../support/list-replica.ts'
+import { entryBehind, headsOf, ListReplica, statedAt, syncAll } from '../../support/list-replica.ts'
 import {
   client,
   grantAt,
@@ -136,7 +136,7 @@ class Run {
           ? this.#unclosed(replica, roll)
           : kind === 'earlier checkpoint'
             ? this.#earlier(replica, roll)
-            : list.everything()
+            : headsOf(replica)
       const change: Change = {
         kind: 'checkpoint',
         subject: WHOLE_LIST,
@@ -153,7 +153,11 @@ class Run {
       // Of a branch that forked it may hold less than all that a head ends.
       if (!list.holdsSeen(change)) return
       const stated = kind === 'untrue checkpoint' ? {} : statedAt(heads, list)
-      this.#note(replica.accept({ ...change, ...stated }, roll(SIGNED)))
+      const entry = replica.accept({ ...change, ...stated }, roll(SIGNED))
+      this.#note(entry)
+      if (kind === 'checkpoint' && replica.list.checkpointEffect(entry) === 'untrue') {
+        throw new Error('a node has stated what is untrue')
+      }
     } else if (kind === 'withdraw' || kind === 'false withdrawal') {
       if (list.forkOf(source) < Infinity) return
       const author = roll(AUTHORS)
