@@ -385,10 +385,9 @@ export class Whitelist {
   /** Let what a change says count for what is known of its subject, where that tells what follows. */
   #mergeInto({ change, id, isNew }: IdentifiedChange & { readonly isNew: boolean }): void {
     if (change.kind === 'checkpoint') return
-    const { subject } = change
     if (isNew) this.#subjects.merge(id, change)
-    // Another entry of the same change may be spent, and what is void now may have stood.
-    else if (!this.#subjects.stands(subject, id)) this.#subjects.noteIrregular(subject)
+    // Of two entries of one change one may be spent, and what is void now may have stood.
+    else this.#subjects.noteIrregular(change.subject)
   }
 
   #holdsBelow(heads: UpTo): boolean {

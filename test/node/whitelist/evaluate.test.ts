@@ -359,6 +359,23 @@ test('a checkpoint that leaves out what a change has seen is untrue, though that
   )
 })
 
+test('of one removal that was signed twice a checkpoint can have spent one alone', t => {
+  const replica = new ListReplica()
+  const [alpha, beta, gamma] = NODES.map(name => testSource(name))
+  if (alpha === undefined || beta === undefined || gamma === undefined) return t.fail()
+  const first = revocationAt(alpha, 1)
+  replica.accept(first)
+  replica.accept({ ...first, source: beta })
+  replica.accept(grantAt(beta, 2, { seen: replica.list.frontier(client('amber')) }))
+  const seen = replica.list.frontier(client('amber'))
+  const last = replica.accept(revocationAt(beta, 3, client('amber'), seen))
+  const heads: UpTo = new Map([[beta, { sequence: 3, hash: last.hash }]])
+  const base = { kind: 'checkpoint', subject: WHOLE_LIST, seen: [], heads, former: [] } as const
+  replica.accept({ ...grantAt(gamma, 1), ...base, ...statedAt(heads, replica.list) })
+  t.deepEqual(replica.faults(), [])
+  t.is(replica.list.state(client('amber')).revocations.size, 2)
+})
+
 function seenBy(change: Change, store: ListReplica['store']): Set<ChangeId> {
   const byId = new Map(Array.from(store.ofSubject(change.subject), one => [idOf(one), one.change]))
   const seen = new Set<ChangeId>()
