@@ -1,5 +1,5 @@
-import type { Archived } from '../../node/gossip/archiving.ts'
 import { WHOLE_LIST } from '../../node/identity/names.ts'
+import type { Archived } from '../../node/operators/checkpoints.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { connectOperator } from '../operator.ts'

@@ -1,20 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { FridgeError } from '../lib/errors.ts'
-import type { NodeStore } from '../storage/sqlite-store.ts'
 import { baseOf, spentBehind } from '../whitelist/archive-plan.ts'
 import type { Checkpoint } from '../whitelist/change.ts'
 import type { ReadableWhitelist } from '../whitelist/readable-whitelist.ts'
-import type { Base } from '../whitelist/store.ts'
+import type { ArchivedLog, Base } from '../whitelist/store.ts'
 
 export interface ArchivingOptions {
   readonly list: () => ReadableWhitelist
-  readonly store: Pick<NodeStore, 'archives' | 'beginAt' | 'ofSubject'>
-}
-
-/** What an archive was made of. */
-export interface Archived {
-  /** How many changes have left the log. */
-  readonly changes: number
+  readonly store: ArchivedLog
 }
 
 /**
@@ -45,8 +38,8 @@ export class Archiving implements Disposable {
     )
   }
 
-  /** Archive what is spent behind the checkpoint. @throws FridgeError `ERR_REFUSED`, `ERR_DATABASE`, `ERR_LIMIT` */
-  async run(): Promise<Archived> {
+  /** Archive what is spent behind the checkpoint. @returns how many changes have left the log @throws FridgeError `ERR_REFUSED`, `ERR_DATABASE`, `ERR_LIMIT` */
+  async run(): Promise<{ readonly changes: number }> {
     this.checkpoint()
     if (this.#isRunning) throw refused('an archive is being made already')
     this.#isRunning = true

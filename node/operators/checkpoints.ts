@@ -1,4 +1,4 @@
-import type { Archived, Archiving } from '../gossip/archiving.ts'
+import type { Archiving } from '../gossip/archiving.ts'
 import { awaitConfirmations } from '../gossip/confirmations.ts'
 import type { Members } from '../gossip/members.ts'
 import type { Replica } from '../gossip/replica.ts'
@@ -17,6 +17,12 @@ export interface CheckpointReport {
   readonly behind: number
   /** The keys of the former authorities that no checkpoint which stands calls so. */
   readonly former: readonly KeyId[]
+}
+
+/** What `archive` answers. */
+export interface Archived {
+  /** How many changes have left the log. */
+  readonly changes: number
 }
 
 export interface CheckpointMethodsOptions {

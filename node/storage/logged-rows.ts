@@ -46,7 +46,8 @@ export function* loggedRows(
     const [position, source, sequence, text, hash, operatorCertificate, nodeCertificate] = row
     const [, , , , , , , id, subject, repeats, isFiled] = row
     const place = { source, sequence }
-    if (entryHash(text, { operatorCertificate, nodeCertificate }) !== hash) {
+    const signatures = { operatorCertificate, nodeCertificate }
+    if (entryHash(text, signatures) !== hash) {
       throw rows.damaged(place, 'was altered')
     }
     const change = rows.change({ ...place, text })
@@ -62,7 +63,7 @@ export function* loggedRows(
       throw rows.damaged(place, 'is called a repetition, and is none')
     }
     const one = isFiled === 1 ? entryAt(position, database, rows) : undefined
-    if (one === undefined) yield { change, hash, repeats: repeats === 1 }
+    if (one === undefined) yield { change, hash, signatures, repeats: repeats === 1 }
     else if (isStray(one)) yield { ...one, repeats: repeats === 1 }
   }
 }

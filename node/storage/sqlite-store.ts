@@ -6,6 +6,7 @@ import { isRun, type Source, type Subject } from '../identity/names.ts'
 import { idOf, type ChangeId, type Place } from '../whitelist/change.ts'
 import { isStray, type Entry, type Stray } from '../whitelist/entry.ts'
 import type {
+  ArchivedLog,
   Base,
   ChangeStore,
   HeldEntry,
@@ -34,7 +35,7 @@ interface CertificateRow {
 }
 
 /** The log of a node, and the source in which the node numbers the changes that it accepts. */
-export interface NodeStore extends ChangeStore {
+export interface NodeStore extends ChangeStore, ArchivedLog {
   /** The source that was used with this file last; undefined in a copy of it, and after it has ended. */
   ownSource(): Source | undefined
   /** @throws FridgeError `ERR_DATABASE` */
@@ -50,13 +51,6 @@ export interface NodeStore extends ChangeStore {
   isWhole(): boolean
   /** @throws FridgeError `ERR_DATABASE` */
   noteWhole(isWhole: boolean): void
-  /** What has left the log. */
-  readonly archives: Pick<StoredArchives, 'abandon' | 'copy' | 'missing' | 'takeOut'>
-  /**
-   * Let the log begin at a checkpoint: what was copied to an archive belongs to it no more.
-   * @throws FridgeError `ERR_DATABASE`
-   */
-  beginAt(base: Omit<Base, 'archived'>): void
 }
 
 /**

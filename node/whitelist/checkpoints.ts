@@ -53,6 +53,8 @@ export class Checkpoints {
   readonly #known = new Map<string, Known>()
   #standing: readonly CheckpointCut[] = []
   #outermost: readonly CheckpointCut[] = []
+  /** Those that may void what is stated where the log begins. */
+  #doubtful: readonly CheckpointCut[] = []
   #base: { readonly cut: BaseCut; readonly noted: Base } | undefined
 
   /** @param authors those of the whole list */
@@ -130,6 +132,12 @@ export class Checkpoints {
       cuts.filter(cut => !cut.isUsurping()),
       this.#authors,
     )
+    const base = this.#base?.cut
+    // What that at which the log begins holds has had its effect there, but for what stands only now.
+    this.#doubtful = cuts.filter(
+      cut =>
+        base?.holds(cut) !== true || (this.#standing.includes(cut) && !base.standing.includes(cut)),
+    )
     const isMore = hasMore(this.#standing, standing) || hasMore(this.#outermost, outermost)
     const hasFallen = cuts.some(
       cut => cut.entry.change.former.length > 0 && !this.#standing.includes(cut),
@@ -162,6 +170,11 @@ export class Checkpoints {
   /** Whether a grant adds nothing behind a true one, whether or not that stands. */
   mayVoid(entry: LoggedChange): boolean {
     return this.#true().some(cut => cut.voids(entry))
+  }
+
+  /** Whether a grant may add nothing though the checkpoint states it at which the log begins. */
+  mayVoidStated(entry: LoggedChange): boolean {
+    return this.#doubtful.some(cut => cut.voids(entry))
   }
 
   /** Those that stand. */

@@ -3,7 +3,14 @@ import { Authors } from './authors.ts'
 import type { ChangeId, Checkpoint, Place, UpTo } from './change.ts'
 import type { StandingGrant, SubjectState } from './merge.ts'
 import type { StateLeaf } from './state-root.ts'
-import type { Base, ChangeLog, LoggedChange, LogPart, SubjectRow } from './store.ts'
+import type {
+  Base,
+  CertifiedChange,
+  ChangeLog,
+  LoggedChange,
+  LogPart,
+  SubjectRow,
+} from './store.ts'
 import { SubjectHistory, type Stating } from './subject-history.ts'
 import type { Vouchers } from './vouchers.ts'
 
@@ -41,7 +48,7 @@ export class Cut {
   readonly #authors: Authors
   /** The hashes of the strays that are named by themselves. */
   readonly #strays: ReadonlySet<string>
-  #standing: readonly CheckpointCut[] | undefined
+  #counted: readonly CheckpointCut[] | undefined
   #outermost: readonly CheckpointCut[] | undefined
 
   constructor(heads: UpTo, options: CutOptions) {
@@ -82,7 +89,7 @@ export class Cut {
   /** What a checkpoint here has to state of a subject. */
   lookAt(subject: Subject): SubjectAtHeads {
     if (subject === WHOLE_LIST) {
-      const checkpoints = this.#standingCheckpoints().map(({ entry }) => entry.hash)
+      const checkpoints = this.standing.map(({ entry }) => entry.hash)
       const leaf = { subject, checkpoints: checkpoints.sort() }
       return { leaf: checkpoints.length === 0 ? undefined : leaf, lacking: [] }
     }
@@ -134,18 +141,16 @@ export class Cut {
   }
 
   #isVoid(entry: LoggedChange): boolean {
-    return (
-      this.#authors.isVoid(entry) ||
-      this.#standingCheckpoints().some(checkpoint => checkpoint.voids(entry))
-    )
+    return this.#authors.isVoid(entry) || this.standing.some(checkpoint => checkpoint.voids(entry))
   }
 
-  #standingCheckpoints(): readonly CheckpointCut[] {
-    this.#standing ??= standingOf(
+  /** The checkpoints that stand here. */
+  get standing(): readonly CheckpointCut[] {
+    this.#counted ??= standingOf(
       [...this.#options.cuts()].filter(({ entry }) => this.covers(entry)),
       this.#authors,
     )
-    return this.#standing
+    return this.#counted
   }
 }
 
@@ -168,9 +173,10 @@ export class CheckpointCut extends Cut implements Stating {
   }
 
   /** Whether an authority that is a former one here vouches for an entry, or a certificate that had ended. */
-  isFormer({ change, hash }: LoggedChange): boolean {
+  isFormer(entry: LoggedChange | CertifiedChange): boolean {
     const { former, at } = this.entry.change
-    const signatures = this.#log.find(change, hash)?.signatures
+    const { signatures } =
+      'signatures' in entry ? entry : (this.#log.find(entry.change, entry.hash) ?? {})
     if (signatures === undefined) return true
     return [signatures.operatorCertificate, signatures.nodeCertificate].some(fingerprint => {
       const voucher = this.#vouchers.voucherOf(fingerprint)

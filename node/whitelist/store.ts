@@ -8,12 +8,17 @@ import type { EntryCertificates } from './vouchers.ts'
 export type LoggedChange = Pick<Entry, 'change' | 'hash'>
 
 /** A change in the log, in the order in which it was taken. */
-export type LoggedRow = (LoggedChange | Stray) & {
+export type LoggedRow = (CertifiedChange | Stray) & {
   /**
    * Whether a change with its id stands before it: another text of the same wish, or the entry
    * itself before its source was found to have forked.
    */
   readonly repeats: boolean
+}
+
+/** A change with the certificates under it. */
+export interface CertifiedChange extends LoggedChange {
+  readonly signatures: EntryCertificates
 }
 
 /** A change of a subject, with where it is. */
@@ -42,8 +47,7 @@ export interface Base {
 export type LogPart = 'all' | 'left'
 
 /** An entry that is in the log. */
-export interface HeldEntry extends LoggedChange {
-  readonly signatures: EntryCertificates
+export interface HeldEntry extends CertifiedChange {
   /** Whether it is there only as a stray. */
   readonly isStray: boolean
 }
@@ -62,6 +66,28 @@ export interface ChangeLog {
   subjectsBehind(after: string, limit: number, part?: LogPart): readonly Subject[]
   /** Whether all that has left the log can be read. */
   readonly isComplete: boolean
+}
+
+/** Where entries go that leave a log. */
+export interface LogArchives {
+  /** The archives that cannot be read. */
+  readonly missing: readonly string[]
+  /** Copy the entries at some places into a new archive. @throws FridgeError `ERR_DATABASE`, `ERR_LIMIT` */
+  copy(places: readonly Place[]): void
+  /** Leave nothing of an archive that was begun. */
+  abandon(): void
+  /** Take the next entries out of the log that are in an archive as well. @returns whether those were the last */
+  takeOut(limit?: number): boolean
+}
+
+/** A log of which entries can leave it for archives. */
+export interface ArchivedLog extends Pick<ChangeLog, 'ofSubject'> {
+  readonly archives: LogArchives
+  /**
+   * Let the log begin at a checkpoint: what was copied to an archive belongs to it no more.
+   * @throws FridgeError `ERR_DATABASE`: then nothing has changed
+   */
+  beginAt(base: Omit<Base, 'archived'>): void
 }
 
 /** A whole log, to build the list from. */

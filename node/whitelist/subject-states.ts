@@ -65,10 +65,17 @@ export class SubjectStates {
     this.#unsettled.add(subject)
   }
 
-  /** Merge what a change says, if that can be done without the log. */
-  merge(id: ChangeId, change: Change): void {
-    const { subject } = change
+  /** Take what a change says. @param isNew whether it counts, and did not come before */
+  take({ id, change }: IdentifiedChange, isNew: boolean): void {
     if (change.kind === 'checkpoint') return
+    if (isNew) this.#merge(id, change)
+    // Of two entries of one change one may be spent, and what is void now may have stood.
+    else this.noteIrregular(change.subject)
+  }
+
+  /** Merge what a change says, if that can be done without the log. */
+  #merge(id: ChangeId, change: Change): void {
+    const { subject } = change
     this.#merged.add(subject)
     // A removal does not wait for the log.
     const isClear = this.isSettled(subject) || change.kind === 'revocation'

@@ -21,9 +21,10 @@ import {
   type UpTo,
 } from './change.ts'
 import { conflicts, type Entry, type Stray } from './entry.ts'
+import { ListLoader } from './list-loader.ts'
 import { HeardSources, type Fit } from './heard-sources.ts'
-import { frontierOf, type IdentifiedChange, type SubjectState } from './merge.ts'
-import type { Base, ChangeLog, HeldEntry, LoggedChange, LogPart } from './store.ts'
+import { frontierOf, type SubjectState } from './merge.ts'
+import type { ChangeLog, HeldEntry, LoggedChange, LogPart } from './store.ts'
 import { SubjectHistory } from './subject-history.ts'
 import { SubjectStates } from './subject-states.ts'
 import { UnsavedLog } from './unsaved-log.ts'
@@ -35,12 +36,16 @@ import type { Vouchers } from './vouchers.ts'
  * writes nothing.
  */
 export class Whitelist {
+  /** What takes the list over from its log. */
+  readonly loader: ListLoader
   readonly #log: UnsavedLog
   readonly #subjects: SubjectStates
   readonly #sources = new HeardSources()
   readonly #authors: Authors
   readonly #checkpoints: Checkpoints
   #changes = 0
+  /** Whether an author was revoked since: which grants that voids, and do not stand, is not known. */
+  #hasVoided = false
 
   constructor(log: ChangeLog, vouchers: Vouchers) {
     this.#log = new UnsavedLog(log)
@@ -53,11 +58,18 @@ export class Whitelist {
       isVoid: entry => this.isVoid(entry),
       checkpoints: () => this.#checkpoints.outermost,
     })
+    this.loader = new ListLoader({
+      log: this.#log,
+      sources: this.#sources,
+      authors: this.#authors,
+      checkpoints: this.#checkpoints,
+      subjects: this.#subjects,
+    })
   }
 
   /** How many changes it has merged. */
   get changes(): number {
-    return this.#changes
+    return this.loader.changes + this.#changes
   }
 
   /** How many subjects it knows, admitted or not. */
@@ -146,21 +158,6 @@ export class Whitelist {
     this.#log.clear()
   }
 
-  /** Take an entry over from the log, in its order, with all withdrawals known. */
-  load(entry: LoggedChange, repeats: boolean): void {
-    if (entry.change.sequence > this.heard(entry.change.source)) this.#sources.advance(entry)
-    this.#authors.noteSigned(entry)
-    this.#changes += 1
-    this.#loadContent(entry, repeats)
-  }
-
-  /** Take a stray over from the log, likewise. */
-  loadStray({ entry }: Stray, repeats: boolean): void {
-    this.#sources.fileStray(entry)
-    if (this.#log.find(entry.change, entry.hash)?.isStray !== false) this.#changes += 1
-    this.#loadContent(entry, repeats, true)
-  }
-
   /** The first sequence of a source that was forked; `Infinity` for all others. */
   forkOf(source: Source): number {
     return this.#sources.forkOf(source)
@@ -204,16 +201,6 @@ export class Whitelist {
     }
   }
 
-  /** File as strays what comes from here on of a source. */
-  noteFork(place: Place): void {
-    this.#sources.noteFork(place)
-  }
-
-  /** Take note of a revocation of an operator or node before its turn. Others are passed over. */
-  withdraw(change: Change): void {
-    this.#authors.withdraw(change)
-  }
-
   /**
    * Whether an entry is a grant of an operator or a node that was revoked out of sight of it, or
    * adds nothing behind a checkpoint.
@@ -230,18 +217,6 @@ export class Whitelist {
   /** The checkpoints behind which former authorities add nothing. */
   get standingCheckpoints(): readonly Checkpoint[] {
     return this.#checkpoints.standing
-  }
-
-  /** The log begins at a checkpoint. */
-  beginAt(checkpoint: CheckpointEntry, base: Base): void {
-    this.#checkpoints.beginAt(checkpoint, base)
-    this.#sources.beginAt(checkpoint.change.heads)
-    this.#changes += base.archived
-  }
-
-  /** Take a checkpoint of the log for true before its turn: whoever it shuts out stays out. */
-  presume(checkpoint: CheckpointEntry): void {
-    this.#checkpoints.presume(checkpoint)
   }
 
   /** Say whether a checkpoint was found to be true. */
@@ -280,7 +255,8 @@ export class Whitelist {
       this.#subjects.dropVoid(this.#subjects.voided())
       this.#subjects.unsettleIrregular()
     }
-    if (!isOther || this.#changes === 0) return
+    const isUnknown = isMore && this.#hasVoided
+    if (this.changes === 0 || !(isOther || isUnknown)) return
     let last = ''
     for (;;) {
       const page = this.#log.subjectsBehind(last, 1_000)
@@ -352,42 +328,13 @@ export class Whitelist {
         ? this.#checkpoints.add({ ...entry, change })
         : this.#withdraw(change)
     this.#changes += 1
-    this.#mergeInto({ change, id, isNew: isNew && !this.isVoid(entry) })
+    this.#subjects.take({ id, change }, isNew && !this.isVoid(entry))
     return () => {
       this.#changes -= 1
       this.#log.removeLast()
       comeBack()
       restoreState()
     }
-  }
-
-  #loadContent(entry: LoggedChange, repeats: boolean, isStray = false): void {
-    const { change } = entry
-    const base = this.#checkpoints.base
-    if (base?.covers(entry) === true) {
-      if (base.hasStated({ ...entry, isStray })) this.#takeOver(entry)
-      return
-    }
-    const mayBeVoid = this.#checkpoints.mayVoid(entry)
-    if (mayBeVoid) this.#subjects.noteIrregular(change.subject)
-    const isNew = !repeats && !(mayBeVoid ? this.isVoid(entry) : this.#authors.isVoid(entry))
-    if (isNew && !this.#subjects.isSettled(change.subject)) return
-    this.#mergeInto({ change, id: idOf(entry), isNew })
-  }
-
-  /** Take over what the checkpoint states at which the log begins. */
-  #takeOver({ change, hash }: LoggedChange): void {
-    if (change.kind === 'checkpoint') return
-    if (this.isVoid({ change, hash })) return this.#subjects.noteIrregular(change.subject)
-    this.#subjects.takeOver({ change, id: idOf({ change, hash }) })
-  }
-
-  /** Let what a change says count for what is known of its subject, where that tells what follows. */
-  #mergeInto({ change, id, isNew }: IdentifiedChange & { readonly isNew: boolean }): void {
-    if (change.kind === 'checkpoint') return
-    if (isNew) this.#subjects.merge(id, change)
-    // Of two entries of one change one may be spent, and what is void now may have stood.
-    else this.#subjects.noteIrregular(change.subject)
   }
 
   #holdsBelow(heads: UpTo): boolean {
@@ -411,6 +358,7 @@ export class Whitelist {
     const mayVoid = this.#authors.mayVoid(change, this.#sources.hasForks)
     const unvoid = this.#authors.withdraw(change)
     if (!mayVoid) return unvoid
+    this.#hasVoided = true
     this.reviewCheckpoints()
     const comeBack = this.#subjects.dropVoid(this.#subjects.voided())
     return () => {

@@ -3,13 +3,13 @@ import { inFile, type Bug, type Plant } from '../fuzz/plants/plant.ts'
 const LIST: readonly Bug[] = [
   {
     name: 'grants of removed authors that let in',
-    find: 'isNew: isNew && !this.isVoid(entry) })',
-    put: 'isNew })',
+    find: '}, isNew && !this.isVoid(entry))',
+    put: '}, isNew)',
   },
   {
     name: 'one wish that shuts out twice',
-    find: 'isNew: isNew && !this.isVoid(entry) })',
-    put: 'isNew: !this.isVoid(entry) })',
+    find: '}, isNew && !this.isVoid(entry))',
+    put: '}, !this.isVoid(entry))',
   },
 ]
 

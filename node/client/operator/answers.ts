@@ -9,8 +9,7 @@ import {
 import { readAddress } from '../../lib/address.ts'
 import { FridgeError } from '../../lib/errors.ts'
 import { foreignText } from '../../lib/foreign-text.ts'
-import type { Archived } from '../../gossip/archiving.ts'
-import type { CheckpointReport } from '../../operators/checkpoints.ts'
+import type { Archived, CheckpointReport } from '../../operators/checkpoints.ts'
 import type {
   CommitReport,
   GrantReport,

@@ -147,13 +147,13 @@ const WHITELIST: readonly Bug[] = [
   },
   {
     name: 'void grants that let in',
-    find: 'isNew: isNew && !this.isVoid(entry) })',
-    put: 'isNew })',
+    find: '}, isNew && !this.isVoid(entry))',
+    put: '}, isNew)',
   },
   {
     name: 'a removal that is signed again shuts out again',
-    find: 'isNew: isNew && !this.isVoid(entry) })',
-    put: 'isNew: !this.isVoid(entry) })',
+    find: '}, isNew && !this.isVoid(entry))',
+    put: '}, !this.isVoid(entry))',
   },
   {
     name: 'strays without proof',

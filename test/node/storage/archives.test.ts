@@ -24,13 +24,13 @@ const KEY = Buffer.alloc(32, 7)
 const CLIENTS = ['amber', 'basil', 'cocoa'].map(client)
 
 /** Each client is let in and out again some times, on two nodes, and a checkpoint is made. */
-function madeLog(): ListReplica {
+function madeLog(rounds: number): ListReplica {
   const replica = new ListReplica()
   const make = (kind: 'grant' | 'revocation', index: number, source: Source): Entry => {
     const request = requestOf(kind, CLIENTS[index] ?? client('dill'))
     return replica.accept(replica.list.draft(request, source, 1))
   }
-  for (let round = 0; round < 4; round += 1) {
+  for (let round = 0; round < rounds; round += 1) {
     for (const index of CLIENTS.keys()) {
       make('grant', index, round % 2 === 0 ? ALPHA : BETA)
       if (index > 0) make('revocation', index, BETA)
@@ -55,9 +55,9 @@ interface Scene {
   readonly open: () => NodeStore
 }
 
-async function makeScene(t: ExecutionContext): Promise<Scene> {
+async function makeScene(t: ExecutionContext, rounds = 4): Promise<Scene> {
   const file = join(await makeTestFolder(t), 'whitelist.db')
-  const made = madeLog()
+  const made = madeLog(rounds)
   const open = (): NodeStore => {
     const store = openSqliteStore(file, KEY)
     t.teardown(() => store[Symbol.dispose]())
@@ -171,6 +171,19 @@ test('what is read while rows are taken out of the log is read once', async t =>
     t.is(new Set(hashes).size, hashes.length)
   }
   t.true((await archive(store)) > 2)
+})
+
+test('a start gives the disk back what has left the log, and the next one reads on', async t => {
+  const { file, made, open } = await makeScene(t, 40)
+  const first = open()
+  await archive(first)
+  first[Symbol.dispose]()
+  const before = statSync(file).size
+  open()[Symbol.dispose]()
+  t.true(statSync(file).size < before / 2)
+  const again = open()
+  t.true(again.isSealed)
+  t.deepEqual(textOf(listOf(again)), textOf(made.list))
 })
 
 test('a log is archived again behind a later checkpoint', async t => {
