@@ -1,11 +1,17 @@
 import { FridgeError } from '../../node/lib/errors.ts'
-import { isKeyId, parseSubject, roleOf } from '../../node/identity/names.ts'
+import {
+  displaySubject,
+  isKeyId,
+  parseSubject,
+  roleOf,
+  type Subject,
+} from '../../node/identity/names.ts'
 import { readTerms, type Terms } from '../../node/whitelist/change.ts'
 import { checkCommandName, GRANTABLE } from '../command-name.ts'
 import { parseDuration } from '../duration.ts'
 import type { CommandIo, ExitStatus } from '../io.ts'
 import { differences, keepTerms, termsOfAll } from './kept-terms.ts'
-import { runChange, type WhitelistChangeOptions } from './whitelist-remove.ts'
+import { runChanges, type WhitelistChangeOptions } from './whitelist-change.ts'
 
 export interface WhitelistAddOptions extends WhitelistChangeOptions {
   readonly sensor?: readonly string[]
@@ -18,27 +24,31 @@ export interface WhitelistAddOptions extends WhitelistChangeOptions {
 
 /** Exit status: 0 every node has applied it, 1 some have not confirmed it. */
 export async function runWhitelistAdd(
-  name: string,
+  names: readonly string[],
   options: WhitelistAddOptions,
   io: CommandIo,
 ): Promise<ExitStatus> {
-  const subject = parseSubject(name)
-  if (roleOf(subject) !== 'client') {
-    const role = roleOf(subject)
-    throw new FridgeError(
-      'ERR_USAGE',
-      `${subject} needs no grant, and a revoked ${role} stays out`,
-      {
-        fix: `give it a new name: fridge certs issue ${role} NAME`,
-      },
-    )
-  }
+  const subjects = [...new Set(names.map(parseClient))]
   const asked = termsOf(options, io)
-  return runChange({ kind: 'grant', subject, terms: asked }, options, io, async before => {
+  return runChanges({ kind: 'grant', subjects }, options, io, async before => {
+    const { subject, standing, grants } = before
     const terms = options.replace === true ? asked : keepTerms(before, asked)
-    if (before.standing === 'granted' && options.json !== true)
-      for (const line of differences(termsOfAll(before.grants), terms, io.clock.now())) io.out(line)
+    if (standing === 'granted' && options.json !== true) {
+      const lines = differences(termsOfAll(grants), terms, io.clock.now())
+      if (lines.length > 0 && subjects.length > 1) io.out(`${displaySubject(subject)}:`)
+      for (const line of lines) io.out(line)
+    }
     return { kind: 'grant', subject, terms }
+  })
+}
+
+/** @throws FridgeError `ERR_USAGE` when it is the name of somebody who needs no grant */
+function parseClient(name: string): Subject {
+  const subject = parseSubject(name)
+  const role = roleOf(subject)
+  if (role === 'client') return subject
+  throw new FridgeError('ERR_USAGE', `${subject} needs no grant, and a revoked ${role} stays out`, {
+    fix: `give it a new name: fridge certs issue ${role} NAME`,
   })
 }
 

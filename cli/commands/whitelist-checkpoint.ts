@@ -11,7 +11,7 @@ import {
   summarize,
   waitOf,
   type WhitelistChangeOptions,
-} from './whitelist-remove.ts'
+} from './whitelist-change.ts'
 
 export interface CheckpointOptions extends WhitelistChangeOptions {
   /** Let the node move what decides nothing any more into an archive. Default false. */

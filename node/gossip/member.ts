@@ -1,6 +1,6 @@
 import { MAX_ADVERTISED, readAddress } from '../lib/address.ts'
+import { isTallyKey } from './tally.ts'
 import { isName, isSource, type Name, type Source } from '../identity/names.ts'
-import { isSequence } from '../whitelist/change.ts'
 
 /** Two nodes that run under one name, as a third has met them. */
 export interface Twin {
@@ -19,6 +19,8 @@ export interface Profile {
   readonly version: string
   /** When it started, by its own wall clock, in milliseconds. */
   readonly startedAt: number
+  /** The key of this run for tallies; absent where it makes none. */
+  readonly tallyKey?: string
 }
 
 /** What a node says of itself that changes often. */
@@ -27,12 +29,6 @@ export interface State {
   readonly saidAt: number
   /** The runs of other nodes that it has a live link to: which nodes are alive follows from these. */
   readonly links: readonly Source[]
-  /** How many changes it holds. Equal numbers, once gossip has settled, are equal lists. */
-  readonly changes: number
-  /** How many client connections it serves. */
-  readonly clients: number
-  /** How far it has come with the sources of which it lately applied changes. */
-  readonly applied: Readonly<Record<Source, number>>
   /** Whether it stops in order, and these are its last words; absent before. */
   readonly left?: true
   /** Nodes that it has met twice under one name; absent where there is none. */
@@ -62,7 +58,6 @@ export interface Member extends Profile, State {
 export const MEMBER_LIMITS = {
   maxAddresses: MAX_ADVERTISED,
   maxLinks: 1_024,
-  maxApplied: 32,
   maxVersion: 64,
   maxTwins: 8,
   maxFrom: 300,
@@ -70,29 +65,25 @@ export const MEMBER_LIMITS = {
 } as const
 
 /** A profile with no more than its peers take of it. */
-export function profileWithinLimits({ addresses, version, startedAt }: Profile): Profile {
+export function profileWithinLimits({ addresses, version, startedAt, tallyKey }: Profile): Profile {
   return {
     addresses: addresses.slice(0, MEMBER_LIMITS.maxAddresses),
     version: version.slice(0, MEMBER_LIMITS.maxVersion),
     startedAt,
+    ...(tallyKey !== undefined && { tallyKey }),
   }
 }
 
 /** A state with no more than its peers take of it. */
 export function stateWithinLimits(state: State): State {
-  const { links, applied } = state
-  return {
-    ...state,
-    links: links.slice(0, MEMBER_LIMITS.maxLinks),
-    applied: Object.fromEntries(Object.entries(applied).slice(-MEMBER_LIMITS.maxApplied)),
-  }
+  return { ...state, links: state.links.slice(0, MEMBER_LIMITS.maxLinks) }
 }
 
 /** @returns the profile, or why the value is none */
 export function parseProfile(value: unknown): Profile | string {
   if (!isObject(value)) return 'a profile is not an object'
   // Fields that this version does not know are passed over: nodes are upgraded one by one.
-  const { addresses, version, startedAt } = value
+  const { addresses, version, startedAt, tallyKey } = value
   if (!isListOf(addresses, MEMBER_LIMITS.maxAddresses, isAddress)) {
     return 'a profile has bad addresses'
   }
@@ -100,16 +91,16 @@ export function parseProfile(value: unknown): Profile | string {
     return 'a profile has no valid version'
   }
   if (!isCount(startedAt)) return 'a profile has no valid start'
-  return { addresses, version, startedAt }
+  if (tallyKey !== undefined && !isTallyKey(tallyKey)) return 'a profile has no valid key'
+  return { addresses, version, startedAt, ...(tallyKey !== undefined && { tallyKey }) }
 }
 
 /** @returns the state, or why the value is none */
 export function parseState(value: unknown): State | string {
   if (!isObject(value)) return 'a state is not an object'
-  const { saidAt, links, changes, clients, applied, left, twins } = value
-  if (!isCount(saidAt) || !isCount(changes) || !isCount(clients)) return 'a state has bad numbers'
+  const { saidAt, links, left, twins } = value
+  if (!isCount(saidAt)) return 'a state has no valid time'
   if (!isListOf(links, MEMBER_LIMITS.maxLinks, isSource)) return 'a state has bad links'
-  if (!isApplied(applied)) return 'a state has bad sources'
   if (twins !== undefined && !isListOf(twins, MEMBER_LIMITS.maxTwins, isTwin)) {
     return 'a state has bad twins'
   }
@@ -117,9 +108,6 @@ export function parseState(value: unknown): State | string {
   return {
     saidAt,
     links,
-    changes,
-    clients,
-    applied,
     ...(left !== undefined && { left }),
     ...(twins !== undefined && { twins }),
   }
@@ -136,15 +124,6 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function isListOf<T>(value: unknown, max: number, is: (item: unknown) => item is T): value is T[] {
   return Array.isArray(value) && value.length <= max && value.every(is)
-}
-
-function isApplied(value: unknown): value is Record<Source, number> {
-  if (!isObject(value)) return false
-  const entries = Object.entries(value)
-  return (
-    entries.length <= MEMBER_LIMITS.maxApplied &&
-    entries.every(([source, sequence]) => isSource(source) && isSequence(sequence))
-  )
 }
 
 function isTwin(value: unknown): value is Twin {

@@ -10,7 +10,6 @@ import { Liveness } from './liveness.ts'
 import { SignedDocument } from './signed-document.ts'
 import { MEMBERS_SPREADING } from './spreading.ts'
 import { FULL_MESH } from './overlay-plan.ts'
-import type { Place } from '../whitelist/change.ts'
 import type { Member, State, Vitals } from './member.ts'
 import {
   partAt,
@@ -25,7 +24,7 @@ import { OwnWords } from './own-words.ts'
 import { Runs } from './runs.ts'
 
 /** What a node can say of itself while it runs. */
-export interface Say extends Partial<Pick<State, 'links' | 'clients' | 'twins'>> {
+export interface Say extends Partial<Pick<State, 'links' | 'twins'>> {
   /** The newest values of its sensors and its alarms, told at a pace that follows the size of the cluster. */
   readonly vitals?: Vitals
   /** Whether people wait for these vitals, as when an alarm is raised: the next few are told at once. Default false. */
@@ -153,11 +152,6 @@ export class Members extends SignedDocument {
     this.#own.renew(signer, key)
   }
 
-  /** Note how far this node has come with some sources, and how many changes it holds by now. */
-  noteApplied(places: Iterable<Place>, changes: number): void {
-    this.#own.noteApplied(places, changes)
-  }
-
   /** Every entry, of the living and of the dead. */
   list(): Iterable<Member> {
     return this.#runs.members()
@@ -178,6 +172,11 @@ export class Members extends SignedDocument {
   /** Whether a run can be reached from here over links, or could a moment ago. */
   isLive(source: Source): boolean {
     return this.#liveness.isLive(source)
+  }
+
+  /** How many nodes can be reached, this one included. */
+  get liveCount(): number {
+    return this.#liveness.count
   }
 
   /** The nodes that can be reached from here over links, this one included. */

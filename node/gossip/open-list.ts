@@ -22,6 +22,7 @@ import { WholeFile } from '../storage/whole-file.ts'
 import { Archiving } from './archiving.ts'
 import { Forgettings } from './forgettings.ts'
 import { OwnRemoval, REMOVAL_FILE } from './own-removal.ts'
+import { findFork, makeForkProof, type ForkProof } from './fork-proof.ts'
 import { findRemoval, makeRemovalProof, type RemovalProof } from './removal-proof.ts'
 import type { PeerFile } from './peer-memory.ts'
 import { OwnSource } from './own-source.ts'
@@ -41,14 +42,14 @@ export interface OpenList extends Disposable {
   readonly signers: Signers
   /** What this node signs with. */
   readonly self: OwnSigner
-  /** Whether this node itself was removed. */
+  /** Whether this node itself was removed, or has forked. */
   readonly ownRemoval: OwnRemoval
   /** The nodes that operators have said will not come back. */
   readonly forgettings: Forgettings
   /** What it accepted and gave up. */
   readonly lostChanges: LostChanges
-  /** What a removed node is shown; undefined for one that was not removed. */
-  readonly removalProofOf: (node: Name) => RemovalProof | undefined
+  /** What a node is shown that was removed, or has forked; undefined for all others. */
+  readonly proofAgainst: (node: Name) => RemovalProof | ForkProof | undefined
   /** Seal the list with another key of this node from now on. */
   readonly reseal: (credentials: Credentials) => void
   /** Where it keeps the addresses of its peers. */
@@ -147,6 +148,18 @@ export async function openList(
   const removalOf = (node: Name): Entry | undefined => findRemoval(node, replica.whitelist, store)
   const own = removalOf(name)
   if (own !== undefined) ownRemoval.note(own)
+  const forkProofs = new Map<Name, ForkProof>()
+  const forkProofOf = (node: Name): ForkProof | undefined => {
+    // It is looked up once: whoever is cut knocks again and again.
+    const fork = forkProofs.has(node) ? undefined : findFork(node, replica.whitelist, store)
+    const proof = fork && makeForkProof(fork, signers)
+    if (proof !== undefined) forkProofs.set(node, proof)
+    return forkProofs.get(node)
+  }
+  const noteOwnFork = (): void => {
+    if (replica.whitelist.hasEquivocated(name)) ownRemoval.noteFork(forkProofOf(name))
+  }
+  noteOwnFork()
   stack.use(
     replica.subscribe(applied => {
       for (const { entry } of applied) {
@@ -158,6 +171,7 @@ export async function openList(
   stack.use(
     replica.subscribeEquivocation(strays => {
       for (const { entry } of strays) ownRemoval.note(entry)
+      noteOwnFork()
     }),
   )
   replica.storage.subscribe(reason => {
@@ -181,9 +195,9 @@ export async function openList(
     ownRemoval,
     forgettings,
     lostChanges,
-    removalProofOf: node => {
+    proofAgainst: node => {
       const entry = removalOf(node)
-      return entry && makeRemovalProof(entry, signers)
+      return entry === undefined ? forkProofOf(node) : makeRemovalProof(entry, signers)
     },
     reseal: credentials => {
       try {

@@ -1,8 +1,6 @@
 import type { KeyObject } from 'node:crypto'
-import type { Source } from '../identity/names.ts'
 import type { Signer } from '../identity/signers.ts'
 import type { Clock, Random } from '../lib/clock.ts'
-import type { Place } from '../whitelist/change.ts'
 import type { Update } from './document.ts'
 import {
   MEMBER_LIMITS,
@@ -30,8 +28,12 @@ export interface OwnMemberOptions {
   readonly publish: (update: Update, words: Words, signer: Signer) => void
 }
 
-/** Of what a node says about its links: the least time between two updates in a large cluster, in milliseconds. */
-const LINKS_MS = 1_000
+/**
+ * The least time between two states in a large cluster, in milliseconds: where a link was lost, since
+ * others find out by that who is dead; and where there are only more, so much for each known run, up
+ * to the most. Whoever joins gets a dozen links one after the other.
+ */
+const LINKS_MS = { lost: 1_000, perRun: 20, most: 3_000 }
 
 /**
  * How long what no node waits for is gathered in a large cluster, in milliseconds for each known
@@ -39,8 +41,11 @@ const LINKS_MS = 1_000
  */
 const GATHER_MS_PER_NODE = 50
 
-/** What the vitals of all nodes may cost each, in bytes a second. */
-const VITALS_BYTES_PER_SECOND = 1_000
+/**
+ * What the vitals of all nodes may cost each, in bytes a second, were each told once: it comes two or
+ * three times, and all that a node receives at rest is to stay below 2 kB a second.
+ */
+const VITALS_BYTES_PER_SECOND = 500
 
 /** What an update costs beside its text: places, certificate, signature, and announcements of it. */
 const UPDATE_BYTES = 600
@@ -90,9 +95,11 @@ export class OwnMember implements Disposable {
     if (this.#self.vitals !== undefined) this.#say('vitals')
   }
 
-  sayState(words: Partial<Pick<State, 'links' | 'clients' | 'twins'>>): void {
+  sayState(words: Partial<Pick<State, 'links' | 'twins'>>): void {
+    const { links = this.#self.links } = words
+    const isLost = this.#self.links.some(link => !links.includes(link))
     this.#self = { ...this.#self, ...words }
-    this.#gather('state', words.links === undefined ? this.#unhurriedMs() : this.#linksMs())
+    this.#gather('state', words.links === undefined ? this.#unhurriedMs() : this.#linksMs(isLost))
   }
 
   /** @throws RangeError when they are longer than peers take */
@@ -116,17 +123,6 @@ export class OwnMember implements Disposable {
     this.#key = key
     this.#self = { ...this.#self, ...periodOf(signer) }
     for (const part of this.#sequences.keys()) this.#gather(part, this.#options.gatherMs)
-  }
-
-  noteApplied(places: Iterable<Place>, changes: number): void {
-    const applied = new Map(Object.entries(this.#self.applied) as [Source, number][])
-    for (const { source, sequence } of places) {
-      applied.delete(source)
-      applied.set(source, sequence)
-    }
-    this.#self = { ...this.#self, changes, applied: Object.fromEntries(applied) }
-    this.#self = { ...this.#self, ...stateWithinLimits(this.#self) }
-    this.#gather('state', this.#unhurriedMs())
   }
 
   /** Say that this node stops: the last that is heard of it. */
@@ -158,9 +154,13 @@ export class OwnMember implements Disposable {
   }
 
   /** The first word at once; whoever joins has more of them soon after. */
-  #linksMs(): number {
+  #linksMs(isLost: boolean): number {
     const { size, gatherMs } = this.#options
-    return size() <= FULL_MESH ? gatherMs : Math.max(gatherMs, this.#sinceMs('state', LINKS_MS))
+    const runs = size()
+    if (runs <= FULL_MESH) return gatherMs
+    const { lost, perRun, most } = LINKS_MS
+    const paceMs = isLost ? lost : Math.min(Math.max(runs * perRun, lost), most)
+    return Math.max(gatherMs, this.#sinceMs('state', paceMs))
   }
 
   #vitalsMs(bytes: number, isUrgent: boolean): number {
@@ -210,18 +210,15 @@ export class OwnMember implements Disposable {
   }
 
   #wordsOf(part: Part): Words {
-    const { addresses, version, startedAt, vitals = {} } = this.#self
+    const { vitals = {} } = this.#self
     if (part === 'vitals') return { part, vitals }
     if (part === 'profile') {
-      return { part, profile: profileWithinLimits({ addresses, version, startedAt }) }
+      return { part, profile: profileWithinLimits(this.#self) }
     }
-    const { saidAt, links, changes, clients, applied, left, twins } = this.#self
+    const { saidAt, links, left, twins } = this.#self
     const state = stateWithinLimits({
       saidAt,
       links,
-      changes,
-      clients,
-      applied,
       ...(left !== undefined && { left }),
       ...(twins !== undefined && { twins }),
     })

@@ -1,6 +1,6 @@
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
 import type { Update } from './document.ts'
-import type { Member, State, Vitals } from './member.ts'
+import type { Member, Profile, State, Vitals } from './member.ts'
 import { placeOfPart, type Part, type periodOf, type Words } from './member-part.ts'
 
 /** More runs than this, of nodes dead or alive, are not kept: the dead go first. */
@@ -16,7 +16,7 @@ const MAX_RUNS = 8
 const GHOST_MS = 24 * 3_600_000
 
 type Period = ReturnType<typeof periodOf>
-type Profiled = Pick<Member, 'addresses' | 'version' | 'startedAt' | keyof Period>
+type Profiled = Profile & Period
 
 interface Run {
   readonly source: Source
@@ -29,9 +29,6 @@ interface Run {
   /** What is known of it together; undefined until its profile has come. */
   member?: Member | undefined
 }
-
-/** Of a run whose profile has come and its state has not. */
-const UNSTATED: Omit<State, 'saidAt'> = { links: [], changes: 0, clients: 0, applied: {} }
 
 export interface RunsOptions {
   /** This run of this node, which is never forgotten. */
@@ -172,7 +169,7 @@ function memberOf({ source, profile, state, vitals }: Run): Member | undefined {
   return {
     name: nodeOf(source),
     source,
-    ...UNSTATED,
+    links: [],
     saidAt: profile.startedAt,
     ...profile,
     ...state,

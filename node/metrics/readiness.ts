@@ -13,6 +13,8 @@ export interface ReadinessState extends Pick<NodeConfig, 'whenIsolated'> {
   readonly isIsolated: boolean
   /** Whether this node itself was removed from the list. */
   readonly isRemoved: boolean
+  /** Whether two changes at one place carry its signature. */
+  readonly isForked: boolean
   /** Whether what peers send is not being checked: any of it may be a removal. */
   readonly isStalled: boolean
   /** Why changes cannot be stored, if they cannot. */
@@ -27,6 +29,7 @@ export function whyNotReady(
     phase,
     isIsolated,
     isRemoved,
+    isForked,
     whenIsolated,
     isStalled,
     failing,
@@ -35,6 +38,7 @@ export function whyNotReady(
   now: number,
 ): string | undefined {
   if (isRemoved) return 'this node was removed from the list: it serves nobody'
+  if (isForked) return 'this node has signed two changes at one place: it serves nobody'
   if (phase === 'starting') return 'starting: no client is let in before a first exchange'
   if (phase === 'incomplete') return 'no exchange with a peer is complete: the list may be old'
   if (phase === 'stopping') return 'stopping'
@@ -47,7 +51,7 @@ export function whyNotReady(
 
 export interface ReadinessOptions extends Pick<NodeConfig, 'whenIsolated'> {
   readonly isolation: { readonly isIsolated: boolean }
-  readonly ownRemoval: Pick<OwnRemoval, 'removal'>
+  readonly ownRemoval: Pick<OwnRemoval, 'removal' | 'isForked'>
   readonly verifier: { readonly isStalled: boolean }
   readonly storage: { readonly failing: string | undefined }
   readonly trust: Pick<Trust, 'credentials'>
@@ -73,7 +77,8 @@ export class Readiness {
     const { failing } = storage
     const isRemoved = ownRemoval.removal !== undefined
     const certificateEndsAt = trust.credentials.identity.notAfter
-    const problems = { isIsolated, isRemoved, isStalled, failing }
+    const { isForked } = ownRemoval
+    const problems = { isIsolated, isRemoved, isForked, isStalled, failing }
     const state = { phase, whenIsolated, certificateEndsAt, ...problems }
     return whyNotReady(state, clock.now())
   }

@@ -28,7 +28,7 @@ export interface Archived {
 export interface CheckpointMethodsOptions {
   readonly replica: Pick<Replica, 'confirmations' | 'settled' | 'whitelist'>
   readonly archiving: Pick<Archiving, 'checkpoint' | 'run'>
-  readonly members: Pick<Members, 'live' | 'unreachable' | 'left' | 'subscribe'>
+  readonly members: Pick<Members, 'isLive' | 'live' | 'unreachable' | 'left' | 'subscribe'>
   readonly signers: Pick<Signers, 'formerAuthorities'>
   readonly clock: Clock
 }

@@ -51,7 +51,7 @@ export interface OpenPort extends AsyncDisposable {
 export async function serve(options: ServeOptions): Promise<OpenPort> {
   const { config, listener, list, cluster, sessions, trust, loadCredentials } = options
   const { service, counts, gate, clock, log } = options
-  const { replica, signers, self, ownRemoval, removalProofOf } = list
+  const { replica, signers, self, ownRemoval, proofAgainst } = list
   const { members, overlay, isolation } = cluster
   const turns = new Turns(clock)
   const quota = new Quota(clock)
@@ -62,7 +62,7 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
     sessions,
     overlay,
     signers,
-    removalProofOf,
+    proofAgainst,
     counts,
     gate,
     log,

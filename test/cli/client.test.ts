@@ -285,7 +285,7 @@ test('call works the fridge of the node that answers', async t => {
   const tooWarm = await call('setTargetTemperature', '40')
   t.is(tooWarm.status, 1)
   t.regex(tooWarm.err, /must be from -30 to 15 °C/)
-  t.is((await call('setTargetTemperature')).status, 1)
+  t.is((await call('setTargetTemperature')).status, 2)
 })
 
 test('a command that does not exist, or an argument that is no number, is refused before any node is asked', async t => {

@@ -5,7 +5,7 @@ import { isReason } from '../../whitelist/change.ts'
 import { readLostChange } from '../../whitelist/lost-change.ts'
 
 /** What a node says of itself in its `status`, beside how its cluster is. */
-export type OwnState = Pick<StatusReport, 'removed' | 'lost' | 'twins' | 'nameInUse'>
+export type OwnState = Pick<StatusReport, 'removed' | 'forked' | 'lost' | 'twins' | 'nameInUse'>
 
 type Lost = NonNullable<StatusReport['lost']>
 type Removed = NonNullable<StatusReport['removed']>
@@ -19,9 +19,10 @@ const MAX_TIME = 8.64e15
 
 /** @returns what is wrong with the node itself, or why that cannot be read */
 export function parseOwnState(value: Readonly<Record<string, unknown>>): OwnState | string {
-  const { removed, lost, twins, nameInUse } = value
+  const { removed, forked, lost, twins, nameInUse } = value
   const parsedRemoval = removed === undefined ? undefined : parseRemoved(removed)
   if (typeof parsedRemoval === 'string') return parsedRemoval
+  if (forked !== undefined && forked !== true) return 'it does not say whether it has forked'
   const parsedLost = lost === undefined ? undefined : parseLost(lost)
   if (typeof parsedLost === 'string') return parsedLost
   const parsedTwins = twins === undefined ? undefined : parseTwins(twins)
@@ -31,6 +32,7 @@ export function parseOwnState(value: Readonly<Record<string, unknown>>): OwnStat
   }
   return {
     ...(parsedRemoval !== undefined && { removed: parsedRemoval }),
+    ...(forked === true && { forked }),
     ...(parsedLost !== undefined && { lost: parsedLost }),
     ...(parsedTwins !== undefined && { twins: parsedTwins }),
     ...(nameInUse !== undefined && { nameInUse: shown(nameInUse) }),

@@ -138,6 +138,14 @@ export function problemOfMember(
   return undefined
 }
 
+/** What nobody may have been asked. */
+export function problemOfQuestion(ask: unknown, keys: Keys): string | undefined {
+  const [text = '', , signature = ''] = ask as readonly string[]
+  const { by } = JSON.parse(text) as { readonly by: string }
+  const node = keys.get(`node/${by.slice(0, by.indexOf('#'))}`)
+  return isSigned(node, 'question', text, signature) ? undefined : `a question of another: ${text}`
+}
+
 /** Most inputs carry the same signatures; a few thousand answers are worth keeping. */
 const MAX_ANSWERS = 4_096
 const answers = new Map<string, boolean>()

@@ -208,6 +208,57 @@ const CONFIRMATION: readonly Bug[] = [
   },
 ]
 
+const QUESTION: readonly Bug[] = [
+  {
+    name: 'a question in the name of another node',
+    find: "if (role !== 'node' || name !== nodeOf(by)) return false",
+    put: '',
+  },
+  {
+    name: 'a question that nobody signed',
+    find: "return signers.verify(signer, 'question', text, signature)",
+    put: 'return true',
+  },
+  { name: 'questions without end', find: ' || text.length > MAX_TEXT', put: '' },
+  {
+    name: 'a question without a number',
+    find: '!isSource(by) || !isSequence(number)',
+    put: '!isSource(by)',
+  },
+  {
+    name: 'answers of any kind',
+    find: 'if (!isSequence(number) || !isCount(changes) || !isCount(clients)) return undefined',
+    put: '',
+  },
+]
+
+const QUESTIONS: readonly Bug[] = [
+  {
+    name: 'a question with more to it',
+    find: 'if (Object.keys(rest).length > 0)',
+    put: 'if (false)',
+  },
+]
+
+const TALLY: readonly Bug[] = [
+  {
+    name: 'a tally for nobody',
+    find: '!isSource(to) || !isSequence(applied)) return',
+    put: '!isSequence(applied)) return',
+  },
+  { name: 'marks of any form', find: ' || !MARKS.test(text)', put: '' },
+  {
+    name: 'a run twice in a tally',
+    find: "if (marks.size * MARK_LENGTH !== text.length) return 'a tally names a run twice'",
+    put: '',
+  },
+  { name: 'tags of any length', find: ' || !TAG.test(tag)', put: '' },
+]
+
+const TALLIES: readonly Bug[] = [
+  { name: 'tallies without end', find: ' || tallied.length > MAX_TALLIES', put: '' },
+]
+
 const RELAY: readonly Bug[] = [
   {
     name: 'confirmations without end',
@@ -232,22 +283,22 @@ const MEMBER: readonly Bug[] = [
     find: 'isListOf(links, MEMBER_LIMITS.maxLinks, isSource)',
     put: 'Array.isArray(links)',
   },
-  {
-    name: 'counts of any kind',
-    find: 'if (!isCount(saidAt) || !isCount(changes) || !isCount(clients))',
-    put: 'if (false)',
-  },
+  { name: 'states of any time', find: 'if (!isCount(saidAt))', put: 'if (false)' },
   {
     name: 'starts of any kind',
     find: 'if (!isCount(startedAt))',
     put: 'if (false)',
   },
   {
+    name: 'keys of any form',
+    find: 'tallyKey !== undefined && !isTallyKey(tallyKey)',
+    put: 'false',
+  },
+  {
     name: 'versions of any kind',
     find: "if (typeof version !== 'string' || version.length > MEMBER_LIMITS.maxVersion)",
     put: 'if (false)',
   },
-  { name: 'anything applied', find: 'if (!isApplied(applied))', put: 'if (false)' },
   {
     name: 'addresses of any kind',
     find: 'if (!isListOf(addresses, MEMBER_LIMITS.maxAddresses, isAddress))',
@@ -316,6 +367,10 @@ export const GOSSIP_PLANTS: readonly Plant[] = [
   ...inFile('gossip', 'gossip/link.ts', LINK),
   ...inFile('gossip', 'wire/control.ts', CONTROL),
   ...inFile('gossip', 'gossip/confirmation.ts', CONFIRMATION),
+  ...inFile('gossip', 'gossip/question.ts', QUESTION),
+  ...inFile('gossip', 'gossip/questions.ts', QUESTIONS),
+  ...inFile('gossip', 'gossip/tally.ts', TALLY),
+  ...inFile('gossip', 'gossip/tallies.ts', TALLIES),
   ...inFile('gossip', 'gossip/confirmation-relay.ts', RELAY),
   ...inFile('gossip', 'gossip/member.ts', MEMBER),
   ...inFile('gossip', 'gossip/members.ts', MEMBERS),

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { MEMBER_LIMITS, parseState, type Member } from '../../../node/gossip/member.ts'
+import { MEMBER_LIMITS, type Member } from '../../../node/gossip/member.ts'
 import { placeOfPart, signedText, type Part } from '../../../node/gossip/member-part.ts'
 import { Members } from '../../../node/gossip/members.ts'
 import { parseName, type Source } from '../../../node/identity/names.ts'
@@ -43,9 +43,6 @@ function openMembers(
       version: '0.0.0',
       startedAt,
       links: [],
-      changes: 0,
-      clients: 0,
-      applied: {},
     },
   })
   return { name, replica: members, clock }
@@ -82,11 +79,11 @@ test('each node hears what every other says of itself', async t => {
   await quiet()
   for (const { replica } of ends) t.deepEqual(namesOf(replica.list()), ['alpha', 'beta', 'gamma'])
   const [alpha, , gamma] = ends
-  alpha.replica.say({ clients: 7 })
+  alpha.replica.say({ vitals: { temperature: 4 } })
   alpha.replica.advertise(['10.0.0.1:7443'])
   await quiet()
   const heard = gamma.replica.get(alpha.replica.id)
-  t.is(heard?.clients, 7)
+  t.deepEqual(heard?.vitals, { temperature: 4 })
   t.deepEqual(heard?.addresses, ['10.0.0.1:7443'])
 })
 
@@ -96,11 +93,12 @@ test('what a node says within a few milliseconds goes out as one update', async 
   const [alpha] = ends
   const place = placeOfPart(ALPHA, 'state')
   const before = alpha.replica.sources[place] ?? 0
-  for (let clients = 1; clients <= 20; clients += 1) alpha.replica.say({ clients })
+  const links = Array.from({ length: 20 }, (_, run) => testSource('gamma', run + 1))
+  for (const link of links) alpha.replica.say({ links: [link] })
   await quiet()
   t.is(alpha.replica.sources[place], before + 1)
   t.is(alpha.replica.sources[ALPHA], 1, 'what has not changed is not said again')
-  t.is(ends[2].replica.get(ALPHA)?.clients, 20)
+  t.deepEqual(ends[2].replica.get(ALPHA)?.links, links.slice(-1))
 })
 
 test('a node says no more of itself than its peers take', async t => {
@@ -155,21 +153,9 @@ test('of the runs of a node that cannot be reached the latest is told, and none 
   t.is(alpha.replica.unreachable().size, 0)
 })
 
-test('how far a node has come is told for the latest sources only', async t => {
-  const { replica, clock } = openMembers('alpha')
-  const sources = Array.from({ length: 100 }, (_, index) => testSource('beta', index + 1))
-  for (const [index, source] of sources.entries()) {
-    replica.noteApplied([{ source, sequence: index + 1 }], index + 1)
-  }
-  t.deepEqual(Object.keys(replica.self.applied), sources.slice(-MEMBER_LIMITS.maxApplied))
-  t.is(typeof parseState(JSON.parse(JSON.stringify(replica.self))), 'object')
-  await clock.advance(5)
-  t.is(replica.get(ALPHA)?.changes, 100)
-})
-
 test('a stopped document says nothing more', async t => {
   const { replica, clock } = openMembers('alpha')
-  replica.say({ clients: 3 })
+  replica.say({ links: [BETA] })
   replica[Symbol.dispose]()
   await clock.advance(1_000)
   t.is(clock.pending, 0)
@@ -201,7 +187,7 @@ function memberUpdate(
 }
 
 const PROFILE = { addresses: ['mallory:1'], version: '0.0.0', startedAt: NOON }
-const STATE = { saidAt: NOON, links: [], changes: 0, clients: 0, applied: {} }
+const STATE = { saidAt: NOON, links: [] }
 
 function profileOf(run: Source, { sequence = 1 } = {}): unknown[] {
   return memberUpdate(PROFILE, people.node('mallory'), { part: 'profile', sequence, run })
@@ -228,7 +214,7 @@ test('what a node says of itself is taken once its signature holds, each part by
   const { replica } = openMembers('alpha')
   const { end, send } = await attachMallory(replica)
   const mallory = people.node('mallory')
-  await send(memberUpdate({ ...STATE, clients: 7 }, mallory))
+  await send(memberUpdate({ ...STATE, links: [BETA] }, mallory))
   t.deepEqual(namesOf(replica.list()), ['alpha'], 'of whom no profile has come nothing is told')
   await send(profileOf(testSource('mallory')))
   await send(memberUpdate({ temperature: 4.5 }, mallory, { part: 'vitals' }))
@@ -236,7 +222,7 @@ test('what a node says of itself is taken once its signature holds, each part by
   t.deepEqual(namesOf(replica.list()), ['alpha', 'mallory'])
   t.like(replica.get(testSource('mallory')), {
     addresses: ['mallory:1'],
-    clients: 7,
+    links: [BETA],
     vitals: { temperature: 4.5 },
     certificateEndsAt: mallory.signer.identity.notAfter,
   })
@@ -250,10 +236,7 @@ const hostile: [what: string, frame: unknown][] = [
     'to be another node, by its profile',
     memberUpdate(PROFILE, mallory, { run: BETA, part: 'profile' }),
   ],
-  [
-    'to be the node that it speaks to',
-    memberUpdate({ ...STATE, clients: 99 }, mallory, { run: ALPHA, sequence: 50 }),
-  ],
+  ['to be the node that it speaks to', memberUpdate(STATE, mallory, { run: ALPHA, sequence: 50 })],
   [
     'to be the node that it speaks to, by its profile',
     memberUpdate(PROFILE, mallory, { run: ALPHA, sequence: 50, part: 'profile' }),
@@ -302,22 +285,10 @@ const hostile: [what: string, frame: unknown][] = [
     memberUpdate({ ...STATE, links: Array.from({ length: 1_025 }, () => BETA) }, mallory),
   ],
   [
-    'with too many sources',
-    memberUpdate(
-      {
-        ...STATE,
-        applied: Object.fromEntries(
-          Array.from({ length: 33 }, (_, index) => [testSource('beta', index + 1), 1]),
-        ),
-      },
-      mallory,
-    ),
-  ],
-  [
     'with an address that is none',
     memberUpdate({ ...PROFILE, addresses: ['../etc'] }, mallory, { part: 'profile' }),
   ],
-  ['with a number that is none', memberUpdate({ ...STATE, changes: -1 }, mallory)],
+  ['with a time that is none', memberUpdate({ ...STATE, saidAt: -1 }, mallory)],
   ['with vitals without end', memberUpdate(tooLong, mallory, { part: 'vitals' })],
   ['with vitals that are no object', memberUpdate([4.5], mallory, { part: 'vitals' })],
   ['what is no object', memberUpdate([], mallory)],
@@ -341,7 +312,6 @@ for (const [what, frame] of hostile) {
     t.is(end.refusals.length, 1, String(end.refusals))
     t.deepEqual(namesOf(replica.list()), ['alpha'])
     t.deepEqual({ ...replica.sources }, before)
-    t.is(replica.self.clients, 0)
   })
 }
 
@@ -357,12 +327,12 @@ test('an old word of a node, sent again, does not replace its newer one', async 
   const { replica } = openMembers('alpha')
   const { end, send } = await attachMallory(replica)
   await send(profileOf(testSource('mallory')))
-  const old = memberUpdate({ ...STATE, clients: 1 }, mallory, { sequence: 3 })
-  const newer = memberUpdate({ ...STATE, clients: 2 }, mallory, { sequence: 4 })
+  const old = memberUpdate(STATE, mallory, { sequence: 3 })
+  const newer = memberUpdate({ ...STATE, links: [BETA] }, mallory, { sequence: 4 })
   await send(newer)
   await send(old)
   t.deepEqual(end.refusals, [])
-  t.is(replica.get(testSource('mallory'))?.clients, 2)
+  t.deepEqual(replica.get(testSource('mallory'))?.links, [BETA])
 })
 
 /** A node that knows of eight runs of another, so that it is one of many. */
@@ -373,17 +343,18 @@ async function openAmongMany(): Promise<TestMembers> {
   return members
 }
 
-test('among many, what nobody waits for is told late, or with what is urgent', async t => {
+test('among many, links are told at once and then no more than once a second', async t => {
   const { replica, clock } = await openAmongMany()
-  replica.noteApplied([{ source: BETA, sequence: 1 }], 1)
-  await clock.advance(200)
-  t.is(replica.get(ALPHA)?.changes, 0)
+  const told = (): readonly Source[] | undefined => replica.get(ALPHA)?.links
+  await clock.advance(1_000)
   replica.say({ links: [BETA] })
-  await clock.advance(1_000)
-  t.is(replica.get(ALPHA)?.changes, 1)
-  replica.noteApplied([{ source: BETA, sequence: 2 }], 2)
-  await clock.advance(1_000)
-  t.is(replica.get(ALPHA)?.changes, 2)
+  await clock.advance(5)
+  t.deepEqual(told(), [BETA])
+  replica.say({ links: [] })
+  await clock.advance(900)
+  t.deepEqual(told(), [BETA])
+  await clock.advance(100)
+  t.deepEqual(told(), [])
 })
 
 test('vitals are told at once, then at a pace of the cluster, and a few urgent ones before it', async t => {
@@ -395,7 +366,7 @@ test('vitals are told at once, then at a pace of the cluster, and a few urgent o
   replica.say({ vitals: { temperature: 5 } })
   await clock.advance(2_000)
   t.deepEqual(told(), { temperature: 4 })
-  await clock.advance(10_000)
+  await clock.advance(40_000)
   t.deepEqual(told(), { temperature: 5 })
   for (let temperature = 6; temperature < 11; temperature += 1) {
     replica.say({ vitals: { temperature }, isUrgent: true })

@@ -19,11 +19,8 @@ function member(name: string, addresses: string[], run = 1): Member {
     startedAt: NOON + run,
     saidAt: 0,
     links: [],
-    changes: 0,
-    clients: 0,
     certificateRenewFrom: 0,
     certificateEndsAt: 0,
-    applied: {},
   }
 }
 
