@@ -16,18 +16,13 @@ const LIST: readonly Bug[] = [
     find: 'if (isMore) {',
     put: 'if (false) {',
   },
-  {
-    name: 'what a checkpoint made void stays void when it falls',
-    find: 'if (this.changes === 0 || !(isOther || isUnknown)) return',
-    put: 'return',
-  },
 ]
 
 const CUT: readonly Bug[] = [
   {
     name: 'former authorities that let in behind a checkpoint',
-    find: 'return this.isFormer(entry) || this.#isOutdated(entry)',
-    put: 'return this.#isOutdated(entry)',
+    find: '&& !this.covers(entry) && this.isFormer(entry)',
+    put: '&& false',
   },
   {
     name: 'a checkpoint that outlives the removal of its author',
