@@ -1,6 +1,7 @@
 import { describeRule } from '../../node/alarms/alarm.ts'
 import type { AlarmVitals, SensorVitals } from '../../node/alarms/vitals.ts'
 import type { Fleet } from '../../node/client/operator/vitals-answers.ts'
+import { foreignText } from '../../node/lib/foreign-text.ts'
 import type { NodeReport } from '../../node/operators/status.ts'
 import { formatReading, SENSOR_KINDS, type SensorEvent } from '../../node/sensors/kinds.ts'
 import { formatDuration } from '../duration.ts'
@@ -36,7 +37,8 @@ export function fleetLines(nodes: readonly NodeReport[], fleet: Fleet, now: numb
   const [first = '', ...rows] = formatTable([head, ...views.map(({ row }) => row)])
   const lines = views.flatMap(({ wrong }, index) => [
     rows[index] ?? '',
-    ...wrong.map(line => `  ! ${line}`),
+    // A stolen node has chosen the words.
+    ...wrong.map(line => `  ! ${foreignText(line)}`),
   ])
   return [first, ...lines]
 }

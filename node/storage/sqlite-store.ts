@@ -5,6 +5,7 @@ import { FridgeError } from '../lib/errors.ts'
 import { isRun, type Source, type Subject } from '../identity/names.ts'
 import { idOf, type ChangeId, type Place } from '../whitelist/change.ts'
 import { isStray, type Entry, type Stray } from '../whitelist/entry.ts'
+import type { Extent } from '../whitelist/extent.ts'
 import type {
   ArchivedLog,
   Base,
@@ -47,10 +48,10 @@ export interface NodeStore extends ChangeStore, ArchivedLog {
    * @throws FridgeError `ERR_DATABASE`
    */
   seal(sealKey: Buffer): void
-  /** Whether the log in this very file was complete last: not the beginning of a longer one. */
-  isWhole(): boolean
+  /** How much of the list the log in this very file is. */
+  extent(): Extent
   /** @throws FridgeError `ERR_DATABASE` */
-  noteWhole(isWhole: boolean): void
+  noteExtent(extent: Extent): void
 }
 
 /**
@@ -155,12 +156,12 @@ class SqliteStore implements NodeStore {
     this.#ownSource.keep(source)
   }
 
-  isWhole(): boolean {
-    return this.#ownSource.isWhole()
+  extent(): Extent {
+    return this.#ownSource.extent()
   }
 
-  noteWhole(isWhole: boolean): void {
-    this.#ownSource.noteWhole(isWhole)
+  noteExtent(extent: Extent): void {
+    this.#ownSource.noteExtent(extent)
   }
 
   takeBack(source: Source, from: number): void {

@@ -1,6 +1,6 @@
 import test from 'ava'
 import type { Say } from '../../../node/gossip/members.ts'
-import { startVitals } from '../../../node/sessions/vitals-teller.ts'
+import { startVitals } from '../../../node/fleet/vitals-teller.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 function start() {

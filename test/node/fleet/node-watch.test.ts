@@ -3,7 +3,7 @@ import type { AlarmChange } from '../../../node/alarms/alarm.ts'
 import { Alarms } from '../../../node/alarms/alarms.ts'
 import type { Member } from '../../../node/gossip/member.ts'
 import { parseName, type Name, type Source } from '../../../node/identity/names.ts'
-import { startNodeWatch } from '../../../node/sessions/node-watch.ts'
+import { startNodeWatch } from '../../../node/fleet/node-watch.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 const MINUTE_MS = 60_000
