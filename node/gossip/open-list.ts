@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import type { NodeConfig } from '../config/config.ts'
 import { nodeOf, sourceOf, subjectOf, type Name, type Source } from '../identity/names.ts'
 import { OwnSigner } from '../identity/own-signer.ts'
-import { Signers } from '../identity/signers.ts'
+import { Signers, type SignersOptions } from '../identity/signers.ts'
 import type { Verifier } from '../identity/verifier.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import type { Trust } from '../identity/trust.ts'
-import type { Entry } from '../whitelist/entry.ts'
+import type { CheckpointEntry } from '../whitelist/cut.ts'
 import { LOST_FILE, LostChanges } from './lost-changes.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -17,13 +17,14 @@ import { checkLog } from '../storage/check-log.ts'
 import { sealKeyOf } from '../storage/log-seal.ts'
 import { StoredChanges } from '../storage/stored-changes.ts'
 import { DATABASE_FILE } from '../storage/sqlite-database.ts'
-import { openSqliteStore } from '../storage/sqlite-store.ts'
+import { openSqliteStore, type NodeStore } from '../storage/sqlite-store.ts'
 import { WholeFile } from '../storage/whole-file.ts'
 import { Archiving } from './archiving.ts'
 import { Forgettings } from './forgettings.ts'
 import { OwnRemoval, REMOVAL_FILE } from './own-removal.ts'
-import { findFork, makeForkProof, type ForkProof } from './fork-proof.ts'
-import { findRemoval, makeRemovalProof, type RemovalProof } from './removal-proof.ts'
+import type { ForkProof } from './fork-proof.ts'
+import type { RemovalProof } from './removal-proof.ts'
+import { Proofs } from './proofs.ts'
 import type { PeerFile } from './peer-memory.ts'
 import { OwnSource } from './own-source.ts'
 import { Replica } from './replica.ts'
@@ -88,19 +89,10 @@ export async function openList(
       {},
       'the list carries no seal of this node and its key: all its signatures are checked first',
     )
-    // Nothing is trusted because it is there: each certificate is traced to an authority.
-    const nothing = { certificates: () => [], keepCertificate: () => {} }
-    await checkLog(database, new Signers({ store: nothing, ...authority }))
-    checkBase(database, store, new Signers({ store, ...authority }))
+    await checkUnsealed(database, store, authority)
     store.seal(sealKey)
   }
-  for (const missing of store.archives.missing) {
-    const fix = `put it back into ${shellWord(data)} and restart the node`
-    log.warn(
-      { missing, fix },
-      'an archive of the log is not there: who lacks what is in it cannot have it from here',
-    )
-  }
+  warnOfMissing(store.archives, data, log)
   const draw = (): Source => sourceOf(name, randomBytes(8).toString('hex'))
   const kept = store.ownSource()
   const ownSource = new OwnSource({
@@ -109,34 +101,24 @@ export async function openList(
     keep: source => store.keepOwnSource(source),
   })
   const source = draw()
-  const signers = new Signers({
-    store,
-    ...authority,
-  })
+  const signers = new Signers({ store, ...authority })
   const self = new OwnSigner(trust.credentials, signers)
-  const replica = new Replica({
-    source,
-    ownSource,
-    wholeness: store,
-    store,
-    signers,
-    self,
-    clock,
-    onUntrue: ({ change: { operator, source } }) =>
-      log.error(
-        { operator, node: nodeOf(source) },
-        'a checkpoint states a list that was not: look into who signed it, and the node that proposed it',
-      ),
-  })
-  stack.use(replica)
+  const replica = stack.use(
+    new Replica({
+      source,
+      ownSource,
+      wholeness: store,
+      store,
+      signers,
+      self,
+      clock,
+      onUntrue: checkpoint => tellUntrue(checkpoint, log),
+    }),
+  )
   const archiving = stack.use(new Archiving({ list: () => replica.whitelist, store }))
   replica.checkCheckpoints()
-  const ownRemoval = new OwnRemoval({
-    name,
-    signers,
-    file: new WholeFile(join(data, REMOVAL_FILE)),
-    log,
-  })
+  const removalFile = new WholeFile(join(data, REMOVAL_FILE))
+  const ownRemoval = new OwnRemoval({ name, signers, file: removalFile, log })
   const forgettings = new Forgettings({
     signers,
     isRevoked: operator =>
@@ -145,20 +127,84 @@ export async function openList(
     log,
   })
   const lostChanges = new LostChanges({ file: new WholeFile(join(data, LOST_FILE)), clock, log })
-  const removalOf = (node: Name): Entry | undefined => findRemoval(node, replica.whitelist, store)
-  const own = removalOf(name)
-  if (own !== undefined) ownRemoval.note(own)
-  const forkProofs = new Map<Name, ForkProof>()
-  const forkProofOf = (node: Name): ForkProof | undefined => {
-    // It is looked up once: whoever is cut knocks again and again.
-    const fork = forkProofs.has(node) ? undefined : findFork(node, replica.whitelist, store)
-    const proof = fork && makeForkProof(fork, signers)
-    if (proof !== undefined) forkProofs.set(node, proof)
-    return forkProofs.get(node)
+  const proofs = new Proofs({ list: () => replica.whitelist, store, signers })
+  stack.use(followList({ name, data, replica, ownRemoval, lostChanges, proofs, log }))
+  const opened = stack.move()
+  return {
+    source,
+    ownSource,
+    replica,
+    storedChanges,
+    archiving,
+    signers,
+    self,
+    ownRemoval,
+    forgettings,
+    lostChanges,
+    proofAgainst: node => proofs.against(node),
+    reseal: credentials => {
+      try {
+        store.seal(keyOfSeal(credentials))
+      } catch (error) {
+        // Then the next start checks all signatures.
+        replica.storage.failed(error)
+      }
+    },
+    peerFile: new WholeFile(join(data, 'peers.json')),
+    [Symbol.dispose]: () => opened.dispose(),
   }
+}
+
+function keyOfSeal({ key }: Credentials): Buffer {
+  return sealKeyOf(createPrivateKey(key))
+}
+
+/** Check a database that may have been written by others: nothing is trusted because it is there. */
+async function checkUnsealed(
+  database: string,
+  store: NodeStore,
+  authority: Omit<SignersOptions, 'store'>,
+): Promise<void> {
+  // Each certificate is traced to an authority.
+  const nothing = { certificates: () => [], keepCertificate: () => {} }
+  await checkLog(database, new Signers({ store: nothing, ...authority }))
+  checkBase(database, store, new Signers({ store, ...authority }))
+}
+
+function warnOfMissing({ missing: all }: NodeStore['archives'], data: string, log: Log): void {
+  for (const missing of all) {
+    const fix = `put it back into ${shellWord(data)} and restart the node`
+    log.warn(
+      { missing, fix },
+      'an archive of the log is not there: who lacks what is in it cannot have it from here',
+    )
+  }
+}
+
+function tellUntrue({ change: { operator, source } }: CheckpointEntry, log: Log): void {
+  log.error(
+    { operator, node: nodeOf(source) },
+    'a checkpoint states a list that was not: look into who signed it, and the node that proposed it',
+  )
+}
+
+interface Followers extends Pick<NodeConfig, 'name' | 'data'> {
+  readonly replica: Replica
+  readonly ownRemoval: OwnRemoval
+  readonly lostChanges: LostChanges
+  readonly proofs: Proofs
+  readonly log: Log
+}
+
+/** Tell the log and what is kept beside the list of what becomes of it. */
+function followList(followers: Followers): Disposable {
+  const { name, data, replica, ownRemoval, lostChanges, proofs, log } = followers
+  using stack = new DisposableStack()
   const noteOwnFork = (): void => {
-    if (replica.whitelist.hasEquivocated(name)) ownRemoval.noteFork(forkProofOf(name))
+    if (replica.whitelist.hasEquivocated(name)) ownRemoval.noteFork(proofs.forkOf(name))
   }
+  const own = proofs.removalOf(name)
+  if (own !== undefined) ownRemoval.note(own)
   noteOwnFork()
   stack.use(
     replica.subscribe(applied => {
@@ -176,42 +222,13 @@ export async function openList(
   )
   replica.storage.subscribe(reason => {
     if (reason === undefined) return log.info({}, 'changes can be stored again')
-    const fix = `make space on its disk, or see what else holds it: df -h ${shellWord(data)}; lsof ${shellWord(database)}`
+    const look = `df -h ${shellWord(data)}; lsof ${shellWord(join(data, DATABASE_FILE))}`
+    const fix = `make space on its disk, or see what else holds it: ${look}`
     log.error({ reason, fix }, 'changes cannot be stored: no further client is let in')
   })
   replica.subscribeEnded(({ source, why, lost }) => {
     log.warn({ source, why, lost: lost.length }, 'a source of this node has ended')
     lostChanges.note(lost.map(({ change }) => change))
   })
-  const opened = stack.move()
-  return {
-    source,
-    ownSource,
-    replica,
-    storedChanges,
-    archiving,
-    signers,
-    self,
-    ownRemoval,
-    forgettings,
-    lostChanges,
-    proofAgainst: node => {
-      const entry = removalOf(node)
-      return entry === undefined ? forkProofOf(node) : makeRemovalProof(entry, signers)
-    },
-    reseal: credentials => {
-      try {
-        store.seal(keyOfSeal(credentials))
-      } catch (error) {
-        // Then the next start checks all signatures.
-        replica.storage.failed(error)
-      }
-    },
-    peerFile: new WholeFile(join(data, 'peers.json')),
-    [Symbol.dispose]: () => opened.dispose(),
-  }
-}
-
-function keyOfSeal({ key }: Credentials): Buffer {
-  return sealKeyOf(createPrivateKey(key))
+  return stack.move()
 }
