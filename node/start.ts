@@ -13,6 +13,7 @@ import { silentLog, type Log } from './lib/log.ts'
 import { Lookout } from './lib/lookout.ts'
 import { MetricsServer } from './metrics/metrics-server.ts'
 import { Readiness } from './metrics/readiness.ts'
+import { clusterFace } from './port/cluster-face.ts'
 import { Listener } from './port/listener.ts'
 import { serve } from './port/serve.ts'
 import { peerDialer, resolvePeer } from './port/transport.ts'
@@ -100,12 +101,18 @@ export async function startNode(
   const { storage } = replica
   const own = { whenIsolated, ownRemoval, verifier, storage }
   const readiness = new Readiness({ ...node, ...cluster, ...own })
-  const listener = new Listener(node)
+  const listener = new Listener({ ...node, face: clusterFace(trust) })
   // Before the port: whether a node starts or stops is asked of it too.
   const metrics = stack.use(await startMetrics(node, listener, readiness))
   const gate = Promise.withResolvers<void>()
   const port = stack.use(
-    await serve({ ...node, listener, loadCredentials: loadOwn, gate: gate.promise }),
+    await serve({
+      ...node,
+      listener,
+      loadCredentials: loadOwn,
+      onRenewed: () => {},
+      gate: gate.promise,
+    }),
   )
   await openToClients({ ...node, readiness })
   gate.resolve()
