@@ -171,6 +171,28 @@ const PLAN: Plan = {
     },
     entrances: { 'serve.ts': ['operators'] },
   },
+  web: {
+    holds: 'the port for browsers: the page, and the events and commands of pages',
+    imports: [
+      'lib',
+      'identity',
+      'wire',
+      'sensors',
+      'config',
+      'events',
+      'history',
+      'alarms',
+      'sessions',
+      'port',
+    ],
+    bans: {
+      ...because(ISSUES_NOTHING, 'authority'),
+      ...because('sessions/ asks the list who may come in', 'whitelist'),
+      ...because('a page of a browser comes nowhere near the disk', 'storage'),
+      ...because('no browser takes part in gossip', 'gossip'),
+      ...because('a page that a node serves changes nothing of the list', 'operators'),
+    },
+  },
   metrics: {
     holds: 'how a node is, for Prometheus and for health checks',
     imports: ['lib', 'identity', 'config', 'events', 'alarms', 'whitelist', 'gossip', 'sessions'],
@@ -178,7 +200,7 @@ const PLAN: Plan = {
       ...because(ISSUES_NOTHING, 'authority'),
       ...because('it reads numbers, and takes part in nothing', 'wire', 'sensors', 'operators'),
       ...because('a scrape touches no disk', 'storage', 'history'),
-      ...because('it outlives the port, and is handed what it counts there', 'port'),
+      ...because('it outlives the ports, and is handed what it counts there', 'port', 'web'),
     },
   },
   client: {
@@ -200,7 +222,7 @@ const PLAN: Plan = {
       ...because('a client is configured by its program', 'config'),
       ...because('a client has no database', 'storage'),
       ...because('a client does not gossip', 'gossip'),
-      ...because('a client accepts no connection', 'port'),
+      ...because('a client accepts no connection', 'port', 'web'),
       ...because('what a client counts is a matter of its program', 'metrics'),
     },
   },
@@ -221,6 +243,7 @@ const PLAN: Plan = {
       'sessions',
       'operators',
       'port',
+      'web',
       'metrics',
     ],
     bans: {
@@ -243,6 +266,7 @@ const PLAN: Plan = {
       'gossip',
       'operators',
       'port',
+      'web',
       'client',
       'start',
     ],
@@ -259,7 +283,7 @@ const PLAN: Plan = {
       ...'lib identity authority wire sensors config events history alarms whitelist storage'.split(
         ' ',
       ),
-      ...'gossip sessions operators port metrics client start cli'.split(' '),
+      ...'gossip sessions operators port web metrics client start cli'.split(' '),
     ),
   },
   examples: {
@@ -270,7 +294,7 @@ const PLAN: Plan = {
       ...'lib identity authority wire sensors config events history alarms whitelist storage'.split(
         ' ',
       ),
-      ...'gossip sessions operators port metrics start cli cluster'.split(' '),
+      ...'gossip sessions operators port web metrics start cli cluster'.split(' '),
     ),
   },
 }

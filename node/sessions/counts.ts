@@ -60,14 +60,9 @@ export function linkEndReason(said: string): LinkEndReason {
  * only grow; `metrics.ts` reads them.
  */
 export class Counts {
-  readonly handshakes: Record<HandshakeOutcome, number> = {
-    full: 0,
-    resumed: 0,
-    failed: 0,
-    limited: 0,
-    'limited in all': 0,
-    dropped: 0,
-  }
+  readonly handshakes = noHandshakes()
+  /** The same of the port for browsers. */
+  readonly web = { handshakes: noHandshakes() }
   readonly accepted: Record<Role, number> = { client: 0, operator: 0, node: 0 }
   readonly refused: Record<NotAdmitted, number> = {
     ...noRefusals(),
@@ -97,6 +92,10 @@ export class Counts {
   }
   /** When a peer and this node last held all that the other held, milliseconds since 1970. */
   lastSyncAt: number | undefined
+}
+
+function noHandshakes(): Record<HandshakeOutcome, number> {
+  return { full: 0, resumed: 0, failed: 0, limited: 0, 'limited in all': 0, dropped: 0 }
 }
 
 function noRefusals(): Record<RefusalReason, number> {

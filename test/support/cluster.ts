@@ -156,6 +156,7 @@ export function testConfig(
       handshakeBurstTotal: 10_000,
     },
     metrics: { listen: 'off' },
+    web: { listen: 'off' },
     simulation: { seed: 1, doorOpensPerHour: 0 },
     ...config,
   })
