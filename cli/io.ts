@@ -24,6 +24,8 @@ export interface CommandIo {
   readonly serveUnheard: () => void
   /** Show how far it has come, in a line of stderr that the next one replaces; '' clears it. Nothing where that is no terminal. */
   readonly progress: (text: string) => void
+  /** Ask a person yes or no; undefined where none sits at a terminal. */
+  readonly confirm?: ((question: string) => Promise<boolean>) | undefined
   /** Whether stdout is a terminal: only then colours. */
   readonly isTerminal: boolean
   readonly env: Readonly<Record<string, string | undefined>>

@@ -4,6 +4,13 @@ import { isatty } from 'node:tty'
 import { fileURLToPath } from 'node:url'
 import { HangUps } from './hang-ups.ts'
 import { EXIT, type CommandIo } from './io.ts'
+import { objectionToNode } from './node-version.ts'
+
+const objection = objectionToNode(process.versions.node)
+if (objection !== undefined) {
+  process.stderr.write(`${objection}\n`)
+  process.exit(EXIT.notDone)
+}
 
 /** Ctrl-C reaches us twice where npm passes on what the terminal has sent already. */
 const SAME_SIGNAL_MS = 500
@@ -62,6 +69,13 @@ function print(stream: NodeJS.WriteStream, line: string): void {
   stream.write(`${stream.isTTY ? forTerminal(line) : line}\n`)
 }
 
+async function confirm(question: string): Promise<boolean> {
+  const { createInterface } = await import('node:readline/promises')
+  using prompt = createInterface({ input: process.stdin, output: process.stderr })
+  const answer = await prompt.question(`${forTerminal(question)} [y/N] `, { signal: stop.signal })
+  return /^y(es)?$/i.test(answer.trim())
+}
+
 const log = new LogOutput(process.stderr)
 
 const io: CommandIo = {
@@ -72,6 +86,7 @@ const io: CommandIo = {
     isUnheardFine = true
   },
   progress: showProgress,
+  confirm: process.stdin.isTTY && process.stderr.isTTY ? confirm : undefined,
   isTerminal: process.stdout.isTTY,
   env: process.env,
   cwd: process.cwd(),

@@ -4,6 +4,7 @@ import { readTerms, type Terms } from '../../node/whitelist/change.ts'
 import { checkCommandName, GRANTABLE } from '../command-name.ts'
 import { parseDuration } from '../duration.ts'
 import type { CommandIo, ExitStatus } from '../io.ts'
+import { differences, keepTerms, termsOfAll } from './kept-terms.ts'
 import { runChange, type WhitelistChangeOptions } from './whitelist-remove.ts'
 
 export interface WhitelistAddOptions extends WhitelistChangeOptions {
@@ -11,6 +12,8 @@ export interface WhitelistAddOptions extends WhitelistChangeOptions {
   readonly command?: readonly string[]
   readonly key?: readonly string[]
   readonly expiresIn?: string
+  /** Whether what is not named is allowed, as for a new name, instead of kept. Default false. */
+  readonly replace?: boolean
 }
 
 /** Exit status: 0 every node has applied it, 1 some have not confirmed it. */
@@ -30,8 +33,13 @@ export async function runWhitelistAdd(
       },
     )
   }
-  const terms = termsOf(options, io)
-  return runChange({ kind: 'grant', subject, terms }, options, io)
+  const asked = termsOf(options, io)
+  return runChange({ kind: 'grant', subject, terms: asked }, options, io, async before => {
+    const terms = options.replace === true ? asked : keepTerms(before, asked)
+    if (before.standing === 'granted' && options.json !== true)
+      for (const line of differences(termsOfAll(before.grants), terms, io.clock.now())) io.out(line)
+    return { kind: 'grant', subject, terms }
+  })
 }
 
 function termsOf({ sensor, command, key, expiresIn }: WhitelistAddOptions, io: CommandIo): Terms {

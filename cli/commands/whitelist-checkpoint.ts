@@ -5,9 +5,9 @@ import { count } from '../table.ts'
 import {
   formatConfirmation,
   isConfirmed,
+  reasonOf,
   summarize,
   waitOf,
-  withReason,
   type WhitelistChangeOptions,
 } from './whitelist-remove.ts'
 
@@ -19,11 +19,11 @@ export async function runWhitelistCheckpoint(
   options: WhitelistChangeOptions,
   io: CommandIo,
 ): Promise<ExitStatus> {
+  const wish = { kind: 'checkpoint', subject: WHOLE_LIST, ...reasonOf(options) } as const
   const waitMs = options.wait === false ? 0 : waitOf(options)
   const json = options.json === true
   await using operator = await connectOperator(options, io)
   const before = await operator.checkpoint()
-  const wish = withReason({ kind: 'checkpoint', subject: WHOLE_LIST }, options.reason)
   const change = await operator.change(wish, {
     waitMs,
     onConfirmed: confirmation => {

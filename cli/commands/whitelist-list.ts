@@ -45,16 +45,25 @@ export async function runWhitelistShow(
 
 function rowOf(report: SubjectReport, now: number): string[] {
   const [latest] = report.grants.toSorted((a, b) => b.at - a.at)
-  if (latest === undefined) return [displaySubject(report.subject), report.standing, '', '', '']
+  if (latest === undefined) {
+    const { subject, standing, removal } = report
+    if (removal === undefined) return [displaySubject(subject), standing, '', '', '']
+    const why = removal.reason === undefined ? '' : `(${foreignText(removal.reason)})`
+    return [displaySubject(subject), standing, removal.operator, secondOf(removal.at), why]
+  }
   return [
     displaySubject(report.subject),
     report.standing,
     latest.operator,
-    formatMoment(latest.at).replace(/\.\d{3}Z$/, 'Z'),
+    secondOf(latest.at),
     report.grants.length === 1
       ? termsOf(latest, now)
       : `${termsOf(latest, now)}; one of ${report.grants.length} grants, see show`,
   ]
+}
+
+function secondOf(at: number): string {
+  return formatMoment(at).replace(/\.\d{3}Z$/, 'Z')
 }
 
 function show(report: ShowReport, node: string, io: CommandIo): void {

@@ -1,14 +1,20 @@
 import type { NodeConfirmation } from '../../node/gossip/confirmations.ts'
 import { errorCode, FridgeError } from '../../node/lib/errors.ts'
-import { displaySubject, nameOf, parseSubject, roleOf } from '../../node/identity/names.ts'
+import { displaySubject, parseSubject } from '../../node/identity/names.ts'
 import type { ShowReport } from '../../node/operators/service.ts'
 import { isReason } from '../../node/whitelist/change.ts'
 import { parseDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
-import type { ChangeWish, CommittedChange } from '../../node/client/operator/operator-connection.ts'
+import type {
+  ChangeWish,
+  CommittedChange,
+  OperatorConnection,
+} from '../../node/client/operator/operator-connection.ts'
 import { connectOperator } from '../operator.ts'
 import { count } from '../table.ts'
 import type { TargetOptions } from '../target.ts'
+import { certificateFolder } from './certs-options.ts'
+import { assertMeant } from './removal-doubt.ts'
 
 /** What `add` and `remove` share. */
 export interface WhitelistChangeOptions extends TargetOptions {
@@ -16,6 +22,8 @@ export interface WhitelistChangeOptions extends TargetOptions {
   /** Default true. */
   readonly wait?: boolean
   readonly timeout?: string
+  /** That a name which nobody knows, or the last operator, is meant. Default false. */
+  readonly force?: boolean
   /** That nodes out of reach have not confirmed it is meant: they hold back no status 0. Default false. */
   readonly allowUnreachable?: boolean
 }
@@ -28,38 +36,52 @@ export async function runWhitelistRemove(
   options: WhitelistChangeOptions,
   io: CommandIo,
 ): Promise<ExitStatus> {
-  return runChange({ kind: 'revocation', subject: parseSubject(name) }, options, io)
+  const wish: ChangeWish = { kind: 'revocation', subject: parseSubject(name) }
+  return runChange(wish, options, io, async (before, operator) => {
+    if (options.force !== true)
+      await assertMeant(before, operator, certificateFolder(options, io), io)
+    return wish
+  })
 }
+
+/** Looks at how a name stands, just before the change. @returns what to ask for */
+type Prepare = (before: ShowReport, operator: OperatorConnection) => Promise<ChangeWish>
 
 /** Make a change, wait for the cluster, and show it node by node. */
 export async function runChange(
   wish: ChangeWish,
   options: WhitelistChangeOptions,
   io: CommandIo,
+  prepare: Prepare,
 ): Promise<ExitStatus> {
+  const reason = reasonOf(options)
   const waitMs = options.wait === false ? 0 : waitOf(options)
   const json = options.json === true
   await using operator = await connectOperator(options, io)
   const done = wish.kind === 'grant' ? 'added' : 'removed'
   const before = await operator.show(wish.subject)
+  const prepared = await prepare(before, operator)
   const live = before.nodes.filter(({ state }) => state !== 'out of reach')
   let confirmed = 0
   const showProgress = (): void =>
     io.progress(`${confirmed} of ${count(live.length, 'node')} have applied it…`)
   if (waitMs > 0) showProgress()
-  const attempt = operator.change(withReason(wish, options.reason), {
-    waitMs,
-    onDoubt: second =>
-      io.err(
-        `${second} does not say the same of ${displaySubject(wish.subject)} as ${operator.node}: compare fridge whitelist log --operator NAME on both, and add again whom this shut out`,
-      ),
-    onConfirmed: confirmation => {
-      if (waitMs === 0) return
-      confirmed += 1
-      if (!json) io.out(formatConfirmation(confirmation))
-      showProgress()
+  const attempt = operator.change(
+    { ...prepared, ...reason },
+    {
+      waitMs,
+      onDoubt: second =>
+        io.err(
+          `${second} does not say the same of ${displaySubject(wish.subject)} as ${operator.node}: compare fridge whitelist log --operator NAME on both, and add again whom this shut out`,
+        ),
+      onConfirmed: confirmation => {
+        if (waitMs === 0) return
+        confirmed += 1
+        if (!json) io.out(formatConfirmation(confirmation))
+        showProgress()
+      },
     },
-  })
+  )
   const change = await attempt.catch((error: unknown) => {
     // A node cuts whom it has just removed, so nobody hears the proof of its own removal.
     if (wish.kind === 'revocation' && wish.subject === operator.subject && isRevoked(error)) return
@@ -83,7 +105,6 @@ export async function runChange(
   } else if (waitMs === 0)
     io.out(`${displaySubject(wish.subject)} ${done} on ${operator.node}; the others follow`)
   else summarize(`${displaySubject(wish.subject)} ${done}`, change, options, io)
-  if (wish.kind === 'revocation') warnOfUnknown(before, io)
   return waitMs === 0 || isConfirmed(change, options) ? EXIT.done : EXIT.notDone
 }
 
@@ -108,33 +129,14 @@ function isRevoked(error: unknown): boolean {
   return errorCode(error) === 'ERR_REVOKED'
 }
 
-/** Nothing looks more like success than the removal of a name that is misspelled. */
-function warnOfUnknown({ subject, standing, nodes }: ShowReport, io: CommandIo): void {
-  if (standing !== 'unknown') return
-  const name = nameOf(subject)
-  switch (roleOf(subject)) {
-    case 'client':
-      io.err(`${name} was never let in; should it have another name: fridge whitelist list`)
-      break
-    case 'node':
-      if (nodes.some(node => node.name === name)) break
-      io.err(`no node ${name} is known; should it have another name: fridge status`)
-      break
-    case 'operator':
-      // Operators are known by their certificates alone.
-      break
-  }
-}
-
 /** How long a person wants to wait for the other nodes, in milliseconds. */
 export function waitOf({ timeout }: WhitelistChangeOptions): number {
   return timeout === undefined ? DEFAULT_WAIT_MS : parseDuration(timeout)
 }
 
 /** @throws FridgeError `ERR_USAGE` when the reason is none */
-export function withReason(wish: ChangeWish, reason: string | undefined): ChangeWish {
-  if (reason === undefined) return wish
-  if (isReason(reason)) return { ...wish, reason }
+export function reasonOf({ reason }: WhitelistChangeOptions): Pick<ChangeWish, 'reason'> {
+  if (reason === undefined || isReason(reason)) return reason === undefined ? {} : { reason }
   throw new FridgeError('ERR_USAGE', '--reason is not 1 to 500 characters of text')
 }
 

@@ -23,6 +23,7 @@ export function fillWhitelist(whitelist: Command, { io, action }: CommandContext
       collect,
     )
     .option('--expires-in <duration>', 'until then: 90s, 15m, 8h, 30d')
+    .option('--replace', 'what is not named is allowed, not left as an earlier grant has it')
   addChangeOptions(add)
   add
     .addHelpText(
@@ -40,7 +41,10 @@ export function fillWhitelist(whitelist: Command, { io, action }: CommandContext
     .command('remove')
     .description('shut a client out, and cut its live connections, on every node')
     .argument('<name>', NAME)
-  addChangeOptions(remove)
+  addChangeOptions(remove).option(
+    '--force',
+    'also a name that nobody knows, or the last operator, without being asked',
+  )
   remove
     .addHelpText('after', examples("fridge whitelist remove laptop-7 --reason 'lost on the train'"))
     .action(
@@ -103,8 +107,8 @@ function addWatch(whitelist: Command, { io, action }: CommandContext): void {
   )
 }
 
-function addChangeOptions(command: Command): void {
-  addTargetOptions(command, 'operator')
+function addChangeOptions(command: Command): Command {
+  return addTargetOptions(command, 'operator')
     .option('--reason <text>', 'why, for whoever asks later')
     .option('--no-wait', 'return when the first node has it on disk')
     .option('--timeout <duration>', 'how long to wait for the other nodes (default 10s)')

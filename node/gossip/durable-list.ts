@@ -252,12 +252,13 @@ export class DurableList implements Disposable {
   /** Another entry at the place of one is a fork. */
   #holds({ source, sequence }: Place, carried: UncheckedEntry | UncheckedStray): boolean {
     if (isStray(carried)) return sequence <= this.#whitelist.heard(source)
+    const hash = entryHash(carried.text, carried.signatures)
     if (this.#whitelist.forkOf(source) <= sequence) {
-      return this.#whitelist.heard(straySource(source, carried.text)) > 0
+      return this.#whitelist.heard(straySource(source, hash)) > 0
     }
     if (sequence > this.#whitelist.heard(source)) return false
     const [own] = this.#store.ofSource(source, sequence)
-    return own?.hash === entryHash(carried.text)
+    return own?.hash === hash
   }
 
   /** What is merged is in the log: look up what of it could not be told without. */

@@ -267,18 +267,14 @@ export class Replica extends SignedDocument implements Disposable {
     const { signer, key } = this.#options.self
     const again = this.whyAgain(change)
     if (again !== undefined) return { outcome: 'again', ...again }
-    const hash = entryHash(text)
-    const entry: Entry = {
-      change,
-      text,
-      hash,
-      signatures: {
-        operatorCertificate: operator.identity.fingerprint,
-        operatorSignature,
-        nodeCertificate: signer.identity.fingerprint,
-        nodeSignature: signText(key, 'entry', hash),
-      },
+    const certificates = {
+      operatorCertificate: operator.identity.fingerprint,
+      nodeCertificate: signer.identity.fingerprint,
     }
+    const hash = entryHash(text, certificates)
+    const nodeSignature = signText(key, 'entry', hash)
+    const signatures = { ...certificates, operatorSignature, nodeSignature }
+    const entry: Entry = { change, text, hash, signatures }
     if (!this.#list.keepOwn(entry)) {
       throw notRecorded(change, this.storage.failing ?? 'it failed')
     }

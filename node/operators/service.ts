@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { awaitConfirmations, type Proof } from '../gossip/confirmations.ts'
 import type { History } from '../history/history.ts'
 import { parseHistoryRequest } from '../history/page.ts'
@@ -48,6 +49,8 @@ export interface SubjectReport {
   readonly revocations: readonly ChangeId[]
   /** How many live connections this node has of it. */
   readonly sessions: number
+  /** The newest of the removals that keep it out. */
+  readonly removal?: RemovalReport
 }
 
 /** How far a node has come. */
@@ -281,6 +284,8 @@ function pagesOf(options: OperatorServiceOptions): RpcMethod {
     let size = 0
     for (const subject of sorted.slice(start, start + PAGE.maxSubjects)) {
       const next = report(subject, options)
+      // What keeps a name out stands in the log: other work goes on between two looks into it.
+      if (next.removal !== undefined) await nextTurn()
       size += JSON.stringify(next).length
       if (size > PAGE.maxSize && page.length > 0) break
       page.push(next)
@@ -294,12 +299,15 @@ function report(
   { replica, sessions, clock }: OperatorServiceOptions,
 ): SubjectReport {
   const state = replica.stateOf(subject)
+  const standing = standingOf(state, clock.now())
+  const removal = standing === 'revoked' ? newestOf(removalsOf(subject, replica)) : undefined
   return {
     subject,
-    standing: standingOf(state, clock.now()),
+    standing,
     grants: state.grants.map(reportGrant),
     revocations: [...state.revocations].slice(0, MAX_REMOVALS),
     sessions: sessions.countOf(subject),
+    ...(removal && { removal }),
   }
 }
 
@@ -323,6 +331,10 @@ function reportGrant({ change }: StandingGrant): GrantReport {
 
 function reportPlace({ source, sequence, operator, at, reason }: Change): RemovalReport {
   return { source, sequence, operator, at, ...(reason === undefined ? {} : { reason }) }
+}
+
+function newestOf(removals: readonly RemovalReport[]): RemovalReport | undefined {
+  return removals.toSorted((a, b) => b.at - a.at)[0]
 }
 
 /** The answer has to fit into a frame, whatever a stolen key has done. */

@@ -10,7 +10,7 @@ export const DATABASE_FILE = 'whitelist.db'
 
 /** "frdg": marks the file as ours, so that an empty or foreign file is never taken for a new one. */
 export const APPLICATION_ID = 0x66726467
-export const SCHEMA_VERSION = 2
+export const SCHEMA_VERSION = 3
 
 /** How long this process stands still for another one that has the database locked, milliseconds. */
 export const BUSY_TIMEOUT_MS = 1_000

@@ -17,6 +17,8 @@ type PlaceRow = readonly [
   sequence: number,
   text: string,
   hash: string,
+  operatorCertificate: string,
+  nodeCertificate: string,
   id: string,
   subject: string,
   repeats: 0 | 1,
@@ -259,9 +261,12 @@ class SqliteStore implements NodeStore {
   *logged(): Iterable<LoggedRow> {
     const heads = new Map<string, { sequence: number; hash: string }>()
     for (const row of this.#places()) {
-      const [position, source, sequence, text, hash, id, subject, repeats, isStray] = row
+      const [position, source, sequence, text, hash, operatorCertificate, nodeCertificate] = row
+      const [, , , , , , , id, subject, repeats, isStray] = row
       const place = { source, sequence }
-      if (entryHash(text) !== hash) throw this.#rows.damaged(place, 'was altered')
+      if (entryHash(text, { operatorCertificate, nodeCertificate }) !== hash) {
+        throw this.#rows.damaged(place, 'was altered')
+      }
       const change = this.#rows.change({ ...place, text })
       const head = heads.get(source)
       const follows =
@@ -292,7 +297,8 @@ class SqliteStore implements NodeStore {
   /** The columns that the list is built from. */
   #places(): Iterable<PlaceRow> {
     return this.#database.queryArrays(
-      `SELECT position, source, sequence, text, hash, id, subject, repeats, stray IS NOT NULL
+      `SELECT position, source, sequence, text, hash, operatorCertificate, nodeCertificate,
+         id, subject, repeats, stray IS NOT NULL
        FROM changes ORDER BY position`,
     )
   }

@@ -222,8 +222,8 @@ class DatabaseCheck {
     const isKnown = ids.has(row.id)
     this.#ids.set(row.subject, ids.add(row.id))
     this.#hashes.add(hash)
-    if (entryHash(text) !== hash) {
-      this.find(place, 'its text was altered: it has another hash')
+    if (entryHash(text, row) !== hash) {
+      this.find(place, 'its text was altered, or which certificates it names: it has another hash')
     } else if (sealOf(row) !== row.seal) {
       this.find(place, 'its signatures were altered: the seal of the row is broken')
     } else {

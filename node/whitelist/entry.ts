@@ -2,13 +2,14 @@ import { hash } from 'node:crypto'
 import { nodeOf, sourceOf, type Source } from '../identity/names.ts'
 import type { EntrySignatures } from '../identity/signature.ts'
 import type { Change, Place } from './change.ts'
+import type { EntryCertificates } from './vouchers.ts'
 
-/** One change as it is stored and sent: its text, which says what stands before it, and its hash. */
+/** One change as it is stored and sent: its text, which says what stands before it, its hash and its signatures. */
 export interface Entry {
   readonly change: Change
   /** Canonical text of the change. */
   readonly text: string
-  /** `entryHash(text)`. */
+  /** `entryHash` of its text and its certificates. */
   readonly hash: string
   readonly signatures: EntrySignatures
 }
@@ -56,16 +57,16 @@ export function placeOf(one: Entry | Stray): Place {
 }
 
 /**
- * Where a stray stands: a source that only its text decides, and sequence 1. Of 128 bits, so that
- * nobody finds two texts for one place; no run has as many, so that no entry stands there.
+ * Where a stray stands: a source that only its hash decides, and sequence 1. Of 128 bits, so that
+ * nobody finds two entries for one place; no run has as many, so that no entry stands there.
  */
-export function strayPlace({ change, text }: Pick<Entry, 'change' | 'text'>): Place {
-  return { source: straySource(change.source, text), sequence: 1 }
+export function strayPlace({ change, hash: entry }: Pick<Entry, 'change' | 'hash'>): Place {
+  return { source: straySource(change.source, entry), sequence: 1 }
 }
 
-/** The source at which a change of `source` stands as a stray. */
-export function straySource(source: Source, text: string): Source {
-  return sourceOf(nodeOf(source), hash('sha256', `stray\n${text}`).slice(0, 32))
+/** The source at which an entry of `source` stands as a stray. @param entry its hash */
+export function straySource(source: Source, entry: string): Source {
+  return sourceOf(nodeOf(source), hash('sha256', `stray\n${entry}`).slice(0, 32))
 }
 
 /** Whether two entries of one source cannot stand in one chain. */
@@ -79,9 +80,15 @@ export function conflicts(one: Entry, other: Entry): boolean {
 }
 
 /**
- * SHA-256 over `entry`, a line feed and the text, in base64url (43 characters). The text says the
- * hash of the entry before it, so that nobody can swap, leave out or insert one unnoticed.
+ * SHA-256 over `entry`, the fingerprints of both certificates and the text, each behind a line feed,
+ * in base64url (43 characters). The text says the hash of the entry before it, so that nobody can
+ * swap, leave out or insert one unnoticed; and who relays an entry cannot put another certificate of
+ * the same key under it, which an authority may have issued that counts no longer.
  */
-export function entryHash(text: string): string {
-  return hash('sha256', `entry\n${text}`, 'base64url')
+export function entryHash(
+  text: string,
+  { operatorCertificate, nodeCertificate }: EntryCertificates,
+): string {
+  const lines = ['entry', operatorCertificate, nodeCertificate, text]
+  return hash('sha256', lines.join('\n'), 'base64url')
 }

@@ -81,7 +81,7 @@ export async function openEntry(
     objectionTo(operator, 'operator', change.operator, change.at) ??
     objectionTo(node, 'node', nodeOf(source), change.at)
   if (objection !== undefined) return objection
-  const hash = entryHash(text)
+  const hash = entryHash(text, signatures)
   const [isOperators, isNodes] = await Promise.all([
     signers.verify(operator, 'change', text, signatures.operatorSignature),
     signers.verify(node, 'entry', hash, signatures.nodeSignature),

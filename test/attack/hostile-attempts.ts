@@ -3,6 +3,7 @@ import { loadCredentials } from '../../node/identity/credentials.ts'
 import { parseName, parseSubject, type Source } from '../../node/identity/names.ts'
 import type { ChangeId } from '../../node/whitelist/change.ts'
 import { entryHash } from '../../node/whitelist/entry.ts'
+import type { UpdateValue } from '../../node/gossip/update.ts'
 import { signText } from '../../node/identity/signature.ts'
 import {
   certificateOf,
@@ -209,14 +210,15 @@ const MISPLACED: readonly Attempt[] = [
   [
     'the entry of an honest node as a stray',
     /called a stray without proof/,
-    link => [[{ stray: genuine(link)[0] }, 1, strayOf(genuine(link)[0].change)]],
+    link => [[{ stray: genuine(link)[0] }, 1, strayOf(genuine(link)[0])]],
   ],
   [
     'the entry of an honest node as a stray against the next one',
     /called a stray without proof/,
     link => {
       const [first, second] = updates(link).filter(([, , source]) => source === genuine(link)[2])
-      return [[{ stray: first?.[0], against: second?.[0] }, 1, strayOf(first?.[0].change ?? '')]]
+      if (first === undefined) throw new Error('the node has sent nothing')
+      return [[{ stray: first[0], against: second?.[0] }, 1, strayOf(first[0])]]
     },
   ],
   [
@@ -225,9 +227,9 @@ const MISPLACED: readonly Attempt[] = [
     link => {
       const [value] = genuine(link)
       const change = value.change.replace(/"previous":"[^"]*"/, `"previous":"${'A'.repeat(43)}"`)
-      const nodeSignature = signText(mallory.key, 'entry', entryHash(change))
+      const nodeSignature = signText(mallory.key, 'entry', entryHash(change, value))
       const against = { ...value, change, nodeSignature }
-      return [...shown, [{ stray: value, against }, 1, strayOf(value.change)]]
+      return [...shown, [{ stray: value, against }, 1, strayOf(value)]]
     },
   ],
 ]
@@ -350,9 +352,10 @@ const WORDS: readonly Attempt[] = [
   ],
 ]
 
-function strayOf(text: string): string {
-  const source = /"source":"([^"#]*)#/.exec(text)?.[1] ?? ''
-  return `${source}#${createHash('sha256').update(`stray\n${text}`).digest('hex').slice(0, 32)}`
+function strayOf(value: UpdateValue): string {
+  const source = /"source":"([^"#]*)#/.exec(value.change)?.[1] ?? ''
+  const hash = entryHash(value.change, value)
+  return `${source}#${createHash('sha256').update(`stray\n${hash}`).digest('hex').slice(0, 32)}`
 }
 
 function pemBody(pem: string): string {

@@ -73,6 +73,10 @@ function entryWriter(
   const operatorKey = createPrivateKey(operator.credentials.key)
   const nodeKey = createPrivateKey(node.credentials.key)
   const at = Date.now()
+  const certificates = {
+    operatorCertificate: operator.signer.identity.fingerprint,
+    nodeCertificate: node.signer.identity.fingerprint,
+  }
   let previous = ''
   return index => {
     const change: Change = {
@@ -88,15 +92,14 @@ function entryWriter(
       terms: {},
     }
     const text = encodeChange(change)
-    const hash = entryHash(text)
+    const hash = entryHash(text, certificates)
     const entry: Entry = {
       change,
       text,
       hash,
       signatures: {
-        operatorCertificate: operator.signer.identity.fingerprint,
+        ...certificates,
         operatorSignature: signText(operatorKey, 'change', text),
-        nodeCertificate: node.signer.identity.fingerprint,
         nodeSignature: signText(nodeKey, 'entry', hash),
       },
     }

@@ -66,7 +66,7 @@ test('every finding is printed with its place, and what mends it', async t => {
   t.is(status, 1)
   t.regex(
     out,
-    /^position 2, change 2 of node-1#[0-9a-f]{16}: its text was altered: it has another hash\n {2}to mend it: mv .*\n.* is not sound: 1 finding \(3 changes of 1 source, 2 signers\)$/,
+    /^position 2, change 2 of node-1#[0-9a-f]{16}: its text was altered, or which certificates it names: it has another hash\n {2}to mend it: mv .*\n.* is not sound: 1 finding \(3 changes of 1 source, 2 signers\)$/,
   )
   const json = await verify(cwd, '--name', 'node-1', '--json')
   t.is(json.status, 1)

@@ -330,11 +330,11 @@ export class SimulatedNode {
 
   #hear(run: Run, frame: unknown, link: SimulatedLink): void {
     if (!Array.isArray(frame)) return
-    for (const { text } of entriesIn(carriedBy(frame as unknown as Update))) {
+    for (const { text, signatures } of entriesIn(carriedBy(frame as unknown as Update))) {
       run.brought.set(text, link)
       const change = readChange(text)
       if (typeof change === 'string' || change.kind !== 'revocation') continue
-      run.removals.set(idOf({ change, hash: entryHash(text) }), change)
+      run.removals.set(idOf({ change, hash: entryHash(text, signatures) }), change)
     }
   }
 

@@ -63,6 +63,7 @@ export interface IoOptions {
   readonly onReload?: CommandIo['onReload']
   readonly isTerminal?: boolean
   readonly progress?: CommandIo['progress']
+  readonly confirm?: CommandIo['confirm']
 }
 
 /** What a command may touch, with what it prints written down. */
@@ -75,6 +76,7 @@ export function recordIo(options: IoOptions = {}): RecordedIo {
     log: line => err.push(line),
     serveUnheard: () => {},
     progress: options.progress ?? (() => {}),
+    confirm: options.confirm,
     isTerminal: options.isTerminal ?? false,
     env: { ...METRICS_OFF, ...options.env },
     cwd: options.cwd ?? '/nonexistent',

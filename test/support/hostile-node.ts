@@ -25,25 +25,21 @@ export interface Keys {
 export function signEntry(unlinked: Change, previous: string, { operator, node }: Keys): Entry {
   const change = { ...unlinked, previous }
   const text = encodeChange(change)
-  const hash = entryHash(text)
-  return {
-    change,
-    text,
-    hash,
-    signatures: {
-      operatorCertificate: operator.signer.identity.fingerprint,
-      operatorSignature: signText(operator.key, 'change', text),
-      nodeCertificate: node.signer.identity.fingerprint,
-      nodeSignature: signText(node.key, 'entry', hash),
-    },
+  const certificates = {
+    operatorCertificate: operator.signer.identity.fingerprint,
+    nodeCertificate: node.signer.identity.fingerprint,
   }
+  const hash = entryHash(text, certificates)
+  const operatorSignature = signText(operator.key, 'change', text)
+  const nodeSignature = signText(node.key, 'entry', hash)
+  return { change, text, hash, signatures: { ...certificates, operatorSignature, nodeSignature } }
 }
 
 /** The wish of an operator under its old signature, linked by the node to another past. */
 export function relink(entry: Entry, previous: string, { key }: Person): Entry {
   const change = { ...entry.change, previous }
   const text = encodeChange(change)
-  const hash = entryHash(text)
+  const hash = entryHash(text, entry.signatures)
   const signatures = { ...entry.signatures, nodeSignature: signText(key, 'entry', hash) }
   return { change, text, hash, signatures }
 }

@@ -122,7 +122,7 @@ export function chain(
   return changes.map(unlinked => {
     const change = { ...unlinked, previous: last }
     const text = encodeChange(change)
-    const entry: Entry = { change, text, hash: entryHash(text), signatures }
+    const entry: Entry = { change, text, hash: entryHash(text, signatures), signatures }
     last = entry.hash
     return entry
   })

@@ -1,7 +1,7 @@
-import { createPrivateKey, randomBytes, type KeyObject, type X509Certificate } from 'node:crypto'
+import { createPublicKey, randomBytes, type KeyObject, type X509Certificate } from 'node:crypto'
 import { createAuthority, openAuthority } from '../../node/authority/authority.ts'
-import { issueCertificate } from '../../node/authority/issue.ts'
-import type { KeyType } from '../../node/authority/key-type.ts'
+import { signCertificate } from '../../node/authority/issue.ts'
+import { generateKeys, type KeyType } from '../../node/authority/key-type.ts'
 import { parseCertificates } from '../../node/identity/certificate-chain.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { parseName, type Role } from '../../node/identity/names.ts'
@@ -43,6 +43,8 @@ export interface IssueOptions {
   readonly days?: number
   /** By an authority whose word counts for changes of before alone. Default false. */
   readonly byFormer?: boolean
+  /** The key to certify. Default: a new one. */
+  readonly key?: KeyObject
 }
 
 /** An authority and those whom it vouches for, and a former one, without a file. */
@@ -71,20 +73,16 @@ export async function makePeople(options: PeopleOptions): Promise<People> {
       trustDomain: TRUST_DOMAIN,
     })
   const everyone = signers(new MemoryStore())
-  const issue: People['issue'] = async (role, name, { byFormer = false, ...period } = {}) => {
-    const issued = await issueCertificate({
-      authority: openAuthority(byFormer ? formerPair : pair, 'ca'),
-      role,
-      name: parseName(name),
-      now,
-      days,
-      random: randomBytes,
-      keyType,
-      ...period,
-    })
-    const signer = everyone.learn(chainOf(parseCertificates(issued.certificate, name)))
+  const issue: People['issue'] = async (role, name, { byFormer = false, key, ...period } = {}) => {
+    const authority = openAuthority(byFormer ? formerPair : pair, 'ca')
+    const random = randomBytes
+    const named = { authority, role, name: parseName(name), now, days, random, ...period }
+    const privateKey = key ?? (await generateKeys(keyType)).privateKey
+    const publicKey = createPublicKey(privateKey)
+    const certificate = await signCertificate({ ...named, publicKey })
+    const signer = everyone.learn(chainOf(parseCertificates(certificate, name)))
     if (typeof signer === 'string') throw new Error(signer)
-    return { signer, key: createPrivateKey(issued.key) }
+    return { signer, key: privateKey }
   }
   const people = new Map<string, Person>()
   await Promise.all([

@@ -79,15 +79,18 @@ export function stealNode(options: StolenOptions): StolenNode {
     const parsed = parseChange(value)
     if (!parsed.ok) throw new Error(parsed.why)
     const text = String(value)
-    const hash = entryHash(text)
+    const certificates = {
+      operatorCertificate: operator.signer.identity.fingerprint,
+      nodeCertificate: self.signer.identity.fingerprint,
+    }
+    const hash = entryHash(text, certificates)
     const entry: Entry = {
       change: parsed.change,
       text,
       hash,
       signatures: {
-        operatorCertificate: operator.signer.identity.fingerprint,
+        ...certificates,
         operatorSignature: String(signature),
-        nodeCertificate: self.signer.identity.fingerprint,
         nodeSignature: signText(self.key, 'entry', hash),
       },
     }

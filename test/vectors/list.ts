@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { parseName, parseSubject, roleOf, type Source } from '../../node/identity/names.ts'
 import { idOf, type Change, type Head } from '../../node/whitelist/change.ts'
 import type { Entry } from '../../node/whitelist/entry.ts'
+import type { EntryCertificates } from '../../node/whitelist/vouchers.ts'
 import { Signers, type CertificateStore, type Signer } from '../../node/identity/signers.ts'
 import { chain, NOON, testSource, wishOf } from '../support/replica-changes.ts'
 
@@ -46,6 +47,11 @@ export function signerOf(printed: PrintedSigner, signers: Signers): VectorSigner
   if (typeof signer === 'string') throw new Error(signer)
   const der = Buffer.concat([PKCS8_ED25519, Buffer.from(printed.key, 'hex')])
   return { signer, key: createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }) }
+}
+
+/** Under what certificates the entries of the page come. */
+export function certificatesOf({ operator, node }: PrintedSignatures): EntryCertificates {
+  return { operatorCertificate: operator.fingerprint, nodeCertificate: node.fingerprint }
 }
 
 /** Two sources of the vector `merging`, each with the words of its changes. */

@@ -9,7 +9,7 @@ import { encodeChange, type Revocation } from '../../node/whitelist/change.ts'
 import { entryHash } from '../../node/whitelist/entry.ts'
 import { MemoryStore } from '../support/memory-store.ts'
 import { NODE_1, NODE_2 } from './gossip.ts'
-import { signerOf, signersOf, type PrintedSignatures } from './list.ts'
+import { certificatesOf, signerOf, signersOf, type PrintedSignatures } from './list.ts'
 
 const NODE = parseName(NODE_2.split('#')[0] ?? '')
 
@@ -30,11 +30,11 @@ export function farewellTo(printed: PrintedSignatures, at: number): string {
     upTo: new Map(),
   }
   const text = encodeChange(change)
-  const hash = entryHash(text)
+  const certificates = certificatesOf(printed)
+  const hash = entryHash(text, certificates)
   const signatures = {
-    operatorCertificate: printed.operator.fingerprint,
+    ...certificates,
     operatorSignature: signText(operator.key, 'change', text),
-    nodeCertificate: printed.node.fingerprint,
     nodeSignature: signText(node.key, 'entry', hash),
   }
   const proof = makeRemovalProof({ change, text, hash, signatures }, signers)

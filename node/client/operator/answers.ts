@@ -184,11 +184,12 @@ export function parseNodeConfirmation(value: unknown): NodeConfirmation | string
 
 function parseSubjectReport(value: unknown): SubjectReport | string {
   if (!isObject(value)) return 'a name is no object'
-  const { subject, standing, grants, revocations, sessions } = value
+  const { subject, standing, grants, revocations, sessions, removal } = value
   if (!isSubject(subject)) return 'a name is malformed'
   if (!STANDINGS.has(standing)) return `it does not say how ${subject} stands`
   if (!isCount(sessions)) return `the connections of ${subject} are no number`
   if (!isListOf(revocations, isHash)) return `the revocations of ${subject} are malformed`
+  if (removal !== undefined && !isRemoval(removal)) return `the removal of ${subject} is malformed`
   if (!Array.isArray(grants)) return `the grants of ${subject} are malformed`
   const parsed: GrantReport[] = []
   for (const item of grants) {
@@ -202,6 +203,7 @@ function parseSubjectReport(value: unknown): SubjectReport | string {
     grants: parsed,
     revocations: revocations as readonly ChangeId[],
     sessions,
+    ...(removal && { removal }),
   }
 }
 

@@ -51,13 +51,13 @@ export class LogChecker {
 
   async #checkEntry(sent: ShownChange): Promise<CheckedEntry> {
     const { text, isStray } = sent
-    const hash = entryHash(text)
+    const hash = entryHash(text, sent)
     const parsed = parseChange(text)
     if (!parsed.ok) {
       return { sent, change: undefined, place: undefined, hash, problem: parsed.why }
     }
     const { change } = parsed
-    const place = isStray ? strayPlace({ change, text }) : change
+    const place = isStray ? strayPlace({ change, hash }) : change
     return { sent, change, place, hash, problem: await this.#problemOf(sent) }
   }
 

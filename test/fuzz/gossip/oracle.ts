@@ -108,7 +108,10 @@ function problemOfEntry(entry: Entry, keys: Keys): string | undefined {
     return 'it counts up to no place'
   }
   if (kind === 'grant' && !subject.startsWith('client/')) return 'it grants something to no client'
-  const hash = createHash('sha256').update(`entry\n${text}`).digest('base64url')
+  const { operatorCertificate, nodeCertificate } = signatures
+  const hash = createHash('sha256')
+    .update(`entry\n${operatorCertificate}\n${nodeCertificate}\n${text}`)
+    .digest('base64url')
   if (entry.hash !== hash) return 'it has another hash'
   const node = source.slice(0, source.indexOf('#'))
   const isOperators = isSigned(

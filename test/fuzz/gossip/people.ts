@@ -42,6 +42,8 @@ export interface FuzzPeople {
   readonly honest: Person
   readonly hostile: Person
   readonly operator: Person
+  /** The operator, with another certificate of its key. */
+  readonly renewed: Person
   /** One of another authority. */
   readonly stranger: Person
   readonly signers: (store: CertificateStore) => Signers
@@ -61,7 +63,11 @@ export async function makeFuzzPeople(): Promise<FuzzPeople> {
     authorities: () => [authority.certificate, foreign.certificate],
     trustDomain: TRUST_DOMAIN,
   })
-  const issue = async (role: Role, name: string, by = authority): Promise<Person> => {
+  const issue = async (
+    role: Role,
+    name: string,
+    { by = authority, now = ISSUED } = {},
+  ): Promise<Person> => {
     const key = keyOf(`${role}/${name}`)
     const certificate = await signCertificate({
       authority: by,
@@ -70,7 +76,7 @@ export async function makeFuzzPeople(): Promise<FuzzPeople> {
       publicKey: createPublicKey(key),
       hosts: role === 'node' ? [name] : [],
       days: DAYS,
-      now: ISSUED,
+      now,
       random: size => bytesOf(`${role}/${name}`, size),
     })
     const signer = everyone.learn(chainOf(parseCertificates(certificate, name)))
@@ -82,7 +88,8 @@ export async function makeFuzzPeople(): Promise<FuzzPeople> {
     honest: await issue('node', 'beta'),
     hostile: await issue('node', 'mallory'),
     operator: await issue('operator', 'olga'),
-    stranger: await issue('operator', 'olga', foreign),
+    renewed: await issue('operator', 'olga', { now: ISSUED + DAY_MS }),
+    stranger: await issue('operator', 'olga', { by: foreign }),
     signers,
   }
 }

@@ -1,5 +1,6 @@
 import { encodeChange, type Change, type ChangeId } from '../../../node/whitelist/change.ts'
 import { entryHash, strayPlace } from '../../../node/whitelist/entry.ts'
+import type { EntryCertificates } from '../../../node/whitelist/vouchers.ts'
 import { parseSubject, type Source } from '../../../node/identity/names.ts'
 import { signText } from '../../../node/identity/signature.ts'
 import { client, grantAt, revocationAt, testSource } from '../../support/replica-changes.ts'
@@ -90,12 +91,19 @@ export interface Signed {
 
 /** The value of an update, signed by whom one likes. */
 export function signedValue({ text, operator, node }: Signed): object {
+  const operatorSignature = signText(operator.key, 'change', text)
+  const nodeSignature = signText(node.key, 'entry', hashOf({ text, operator, node }))
+  return { change: text, ...certificatesUnder(operator, node), operatorSignature, nodeSignature }
+}
+
+function hashOf({ text, operator, node }: Signed): string {
+  return entryHash(text, certificatesUnder(operator, node))
+}
+
+function certificatesUnder(operator: Person, node: Person): EntryCertificates {
   return {
-    change: text,
     operatorCertificate: operator.signer.identity.fingerprint,
-    operatorSignature: signText(operator.key, 'change', text),
     nodeCertificate: node.signer.identity.fingerprint,
-    nodeSignature: signText(node.key, 'entry', entryHash(text)),
   }
 }
 
@@ -117,7 +125,7 @@ function whitelistFrames(dice: Dice, people: FuzzPeople, isHonest: boolean): str
       frames.push([signedValue(good), sequence, HOSTILE])
       fork = signedValue(good)
     } else frames.push(...lies(dice, good, { change, people, fork }))
-    previous = entryHash(good.text)
+    previous = hashOf(good)
   }
   return withSync(dice, frames)
 }
@@ -204,8 +212,8 @@ function lies(dice: Dice, good: Signed, { change, people, fork }: Lie): unknown[
   const stray = testSource('mallory', 0).replace('#', '#0000000000000000') as Source
   const instead = (other: Partial<Change>): string =>
     encodeChange({ ...change, ...other } as Change)
-  const kind = dice.below(24)
-  switch (kind < 20 ? kind : SEEN_WRONGLY) {
+  const kind = dice.below(25)
+  switch (kind < 21 ? kind : SEEN_WRONGLY) {
     case 0:
       return [at(signedValue({ ...good, operator: people.hostile }))]
     case 1:
@@ -278,10 +286,17 @@ function lies(dice: Dice, good: Signed, { change, people, fork }: Lie): unknown[
         against: signedValue({ ...good, text: instead({ subject: client('dora') }) }),
       }
       const isPlaced = dice.oneIn(2)
-      const source = isPlaced ? strayPlace({ change, text: good.text }).source : HOSTILE
+      const source = isPlaced ? strayPlace({ change, hash: hashOf(good) }).source : HOSTILE
       return [at({ ...proof, ...(dice.oneIn(2) && { more: 1 }) }, source, 1)]
     }
     case 18: {
+      const { fingerprint } = people.renewed.signer.identity
+      return [
+        certificateOf(people.renewed),
+        at({ ...signedValue(good), operatorCertificate: fingerprint }),
+      ]
+    }
+    case 19: {
       const text = dice.pick([
         `${good.text} `,
         '{bad',

@@ -21,6 +21,14 @@ const OPEN: readonly Bug[] = [
   },
 ]
 
+const ENTRY: readonly Bug[] = [
+  {
+    name: 'changes under other certificates of their signers',
+    find: "['entry', operatorCertificate, nodeCertificate, text]",
+    put: "['entry', text]",
+  },
+]
+
 const UPDATE: readonly Bug[] = [
   {
     name: 'entries with more fields',
@@ -201,6 +209,7 @@ const SIGNERS: readonly Bug[] = [
 
 export const WHITELIST_PLANTS: readonly Plant[] = [
   ...inFile('gossip', 'whitelist/open.ts', OPEN),
+  ...inFile('gossip', 'whitelist/entry.ts', ENTRY),
   ...inFile('gossip', 'gossip/update.ts', UPDATE),
   ...inFile('gossip', 'whitelist/change.ts', CHANGE),
   ...inFile('gossip', 'whitelist/heads.ts', HEADS),

@@ -9,11 +9,10 @@ import { MemoryStore } from '../../support/memory-store.ts'
 import { Replica } from '../../../node/gossip/replica.ts'
 import type { Signers } from '../../../node/identity/signers.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { signChain } from '../../support/hostile-node.ts'
 import { client, NOON, OPERATOR, requestOf } from '../../support/replica-changes.ts'
 import { commitRequest } from '../../support/replica-people.ts'
 import { CONTROL, HONEST, HOSTILE, VICTIM } from '../gossip/names.ts'
-import { HONEST_CHANGES, VICTIMS_CHANGES } from '../gossip/past.ts'
+import { HONEST_ENTRIES, VICTIMS_ENTRIES } from '../gossip/past.ts'
 import { problemOfLog, problemOfMember, problemOfStrays, type Keys } from '../gossip/oracle.ts'
 import { makeFuzzPeople, type FuzzPeople } from '../gossip/people.ts'
 import { sessionOf } from '../gossip/sessions.ts'
@@ -32,10 +31,10 @@ export async function openGossip(): Promise<Target> {
   const keys: Keys = new Map(
     [victim, honest, hostile, operator].map(one => [one.signer.identity.subject, one]),
   )
-  const trusted = [...keys.values()].map(({ signer }) =>
+  const trusted = [...keys.values(), people.renewed].map(({ signer }) =>
     Buffer.from(signer.chain[0] ?? '', 'base64'),
   )
-  const before = logOf(people)
+  const before = [...VICTIMS_ENTRIES, ...HONEST_ENTRIES]
   return {
     name: 'gossip',
     fixedInputs: 2_000,
@@ -59,14 +58,6 @@ export async function openGossip(): Promise<Target> {
       return { refused, problem }
     },
   }
-}
-
-/** What the victim holds when it is linked to. */
-function logOf({ victim, honest, operator }: FuzzPeople): Entry[] {
-  return [
-    ...signChain(VICTIMS_CHANGES, { operator, node: victim }),
-    ...signChain(HONEST_CHANGES, { operator, node: honest }),
-  ]
 }
 
 /** One node, a link to the fuzzer, and an honest peer that listens. */

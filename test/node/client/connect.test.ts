@@ -2,72 +2,15 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import test from 'ava'
 import { systemClock } from '../../../node/lib/clock.ts'
-import { connect, type ConnectOptions } from '../../../node/client/connect.ts'
-import type { FridgeEvent } from '../../../node/client/events.ts'
-import type { Fridge } from '../../../node/client/fridge.ts'
-import { FridgeError } from '../../../node/lib/errors.ts'
+import { connect } from '../../../node/client/connect.ts'
 import { layCable } from '../../support/cable.ts'
-import { makeTestCerts } from '../../support/certs.ts'
+import { clientOptions, listen } from '../../support/client-listener.ts'
 import { makeSharedCerts, startCluster, type Cluster } from '../../support/cluster.ts'
 import { SkipClock } from '../../support/skip-clock.ts'
 
 const shared = await makeSharedCerts()
 const { certs } = shared
 test.after.always(() => shared.remove())
-
-/** As `c1`, on nodes by their numbers or addresses. */
-function options(cluster: Cluster, nodes: readonly (number | string)[]) {
-  return {
-    nodes: nodes.map(node => (typeof node === 'number' ? cluster.address(node) : node)),
-    certs: cluster.certs.dir,
-    as: 'c1',
-    retry: { minMs: 1, maxMs: 20 },
-  } satisfies ConnectOptions
-}
-
-/** An event in short. */
-function short(event: FridgeEvent): string {
-  switch (event.type) {
-    case 'connected':
-      return `connected ${event.node}${event.resumed ? ' resumed' : ''}`
-    case 'lost':
-      // A cut shows as an end or as a reset, by what was under way.
-      return `lost ${event.node} ${event.reason.code.replace('ERR_UNREACHABLE', 'ERR_CLOSED')}`
-    case 'missed':
-      return `${event.sensor} missed ${event.count}`
-    case 'alarm':
-      return `${event.alarm.sensor} ${event.alarm.rule} ${event.state}`
-    case 'withdrawn':
-      return `${event.sensor} withdrawn`
-    default:
-      return `${event.sensor} ${event.type}`
-  }
-}
-
-/** Everything but readings, which come when they will, in short. */
-class Listener {
-  readonly heard: string[] = []
-  readonly #events: AsyncGenerator<FridgeEvent, void>
-
-  constructor(events: AsyncGenerator<FridgeEvent, void>) {
-    this.#events = events
-  }
-
-  /** Listen until one comes that is this. @returns what came, the last one included */
-  async until(text: string): Promise<string[]> {
-    const heard: string[] = []
-    for (;;) {
-      const { done, value } = await this.#events.next()
-      if (done === true) throw new Error(`no ${text} behind ${heard.join()}`)
-      const said = short(value)
-      if (said.startsWith('temperature')) continue
-      heard.push(said)
-      if (said === text) return heard
-    }
-  }
-}
-
-const listen = (fridge: Fridge): Listener => new Listener(fridge.events())
 
 /** Open and close the door so many times. */
 function move(cluster: Cluster, index: number, times: number): void {
@@ -81,7 +24,7 @@ function move(cluster: Cluster, index: number, times: number): void {
 test('an iteration begins with how things are, and goes on with what happens', async t => {
   await using cluster = await startCluster(t, { certs })
   await cluster.grant(1, 'c1')
-  await using fridge = await connect(options(cluster, [1]))
+  await using fridge = await connect(clientOptions(cluster, [1]))
   t.is(fridge.node, cluster.node(1).name)
   const first = listen(fridge)
   t.deepEqual(await first.until('door close'), ['connected node-1', 'door close'])
@@ -98,7 +41,7 @@ test('who comes back to the same run hears each move of the door that it missed,
   await using cluster = await startCluster(t, { certs })
   await cluster.grant(1, 'c1')
   const cable = await layCable(t, cluster.node(1).address)
-  await using fridge = await connect(options(cluster, [cable.address]))
+  await using fridge = await connect(clientOptions(cluster, [cable.address]))
   const door = fridge.events({ sensor: 'door' })
   const sequences: number[] = []
   const next = async (): Promise<void> => {
@@ -129,7 +72,7 @@ test('who was away for longer than the node remembers is told how many it missed
   await using cluster = await startCluster(t, { certs })
   await cluster.grant(1, 'c1')
   const cable = await layCable(t, cluster.node(1).address)
-  await using fridge = await connect(options(cluster, [cable.address]))
+  await using fridge = await connect(clientOptions(cluster, [cable.address]))
   const listener = listen(fridge)
   await listener.until('door close')
   cable.unplug()
@@ -146,7 +89,7 @@ test('who was away for longer than the node remembers is told how many it missed
 test('on another node numbers begin anew, and the client is told so', async t => {
   await using cluster = await startCluster(t, { nodes: 2, certs })
   await cluster.grant(1, 'c1')
-  await using fridge = await connect(options(cluster, [1, 2]))
+  await using fridge = await connect(clientOptions(cluster, [1, 2]))
   const listener = listen(fridge)
   await listener.until('door close')
   await cluster.stop(1)
@@ -160,7 +103,7 @@ test('on another node numbers begin anew, and the client is told so', async t =>
 test('a sensor that the grant no longer allows is withdrawn, and begins anew when it is allowed', async t => {
   await using cluster = await startCluster(t, { certs })
   await cluster.grant(1, 'c1')
-  await using fridge = await connect(options(cluster, [1]))
+  await using fridge = await connect(clientOptions(cluster, [1]))
   const door = fridge.events({ sensor: 'door' })
   t.is((await door.next()).value?.type, 'close')
   await cluster.grant(1, 'c1', { sensors: ['temperature'] })
@@ -185,7 +128,7 @@ test('a node that falls silent is left for the next one', async t => {
   await cluster.grant(1, 'c1')
   const cable = await layCable(t, cluster.node(1).address)
   const clock = new SkipClock()
-  await using fridge = await connect({ ...options(cluster, [cable.address, 2]), clock })
+  await using fridge = await connect({ ...clientOptions(cluster, [cable.address, 2]), clock })
   const listener = listen(fridge)
   await listener.until('door close')
   cable.silence()
@@ -199,90 +142,6 @@ test('a node that falls silent is left for the next one', async t => {
   t.is(cable.connections, 1)
 })
 
-test('a client that is revoked hears why, asks a second node, and then none again', async t => {
-  await using cluster = await startCluster(t, { nodes: 2, certs })
-  await cluster.grant(1, 'c1')
-  const cable = await layCable(t, cluster.node(1).address)
-  await using fridge = await connect(options(cluster, [cable.address, 2]))
-  const listener = listen(fridge)
-  await listener.until('door close')
-  await cluster.revoke(2, 'c1')
-  const error = await t.throwsAsync(listener.until('never'), { instanceOf: FridgeError })
-  t.is(error.code, 'ERR_REVOKED')
-  t.is(await fridge.ended, error)
-  t.is(cable.connections, 1)
-  await t.throwsAsync(listen(fridge).until('never'), { is: error })
-  await t.throwsAsync(fridge.call('defrost'), { code: 'ERR_CLOSED' })
-  t.deepEqual(
-    cluster.log.lines.filter(({ text }) => text === 'refused').map(({ node }) => node),
-    ['node-2'],
-  )
-})
-
-test('a client that one node throws out goes on at another that lets it in', async t => {
-  await using stolen = await startCluster(t, { certs })
-  await using cluster = await startCluster(t, { certs })
-  await stolen.grant(1, 'c1')
-  await cluster.grant(1, 'c1')
-  await using fridge = await connect(options(cluster, [stolen.address(1), 1]))
-  const listener = listen(fridge)
-  await listener.until('door close')
-  await stolen.revoke(1, 'c1')
-  const heard = await listener.until('door close')
-  t.deepEqual(heard, ['lost node-1 ERR_REVOKED', 'connected node-1', 'door close'])
-})
-
-test('a client that one node throws out waits for a second one to say so too', async t => {
-  await using cluster = await startCluster(t, { nodes: 2, certs })
-  await cluster.grant(1, 'c1')
-  const cable = await layCable(t, cluster.node(2).address)
-  await using fridge = await connect(options(cluster, [1, cable.address]))
-  const listener = listen(fridge)
-  await listener.until('door close')
-  cable.unplug()
-  await cluster.revoke(1, 'c1')
-  await listener.until('lost node-1 ERR_REVOKED')
-  cable.plug()
-  t.is((await fridge.ended).code, 'ERR_REVOKED')
-  const refused = cluster.log.lines.filter(({ text }) => text === 'refused')
-  t.true(refused.some(({ node }) => node === 'node-2'))
-})
-
-test('a client that was revoked while it was away is refused, its ticket notwithstanding', async t => {
-  await using cluster = await startCluster(t, { certs })
-  await cluster.grant(1, 'c1')
-  const cable = await layCable(t, cluster.node(1).address)
-  await using fridge = await connect(options(cluster, [cable.address]))
-  const listener = listen(fridge)
-  await listener.until('door close')
-  cable.unplug()
-  await listener.until('lost node-1 ERR_CLOSED')
-  await cluster.revoke(1, 'c1')
-  cable.plug()
-  t.is((await fridge.ended).code, 'ERR_REVOKED')
-  const { fields } = await cluster.log.find(({ text }) => text === 'refused')
-  t.like(fields, { subject: 'client/c1', reason: 'revoked', resumed: true })
-})
-
-test('a renewed certificate is taken up when the old one is refused', async t => {
-  const own = await makeTestCerts(t, { nodes: ['node-1'], clients: ['c1'], operators: ['admin'] })
-  await using cluster = await startCluster(t, { certs: own })
-  await cluster.grant(1, 'c1')
-  await using fridge = await connect(options(cluster, [1]))
-  const listener = listen(fridge)
-  await listener.until('door close')
-  await own.issue('client', 'c1')
-  const { keyId } = (await own.load('client', 'c1')).identity
-  await cluster.grant(1, 'c1', { keys: [keyId] })
-  t.deepEqual(await listener.until('connected node-1 resumed'), [
-    'lost node-1 ERR_NOT_TRUSTED',
-    'connected node-1 resumed',
-  ])
-  await own.issue('client', 'c1')
-  await cluster.grant(1, 'c1', { keys: ['0'.repeat(64) as typeof keyId] })
-  t.is((await fridge.ended).code, 'ERR_NOT_TRUSTED')
-})
-
 test('while no node answers the tries thin out, up to the limit, at random', async t => {
   await using cluster = await startCluster(t, { certs })
   await cluster.grant(1, 'c1')
@@ -294,7 +153,7 @@ test('while no node answers the tries thin out, up to the limit, at random', asy
     if (slept.length === 8) cable.plug()
   }
   await using fridge = await connect({
-    ...options(cluster, [cable.address]),
+    ...clientOptions(cluster, [cable.address]),
     retry,
     clock: { ...systemClock, sleep },
     random: () => 0.5,
@@ -314,7 +173,7 @@ test('a node that lets a client in and loses it at once is not asked without pau
   let slept = 0
   const sleep = async (): Promise<void> => void (slept += 1)
   await using fridge = await connect({
-    ...options(cluster, [cable.address]),
+    ...clientOptions(cluster, [cable.address]),
     clock: { ...systemClock, sleep },
   })
   const listener = listen(fridge)
@@ -329,7 +188,7 @@ test('a node that lets a client in and loses it at once is not asked without pau
 test('commands are called with arguments and options, and fail with codes', async t => {
   await using cluster = await startCluster(t, { certs })
   await cluster.grant(1, 'c1', { commands: ['setTargetTemperature', 'defrost'] })
-  await using fridge = await connect(options(cluster, [1]))
+  await using fridge = await connect(clientOptions(cluster, [1]))
   t.is(await fridge.call('setTargetTemperature', 6), 'target temperature set to 6 °C')
   t.regex(await fridge.call('defrost', { timeoutMs: 20_000 }), /./)
   await t.throwsAsync(fridge.call('powerOff'), { code: 'ERR_REFUSED' })
@@ -344,7 +203,7 @@ test('a call ends with its deadline, with its node, and with its client', async 
   await cluster.grant(1, 'c1')
   const cable = await layCable(t, cluster.node(1).address)
   const clock = new SkipClock()
-  const fridge = await connect({ ...options(cluster, [cable.address]), clock })
+  const fridge = await connect({ ...clientOptions(cluster, [cable.address]), clock })
   const listener = listen(fridge)
   await listener.until('door close')
   cable.silence()
@@ -368,7 +227,7 @@ test('a call ends with its deadline, with its node, and with its client', async 
 test('iterations return when the client is closed, and a closed client is closed for good', async t => {
   await using cluster = await startCluster(t, { certs })
   await cluster.grant(1, 'c1')
-  const fridge = await connect(options(cluster, [1]))
+  const fridge = await connect(clientOptions(cluster, [1]))
   const all = Array.fromAsync(fridge.events())
   const door = fridge.events({ sensor: 'door' })
   await door.next()
@@ -384,21 +243,24 @@ test('a signal ends connecting, one iteration, or the client, with its reason', 
   await using cluster = await startCluster(t, { certs })
   await cluster.grant(1, 'c1')
   const reason = new Error('enough')
-  const given = { ...options(cluster, [1]), signal: AbortSignal.abort(reason) }
+  const given = { ...clientOptions(cluster, [1]), signal: AbortSignal.abort(reason) }
   await t.throwsAsync(connect(given), { is: reason })
   const silent = createServer(socket => t.teardown(() => socket.destroy())).listen(0, '127.0.0.1')
   t.teardown(() => silent.close())
   await once(silent, 'listening')
   const { port } = silent.address() as AddressInfo
   const early = new AbortController()
-  const connecting = connect({ ...options(cluster, [`127.0.0.1:${port}`]), signal: early.signal })
+  const connecting = connect({
+    ...clientOptions(cluster, [`127.0.0.1:${port}`]),
+    signal: early.signal,
+  })
   const ended = t.throwsAsync(connecting, { is: reason })
   await once(silent, 'connection')
   early.abort(reason)
   await ended
   const whole = new AbortController()
   const one = new AbortController()
-  const fridge = await connect({ ...options(cluster, [1]), signal: whole.signal })
+  const fridge = await connect({ ...clientOptions(cluster, [1]), signal: whole.signal })
   const events = fridge.events({ signal: one.signal })
   const others = listen(fridge)
   await events.next()

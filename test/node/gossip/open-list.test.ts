@@ -95,7 +95,7 @@ function forgeGrant(file: string, name: string): void {
     seen: [],
   }
   const text = encodeChange(change)
-  const hash = entryHash(text)
+  const hash = entryHash(text, last)
   const seal = sealOf({ ...last, hash, stray: null })
   const forged = {
     ...last,

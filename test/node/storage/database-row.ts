@@ -35,7 +35,7 @@ export function rowAt(file: string, position: number): Row {
 
 /** Write a row with all that its text says made to fit, as somebody does who knows the format. */
 export function writeSealed(file: string, row: Row): void {
-  const hash = entryHash(row.text)
+  const hash = entryHash(row.text, row)
   const change = readChange(row.text)
   const said =
     typeof change === 'string' ? {} : { id: idOf({ change, hash }), subject: change.subject }

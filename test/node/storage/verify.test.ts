@@ -112,7 +112,7 @@ test('a flipped letter in a text is found and named', async t => {
   const { text } = rowAt(file, 2)
   tamper(file, 'UPDATE changes SET text = ? WHERE position = 2', text.replace('c2', 'c4'))
   t.deepEqual(await findingsIn(file), [
-    `position 2, change 2 of ${first}: its text was altered: it has another hash`,
+    `position 2, change 2 of ${first}: its text was altered, or which certificates it names: it has another hash`,
   ])
 })
 

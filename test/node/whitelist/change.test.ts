@@ -19,6 +19,7 @@ import {
   OPERATOR,
   requestOf,
   revocationAt,
+  SIGNATURES,
   testSource,
 } from '../../support/replica-changes.ts'
 
@@ -280,10 +281,16 @@ test('refusing does not touch what every object shares', t => {
   t.is(({} as Record<string, unknown>)['kind'], undefined)
 })
 
-test('the hash of an entry depends on its text, which says what stands before it', t => {
-  t.is(entryHash(GRANT).length, 43)
-  t.not(entryHash(REVOCATION), entryHash(GRANT))
-  t.not(entryHash(GRANT), entryHash(GRANT.replace(PREVIOUS, 'D'.repeat(43))))
+test('the hash of an entry depends on its text, which says what stands before it, and on both certificates', t => {
+  const hashes = [
+    entryHash(GRANT, SIGNATURES),
+    entryHash(REVOCATION, SIGNATURES),
+    entryHash(GRANT.replace(PREVIOUS, 'D'.repeat(43)), SIGNATURES),
+    entryHash(GRANT, { ...SIGNATURES, operatorCertificate: 'e'.repeat(64) }),
+    entryHash(GRANT, { ...SIGNATURES, nodeCertificate: 'e'.repeat(64) }),
+  ]
+  t.is(hashes[0]?.length, 43)
+  t.is(new Set(hashes).size, hashes.length)
 })
 
 test('one subject let in and thrown out in turns by several nodes keeps short texts', t => {

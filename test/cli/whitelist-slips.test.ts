@@ -1,0 +1,98 @@
+import test from 'ava'
+import { makeTestCerts } from '../support/certs.ts'
+import { runCommand, type CommandResult, type IoOptions } from '../support/cli.ts'
+import { makeSharedCerts, startCluster, type Cluster } from '../support/cluster.ts'
+
+/** What a person types in haste changes no more than was meant. */
+
+const shared = await makeSharedCerts()
+const { certs } = shared
+/** Others come and go in these tests. */
+const ENV = { FRIDGE_CERTS: certs.dir, FRIDGE_AS: 'admin' }
+test.after.always(() => shared.remove())
+
+/** Run `fridge whitelist …` as the first operator, on a node. */
+async function whitelist(
+  cluster: Cluster,
+  node: number,
+  ...args: string[]
+): Promise<CommandResult> {
+  return runCommand(['whitelist', ...args, '--node', cluster.address(node)], {
+    env: ENV,
+  })
+}
+
+test('a later grant keeps what it does not name, and says what is other than before', async t => {
+  await using cluster = await startCluster(t, { certs })
+  const linesOf = async (...args: string[]): Promise<string[]> => {
+    const { status, out, err } = await whitelist(cluster, 1, 'add', 'c1', ...args)
+    if (status !== 0) return [err]
+    return out.split('\n').filter(line => line.includes('before'))
+  }
+  t.deepEqual(await linesOf('--sensor', 'door', '--command', 'defrost'), [])
+  const both = ['--sensor', 'door', '--sensor', 'temperature']
+  const [more, end] = await linesOf(...both, '--expires-in', '8h')
+  t.is(more, '  sensors: door temperature (before: door)')
+  t.regex(end ?? '', /^ {2}ends: in (?:7h 59m|8h) \(before: never\)$/)
+  t.deepEqual(await linesOf('--reason', 'again'), [])
+  t.like(JSON.parse((await whitelist(cluster, 1, 'show', 'c1', '--json')).out), {
+    grants: [{ sensors: ['door', 'temperature'], commands: ['defrost'] }],
+  })
+  const [sensors, commands, ends] = await linesOf('--replace')
+  t.is(sensors, '  sensors: all (before: door temperature)')
+  t.is(commands, '  commands: all (before: defrost)')
+  t.regex(ends ?? '', /^ {2}ends: never \(before: in (?:7h 59m|8h)\)$/)
+  await cluster.grant(1, 'c1', { sensors: ['door'], expiresAt: Date.now() - 1 })
+  const [refused = ''] = await linesOf('--sensor', 'temperature')
+  t.regex(
+    refused,
+    /the grant of c1 has ended\n.*--expires-in 8h; or that it has no end: --replace$/,
+  )
+})
+
+test('a removal that is more likely a slip is refused, and names what was likely meant', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await whitelist(cluster, 1, 'add', 'laptop-7')
+  for (const [name, doubt] of [
+    ['c7', /^fridge: c7 was never let in$/m],
+    ['lptop-7', /lptop-7 was never let in; did you mean laptop-7\?/],
+    ['admin', /admin was never let in; did you mean operator\/admin\?/],
+    ['node-2', /node-2 was never let in; did you mean node\/node-2\?/],
+    ['node/node-9', /no node node-9 is known; did you mean node\/node-1\?/],
+    ['operator/admn', /no operator admn is known; did you mean operator\/admin\?/],
+  ] as const) {
+    const { status, out, err } = await whitelist(cluster, 1, 'remove', name)
+    t.is(status, 2, name)
+    t.is(out, '')
+    t.regex(err, doubt)
+    t.true(err.endsWith(`to mend it: should it be meant: fridge whitelist remove ${name} --force`))
+    t.regex((await whitelist(cluster, 1, 'show', name)).out, /: unknown, /)
+  }
+  t.is((await whitelist(cluster, 1, 'remove', 'c7', '--force')).status, 0)
+  t.regex((await whitelist(cluster, 2, 'show', 'c7')).out, /^c7: revoked/)
+  // It is known now.
+  t.is((await whitelist(cluster, 1, 'remove', 'c7')).status, 0)
+})
+
+test('the last operator is not removed without being asked', async t => {
+  const own = await makeTestCerts(t, { nodes: ['node-1'], operators: ['admin', 'berta'] })
+  await using cluster = await startCluster(t, { certs: own })
+  const remove = async (name: string, options: IoOptions = {}): Promise<CommandResult> =>
+    runCommand(['whitelist', 'remove', name, '--as', 'admin', '--node', cluster.address(1)], {
+      env: { FRIDGE_CERTS: own.dir },
+      ...options,
+    })
+  t.is((await remove('operator/berta')).status, 0)
+  const refused = await remove('operator/admin')
+  t.is(refused.status, 2)
+  t.regex(refused.err, /admin is the last operator that is known: nobody could change the list/)
+  const asked: string[] = []
+  const answer = (is: boolean) => async (question: string) => {
+    asked.push(question)
+    return is
+  }
+  t.is((await remove('operator/admin', { confirm: answer(false) })).status, 2)
+  t.is((await remove('operator/admin', { confirm: answer(true) })).status, 0)
+  t.is(asked.length, 2)
+  t.regex(asked[0] ?? '', /any more\. Remove operator\/admin all the same\?$/)
+})
