@@ -6,6 +6,7 @@ import type { Clock, Random } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Lookout } from '../lib/lookout.ts'
 import { VERSION } from '../lib/version.ts'
+import { READS_VERSION } from '../whitelist/change.ts'
 import { awaitFirstSync } from './first-sync.ts'
 import { Isolation } from './isolation.ts'
 import { latestPlaces } from './latest-places.ts'
@@ -88,6 +89,7 @@ export function joinCluster(options: JoinOptions): Cluster {
         source,
         addresses: config.advertise.map(formatAddress),
         version: VERSION,
+        reads: READS_VERSION,
         startedAt: clock.now(),
         links: [],
         changes: replica.whitelist.changes,

@@ -20,6 +20,8 @@ export interface Member {
   readonly addresses: readonly string[]
   /** The version of fridge that it runs. */
   readonly version: string
+  /** The latest version of the texts of changes that it reads; absent where it knows the first alone. */
+  readonly reads?: number
   /** When it started, by its own wall clock, in milliseconds. */
   readonly startedAt: number
   /** The runs of other nodes that it has a live link to: which nodes are alive follows from these. */
@@ -80,7 +82,7 @@ export function parseMember(value: unknown): Member | string {
     string,
     unknown
   >
-  const { applied, certificateRenewFrom, certificateEndsAt, left, twins } = value as Record<
+  const { applied, certificateRenewFrom, certificateEndsAt, left, twins, reads } = value as Record<
     string,
     unknown
   >
@@ -101,6 +103,7 @@ export function parseMember(value: unknown): Member | string {
   if (twins !== undefined && !isListOf(twins, MEMBER_LIMITS.maxTwins, isTwin)) {
     return 'a member has bad twins'
   }
+  if (reads !== undefined && !isSequence(reads)) return 'a member does not say what it reads'
   if (left !== undefined && left !== true) return 'a member has left in no order'
   const counts = { startedAt, changes, clients, certificateRenewFrom, certificateEndsAt }
   return {
@@ -111,6 +114,7 @@ export function parseMember(value: unknown): Member | string {
     links,
     applied,
     ...counts,
+    ...(reads !== undefined && { reads }),
     ...(left !== undefined && { left }),
     ...(twins !== undefined && { twins }),
   }

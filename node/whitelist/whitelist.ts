@@ -1,5 +1,5 @@
 import {
-  roleOf,
+  isAuthor,
   subjectOf,
   WHOLE_LIST,
   type Name,
@@ -298,7 +298,7 @@ export class Whitelist {
     const { subject } = request
     const place = { ...this.placeAfter(source), at, seen: this.frontier(subject) }
     if (request.kind === 'grant') return { ...request, ...place }
-    if (roleOf(subject) === 'client') return { ...request, ...place }
+    if (!isAuthor(subject)) return { ...request, ...place }
     return { ...request, ...place, upTo: this.upTo(subject) }
   }
 
