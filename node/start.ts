@@ -118,7 +118,16 @@ export async function startNode(
       gate: gate.promise,
     }),
   )
-  web = stack.use(await WebPort.start({ ...node, credentials: trust.credentials }))
+  web = stack.use(
+    await WebPort.start({
+      ...node,
+      credentials: trust.credentials,
+      openPages: async ownOrigins => {
+        const { openPages } = await import('./web/open-pages.ts')
+        return openPages({ ...node, gate: gate.promise, ownOrigins })
+      },
+    }),
+  )
   await openToClients({ ...node, readiness })
   gate.resolve()
   const { changes } = replica.whitelist

@@ -301,6 +301,8 @@ const PLAN: Plan = {
 
 const UNTYPED = 'an untyped package is known to the one file that gives it types and limits'
 
+const PAGES = 'what a page sends is checked by one file before a package sees it'
+
 /** Which files know which package. One that is not named here may not be imported. */
 const PACKAGES: Readonly<Record<string, PackageWall>> = {
   'mux-demux': { files: /^node\/wire\/mux\.ts$/, because: UNTYPED },
@@ -319,6 +321,9 @@ const PACKAGES: Readonly<Record<string, PackageWall>> = {
     files: /^node\/sensors\/drivers\/mqtt-connection\.ts$/,
     because: 'it is loaded only where a broker is used, and behind a guard of its packets',
   },
+  'socket.io': { files: /^node\/web\/socket-io\.ts$/, because: PAGES },
+  'socket.io-parser': { files: /^node\/web\/socket-io\.ts$/, because: PAGES },
+  ws: { files: /^node\/web\/socket-io\.ts$/, because: PAGES },
   'node:sqlite': {
     files: /^node\/(storage\/|history\/|lib\/sqlite\.ts$)/,
     because: 'only storage/ and history/ know a database, each its own',

@@ -12,6 +12,9 @@ export type NotAdmitted =
   | 'names nobody'
   | 'has equivocated'
 
+/** Why a page was not let in. */
+export type PageNotAdmitted = RefusalReason | 'no origin' | 'too many pages'
+
 /** Why a live connection of a client or an operator was ended here. */
 export type Cut = RefusalReason | 'broke the protocol' | 'too slow' | 'dead'
 
@@ -61,8 +64,16 @@ export function linkEndReason(said: string): LinkEndReason {
  */
 export class Counts {
   readonly handshakes = noHandshakes()
-  /** The same of the port for browsers. */
-  readonly web = { handshakes: noHandshakes() }
+  /** Of the port for browsers: its handshakes, and what became of pages that asked to join. */
+  readonly web = {
+    handshakes: noHandshakes(),
+    accepted: { own: 0, listed: 0 },
+    refused: {
+      ...noRefusals(),
+      'no origin': 0,
+      'too many pages': 0,
+    } satisfies Record<PageNotAdmitted, number>,
+  }
   readonly accepted: Record<Role, number> = { client: 0, operator: 0, node: 0 }
   readonly refused: Record<NotAdmitted, number> = {
     ...noRefusals(),

@@ -1,8 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { errorMessage } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { BUILD_COMMAND, type Bundle } from './bundle.ts'
+import { SOCKET_PATH } from './packet.ts'
+import type { PageServer } from './socket-io.ts'
 
 /** What a browser may take of a node by HTTP. */
 const HTTP_LIMITS = {
@@ -47,6 +50,8 @@ const HEADERS: Readonly<Record<string, string>> = {
 
 export interface SiteOptions {
   readonly bundle: Bundle
+  /** Serves pages that connect. Loaded when the first one does. */
+  readonly openPages: () => Promise<PageServer>
   readonly log: Log
 }
 
@@ -54,6 +59,7 @@ export interface SiteOptions {
 export class Site implements AsyncDisposable {
   readonly #options: SiteOptions
   readonly #http: Server
+  #pages: Promise<PageServer> | undefined
 
   constructor(options: SiteOptions) {
     this.#options = options
@@ -64,6 +70,12 @@ export class Site implements AsyncDisposable {
       })
     })
     this.#http.maxRequestsPerSocket = MAX_REQUESTS
+    this.#http.on('upgrade', (request, socket, head) => {
+      this.#upgrade(request, socket, head).catch((error: unknown) => {
+        this.#options.log.error({ reason: errorMessage(error) }, 'a page cannot connect')
+        socket.destroy()
+      })
+    })
   }
 
   /** Serve a connection. */
@@ -72,9 +84,19 @@ export class Site implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await (await this.#pages)?.[Symbol.asyncDispose]()
     // It never listened by itself, so nothing else ends its timer and its connections.
     this.#http.close()
     this.#http.closeAllConnections()
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    if (request.url?.startsWith(SOCKET_PATH) !== true) return void socket.destroy()
+    // Until the library takes over, a reset must not go unheard.
+    socket.on('error', () => {})
+    this.#pages ??= this.#options.openPages()
+    const pages = await this.#pages
+    if (!socket.destroyed) pages.take(request, socket, head)
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

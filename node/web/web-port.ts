@@ -19,12 +19,15 @@ import {
 } from './page-certificate.ts'
 import { redirectPlain } from './plain-http.ts'
 import type { Site } from './site.ts'
+import type { PageServer } from './socket-io.ts'
 
 export interface WebPortOptions {
   readonly config: Pick<NodeConfig, 'web' | 'tls' | 'limits'>
   /** What the node shows its clients and peers. */
   readonly credentials: Credentials
   readonly counts: Pick<Counts, 'web'>
+  /** Serves pages that connect. Loaded when the first one does. */
+  readonly openPages: (ownOrigins: () => ReadonlySet<string>) => Promise<PageServer>
   /** Where the bundle of the page lies. Default: beside the program. */
   readonly bundleFolder?: URL | undefined
   readonly clock: Clock
@@ -160,8 +163,12 @@ export class WebPort implements AsyncDisposable {
 
   async #load(): Promise<Site> {
     const [{ Site }, { Bundle }] = await Promise.all([import('./site.ts'), import('./bundle.ts')])
-    const { bundleFolder = BUNDLE_FOLDER, log } = this.#options
-    return new Site({ bundle: new Bundle(bundleFolder), log })
+    const { bundleFolder = BUNDLE_FOLDER, openPages, log } = this.#options
+    return new Site({
+      bundle: new Bundle(bundleFolder),
+      openPages: async () => openPages(() => ownOrigins(this.#face.credentials, this.address.port)),
+      log,
+    })
   }
 }
 

@@ -50,6 +50,7 @@ async function servePages(
     config,
     credentials: await issued.load('node', 'node-1'),
     counts,
+    openPages: noPages,
     bundleFolder: pathToFileURL(`${bundle}/`),
     clock: systemClock,
     log: log.of('node-1'),
@@ -57,6 +58,10 @@ async function servePages(
   if (port === undefined) throw new Error('it serves no page')
   t.teardown(async () => port[Symbol.asyncDispose]())
   return { port, certs: issued, counts, log, bundle }
+}
+
+async function noPages(): Promise<never> {
+  throw new Error('no page connects here')
 }
 
 /** Send bytes as they are, and hear all that comes back until the end. */
@@ -157,6 +162,7 @@ test('the default address gives way where it is taken, one that was written down
       }),
       credentials: await certs.load('node', 'node-1'),
       counts: new Counts(),
+      openPages: noPages,
       clock: systemClock,
       log: log.of('node-1'),
     })
