@@ -118,6 +118,13 @@ export class Sessions {
     this.#size -= 1
   }
 
+  /** How many of the pages nobody has signed in on. */
+  get unsigned(): number {
+    let unsigned = 0
+    for (const session of this.all()) unsigned += Number(session.identity.role === 'origin')
+    return unsigned
+  }
+
   #countRole(role: 'client' | 'origin'): number {
     let count = 0
     for (const [subject, sessions] of this.#bySubject) {
@@ -206,8 +213,11 @@ export class Sessions {
     else this.#closedFor.delete(reason)
   }
 
+  /** Every session once, though a page may count under two subjects. */
   *all(): Iterable<Session> {
-    for (const sessions of this.#bySubject.values()) yield* sessions.keys()
+    for (const [subject, sessions] of this.#bySubject) {
+      for (const session of sessions.keys()) if (session.identity.subject === subject) yield session
+    }
   }
 
   #expireAt(until: number, admitted: Admitted): void {

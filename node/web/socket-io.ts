@@ -66,6 +66,7 @@ export interface PageServerOptions {
 /** A connection as the library knows it. */
 interface Connection {
   readonly request: IncomingMessage
+  on(event: 'packet', listener: (packet: { readonly type: string }) => void): unknown
   prependListener(event: 'close', listener: (reason: string) => void): unknown
 }
 
@@ -125,6 +126,11 @@ export class PageServer implements AsyncDisposable {
     const guest: Guest = { request, joins: 0, listener: undefined }
     this.#guests.set(request, guest)
     this.#arriving = guest
+    connection.on('packet', ({ type }) => {
+      // Others are passed over by the library, for ever.
+      if (type === 'message' || type === 'pong') return
+      this.#refuse(guest, new Refusal('page', `a packet ${type}`))
+    })
     connection.prependListener('close', reason => {
       guest.listener?.lost(reason === 'ping timeout')
       request.socket.destroy()
@@ -199,7 +205,7 @@ export class PageServer implements AsyncDisposable {
     const watch = (socket: WebSocket): void => this.#watch(socket)
     return class PageSockets extends WebSocketServer {
       constructor(options: ServerOptions) {
-        super({ ...options, maxFragments: MAX_FRAGMENTS, autoPong: false } as ServerOptions)
+        super({ ...options, maxFragments: MAX_FRAGMENTS, autoPong: false })
       }
 
       override handleUpgrade(

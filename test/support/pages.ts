@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { io, type Socket } from 'socket.io-client'
-import { WebSocket } from 'ws'
+import { WebSocket, type RawData } from 'ws'
 import type { Cluster } from './cluster.ts'
 
 /** For the configuration of a test's node: pages on a port that the system chooses. */
@@ -119,11 +119,16 @@ export async function openRawPage(
   return socket
 }
 
+/** A message as text; of a node none is anything else. */
+export function messageText(data: RawData): string {
+  return Buffer.isBuffer(data) ? data.toString() : ''
+}
+
 /** Join as the library does, and wait until the node says so. */
 export async function joinRaw(socket: WebSocket): Promise<void> {
   const joined = new Promise<void>(resolve => {
     socket.on('message', data => {
-      if (String(data).startsWith('40')) resolve()
+      if (messageText(data).startsWith('40')) resolve()
     })
   })
   socket.send('40')
@@ -132,5 +137,9 @@ export async function joinRaw(socket: WebSocket): Promise<void> {
 
 /** Wait until a socket is closed. */
 export async function closed(socket: WebSocket): Promise<void> {
-  if (socket.readyState !== WebSocket.CLOSED) await once(socket, 'close')
+  if (socket.readyState === WebSocket.CLOSED) return
+  // An error on the way there is no other end.
+  await new Promise(resolve => {
+    socket.on('error', () => {}).once('close', resolve)
+  })
 }

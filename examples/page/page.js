@@ -1,0 +1,23 @@
+// Shows one sensor of the node that the address names: index.html?node=https://node-1.example:8443
+const shown = document.querySelector('#temperature')
+const node = new URLSearchParams(location.search).get('node')
+const socket = io(node, { transports: ['websocket'] })
+
+socket.on('event', (sensor, type, value) => {
+  if (sensor !== 'temperature') return
+  shown.textContent = type === 'reading' ? `${value} °C` : `nothing is known: ${value}`
+})
+
+// Why this page was cut; the node says so before it closes.
+let bye = ''
+socket.on('bye', ({ text }) => (bye = text))
+socket.on('disconnect', reason => {
+  shown.textContent = bye || 'the node is out of reach'
+  if (reason === 'io server disconnect') setTimeout(() => socket.connect(), 1_000)
+})
+
+// Why it was not let in. It may be: fridge origin add https://HOST --public --sensor temperature
+socket.on('connect_error', error => {
+  shown.textContent = error.data?.text ?? 'the node is out of reach'
+  if (!socket.active) setTimeout(() => socket.connect(), 1_000)
+})
