@@ -122,9 +122,9 @@ export async function startNode(
     await WebPort.start({
       ...node,
       credentials: trust.credentials,
-      openPages: async ownOrigins => {
+      openPages: async own => {
         const { openPages } = await import('./web/open-pages.ts')
-        return openPages({ ...node, gate: gate.promise, ownOrigins })
+        return openPages({ ...node, ...own, gate: gate.promise })
       },
     }),
   )

@@ -38,6 +38,8 @@ export class Sessions {
   #isIsolated = false
   #isRemoved = false
   readonly #closedFor = new Set<ClosedFor>()
+  /** Who waits for a subject to be let in. */
+  readonly #waiting = new Map<Subject, Set<() => void>>()
 
   /**
    * @param isTrusted whether an authority that is trusted now vouches for a peer
@@ -146,8 +148,21 @@ export class Sessions {
     return this.#judgeAll([browser, origin])
   }
 
+  /** Hear whenever a subject is decided on anew, until it is disposed. */
+  await(subject: Subject, listener: () => void): Disposable {
+    const listeners = this.#waiting.get(subject) ?? new Set()
+    this.#waiting.set(subject, listeners.add(listener))
+    return {
+      [Symbol.dispose]: () => {
+        listeners.delete(listener)
+        if (listeners.size === 0) this.#waiting.delete(subject)
+      },
+    }
+  }
+
   /** Decide again on all sessions of a subject. @returns how many sessions were cut */
   review(subject: Subject): number {
+    for (const listener of Array.from(this.#waiting.get(subject) ?? [])) listener()
     let cut = 0
     for (const admitted of Array.from(this.#bySubject.get(subject)?.values() ?? [])) {
       const { session } = admitted

@@ -1,7 +1,7 @@
 import type { NodeConfig } from '../config/config.ts'
-import { FridgeError } from '../lib/errors.ts'
 import { GatheredLog } from '../lib/gathered-log.ts'
 import { CLIENT_LIMITS } from '../wire/limits.ts'
+import { PageDoor } from './page-door.ts'
 import { PageReception, type PageReceptionOptions } from './page-reception.ts'
 import { PageServer } from './socket-io.ts'
 
@@ -10,12 +10,14 @@ export interface OpenPagesOptions extends Pick<
   'service' | 'sessions' | 'ownOrigins' | 'gate' | 'log'
 > {
   readonly config: Pick<NodeConfig, 'web' | 'limits'>
+  /** Whether browsers reach this node, and no other, at a host. */
+  readonly isOwnHost: (host: string) => boolean
   readonly counts: PageReceptionOptions['counts'] & { throttled: number }
 }
 
 /** Serve pages that connect. Only now is what it takes loaded: most nodes never see a browser. */
 export async function openPages(options: OpenPagesOptions): Promise<PageServer> {
-  const { config, service, sessions, counts, ownOrigins, gate, log } = options
+  const { config, service, sessions, counts, ownOrigins, isOwnHost, gate, log } = options
   const { maxBufferedBytes, maxStalledMs, maxFramesPerSecond } = config.limits
   const limits = { ...CLIENT_LIMITS, maxBufferedBytes, maxStalledMs, maxFramesPerSecond }
   const gathered = new GatheredLog(log, service.clock)
@@ -26,9 +28,12 @@ export async function openPages(options: OpenPagesOptions): Promise<PageServer> 
     limits,
     maxPagesPerAddress: config.web.maxPagesPerAddress,
     ownOrigins,
-    signIn: async () => {
-      throw new FridgeError('ERR_REFUSED', 'nobody can sign in here yet')
-    },
+    door: new PageDoor({
+      service,
+      sessions,
+      maxConnectionsPerClient: config.limits.maxConnectionsPerClient,
+      isOwnHost,
+    }),
     gate,
     log,
   })

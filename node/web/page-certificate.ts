@@ -117,6 +117,13 @@ export function ownOrigins(credentials: PageCredentials, port: number): Set<stri
   return new Set(urls.filter(url => URL.canParse(url)).map(url => new URL(url).origin))
 }
 
+/** Whether a certificate is for a host, as browsers judge it. */
+export function isForHost(credentials: PageCredentials, host: string): boolean {
+  const leaf = leafOf(credentials)
+  const bare = host.replace(/^\[(.*)\]$/, '$1')
+  return isIP(bare) === 0 ? leaf.checkHost(bare) !== undefined : leaf.checkIP(bare) !== undefined
+}
+
 function leafOf({ certificate, certificateFile }: PageCredentials): X509Certificate {
   const [leaf] = parseCertificates(certificate, certificateFile)
   return leaf

@@ -9,6 +9,7 @@ import { explain } from '../sessions/session.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Ending } from '../wire/connection.ts'
 import type { WireLimits } from '../wire/limits.ts'
+import type { PageDoor } from './page-door.ts'
 import { PageSession } from './page-session.ts'
 import type { PageListener, PageRefusal, PageVisit } from './socket-io.ts'
 
@@ -20,8 +21,8 @@ export interface PageReceptionOptions {
   readonly maxPagesPerAddress: number
   /** The origins of the page that this node serves itself. */
   readonly ownOrigins: () => ReadonlySet<string>
-  /** Whether somebody may sign in on a page, and how. @returns what the page is answered */
-  readonly signIn: (session: PageSession, values: readonly unknown[]) => Promise<unknown>
+  /** Where people sign in on the pages that have joined. */
+  readonly door: PageDoor
   /** Resolves when the list is as fresh as it can be had: nobody is admitted before. */
   readonly gate: Promise<void>
   readonly log: Log
@@ -70,7 +71,7 @@ export class PageReception implements Disposable {
   }
 
   #admit({ origin, address, socket }: PageVisit): PageSession | Refused {
-    const { sessions, service, limits, signIn, counts } = this.#options
+    const { sessions, service, limits, door, counts } = this.#options
     if (origin === undefined) {
       return { reason: 'no origin', text: 'only pages of browsers may join: there was no Origin' }
     }
@@ -95,7 +96,7 @@ export class PageReception implements Disposable {
       rights: admission.rights,
       service,
       limits,
-      signIn,
+      door,
       onEnd: (ended, ending) => this.#ended(ended, ending, place),
     })
     this.#live.set(place, (this.#live.get(place) ?? 0) + 1)

@@ -7,12 +7,13 @@ import { allows, type RefusalReason, type Rights } from '../sessions/admission.t
 import type { BrowserParty, OriginParty, Party } from '../sessions/party.ts'
 import { ServedCalls } from '../sessions/served-calls.ts'
 import type { Service } from '../sessions/service.ts'
-import { explain, type Session } from '../sessions/session.ts'
+import { explain } from '../sessions/session.ts'
 import type { Ending } from '../wire/connection.ts'
 import type { WireLimits } from '../wire/limits.ts'
 import { Refusal } from '../wire/refusal.ts'
 import { Outlet } from './outlet.ts'
 import type { PagePacket } from './packet.ts'
+import type { PageDoor, SigningPage } from './page-door.ts'
 
 /** The version of what pages are told. */
 export const PAGE_PROTOCOL = 1
@@ -23,13 +24,13 @@ export interface PageSessionOptions {
   readonly rights: Rights
   readonly service: Service
   readonly limits: WireLimits
-  /** Whether somebody may sign in here, and how. @returns what the page is answered */
-  readonly signIn: (session: PageSession, values: readonly unknown[]) => Promise<unknown>
+  /** Where somebody may sign in. */
+  readonly door: PageDoor
   readonly onEnd: (session: PageSession, ending: Ending) => void
 }
 
 /** One live page: a stream of events for each sensor that it may read, and calls. */
-export class PageSession implements Session {
+export class PageSession implements SigningPage {
   readonly origin: OriginParty
   readonly #options: PageSessionOptions
   readonly #outlet: Outlet
@@ -39,6 +40,7 @@ export class PageSession implements Session {
   #rights: Rights
   #calls: ServedCalls
   #pending = 0
+  #waiting: Disposable | undefined
   #ended = false
 
   constructor(options: PageSessionOptions) {
@@ -72,8 +74,18 @@ export class PageSession implements Session {
   /** A browser has proven its key: whatever comes from now on is for it. */
   identify(browser: BrowserParty, rights: Rights): void {
     this.#identity = browser
+    this.#waiting?.[Symbol.dispose]()
     this.#calls = this.#callsOf(browser)
     this.narrow(rights)
+  }
+
+  wait(waiting: Disposable): void {
+    this.#waiting?.[Symbol.dispose]()
+    this.#waiting = waiting
+  }
+
+  tellListed(): void {
+    this.#say('listed')
   }
 
   cut(reason: RefusalReason, party: Party): void {
@@ -108,8 +120,7 @@ export class PageSession implements Session {
       return this.#answer(id, { error: { code: 'ERR_LIMIT', message } })
     }
     this.#pending += 1
-    const running = event === 'call' ? this.#call(values) : this.#options.signIn(this, values)
-    void running
+    void this.#run(event, values)
       .then(
         value => this.#answer(id, { value }),
         (error: unknown) => this.#answer(id, { error: reportOf(error) }),
@@ -139,6 +150,18 @@ export class PageSession implements Session {
       rights: () => this.#rights,
       hasEnded: () => this.#ended,
     })
+  }
+
+  async #run(event: string, values: readonly unknown[]): Promise<unknown> {
+    const { door } = this.#options
+    switch (event) {
+      case 'nonce':
+        return door.challenge(this)
+      case 'sign-in':
+        return door.enter(this, values[0])
+      default:
+        return this.#call(values)
+    }
   }
 
   async #call([name, ...values]: readonly unknown[]): Promise<unknown> {
@@ -187,6 +210,7 @@ export class PageSession implements Session {
   #end(ending: Ending, isFinal: boolean): void {
     if (this.#ended) return
     this.#ended = true
+    this.#waiting?.[Symbol.dispose]()
     for (const stream of this.#streams.values()) stream.close()
     this.#streams.clear()
     if (ending.cause === 'closed' || ending.cause === 'too slow') this.#outlet.close(isFinal)

@@ -11,6 +11,7 @@ import type { Counts } from '../sessions/counts.ts'
 import {
   browserProblems,
   hostsOf,
+  isForHost,
   loadPageCredentials,
   ofNode,
   ownOrigins,
@@ -21,13 +22,21 @@ import { redirectPlain } from './plain-http.ts'
 import type { Site } from './site.ts'
 import type { PageServer } from './socket-io.ts'
 
+/** Where browsers find this node, by what it shows them now. */
+export interface OwnPlaces {
+  /** The origins of the page that it serves itself. */
+  readonly ownOrigins: () => ReadonlySet<string>
+  /** Whether browsers reach this node, and no other, at a host. */
+  readonly isOwnHost: (host: string) => boolean
+}
+
 export interface WebPortOptions {
   readonly config: Pick<NodeConfig, 'web' | 'tls' | 'limits'>
   /** What the node shows its clients and peers. */
   readonly credentials: Credentials
   readonly counts: Pick<Counts, 'web'>
   /** Serves pages that connect. Loaded when the first one does. */
-  readonly openPages: (ownOrigins: () => ReadonlySet<string>) => Promise<PageServer>
+  readonly openPages: (own: OwnPlaces) => Promise<PageServer>
   /** Where the bundle of the page lies. Default: beside the program. */
   readonly bundleFolder?: URL | undefined
   readonly clock: Clock
@@ -166,7 +175,11 @@ export class WebPort implements AsyncDisposable {
     const { bundleFolder = BUNDLE_FOLDER, openPages, log } = this.#options
     return new Site({
       bundle: new Bundle(bundleFolder),
-      openPages: async () => openPages(() => ownOrigins(this.#face.credentials, this.address.port)),
+      openPages: async () =>
+        openPages({
+          ownOrigins: () => ownOrigins(this.#face.credentials, this.address.port),
+          isOwnHost: host => isForHost(this.#face.credentials, host),
+        }),
       log,
     })
   }

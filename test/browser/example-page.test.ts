@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import test from 'ava'
+import type { KeyId } from '../../node/identity/names.ts'
 import { makeSharedCerts, startCluster, type Cluster } from '../support/cluster.ts'
 import { WEB_ON } from '../support/pages.ts'
 import { serveSite, startBrowser, untilShown, type WebSite } from './browser.ts'
@@ -29,6 +30,9 @@ async function serveExample(): Promise<WebSite> {
     new Map<string, URL | string>([
       ['/', new URL('index.html', examples)],
       ['/page.js', new URL('page.js', examples)],
+      ['/sign-in', new URL('sign-in.html', examples)],
+      ['/sign-in.js', new URL('sign-in.js', examples)],
+      ['/signed.js', new URL('signed.js', examples)],
       ['/socket.io.min.js', library],
       ['/framed', ''],
     ]),
@@ -60,6 +64,37 @@ test.serial(
     await untilShown(page, '#temperature', /the node is stopping|out of reach/)
     await cluster.start(1, { web: { listen: host } })
     await untilShown(page, '#temperature', /°C/)
+  },
+)
+
+test.serial(
+  'a page shows the command that lets its browser in, comes alive by it, and is shut out by its removal',
+  async t => {
+    await using cluster = await startCluster(t, { nodes: 2, certs, config: WEB_ON })
+    await cluster.grant(1, SUBJECT)
+    await using context = await browser.newContext({ ignoreHTTPSErrors: true })
+    const page = await context.newPage()
+    const url = `${at(cluster, 1).replace('/?', '/sign-in?')}&name=phone`
+    await page.goto(url)
+    const shown = await untilShown(page, '#temperature', /whitelist add/)
+    const [, key = ''] = /fridge whitelist add phone --key ([0-9a-f]{64})$/.exec(shown) ?? []
+    t.is(key.length, 64)
+    await cluster.grant(2, 'phone', { keys: [key as KeyId] })
+    await untilShown(page, '#temperature', /°C/)
+    // The same browser comes back with the same key; another one of the same name has its own.
+    await page.reload()
+    await untilShown(page, '#temperature', /°C/)
+    await using stranger = await browser.newContext({ ignoreHTTPSErrors: true })
+    const other = await stranger.newPage()
+    await other.goto(url)
+    t.notRegex(await untilShown(other, '#temperature', /not let in/), new RegExp(key))
+    // No script of the page can read the key.
+    const exported = await page.evaluate(
+      `ownKey().then(({ privateKey }) => crypto.subtle.exportKey('pkcs8', privateKey)).then(() => 'read', error => error.name)`,
+    )
+    t.is(exported, 'InvalidAccessError')
+    await cluster.revoke(2, 'phone')
+    await untilShown(page, '#temperature', /phone is not let in with this key/)
   },
 )
 

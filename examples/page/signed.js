@@ -1,0 +1,14 @@
+// Signs in on the page of page.js: sign-in.html?node=https://node-1.example:8443&name=phone
+const name = new URLSearchParams(location.search).get('name')
+let hello
+
+async function enter() {
+  const refused = await signIn(socket, { hello, at: new URL(node).origin, name })
+  if (refused === undefined) return
+  shown.textContent = `${refused.why}. An operator lets it in with: ${refused.command}`
+}
+
+socket.on('hello', said => (hello = said))
+socket.on('connect', enter)
+// The node says so when that has been done.
+socket.on('listed', enter)
