@@ -1,7 +1,9 @@
 // Shows one sensor of the node that the address names: index.html?node=https://node-1.example:8443
-const shown = document.querySelector('#temperature')
-const node = new URLSearchParams(location.search).get('node')
-const socket = io(node, { transports: ['websocket'] })
+import { io } from './socket.io.esm.min.js'
+
+export const shown = document.querySelector('#temperature')
+export const node = new URLSearchParams(location.search).get('node')
+export const socket = io(node, { transports: ['websocket'] })
 
 socket.on('event', (sensor, type, value) => {
   if (sensor !== 'temperature') return

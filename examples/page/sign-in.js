@@ -17,7 +17,7 @@ function resultOf(request) {
 }
 
 /** The key of this browser. It can be used, and not read: not even by a script of this page. */
-async function ownKey() {
+export async function ownKey() {
   const kept = await inStore('readonly', store => store.get('own'))
   if (kept !== undefined) return kept
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256' }
@@ -37,7 +37,7 @@ function base64url(bytes) {
  * @param at where the page has dialed the node
  * @returns undefined when it is let in, else why not, and the command that lets it in
  */
-async function signIn(socket, { hello, at, name }) {
+export async function signIn(socket, { hello, at, name }) {
   const { privateKey, publicKey } = await ownKey()
   const key = await crypto.subtle.exportKey('spki', publicKey)
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', key))

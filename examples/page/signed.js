@@ -1,4 +1,7 @@
 // Signs in on the page of page.js: sign-in.html?node=https://node-1.example:8443&name=phone
+import { node, shown, socket } from './page.js'
+import { signIn } from './sign-in.js'
+
 const name = new URLSearchParams(location.search).get('name')
 let hello
 

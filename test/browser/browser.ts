@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { delimiter, join } from 'node:path'
-import { chromium, type Browser, type Page } from 'playwright-core'
+import { chromium, type Browser, type Locator, type Page } from 'playwright-core'
 import type { TestCerts } from '../support/certs.ts'
 
 /** Nothing of it reaches out of this machine. */
@@ -60,7 +60,9 @@ export async function serveSite(
     if (file === undefined) return void response.writeHead(404).end()
     const type = TYPES.get(path.split('.').at(-1) ?? '') ?? 'text/html; charset=utf-8'
     void (typeof file === 'string' ? Promise.resolve(file) : readFile(file)).then(body => {
-      response.writeHead(200, { 'Content-Type': type }).end(body)
+      // A frame without an origin of its own may load a module by this alone.
+      const headers = { 'Content-Type': type, 'Access-Control-Allow-Origin': '*' }
+      response.writeHead(200, headers).end(body)
     })
   })
   await new Promise<void>(resolve => {
@@ -78,17 +80,25 @@ export async function serveSite(
   }
 }
 
-/** How often a page is looked at, in milliseconds. */
+/** How often a page is looked at, and for how long, in milliseconds. */
 const LOOK_MS = 50
+const PATIENCE_MS = 30_000
 
 /**
  * Wait until a page shows a text that fits. It is looked at from outside: under a strict policy
  * nothing can be evaluated in it again and again.
  */
-export async function untilShown(page: Page, selector: string, text: RegExp): Promise<string> {
-  for (;;) {
-    const shown = await page.locator(selector).innerText()
-    if (text.test(shown)) return shown
+export async function untilShown(
+  page: Page,
+  shown: Locator | string,
+  text: RegExp,
+): Promise<string> {
+  const place = typeof shown === 'string' ? page.locator(shown) : shown
+  let said = ''
+  for (let waited = 0; waited < PATIENCE_MS; waited += LOOK_MS) {
+    said = await place.innerText()
+    if (text.test(said)) return said
     await page.waitForTimeout(LOOK_MS)
   }
+  throw new Error(`it does not show ${text}, but: ${said}`)
 }

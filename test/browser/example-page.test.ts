@@ -22,7 +22,7 @@ test.after.always(async () => {
 async function serveExample(): Promise<WebSite> {
   const examples = new URL('../../examples/page/', import.meta.url)
   const library = new URL(
-    '../../node_modules/socket.io-client/dist/socket.io.min.js',
+    '../../node_modules/socket.io-client/dist/socket.io.esm.min.js',
     import.meta.url,
   )
   return serveSite(
@@ -33,7 +33,7 @@ async function serveExample(): Promise<WebSite> {
       ['/sign-in', new URL('sign-in.html', examples)],
       ['/sign-in.js', new URL('sign-in.js', examples)],
       ['/signed.js', new URL('signed.js', examples)],
-      ['/socket.io.min.js', library],
+      ['/socket.io.esm.min.js', library],
       ['/framed', ''],
     ]),
   )
@@ -90,7 +90,7 @@ test.serial(
     t.notRegex(await untilShown(other, '#temperature', /not let in/), new RegExp(key))
     // No script of the page can read the key.
     const exported = await page.evaluate(
-      `ownKey().then(({ privateKey }) => crypto.subtle.exportKey('pkcs8', privateKey)).then(() => 'read', error => error.name)`,
+      `import('/sign-in.js').then(({ ownKey }) => ownKey()).then(({ privateKey }) => crypto.subtle.exportKey('pkcs8', privateKey)).then(() => 'read', error => error.name)`,
     )
     t.is(exported, 'InvalidAccessError')
     await cluster.revoke(2, 'phone')
@@ -108,12 +108,7 @@ test.serial(
     await page.goto(`${site.origin}/framed`)
     await page.setContent(`<iframe sandbox="allow-scripts" src="${at(cluster, 1)}"></iframe>`)
     const shown = page.frameLocator('iframe').locator('#temperature')
-    for (;;) {
-      const said = await shown.innerText()
-      t.notRegex(said, /°C/)
-      if (/only pages that came over HTTPS/.test(said)) break
-      await page.waitForTimeout(50)
-    }
+    t.notRegex(await untilShown(page, shown, /only pages that came over HTTPS|°C/), /°C/)
   },
 )
 
