@@ -18,6 +18,8 @@ type Window = (typeof WINDOWS)[number]
 
 /** Moments in seconds since 1970, and the lowest and highest of each; null where nothing is known. */
 interface Band {
+  /** The whole window, in seconds since 1970, however much of it is known. */
+  readonly window: readonly [from: number, to: number]
   readonly moments: number[]
   readonly lows: (number | null)[]
   readonly highs: (number | null)[]
@@ -83,10 +85,12 @@ export function HistoryPlot({ sensor }: { readonly sensor: string }) {
 
 async function readBand(sensor: string, { ms, table, stepMs }: Window): Promise<Band> {
   const to = Date.now() + clockOffset.value
-  const band: Band = { moments: [], lows: [], highs: [] }
+  const from = Math.floor(to - ms)
+  const window = [from / 1_000, to / 1_000] as const
+  const band: Band = { window, moments: [], lows: [], highs: [] }
   let last: number | undefined
   for (let after: number | null = null; ;) {
-    const request = { sensor, table, from: Math.floor(to - ms), to: Math.floor(to), after }
+    const request = { sensor, table, from, to: Math.floor(to), after }
     const page = (await call('history', request)) as {
       rows: readonly (readonly (number | null)[])[]
       next: number | null
@@ -122,7 +126,7 @@ function describe(band: Band | undefined, { title }: Window): string {
   return `Last ${title}: lowest ${least}, highest ${most}.`
 }
 
-function draw(place: HTMLElement, { moments, lows, highs }: Band): uPlot {
+function draw(place: HTMLElement, { window: [from, to], moments, lows, highs }: Band): uPlot {
   const style = getComputedStyle(place)
   const ink = style.color
   const line = style.getPropertyValue('--line') || ink
@@ -133,7 +137,7 @@ function draw(place: HTMLElement, { moments, lows, highs }: Band): uPlot {
       height: HEIGHT_PX,
       legend: { show: false },
       cursor: { show: false },
-      scales: { x: { time: true } },
+      scales: { x: { time: true, range: [from, to] } },
       axes: [axis, { ...axis, size: 44 }],
       series: [
         {},
