@@ -346,9 +346,13 @@ const USE_PROCESS: Readonly<Record<string, string>> = {
   'node/sensors/drivers/program-process.ts': 'kills groups of processes, also when this one ends',
 }
 
+/** What runs in browsers, and is no part of the house. */
+const PAGE = 'node/web/page/'
+
 const sources = new Map(
   globSync('{node,cli,cluster,examples}/**/*.ts', {
     cwd: fileURLToPath(new URL('..', import.meta.url)),
+    exclude: [`${PAGE}**`],
   })
     .sort()
     .map(file => [file, readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')]),
@@ -397,6 +401,20 @@ test('only the files that are named use the process', t => {
   const using = [...sources].filter(([, source]) => usesGlobal(source, 'process'))
   const named = using.map(([file]) => file).filter(file => roomOf(file) !== 'examples')
   t.deepEqual(named, Object.keys(USE_PROCESS))
+})
+
+test('what runs in browsers knows nothing of the house, and nobody there knows it', t => {
+  const cwd = fileURLToPath(new URL('..', import.meta.url))
+  const files = globSync(`${PAGE}*.{ts,tsx}`, { cwd })
+  t.true(files.length > 3)
+  for (const file of files) {
+    const source = readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')
+    t.notRegex(source, /(?:from|import|import\()\s*'(?:\.\.|node:)/, file)
+  }
+  t.deepEqual(
+    house.arrows.filter(({ to }) => to.startsWith(PAGE)),
+    [],
+  )
 })
 
 test('the whitelist asks no clock and no dice', t => {

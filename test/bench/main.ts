@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { formatTable } from '../../cli/table.ts'
 import { measureAdmission } from './admission.ts'
 import { measureFirstSync } from './first-sync.ts'
-import { measureFanOut } from './fan-out.ts'
+import { measureFanOut, measurePages } from './fan-out.ts'
 import { measureHandshakes } from './handshakes.ts'
 import { measureHistory } from './history.ts'
 import { measureIdleMemory } from './idle-memory.ts'
@@ -17,6 +17,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   start: measureStart,
   revocation: measureRevocation,
   'fan-out': measureFanOut,
+  pages: measurePages,
   'idle-memory': measureIdleMemory,
   handshakes: measureHandshakes,
   reconnect: measureReconnect,

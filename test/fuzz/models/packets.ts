@@ -32,7 +32,7 @@ function modelPacket(line: string, rules: PacketRules): unknown {
     return isJoin ? { kind: 'connect' } : undefined
   }
   if (type !== '2') return undefined
-  const start = [...body].findIndex(digit => !'0123456789'.includes(digit))
+  const start = body.search(/[^0-9]/)
   if (start === -1 || start > 15 || body[start] !== '[') return undefined
   const value = readJson(body.slice(start), rules)
   if (!Array.isArray(value)) return undefined

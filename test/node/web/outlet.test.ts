@@ -22,7 +22,7 @@ class SlowSocket extends Duplex {
   }
 
   /** Take what waits, up to what is written meanwhile. */
-  take(): void {
+  letThrough(): void {
     const next = this.#next
     this.#next = undefined
     next?.()
@@ -63,7 +63,7 @@ test('a page that reads again in time is not too slow, and who waits for that he
   outlet.writeShared(Buffer.alloc(90_000))
   t.is(outlet.bufferedBytes, 90_000)
   const drained = outlet.drained()
-  socket.take()
+  socket.letThrough()
   await drained
   await clock.advance(60_000)
   t.is(tooSlow(), 0)
@@ -82,7 +82,7 @@ test('a close says whether the page should come back, and nothing leaves behind 
     outlet.close(isFinal)
     outlet.close(isFinal)
     outlet.writeShared(textFrame('late'))
-    for (let more = 0; more < 5; more += 1) socket.take()
+    for (let more = 0; more < 5; more += 1) socket.letThrough()
     const said = Buffer.concat(socket.written).toString('latin1')
     t.is(said, `\u0081\u0004last${isFinal ? '\u0081\u000241' : ''}\u0088\u0002\u0003\u00e8`)
   }
