@@ -116,12 +116,26 @@ test('nobody joins twice, nor asks for ever', async t => {
   await bystands()
 })
 
-test('a message in a thousand pieces, and frames that no browser sends, end their sender', async t => {
+test('a message in too many pieces, and frames that no browser sends, end their sender', async t => {
   const { cluster, bystands } = await startShop(t)
-  const pieces = await openRawPage(cluster, 1)
-  await joinRaw(pieces)
-  for (let piece = 0; piece < 1_000; piece += 1) pieces.send('4', { fin: false })
-  await closed(pieces)
+  const call = '420["call","defrost"]'
+  for (const [count, isHeard] of [
+    [16, true],
+    [17, false],
+  ] as const) {
+    const page = await openRawPage(cluster, 1)
+    await joinRaw(page)
+    const heard = new Promise<boolean>(resolve => {
+      page.on('message', data => {
+        if (messageText(data).startsWith('430')) resolve(true)
+      })
+      page.on('close', () => resolve(false))
+    })
+    for (let piece = 0; piece < count - 1; piece += 1) page.send(call[piece] ?? '', { fin: false })
+    page.send(call.slice(count - 1))
+    t.is(await heard, isHeard, `${count} pieces`)
+    page.terminate()
+  }
   for (const frame of ['ping', 'pong'] as const) {
     const page = await openRawPage(cluster, 1)
     await joinRaw(page)

@@ -56,6 +56,8 @@ test('a page of any other origin is told why it is refused, and nothing else eve
   for (const origin of others) {
     const { data } = await refusalOf(cluster, 1, origin)
     t.is(data?.reason, 'not on the whitelist', origin)
+    const isOrigin = /^https:\/\/[a-z.]+(?::8443)?$/.test(origin)
+    t.is(/only pages that came over HTTPS/.test(data?.text ?? ''), !isOrigin, origin)
   }
   t.is((await refusalOf(cluster, 1, undefined)).data?.reason, 'no origin')
   await cluster.revoke(1, SUBJECT)
