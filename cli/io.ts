@@ -24,10 +24,18 @@ export interface CommandIo {
   readonly serveUnheard: () => void
   /** Show how far it has come, in a line of stderr that the next one replaces; '' clears it. Nothing where that is no terminal. */
   readonly progress: (text: string) => void
+  /** Show lines on stdout, on a terminal in place of those shown before; elsewhere behind them. */
+  readonly redraw: (lines: readonly string[]) => void
+  /** Keep what has been done, in a sentence, for a person whose stdout cannot be written. */
+  readonly noteDone: (what: string) => void
   /** Ask a person yes or no; undefined where none sits at a terminal. */
   readonly confirm?: ((question: string) => Promise<boolean>) | undefined
-  /** Whether stdout is a terminal: only then colours. */
-  readonly isTerminal: boolean
+  /** How many columns the terminal has that stdout is; undefined where it is none. */
+  readonly columns?: number | undefined
+  /** Whether stdout may be coloured. What is said must not hang on it. */
+  readonly hasColours: boolean
+  /** Whether stderr is a terminal, where a person reads the log. */
+  readonly isLogRead: boolean
   readonly env: Readonly<Record<string, string | undefined>>
   /** The folder that relative paths start from. */
   readonly cwd: string

@@ -32,6 +32,8 @@ process.on('SIGHUP', () => hangUps.hear(hadTerminal && !isatty(0)))
 // The rest is loaded behind the signals: until a signal is heard it ends the process.
 const { systemClock } = await import('../node/lib/clock.ts')
 const { LogOutput } = await import('./output/log-output.ts')
+const { screenOf } = await import('./output/screen.ts')
+const { wantsColours } = await import('./output/style.ts')
 const { forTerminal } = await import('./output/terminal.ts')
 const { runProgram } = await import('./program.ts')
 
@@ -39,15 +41,12 @@ const { runProgram } = await import('./program.ts')
 const GONE = new Set<string | undefined>(['EPIPE', 'EIO'])
 
 let isUnheardFine = false
-let hasFailed = false
+let failure = ''
+let done = ''
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (isUnheardFine || stop.signal.aborted) return
   // A reader that goes away (`| head`) is no failure of ours, but there is nothing more to do.
-  hasFailed = !GONE.has(error.code)
-  if (hasFailed) {
-    process.stderr.write(`fridge: stdout cannot be written: ${error.message}\n`)
-    process.exitCode = EXIT.notDone
-  }
+  if (!GONE.has(error.code)) failure = error.message
   stop.abort()
 })
 // There is nowhere left to say that stderr cannot be written; a node counts what its log has lost.
@@ -55,10 +54,11 @@ process.stderr.on('error', () => {})
 
 /** Erases what stands in the line of the cursor. */
 const CLEAR_LINE = '\r\u001B[K'
+const showsProgress = process.stderr.isTTY && process.env['TERM'] !== 'dumb'
 let hasProgress = false
 
 function showProgress(text: string): void {
-  if (!process.stderr.isTTY || (text === '' && !hasProgress)) return
+  if (!showsProgress || (text === '' && !hasProgress)) return
   hasProgress = text !== ''
   process.stderr.write(`${CLEAR_LINE}${text}`)
 }
@@ -67,6 +67,18 @@ function print(stream: NodeJS.WriteStream, line: string): void {
   showProgress('')
   // What goes to a file or a program stays as it is: evidence is checked byte for byte.
   stream.write(`${stream.isTTY ? forTerminal(line) : line}\n`)
+}
+
+const ERASE_SCREEN = '\u001B[2J'
+let hasScreen = false
+
+function redraw(lines: readonly string[]): void {
+  const { stdout } = process
+  if (!stdout.isTTY) return lines.forEach(line => print(stdout, line))
+  showProgress('')
+  const { columns, rows } = stdout
+  stdout.write(`${hasScreen ? '' : ERASE_SCREEN}${screenOf(lines, { columns, rows })}`)
+  hasScreen = true
 }
 
 async function confirm(question: string): Promise<boolean> {
@@ -86,8 +98,14 @@ const io: CommandIo = {
     isUnheardFine = true
   },
   progress: showProgress,
+  redraw,
+  noteDone: what => {
+    done = what
+  },
   confirm: process.stdin.isTTY && process.stderr.isTTY ? confirm : undefined,
-  isTerminal: process.stdout.isTTY,
+  columns: process.stdout.isTTY ? process.stdout.columns : undefined,
+  hasColours: wantsColours(process.stdout.isTTY, process.env),
+  isLogRead: process.stderr.isTTY,
   env: process.env,
   cwd: process.cwd(),
   signal: stop.signal,
@@ -99,8 +117,15 @@ const io: CommandIo = {
 /** How long a log that nobody reads may keep a program that is over, in milliseconds. */
 const LAST_LINES_MS = 1_000
 
+// The last line may fail when all else is over.
+process.on('exit', () => {
+  if (failure === '') return
+  process.exitCode = EXIT.notDone
+  io.err(`fridge: stdout cannot be written: ${failure}${done === '' ? '' : `; ${done}`}`)
+})
+
 const status = await runProgram(process.argv.slice(2), io, () => hangUps.begin())
-if (!hasFailed) process.exitCode = status
+process.exitCode = status
 setTimeout(() => {
   if (isUnheardFine) process.exit()
 }, LAST_LINES_MS).unref()

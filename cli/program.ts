@@ -67,7 +67,7 @@ const COMMANDS: readonly LazyCommand[] = [
   },
   {
     name: 'status',
-    description: 'show every node: links, changes, clients; exit status 1 when one is out of reach',
+    description: 'show every fridge and every node; exit status 1 while anything is wrong with one',
     load: async () => (await import('./commands/status.ts')).fillStatus,
   },
   {
@@ -110,25 +110,50 @@ export async function runProgram(
     // `fridge NAME …`, and `fridge help NAME`.
     if (args.includes(name)) (await load())(command, context)
   }
-  configure(program, io)
+  const isJson = args.includes('--json')
+  configure(program, io, isJson)
   try {
     await program.parseAsync(args, { from: 'user' })
     return status
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return EXIT.done
+      if (isJson) reportJson(new FridgeError('ERR_USAGE', usageProblem(error)), io)
+      else if (error.code === 'commander.unknownOption' && args.some(arg => /^-[^-]./.test(arg)))
+        io.err('  should it be a name: write -- before it, or its role, as client/NAME')
+      return EXIT.usage
+    }
     if (io.signal.aborted && errorCode(error) !== 'ERR_DATABASE') return EXIT.notDone
-    report(error, io, program.opts()['trace'] === true)
+    if (isJson) reportJson(error, io)
+    else report(error, io, program.opts()['trace'] === true)
     return statusOf(error)
   }
 }
 
 /** Commander writes and exits by itself unless each command is told not to. */
-function configure(command: Command, io: CommandIo): void {
+function configure(command: Command, io: CommandIo, isJson: boolean): void {
   command.exitOverride().configureOutput({
     writeOut: text => io.out(text.trimEnd()),
-    writeErr: text => io.err(text.trimEnd()),
+    // A program is told once, in JSON.
+    writeErr: text => {
+      if (!isJson) io.err(text.trimEnd())
+    },
   })
-  for (const child of command.commands) configure(child, io)
+  for (const child of command.commands) configure(child, io, isJson)
+}
+
+/** What Commander says is wrong, without its first word, in one line. */
+function usageProblem({ message }: CommanderError): string {
+  return message.replace(/^error: /, '').replaceAll(/\s+/g, ' ')
+}
+
+/** One line on stderr: `{"error":{"code","message","fix"?},"status"}`. */
+function reportJson(error: unknown, io: CommandIo): void {
+  const isOurs = error instanceof FridgeError
+  const code = isOurs ? error.code : 'ERR_INTERNAL'
+  const fix = isOurs ? error.fix : undefined
+  const said = { code, message: errorMessage(error), ...(fix !== undefined && { fix }) }
+  io.err(JSON.stringify({ error: said, status: statusOf(error) }))
 }
 
 function report(error: unknown, io: CommandIo, trace: boolean): void {

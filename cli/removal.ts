@@ -10,3 +10,7 @@ export function describeRemoval({ operator, at, reason }: Removal): string {
   const day = Number.isNaN(when.getTime()) ? '' : ` at ${when.toISOString()}`
   return `was removed from the cluster by ${operator}${day}${why}: it serves nobody`
 }
+
+/** The rest of a sentence that begins with the name of a node that has forked. */
+export const FORKED =
+  'has signed two changes at one place and is cut by all others: it serves nobody. It was set back to an earlier state, or another machine has its key'

@@ -1,6 +1,8 @@
 import type { Command } from 'commander'
 import { DEFAULT_PORT, parseAddress, type Address } from '../node/lib/address.ts'
 import { connect } from '../node/client/connect.ts'
+import { connectAny } from '../node/client/failover.ts'
+import type { NodeConnection } from '../node/client/node-connection.ts'
 import type { Fridge } from '../node/client/fridge.ts'
 import { findCredentials, type Credentials } from '../node/identity/credentials.ts'
 import { parseName, type Role } from '../node/identity/names.ts'
@@ -15,7 +17,10 @@ export interface TargetOptions extends FolderOptions {
 }
 
 /** Add the options of `TargetOptions` to a command. */
-export function addTargetOptions(command: Command, role: 'operator' | 'client'): Command {
+export function addTargetOptions(
+  command: Command,
+  role: 'operator' | 'client' | 'client, or operator/NAME,',
+): Command {
   return command
     .option(
       '--node <host:port>',
@@ -59,6 +64,25 @@ export async function targetCredentials(
   )
   for (const warning of credentials.warnings) io.err(`fridge: ${warning}`)
   return credentials
+}
+
+/**
+ * Connect to the first node that answers, as `--as client/NAME` or `operator/NAME` says.
+ * @param role whose name it is where only a name is said, or none
+ */
+export async function connectAs(
+  role: 'operator' | 'client',
+  options: TargetOptions,
+  io: CommandIo,
+): Promise<NodeConnection> {
+  const as = options.as ?? io.env['FRIDGE_AS']
+  const [, said = role, name] = /^(?:(client|operator)\/)?(.*)$/s.exec(as ?? '') ?? []
+  const who = { ...options, as: name === '' ? undefined : name }
+  return await connectAny(targetNodes(options, io), {
+    credentials: await targetCredentials(who, said as Role, io),
+    clock: io.clock,
+    signal: io.signal,
+  })
 }
 
 /** Connect as a client to the first node that answers, and stay connected. */

@@ -1,6 +1,7 @@
 import type { Alarm } from '../node/alarms/alarm.ts'
 import { parseAlarm } from '../node/alarms/parse.ts'
-import { generateKeyPairSync } from 'node:crypto'
+import { parseVitals } from '../node/alarms/vitals.ts'
+import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import test from 'ava'
 import { admit, type RefusalReason } from '../node/sessions/admission.ts'
 import type { Party } from '../node/sessions/party.ts'
@@ -10,8 +11,15 @@ import { parseNodeHello } from '../node/client/node-hello.ts'
 import type { Dialect } from '../node/events/dialect.ts'
 import { FridgeError } from '../node/lib/errors.ts'
 import { signConfirmation, type Confirmation } from '../node/gossip/confirmation.ts'
+import {
+  encodeTally,
+  markOf as tallyMarkOf,
+  TallyKey,
+  type TallyFrame,
+  type TallyKeyPair,
+} from '../node/gossip/tally.ts'
 import { identityOf } from '../node/identity/identity.ts'
-import type { SubjectKind } from '../node/identity/names.ts'
+import type { Source, SubjectKind } from '../node/identity/names.ts'
 import { buildWhitelist } from '../node/whitelist/build.ts'
 import { encodeChange, idOf, parseChange, type ChangeId } from '../node/whitelist/change.ts'
 import { entryHash, straySource } from '../node/whitelist/entry.ts'
@@ -46,7 +54,7 @@ import {
 import { ClientEnd, linesOf, NodeEnd, play, quiet, refusalOf, split } from './vectors/session.ts'
 import { frameReader, LinkEnd, NODE_1, NODE_2, openDocuments } from './vectors/gossip.ts'
 import { forgettingOf } from './vectors/forgetting.ts'
-import { farewellTo, hearFarewell } from './vectors/removal.ts'
+import { farewellTo, farewellToForked, hearFarewell, hearForked } from './vectors/removal.ts'
 import { Vectors, withVerdict } from './vectors/vectors.ts'
 import { ALL_VOUCHED } from './support/vouchers.ts'
 
@@ -311,7 +319,8 @@ test('hashes, signatures and fingerprints are those of the page', async t => {
   t.is<string, string>(straySource(NODE_1, printed.entries[2]?.hash ?? ''), printed.stray)
 })
 
-const [memberLine = ''] = vectors.lines('member')
+const memberLines = vectors.lines('member')
+const [memberLine = ''] = memberLines
 
 const frameOf = frameReader({ printed, changes, member: memberLine })
 
@@ -402,25 +411,31 @@ test('a node announces and sends what it is asked for as the page does', async t
   )
 })
 
-test('a member is taken and passed on as the page has it', async t => {
+test('the parts of a member are taken and passed on as the page has them', async t => {
   const { members, self } = openDocuments(printed, NODE_2)
   using _members = members
   const peer = attachEndpoint(members, NODE_1)
-  const frames = ['digest', 'certificate node', 'member'].map(
+  const frames = ['digest', 'certificate node', ...memberLines].map(
     words => JSON.parse(frameOf(words)) as unknown,
   )
   await peer.receive(...frames)
   await members.settled()
   t.deepEqual(peer.refusals, [])
-  const [{ member, signature }, sequence] = JSON.parse(memberLine) as [
-    { member: string; signature: string },
-    number,
-  ]
-  t.deepEqual<unknown, unknown>(members.get(NODE_1), JSON.parse(member))
-  t.is(signText(self.key, 'member', `${sequence}\n${member}`), signature)
+  const [profile, state, vitals] = memberLines.map(line => {
+    const [{ member, signature }, sequence, place] = JSON.parse(line) as [
+      { member: string; signature: string },
+      number,
+      string,
+    ]
+    t.is(signText(self.key, 'member', `${place} ${sequence}\n${member}`), signature)
+    return JSON.parse(member) as object
+  })
+  const { notAfter } = self.signer.identity
+  t.like(members.get(NODE_1), { ...profile, ...state, vitals, certificateEndsAt: notAfter })
   const next = attachEndpoint(members, testSource('node-3'))
   await next.receive({ id: testSource('node-3'), clock: {} })
-  t.true(next.sent.some(frame => JSON.stringify(frame) === memberLine))
+  const said = next.sent.map(frame => JSON.stringify(frame))
+  for (const line of memberLines) t.true(said.includes(line))
 })
 
 test('a removed node is shown what the page shows, and believes it', async t => {
@@ -429,9 +444,38 @@ test('a removed node is shown what the page shows, and believes it', async t => 
   t.like(await hearFarewell(printed, said), { operator: 'admin', at: 1_767_268_803_000 })
 })
 
+test('a node that has forked is shown what the page shows, and believes it', async t => {
+  const [said = ''] = vectors.lines('fork')
+  t.is(farewellToForked(printed, 1_767_268_803_000), said)
+  t.is(await hearForked(printed, said), undefined)
+})
+
 test('a forgetting is written as the page has it', t => {
   t.deepEqual(vectors.lines('forgetting'), [forgettingOf(printed, 1_767_268_804_000)])
 })
+
+test('a tally is made and believed as the page has it', t => {
+  const { keys, run, to, applied, tally } = vectors.json('tally') as {
+    keys: [secret: string, tallyKey: string][]
+    run: Source
+    to: Source
+    applied: number
+    tally: TallyFrame
+  }
+  const [accepting, confirming] = keys.map(([secret]) => new TallyKey(tallyPair(secret)))
+  if (accepting === undefined || confirming === undefined) return t.fail()
+  t.deepEqual([accepting.publicKey, confirming.publicKey], [keys[0]?.[1], keys[1]?.[1]])
+  const tag = confirming.tag(accepting.publicKey, run, to, applied) ?? Buffer.alloc(0)
+  t.deepEqual(encodeTally({ to, applied, marks: new Set([tallyMarkOf(run)]), tag }), tally)
+  t.deepEqual(accepting.tag(confirming.publicKey, run, to, applied), tag)
+})
+
+/** A key of X25519 in the form of PKCS #8 (RFC 8410, section 7). */
+function tallyPair(secret: string): TallyKeyPair {
+  const key = Buffer.from(`302e020100300506032b656e04220420${secret}`, 'hex')
+  const privateKey = createPrivateKey({ key, format: 'der', type: 'pkcs8' })
+  return { privateKey, publicKey: createPublicKey(privateKey) }
+}
 
 const refusedFrames = vectors.cases('refused-frames')
 
@@ -439,6 +483,15 @@ test('an alarm is taken or passed over as the page says', t => {
   const cases = vectors.json('alarms') as { alarm: unknown; isTaken: boolean }[]
   for (const { alarm, isTaken } of cases) {
     t.deepEqual(parseAlarm(alarm), isTaken ? (alarm as Alarm) : undefined)
+  }
+})
+
+test('vitals are read as the page says, and what is malformed in them is passed over', t => {
+  const cases = vectors.json('vitals') as { vitals: unknown; alarms?: number; sensors?: number }[]
+  for (const { vitals, alarms, sensors } of cases) {
+    const parsed = parseVitals(vitals)
+    t.is(parsed?.alarms.length, alarms)
+    t.is(parsed?.sensors.length, sensors)
   }
 })
 

@@ -1,5 +1,6 @@
 import { MAX_COMMENT } from '../../node/alarms/alarm.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
+import { foreignText } from '../../node/lib/foreign-text.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { formatAlarm } from '../output/alarm-output.ts'
 import type { TargetOptions } from '../target.ts'
@@ -24,21 +25,21 @@ export async function runAlarmsAcknowledge(
     throw new FridgeError('ERR_USAGE', `the comment is longer than ${MAX_COMMENT} characters`)
   }
   let isFound = false
-  const status = await askEachNode(options, io, async fridge => {
-    const { standing, past } = await fridge.alarms({ signal: io.signal })
+  const status = await askEachNode(options, io, async node => {
+    const { standing, past } = await node.alarms()
     const fitting = [...standing, ...past].filter(alarm => alarm.id.startsWith(id))
     const [first, ...others] = fitting
     if (first === undefined) return 'next'
     if (others.length > 0) {
-      const text = `${fitting.length} alarms of ${first.node} begin with ${id}`
+      const text = `${fitting.length} alarms of ${foreignText(first.node)} begin with ${id}`
       throw new FridgeError('ERR_USAGE', text, { fix: 'give more digits of the id' })
     }
-    const alarm = await fridge.acknowledge(first.id, comment, { signal: io.signal })
+    const alarm = await node.acknowledge(first.id, comment)
     isFound = true
     io.out(
       options.json === true
         ? JSON.stringify(alarm)
-        : formatAlarm({ state: 'acknowledged', alarm }, io.isTerminal),
+        : formatAlarm({ state: 'acknowledged', alarm }, io.hasColours),
     )
     return 'enough'
   })

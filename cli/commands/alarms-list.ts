@@ -16,8 +16,8 @@ export async function runAlarmsList(
   io: CommandIo,
 ): Promise<ExitStatus> {
   const alarms: Alarm[] = []
-  const status = await askEachNode(options, io, async fridge => {
-    const { standing, past } = await fridge.alarms({ signal: io.signal })
+  const status = await askEachNode(options, io, async node => {
+    const { standing, past } = await node.alarms()
     alarms.push(...(options.past === true ? past : []), ...standing)
     return 'next'
   })
@@ -25,9 +25,8 @@ export async function runAlarmsList(
   if (options.json === true) for (const alarm of alarms) io.out(JSON.stringify(alarm))
   else if (alarms.length > 0) {
     const head = ['ID', 'NODE', 'SENSOR', 'SINCE', 'LASTED', 'WHAT', 'ACKNOWLEDGED']
-    for (const line of formatTable([head, ...alarms.map(alarm => rowOf(alarm, io.clock.now()))])) {
-      io.out(line)
-    }
+    const rows = [head, ...alarms.map(alarm => rowOf(alarm, io.clock.now()))]
+    for (const line of formatTable(rows, io.columns)) io.out(line)
   } else if (status === EXIT.done) io.out('no alarms')
   return status
 }

@@ -1,9 +1,20 @@
-import type { Fridge } from '../../node/client/fridge.ts'
+import { parseAlarmLists, type AlarmLists } from '../../node/client/alarm-answers.ts'
+import type { Alarm } from '../../node/alarms/alarm.ts'
+import { parseAlarm } from '../../node/alarms/parse.ts'
+import { holdersIn } from '../../node/authority/rotate.ts'
+import type { NodeConnection } from '../../node/client/node-connection.ts'
 import { formatAddress } from '../../node/lib/address.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { foreignText } from '../../node/lib/foreign-text.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
-import { connectClient, targetNodes, type TargetOptions } from '../target.ts'
+import { connectAs, targetNodes, type TargetOptions } from '../target.ts'
+import { certificateFolder } from './certs-options.ts'
+
+/** A node that is asked for its alarms. */
+export interface AlarmNode {
+  readonly alarms: () => Promise<AlarmLists>
+  readonly acknowledge: (id: string, comment: string) => Promise<Alarm>
+}
 
 /**
  * Ask the nodes that are named, one after the other, until one says `enough`: each has alarms of its
@@ -14,14 +25,15 @@ import { connectClient, targetNodes, type TargetOptions } from '../target.ts'
 export async function askEachNode(
   options: TargetOptions,
   io: CommandIo,
-  ask: (fridge: Fridge) => Promise<'next' | 'enough'>,
+  ask: (node: AlarmNode) => Promise<'next' | 'enough'>,
 ): Promise<ExitStatus> {
   const failures: FridgeError[] = []
   const nodes = targetNodes(options, io).map(formatAddress)
+  const role = await roleOf(options, io)
   for (const node of nodes) {
     try {
-      await using fridge = await connectClient({ ...options, node: [node] }, io)
-      if ((await ask(fridge)) === 'enough') return EXIT.done
+      await using connection = await connectAs(role, { ...options, node: [node] }, io)
+      if ((await ask(alarmNode(connection, io))) === 'enough') return EXIT.done
     } catch (error) {
       if (!(error instanceof FridgeError)) throw error
       failures.push(error)
@@ -30,4 +42,34 @@ export async function askEachNode(
     }
   }
   return failures.length === 0 ? EXIT.done : EXIT.notDone
+}
+
+/** A client where there is one; whoever has none may be an operator. */
+async function roleOf(options: TargetOptions, io: CommandIo): Promise<'client' | 'operator'> {
+  if ((options.as ?? io.env['FRIDGE_AS']) !== undefined) return 'client'
+  const holders = await holdersIn(certificateFolder(options, io))
+  const has = (role: string): boolean => holders.some(holder => holder.role === role)
+  return !has('client') && has('operator') ? 'operator' : 'client'
+}
+
+function alarmNode(connection: NodeConnection, { signal }: CommandIo): AlarmNode {
+  const malformed = new FridgeError(
+    'ERR_PROTOCOL',
+    `${connection.node} answers with what are no alarms`,
+    { fix: 'ask another node with --node HOST:PORT, and look into that one' },
+  )
+  return {
+    alarms: async () => {
+      // A node without rules has none, and does not offer them.
+      if (!connection.methods.has('alarms')) return { standing: [], past: [] }
+      const lists = parseAlarmLists(await connection.call('alarms', [], { signal }))
+      if (lists === undefined) throw malformed
+      return lists
+    },
+    acknowledge: async (id, comment) => {
+      const alarm = parseAlarm(await connection.call('acknowledge', [id, comment], { signal }))
+      if (alarm === undefined) throw malformed
+      return alarm
+    },
+  }
 }

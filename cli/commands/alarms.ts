@@ -10,7 +10,7 @@ export function fillAlarms(alarms: Command, { io, action }: CommandContext): voi
     .command('list')
     .description('the alarms of each node that is named, of the sensors that you may read')
     .option('--past', 'those that are over as well, newest last')
-  addTargetOptions(list, 'client')
+  addTargetOptions(list, 'client, or operator/NAME,')
     .addHelpText(
       'after',
       '\nExample:\n  $ fridge alarms list --node node-1:7443 --node node-2:7443',
@@ -22,10 +22,14 @@ export function fillAlarms(alarms: Command, { io, action }: CommandContext): voi
     .description('take note of an alarm, standing or over: everybody sees who did, when and why')
     .argument('<id>', 'as `fridge alarms list` shows it, or the beginning of it')
     .option('--comment <text>', 'what was found, or done')
-  addTargetOptions(acknowledge, 'client')
+  addTargetOptions(acknowledge, 'client, or operator/NAME,')
     .addHelpText(
       'after',
-      "\nExample:\n  $ fridge alarms acknowledge 3f9a2c --comment 'vaccines moved to fridge 2'",
+      [
+        '\nExamples:',
+        "  $ fridge alarms acknowledge 3f9a2c --comment 'vaccines moved to fridge 2'",
+        "  $ fridge alarms acknowledge 3f9a2c --comment 'door mended' --as operator/maria",
+      ].join('\n'),
     )
     .action(
       action((id: string, options: AlarmsAcknowledgeOptions) =>

@@ -42,6 +42,11 @@ export async function runCertsIssue(
     })
   }
   const name = parseName(nameText)
+  if (name.startsWith('-')) {
+    throw new FridgeError('ERR_USAGE', `${name} would be taken for an option in every command`, {
+      fix: 'choose a name that begins with a letter or a digit',
+    })
+  }
   const days = parseDays(options.days)
   const keyType = parseKeyType(options.keyType)
   const force = options.force === true

@@ -1,6 +1,7 @@
 import type { CallOptions } from '../../node/client/index.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { foreignText } from '../../node/lib/foreign-text.ts'
+import { problemOfCount } from '../../node/sensors/commands.ts'
 import { checkCommandName } from '../command-name.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { connectClient, type TargetOptions } from '../target.ts'
@@ -12,10 +13,14 @@ export async function runClientCall(
   io: CommandIo,
 ): Promise<ExitStatus> {
   checkCommandName(command)
+  const problem = problemOfCount(command, values.length)
+  if (problem !== undefined) {
+    const example = command === 'setTargetTemperature' ? `${command} 6` : command
+    throw new FridgeError('ERR_USAGE', problem, { fix: `fridge client call ${example}` })
+  }
   const parsed = values.map(parseNumber)
   await using fridge = await connectClient(options, io)
   const { node } = fridge
-  // How many arguments a command takes, the node says.
   const [...rest] = [...parsed, { signal: io.signal }] as unknown as [number, CallOptions]
   const answer = await fridge.call(command as 'setTargetTemperature', ...rest)
   io.out(

@@ -140,7 +140,7 @@ function printAlarm(
   io.out(
     json === true
       ? JSON.stringify({ type: 'alarm', state, limits, ...alarm })
-      : formatAlarm({ state, alarm }, io.isTerminal),
+      : formatAlarm({ state, alarm }, io.hasColours),
   )
 }
 

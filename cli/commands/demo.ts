@@ -10,6 +10,7 @@ import { foreignText } from '../../node/lib/foreign-text.ts'
 import { formatReading } from '../../node/sensors/kinds.ts'
 import { parseName, parseSubject } from '../../node/identity/names.ts'
 import type { CommandContext } from '../command.ts'
+import { styled } from '../output/style.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { connectOperator } from '../operator.ts'
 import { runCertsInit } from './certs-init.ts'
@@ -93,8 +94,8 @@ interface Walk {
   readonly nodes: readonly NodeProcess[]
 }
 
-function say({ out, isTerminal }: CommandIo, text: string): void {
-  out(isTerminal ? `\u001B[1m${text}\u001B[0m` : text)
+function say({ out, hasColours }: CommandIo, text: string): void {
+  out(styled(text, 'bold', hasColours))
 }
 
 async function makeCertificates(certs: string, io: CommandIo): Promise<void> {

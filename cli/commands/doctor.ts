@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { loadConfig, type NodeConfig } from '../../node/config/config.ts'
 import type { Credentials } from '../../node/identity/credentials.ts'
+import { formatAddress, type Address } from '../../node/lib/address.ts'
 import { foreignText } from '../../node/lib/foreign-text.ts'
 import type { CommandContext } from '../command.ts'
 import { Checkup, type Finding } from '../doctor/checkup.ts'
@@ -13,6 +14,7 @@ import {
   checkRemoval,
 } from '../doctor/own.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { styled } from '../output/style.ts'
 import { addTargetOptions, targetNodes, type TargetOptions } from '../target.ts'
 import { certificateFolder, shownPath } from './certs-options.ts'
 
@@ -50,7 +52,8 @@ export async function runDoctor(options: DoctorOptions, io: CommandIo): Promise<
   if (config !== undefined) await checkPage(config, checkup, io)
   const isSaid = options.node !== undefined || Boolean(io.env['FRIDGE_NODE'])
   const own = [...(runs ? (config?.advertise.slice(0, 1) ?? []) : []), ...(config?.peers ?? [])]
-  const nodes = isSaid || config === undefined ? named : own
+  // What this machine is configured for counts, whichever node commands go to.
+  const nodes = distinct([...own, ...(isSaid || config === undefined ? named : [])])
   const as = options.as ?? io.env['FRIDGE_AS']
   const who = whoAsks(usable, config, as)
   if (who !== undefined) await checkNodes(nodes, who, checkup, io)
@@ -59,6 +62,10 @@ export async function runDoctor(options: DoctorOptions, io: CommandIo): Promise<
   }
   if (json) io.out(JSON.stringify({ sound: checkup.isSound, checks: checkup.findings }))
   return checkup.isSound ? EXIT.done : EXIT.notDone
+}
+
+function distinct(addresses: readonly Address[]): Address[] {
+  return [...new Map(addresses.map(one => [formatAddress(one), one])).values()]
 }
 
 async function checkConfig(
@@ -94,8 +101,7 @@ function whoAsks(
 
 function print({ check, ok, text, fix }: Finding, io: CommandIo): void {
   const mark = ok ? 'ok   ' : 'WRONG'
-  const colour = ok ? 32 : 31
-  const shown = io.isTerminal ? `\u001B[${colour}m${mark}\u001B[0m` : mark
+  const shown = styled(mark, ok ? 'green' : 'red', io.hasColours)
   io.out(`${shown}  ${check}: ${foreignText(text)}`)
   if (fix !== undefined) io.out(`         to mend it: ${fix}`)
 }

@@ -5,6 +5,7 @@ import { SENSOR_KINDS } from '../../node/sensors/kinds.ts'
 import { parseSpan, type SpanOptions } from '../history/record.ts'
 import { openSource, type SourceOptions } from '../history/source.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { zoneOf } from '../zone.ts'
 
 export interface HistoryExportOptions extends SpanOptions, SourceOptions {
   readonly by?: string
@@ -23,7 +24,8 @@ export async function runHistoryExport(
   options: HistoryExportOptions,
   io: CommandIo,
 ): Promise<ExitStatus> {
-  const span = parseSpan(options, io.clock.now())
+  const zone = zoneOf(options, io.env)
+  const span = parseSpan(options, io.clock.now(), zone)
   const isLong = span.to - span.from > MAX_BY_MINUTES_MS
   const by = oneOf('--by', options.by ?? (isLong ? 'hour' : 'minute'), LENGTHS)
   const format = oneOf('--format', options.format ?? 'csv', FORMATS)
@@ -41,7 +43,7 @@ export async function runHistoryExport(
   if (by === 'reading') {
     for await (const row of historyRows(source.ask, { ...request, table: 'readings' })) {
       const { number, at, value } = readingIn(row)
-      print({ at: isoOf(at), value, unit: quantity?.unit ?? '', number })
+      print({ at: zone.iso(at), value, unit: quantity?.unit ?? '', number })
     }
     return EXIT.done
   }
@@ -50,7 +52,7 @@ export async function runHistoryExport(
     const bucket = bucketIn(row)
     const { start, low, high, count, openings, openMs, recordedMs, unavailableMs } = bucket
     print({
-      from: isoOf(start),
+      from: zone.iso(start),
       ...(quantity === undefined
         ? { openings, openMs }
         : {
@@ -84,8 +86,4 @@ export function oneOf<Known extends string>(
 function cellOf(value: string | number | null): string {
   const text = value === null ? '' : String(value)
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
-}
-
-function isoOf(moment: number): string {
-  return new Date(moment).toISOString()
 }

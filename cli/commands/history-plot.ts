@@ -10,6 +10,7 @@ import {
 import { openSource, type SourceOptions } from '../history/source.ts'
 import { writeOut } from '../history/write-out.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { zoneOf } from '../zone.ts'
 
 export interface HistoryPlotOptions extends LimitOptions, SpanOptions, SourceOptions {
   readonly door?: string
@@ -17,7 +18,7 @@ export interface HistoryPlotOptions extends LimitOptions, SpanOptions, SourceOpt
 }
 
 /** The door that a node has where nothing else is said. */
-const DOOR = 'door'
+export const DOOR = 'door'
 
 const SIZE = { width: 900, height: 340 }
 
@@ -39,7 +40,10 @@ export async function readRecordFor(
   io: CommandIo,
 ): Promise<SensorRecord> {
   const limits = parseLimits(options)
-  const span = parseSpan(options, io.clock.now())
+  const now = io.clock.now()
+  const zone = zoneOf(options, io.env)
+  const span = parseSpan(options, now, zone)
   await using source = await openSource(options, io)
-  return await readRecord(source, { sensor, span, limits, door: options.door ?? DOOR })
+  const door = options.door ?? DOOR
+  return await readRecord(source, { sensor, span, zone, now, limits, door })
 }

@@ -1,19 +1,37 @@
-import { addBucket, HOUR_MS, MINUTE_MS, startOf, type Bucket } from '../../node/history/bucket.ts'
-import { bucketIn, commandIn, eventIn, historyRows, spanIn } from '../../node/history/page.ts'
+import { addBucket, HOUR_MS, MINUTE_MS, type Bucket } from '../../node/history/bucket.ts'
+import { excursionsOf, type Limit } from '../../node/history/limits.ts'
+import { bucketIn, historyRows, spanIn } from '../../node/history/page.ts'
 import type { Span } from '../../node/history/reader.ts'
 import { gapsIn, summarize } from '../../node/history/summary.ts'
 import { formatReading, SENSOR_KINDS, type SensorKind } from '../../node/sensors/kinds.ts'
 import { formatDuration } from '../duration.ts'
-import { parseSpan, type SpanOptions } from '../history/record.ts'
+import { noteExcursions, readAlarms, type NotedExcursion } from '../history/alarms.ts'
+import {
+  alarmLine,
+  describeNote,
+  listAlarms,
+  listCommands,
+  listEvents,
+} from '../history/listings.ts'
+import {
+  parseLimits,
+  parseSpan,
+  readDoor,
+  type LimitOptions,
+  type SpanOptions,
+} from '../history/record.ts'
 import { openSource, type HistorySource, type SourceOptions } from '../history/source.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
-import { foreignText } from '../../node/lib/foreign-text.ts'
 import { formatTable } from '../table.ts'
+import { zoneOf, type Zone } from '../zone.ts'
 import { oneOf } from './history-export.ts'
+import { DOOR } from './history-plot.ts'
 
-export interface HistoryShowOptions extends SpanOptions, SourceOptions {
+export interface HistoryShowOptions extends LimitOptions, SpanOptions, SourceOptions {
   readonly by?: string
+  readonly door?: string
   readonly events?: boolean
+  readonly alarms?: boolean
   readonly commands?: boolean
 }
 
@@ -26,12 +44,18 @@ export async function runHistoryShow(
   options: HistoryShowOptions,
   io: CommandIo,
 ): Promise<ExitStatus> {
-  const span = parseSpan(options, io.clock.now())
+  const now = io.clock.now()
+  const zone = zoneOf(options, io.env)
+  const span = parseSpan(options, now, zone)
+  const limits = parseLimits(options)
   const lengthMs = lengthOf(options.by, span)
+  const { json = false, door = DOOR } = options
+  const listing = { sensor, span, zone, json }
   await using source = await openSource(options, io)
-  if (options.commands === true) return await showCommands(source, { sensor, span }, options, io)
-  if (options.events === true) return await showEvents(source, { sensor, span }, options, io)
-  return await showSums(source, { sensor, span, lengthMs }, options, io)
+  if (options.commands === true) return await listCommands(source, listing, io)
+  if (options.events === true) return await listEvents(source, listing, io)
+  if (options.alarms === true) return await listAlarms(source, listing, io)
+  return await showSums(source, { ...listing, now, lengthMs, limits, door }, io)
 }
 
 /** @throws FridgeError `ERR_USAGE` */
@@ -44,54 +68,104 @@ function lengthOf(by: string | undefined, { from, to }: Span): number {
 interface Question {
   readonly sensor: string
   readonly span: Span
+  readonly zone: Zone
+  readonly now: number
+  readonly lengthMs: number
+  readonly limits: readonly Limit[]
+  readonly door: string
+  readonly json: boolean
 }
 
 async function showSums(
-  { ask }: HistorySource,
-  { sensor, span, lengthMs }: Question & { readonly lengthMs: number },
-  { json = false }: HistoryShowOptions,
+  source: HistorySource,
+  question: Question,
   io: CommandIo,
 ): Promise<ExitStatus> {
+  const { ask } = source
+  const { sensor, span, zone, lengthMs, json } = question
   const { kind } = await ask({ sensor, table: 'signed', ...span, after: null })
   const table = lengthMs === MINUTE_MS ? 'minutes' : 'hours'
   const read = await Array.fromAsync(historyRows(ask, { sensor, table, ...span }), bucketIn)
-  const buckets = lengthMs === DAY_MS ? joinDays(read) : read
+  const buckets = lengthMs === DAY_MS ? joinDays(read, zone) : read
   if (json) {
     for (const bucket of buckets) io.out(JSON.stringify(bucket))
     return buckets.length === 0 ? EXIT.notDone : EXIT.done
   }
   if (buckets.length === 0) {
-    io.out(`nothing was recorded of ${sensor} from ${momentOf(span.from)} to ${momentOf(span.to)}`)
+    const [from, to] = [zone.minute(span.from), zone.minute(span.to)]
+    io.out(`nothing was recorded of ${sensor} from ${from} to ${to} (${zone.name})`)
     return EXIT.notDone
   }
   const { quantity } = SENSOR_KINDS[kind]
   const head =
     quantity === undefined ? ['openings', 'open'] : ['lowest', 'highest', 'mean', 'readings']
   const rows = buckets.map(bucket => [
-    momentOf(bucket.start).slice(0, lengthMs === DAY_MS ? 10 : 16),
+    lengthMs === DAY_MS ? zone.day(bucket.start) : zone.minute(bucket.start),
     ...sumsOf(kind, bucket),
     bucket.unavailableMs === 0 ? '' : formatDuration(bucket.unavailableMs),
   ])
-  for (const line of formatTable([['from (UTC)', ...head, 'unavailable'], ...rows])) io.out(line)
-  // Of hours, also where days are shown: a mean kinetic temperature of means is too low.
-  const total = summarize(read)
-  const stretches = await Array.fromAsync(
-    historyRows(ask, { sensor, table: 'stretches', ...span }),
-    spanIn,
-  )
+  const titles = [`from (${zone.name})`, ...head, 'unavailable']
+  for (const line of formatTable([titles, ...rows])) io.out(line)
   io.out('')
-  if (quantity !== undefined && total.lowest !== undefined && total.highest !== undefined) {
-    const [low, high, mean] = [total.lowest.value, total.highest.value, total.mean ?? 0]
-    const kinetic =
-      quantity.unit === 'C' ? `, mean kinetic ${formatReading(kind, total.kineticMean ?? 0)}` : ''
-    io.out(
-      `${formatReading(kind, low)} to ${formatReading(kind, high)}, mean ${formatReading(kind, mean)}${kinetic}`,
-    )
-  }
-  for (const { from, to } of gapsIn(span, stretches)) {
-    io.out(`not recorded from ${momentOf(from)} to ${momentOf(to)} (${formatDuration(to - from)})`)
-  }
+  // Of hours, also where days are shown: a mean kinetic temperature of means is too low.
+  for (const line of totalLines(kind, read)) io.out(line)
+  for await (const line of noteLines(source, { ...question, kind, table })) io.out(line)
   return EXIT.done
+}
+
+function totalLines(kind: SensorKind, buckets: readonly Bucket[]): string[] {
+  const { lowest, highest, mean = 0, kineticMean = 0 } = summarize(buckets)
+  if (lowest === undefined || highest === undefined) return []
+  const value = (one: number): string => formatReading(kind, one)
+  const kinetic =
+    SENSOR_KINDS[kind].quantity?.unit === 'C' ? `, mean kinetic ${value(kineticMean)}` : ''
+  return [`${value(lowest.value)} to ${value(highest.value)}, mean ${value(mean)}${kinetic}`]
+}
+
+/** What is to be said beside the sums: the door, what was passed, alarms, and what was not recorded. */
+async function* noteLines(
+  { ask, node }: HistorySource,
+  question: Question & { readonly kind: SensorKind; readonly table: 'minutes' | 'hours' },
+): AsyncGenerator<string> {
+  const { sensor, kind, span, zone, now, limits, table } = question
+  const door =
+    question.door === sensor
+      ? undefined
+      : await readDoor(ask, { sensor: question.door, table, span })
+  if (door !== undefined) {
+    const open = door.openMs === 0 ? '' : `, open for ${formatDuration(door.openMs)} in all`
+    yield `${door.sensor} opened ${door.openings === 1 ? 'once' : `${door.openings} times`}${open}`
+  }
+  const alarms = await readAlarms(ask, { node, sensor, kind }, { span, now })
+  if (limits.length > 0) {
+    // Minutes, where the table shows hours: a limit may be passed for a quarter of one.
+    const minutes = historyRows(ask, { sensor, table: 'minutes', ...span })
+    const buckets = await Array.fromAsync(minutes, bucketIn)
+    const excursions = noteExcursions(excursionsOf(buckets, limits, span.to), alarms)
+    if (excursions.length === 0) yield 'no limit was passed for longer than it may be'
+    for (const excursion of excursions) yield excursionLine(kind, excursion, { span, zone })
+  }
+  for (const alarm of alarms) yield alarmLine(alarm, span, zone)
+  const stretches = historyRows(ask, { sensor, table: 'stretches', ...span })
+  for (const { from, to } of gapsIn(span, await Array.fromAsync(stretches, spanIn), now)) {
+    const duration = formatDuration(to - from)
+    yield `not recorded from ${zone.minute(from)} to ${zone.minute(to)} (${duration})`
+  }
+}
+
+function excursionLine(
+  kind: SensorKind,
+  { limit, since, until, extreme, alarms }: NotedExcursion,
+  { span, zone }: Pick<Question, 'span' | 'zone'>,
+): string {
+  const lasted = formatDuration((until ?? span.to) - since)
+  const ended = until === undefined ? ', not over' : ''
+  const [value, worst] = [limit.value, extreme].map(one => formatReading(kind, one))
+  const side = limit.side === 'high' ? 'above' : 'below'
+  const notes = alarms.flatMap(({ acknowledged }) => acknowledged ?? [])
+  const who =
+    notes.length === 0 ? 'not acknowledged' : notes.map(note => describeNote(note, zone)).join(', ')
+  return `${side} ${value} from ${zone.minute(since)} for ${lasted}${ended}, at worst ${worst}; ${who}`
 }
 
 function sumsOf(kind: SensorKind, { low, high, sum, count, openings, openMs }: Bucket): string[] {
@@ -103,63 +177,14 @@ function sumsOf(kind: SensorKind, { low, high, sum, count, openings, openMs }: B
   return [...values, String(count)]
 }
 
-function joinDays(hours: readonly Bucket[]): Bucket[] {
+/** Hours as the days of a zone; where that is set by half an hour, one may begin in the day before. */
+function joinDays(hours: readonly Bucket[], zone: Zone): Bucket[] {
   const days: Bucket[] = []
   for (const hour of hours) {
-    const start = startOf(hour.start, DAY_MS)
+    const start = zone.startOfDay(hour.start)
     const day = days.at(-1)
     if (day?.start === start) addBucket(day, hour)
     else days.push({ ...hour, start })
   }
   return days
-}
-
-async function showEvents(
-  { ask }: HistorySource,
-  { sensor, span }: Question,
-  { json = false }: HistoryShowOptions,
-  io: CommandIo,
-): Promise<ExitStatus> {
-  let shown = 0
-  for await (const row of historyRows(ask, { sensor, table: 'events', ...span })) {
-    const event = eventIn(row)
-    const { at, type, detail } = event
-    shown += 1
-    const whose = event.sensor ?? 'the node'
-    const why = detail === '' ? '' : `: ${foreignText(detail)}`
-    io.out(
-      json
-        ? JSON.stringify({ ...event, sensor: event.sensor ?? null })
-        : `${secondOf(at)}  ${whose}  ${foreignText(type)}${why}`,
-    )
-  }
-  return shown === 0 ? EXIT.notDone : EXIT.done
-}
-
-async function showCommands(
-  { ask, node }: HistorySource,
-  { sensor, span }: Question,
-  { json = false }: HistoryShowOptions,
-  io: CommandIo,
-): Promise<ExitStatus> {
-  let shown = 0
-  for await (const row of historyRows(ask, { sensor, table: 'commands', ...span })) {
-    const call = commandIn(row)
-    shown += 1
-    const words = [call.subject, call.command, call.outcome].map(foreignText).join('  ')
-    io.out(
-      json
-        ? JSON.stringify({ node: node ?? null, ...call })
-        : `${secondOf(call.at)}  ${node === undefined ? '' : `${node}  `}${words}`,
-    )
-  }
-  return shown === 0 ? EXIT.notDone : EXIT.done
-}
-
-function momentOf(moment: number): string {
-  return new Date(moment).toISOString().slice(0, 16).replace('T', ' ')
-}
-
-function secondOf(moment: number): string {
-  return new Date(moment).toISOString().slice(0, 19).replace('T', ' ')
 }

@@ -13,15 +13,17 @@ export function fillHistory(history: Command, { io, action }: CommandContext): v
     .command('show')
     .description('print what a sensor said, in sums; exit status 1 when nothing was recorded')
     .argument('<sensor>', 'as the configuration of its node calls it')
-  addSpan(show)
+  addLimits(addSpan(show))
     .option('--by <length>', 'minute, hour or day (default by the length of the span)')
-    .option('--events', 'every move, failure, start and stop instead')
+    .option('--events', 'every move, failure, alarm, start and stop instead')
+    .option('--alarms', 'the alarms of the node instead, with who has taken note of them')
     .option('--commands', 'who called which command instead; for operators')
     .option('--json', 'print JSON, an object a line')
     .addHelpText(
       'after',
       examples(
         'fridge history show temperature --from 30d',
+        'fridge history show temperature --from 7d --preset vaccine-refrigerator',
         'fridge history show door --events --from 2026-03-01 --to 2026-03-02',
         'fridge history show temperature --commands --from 90d --data data/node-1',
       ),
@@ -91,8 +93,9 @@ export function fillHistory(history: Command, { io, action }: CommandContext): v
 
 function addSpan(command: Command): Command {
   return addSourceOptions(command)
-    .option('--from <moment>', '8h, 30d (ago), 2026-03-01, 2026-03-01T08:30Z (default 7d)')
+    .option('--from <moment>', '8h, 30d (ago), 2026-03-01, 2026-03-01T08:30 (default 7d)')
     .option('--to <moment>', 'until then (default now)')
+    .option('--utc', 'moments in UTC (default in the zone of TZ, or of this machine)')
 }
 
 function addLimits(command: Command): Command {

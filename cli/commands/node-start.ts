@@ -2,7 +2,10 @@ import { pino } from 'pino'
 import { formatAddress } from '../../node/lib/address.ts'
 import { loadConfig } from '../../node/config/config.ts'
 import { startNode, type RunningNode } from '../../node/start.ts'
+import { FridgeError } from '../../node/lib/errors.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { prettyLine } from '../output/pretty-log.ts'
+import { wantsColours } from '../output/style.ts'
 
 export interface NodeStartOptions {
   readonly config?: string
@@ -15,6 +18,7 @@ export interface NodeStartOptions {
   readonly metrics?: string
   readonly web?: string
   readonly logLevel?: string
+  readonly logFormat?: string
 }
 
 /** Measured: 5.7 KiB for each full handshake in which a client shows a certificate; 24.20 and 26.10 keep none. */
@@ -35,15 +39,23 @@ export async function runNodeStart(options: NodeStartOptions, io: CommandIo): Pr
     isReloadWanted = true
     if (!io.signal.aborted) void running?.reload()
   })
-  const { config: file, peer: peers, ...flags } = options
+  const { config: file, peer: peers, logFormat, ...flags } = options
+  const isPretty = isPrettyWanted(logFormat, io)
   const config = await loadConfig({ file, env: io.env, flags: { ...flags, peers }, cwd: io.cwd })
+  const now = (): string => new Date(io.clock.now()).toISOString()
+  const hasColours = wantsColours(io.isLogRead, io.env)
+  const shown = (line: string): string => (isPretty ? prettyLine(line, hasColours) : line)
   const whenLost = (lost: number): string =>
-    JSON.stringify({ level: 40, time: io.clock.now(), node: config.name, lost, msg: LOST })
+    shown(JSON.stringify({ level: 40, time: now(), node: config.name, lost, msg: LOST }))
   // Whoever reads its output may go, and its disk may be full: its clients need it all the same.
   io.serveUnheard()
   const log = pino(
-    { level: config.logLevel, base: { node: config.name } },
-    { write: line => io.log(line.trimEnd(), whenLost) },
+    {
+      level: config.logLevel,
+      base: { node: config.name },
+      timestamp: () => `,"time":"${now()}"`,
+    },
+    { write: line => io.log(shown(line.trimEnd()), whenLost) },
   )
   if (process.versions.node === LEAKING_RUNTIME) {
     log.warn(
@@ -63,4 +75,14 @@ export async function runNodeStart(options: NodeStartOptions, io: CommandIo): Pr
   }
   log.info('stopping')
   return EXIT.done
+}
+
+/** A person is shown sentences, a program JSON. @throws FridgeError `ERR_USAGE` */
+function isPrettyWanted(flag: string | undefined, { env, isLogRead }: CommandIo): boolean {
+  const format = flag ?? (env['FRIDGE_LOG_FORMAT'] || undefined)
+  if (format === undefined) return isLogRead
+  if (format === 'pretty' || format === 'json') return format === 'pretty'
+  throw new FridgeError('ERR_USAGE', `there is no log format ${JSON.stringify(format)}`, {
+    fix: 'use pretty or json',
+  })
 }

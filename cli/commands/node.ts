@@ -35,6 +35,10 @@ export function fillNode(node: Command, { io, action }: CommandContext): void {
       '--log-level <level>',
       'trace, debug, info, warn, error, fatal or silent (default info)',
     )
+    .option(
+      '--log-format <format>',
+      'pretty for people, json for programs (default pretty on a terminal, or FRIDGE_LOG_FORMAT)',
+    )
     .addHelpText(
       'after',
       `

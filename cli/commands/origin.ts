@@ -4,10 +4,10 @@ import { FridgeError } from '../../node/lib/errors.ts'
 import type { CommandContext } from '../command.ts'
 import { addTargetOptions, collect, type TargetOptions } from '../target.ts'
 import { addChangeOptions, examples, LOG_HELP } from './whitelist.ts'
-import { addSubject, type WhitelistAddOptions } from './whitelist-add.ts'
+import { addSubjects, type WhitelistAddOptions } from './whitelist-add.ts'
 import { runWhitelistList, runWhitelistShow } from './whitelist-list.ts'
 import { runWhitelistLog } from './whitelist-log.ts'
-import { runWhitelistRemove, type WhitelistChangeOptions } from './whitelist-remove.ts'
+import { runWhitelistRemove, type WhitelistRemoveOptions } from './whitelist-remove.ts'
 
 const URL_TEXT = 'where the pages come from: https://HOST or https://HOST:PORT'
 
@@ -44,7 +44,7 @@ export function fillOrigin(origin: Command, { io, action }: CommandContext): voi
     .addHelpText('after', ADD_HELP)
     .action(
       action(async (url: string, options: WhitelistAddOptions) =>
-        addSubject(parseOrigin(url), options, io),
+        addSubjects([parseOrigin(url)], options, io),
       ),
     )
 
@@ -56,8 +56,8 @@ export function fillOrigin(origin: Command, { io, action }: CommandContext): voi
     .option('--force', 'also an origin that was never let in, without being asked')
     .addHelpText('after', examples("fridge origin remove https://shop.example --reason 'sold'"))
     .action(
-      action(async (url: string, options: WhitelistChangeOptions) =>
-        runWhitelistRemove(parseOrigin(url), options, io),
+      action(async (url: string, options: WhitelistRemoveOptions) =>
+        runWhitelistRemove([parseOrigin(url)], options, io),
       ),
     )
 

@@ -12,7 +12,7 @@ import { checkCommandName, GRANTABLE } from '../command-name.ts'
 import { parseDuration } from '../duration.ts'
 import type { CommandIo, ExitStatus } from '../io.ts'
 import { differences, keepTerms, termsOfAll } from './kept-terms.ts'
-import { runChange, type WhitelistChangeOptions } from './whitelist-remove.ts'
+import { runChanges, type WhitelistChangeOptions } from './whitelist-change.ts'
 
 export interface WhitelistAddOptions extends WhitelistChangeOptions {
   readonly sensor?: readonly string[]
@@ -27,31 +27,23 @@ export interface WhitelistAddOptions extends WhitelistChangeOptions {
 
 /** Exit status: 0 every node has applied it, 1 some have not confirmed it. */
 export async function runWhitelistAdd(
-  name: string,
+  names: readonly string[],
   options: WhitelistAddOptions,
   io: CommandIo,
 ): Promise<ExitStatus> {
-  return addSubject(parseSubject(name), options, io)
+  return addSubjects(names.map(parseGranted), options, io)
 }
 
-/** Let a client or an origin in, or change what it may. Exit status as above. */
-export async function addSubject(
-  subject: Subject,
+/** Let clients or origins in, or change what they may. Exit status as above. */
+export async function addSubjects(
+  named: readonly Subject[],
   options: WhitelistAddOptions,
   io: CommandIo,
 ): Promise<ExitStatus> {
-  if (isAuthor(subject)) {
-    const role = roleOf(subject)
-    throw new FridgeError(
-      'ERR_USAGE',
-      `${subject} needs no grant, and a revoked ${role} stays out`,
-      {
-        fix: `give it a new name: fridge certs issue ${role} NAME`,
-      },
-    )
-  }
+  const subjects = [...new Set(named)]
   const asked = termsOf(options, io)
-  return runChange({ kind: 'grant', subject, terms: asked }, options, io, async before => {
+  return runChanges({ kind: 'grant', subjects }, options, io, async before => {
+    const { subject, standing, grants } = before
     const terms = options.replace === true ? asked : keepTerms(before, asked)
     const misfit = misfitOf(subject, terms)
     if (misfit !== undefined) {
@@ -59,9 +51,22 @@ export async function addSubject(
         fix: 'name what everybody may read with --sensor, or leave --public out',
       })
     }
-    if (before.standing === 'granted' && options.json !== true)
-      for (const line of differences(termsOfAll(before.grants), terms, io.clock.now())) io.out(line)
+    if (standing === 'granted' && options.json !== true) {
+      const lines = differences(termsOfAll(grants), terms, io.clock.now())
+      if (lines.length > 0 && subjects.length > 1) io.out(`${displaySubject(subject)}:`)
+      for (const line of lines) io.out(line)
+    }
     return { kind: 'grant', subject, terms }
+  })
+}
+
+/** @throws FridgeError `ERR_USAGE` when it is the name of somebody who needs no grant */
+function parseGranted(name: string): Subject {
+  const subject = parseSubject(name)
+  if (!isAuthor(subject)) return subject
+  const role = roleOf(subject)
+  throw new FridgeError('ERR_USAGE', `${subject} needs no grant, and a revoked ${role} stays out`, {
+    fix: `give it a new name: fridge certs issue ${role} NAME`,
   })
 }
 

@@ -9,7 +9,7 @@ import {
   summarize,
   waitOf,
   type WhitelistChangeOptions,
-} from './whitelist-remove.ts'
+} from './whitelist-change.ts'
 
 /**
  * Sign what the list is now, so that former authorities add nothing to it from here on.

@@ -21,7 +21,7 @@ export async function runWhitelistList(
   kind?: SubjectKind,
 ): Promise<ExitStatus> {
   await using operator = await connectOperator(options, io)
-  const table = new GrowingTable(io.out)
+  const table = new GrowingTable(io.out, io.columns)
   let isFirst = true
   // Each page is printed as it comes: however long the list is, one page of it is held.
   for await (const all of operator.subjectPages()) {

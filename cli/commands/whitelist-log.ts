@@ -127,7 +127,7 @@ class LogPrinter {
   constructor({ json }: WhitelistLogOptions, io: CommandIo) {
     this.#json = json === true
     this.#io = io
-    this.#table = new GrowingTable(io.out)
+    this.#table = new GrowingTable(io.out, io.columns)
   }
 
   get status(): ExitStatus {

@@ -5,16 +5,18 @@ import { runWhitelistAdd, type WhitelistAddOptions } from './whitelist-add.ts'
 import { runWhitelistCheckpoint } from './whitelist-checkpoint.ts'
 import { runWhitelistLog, type WhitelistLogOptions } from './whitelist-log.ts'
 import { runWhitelistList, runWhitelistShow } from './whitelist-list.ts'
-import { runWhitelistRemove, type WhitelistChangeOptions } from './whitelist-remove.ts'
+import type { WhitelistChangeOptions } from './whitelist-change.ts'
+import { runWhitelistRemove, type WhitelistRemoveOptions } from './whitelist-remove.ts'
 
 const NAME = 'a client; operator/NAME, node/NAME or origin/URL for the others'
+const NAMES = `${NAME}; several are made one after the other, and waited for together`
 
 /** Fill `fridge whitelist`. */
 export function fillWhitelist(whitelist: Command, { io, action }: CommandContext): void {
   const add = whitelist
     .command('add')
-    .description('let a client in, or change what it may do')
-    .argument('<name>', NAME)
+    .description('let clients in, or change what they may do')
+    .argument('<name...>', NAMES)
     .option('--sensor <name>', 'it may read this sensor only; repeat for more', collect)
     .option('--command <name>', 'it may call this command only; repeat for more', collect)
     .option(
@@ -30,17 +32,21 @@ export function fillWhitelist(whitelist: Command, { io, action }: CommandContext
       'after',
       examples(
         'fridge whitelist add fridge-client-001',
+        'fridge whitelist add till-1 till-2 till-3 --sensor temperature',
         "fridge whitelist add laptop-7 --expires-in 8h --reason 'stocktaking'",
       ),
     )
     .action(
-      action((name: string, options: WhitelistAddOptions) => runWhitelistAdd(name, options, io)),
+      action((names: string[], options: WhitelistAddOptions) =>
+        runWhitelistAdd(names, options, io),
+      ),
     )
 
   const remove = whitelist
     .command('remove')
-    .description('shut a client out, and cut its live connections, on every node')
-    .argument('<name>', NAME)
+    .alias('rm')
+    .description('shut clients out, and cut their live connections, on every node')
+    .argument('<name...>', NAMES)
   addChangeOptions(remove).option(
     '--force',
     'also a name that nobody knows, or the last operator, without being asked',
@@ -48,8 +54,8 @@ export function fillWhitelist(whitelist: Command, { io, action }: CommandContext
   remove
     .addHelpText('after', examples("fridge whitelist remove laptop-7 --reason 'lost on the train'"))
     .action(
-      action((name: string, options: WhitelistChangeOptions) =>
-        runWhitelistRemove(name, options, io),
+      action((names: string[], options: WhitelistRemoveOptions) =>
+        runWhitelistRemove(names, options, io),
       ),
     )
 
@@ -63,6 +69,7 @@ export function fillWhitelist(whitelist: Command, { io, action }: CommandContext
 
   const list = whitelist
     .command('list')
+    .alias('ls')
     .description('show every name that was ever added or removed')
   addTargetOptions(list, 'operator').action(
     action((options: TargetOptions) => runWhitelistList(options, io)),

@@ -1,15 +1,19 @@
+import { describeRule } from '../../node/alarms/alarm.ts'
 import { formatAddress, type Address } from '../../node/lib/address.ts'
 import { explainConnectionError } from '../../node/client/tls-problem.ts'
 import { openNodeConnection } from '../../node/client/node-connection.ts'
 import { OperatorConnection } from '../../node/client/operator/operator-connection.ts'
 import type { Credentials } from '../../node/identity/credentials.ts'
+import { commandOf } from '../../node/gossip/lost-changes.ts'
 import type { CheckpointReport } from '../../node/operators/checkpoints.ts'
+import type { Fleet } from '../../node/client/operator/vitals-answers.ts'
 import type { StatusReport } from '../../node/operators/status.ts'
 import { dialNode } from '../../node/port/transport.ts'
 import { formatDuration } from '../duration.ts'
 import type { CommandIo } from '../io.ts'
 import { count } from '../table.ts'
-import { describeRemoval, RENAME } from '../removal.ts'
+import { describeLost } from '../lost.ts'
+import { describeRemoval, FORKED, RENAME } from '../removal.ts'
 import { describeNameInUse, describeTwin, RENAME_ONE } from '../twins.ts'
 import type { Checkup } from './checkup.ts'
 
@@ -21,6 +25,9 @@ const MAX_BEHIND = 100_000
 
 /** So does its age, in milliseconds: a year. */
 const MAX_CHECKPOINT_AGE_MS = 365 * 86_400_000
+
+/** A sensor of which nothing has been known for so long is dead, where no rule says otherwise, ms. */
+const DEAD_AFTER_MS = 15 * 60_000
 
 type Io = Pick<CommandIo, 'clock' | 'signal'>
 
@@ -37,14 +44,30 @@ export async function checkNodes(
       checkNode(address, credentials, checkup, io),
     )
     if (answers === undefined) continue
-    const { status, checkpoint } = answers
+    const { status, checkpoint, fleet } = answers
     if (!isClusterSeen) checkCheckpoint(checkpoint, checkup, io.clock.now())
-    if (isClusterSeen && status.removed === undefined) continue
-    // It is the others that are well: what a removed node sees of them says nothing about them.
-    if (status.removed === undefined) checkCluster(status, checkup, io.clock.now())
-    else checkup.bad('cluster', `${status.node} ${describeRemoval(status.removed)}`, RENAME)
-    isClusterSeen ||= status.removed === undefined
+    // Each node knows its own losses alone.
+    for (const one of status.lost ?? []) {
+      checkup.bad('changes', `${status.node} ${describeLost(one)}`, commandOf(one, io.clock.now()))
+    }
+    // It is the others that are well: what a node that is out sees of them says nothing about them.
+    if (status.removed !== undefined) {
+      checkup.bad('cluster', `${status.node} ${describeRemoval(status.removed)}`, RENAME)
+    } else if (status.forked === true) {
+      checkup.bad('cluster', `${status.node} ${FORKED}`, RENAME)
+    } else if (!isClusterSeen) {
+      checkCluster(status, checkup, io.clock.now())
+      checkFridges(status, fleet, checkup, io.clock.now())
+      isClusterSeen = true
+    }
   }
+}
+
+/** What a node says to an operator. */
+interface Answers {
+  readonly status: StatusReport
+  readonly checkpoint: CheckpointReport
+  readonly fleet: Fleet
 }
 
 /** @returns what the node says of the cluster and of checkpoints, to an operator */
@@ -53,7 +76,7 @@ async function checkNode(
   credentials: Credentials,
   checkup: Checkup,
   { clock, signal }: Io,
-): Promise<{ status: StatusReport; checkpoint: CheckpointReport } | undefined> {
+): Promise<Answers | undefined> {
   const { role, subject } = credentials.identity
   const at = formatAddress(address)
   if (role === 'node') {
@@ -87,7 +110,34 @@ async function checkNode(
       text,
       'set the clock that is wrong, and keep it so: timedatectl set-ntp true',
     )
-  return { status: await operator.status(), checkpoint: await operator.checkpoint() }
+  return {
+    status: await operator.status(),
+    checkpoint: await operator.checkpoint(),
+    fleet: await operator.vitals(),
+  }
+}
+
+/** Sensors that are dead on nodes that live, and alarms that stand. */
+function checkFridges({ nodes }: StatusReport, fleet: Fleet, checkup: Checkup, now: number): void {
+  const before = checkup.findings.length
+  for (const { name, reachable, addresses } of nodes) {
+    const { sensors = [], alarms = [] } = (reachable ? fleet.get(name) : undefined) ?? {}
+    for (const { sensor, event } of sensors) {
+      const isSaid = alarms.some(alarm => alarm.rule === 'unavailable' && alarm.sensor === sensor)
+      if (event?.type !== 'unavailable' || isSaid || now - event.at < DEAD_AFTER_MS) continue
+      const text = `${sensor} of ${name} has been unavailable for ${formatDuration(now - event.at)}`
+      checkup.bad('fridges', `${text}: ${event.reason}`, 'look at the device, and at the log there')
+    }
+    for (const alarm of alarms) {
+      const about = alarm.about === undefined ? `${alarm.sensor} of ${name}` : alarm.about
+      const where = addresses[0] === undefined ? '' : ` --node ${addresses[0]}`
+      const fix = alarm.isAcknowledged ? undefined : `fridge alarms acknowledge ${alarm.id}${where}`
+      const noted = alarm.isAcknowledged ? ', acknowledged' : ''
+      checkup.bad('fridges', `alarm: ${about}: ${describeRule(alarm)}${noted}`, fix)
+    }
+  }
+  if (checkup.findings.length > before || fleet.size === 0) return
+  checkup.good('fridges', `no sensor of ${count(fleet.size, 'node')} is dead, and no alarm stands`)
 }
 
 /** Whether the list should be stated anew, so that what is behind that adds nothing. */

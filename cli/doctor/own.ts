@@ -7,6 +7,7 @@ import { lifetimeWarnings, lifetimes } from '../../node/identity/certificate-lif
 import type { NodeConfig } from '../../node/config/config.ts'
 import { loadCredentials, type Credentials } from '../../node/identity/credentials.ts'
 import { MAX_REMOVAL_BYTES, REMOVAL_FILE } from '../../node/gossip/own-removal.ts'
+import { isForkProof, openForkProof } from '../../node/gossip/fork-proof.ts'
 import { openRemovalProof } from '../../node/gossip/removal-proof.ts'
 import { Signers } from '../../node/identity/signers.ts'
 import { errorCode } from '../../node/lib/errors.ts'
@@ -26,7 +27,7 @@ import {
 import { verifyDatabase } from '../../node/storage/verify.ts'
 import { formatDuration } from '../duration.ts'
 import type { CommandIo } from '../io.ts'
-import { describeRemoval, RENAME } from '../removal.ts'
+import { describeRemoval, FORKED, RENAME } from '../removal.ts'
 import { count } from '../table.ts'
 import type { Checkup } from './checkup.ts'
 
@@ -51,7 +52,8 @@ export async function checkCertificates(
     warned.add(text)
     isSound = false
   }
-  const holders = (await checkup.attempt(CHECK, async () => holdersIn(dir))) ?? []
+  const holders = await checkup.attempt(CHECK, async () => holdersIn(dir))
+  if (holders === undefined) return []
   for (const { role, name } of holders) {
     const credentials = await checkup.attempt(CHECK, async () =>
       loadCredentials({ dir, role, name }, { now }),
@@ -113,7 +115,7 @@ export async function checkDatabase(
   return false
 }
 
-/** Whether the node has kept the proof that it was removed, from its list or from a peer. */
+/** Whether the node has kept the proof that it is out, from its list or from a peer. */
 export async function checkRemoval(
   { name, data, certs }: NodeConfig,
   checkup: Checkup,
@@ -124,7 +126,13 @@ export async function checkRemoval(
     const { authorities, trustDomain } = await authoritiesIn(certs)
     const store = { certificates: () => [], keepCertificate: () => {} }
     const signers = new Signers({ store, authorities: () => authorities, trustDomain })
-    const removal = await openRemovalProof(JSON.parse(kept), name, signers)
+    const proof: unknown = JSON.parse(kept)
+    if (isForkProof(proof)) {
+      const problem = await openForkProof(proof, name, signers)
+      if (problem === undefined) checkup.bad('cluster', `${name} ${FORKED}`, RENAME)
+      return
+    }
+    const removal = await openRemovalProof(proof, name, signers)
     if (typeof removal !== 'string')
       checkup.bad('cluster', `${name} ${describeRemoval(removal)}`, RENAME)
   })

@@ -1,4 +1,5 @@
 import type { Span } from '../../node/history/reader.ts'
+import type { Zone } from '../zone.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
@@ -17,19 +18,22 @@ export interface Mark {
   readonly label: string
 }
 
-/** At most so many marks of a time axis, each at a full step of UTC. */
-export function timeMarks({ from, to }: Span, most: number): Mark[] {
+/** At most so many marks of a time axis, each at a full step of the clock on the wall. */
+export function timeMarks({ from, to }: Span, most: number, zone: Zone): Mark[] {
   const step = TIME_STEPS.find(ms => (to - from) / ms <= most) ?? TIME_STEPS.at(-1) ?? DAY_MS
   const marks: Mark[] = []
-  for (let value = Math.ceil(from / step) * step; value <= to; value += step) {
-    marks.push({ value, label: timeLabel(value, step) })
+  for (let wall = Math.ceil(zone.wallOf(from) / step) * step; ; wall += step) {
+    const value = zone.momentOf(wall)
+    if (value > to) return marks
+    // Where clocks are set forward, a step of the clock may not be.
+    if (zone.wallOf(value) === wall) marks.push({ value, label: timeLabel(wall, step) })
   }
-  return marks
 }
 
-function timeLabel(moment: number, step: number): string {
-  const time = new Date(moment)
-  const isDate = step >= DAY_MS || moment % DAY_MS === 0
+/** @param wall what the clock on the wall shows, as the milliseconds of one of UTC */
+function timeLabel(wall: number, step: number): string {
+  const time = new Date(wall)
+  const isDate = step >= DAY_MS || wall % DAY_MS === 0
   if (!isDate) return time.toISOString().slice(11, 16)
   return time.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' })
 }

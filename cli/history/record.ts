@@ -1,10 +1,5 @@
 import { HOUR_MS, MINUTE_MS, type Bucket } from '../../node/history/bucket.ts'
-import {
-  excursionsOf,
-  LIMIT_PRESETS,
-  type Excursion,
-  type Limit,
-} from '../../node/history/limits.ts'
+import { excursionsOf, type Limit } from '../../node/history/limits.ts'
 import {
   bucketIn,
   eventIn,
@@ -24,8 +19,17 @@ import {
 } from '../../node/history/summary.ts'
 import { errorCode, FridgeError } from '../../node/lib/errors.ts'
 import type { SensorKind } from '../../node/sensors/kinds.ts'
+import {
+  isPresetName,
+  PRESET_NAMES,
+  PRESETS,
+  type PresetLimit,
+} from '../../node/sensors/presets.ts'
+import type { Alarm } from '../../node/alarms/alarm.ts'
 import { parseDuration } from '../duration.ts'
 import { parseMoment } from '../moment.ts'
+import type { Zone } from '../zone.ts'
+import { noteExcursions, readAlarms, type NotedExcursion } from './alarms.ts'
 
 const DAY_MS = 86_400_000
 
@@ -33,6 +37,7 @@ const DAY_MS = 86_400_000
 export interface SpanOptions {
   readonly from?: string
   readonly to?: string
+  readonly utc?: boolean
 }
 
 export interface LimitOptions {
@@ -49,12 +54,16 @@ export interface SensorRecord {
   readonly sensor: string
   readonly kind: SensorKind
   readonly span: Span
+  /** In which its moments are told. */
+  readonly zone: Zone
   /** Whether `buckets` are minutes or hours, in milliseconds. */
   readonly lengthMs: number
   readonly buckets: readonly Bucket[]
   readonly summary: Summary
   readonly limits: readonly Limit[]
-  readonly excursions: readonly Excursion[]
+  readonly excursions: readonly NotedExcursion[]
+  /** Those of the node's own rules that stood in the span. */
+  readonly alarms: readonly Alarm[]
   readonly events: readonly RecordedEvent[]
   readonly outages: readonly Outage[]
   readonly gaps: readonly Span[]
@@ -74,13 +83,16 @@ export interface DoorRecord {
 /** A week is read by minutes, as a month is; a year by hours. */
 const MAX_BY_MINUTES_MS = 32 * DAY_MS
 
+/** A SHA-256, base64url. */
+const DIGEST = /^[\w-]{43}$/
+
 /** How far back is shown where nothing is said. */
 const DEFAULT_MS = 7 * DAY_MS
 
 /** @throws FridgeError `ERR_USAGE` */
-export function parseSpan({ from, to }: SpanOptions, now: number): Span {
-  const end = to === undefined ? now : parseMoment(to, now)
-  const begin = from === undefined ? end - DEFAULT_MS : parseMoment(from, now)
+export function parseSpan({ from, to }: SpanOptions, now: number, zone: Zone): Span {
+  const end = to === undefined ? now : parseMoment(to, now, zone)
+  const begin = from === undefined ? end - DEFAULT_MS : parseMoment(from, now, zone)
   if (begin < end) return { from: Math.round(begin), to: Math.round(end) }
   throw new FridgeError('ERR_USAGE', '--from is not before --to', {
     fix: 'give an earlier --from: --from 30d, --from 2026-03-01 --to 2026-04-01',
@@ -90,17 +102,18 @@ export function parseSpan({ from, to }: SpanOptions, now: number): Span {
 /** @throws FridgeError `ERR_USAGE` */
 export function parseLimits({ preset, high, highFor, low, lowFor }: LimitOptions): Limit[] {
   if (preset !== undefined) {
-    const limits = Object.hasOwn(LIMIT_PRESETS, preset) ? LIMIT_PRESETS[preset] : undefined
     if (high ?? highFor ?? low ?? lowFor) {
       throw new FridgeError('ERR_USAGE', '--preset and limits of your own were both given', {
         fix: 'give one of them',
       })
     }
-    if (limits !== undefined) return [...limits]
-    const names = Object.keys(LIMIT_PRESETS).join(', ')
-    throw new FridgeError('ERR_USAGE', `there is no preset ${JSON.stringify(preset)}`, {
-      fix: `use one of ${names}, or --high and --low`,
-    })
+    if (!isPresetName(preset)) {
+      throw new FridgeError('ERR_USAGE', `there is no preset ${JSON.stringify(preset)}`, {
+        fix: `use one of ${PRESET_NAMES.join(', ')}, or --high and --low`,
+      })
+    }
+    const sides = Object.entries(PRESETS[preset]) as [Limit['side'], PresetLimit][]
+    return sides.map(([side, { limit, forMs }]) => ({ side, value: limit, forMs }))
   }
   const limits: Limit[] = []
   if (high !== undefined) {
@@ -133,6 +146,8 @@ function parseValue(option: string, text: string): number {
 export interface RecordRequest {
   readonly sensor: string
   readonly span: Span
+  readonly zone: Zone
+  readonly now: number
   readonly limits: readonly Limit[]
   /** The door to show beside it. */
   readonly door: string
@@ -141,7 +156,7 @@ export interface RecordRequest {
 /** Read all of a span that a page or a plot shows. */
 export async function readRecord(
   { node, ask }: { readonly node: string | undefined; readonly ask: AskHistory },
-  { sensor, span, limits, door }: RecordRequest,
+  { sensor, span, zone, now, limits, door }: RecordRequest,
 ): Promise<SensorRecord> {
   const rows = async <Item>(table: HistoryTable, read: (row: never) => Item): Promise<Item[]> =>
     Array.fromAsync(historyRows(ask, { sensor, table, ...span }), row => read(row as never))
@@ -150,7 +165,8 @@ export async function readRecord(
   const table = lengthMs === MINUTE_MS ? 'minutes' : 'hours'
   const buckets = await rows(table, bucketIn)
   const events = await rows('events', eventIn)
-  const gaps = gapsIn(span, await rows('stretches', spanIn))
+  const gaps = gapsIn(span, await rows('stretches', spanIn), now)
+  const alarms = await readAlarms(ask, { node, sensor, kind }, { span, now })
   const [signed] = await rows('signed', ([, begin, , digest]: readonly unknown[]) => ({
     begin: Number(begin),
     digest: String(digest),
@@ -160,22 +176,26 @@ export async function readRecord(
     sensor,
     kind,
     span,
+    zone,
     lengthMs,
     buckets,
     summary: summarize(buckets),
     limits,
-    excursions: excursionsOf(buckets, limits, span.to),
+    excursions: noteExcursions(excursionsOf(buckets, limits, span.to), alarms),
+    alarms,
     events,
     outages: outagesIn(span, events),
     gaps,
     door: door === sensor ? undefined : await readDoor(ask, { sensor: door, table, span }),
-    signed,
+    // It is shown within a command that a person copies.
+    signed: signed !== undefined && DIGEST.test(signed.digest) ? signed : undefined,
   }
 }
 
-async function readDoor(
+/** What the door of the same node did; undefined where it has none that may be read. */
+export async function readDoor(
   ask: AskHistory,
-  { sensor, table, span }: { sensor: string; table: HistoryTable; span: Span },
+  { sensor, table, span }: { sensor: string; table: 'minutes' | 'hours'; span: Span },
 ): Promise<DoorRecord | undefined> {
   try {
     const buckets = historyRows(ask, { sensor, table, ...span })

@@ -1,8 +1,11 @@
-import type { Excursion, Limit } from '../../node/history/limits.ts'
+import type { Acknowledgement, Alarm } from '../../node/alarms/alarm.ts'
+import type { Limit } from '../../node/history/limits.ts'
 import type { Span } from '../../node/history/reader.ts'
 import type { Extreme } from '../../node/history/summary.ts'
 import { formatReading, SENSOR_KINDS } from '../../node/sensors/kinds.ts'
 import { formatDuration } from '../duration.ts'
+import type { Zone } from '../zone.ts'
+import { describePast, type NotedExcursion } from './alarms.ts'
 import { escapeText } from './escape.ts'
 import { plotSvg } from './plot.ts'
 import type { SensorRecord } from './record.ts'
@@ -20,7 +23,7 @@ const MAX_ROWS = 200
  * @param madeAt when the report is made, in milliseconds since 1970
  */
 export function reportPage(record: SensorRecord, madeAt: number): string {
-  const { node, sensor, span, lengthMs } = record
+  const { node, sensor, span, zone, lengthMs } = record
   const title = `${sensor}${node === undefined ? '' : ` of ${node}`}`
   const by = lengthMs === 60_000 ? 'minutes' : 'hours'
   return `<!doctype html>
@@ -28,13 +31,13 @@ export function reportPage(record: SensorRecord, madeAt: number): string {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeText(title)}, ${day(span.from)} to ${day(span.to)}</title>
+<title>${escapeText(title)}, ${zone.day(span.from)} to ${zone.day(span.to)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
 <header>
 <h1>${escapeText(title)}</h1>
-<p>${moment(span.from)} to ${moment(span.to)}, all times in UTC</p>
+<p>${zone.minute(span.from)} to ${zone.minute(span.to)}, all times in ${zone.name}</p>
 </header>
 ${verdict(record)}
 <figure>
@@ -44,10 +47,11 @@ ${verdict(record)}
 </figure>
 <section><h2>In short</h2>${figures(record)}</section>
 ${limitsSection(record)}
+${alarmsSection(record)}
 ${doorSection(record)}
 ${gapsSection(record)}
 <footer>
-<p>Made ${moment(madeAt)} by fridge from ${by} that the node recorded itself${record.signed === undefined ? '.' : ` and signed. Last signed hour of this report: ${moment(record.signed.begin)}, digest`}</p>
+<p>Made ${zone.minute(madeAt)} by fridge from ${by} that the node recorded itself${record.signed === undefined ? '.' : ` and signed. Last signed hour of this report: ${zone.minute(record.signed.begin)}, digest`}</p>
 ${record.signed === undefined ? '<p>No hour of it is signed yet.</p>' : `<p><code>${escapeText(record.signed.digest)}</code></p><p>Whether anything was changed since: <code>fridge history verify --data DIR --digest ${escapeText(record.signed.digest)}</code></p>`}
 <p class="signature">Checked by</p>
 </footer>
@@ -67,7 +71,7 @@ function verdict({ limits, excursions, gaps, outages, span }: SensorRecord): str
   if (excursions.length === 0) {
     return `<p class="verdict well">Within its limits whenever it was read.${unknown}</p>`
   }
-  const open = excursions.filter(({ acknowledged }) => acknowledged === undefined).length
+  const open = excursions.filter(one => notesOf(one.alarms).length === 0).length
   const noted =
     open === 0
       ? 'acknowledged'
@@ -77,14 +81,14 @@ function verdict({ limits, excursions, gaps, outages, span }: SensorRecord): str
   return `<p class="verdict bad">Outside its limits ${times(excursions.length)}, ${noted}.${unknown}</p>`
 }
 
-function figures({ kind, summary, span }: SensorRecord): string {
+function figures({ kind, summary, span, zone }: SensorRecord): string {
   const { lowest, highest, mean, kineticMean, readings, openings, openMs } = summary
   const value = (celsius: number | undefined): string =>
     celsius === undefined ? 'none' : formatReading(kind, celsius)
   const extreme = (one: Extreme | undefined): string =>
     one === undefined
       ? 'none'
-      : `${formatReading(kind, one.value)} <small>${moment(one.at)}</small>`
+      : `${formatReading(kind, one.value)} <small>${zone.minute(one.at)}</small>`
   const { quantity } = SENSOR_KINDS[kind]
   const rows: [string, string][] =
     quantity === undefined
@@ -108,7 +112,7 @@ function figures({ kind, summary, span }: SensorRecord): string {
   return `<dl>${rows.map(([term, text]) => `<div><dt>${term}</dt><dd>${text}</dd></div>`).join('')}</dl>`
 }
 
-function limitsSection({ kind, limits, excursions, span }: SensorRecord): string {
+function limitsSection({ kind, limits, excursions, span, zone }: SensorRecord): string {
   if (limits.length === 0) return ''
   const asked = limits.map(limit => describeLimit(kind, limit)).join(', ')
   return `<section><h2>Limits and excursions</h2><p>${asked}.</p>${
@@ -116,28 +120,53 @@ function limitsSection({ kind, limits, excursions, span }: SensorRecord): string
       ? '<p>None was passed for longer than it may be.</p>'
       : table(
           ['From', 'For', 'Limit', 'Worst', 'Acknowledged'],
-          excursions.map(one => excursionRow(kind, one, span)),
+          excursions.map(one => excursionRow(kind, one, { span, zone })),
         )
   }</section>`
 }
 
 function excursionRow(
   kind: SensorRecord['kind'],
-  { limit, since, until, extreme, acknowledged }: Excursion,
-  span: Span,
+  { limit, since, until, extreme, alarms }: NotedExcursion,
+  { span, zone }: Pick<SensorRecord, 'span' | 'zone'>,
 ): string[] {
-  const noted =
-    acknowledged === undefined
-      ? '<strong>no</strong>'
-      : `${escapeText(acknowledged.by)}, ${moment(acknowledged.at)}: ${escapeText(acknowledged.comment)}`
   const ended = until === undefined ? ', not over' : ''
   return [
-    moment(since),
+    zone.minute(since),
     `${duration((until ?? span.to) - since)}${ended}`,
-    `${limit.side} ${formatReading(kind, limit.value)}`,
-    formatReading(kind, extreme),
-    noted,
+    unbroken(`${limit.side} ${formatReading(kind, limit.value)}`),
+    unbroken(formatReading(kind, extreme)),
+    alarms.length === 0 ? 'the node raised no alarm' : notesCell(alarms, zone),
   ]
+}
+
+/** What the node itself took for an alarm, by its rules of then, and who has taken note of it. */
+function alarmsSection({ alarms, span, zone }: SensorRecord): string {
+  if (alarms.length === 0) return ''
+  const shown = alarms.slice(0, MAX_ROWS)
+  const rows = shown.map(alarm => [
+    zone.minute(alarm.since),
+    `${duration((alarm.until ?? span.to) - alarm.since)}${alarm.until === undefined ? ', not over' : ''}`,
+    escapeText(describePast(alarm)),
+    notesCell([alarm], zone),
+  ])
+  const more = alarms.length - shown.length
+  return `<section><h2>Alarms of the node</h2>${table(['From', 'For', 'What', 'Acknowledged'], rows)}${
+    more > 0 ? `<p>And ${more} more: fridge history show --alarms has all.</p>` : ''
+  }</section>`
+}
+
+function notesOf(alarms: readonly Alarm[]): Acknowledgement[] {
+  return alarms.flatMap(({ acknowledged }) => acknowledged ?? [])
+}
+
+/** Who knew of it, and when. */
+function notesCell(alarms: readonly Alarm[], zone: Zone): string {
+  const notes = notesOf(alarms).map(({ by, at, comment }) => {
+    const words = comment === '' ? '' : `: ${escapeText(comment)}`
+    return `${escapeText(by)}, ${zone.minute(at)}${words}`
+  })
+  return notes.length === 0 ? '<strong>no</strong>' : notes.join('<br>')
 }
 
 function describeLimit(kind: SensorRecord['kind'], { side, value, forMs }: Limit): string {
@@ -151,7 +180,7 @@ function doorSection({ door, span }: SensorRecord): string {
   return `<section><h2>Door</h2><p>${escapeText(door.sensor)}: opened ${times(door.openings)}, open for ${duration(door.openMs)} in all (${percent(door.openMs, span)} of the time).</p></section>`
 }
 
-function gapsSection({ gaps, outages, events }: SensorRecord): string {
+function gapsSection({ gaps, outages, events, zone }: SensorRecord): string {
   const rows = [
     ...gaps.map(gap => ({ ...gap, why: 'not recorded' })),
     ...outages.map(outage => ({ ...outage, why: `unavailable: ${outage.reason}` })),
@@ -164,11 +193,15 @@ function gapsSection({ gaps, outages, events }: SensorRecord): string {
       ? '<p>None: it was recorded all the time.</p>'
       : table(
           ['From', 'For', 'Why'],
-          shown.map(({ from, to, why }) => [moment(from), duration(to - from), escapeText(why)]),
+          shown.map(({ from, to, why }) => [
+            zone.minute(from),
+            duration(to - from),
+            escapeText(why),
+          ]),
         ) + (more > 0 ? `<p>And ${more} more: fridge history export has all.</p>` : '')
   const jumps = clocks.map(
     ({ at, detail }) =>
-      `<li>The clock was set, or the machine slept: from ${moment(Date.parse(detail))} to ${moment(at)}.</li>`,
+      `<li>The clock was set, or the machine slept: from ${zone.minute(Date.parse(detail))} to ${zone.minute(at)}.</li>`,
   )
   return `<section><h2>Gaps</h2>${body}${jumps.length === 0 ? '' : `<ul>${jumps.join('')}</ul>`}</section>`
 }
@@ -212,13 +245,10 @@ function duration(ms: number): string {
 }
 
 function times(count: number): string {
-  return count === 1 ? 'once' : `${count} times`
+  return count === 1 ? 'once' : count === 2 ? 'twice' : `${count} times`
 }
 
-function moment(at: number): string {
-  return new Date(at).toISOString().slice(0, 16).replace('T', ' ')
-}
-
-function day(at: number): string {
-  return new Date(at).toISOString().slice(0, 10)
+/** A value that stays on one line. */
+function unbroken(text: string): string {
+  return text.replaceAll(' ', '\u00A0')
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { dirname, join } from 'node:path'
-import { connectAny } from '../../node/client/failover.ts'
+import { unreadable } from '../../node/client/operator/answers.ts'
 import { HISTORY_FILE, openHistoryForReading } from '../../node/history/database.ts'
 import {
   answerPage,
@@ -9,10 +9,9 @@ import {
   type HistoryPage,
 } from '../../node/history/page.ts'
 import { HistoryReader } from '../../node/history/reader.ts'
-import type { Role } from '../../node/identity/names.ts'
 import { nodeFolders, type NodeFolderOptions } from '../commands/node-options.ts'
 import type { CommandIo } from '../io.ts'
-import { collect, targetCredentials, targetNodes, type TargetOptions } from '../target.ts'
+import { collect, connectAs, type TargetOptions } from '../target.ts'
 
 /** Where a history is read: from the folder of a node, or by asking one. */
 export type SourceOptions = TargetOptions & Pick<NodeFolderOptions, 'data' | 'config'>
@@ -57,18 +56,15 @@ function openFolder(file: string): HistorySource {
 }
 
 async function askNode(options: SourceOptions, io: CommandIo): Promise<HistorySource> {
-  const as = options.as ?? io.env['FRIDGE_AS']
-  const [, role = 'operator', name] = /^(?:(client|operator)\/)?(.*)$/s.exec(as ?? '') ?? []
-  const who = { ...options, as: name === '' ? undefined : name }
-  const connection = await connectAny(targetNodes(options, io), {
-    credentials: await targetCredentials(who, role as Role, io),
-    clock: io.clock,
-    signal: io.signal,
-  })
+  const connection = await connectAs('operator', options, io)
   return {
     node: connection.node,
-    ask: async (request): Promise<HistoryPage> =>
-      parseHistoryPage(await connection.call('history', [request], { signal: io.signal })),
+    ask: async (request): Promise<HistoryPage> => {
+      const answer = await connection.call('history', [request], { signal: io.signal })
+      const page = parseHistoryPage(answer, request.table)
+      if (typeof page === 'string') throw unreadable(connection.node, 'history', page)
+      return page
+    },
     [Symbol.asyncDispose]: async () => connection[Symbol.asyncDispose](),
   }
 }

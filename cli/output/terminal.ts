@@ -1,5 +1,11 @@
-/** What a terminal may be shown: lines, and the colours that we use. A stolen node chooses many texts. */
+import { OWN_CODES } from './style.ts'
+
+const REFUSED = new RegExp(
+  String.raw`(?!\n|\t|\u001B\[(?:${OWN_CODES.join('|')})m)[\p{Cc}\p{Bidi_Control}]`,
+  'gu',
+)
+
+/** What a terminal may be shown: lines, and the styles that we use. A stolen node chooses many texts. */
 export function forTerminal(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  return text.replaceAll(/(?!\n|\t|\u001B\[(?:0|31|32)m)[\p{Cc}\p{Bidi_Control}]/gu, '\uFFFD')
+  return text.replaceAll(REFUSED, '\uFFFD')
 }

@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto'
 import { VERSION } from '../lib/version.ts'
 import { SENSOR_KINDS } from '../sensors/kinds.ts'
-import type { WatchedSensor } from './alarms.ts'
+import type { Sensor } from '../sensors/sensor.ts'
+import { isRecord } from './parse.ts'
 import type { RuleType } from './rule.ts'
 
 /** One retained message. */
@@ -12,6 +13,8 @@ export interface Message {
 
 /** Where a node publishes what. */
 export interface Topics {
+  /** What all of them begin with. */
+  readonly own: string
   /** `online` or `offline`. */
   readonly node: string
   /** Each change of an alarm, as JSON, not retained. */
@@ -21,20 +24,21 @@ export interface Topics {
   /** `online` or `offline`. */
   availability(sensor: string): string
   /** `ON` while an alarm stands, or `OFF`. */
-  alarm(sensor: string, rule: RuleType): string
+  alarm(sensor: string, rule: string): string
   /** The alarm that stood last, as JSON. */
-  details(sensor: string, rule: RuleType): string
+  details(sensor: string, rule: string): string
 }
 
 export function topicsOf(prefix: string, node: string): Topics {
-  const own = `${prefix}/${node}`
+  const own = `${prefix}/${node}/`
   return {
-    node: `${own}/availability`,
-    changes: `${own}/alarms`,
-    state: sensor => `${own}/sensor/${sensor}/state`,
-    availability: sensor => `${own}/sensor/${sensor}/availability`,
-    alarm: (sensor, rule) => `${own}/alarm/${sensor}/${rule}/state`,
-    details: (sensor, rule) => `${own}/alarm/${sensor}/${rule}/details`,
+    own,
+    node: `${own}availability`,
+    changes: `${own}alarms`,
+    state: sensor => `${own}sensor/${sensor}/state`,
+    availability: sensor => `${own}sensor/${sensor}/availability`,
+    alarm: (sensor, rule) => `${own}alarm/${sensor}/${rule}/state`,
+    details: (sensor, rule) => `${own}alarm/${sensor}/${rule}/details`,
   }
 }
 
@@ -45,6 +49,7 @@ const RULE_NAMES: Readonly<Record<RuleType, string>> = {
   'low-per-day': 'too low for too long within a day',
   open: 'open for too long',
   unavailable: 'unavailable',
+  unreachable: 'out of reach',
 }
 
 export interface DiscoveryOptions {
@@ -55,7 +60,10 @@ export interface DiscoveryOptions {
 }
 
 /** How Home Assistant finds a sensor (its documentation, "MQTT discovery"). */
-export function sensorDiscovery({ name, kind }: WatchedSensor, options: DiscoveryOptions): Message {
+export function sensorDiscovery(
+  { name, kind }: Pick<Sensor, 'name' | 'kind'>,
+  options: DiscoveryOptions,
+): Message {
   const { topics } = options
   const { quantity } = SENSOR_KINDS[kind]
   return discovery(quantity === undefined ? 'binary_sensor' : 'sensor', name, options, {
@@ -104,6 +112,37 @@ function discovery(
       },
       origin: { name: 'fridge', sw_version: VERSION },
     }),
+  }
+}
+
+/** Filters of all that a broker may have kept of a node, but for what its sensors said last. */
+export function keptTopics(
+  topics: Topics,
+  { discovery, node }: Pick<DiscoveryOptions, 'discovery' | 'node'>,
+): string[] {
+  const entries = `${discovery}/+/${idOf(node)}/+/config`
+  return [entries, topics.availability('+'), topics.alarm('+', '+')]
+}
+
+/**
+ * The topics that go with one of `keptTopics`, if they are of this node: they are to be emptied when
+ * nobody stands for them. Another cluster may have a node of the same name.
+ */
+export function topicsBeside(topic: string, payload: Uint8Array, topics: Topics): string[] {
+  if (topic.startsWith(topics.own)) {
+    const [what, sensor = '', rule = ''] = topic.slice(topics.own.length).split('/')
+    return what === 'alarm' ? [topic, topics.details(sensor, rule)] : [topic, topics.state(sensor)]
+  }
+  return stateTopicIn(payload)?.startsWith(topics.own) === true ? [topic] : []
+}
+
+function stateTopicIn(payload: Uint8Array): string | undefined {
+  try {
+    const config: unknown = JSON.parse(Buffer.from(payload).toString())
+    const topic = isRecord(config) ? config['state_topic'] : undefined
+    return typeof topic === 'string' ? topic : undefined
+  } catch {
+    return undefined
   }
 }
 

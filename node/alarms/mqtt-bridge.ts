@@ -1,35 +1,36 @@
 import { backoffMs } from '../lib/backoff.ts'
-import type { Random } from '../lib/clock.ts'
-import { errorMessage } from '../lib/errors.ts'
-import type { Log } from '../lib/log.ts'
+import { errorCode, errorMessage } from '../lib/errors.ts'
 import {
   connectBroker,
   type BrokerConnection,
+  type BrokerMessage,
   type BrokerOptions,
 } from '../sensors/drivers/mqtt-connection.ts'
 import type { Feeds } from '../sensors/feed.ts'
 import { SENSOR_KINDS, type SensorEvent } from '../sensors/kinds.ts'
+import type { Sensor } from '../sensors/sensor.ts'
 import type { Alarm, AlarmChange } from './alarm.ts'
 import type { Alarms, WatchedSensor } from './alarms.ts'
 import {
   alarmDiscovery,
+  keptTopics,
   sensorDiscovery,
+  topicsBeside,
   topicsOf,
   type Message,
   type Topics,
 } from './home-assistant.ts'
+import { Outbox, type OutboxOptions } from './outbox.ts'
 import type { Rule } from './rule.ts'
 import { toJson } from './webhook.ts'
 
-export interface MqttBridgeOptions extends Omit<BrokerOptions, 'will'> {
+export interface MqttBridgeOptions extends Omit<BrokerOptions, 'will' | 'clock'>, OutboxOptions {
   readonly node: string
   readonly topic: string
   readonly discovery: string
   readonly feeds: Pick<Feeds, 'sensors' | 'subscribe' | 'last'>
   readonly alarms: Pick<Alarms, 'standing' | 'subscribe'>
   readonly rulesOf: (sensor: WatchedSensor) => readonly Rule[]
-  readonly random: Random
-  readonly log: Log
 }
 
 const RETRY = { firstMs: 1_000, maxMs: 60_000 }
@@ -37,17 +38,18 @@ const RETRY = { firstMs: 1_000, maxMs: 60_000 }
 /** How long a broker may take to hear that this node goes, ms: its will says it otherwise. */
 const GOODBYE_MS = 1_000
 
-/** Changes of alarms that wait for a broker; past it the oldest is lost: what stands is told anyway. */
-const MAX_WAITING = 1_000
+/** Entries that are taken back on one connection, whatever a broker says to have kept. */
+const MAX_TAKEN_BACK = 1_000
 
-/** What is to be published: of each topic that is kept the newest word, and each change of an alarm. */
+/** What is to be published: of each topic that is kept the newest word. */
 interface Outgoing extends Message {
   readonly isRetained: boolean
 }
 
 /**
  * Publishes at a broker what the sensors say and which alarms stand, as Home Assistant finds it. A
- * broker that is lost is told everything anew; while it is gone nothing waits for it.
+ * broker that is lost is told everything anew; while it is gone changes of alarms wait for it, and
+ * nothing else. What the broker has kept of sensors and rules that are no more is taken back.
  */
 export class MqttBridge implements AsyncDisposable {
   readonly #options: MqttBridgeOptions
@@ -58,9 +60,12 @@ export class MqttBridge implements AsyncDisposable {
   readonly #running: Promise<void>
   /** By topic, so that a broker that is slow is told the newest. */
   #retained = new Map<string, Outgoing>()
-  #changes: Outgoing[] = []
+  /** Resolves to the broker when there is one that can be told. */
+  #online = Promise.withResolvers<BrokerConnection>()
   #isConnected = false
   #more = Promise.withResolvers<void>()
+  /** Tells each change of an alarm. */
+  readonly outbox: Outbox
 
   constructor(options: MqttBridgeOptions) {
     const { feeds, alarms, topic, node } = options
@@ -70,6 +75,14 @@ export class MqttBridge implements AsyncDisposable {
       feeds.subscribe((sensor, event) => this.#put(this.#stateOf(sensor, event))),
     )
     this.#subscriptions.use(alarms.subscribe(change => this.#tell(change)))
+    this.outbox = new Outbox({
+      ...options,
+      receiver: 'the broker',
+      deliver: async (change, signal) => this.#deliver(change, signal),
+      // That the broker is gone, and back, is said where it is connected to.
+      onFailed: () => {},
+      onMended: () => {},
+    })
     this.#running = this.#run()
   }
 
@@ -101,8 +114,8 @@ export class MqttBridge implements AsyncDisposable {
         await clock.sleep(backoffMs(failures, RETRY, random), signal).catch(() => undefined)
       } finally {
         this.#isConnected = false
+        this.#online = Promise.withResolvers()
         this.#retained.clear()
-        this.#changes = []
       }
     }
   }
@@ -116,7 +129,8 @@ export class MqttBridge implements AsyncDisposable {
     try {
       // Said by the broker where this node has no time to say it.
       const will = { topic: this.#topics.node, payload: 'offline' }
-      return await connectBroker({ ...this.#options, will }, () => {}, dialing.signal)
+      const onMessage = this.#takeBack()
+      return await connectBroker({ ...this.#options, will }, onMessage, dialing.signal)
     } finally {
       signal.removeEventListener('abort', giveUp)
     }
@@ -126,7 +140,9 @@ export class MqttBridge implements AsyncDisposable {
   async #serve(connection: BrokerConnection): Promise<void> {
     const { signal } = this.#stop
     this.#isConnected = true
+    this.#online.resolve(connection)
     this.#put(this.#everything())
+    await Promise.race([this.#askForKept(connection), this.#stopped.promise])
     while (!signal.aborted) {
       await Promise.race([connection.ended, this.#more.promise])
       this.#more = Promise.withResolvers()
@@ -141,8 +157,6 @@ export class MqttBridge implements AsyncDisposable {
   }
 
   #next(): Outgoing | undefined {
-    const change = this.#changes.shift()
-    if (change !== undefined) return change
     const [retained] = this.#retained.values()
     if (retained !== undefined) this.#retained.delete(retained.topic)
     return retained
@@ -154,14 +168,66 @@ export class MqttBridge implements AsyncDisposable {
     this.#more.resolve()
   }
 
-  #tell(change: AlarmChange): void {
-    if (!this.#isConnected) return
-    const { changes } = this.#topics
-    this.#changes.push({ topic: changes, payload: toJson(change), isRetained: false })
-    if (this.#changes.length > MAX_WAITING) this.#changes.shift()
-    const { sensor, rule } = change.alarm
+  #tell({ alarm }: AlarmChange): void {
+    // Of another node its change is told, and no state: Home Assistant finds this one's things here.
+    if (alarm.kind === 'node') return
     const standing = this.#options.alarms.standing()
-    this.#put(this.#alarmOf(sensor, rule, standing, change.alarm))
+    this.#put(this.#alarmOf(alarm.sensor, alarm.rule, standing, alarm))
+  }
+
+  async #deliver(change: AlarmChange, signal: AbortSignal): Promise<void> {
+    const { promise: aborted, reject } = Promise.withResolvers<never>()
+    const giveUp = (): void => reject(signal.reason)
+    signal.addEventListener('abort', giveUp, { once: true })
+    try {
+      const connection = await Promise.race([this.#online.promise, aborted])
+      const taken = connection.publish(this.#topics.changes, toJson(change), false)
+      await Promise.race([taken, aborted])
+    } finally {
+      signal.removeEventListener('abort', giveUp)
+    }
+  }
+
+  /** Hear what the broker has kept of this node. */
+  async #askForKept(connection: BrokerConnection): Promise<void> {
+    const { discovery, node, broker, log } = this.#options
+    try {
+      await connection.subscribe(keptTopics(this.#topics, { discovery, node }))
+    } catch (error) {
+      if (errorCode(error) !== 'ERR_REFUSED') throw error
+      const { host } = new URL(broker)
+      log.warn({ host }, 'this user may not read its own topics: what is no more stays there')
+    }
+  }
+
+  /** Hears what the broker has kept, and takes back what nobody stands for any more. */
+  #takeBack(): (message: BrokerMessage) => void {
+    const own = this.#ownTopics()
+    let taken = 0
+    return ({ topic, payload, isRetained }) => {
+      if (!isRetained || payload.length === 0 || taken === MAX_TAKEN_BACK) return
+      const old = topicsBeside(topic, payload, this.#topics).filter(one => !own.has(one))
+      if (old.length === 0) return
+      taken += 1
+      this.#put(old.map(one => retained({ topic: one, payload: '' })))
+    }
+  }
+
+  /** What this node publishes of its sensors and rules, now or later. */
+  #ownTopics(): Set<string> {
+    const { feeds, rulesOf, discovery, node } = this.#options
+    const topics = this.#topics
+    const own = feeds.sensors.flatMap(sensor => [
+      sensorDiscovery(sensor, { discovery, topics, node }).topic,
+      topics.availability(sensor.name),
+      topics.state(sensor.name),
+      ...rulesOf(sensor).flatMap(({ type }) => [
+        alarmDiscovery(sensor.name, type, { discovery, topics, node }).topic,
+        topics.alarm(sensor.name, type),
+        topics.details(sensor.name, type),
+      ]),
+    ])
+    return new Set(own)
   }
 
   #everything(): Outgoing[] {
@@ -204,7 +270,7 @@ export class MqttBridge implements AsyncDisposable {
    * A state is kept by the broker only while it holds: a door's, until nothing is known of it. A
    * reading is not kept, so that nobody takes it for news later.
    */
-  #stateOf({ name, kind }: WatchedSensor, event: SensorEvent): Outgoing[] {
+  #stateOf({ name, kind }: Pick<Sensor, 'name' | 'kind'>, event: SensorEvent): Outgoing[] {
     const topic = this.#topics.state(name)
     const isUnavailable = event.type === 'unavailable'
     const payload = event.type === 'reading' ? String(event.value) : isUnavailable ? '' : event.type

@@ -2,6 +2,7 @@ import type { Feeds } from '../sensors/feed.ts'
 import { SENSOR_KINDS, type SensorKind } from '../sensors/kinds.ts'
 import type { Alarms, WatchedSensor } from './alarms.ts'
 import type { Rule, RuleType } from './rule.ts'
+import type { Silence, Silences } from './silences.ts'
 
 /** How the fridge is, in numbers. */
 export interface FridgeNumbers {
@@ -15,6 +16,8 @@ export interface SensorNumbers {
   readonly isAvailable: boolean
   /** The newest reading, or 1 for an open door and 0 for a closed one; undefined where none holds. */
   readonly value: number | undefined
+  /** For how long nothing has been known, and why; undefined while something is. */
+  readonly silence: Silence | undefined
 }
 
 /** One rule of one sensor. */
@@ -29,10 +32,12 @@ export function numbersOf(
   feeds: Pick<Feeds, 'sensors' | 'last'>,
   alarms: Pick<Alarms, 'standing'>,
   rulesOf: (sensor: WatchedSensor) => readonly Rule[],
+  silences: Silences,
 ): FridgeNumbers {
   const standing = alarms.standing()
   return {
-    sensors: feeds.sensors.map(({ name, kind }) => {
+    sensors: feeds.sensors.map(sensor => {
+      const { name, kind } = sensor
       const last = feeds.last(name)
       const isAvailable = last !== undefined && last.type !== 'unavailable'
       const isMeasured = SENSOR_KINDS[kind].quantity !== undefined
@@ -42,7 +47,7 @@ export function numbersOf(
           : isAvailable && !isMeasured
             ? Number(last.type === 'open')
             : undefined
-      return { sensor: name, kind, isAvailable, value }
+      return { sensor: name, kind, isAvailable, value, silence: silences.of(sensor) }
     }),
     alarms: feeds.sensors.flatMap(sensor =>
       rulesOf(sensor).map(({ type: rule }) => {

@@ -1,17 +1,20 @@
 import { join } from 'node:path'
-import { limitsOf, type SensorRulesConfig } from '../config/alarms-config.ts'
+import { limitsOf, unreachableForMs, type SensorRulesConfig } from '../config/alarms-config.ts'
 import type { NodeConfig } from '../config/config.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Feeds } from '../sensors/feed.ts'
-import { AlarmFile, readAlarmFile } from './alarm-file.ts'
+import { AlarmFile, readAlarmFile, type Unsent } from './alarm-file.ts'
 import type { AlarmChange } from './alarm.ts'
-import { AlarmProgram } from './alarm-program.ts'
+import { startAlarmProgram } from './alarm-program.ts'
 import { Alarms, type WatchedSensor } from './alarms.ts'
 import { MqttBridge } from './mqtt-bridge.ts'
 import { numbersOf, type FridgeNumbers } from './numbers.ts'
+import type { Outbox, OutboxOptions, Receiver } from './outbox.ts'
 import type { Rule } from './rule.ts'
-import { textOf, Webhook } from './webhook.ts'
+import { Silences } from './silences.ts'
+import { VitalSigns } from './vital-signs.ts'
+import { startWebhook, textOf } from './webhook.ts'
 
 export interface OpenAlarmsOptions {
   readonly feeds: Pick<Feeds, 'sensors' | 'subscribe' | 'last'>
@@ -25,6 +28,8 @@ export interface OpenAlarms extends AsyncDisposable {
   readonly alarms: Alarms
   /** How the fridge is now. */
   readonly numbers: () => FridgeNumbers
+  /** The same, as all other nodes are told it. */
+  readonly vitals: VitalSigns
 }
 
 /** Watch the sensors of a node by the rules of its configuration. */
@@ -37,54 +42,65 @@ export function openAlarms(
   const rules = new Map(
     Object.entries(config.alarms.rules).map(([name, own]) => [name, rulesFrom(own)]),
   )
-  const rulesOf = ({ name }: WatchedSensor): readonly Rule[] => rules.get(name) ?? []
+  const unreachableMs = unreachableForMs(config.alarms)
+  const ofNodes: readonly Rule[] =
+    unreachableMs === undefined ? [] : [{ type: 'unreachable', forMs: unreachableMs }]
+  const rulesOf = ({ name, kind }: WatchedSensor): readonly Rule[] =>
+    kind === 'node' ? ofNodes : (rules.get(name) ?? [])
   const alarms: Alarms = new Alarms({
     node: config.name,
     clock,
-    hasRules: rules.size > 0,
+    hasRules: rules.size + ofNodes.length > 0,
     rulesOf,
     kept: kept?.alarms,
     onKept: () => file.touch(),
   })
-  const { name: node } = config
-  const { webhook: receiver, program: argv, mqtt } = config.alarms
+  const outboxes = new Map<Receiver, Outbox>()
   const file: AlarmFile = new AlarmFile(fileOptions, () => ({
     alarms: alarms.keep(),
-    unsent: webhook?.unsent ?? [],
+    unsent: unsentOf(outboxes),
   }))
-  const webhook: Webhook | undefined =
-    receiver &&
-    new Webhook({
-      ...receiver,
-      clock,
-      random,
-      log,
-      unsent: kept?.unsent ?? [],
-      settled: async () => file.settled(),
-      onChange: () => file.touch(),
-    })
-  const program = argv && new AlarmProgram({ argv, clock, log })
   const subscriptions = new DisposableStack()
   subscriptions.use(alarms.subscribe(change => logChange(change, log)))
-  if (webhook !== undefined) subscriptions.use(alarms.subscribe(change => webhook.tell(change)))
-  if (program !== undefined) subscriptions.use(alarms.subscribe(change => program.tell(change)))
+  const silences = subscriptions.use(new Silences({ feeds, rulesOf, clock }))
+  const outboxOf = (receiver: Receiver): OutboxOptions => ({
+    clock,
+    random,
+    log,
+    unsent: kept?.unsent[receiver] ?? [],
+    settled: async () => file.settled(),
+    onChange: () => file.touch(),
+  })
+  const { webhook, program: argv, mqtt } = config.alarms
+  if (webhook) outboxes.set('webhook', startWebhook({ ...webhook, ...outboxOf('webhook') }))
+  if (argv) outboxes.set('program', startAlarmProgram({ argv, ...outboxOf('program') }))
+  const told = { node: config.name, feeds, alarms, rulesOf }
+  const bridge = mqtt && new MqttBridge({ ...mqtt, ...told, ...outboxOf('broker') })
+  if (bridge) outboxes.set('broker', bridge.outbox)
+  for (const outbox of outboxes.values()) {
+    subscriptions.use(alarms.subscribe(change => outbox.tell(change)))
+  }
+  // Last of all: what this run finds at its beginning is told, and kept with what waits already.
   alarms.keepOnly(feeds.sensors.filter(({ name }) => rules.has(name)))
   for (const sensor of feeds.sensors) alarms.expect(sensor)
   subscriptions.use(feeds.subscribe((sensor, event) => alarms.hear(sensor, event)))
-  const told = { feeds, alarms, rulesOf, clock, random, log }
-  const bridge = mqtt && new MqttBridge({ ...mqtt, node, ...told })
   return {
     alarms,
-    numbers: () => numbersOf(feeds, alarms, rulesOf),
+    numbers: () => numbersOf(feeds, alarms, rulesOf, silences),
+    vitals: new VitalSigns({ node: config.name, feeds, alarms }),
     [Symbol.asyncDispose]: async () => {
       subscriptions.dispose()
       await bridge?.[Symbol.asyncDispose]()
-      await program?.[Symbol.asyncDispose]()
-      await webhook?.[Symbol.asyncDispose]()
+      for (const outbox of outboxes.values()) await outbox[Symbol.asyncDispose]()
       await file[Symbol.asyncDispose]()
       alarms[Symbol.dispose]()
     },
   }
+}
+
+function unsentOf(outboxes: ReadonlyMap<Receiver, Outbox>): Unsent {
+  const of = (receiver: Receiver): Unsent[Receiver] => outboxes.get(receiver)?.unsent ?? []
+  return { webhook: of('webhook'), program: of('program'), broker: of('broker') }
 }
 
 /** The rules of a sensor, as the engine knows them. */
@@ -106,9 +122,13 @@ export function rulesFrom(config: SensorRulesConfig): Rule[] {
 }
 
 function logChange(change: AlarmChange, log: Log): void {
-  const { id, sensor, rule, since, value, extreme, acknowledged } = change.alarm
-  const fields = { id, sensor, rule, since, value, extreme, text: textOf(change) }
+  const { id, node, sensor, kind, rule, since, value, extreme, acknowledged } = change.alarm
+  const about = kind === 'node' ? node : undefined
+  const fields = { id, about, sensor, rule, since, value, extreme, text: textOf(change) }
   if (change.state === 'raised') log.error(fields, 'alarm')
   else if (change.state === 'over') log.info(fields, 'alarm over')
-  else log.info({ ...fields, by: acknowledged?.by }, 'alarm acknowledged')
+  else {
+    const { by, at, comment } = acknowledged ?? {}
+    log.info({ ...fields, by, at, comment }, 'alarm acknowledged')
+  }
 }

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isIssuedBy, isSelfSigned, parseCertificates } from '../identity/certificate-chain.ts'
 import { pathOf } from '../identity/certificate-path.ts'
-import { authorityFiles, credentialFiles } from '../identity/credential-files.ts'
+import { authorityFiles, credentialFiles, unreadable } from '../identity/credential-files.ts'
 import { shellWord } from '../lib/shell-word.ts'
 import { errorCode, FridgeError } from '../lib/errors.ts'
 import { isName, ROLES, subjectOf, type Name, type Role } from '../identity/names.ts'
@@ -111,15 +111,16 @@ export async function finishRotation(dir: string, { force = false } = {}): Promi
   return { signing, others }
 }
 
-/** All who have a certificate in a folder, by role and name. */
+/** All who have a certificate in a folder, by role and name. @throws FridgeError `ERR_KEY_FILE` */
 export async function holdersIn(dir: string): Promise<Holder[]> {
   const holders: Holder[] = []
   for (const role of ROLES) {
+    const folder = join(dir, `${role}s`)
     let names: string[] = []
     try {
-      names = await readdir(join(dir, `${role}s`))
+      names = await readdir(folder)
     } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw error
+      if (errorCode(error) !== 'ENOENT') throw unreadable(folder, error)
     }
     for (const name of names.filter(isName).sort()) holders.push({ role, name })
   }

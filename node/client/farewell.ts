@@ -1,6 +1,6 @@
 import { FridgeError, type ErrorCode } from '../lib/errors.ts'
 import { foreignText } from '../lib/foreign-text.ts'
-import type { Role } from '../identity/names.ts'
+import type { Name, Role } from '../identity/names.ts'
 import type { Ending } from '../wire/connection.ts'
 import type { Bye } from '../wire/control.ts'
 import { explainConnectionError, explainSilentClose, type Attempt } from './tls-problem.ts'
@@ -47,18 +47,22 @@ export interface Heard {
   /** What this end is to the node. */
   readonly role: Role
   readonly attempt: Attempt
+  /** The node at the other end, by its certificate, once that was seen. */
+  readonly node?: Name | undefined
 }
 
 /** Turn the end of a connection into what failed, why, and what mends it. */
-export function explainEnding(ending: Ending, { bye, greeted, role, attempt }: Heard): FridgeError {
+export function explainEnding(
+  ending: Ending,
+  { bye, greeted, role, attempt, node }: Heard,
+): FridgeError {
   const { address } = attempt
   if (bye?.reason === 'timeout') return new FridgeError('ERR_TIMEOUT', bye.text)
   if (bye !== undefined) {
-    return new FridgeError(
-      BYE_CODES.get(bye.reason) ?? 'ERR_REFUSED',
-      foreignText(bye.text),
-      fixOf(bye, role),
-    )
+    return new FridgeError(BYE_CODES.get(bye.reason) ?? 'ERR_REFUSED', foreignText(bye.text), {
+      ...fixOf(bye, role),
+      ...(node !== undefined && { node }),
+    })
   }
   switch (ending.cause) {
     case 'refused':

@@ -1,5 +1,6 @@
 import type { Alarm, AlarmChange } from '../alarms/alarm.ts'
 import { parseAlarm } from '../alarms/parse.ts'
+import { parseAlarmLists, type AlarmLists } from './alarm-answers.ts'
 import { AlarmMemory } from './alarm-memory.ts'
 import { backoffMs } from '../lib/backoff.ts'
 import type { Clock, Random } from '../lib/clock.ts'
@@ -18,6 +19,7 @@ import {
   type SensorReport,
 } from './events.ts'
 import { isLastWord } from './last-words.ts'
+import { readHistory, type HistoryQuestion, type HistoryRows } from './history.ts'
 import type { NodeDialer } from './node-dialer.ts'
 import { ANSWER_MS, type NodeConnection, type SensorInfo } from './node-connection.ts'
 import { Progress, type Step } from './progress.ts'
@@ -166,17 +168,12 @@ export class Fridge implements AsyncDisposable {
    * over, oldest first.
    * @throws FridgeError as `call`
    */
-  async alarms(options?: CallOptions): Promise<{ standing: Alarm[]; past: Alarm[] }> {
+  async alarms(options?: CallOptions): Promise<AlarmLists> {
     // A node without rules has none, and does not offer them.
     if (this.#connection?.methods.has('alarms') === false) return { standing: [], past: [] }
-    const answer = await this.#ask('alarms', [], options)
-    const { standing, past } = (answer ?? {}) as Record<string, unknown>
-    if (!Array.isArray(standing) || !Array.isArray(past)) throw this.#malformed('no alarms')
-    const parsed = [standing, past].map(alarms => alarms.map(parseAlarm))
-    const [first = [], second = []] = parsed.map(alarms =>
-      alarms.filter(alarm => alarm !== undefined),
-    )
-    return { standing: first, past: second }
+    const lists = parseAlarmLists(await this.#ask('alarms', [], options))
+    if (lists === undefined) throw this.#malformed('no alarms')
+    return lists
   }
 
   /**
@@ -189,6 +186,23 @@ export class Fridge implements AsyncDisposable {
     const alarm = parseAlarm(await this.#ask('acknowledge', [id, comment], options))
     if (alarm === undefined) throw this.#malformed('no alarm')
     return alarm
+  }
+
+  /**
+   * What a sensor of the node that serves this client now has said, as far as its node has recorded
+   * it: sums, readings, moves, alarms or the spans in which it was recording, oldest first. Rows are
+   * asked for as they are taken, a thousand at a time.
+   * @throws FridgeError as `call`; `ERR_COMMAND` where there is no such sensor, or nothing is recorded
+   */
+  history<Table extends keyof HistoryRows>(
+    question: HistoryQuestion<Table>,
+    options?: CallOptions,
+  ): AsyncGenerator<HistoryRows[Table], void> {
+    const ask = async (request: object): Promise<unknown> =>
+      this.#ask('history', [request], options)
+    // By the clock of the node: what it recorded last is not to be cut off by ours.
+    const { clockAheadMs = 0 } = this.#connected ?? {}
+    return readHistory(ask, question, this.#options.clock.now() + clockAheadMs + 1_000)
   }
 
   async #ask(method: string, values: readonly unknown[], options?: CallOptions): Promise<unknown> {

@@ -13,7 +13,7 @@ export { parseName, type Name } from '../identity/names.ts'
 export type { SensorEvent, SensorKind } from '../sensors/kinds.ts'
 export type { CallOptions } from '../wire/rpc.ts'
 export { connect, type ConnectOptions } from './connect.ts'
-export type { Acknowledgement, Alarm, AlarmState } from '../alarms/alarm.ts'
+export type { Acknowledgement, Alarm, AlarmKind, AlarmState } from '../alarms/alarm.ts'
 export type { RuleType } from '../alarms/rule.ts'
 export type {
   AlarmReport,
@@ -26,4 +26,8 @@ export type {
   Withdrawn,
 } from './events.ts'
 export type { EventsOptions, Fridge } from './fridge.ts'
+export type { HistoryQuestion, HistoryRows } from './history.ts'
 export type { SensorInfo } from './node-hello.ts'
+export type { Bucket } from '../history/bucket.ts'
+export type { Reading, Span } from '../history/reader.ts'
+export type { RecordedEvent } from '../history/seal.ts'

@@ -8,7 +8,7 @@ const LAST_WORDS: ReadonlySet<string> = new Set([
   'ERR_NOT_TRUSTED',
 ])
 
-/** So many nodes must say the same: one may be stolen, or hold an old list. */
+/** So many nodes must say the same: one may be stolen, whatever addresses it has, or hold an old list. */
 const WITNESSES = 2
 
 /** Whether a node refuses whoever asks for good, by its own word. */
@@ -18,16 +18,23 @@ export function isLastWord(error: unknown): error is FridgeError {
 
 /** Whether enough nodes have refused for good: no other need be asked. */
 export function areEnough(failures: readonly unknown[]): boolean {
-  return failures.filter(isLastWord).length >= WITNESSES
+  return witnessesOf(failures.filter(isLastWord)) >= WITNESSES
+}
+
+/** How many nodes have said something; each that is not known by its certificate counts as one. */
+function witnessesOf(failures: readonly FridgeError[]): number {
+  const names = failures.map(({ node }) => node)
+  const unknown = names.filter(node => node === undefined)
+  return new Set(names.filter(node => node !== undefined)).size + unknown.length
 }
 
 /**
  * Whether it is over: every node that was asked refuses for good, and a second one was asked where
- * more than one is known. What is no failure of a node is over in any case.
- * @param nodes how many are known
+ * another address is known. What is no failure of a node is over in any case.
+ * @param nodes how many addresses are known
  */
 export function isOver(error: unknown, nodes: number): boolean {
   if (!(error instanceof FridgeError)) return true
   const said: readonly unknown[] = Array.isArray(error.cause) ? error.cause : [error]
-  return said.every(isLastWord) && said.length >= Math.min(nodes, WITNESSES)
+  return said.every(isLastWord) && (said.length >= nodes || witnessesOf(said) >= WITNESSES)
 }

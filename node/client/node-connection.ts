@@ -105,6 +105,8 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
   let hello: NodeHello | undefined
   let clockAheadMs = 0
   let timeout: Bye | undefined
+  let authenticatedAs: Name | undefined
+  let broken: FridgeError | undefined
   const channel: Channel = new Channel(socket, {
     limits: NODE_LIMITS,
     clock,
@@ -133,8 +135,9 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
     },
     onEnd: ending => {
       const { role } = credentials.identity
-      const heard = { bye: timeout ?? channel.bye, greeted: hello !== undefined, role, attempt }
-      ended.resolve(explainEnding(ending, heard))
+      const bye = timeout ?? channel.bye
+      const heard = { bye, greeted: hello !== undefined, role, attempt, node: authenticatedAs }
+      ended.resolve(broken ?? explainEnding(ending, heard))
     },
   })
   const failed = ended.promise.then(error => Promise.reject(error))
@@ -148,6 +151,7 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
   })
   try {
     const peer = await Promise.race([failed, authenticated(socket, credentials, text, session)])
+    authenticatedAs = peer.name
     keepTicketOf(peer)
     const { node, run, sensors } = await Promise.race([failed, greeted.promise])
     if (node !== peer.name) {
@@ -168,8 +172,12 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
         try {
           return await remote.call(method, values, callOptions)
         } catch (error) {
-          // A connection that ended meanwhile says itself why: that is the better error.
-          throw errorCode(error) === 'ERR_CLOSED' ? await ended.promise : error
+          if (errorCode(error) !== 'ERR_CLOSED') throw error
+          // A connection that ended meanwhile says itself why: that is the better error. One whose
+          // node ended the calls alone would let the caller wait for ever.
+          if (!channel.ended && channel.bye === undefined) broken = endedCalls(text)
+          channel.close()
+          throw await ended.promise
         }
       },
       [Symbol.asyncDispose]: async () => {
@@ -182,6 +190,16 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
     channel.close()
     throw error
   }
+}
+
+function endedCalls(address: string): FridgeError {
+  return new FridgeError(
+    'ERR_PROTOCOL',
+    `${address} ended the calls of a connection that it kept`,
+    {
+      fix: 'ask another node with --node HOST:PORT, and look into that one',
+    },
+  )
 }
 
 /**

@@ -6,6 +6,7 @@ import { nearest } from '../lib/nearest.ts'
 import { kindOf, type SensorsConfig } from '../sensors/config.ts'
 import { isBrokerUrl } from '../sensors/drivers/mqtt-connection.ts'
 import { SENSOR_KINDS } from '../sensors/kinds.ts'
+import { PRESET_NAMES, PRESETS, type PresetLimit } from '../sensors/presets.ts'
 
 /** The longest that an alarm may wait: with a longer time nobody would be told before it is too late. */
 const MAX_FOR_MS = 7 * 86_400_000
@@ -39,21 +40,6 @@ const limit = z.strictObject({
   /** How long it may be passed in all within 24 hours: `10h`. Default: that is not asked. */
   perDay: duration(DAY_MS).optional(),
 })
-
-/**
- * Limits by what is stored. Vaccines: the loggers of the US Vaccines for Children programme (CDC,
- * Vaccine Storage and Handling Toolkit). Food: FDA Food Code 2022, 3-501.16 and 3-501.19.
- */
-const PRESETS = {
-  'vaccine-refrigerator': {
-    high: { limit: 8, for: 60 * 60_000, hysteresis: HYSTERESIS },
-    low: { limit: 2, for: 15 * 60_000, hysteresis: HYSTERESIS },
-  },
-  'vaccine-freezer': { high: { limit: -15, for: 60 * 60_000, hysteresis: HYSTERESIS } },
-  food: { high: { limit: 5, for: 4 * 60 * 60_000, hysteresis: HYSTERESIS } },
-} as const
-
-const PRESET_NAMES = ['vaccine-refrigerator', 'vaccine-freezer', 'food'] as const
 
 const sensorRules = z.strictObject({
   /** Limits by what is stored: `vaccine-refrigerator` (2 °C for 15 minutes to 8 °C for an hour),
@@ -105,6 +91,9 @@ export const alarmsConfig = z
   .strictObject({
     /** The rules by the name of the sensor. Default none, and then nothing is an alarm. */
     rules: z.record(z.string(), sensorRules).default({}),
+    /** How long another node may be out of reach before one of those that are alive raises an alarm, or
+     *  `never`. Default 15m where there are rules, else never. Less tells of each restart. */
+    unreachableFor: z.union([z.literal('never'), duration(MAX_FOR_MS)]).optional(),
     /** A web server that is told of each alarm until it answers with 2xx. Default none. */
     webhook: webhook.optional(),
     /** A program and its arguments, without a shell, run once for each alarm, which it reads as a line
@@ -122,11 +111,20 @@ export const alarmsConfig = z
 export type AlarmsConfig = z.output<typeof alarmsConfig>
 export type SensorRulesConfig = AlarmsConfig['rules'][string]
 
+/** How long another node may be out of reach, in milliseconds; undefined where that is no alarm. */
+export function unreachableForMs({ rules, unreachableFor }: AlarmsConfig): number | undefined {
+  if (unreachableFor === 'never') return undefined
+  return unreachableFor ?? (Object.keys(rules).length > 0 ? UNAVAILABLE_FOR_MS : undefined)
+}
+
 /** The limits of a sensor, those of its preset among them. */
 export function limitsOf(rules: SensorRulesConfig): Pick<SensorRulesConfig, 'high' | 'low'> {
-  const preset: Pick<SensorRulesConfig, 'high' | 'low'> =
-    rules.preset === undefined ? {} : PRESETS[rules.preset]
-  return { high: rules.high ?? preset.high, low: rules.low ?? preset.low }
+  const { high, low } = rules.preset === undefined ? {} : PRESETS[rules.preset]
+  return { high: rules.high ?? sideOf(high), low: rules.low ?? sideOf(low) }
+}
+
+function sideOf(preset: PresetLimit | undefined): SensorRulesConfig['high'] {
+  return preset && { limit: preset.limit, for: preset.forMs, hysteresis: HYSTERESIS }
 }
 
 /** What is wrong between the rules and the sensors: pairs of path and message. */

@@ -30,7 +30,12 @@ interface Problem {
 export function configError(issues: readonly ConfigIssue[], place: ConfigPlace): FridgeError {
   // A misspelt key is mostly why another key is missing, so it comes first.
   const sorted = [...issues].sort((a, b) => rank(a) - rank(b))
-  const problems = sorted.flatMap(issue => problemsOf(issue, place, []))
+  // What is said of the length of a value that is of the wrong kind helps nobody.
+  const first = new Map(sorted.toReversed().map(issue => [pathText(issue.path), issue]))
+  const told = sorted.filter(
+    issue => issue.code === 'unrecognized_keys' || first.get(pathText(issue.path)) === issue,
+  )
+  const problems = told.flatMap(issue => problemsOf(issue, place, []))
   const shown = problems.slice(0, MAX_PROBLEMS).map(({ text }) => text)
   if (problems.length > shown.length) shown.push(`and ${problems.length - shown.length} more`)
   return new FridgeError('ERR_CONFIG', shown.join('\n'), {
@@ -71,7 +76,7 @@ function problemsOf(issue: ConfigIssue, place: ConfigPlace, outer: ConfigPath): 
   return [
     {
       text: `${where}: \`${title}\` is ${describe(found)}: expected ${allowed}`,
-      fix: `set \`${title}\` to ${suggestion(issue, found) ?? allowed}`,
+      fix: `set \`${title}\` to ${suggestion(issue, found, keysOf(schemaAt(place.schema, path))) ?? allowed}`,
     },
   ]
 }
@@ -134,13 +139,36 @@ function unitOf(origin: string): string {
   return origin === 'array' ? ' items' : ''
 }
 
-function suggestion(issue: ConfigIssue, found: unknown): string | undefined {
-  if (issue.code !== 'invalid_value' || typeof found !== 'string') return undefined
-  const near = nearest(
-    found,
-    issue.values.filter(value => typeof value === 'string'),
-  )
-  return near === undefined ? undefined : describe(near)
+/** How what was found is written right, where that can be told. @param keys that may stand there */
+function suggestion(
+  issue: ConfigIssue,
+  found: unknown,
+  keys: readonly string[],
+): string | undefined {
+  switch (issue.code) {
+    case 'custom':
+      return suggestedBy(issue)
+    case 'invalid_union':
+      return 'errors' in issue ? issue.errors.flat().map(suggestedBy).find(Boolean) : undefined
+    case 'invalid_type':
+      if (issue.expected === 'array' && typeof found === 'string') return `[${found}]`
+      return found === 'off' && keys.includes('listen') ? '{ listen: off }' : undefined
+    case 'invalid_value': {
+      if (typeof found !== 'string') return undefined
+      const words = issue.values.filter(value => typeof value === 'string')
+      const near = nearest(found, words)
+      return near === undefined ? undefined : describe(near)
+    }
+    default:
+      return undefined
+  }
+}
+
+/** What the check of a value itself says that was likely meant. */
+function suggestedBy(issue: object): string | undefined {
+  const params: unknown = 'params' in issue ? issue.params : undefined
+  if (typeof params !== 'object' || params === null || !('suggestion' in params)) return undefined
+  return typeof params.suggestion === 'string' ? params.suggestion : undefined
 }
 
 /** `node.yaml:3:1`, `FRIDGE_LISTEN` or `--listen`: where the value at `path` was said. */

@@ -47,9 +47,18 @@ const address = (lowestPort: 0 | 1) =>
     context.addIssue({
       code: 'custom',
       message: `"HOST:PORT" with a port from ${lowestPort} to 65535, an IPv6 host in brackets`,
+      params: { suggestion: likelyAddress(value) },
     })
     return z.NEVER
   })
+
+/** A port alone is mostly one of this machine, a host alone that of a node on its usual port. */
+function likelyAddress(value: unknown): string | undefined {
+  const text = String(value)
+  return [`127.0.0.1:${text}`, `${text}:${DEFAULT_PORT}`].find(
+    one => readAddress(one) !== undefined,
+  )
+}
 
 const folder = z.string().min(1)
 

@@ -13,6 +13,9 @@ import {
   type SignedConfirmation,
 } from './confirmation.ts'
 import type { DocumentStream } from './document-stream.ts'
+import type { Answer, Held } from './question.ts'
+import { Questions } from './questions.ts'
+import { Tallies } from './tallies.ts'
 import { Ways } from './ways.ts'
 
 export interface ConfirmationRelayOptions {
@@ -24,6 +27,8 @@ export interface ConfirmationRelayOptions {
   /** This node's own certificate and key. */
   readonly self: { readonly signer: Signer; readonly key: KeyObject }
   readonly clock: Clock
+  /** What this node holds, for those who ask. Default nothing. */
+  readonly held?: (about: Source | undefined) => Pick<Held, 'changes' | 'applied'>
 }
 
 /** How long confirmations for one neighbour are gathered, in milliseconds. */
@@ -47,6 +52,12 @@ const MAX_TOLD = 64
 /** How many confirmations that were passed on are remembered. */
 const MAX_KNOWN = 16_384
 
+/** A node that took so long for a change says so by itself, in milliseconds. */
+const SLOW_MS = 1_000
+
+/** How long after a question a tally that does not hold is a reason for another one, in milliseconds. */
+const ASK_AGAIN_MS = 1_000
+
 /** A confirmation on its way. */
 interface Passing {
   /** The source that is to hear it. */
@@ -64,19 +75,23 @@ interface Passing {
  *
  * When that neighbour is gone, what went to it lately goes again, by another that brought the
  * change; by all neighbours when none of them did. A neighbour that sends here what this node
- * would send to it has lost its own way: it is none any more. What is lost all the same is made
- * up for by *members*, which says how far each node has come.
+ * would send to it has lost its own way: it is none any more. What is lost all the same is asked
+ * for: answers to questions go the same way.
  */
 export class ConfirmationRelay implements Disposable {
+  /** What nodes ask each other. */
+  readonly questions: Questions
+  /** The words of many nodes, as one. */
+  readonly tallies: Tallies
   readonly #options: ConfirmationRelayOptions
   readonly #neighbours = new Set<DocumentStream>()
   readonly #ways = new Ways<DocumentStream>()
   /** Neighbours that are gone: what they brought may still be under way. */
   readonly #gone = new WeakSet<DocumentStream>()
-  /** The latest changes that this node has applied, by the source that accepted them, and when. */
-  readonly #applied = new Map<Source, { readonly changes: AppliedChange[]; readonly at: number }>()
-  /** The sources of `#applied` that are still to be told. */
-  readonly #untold = new Set<Source>()
+  /** What this node tells of itself, by whom it tells and whether it was asked, and since when. */
+  readonly #own = new Map<string, { readonly said: Confirmation; readonly at: number }>()
+  /** What of it is still to be told. */
+  readonly #untold = new Set<string>()
   /**
    * What waits to leave, by the source that is to hear it and the node that confirms: the newest
    * confirmation of a node says all that its earlier ones said. Where it goes is decided when it
@@ -86,21 +101,36 @@ export class ConfirmationRelay implements Disposable {
   /** What other nodes confirmed and has left, by the same. */
   readonly #kept = new Map<string, Passing>()
   readonly #checking = new Map<string, Promise<void>>()
-  /** How far each node is known to have come, by the source that is to hear it and the node. */
+  /** How far each node is known to have come, by the source that is to hear it, the node, and whether it was asked. */
   readonly #known = new Map<string, number>()
   readonly #listeners = new Set<(confirmation: Confirmation) => void>()
   /** What this node has done with its own latest changes. */
-  #own: Confirmation | undefined
+  #applied: Confirmation | undefined
   #gathering: Disposable | undefined
+  #askedAt = -Infinity
 
   constructor(options: ConfirmationRelayOptions) {
     this.#options = options
+    this.questions = new Questions({
+      ...options,
+      neighbours: () => this.#neighbours,
+      held: about => options.held?.(about) ?? { changes: 0 },
+      answer: (to, answer, neighbour) => {
+        this.heardFrom(to, neighbour)
+        this.#answer(to, answer)
+      },
+    })
+    this.tallies = new Tallies({
+      ...options,
+      onConfirmed: (node, to, applied) => this.#believe({ node, to, applied, changes: [] }),
+      onFalse: to => this.#askAgain(to),
+    })
   }
 
   /** Hear of each confirmation for this run of this node; of its own latest at once. */
   subscribe(listener: (confirmation: Confirmation) => void): Disposable {
     this.#listeners.add(listener)
-    if (this.#own !== undefined) listener(this.#own)
+    if (this.#applied !== undefined) listener(this.#applied)
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
   }
 
@@ -129,27 +159,36 @@ export class ConfirmationRelay implements Disposable {
 
   /** Tell a source that this node has applied its changes, in the order of their sequences. */
   reportApplied(to: Source, changes: readonly AppliedChange[]): void {
-    const { source } = this.#options
-    const before = this.#isOwn(to)
-      ? this.#own?.to === to
-        ? this.#own.changes
-        : undefined
-      : this.#applied.get(to)?.changes
-    const latest = [...(before ?? []), ...changes].slice(-MAX_APPLIED_CHANGES)
-    if (this.#isOwn(to)) {
-      const applied = latest.at(-1)?.sequence ?? 0
-      this.#own = { node: source, to, applied, changes: latest }
-      this.#tell(this.#own)
-    } else {
-      const at = this.#options.clock.monotonic()
-      keepNewest(this.#applied, to, { changes: latest, at }, MAX_TOLD)
-      this.#untold.add(to)
-      this.#gather()
+    const { source: node } = this.#options
+    const before = this.#isOwn(to) ? this.#applied : this.#own.get(to)?.said
+    const latest = [...(before?.to === to ? before.changes : []), ...changes]
+    const kept = latest.slice(-MAX_APPLIED_CHANGES)
+    const said = { node, to, applied: kept.at(-1)?.sequence ?? 0, changes: kept }
+    if (!this.#isOwn(to)) {
+      const isPlain = changes.every(({ tookMs, cut }) => cut === 0 && tookMs < SLOW_MS)
+      if (!isPlain || !this.tallies.add(to, said.applied)) return this.#say(to, said)
+      keepNewest(this.#own, to, { said, at: this.#options.clock.monotonic() }, MAX_TOLD)
+      return this.#gather()
     }
+    this.#applied = said
+    this.#tell(said)
+  }
+
+  #answer(to: Source, answer: Answer): void {
+    const { source: node } = this.#options
+    this.#say(`${to} ?`, { node, to, applied: 0, changes: [], answer })
+  }
+
+  #say(key: string, said: Confirmation): void {
+    keepNewest(this.#own, key, { said, at: this.#options.clock.monotonic() }, MAX_TOLD)
+    this.#untold.add(key)
+    this.#gather()
   }
 
   /** Take a frame of a neighbour. @returns why it is refused, if it is */
   take(frame: object, from: DocumentStream): { readonly refused?: string } {
+    if ('ask' in frame) return this.questions.take(frame, from)
+    if ('tallied' in frame) return this.#takeTallies(frame, from)
     const { confirmed, ...rest } = frame as Record<string, unknown>
     const isList = Array.isArray(confirmed) && confirmed.length <= MAX_FRAME
     if (!isList || Object.keys(rest).length > 0) return { refused: 'confirmations are malformed' }
@@ -159,6 +198,36 @@ export class ConfirmationRelay implements Disposable {
       this.#checkOnce(confirmation, value as SignedConfirmation, from)
     }
     return {}
+  }
+
+  #takeTallies(frame: object, from: DocumentStream): { readonly refused?: string } {
+    const tallies = this.tallies.read(frame)
+    if (typeof tallies === 'string') return { refused: tallies }
+    for (const tally of tallies) {
+      const { to } = tally
+      if (this.#isOwn(to)) void this.tallies.check(tally)
+      else if (this.#ways.isKnown(to)) {
+        if (this.#ways.close(to, from)) this.#sendAgain([to])
+        this.tallies.passOn(tally)
+        this.#gather()
+      }
+    }
+    return {}
+  }
+
+  /** A node is known to have applied changes of a source of this one. */
+  #believe(confirmation: Confirmation): void {
+    if (!this.#isNews(confirmation)) return
+    this.#remember(confirmation)
+    this.#tell(confirmation)
+  }
+
+  /** What came together does not hold: ask each by itself, now and then. */
+  #askAgain(about: Source): void {
+    const now = this.#options.clock.monotonic()
+    if (now - this.#askedAt < ASK_AGAIN_MS) return
+    this.#askedAt = now
+    this.questions.ask(about)
   }
 
   /** How many confirmations are being checked. */
@@ -199,9 +268,9 @@ export class ConfirmationRelay implements Disposable {
     if (holds === false) return from.refuse('a confirmation is not signed by its node')
     // A node that joined a moment ago may not be known here yet: *members* will tell how far it is.
     if (holds === undefined || !this.#isNews(confirmation)) return
+    if (this.#isOwn(confirmation.to)) return this.#believe(confirmation)
     this.#remember(confirmation)
-    if (this.#isOwn(confirmation.to)) this.#tell(confirmation)
-    else this.#passOn(confirmation, signed)
+    this.#passOn(confirmation, signed)
   }
 
   /** Whether a source is one that this node has accepted changes in, in this run or an earlier one. */
@@ -210,20 +279,21 @@ export class ConfirmationRelay implements Disposable {
     return isOwn?.(source) ?? source === run
   }
 
-  #isNews({ to, node, applied }: Confirmation): boolean {
-    return applied > (this.#known.get(`${to} ${node}`) ?? 0)
+  #isNews(confirmation: Confirmation): boolean {
+    return rankOf(confirmation) > (this.#known.get(keyOf(confirmation)) ?? 0)
   }
 
-  #remember({ to, node, applied }: Confirmation): void {
-    keepNewest(this.#known, `${to} ${node}`, applied, MAX_KNOWN)
+  #remember(confirmation: Confirmation): void {
+    keepNewest(this.#known, keyOf(confirmation), rankOf(confirmation), MAX_KNOWN)
   }
 
   #tell(confirmation: Confirmation): void {
     for (const listener of this.#listeners) listener(confirmation)
   }
 
-  #passOn({ to, node }: Confirmation, signed: SignedConfirmation): void {
-    const key = `${to} ${node}`
+  #passOn(confirmation: Confirmation, signed: SignedConfirmation): void {
+    const key = keyOf(confirmation)
+    const { to } = confirmation
     const passing = { to, signed, at: this.#options.clock.monotonic() }
     if (this.#waiting.size < MAX_WAITING) this.#waiting.set(key, passing)
     keepNewest(this.#kept, key, passing, MAX_KEPT)
@@ -238,8 +308,8 @@ export class ConfirmationRelay implements Disposable {
     for (const [key, passing] of this.#kept) {
       if (lost.has(passing.to) && passing.at >= since) this.#waiting.set(key, passing)
     }
-    for (const [to, { at }] of this.#applied) {
-      if (lost.has(to) && at >= since) this.#untold.add(to)
+    for (const [key, { said, at }] of this.#own) {
+      if (lost.has(said.to) && at >= since) this.#untold.add(key)
     }
     if (this.#waiting.size > 0 || this.#untold.size > 0) this.#gather()
   }
@@ -252,17 +322,17 @@ export class ConfirmationRelay implements Disposable {
   }
 
   #flush(): void {
-    const { source: node, self } = this.#options
+    const { self } = this.#options
     const leaving = [...this.#waiting.values()]
-    for (const to of this.#untold) {
-      const { changes, at } = this.#applied.get(to) ?? { changes: [], at: 0 }
-      const applied = changes.at(-1)?.sequence
+    for (const key of this.#untold) {
       // Of very many sources at once, as in a first exchange, only the latest are told.
-      if (applied === undefined) continue
-      leaving.push({ to, signed: signConfirmation({ node, to, applied, changes }, self), at })
+      const own = this.#own.get(key)
+      if (own === undefined) continue
+      leaving.push({ to: own.said.to, signed: signConfirmation(own.said, self), at: own.at })
     }
     this.#untold.clear()
     this.#waiting.clear()
+    this.tallies.flush(to => this.#ways.first(to))
     for (const [neighbour, confirmed] of this.#byNeighbour(leaving)) {
       for (let at = 0; at < confirmed.length; at += MAX_FRAME) {
         neighbour.send({ confirmed: confirmed.slice(at, at + MAX_FRAME) })
@@ -283,4 +353,18 @@ export class ConfirmationRelay implements Disposable {
     }
     return byNeighbour
   }
+}
+
+/** Whether a frame is for the relay. */
+export function isOfConfirmations(frame: object): boolean {
+  return 'confirmed' in frame || 'ask' in frame || 'tallied' in frame
+}
+
+/** What a newer confirmation takes the place of an older one by. */
+function keyOf({ to, node, answer }: Confirmation): string {
+  return answer === undefined ? `${to} ${node}` : `${to} ${node} ?`
+}
+
+function rankOf({ applied, answer }: Confirmation): number {
+  return answer?.number ?? applied
 }

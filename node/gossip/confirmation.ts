@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { isSource, nodeOf, type Source } from '../identity/names.ts'
 import { isSequence } from '../whitelist/change.ts'
 import { isSignature, signText } from '../identity/signature.ts'
+import { parseAnswer, type Answer } from './question.ts'
 import type { Signer, Signers } from '../identity/signers.ts'
 
 /** One change that a node has applied. */
@@ -22,10 +23,12 @@ export interface Confirmation {
   readonly node: Source
   /** The run of the node that has accepted the changes, and waits. */
   readonly to: Source
-  /** All changes of `to` up to this sequence are durable and in effect. */
+  /** All changes of `to` up to this sequence are durable and in effect; 0 in an answer. */
   readonly applied: number
   /** The latest of them one by one, oldest first. */
   readonly changes: readonly AppliedChange[]
+  /** What the node says because `to` has asked; absent where it says so by itself. */
+  readonly answer?: Answer
 }
 
 /** A confirmation as it travels: its JSON, the fingerprint of its node's certificate, the signature. */
@@ -59,10 +62,15 @@ export function parseConfirmation(value: unknown): Confirmation | string {
     return 'a confirmation is not JSON'
   }
   if (typeof parsed !== 'object' || parsed === null) return 'a confirmation is no object'
-  const { node, to, applied, changes } = parsed as Record<string, unknown>
-  if (!isSource(node) || !isSource(to) || !isSequence(applied)) {
-    return 'a confirmation names no places'
+  const { node, to, applied, changes, answer } = parsed as Record<string, unknown>
+  if (!isSource(node) || !isSource(to)) return 'a confirmation names no places'
+  if (answer !== undefined) {
+    const read = parseAnswer(answer)
+    return read === undefined
+      ? 'an answer is malformed'
+      : { node, to, applied: 0, changes: [], answer: read }
   }
+  if (!isSequence(applied)) return 'a confirmation names no places'
   if (!Array.isArray(changes) || changes.length > MAX_APPLIED_CHANGES) {
     return 'a confirmation has no changes'
   }

@@ -3,6 +3,7 @@ import type { ConfirmationRelay } from './confirmation-relay.ts'
 import type { Members } from './members.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
 import type { Member } from './member.ts'
+import type { Questions } from './questions.ts'
 import { twinsAmong } from './twins.ts'
 import type { Place } from '../whitelist/change.ts'
 
@@ -30,8 +31,10 @@ export interface Proof {
 }
 
 export interface AwaitOptions {
-  readonly confirmations: Pick<ConfirmationRelay, 'subscribe'>
-  readonly members: Pick<Members, 'live' | 'unreachable' | 'left' | 'subscribe'>
+  readonly confirmations: Pick<ConfirmationRelay, 'subscribe'> & {
+    readonly questions: Pick<Questions, 'ask'>
+  }
+  readonly members: Pick<Members, 'isLive' | 'live' | 'unreachable' | 'left' | 'subscribe'>
   readonly clock: Clock
   /** How long to wait for nodes that can be reached, in milliseconds. */
   readonly timeoutMs: number
@@ -45,13 +48,16 @@ export interface AwaitOptions {
 /** How long confirmations are gathered before the silent nodes are counted, in milliseconds. */
 const LOOK_MS = 2
 
-/** How long a node's own confirmation, which says more, is waited for behind *members*, in milliseconds. */
-const GRACE_MS = 500
+/**
+ * After how long nodes are asked that have not confirmed, in milliseconds, doubled each time: a
+ * confirmation may be lost with the link that it went over.
+ */
+const ASK_MS = { first: 1_000, most: 8_000 }
 
 /**
- * Wait until every node that can be reached has said that it applied a change: to this node, or
- * to all. One that is lost meanwhile is waited for too: a node that starts again says to all what
- * it holds. Call it in the same turn as the commit, so that no confirmation is missed.
+ * Wait until every node that can be reached has said to this one that it applied a change. One that
+ * is silent is asked; one that is lost meanwhile is waited for, and asked when it is back. Call it in
+ * the same turn as the commit, so that no confirmation is missed.
  */
 export async function awaitConfirmations(place: Place, options: AwaitOptions): Promise<Proof> {
   const { confirmations, members, clock, timeoutMs, committedAt, onConfirmed, signal } = options
@@ -60,48 +66,54 @@ export async function awaitConfirmations(place: Place, options: AwaitOptions): P
   const names = new Set<Name>()
   const { promise: over, resolve: finish } = Promise.withResolvers<void>()
   /** Whether what a run holds is known: by its own word, or by that of a run that it has followed. */
-  const isKnown = (run: Source, live: ReadonlyMap<Source, unknown>): boolean => {
+  const isKnown = (run: Source): boolean => {
     if (confirmed.has(run)) return true
     const name = nodeOf(run)
-    return names.has(name) && confirmed.keys().some(one => nodeOf(one) === name && !live.has(one))
+    if (!names.has(name)) return false
+    return confirmed.keys().some(one => nodeOf(one) === name && !members.isLive(one))
   }
   const record = (run: Source, detail: { tookMs?: number; cut?: number } = {}): void => {
-    if (isKnown(run, members.live())) return
+    if (isKnown(run)) return
     const node = nodeOf(run)
     const confirmation = { node, afterMs: clock.monotonic() - committedAt, ...detail }
     confirmed.set(run, confirmation)
     names.add(node)
     onConfirmed(confirmation)
   }
-  const silent = (): Name[] => {
-    const live = members.live()
-    return [...live.values()].filter(({ source }) => !isKnown(source, live)).map(({ name }) => name)
-  }
+  const silent = (): Name[] =>
+    [...members.live().values()].filter(({ source }) => !isKnown(source)).map(({ name }) => name)
   const unreachable = (): Name[] =>
     [...members.unreachable().keys()].filter(name => !names.has(name))
-  /** Every node that could be reached at some time. */
+  /** Every node, and every run, that could be reached at some time. */
   const awaited = new Set<Name>()
-  const graces = new Map<Source, Disposable>()
+  const runs = new Set<Source>()
+  let askMs: number = ASK_MS.first
+  let asking: Disposable | undefined
+  const ask = (): void => {
+    asking = undefined
+    if (silent().length === 0) return
+    confirmations.questions.ask(place.source)
+    askMs = Math.min(askMs * 2, ASK_MS.most)
+    lookSoon()
+  }
   const look = (): void => {
     looking = undefined
-    for (const { name, source: run, applied } of members.live().values()) {
+    for (const { name, source } of members.live().values()) {
       awaited.add(name)
-      if (confirmed.has(run) || graces.has(run)) continue
-      if ((applied[place.source] ?? 0) < place.sequence) continue
-      const believe = (): void => {
-        record(run)
-        lookSoon()
-      }
-      graces.set(run, clock.after(GRACE_MS, believe))
+      if (runs.has(source)) continue
+      runs.add(source)
+      askMs = ASK_MS.first
     }
-    if (silent().length === 0 && !unreachable().some(name => awaited.has(name))) finish()
+    if (silent().length > 0) asking ??= clock.after(askMs, ask)
+    else if (!unreachable().some(name => awaited.has(name))) finish()
   }
   let looking: Disposable | undefined
   const lookSoon = (): void => {
     looking ??= clock.after(LOOK_MS, look)
   }
-  using _told = confirmations.subscribe(({ node, to, applied, changes }) => {
-    if (to !== place.source || applied < place.sequence) return
+  using _told = confirmations.subscribe(({ node, to, applied, changes, answer }) => {
+    const isAnswer = answer?.about === place.source && (answer.applied ?? 0) >= place.sequence
+    if (!isAnswer && (to !== place.source || applied < place.sequence)) return
     const detail = changes.find(({ sequence }) => sequence === place.sequence)
     record(node, detail && { tookMs: detail.tookMs, cut: detail.cut })
     lookSoon()
@@ -115,10 +127,7 @@ export async function awaitConfirmations(place: Place, options: AwaitOptions): P
   await over
   signal.removeEventListener('abort', onAbort)
   looking?.[Symbol.dispose]()
-  for (const [run, grace] of graces) {
-    grace[Symbol.dispose]()
-    record(run)
-  }
+  asking?.[Symbol.dispose]()
   return {
     confirmed: [...confirmed.values()],
     silent: silent(),

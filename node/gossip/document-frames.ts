@@ -1,4 +1,4 @@
-import { isName, isSource, type Source } from '../identity/names.ts'
+import { isGossiped, isName, isSource, type Source } from '../identity/names.ts'
 import type { Tree } from './spread.ts'
 
 /** What the package calls an update: a value at a place. The number is a sequence, not a time. */
@@ -31,7 +31,7 @@ export type TreeFrame =
 export function asUpdate(frame: unknown[]): Update | undefined {
   const [, sequence, source] = frame
   if (frame.length < 3 || frame.length > 4) return undefined
-  if (!isPlace(sequence) || !isSource(source)) return undefined
+  if (!isPlace(sequence) || !isGossiped(source)) return undefined
   return frame as unknown as Update
 }
 
@@ -82,7 +82,7 @@ function readClock(clock: unknown): Map<Source, number> | string {
   }
   const entries = Object.entries(clock)
   for (const [source, sequence] of entries) {
-    if (!isSource(source) || !isPlace(sequence)) return 'a digest has a malformed clock'
+    if (!isGossiped(source) || !isPlace(sequence)) return 'a digest has a malformed clock'
   }
   return new Map(entries as [Source, number][])
 }
@@ -101,7 +101,7 @@ export function asTreeFrame(frame: object, isShared: boolean): TreeFrame | strin
     }
     case 'want': {
       const isList = Array.isArray(value) && value.length <= MAX_ANNOUNCEMENTS
-      if (!isList || !value.every(isSource)) return 'what a peer wants is malformed'
+      if (!isList || !value.every(isGossiped)) return 'what a peer wants is malformed'
       return { kind: key, sources: new Set(value) }
     }
     case 'lazy':
@@ -118,7 +118,7 @@ function readAnnounced(value: unknown): Announcement[] | undefined {
   const announced: Announcement[] = []
   for (const [source, place] of entries as [string, unknown][]) {
     const [sequence, hash, ...rest] = Array.isArray(place) ? (place as unknown[]) : [place]
-    if (!isSource(source) || !isPlace(sequence) || rest.length > 0) return undefined
+    if (!isGossiped(source) || !isPlace(sequence) || rest.length > 0) return undefined
     if (hash !== undefined && (typeof hash !== 'string' || hash.length > 64)) return undefined
     announced.push({ source, sequence, hash })
   }

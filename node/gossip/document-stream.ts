@@ -2,6 +2,8 @@ import type { CertificateExchange } from './certificate-exchange.ts'
 
 /** What a document needs of the stream that carries it. */
 export interface DocumentStream {
+  /** Whether this end dialed: of what either end may do first, it does it. Default false. */
+  readonly dialed?: boolean
   /** Send one frame. */
   readonly send: (frame: unknown) => void
   /** Resolves at once, or when what was sent has left. */

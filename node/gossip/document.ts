@@ -126,7 +126,9 @@ export abstract class GossipDocument extends Scuttlebutt {
   protected digested(_clock: ReadonlyMap<Source, number>): void {}
 
   /** Both ends of a link have sent all that the other lacked at its start. */
-  protected synced(_from: DocumentStream): void {}
+  protected synced(from: DocumentStream): void {
+    from.onSynced()
+  }
 
   /** What stands beside the place of an update in an announcement of it. */
   protected announcementOf(_source: Source, sequence: number): unknown {
@@ -274,8 +276,8 @@ export abstract class GossipDocument extends Scuttlebutt {
     })
     inner.on('error', () => to.refuse('the gossip stream failed'))
     inner.on('synced', () => {
+      this.#trees.settle(to)
       this.synced(to)
-      to.onSynced()
     })
     for (const first of this.preamble(to)) to.send(first)
     inner.resume()
@@ -318,11 +320,11 @@ export abstract class GossipDocument extends Scuttlebutt {
   }
 
   #outgoingTo(to: DocumentStream, onFailure: (error: unknown) => void): Outgoing {
-    const { isCausal, announceMs } = this.#spreading
+    const { isCausal, announceMs, answerMs } = this.#spreading
     return new Outgoing({
       clock: this.clock,
       isCausal,
-      announceMs,
+      announceMs: to.dialed === true ? announceMs : answerMs,
       relayMs: update => this.relayDelayMs(update),
       isEager: update => this.isLastWord(update) || this.#trees.isEager(to, update[2]),
       updatesAfter: (clock, limit) => this.updatesAfter(clock, limit),

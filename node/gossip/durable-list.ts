@@ -20,6 +20,7 @@ import type { ChangeStore } from '../whitelist/store.ts'
 import type { Whitelist } from '../whitelist/whitelist.ts'
 import { CheckpointChecks } from './checkpoint-checks.ts'
 import { Settling } from './settling.ts'
+import type { Held } from './question.ts'
 import { StorageHealth } from './storage-health.ts'
 import { UnkeptRemovals } from './unkept-removals.ts'
 
@@ -95,6 +96,12 @@ export class DurableList implements Disposable {
   /** What decides about a subject: the list, and the removals that could not be stored. */
   stateOf(subject: Subject): SubjectState {
     return this.#unkept.stateOf(subject)
+  }
+
+  /** How many changes there are, and how far this node has come with a source. */
+  held(about: Source | undefined): Pick<Held, 'changes' | 'applied'> {
+    const { changes } = this.whitelist
+    return about === undefined ? { changes } : { changes, applied: this.whitelist.heard(about) }
   }
 
   /** Hear of every change, remote or local, after it is durable and merged. */

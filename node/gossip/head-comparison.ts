@@ -25,6 +25,8 @@ export interface HeadComparisonOptions {
    * @returns whether this node gives up its own
    */
   readonly onOther: (own: Entry) => boolean
+  /** A peer holds another entry at a place of another node: what it sends next may have seen that. */
+  readonly onFork: (from: DocumentStream) => void
 }
 
 /**
@@ -100,6 +102,9 @@ export class HeadComparison {
     else if (this.#options.isOwn(source) && this.#options.onOther(own)) return
     // With ours the peer has the proof that the node of the source lied, and what others that it is
     // sent may have seen.
-    else from.send(asUpdate(own))
+    else {
+      from.send(asUpdate(own))
+      this.#options.onFork(from)
+    }
   }
 }

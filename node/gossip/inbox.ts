@@ -1,6 +1,6 @@
 import type { Signers } from '../identity/signers.ts'
 import { FridgeError } from '../lib/errors.ts'
-import { isStray, type Entry, type Stray } from '../whitelist/entry.ts'
+import { isStray, placeOf, type Entry, type Stray } from '../whitelist/entry.ts'
 import { openAt } from '../whitelist/open.ts'
 import type { ConfirmationRelay } from './confirmation-relay.ts'
 import type { DocumentStream } from './document-stream.ts'
@@ -140,10 +140,19 @@ export class Inbox {
       const rival = isShown ? undefined : past.unspreadRival(strays)
       if (rival !== undefined) {
         onRival(rival)
+        // It is asked for anew, and what takes away acts meanwhile.
+        list.actOn([one], false)
         return true
       }
-      if (typeof strays !== 'string') return list.takeStrays(strays)
-      refuse(from, strays)
+      if (typeof strays !== 'string') {
+        if (!list.takeStrays(strays)) return false
+        const isEarly = isStray(one) && !list.whitelist.holds(placeOf(one))
+        if (isEarly) list.actOn([one], false)
+        if (isEarly || links.isEarly(from)) links.noteEarly(from)
+        return true
+      }
+      if (links.isEarly(from)) list.actOn([one], false)
+      else refuse(from, strays)
       return true
     })
     if (isStored && list.keep(merged)) return

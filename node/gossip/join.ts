@@ -9,9 +9,7 @@ import { VERSION } from '../lib/version.ts'
 import { READS_VERSION } from '../whitelist/change.ts'
 import { awaitFirstSync } from './first-sync.ts'
 import { Isolation } from './isolation.ts'
-import { latestPlaces } from './latest-places.ts'
 import { ListedNodes } from './listed-nodes.ts'
-import { MEMBER_LIMITS } from './member.ts'
 import { Members } from './members.ts'
 import type { OpenList } from './open-list.ts'
 import type { Replica } from './replica.ts'
@@ -28,12 +26,11 @@ export interface JoinOptions extends Pick<OverlayOptions, 'resolve' | 'dial' | '
     | 'source'
     | 'ownSource'
     | 'replica'
-    | 'storedChanges'
     | 'signers'
     | 'self'
     | 'ownRemoval'
     | 'forgettings'
-    | 'removalProofOf'
+    | 'proofAgainst'
     | 'peerFile'
   >
   /** Whether a node may be connected now; that it keeps to one chain of changes is looked at here. */
@@ -59,15 +56,12 @@ export interface Cluster extends AsyncDisposable {
 
 type FirstSyncs = Pick<Overlay, 'firstSync' | 'links'>
 
-/** Changes that a node which starts looks at for what it has applied: they take some milliseconds. */
-const MAX_SCANNED = 512
-
 /** Dial peers and gossip with them from now on. */
 export function joinCluster(options: JoinOptions): Cluster {
   const { config, list, admits, resolve, dial, onSynced, onLinkEnded, onIsolated } = options
   const { lookout, clock, random, log } = options
-  const { replica, storedChanges, source, signers, self } = list
-  const { ownRemoval, removalProofOf, forgettings, peerFile } = list
+  const { replica, source, signers, self } = list
+  const { ownRemoval, proofAgainst, forgettings, peerFile } = list
   const { name, whenIsolated } = config
   const stack = new AsyncDisposableStack()
   const isRemoved = (node: Name): boolean =>
@@ -91,17 +85,12 @@ export function joinCluster(options: JoinOptions): Cluster {
         version: VERSION,
         reads: READS_VERSION,
         startedAt: clock.now(),
+        tallyKey: replica.confirmations.tallies.key.publicKey,
         links: [],
-        changes: replica.whitelist.changes,
-        clients: 0,
-        applied: latestPlaces(
-          Iterator.from(storedChanges.before(Number.MAX_SAFE_INTEGER)).map(({ place }) => place),
-          MEMBER_LIMITS.maxApplied,
-          MAX_SCANNED,
-        ),
       },
     }),
   )
+  replica.confirmations.tallies.follow(members)
   const overlay = stack.use(
     new Overlay({
       self: name,
@@ -111,7 +100,11 @@ export function joinCluster(options: JoinOptions): Cluster {
       ...(resolve && { resolve }),
       dial,
       admits: peer => admits(peer) && !replica.whitelist.hasEquivocated(peer.name),
-      removals: { has: isRemoved, proofOf: removalProofOf },
+      removals: {
+        has: isRemoved,
+        hasForked: node => replica.whitelist.hasEquivocated(node),
+        proofOf: proofAgainst,
+      },
       onProof: (proof, peer) => void ownRemoval.take(proof, peer),
       ...(onLinkEnded && { onLinkEnded }),
       times: config.gossip,
@@ -119,6 +112,10 @@ export function joinCluster(options: JoinOptions): Cluster {
       random,
       log,
     }),
+  )
+  // Those who have not heard of it yet are told nothing by the list of this node any more.
+  stack.use(
+    ownRemoval.subscribe(() => overlay.cutAll('node removed', 'this node has been removed')),
   )
   void members.recall()
   memory.follow(members)
@@ -164,13 +161,14 @@ export function joinCluster(options: JoinOptions): Cluster {
 
 /**
  * Where this node knows of others, wait for the first exchange with one. Where none answers, a list
- * that was complete once is served by; the beginning of one never is, however long it takes.
+ * that was complete once is served by, unless an isolated node is to refuse; the beginning of one
+ * never is, however long it takes.
  * @returns whether clients may be let in; if not, they may after the first exchange
  */
 export async function catchUp(
   { overlay, hasPeers }: Pick<Cluster, 'hasPeers'> & { readonly overlay: FirstSyncs },
   { replica }: { readonly replica: Pick<Replica, 'isWhole' | 'noteAlone'> },
-  { gossip }: Pick<NodeConfig, 'gossip'>,
+  { gossip, whenIsolated }: Pick<NodeConfig, 'gossip' | 'whenIsolated'>,
   clock: Clock,
   log: Log,
 ): Promise<boolean> {
@@ -179,7 +177,9 @@ export async function catchUp(
     return true
   }
   if (await awaitFirstSync(overlay, gossip.firstSyncMs, clock)) return true
-  if (replica.isWhole) log.warn({}, 'no exchange with a peer yet: the list may be stale')
+  // For how long it was off no clock tells: that it has heard nobody since is all that it knows.
+  const isServed = replica.isWhole && whenIsolated === 'serve'
+  if (isServed) log.warn({}, 'no exchange with a peer yet: the list may be stale')
   else log.warn({}, 'no exchange with a peer yet: no client is let in before one is complete')
-  return replica.isWhole
+  return isServed
 }

@@ -1,6 +1,6 @@
 import { MAX_ADVERTISED, readAddress } from '../lib/address.ts'
-import { isName, isSource, nodeOf, type Name, type Source } from '../identity/names.ts'
-import { isSequence } from '../whitelist/change.ts'
+import { isTallyKey } from './tally.ts'
+import { isName, isSource, type Name, type Source } from '../identity/names.ts'
 
 /** Two nodes that run under one name, as a third has met them. */
 export interface Twin {
@@ -11,11 +11,8 @@ export interface Twin {
   readonly refused: string
 }
 
-/** What a node says of itself in the *members* document (PROTOCOL.md, "Members"). */
-export interface Member {
-  readonly name: Name
-  /** This run of the node. */
-  readonly source: Source
+/** What a node says of itself that changes seldom. */
+export interface Profile {
   /** Where it can be reached, `HOST:PORT`. */
   readonly addresses: readonly string[]
   /** The version of fridge that it runs. */
@@ -24,100 +21,116 @@ export interface Member {
   readonly reads?: number
   /** When it started, by its own wall clock, in milliseconds. */
   readonly startedAt: number
+  /** The key of this run for tallies; absent where it makes none. */
+  readonly tallyKey?: string
+}
+
+/** What a node says of itself that changes often. */
+export interface State {
+  /** When it said so, by its own wall clock, in milliseconds. */
+  readonly saidAt: number
   /** The runs of other nodes that it has a live link to: which nodes are alive follows from these. */
   readonly links: readonly Source[]
-  /** How many changes it holds. Equal numbers, once gossip has settled, are equal lists. */
-  readonly changes: number
-  /** From when on its certificate should be renewed, in milliseconds since 1970. */
-  readonly certificateRenewFrom: number
-  /** The last moment of its certificate, in milliseconds since 1970. */
-  readonly certificateEndsAt: number
-  /** How many client connections it serves. */
-  readonly clients: number
-  /** How far it has come with the sources of which it lately applied changes. */
-  readonly applied: Readonly<Record<Source, number>>
   /** Whether it stops in order, and these are its last words; absent before. */
   readonly left?: true
   /** Nodes that it has met twice under one name; absent where there is none. */
   readonly twins?: readonly Twin[]
 }
 
+/**
+ * The newest values of a node's sensors and its alarms: an object of JSON, at most
+ * `MEMBER_LIMITS.maxVitals` bytes of it. Gossip carries it and does not look into it, so whoever
+ * shows it must read it as what a stranger has sent.
+ */
+export type Vitals = Readonly<Record<string, unknown>>
+
+/** What a node says of itself in the *members* document (PROTOCOL.md, "Members"). */
+export interface Member extends Profile, State {
+  readonly name: Name
+  /** This run of the node. */
+  readonly source: Source
+  /** From when on its certificate should be renewed, in milliseconds since 1970. */
+  readonly certificateRenewFrom: number
+  /** The last moment of its certificate, in milliseconds since 1970. */
+  readonly certificateEndsAt: number
+  /** Absent where it has said none. */
+  readonly vitals?: Vitals
+}
+
 export const MEMBER_LIMITS = {
   maxAddresses: MAX_ADVERTISED,
   maxLinks: 1_024,
-  maxApplied: 32,
   maxVersion: 64,
   maxTwins: 8,
   maxFrom: 300,
+  maxVitals: 1_024,
 } as const
 
-function isApplied(value: unknown): value is Record<Source, number> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-  const entries = Object.entries(value)
-  return (
-    entries.length <= MEMBER_LIMITS.maxApplied &&
-    entries.every(([source, sequence]) => isSource(source) && isSequence(sequence))
-  )
-}
-
-/** A member with no more than its peers take of it. */
-export function withinLimits(member: Member): Member {
-  const { addresses, links, version, applied } = member
+/** A profile with no more than its peers take of it. */
+export function profileWithinLimits(profile: Profile): Profile {
+  const { addresses, version, reads, startedAt, tallyKey } = profile
   return {
-    ...member,
     addresses: addresses.slice(0, MEMBER_LIMITS.maxAddresses),
-    links: links.slice(0, MEMBER_LIMITS.maxLinks),
     version: version.slice(0, MEMBER_LIMITS.maxVersion),
-    applied: Object.fromEntries(Object.entries(applied).slice(-MEMBER_LIMITS.maxApplied)),
+    startedAt,
+    ...(reads !== undefined && { reads }),
+    ...(tallyKey !== undefined && { tallyKey }),
   }
 }
 
-/** @returns the member, or why the value is none */
-export function parseMember(value: unknown): Member | string {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return 'a member is not an object'
-  }
+/** A state with no more than its peers take of it. */
+export function stateWithinLimits(state: State): State {
+  return { ...state, links: state.links.slice(0, MEMBER_LIMITS.maxLinks) }
+}
+
+/** @returns the profile, or why the value is none */
+export function parseProfile(value: unknown): Profile | string {
+  if (!isObject(value)) return 'a profile is not an object'
   // Fields that this version does not know are passed over: nodes are upgraded one by one.
-  const { name, source, addresses, version, startedAt, links, changes, clients } = value as Record<
-    string,
-    unknown
-  >
-  const { applied, certificateRenewFrom, certificateEndsAt, left, twins, reads } = value as Record<
-    string,
-    unknown
-  >
-  if (!isName(name) || !isSource(source) || nodeOf(source) !== name)
-    return 'a member has no valid name'
-  if (!isListOf(addresses, MEMBER_LIMITS.maxAddresses, isAddress))
-    return 'a member has bad addresses'
+  const { addresses, version, reads, startedAt, tallyKey } = value
+  if (!isListOf(addresses, MEMBER_LIMITS.maxAddresses, isAddress)) {
+    return 'a profile has bad addresses'
+  }
   if (typeof version !== 'string' || version.length > MEMBER_LIMITS.maxVersion) {
-    return 'a member has no valid version'
+    return 'a profile has no valid version'
   }
-  if (!isCount(startedAt) || !isCount(changes) || !isCount(clients))
-    return 'a member has bad numbers'
-  if (!isCount(certificateRenewFrom) || !isCount(certificateEndsAt)) {
-    return 'a member has bad dates'
-  }
-  if (!isListOf(links, MEMBER_LIMITS.maxLinks, isSource)) return 'a member has bad links'
-  if (!isApplied(applied)) return 'a member has bad sources'
-  if (twins !== undefined && !isListOf(twins, MEMBER_LIMITS.maxTwins, isTwin)) {
-    return 'a member has bad twins'
-  }
-  if (reads !== undefined && !isSequence(reads)) return 'a member does not say what it reads'
-  if (left !== undefined && left !== true) return 'a member has left in no order'
-  const counts = { startedAt, changes, clients, certificateRenewFrom, certificateEndsAt }
+  if (reads !== undefined && !isVersion(reads)) return 'a profile does not say what it reads'
+  if (!isCount(startedAt)) return 'a profile has no valid start'
+  if (tallyKey !== undefined && !isTallyKey(tallyKey)) return 'a profile has no valid key'
   return {
-    name,
-    source,
     addresses,
     version,
-    links,
-    applied,
-    ...counts,
+    startedAt,
     ...(reads !== undefined && { reads }),
+    ...(tallyKey !== undefined && { tallyKey }),
+  }
+}
+
+/** @returns the state, or why the value is none */
+export function parseState(value: unknown): State | string {
+  if (!isObject(value)) return 'a state is not an object'
+  const { saidAt, links, left, twins } = value
+  if (!isCount(saidAt)) return 'a state has no valid time'
+  if (!isListOf(links, MEMBER_LIMITS.maxLinks, isSource)) return 'a state has bad links'
+  if (twins !== undefined && !isListOf(twins, MEMBER_LIMITS.maxTwins, isTwin)) {
+    return 'a state has bad twins'
+  }
+  if (left !== undefined && left !== true) return 'a state has left in no order'
+  return {
+    saidAt,
+    links,
     ...(left !== undefined && { left }),
     ...(twins !== undefined && { twins }),
   }
+}
+
+/** @returns the vitals, of which nothing else is known, or why the value is none */
+export function parseVitals(value: unknown): Vitals | string {
+  return isObject(value) ? value : 'vitals are not an object'
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isListOf<T>(value: unknown, max: number, is: (item: unknown) => item is T): value is T[] {
@@ -125,8 +138,8 @@ function isListOf<T>(value: unknown, max: number, is: (item: unknown) => item is
 }
 
 function isTwin(value: unknown): value is Twin {
-  if (typeof value !== 'object' || value === null) return false
-  const { name, kept, refused } = value as Record<string, unknown>
+  if (!isObject(value)) return false
+  const { name, kept, refused } = value
   return isName(name) && isFrom(kept) && isFrom(refused)
 }
 
@@ -140,4 +153,9 @@ function isAddress(value: unknown): value is string {
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+/** A version of texts: 1 or more. */
+function isVersion(value: unknown): value is number {
+  return isCount(value) && value > 0
 }

@@ -1,26 +1,39 @@
 import type { KeyObject } from 'node:crypto'
 import type { Clock, Random } from '../lib/clock.ts'
-import { nodeOf, type Name, type Source } from '../identity/names.ts'
-import { signText } from '../identity/signature.ts'
+import { isRun, nodeOf, type Name, type Source } from '../identity/names.ts'
 import type { Signer, Signers } from '../identity/signers.ts'
 import { absentNodes, type AbsentNodes } from './absent.ts'
 import type { DocumentStream } from './document-stream.ts'
 import type { Update } from './document.ts'
 import { Forgettings, isForgetting } from './forgettings.ts'
+import { Liveness } from './liveness.ts'
 import { SignedDocument } from './signed-document.ts'
 import { MEMBERS_SPREADING } from './spreading.ts'
 import { FULL_MESH } from './overlay-plan.ts'
-import type { Place } from '../whitelist/change.ts'
-import { withinLimits, type Member } from './member.ts'
-import { periodOf, readMember, signedText, type MemberValue } from './member-value.ts'
+import type { Member, State, Vitals } from './member.ts'
+import {
+  partAt,
+  periodOf,
+  readWords,
+  signedText,
+  type PartValue,
+  type Words,
+} from './member-part.ts'
+import { OwnMember, type OwnMemberOptions } from './own-member.ts'
 import { OwnWords } from './own-words.ts'
+import { Runs } from './runs.ts'
 
-/** What a node can say of itself; the rest of its entry never changes while it runs. */
-export type MemberState = Pick<Member, 'links' | 'clients' | 'twins'>
+/** What a node can say of itself while it runs. */
+export interface Say extends Partial<Pick<State, 'links' | 'twins'>> {
+  /** The newest values of its sensors and its alarms, told at a pace that follows the size of the cluster. */
+  readonly vitals?: Vitals
+  /** Whether people wait for these vitals, as when an alarm is raised: the next few are told at once. Default false. */
+  readonly isUrgent?: boolean
+}
 
 export interface MembersOptions {
   /** What this node says of itself at first; when its certificate ends follows from `signer`. */
-  readonly self: Omit<Member, 'certificateRenewFrom' | 'certificateEndsAt'>
+  readonly self: OwnMemberOptions['self']
   readonly signers: Signers
   /** This node's own certificate and private key. */
   readonly signer: Signer
@@ -29,6 +42,8 @@ export interface MembersOptions {
   readonly random: Random
   /** How long changes of this node's entry are gathered into one update, in milliseconds. */
   readonly gatherMs?: number
+  /** How long a node that cannot be reached any more still counts as alive, in milliseconds. Default 2,000. */
+  readonly suspicionMs?: number
   /** Whether a node was removed from the list: no node waits for it any more. Default none. */
   readonly isRemoved?: (name: Name) => boolean
   /** Nodes that are known, though perhaps none of their words is: from the log, or from disk. Default none. */
@@ -37,66 +52,79 @@ export interface MembersOptions {
   readonly forgettings?: Forgettings
 }
 
-/** More entries than this, of nodes dead or alive, are not kept: the dead go first. */
-const MAX_MEMBERS = 4_096
-
 /** The longest wait of a relay, in milliseconds: what it adds to a proof, not to a revocation. */
 const RELAY_MS = 50
 
-/** Runs of one node that are kept: the latest is of use, and a node may say to have been started often. */
-const MAX_RUNS = 8
+const SUSPICION_MS = 2_000
 
-/**
- * How long what no node waits for (clients, applied changes) is gathered in a large cluster, in
- * milliseconds for each known node on average: what all say of themselves then costs each the same, however many they are.
- */
-const GATHER_MS_PER_NODE = 50
+/** How often who is long dead is looked for, in milliseconds. */
+const TIDY_MS = 10 * 60_000
 
-interface Entry {
-  readonly member: Member
-  readonly update: Update
+/** What a part of a run was found to say, once its signature held. */
+interface Opened {
+  readonly words: Words
+  readonly signer: Signer
 }
 
 /**
- * The *members* document: for each run of a node, what it says of itself, newest wins. Held in
- * memory only. Nodes do not vote on which are alive: a node is alive if it can be reached over
- * links that both ends hold up.
+ * The *members* document: for each run of a node, what it says of itself, part by part, newest wins.
+ * Held in memory only. Nodes do not vote on which are alive: a node is alive if it can be reached
+ * over links that both ends hold up.
  */
 export class Members extends SignedDocument {
-  readonly #members = new Map<Source, Entry>()
-  #signer: Signer
-  #key: KeyObject
-  readonly #random: Random
-  readonly #gatherMs: number
+  readonly #runs: Runs
+  readonly #own: OwnMember
+  readonly #liveness: Liveness
   readonly #isRemoved: (name: Name) => boolean
   readonly #alsoKnown: () => Iterable<Name>
   readonly #forgettings: Forgettings | undefined
   readonly #listeners = new Set<(member: Member, before: Member | undefined) => void>()
+  readonly #random: Random
   readonly #ownWords: OwnWords
-  #self: Member
-  #gathering: { timer: Disposable; dueAt: number } | undefined
-
+  #tidiedAt: number
   #pending = 0
   #settled: Promise<void> = Promise.resolve()
 
   constructor(options: MembersOptions) {
-    const { self, signers, signer, key, clock, random, gatherMs = 5 } = options
+    const { self, signers, signer, key, clock, random } = options
+    const { gatherMs = 5, suspicionMs = SUSPICION_MS } = options
     super(self.source, clock, MEMBERS_SPREADING, signers)
     this.#isRemoved = options.isRemoved ?? (() => false)
     this.#alsoKnown = options.alsoKnown ?? (() => [])
     this.#forgettings = options.forgettings
-    this.#signer = signer
-    this.#key = key
     this.#random = random
-    this.#gatherMs = gatherMs
+    this.#tidiedAt = clock.monotonic()
     this.#ownWords = new OwnWords({ clock, take: (update, from) => this.#check(update, from) })
-    this.#self = { ...self, ...periodOf(signer) }
-    this.#announce()
+    this.#liveness = new Liveness({
+      self: self.source,
+      clock,
+      suspicionMs,
+      onDead: () => this.#tell(this.self, this.self),
+    })
+    this.#runs = new Runs({
+      self: self.source,
+      isLive: run => this.#liveness.isLive(run),
+      onForgotten: (run, places) => {
+        this.#liveness.forget(run)
+        for (const place of places) delete this.sources[place]
+      },
+    })
+    this.#own = new OwnMember({
+      self,
+      signer,
+      key,
+      clock,
+      random,
+      gatherMs,
+      size: () => this.#runs.size,
+      publish: (update, words, signer) => this.#keep(update, { words, signer }),
+    })
+    this.#own.begin()
   }
 
   /** This node's own entry. */
   get self(): Member {
-    return this.#self
+    return this.#own.member
   }
 
   /** Hear of each new or changed entry, and what it was before; this node's own included. */
@@ -105,44 +133,32 @@ export class Members extends SignedDocument {
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
   }
 
-  /** Change what this node says of itself. Peers hear of links within `gatherMs`, of the rest later. */
-  update(state: Partial<MemberState>): void {
-    this.#self = { ...this.#self, ...state }
-    this.#gather(state.links === undefined ? this.#unhurriedMs() : this.#gatherMs)
+  /**
+   * Change what this node says of itself. Peers hear of links soon, of the rest later.
+   * @throws RangeError when vitals are longer than peers take
+   */
+  say({ vitals, isUrgent = false, ...state }: Say): void {
+    if (vitals !== undefined) this.#own.sayVitals(vitals, isUrgent)
+    if (Object.keys(state).length > 0) this.#own.sayState(state)
   }
 
   /** Say where this node can be reached, once it is known. */
   advertise(addresses: readonly string[]): void {
-    this.#self = { ...this.#self, addresses }
-    this.#gather()
+    this.#own.advertise(addresses)
   }
 
   /** Sign with another key and certificate from now on. */
   renew({ signer, key }: Pick<MembersOptions, 'signer' | 'key'>): void {
-    this.#signer = signer
-    this.#key = key
-    this.#self = { ...this.#self, ...periodOf(signer) }
-    this.#gather()
-  }
-
-  /** Note how far this node has come with some sources, and how many changes it holds by now. */
-  noteApplied(places: Iterable<Place>, changes: number): void {
-    const applied = new Map(Object.entries(this.#self.applied) as [Source, number][])
-    for (const { source, sequence } of places) {
-      applied.delete(source)
-      applied.set(source, sequence)
-    }
-    this.#self = withinLimits({ ...this.#self, changes, applied: Object.fromEntries(applied) })
-    this.#gather(this.#unhurriedMs())
+    this.#own.renew(signer, key)
   }
 
   /** Every entry, of the living and of the dead. */
-  all(): Iterable<Member> {
-    return this.#members.values().map(({ member }) => member)
+  list(): Iterable<Member> {
+    return this.#runs.members()
   }
 
   get(source: Source): Member | undefined {
-    return this.#members.get(source)?.member
+    return this.#runs.get(source)
   }
 
   override get backlog(): number {
@@ -153,20 +169,33 @@ export class Members extends SignedDocument {
     await this.#settled
   }
 
+  /** Whether a run can be reached from here over links, or could a moment ago. */
+  isLive(source: Source): boolean {
+    return this.#liveness.isLive(source)
+  }
+
+  /** How many nodes can be reached, this one included. */
+  get liveCount(): number {
+    return this.#liveness.count
+  }
+
   /** The nodes that can be reached from here over links, this one included. */
   live(): Map<Source, Member> {
     const live = new Map<Source, Member>()
-    const open = [this.id]
-    for (let source = open.pop(); source !== undefined; source = open.pop()) {
+    for (const source of this.#liveness.live()) {
       const member = this.get(source)
-      if (member === undefined || live.has(source)) continue
-      live.set(source, member)
-      // A link counts when its other end holds it up too: a dead node's last words name its links.
-      for (const other of member.links) {
-        if (this.get(other)?.links.includes(source) === true) open.push(other)
-      }
+      if (member !== undefined) live.set(source, member)
     }
     return live
+  }
+
+  /** To be called often: say now and then that this node is still there, and forget who is long dead. */
+  tidy(): void {
+    const now = this.clock.monotonic()
+    if (now - this.#tidiedAt < TIDY_MS) return
+    this.#tidiedAt = now
+    this.#own.refresh()
+    this.#runs.forgetGhosts(this.clock.now())
   }
 
   /**
@@ -184,8 +213,7 @@ export class Members extends SignedDocument {
 
   /** The runs of a node that are known. */
   runsOf(name: Name): Source[] {
-    const runs = this.#members.values().filter(({ member }) => member.name === name)
-    return Array.from(runs, ({ member }) => member.source)
+    return this.#runs.of(name)
   }
 
   /** Whether any other node is known that was neither removed nor forgotten, in reach or not. */
@@ -193,7 +221,7 @@ export class Members extends SignedDocument {
     if (
       this.live()
         .values()
-        .some(({ name }) => name !== this.#self.name)
+        .some(({ name }) => name !== this.self.name)
     )
       return true
     const { unreachable, left } = this.#absent()
@@ -202,9 +230,7 @@ export class Members extends SignedDocument {
 
   /** Say that this node stops: the last that is heard of it. */
   leave(): void {
-    if (this.#self.left === true) return
-    this.#self = { ...this.#self, left: true }
-    this.#announce()
+    this.#own.leave()
   }
 
   /** Forget a node by the signed word of an operator, which has been checked. */
@@ -221,33 +247,33 @@ export class Members extends SignedDocument {
   }
 
   [Symbol.dispose](): void {
-    this.#gathering?.timer[Symbol.dispose]()
+    this.#own[Symbol.dispose]()
     this.#ownWords[Symbol.dispose]()
+    this.#liveness[Symbol.dispose]()
   }
 
   protected override problemOf(update: Update): string | undefined {
-    const [value, , source, ...rest] = update
+    const [, , place, ...rest] = update
     if (rest.length > 0) return 'a member has too many fields'
     if (isForgetting(update)) return Forgettings.problemOf(update)
-    const member = readMember(value)
-    if (typeof member === 'string') return member
-    if (member.source !== source) return 'a member speaks for another'
-    return undefined
+    if (!isRun(partAt(place).run)) return 'a member is no run'
+    const words = readWords(update)
+    return typeof words === 'string' ? words : undefined
   }
 
   protected override signersOf([value]: Update): readonly string[] {
-    return [(value as MemberValue).certificate]
+    return [(value as PartValue).certificate]
   }
 
   /** In a large cluster most relays cross each other: a short random wait saves most of them. */
   protected override relayDelayMs(update: Update): number {
     // The link ends behind its last words.
     if (this.isLastWord(update)) return 0
-    return this.#members.size <= FULL_MESH ? 0 : this.#random() * RELAY_MS
+    return this.#runs.size <= FULL_MESH ? 0 : this.#random() * RELAY_MS
   }
 
-  protected override isLastWord([, , source]: Update): boolean {
-    return source === this.id && this.#self.left === true
+  protected override isLastWord([, , place]: Update): boolean {
+    return this.self.left === true && partAt(place).run === this.id
   }
 
   protected override isKnown([, sequence, source]: Update): boolean {
@@ -255,8 +281,7 @@ export class Members extends SignedDocument {
   }
 
   protected override take(update: Update, from: DocumentStream): void {
-    const [, , source] = update
-    if (source === this.id) {
+    if (partAt(update[2]).run === this.id) {
       from.refuse('a member claims to be this node')
       return
     }
@@ -268,7 +293,6 @@ export class Members extends SignedDocument {
   }
 
   #check(update: Update, from: DocumentStream): void {
-    const [, sequence, source] = update
     if (this.isKnown(update) || !this.startCheck(update)) return
     this.#pending += 1
     const taken = this.#open(update).then(opened => {
@@ -276,16 +300,15 @@ export class Members extends SignedDocument {
       this.endCheck(update)
       if (typeof opened === 'string') return from.refuse(opened)
       if (opened === undefined) return this.forget(update)
-      if (sequence <= (this.sources[source] ?? 0)) return
-      this.#keep({ member: opened, update })
-      this.publish(update)
+      if (this.isKnown(update)) return
+      this.#keep(update, opened)
     })
     this.#settled = Promise.all([this.#settled, taken]).then(() => {})
   }
 
   protected override updatesAfter(clock: ReadonlyMap<Source, number>, limit: number): Update[] {
     const updates: Update[] = []
-    for (const { update } of this.#members.values()) {
+    for (const update of this.#runs.updates()) {
       if (updates.length < limit && update[1] > (clock.get(update[2]) ?? 0)) updates.push(update)
     }
     for (const update of this.#forgettings?.updates() ?? []) {
@@ -295,103 +318,53 @@ export class Members extends SignedDocument {
   }
 
   /**
-   * @returns the member if its node has signed it, undefined for a forgetting that its operator
-   *   has signed, or why its link must end
+   * @returns what its node has signed, undefined for a forgetting that its operator has signed, or
+   *   why its link must end
    */
-  async #open(update: Update): Promise<Member | string | undefined> {
-    const [value, sequence, source] = update
+  async #open(update: Update): Promise<Opened | string | undefined> {
+    const [value, sequence, place] = update
     if (isForgetting(update)) {
       return this.#forgettings === undefined
         ? 'no forgetting is taken'
         : this.#forgettings.check(update)
     }
-    const { member: text, certificate, signature } = value as MemberValue
+    const { member: text, certificate, signature } = value as PartValue
     const signer = this.signers.get(certificate)
     if (signer === undefined) return 'the certificate of a node was not sent'
     const { role, name, subject } = signer.identity
-    if (role !== 'node' || name !== nodeOf(source)) return `${subject} signs for ${source}`
-    const holds = await this.signers.verify(signer, 'member', signedText(sequence, text), signature)
-    return holds ? readMember(value) : `a member is not signed by ${subject}`
+    if (role !== 'node' || name !== nodeOf(place)) return `${subject} signs for ${place}`
+    const signed = signedText(place, sequence, text)
+    const holds = await this.signers.verify(signer, 'member', signed, signature)
+    const words = holds ? readWords(update) : `a member is not signed by ${subject}`
+    return typeof words === 'string' ? words : { words, signer }
   }
 
   #absent(): AbsentNodes {
     return absentNodes({
-      members: this.all(),
-      live: new Set(Array.from(this.live().values(), ({ name }) => name)),
+      members: this.list(),
+      live: new Set(Array.from(this.#liveness.live(), nodeOf)),
       alsoKnown: this.#alsoKnown(),
       isRemoved: this.#isRemoved,
       isForgotten: (name, runs) => this.#forgettings?.covers(name, runs) === true,
     })
   }
 
-  /** At random, because all nodes apply a change at the same time. */
-  #unhurriedMs(): number {
-    if (this.#members.size <= FULL_MESH) return this.#gatherMs
-    return this.#members.size * GATHER_MS_PER_NODE * (0.5 + this.#random())
-  }
-
-  /** Announce this node's entry in `ms`, or earlier if that is due already. */
-  #gather(ms = this.#gatherMs): void {
-    const dueAt = this.clock.monotonic() + ms
-    if (this.#gathering !== undefined && this.#gathering.dueAt <= dueAt) return
-    this.#gathering?.timer[Symbol.dispose]()
-    const timer = this.clock.after(ms, () => {
-      this.#gathering = undefined
-      this.#announce()
-    })
-    this.#gathering = { timer, dueAt }
-  }
-
-  #announce(): void {
-    const sequence = (this.sources[this.id] ?? 0) + 1
-    this.#self = withinLimits(this.#self)
-    const member = JSON.stringify(this.#self)
-    const value: MemberValue = {
-      member,
-      certificate: this.#signer.identity.fingerprint,
-      signature: signText(this.#key, 'member', signedText(sequence, member)),
+  /** Keep a part of a run, and pass it on to every peer that lacks it. */
+  #keep(update: Update, { words, signer }: Opened): void {
+    const { run } = partAt(update[2])
+    const before = this.get(run)
+    const period = periodOf(signer)
+    const now = this.clock.now()
+    const member = this.#runs.keep(run, words, update, { period, now })
+    if (words.part === 'state') {
+      const { links, left = false } = words.state
+      this.#liveness.hear(run, links, left)
     }
-    const update: Update = [value, sequence, this.id]
-    this.#keep({ member: this.#self, update })
     this.publish(update)
+    if (member !== undefined) this.#tell(member, before)
   }
 
-  #keep(entry: Entry): void {
-    const { member } = entry
-    const before = this.get(member.source)
-    if (before === undefined) this.#forgetRunsOf(member.name)
-    this.#members.set(member.source, entry)
-    if (this.#members.size > MAX_MEMBERS) this.#forgetDead()
+  #tell(member: Member, before: Member | undefined): void {
     for (const listener of this.#listeners) listener(member, before)
-  }
-
-  /** Make room for one more run of a node: of the dead ones, or else of all, the oldest goes. */
-  #forgetRunsOf(name: Name): void {
-    const runs = [...this.#members.values()].filter(({ member }) => member.name === name)
-    if (runs.length < MAX_RUNS) return
-    const live = this.live()
-    const [oldest] = runs
-      .map(({ member }) => member)
-      .filter(({ source }) => source !== this.id)
-      .sort(
-        (a, b) =>
-          Number(live.has(a.source)) - Number(live.has(b.source)) || a.startedAt - b.startedAt,
-      )
-    if (oldest !== undefined) this.#forget(oldest.source)
-  }
-
-  #forget(source: Source): void {
-    this.#members.delete(source)
-    delete this.sources[source]
-  }
-
-  /** Forget the runs that a later run of the same node has replaced, and then the rest of the dead. */
-  #forgetDead(): void {
-    const live = this.live()
-    for (const source of this.#members.keys()) {
-      if (this.#members.size <= MAX_MEMBERS / 2) break
-      if (live.has(source)) continue
-      this.#forget(source)
-    }
   }
 }

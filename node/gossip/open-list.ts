@@ -1,20 +1,14 @@
 import { createPrivateKey, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { NodeConfig } from '../config/config.ts'
-import {
-  displaySubject,
-  nodeOf,
-  sourceOf,
-  subjectOf,
-  type Name,
-  type Source,
-} from '../identity/names.ts'
+import { nodeOf, sourceOf, subjectOf, type Name, type Source } from '../identity/names.ts'
 import { OwnSigner } from '../identity/own-signer.ts'
 import { Signers } from '../identity/signers.ts'
 import type { Verifier } from '../identity/verifier.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import type { Trust } from '../identity/trust.ts'
 import type { Entry } from '../whitelist/entry.ts'
+import { LOST_FILE, LostChanges } from './lost-changes.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { shellWord } from '../lib/shell-word.ts'
@@ -26,6 +20,7 @@ import { openSqliteStore } from '../storage/sqlite-store.ts'
 import { WholeFile } from '../storage/whole-file.ts'
 import { Forgettings } from './forgettings.ts'
 import { OwnRemoval, REMOVAL_FILE } from './own-removal.ts'
+import { findFork, makeForkProof, type ForkProof } from './fork-proof.ts'
 import { findRemoval, makeRemovalProof, type RemovalProof } from './removal-proof.ts'
 import type { PeerFile } from './peer-memory.ts'
 import { OwnSource } from './own-source.ts'
@@ -43,12 +38,14 @@ export interface OpenList extends Disposable {
   readonly signers: Signers
   /** What this node signs with. */
   readonly self: OwnSigner
-  /** Whether this node itself was removed. */
+  /** Whether this node itself was removed, or has forked. */
   readonly ownRemoval: OwnRemoval
   /** The nodes that operators have said will not come back. */
   readonly forgettings: Forgettings
-  /** What a removed node is shown; undefined for one that was not removed. */
-  readonly removalProofOf: (node: Name) => RemovalProof | undefined
+  /** What it accepted and gave up. */
+  readonly lostChanges: LostChanges
+  /** What a node is shown that was removed, or has forked; undefined for all others. */
+  readonly proofAgainst: (node: Name) => RemovalProof | ForkProof | undefined
   /** Seal the list with another key of this node from now on. */
   readonly reseal: (credentials: Credentials) => void
   /** Where it keeps the addresses of its peers. */
@@ -134,17 +131,34 @@ export async function openList(
     file: new WholeFile(join(data, 'forgotten.json')),
     log,
   })
+  const lostChanges = new LostChanges({ file: new WholeFile(join(data, LOST_FILE)), clock, log })
   const removalOf = (node: Name): Entry | undefined => findRemoval(node, replica.whitelist, store)
   const own = removalOf(name)
   if (own !== undefined) ownRemoval.note(own)
+  const forkProofs = new Map<Name, ForkProof>()
+  const forkProofOf = (node: Name): ForkProof | undefined => {
+    // It is looked up once: whoever is cut knocks again and again.
+    const fork = forkProofs.has(node) ? undefined : findFork(node, replica.whitelist, store)
+    const proof = fork && makeForkProof(fork, signers)
+    if (proof !== undefined) forkProofs.set(node, proof)
+    return forkProofs.get(node)
+  }
+  const noteOwnFork = (): void => {
+    if (replica.whitelist.hasEquivocated(name)) ownRemoval.noteFork(forkProofOf(name))
+  }
+  noteOwnFork()
   stack.use(
     replica.subscribe(applied => {
-      for (const { entry } of applied) ownRemoval.note(entry)
+      for (const { entry } of applied) {
+        ownRemoval.note(entry)
+        lostChanges.applied(entry.change)
+      }
     }),
   )
   stack.use(
     replica.subscribeEquivocation(strays => {
       for (const { entry } of strays) ownRemoval.note(entry)
+      noteOwnFork()
     }),
   )
   replica.storage.subscribe(reason => {
@@ -154,15 +168,7 @@ export async function openList(
   })
   replica.subscribeEnded(({ source, why, lost }) => {
     log.warn({ source, why, lost: lost.length }, 'a source of this node has ended')
-    for (const { change } of lost) {
-      const { kind, subject, operator } = change
-      const verb = kind === 'grant' ? 'add' : 'remove'
-      const fix = `fridge whitelist ${verb} ${shellWord(displaySubject(subject))}`
-      log.error(
-        { subject, kind, operator, fix },
-        'a change that was accepted here is lost, because this node was resumed from an earlier state or runs twice: ask for it again',
-      )
-    }
+    lostChanges.note(lost.map(({ change }) => change))
   })
   const opened = stack.move()
   return {
@@ -174,9 +180,10 @@ export async function openList(
     self,
     ownRemoval,
     forgettings,
-    removalProofOf: node => {
+    lostChanges,
+    proofAgainst: node => {
       const entry = removalOf(node)
-      return entry && makeRemovalProof(entry, signers)
+      return entry === undefined ? forkProofOf(node) : makeRemovalProof(entry, signers)
     },
     reseal: credentials => {
       try {

@@ -41,6 +41,7 @@ export class Outgoing implements Disposable {
   readonly #unannounced = new Map<Source, number>()
   readonly #gathered = new Map<Source, Update>()
   readonly #timers = new Set<Disposable>()
+  #isAnnouncing = false
   #isCatchingUp = false
   #hasEnded = false
 
@@ -60,6 +61,9 @@ export class Outgoing implements Disposable {
     if (sequence <= this.#known(source)) return
     this.#peerHas.set(source, sequence)
     if ((this.#withheld.get(source) ?? 0) <= sequence) this.#withheld.delete(source)
+    // Where nothing waits for it, what both have is not worth a word.
+    const unannounced = this.#unannounced.get(source) ?? Infinity
+    if (!this.#options.isCausal && unannounced <= sequence) this.#unannounced.delete(source)
   }
 
   /** A copy of what the peer is known to hold. */
@@ -149,12 +153,18 @@ export class Outgoing implements Disposable {
   }
 
   #say(source: Source, sequence: number): void {
-    if (this.#unannounced.size === 0) this.#after(this.#options.announceMs, () => this.#announce())
     this.#unannounced.set(source, sequence)
+    if (this.#isAnnouncing) return
+    this.#isAnnouncing = true
+    this.#after(this.#options.announceMs, () => {
+      this.#isAnnouncing = false
+      this.#announce()
+    })
   }
 
   #announce(): void {
     const { announcementOf, send } = this.#options
+    if (this.#unannounced.size === 0) return
     const news = Array.from(this.#unannounced, ([source, sequence]) => [
       source,
       announcementOf(source, sequence),

@@ -16,6 +16,7 @@ import { DialBudget, dialPatiently } from './dial-budget.ts'
 import { MEMBER_LIMITS, type Member } from './member.ts'
 import type { RememberedPeer } from './remembered-peers.ts'
 import { OwnName } from './own-name.ts'
+import { farewellTo, NO_REMOVALS, type Removals } from './removals.ts'
 import { Twins } from './twins.ts'
 import {
   chooseDials,
@@ -23,6 +24,7 @@ import {
   linksAccepted,
   linksWanted,
   SPARED_LINKS,
+  firstPlanMs,
 } from './overlay-plan.ts'
 
 /** A connected byte stream, and the identity in the certificate that the peer showed. */
@@ -53,7 +55,7 @@ export interface OverlayOptions {
   readonly admits: (peer: Identity) => boolean
   /** Which nodes were removed, and what proves it to them. Default: none was. */
   readonly removals?: Removals
-  /** A peer has shown to this node that it was removed, and hung up. */
+  /** A peer has shown to this node that it is out, and hung up. */
   readonly onProof?: (proof: unknown, peer: Name) => void
   /** A link has ended after the hello of its peer, or because its peer broke the protocol. */
   readonly onLinkEnded?: (end: LinkEnd) => void
@@ -62,15 +64,6 @@ export interface OverlayOptions {
   readonly random: Random
   readonly log: Log
 }
-
-/** What is known of nodes that were removed from the list. */
-export interface Removals {
-  readonly has: (node: Name) => boolean
-  /** What a node is shown that was removed; undefined where there is nothing to show. */
-  readonly proofOf: (node: Name) => unknown
-}
-
-const NO_REMOVALS: Removals = { has: () => false, proofOf: () => undefined }
 
 /** Nodes whose pace is remembered at once. */
 const MAX_INPUTS = 4_096
@@ -108,7 +101,7 @@ export class Overlay implements AsyncDisposable {
     this.#removals = options.removals ?? NO_REMOVALS
     this.ownName = new OwnName(options)
     const { members } = options.documents
-    this.#twins = new Twins({ ...options, onChange: twins => members.update({ twins }) })
+    this.#twins = new Twins({ ...options, onChange: twins => members.say({ twins }) })
     for (const seed of options.seeds) this.#learn(seed).isSeed = true
     for (const { name, address } of options.remembered ?? []) this.#addresses.claim(address, name)
     this.#subscription = options.documents.members.subscribe((member, before) => {
@@ -117,7 +110,9 @@ export class Overlay implements AsyncDisposable {
       const isMoved = before === undefined || before.links.length !== member.links.length
       if (isMoved) this.#planSoon()
     })
-    this.#plan()
+    const waitMs = firstPlanMs(options)
+    if (waitMs > 0) this.#planIn(waitMs)
+    else this.#plan()
   }
 
   /** The links over which documents flow. */
@@ -147,14 +142,20 @@ export class Overlay implements AsyncDisposable {
   }
 
   /** Cut the links to nodes that are not admitted any more, and say why. @returns how many */
-  review(reason = 'revoked', why = 'has been removed'): number {
+  review(other?: { readonly reason: string; readonly why: string }): number {
     const refused = [...this.#links].filter(({ peer }) => !this.#options.admits(peer))
     for (const link of refused) {
-      const { name, subject } = link.peer
-      const proof = reason === 'revoked' ? this.#removals.proofOf(name) : undefined
-      link.close(reason, `${subject} ${why}`, proof)
+      const { reason, text, proof } = other
+        ? { reason: other.reason, text: `${link.peer.subject} ${other.why}`, proof: undefined }
+        : this.farewellTo(link.peer)
+      link.close(reason, text, proof)
     }
     return refused.length
+  }
+
+  /** What a node is told that may not gossip, with what proves it. */
+  farewellTo(peer: Identity): Bye {
+    return farewellTo(peer, this.#removals)
   }
 
   /**
@@ -207,6 +208,7 @@ export class Overlay implements AsyncDisposable {
     live.delete(self)
     const now = clock.monotonic()
     this.#twins.look()
+    documents.members.tidy()
     const nodes = new Set([...this.#addresses.owners(self), ...live, self]).size
     const accepted = linksAccepted(nodes)
     // Where nothing else is linked yet, a node that has links enough is asked all the same.
@@ -326,11 +328,8 @@ export class Overlay implements AsyncDisposable {
   /** Decide on a link when the hello of its peer has come. @returns why it is not wanted */
   #welcome(link: Link, source: Source, address: string | undefined): Bye | undefined {
     const { self, documents, log } = this.#options
-    const { name, subject } = link.peer
-    if (!this.#options.admits(link.peer)) {
-      const proof = this.#removals.proofOf(name)
-      return { reason: 'revoked', text: `${subject} has been removed`, proof }
-    }
+    const { name } = link.peer
+    if (!this.#options.admits(link.peer)) return this.farewellTo(link.peer)
     if (source === documents.members.id) {
       if (address !== undefined) Object.assign(this.#learn(address), { isSelf: true, ...SELDOM })
       return { reason: 'self', text: 'this is the same node' }
@@ -388,7 +387,7 @@ export class Overlay implements AsyncDisposable {
 
   #changed(): void {
     const sources = this.links().map(link => link.source)
-    this.#options.documents.members.update({
+    this.#options.documents.members.say({
       links: sources.filter(source => source !== undefined),
     })
     this.#planSoon()

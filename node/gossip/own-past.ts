@@ -1,6 +1,7 @@
-import { nodeOf, type Source } from '../identity/names.ts'
+import { nodeOf, WHOLE_LIST, type Source } from '../identity/names.ts'
+import { idOf, type Change } from '../whitelist/change.ts'
 import type { Entry, Stray } from '../whitelist/entry.ts'
-import type { ChangeStore } from '../whitelist/store.ts'
+import type { ChangeStore, LoggedChange } from '../whitelist/store.ts'
 import type { Whitelist } from '../whitelist/whitelist.ts'
 import type { OwnSource } from './own-source.ts'
 
@@ -17,8 +18,8 @@ export interface OwnPastOptions {
   readonly run: Source
   /** The source that numbers the changes accepted here. */
   readonly source: OwnSource
-  readonly list: () => Pick<Whitelist, 'heads' | 'heard' | 'holds' | 'holdsSeen'>
-  readonly store: Pick<ChangeStore, 'ofSource'>
+  readonly list: () => Pick<Whitelist, 'changesOf' | 'heads' | 'heard' | 'holds' | 'holdsSeen'>
+  readonly store: Pick<ChangeStore, 'ofSource' | 'ofSubject' | 'withdrawals'>
   /** Called when it cannot be remembered that a source has ended. */
   readonly onFailure: (error: unknown) => void
 }
@@ -73,9 +74,14 @@ export class OwnPast {
     this.#spread.set(source, Math.max(this.#spread.get(source) ?? 0, sequence))
   }
 
-  /** Whether a peer has heard of an entry of this node. */
+  /** Whether a peer has heard of an entry of this node: by its word, or because others have seen it. */
   isSpread({ change: { source, sequence } }: Entry): boolean {
-    return sequence <= (this.#spread.get(source) ?? 0)
+    const isKnown = (): boolean => sequence <= (this.#spread.get(source) ?? 0)
+    if (isKnown()) return true
+    for (const entry of this.#options.store.ofSource(source, sequence)) {
+      if (this.#isSeenElsewhere(entry)) this.noteSpread(source, entry.change.sequence)
+    }
+    return isKnown()
   }
 
   /** A peer brings what stands behind all that this node holds of a source, perhaps of its own. */
@@ -131,4 +137,23 @@ export class OwnPast {
     }
     for (const listener of this.#listeners) listener({ source, why, lost })
   }
+
+  #isSeenElsewhere(entry: Entry): boolean {
+    const { store } = this.#options
+    const about = [...store.ofSubject(entry.change.subject)]
+    const id = idOf(entry)
+    // Of two texts of one wish it is not known which one was seen.
+    const isOnly = about.every(other => other.hash === entry.hash || idOf(other) !== id)
+    const hasSeen = ({ change }: LoggedChange): boolean =>
+      !this.isOwn(change.source) && ((isOnly && change.seen.includes(id)) || names(change, entry))
+    const others = [about, store.ofSubject(WHOLE_LIST), store.withdrawals()]
+    return others.some(changes => Iterator.from(changes).some(hasSeen))
+  }
+}
+
+/** Whether a change names an entry by its place and its hash. */
+function names(change: Change, { change: { source }, hash }: Entry): boolean {
+  if (change.kind === 'grant') return false
+  const last = change.kind === 'checkpoint' ? change.heads : change.upTo
+  return last?.get(source)?.hash === hash
 }

@@ -10,8 +10,8 @@ const BURST = 20
 /** How often it is heard in the long run, a second. */
 const PER_SECOND = 4
 
-/** Runs of one node of which a link may have something waiting. */
-const MAX_RUNS = 8
+/** Parts of runs of one node of which a link may have something waiting: eight runs have 24. */
+const MAX_PARTS = 24
 
 /** Nodes whose pace is remembered at once, but for those of which something waits. */
 const MAX_PACES = 4_096
@@ -55,7 +55,7 @@ export class OwnWords implements Disposable {
     const waiting = this.#waiting.get(from) ?? new Map<Source, Update>()
     this.#waiting.set(from, waiting)
     const other = waiting.get(source)
-    if (other === undefined || other[1] < sequence) keepNewest(waiting, source, update, MAX_RUNS)
+    if (other === undefined || other[1] < sequence) keepNewest(waiting, source, update, MAX_PARTS)
     pace.timer ??= this.#options.clock.after(1_000 / PER_SECOND, () => this.#takeNewest(name, pace))
   }
 

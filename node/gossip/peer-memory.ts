@@ -96,7 +96,7 @@ export class PeerMemory implements Disposable {
     this.#lookedAt = clock.monotonic()
     this.#chosen = choosePeers({
       self: members.self.name,
-      members: members.all(),
+      members: members.list(),
       linked: new Set(members.self.links),
       live: new Set(members.live().keys()),
       before: this.#chosen,

@@ -1,14 +1,27 @@
+import type { Clock } from '../lib/clock.ts'
 import type { DocumentStream } from './document-stream.ts'
 
+/** How long two ends may say nothing new of a fork before one asks for all of it anew, in milliseconds. */
+const FORK_QUIET_MS = 1_000
+
 /** The links of the replica, and which of them bring changes without a hole. */
-export class ReplicaLinks {
+export class ReplicaLinks implements Disposable {
+  readonly #clock: Pick<Clock, 'after'>
   readonly #links = new Set<DocumentStream>()
   /** Links whose peer has sent all that this node lacked at their start. */
   readonly #inStep = new WeakSet<DocumentStream>()
   /** Links that have brought what could not be stored: what they bring next stands behind a hole. */
   readonly #missed = new Set<DocumentStream>()
-  /** Links that have been ended for that. */
+  /** Links that may bring what has seen another branch of a fork. */
+  readonly #early = new WeakSet<DocumentStream>()
+  /** When those of them that are open are ended for that. */
+  readonly #ends = new Map<DocumentStream, Disposable>()
+  /** Links that have been ended for one of the two. */
   readonly #left = new WeakSet<DocumentStream>()
+
+  constructor(clock: Pick<Clock, 'after'>) {
+    this.#clock = clock
+  }
 
   add(link: DocumentStream): void {
     this.#links.add(link)
@@ -21,10 +34,15 @@ export class ReplicaLinks {
   delete(link: DocumentStream): void {
     this.#links.delete(link)
     this.#missed.delete(link)
+    this.#ends.get(link)?.[Symbol.dispose]()
+    this.#ends.delete(link)
   }
 
-  noteInStep(link: DocumentStream): void {
+  /** All has come that a peer held at the start of its link, unless that is asked for anew. */
+  noteSynced(link: DocumentStream): boolean {
+    if (!this.#links.has(link) || this.#early.has(link)) return false
     this.#inStep.add(link)
+    return true
   }
 
   isInStep(link: DocumentStream): boolean {
@@ -34,6 +52,23 @@ export class ReplicaLinks {
   /** What a link has brought could not be stored. */
   noteMissed(link: DocumentStream): void {
     if (!this.#left.has(link)) this.#missed.add(link)
+  }
+
+  /**
+   * A link brings changes that may have seen another branch of a fork than is known here. The two
+   * ends find out step by step where the branches part; then what was seen can come.
+   */
+  noteEarly(link: DocumentStream): void {
+    this.#early.add(link)
+    if (!this.#links.has(link)) return
+    this.#ends.get(link)?.[Symbol.dispose]()
+    const leave = (): void => this.#leave(link, 'this node asks anew for a branch of a fork')
+    this.#ends.set(link, this.#clock.after(FORK_QUIET_MS, leave))
+  }
+
+  /** Whether what a link brings may have seen another branch of a fork. */
+  isEarly(link: DocumentStream): boolean {
+    return this.#early.has(link)
   }
 
   /** Whether this node has ended a link, so that what it brings is passed over. */
@@ -50,6 +85,11 @@ export class ReplicaLinks {
   /** Ask anew for all that this node lacks. */
   leaveAll(text: string): void {
     for (const link of Array.from(this.#links)) this.#leave(link, text)
+  }
+
+  /** End none of them any more. */
+  [Symbol.dispose](): void {
+    for (const link of this.#links) this.delete(link)
   }
 
   #leave(link: DocumentStream, text: string): void {

@@ -18,7 +18,7 @@ import type { SubjectState } from '../whitelist/merge.ts'
 import type { ChangeStore } from '../whitelist/store.ts'
 import type { ReadableWhitelist } from '../whitelist/whitelist.ts'
 import { assertProposable, assertStanding, notRecorded, whyAgain, type Commit } from './commit.ts'
-import { ConfirmationRelay } from './confirmation-relay.ts'
+import { ConfirmationRelay, isOfConfirmations } from './confirmation-relay.ts'
 import type { Announcement } from './document-frames.ts'
 import type { DocumentStream } from './document-stream.ts'
 import type { Update } from './document.ts'
@@ -67,7 +67,7 @@ export class Replica extends SignedDocument implements Disposable {
   readonly #ownSource: OwnSource
   readonly #past: OwnPast
   readonly #wholeness: Wholeness
-  readonly #links = new ReplicaLinks()
+  readonly #links = new ReplicaLinks(this.clock)
   readonly #inbox: Inbox
   readonly #heads: HeadComparison
 
@@ -76,7 +76,6 @@ export class Replica extends SignedDocument implements Disposable {
     super(options.source, options.clock, LIST_SPREADING, options.signers)
     this.#options = options
     const { source: run, store, signers } = options
-    const onFailure = (error: unknown): void => this.storage.failed(error)
     this.#ownSource = options.ownSource ?? new OwnSource({ draw: () => run })
     const list = new DurableList({
       ...options,
@@ -88,28 +87,30 @@ export class Replica extends SignedDocument implements Disposable {
       source: this.#ownSource,
       list: () => list.whitelist,
       store,
-      onFailure,
+      onFailure: error => this.storage.failed(error),
     })
     this.#list = list
     this.#past = past
     this.storage = list.storage
-    this.confirmations = new ConfirmationRelay({ ...options, isOwn: source => past.isOwn(source) })
+    this.confirmations = new ConfirmationRelay({
+      ...options,
+      isOwn: source => past.isOwn(source),
+      held: about => list.held(about),
+    })
     this.confirmations.subscribe(({ node, to, applied }) => {
-      if (node !== this.id && list.whitelist.heard(to) > 0) past.noteSpread(to, applied)
+      if (applied > 0 && node !== this.id && list.whitelist.heard(to) > 0)
+        past.noteSpread(to, applied)
     })
     this.#heads = new HeadComparison({
       list: () => list.whitelist,
       store,
       isOwn: source => past.isOwn(source),
       onSpread: (source, sequence) => past.noteSpread(source, sequence),
-      onOther: own => {
-        const isUnheard = !past.isSpread(own)
-        if (isUnheard) this.#giveUp(own)
-        return isUnheard
-      },
+      onOther: own => !past.isSpread(own) && this.#giveUp(own),
+      onFork: from => this.#links.noteEarly(from),
     })
     for (const [source, sequence] of list.whitelist.clock()) this.sources[source] = sequence
-    this.#wholeness = new Wholeness({ record: options.wholeness, onFailure })
+    this.#wholeness = new Wholeness({ record: options.wholeness, storage: list.storage })
     this.#inbox = new Inbox({
       list,
       links: this.#links,
@@ -160,7 +161,7 @@ export class Replica extends SignedDocument implements Disposable {
     await this.confirmations.settled()
   }
 
-  /** Hear of every change, remote or local, after it is durable and merged. */
+  /** Hear of every change after it is durable and merged. */
   subscribe(listener: (applied: readonly Applied[]) => void): Disposable {
     return this.#list.subscribe(listener)
   }
@@ -283,6 +284,7 @@ export class Replica extends SignedDocument implements Disposable {
 
   /** Stop looking anything up. */
   [Symbol.dispose](): void {
+    this.#links[Symbol.dispose]()
     this.#wholeness[Symbol.dispose]()
     this.#list[Symbol.dispose]()
     this.confirmations[Symbol.dispose]()
@@ -307,7 +309,7 @@ export class Replica extends SignedDocument implements Disposable {
     frame: object,
     from: DocumentStream,
   ): { readonly refused?: string } | undefined {
-    if ('confirmed' in frame) return this.confirmations.take(frame, from)
+    if (isOfConfirmations(frame)) return this.confirmations.take(frame, from)
     return 'heads' in frame ? this.#heads.take(frame, from) : super.takeFrame(frame, from)
   }
 
@@ -335,10 +337,10 @@ export class Replica extends SignedDocument implements Disposable {
   async #takeAllOf(from: DocumentStream): Promise<void> {
     await this.settled()
     await this.storage.working()
-    if (!this.#links.has(from)) return
-    this.#links.noteInStep(from)
+    if (!this.#links.noteSynced(from)) return
     this.#past.caughtUp()
     this.#wholeness.note(true)
+    from.onSynced()
   }
 
   protected override failedToRead(error: unknown): void {
@@ -360,12 +362,7 @@ export class Replica extends SignedDocument implements Disposable {
   }
 
   protected override updatesAfter(clock: ReadonlyMap<Source, number>, limit: number): Update[] {
-    const updates: Update[] = []
-    for (const entry of this.#options.store.after(clock)) {
-      if (updates.length >= limit) break
-      updates.push(asUpdate(entry))
-    }
-    return updates
+    return Array.from(Iterator.from(this.#options.store.after(clock)).take(limit), asUpdate)
   }
 
   /** Changes can be stored again: what was passed over meanwhile is asked for anew. */
@@ -379,7 +376,7 @@ export class Replica extends SignedDocument implements Disposable {
    * resumed from a snapshot: it was never sent to anybody, and cannot be any more. What takes away
    * acts on while this node runs.
    */
-  #giveUp(first: Entry): void {
+  #giveUp(first: Entry): true {
     this.#past.fallBehind()
     const lost: Entry[] = []
     for (let next: Entry | undefined = first; next !== undefined; next = this.#past.firstUnheld()) {
@@ -393,5 +390,6 @@ export class Replica extends SignedDocument implements Disposable {
     }
     this.#list.actOnLost(lost)
     this.#links.leaveAll('this node asks for changes of its own anew')
+    return true
   }
 }

@@ -8,9 +8,9 @@ const SLICE = 100
 export interface SettlingOptions {
   readonly list: () => Whitelist
   /** Called with the subjects of each slice, when it is known what stands of them. */
-  readonly onSettled?: (subjects: readonly Subject[]) => void
+  readonly onSettled: (subjects: readonly Subject[]) => void
   /** Called when the log cannot be read: who was cut stays cut. */
-  readonly onFailure?: (error: unknown) => void
+  readonly onFailure: (error: unknown) => void
 }
 
 /**
@@ -47,10 +47,10 @@ export class Settling implements Disposable {
       while (list().unsettled > 0) {
         await nextTurn()
         if (this.#isDisposed) return
-        onSettled?.(list().settleSome(SLICE))
+        onSettled(list().settleSome(SLICE))
       }
     } catch (error) {
-      onFailure?.(error)
+      onFailure(error)
     } finally {
       // Not a turn later: what is to be looked up by then would wait for the next change.
       this.#running = undefined

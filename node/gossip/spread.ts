@@ -112,6 +112,16 @@ export class Spread<L> {
     return orphaned
   }
 
+  /**
+   * The ends of a link are in step: is it to announce, where another one brings all? The end that
+   * dialed asks, so that the first link of a node is not the one that is to announce.
+   * @returns the tree for which to ask the peer to announce, if any
+   */
+  settle(link: L): Tree | undefined {
+    const state = this.#links.get(link)
+    return state !== undefined && this.#options.isShared ? this.#prune(state, true) : undefined
+  }
+
   /** The links that there are. */
   links(): Iterable<L> {
     return this.#links.keys()

@@ -4,8 +4,10 @@ import type { SpreadOptions } from './spread.ts'
 export interface Spreading extends SpreadOptions {
   /** Whether an update may need others that were taken before it. */
   readonly isCausal: boolean
-  /** How long announcements are gathered, in milliseconds. */
+  /** How long announcements are gathered by the end of a link that dialed, in milliseconds. */
   readonly announceMs: number
+  /** And by the other end: what was announced to it meanwhile it need not announce. */
+  readonly answerMs: number
 }
 
 /**
@@ -17,6 +19,7 @@ export const LIST_SPREADING: Spreading = {
   copies: 3,
   isCausal: true,
   announceMs: 20,
+  answerMs: 20,
 }
 
 /**
@@ -28,4 +31,5 @@ export const MEMBERS_SPREADING: Spreading = {
   copies: 1,
   isCausal: false,
   announceMs: 500,
+  answerMs: 1_000,
 }

@@ -5,8 +5,10 @@ import type { Outgoing } from './outgoing.ts'
 import { Spread } from './spread.ts'
 import type { Spreading } from './spreading.ts'
 
-/** What is needed of a link: to send it one frame. */
+/** What is needed of a link. */
 interface TreeLink {
+  /** Whether this end dialed. */
+  readonly dialed?: boolean
   readonly send: (frame: unknown) => void
 }
 
@@ -41,6 +43,13 @@ export class Trees<L extends TreeLink> {
 
   join(link: L): void {
     this.#spread.join(link)
+  }
+
+  /** Both ends of a link hold what the other held. */
+  settle(link: L): void {
+    if (link.dialed !== true) return
+    const tree = this.#spread.settle(link)
+    if (tree !== undefined) link.send({ lazy: tree })
   }
 
   leave(link: L): void {

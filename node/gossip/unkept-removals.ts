@@ -39,7 +39,10 @@ export class UnkeptRemovals {
     // Of names that nothing lets in there is no end, and nothing to take from them.
     if (isGranted && this.#options.list().state(subject).grants.length === 0) return []
     const removals = this.#bySubject.get(subject) ?? new Map<ChangeId, Unkept>()
-    removals.set(idOf({ change, hash }), { change, isRefused })
+    const id = idOf({ change, hash })
+    // The same wish may have come from a peer: then it acts on, whatever an operator was told.
+    const isAllRefused = isRefused && removals.get(id)?.isRefused !== false
+    removals.set(id, { change, isRefused: isAllRefused })
     this.#bySubject.set(subject, removals)
     if (isGranted) return [subject]
     this.#authors = this.#withdrawnAuthors()
@@ -82,7 +85,7 @@ export class UnkeptRemovals {
       )
       return grants.length === state.grants.length ? state : { ...state, grants }
     }
-    return { grants: [], revocations: state.revocations.union(new Set(removals.keys())) }
+    return { grants: [], revocations: new Set(removals.keys()).union(state.revocations) }
   }
 
   #voidSubjects(): Subject[] {

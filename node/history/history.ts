@@ -12,7 +12,7 @@ import { HistoryReader } from './reader.ts'
 import type { RecordedCommand } from './seal.ts'
 import type { SigningNode } from './signing.ts'
 import { HistoryStore } from './store.ts'
-import { HistoryWriter, type Retention } from './writer.ts'
+import { HistoryWriter, type AlarmNote, type Retention } from './writer.ts'
 
 export interface HistoryOptions {
   /** Of the node. */
@@ -110,6 +110,11 @@ export class History implements AsyncDisposable {
     this.#attempt((writer, now) => writer.command(call, now))
   }
 
+  /** Record what became of an alarm. */
+  alarm(note: AlarmNote): void {
+    this.#attempt((writer, now) => writer.alarm(note, now))
+  }
+
   /**
    * One page. Of several that are asked for at once each is read in a turn of its own, and then as
    * much time is left to everything else as it took.
@@ -203,7 +208,7 @@ export class History implements AsyncDisposable {
       now: clock.now(),
       why,
     })
-    const reader = stack.use(new HistoryReader(openHistoryForReading(file)))
+    const reader = stack.use(new HistoryReader(openHistoryForReading(file), () => writer.until))
     stack.move()
     return { store, writer, reader }
   }

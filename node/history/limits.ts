@@ -9,13 +9,6 @@ export interface Limit {
   readonly forMs: number
 }
 
-/** That somebody has taken note of an excursion. */
-export interface Acknowledgement {
-  readonly by: string
-  readonly at: number
-  readonly comment: string
-}
-
 /** A time for which a limit was passed, and for longer than it may be. */
 export interface Excursion {
   readonly limit: Limit
@@ -24,23 +17,6 @@ export interface Excursion {
   readonly until: number | undefined
   /** The highest, or lowest, of it. */
   readonly extreme: number
-  readonly acknowledged?: Acknowledgement
-}
-
-const MINUTE_MS = 60_000
-const HOUR_MS = 60 * MINUTE_MS
-
-/**
- * Limits by what is stored. Vaccines: the loggers of the US Vaccines for Children programme (CDC,
- * Vaccine Storage and Handling Toolkit). Food: FDA Food Code 2022, 3-501.16 and 3-501.19.
- */
-export const LIMIT_PRESETS: Readonly<Record<string, readonly Limit[]>> = {
-  'vaccine-refrigerator': [
-    { side: 'high', value: 8, forMs: HOUR_MS },
-    { side: 'low', value: 2, forMs: 15 * MINUTE_MS },
-  ],
-  'vaccine-freezer': [{ side: 'high', value: -15, forMs: HOUR_MS }],
-  food: [{ side: 'high', value: 5, forMs: 4 * HOUR_MS }],
 }
 
 /**

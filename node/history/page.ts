@@ -3,7 +3,7 @@ import { isSensorName } from '../sensors/sensor.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { HOUR_MS, MINUTE_MS, startOf, type Bucket } from './bucket.ts'
 import type { HistoryReader, Reading, Span } from './reader.ts'
-import type { EventType, RecordedCommand, RecordedEvent } from './seal.ts'
+import { isAlarmType, type EventType, type RecordedCommand, type RecordedEvent } from './seal.ts'
 
 /** What can be asked for (PROTOCOL.md, "History"). */
 export const HISTORY_TABLES = [
@@ -11,6 +11,7 @@ export const HISTORY_TABLES = [
   'hours',
   'readings',
   'events',
+  'alarms',
   'stretches',
   'signed',
   'commands',
@@ -38,6 +39,9 @@ export interface HistoryPage {
 
 /** So many rows are read and encoded within a few milliseconds, in which nothing else happens. */
 const PAGE_ROWS = 1_000
+
+/** So many events are looked through for one page of alarms. */
+const MAX_SEEN = 4_000
 
 /** The greatest moment of a calendar, in milliseconds since 1970 (ECMA-262, "Time Values"). */
 const MAX_MOMENT = 8.64e15
@@ -90,13 +94,11 @@ function rowsOf(reader: HistoryReader, request: HistoryRequest): Omit<HistoryPag
         value,
       ])
     case 'events':
-      return numbered(reader.events(sensor, request, after ?? 0), event => [
-        event.number,
-        event.at,
-        event.sensor ?? null,
-        event.type,
-        event.detail,
-      ])
+      return numbered(reader.events(sensor, request, after ?? 0), eventRow)
+    case 'alarms':
+      return numbered(reader.events(sensor, request, after ?? 0), eventRow, ({ type }) =>
+        isAlarmType(type),
+      )
     case 'commands':
       return numbered(reader.commands(request, after ?? 0), call => [
         call.number,
@@ -150,41 +152,84 @@ function stretchPage(reader: HistoryReader, request: HistoryRequest): Omit<Histo
   return { rows, next: windowEnd < end ? windowEnd : null }
 }
 
+/** @param isWanted looked at of so many items at most, so that a page without rows is soon done too */
 function numbered<Item extends { readonly number: number }>(
   items: Iterable<Item>,
   encode: (item: Item) => Cell[],
+  isWanted: (item: Item) => boolean = () => true,
 ): Omit<HistoryPage, 'kind'> {
   const rows: Cell[][] = []
-  let last = 0
+  let [last, seen] = [0, 0]
   for (const item of items) {
-    if (rows.length === PAGE_ROWS) return { rows, next: last }
-    rows.push(encode(item))
+    if (rows.length === PAGE_ROWS || seen === MAX_SEEN) return { rows, next: last }
+    if (isWanted(item)) rows.push(encode(item))
     last = item.number
+    seen += 1
   }
   return { rows, next: null }
 }
 
-/** Check an answer of a node. @throws FridgeError `ERR_PROTOCOL` */
-export function parseHistoryPage(value: unknown): HistoryPage {
-  if (typeof value === 'object' && value !== null) {
-    const { kind, rows, next } = value as Record<string, unknown>
-    const isPage =
-      isSensorKind(kind) && Array.isArray(rows) && (next === null || Number.isSafeInteger(next))
-    if (isPage && rows.every(isRow)) return { kind, rows, next: next as number | null }
-  }
-  throw new FridgeError('ERR_PROTOCOL', 'the node answers with what is no page of a history')
+/** As `eventIn` reads it. */
+function eventRow({ number, at, sensor, type, detail }: RecordedEvent): Cell[] {
+  return [number, at, sensor ?? null, type, detail]
 }
 
-function isRow(row: unknown): row is Cell[] {
+/** What stands in a cell: a moment, a number, a text, or one of these or null. */
+const CELLS = {
+  moment: isMoment,
+  number: isNumber,
+  text: isText,
+  'number?': (cell: unknown) => cell === null || isNumber(cell),
+  'text?': (cell: unknown) => cell === null || isText(cell),
+} as const
+
+const BUCKET_ROW = [
+  'moment',
+  'number',
+  'number',
+  'number',
+  'number?',
+  'number?',
+  'number',
+  'number',
+  'number',
+] as const
+const EVENT_ROW = ['number', 'moment', 'text?', 'text', 'text'] as const
+
+/** The cells of a row of each table, as the functions below read them. */
+const ROW_FORMS: Readonly<Record<HistoryTable, readonly (keyof typeof CELLS)[]>> = {
+  minutes: BUCKET_ROW,
+  hours: BUCKET_ROW,
+  readings: ['number', 'moment', 'number'],
+  events: EVENT_ROW,
+  alarms: EVENT_ROW,
+  stretches: ['moment', 'moment'],
+  signed: ['number', 'moment', 'moment', 'text'],
+  commands: ['number', 'moment', 'text', 'text', 'text'],
+}
+
+/** Check what a node answers. @returns why it is no page of that table */
+export function parseHistoryPage(value: unknown, table: HistoryTable): HistoryPage | string {
+  if (typeof value !== 'object' || value === null) return 'it is no object'
+  const { kind, rows, next } = value as Record<string, unknown>
+  if (!isSensorKind(kind)) return 'its kind is not known'
+  if (next !== null && !Number.isSafeInteger(next)) return 'it goes on nowhere'
+  if (!Array.isArray(rows) || !rows.every(row => isRow(row, table))) return 'its rows are malformed'
+  return { kind, rows, next: next as number | null }
+}
+
+function isRow(row: unknown, table: HistoryTable): row is Cell[] {
   return (
-    Array.isArray(row) &&
-    row.every(
-      (cell: unknown) =>
-        cell === null ||
-        typeof cell === 'string' ||
-        (typeof cell === 'number' && Number.isFinite(cell)),
-    )
+    Array.isArray(row) && ROW_FORMS[table].every((cell, at) => CELLS[cell]((row as unknown[])[at]))
   )
+}
+
+function isNumber(cell: unknown): cell is number {
+  return typeof cell === 'number' && Number.isFinite(cell)
+}
+
+function isText(cell: unknown): cell is string {
+  return typeof cell === 'string'
 }
 
 /** Asks for one page. */

@@ -2,6 +2,7 @@ import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
 import { identityOf } from '../identity/identity.ts'
 import type { SensorKind } from '../sensors/kinds.ts'
 import { addBucket, HOUR_MS, MINUTE_MS, startOf, type Bucket } from './bucket.ts'
+import { openMinuteOf } from './open-minute.ts'
 import { BUCKET_COLUMNS, bucketOf, commandOf, eventOf, type Row } from './rows.ts'
 import type { RecordedCommand, RecordedEvent } from './seal.ts'
 
@@ -42,11 +43,17 @@ interface HourSpan {
  */
 export class HistoryReader implements Disposable {
   readonly #database: DatabaseSync
+  readonly #recordedUntil: () => number
   readonly #statements = new Map<string, StatementSync>()
 
-  /** @param database is closed with the reader */
-  constructor(database: DatabaseSync) {
+  /**
+   * @param database is closed with the reader
+   * @param recordedUntil the moment up to which a node that is recording has counted. Default: what
+   *   the rows say
+   */
+  constructor(database: DatabaseSync, recordedUntil: () => number = () => 0) {
     this.#database = database
+    this.#recordedUntil = recordedUntil
   }
 
   /** The sensors that the history knows, each with its newest kind. */
@@ -193,10 +200,17 @@ export class HistoryReader implements Disposable {
        WHERE sensor = ? AND position >= ? AND position < ?`,
     )
     const starts = run.map(({ begin }) => startOf(begin, HOUR_MS))
-    return arraysOf(rows, sensor, first, first + run.length).map(row => {
+    const minutes = arraysOf(rows, sensor, first, first + run.length).map(row => {
       const start = starts[Number(row[0]) - first] ?? 0
       return bucketOf(start + Number(row[1]) * MINUTE_MS, row, 2)
     })
+    const last = run.at(-1)
+    if (last === undefined || last.end !== undefined) return minutes
+    // The minute that goes on is in no table yet.
+    const open = openMinuteOf(this.#database, sensor, last, this.#openEnd(last))
+    return open === undefined || open.start <= (minutes.at(-1)?.start ?? 0)
+      ? minutes
+      : [...minutes, open]
   }
 
   /** @param run hours whose positions follow each other */
@@ -252,8 +266,14 @@ export class HistoryReader implements Disposable {
     const event = this.#database
       .prepare('SELECT max(at) AS at FROM events WHERE number >= ?')
       .get(first)?.['at']
+    const newest = this.#database.prepare(
+      'SELECT at FROM readings WHERE sensor = ? AND number >= ? ORDER BY number DESC LIMIT 1',
+    )
+    const ids = this.#database.prepare('SELECT id FROM sensors').all()
+    const readings = ids.map(({ id = null }) => Number(newest.get(id, first)?.['at'] ?? 0))
     const whole = typeof minute === 'number' ? (minute + 1) * MINUTE_MS : 0
-    return Math.max(begin, startOf(begin, HOUR_MS) + whole, Number(event ?? 0))
+    const known = Math.max(startOf(begin, HOUR_MS) + whole, Number(event ?? 0), ...readings)
+    return Math.max(begin, known, this.#recordedUntil())
   }
 
   #statement(sql: string): StatementSync {

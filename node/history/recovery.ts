@@ -132,7 +132,8 @@ export function stateBefore(database: DatabaseSync, sensor: number, number: numb
     .get(sensor, number)
   const event = database
     .prepare(
-      'SELECT number, type FROM events WHERE sensor = ? AND number < ? ORDER BY number DESC LIMIT 1',
+      `SELECT number, type FROM events WHERE sensor = ? AND number < ?
+       AND type IN ('open', 'close', 'unavailable', 'available') ORDER BY number DESC LIMIT 1`,
     )
     .get(sensor, number)
   const reading = database

@@ -39,9 +39,15 @@ export interface RecordedEvent {
   /** Undefined for the node. */
   readonly sensor: string | undefined
   readonly type: EventType
-  /** Why it is unavailable or why it began; of `clock` what the clock said before. */
+  /**
+   * Why it is unavailable or why it began; of `clock` what the clock said before; of an alarm the
+   * alarm, as JSON.
+   */
   readonly detail: string
 }
+
+/** What became of an alarm. */
+export const ALARM_TYPES = ['raised', 'over', 'acknowledged'] as const
 
 /** Events that are kept beside readings. */
 export const RECORDED_TYPES = [
@@ -53,9 +59,14 @@ export const RECORDED_TYPES = [
   'stopped',
   'clock',
   'overrun',
+  ...ALARM_TYPES,
 ] as const
 
 export type EventType = (typeof RECORDED_TYPES)[number]
+
+export function isAlarmType(type: EventType): type is (typeof ALARM_TYPES)[number] {
+  return ALARM_TYPES.some(one => one === type)
+}
 
 /** A call of a command, with what came of it. */
 export interface RecordedCommand {

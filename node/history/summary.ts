@@ -1,6 +1,6 @@
 import type { Bucket } from './bucket.ts'
 import type { Span } from './reader.ts'
-import type { RecordedEvent } from './seal.ts'
+import { isAlarmType, type RecordedEvent } from './seal.ts'
 
 /** An extreme, and the minute or hour in which it was read. */
 export interface Extreme {
@@ -63,15 +63,21 @@ export function summarize(buckets: Iterable<Bucket>): Summary {
   }
 }
 
-/** The parts of a span in which nothing was recorded. */
-export function gapsIn({ from, to }: Span, stretches: readonly Span[]): Span[] {
+/** A node that runs writes the sums of a minute at its end at the latest, and may take a moment. */
+const WRITTEN_WITHIN_MS = 62_000
+
+/**
+ * The parts of a span in which nothing was recorded.
+ * @param now what a node records now may be written a little later, and is no gap
+ */
+export function gapsIn({ from, to }: Span, stretches: readonly Span[], now: number): Span[] {
   const gaps: Span[] = []
   let until = from
   for (const stretch of stretches) {
     if (stretch.from > until) gaps.push({ from: until, to: Math.min(stretch.from, to) })
     until = Math.max(until, stretch.to)
   }
-  if (until < to) gaps.push({ from: until, to })
+  if (until < Math.min(to, now - WRITTEN_WITHIN_MS)) gaps.push({ from: until, to })
   return gaps
 }
 
@@ -85,9 +91,10 @@ export function outagesIn({ to }: Span, events: Iterable<RecordedEvent>): Outage
   const outages: Outage[] = []
   let since: { from: number; reason: string } | undefined
   for (const { type, at, detail } of events) {
+    if (isAlarmType(type) || type === 'clock' || type === 'overrun') continue
     if (type === 'unavailable') since ??= { from: at, reason: detail }
     // Whatever else it says, and whatever stops the node, it is over.
-    else if (type !== 'clock' && type !== 'overrun' && since !== undefined) {
+    else if (since !== undefined) {
       outages.push({ ...since, to: at })
       since = undefined
     }

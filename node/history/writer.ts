@@ -3,7 +3,13 @@ import { HOUR_MS } from './bucket.ts'
 import { OpenHour } from './open-hour.ts'
 import type { SensorState } from './recorder.ts'
 import { recoverHour, stateBefore } from './recovery.ts'
-import { digestOf, type EventType, type RecordedCommand } from './seal.ts'
+import {
+  digestOf,
+  isAlarmType,
+  type ALARM_TYPES,
+  type EventType,
+  type RecordedCommand,
+} from './seal.ts'
 import { signHour, type SigningNode } from './signing.ts'
 import {
   emptyBatch,
@@ -32,6 +38,14 @@ export interface HistoryWriterOptions {
   readonly now: number
   /** Why it begins, for people. */
   readonly why: string
+}
+
+/** What became of an alarm, to be kept. */
+export interface AlarmNote {
+  readonly sensor: string
+  readonly type: (typeof ALARM_TYPES)[number]
+  /** The alarm, as JSON. */
+  readonly detail: string
 }
 
 /** Rows between two writes, a second apart: what comes faster is counted in the sums only. */
@@ -122,6 +136,15 @@ export class HistoryWriter {
     const command = { ...call, number: this.#next++, at: this.#hour.until }
     this.#hour.takeCommand(command)
     this.#batch.commands.push(command)
+  }
+
+  /** Take what became of an alarm of a sensor. */
+  alarm({ sensor: name, type, detail }: AlarmNote, moment: number): void {
+    this.advance(moment)
+    const place = this.#placeOf.get(name)
+    const sensor = place === undefined ? undefined : this.#sensors[place]
+    if (sensor === undefined) return
+    this.#take({ at: this.#hour.until, sensor: sensor.id, type, detail })
   }
 
   /** The clock was set: the hour ends where it was, and another one begins where it is now. */
@@ -219,8 +242,8 @@ export class HistoryWriter {
   }
 
   #take(event: Omit<EventRow, 'number'>): void {
-    // What befell the node is kept whatever else there is.
-    const isKept = event.sensor === undefined || this.#hasRoom()
+    // What befell the node, and its alarms, are kept whatever else there is.
+    const isKept = event.sensor === undefined || isAlarmType(event.type) || this.#hasRoom()
     const row = { ...event, number: isKept ? this.#next++ : 0 }
     this.#hour.takeEvent(row, isKept)
     if (isKept) this.#batch.events.push(row)

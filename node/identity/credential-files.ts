@@ -1,4 +1,6 @@
 import { join } from 'node:path'
+import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
+import { shellWord } from '../lib/shell-word.ts'
 import type { Name, Role } from './names.ts'
 
 /** Where credentials lie on disk. */
@@ -40,4 +42,14 @@ export function credentialFiles(dir: string, role: Role, name: Name): Required<C
     caFile,
     formerFile,
   }
+}
+
+/** That a key, a certificate or the folder of them cannot be read, and why. */
+export function unreadable(file: string, cause: unknown): FridgeError {
+  const denied = errorCode(cause) === 'EACCES' || errorCode(cause) === 'EPERM'
+  const why = denied ? 'this user may not read it' : (errorCode(cause) ?? errorMessage(cause))
+  return new FridgeError('ERR_KEY_FILE', `${file} cannot be read: ${why}`, {
+    cause,
+    fix: `${denied ? 'run as the user who owns it' : 'look what stands there'}: ls -ld ${shellWord(file)}`,
+  })
 }

@@ -4,7 +4,12 @@ import { platform } from 'node:os'
 import { join } from 'node:path'
 import { oneLine, parseCertificates } from './certificate-chain.ts'
 import { pathOf } from './certificate-path.ts'
-import { authorityFiles, credentialFiles, type CredentialFiles } from './credential-files.ts'
+import {
+  authorityFiles,
+  credentialFiles,
+  unreadable,
+  type CredentialFiles,
+} from './credential-files.ts'
 import { shellWord } from '../lib/shell-word.ts'
 import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
 import { assertKeyAllowed, identityOf, type Identity } from './identity.ts'
@@ -178,13 +183,13 @@ async function loadFiles(
     throw fail(`no authority in ${caFile} vouches for it: ${path.broken}`, reissue)
   }
   const outOfDate = whyOutOfDate(leaf, now)
-  if (outOfDate !== undefined) throw fail(outOfDate, renew)
+  if (outOfDate !== undefined) throw fail(outOfDate, isEarly(leaf, now) ? SET_CLOCK : renew)
   for (const issuer of path.issuers) {
     const why = whyOutOfDate(issuer, now)
     if (why !== undefined) {
       throw fail(
         `its authority "${oneLine(issuer.subject)}": ${why}`,
-        'replace the authority: fridge certs rotate-ca begin',
+        isEarly(issuer, now) ? SET_CLOCK : 'replace the authority: fridge certs rotate-ca begin',
       )
     }
   }
@@ -224,11 +229,18 @@ function parsePrivateKey(pem: string, file: string): KeyObject {
   return key
 }
 
+/** Devices without a battery begin in 1970: another certificate would not help them. */
+const SET_CLOCK = 'set the clock of this machine, and keep it so: timedatectl set-ntp true'
+
+function isEarly(certificate: X509Certificate, now: number): boolean {
+  return now < certificate.validFromDate.getTime()
+}
+
 function whyOutOfDate(certificate: X509Certificate, now: number): string | undefined {
   if (now > certificate.validToDate.getTime()) {
     return `it expired on ${certificate.validToDate.toISOString()}`
   }
-  if (now < certificate.validFromDate.getTime()) {
+  if (isEarly(certificate, now)) {
     const clock = new Date(now).toISOString()
     return `it is not valid before ${certificate.validFromDate.toISOString()}, and the clock here says ${clock}`
   }
@@ -274,17 +286,6 @@ async function exists(file: string): Promise<boolean> {
     if (errorCode(cause) === 'ENOENT') return false
     throw unreadable(file, cause)
   }
-}
-
-function unreadable(file: string, cause: unknown): FridgeError {
-  const denied = errorCode(cause) === 'EACCES' || errorCode(cause) === 'EPERM'
-  const why = denied ? 'this user may not read it' : (errorCode(cause) ?? errorMessage(cause))
-  return new FridgeError('ERR_KEY_FILE', `${file} cannot be read: ${why}`, {
-    cause,
-    fix: denied
-      ? `run as the user who owns it: ls -l ${shellWord(file)}`
-      : `look what stands there: ls -ld ${shellWord(file)}`,
-  })
 }
 
 function article(role: Role): string {

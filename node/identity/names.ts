@@ -42,6 +42,7 @@ export const ROLES: readonly Role[] = ['node', 'operator', 'client']
 // The characters of a SPIFFE path segment (SPIFFE-ID, section 2.2).
 const NAME = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}$/
 const SOURCE = /^(?!\.{1,2}#)[A-Za-z0-9._-]{1,64}#(?:[0-9a-f]{16}|[0-9a-f]{32})$/
+const PART = /^(?!\.{1,2}#)[A-Za-z0-9._-]{1,64}#[0-9a-f]{16}\.(?:state|vitals)$/
 const RUN_DIGITS = 16
 const KEY_ID = /^[0-9a-f]{64}$/
 const ORIGIN = /^https:\/\/(?:[a-z0-9._-]{1,253}|\[[0-9a-f:]{2,39}\])(?::[1-9][0-9]{0,4})?$/
@@ -57,6 +58,14 @@ export function isName(value: unknown): value is Name {
 
 export function isSource(value: unknown): value is Source {
   return typeof value === 'string' && SOURCE.test(value)
+}
+
+/**
+ * Whether a value is where something is gossiped: a source, or a part of what a run says of itself,
+ * `<run>.state` or `<run>.vitals` (PROTOCOL.md, "Members").
+ */
+export function isGossiped(value: unknown): value is Source {
+  return isSource(value) || (typeof value === 'string' && PART.test(value))
 }
 
 /** Whether a source is a run of a node, not the place of a stray. */
@@ -140,7 +149,11 @@ export function nodeOf(source: Source): Name {
   return source.slice(0, source.indexOf('#')) as Name
 }
 
-/** A subject as a person writes it: clients bare, others with their role. */
+/**
+ * A subject as a person writes it: clients bare, others with their role; so is a client whose name
+ * begins like an option, since it stands in commands that are shown to be typed.
+ */
 export function displaySubject(subject: Subject): string {
-  return roleOf(subject) === 'client' ? nameOf(subject) : subject
+  const name = nameOf(subject)
+  return roleOf(subject) === 'client' && !name.startsWith('-') ? name : subject
 }

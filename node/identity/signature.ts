@@ -6,6 +6,7 @@ export type SignatureContext =
   | 'entry'
   | 'member'
   | 'confirmation'
+  | 'question'
   | 'forgetting'
   | 'hour'
 

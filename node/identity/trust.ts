@@ -35,6 +35,8 @@ export class Trust {
   readonly #intermediates = new Map<string, X509Certificate>()
   /** The certificates whose intermediates have been looked at, by fingerprint, newest last. */
   readonly #lookedAt = new Map<string, true>()
+  /** The certificates that end before all above them, by fingerprint, newest last. */
+  readonly #endFirst = new Map<string, true>()
 
   constructor(credentials: Credentials, clock: Pick<Clock, 'now'>) {
     this.#clock = clock
@@ -60,9 +62,11 @@ export class Trust {
   /**
    * Take note of a connection that has been authenticated, until it closes.
    * @param judgedBy the credentials that the handshake began with
+   * @returns who that is, until the first certificate on the way to an authority ends
    */
-  hold(socket: TLSSocket, { fingerprint }: Identity, judgedBy: Credentials): void {
-    if (socket.destroyed) return
+  hold(socket: TLSSocket, identity: Identity, judgedBy: Credentials): Identity {
+    if (socket.destroyed) return identity
+    const { fingerprint } = identity
     let sockets = this.#connected.get(fingerprint)
     if (sockets === undefined) this.#connected.set(fingerprint, (sockets = new Set()))
     sockets.add(socket)
@@ -77,6 +81,7 @@ export class Trust {
     if (judgedBy === this.#credentials || this.#vouchesForAny([socket])) {
       this.#abandoned.delete(fingerprint)
     } else this.#abandoned.add(fingerprint)
+    return this.#withinChain(socket, identity)
   }
 
   /** Whether an authority of now vouches for somebody who is connected. */
@@ -90,6 +95,7 @@ export class Trust {
     this.#authorities = authoritiesOf(credentials)
     this.#signing = signingAuthorities(credentials)
     this.#credentials = credentials
+    this.#endFirst.clear()
     const removed = before.filter(one => !this.#authorities.some(({ raw }) => raw.equals(one.raw)))
     for (const [fingerprint, sockets] of this.#connected) {
       // With none removed everybody stays: a signature need not be checked for each.
@@ -108,6 +114,21 @@ export class Trust {
       if ('issuers' in this.#pathOf(leaf, known)) return true
     }
     return false
+  }
+
+  /** OpenSSL looks at the times of a chain once: whoever stays connected outlives an intermediate. */
+  #withinChain(socket: TLSSocket, identity: Identity): Identity {
+    const { fingerprint, notAfter, role } = identity
+    if (this.#endFirst.has(fingerprint)) return identity
+    const [leaf, ...shown] = chainOfPeer(socket)
+    if (leaf === undefined) return identity
+    const intermediates = [...shown, ...this.#intermediates.values()]
+    const path = pathOf(leaf, { intermediates, trusted: this.#authorities, usages: usagesOf(role) })
+    // Of somebody who resumes a session the intermediates may be forgotten.
+    if ('broken' in path) return identity
+    if (path.notAfter < notAfter) return { ...identity, notAfter: path.notAfter }
+    keepNewest(this.#endFirst, fingerprint, true, MAX_LOOKED_AT)
+    return identity
   }
 
   #pathOf(leaf: X509Certificate, intermediates: readonly X509Certificate[]): Path {

@@ -38,18 +38,22 @@ export interface ErrorDetails {
   cause?: unknown
   /** The command or step that mends it, as a person would type it. */
   fix?: string
+  /** The node whose word it is, by the name in its certificate. */
+  node?: string
 }
 
 /** The only error class of fridge: a stable `code`, and for people what failed, why, and what mends it. */
 export class FridgeError extends Error {
   readonly code: ErrorCode
   readonly fix: string | undefined
+  readonly node: string | undefined
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
     this.name = 'FridgeError'
     this.code = code
     this.fix = details.fix
+    this.node = details.node
   }
 }
 

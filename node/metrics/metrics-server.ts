@@ -9,6 +9,7 @@ import { RateLimit } from '../lib/rate-limit.ts'
 import { listen } from '../lib/listen.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics, MetricsSource } from './metrics.ts'
+import { whatFails } from './readiness.ts'
 
 export interface MetricsServerOptions {
   readonly config: NodeConfig['metrics']
@@ -155,7 +156,9 @@ export class MetricsServer implements AsyncDisposable {
         return say(200, 'ok\n')
       case '/readyz': {
         const why = this.#options.whyNotReady()
-        return why === undefined ? say(200, 'ok\n') : say(503, `${why}\n`)
+        if (why !== undefined) return say(503, `${why}\n`)
+        const failing = whatFails(this.#options.source.numbers())
+        return say(200, failing === undefined ? 'ok\n' : `degraded: ${failing}\n`)
       }
       case '/metrics':
         try {

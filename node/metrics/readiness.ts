@@ -1,7 +1,9 @@
+import type { FridgeNumbers } from '../alarms/numbers.ts'
 import type { NodeConfig } from '../config/config.ts'
 import type { OwnRemoval } from '../gossip/own-removal.ts'
 import type { Trust } from '../identity/trust.ts'
 import type { Clock } from '../lib/clock.ts'
+import { formatDuration } from '../lib/duration.ts'
 
 /** How far a node has come. */
 export type Phase = 'starting' | 'incomplete' | 'serving' | 'stopping'
@@ -11,6 +13,8 @@ export interface ReadinessState extends Pick<NodeConfig, 'whenIsolated'> {
   readonly isIsolated: boolean
   /** Whether this node itself was removed from the list. */
   readonly isRemoved: boolean
+  /** Whether two changes at one place carry its signature. */
+  readonly isForked: boolean
   /** Whether what peers send is not being checked: any of it may be a removal. */
   readonly isStalled: boolean
   /** Why changes cannot be stored, if they cannot. */
@@ -25,6 +29,7 @@ export function whyNotReady(
     phase,
     isIsolated,
     isRemoved,
+    isForked,
     whenIsolated,
     isStalled,
     failing,
@@ -33,6 +38,7 @@ export function whyNotReady(
   now: number,
 ): string | undefined {
   if (isRemoved) return 'this node was removed from the list: it serves nobody'
+  if (isForked) return 'this node has signed two changes at one place: it serves nobody'
   if (phase === 'starting') return 'starting: no client is let in before a first exchange'
   if (phase === 'incomplete') return 'no exchange with a peer is complete: the list may be old'
   if (phase === 'stopping') return 'stopping'
@@ -45,7 +51,7 @@ export function whyNotReady(
 
 export interface ReadinessOptions extends Pick<NodeConfig, 'whenIsolated'> {
   readonly isolation: { readonly isIsolated: boolean }
-  readonly ownRemoval: Pick<OwnRemoval, 'removal'>
+  readonly ownRemoval: Pick<OwnRemoval, 'removal' | 'isForked'>
   readonly verifier: { readonly isStalled: boolean }
   readonly storage: { readonly failing: string | undefined }
   readonly trust: Pick<Trust, 'credentials'>
@@ -71,8 +77,23 @@ export class Readiness {
     const { failing } = storage
     const isRemoved = ownRemoval.removal !== undefined
     const certificateEndsAt = trust.credentials.identity.notAfter
-    const problems = { isIsolated, isRemoved, isStalled, failing }
+    const { isForked } = ownRemoval
+    const problems = { isIsolated, isRemoved, isForked, isStalled, failing }
     const state = { phase, whenIsolated, certificateEndsAt, ...problems }
     return whyNotReady(state, clock.now())
   }
+}
+
+/**
+ * What is wrong with the fridge, in a line for a person, though its node serves; undefined where
+ * nothing is. A sensor that is dead takes no node out of service: its clients would lose the other
+ * sensors and the alarms as well, and whatever restarts a node that is not ready cannot mend it.
+ */
+export function whatFails({ sensors }: FridgeNumbers): string | undefined {
+  const dead = sensors.flatMap(({ silence }) => {
+    if (silence?.isTooLong !== true) return []
+    const { sensor, ms, reason } = silence
+    return [`${sensor} has been unavailable for ${formatDuration(ms)}: ${reason}`]
+  })
+  return dead.length === 0 ? undefined : dead.join('; ')
 }

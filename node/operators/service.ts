@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { callRoll } from '../gossip/roll-call.ts'
 import { awaitConfirmations, type Proof } from '../gossip/confirmations.ts'
 import type { History } from '../history/history.ts'
 import { parseHistoryRequest } from '../history/page.ts'
@@ -18,7 +19,8 @@ import { changeMethods, pageOf, type ChangePage } from './changes.ts'
 import { checkpointMethods, readCheckpointRequest } from './checkpoints.ts'
 import { forgetMethods } from './forget.ts'
 import { assertReadByAll } from './readers.ts'
-import { statusOf, type NodeReport, type StatusOptions } from './status.ts'
+import { statusOf, type NodeReport, type StatusOptions, type StatusReport } from './status.ts'
+import { vitalsPages } from './vitals.ts'
 import type { Quota } from './quota.ts'
 import type { Turns } from './turns.ts'
 import type { Sessions } from '../sessions/sessions.ts'
@@ -55,7 +57,7 @@ export interface SubjectReport {
 }
 
 /** How far a node has come. */
-export type NodeProgress = 'caught up' | 'behind' | 'out of reach' | 'left'
+export type NodeProgress = 'caught up' | 'behind' | 'silent' | 'out of reach' | 'left'
 
 /** One removal as operators are shown it. */
 export type RemovalReport = Omit<GrantReport, keyof Terms>
@@ -104,6 +106,9 @@ const CHECKPOINT_COST = 131_072
 /** The longest wait for confirmations, in milliseconds. */
 const MAX_WAIT_MS = 10 * 60_000
 
+/** The longest wait for what nodes say that they hold, in milliseconds. */
+const ROLL_CALL_MS = 1_000
+
 export interface OperatorServiceOptions extends StatusOptions {
   readonly operator: Signer
   readonly replica: Replica
@@ -113,6 +118,8 @@ export interface OperatorServiceOptions extends StatusOptions {
   readonly signers: Pick<Signers, 'verify' | 'formerAuthorities'>
   readonly sessions: Sessions
   readonly history: Pick<History, 'page'>
+  /** By which alarms are told to the operator, and acknowledged by it. */
+  readonly alarmMethods: ReadonlyMap<string, RpcMethod>
   readonly clock: Clock
   /** Shared by all operators of the node, like `quota`. */
   readonly turns: Turns
@@ -187,7 +194,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
       'show',
       async ([subject]): Promise<ShowReport> => {
         if (!isSubject(subject)) throw malformed('show')
-        const { changes, nodes } = statusOf(options)
+        const { changes, nodes } = await status(options)
         return {
           ...report(subject, options),
           removals: removalsOf(subject, replica),
@@ -195,7 +202,8 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
         }
       },
     ],
-    ['status', async () => statusOf(options)],
+    ['status', async () => status(options)],
+    ['vitals', vitalsPages(options)],
     [
       'history',
       async ([value]) => {
@@ -204,19 +212,26 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
         return options.history.page(request)
       },
     ],
+    ...options.alarmMethods,
     ...changeMethods(options),
     ...checkpointMethods(options),
     ...forgetMethods(options),
   ])
 }
 
-/** @throws FridgeError `ERR_REVOKED` when this node was removed: no peer takes a change from it */
+/** The cluster, with what each node says that it holds. */
+async function status(options: OperatorServiceOptions): Promise<StatusReport> {
+  const { replica, members, clock } = options
+  const { confirmations } = replica
+  const held = await callRoll({ confirmations, members, clock, timeoutMs: ROLL_CALL_MS })
+  return statusOf(options, held)
+}
+
+/** @throws FridgeError `ERR_REVOKED` when this node is out: no peer takes a change from it */
 function assertBelongs({ ownRemoval, members }: OperatorServiceOptions): void {
-  if (ownRemoval.removal === undefined) return
-  throw new FridgeError(
-    'ERR_REVOKED',
-    `node/${members.self.name} has been revoked: ask another node`,
-  )
+  if (!ownRemoval.isOut) return
+  const why = ownRemoval.isForked ? 'has signed two changes at one place' : 'has been revoked'
+  throw new FridgeError('ERR_REVOKED', `node/${members.self.name} ${why}: ask another node`)
 }
 
 /** Commit a change where it is the operator's turn and it may add so much to the log. */
@@ -326,6 +341,7 @@ function standingOf({ grants, revocations }: SubjectState, now: number): Subject
 function progressOf({ reachable, left, changes }: NodeReport, all: number): NodeProgress {
   if (left === true) return 'left'
   if (!reachable) return 'out of reach'
+  if (changes === undefined) return 'silent'
   return changes >= all ? 'caught up' : 'behind'
 }
 
@@ -348,7 +364,9 @@ function removalsOf(subject: Subject, { whitelist }: Replica): RemovalReport[] {
   const { revocations } = whitelist.state(subject)
   if (revocations.size === 0) return []
   const changes = whitelist.changesOf(subject)
-  return Array.from(revocations.values().take(MAX_REMOVALS), id => changes.get(id))
+  return Array.from(revocations)
+    .slice(0, MAX_REMOVALS)
+    .map(id => changes.get(id))
     .filter(entry => entry !== undefined)
     .map(({ change }) => reportPlace(change))
 }

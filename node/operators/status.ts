@@ -1,12 +1,15 @@
 import type { Isolation } from '../gossip/isolation.ts'
 import type { Member, Twin } from '../gossip/member.ts'
+import type { LostChanges } from '../gossip/lost-changes.ts'
 import type { Members } from '../gossip/members.ts'
 import type { OwnName } from '../gossip/own-name.ts'
 import type { OwnRemoval } from '../gossip/own-removal.ts'
+import type { Held } from '../gossip/question.ts'
 import type { Removal } from '../gossip/removal-proof.ts'
 import type { Replica } from '../gossip/replica.ts'
 import { twinsAmong } from '../gossip/twins.ts'
-import { nodeOf, type Name } from '../identity/names.ts'
+import { nodeOf, type Name, type Source } from '../identity/names.ts'
+import type { LostChange } from '../whitelist/lost-change.ts'
 
 /** One node as `status` shows it. Of one that the answering node has not heard since its start only the name is known. */
 export interface NodeReport {
@@ -18,8 +21,9 @@ export interface NodeReport {
   readonly version: string
   readonly startedAt: number
   readonly links: readonly Name[]
-  readonly changes: number
-  readonly clients: number
+  /** How many changes it holds, and clients it serves; absent where it did not say so when it was asked. */
+  readonly changes?: number
+  readonly clients?: number
   /** From when on its certificate should be renewed, in milliseconds since 1970. */
   readonly certificateRenewFrom: number
   /** The last moment of its certificate, in milliseconds since 1970. */
@@ -44,39 +48,47 @@ export interface StatusReport {
   readonly nameInUse?: string
   /** Who removed the node that answered; absent while it belongs to its cluster. */
   readonly removed?: Removal
+  /** Whether two changes at one place carry the signature of the node that answered; absent where not. */
+  readonly forked?: true
+  /** What the node that answered had accepted and gave up, until somebody asks for it again; absent where there is nothing. */
+  readonly lost?: readonly LostChange[]
   readonly nodes: readonly NodeReport[]
 }
 
 export interface StatusOptions {
   readonly replica: Pick<Replica, 'whitelist'>
   readonly members: Pick<Members, 'self' | 'live' | 'left' | 'unreachable'>
-  /** Whether this node itself was removed: then it shows what it holds, and changes nothing. */
-  readonly ownRemoval: Pick<OwnRemoval, 'removal'>
+  /** Whether this node itself is out: then it shows what it holds, and changes nothing. */
+  readonly ownRemoval: Pick<OwnRemoval, 'removal' | 'isForked' | 'isOut'>
+  /** What this node accepted and gave up. */
+  readonly lostChanges: Pick<LostChanges, 'all'>
   /** Whether another machine runs under the name of this one. */
   readonly ownName: Pick<OwnName, 'inUse'>
   readonly isolation: Pick<Isolation, 'aloneMs' | 'isIsolated'>
 }
 
+/** What of a member is reported. */
+type Reported = Omit<Member, 'source' | 'saidAt'>
+
 /** What is known of a node that this run has not heard: nothing. */
-const UNHEARD: Omit<Member, 'name' | 'source' | 'applied'> = {
+const UNHEARD: Omit<Reported, 'name'> = {
   addresses: [],
   version: '',
   startedAt: 0,
   links: [],
-  changes: 0,
-  clients: 0,
   certificateRenewFrom: 0,
   certificateEndsAt: 0,
 }
 
-/** The cluster as this node sees it, and how it is itself. */
-export function statusOf(options: StatusOptions): StatusReport {
-  const { replica, members, ownRemoval, ownName, isolation } = options
+/**
+ * The cluster as this node sees it, and how it is itself.
+ * @param held what the nodes in reach hold, by their runs, as far as they have said
+ */
+export function statusOf(options: StatusOptions, held: ReadonlyMap<Source, Held>): StatusReport {
+  const { replica, members, ownRemoval, lostChanges, ownName, isolation } = options
+  const lost = lostChanges.all
   const twins = [...twinsAmong(members.live().values()).values()]
-  const describe = (
-    member: Omit<Member, 'source' | 'applied'>,
-    reachable: boolean,
-  ): NodeReport => ({
+  const describe = (member: Reported, reachable: boolean, holds?: Held): NodeReport => ({
     name: member.name,
     reachable,
     ...(!reachable && member.left && { left: member.left }),
@@ -84,8 +96,7 @@ export function statusOf(options: StatusOptions): StatusReport {
     version: member.version,
     startedAt: member.startedAt,
     links: member.links.map(nodeOf).sort(),
-    changes: member.changes,
-    clients: member.clients,
+    ...(holds !== undefined && { changes: holds.changes, clients: holds.clients }),
     certificateRenewFrom: member.certificateRenewFrom,
     certificateEndsAt: member.certificateEndsAt,
   })
@@ -98,8 +109,12 @@ export function statusOf(options: StatusOptions): StatusReport {
     ...(twins.length > 0 && { twins }),
     ...(ownName.inUse !== undefined && { nameInUse: ownName.inUse }),
     ...(ownRemoval.removal !== undefined && { removed: ownRemoval.removal }),
+    ...(ownRemoval.isForked && { forked: true }),
+    ...(lost.length > 0 && { lost }),
     nodes: [
-      ...Array.from(members.live().values(), member => describe(member, true)),
+      ...Array.from(members.live().values(), member =>
+        describe(member, true, held.get(member.source)),
+      ),
       ...Array.from(members.left().values(), member => describe(member, false)),
       ...Array.from(members.unreachable(), ([name, member]) =>
         describe(member ?? { name, ...UNHEARD }, false),

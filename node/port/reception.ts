@@ -35,8 +35,8 @@ export interface ReceptionOptions {
   readonly log: Log
   readonly signers: Signers
   readonly counts: Counts
-  /** What a node that was removed is shown. */
-  readonly removalProofOf: (node: Name) => unknown
+  /** What a node is shown that was removed, or has forked. */
+  readonly proofAgainst: (node: Name) => unknown
   readonly operatorMethods: (operator: Signer) => ReadonlyMap<string, RpcMethod>
   /** Resolves when the list is as fresh as it can be had: nobody is admitted before. */
   readonly gate: Promise<void>
@@ -89,9 +89,9 @@ export class Reception implements Disposable {
   async receive(arrival: Arrival): Promise<void> {
     const { socket, judgedBy } = arrival
     const { trust, gate } = this.#options
-    const identity = this.#identify(socket)
-    if ('farewell' in identity) return this.#turnAway(socket, identity)
-    trust.hold(socket, identity, judgedBy)
+    const identified = this.#identify(socket)
+    if ('farewell' in identified) return this.#turnAway(socket, identified)
+    const identity = trust.hold(socket, identified, judgedBy)
     const own = judgedBy.identity
     const visitor = { socket, identity, dialect: dialectOf(socket), own }
     if (identity.role === 'node') {
@@ -166,7 +166,7 @@ export class Reception implements Disposable {
 
   /** Give the connection of a node to the overlay. @returns why that may not be */
   #link({ socket, identity, dialect, own }: Visitor): TurnAway | undefined {
-    const { sessions, overlay, removalProofOf, counts } = this.#options
+    const { sessions, overlay, proofAgainst, counts } = this.#options
     const { name, subject } = identity
     const turnAway = (reason: NotAdmitted, farewell: TurnAway['farewell'] = 'cut'): TurnAway => ({
       reason,
@@ -181,12 +181,15 @@ export class Reception implements Disposable {
       // One that was off when it was removed would serve on by its old list.
       const isTold = reason === 'revoked' || reason === 'node removed'
       if (!isTold) return turnAway(reason)
-      const proof = reason === 'revoked' ? removalProofOf(name) : undefined
+      const proof = reason === 'revoked' ? proofAgainst(name) : undefined
       return turnAway(reason, { reason, text: explain(reason, identity), proof })
     }
     if (dialect === 'plain') return turnAway('no ALPN')
     const from = socket.remoteAddress
-    if (!overlay.accept({ socket, peer: identity, own, from })) return turnAway('has equivocated')
+    if (!overlay.accept({ socket, peer: identity, own, from })) {
+      // It may not know: its key was used elsewhere, or it was resumed from an earlier state.
+      return turnAway('has equivocated', overlay.farewellTo(identity))
+    }
     counts.accepted.node += 1
     return undefined
   }

@@ -53,6 +53,9 @@ export function renewNode(next: Credentials, renewing: Renewing): void {
   const authorities = removed.map(({ subject }) => oneLine(subject))
   const cut =
     sessions.reviewAll() +
-    overlay.review('not trusted', 'has a certificate of an authority that is not trusted any more')
+    overlay.review({
+      reason: 'not trusted',
+      why: 'has a certificate of an authority that is not trusted any more',
+    })
   log.warn({ authorities, cut }, 'authorities are not trusted any more')
 }

@@ -10,6 +10,7 @@ import type { Log } from '../lib/log.ts'
 import { Quota } from '../operators/quota.ts'
 import { operatorMethods } from '../operators/service.ts'
 import { Turns } from '../operators/turns.ts'
+import { alarmMethods } from '../sessions/alarm-calls.ts'
 import type { Service } from '../sessions/service.ts'
 import type { Counts } from '../sessions/counts.ts'
 import type { Sessions } from '../sessions/sessions.ts'
@@ -52,7 +53,7 @@ export interface OpenPort extends AsyncDisposable {
 export async function serve(options: ServeOptions): Promise<OpenPort> {
   const { config, listener, list, cluster, sessions, trust, loadCredentials, onRenewed } = options
   const { service, counts, gate, clock, log } = options
-  const { replica, signers, self, ownRemoval, removalProofOf } = list
+  const { replica, signers, self, ownRemoval, proofAgainst } = list
   const { members, overlay, isolation } = cluster
   const turns = new Turns(clock)
   const quota = new Quota(clock)
@@ -63,7 +64,7 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
     sessions,
     overlay,
     signers,
-    removalProofOf,
+    proofAgainst,
     counts,
     gate,
     log,
@@ -75,9 +76,17 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
         members,
         signers,
         ownRemoval,
+        lostChanges: list.lostChanges,
         ownName: overlay.ownName,
         sessions,
         history: service.history,
+        // An operator may throw every client out: there is nothing of a fridge that it may not know.
+        alarmMethods: alarmMethods(service.alarms, {
+          subject: operator.identity.subject,
+          mayRead: () => true,
+          mayAcknowledge: () => true,
+          clock,
+        }),
         clock,
         isolation,
         turns,

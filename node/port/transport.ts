@@ -72,8 +72,7 @@ export function peerDialer(trust: Trust, clock: Clock): OverlayOptions['dial'] {
   return async (address, signal) => {
     const judgedBy = trust.credentials
     const dialed = await dialNode(address, { credentials: judgedBy, clock, signal })
-    trust.hold(dialed.socket, dialed.peer, judgedBy)
-    return dialed
+    return { ...dialed, peer: trust.hold(dialed.socket, dialed.peer, judgedBy) }
   }
 }
 

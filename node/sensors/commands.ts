@@ -6,6 +6,13 @@ export const COMMANDS = ['setTargetTemperature', 'defrost', 'powerOn', 'powerOff
 
 export type CommandName = (typeof COMMANDS)[number]
 
+/** What is wrong with giving a command so many arguments, if anything is. */
+export function problemOfCount(name: string, count: number): string | undefined {
+  const expected = name === 'setTargetTemperature' ? 1 : 0
+  if (count === expected) return undefined
+  return `${name} takes ${expected === 0 ? 'no argument' : 'one argument, degrees Celsius'}`
+}
+
 /**
  * Carry out a command of a client.
  * @param values the arguments, as the client sent them: nothing is known of them
@@ -19,11 +26,8 @@ export async function runCommand(
   if (actuator === undefined) {
     throw new FridgeError('ERR_COMMAND', 'nothing at this node obeys commands')
   }
-  const expected = name === 'setTargetTemperature' ? 1 : 0
-  if (values.length !== expected) {
-    const wants = expected === 0 ? 'no argument' : 'one argument, degrees Celsius'
-    throw new FridgeError('ERR_COMMAND', `${name} takes ${wants}`)
-  }
+  const problem = problemOfCount(name, values.length)
+  if (problem !== undefined) throw new FridgeError('ERR_COMMAND', problem)
   switch (name) {
     case 'setTargetTemperature': {
       const [celsius] = values

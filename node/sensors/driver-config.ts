@@ -145,9 +145,10 @@ const program = z.strictObject({
   command: z.unknown().transform((value, context): [string, ...string[]] => {
     const [file, ...args] = Array.isArray(value) ? (value as unknown[]) : []
     if (isArgument(file) && file !== '' && args.every(isArgument)) return [file, ...args]
-    const example = typeof value === 'string' ? asList(value) : '[mosquitto_sub, -t, door]'
+    const suggestion = asList(value)
+    const example = suggestion ?? '[mosquitto_sub, -t, door]'
     const message = `a list of the program and its arguments, each a text: ${example}`
-    context.addIssue({ code: 'custom', message })
+    context.addIssue({ code: 'custom', message, params: { suggestion } })
     return z.NEVER
   }),
   ...payload,
@@ -194,8 +195,14 @@ function isArgument(value: unknown): value is string {
   return typeof value === 'string' && !value.includes('\0')
 }
 
-/** How a command line would be written as a list. */
-function asList(commandLine: string): string {
+/** How a program and its arguments would be written as a list of texts. */
+function asList(value: unknown): string | undefined {
+  if (typeof value === 'string') return fromLine(value)
+  const isList = Array.isArray(value) && value.length > 0
+  return isList ? `[${value.map(word => asYaml(String(word))).join(', ')}]` : undefined
+}
+
+function fromLine(commandLine: string): string {
   // What only a shell understands.
   if (/[|&;<>()$`\\"'*?[\]#~]/.test(commandLine)) return `[sh, -c, ${JSON.stringify(commandLine)}]`
   return `[${commandLine.trim().split(/\s+/).map(asYaml).join(', ')}]`

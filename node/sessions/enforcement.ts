@@ -1,5 +1,4 @@
 import type { AppliedChange } from '../gossip/confirmation.ts'
-import type { Members } from '../gossip/members.ts'
 import type { Overlay } from '../gossip/overlay.ts'
 import type { Applied } from '../gossip/durable-list.ts'
 import type { Replica } from '../gossip/replica.ts'
@@ -19,7 +18,6 @@ export interface EnforcementOptions {
   readonly sessions: Pick<Sessions, 'review' | 'reviewAll'>
   /** The links to nodes. */
   readonly overlay: Pick<Overlay, 'review'>
-  readonly members: Pick<Members, 'noteApplied'>
   readonly counts: Pick<Counts, 'applied'>
   readonly clock: Pick<Clock, 'monotonic'>
   readonly log: Log
@@ -73,11 +71,11 @@ function cutWhomChangesShutOut(
   return cuts
 }
 
-/** Tell the log, the nodes that accepted the changes, and *members* that they took effect here. */
+/** Tell the log, and the nodes that accepted the changes, that they took effect here. */
 function confirmApplied(
   applied: readonly Applied[],
   cuts: ReadonlyMap<Subject, number>,
-  { replica, members, clock, log }: EnforcementOptions,
+  { replica, clock, log }: EnforcementOptions,
 ): void {
   const bySource = new Map<Source, AppliedChange[]>()
   for (const { entry, receivedAt } of applied) {
@@ -90,10 +88,6 @@ function confirmApplied(
     bySource.set(source, changes)
   }
   for (const [source, changes] of bySource) replica.confirmations.reportApplied(source, changes)
-  members.noteApplied(
-    applied.map(({ entry }) => entry.change),
-    replica.whitelist.changes,
-  )
 }
 
 /** What an equivocator accepted may be void with it: everyone is looked at. */

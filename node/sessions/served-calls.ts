@@ -1,15 +1,11 @@
-import { MAX_COMMENT, type Alarm } from '../alarms/alarm.ts'
 import { parseHistoryRequest, type HistoryPage } from '../history/page.ts'
 import type { Subject } from '../identity/names.ts'
 import { FridgeError } from '../lib/errors.ts'
-import { RateLimit } from '../lib/rate-limit.ts'
 import { COMMANDS, runCommand, type CommandName } from '../sensors/commands.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
+import { alarmMethods } from './alarm-calls.ts'
 import { allows, type Rights } from './admission.ts'
 import type { Service } from './service.ts'
-
-/** Lists of alarms that one connection may ask for. */
-const LIST_PACE = { perSecond: 1, burst: 20 }
 
 export interface ServedCallsOptions {
   readonly service: Service
@@ -28,12 +24,18 @@ export interface ServedCallsOptions {
 /** What one connection of a client or a page may call, as far as its rights go. */
 export class ServedCalls {
   readonly #options: ServedCallsOptions
-  readonly #listPace: RateLimit
+  readonly #alarmMethods: ReadonlyMap<string, RpcMethod>
   #pending = 0
 
   constructor(options: ServedCallsOptions) {
     this.#options = options
-    this.#listPace = new RateLimit({ ...LIST_PACE, clock: options.service.clock })
+    const { service, subject, rights } = options
+    this.#alarmMethods = alarmMethods(service.alarms, {
+      subject,
+      mayRead: sensor => allows(rights().sensors, sensor),
+      mayAcknowledge: () => allows(rights().commands, 'acknowledge'),
+      clock: service.clock,
+    })
   }
 
   /** Whether the caller is told of alarms; the plain protocol has none, nor a node without rules. */
@@ -53,38 +55,8 @@ export class ServedCalls {
       ]),
     )
     if (!isPlain) methods.set('history', async ([request]) => this.#history(request))
-    if (!this.hasAlarms) return methods
+    if (this.hasAlarms) for (const [name, method] of this.#alarmMethods) methods.set(name, method)
     return methods
-      .set('alarms', async () => {
-        // A list may take a hundred kilobytes.
-        if (!this.#listPace.allows(''))
-          throw new FridgeError('ERR_LIMIT', 'too many lists of alarms')
-        return this.#listAlarms()
-      })
-      .set('acknowledge', async values => this.#acknowledge(values))
-  }
-
-  #listAlarms(): { standing: Alarm[]; past: Alarm[] } {
-    const { alarms } = this.#options.service
-    const { sensors } = this.#options.rights()
-    const allowed = ({ sensor }: Alarm): boolean => allows(sensors, sensor)
-    return { standing: alarms.standing().filter(allowed), past: alarms.past().filter(allowed) }
-  }
-
-  async #acknowledge([id, comment]: readonly unknown[]): Promise<Alarm> {
-    if (typeof id !== 'string' || typeof comment !== 'string' || comment.length > MAX_COMMENT) {
-      const wants = `the id of an alarm and a comment of at most ${MAX_COMMENT} characters`
-      throw new FridgeError('ERR_COMMAND', `acknowledge takes ${wants}`)
-    }
-    const { service, rights, subject } = this.#options
-    if (!allows(rights().commands, 'acknowledge')) {
-      throw new FridgeError('ERR_REFUSED', 'the grant does not allow acknowledge')
-    }
-    const { standing, past } = this.#listAlarms()
-    const known = [...standing, ...past].some(alarm => alarm.id === id)
-    const alarm = known ? service.alarms.acknowledge(id, subject, comment) : undefined
-    if (alarm === undefined) throw new FridgeError('ERR_COMMAND', 'there is no such alarm')
-    return alarm
   }
 
   async #call(name: CommandName, values: readonly unknown[]): Promise<string> {

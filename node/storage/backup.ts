@@ -45,12 +45,23 @@ export async function backupDatabase(
     } catch (cause) {
       throw cannotWrite(target, cause)
     }
+    leaveEpoch(beside, target)
     const copied = readBack(beside, target, before)
     const bytes = await flush(beside)
     await publish(beside, target, force)
     return { ...copied, bytes }
   } finally {
     await rm(beside, { force: true })
+  }
+}
+
+/** A copy is of no epoch of its node, whenever it is put back in whatever way. */
+function leaveEpoch(copy: string, target: string): void {
+  try {
+    using database = new DatabaseSync(copy)
+    database.exec("DELETE FROM own WHERE name = 'epoch'")
+  } catch (cause) {
+    throw cannotWrite(target, cause)
   }
 }
 

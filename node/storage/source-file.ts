@@ -8,10 +8,20 @@ import {
   writeSync,
 } from 'node:fs'
 
+/** What is said beside a database of the very file that it is in. */
+export interface Mark {
+  /** The source that was used with it; `''` for none. */
+  readonly source: string
+  /** What the database says as well: another one after each start and each stop. */
+  readonly epoch: string
+  /** What it said before, while the next one is being written. */
+  readonly epochBefore?: string
+}
+
 /**
  * Which file the source in a database belongs to: a copy, a restored backup and another disk have
- * another inode, or were born at another moment. It lies beside the database and is never copied
- * with it by `fridge node backup`.
+ * another inode, or were born at another moment; what was copied over the same inode is of another
+ * epoch. It lies beside the database and is never copied with it by `fridge node backup`.
  */
 export class SourceFile {
   readonly #database: string
@@ -23,32 +33,26 @@ export class SourceFile {
     this.#path = database.replace(/\.db$/, '') + '.source'
   }
 
-  /** Whether a source was used with this very database. */
-  fits(source: string): boolean {
+  /** @returns undefined where nothing was written beside this very file, which is always safe to say */
+  read(): Mark | undefined {
     try {
-      return readFileSync(this.#path, 'utf8') === this.#textOf(source)
+      const fields: unknown = JSON.parse(readFileSync(this.#path, 'utf8'))
+      if (typeof fields !== 'object' || fields === null) return undefined
+      const { source, epoch, epochBefore, ...file } = fields as Readonly<Record<string, unknown>>
+      if (typeof source !== 'string' || typeof epoch !== 'string') return undefined
+      if (JSON.stringify(file) !== JSON.stringify(this.#fileOf())) return undefined
+      return { source, epoch, ...(typeof epochBefore === 'string' && { epochBefore }) }
     } catch {
-      // Then a new source is drawn, which is always right.
-      return false
+      return undefined
     }
   }
 
-  /** Whether it was written beside this very database. */
-  isBesideItsOwn(): boolean {
-    try {
-      const { source } = JSON.parse(readFileSync(this.#path, 'utf8')) as { source?: unknown }
-      return typeof source === 'string' && this.fits(source)
-    } catch {
-      return false
-    }
-  }
-
-  /** @throws what the system says; nothing fits then */
-  write(source: string): void {
+  /** @throws what the system says; what was there before holds then */
+  write(mark: Mark): void {
     const next = `${this.#path}.new`
     const file = openSync(next, 'w', 0o600)
     try {
-      writeSync(file, this.#textOf(source))
+      writeSync(file, `${JSON.stringify({ ...mark, ...this.#fileOf() })}\n`)
       fsyncSync(file)
     } finally {
       closeSync(file)
@@ -56,8 +60,8 @@ export class SourceFile {
     renameSync(next, this.#path)
   }
 
-  #textOf(source: string): string {
+  #fileOf(): { readonly file: string; readonly born: string } {
     const { dev, ino, birthtimeNs } = statSync(this.#database, { bigint: true })
-    return `${JSON.stringify({ source, file: `${dev}:${ino}`, born: `${birthtimeNs}` })}\n`
+    return { file: `${dev}:${ino}`, born: `${birthtimeNs}` }
   }
 }

@@ -115,6 +115,7 @@ class SqliteStore implements NodeStore {
     // Of nothing there is nothing to forge.
     const isNew = this.#sources.size === 0 && this.#forks.size === 0
     this.isSealed = isNew || this.#seal.holds()
+    this.#ownSource.renew()
   }
 
   append(entries: readonly (Entry | Stray)[]): void {
@@ -373,6 +374,8 @@ class SqliteStore implements NodeStore {
   [Symbol.dispose](): void {
     if (this.#closed) return
     this.#closed = true
+    // What is copied of a node that has stopped is no copy of what it was while it ran.
+    this.#ownSource.renew()
     this.#database[Symbol.dispose]()
     this.#lock.close()
   }

@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import { isSource, type Source } from '../identity/names.ts'
-import { SourceFile } from './source-file.ts'
+import { SourceFile, type Mark } from './source-file.ts'
 import type { StoreDatabase } from './store-database.ts'
 
 /**
@@ -9,38 +10,77 @@ import type { StoreDatabase } from './store-database.ts'
 export class StoredSource {
   readonly #database: StoreDatabase
   readonly #file: SourceFile
+  /** What lies beside the database; undefined where that is a copy, or new. */
+  #mark: Mark | undefined
 
   constructor(database: StoreDatabase) {
     this.#database = database
     this.#file = new SourceFile(database.file)
+    const mark = this.#file.read()
+    const epoch = database.noted('epoch')
+    const isOwn = epoch !== undefined && [mark?.epoch, mark?.epochBefore].includes(epoch)
+    this.#mark = isOwn ? mark && { source: mark.source, epoch } : undefined
+  }
+
+  /**
+   * Begin another epoch, so that what is copied of this file from now on is another one than what
+   * was copied before.
+   */
+  renew(): void {
+    if (this.#mark === undefined) return
+    const { source } = this.#mark
+    try {
+      this.#database.write(() => this.#begin(source))
+    } catch {
+      // On a full disk the epoch before goes on: it must not keep a node from starting.
+    }
   }
 
   /** The source that was used with this file last; undefined in a copy of it, and after it has ended. */
   source(): Source | undefined {
     const source = this.#database.noted('source')
     if (source === undefined || !isSource(source)) return undefined
-    return this.#file.fits(source) ? source : undefined
+    return this.#mark?.source === source ? source : undefined
   }
 
   /** @throws FridgeError `ERR_DATABASE` */
   keep(source: Source | undefined): void {
-    this.#database.write(() => {
-      // What cannot be used again is marked in the database first: the two must say the same.
-      this.#database.note('source', source ?? '')
-      this.#file.write(source ?? '')
-    })
+    // What cannot be used again is marked in the database first: the two must say the same.
+    this.#database.write(() => this.#database.note('source', source ?? ''))
+    this.#own(source ?? '')
   }
 
   /** Whether the log in this very file was complete last: not the beginning of a longer one. */
   isWhole(): boolean {
-    return this.#database.noted('whole') === 'yes' && this.#file.isBesideItsOwn()
+    return this.#database.noted('whole') === 'yes' && this.#mark !== undefined
   }
 
   /** @throws FridgeError `ERR_DATABASE` */
   noteWhole(isWhole: boolean): void {
-    this.#database.write(() => {
-      this.#database.note('whole', isWhole ? 'yes' : 'no')
-      if (isWhole && !this.#file.isBesideItsOwn()) this.#file.write('')
-    })
+    if (isWhole && this.#mark === undefined) this.#own('')
+    this.#database.write(() => this.#database.note('whole', isWhole ? 'yes' : 'no'))
+  }
+
+  /** Make this file the one that this node writes. @throws FridgeError `ERR_DATABASE` */
+  #own(source: string): void {
+    // That the log of another file was whole says nothing of this one.
+    if (this.#mark === undefined) {
+      this.#database.write(() => this.#database.note('whole', 'no'))
+      this.#database.write(() => this.#begin(source))
+    } else {
+      const { epoch } = this.#mark
+      this.#database.write(() => this.#file.write({ source, epoch }))
+      this.#mark = { source, epoch }
+    }
+  }
+
+  /** A crash in between leaves a mark that fits what the database says before as well as after. */
+  #begin(source: string): void {
+    const epoch = randomBytes(16).toString('hex')
+    const epochBefore = this.#mark?.epoch
+    this.#file.write({ source, epoch, ...(epochBefore !== undefined && { epochBefore }) })
+    this.#database.note('epoch', epoch)
+    this.#mark = { source, epoch }
+    if (epochBefore !== undefined) this.#file.write(this.#mark)
   }
 }

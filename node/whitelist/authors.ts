@@ -39,7 +39,9 @@ interface Branch {
 export class Authors {
   readonly #options: AuthorsOptions
   /** For each revoked operator or node how far it counts, by each of its revocations. */
-  readonly #withdrawn = new Map<Subject, readonly UpTo[]>()
+  readonly #withdrawn = new Map<Subject, UpTo[]>()
+  /** For each of them how far it counts at most: what one of its revocations leaves out is out. */
+  readonly #bounds = new Map<Subject, UpTo>()
   /** For each operator the last grant or checkpoint that it signed, by source. */
   readonly #signed = new Map<Name, Map<Source, Head>>()
   /** The last grant or checkpoint that was accepted in each source. */
@@ -77,19 +79,33 @@ export class Authors {
   withdraw(change: Change): () => void {
     if (change.kind !== 'revocation' || change.upTo === undefined) return () => {}
     const { subject, upTo } = change
-    const before = this.#withdrawn.get(subject)
-    this.#withdrawn.set(subject, [...(before ?? []), upTo])
-    return () => restore(this.#withdrawn, subject, before)
+    const all = this.#withdrawn.get(subject) ?? []
+    this.#withdrawn.set(subject, all)
+    all.push(upTo)
+    const bound = this.#bounds.get(subject)
+    this.#bounds.set(subject, bound === undefined ? upTo : lowerOf(bound, upTo))
+    return () => {
+      all.pop()
+      if (all.length === 0) this.#withdrawn.delete(subject)
+      restore(this.#bounds, subject, bound)
+    }
   }
 
-  /** Whether a change may void grants that stand. */
+  /**
+   * Whether a change that is not withdrawn by yet may void grants that stand. A stolen key revokes one
+   * author again and again: what was void before asks for no look at all that stands.
+   */
   mayVoid(change: Change, hasForks: boolean): boolean {
     if (change.kind !== 'revocation' || change.upTo === undefined) return false
-    if (hasForks) return true
     const { subject, upTo } = change
-    return this.#lastSigned(subject).some(
-      ([source, { sequence }]) => sequence > (upTo.get(source)?.sequence ?? 0),
-    )
+    const bound = this.#bounds.get(subject)
+    if (bound === undefined && hasForks) return true
+    return (bound?.entries() ?? this.#lastSigned(subject)).some(([source, head]) => {
+      const last = upTo.get(source)
+      // Of branches the lower one need not be a part of the higher.
+      if (this.#options.forkOf(source) < Infinity) return last?.hash !== head.hash
+      return head.sequence > (last?.sequence ?? 0)
+    })
   }
 
   /** Whether an entry is a grant or a checkpoint of an author who was revoked out of sight of it. */
@@ -192,4 +208,14 @@ export class Authors {
     }
     return subjects
   }
+}
+
+/** In each source that both name the one that ends earlier. */
+function lowerOf(one: UpTo, other: UpTo): UpTo {
+  const lower = new Map<Source, Head>()
+  for (const [source, head] of one) {
+    const rival = other.get(source)
+    if (rival !== undefined) lower.set(source, rival.sequence < head.sequence ? rival : head)
+  }
+  return lower
 }

@@ -42,5 +42,5 @@ export function effectOf(
   if (grants.some(grant => grant.id === id)) return 'in effect'
   if (revocations.size === 0) return 'replaced'
   const seen = ancestorsOf(change.seen, whitelist.changesOf(change.subject))
-  return revocations.isSubsetOf(seen) ? 'replaced' : 'dead'
+  return seen.isSupersetOf(revocations) ? 'replaced' : 'dead'
 }

@@ -13,7 +13,8 @@ const UNSEEN = 'a change has seen others that were not sent'
 /**
  * What a stray, or an entry that is not the next of its source, shows (PROTOCOL.md,
  * "Equivocation").
- * @returns the strays to take, none where it is known; or why its link must end
+ * @returns the strays to take, none where it is known; or why its link must end. A stray that comes
+ *   before what it has seen is not among them: it comes again behind that
  */
 export function straysShownBy(
   one: Entry | Stray,
@@ -22,7 +23,7 @@ export function straysShownBy(
   if (isStray(one)) {
     const { entry, against } = one
     if (!list.isProven(one)) return 'an entry is called a stray without proof'
-    if (!list.holdsSeen(entry.change)) return UNSEEN
+    if (!list.holdsSeen(entry.change)) return shownEarly(entry, { list, store })
     return against === undefined || !conflicts(entry, against) ? [one] : both(entry, against, list)
   }
   const { source, sequence } = one.change
@@ -48,6 +49,21 @@ export function straysShownBy(
       return `change ${sequence} of ${source} does not link to the one before`
     }
   }
+}
+
+/**
+ * What a stray shows that has seen what is not here. That may lie in its own branch, below where the
+ * two were seen to differ: there each end takes the other's branch for its own, so that the peer did
+ * not send it. Where the own branch cannot stand beside it, they part earlier.
+ */
+function shownEarly(entry: Entry, { list, store }: Held): readonly Stray[] | string {
+  const { source, sequence } = entry.change
+  const fork = list.forkOf(source)
+  for (const own of store.ofSource(source, Math.max(sequence - 1, 1))) {
+    if (own.change.sequence > sequence || own.change.sequence >= fork) break
+    if (conflicts(own, entry)) return [{ entry: own, against: entry }]
+  }
+  return fork <= sequence ? [] : UNSEEN
 }
 
 /**

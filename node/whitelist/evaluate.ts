@@ -292,8 +292,8 @@ export function differences(
     const standing = new Set(grants.map(({ id }) => id))
     return (
       standing.symmetricDifference(expected?.grants ?? none).size > 0 ||
-      !revocations.isSubsetOf(expected?.revocations ?? none) ||
-      !revocations.isSupersetOf(expected?.newest ?? none)
+      !(expected?.revocations ?? none).isSupersetOf(revocations) ||
+      !(expected?.newest ?? none).isSubsetOf(revocations)
     )
   })
 }

@@ -1,4 +1,5 @@
 import { CHANGE_LIMITS, type Change, type ChangeId, type Grant } from './change.ts'
+import { replaceIds, type RevocationIds } from './revocation-ids.ts'
 
 /** A change under the name by which others have seen it. */
 export interface IdentifiedChange<Kind extends Change = Change> {
@@ -17,10 +18,10 @@ export interface SubjectState {
   /** The grants that stand: they have seen all revocations, and no other grant has seen them. */
   readonly grants: readonly StandingGrant[]
   /** The revocations that no other has seen; perhaps some besides that another one has seen. */
-  readonly revocations: ReadonlySet<ChangeId>
+  readonly revocations: RevocationIds
 }
 
-const NOTHING: ReadonlySet<ChangeId> = new Set()
+const NOTHING: RevocationIds = new Set<ChangeId>()
 
 export const UNKNOWN_SUBJECT: SubjectState = { grants: [], revocations: NOTHING }
 
@@ -39,14 +40,14 @@ export function mergeChange(
   const hasSeenGrant = grants.some(grant => seen.has(grant.id))
   if (change.kind === 'revocation') {
     // A grant that stands has seen all revocations, so whoever has seen it has seen them as well.
-    const left = hasSeenGrant ? [] : [...revocations].filter(known => !seen.has(known))
-    return { grants: [], revocations: new Set([...left, id]) }
+    const left = hasSeenGrant ? NOTHING : revocations
+    return { grants: [], revocations: replaceIds(left, id, change.seen) }
   }
   if (change.kind === 'checkpoint') return state
   const isFrontier = change.seen.every(
     one => revocations.has(one) || grants.some(grant => grant.id === one),
   )
-  if (!isFrontier || !(hasSeenGrant || revocations.isSubsetOf(seen))) return undefined
+  if (!isFrontier || !(hasSeenGrant || seen.isSupersetOf(revocations))) return undefined
   return { grants: [...grants.filter(grant => !seen.has(grant.id)), { id, change }], revocations }
 }
 

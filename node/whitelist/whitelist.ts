@@ -354,8 +354,9 @@ export class Whitelist {
    * in the place of those, the log has to tell. @returns what takes it back
    */
   #withdraw(change: Change): () => void {
+    const mayVoid = this.#authors.mayVoid(change, this.#sources.hasForks)
     const unvoid = this.#authors.withdraw(change)
-    if (!this.#authors.mayVoid(change, this.#sources.hasForks)) return unvoid
+    if (!mayVoid) return unvoid
     this.reviewCheckpoints()
     const comeBack = this.#subjects.dropVoid(this.#subjects.voided())
     return () => {

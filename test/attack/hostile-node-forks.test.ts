@@ -1,6 +1,6 @@
 import test from 'ava'
 import { parseName, type Subject } from '../../node/identity/names.ts'
-import type { Change, ChangeId } from '../../node/whitelist/change.ts'
+import { idOf, type Change, type ChangeId } from '../../node/whitelist/change.ts'
 import { isStray, strayPlace, type Entry, type Stray } from '../../node/whitelist/entry.ts'
 import { SimulatedDisk } from '../simulation/simulated-disk.ts'
 import { attackReplica, relink, signChain, signEntry } from '../support/hostile-node.ts'
@@ -114,6 +114,49 @@ test('branches of any length and any common root end in one list, over one relay
     const lists = [alpha, beta, gamma, late].map(listOf)
     t.is(new Set(lists).size, 1, `${root} ${one} ${other}:\n${lists.join('\n')}`)
     t.is(alpha.replica.whitelist.forkOf(EVIL), one === 0 ? Infinity : root + 1)
+    t.deepEqual(network.refusals, [])
+  }
+})
+
+/** The branch of changes of one subject, each of which has seen the one before it. */
+function thread(subject: Subject, length: number, from: readonly Entry[] = []): Entry[] {
+  const entries = [...from]
+  let seen: ChangeId[] = []
+  for (let sequence = from.length + 1; sequence <= from.length + length; sequence += 1) {
+    const isGrant = (sequence - from.length) % 2 === 1
+    const change = isGrant
+      ? grant(sequence, subject, seen)
+      : { ...revocationAt(EVIL, sequence, subject), seen }
+    const entry = signEntry(change, entries.at(-1)?.hash ?? '', keys)
+    entries.push(entry)
+    seen = [idOf(entry)]
+  }
+  return entries
+}
+
+test('branches whose changes have seen each other end in one list, and keep no honest nodes apart', async t => {
+  for (const [root, one, other] of [
+    [0, 5, 3],
+    [0, 3, 5],
+    [2, 4, 4],
+    [1, 1, 7],
+    [0, 60, 50],
+  ] as const) {
+    const { connect, quiet, network } = testNetwork()
+    const [alpha, beta] = [openReplica(people, 'alpha'), openReplica(people, 'beta')]
+    const common = branch('common', root)
+    await show(alpha, ...thread(AMBER, one, common))
+    await show(beta, ...thread(BASIL, other, common))
+    await alpha.grant(client('coral'))
+    await beta.revoke(client('coral'))
+    // What came before what it has seen is asked for anew, once it is known where they part.
+    for (let times = 0; times < 3; times += 1) {
+      connect(alpha, beta)
+      await quiet()
+    }
+    t.is(listOf(alpha), listOf(beta), `${root} ${one} ${other}`)
+    t.is(alpha.replica.whitelist.forkOf(EVIL), root + 1)
+    t.false(isIn(beta, client('coral')))
     t.deepEqual(network.refusals, [])
   }
 })

@@ -1,7 +1,7 @@
 import test from 'ava'
 import type { Alarm } from '../../node/alarms/alarm.ts'
 import { runCommand, startCommand } from '../support/cli.ts'
-import { makeSharedCerts, startCluster } from '../support/cluster.ts'
+import { makeSharedCerts, startCluster, until } from '../support/cluster.ts'
 
 const shared = await makeSharedCerts()
 const { certs } = shared
@@ -46,6 +46,26 @@ test('alarms are listed by everyone who may read their sensor, and acknowledged 
   await watch.status
   const after = await runCommand(['alarms', 'list', '--node', cluster.address(2)], { env })
   t.regex(after.out, / client\/c1 20\S+Z moved$/m)
+})
+
+test('an operator sees and acknowledges alarms too, and the log and the history keep who did, when and why', async t => {
+  await using cluster = await startCluster(t, { certs, config })
+  const { id } = (await cluster.log.find(line => line.text === 'alarm')).fields as { id: string }
+  const asOperator = { FRIDGE_CERTS: certs.dir, FRIDGE_AS: 'operator/admin' }
+  const node = ['--node', cluster.address(1)]
+  const list = await runCommand(['alarms', 'list', ...node], { env: asOperator })
+  t.is(list.status, 0, list.err)
+  t.true(list.out.includes(id))
+  const args = ['alarms', 'acknowledge', id, '--comment', 'looked at it', ...node]
+  const done = await runCommand(args, { env: asOperator })
+  t.is(done.status, 0, done.err)
+  t.regex(done.out, /by operator\/admin: looked at it$/)
+  const line = await cluster.log.find(({ text }) => text === 'alarm acknowledged')
+  t.like(line.fields, { id, by: 'operator/admin', comment: 'looked at it' })
+  const show = ['history', 'show', 'temperature', '--alarms', ...node]
+  const shown = async (): Promise<string> => (await runCommand(show, { env: asOperator })).out
+  await until(async () => (await shown()).includes('acknowledged by operator/admin'))
+  t.regex(await shown(), /^alarm from .*, not over: above -20 °C, .*: looked at it$/)
 })
 
 test('who may not read a sensor cannot acknowledge its alarms, nor who may not acknowledge', async t => {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { systemClock } from '../../node/lib/clock.ts'
 import { authorityFiles, credentialFiles } from '../../node/identity/credential-files.ts'
 import { formatAddress } from '../../node/lib/address.ts'
 import { startNode } from '../../node/start.ts'
@@ -46,6 +47,7 @@ test('a cluster that is well is told to be, check by check', async t => {
     /^ok +node \S+: node-1 answers operator\/admin$/,
     /^ok +clock: node-1 and this machine are \d+ms apart$/,
     /^ok +cluster: node-1 sees 2 nodes, all in reach$/,
+    /^ok +fridges: no sensor of 2 nodes is dead, and no alarm stands$/,
     /^ok +node \S+: node-2 answers operator\/admin$/,
     /^ok +clock: node-2 /,
   ]
@@ -56,6 +58,16 @@ test('a cluster that is well is told to be, check by check', async t => {
     (await doctor(['--node', cluster.address(1), '--json'])).out,
   ) as { sound: boolean; checks: { check: string; ok: boolean }[] }
   t.true(sound && checks.every(({ ok }) => ok))
+})
+
+test('a folder that cannot be read is told apart from one that is empty', async t => {
+  const dir = await makeTestFolder(t)
+  // What root may read too is no folder.
+  await writeFile(join(dir, 'nodes'), '')
+  const { status, out } = await doctor(['--node', '127.0.0.1:1'], { env: { FRIDGE_CERTS: dir } })
+  t.is(status, 1)
+  t.regex(out, /nodes cannot be read: ENOTDIR\n +to mend it: look what stands there: ls -ld /)
+  t.notRegex(out, /certs init/)
 })
 
 test('a removed node is told to get a new name, and the healthy ones are left in peace', async t => {
@@ -243,6 +255,27 @@ test('a certificate that browsers refuse is told, and a taken port for them', as
   t.regex(said, /^WRONG +page: browsers refuse \S+: its key is ed25519\n +to mend it: /m)
 })
 
+test('the node that a file configures is checked, whichever node commands go to', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  const cwd = await makeTestFolder(t)
+  const [configured, other] = [cluster.address(1), cluster.address(2)]
+  await writeFile(
+    join(cwd, 'node.json'),
+    JSON.stringify({ name: 'node-3', certs: certs.dir, data: cwd, peers: [configured] }),
+  )
+  const env = { FRIDGE_NODE: other }
+  const { out } = await doctor(['--config', 'node.json', '--as', 'admin'], { cwd, env })
+  for (const address of [configured, other]) t.regex(out, new RegExp(`node ${address}: node-\\d`))
+})
+
+test('a machine whose clock begins in 1970 is told to set it, and not to renew anything', async t => {
+  const { status, out } = await doctor([], { clock: { ...systemClock, now: () => 0 } })
+  t.is(status, 1)
+  t.regex(out, /is not valid before \S+, and the clock here says 1970-01-01T/)
+  t.regex(out, /to mend it: set the clock of this machine/)
+  t.notRegex(out, /renew|certs init/)
+})
+
 test('where there is nothing yet, the first step is named', async t => {
   const cwd = await makeTestFolder(t)
   const { status, out } = await doctor([], { cwd, env: {} })
@@ -281,4 +314,33 @@ test('an authority that was withdrawn and can still let somebody in is named, un
   t.regex(out, /what the authority with the key [0-9a-f]{64} signs adds nothing/)
   await until(async () => (await doctor(node, { env })).status === 0)
   t.pass()
+})
+
+test('a sensor that is dead and an alarm that stands are found on every node, with what is to be done', async t => {
+  const command = ['sh', '-c', 'echo x; exec sleep 1000']
+  const config = {
+    sensors: {
+      temperature: { driver: 'simulated' },
+      probe: { driver: 'command', kind: 'temperature', command },
+    },
+    alarms: { rules: { temperature: { high: { limit: -20 } } } },
+  }
+  await using cluster = await startCluster(t, { nodes: 2, certs, config })
+  // The clock of this machine is ahead, which is found as well.
+  const clock = new SkipClock()
+  clock.jump(16 * 60_000)
+  const look = async (): Promise<CommandResult> => doctor(['--node', cluster.address(1)], { clock })
+  await until(async () => (await look()).out.includes('probe of node-2'))
+  const lines = wrong(await look())
+  t.true(
+    lines.some(line => /^WRONG +fridges: probe of node-1 has been unavailable for 1\dm/.test(line)),
+  )
+  t.true(
+    lines.some(line => /^WRONG +fridges: alarm: temperature of node-2: above -20 °C$/.test(line)),
+  )
+  t.true(
+    lines.some(line =>
+      /to mend it: fridge alarms acknowledge [0-9a-f]{12} --node [\d.:]+$/.test(line),
+    ),
+  )
 })

@@ -14,6 +14,30 @@ interface Folder {
   readonly history: TestHistory
   /** Run `fridge history …` on the folder, two days after it begins. */
   readonly run: (...args: string[]) => ReturnType<typeof runCommand>
+  /** The same, in a time zone. */
+  readonly runIn: (zone: string, ...args: string[]) => ReturnType<typeof runCommand>
+}
+
+/** The alarm of the warm hours, as the history keeps it. */
+const WARM = {
+  id: '0123456789ab',
+  rule: 'high',
+  limit: 8,
+  forMs: HOUR_MS,
+  since: BEGIN + 5 * HOUR_MS,
+  raisedAt: BEGIN + 6 * HOUR_MS,
+  value: 9.5,
+  extreme: 9.5,
+}
+
+function tellAlarm(
+  history: TestHistory,
+  type: 'raised' | 'over' | 'acknowledged',
+  alarm: object,
+): void {
+  const detail = JSON.stringify(alarm)
+  const writer = history.writer()
+  writer.alarm({ sensor: 'temperature', type, detail }, writer.until)
 }
 
 /** A day of a fridge: warm for two hours, off for one, its thermometer silent for half an hour. */
@@ -26,18 +50,22 @@ async function aDay(t: ExecutionContext): Promise<Folder> {
     if (minute >= 600 && minute < 660) continue
     if (minute === 900) history.unavailable('temperature', moment, 'no <answer>')
     if (minute >= 900 && minute < 930) continue
+    if (minute === 360) tellAlarm(history, 'raised', WARM)
+    if (minute === 420) tellAlarm(history, 'over', { ...WARM, until: moment })
     history.reading(minute >= 300 && minute < 420 ? 9.5 : 4.25, moment)
     if (minute % 120 === 10) history.move('open', moment + 1_000)
     if (minute % 120 === 11) history.move('close', moment + 1_000)
   }
   const call = { subject: 'client/laptop-7', command: 'powerOff', outcome: 'done: power is off' }
   history.writer().command(call, BEGIN + 24 * HOUR_MS)
+  const noted = { by: 'client/c1', at: BEGIN + 30 * HOUR_MS, comment: 'moved <them>' }
+  tellAlarm(history, 'acknowledged', { ...WARM, until: BEGIN + 7 * HOUR_MS, acknowledged: noted })
   history.writer().end(BEGIN + 24 * HOUR_MS, 'the node stopped')
   const clock = new FakeClock(BEGIN + 48 * HOUR_MS)
   const cwd = dirname(history.file)
-  const run: Folder['run'] = async (...args) =>
-    runCommand(['history', ...args, '--data', cwd], { clock, cwd })
-  return { history, run }
+  const runIn: Folder['runIn'] = async (TZ, ...args) =>
+    runCommand(['history', ...args, '--data', cwd], { clock, cwd, env: { TZ } })
+  return { history, runIn, run: async (...args) => runIn('UTC', ...args) }
 }
 
 const SPAN = ['--from', '2026-01-01', '--to', '2026-01-02']
@@ -99,7 +127,10 @@ test('a report names limits, extremes, excursions, openings, gaps and the digest
   const page = await readFile(join(dirname(history.file), 'r.html'), 'utf8')
   for (const part of [
     'temperature of node-1',
-    'Outside its limits once, not acknowledged.',
+    'Outside its limits once, acknowledged.',
+    'client/c1, 2026-01-02 06:00: moved &lt;them&gt;',
+    '<h2>Alarms of the node</h2>',
+    'above 8 °C for more than 1h, at worst 9.50 °C',
     '9.50 °C <small>2026-01-01 05:00</small>',
     'Not above 8.00 °C for 1h or longer, not below 2.00 °C for 15m or longer.',
     '<td data-name="For">2h</td>',
@@ -169,4 +200,58 @@ test('a client and an operator see the history of a node that runs, through it',
   t.is(commands.status, 4)
   const unknown = await run('show', 'cellar')
   t.regex(unknown.err, /there is no history of cellar/)
+})
+
+test('history show tells the door beside a sensor, what was passed for too long, and who knew of it', async t => {
+  const { run } = await aDay(t)
+  const { out } = await run('show', 'temperature', ...SPAN, '--preset', 'vaccine-refrigerator')
+  const noted = 'acknowledged by client/c1, 2026-01-02 06:00: moved <them>'
+  t.deepEqual(out.split('\n').slice(-4), [
+    'door opened 11 times, open for 11m in all',
+    `above 8.00 °C from 2026-01-01 05:00 for 2h, at worst 9.50 °C; ${noted}`,
+    `alarm from 2026-01-01 05:00 for 2h: above 8 °C for more than 1h, at worst 9.50 °C; ${noted}`,
+    'not recorded from 2026-01-01 10:00 to 2026-01-01 11:00 (1h)',
+  ])
+  const cold = await run('show', 'temperature', ...SPAN, '--low', '0')
+  t.regex(cold.out, /^no limit was passed for longer than it may be$/m)
+  const alarms = await run('show', 'temperature', ...SPAN, '--alarms', '--json')
+  t.like(JSON.parse(alarms.out), { id: '0123456789ab', sensor: 'temperature', node: 'node-1' })
+  const events = await run('show', 'temperature', '--from', '2026-01-01', '--events')
+  t.regex(events.out, /alarm acknowledged by client\/c1: moved <them> \(above 8 °C/)
+  t.regex(events.out, /^2026-01-01 05:59:00 {2}temperature {2}alarm raised: above 8 °C/m)
+})
+
+test('an alarm that was acknowledged after the span of a report is acknowledged in it', async t => {
+  const { run } = await aDay(t)
+  const span = ['--from', '2026-01-01T04:00', '--to', '2026-01-01T08:00']
+  const { out } = await run('report', 'temperature', ...span, '--high', '8')
+  t.true(out.includes('client/c1, 2026-01-02 06:00'))
+})
+
+test('tables, exports, plots and reports tell moments in the zone of TZ and say which, or in UTC', async t => {
+  const { runIn } = await aDay(t)
+  const run = async (...args: string[]): ReturnType<typeof runCommand> =>
+    runIn('Asia/Kolkata', ...args)
+  const table = await run('show', 'temperature', ...SPAN, '--by', 'hour')
+  const [head, first] = table.out.split('\n')
+  t.regex(head ?? '', /^from \(Asia\/Kolkata\) /)
+  // Midnight there is half past six in the evening before, in UTC: the first hour is that of 19:00.
+  t.regex(first ?? '', /^2026-01-01 05:30 /)
+  const rows = await run('export', 'temperature', '--from', '2026-01-01T05:30', '--by', 'hour')
+  t.regex(rows.out.split('\n')[1] ?? '', /^2026-01-01T05:30:00\.000\+05:30,/)
+  const page = await run('report', 'temperature', '--from', '2026-01-01')
+  t.regex(page.out, /2026-01-01 00:00 to 2026-01-03 05:30, all times in Asia\/Kolkata/)
+  const days = await run('show', 'temperature', '--from', '2026-01-01', '--by', 'day')
+  t.deepEqual(
+    days.out
+      .split('\n')
+      .slice(1, 3)
+      .map(line => line.slice(0, 10)),
+    ['2026-01-01', '2026-01-02'],
+  )
+  const plot = await run('plot', 'temperature', ...SPAN)
+  t.regex(plot.out, />1 Jan</)
+  t.regex(plot.out, />Asia\/Kolkata</)
+  const utc = await run('show', 'temperature', ...SPAN, '--by', 'hour', '--utc')
+  t.regex(utc.out, /^from \(UTC\) .*\n2026-01-01 00:00 /)
 })

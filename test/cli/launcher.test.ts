@@ -1,15 +1,13 @@
 import { execFile } from 'node:child_process'
 import { mkdir, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { VERSION } from '../../node/lib/version.ts'
 import { makeTestFolder } from '../support/certs.ts'
+import { LAUNCHER } from '../support/launcher.ts'
 
 const run = promisify(execFile)
-
-const LAUNCHER = fileURLToPath(new URL('../../cli/fridge', import.meta.url))
 
 test('links to the launcher lead to its packages, also one to another', async t => {
   const folder = await makeTestFolder(t)

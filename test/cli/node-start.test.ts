@@ -94,7 +94,7 @@ test('a node that stands still is silent, one that is killed is out of reach, an
   await until(async () => (await operator.status()).nodes.every(({ links }) => links.length === 1))
   await grant(operator)
   second.child.kill('SIGSTOP')
-  const args = ['whitelist', 'remove', 'c2', '--timeout', '1s', '--node', first.address]
+  const args = ['whitelist', 'remove', 'c2', '--force', '--timeout', '1s', '--node', first.address]
   const { status, out, err } = await runCommand(args, { env: { FRIDGE_CERTS: certs.dir } })
   t.is(status, 1)
   t.is(out.split('\n').at(-1), 'c2 removed on 1 node')

@@ -61,6 +61,27 @@ test('a name that is removed is cut, and what was cut is counted', async t => {
   t.is((await two.ended).code, 'ERR_REVOKED')
 })
 
+test('several names are changed by one command, and waited for together', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  const names = Array.from({ length: 12 }, (_, index) => `till-${index}`)
+  const added = await whitelist(cluster, 1, 'add', ...names, 'till-0', '--sensor', 'door')
+  t.is(added.status, 0, added.err)
+  t.is(added.out.split('\n').at(-1), '12 names added on 2 nodes')
+  t.is(added.out.split('\n').length, 3)
+  const listed = (await json(cluster, 2, 'ls')) as { subject: string; grants: unknown[] }[]
+  t.deepEqual(
+    listed.map(({ subject }) => subject),
+    names.map(name => `client/${name}`).sort(),
+  )
+  t.like(listed[0], { standing: 'granted', grants: [{ sensors: ['door'] }] })
+  const removed = await whitelist(cluster, 1, 'rm', 'till-1', 'till-2', 'tlil-3', 'till-4')
+  t.is(removed.status, 2)
+  t.regex(removed.err, /^2 of 4 names removed on node-1, the rest not$/m)
+  t.regex(removed.err, /tlil-3 was never let in; did you mean till-3\?/)
+  t.regex((await whitelist(cluster, 2, 'show', 'till-2')).out, /^till-2: revoked/)
+  t.regex((await whitelist(cluster, 2, 'show', 'till-4')).out, /^till-4: granted/)
+})
+
 test('while a change is on its way a line tells how far it has come, and goes away', async t => {
   await using cluster = await startCluster(t, { nodes: 2, certs })
   const shown: string[] = []

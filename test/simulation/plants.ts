@@ -11,6 +11,29 @@ const LIST: readonly Bug[] = [
     find: 'if (!repeats && !this.isVoid(entry)) this.#subjects.merge',
     put: 'if (!this.isVoid(entry)) this.#subjects.merge',
   },
+  {
+    name: 'a checkpoint that is found to be true changes nothing',
+    find: 'if (risen.length > 0) this.#subjects.dropVoid(this.#subjects.voided())',
+    put: '',
+  },
+  {
+    name: 'what a checkpoint made void stays void when it falls',
+    find: 'if (!isFewer) return',
+    put: 'return',
+  },
+]
+
+const CUT: readonly Bug[] = [
+  {
+    name: 'former authorities that let in behind a checkpoint',
+    find: 'return this.isFormer(entry) || this.#isOutdated(entry)',
+    put: 'return this.#isOutdated(entry)',
+  },
+  {
+    name: 'a checkpoint that outlives the removal of its author',
+    find: 'cuts.filter(({ entry }) => !authors.isVoid(entry))',
+    put: 'cuts',
+  },
 ]
 
 const SUBJECTS: readonly Bug[] = [
@@ -29,13 +52,13 @@ const SUBJECTS: readonly Bug[] = [
 const MERGE: readonly Bug[] = [
   {
     name: 'grants that have missed a removal and stand',
-    find: 'if (!isFrontier || !(hasSeenGrant || revocations.isSubsetOf(seen))) return undefined',
+    find: 'if (!isFrontier || !(hasSeenGrant || seen.isSupersetOf(revocations))) return undefined',
     put: '',
   },
   {
     name: 'removals that let the grants stand',
-    find: 'return { grants: [], revocations: new Set([...left, id]) }',
-    put: 'return { grants, revocations: new Set([...left, id]) }',
+    find: 'return { grants: [], revocations: replaceIds(left, id, change.seen) }',
+    put: 'return { grants, revocations: replaceIds(left, id, change.seen) }',
   },
   {
     name: 'grants that stand beside the one that replaces them',
@@ -82,8 +105,8 @@ const REPLICA: readonly Bug[] = [
   },
   {
     name: 'what peers hold otherwise is not given up',
-    find: '#giveUp(first: Entry): void {',
-    put: '#giveUp(first: Entry): void {\n    if (first.change.sequence > 0) return',
+    find: '#giveUp(first: Entry): true {',
+    put: '#giveUp(first: Entry): true {\n    if (first.change.sequence > 0) return true',
   },
   {
     name: 'operators are not told what is given up',
@@ -103,8 +126,8 @@ const HEALTH: readonly Bug[] = [
 const GATE: readonly Bug[] = [
   {
     name: 'the gate opens when it has waited for long',
-    find: '  return replica.isWhole\n',
-    put: '  return true\n',
+    find: "const isServed = replica.isWhole && whenIsolated === 'serve'",
+    put: 'const isServed = true',
   },
 ]
 
@@ -117,6 +140,53 @@ const INBOX: readonly Bug[] = [
   {
     name: 'the beginning of a list is a whole one',
     find: 'if (!links.isInStep(from)) wholeness.note(false)',
+    put: '',
+  },
+  {
+    name: 'a removal that stands where another change is given up is forgotten',
+    find: 'and what takes away acts meanwhile.\n        list.actOn([one], false)',
+    put: '',
+  },
+  {
+    name: 'removals over a link that was left are forgotten',
+    find: 'if (links.hasLeft(from)) {\n        list.actOn([one], false)',
+    put: 'if (links.hasLeft(from)) {',
+  },
+]
+
+const OWN_PAST: readonly Bug[] = [
+  {
+    name: 'what has seen a change that is given up is kept',
+    find: 'if (!list().holdsSeen(entry.change)) return entry',
+    put: '',
+  },
+  {
+    name: 'what others have heard is given up',
+    find: 'Math.max(this.#spread.get(source) ?? 0, sequence)',
+    put: '0',
+  },
+]
+
+const UNKEPT: readonly Bug[] = [
+  {
+    name: 'what a peer brought and an operator was refused is forgotten',
+    find: 'isRefused && removals.get(id)?.isRefused !== false',
+    put: 'isRefused',
+  },
+]
+
+const WHOLENESS: readonly Bug[] = [
+  {
+    name: 'that a list is whole is noted once, however the disk is',
+    find: 'this.#isOwed = isWhole',
+    put: '',
+  },
+]
+
+const SETTLING: readonly Bug[] = [
+  {
+    name: 'what falls later is never looked up',
+    find: 'this.#running = undefined',
     put: '',
   },
 ]
@@ -132,6 +202,7 @@ const LISTED: readonly Bug[] = [
 /** Every bug that the schedules of `npm test` must find. */
 export const PLANTS: readonly Plant[] = [
   ...inFile('simulation', 'whitelist/whitelist.ts', LIST),
+  ...inFile('simulation', 'whitelist/cut.ts', CUT),
   ...inFile('simulation', 'whitelist/merge.ts', MERGE),
   ...inFile('simulation', 'whitelist/change.ts', CHANGE),
   ...inFile('simulation', 'whitelist/authors.ts', AUTHORS),
@@ -139,6 +210,10 @@ export const PLANTS: readonly Plant[] = [
   ...inFile('simulation', 'gossip/durable-list.ts', STORE),
   ...inFile('simulation', 'gossip/replica.ts', REPLICA),
   ...inFile('simulation', 'gossip/inbox.ts', INBOX),
+  ...inFile('simulation', 'gossip/own-past.ts', OWN_PAST),
+  ...inFile('simulation', 'gossip/unkept-removals.ts', UNKEPT),
+  ...inFile('simulation', 'gossip/wholeness.ts', WHOLENESS),
+  ...inFile('simulation', 'gossip/settling.ts', SETTLING),
   ...inFile('simulation', 'gossip/storage-health.ts', HEALTH),
   ...inFile('simulation', 'gossip/join.ts', GATE),
   ...inFile('simulation', 'gossip/listed-nodes.ts', LISTED),

@@ -1,5 +1,5 @@
 import type { EndedSource } from '../../node/gossip/own-past.ts'
-import { nodeOf, roleOf, subjectOf, type Subject } from '../../node/identity/names.ts'
+import { nodeOf, roleOf, subjectOf, type Source, type Subject } from '../../node/identity/names.ts'
 import { buildWhitelist } from '../../node/whitelist/build.ts'
 import { idOf, type Change, type ChangeId, type Grant } from '../../node/whitelist/change.ts'
 import type { Entry, Stray } from '../../node/whitelist/entry.ts'
@@ -30,15 +30,15 @@ export class Promises implements NodeEvents {
   /** The text at each place, and the nodes whose disks held it at some time. */
   readonly #places = new Map<string, string>()
   readonly #holders = new Map<string, Set<string>>()
-  /** What a node had accepted when it met a peer that held nothing at its place. */
+  /** What a node accepted while it had a link, or had when it met a peer with nothing at its place. */
   readonly #told = new Set<string>()
+  /** From where on sources have forked that others had heard twice. */
+  readonly #forks = new Map<Source, number>()
   readonly #acknowledged = new Set<string>()
   /** What was only on a disk that went back to an earlier state, and what operators are to ask for again. */
   readonly #excused = new Set<string>()
-  /** Nodes that ran twice, or went on from an earlier state of their memory. */
-  readonly #doubled = new Set<string>()
-  /** Nodes of which a copy ran: what both accept at one place is a fork, and costs them their name. */
-  readonly #copied = new Set<string>()
+  /** Sources in which two memories of one node number changes: a copy's, or one that is gone on from. */
+  readonly #doubled = new Set<Source>()
   /** What each disk has held. */
   readonly #known = new Map<SimulatedNode, Set<string>>()
   readonly #heldAtStart = new WeakMap<SimulatedLink, ReadonlyMap<string, readonly Entry[]>>()
@@ -73,22 +73,32 @@ export class Promises implements NodeEvents {
     this.#holders.set(text, holders.add(node.name))
     const place = placeText(change)
     const there = this.#places.get(place) ?? text
-    if (there !== text && !this.#doubled.has(nodeOf(change.source))) {
+    // Who does not know that its memory is old cannot know that it has given a place before.
+    if (there !== text && !this.#doubled.has(change.source)) {
       this.onWrong(`${place} was used twice`)
     }
     this.#places.set(place, text)
+    // Its peers are told at once, whatever comes from them just now.
+    if (nodeOf(change.source) === node.name && node.links.length > 0) this.#told.add(text)
   }
 
   /** Only of what both was heard by others can a node be said to have signed two at one place. */
   onLiar(node: SimulatedNode, strays: readonly Stray[]): void {
     for (const { entry, against } of strays) {
-      for (const { text, change } of [entry, against ?? entry]) {
-        const name = nodeOf(change.source)
-        const isHeard = [...(this.#holders.get(text) ?? [])].some(holder => holder !== name)
-        if (isHeard || this.#told.has(text) || this.#copied.has(name)) continue
-        this.onWrong(`${node.label} was shown what only ${name} knew, and calls it a liar`)
-      }
+      const { source, sequence } = entry.change
+      const name = nodeOf(source)
+      // A liar by what others have heard is no more of one by what nobody has.
+      if (sequence > (this.#forks.get(source) ?? Infinity)) continue
+      if ([entry, against ?? entry].every(one => this.#isHeard(one))) {
+        this.#forks.set(source, Math.min(this.#forks.get(source) ?? Infinity, sequence))
+      } else this.onWrong(`${node.label} was shown what only ${name} knew, and calls it a liar`)
     }
+  }
+
+  /** Whether anybody but its node has heard of an entry. */
+  #isHeard({ text, change }: Entry): boolean {
+    const holders = [...(this.#holders.get(text) ?? [])]
+    return this.#told.has(text) || holders.some(holder => holder !== nodeOf(change.source))
   }
 
   onEnded(node: SimulatedNode, { lost }: EndedSource): void {
@@ -100,10 +110,14 @@ export class Promises implements NodeEvents {
 
   /** Of honest nodes none ends a link for what the other has sent. */
   onRefused({ by, of, reason }: Refused): void {
-    // But where a source has forked that ran twice, until all know of it.
-    const isForked = this.#doubled.size > 0 && /seen others that were not sent/.test(reason)
-    if (!isForked) return this.onWrong(`${by} refused ${of}: ${reason}`)
-    for (const node of this.#nodes()) if (node.label === by) this.#forget(node, () => true)
+    const [here, there] = [by, of].map(label => this.#nodes().find(node => node.label === label))
+    // But where the two branches of a place that was given twice come to both ends while a link
+    // begins: what the one relays has seen a change where the other holds another, and neither can
+    // tell that from a lie. At the next link both know.
+    const isRace = /seen others that were not sent/.test(reason) && here && there
+    if (!isRace || !holdOtherwise(here, there)) this.onWrong(`${by} refused ${of}: ${reason}`)
+    // What the link brought is of no effect.
+    else this.#forget(here, () => true)
   }
 
   /** A link begins. */
@@ -125,7 +139,7 @@ export class Promises implements NodeEvents {
     const held = node.texts()
     for (const entry of this.#heldAtStart.get(link)?.get(peer) ?? []) {
       // What a node accepted twice at one place may have to be given up.
-      const isDoubled = this.#doubled.has(nodeOf(entry.change.source))
+      const isDoubled = this.#doubled.has(entry.change.source)
       if (held.has(entry.text) || isDoubled || this.#excused.has(entry.text)) continue
       this.onWrong(`${node.label} is in step with ${peer} and lacks ${placeText(entry.change)}`)
     }
@@ -145,6 +159,10 @@ export class Promises implements NodeEvents {
     }
   }
 
+  onShut(node: SimulatedNode): void {
+    if (node.wasInStep) this.onWrong(`${node.label} was in step, and lets nobody in by its list`)
+  }
+
   /** A disk goes back to an earlier state: what nobody else holds may be lost. */
   lose(node: SimulatedNode): void {
     const elsewhere = this.#nodes()
@@ -155,15 +173,9 @@ export class Promises implements NodeEvents {
     }
   }
 
-  /** A copy of a node runs beside it. */
-  copied(node: SimulatedNode, copy: SimulatedNode): void {
-    this.#copied.add(node.name)
-    for (const one of [node, copy]) this.doubled(one)
-  }
-
-  /** A node that does not know that its memory is old, or that another one has its name. */
-  doubled(node: SimulatedNode): void {
-    this.#doubled.add(node.name)
+  /** A node does not know that its memory is old, or that another one has it too. */
+  doubled(node: SimulatedNode, source: Source | undefined): void {
+    if (source !== undefined) this.#doubled.add(source)
     this.#known.set(node, node.texts())
   }
 
@@ -202,6 +214,13 @@ export class Promises implements NodeEvents {
       const { grants, revocations } = node.replica.stateOf(removal.subject)
       return grants.length === 0 && !revocations.has(id)
     })
+  }
+
+  /** A node has nothing left to do: its list is what the definition makes of its disk. */
+  settled(node: SimulatedNode): void {
+    node.rest()
+    for (const what of node.defined.settled()) this.onWrong(`${node.label} ${what}`)
+    this.obeyed(node)
   }
 
   /** Expect no more of removals that came to a node and are not in its log. */
@@ -318,6 +337,15 @@ export class Promises implements NodeEvents {
     this.#known.set(node, known)
     return known
   }
+}
+
+/** Whether two nodes hold different changes at one place. */
+function holdOtherwise(one: SimulatedNode, other: SimulatedNode): boolean {
+  const texts = new Map(one.entries().map(({ change, text }) => [placeText(change), text]))
+  return other.entries().some(({ change, text }) => {
+    const there = texts.get(placeText(change))
+    return there !== undefined && there !== text
+  })
 }
 
 function authorsOf({ operator, source }: Change): Subject[] {

@@ -1,25 +1,22 @@
-import type { Random } from '../../node/lib/clock.ts'
 import { errorCode } from '../../node/lib/errors.ts'
 import { subjectOf, type Name, type Subject } from '../../node/identity/names.ts'
-import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
 import type { Commit } from '../../node/gossip/commit.ts'
 import type { Change, ChangeRequest } from '../../node/whitelist/change.ts'
-import { client, NOON, requestOf, wishOf } from '../support/replica-changes.ts'
+import { client, requestOf, wishOf } from '../support/replica-changes.ts'
 import type { People } from '../support/replica-people.ts'
+import { Draws } from './draws.ts'
 import { OPERATORS, type Former } from './former.ts'
+import { Machines } from './machines.ts'
 import type { Counts, Report } from './report.ts'
 import { countsOf, Promises } from './promises.ts'
 import { Scheduler } from './scheduler.ts'
-import { SimulatedClock } from './simulated-clock.ts'
-import type { Backup, Snapshot } from './simulated-disk.ts'
-import { SimulatedNetwork, type SimulatedLink } from './simulated-network.ts'
-import { SimulatedNode } from './simulated-node.ts'
+import { SimulatedNetwork } from './simulated-network.ts'
+import type { SimulatedNode } from './simulated-node.ts'
 
 /** The names of all nodes that a schedule may run. */
 export const NODES: readonly string[] = ['n1', 'n2', 'n3', 'n4', 'n5']
 
 const SUBJECTS: readonly Subject[] = ['amber', 'basil', 'coral'].map(client)
-const DAY_MS = 24 * 60 * 60 * 1_000
 const STEPS = 60
 /** How often an operator's program signs what is proposed anew. */
 const ROUNDS = 3
@@ -47,16 +44,12 @@ export async function runSchedule(seed: number, people: People, former: Former):
 
 class Schedule {
   readonly #seed: number
-  readonly #people: People
   readonly #former: Former
-  readonly #random: Random
+  readonly #draws: Draws
   readonly #scheduler: Scheduler
   readonly #network: SimulatedNetwork
   readonly #promises: Promises
-  readonly #nodes: SimulatedNode[] = []
-  readonly #hasSeeds: boolean
-  readonly #backups: { node: SimulatedNode; backup: Backup }[] = []
-  readonly #snapshots: { node: SimulatedNode; snapshot: Snapshot }[] = []
+  readonly #machines: Machines
   readonly #count: Counts = {
     committed: 0,
     again: 0,
@@ -70,34 +63,41 @@ class Schedule {
     naps: 0,
     partitions: 0,
   }
-  #drawn = 0
   #wishes = 0
 
   constructor(seed: number, people: People, former: Former) {
     this.#seed = seed
     this.#former = former
-    this.#people = people
-    this.#random = seededRandom(seed)
+    const draws = new Draws(seed)
+    this.#draws = draws
     this.#scheduler = new Scheduler(async () => {
-      for (const node of this.#nodes) await node.settled()
+      for (const node of this.#machines.nodes) await node.settled()
     })
     this.#network = new SimulatedNetwork({
       scheduler: this.#scheduler,
-      random: this.#random,
-      maxDelayMs: this.#pick([1, 20, 200]),
+      random: draws.random,
+      maxDelayMs: draws.pick([1, 20, 200]),
       onRefused: refused => this.#promises.onRefused(refused),
     })
     const fingerprints = former.values().map(({ signer }) => signer.identity.fingerprint)
-    this.#promises = new Promises(() => this.#nodes, SUBJECTS, new Set(fingerprints))
-    this.#hasSeeds = this.#random() < 0.6
-    const count = 2 + this.#below(NODES.length - 1)
-    for (const name of NODES.slice(0, count)) this.#start(name)
+    this.#promises = new Promises(() => this.#machines.nodes, SUBJECTS, new Set(fingerprints))
+    this.#machines = new Machines({
+      draws,
+      people,
+      scheduler: this.#scheduler,
+      network: this.#network,
+      promises: this.#promises,
+      count: this.#count,
+      hasSeeds: draws.chance(0.6),
+    })
+    const count = 2 + draws.below(NODES.length - 1)
+    for (const name of NODES.slice(0, count)) this.#machines.start(name)
   }
 
   async run(): Promise<Report> {
     let at = 0
     for (let step = 0; step < STEPS; step += 1) {
-      at += this.#below(100)
+      at += this.#draws.below(100)
       this.#scheduler.after(at, async () => this.#step())
     }
     await this.#scheduler.run()
@@ -106,65 +106,57 @@ class Schedule {
     this.#promises.assertKept()
     return {
       seed: this.#seed,
-      nodes: this.#nodes.length,
+      nodes: this.#machines.nodes.length,
       ...this.#count,
       withdrawn: this.#promises.withdrawn,
-      ...countsOf(this.#pick(this.#nodes), entries, SUBJECTS),
+      ...countsOf(this.#draws.pick(this.#machines.nodes), entries, SUBJECTS),
     }
   }
 
-  #start(name: string, copied?: SimulatedNode): SimulatedNode {
-    const node: SimulatedNode = new SimulatedNode({
-      name,
-      ...(copied && { label: `the copy of ${name}`, image: copied.disk.image() }),
-      people: this.#people,
-      clock: new SimulatedClock(this.#scheduler, NOON + this.#within(DAY_MS)),
-      hasSeeds: this.#hasSeeds,
-      draw: () => (this.#drawn += 1),
-      events: this.#promises,
-    })
-    node.follow(() => this.#network.links.filter(({ names }) => names.includes(node.label)))
-    this.#nodes.push(node)
-    return node
+  async #step(): Promise<void> {
+    for (const one of this.#machines.nodes) this.#promises.obeyed(one)
+    const node = this.#draws.pick(this.#machines.nodes)
+    const dice = this.#draws.random()
+    if (dice < 0.38) await this.#operate(node)
+    else if (dice < 0.43) await this.#withdraw(node)
+    else if (dice < 0.46) await this.#checkpoint(node)
+    else this.#befall(node, dice)
+    await this.#scheduler.settle()
+    for (const one of this.#machines.nodes) this.#promises.settled(one)
+    this.#promises.assertKept()
   }
 
-  async #step(): Promise<void> {
-    for (const one of this.#nodes) this.#promises.obeyed(one)
-    const node = this.#pick(this.#nodes)
-    const dice = this.#random()
-    if (dice < 0.4) await this.#operate(node)
-    else if (dice < 0.44) await this.#withdraw(node)
-    else if (dice < 0.47) await this.#checkpoint(node)
-    else if (dice < 0.64) this.#connect(node, this.#pick(this.#others(node)))
-    else if (dice < 0.66) this.#interrupt(node)
-    else if (dice < 0.7) this.#cutOne()
-    else if (dice < 0.74) this.#partition()
-    else if (dice < 0.78) this.#network.heal()
-    else if (dice < 0.83) this.#restart(node)
-    else if (dice < 0.86) this.#backups.push({ node, backup: node.disk.backup() })
-    else if (dice < 0.89) this.#restore()
-    else if (dice < 0.91) node.clock.jump(this.#within(30 * DAY_MS))
-    else if (dice < 0.94) this.#breakDisk(node)
-    else if (dice < 0.96) this.#sleep(node)
-    else if (dice < 0.975) this.#snapshots.push({ node, snapshot: node.snapshot() })
-    else if (dice < 0.99) this.#resume()
-    else this.#copy(node)
-    await this.#scheduler.settle()
-    for (const one of this.#nodes) this.#promises.obeyed(one)
-    this.#promises.assertKept()
+  /** Something happens to a machine, or to the network. @param dice what, from 0.46 to 1 */
+  #befall(node: SimulatedNode, dice: number): void {
+    const machines = this.#machines
+    if (dice < 0.61) machines.connect(node, this.#draws.pick(machines.others(node)))
+    else if (dice < 0.63) machines.interrupt(node)
+    else if (dice < 0.64) machines.interruptNote(node)
+    else if (dice < 0.67) machines.cutOne()
+    else if (dice < 0.71) machines.partition()
+    else if (dice < 0.75) this.#network.heal()
+    else if (dice < 0.79) machines.restart(node)
+    else if (dice < 0.81) machines.backUp(node)
+    else if (dice < 0.84) machines.restore()
+    else if (dice < 0.855) machines.setClock(node)
+    else if (dice < 0.89) machines.breakDisk(node)
+    else if (dice < 0.91) machines.sleep(node)
+    else if (dice < 0.94) machines.takeSnapshot(node)
+    else if (dice < 0.985) machines.resume()
+    else machines.copy(node)
   }
 
   /** An operator asks for a change, and signs what is proposed: at once, or after a while. */
   async #operate(node: SimulatedNode): Promise<void> {
     if (node.clock.isAsleep) return
-    const kind = this.#random() < 0.6 ? 'grant' : 'revocation'
-    const operator = this.#pick(OPERATORS)
-    const request = this.#request(kind, this.#pick(SUBJECTS), operator)
+    const kind = this.#draws.chance(0.6) ? 'grant' : 'revocation'
+    const operator = this.#draws.pick(OPERATORS)
+    const request = this.#request(kind, this.#draws.pick(SUBJECTS), operator)
     const change = node.propose(request)
     // Somebody has the key of an authority that was withdrawn.
-    if (this.#random() < 0.1) await this.#commit(node, change, this.#former)
-    else if (this.#random() < 0.7) await this.#ask(node, request, change)
-    else this.#scheduler.after(this.#below(300), async () => this.#ask(node, request, change))
+    if (this.#draws.chance(0.1)) await this.#commit(node, change, this.#former)
+    else if (this.#draws.chance(0.7)) await this.#ask(node, request, change)
+    else this.#scheduler.after(this.#draws.below(300), async () => this.#ask(node, request, change))
   }
 
   /** As an operator's program does: what is proposed anew is signed anew, for the same wish. */
@@ -180,9 +172,9 @@ class Schedule {
 
   /** The answer is lost, so the operator's program shows the wish to another node, some time. */
   #repeat(request: ChangeRequest, first: Change): void {
-    if (this.#random() < 0.7) return
-    this.#scheduler.after(this.#below(800), async () => {
-      const node = this.#pick(this.#nodes)
+    if (this.#draws.chance(0.7)) return
+    this.#scheduler.after(this.#draws.below(800), async () => {
+      const node = this.#draws.pick(this.#machines.nodes)
       if (node.clock.isAsleep) return
       const behind = this.#promises.standingBehind(node, first)
       if ((await this.#commit(node, again(node.propose(request), first))) !== 'committed') return
@@ -198,11 +190,12 @@ class Schedule {
   async #withdraw(node: SimulatedNode): Promise<void> {
     if (node.clock.isAsleep) return
     const [first, ...removable] = OPERATORS
-    const author =
-      this.#random() < 0.6
-        ? subjectOf('operator', this.#pick(removable))
-        : subjectOf('node', this.#pick(this.#nodes.slice(1)).name)
-    const operator = this.#random() < 0.7 ? (first ?? this.#pick(OPERATORS)) : this.#pick(removable)
+    const author = this.#draws.chance(0.6)
+      ? subjectOf('operator', this.#draws.pick(removable))
+      : subjectOf('node', this.#draws.pick(this.#machines.nodes.slice(1)).name)
+    const operator = this.#draws.chance(0.7)
+      ? (first ?? this.#draws.pick(OPERATORS))
+      : this.#draws.pick(removable)
     await this.#commit(node, node.propose(this.#request('revocation', author, operator)))
   }
 
@@ -215,8 +208,8 @@ class Schedule {
   /** An operator states what the list is: behind that the former authority adds nothing. */
   async #checkpoint(node: SimulatedNode): Promise<void> {
     if (node.clock.isAsleep) return
-    const operator = this.#pick(OPERATORS)
-    const { wish } = this.#request('grant', this.#pick(SUBJECTS), operator)
+    const operator = this.#draws.pick(OPERATORS)
+    const { wish } = this.#request('grant', this.#draws.pick(SUBJECTS), operator)
     const request = { kind: 'checkpoint', operator, wish } as const
     await this.#commit(node, await node.proposeCheckpoint(request))
   }
@@ -257,147 +250,16 @@ class Schedule {
     }
   }
 
-  #connect(node: SimulatedNode, other: SimulatedNode | undefined): SimulatedLink | undefined {
-    if (other === undefined || node.clock.isAsleep || other.clock.isAsleep) return undefined
-    const link = this.#network.connect(node.peer, other.peer)
-    if (link === undefined) return undefined
-    this.#promises.met(link, [node, other])
-    for (const one of [node, other]) this.#tellOfTwins(one)
-    return link
-  }
-
-  /** It dies while it catches up with a peer, and finds nobody when it starts again. */
-  #interrupt(node: SimulatedNode): void {
-    const link = this.#connect(node, this.#pick(this.#others(node)))
-    this.#scheduler.after(this.#below(400), () => {
-      if (link === undefined) return
-      this.#restart(node)
-      this.#network.partition(label => (label === node.label ? 1 : 0))
-    })
-  }
-
-  /** Whoever is in reach of another run of its name hears of it by the members. */
-  #tellOfTwins(node: SimulatedNode): void {
-    for (const twin of this.#nodes) {
-      if (twin === node || twin.name !== node.name) continue
-      if (!this.#network.canReach(node.label, twin.label) || twin.clock.isAsleep) continue
-      node.meetTwin(twin.source)
-      twin.meetTwin(node.source)
-    }
-  }
-
-  #cutOne(): void {
-    const { links } = this.#network
-    if (links.length > 0) this.#pick(links).cut()
-  }
-
-  #partition(): void {
-    const sides = new Map(this.#nodes.map(({ label }) => [label, this.#below(2)]))
-    this.#network.partition(label => sides.get(label) ?? 0)
-    this.#count.partitions += 1
-  }
-
-  /** Its disk is full for a while, or loses the next few writes. */
-  #breakDisk({ disk }: SimulatedNode): void {
-    if (this.#random() < 0.3) {
-      disk.failures = 1 + this.#below(3)
-      return
-    }
-    disk.isFull = true
-    this.#scheduler.after(this.#below(1_500), () => {
-      disk.isFull = false
-    })
-  }
-
-  #sleep({ clock }: SimulatedNode): void {
-    clock.suspend()
-    this.#count.naps += 1
-    this.#scheduler.after(this.#below(2_000), () => clock.wake())
-  }
-
-  #restart(node: SimulatedNode): void {
-    this.#network.disconnect(node.label)
-    node.restart()
-    this.#count.restarts += 1
-  }
-
-  #restore(): void {
-    if (this.#backups.length === 0) return
-    const { node, backup } = this.#pick(this.#backups)
-    this.#network.disconnect(node.label)
-    this.#promises.lose(node)
-    node.restore(backup)
-    this.#count.restored += 1
-  }
-
-  /** A virtual machine goes on from an earlier state of its disk and its memory. */
-  #resume(): void {
-    if (this.#snapshots.length === 0) return
-    const { node, snapshot } = this.#pick(this.#snapshots)
-    this.#network.disconnect(node.label)
-    this.#promises.lose(node)
-    node.resume(snapshot)
-    this.#promises.doubled(node)
-    this.#count.resumed += 1
-  }
-
-  /** A copy of a whole machine starts beside it. */
-  #copy(node: SimulatedNode): void {
-    if (this.#count.twins > 0) return
-    this.#promises.copied(node, this.#start(node.name, node))
-    this.#count.twins += 1
-  }
-
   /** Give everyone a disk that works and, in any order, a way to everyone else. */
   async #heal(): Promise<void> {
-    this.#network.heal()
-    for (const { disk, clock } of this.#nodes) {
-      disk.isFull = false
-      disk.failures = 0
-      clock.wake()
-    }
+    this.#machines.heal()
     await this.#scheduler.run()
     for (let meeting = 0; meeting < MEETINGS; meeting += 1) {
-      const links = this.#meet()
+      const links = this.#machines.meet()
       await this.#scheduler.run()
       if (links.every(link => link.synced && !link.ended)) return
     }
     this.#promises.onWrong('a link never synced')
-  }
-
-  #meet(): SimulatedLink[] {
-    for (const link of this.#network.links) link.cut()
-    const isDoubled = ({ name }: SimulatedNode): boolean =>
-      this.#nodes.filter(other => other.name === name).length > 1
-    // Those of one name last: they are linked to others alone.
-    const shuffled = [...this.#nodes]
-      .sort(() => this.#random() - 0.5)
-      .sort((one, other) => Number(isDoubled(one)) - Number(isDoubled(other)))
-    return shuffled.flatMap((node, index) => {
-      const earlier = shuffled.slice(0, index).filter(({ name }) => name !== node.name)
-      const link = earlier.length > 0 ? this.#connect(node, this.#pick(earlier)) : undefined
-      return link === undefined ? [] : [link]
-    })
-  }
-
-  /** The nodes that a node may be linked to: none of its own name. */
-  #others(node: SimulatedNode): readonly SimulatedNode[] {
-    return this.#nodes.filter(({ name }) => name !== node.name)
-  }
-
-  /** From -`limit` to `limit`. */
-  #within(limit: number): number {
-    return Math.round((this.#random() * 2 - 1) * limit)
-  }
-
-  #below(limit: number): number {
-    return Math.floor(this.#random() * limit)
-  }
-
-  #pick<T>(items: readonly T[]): T {
-    const item = items[this.#below(items.length)]
-    if (item === undefined) throw new RangeError('nothing to pick from')
-    return item
   }
 }
 

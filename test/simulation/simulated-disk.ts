@@ -39,6 +39,8 @@ export class SimulatedDisk {
   isFull = false
   /** How many of the next writes fail, as with a disk that loses some. */
   failures = 0
+  /** Whether it cannot be noted that the log is complete, the next time. */
+  failsToNote = false
 
   /** Open the store. The one that was open before is dead: nothing that it writes arrives. */
   open(): SimulatedStore {
@@ -80,8 +82,19 @@ export class SimulatedDisk {
     return this.#isWhole
   }
 
+  /** @throws FridgeError `ERR_DATABASE` */
   writeWhole(isWhole: boolean): void {
+    const fails = isWhole && this.failsToNote
+    if (isWhole) this.failsToNote = false
+    if (fails) throw new FridgeError('ERR_DATABASE', 'the disk has failed')
     this.#isWhole = isWhole
+  }
+
+  /** All that comes is written from now on. */
+  repair(): void {
+    this.isFull = false
+    this.failures = 0
+    this.failsToNote = false
   }
 
   /** @throws FridgeError `ERR_DATABASE` when it takes nothing now */

@@ -40,7 +40,7 @@ export interface NetworkOptions {
   readonly onRefused?: (refused: Refused) => void
 }
 
-/** Links that carry frames as text, in order, each frame with a delay of its own. */
+/** Links that carry frames as text, each in one line, in order, each frame with a delay of its own. */
 export class SimulatedNetwork {
   readonly #options: NetworkOptions
   readonly #links = new Set<SimulatedLink>()
@@ -148,10 +148,7 @@ export class SimulatedLink {
           new Promise(resolve => {
             scheduler.after(Math.floor(random() * maxDelayMs), resolve)
           }),
-        refuse: reason => {
-          this.#events.onRefused({ by: here.peer.name, of: there.peer.name, reason })
-          this.cut()
-        },
+        refuse: reason => this.#refuse(here, reason),
         leave: text => {
           this.#events.onLeft({ by: here.peer.name, of: there.peer.name, reason: text })
           this.cut()
@@ -165,6 +162,12 @@ export class SimulatedLink {
     )
   }
 
+  #refuse(by: End, reason: string): void {
+    const [of = ''] = this.names.filter(name => name !== by.peer.name)
+    this.#events.onRefused({ by: by.peer.name, of, reason })
+    this.cut()
+  }
+
   #send(text: string, to: End): void {
     if (this.#ended) return
     const { scheduler, random, maxDelayMs } = this.#options
@@ -174,6 +177,7 @@ export class SimulatedLink {
       const { whenAwake = atOnce, onFrame } = to.peer
       whenAwake(() => {
         if (this.#ended) return
+        if (text.length > PEER_LIMITS.maxLineBytes) return this.#refuse(to, 'a line is too long')
         const frame = parseJson(text, PEER_LIMITS.maxDepth)
         onFrame?.(frame, this)
         to.attached?.receive(frame)

@@ -7,14 +7,7 @@ import type { EndedSource } from '../../node/gossip/own-past.ts'
 import { Replica } from '../../node/gossip/replica.ts'
 import { carriedBy } from '../../node/gossip/update.ts'
 import type { Update } from '../../node/gossip/document.ts'
-import {
-  parseName,
-  roleOf,
-  sourceOf,
-  WHOLE_LIST,
-  type Name,
-  type Source,
-} from '../../node/identity/names.ts'
+import { parseName, sourceOf, type Name, type Source } from '../../node/identity/names.ts'
 import type { Signers } from '../../node/identity/signers.ts'
 import type { Log } from '../../node/lib/log.ts'
 import {
@@ -33,8 +26,8 @@ import {
   type Entry,
   type Stray,
 } from '../../node/whitelist/entry.ts'
-import { evaluateLog } from '../../node/whitelist/evaluate.ts'
 import { commitChange, type People, type Person } from '../support/replica-people.ts'
+import { DefinedList } from './defined-list.ts'
 import type { SimulatedClock } from './simulated-clock.ts'
 import { SimulatedDisk, type Backup, type Image, type Snapshot } from './simulated-disk.ts'
 import type { Peer, SimulatedLink } from './simulated-network.ts'
@@ -54,6 +47,8 @@ export interface NodeEvents {
   readonly onExchanged: (node: SimulatedNode, link: SimulatedLink) => void
   /** A node lets clients in from now on. */
   readonly onOpen: (node: SimulatedNode) => void
+  /** A node has looked in vain for somebody, and lets nobody in by its list. */
+  readonly onShut: (node: SimulatedNode) => void
   readonly onWrong: (what: string) => void
 }
 
@@ -78,12 +73,13 @@ interface Run {
   readonly ownSource: OwnSource
   readonly replica: Replica
   readonly signers: Signers
+  readonly defined: DefinedList
   readonly listed: ListedNodes
   readonly firstSync: PromiseWithResolvers<void>
   /** The removals that have arrived here, stored or not. */
   readonly removals: Map<ChangeId, Revocation>
-  /** The link that has brought each change. */
-  readonly brought: Map<string, SimulatedLink>
+  /** The links that have brought each change. */
+  readonly brought: Map<string, readonly SimulatedLink[]>
   /** The other runs of this name of which it has heard. */
   readonly twins: Set<Source>
   isInUse: boolean
@@ -105,6 +101,8 @@ export class SimulatedNode {
   #links: () => readonly SimulatedLink[] = () => []
   /** Whether it has taken in a part of what a peer holds, and not all of it yet. */
   #isHalf = false
+  /** Whether it was in step with a peer since, and could note that. */
+  #wasInStep = false
   #run: Run
 
   constructor(options: NodeOptions) {
@@ -131,7 +129,7 @@ export class SimulatedNode {
       document: run.replica,
       whenAwake: task => this.clock.whenAwake(task),
       onFrame: (frame, link) => this.#hear(run, frame, link),
-      onSynced: link => void this.#exchange(run, link),
+      onSynced: link => this.#exchange(run, link),
     }
   }
 
@@ -149,6 +147,17 @@ export class SimulatedNode {
     return this.#isHalf
   }
 
+  get wasInStep(): boolean {
+    return this.#wasInStep
+  }
+
+  /** It has nothing left to do. */
+  rest(): void {
+    const { hasExchanged, replica } = this.#run
+    const isWorking = replica.storage.failing === undefined
+    if (hasExchanged && !this.#isHalf && isWorking) this.#wasInStep = true
+  }
+
   /** The removals that have arrived since it started, whatever its disk says. */
   get removals(): Map<ChangeId, Revocation> {
     return this.#run.removals
@@ -161,6 +170,15 @@ export class SimulatedNode {
 
   entries(): Entry[] {
     return this.disk.log.map(one => (isStray(one) ? one.entry : one))
+  }
+
+  /** Its list beside the definition of it. */
+  get defined(): DefinedList {
+    return this.#run.defined
+  }
+
+  get links(): readonly SimulatedLink[] {
+    return this.#links()
   }
 
   follow(links: () => readonly SimulatedLink[]): void {
@@ -182,6 +200,7 @@ export class SimulatedNode {
     this.#stop()
     this.disk.restore(backup)
     this.#isHalf = false
+    this.#wasInStep = false
     this.#run = this.#start()
   }
 
@@ -201,6 +220,7 @@ export class SimulatedNode {
     this.#stop()
     this.disk.revert(snapshot.image)
     this.#isHalf = false
+    this.#wasInStep = false
     this.#run = this.#start(snapshot)
   }
 
@@ -272,6 +292,11 @@ export class SimulatedNode {
       ownSource,
       replica,
       signers,
+      defined: new DefinedList({
+        list: () => replica.whitelist,
+        log: () => this.disk.log,
+        signers,
+      }),
       listed: new ListedNodes(replica),
       firstSync: Promise.withResolvers(),
       removals: new Map(),
@@ -294,17 +319,21 @@ export class SimulatedNode {
     return run
   }
 
-  #watch({ replica, signers, brought, inStep }: Run): void {
+  #watch({ replica, defined, brought, inStep }: Run): void {
     const { events } = this.#options
     replica.subscribeEquivocation(strays => events.onLiar(this, strays))
     replica.subscribeEnded(ended => events.onEnded(this, ended))
+    replica.subscribeSettled(() => defined.look())
     replica.subscribe(applied => {
       for (const { entry } of applied) {
-        const link = brought.get(entry.text)
-        if (link !== undefined && !inStep.has(link)) this.#isHalf = true
+        const links = brought.get(entry.text) ?? []
+        // Which of them it was taken from, only the node knows.
+        if (links.some(link => !inStep.has(link))) this.#wasInStep = false
+        if (links.length > 0 && !links.some(link => inStep.has(link))) this.#isHalf = true
       }
       for (const { entry } of applied) events.onKept(this, entry)
-      for (const { entry } of applied) this.#check(replica, signers, entry.change)
+      const wrong = defined.merged(applied.map(({ entry }) => entry.change))
+      for (const what of wrong) events.onWrong(`${this.label} ${what}`)
     })
   }
 
@@ -319,10 +348,16 @@ export class SimulatedNode {
     const { replica, firstSync } = run
     const overlay = { firstSync: firstSync.promise, links: () => this.#links() as never[] }
     const cluster = { overlay, hasPeers: () => this.#hasPeers(run) }
-    const gossip = { firstSyncMs: FIRST_SYNC_MS } as never
+    const config = {
+      gossip: { firstSyncMs: FIRST_SYNC_MS } as never,
+      whenIsolated: 'serve',
+    } as const
     // In the constructor its links are not there yet.
     await nextTurn()
-    if (!(await catchUp(cluster, { replica }, { gossip }, clock, SILENT))) await firstSync.promise
+    if (!(await catchUp(cluster, { replica }, config, clock, SILENT))) {
+      if (run === this.#run) this.#options.events.onShut(this)
+      await firstSync.promise
+    }
     if (run !== this.#run) return
     run.isOpen = true
     this.#options.events.onOpen(this)
@@ -331,45 +366,20 @@ export class SimulatedNode {
   #hear(run: Run, frame: unknown, link: SimulatedLink): void {
     if (!Array.isArray(frame)) return
     for (const { text, signatures } of entriesIn(carriedBy(frame as unknown as Update))) {
-      run.brought.set(text, link)
+      run.brought.set(text, [...(run.brought.get(text) ?? []), link])
       const change = readChange(text)
       if (typeof change === 'string' || change.kind !== 'revocation') continue
       run.removals.set(idOf({ change, hash: entryHash(text, signatures) }), change)
     }
   }
 
-  /** As a link does: in step is who has taken in all that came, and could store it. */
-  async #exchange(run: Run, link: SimulatedLink): Promise<void> {
-    await run.replica.settled()
-    await run.replica.storage.working()
+  /** It has taken in all that came, and could store it. */
+  #exchange(run: Run, link: SimulatedLink): void {
     if (link.ended || run !== this.#run) return
     run.inStep.add(link)
     run.hasExchanged = true
     this.#isHalf = false
     run.firstSync.resolve()
     this.#options.events.onExchanged(this, link)
-  }
-
-  /**
-   * At every moment the list of a node is what the definition makes of the changes on its disk; of
-   * what follows from the removal of an author, what takes away at once, and the rest soon.
-   */
-  #check(replica: Replica, signers: Signers, { subject, kind }: Change): void {
-    // What a checkpoint does is found out, and looked up, a while after it has come.
-    if (replica.whitelist.changesOf(WHOLE_LIST).size > 0) return
-    const defined = evaluateLog(this.disk.log, signers).subjects
-    const isWithdrawal = kind === 'revocation' && roleOf(subject) !== 'client'
-    const touched = isWithdrawal ? defined.keys() : [subject]
-    for (const one of touched) {
-      const standing = new Set(replica.whitelist.state(one).grants.map(({ id }) => id))
-      const expected = defined.get(one)?.grants ?? new Set()
-      const differing = isWithdrawal
-        ? standing.difference(expected)
-        : standing.symmetricDifference(expected)
-      if (differing.size === 0) continue
-      this.#options.events.onWrong(
-        `${this.label} lets ${one} in by [${[...standing].join()}], not [${[...expected].join()}]`,
-      )
-    }
   }
 }

@@ -24,6 +24,8 @@ const BY_FIELD: ReadonlyMap<string, TrafficKind> = new Map([
   ['certificate', 'certificates'],
   ['holds', 'certificates'],
   ['confirmed', 'confirmations'],
+  ['ask', 'confirmations'],
+  ['tallied', 'confirmations'],
   ['have', 'tree'],
   ['want', 'tree'],
   ['lazy', 'tree'],

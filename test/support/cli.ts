@@ -11,8 +11,8 @@ import { systemClock, type Clock } from '../../node/lib/clock.ts'
 /** Compiled code that all processes of a run share: each would take half a second to make it anew. */
 const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url))
 
-/** Nodes of tests that run at once would all want the same port. */
-const METRICS_OFF = { FRIDGE_METRICS: 'off' }
+/** Nodes of tests that run at once would all want the same port; moments are told alike everywhere. */
+const TEST_ENV = { FRIDGE_METRICS: 'off', TZ: 'UTC' }
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
 
@@ -61,7 +61,9 @@ export interface IoOptions {
   readonly clock?: Clock
   readonly signal?: AbortSignal
   readonly onReload?: CommandIo['onReload']
-  readonly isTerminal?: boolean
+  readonly columns?: number
+  readonly hasColours?: boolean
+  readonly isLogRead?: boolean
   readonly progress?: CommandIo['progress']
   readonly confirm?: CommandIo['confirm']
 }
@@ -76,9 +78,13 @@ export function recordIo(options: IoOptions = {}): RecordedIo {
     log: line => err.push(line),
     serveUnheard: () => {},
     progress: options.progress ?? (() => {}),
+    redraw: lines => lines.forEach(line => out.push(line)),
+    noteDone: () => {},
     confirm: options.confirm,
-    isTerminal: options.isTerminal ?? false,
-    env: { ...METRICS_OFF, ...options.env },
+    columns: options.columns,
+    hasColours: options.hasColours ?? false,
+    isLogRead: options.isLogRead ?? false,
+    env: { ...TEST_ENV, ...options.env },
     cwd: options.cwd ?? '/nonexistent',
     signal: options.signal ?? new AbortController().signal,
     onReload: options.onReload ?? (() => ({ [Symbol.dispose]: () => {} })),
@@ -161,7 +167,7 @@ export function spawnProgram(
       PATH: process.env['PATH'],
       TMPDIR: process.env['TMPDIR'],
       NODE_COMPILE_CACHE: COMPILE_CACHE,
-      ...METRICS_OFF,
+      ...TEST_ENV,
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -120,7 +120,11 @@ export class GossipCluster {
         return { peer: this.#identityAt(to), own, socket: this.#dial(from, to) }
       },
       admits: ({ name }) => !revoked.has(name),
-      removals: { has: node => revoked.has(node), proofOf: node => ({ removed: node }) },
+      removals: {
+        has: node => revoked.has(node),
+        hasForked: () => false,
+        proofOf: node => ({ removed: node }),
+      },
       onProof: proof => shown.push(proof),
       times: TIMES,
       clock: this.clock,
@@ -252,9 +256,6 @@ function memberOf(
     version: '0.0.0',
     startedAt,
     links: [],
-    changes: 0,
-    clients: 0,
-    applied: {},
   }
 }
 

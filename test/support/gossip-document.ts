@@ -4,7 +4,13 @@ import type { Source } from '../../node/identity/names.ts'
 import type { Spreading } from '../../node/gossip/spreading.ts'
 import { FakeClock } from './fake-clock.ts'
 
-const SPREADING: Spreading = { isShared: false, copies: 1, isCausal: true, announceMs: 20 }
+const SPREADING: Spreading = {
+  isShared: false,
+  copies: 1,
+  isCausal: true,
+  announceMs: 20,
+  answerMs: 20,
+}
 
 /** The simplest document: texts, kept in the order in which they came. */
 export class TextDocument extends GossipDocument {

@@ -9,7 +9,7 @@ import { attachEmitter } from '../../node/wire/emitter.ts'
 import { Channel } from '../../node/wire/channel.ts'
 import { CLIENT_HEARTBEAT, type Bye } from '../../node/wire/control.ts'
 import { NODE_LIMITS } from '../../node/wire/limits.ts'
-import type { RpcMethod } from '../../node/wire/rpc.ts'
+import { serveRpc, type RpcMethod } from '../../node/wire/rpc.ts'
 import type { TestCerts } from './certs.ts'
 
 /** What a node with a genuine certificate and a program of its own says. */
@@ -20,6 +20,8 @@ export interface Invention {
   readonly sensors?: readonly unknown[]
   /** What one of them says: its name, then an event with its values. */
   readonly events?: readonly (readonly [sensor: string, event: string, ...values: unknown[]])[]
+  /** Whether it closes the stream of calls at the first one. Default false. */
+  readonly endsCalls?: boolean
   /** What it says instead of serving. */
   readonly bye?: Bye
 }
@@ -50,13 +52,22 @@ export async function startInventedNode(
   return formatAddress({ host: '127.0.0.1', port: address.port })
 }
 
-function invent(socket: TLSSocket, { methods = {}, sensors = [], events = [], bye }: Invention) {
+function invent(
+  socket: TLSSocket,
+  { methods = {}, sensors = [], events = [], endsCalls = false, bye }: Invention,
+) {
   const hello = { node: 'node-1', run: sourceOf(parseName('node-1'), '0'.repeat(16)), sensors }
-  const channel = new Channel(socket, {
+  const channel: Channel = new Channel(socket, {
     limits: NODE_LIMITS,
     clock: systemClock,
     control: { opens: true, ...CLIENT_HEARTBEAT, hello: { ...hello, version: '0.0.0' } },
-    rpc: { methods: () => new Map(Object.entries(methods)), reopens: false },
+    ...(!endsCalls && { rpc: { methods: () => new Map(Object.entries(methods)), reopens: false } }),
+    onStream: stream => {
+      const hangUp = async (): Promise<void> => stream.end()
+      const all = new Map(Object.keys(methods).map(name => [name, hangUp]))
+      serveRpc(stream, all, { limits: NODE_LIMITS, onRefused: () => channel.close() })
+      return true
+    },
     onEnd: () => {},
   })
   if (bye !== undefined) return channel.close(bye)

@@ -79,9 +79,6 @@ export function openDocuments(
       version: '1.0.0',
       startedAt: NOON,
       links: [],
-      changes: 0,
-      clients: 0,
-      applied: {},
     },
   })
   return { whitelist, members, self, clock }

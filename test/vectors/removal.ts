@@ -3,10 +3,13 @@ import {
   openRemovalProof,
   type Removal,
 } from '../../node/gossip/removal-proof.ts'
-import { parseName, subjectOf } from '../../node/identity/names.ts'
+import { makeForkProof, openForkProof } from '../../node/gossip/fork-proof.ts'
+import { nodeOf, parseName, subjectOf } from '../../node/identity/names.ts'
 import { signText } from '../../node/identity/signature.ts'
 import { encodeChange, type Revocation } from '../../node/whitelist/change.ts'
 import { entryHash } from '../../node/whitelist/entry.ts'
+import { signEntry } from '../support/hostile-node.ts'
+import { revocationAt } from '../support/replica-changes.ts'
 import { MemoryStore } from '../support/memory-store.ts'
 import { NODE_1, NODE_2 } from './gossip.ts'
 import { certificatesOf, signerOf, signersOf, type PrintedSignatures } from './list.ts'
@@ -44,9 +47,45 @@ export function farewellTo(printed: PrintedSignatures, at: number): string {
     `node/${NODE} has been removed from the whitelist`,
     proof,
   ])
+  return printedCertificates(said, printed)
+}
+
+/** The farewell of node-1 to a node that has signed two removals at one place. */
+export function farewellToForked(printed: PrintedSignatures, at: number): string {
+  const signers = signersOf(printed, new MemoryStore())
+  const keys = {
+    operator: signerOf(printed.operator, signers),
+    node: signerOf(printed.node, signers),
+  }
+  const { name } = keys.operator.signer.identity
+  const [one, other] = ['CQIDBAUGBwgJCgsMDQ4PEA', 'DQIDBAUGBwgJCgsMDQ4PEA'].map(wish =>
+    signEntry({ ...revocationAt(NODE_1, 1), operator: name, at, wish }, '', keys),
+  )
+  const proof = one && other && makeForkProof([one, other], signers)
+  const text = `node/${nodeOf(NODE_1)} has signed two changes at one place`
+  return printedCertificates(JSON.stringify(['bye', 'revoked', text, proof]), printed)
+}
+
+/** What node-1 makes of the farewell of the page to a node that has forked. @returns why it proves nothing */
+export async function hearForked(
+  printed: PrintedSignatures,
+  said: string,
+): Promise<string | undefined> {
+  const [, , , proof] = JSON.parse(genuineCertificates(said, printed)) as [...unknown[], object]
+  return openForkProof(proof as object, nodeOf(NODE_1), signersOf(printed, new MemoryStore()))
+}
+
+/** With the names of the page in the place of its certificates. */
+function printedCertificates(said: string, { operator, node }: PrintedSignatures): string {
   return said
-    .replace(printed.operator.certificate, 'certificate operator')
-    .replace(printed.node.certificate, 'certificate node')
+    .replace(operator.certificate, 'certificate operator')
+    .replace(node.certificate, 'certificate node')
+}
+
+function genuineCertificates(said: string, { operator, node }: PrintedSignatures): string {
+  return said
+    .replace('certificate operator', operator.certificate)
+    .replace('certificate node', node.certificate)
 }
 
 /** What node-2 makes of a farewell of the page. */
@@ -54,10 +93,6 @@ export async function hearFarewell(
   printed: PrintedSignatures,
   said: string,
 ): Promise<Removal | string> {
-  const [, , , proof] = JSON.parse(
-    said
-      .replace('certificate operator', printed.operator.certificate)
-      .replace('certificate node', printed.node.certificate),
-  ) as unknown[]
+  const [, , , proof] = JSON.parse(genuineCertificates(said, printed)) as unknown[]
   return openRemovalProof(proof, NODE, signersOf(printed, new MemoryStore()))
 }

@@ -62,6 +62,7 @@ const STANDINGS: ReadonlySet<unknown> = new Set<SubjectReport['standing']>([
 const PROGRESS: ReadonlySet<unknown> = new Set<NodeProgress>([
   'caught up',
   'behind',
+  'silent',
   'out of reach',
   'left',
 ])
@@ -227,11 +228,12 @@ function parseNodeReport(value: unknown): NodeReport | string {
     return `the version of ${name} is malformed`
   }
   if (!isListOf(links, isName)) return `the links of ${name} are malformed`
-  if (!isCount(startedAt) || !isCount(changes) || !isCount(clients)) {
-    return `${name} has bad numbers`
+  if (!isCount(startedAt)) return `${name} has bad numbers`
+  for (const number of [changes, clients]) {
+    if (number !== undefined && !isCount(number)) return `${name} has bad numbers`
   }
   if (!isCount(certificateRenewFrom) || !isCount(certificateEndsAt)) return `${name} has bad dates`
-  const counts = { startedAt, changes, clients, certificateRenewFrom, certificateEndsAt }
+  const dates = { startedAt, certificateRenewFrom, certificateEndsAt }
   return {
     name,
     reachable,
@@ -239,7 +241,9 @@ function parseNodeReport(value: unknown): NodeReport | string {
     addresses,
     version: foreignText(version),
     links,
-    ...counts,
+    ...dates,
+    ...(isCount(changes) && { changes }),
+    ...(isCount(clients) && { clients }),
   }
 }
 

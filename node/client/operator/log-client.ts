@@ -7,8 +7,10 @@ import type { ChangePage } from '../../operators/changes.ts'
 import { fits, type ChangeFilter } from '../../whitelist/change-filter.ts'
 import { isSequence } from '../../whitelist/change.ts'
 import { connectAny } from '../failover.ts'
+import { isLastWord } from '../last-words.ts'
 import { ANSWER_MS, type NodeConnection } from '../node-connection.ts'
 import { unreadable } from './answers.ts'
+import { doubtOf, type Doubt } from './doubt.ts'
 import { LogChecker, readPage, type CheckedEntry } from './log-entry.ts'
 
 const LOG_LIMITS = {
@@ -27,17 +29,19 @@ export class LogClient implements AsyncDisposable {
   readonly #checker: LogChecker
   readonly #filter: ChangeFilter
   readonly #signal: AbortSignal
+  readonly #doubt: Doubt
 
   private constructor(
     connection: NodeConnection,
     checker: LogChecker,
     filter: ChangeFilter,
-    signal: AbortSignal,
+    { signal, doubt }: { readonly signal: AbortSignal; readonly doubt: Doubt },
   ) {
     this.#connection = connection
     this.#checker = checker
     this.#filter = filter
     this.#signal = signal
+    this.#doubt = doubt
   }
 
   /** Connect to the first node that answers, as an operator. */
@@ -47,8 +51,11 @@ export class LogClient implements AsyncDisposable {
     filter: ChangeFilter,
     { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
   ): Promise<LogClient> {
-    const connection = await connectAny(nodes, { credentials, clock, signal })
-    const client = new LogClient(connection, new LogChecker(credentials), filter, signal)
+    const options = { credentials, clock, signal }
+    const connection = await connectAny(nodes, options)
+    const doubt = doubtOf(connection, nodes, options)
+    const checker = new LogChecker(credentials)
+    const client = new LogClient(connection, checker, filter, { signal, doubt })
     if (connection.methods.has('follow')) return client
     await connection[Symbol.asyncDispose]()
     throw new FridgeError('ERR_NOT_OPERATOR', `${connection.address} shows you no log`, {
@@ -158,8 +165,14 @@ export class LogClient implements AsyncDisposable {
     follow?: { readonly stop: AbortSignal; readonly onProgress: (value: unknown) => void },
   ): Promise<unknown> {
     if (follow === undefined) {
-      return this.#connection.call(method, values, { signal: this.#signal, timeoutMs: ANSWER_MS })
+      const options = { signal: this.#signal, timeoutMs: ANSWER_MS }
+      try {
+        return await this.#connection.call(method, values, options)
+      } catch (error) {
+        throw isLastWord(error) ? await this.#doubt(error) : error
+      }
     }
+    // Whoever follows goes on at another node, and so asks it.
     const { stop, onProgress } = follow
     const signal = AbortSignal.any([this.#signal, stop])
     return this.#connection.call(method, values, { signal, onProgress })

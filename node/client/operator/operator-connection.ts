@@ -4,7 +4,7 @@ import type { Credentials } from '../../identity/credentials.ts'
 import { displaySubject, isAuthor, type Name, type Subject } from '../../identity/names.ts'
 import { signText } from '../../identity/signature.ts'
 import { keyOf } from '../../identity/signers.ts'
-import { formatAddress, type Address } from '../../lib/address.ts'
+import type { Address } from '../../lib/address.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { FridgeError } from '../../lib/errors.ts'
 import type { CheckpointReport } from '../../operators/checkpoints.ts'
@@ -15,7 +15,7 @@ import { parseForgetting } from '../../whitelist/forgetting.ts'
 import type { CallOptions } from '../../wire/rpc.ts'
 import { connectAny } from '../failover.ts'
 import { isLastWord } from '../last-words.ts'
-import { ANSWER_MS, type NodeConnection, type NodeConnectionOptions } from '../node-connection.ts'
+import { ANSWER_MS, type NodeConnection } from '../node-connection.ts'
 import {
   parseCheckpointReport,
   parseCommitReport,
@@ -28,8 +28,10 @@ import {
   type NodeConfirmation,
   type UnprovenReport,
 } from './answers.ts'
+import { connectOther, doubtOf, type Doubt } from './doubt.ts'
 import { LogChecker, readPage } from './log-entry.ts'
 import { readProposal, SignedWish, type ChangeWish } from './proposal.ts'
+import { readFleet, type Fleet } from './vitals-answers.ts'
 import { agrees, askFrontier, hasSeenAll } from './second-node.ts'
 
 export type { ChangeWish } from './proposal.ts'
@@ -99,12 +101,9 @@ export class OperatorConnection implements AsyncDisposable {
   ): Promise<OperatorConnection> {
     const options = { credentials, clock, ...(signal && { signal }) }
     const connection = await connectAny(nodes, options)
-    const others = nodes.filter(address => formatAddress(address) !== connection.address)
-    const second = async (): Promise<NodeConnection | undefined> => {
-      if (others.length === 0) return undefined
-      return connectAny(others, { ...options, timeoutMs: SECOND_MS }).catch(() => undefined)
-    }
-    const doubt: Doubt = async lastWord => askOthers(lastWord, connection, others, options)
+    const second = async (): Promise<NodeConnection | undefined> =>
+      connectOther(connection, nodes, { ...options, timeoutMs: SECOND_MS })
+    const doubt = doubtOf(connection, nodes, options)
     return new OperatorConnection(connection, credentials, { clock, second, doubt })
   }
 
@@ -284,6 +283,12 @@ export class OperatorConnection implements AsyncDisposable {
     return this.#read('status', parseStatusReport(await this.#call('status', []), this.node))
   }
 
+  /** How the fridge of each node is, as far as it has said so; an older node is asked for nothing. */
+  async vitals(): Promise<Fleet> {
+    if (!this.#connection.methods.has('vitals')) return new Map()
+    return readFleet(async after => this.#call('vitals', [after]), this.node)
+  }
+
   /** Whether another checkpoint is due. */
   async checkpoint(): Promise<CheckpointReport> {
     return this.#read('checkpoint', parseCheckpointReport(await this.#call('checkpoint', [])))
@@ -350,29 +355,6 @@ export class OperatorConnection implements AsyncDisposable {
       // Who removes itself is refused for good by its own wish.
       throw isLastWord(error) && !isOwnEnd ? await this.#doubt(error) : error
     }
-  }
-}
-
-/** What is to be said when a node refuses an operator for good that it had let in. */
-type Doubt = (lastWord: FridgeError) => Promise<FridgeError>
-
-/** A stolen node may say anything: what it says is believed unless another node lets the operator in. */
-async function askOthers(
-  lastWord: FridgeError,
-  { node }: NodeConnection,
-  others: readonly Address[],
-  options: Omit<NodeConnectionOptions, 'address'>,
-): Promise<FridgeError> {
-  if (others.length === 0) return lastWord
-  try {
-    await using other = await connectAny(others, options, [lastWord])
-    return new FridgeError(
-      'ERR_CLOSED',
-      `${node} says: ${lastWord.message}; ${other.node} lets you in`,
-      { cause: lastWord, fix: `go on with --node ${other.address}, and look into ${node}` },
-    )
-  } catch (error) {
-    return error instanceof FridgeError ? error : lastWord
   }
 }
 

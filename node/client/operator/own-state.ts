@@ -2,24 +2,29 @@ import { isName } from '../../identity/names.ts'
 import { foreignText } from '../../lib/foreign-text.ts'
 import type { StatusReport } from '../../operators/status.ts'
 import { isReason } from '../../whitelist/change.ts'
+import { readLostChange } from '../../whitelist/lost-change.ts'
 
 /** What a node says of itself in its `status`, beside how its cluster is. */
-export type OwnState = Pick<StatusReport, 'removed' | 'twins' | 'nameInUse'>
+export type OwnState = Pick<StatusReport, 'removed' | 'forked' | 'lost' | 'twins' | 'nameInUse'>
 
+type Lost = NonNullable<StatusReport['lost']>
 type Removed = NonNullable<StatusReport['removed']>
 type Twins = NonNullable<StatusReport['twins']>
 
-/** Texts for people, and twins, are no longer or more than this. */
-const LIMITS = { maxText: 1_024, maxTwins: 4_096 } as const
+/** Texts for people, twins and lost changes are no longer or more than this. */
+const LIMITS = { maxText: 1_024, maxTwins: 4_096, maxLost: 1_024 } as const
 
 /** The last moment that a date can be (ECMA-262, "Time Values and Time Range"). */
 const MAX_TIME = 8.64e15
 
 /** @returns what is wrong with the node itself, or why that cannot be read */
 export function parseOwnState(value: Readonly<Record<string, unknown>>): OwnState | string {
-  const { removed, twins, nameInUse } = value
+  const { removed, forked, lost, twins, nameInUse } = value
   const parsedRemoval = removed === undefined ? undefined : parseRemoved(removed)
   if (typeof parsedRemoval === 'string') return parsedRemoval
+  if (forked !== undefined && forked !== true) return 'it does not say whether it has forked'
+  const parsedLost = lost === undefined ? undefined : parseLost(lost)
+  if (typeof parsedLost === 'string') return parsedLost
   const parsedTwins = twins === undefined ? undefined : parseTwins(twins)
   if (typeof parsedTwins === 'string') return parsedTwins
   if (nameInUse !== undefined && typeof nameInUse !== 'string') {
@@ -27,6 +32,8 @@ export function parseOwnState(value: Readonly<Record<string, unknown>>): OwnStat
   }
   return {
     ...(parsedRemoval !== undefined && { removed: parsedRemoval }),
+    ...(forked === true && { forked }),
+    ...(parsedLost !== undefined && { lost: parsedLost }),
     ...(parsedTwins !== undefined && { twins: parsedTwins }),
     ...(nameInUse !== undefined && { nameInUse: shown(nameInUse) }),
   }
@@ -37,6 +44,13 @@ function parseRemoved(value: unknown): Removed | string {
   if (!isName(operator) || !isTime(at)) return 'it does not say who has removed it'
   if (reason !== undefined && !isReason(reason)) return 'it does not say why it was removed'
   return { operator, at, ...(reason !== undefined && { reason: foreignText(reason) }) }
+}
+
+function parseLost(value: unknown): Lost | string {
+  const problem = 'the changes that it has lost are malformed'
+  if (!Array.isArray(value) || value.length > LIMITS.maxLost) return problem
+  const lost = value.map(readLostChange).filter(one => one !== undefined)
+  return lost.length === value.length ? lost : problem
 }
 
 function parseTwins(value: unknown): Twins | string {

@@ -126,16 +126,24 @@ function problemOfEntry(entry: Entry, keys: Keys): string | undefined {
 
 /** What nobody may have been told of a member. */
 export function problemOfMember(
-  [value, sequence, source]: ModelUpdate,
+  [value, sequence, place]: ModelUpdate,
   keys: Keys,
 ): string | undefined {
   if (!isObject(value)) return 'a member that is no object'
   const text = String(value['member'])
-  const node = keys.get(`node/${source.slice(0, source.indexOf('#'))}`)
-  if (!isSigned(node, 'member', `${sequence}\n${text}`, String(value['signature']))) {
-    return `a member that its node has not signed: ${text}`
+  const node = keys.get(`node/${place.slice(0, place.indexOf('#'))}`)
+  if (!isSigned(node, 'member', `${place} ${sequence}\n${text}`, String(value['signature']))) {
+    return `a member that its node has not signed there: ${place} ${text}`
   }
-  return fieldsOf(text).source === source ? undefined : `a member that speaks for another: ${text}`
+  return undefined
+}
+
+/** What nobody may have been asked. */
+export function problemOfQuestion(ask: unknown, keys: Keys): string | undefined {
+  const [text = '', , signature = ''] = ask as readonly string[]
+  const { by } = JSON.parse(text) as { readonly by: string }
+  const node = keys.get(`node/${by.slice(0, by.indexOf('#'))}`)
+  return isSigned(node, 'question', text, signature) ? undefined : `a question of another: ${text}`
 }
 
 /** Most inputs carry the same signatures; a few thousand answers are worth keeping. */

@@ -130,3 +130,7 @@ async function authorityOf(name: string): Promise<Authority> {
     trustDomain: TRUST_DOMAIN,
   }
 }
+
+export function certificateOf({ signer }: Person): object {
+  return { certificate: signer.chain }
+}

@@ -9,7 +9,9 @@ import type { Dice } from '../dice.ts'
 import { mutateJsonText } from '../mutate.ts'
 import { CONTROL, HONEST, HOSTILE, STREAMS, VICTIM, VICTIMS_PAST } from './names.ts'
 import { FRONTIERS, VICTIMS_LAST } from './past.ts'
-import type { FuzzPeople } from './people.ts'
+import { confirmedFrame, questionFrame, tallyFrame } from './confirmation-frames.ts'
+import { memberFrames } from './member-frames.ts'
+import { certificateOf, type FuzzPeople } from './people.ts'
 import { sayOfTrees } from './tree-frames.ts'
 
 /**
@@ -24,18 +26,26 @@ export function sessionOf(dice: Dice, people: FuzzPeople): string {
     'members',
     'members',
     'confirmations',
+    'questions',
+    'tallies',
     'trees',
     'form',
   ])
   const said = {
     control: controlFrames(dice),
     whitelist: whitelistFrames(dice, people, liesIn !== 'whitelist'),
-    members: memberFrames(dice, people, liesIn !== 'members'),
+    members: withSync(dice, memberFrames(dice, people, liesIn !== 'members')),
   }
   if (liesIn === 'trees' || dice.oneIn(4)) sayOfTrees(dice, said, liesIn !== 'trees')
   if (liesIn === 'confirmations' || dice.oneIn(4)) {
     const frame = confirmedFrame(dice, people, liesIn !== 'confirmations')
     said.whitelist.push(JSON.stringify(frame))
+  }
+  if (liesIn === 'questions' || dice.oneIn(4)) {
+    said.whitelist.push(JSON.stringify(questionFrame(dice, people, liesIn !== 'questions')))
+  }
+  if (liesIn === 'tallies' || dice.oneIn(4)) {
+    said.whitelist.push(JSON.stringify(tallyFrame(dice, liesIn !== 'tallies')))
   }
   if (liesIn === 'form') {
     const frames = said[dice.pick(['control', 'whitelist', 'members'] as const)]
@@ -72,10 +82,6 @@ function controlFrames(dice: Dice): string[] {
 
 function line(value: unknown): string {
   return `${JSON.stringify(value)}\n`
-}
-
-function certificateOf({ signer }: Person): object {
-  return { certificate: signer.chain }
 }
 
 function withSync(dice: Dice, frames: unknown[]): string[] {
@@ -128,39 +134,6 @@ function whitelistFrames(dice: Dice, people: FuzzPeople, isHonest: boolean): str
     previous = hashOf(good)
   }
   return withSync(dice, frames)
-}
-
-function confirmedFrame(dice: Dice, people: FuzzPeople, isHonest: boolean): unknown {
-  const good = {
-    node: HOSTILE,
-    to: VICTIM,
-    applied: 1,
-    changes: [{ sequence: 1, tookMs: 2.5, cut: 0 }],
-  }
-  const signed = (text: string, by = people.hostile): unknown => [
-    text,
-    by.signer.identity.fingerprint,
-    signText(by.key, 'confirmation', text),
-  ]
-  const genuine = JSON.stringify(good)
-  if (isHonest) return { confirmed: [signed(genuine)] }
-  const forOther = JSON.stringify({ ...good, node: HONEST })
-  return dice.pick<() => unknown>([
-    () => ({ confirmed: [signed(forOther)] }),
-    () => ({ confirmed: [signed(genuine, people.operator)] }),
-    () => ({ confirmed: [[genuine, people.hostile.signer.identity.fingerprint, 'AAAA']] }),
-    () => ({ confirmed: [[forOther, people.honest.signer.identity.fingerprint, 'AAAA']] }),
-    () => ({ confirmed: [signed(genuine)], more: 1 }),
-    () => ({ confirmed: Array.from({ length: 129 }, () => signed(genuine)) }),
-    () => ({ confirmed: [signed(JSON.stringify({ ...good, applied: 0 }))] }),
-    () => ({ confirmed: [signed(JSON.stringify({ ...good, to: 'beta' }))] }),
-    () => ({
-      confirmed: [
-        signed(JSON.stringify({ ...good, changes: [{ sequence: 1, tookMs: -1, cut: 0 }] })),
-      ],
-    }),
-    () => ({ confirmed: [signed(mutateJsonText(genuine, dice))] }),
-  ])()
 }
 
 function headsFrame(dice: Dice, isHonest: boolean): unknown {
@@ -312,102 +285,4 @@ function lies(dice: Dice, good: Signed, { change, people, fork }: Lie): unknown[
       // The operator's and the node's own words, and yet not what a change may say.
       return [at(signedValue({ ...good, text: mutateJsonText(good.text, dice) }))]
   }
-}
-
-const MEMBER = {
-  name: 'mallory',
-  source: HOSTILE,
-  addresses: ['mallory:1'],
-  version: '0.1.0',
-  startedAt: 1,
-  links: [VICTIM],
-  changes: 2,
-  certificateRenewFrom: 3,
-  certificateEndsAt: 4,
-  clients: 0,
-  applied: { [HONEST]: 1 },
-}
-
-function memberFrames(dice: Dice, people: FuzzPeople, isHonest: boolean): string[] {
-  const frames: unknown[] = [{ id: HOSTILE, clock: {} }, certificateOf(people.hostile)]
-  if (!isHonest && dice.oneIn(4)) frames.push(certificateOf(people.operator))
-  const count = dice.below(4)
-  for (let sequence = 1; sequence <= count; sequence += 1) {
-    frames.push(memberUpdate(people, { sequence }))
-  }
-  if (!isHonest) frames.splice(2 + dice.below(count + 1), 0, memberLie(dice, people))
-  return withSync(dice, frames)
-}
-
-interface MemberFields {
-  readonly sequence: number
-  readonly by?: Person
-  readonly source?: Source
-  /** What its signature is over, where that is another one. */
-  readonly signedAt?: number
-  readonly text?: string
-}
-
-function memberUpdate(people: FuzzPeople, fields: MemberFields): unknown[] {
-  const { sequence, by = people.hostile, source = HOSTILE, signedAt = sequence } = fields
-  const { text = JSON.stringify({ ...MEMBER, clients: 3 }) } = fields
-  const value = {
-    member: text,
-    certificate: by.signer.identity.fingerprint,
-    signature: signText(by.key, 'member', `${signedAt}\n${text}`),
-  }
-  return [value, sequence, source]
-}
-
-/** An update of *members* that ought not to be believed. */
-function memberLie(dice: Dice, people: FuzzPeople): unknown {
-  const sequence = 5
-  const genuine = JSON.stringify(MEMBER)
-  switch (dice.below(14)) {
-    case 0:
-      return memberUpdate(people, { sequence, by: people.operator })
-    case 1:
-      return memberUpdate(people, { sequence, signedAt: 6 })
-    case 2: {
-      const [source, name] = dice.pick([
-        [HONEST, 'beta'],
-        [VICTIM, 'alpha'],
-      ] as const)
-      const text = JSON.stringify({ ...MEMBER, source, name })
-      return memberUpdate(people, { sequence, source, text })
-    }
-    case 3:
-      return memberUpdate(people, { sequence, source: testSource('mallory', 9) })
-    case 4:
-      return memberUpdate(people, { sequence: dice.pick([0, -1, 1.5, 2 ** 53]) })
-    case 5:
-      return [...memberUpdate(people, { sequence }), ...dice.pick([[1], [1, 2]])]
-    case 6:
-      // What is known already, with more to it.
-      return [...memberUpdate(people, { sequence: 1, source: VICTIM }), 1, 2]
-    case 7:
-      return memberUpdate(people, { sequence, text: mutateJsonText(genuine, dice) })
-    default:
-      return memberUpdate(people, { sequence, text: wrongMember(dice) })
-  }
-}
-
-function wrongMember(dice: Dice): string {
-  if (dice.oneIn(12)) return '{bad'
-  const many = (count: number, one: unknown): unknown[] => Array.from({ length: count }, () => one)
-  const wrong: Record<string, unknown>[] = [
-    { name: 'beta' },
-    { version: '9'.repeat(65) },
-    { version: 9 },
-    { links: many(1_025, HONEST) },
-    { links: ['x'] },
-    { addresses: many(9, 'mallory:1') },
-    { addresses: ['mallory'] },
-    { applied: { toString: 1 } },
-    { applied: null },
-    { startedAt: -1 },
-    { changes: 1.5 },
-    { certificateEndsAt: null },
-  ]
-  return JSON.stringify({ ...MEMBER, ...dice.pick(wrong) })
 }

@@ -15,6 +15,8 @@ export interface LinkModel {
   readonly refused: boolean
   /** What was sent of good form, up to the first frame that must be refused. */
   readonly updates: { readonly whitelist: ModelUpdate[]; readonly members: ModelUpdate[] }
+  /** Whether it has told its heads: they may show a fork, whose root the two ends then look for. */
+  readonly hasCompared: boolean
 }
 
 export interface LinkRules {
@@ -41,6 +43,8 @@ interface DocumentState {
 }
 
 const SOURCE = /^(?!\.{1,2}#)[\w.-]{1,64}#([0-9a-f]{16}|[0-9a-f]{32})$/
+/** Where the parts stand of what a run says of itself, its profile in the place of the run. */
+const PART = /^(?!\.{1,2}#)[\w.-]{1,64}#[0-9a-f]{16}(?:\.(state|vitals))?$/
 
 export function modelLink(bytes: Buffer, rules: LinkRules): LinkModel {
   const updates: LinkModel['updates'] = { whitelist: [], members: [] }
@@ -52,6 +56,7 @@ export function modelLink(bytes: Buffer, rules: LinkRules): LinkModel {
   const documents = new Map<string, DocumentState>()
   const rest = new Map<string, string>()
   const link = { hasHeld: false }
+  const hasCompared = (): boolean => [...documents.values()].some(({ isCompared }) => isCompared)
   let source: string | undefined
   const takeLine = (id: string, text: string): boolean => {
     const value = valueOf(text, 32)
@@ -73,19 +78,21 @@ export function modelLink(bytes: Buffer, rules: LinkRules): LinkModel {
   for (const [what, id, text = ''] of mux.events) {
     if (what === 'open') {
       const isOpen = [...documents.values()].some(({ name }) => name === text)
-      if (source === undefined || isOpen) return { refused: true, updates }
+      if (source === undefined || isOpen)
+        return { refused: true, updates, hasCompared: hasCompared() }
       documents.set(id, openDocument(text as DocumentName, rules))
     } else if (what === 'close') {
-      if (documents.has(id)) return { refused: true, updates }
+      if (documents.has(id)) return { refused: true, updates, hasCompared: hasCompared() }
     } else {
       const lines = ((rest.get(id) ?? '') + text).split('\n')
       rest.set(id, lines.pop() ?? '')
       for (const line of lines) {
-        if (!/^\s{0,16}$/.test(line) && !takeLine(id, line)) return { refused: true, updates }
+        if (!/^\s{0,16}$/.test(line) && !takeLine(id, line))
+          return { refused: true, updates, hasCompared: hasCompared() }
       }
     }
   }
-  return { refused: mux.refused, updates }
+  return { refused: mux.refused, updates, hasCompared: hasCompared() }
 }
 
 function isDocument(name: string): name is DocumentName {
@@ -114,6 +121,8 @@ function takeFrame(frame: unknown, document: DocumentState, context: Context): b
   if (Array.isArray(frame)) return takeUpdate(frame, document, context)
   if (!isObject(frame)) return false
   if (document.name === 'whitelist' && 'confirmed' in frame) return isConfirmed(frame)
+  if (document.name === 'whitelist' && 'ask' in frame) return isQuestion(frame)
+  if (document.name === 'whitelist' && 'tallied' in frame) return isTallied(frame)
   if (document.name === 'whitelist' && 'heads' in frame) {
     if (document.isCompared || !isHeads(frame)) return false
     document.isCompared = true
@@ -126,14 +135,14 @@ function takeFrame(frame: unknown, document: DocumentState, context: Context): b
   if ('certificate' in frame) return takeCertificate(frame, document, context)
   const { id, clock, ...others } = frame
   if (document.isDigested || Object.keys(others).length > 0 || !isObject(clock)) return false
-  const isClock = Object.entries(clock).every(([one, at]) => isSource(one) && isSequence(at))
+  const isClock = Object.entries(clock).every(([one, at]) => isPlace(one) && isSequence(at))
   document.isDigested = true
   return isClock && id === context.source
 }
 
 function takeUpdate(frame: unknown[], document: DocumentState, { updates }: Context): boolean {
   const [value, sequence, source, ...others] = frame
-  if (frame.length > 4 || !isSequence(sequence) || !isSource(source)) return false
+  if (frame.length > 4 || !isSequence(sequence) || !isPlace(source)) return false
   if (!document.isDigested) return false
   const { name, heard } = document
   const isGood =
@@ -165,6 +174,11 @@ function takeCertificate(
 
 function isSource(value: unknown): value is string {
   return typeof value === 'string' && SOURCE.test(value)
+}
+
+/** Whether something of either document may stand there. */
+function isPlace(value: unknown): value is string {
+  return isSource(value) || (typeof value === 'string' && PART.test(value))
 }
 
 function isSequence(value: unknown): value is number {
@@ -203,7 +217,9 @@ function isEntry(value: unknown): boolean {
   })
 }
 
-function isMember(value: unknown, source: string): boolean {
+function isMember(value: unknown, place: string): boolean {
+  const found = PART.exec(place)
+  const part = found === null ? 'none' : (found[1] ?? 'profile')
   if (!isObject(value) || Object.keys(value).length !== 3) return false
   const { member: text, certificate, signature } = value
   if (typeof text !== 'string' || typeof certificate !== 'string') return false
@@ -214,21 +230,31 @@ function isMember(value: unknown, source: string): boolean {
   } catch {
     return false
   }
-  if (!isObject(member) || member['source'] !== source) return false
-  const { name, version, addresses, links, applied } = member
-  if (name !== source.slice(0, source.indexOf('#'))) return false
+  if (!isObject(member)) return false
+  switch (part) {
+    case 'profile':
+      return isProfile(member)
+    case 'state':
+      return isState(member)
+    default:
+      return part === 'vitals' && Buffer.byteLength(text) <= 1_024
+  }
+}
+
+function isProfile(profile: Record<string, unknown>): boolean {
+  const { addresses, version, startedAt, tallyKey } = profile
+  const isKey = typeof tallyKey === 'string' && /^[\w-]{43}$/.test(tallyKey)
+  if (tallyKey !== undefined && !isKey) return false
   if (typeof version !== 'string' || version.length > 64) return false
-  const counts = ['startedAt', 'changes', 'clients', 'certificateRenewFrom', 'certificateEndsAt']
-  if (!counts.every(key => isSequence(member[key]) || member[key] === 0)) return false
-  const isApplied =
-    isObject(applied) &&
-    Object.keys(applied).length <= 32 &&
-    Object.entries(applied).every(([one, at]) => isSource(one) && isSequence(at))
-  return (
-    isApplied &&
-    isListOf(addresses, 8, one => typeof one === 'string') &&
-    isListOf(links, 1_024, isSource)
-  )
+  return isCount(startedAt) && isListOf(addresses, 8, one => typeof one === 'string')
+}
+
+function isState({ saidAt, links }: Record<string, unknown>): boolean {
+  return isCount(saidAt) && isListOf(links, 1_024, isSource)
+}
+
+function isCount(value: unknown): boolean {
+  return isSequence(value) || value === 0
 }
 
 function isListOf(value: unknown, max: number, is: (one: unknown) => boolean): boolean {
@@ -246,17 +272,52 @@ function isConfirmation(value: unknown): boolean {
     return false
   }
   if (typeof signature !== 'string' || !/^[\w-]{1,1366}$/.test(signature)) return false
-  let confirmation: unknown
-  try {
-    confirmation = JSON.parse(text)
-  } catch {
+  const confirmation = objectIn(text)
+  if (confirmation === undefined) return false
+  const { node, to, applied, changes, answer } = confirmation
+  if (!isSource(node) || !isSource(to)) return false
+  if (answer !== undefined) return isAnswer(answer)
+  return isSequence(applied) && isListOf(changes, 32, isAppliedChange)
+}
+
+function isQuestion({ ask, ...others }: Record<string, unknown>): boolean {
+  if (Object.keys(others).length > 0 || !Array.isArray(ask) || ask.length !== 3) return false
+  const [text, certificate, signature] = ask as unknown[]
+  if (typeof text !== 'string' || text.length > 512 || typeof certificate !== 'string') return false
+  if (typeof signature !== 'string' || !/^[\w-]{1,1366}$/.test(signature)) return false
+  const { by, number, about } = objectIn(text) ?? {}
+  return isSource(by) && isSequence(number) && (about === undefined || isSource(about))
+}
+
+function isTallied({ tallied, ...others }: Record<string, unknown>): boolean {
+  return Object.keys(others).length === 0 && isListOf(tallied, 128, isTally)
+}
+
+function isTally(value: unknown): boolean {
+  if (!Array.isArray(value) || value.length !== 4) return false
+  const [to, applied, marks, tag] = value as unknown[]
+  if (!isSource(to) || !isSequence(applied)) return false
+  if (typeof marks !== 'string' || marks.length > 24_576 || !/^([\w-]{6})+$/.test(marks))
     return false
+  if (typeof tag !== 'string' || !/^[\w-]{22}$/.test(tag)) return false
+  const named = marks.match(/.{6}/g) ?? []
+  return new Set(named).size === named.length
+}
+
+function isAnswer(answer: unknown): boolean {
+  if (typeof answer !== 'object' || answer === null) return false
+  const { number, about, changes, clients, applied } = answer as Record<string, unknown>
+  if (!isSequence(number) || !isCount(changes) || !isCount(clients)) return false
+  return (about === undefined || isSource(about)) && (applied === undefined || isCount(applied))
+}
+
+function objectIn(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : undefined
+  } catch {
+    return undefined
   }
-  if (!isObject(confirmation)) return false
-  const { node, to, applied, changes } = confirmation
-  return (
-    isSource(node) && isSource(to) && isSequence(applied) && isListOf(changes, 32, isAppliedChange)
-  )
 }
 
 function isAppliedChange(value: unknown): boolean {

@@ -2,7 +2,8 @@ import { isObject } from './lines.ts'
 
 /** PROTOCOL.md, "One copy": frames of the trees, and what an end holds of certificates. */
 
-const SOURCE = /^(?!\.{1,2}#)[\w.-]{1,64}#([0-9a-f]{16}|[0-9a-f]{32})$/
+/** A source, or a part of what a run says of itself. */
+const PLACE = /^(?!\.{1,2}#)[\w.-]{1,64}#([0-9a-f]{16}(\.(state|vitals))?|[0-9a-f]{32})$/
 const NAME = /^(?!\.{1,2}$)[\w.-]{1,64}$/
 
 /** What has been said on a link and its stream before. */
@@ -29,7 +30,7 @@ export function isTreeFrame(
   const value = frame[key]
   if (key === 'have') return isNews(value)
   if (key === 'want') {
-    return Array.isArray(value) && value.length <= 512 && value.every(one => isText(one, SOURCE))
+    return Array.isArray(value) && value.length <= 512 && value.every(one => isText(one, PLACE))
   }
   return document === 'members' ? value === true : isText(value, NAME)
 }
@@ -38,7 +39,7 @@ function isNews(value: unknown): boolean {
   if (!isObject(value) || Object.keys(value).length > 512) return false
   return Object.entries(value).every(([source, place]) => {
     const [sequence, ...rest] = Array.isArray(place) ? (place as unknown[]) : [place]
-    if (!SOURCE.test(source) || !Number.isSafeInteger(sequence) || (sequence as number) < 1) {
+    if (!PLACE.test(source) || !Number.isSafeInteger(sequence) || (sequence as number) < 1) {
       return false
     }
     const [hash = ''] = rest

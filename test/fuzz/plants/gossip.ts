@@ -31,12 +31,12 @@ const FRAMES: readonly Bug[] = [
   },
   {
     name: 'any number is a sequence',
-    find: 'if (!isPlace(sequence) || !isSource(source)) return undefined',
-    put: 'if (!isSource(source)) return undefined',
+    find: 'if (!isPlace(sequence) || !isGossiped(source)) return undefined',
+    put: 'if (!isGossiped(source)) return undefined',
   },
   {
     name: 'a clock of any values',
-    find: "if (!isSource(source) || !isPlace(sequence)) return 'a digest",
+    find: "if (!isGossiped(source) || !isPlace(sequence)) return 'a digest",
     put: "if (false) return 'a digest",
   },
   {
@@ -61,7 +61,7 @@ const FRAMES: readonly Bug[] = [
   },
   {
     name: 'news of any place',
-    find: '!isSource(source) || !isPlace(sequence) || rest.length > 0',
+    find: '!isGossiped(source) || !isPlace(sequence) || rest.length > 0',
     put: 'false',
   },
   {
@@ -69,7 +69,7 @@ const FRAMES: readonly Bug[] = [
     find: ' && value.length <= MAX_ANNOUNCEMENTS',
     put: '',
   },
-  { name: 'wishes for anything', find: '!isList || !value.every(isSource)', put: '!isList' },
+  { name: 'wishes for anything', find: '!isList || !value.every(isGossiped)', put: '!isList' },
   {
     name: 'trees of any name',
     find: 'if (isShared ? value !== true : !isName(value))',
@@ -208,6 +208,57 @@ const CONFIRMATION: readonly Bug[] = [
   },
 ]
 
+const QUESTION: readonly Bug[] = [
+  {
+    name: 'a question in the name of another node',
+    find: "if (role !== 'node' || name !== nodeOf(by)) return false",
+    put: '',
+  },
+  {
+    name: 'a question that nobody signed',
+    find: "return signers.verify(signer, 'question', text, signature)",
+    put: 'return true',
+  },
+  { name: 'questions without end', find: ' || text.length > MAX_TEXT', put: '' },
+  {
+    name: 'a question without a number',
+    find: '!isSource(by) || !isSequence(number)',
+    put: '!isSource(by)',
+  },
+  {
+    name: 'answers of any kind',
+    find: 'if (!isSequence(number) || !isCount(changes) || !isCount(clients)) return undefined',
+    put: '',
+  },
+]
+
+const QUESTIONS: readonly Bug[] = [
+  {
+    name: 'a question with more to it',
+    find: 'if (Object.keys(rest).length > 0)',
+    put: 'if (false)',
+  },
+]
+
+const TALLY: readonly Bug[] = [
+  {
+    name: 'a tally for nobody',
+    find: '!isSource(to) || !isSequence(applied)) return',
+    put: '!isSequence(applied)) return',
+  },
+  { name: 'marks of any form', find: ' || !MARKS.test(text)', put: '' },
+  {
+    name: 'a run twice in a tally',
+    find: "if (marks.size * MARK_LENGTH !== text.length) return 'a tally names a run twice'",
+    put: '',
+  },
+  { name: 'tags of any length', find: ' || !TAG.test(tag)', put: '' },
+]
+
+const TALLIES: readonly Bug[] = [
+  { name: 'tallies without end', find: ' || tallied.length > MAX_TALLIES', put: '' },
+]
+
 const RELAY: readonly Bug[] = [
   {
     name: 'confirmations without end',
@@ -222,28 +273,32 @@ const RELAY: readonly Bug[] = [
 ]
 
 const MEMBER: readonly Bug[] = [
-  { name: 'a member of any name', find: ' || nodeOf(source) !== name', put: '' },
   {
     name: 'any number of links',
     find: 'isListOf(links, MEMBER_LIMITS.maxLinks, isSource)',
     put: 'isListOf(links, Infinity, isSource)',
   },
   {
-    name: 'counts of any kind',
-    find: 'if (!isCount(startedAt) || !isCount(changes) || !isCount(clients))',
+    name: 'links to anything',
+    find: 'isListOf(links, MEMBER_LIMITS.maxLinks, isSource)',
+    put: 'Array.isArray(links)',
+  },
+  { name: 'states of any time', find: 'if (!isCount(saidAt))', put: 'if (false)' },
+  {
+    name: 'starts of any kind',
+    find: 'if (!isCount(startedAt))',
     put: 'if (false)',
   },
   {
-    name: 'dates of any kind',
-    find: 'if (!isCount(certificateRenewFrom) || !isCount(certificateEndsAt))',
-    put: 'if (false)',
+    name: 'keys of any form',
+    find: 'tallyKey !== undefined && !isTallyKey(tallyKey)',
+    put: 'false',
   },
   {
     name: 'versions of any kind',
     find: "if (typeof version !== 'string' || version.length > MEMBER_LIMITS.maxVersion)",
     put: 'if (false)',
   },
-  { name: 'anything applied', find: 'if (!isApplied(applied))', put: 'if (false)' },
   {
     name: 'addresses of any kind',
     find: 'if (!isListOf(addresses, MEMBER_LIMITS.maxAddresses, isAddress))',
@@ -252,25 +307,29 @@ const MEMBER: readonly Bug[] = [
 ]
 
 const MEMBERS: readonly Bug[] = [
-  { name: 'a member speaks for another', find: 'if (member.source !== source)', put: 'if (false)' },
   {
     name: 'members that nobody signed',
-    find: 'return holds ? readMember(value)',
-    put: 'return true ? readMember(value)',
+    find: 'const words = holds ? readWords(update)',
+    put: 'const words = true ? readWords(update)',
   },
   {
     name: 'members signed by anybody',
-    find: "if (role !== 'node' || name !== nodeOf(source))",
+    find: "if (role !== 'node' || name !== nodeOf(place))",
     put: 'if (false)',
   },
   {
     name: 'an older entry replaces a newer one',
-    find: 'if (sequence <= (this.sources[source] ?? 0)) return\n      this.#keep',
+    find: 'if (this.isKnown(update)) return\n      this.#keep',
     put: 'this.#keep',
   },
   {
     name: 'members with more fields',
     find: "if (rest.length > 0) return 'a member has too many fields'",
+    put: '',
+  },
+  {
+    name: 'members of what is no run',
+    find: "if (!isRun(partAt(place).run)) return 'a member is no run'",
     put: '',
   },
   {
@@ -280,16 +339,26 @@ const MEMBERS: readonly Bug[] = [
   },
 ]
 
-const MEMBER_VALUE: readonly Bug[] = [
+const MEMBER_PART: readonly Bug[] = [
   {
     name: 'a member that is no JSON throws',
     find: "} catch {\n    return 'a member is not JSON'",
     put: '} catch (error) {\n    throw error',
   },
+  {
+    name: 'one part passes for another',
+    find: 'return `${place} ${sequence}\\n${text}`',
+    put: "return `${place.split('.')[0]} ${sequence}\\n${text}`",
+  },
+  {
+    name: 'vitals without end',
+    find: 'Buffer.byteLength(member) > MEMBER_LIMITS.maxVitals',
+    put: 'false',
+  },
 ]
 
 export const GOSSIP_PLANTS: readonly Plant[] = [
-  ...inFile('gossip', 'gossip/member-value.ts', MEMBER_VALUE),
+  ...inFile('gossip', 'gossip/member-part.ts', MEMBER_PART),
   ...inFile('gossip', 'gossip/document.ts', DOCUMENT),
   ...inFile('gossip', 'gossip/document-frames.ts', FRAMES),
   ...inFile('gossip', 'gossip/trees.ts', TREES),
@@ -298,6 +367,10 @@ export const GOSSIP_PLANTS: readonly Plant[] = [
   ...inFile('gossip', 'gossip/link.ts', LINK),
   ...inFile('gossip', 'wire/control.ts', CONTROL),
   ...inFile('gossip', 'gossip/confirmation.ts', CONFIRMATION),
+  ...inFile('gossip', 'gossip/question.ts', QUESTION),
+  ...inFile('gossip', 'gossip/questions.ts', QUESTIONS),
+  ...inFile('gossip', 'gossip/tally.ts', TALLY),
+  ...inFile('gossip', 'gossip/tallies.ts', TALLIES),
   ...inFile('gossip', 'gossip/confirmation-relay.ts', RELAY),
   ...inFile('gossip', 'gossip/member.ts', MEMBER),
   ...inFile('gossip', 'gossip/members.ts', MEMBERS),

@@ -165,7 +165,7 @@ const WHITELIST: readonly Bug[] = [
 const MERGE: readonly Bug[] = [
   {
     name: 'grants that have missed a removal',
-    find: 'if (!isFrontier || !(hasSeenGrant || revocations.isSubsetOf(seen))) return undefined',
+    find: 'if (!isFrontier || !(hasSeenGrant || seen.isSupersetOf(revocations))) return undefined',
     put: '',
   },
   {
@@ -175,13 +175,13 @@ const MERGE: readonly Bug[] = [
   },
   {
     name: 'removals that leave the grants',
-    find: 'return { grants: [], revocations: new Set([...left, id]) }',
-    put: 'return { grants, revocations: new Set([...left, id]) }',
+    find: 'return { grants: [], revocations: replaceIds(left, id, change.seen) }',
+    put: 'return { grants, revocations: replaceIds(left, id, change.seen) }',
   },
   {
     name: 'removals that forget the ones before',
-    find: 'new Set([...left, id])',
-    put: 'new Set([id])',
+    find: 'replaceIds(left, id, change.seen)',
+    put: 'replaceIds(NOTHING, id, change.seen)',
   },
 ]
 

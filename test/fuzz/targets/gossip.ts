@@ -13,7 +13,14 @@ import { client, NOON, OPERATOR, requestOf } from '../../support/replica-changes
 import { commitRequest } from '../../support/replica-people.ts'
 import { CONTROL, HONEST, HOSTILE, VICTIM } from '../gossip/names.ts'
 import { HONEST_ENTRIES, VICTIMS_ENTRIES } from '../gossip/past.ts'
-import { problemOfLog, problemOfMember, problemOfStrays, type Keys } from '../gossip/oracle.ts'
+import { isObject } from '../models/lines.ts'
+import {
+  problemOfLog,
+  problemOfMember,
+  problemOfQuestion,
+  problemOfStrays,
+  type Keys,
+} from '../gossip/oracle.ts'
 import { makeFuzzPeople, type FuzzPeople } from '../gossip/people.ts'
 import { sessionOf } from '../gossip/sessions.ts'
 import { modelLink, type LinkModel, type ModelUpdate } from '../models/link.ts'
@@ -73,6 +80,8 @@ class Scene {
   readonly #members: Members
   readonly #heard = { whitelist: [] as ModelUpdate[], members: [] as ModelUpdate[] }
   readonly #confirmed: Confirmation[] = []
+  /** The questions that were passed on. */
+  readonly #asked: unknown[] = []
   #isHonestCut = false
   /** What let somebody in at the moment of a change, before the rest of it was looked up. */
   #tooLong: string | undefined
@@ -102,9 +111,6 @@ class Scene {
       version: '0.0.0',
       startedAt: NOON,
       links: [],
-      changes: before.length,
-      clients: 0,
-      applied: {},
     }
     this.#members = new Members({ self, signers, signer, key, clock, random: () => 0.5 })
     for (const name of ['whitelist', 'members'] as const) this.#listen(name)
@@ -149,7 +155,7 @@ class Scene {
   }
 
   /** Nothing is passed over in silence: what did not end the link is there. */
-  problemOfTaken({ updates }: LinkModel): string | undefined {
+  problemOfTaken({ updates, hasCompared }: LinkModel): string | undefined {
     const log = this.#log()
     const held = new Set(log.flatMap(placesOf))
     const forked = new Set(log.filter(isStray).map(({ entry }) => entry.change.source as string))
@@ -158,8 +164,10 @@ class Scene {
       const { change, stray } = value as { change?: string; stray?: { change: string } }
       const text = stray?.change ?? change ?? ''
       if (held.has(`${source} ${sequence} ${text}`)) continue
-      // Of two that prove a fork, one that has seen more than is here comes again behind that.
-      if (stray === undefined && forked.has(source) && this.#hasSeenMore(text)) continue
+      // Of two that prove a fork, one that has seen more than is here comes again behind that; and
+      // where heads differ what does not fit is asked for anew, once the root of the fork is found.
+      const isProof = forked.has(source) && this.#hasSeenMore(text)
+      if (stray === undefined && (hasCompared || isProof)) continue
       // A stray that is sent at a place where something stands is not looked at.
       const isTaken = stray !== undefined && places.has(`${source} ${sequence}`)
       if (!isTaken) return `a change was passed over: ${text}`
@@ -187,7 +195,8 @@ class Scene {
     return (
       problemOfLog(log, keys) ??
       problemOfStrays(log) ??
-      added.map(update => problemOfMember(update, keys)).find(problem => problem !== undefined)
+      added.map(update => problemOfMember(update, keys)).find(problem => problem !== undefined) ??
+      this.#asked.map(ask => problemOfQuestion(ask, keys)).find(problem => problem !== undefined)
     )
   }
 
@@ -195,12 +204,14 @@ class Scene {
   async problemOfOthers(): Promise<string | undefined> {
     await settle()
     if (this.ends.length !== 1) return `the end of the link was told ${this.ends.length} times`
+    // What is gathered for others leaves; for whoever is gone nothing is waited for.
+    await this.#clock.advance(5)
     if (this.#clock.pending > 0) return 'a timer outlived the link'
     for (const document of [this.#replica, this.#members]) {
       if (document.listenerCount('_update') !== 1) return 'a listener outlived the link'
     }
     const isRevoked = [subjectOf('operator', OPERATOR), subjectOf('node', parseName('alpha'))].some(
-      author => this.#replica.whitelist.state(author).revocations.size > 0,
+      author => this.#replica.stateOf(author).revocations.size > 0,
     )
     if (!isRevoked) {
       const { operator } = this.#people
@@ -244,6 +255,7 @@ class Scene {
       {
         send: frame => {
           if (Array.isArray(frame)) this.#heard[name].push(frame as unknown as ModelUpdate)
+          else if (isObject(frame) && 'ask' in frame) this.#asked.push(frame['ask'])
         },
         drained: async () => {},
         refuse: () => {

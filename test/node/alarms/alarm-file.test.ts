@@ -59,7 +59,11 @@ const KEPT: KeptFile = {
     ],
     past: [ALARM],
   },
-  unsent: [{ state: 'over', alarm: ALARM }],
+  unsent: {
+    webhook: [{ state: 'over', alarm: ALARM }],
+    program: [],
+    broker: [{ state: 'raised', alarm: ALARM }],
+  },
 }
 
 function recorded() {
@@ -86,9 +90,9 @@ test('a file that is damaged or of another version is kept aside, and said', asy
   const folder = await makeTestFolder(t)
   const path = join(folder, 'alarms.json')
   for (const [text, why] of [
-    ['{"version":1,"alar', /it is damaged/],
-    ['{"version":1,"alarms":{},"unsent":[]}', /it is damaged/],
-    ['{"version":2}', /another version, 2/],
+    ['{"version":2,"alar', /it is damaged/],
+    ['{"version":2,"alarms":{},"unsent":{}}', /it is damaged/],
+    ['{"version":3}', /another version, 3/],
   ] as const) {
     await writeFile(path, text)
     const { log, said } = recorded()
@@ -100,7 +104,7 @@ test('a file that is damaged or of another version is kept aside, and said', asy
 })
 
 test('no part of a file is taken that is not well formed', t => {
-  const text = JSON.stringify({ version: 1, ...KEPT })
+  const text = JSON.stringify({ version: 2, ...KEPT })
   t.deepEqual(parseAlarmFile(text), KEPT)
   for (const [from, to] of [
     ['"since":1', '"since":"1"'],
@@ -111,6 +115,7 @@ test('no part of a file is taken that is not well formed', t => {
     ['"ms":2', '"ms":null'],
     ['"id":"0123456789ab"', '"id":"x"'],
     ['"comment":"seen"', '"comment":7'],
+    ['"program":[]', '"program":{}'],
   ] as const) {
     t.true(text.includes(from))
     t.is(parseAlarmFile(text.replace(from, to)), 'it is damaged', from)

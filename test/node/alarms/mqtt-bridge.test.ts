@@ -68,6 +68,37 @@ test('a broker is told what the sensors say, which alarms stand, and that the no
   t.is(await kept(broker, 'fridge/node-1/availability'), 'offline')
 })
 
+test('what a broker has kept of sensors and rules that are no more is taken back, and of nobody else', async t => {
+  await using broker = await startMosquitto()
+  const old = [
+    'fridge/node-1/sensor/cellar/availability',
+    'fridge/node-1/sensor/cellar/state',
+    'fridge/node-1/alarm/cellar/high/state',
+    'fridge/node-1/alarm/cellar/high/details',
+  ]
+  for (const topic of old) await broker.publish(topic, 'old', true)
+  const entry = (component: string, name: string): string =>
+    `homeassistant/${component}/fridge-node-1/${name}/config`
+  const config1 = JSON.stringify({ state_topic: 'fridge/node-1/sensor/cellar/state' })
+  await broker.publish(entry('sensor', 'cellar'), config1, true)
+  // Of another cluster, of another node, and of somebody else.
+  const config2 = JSON.stringify({ state_topic: 'kitchen/node-1/sensor/attic/state' })
+  await broker.publish(entry('sensor', 'attic'), config2, true)
+  await broker.publish('fridge/node-10/sensor/cellar/availability', 'online', true)
+  await broker.publish(entry('sensor', 'text'), 'not JSON', true)
+
+  const { find, lines } = await listen(t, broker)
+  const from = lines.length
+  await using cluster = await startCluster(t, { certs, config: config(broker.port) })
+  for (const topic of [...old, entry('sensor', 'cellar')]) {
+    await find(new RegExp(`^0 ${topic} $`), from)
+  }
+  await cluster.stop(1)
+  const emptied = lines.slice(from).filter(line => / \S+ $/.test(line))
+  t.is(emptied.length, old.length + 1)
+  t.is(await kept(broker, 'fridge/node-1/alarm/door/open/state'), 'OFF')
+})
+
 test('a broker that comes back is told everything anew', async t => {
   const first = await startMosquitto()
   const { port } = first

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import test, { type ExecutionContext } from 'ava'
 import type { Alarm, AlarmChange } from '../../../node/alarms/alarm.ts'
-import { Webhook, type WebhookOptions } from '../../../node/alarms/webhook.ts'
+import { startWebhook, type WebhookTarget } from '../../../node/alarms/webhook.ts'
+import type { OutboxOptions } from '../../../node/alarms/outbox.ts'
 import { silentLog } from '../../../node/lib/log.ts'
 import { makeTestFolder } from '../../support/certs.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -53,7 +54,7 @@ async function startReceiver(t: ExecutionContext, statuses: number[]) {
   }
 }
 
-function start(options: Pick<WebhookOptions, 'url'> & Partial<WebhookOptions>) {
+function start(options: WebhookTarget & Partial<OutboxOptions>) {
   const clock = new FakeClock()
   const said: string[] = []
   const say = (fields: object, line: string): void =>
@@ -67,7 +68,7 @@ function start(options: Pick<WebhookOptions, 'url'> & Partial<WebhookOptions>) {
     changed.resolve()
     changed = Promise.withResolvers()
   }
-  const webhook = new Webhook({
+  const webhook = startWebhook({
     clock,
     // Asked for how long to wait, after each failure.
     random: () => {

@@ -66,6 +66,17 @@ test('a node that refuses whom another one lets in is not believed', async t => 
   t.deepEqual(refusing(stolen), ['node-1'])
 })
 
+test('attack: a node that refuses at two addresses is one witness', async t => {
+  await using stolen = await startCluster(t, { certs })
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  const { address } = stolen.node(1)
+  const nodes = [address, { ...address, host: 'localhost' }, cluster.node(1).address]
+  await using connection = await connectAny(nodes, options)
+  t.is(connection.address, cluster.address(1))
+  t.deepEqual(refusing(stolen), ['node-1', 'node-1'])
+})
+
 test('a refusal that no other node can be asked about is told with why', async t => {
   await using cluster = await startCluster(t, { certs })
   const nodes = [cluster.node(1).address, await gone()]

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { createServer as createTcpServer, type AddressInfo, type Server } from 'node:net'
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls'
 import test, { type ExecutionContext } from 'ava'
-import type { Address } from '../../../node/lib/address.ts'
+import { parseAddress, type Address } from '../../../node/lib/address.ts'
 import { openNodeConnection } from '../../../node/client/node-connection.ts'
 import { systemClock } from '../../../node/lib/clock.ts'
 import type { Credentials } from '../../../node/identity/credentials.ts'
@@ -12,6 +12,7 @@ import { parseName, type Role } from '../../../node/identity/names.ts'
 import type { SensorEvent } from '../../../node/sensors/kinds.ts'
 import { makeTestCerts } from '../../support/certs.ts'
 import { makeSharedCerts, startCluster } from '../../support/cluster.ts'
+import { startInventedNode } from '../../support/invented-node.ts'
 import { SkipClock } from '../../support/skip-clock.ts'
 
 const shared = await makeSharedCerts()
@@ -212,4 +213,21 @@ test('an operator that a node does not know for one has no method to change the 
     'powerOn',
     'setTargetTemperature',
   ])
+})
+
+test('attack: a node that ends the calls alone keeps no caller waiting', async t => {
+  const methods = { defrost: async () => 'never' }
+  const node = await startInventedNode(t, certs, { methods, endsCalls: true })
+  const address = parseAddress(node)
+  await using connection = await openNodeConnection({
+    address,
+    credentials: c1,
+    clock: systemClock,
+  })
+  const asked = connection.call('defrost', [])
+  const error = await t.throwsAsync(asked, { instanceOf: FridgeError })
+  t.is(error.code, 'ERR_PROTOCOL')
+  t.is(error.message, `${node} ended the calls of a connection that it kept`)
+  t.is(await connection.ended, error)
+  await t.throwsAsync(connection.call('defrost', []), { is: error })
 })

@@ -25,6 +25,7 @@ const SAYS: [heading: string, says: RegExp[]][] = [
   ['Watch everything', [/^connected to node-1/, /^node-1 door close/, /^node-1 temperature .* C$/]],
   ['One sensor', [/^the door is closed$/, /^the door is open$/]],
   ['Call commands', [/^target temperature set to 6 °C$/, /^not allowed: .* defrost$/]],
+  ['Read the past', [/^20\S+Z [\d.]+ [\d.]+ \d+$/, /^20\S+Z (open|close)$/]],
   ['Stop', [/^connected$/, /^reading$/, /^stopped: warm enough$/]],
 ]
 

@@ -147,7 +147,12 @@ test('a wrong value is refused with its place, what was found and what is allowe
       'name: a\npeers: [b:1, c]',
       /^etc\/node\.yaml:2:14: `peers\[1\]` is "c": expected "HOST:PORT"/,
     ],
-    ['name: a\npeers: b:1', /`peers` is "b:1": expected a list/],
+    ['name: a\npeers: b:1', /`peers` is "b:1": expected a list$/, /to \[b:1\]$/],
+    ['name: a\nadvertise: 10.0.0.7:7443', /expected a list$/, /to \[10\.0\.0\.7:7443\]$/],
+    ['name: a\nlisten: 7444', /`listen` is 7444: expected "HOST:PORT"/, /to 127\.0\.0\.1:7444$/],
+    ['name: a\nlisten: shop.example', /expected "HOST:PORT"/, /to shop\.example:7443$/],
+    ['name: a\nmetrics: off', /expected a group of keys$/, /to \{ listen: off \}$/],
+    ['name: a\nmetrics: { listen: 9464 }', /expected "off", or/, /to 127\.0\.0\.1:9464$/],
     ['name: a\nlogLevel: infos', /"infos": expected "trace" or "debug" or "info"/, /to "info"$/],
     ['name: a\ntls: { minVersion: 1.3 }', /`tls\.minVersion` is 1\.3: expected "TLSv1\.3" or/],
     ['name: a\ngossip: { heartbeatMs: 0.5 }', /is 0\.5: expected a whole number/],
@@ -205,6 +210,10 @@ test('a sensor is checked by its driver, and told where it is wrong', async t =>
     [
       '{ driver: command, kind: door, command: mosquitto_sub -t door }',
       /3:\d+: `sensors\.shelf\.command` is "mosquitto_sub -t door": .*: \[mosquitto_sub, -t, door\]$/,
+    ],
+    [
+      '{ driver: command, kind: door, command: [read, --port, 17] }',
+      /expected a list of the program and its arguments, each a text: \[read, --port, '17'\]$/,
     ],
     [
       '{ driver: command, kind: door, command: [x], opne: [ON] }',

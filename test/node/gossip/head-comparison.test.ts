@@ -19,6 +19,7 @@ function holding(count: number, own?: Source, heard: string[] = []): HeadCompari
     store,
     isOwn: source => own !== undefined && source === own,
     onSpread: (_, sequence) => heard.push(`held ${sequence}`),
+    onFork: () => heard.push('fork'),
     onOther: ({ change }) => heard.push(`other ${change.sequence}`) > 0,
   })
 }

@@ -1,4 +1,5 @@
-import { rm } from 'node:fs/promises'
+import { once } from 'node:events'
+import { copyFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { joinCluster } from '../../../node/gossip/join.ts'
@@ -8,8 +9,10 @@ import { Trust } from '../../../node/identity/trust.ts'
 import { systemClock } from '../../../node/lib/clock.ts'
 import { Lookout } from '../../../node/lib/lookout.ts'
 import { silentLog } from '../../../node/lib/log.ts'
-import { parseName } from '../../../node/identity/names.ts'
+import { parseName, subjectOf } from '../../../node/identity/names.ts'
+import { makePipe } from '../../support/gossip-pipe.ts'
 import { connectRaw } from '../../support/raw-peer.ts'
+import { chain, revocationAt, testSource } from '../../support/replica-changes.ts'
 import { ask, METRICS_ON } from '../../support/scrape.ts'
 import { makeSharedCerts, startCluster, until, untilReachable } from '../../support/cluster.ts'
 
@@ -60,34 +63,6 @@ test('a seed may be a name', async t => {
   t.pass()
 })
 
-test('a node that starts says to all what it holds: it has applied that', async t => {
-  await using cluster = await startCluster(t, { nodes: 2, certs })
-  await cluster.grant(1, 'c1')
-  await cluster.revoke(1, 'c1')
-  const config = cluster.config(2)
-  await cluster.stop(2)
-  await using stack = new AsyncDisposableStack()
-  const trust = new Trust(await certs.load('node', config.name), systemClock)
-  const common = { clock: systemClock, log: silentLog }
-  const verifier = stack.use(new ThreadedVerifier(common))
-  const list = stack.use(await openList(config, { trust, verifier, ...common }))
-  const lookout = stack.use(new Lookout(systemClock))
-  const { members } = stack.use(
-    joinCluster({
-      ...common,
-      lookout,
-      config,
-      list,
-      dial: async address => Promise.reject(new Error(`nobody is at ${address}`)),
-      admits: () => false,
-      onSynced: () => {},
-      onIsolated: () => {},
-      random: () => 0.5,
-    }),
-  )
-  t.deepEqual(Object.values(members.self.applied), [2])
-})
-
 const INCOMPLETE = 'no exchange with a peer yet: no client is let in before one is complete'
 
 test('a new node lets no client in before one exchange is complete, though its peers are out of reach for long', async t => {
@@ -115,10 +90,47 @@ test('a new node lets no client in before one exchange is complete, though its p
   await untilReachable(cluster, 3, 3)
   await until(async () => {
     await using operator = await cluster.operator(3)
-    return (await operator.status()).nodes.every(({ changes }) => changes > 1)
+    return (await operator.status()).nodes.every(({ changes = 0 }) => changes > 1)
   })
   await using client = await cluster.client(3, 'c1')
   t.is(client.node, parseName('node-3'))
+})
+
+test('an older copy of the database that was put back onto the same file lets in nobody before an exchange', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.grant(2, 'c1')
+  await cluster.stop(2)
+  const file = join(cluster.config(2).data, 'whitelist.db')
+  await copyFile(file, `${file}.copy`)
+  await cluster.start(2)
+  await untilReachable(cluster, 1, 2)
+  await cluster.revoke(1, 'c1')
+  await cluster.stop(2)
+  await cluster.stop(1)
+  const { ino } = await stat(file)
+  await copyFile(`${file}.copy`, file)
+  t.is((await stat(file)).ino, ino)
+  await cluster.start(2, { gossip: { firstSyncMs: 1, redialMinMs: 10, redialMaxMs: 20 } })
+  t.true(cluster.log.lines.some(({ node, text }) => node === 'node-2' && text === INCOMPLETE))
+  const { address } = cluster.node(2)
+  const refused = await connectRaw(t, address, await certs.load('client', 'c1'), { alpn: true })
+  await refused.lines.find(/\\"bye\\".*\\"not ready\\"/)
+})
+
+test('a node that refuses clients while isolated lets none in by the list of its last run', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.grant(1, 'c1')
+  await cluster.stop(1)
+  await cluster.stop(2)
+  await cluster.start(1, { whenIsolated: 'refuse', gossip: { firstSyncMs: 1 } })
+  const refused = await connectRaw(t, cluster.node(1).address, await certs.load('client', 'c1'), {
+    alpn: true,
+  })
+  await refused.lines.find(/\\"bye\\".*\\"not ready\\"/)
+  await cluster.start(2)
+  await untilReachable(cluster, 1, 2)
+  await using client = await cluster.client(1, 'c1')
+  t.is(client.node, parseName('node-1'))
 })
 
 test('a node that never heard of another serves at once', async t => {
@@ -127,4 +139,45 @@ test('a node that never heard of another serves at once', async t => {
   await cluster.stop(1)
   await cluster.start(1, { gossip: { firstSyncMs: 20_000 } })
   t.false(cluster.log.lines.some(({ text }) => text === NO_EXCHANGE))
+})
+
+test('a node that learns that it was removed ends its links also to those who have not heard of it', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  const { gossip, ...others } = cluster.config(2)
+  const patient = { ...gossip, deadAfterMs: 120_000 }
+  const config = { ...others, gossip: patient, peers: [{ host: 'peer', port: 1 }] }
+  await cluster.stop(2)
+  await using stack = new AsyncDisposableStack()
+  const trust = new Trust(await certs.load('node', config.name), systemClock)
+  const common = { clock: systemClock, log: silentLog }
+  const verifier = stack.use(new ThreadedVerifier(common))
+  const list = stack.use(await openList(config, { trust, verifier, ...common }))
+  const [socket, far] = makePipe().ends
+  const peer = (await certs.load('node', 'node-1')).identity
+  const dialed = Promise.withResolvers<void>()
+  stack.use(
+    joinCluster({
+      ...common,
+      lookout: stack.use(new Lookout(systemClock)),
+      config,
+      list,
+      dial: async () => {
+        setImmediate(dialed.resolve)
+        return { socket, peer, own: trust.credentials.identity }
+      },
+      admits: () => true,
+      onSynced: () => {},
+      onIsolated: () => {},
+      random: () => 0.5,
+    }),
+  )
+  await dialed.promise
+  const ended = once(far, 'close')
+  far.resume()
+  const self = subjectOf('node', parseName(config.name))
+  const [removal] = chain([{ ...revocationAt(testSource('node-1'), 1, self), upTo: new Map() }])
+  if (removal === undefined) throw new Error('there is one removal')
+  list.ownRemoval.note(removal)
+  await ended
+  t.not(list.ownRemoval.removal, undefined)
 })

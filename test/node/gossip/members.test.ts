@@ -1,5 +1,6 @@
 import test from 'ava'
-import { MEMBER_LIMITS, parseMember, type Member } from '../../../node/gossip/member.ts'
+import { MEMBER_LIMITS, type Member } from '../../../node/gossip/member.ts'
+import { placeOfPart, signedText, type Part } from '../../../node/gossip/member-part.ts'
 import { Members } from '../../../node/gossip/members.ts'
 import { parseName, type Source } from '../../../node/identity/names.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
@@ -42,9 +43,6 @@ function openMembers(
       version: '0.0.0',
       startedAt,
       links: [],
-      changes: 0,
-      clients: 0,
-      applied: {},
     },
   })
   return { name, replica: members, clock }
@@ -79,13 +77,13 @@ function namesOf(members: Iterable<Member>): string[] {
 test('each node hears what every other says of itself', async t => {
   const { ends, quiet } = openThree()
   await quiet()
-  for (const { replica } of ends) t.deepEqual(namesOf(replica.all()), ['alpha', 'beta', 'gamma'])
+  for (const { replica } of ends) t.deepEqual(namesOf(replica.list()), ['alpha', 'beta', 'gamma'])
   const [alpha, , gamma] = ends
-  alpha.replica.update({ clients: 7 })
+  alpha.replica.say({ vitals: { temperature: 4 } })
   alpha.replica.advertise(['10.0.0.1:7443'])
   await quiet()
   const heard = gamma.replica.get(alpha.replica.id)
-  t.is(heard?.clients, 7)
+  t.deepEqual(heard?.vitals, { temperature: 4 })
   t.deepEqual(heard?.addresses, ['10.0.0.1:7443'])
 })
 
@@ -93,11 +91,14 @@ test('what a node says within a few milliseconds goes out as one update', async 
   const { ends, quiet } = openThree()
   await quiet()
   const [alpha] = ends
-  const before = alpha.replica.sources[ALPHA] ?? 0
-  for (let clients = 1; clients <= 20; clients += 1) alpha.replica.update({ clients })
+  const place = placeOfPart(ALPHA, 'state')
+  const before = alpha.replica.sources[place] ?? 0
+  const links = Array.from({ length: 20 }, (_, run) => testSource('gamma', run + 1))
+  for (const link of links) alpha.replica.say({ links: [link] })
   await quiet()
-  t.is(alpha.replica.sources[ALPHA], before + 1)
-  t.is(ends[2].replica.get(ALPHA)?.clients, 20)
+  t.is(alpha.replica.sources[place], before + 1)
+  t.is(alpha.replica.sources[ALPHA], 1, 'what has not changed is not said again')
+  t.deepEqual(ends[2].replica.get(ALPHA)?.links, links.slice(-1))
 })
 
 test('a node says no more of itself than its peers take', async t => {
@@ -105,7 +106,7 @@ test('a node says no more of itself than its peers take', async t => {
   const [alpha, beta] = ends
   const many = Array.from({ length: 1_025 }, (_, run) => testSource('gamma', run + 1))
   const addresses = Array.from({ length: 9 }, (_, port) => `alpha:${port + 1}`)
-  alpha.replica.update({ links: many })
+  alpha.replica.say({ links: many })
   alpha.replica.advertise(addresses)
   await quiet()
   const heard = beta.replica.get(alpha.replica.id)
@@ -119,14 +120,16 @@ test('live is who can be reached over links that both of their ends hold up', as
   const ids = ends.map(({ replica }) => replica.id)
   const [a, b, c] = ids
   if (!a || !b || !c) return t.fail()
-  alpha.replica.update({ links: [b] })
-  beta.replica.update({ links: [a, c] })
-  gamma.replica.update({ links: [b] })
+  alpha.replica.say({ links: [b] })
+  beta.replica.say({ links: [a, c] })
+  gamma.replica.say({ links: [b] })
   await quiet()
   for (const { replica } of ends) t.is(replica.live().size, 3)
   // Its last words name its links, but the other end has let go.
-  beta.replica.update({ links: [a] })
+  beta.replica.say({ links: [a] })
   await quiet()
+  for (const { replica } of ends) t.is(replica.live().size, 3, 'one word alone ends nobody')
+  for (const { clock } of ends) await clock.advance(2_000)
   t.deepEqual(namesOf(alpha.replica.live().values()), ['alpha', 'beta'])
   t.deepEqual([...alpha.replica.unreachable().keys()].map(String).sort(), ['gamma'])
   t.deepEqual(namesOf(gamma.replica.live().values()), ['gamma'])
@@ -143,48 +146,51 @@ test('of the runs of a node that cannot be reached the latest is told, and none 
   await quiet()
   t.is(alpha.replica.unreachable().get(parseName('beta'))?.source, second.replica.id)
   t.is(alpha.replica.unreachable().size, 1)
-  alpha.replica.update({ links: [second.replica.id] })
-  second.replica.update({ links: [alpha.replica.id] })
+  alpha.replica.say({ links: [second.replica.id] })
+  second.replica.say({ links: [alpha.replica.id] })
   for (const { clock } of [alpha, second]) await clock.advance(10)
   await quiet()
   t.is(alpha.replica.unreachable().size, 0)
 })
 
-test('how far a node has come is told for the latest sources only', async t => {
-  const { replica, clock } = openMembers('alpha')
-  const sources = Array.from({ length: 100 }, (_, index) => testSource('beta', index + 1))
-  for (const [index, source] of sources.entries()) {
-    replica.noteApplied([{ source, sequence: index + 1 }], index + 1)
-  }
-  t.deepEqual(Object.keys(replica.self.applied), sources.slice(-MEMBER_LIMITS.maxApplied))
-  t.is(typeof parseMember(JSON.parse(JSON.stringify(replica.self))), 'object')
-  await clock.advance(5)
-  t.is(replica.get(ALPHA)?.changes, 100)
-})
-
 test('a stopped document says nothing more', async t => {
   const { replica, clock } = openMembers('alpha')
-  replica.update({ clients: 3 })
+  replica.say({ links: [BETA] })
   replica[Symbol.dispose]()
   await clock.advance(1_000)
   t.is(clock.pending, 0)
 })
 
-/** What one that is not `node` itself would have to send to speak for it. */
-function memberUpdate(
-  self: object,
-  { signer, key }: Person,
-  options: { sequence?: number; source?: Source; signed?: number } = {},
-): unknown[] {
-  const { sequence = 1, source = testSource('mallory') } = options
-  const { signed = sequence } = options
-  const member = JSON.stringify(self)
-  const signature = signText(key, 'member', `${signed}\n${member}`)
-  return [{ member, certificate: signer.identity.fingerprint, signature }, sequence, source]
+interface SaidOptions {
+  readonly part?: Part
+  readonly sequence?: number
+  readonly run?: Source
+  /** What it signs as the place of its words, where that is another one. */
+  readonly signed?: { readonly place?: Source; readonly sequence?: number }
 }
 
-function selfOf(name: string): Member {
-  return openMembers(name).replica.self
+/** What one that is not `node` itself would have to send to speak for it. */
+function memberUpdate(
+  words: unknown,
+  { signer, key }: Person,
+  { part = 'state', sequence = 1, run = testSource('mallory'), signed = {} }: SaidOptions = {},
+): unknown[] {
+  const place = placeOfPart(run, part)
+  const member = JSON.stringify(words)
+  const text = signedText(signed.place ?? place, signed.sequence ?? sequence, member)
+  const value = {
+    member,
+    certificate: signer.identity.fingerprint,
+    signature: signText(key, 'member', text),
+  }
+  return [value, sequence, place]
+}
+
+const PROFILE = { addresses: ['mallory:1'], version: '0.0.0', startedAt: NOON }
+const STATE = { saidAt: NOON, links: [] }
+
+function profileOf(run: Source, { sequence = 1 } = {}): unknown[] {
+  return memberUpdate(PROFILE, people.node('mallory'), { part: 'profile', sequence, run })
 }
 
 async function attachMallory(
@@ -204,62 +210,97 @@ async function attachMallory(
   }
 }
 
-test('what a node says of itself is taken once its signature holds', async t => {
+test('what a node says of itself is taken once its signature holds, each part by itself', async t => {
   const { replica } = openMembers('alpha')
   const { end, send } = await attachMallory(replica)
-  await send(memberUpdate(selfOf('mallory'), people.node('mallory')))
+  const mallory = people.node('mallory')
+  await send(memberUpdate({ ...STATE, links: [BETA] }, mallory))
+  t.deepEqual(namesOf(replica.list()), ['alpha'], 'of whom no profile has come nothing is told')
+  await send(profileOf(testSource('mallory')))
+  await send(memberUpdate({ temperature: 4.5 }, mallory, { part: 'vitals' }))
   t.deepEqual(end.refusals, [])
-  t.deepEqual(namesOf(replica.all()), ['alpha', 'mallory'])
+  t.deepEqual(namesOf(replica.list()), ['alpha', 'mallory'])
+  t.like(replica.get(testSource('mallory')), {
+    addresses: ['mallory:1'],
+    links: [BETA],
+    vitals: { temperature: 4.5 },
+    certificateEndsAt: mallory.signer.identity.notAfter,
+  })
 })
 
 const mallory = people.node('mallory')
-const genuine = selfOf('mallory')
-const beta = { ...selfOf('beta'), clients: 99 }
+const tooLong = { note: 'x'.repeat(MEMBER_LIMITS.maxVitals) }
 const hostile: [what: string, frame: unknown][] = [
-  ['to be another node, under its own name', memberUpdate(beta, mallory)],
-  ['to be another node, under that name', memberUpdate(beta, mallory, { source: BETA })],
-  ['another name than its source', memberUpdate({ ...genuine, name: 'beta' }, mallory)],
+  ['to be another node', memberUpdate(STATE, mallory, { run: BETA })],
   [
-    'to be the node that it speaks to',
-    memberUpdate({ ...selfOf('alpha'), clients: 99 }, mallory, { source: ALPHA, sequence: 50 }),
+    'to be another node, by its profile',
+    memberUpdate(PROFILE, mallory, { run: BETA, part: 'profile' }),
+  ],
+  ['to be the node that it speaks to', memberUpdate(STATE, mallory, { run: ALPHA, sequence: 50 })],
+  [
+    'to be the node that it speaks to, by its profile',
+    memberUpdate(PROFILE, mallory, { run: ALPHA, sequence: 50, part: 'profile' }),
   ],
   [
     'a place that is not the one it signed',
-    memberUpdate(genuine, mallory, { sequence: 9, signed: 8 }),
+    memberUpdate(STATE, mallory, { sequence: 9, signed: { sequence: 8 } }),
   ],
-  ['a certificate that was never sent', memberUpdate(genuine, people.node('gamma'))],
+  [
+    'a part that is not the one it signed',
+    memberUpdate({ ...STATE, ...PROFILE }, mallory, {
+      signed: { place: placeOfPart(testSource('mallory'), 'profile') },
+    }),
+  ],
+  [
+    'a run that is not the one it signed',
+    memberUpdate(STATE, mallory, {
+      signed: { place: placeOfPart(testSource('mallory', 2), 'state') },
+    }),
+  ],
+  [
+    'a part that there is not',
+    [memberUpdate(STATE, mallory)[0], 1, `${testSource('mallory')}.mood`],
+  ],
+  ['a part of no run', [memberUpdate(STATE, mallory)[0], 1, `mallory#${'0'.repeat(32)}.state`]],
+  ['a profile of no run', [memberUpdate(PROFILE, mallory)[0], 1, `mallory#${'0'.repeat(32)}`]],
+  ['a certificate that was never sent', memberUpdate(STATE, people.node('gamma'))],
   [
     'no signature',
-    [{ member: JSON.stringify(genuine), certificate: 'x', signature: '' }, 1, genuine.source],
+    [
+      { member: JSON.stringify(STATE), certificate: 'x', signature: '' },
+      1,
+      'mallory#0000000000000001.state',
+    ],
   ],
   [
     'a signature that is none',
-    [{ ...(memberUpdate(genuine, mallory)[0] as object), signature: 'AAAA' }, 1, genuine.source],
+    [
+      { ...(memberUpdate(STATE, mallory)[0] as object), signature: 'AAAA' },
+      1,
+      placeOfPart(testSource('mallory'), 'state'),
+    ],
   ],
   [
     'with too many links',
-    memberUpdate({ ...genuine, links: Array.from({ length: 1_025 }, () => BETA) }, mallory),
+    memberUpdate({ ...STATE, links: Array.from({ length: 1_025 }, () => BETA) }, mallory),
   ],
   [
-    'with too many sources',
-    memberUpdate(
-      {
-        ...genuine,
-        applied: Object.fromEntries(
-          Array.from({ length: 33 }, (_, index) => [testSource('beta', index + 1), 1]),
-        ),
-      },
-      mallory,
-    ),
+    'with an address that is none',
+    memberUpdate({ ...PROFILE, addresses: ['../etc'] }, mallory, { part: 'profile' }),
   ],
-  ['with an address that is none', memberUpdate({ ...genuine, addresses: ['../etc'] }, mallory)],
-  ['with a number that is none', memberUpdate({ ...genuine, changes: -1 }, mallory)],
+  ['with a time that is none', memberUpdate({ ...STATE, saidAt: -1 }, mallory)],
+  ['with vitals without end', memberUpdate(tooLong, mallory, { part: 'vitals' })],
+  ['with vitals that are no object', memberUpdate([4.5], mallory, { part: 'vitals' })],
   ['what is no object', memberUpdate([], mallory)],
   [
     'what is no JSON',
-    [{ ...(memberUpdate(genuine, mallory)[0] as object), member: '{bad' }, 1, genuine.source],
+    [
+      { ...(memberUpdate(STATE, mallory)[0] as object), member: '{bad' },
+      1,
+      placeOfPart(testSource('mallory'), 'state'),
+    ],
   ],
-  ['no value at all', [null, 1, genuine.source]],
+  ['no value at all', [null, 1, testSource('mallory')]],
 ]
 
 for (const [what, frame] of hostile) {
@@ -269,16 +310,15 @@ for (const [what, frame] of hostile) {
     const before = { ...replica.sources }
     await send(frame)
     t.is(end.refusals.length, 1, String(end.refusals))
-    t.deepEqual(namesOf(replica.all()), ['alpha'])
+    t.deepEqual(namesOf(replica.list()), ['alpha'])
     t.deepEqual({ ...replica.sources }, before)
-    t.is(replica.self.clients, 0)
   })
 }
 
 test('a field that only a newer version knows is passed over', async t => {
   const { replica } = openMembers('alpha')
   const { end, send } = await attachMallory(replica)
-  await send(memberUpdate({ ...genuine, mood: 'fine' }, mallory))
+  await send(profileOf(testSource('mallory')), memberUpdate({ ...STATE, mood: 'fine' }, mallory))
   t.deepEqual(end.refusals, [])
   t.false('mood' in (replica.get(testSource('mallory')) ?? {}))
 })
@@ -286,28 +326,121 @@ test('a field that only a newer version knows is passed over', async t => {
 test('an old word of a node, sent again, does not replace its newer one', async t => {
   const { replica } = openMembers('alpha')
   const { end, send } = await attachMallory(replica)
-  const old = memberUpdate({ ...genuine, clients: 1 }, mallory, { sequence: 3 })
-  const newer = memberUpdate({ ...genuine, clients: 2 }, mallory, { sequence: 4 })
+  await send(profileOf(testSource('mallory')))
+  const old = memberUpdate(STATE, mallory, { sequence: 3 })
+  const newer = memberUpdate({ ...STATE, links: [BETA] }, mallory, { sequence: 4 })
   await send(newer)
   await send(old)
   t.deepEqual(end.refusals, [])
-  t.is(replica.get(testSource('mallory'))?.clients, 2)
+  t.deepEqual(replica.get(testSource('mallory'))?.links, [BETA])
 })
 
-test('among many, what nobody waits for is told late, or with what is urgent', async t => {
+/** A node that knows of eight runs of another, so that it is one of many. */
+async function openAmongMany(): Promise<TestMembers> {
+  const members = openMembers('alpha')
+  const { send } = await attachMallory(members.replica)
+  for (let run = 1; run <= 8; run += 1) await send(profileOf(testSource('mallory', run)))
+  return members
+}
+
+test('among many, links are told at once and then no more than once a second', async t => {
+  const { replica, clock } = await openAmongMany()
+  const told = (): readonly Source[] | undefined => replica.get(ALPHA)?.links
+  await clock.advance(1_000)
+  replica.say({ links: [BETA] })
+  await clock.advance(5)
+  t.deepEqual(told(), [BETA])
+  replica.say({ links: [] })
+  await clock.advance(900)
+  t.deepEqual(told(), [BETA])
+  await clock.advance(100)
+  t.deepEqual(told(), [])
+})
+
+test('vitals are told at once, then at a pace of the cluster, and a few urgent ones before it', async t => {
+  const { replica, clock } = await openAmongMany()
+  const told = (): unknown => replica.get(ALPHA)?.vitals
+  replica.say({ vitals: { temperature: 4 } })
+  await clock.advance(5)
+  t.deepEqual(told(), { temperature: 4 })
+  replica.say({ vitals: { temperature: 5 } })
+  await clock.advance(2_000)
+  t.deepEqual(told(), { temperature: 4 })
+  await clock.advance(40_000)
+  t.deepEqual(told(), { temperature: 5 })
+  for (let temperature = 6; temperature < 11; temperature += 1) {
+    replica.say({ vitals: { temperature }, isUrgent: true })
+    await clock.advance(5)
+    t.deepEqual(told(), { temperature })
+  }
+  replica.say({ vitals: { temperature: 11 }, isUrgent: true })
+  await clock.advance(2_000)
+  t.deepEqual(told(), { temperature: 10 }, 'more of these wait like others')
+})
+
+test('vitals that peers would not take are the mistake of who says them', t => {
+  const { replica } = openMembers('alpha')
+  t.throws(() => replica.say({ vitals: tooLong }), { instanceOf: RangeError })
+})
+
+test('a node that is dead is forgotten a day after its last word, and what it said is not asked for again', async t => {
   const { replica, clock } = openMembers('alpha')
   const { send } = await attachMallory(replica)
-  for (let run = 1; run <= 8; run += 1) {
-    const source = testSource('mallory', run)
-    await send(memberUpdate({ ...genuine, source }, mallory, { source }))
-  }
-  replica.noteApplied([{ source: BETA, sequence: 1 }], 1)
-  await clock.advance(200)
-  t.is(replica.get(ALPHA)?.changes, 0)
-  replica.update({ links: [BETA] })
-  await clock.advance(5)
-  t.is(replica.get(ALPHA)?.changes, 1)
-  replica.noteApplied([{ source: BETA, sequence: 2 }], 2)
-  await clock.advance(1_000)
-  t.is(replica.get(ALPHA)?.changes, 2)
+  const [old, recent] = [testSource('mallory', 1), testSource('mallory', 2)]
+  await send(profileOf(old), memberUpdate(STATE, mallory, { run: old }))
+  await clock.advance(12 * HOUR_MS)
+  const state = { ...STATE, saidAt: NOON + 12 * HOUR_MS }
+  await send(profileOf(recent), memberUpdate(state, mallory, { run: recent }))
+  await clock.advance(12 * HOUR_MS)
+  replica.tidy()
+  t.deepEqual(runsOf(replica), [old, recent])
+  await clock.advance(HOUR_MS)
+  replica.tidy()
+  t.deepEqual(runsOf(replica), [recent])
+  t.is(replica.sources[old], undefined)
 })
+
+test('a node that starts anew is told of a ghost and forgets it when the others do', async t => {
+  const { replica, clock } = openMembers('alpha')
+  await clock.advance(24 * HOUR_MS)
+  const { send } = await attachMallory(replica)
+  await send(profileOf(testSource('mallory')), memberUpdate(STATE, mallory))
+  t.deepEqual(runsOf(replica), [testSource('mallory')])
+  await clock.advance(HOUR_MS)
+  replica.tidy()
+  t.deepEqual(runsOf(replica), [])
+})
+
+test('a node that lives is not forgotten, whatever its clock shows, and is for a day after it died', async t => {
+  const { replica, clock } = openMembers('alpha')
+  const { send } = await attachMallory(replica)
+  const run = testSource('mallory')
+  const late = { ...STATE, saidAt: 0, links: [ALPHA] }
+  await send(profileOf(run), memberUpdate(late, mallory))
+  replica.say({ links: [run] })
+  await clock.advance(5 * 24 * HOUR_MS)
+  replica.tidy()
+  t.true(replica.live().has(run))
+  replica.say({ links: [] })
+  await clock.advance(23 * HOUR_MS)
+  replica.tidy()
+  t.deepEqual(runsOf(replica), [run])
+  await clock.advance(2 * HOUR_MS)
+  replica.tidy()
+  t.deepEqual(runsOf(replica), [])
+})
+
+test('a node says its state anew every few hours, so that nobody takes it for a ghost', async t => {
+  const { replica, clock } = openMembers('alpha')
+  await clock.advance(6 * HOUR_MS)
+  replica.tidy()
+  await clock.advance(10)
+  t.is(replica.get(ALPHA)?.saidAt, NOON + 6 * HOUR_MS + 5)
+})
+
+const HOUR_MS = 3_600_000
+
+/** The runs of mallory that are known. */
+function runsOf(members: Members): Source[] {
+  return members.runsOf(parseName('mallory'))
+}

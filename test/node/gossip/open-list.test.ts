@@ -2,7 +2,8 @@ import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import test from 'ava'
-import { parseSubject } from '../../../node/identity/names.ts'
+import { asUpdate } from '../../../node/gossip/update.ts'
+import { isSource, parseName, parseSubject } from '../../../node/identity/names.ts'
 import { sealOf, type ChangeRow } from '../../../node/storage/change-row.ts'
 import { encodeChange, readChange, type Change } from '../../../node/whitelist/change.ts'
 import { entryHash } from '../../../node/whitelist/entry.ts'
@@ -12,18 +13,20 @@ import {
   untilReachable,
   type Cluster,
 } from '../../support/cluster.ts'
+import { certificateOf, connectHostile, personOf, signEntry } from '../../support/hostile-node.ts'
+import { grantAt, testSource } from '../../support/replica-changes.ts'
 
 const shared = await makeSharedCerts()
 const { certs } = shared
 test.after.always(() => shared.remove())
 
-/** The sources of `node-2` in the log of a node. */
-function sourcesOn(cluster: Cluster, index: number): string[] {
+/** The sources of a node, by default of `node-2`, in the log of a node. */
+function sourcesOn(cluster: Cluster, index: number, name = 'node-2'): string[] {
   const file = join(cluster.config(index).data, 'whitelist.db')
   using database = new DatabaseSync(file, { readOnly: true })
   return database
-    .prepare("SELECT DISTINCT source FROM changes WHERE source LIKE 'node-2#%' ORDER BY position")
-    .all()
+    .prepare('SELECT DISTINCT source FROM changes WHERE source LIKE ? ORDER BY position')
+    .all(`${name}#%`)
     .map(({ source }) => String(source))
 }
 
@@ -48,6 +51,39 @@ test('a node that starts again goes on in its source; a copy of its database put
   t.false(
     cluster.log.lines.some(({ text }) => /broke the protocol|two different changes/.test(text)),
   )
+})
+
+test('what a node gives up because a peer holds something else there is told by status, also after a restart', async t => {
+  await using cluster = await startCluster(t, { nodes: 1, certs })
+  await cluster.revoke(1, 'c1')
+  // What this node accepted at that place before it was set back, as a peer knows it.
+  const [source] = sourcesOn(cluster, 1, 'node-1')
+  if (!isSource(source)) return t.fail()
+  const [operator, node, relay] = await Promise.all([
+    certs.load('operator', parseName('admin')),
+    certs.load('node', parseName('node-1')),
+    certs.load('node', parseName('node-3')),
+  ])
+  const keys = { operator: personOf(operator), node: personOf(node) }
+  const change = { ...grantAt(source, 1, { subject: parseSubject('c2') }), at: Date.now() }
+  const entry = signEntry({ ...change, operator: operator.identity.name }, '', keys)
+  const link = await connectHostile(t, cluster.node(1).address, relay, {
+    source: testSource('node-3'),
+  })
+  const certificates = [keys.node, keys.operator].map(({ signer }) => certificateOf(signer))
+  link.tell('whitelist', ...certificates, asUpdate(entry))
+  const { fields } = await cluster.log.find(({ text }) => text.includes('accepted here is lost'))
+  t.is(fields['fix'], 'fridge whitelist remove c1')
+  const lostOn = async (): Promise<readonly string[]> => {
+    await using connection = await cluster.operator(1)
+    return ((await connection.status()).lost ?? []).map(({ subject }) => subject)
+  }
+  t.deepEqual(await lostOn(), ['client/c1'])
+  await cluster.stop(1)
+  await cluster.start(1, { gossip: { firstSyncMs: 1 } })
+  t.deepEqual(await lostOn(), ['client/c1'])
+  await cluster.revoke(1, 'c1')
+  t.deepEqual(await lostOn(), [])
 })
 
 test('a row that somebody forged keeps a node from starting, and a genuine list without a seal is checked and taken', async t => {

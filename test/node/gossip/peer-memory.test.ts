@@ -46,9 +46,6 @@ function openMembers(name: string, clock: FakeClock): { name: string; replica: M
       version: '0.0.0',
       startedAt: NOON,
       links: [],
-      changes: 0,
-      clients: 0,
-      applied: {},
     },
   })
   return { name, replica }

@@ -17,12 +17,10 @@ function member(name: string, addresses: string[], run = 1): Member {
     addresses,
     version: '0.0.0',
     startedAt: NOON + run,
+    saidAt: 0,
     links: [],
-    changes: 0,
-    clients: 0,
     certificateRenewFrom: 0,
     certificateEndsAt: 0,
-    applied: {},
   }
 }
 

@@ -108,6 +108,7 @@ test('what the sensors say can be read a second later', async t => {
     [
       [BEGIN, HOUR_MS, 1],
       [BEGIN + HOUR_MS, HOUR_MS, 0],
+      [BEGIN + 2 * HOUR_MS, 1_000, 0],
     ],
   )
   t.deepEqual((await node.page('signed')).rows.length, 1)

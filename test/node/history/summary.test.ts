@@ -11,6 +11,9 @@ function bucketsOf(...values: readonly number[][]) {
   })
 }
 
+/** A moment at which all of a span is long over. */
+const LATER = 1_000_000
+
 function event(type: EventType, at: number, detail = ''): RecordedEvent {
   return { number: at, at, sensor: 'temperature', type, detail }
 }
@@ -32,14 +35,18 @@ test('the mean kinetic temperature is that of USP 1079.2: of what does not chang
 
 test('a gap is what no stretch covers, at both ends as well', t => {
   const span = { from: 0, to: 100 }
-  t.deepEqual(gapsIn(span, []), [span])
-  t.deepEqual(gapsIn(span, [{ from: -5, to: 105 }]), [])
+  t.deepEqual(gapsIn(span, [], LATER), [span])
+  t.deepEqual(gapsIn(span, [{ from: -5, to: 105 }], LATER), [])
   t.deepEqual(
-    gapsIn(span, [
-      { from: 10, to: 30 },
-      { from: 20, to: 50 },
-      { from: 60, to: 90 },
-    ]),
+    gapsIn(
+      span,
+      [
+        { from: 10, to: 30 },
+        { from: 20, to: 50 },
+        { from: 60, to: 90 },
+      ],
+      LATER,
+    ),
     [
       { from: 0, to: 10 },
       { from: 50, to: 60 },
@@ -48,11 +55,20 @@ test('a gap is what no stretch covers, at both ends as well', t => {
   )
 })
 
+test('what a node that runs has not written yet is no gap', t => {
+  const stretches = [{ from: 0, to: 100_000 }]
+  const to = 150_000
+  t.deepEqual(gapsIn({ from: 0, to }, stretches, to), [])
+  t.deepEqual(gapsIn({ from: 0, to }, stretches, to + 60_000), [{ from: 100_000, to }])
+})
+
 test('an outage lasts from the first word of it until anything else is said, or the node stops', t => {
   const outages = outagesIn({ from: 0, to: 100 }, [
     event('unavailable', 10, 'no answer'),
     event('unavailable', 20, 'silent'),
     event('clock', 25),
+    event('raised', 26),
+    event('acknowledged', 27),
     event('available', 30),
     event('unavailable', 50, 'gone'),
     event('stopped', 60),

@@ -5,7 +5,18 @@ import test, { type ExecutionContext } from 'ava'
 import { systemClock } from '../../../node/lib/clock.ts'
 import type { Credentials } from '../../../node/identity/credentials.ts'
 import { Trust } from '../../../node/identity/trust.ts'
+import { identityOf } from '../../../node/identity/identity.ts'
 import { makeTestCerts, type TestCerts } from '../../support/certs.ts'
+import {
+  CLIENT_AUTH,
+  DIGITAL_SIGNATURE,
+  ecKeys,
+  extendedKeyUsage,
+  keyUsage,
+  makeAuthority,
+  makeCertificate,
+  pemOf,
+} from '../../support/chains.ts'
 
 interface Setting {
   readonly certs: TestCerts
@@ -128,4 +139,51 @@ test('former authorities stand behind signatures only', async t => {
   t.is(trust.signing.length, 2)
   trust.hold(await connected(t, own, c1), c1.identity, own)
   t.false(trust.vouchesFor(c1.identity))
+})
+
+const DAY_MS = 86_400_000
+
+/** A client below an intermediate of an authority of their own. */
+function clientBelow(ends: { readonly intermediate: number }, keys = ecKeys()) {
+  const root = makeAuthority('root', { to: Date.now() + 900 * DAY_MS })
+  const intermediate = (to: number) => makeAuthority('site', { issuer: root, keys, to })
+  const site = intermediate(ends.intermediate)
+  const leaf = makeCertificate({
+    subject: 'c1',
+    issuer: site,
+    extensions: [keyUsage(DIGITAL_SIGNATURE), extendedKeyUsage(CLIENT_AUTH)],
+    to: Date.now() + 300 * DAY_MS,
+  })
+  const key = leaf.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const shows = (above: ReturnType<typeof intermediate>): Credentials =>
+    ({ key, certificate: pemOf(leaf, above), ca: pemOf(root) }) as Credentials
+  return { site, intermediate, shows, identity: identityOf(leaf.certificate), ca: pemOf(root) }
+}
+
+/** A moment that a certificate can say. */
+const inDays = (days: number): number => Math.floor(Date.now() / 1_000 + days * 86_400) * 1_000
+
+test('whoever is connected may stay until the first certificate of the chain ends', async t => {
+  const { own, c1 } = await setting(t)
+  const end = inDays(20)
+  const { site, shows, identity, ca } = clientBelow({ intermediate: end })
+  const both = { ...own, ca: `${own.ca}${ca}` }
+  const trust = new Trust(both, systemClock)
+  const who = { ...shows(site), ca }
+  const held = trust.hold(await connected(t, both, who), identity, both)
+  t.is(held.notAfter, end)
+  t.like(held, { subject: identity.subject, fingerprint: identity.fingerprint })
+  const whole = trust.hold(await connected(t, both, c1), c1.identity, both)
+  t.is(whole.notAfter, c1.identity.notAfter)
+})
+
+test('an intermediate that was renewed lets its clients stay longer', async t => {
+  const { own } = await setting(t)
+  const { site, intermediate, shows, identity, ca } = clientBelow({ intermediate: inDays(20) })
+  const both = { ...own, ca: `${own.ca}${ca}` }
+  const trust = new Trust(both, systemClock)
+  trust.hold(await connected(t, both, shows(site)), identity, both)
+  const end = inDays(40)
+  const renewed = await connected(t, both, shows(intermediate(end)))
+  t.is(trust.hold(renewed, identity, both).notAfter, end)
 })

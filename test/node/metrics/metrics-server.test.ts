@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import test from 'ava'
+import type { FridgeNumbers } from '../../../node/alarms/numbers.ts'
 import { formatAddress } from '../../../node/lib/address.ts'
 import { DEFAULT_METRICS } from '../../../node/config/config.ts'
 import { FridgeError } from '../../../node/lib/errors.ts'
@@ -30,6 +31,7 @@ interface Served extends AsyncDisposable {
   readonly clock: FakeClock
   readonly log: ClusterLog
   why: string | undefined
+  numbers: FridgeNumbers
   /** How often it was asked whether it is ready. */
   looks: number
 }
@@ -41,7 +43,10 @@ async function serve(listen: string | undefined = '127.0.0.1:0'): Promise<Served
   const config = testConfig('node-1', { certs: '', data: '', config: { metrics: { listen } } })
   const server = await MetricsServer.start({
     config: config.metrics,
-    source: quietSource(await certs.load('node', parseName('node-1'))),
+    source: {
+      ...quietSource(await certs.load('node', parseName('node-1'))),
+      numbers: () => served.numbers,
+    },
     whyNotReady: () => {
       served.looks += 1
       return served.why
@@ -55,6 +60,7 @@ async function serve(listen: string | undefined = '127.0.0.1:0'): Promise<Served
     clock,
     log,
     why: undefined,
+    numbers: { sensors: [], alarms: [] },
     looks: 0,
     [Symbol.asyncDispose]: async () => server[Symbol.asyncDispose](),
   }
@@ -99,6 +105,23 @@ test('health is that it answers, readiness that it serves clients, and the rest 
     t.is(refused.status, 405, method)
     t.is(refused.headers.get('allow'), 'GET')
   }
+})
+
+test('a sensor that is dead is said where readiness is asked for, and takes no node out of service', async t => {
+  await using served = await serve()
+  const isAvailable = false
+  const sensor = { kind: 'temperature', isAvailable, value: undefined } as const
+  const silence = { ms: 1_200_000, reason: 'no answer' }
+  const dead = { ...sensor, sensor: 'air', silence: { ...silence, sensor: 'air', isTooLong: true } }
+  const quiet = { ...sensor, sensor: 'b', silence: { ...silence, sensor: 'b', isTooLong: false } }
+  served.numbers = { sensors: [quiet], alarms: [] }
+  t.is((await ask(served, '/readyz')).text, 'ok\n')
+  served.numbers = { sensors: [quiet, dead], alarms: [] }
+  const ready = await ask(served, '/readyz')
+  t.is(ready.status, 200)
+  t.is(ready.text, 'degraded: air has been unavailable for 20m: no answer\n')
+  served.why = 'stopping'
+  t.is((await ask(served, '/readyz')).text, 'stopping\n')
 })
 
 test('what is no HTTP, or too much of it, is answered by a refusal and the end', async t => {

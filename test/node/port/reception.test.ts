@@ -1,5 +1,6 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { appendFile } from 'node:fs/promises'
 import test from 'ava'
 import { readAuthority } from '../../../node/authority/key-store.ts'
 import { signingKeyOf } from '../../../node/authority/key-type.ts'
@@ -10,7 +11,17 @@ import {
   SubjectAlternativeNameExtension,
   X509CertificateGenerator,
 } from '../../../node/identity/x509.ts'
+import { authorityFiles } from '../../../node/identity/credential-files.ts'
 import { makeTestCerts } from '../../support/certs.ts'
+import {
+  CLIENT_AUTH,
+  DIGITAL_SIGNATURE,
+  extendedKeyUsage,
+  keyUsage,
+  makeAuthority,
+  makeCertificate,
+  pemOf,
+} from '../../support/chains.ts'
 import { makeSharedCerts, startCluster } from '../../support/cluster.ts'
 import { connectRaw } from '../../support/raw-peer.ts'
 import { SkipClock } from '../../support/skip-clock.ts'
@@ -175,6 +186,28 @@ test('a live connection ends when its certificate expires', async t => {
   cluster.node(1).fridge?.openDoor()
   await plain.lines.find(/open/)
   clock.skip(60_000)
+  await Promise.all([plain.closed, ours.closed])
+  t.regex(ours.lines.text, /certificate expired/)
+})
+
+test('a live connection ends when an intermediate above its certificate expires', async t => {
+  const clock = new SkipClock()
+  const own = await makeTestCerts(t, { nodes: ['node-1'], operators: ['admin'] })
+  const root = makeAuthority('root')
+  const end = Math.floor(clock.now() / 1_000 + 3_600) * 1_000
+  const site = makeAuthority('site', { issuer: root, to: end })
+  const extensions = [keyUsage(DIGITAL_SIGNATURE), extendedKeyUsage(CLIENT_AUTH)]
+  const leaf = makeCertificate({ subject: 'c1', issuer: site, extensions })
+  await appendFile(authorityFiles(own.dir).certificateFile, pemOf(root))
+  await using cluster = await startCluster(t, { certs: own, clock })
+  await cluster.grant(1, 'c1')
+  const key = leaf.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const credentials = { key, certificate: pemOf(leaf, site), ca: own.ca }
+  const { address } = cluster.node(1)
+  const plain = await connectRaw(t, address, credentials)
+  const ours = await connectRaw(t, address, credentials, { alpn: true })
+  await Promise.all([plain.stream('door'), ours.stream('door')])
+  clock.skip(end - clock.now())
   await Promise.all([plain.closed, ours.closed])
   t.regex(ours.lines.text, /certificate expired/)
 })

@@ -127,7 +127,7 @@ test('a command that is written as one text is told how to write it', t => {
     `${text}[mosquitto_sub, -t, door, -p, '1883']`,
   ])
   t.deepEqual(told('cat /dev/ttyUSB0 | tr a b'), [`${text}[sh, -c, "cat /dev/ttyUSB0 | tr a b"]`])
-  t.deepEqual(told(['sleep', 5]), [`${text}[mosquitto_sub, -t, door]`])
+  t.deepEqual(told(['sleep', 5]), [`${text}[sleep, '5']`])
   t.deepEqual(told(undefined), [`${text}[mosquitto_sub, -t, door]`])
 })
 

@@ -70,12 +70,6 @@ function setScene(cut = 2): Scene {
         return 1
       },
     },
-    members: {
-      noteApplied: (places, changes) => {
-        const sequences = [...places].map(({ sequence }) => sequence)
-        happened.push(`members ${sequences.join()} of ${changes}`)
-      },
-    },
     counts,
     clock,
     log: recordLog(log),
@@ -97,25 +91,20 @@ function setScene(cut = 2): Scene {
 test('a removed client is cut first, and only then confirmed with how many of its connections were', async t => {
   using scene = setScene()
   await scene.node.revoke(AMBER)
-  t.deepEqual(scene.happened, [`review ${AMBER}`, 'confirm 1: 2 cut', 'members 1 of 1'])
+  t.deepEqual(scene.happened, [`review ${AMBER}`, 'confirm 1: 2 cut'])
 })
 
 test('a grant is reviewed as well, since it may narrow, and tells of no cut', async t => {
   using scene = setScene()
   await scene.node.grant(AMBER)
-  t.deepEqual(scene.happened, [`review ${AMBER}`, 'confirm 1: 0 cut', 'members 1 of 1'])
+  t.deepEqual(scene.happened, [`review ${AMBER}`, 'confirm 1: 0 cut'])
 })
 
 for (const role of ['operator', 'node'] as const) {
   test(`with a removed ${role} all sessions and links are decided on again`, async t => {
     using scene = setScene()
     await scene.node.request(requestOf('revocation', subjectOf(role, parseName('beta'))))
-    t.deepEqual(scene.happened, [
-      'review all sessions',
-      'review links',
-      'confirm 1: 3 cut',
-      'members 1 of 1',
-    ])
+    t.deepEqual(scene.happened, ['review all sessions', 'review links', 'confirm 1: 3 cut'])
   })
 }
 

@@ -1,3 +1,4 @@
+import { mock } from 'node:test'
 import test from 'ava'
 import { idOf, type Change, type ChangeId } from '../../../node/whitelist/change.ts'
 import {
@@ -117,6 +118,32 @@ test('a text of a wish that was signed before has the id of the first, wherever 
     'what it has seen belongs to it',
   )
 })
+
+test('thousands of removals made at once cost no more each than hundreds', t => {
+  const few = insertionsFor(250)
+  const many = insertionsFor(2_000)
+  t.true(few > 0)
+  t.true(many <= 8 * 1.5 * few, `${many} insertions for 2,000 removals, ${few} for 250`)
+})
+
+/** How often something is put into a set or a map while so many removals are merged. */
+function insertionsFor(removals: number): number {
+  const { change } = revocation(ALPHA)
+  // Each second one has seen the one before it: those leave the state again.
+  const changes = Array.from({ length: removals }, (_, index) => ({
+    id: idAt(index),
+    change: { ...change, seen: index % 2 === 0 ? [] : [idAt(index - 1)] },
+  }))
+  const inserts = [mock.method(Set.prototype, 'add'), mock.method(Map.prototype, 'set')]
+  try {
+    merged(changes)
+    return inserts.reduce((sum, insert) => sum + insert.mock.callCount(), 0)
+  } finally {
+    for (const insert of inserts) insert.mock.restore()
+  }
+}
+
+const idAt = (index: number): ChangeId => String(index).padStart(43, 'A') as ChangeId
 
 test('the id of a grant is that of one place', t => {
   const first = grantAt(ALPHA, 1)

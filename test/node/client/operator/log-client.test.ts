@@ -1,10 +1,12 @@
 import { join } from 'node:path'
 import test from 'ava'
 import { LogClient } from '../../../../node/client/operator/log-client.ts'
+import { parseName } from '../../../../node/identity/names.ts'
+import { FridgeError } from '../../../../node/lib/errors.ts'
 import { systemClock } from '../../../../node/lib/clock.ts'
 import { startNode } from '../../../../node/start.ts'
 import { makeTestFolder } from '../../../support/certs.ts'
-import { makeSharedCerts, testConfig } from '../../../support/cluster.ts'
+import { makeSharedCerts, startCluster, testConfig } from '../../../support/cluster.ts'
 import { writeLog } from '../../../support/signed-log.ts'
 
 const shared = await makeSharedCerts()
@@ -41,4 +43,27 @@ test('a flood of changes reaches a follower whole, in pieces that may wait for i
   )
   await client[Symbol.asyncDispose]()
   await t.throwsAsync(ended, { code: 'ERR_CLOSED' })
+})
+
+test('what one node says for good to whoever reads its log is asked of another', async t => {
+  await using stolen = await startCluster(t, { certs })
+  await using other = await startCluster(t, { certs })
+  await certs.issue('operator', 'olga')
+  const credentials = await certs.load('operator', parseName('olga'))
+  const nodes = [stolen.node(1).address, other.node(1).address]
+  const { signal } = new AbortController()
+  await using client = await LogClient.connect(
+    nodes,
+    credentials,
+    {},
+    {
+      clock: systemClock,
+      signal,
+    },
+  )
+  await stolen.revoke(1, 'operator/olga')
+  const error = await t.throwsAsync(client.newest(1), { instanceOf: FridgeError })
+  t.is(error.code, 'ERR_CLOSED')
+  t.regex(error.message, /operator\/olga has been removed from the whitelist; node-1 lets you in/)
+  t.is(error.fix, `go on with --node ${other.address(1)}, and look into node-1`)
 })

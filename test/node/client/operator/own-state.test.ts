@@ -1,11 +1,20 @@
 import test from 'ava'
 import { parseOwnState } from '../../../../node/client/operator/own-state.ts'
-import { parseName } from '../../../../node/identity/names.ts'
+import { parseName, parseSubject } from '../../../../node/identity/names.ts'
 
 /** What a node says of itself: one that is hostile may say anything. */
 
 const removed = { operator: parseName('maria'), at: 1_767_268_800_000, reason: 'stolen' }
 const twins = [{ name: parseName('node-2'), kept: '10.0.0.5', refused: '10.0.0.7' }]
+const lost = [
+  {
+    kind: 'grant',
+    subject: parseSubject('laptop-7'),
+    operator: parseName('maria'),
+    at: 1_767_268_800_000,
+    sensors: ['door'],
+  },
+] as const
 const nameInUse = 'node/node-2 runs already'
 
 test('a node that is well says nothing of itself', t => {
@@ -13,7 +22,8 @@ test('a node that is well says nothing of itself', t => {
 })
 
 test('what is wrong with a node is read whole', t => {
-  t.deepEqual(parseOwnState({ removed, twins, nameInUse }), { removed, twins, nameInUse })
+  const state = { removed, lost, twins, nameInUse }
+  t.deepEqual(parseOwnState(state), state)
 })
 
 test('what cannot be shown to a person is refused or made harmless', t => {
@@ -22,6 +32,14 @@ test('what cannot be shown to a person is refused or made harmless', t => {
     { removed: { ...removed, at: 8.64e15 + 1 } },
     { removed: { ...removed, operator: '\u001B[8m' } },
     { removed: { ...removed, reason: '' } },
+    { lost: {} },
+    { lost: [null] },
+    { lost: [{ ...lost[0], kind: 'other' }] },
+    { lost: [{ ...lost[0], subject: 'client/\u001B[8m' }] },
+    { lost: [{ ...lost[0], sensors: ['door; reboot'] }] },
+    { lost: [{ ...lost[0], operator: '' }] },
+    { lost: [{ ...lost[0], at: -1 }] },
+    { lost: Array.from({ length: 2_000 }, () => lost[0]) },
     { twins: {} },
     { twins: [null] },
     { twins: [{ ...twins[0], name: '..' }] },

@@ -1,0 +1,13 @@
+import { displaySubject } from '../node/identity/names.ts'
+import type { LostChange } from '../node/whitelist/lost-change.ts'
+
+/** The rest of a sentence that begins with the name of a node. */
+export function describeLost({ kind, subject, operator, at }: LostChange): string {
+  const what =
+    kind === 'checkpoint'
+      ? 'a checkpoint'
+      : `the ${kind === 'grant' ? 'grant' : 'removal'} of ${displaySubject(subject)}`
+  const when = new Date(at)
+  const moment = Number.isNaN(when.getTime()) ? '' : ` at ${when.toISOString()}`
+  return `has lost ${what} that ${operator} made${moment}: it was set back to an earlier state, or runs twice`
+}

@@ -1,0 +1,178 @@
+import { nodeOf, type Name, type Source } from '../identity/names.ts'
+import type { Update } from './document.ts'
+import type { Member, Profile, State, Vitals } from './member.ts'
+import { placeOfPart, type Part, type periodOf, type Words } from './member-part.ts'
+
+/** More runs than this, of nodes dead or alive, are not kept: the dead go first. */
+export const MAX_MEMBERS = 4_096
+
+/** Runs of one node that are kept: the latest is of use, and a node may say to have been started often. */
+const MAX_RUNS = 8
+
+/**
+ * How long after its last words a run that is dead is forgotten, in milliseconds; by who saw it
+ * alive after them, so long after that.
+ */
+const GHOST_MS = 24 * 3_600_000
+
+type Period = ReturnType<typeof periodOf>
+type Profiled = Profile & Period
+
+interface Run {
+  readonly source: Source
+  readonly updates: Map<Part, Update>
+  /** When it was heard, or seen alive, last: by the wall clock. */
+  noticedAt: number
+  profile?: Profiled
+  state?: State
+  vitals?: Vitals
+  /** What is known of it together; undefined until its profile has come. */
+  member?: Member | undefined
+}
+
+export interface RunsOptions {
+  /** This run of this node, which is never forgotten. */
+  readonly self: Source
+  readonly isLive: (run: Source) => boolean
+  /** A run is not kept any more. */
+  readonly onForgotten: (run: Source, places: readonly Source[]) => void
+}
+
+/**
+ * What is known of each run of each node, put together from its parts. Which runs are not kept any
+ * more follows from what they said themselves, so that all nodes forget the same, and one that
+ * starts anew is told nothing that the others have forgotten.
+ */
+export class Runs {
+  readonly #options: RunsOptions
+  readonly #runs = new Map<Source, Run>()
+  readonly #byName = new Map<Name, Set<Source>>()
+
+  constructor(options: RunsOptions) {
+    this.#options = options
+  }
+
+  get size(): number {
+    return this.#runs.size
+  }
+
+  get(source: Source): Member | undefined {
+    return this.#runs.get(source)?.member
+  }
+
+  members(): Iterable<Member> {
+    return this.#runs
+      .values()
+      .map(({ member }) => member)
+      .filter(member => member !== undefined)
+  }
+
+  /** Every part of every run as it was sent. */
+  *updates(): Iterable<Update> {
+    for (const { updates } of this.#runs.values()) yield* updates.values()
+  }
+
+  /**
+   * Keep a newer part of a run.
+   * @param period that of the certificate which the part is signed with
+   * @param now by the wall clock
+   * @returns the member, once its profile is known
+   */
+  keep(
+    source: Source,
+    words: Words,
+    update: Update,
+    { period, now }: { readonly period: Period; readonly now: number },
+  ): Member | undefined {
+    if (!this.#runs.has(source)) this.#forgetRunsOf(nodeOf(source))
+    const known = this.#runs.get(source)
+    const run: Run = known ?? { source, updates: new Map(), noticedAt: 0 }
+    this.#runs.set(source, run)
+    const name = nodeOf(source)
+    const runs = this.#byName.get(name) ?? new Set()
+    this.#byName.set(name, runs.add(source))
+    run.updates.set(words.part, update)
+    // Of whoever lives it is noticed later. A clock that is ahead keeps no dead node for longer.
+    run.noticedAt = Math.max(run.noticedAt, Math.min(saidAtOf(words), now))
+    if (words.part === 'profile') run.profile = { ...words.profile, ...period }
+    else if (words.part === 'state') run.state = words.state
+    else run.vitals = words.vitals
+    run.member = memberOf(run)
+    if (this.#runs.size > MAX_MEMBERS) this.#forgetDead()
+    return run.member
+  }
+
+  /** The runs of a node. */
+  of(name: Name): Source[] {
+    return [...(this.#byName.get(name) ?? [])]
+  }
+
+  /** Forget the dead that nobody can have heard for long. @param now by the wall clock */
+  forgetGhosts(now: number): void {
+    for (const run of this.#runs.values()) {
+      if (!this.#isDead(run.source)) run.noticedAt = now
+      else if (now - run.noticedAt > GHOST_MS) this.#forget(run.source)
+    }
+  }
+
+  #isDead(source: Source): boolean {
+    return source !== this.#options.self && !this.#options.isLive(source)
+  }
+
+  /** Make room for one more run of a node: of the dead ones, or else of all, the oldest goes. */
+  #forgetRunsOf(name: Name): void {
+    const runs = this.of(name)
+    if (runs.length < MAX_RUNS) return
+    const startOf = (source: Source): number => this.#runs.get(source)?.profile?.startedAt ?? 0
+    const [oldest] = runs
+      .filter(source => source !== this.#options.self)
+      .sort(
+        (a, b) => Number(!this.#isDead(a)) - Number(!this.#isDead(b)) || startOf(a) - startOf(b),
+      )
+    if (oldest !== undefined) this.#forget(oldest)
+  }
+
+  #forgetDead(): void {
+    for (const source of this.#runs.keys()) {
+      if (this.#runs.size <= MAX_MEMBERS / 2) break
+      if (this.#isDead(source)) this.#forget(source)
+    }
+  }
+
+  #forget(source: Source): void {
+    const parts = this.#runs.get(source)?.updates.keys() ?? []
+    this.#runs.delete(source)
+    const runs = this.#byName.get(nodeOf(source))
+    runs?.delete(source)
+    if (runs?.size === 0) this.#byName.delete(nodeOf(source))
+    this.#options.onForgotten(
+      source,
+      Array.from(parts, part => placeOfPart(source, part)),
+    )
+  }
+}
+
+/** When words were said, as far as they tell. */
+function saidAtOf(words: Words): number {
+  switch (words.part) {
+    case 'profile':
+      return words.profile.startedAt
+    case 'state':
+      return words.state.saidAt
+    case 'vitals':
+      return 0
+  }
+}
+
+function memberOf({ source, profile, state, vitals }: Run): Member | undefined {
+  if (profile === undefined) return undefined
+  return {
+    name: nodeOf(source),
+    source,
+    links: [],
+    saidAt: profile.startedAt,
+    ...profile,
+    ...state,
+    ...(vitals !== undefined && { vitals }),
+  }
+}

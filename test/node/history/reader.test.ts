@@ -1,0 +1,99 @@
+import test from 'ava'
+import { HOUR_MS, MINUTE_MS } from '../../../node/history/bucket.ts'
+import { BEGIN, makeHistory, type TestHistory } from '../../support/history.ts'
+
+const SPAN = { from: BEGIN, to: BEGIN + 2 * HOUR_MS }
+
+function sums(history: TestHistory, sensor: string, lengthMs: number) {
+  return history.read(reader =>
+    Array.from(reader.buckets(sensor, lengthMs, SPAN), bucket => {
+      const { start, recordedMs, count, low, high, openings, openMs } = bucket
+      return { start, recordedMs, count, low, high, openings, openMs }
+    }),
+  )
+}
+
+test('what was said in a minute that is not over is in its sums, and in those of the hour', async t => {
+  const history = await makeHistory(t)
+  history.move('close', BEGIN + 1_000)
+  history.reading(4, BEGIN + 2_000)
+  history.move('open', BEGIN + 5_000)
+  history.reading(5, BEGIN + 12_000)
+  history.writer().flush()
+  const start = BEGIN
+  const air = { start, recordedMs: 12_000, count: 2, low: 4, high: 5, openings: 0, openMs: 0 }
+  t.deepEqual(sums(history, 'temperature', MINUTE_MS), [air])
+  t.deepEqual(sums(history, 'temperature', HOUR_MS), [air])
+  t.like(sums(history, 'door', MINUTE_MS)[0], { recordedMs: 12_000, openings: 1, openMs: 7_000 })
+})
+
+test('a minute that is over is counted once, and the one behind it with what holds from before', async t => {
+  const history = await makeHistory(t)
+  history.move('open', BEGIN + 30_000)
+  history.reading(4, BEGIN + MINUTE_MS - 1_000)
+  history.reading(6, BEGIN + MINUTE_MS + 10_000)
+  history.writer().flush()
+  t.deepEqual(
+    sums(history, 'temperature', MINUTE_MS).map(({ start, count }) => [start - BEGIN, count]),
+    [
+      [0, 1],
+      [MINUTE_MS, 1],
+    ],
+  )
+  t.like(sums(history, 'temperature', HOUR_MS)[0], { count: 2, recordedMs: MINUTE_MS + 10_000 })
+  t.like(sums(history, 'door', MINUTE_MS)[1], { openings: 0, openMs: 10_000 })
+})
+
+test('behind a restart nothing is known of a sensor until it says something', async t => {
+  const history = await makeHistory(t)
+  history.move('open', BEGIN + 1_000)
+  history.writer().end(BEGIN + 10 * MINUTE_MS, 'the node stopped')
+  history.restart(BEGIN + HOUR_MS)
+  history.reading(4, BEGIN + HOUR_MS + 20_000)
+  history.writer().flush()
+  t.like(sums(history, 'door', HOUR_MS)[1], { recordedMs: 20_000, openMs: 0 })
+  history.move('open', BEGIN + HOUR_MS + 30_000)
+  history.reading(4, BEGIN + HOUR_MS + 40_000)
+  history.writer().flush()
+  t.like(sums(history, 'door', HOUR_MS)[1], { recordedMs: 40_000, openings: 0, openMs: 10_000 })
+})
+
+test('a span in which the node is recording reaches to what it has recorded', async t => {
+  const history = await makeHistory(t)
+  history.reading(4, BEGIN + 12_000)
+  history.writer().flush()
+  t.deepEqual(
+    history.read(reader => reader.stretches(SPAN)),
+    [{ from: BEGIN, to: BEGIN + 12_000 }],
+  )
+})
+
+test('an alarm about a sensor says nothing of it, whoever takes note of it', async t => {
+  const history = await makeHistory(t)
+  history.unavailable('temperature', BEGIN + 1_000)
+  const note = { sensor: 'temperature', type: 'raised', detail: '{}' } as const
+  history.writer().alarm(note, BEGIN + 30 * MINUTE_MS)
+  history.writer().alarm({ ...note, type: 'acknowledged' }, BEGIN + HOUR_MS + 10_000)
+  history.move('close', BEGIN + HOUR_MS + 20_000)
+  history.writer().flush()
+  const [, second] = history.read(reader => [...reader.buckets('temperature', HOUR_MS, SPAN)])
+  t.like(second, { recordedMs: 20_000, unavailableMs: 20_000 })
+  // Killed: the next run sums the open hour up from its rows.
+  history.restart(BEGIN + 2 * HOUR_MS)
+  const [, sealed] = history.read(reader => [...reader.buckets('temperature', HOUR_MS, SPAN)])
+  t.like(sealed, { recordedMs: 20_000, unavailableMs: 20_000 })
+  t.deepEqual((await history.verify()).findings, [])
+})
+
+test('a sensor that spoke in a minute that is over is known in the one that goes on', async t => {
+  const history = await makeHistory(t)
+  history.unavailable('temperature', BEGIN + 1_000)
+  history.reading(4, BEGIN + 30_000)
+  history.move('open', BEGIN + MINUTE_MS + 10_000)
+  history.writer().flush()
+  const [first, second] = history.read(reader => [
+    ...reader.buckets('temperature', MINUTE_MS, SPAN),
+  ])
+  t.like(first, { count: 1, unavailableMs: 30_000 })
+  t.like(second, { recordedMs: 10_000, count: 0, unavailableMs: 0 })
+})
