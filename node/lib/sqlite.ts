@@ -41,6 +41,11 @@ function schemaOf(database: DatabaseSync): string {
   )
 }
 
+/** Whether a failure of SQLite is that its disk is full. */
+export function saysFull(failure: unknown): boolean {
+  return primaryCode(failure) === 13
+}
+
 /**
  * The result codes of SQLite that say nothing of the file's content: PERM, BUSY, LOCKED, NOMEM,
  * READONLY, IOERR, FULL, CANTOPEN (sqlite.org/rescode.html). The file is to stay where it is.
@@ -49,8 +54,14 @@ const NOT_DAMAGED: ReadonlySet<number> = new Set([3, 5, 6, 7, 8, 10, 13, 14])
 
 /** Whether a failure of SQLite is about what is in the file, and not about the machine. */
 export function saysDamaged(failure: unknown): boolean {
+  const code = primaryCode(failure)
+  return code === undefined || !NOT_DAMAGED.has(code)
+}
+
+/** The primary result code of SQLite; 0 for what has none, undefined for what is no code. */
+function primaryCode(failure: unknown): number | undefined {
   const code =
     typeof failure === 'object' && failure !== null && 'errcode' in failure ? failure.errcode : 0
   // The low byte is the primary code, the rest details it.
-  return typeof code !== 'number' || !NOT_DAMAGED.has(code & 0xff)
+  return typeof code === 'number' ? code & 0xff : undefined
 }

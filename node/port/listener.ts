@@ -75,11 +75,9 @@ export class Listener<C = Credentials> {
     this.#log = new GatheredLog(options.log, clock)
     this.#handshakes = new HandshakeLimit({ tls, clock })
     this.#tls = createTlsServer({
-      ...face.tlsOf(face.credentials),
-      minVersion: tls.minVersion,
+      ...this.#contextOf(face.credentials),
       handshakeTimeout: tls.handshakeTimeoutMs,
       sessionTimeout: TICKET_SECONDS,
-      secureOptions: NO_RENEGOTIATION,
     })
     this.#tickets = new TicketKeys(this.#tls, { clock, randomBytes })
     this.#tls.on('tlsClientError', (error, socket) => {
@@ -130,14 +128,18 @@ export class Listener<C = Credentials> {
    * @throws when TLS cannot use them: then nothing has changed
    */
   renew(credentials: C): void {
-    const context = {
-      ...this.#options.face.tlsOf(credentials),
-      minVersion: this.#options.config.tls.minVersion,
-    }
+    const context = this.#contextOf(credentials)
     createSecureContext(context)
     this.#tls.setSecureContext(context)
     // A session that was begun under an authority before must not be resumed past the new bundle.
     this.#tickets.change()
+  }
+
+  /** What handshakes are made with, at first and after each renewal. */
+  #contextOf(credentials: C): TlsOptions {
+    const { face, config } = this.#options
+    const { minVersion } = config.tls
+    return { ...face.tlsOf(credentials), minVersion, secureOptions: NO_RENEGOTIATION }
   }
 
   /**

@@ -3,6 +3,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Source, Subject } from '../identity/names.ts'
 import { idOf, type ChangeId, type Place } from '../whitelist/change.ts'
 import { entryHash, isStray, type Entry, type Stray } from '../whitelist/entry.ts'
+import type { Extent } from '../whitelist/extent.ts'
 import type { ChangeStore, HeldEntry, LoggedChange, LoggedRow } from '../whitelist/store.ts'
 import { COLUMNS, digestOf, valuesOf, type ChangeRow } from './change-row.ts'
 import { CheckedRows, CONTENT } from './checked-rows.ts'
@@ -46,10 +47,10 @@ export interface NodeStore extends ChangeStore {
    * @throws FridgeError `ERR_DATABASE`
    */
   seal(sealKey: Buffer): void
-  /** Whether the log in this very file was complete last: not the beginning of a longer one. */
-  isWhole(): boolean
+  /** How much of the list the log in this very file is. */
+  extent(): Extent
   /** @throws FridgeError `ERR_DATABASE` */
-  noteWhole(isWhole: boolean): void
+  noteExtent(extent: Extent): void
 }
 
 /**
@@ -148,12 +149,12 @@ class SqliteStore implements NodeStore {
     this.#ownSource.keep(source)
   }
 
-  isWhole(): boolean {
-    return this.#ownSource.isWhole()
+  extent(): Extent {
+    return this.#ownSource.extent()
   }
 
-  noteWhole(isWhole: boolean): void {
-    this.#ownSource.noteWhole(isWhole)
+  noteExtent(extent: Extent): void {
+    this.#ownSource.noteExtent(extent)
   }
 
   takeBack(source: Source, from: number): void {

@@ -105,8 +105,10 @@ export class SubjectStates {
   settle(subjects: Iterable<Subject>): Subject[] {
     const settled: Subject[] = []
     for (const subject of subjects) {
-      if (!this.#unsettled.delete(subject)) continue
+      if (this.isSettled(subject)) continue
       const state = this.#evaluate(subject)
+      // Not before: what cannot be read now is to be looked up later.
+      this.#unsettled.delete(subject)
       const isKnown = state.grants.length > 0 || state.revocations.size > 0
       restore(this.#states, subject, isKnown ? state : undefined)
       settled.push(subject)

@@ -126,7 +126,7 @@ const HEALTH: readonly Bug[] = [
 const GATE: readonly Bug[] = [
   {
     name: 'the gate opens when it has waited for long',
-    find: "const isServed = replica.isWhole && whenIsolated === 'serve'",
+    find: "const isServed = wholeness.isWhole && whenIsolated === 'serve'",
     put: 'const isServed = true',
   },
 ]
@@ -139,7 +139,7 @@ const INBOX: readonly Bug[] = [
   },
   {
     name: 'the beginning of a list is a whole one',
-    find: 'if (!links.isInStep(from)) wholeness.note(false)',
+    find: 'if (!links.isInStep(from)) onBrought(from)',
     put: '',
   },
   {
@@ -178,7 +178,7 @@ const UNKEPT: readonly Bug[] = [
 const WHOLENESS: readonly Bug[] = [
   {
     name: 'that a list is whole is noted once, however the disk is',
-    find: 'this.#isOwed = isWhole',
+    find: "this.#isOwed = extent === 'whole'",
     put: '',
   },
 ]

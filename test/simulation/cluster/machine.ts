@@ -225,7 +225,7 @@ export class Machine {
       self,
       ownRemoval,
       forgettings,
-      removalProofOf: opened.proofOf,
+      proofAgainst: opened.proofOf,
       peerFile: this.#file('peers'),
     } as unknown as JoinOptions['list']
     const cluster = stack.use(
@@ -266,7 +266,14 @@ export class Machine {
   /** As `start.ts` does. */
   async #openToClients({ cluster, replica, sessions, ownRemoval }: Run): Promise<void> {
     const removed = new Promise<void>(resolve => void ownRemoval.subscribe(resolve))
-    const firstSync = Promise.race([cluster.overlay.firstSync, removed])
+    const { wholeness } = replica
+    const exchanged = Promise.withResolvers<void>()
+    let isStarted = false
+    wholeness.subscribe(hasExchanged => {
+      if (hasExchanged) exchanged.resolve()
+      if (isStarted) sessions.setClosed('incomplete', !hasExchanged)
+    })
+    const firstSync = Promise.race([exchanged.promise, removed])
     const overlay = { firstSync, links: () => cluster.overlay.links() }
     sessions.setClosed('incomplete', true)
     const config = { gossip: TIMES, whenIsolated: 'serve' } as const
@@ -278,11 +285,12 @@ export class Machine {
         this.clock,
         SILENT,
       )
-      if (isComplete) sessions.setClosed('incomplete', false)
+      isStarted = true
+      const isOpen = (isComplete || wholeness.hasExchanged) && !wholeness.isBeginning
+      sessions.setClosed('incomplete', !isOpen)
     } catch {
       // The machine was turned off meanwhile.
     }
-    void cluster.overlay.firstSync.then(() => sessions.setClosed('incomplete', false))
   }
 
   #newestFirst(): Iterable<{ place: { source: Source; sequence: number } }> {
