@@ -46,6 +46,11 @@ const COMMANDS: readonly LazyCommand[] = [
     load: async () => (await import('./commands/whitelist.ts')).fillWhitelist,
   },
   {
+    name: 'origin',
+    description: 'let pages of web sites in and throw them out, on every node at once',
+    load: async () => (await import('./commands/origin.ts')).fillOrigin,
+  },
+  {
     name: 'client',
     description: 'read sensors and call commands of any node',
     load: async () => (await import('./commands/client.ts')).fillClient,

@@ -15,6 +15,7 @@ import { silentLog, type Log } from './lib/log.ts'
 import { Lookout } from './lib/lookout.ts'
 import { MetricsServer } from './metrics/metrics-server.ts'
 import { Readiness } from './metrics/readiness.ts'
+import { clusterFace } from './port/cluster-face.ts'
 import { Listener } from './port/listener.ts'
 import { serve } from './port/serve.ts'
 import { peerDialer, resolvePeer } from './port/transport.ts'
@@ -23,6 +24,7 @@ import { Counts, linkEndReason } from './sessions/counts.ts'
 import { startEnforcement } from './sessions/enforcement.ts'
 import { openService, type OpenService } from './sessions/open-service.ts'
 import { Sessions } from './sessions/sessions.ts'
+import { WebPort } from './web/web-port.ts'
 import { ThreadedVerifier, type ThreadedVerifierOptions } from './identity/threaded-verifier.ts'
 
 export interface StartOptions extends Pick<ThreadedVerifierOptions, 'startWorker'> {
@@ -40,6 +42,8 @@ export interface RunningNode extends AsyncDisposable {
   readonly address: Address
   /** Where it serves metrics and health, if it does. */
   readonly metrics: Address | undefined
+  /** Where its page is, if it serves one. */
+  readonly page: string | undefined
   /** The simulated fridge, where it has one. */
   readonly fridge: SimulatedFridge | undefined
   /** The last moment of the certificate that it shows now, in milliseconds since 1970. */
@@ -105,25 +109,47 @@ export async function startNode(
   const { storage } = replica
   const own = { whenIsolated, ownRemoval, verifier, storage }
   const readiness = new Readiness({ ...node, ...cluster, ...own })
-  const listener = new Listener(node)
+  const listener = new Listener({ ...node, face: clusterFace(trust) })
   // Before the port: whether a node starts or stops is asked of it too.
   const metrics = stack.use(await startMetrics(node, listener, readiness))
   const gate = Promise.withResolvers<void>()
+  let web: WebPort | undefined
   const port = stack.use(
-    await serve({ ...node, listener, loadCredentials: loadOwn, gate: gate.promise }),
+    await serve({
+      ...node,
+      listener,
+      loadCredentials: loadOwn,
+      onRenewed: next => web?.renew(next),
+      gate: gate.promise,
+    }),
+  )
+  web = stack.use(
+    await WebPort.start({
+      ...node,
+      credentials: trust.credentials,
+      openPages: async own => {
+        const { openPages } = await import('./web/open-pages.ts')
+        return openPages({ ...node, ...own, gate: gate.promise })
+      },
+    }),
   )
   await openToClients({ ...node, readiness, signal: options.signal })
   gate.resolve()
   const { changes } = replica.whitelist
-  log.info({ ...addressesOf(port.address, metrics?.address), changes }, 'serving')
+  const addresses = addressesOf({ address: port.address, metrics: metrics?.address })
+  log.info({ ...addresses, ...(web && { page: web.url }), changes }, 'serving')
 
   const running = stack.move()
   return {
     name,
     address: port.address,
     metrics: metrics?.address,
+    page: web?.url,
     fridge,
-    reload: async () => port.reload(),
+    reload: async () => {
+      await web?.reload()
+      return port.reload()
+    },
     get certificateEndsAt() {
       return trust.credentials.identity.notAfter
     },
@@ -258,7 +284,10 @@ async function openToClients({
   show((isComplete || wholeness.hasExchanged) && !wholeness.isBeginning)
 }
 
-function addressesOf(address: Address, metrics: Address | undefined): Record<string, string> {
+function addressesOf({
+  address,
+  metrics,
+}: Pick<RunningNode, 'address' | 'metrics'>): Record<string, string> {
   return {
     address: formatAddress(address),
     ...(metrics !== undefined && { metrics: formatAddress(metrics) }),

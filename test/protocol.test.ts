@@ -4,6 +4,7 @@ import { parseVitals } from '../node/alarms/vitals.ts'
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import test from 'ava'
 import { admit, type RefusalReason } from '../node/sessions/admission.ts'
+import type { Party } from '../node/sessions/party.ts'
 import { explainEnding } from '../node/client/farewell.ts'
 import { isLastWord } from '../node/client/last-words.ts'
 import { parseNodeHello } from '../node/client/node-hello.ts'
@@ -17,8 +18,8 @@ import {
   type TallyFrame,
   type TallyKeyPair,
 } from '../node/gossip/tally.ts'
-import { identityOf, type Identity } from '../node/identity/identity.ts'
-import type { Role, Source } from '../node/identity/names.ts'
+import { identityOf } from '../node/identity/identity.ts'
+import type { Source, SubjectKind } from '../node/identity/names.ts'
 import { buildWhitelist } from '../node/whitelist/build.ts'
 import { encodeChange, idOf, parseChange, type ChangeId } from '../node/whitelist/change.ts'
 import { entryHash, straySource } from '../node/whitelist/entry.ts'
@@ -249,14 +250,17 @@ test('changes merge in every order as the page says', t => {
 })
 
 const admissions = vectors.json('admission') as {
-  role: Role
+  role: SubjectKind
+  isBrowser?: boolean
+  isOwn?: boolean
   revoked?: boolean
   grants: { keys?: string[]; [term: string]: unknown }[]
   notAfter?: number
   is: string
-  until?: number
+  until?: number | null
   sensors?: string[]
   commands?: string[]
+  isPublic?: boolean
 }[]
 
 test('admission decides as the page says', t => {
@@ -266,7 +270,9 @@ test('admission decides as the page says', t => {
   ])
   const source = testSource('A')
   for (const { role, revoked = false, notAfter = 2_000, is, ...expected } of admissions) {
-    const identity = { role, keyId: keys.get('own'), notAfter } as Identity
+    const { isBrowser = false, isOwn = false, isPublic = false } = expected
+    const certified = role === 'origin' || isBrowser ? {} : { fingerprint: '', notAfter }
+    const party = { role, keyId: keys.get('own'), isOwn, ...certified } as unknown as Party
     const grants = expected.grants.map((terms, index) => {
       const change = grantAt(source, index + 2, {
         terms: {
@@ -277,12 +283,13 @@ test('admission decides as the page says', t => {
       return { id: `grant ${index}` as ChangeId, change }
     })
     const revocations = new Set(revoked ? ['removal' as ChangeId] : [])
-    const admission = admit(identity, { revocations, grants }, 1_000)
+    const admission = admit(party, { revocations, grants }, 1_000)
     const title = JSON.stringify(expected)
     t.is(admission.admitted ? 'admitted' : admission.reason, is, title)
     if (!admission.admitted) continue
     const { rights, until } = admission
-    t.is(until, expected.until ?? 2_000, title)
+    t.is(until, expected.until === null ? Infinity : (expected.until ?? 2_000), title)
+    t.is(admission.isPublic, isPublic, title)
     t.deepEqual(rights.sensors && [...rights.sensors], expected.sensors, title)
     t.deepEqual(rights.commands && [...rights.commands], expected.commands, title)
   }

@@ -193,6 +193,28 @@ const PLAN: Plan = {
     },
     entrances: { 'serve.ts': ['operators'] },
   },
+  web: {
+    holds: 'the port for browsers: the page, and the events and commands of pages',
+    imports: [
+      'lib',
+      'identity',
+      'wire',
+      'sensors',
+      'config',
+      'events',
+      'history',
+      'alarms',
+      'sessions',
+      'port',
+    ],
+    bans: {
+      ...because(ISSUES_NOTHING, 'authority'),
+      ...because('sessions/ asks the list who may come in', 'whitelist'),
+      ...because('a page of a browser comes nowhere near the disk', 'storage'),
+      ...because('no browser takes part in gossip', 'gossip', 'fleet'),
+      ...because('a page that a node serves changes nothing of the list', 'operators'),
+    },
+  },
   metrics: {
     holds: 'how a node is, for Prometheus and for health checks',
     imports: ['lib', 'identity', 'config', 'events', 'alarms', 'whitelist', 'gossip', 'sessions'],
@@ -201,7 +223,7 @@ const PLAN: Plan = {
       ...because('it reads numbers, and takes part in nothing', 'wire', 'sensors', 'operators'),
       ...because('it reads what members say', 'fleet'),
       ...because('a scrape touches no disk', 'storage', 'history'),
-      ...because('it outlives the port, and is handed what it counts there', 'port'),
+      ...because('it outlives the ports, and is handed what it counts there', 'port', 'web'),
     },
   },
   client: {
@@ -223,7 +245,7 @@ const PLAN: Plan = {
       ...because('a client is configured by its program', 'config'),
       ...because('a client has no database', 'storage'),
       ...because('a client does not gossip', 'gossip', 'fleet'),
-      ...because('a client accepts no connection', 'port'),
+      ...because('a client accepts no connection', 'port', 'web'),
       ...because('what a client counts is a matter of its program', 'metrics'),
     },
   },
@@ -245,6 +267,7 @@ const PLAN: Plan = {
       'sessions',
       'operators',
       'port',
+      'web',
       'metrics',
     ],
     bans: {
@@ -267,6 +290,7 @@ const PLAN: Plan = {
       'gossip',
       'operators',
       'port',
+      'web',
       'client',
       'start',
     ],
@@ -283,7 +307,7 @@ const PLAN: Plan = {
       ...'lib identity authority wire sensors config events history alarms whitelist storage'.split(
         ' ',
       ),
-      ...'gossip fleet sessions operators port metrics client start cli'.split(' '),
+      ...'gossip fleet sessions operators port web metrics client start cli'.split(' '),
     ),
   },
   examples: {
@@ -294,12 +318,14 @@ const PLAN: Plan = {
       ...'lib identity authority wire sensors config events history alarms whitelist storage'.split(
         ' ',
       ),
-      ...'gossip fleet sessions operators port metrics start cli cluster'.split(' '),
+      ...'gossip fleet sessions operators port web metrics start cli cluster'.split(' '),
     ),
   },
 }
 
 const UNTYPED = 'an untyped package is known to the one file that gives it types and limits'
+
+const PAGES = 'what a page sends is checked by one file before a package sees it'
 
 /** Which files know which package. One that is not named here may not be imported. */
 const PACKAGES: Readonly<Record<string, PackageWall>> = {
@@ -319,6 +345,9 @@ const PACKAGES: Readonly<Record<string, PackageWall>> = {
     files: /^node\/sensors\/drivers\/mqtt-connection\.ts$/,
     because: 'it is loaded only where a broker is used, and behind a guard of its packets',
   },
+  'socket.io': { files: /^node\/web\/socket-io\.ts$/, because: PAGES },
+  'socket.io-parser': { files: /^node\/web\/socket-io\.ts$/, because: PAGES },
+  ws: { files: /^node\/web\/socket-io\.ts$/, because: PAGES },
   'node:sqlite': {
     files: /^node\/(storage\/|history\/|lib\/sqlite\.ts$)/,
     because: 'only storage/ and history/ know a database, each its own',
@@ -341,9 +370,13 @@ const USE_PROCESS: Readonly<Record<string, string>> = {
   'node/sensors/drivers/program-process.ts': 'kills groups of processes, also when this one ends',
 }
 
+/** What runs in browsers, and is no part of the house. */
+const PAGE = 'node/web/page/'
+
 const sources = new Map(
   globSync('{node,cli,cluster,examples}/**/*.ts', {
     cwd: fileURLToPath(new URL('..', import.meta.url)),
+    exclude: [`${PAGE}**`],
   })
     .sort()
     .map(file => [file, readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')]),
@@ -392,6 +425,20 @@ test('only the files that are named use the process', t => {
   const using = [...sources].filter(([, source]) => usesGlobal(source, 'process'))
   const named = using.map(([file]) => file).filter(file => roomOf(file) !== 'examples')
   t.deepEqual(named, Object.keys(USE_PROCESS))
+})
+
+test('what runs in browsers knows nothing of the house, and nobody there knows it', t => {
+  const cwd = fileURLToPath(new URL('..', import.meta.url))
+  const files = globSync(`${PAGE}*.{ts,tsx}`, { cwd })
+  t.true(files.length > 3)
+  for (const file of files) {
+    const source = readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')
+    t.notRegex(source, /(?:from|import|import\()\s*'(?:\.\.|node:)/, file)
+  }
+  t.deepEqual(
+    house.arrows.filter(({ to }) => to.startsWith(PAGE)),
+    [],
+  )
 })
 
 test('the whitelist asks no clock and no dice', t => {

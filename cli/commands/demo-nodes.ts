@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createInterface } from 'node:readline'
+import { createInterface, type Interface } from 'node:readline'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { startProgram } from '../../node/sensors/drivers/program-process.ts'
 import type { CommandIo } from '../io.ts'
@@ -9,6 +9,8 @@ export interface NodeProcess extends AsyncDisposable {
   readonly name: string
   /** `HOST:PORT`. */
   readonly address: string
+  /** Where its page is. */
+  readonly page: string
 }
 
 /** How long a stopped node may take, in milliseconds. */
@@ -40,11 +42,22 @@ export async function startNodeProcess(
   })
   ended.catch(() => {})
   try {
-    const [line] = (await Promise.race([once(lines, 'line'), ended])) as [string]
-    const address = line.slice(line.lastIndexOf(' ') + 1)
-    return { name, address, [Symbol.asyncDispose]: () => node[Symbol.asyncDispose]() }
+    const [address, page] = await Promise.race([lastWords(lines), ended])
+    return { name, address, page, [Symbol.asyncDispose]: () => node[Symbol.asyncDispose]() }
   } catch (error) {
     await node[Symbol.asyncDispose]()
     throw error
   }
+}
+
+/** The last words of its first two lines: where it is, and where its page is. */
+async function lastWords(lines: Interface): Promise<readonly [string, string]> {
+  const words: string[] = []
+  return new Promise(resolve => {
+    lines.on('line', line => {
+      words.push(line.slice(line.lastIndexOf(' ') + 1))
+      const [address, page] = words
+      if (address !== undefined && page !== undefined) resolve([address, page])
+    })
+  })
 }

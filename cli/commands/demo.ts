@@ -22,6 +22,8 @@ const NODES = ['node-1', 'node-2', 'node-3']
 const EVENTS_SHOWN = 6
 const CONFIG = `metrics:
   listen: off
+web:
+  listen: 127.0.0.1:0
 simulation:
   doorOpensPerHour: 600
   doorOpenMs: 2000
@@ -53,7 +55,7 @@ export async function runDemo({ once }: { once?: boolean }, io: CommandIo): Prom
   const [first, second, third] = nodes
   if (first === undefined || second === undefined || third === undefined) return EXIT.notDone
   say(io, `Three nodes, each a process, found each other from one seed:`)
-  for (const { name, address } of nodes) io.out(`  ${name}  ${address}`)
+  for (const { name, address, page } of nodes) io.out(`  ${name}  ${address}  page ${page}`)
 
   const walk = { io, certs, nodes }
   say(io, `${CLIENT} is not on the list yet:`)

@@ -1,7 +1,7 @@
 import { displaySubject } from '../../node/identity/names.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import type { ShowReport } from '../../node/operators/service.ts'
-import type { Terms } from '../../node/whitelist/change.ts'
+import type { Terms } from '../../node/whitelist/terms.ts'
 import { formatDuration } from '../duration.ts'
 import { count } from '../table.ts'
 
@@ -33,6 +33,7 @@ export function termsOfAll(grants: readonly Terms[]): Terms {
     ...(commands && { commands }),
     ...(keys && { keys }),
     ...(ends.length > 0 && { expiresAt: Math.min(...ends) }),
+    ...(grants.length > 0 && grants.every(one => one.public === true) && { public: true }),
   }
 }
 
@@ -61,6 +62,10 @@ const TERMS: readonly (readonly [string, (terms: Terms, now: number) => string])
     'ends',
     ({ expiresAt }, now) =>
       expiresAt === undefined ? 'never' : `in ${formatDuration(expiresAt - now)}`,
+  ],
+  [
+    'before signing in',
+    ({ public: isPublic }) => (isPublic === true ? 'these sensors' : 'nothing'),
   ],
 ]
 

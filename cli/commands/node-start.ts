@@ -16,6 +16,7 @@ export interface NodeStartOptions {
   readonly certs?: string
   readonly data?: string
   readonly metrics?: string
+  readonly web?: string
   readonly logLevel?: string
   readonly logFormat?: string
 }
@@ -27,7 +28,8 @@ const LOST = 'lines of this log were lost: they could not be written'
 
 /**
  * Serve until the signal aborts, and read the certificates again at each reload. Says on the first
- * line of stdout, once it serves, `fridge node NAME ready on HOST:PORT`; logs go to stderr.
+ * line of stdout, once it serves, `fridge node NAME ready on HOST:PORT`, and on the second where its
+ * page is, if it has one; logs go to stderr.
  */
 export async function runNodeStart(options: NodeStartOptions, io: CommandIo): Promise<ExitStatus> {
   let running: RunningNode | undefined
@@ -73,6 +75,7 @@ export async function runNodeStart(options: NodeStartOptions, io: CommandIo): Pr
   running = node
   if (isReloadWanted) void node.reload()
   io.out(`fridge node ${node.name} ready on ${formatAddress(node.address)}`)
+  if (node.page !== undefined) io.out(`page ${node.page}`)
   if (!io.signal.aborted) {
     await new Promise(resolve => {
       io.signal.addEventListener('abort', resolve, { once: true })

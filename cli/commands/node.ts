@@ -28,6 +28,10 @@ export function fillNode(node: Command, { io, action }: CommandContext): void {
       'where to serve metrics and health, or off (default 127.0.0.1:9464 if it is free)',
     )
     .option(
+      '--web <host:port>',
+      'where browsers find the page, or off (default 127.0.0.1:8443 if it is free)',
+    )
+    .option(
       '--log-level <level>',
       'trace, debug, info, warn, error, fatal or silent (default info)',
     )

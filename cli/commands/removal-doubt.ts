@@ -11,6 +11,7 @@ interface KnownNames {
   readonly client: ReadonlySet<Name>
   readonly node: ReadonlySet<Name>
   readonly operator: ReadonlySet<Name>
+  readonly origin: ReadonlySet<Name>
 }
 
 /**
@@ -55,7 +56,10 @@ async function doubtOf(
     return `${name} is the last operator that is known: nobody could change the list any more`
   }
   const guess = guessFor(role, name, known)
-  const said = role === 'client' ? `${name} was never let in` : `no ${role} ${name} is known`
+  const said =
+    role === 'client' || role === 'origin'
+      ? `${name} was never let in`
+      : `no ${role} ${name} is known`
   return guess === undefined ? said : `${said}; did you mean ${guess}?`
 }
 
@@ -66,14 +70,17 @@ async function knownNames(
 ): Promise<KnownNames> {
   const clients = new Set<Name>()
   const operators = new Set<Name>([nameOf(operator.subject)])
+  const origins = new Set<Name>()
   for await (const { subject, grants, removal } of operator.subjects()) {
     if (roleOf(subject) === 'client') clients.add(nameOf(subject))
+    if (roleOf(subject) === 'origin') origins.add(nameOf(subject))
     for (const { operator: author } of grants) operators.add(author)
     if (removal !== undefined) operators.add(removal.operator)
   }
   const holders = await holdersIn(certs)
   for (const holder of holders) if (holder.role === 'operator') operators.add(holder.name)
-  return { client: clients, node: new Set(nodes.map(node => node.name)), operator: operators }
+  const named = new Set(nodes.map(node => node.name))
+  return { client: clients, node: named, operator: operators, origin: origins }
 }
 
 /** Whether one of these operators still counts. */

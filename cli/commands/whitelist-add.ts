@@ -1,12 +1,13 @@
 import { FridgeError } from '../../node/lib/errors.ts'
 import {
   displaySubject,
+  isAuthor,
   isKeyId,
   parseSubject,
   roleOf,
   type Subject,
 } from '../../node/identity/names.ts'
-import { readTerms, type Terms } from '../../node/whitelist/change.ts'
+import { misfitOf, readTerms, type Terms } from '../../node/whitelist/terms.ts'
 import { checkCommandName, GRANTABLE } from '../command-name.ts'
 import { parseDuration } from '../duration.ts'
 import type { CommandIo, ExitStatus } from '../io.ts'
@@ -18,6 +19,8 @@ export interface WhitelistAddOptions extends WhitelistChangeOptions {
   readonly command?: readonly string[]
   readonly key?: readonly string[]
   readonly expiresIn?: string
+  /** Of an origin: its pages read the sensors before anybody signs in. Default false. */
+  readonly public?: boolean
   /** Whether what is not named is allowed, as for a new name, instead of kept. Default false. */
   readonly replace?: boolean
 }
@@ -28,11 +31,26 @@ export async function runWhitelistAdd(
   options: WhitelistAddOptions,
   io: CommandIo,
 ): Promise<ExitStatus> {
-  const subjects = [...new Set(names.map(parseClient))]
+  return addSubjects(names.map(parseGranted), options, io)
+}
+
+/** Let clients or origins in, or change what they may. Exit status as above. */
+export async function addSubjects(
+  named: readonly Subject[],
+  options: WhitelistAddOptions,
+  io: CommandIo,
+): Promise<ExitStatus> {
+  const subjects = [...new Set(named)]
   const asked = termsOf(options, io)
   return runChanges({ kind: 'grant', subjects }, options, io, async before => {
     const { subject, standing, grants } = before
     const terms = options.replace === true ? asked : keepTerms(before, asked)
+    const misfit = misfitOf(subject, terms)
+    if (misfit !== undefined) {
+      throw new FridgeError('ERR_USAGE', `${displaySubject(subject)} was not added: ${misfit}`, {
+        fix: 'name what everybody may read with --sensor, or leave --public out',
+      })
+    }
     if (standing === 'granted' && options.json !== true) {
       const lines = differences(termsOfAll(grants), terms, io.clock.now())
       if (lines.length > 0 && subjects.length > 1) io.out(`${displaySubject(subject)}:`)
@@ -43,16 +61,17 @@ export async function runWhitelistAdd(
 }
 
 /** @throws FridgeError `ERR_USAGE` when it is the name of somebody who needs no grant */
-function parseClient(name: string): Subject {
+function parseGranted(name: string): Subject {
   const subject = parseSubject(name)
+  if (!isAuthor(subject)) return subject
   const role = roleOf(subject)
-  if (role === 'client') return subject
   throw new FridgeError('ERR_USAGE', `${subject} needs no grant, and a revoked ${role} stays out`, {
     fix: `give it a new name: fridge certs issue ${role} NAME`,
   })
 }
 
-function termsOf({ sensor, command, key, expiresIn }: WhitelistAddOptions, io: CommandIo): Terms {
+function termsOf(options: WhitelistAddOptions, io: CommandIo): Terms {
+  const { sensor, command, key, expiresIn } = options
   for (const name of command ?? []) checkCommandName(name, GRANTABLE)
   const keys = key?.map(text => {
     const id = text.replaceAll(':', '').toLowerCase()
@@ -66,6 +85,7 @@ function termsOf({ sensor, command, key, expiresIn }: WhitelistAddOptions, io: C
     commands: command,
     keys,
     expiresAt: expiresIn === undefined ? undefined : io.clock.now() + parseDuration(expiresIn),
+    public: options.public,
   })
   if (typeof terms === 'string') throw new FridgeError('ERR_USAGE', terms)
   return terms

@@ -1,4 +1,10 @@
-import { displaySubject, nodeOf, parseSubject } from '../../node/identity/names.ts'
+import {
+  displaySubject,
+  nodeOf,
+  parseSubject,
+  roleOf,
+  type SubjectKind,
+} from '../../node/identity/names.ts'
 import type { GrantReport, ShowReport, SubjectReport } from '../../node/operators/service.ts'
 import { foreignText } from '../../node/lib/foreign-text.ts'
 import { formatDuration } from '../duration.ts'
@@ -8,12 +14,19 @@ import { formatMoment } from '../moment.ts'
 import { count, GrowingTable } from '../table.ts'
 import type { TargetOptions } from '../target.ts'
 
-export async function runWhitelistList(options: TargetOptions, io: CommandIo): Promise<ExitStatus> {
+/** @param kind show only subjects of this one; default all */
+export async function runWhitelistList(
+  options: TargetOptions,
+  io: CommandIo,
+  kind?: SubjectKind,
+): Promise<ExitStatus> {
   await using operator = await connectOperator(options, io)
   const table = new GrowingTable(io.out, io.columns)
   let isFirst = true
   // Each page is printed as it comes: however long the list is, one page of it is held.
-  for await (const page of operator.subjectPages()) {
+  for await (const all of operator.subjectPages()) {
+    const page = all.filter(({ subject }) => kind === undefined || roleOf(subject) === kind)
+    if (page.length === 0) continue
     if (options.json === true) {
       io.out(`${isFirst ? '[' : ','}${JSON.stringify(page).slice(1, -1)}`)
     } else {
@@ -23,6 +36,7 @@ export async function runWhitelistList(options: TargetOptions, io: CommandIo): P
     isFirst = false
   }
   if (options.json === true) io.out(isFirst ? '[]' : ']')
+  else if (isFirst && kind === 'origin') io.err('no origin is listed: fridge origin add URL')
   else if (isFirst) io.err('the whitelist is empty: fridge whitelist add NAME')
   return EXIT.done
 }
@@ -86,12 +100,14 @@ function show(report: ShowReport, node: string, io: CommandIo): void {
   for (const { name, state } of nodes) io.out(`  ${name}: ${state}`)
 }
 
-function termsOf({ sensors, commands, keys, expiresAt }: GrantReport, now: number): string {
+function termsOf(grant: GrantReport, now: number): string {
+  const { sensors, commands, keys, expiresAt } = grant
   const terms = [
     sensors === undefined ? 'all sensors' : `sensors ${sensors.join(' ') || 'none'}`,
     commands === undefined ? 'all commands' : `commands ${commands.join(' ') || 'none'}`,
   ]
   if (keys !== undefined) terms.push(count(keys.length, 'key'))
+  if (grant.public === true) terms.push('sensors without signing in')
   if (expiresAt !== undefined) {
     terms.push(expiresAt > now ? `${formatDuration(expiresAt - now)} left` : 'expired')
   }

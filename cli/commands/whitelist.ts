@@ -7,7 +7,7 @@ import { runWhitelistLog, type WhitelistLogOptions } from './whitelist-log.ts'
 import { runWhitelistList, runWhitelistShow } from './whitelist-list.ts'
 import { runWhitelistRemove, type WhitelistRemoveOptions } from './whitelist-remove.ts'
 
-const NAME = 'a client; operator/NAME or node/NAME for the others'
+const NAME = 'a client; operator/NAME, node/NAME or origin/URL for the others'
 const NAMES = `${NAME}; several are made one after the other, and waited for together`
 
 /** Fill `fridge whitelist`. */
@@ -117,7 +117,8 @@ function addWatch(whitelist: Command, { io, action }: CommandContext): void {
   )
 }
 
-function addChangeOptions(command: Command): Command {
+/** Add the options of `WhitelistChangeOptions` to a command. */
+export function addChangeOptions(command: Command): Command {
   return addTargetOptions(command, 'operator')
     .option('--reason <text>', 'why, for whoever asks later')
     .option('--no-wait', 'return when the first node has it on disk')
@@ -125,7 +126,8 @@ function addChangeOptions(command: Command): Command {
     .option('--allow-unreachable', 'exit with 0 though nodes out of reach have not confirmed it')
 }
 
-const LOG_HELP = `
+/** What the columns of a log mean. */
+export const LOG_HELP = `
 Each line is one change, in the order in which the node took them, newest last. Both signatures,
 the operator's and the accepting node's, are checked here against ca/certificate.pem: "verified".
 What a change does now is what the node says:
@@ -147,6 +149,7 @@ ${examples(
   'fridge whitelist log --follow --node n1.example:7443 --node n2.example:7443',
 )}`
 
-function examples(...commands: string[]): string {
+/** Commands that a person can type. */
+export function examples(...commands: string[]): string {
   return `\nExamples:\n${commands.map(command => `  $ ${command}`).join('\n')}`
 }

@@ -1,7 +1,8 @@
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { holdersIn } from '../../node/authority/rotate.ts'
-import { formatAddress } from '../../node/lib/address.ts'
+import { authorityFiles } from '../../node/identity/credential-files.ts'
+import { formatAddress, type Address } from '../../node/lib/address.ts'
 import { lifetimeWarnings, lifetimes } from '../../node/identity/certificate-lifetime.ts'
 import type { NodeConfig } from '../../node/config/config.ts'
 import { loadCredentials, type Credentials } from '../../node/identity/credentials.ts'
@@ -17,6 +18,12 @@ import { openAtRest } from '../../node/storage/at-rest.ts'
 import { WholeFile } from '../../node/storage/whole-file.ts'
 import { authoritiesIn } from '../commands/node-verify.ts'
 import { shownPath } from '../commands/certs-options.ts'
+import {
+  browserProblems,
+  hostsOf,
+  loadPageCredentials,
+  ofNode,
+} from '../../node/web/page-certificate.ts'
 import { verifyDatabase } from '../../node/storage/verify.ts'
 import { formatDuration } from '../duration.ts'
 import type { CommandIo } from '../io.ts'
@@ -131,12 +138,49 @@ export async function checkRemoval(
   })
 }
 
-/** Whether a node that does not run could have its port. */
-export async function checkPort({ listen: address }: NodeConfig, checkup: Checkup): Promise<void> {
-  await checkup.attempt('port', async () => {
+/** Whether a node that does not run could have its port, and one for browsers that was asked for. */
+export async function checkPort({ listen: own, web }: NodeConfig, checkup: Checkup): Promise<void> {
+  await checkFree('port', own, '--listen', checkup)
+  const { listen: pages } = web
+  // The default gives way where it is taken.
+  if (pages !== undefined && pages !== 'off') await checkFree('page', pages, '--web', checkup)
+}
+
+async function checkFree(
+  check: string,
+  address: Address,
+  flag: string,
+  checkup: Checkup,
+): Promise<void> {
+  await checkup.attempt(check, async () => {
     const server = createServer()
-    await listen(server, address, '--listen')
+    await listen(server, address, flag)
     await new Promise(resolve => server.close(resolve))
-    checkup.good('port', `${formatAddress(address)} is free`)
+    checkup.good(check, `${formatAddress(address)} is free`)
+  })
+}
+
+/** Whether browsers take what the page of a node is shown with. */
+export async function checkPage(
+  { web, certs, name }: NodeConfig,
+  checkup: Checkup,
+  { clock, cwd }: Pick<CommandIo, 'clock' | 'cwd'>,
+): Promise<void> {
+  if (web.listen === 'off') return
+  const CHECK = 'page'
+  await checkup.attempt(CHECK, async () => {
+    const { certificate: certificateFile, key: keyFile } = web
+    const now = clock.now()
+    const credentials =
+      certificateFile === undefined || keyFile === undefined
+        ? ofNode(await loadCredentials({ dir: certs, role: 'node', name }, { now }))
+        : await loadPageCredentials({ certificateFile, keyFile }, now)
+    const problems = browserProblems(credentials)
+    for (const { text, fix } of problems) checkup.bad(CHECK, text, fix)
+    if (problems.length > 0) return
+    const hosts = hostsOf(credentials).join(', ')
+    const root = shownPath(authorityFiles(certs).certificateFile, cwd)
+    const trust = certificateFile === undefined ? `; browsers must trust ${root}` : ''
+    checkup.good(CHECK, `its certificate is for ${hosts}${trust}`)
   })
 }

@@ -19,6 +19,9 @@ export { formatAddress, parseAddress, type Address } from '../lib/address.ts'
 /** Where a node serves its metrics when nothing is said, and this address is free. */
 export const DEFAULT_METRICS: Address = { host: '127.0.0.1', port: 9464 }
 
+/** Where a node serves pages when nothing is said, and this address is free. */
+export const DEFAULT_WEB: Address = { host: '127.0.0.1', port: 8443 }
+
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
 /** A whole number with its default and the range in which the node still works. */
@@ -110,6 +113,39 @@ const metrics = z.strictObject({
     .optional(),
 })
 
+const web = z
+  .strictObject({
+    /** Where pages are served to browsers, HTTPS only, or `off`. Default 127.0.0.1:8443, and none
+     *  where that is taken; an address that is written here must be free. */
+    listen: z
+      .union([z.literal('off'), address(0)], {
+        error: '"off", or "HOST:PORT" with a port from 0 to 65535',
+      })
+      .optional(),
+    /** A file with the certificate that browsers are shown and its intermediates, PEM. Default the
+     *  node's own, which a browser takes where the authority is installed. */
+    certificate: folder.optional(),
+    /** The file with its private key, PEM. Required with `web.certificate`. */
+    key: folder.optional(),
+    /** Connections of browsers. Default 2000; each costs about 120 kB of memory. Past that the
+     *  connection that has been longest without a handshake gives way to the next. */
+    maxConnections: whole(2_000, 1, 100_000),
+    /** Live pages of one origin from one address (of IPv6, one /64). Default 64: more let one
+     *  machine use up the port sooner. */
+    maxPagesPerAddress: whole(64, 1, 100_000),
+  })
+  .check(context => {
+    const { certificate, key } = context.value
+    if ((certificate === undefined) === (key === undefined)) return
+    const missing = certificate === undefined ? 'certificate' : 'key'
+    context.issues.push({
+      code: 'custom',
+      path: [missing],
+      input: undefined,
+      message: 'both web.certificate and web.key, or neither',
+    })
+  })
+
 const gossip = z
   .strictObject({
     /** How often a link says that it lives, ms. Default 1000. More costs later detection; less
@@ -192,6 +228,7 @@ const nodeKeys = z.strictObject({
   limits: limits.prefault({}),
   gossip: gossip.prefault({}),
   metrics: metrics.prefault({}),
+  web: web.prefault({}),
   /** Time without a word from any peer after which the view of the list counts as stale, ms. Default
    *  60000; at least two heartbeats. It goes on while the process is stopped or the machine sleeps,
    *  and a wall clock that is set forward counts as sleep. */
@@ -244,6 +281,8 @@ export interface ConfigFlags {
   readonly logLevel?: string | undefined
   /** `metrics.listen`. */
   readonly metrics?: string | undefined
+  /** `web.listen`. */
+  readonly web?: string | undefined
 }
 
 /** How each overridable key is called in the environment and on the command line. */
@@ -256,6 +295,7 @@ const OVERRIDES = [
   { key: 'data', variable: 'FRIDGE_DATA', flag: '--data', kind: 'folder' },
   { key: 'logLevel', variable: 'FRIDGE_LOG_LEVEL', flag: '--log-level', kind: 'text' },
   { key: 'metrics', variable: 'FRIDGE_METRICS', flag: '--metrics', kind: 'listen' },
+  { key: 'web', variable: 'FRIDGE_WEB', flag: '--web', kind: 'listen' },
 ] as const
 
 /** Where a configuration comes from. */
@@ -287,7 +327,7 @@ export async function loadConfig(sources: ConfigSources): Promise<NodeConfig> {
     const fromFlag = sources.flags[key]
     if (fromFlag === undefined && fromEnv === undefined) continue
     const said = fromFlag ?? (kind === 'list' ? splitList(fromEnv ?? '') : fromEnv)
-    values[key] = kind === 'listen' ? { listen: said } : said
+    values[key] = kind === 'listen' ? { ...groupOf(values[key]), listen: said } : said
     origins.set(key, fromFlag === undefined ? variable : flag)
   }
   const result = nodeConfigSchema.safeParse(values)
@@ -303,6 +343,7 @@ export async function loadConfig(sources: ConfigSources): Promise<NodeConfig> {
   return {
     ...config,
     advertise: config.advertise.length > 0 || port === 0 ? config.advertise : [config.listen],
+    web: withPaths(config.web, sources),
     certs: resolve(cwd, config.certs),
     data: resolve(cwd, config.data ?? `data/${config.name}`),
   }
@@ -312,6 +353,19 @@ async function readFileOf(file: string, cwd: string): Promise<ConfigFile> {
   const path = resolve(cwd, file)
   const short = relative(cwd, path)
   return await readConfigFile(path, short.startsWith('..') ? path : short)
+}
+
+/** A group of the file, of which one key is replaced. Whether it is one, the schema says. */
+function groupOf(value: unknown): object {
+  return typeof value === 'object' && value !== null ? value : {}
+}
+
+/** The files of a group are named in the file of the configuration alone: they are relative to it. */
+function withPaths(web: NodeConfig['web'], { file = '', cwd }: ConfigSources): NodeConfig['web'] {
+  const absolute = (path: string): string => resolve(cwd, dirname(file), path)
+  const { certificate, key, ...rest } = web
+  if (certificate === undefined || key === undefined) return rest
+  return { ...rest, certificate: absolute(certificate), key: absolute(key) }
 }
 
 function splitList(text: string): string[] {

@@ -1,8 +1,15 @@
 import type { SensorEvent } from '../sensors/kinds.ts'
 import { encodeEvent } from '../wire/emitter.ts'
+import { encodeData } from '../wire/mux.ts'
+import { sensorFrame } from './page-frames.ts'
 
 /** The two kinds of connection that sensors are served on (PROTOCOL.md). */
 export type Dialect = 'plain' | 'fridge/1'
+
+/** How events are encoded: in a dialect on streams of mux-demux, or for pages. */
+export type Encoding = Dialect | 'page'
+
+export const ENCODINGS: readonly Encoding[] = ['plain', 'fridge/1', 'page']
 
 /** An event of a sensor, and its number among the events of that sensor in this run: 1, 2, 3… */
 export interface NumberedEvent {
@@ -10,9 +17,12 @@ export interface NumberedEvent {
   readonly sequence: number
 }
 
-/** A sensor event as the values that a dialect emits. */
-function eventValues({ event, sequence }: NumberedEvent, dialect: Dialect): [string, ...unknown[]] {
-  const isPlain = dialect === 'plain'
+/** A sensor event as the values that are emitted. */
+function eventValues(
+  { event, sequence }: NumberedEvent,
+  encoding: Encoding,
+): [string, ...unknown[]] {
+  const isPlain = encoding === 'plain'
   switch (event.type) {
     case 'reading':
       return [event.type, event.value, event.unit, ...(isPlain ? [] : [event.at, sequence])]
@@ -23,7 +33,17 @@ function eventValues({ event, sequence }: NumberedEvent, dialect: Dialect): [str
   }
 }
 
-/** An event as the JSON of a text on its stream. */
-export function encode(event: NumberedEvent, dialect: Dialect): string {
-  return JSON.stringify(encodeEvent(...eventValues(event, dialect)))
+/** An event as JSON: of a text on its stream, for pages of its values. */
+export function encode(event: NumberedEvent, encoding: Encoding): string {
+  const values = eventValues(event, encoding)
+  return JSON.stringify(encoding === 'page' ? values : encodeEvent(...values))
+}
+
+/** What goes on the wire. @param encoded for each event the id of its stream, and its JSON */
+export function framesOf(
+  encoding: Encoding,
+  encoded: readonly (readonly [id: string, json: string])[],
+): Buffer {
+  if (encoding === 'page') return Buffer.concat(encoded.map(one => sensorFrame(...one)))
+  return Buffer.from(encoded.map(one => encodeData(...one)).join(''))
 }

@@ -1,10 +1,16 @@
-import { encode, type Dialect, type NumberedEvent } from './dialect.ts'
+import { encode, ENCODINGS, framesOf, type Encoding, type NumberedEvent } from './dialect.ts'
 import type { Lookout } from '../lib/lookout.ts'
 import type { Feeds } from '../sensors/feed.ts'
 import { SENSOR_KINDS, type SensorEvent } from '../sensors/kinds.ts'
-import { Subscriber, type Carrier, type DeliveryCounts, type SensorNews } from './subscriber.ts'
+import {
+  Subscriber,
+  type Carrier,
+  type DeliveryCounts,
+  type EventStream,
+  type SensorNews,
+} from './subscriber.ts'
 import { encodeEvent } from '../wire/emitter.ts'
-import { encodeData, type MuxStream } from '../wire/mux.ts'
+import type { MuxStream } from '../wire/mux.ts'
 
 /** What a fan-out has done. */
 export interface FanOutCounts extends DeliveryCounts {
@@ -30,9 +36,10 @@ export class FanOut implements Disposable {
   readonly #lookout: Pick<Lookout, 'check'>
   /** The newest events of each sensor, oldest first. */
   readonly #kept = new Map<string, NumberedEvent[]>()
-  readonly #groups: Record<Dialect, Map<string, Group>> = {
+  readonly #groups: Record<Encoding, Map<string, Group>> = {
     plain: new Map(),
     'fridge/1': new Map(),
+    page: new Map(),
   }
   /** Subscribers that belong to no group until there is something to tell. */
   readonly #ungrouped = new Set<Subscriber>()
@@ -53,15 +60,15 @@ export class FanOut implements Disposable {
   }
 
   /** Serve a connection, which carries no sensor yet. */
-  join(carrier: Carrier, dialect: Dialect): Subscriber {
-    return new Subscriber(carrier, dialect, {
+  join(carrier: Carrier, encoding: Encoding): Subscriber {
+    return new Subscriber(carrier, encoding, {
       counts: this.counts,
       onChange: subscriber => this.#leaveGroup(subscriber),
     })
   }
 
   /** Serve a sensor on a stream: its last event at once, then each as it comes, until it closes. */
-  serve(subscriber: Subscriber, sensor: string, stream: MuxStream): void {
+  serve(subscriber: Subscriber, sensor: string, stream: EventStream): void {
     // What is on its way already is told as the last event.
     this.#flush()
     const last = this.#kept.get(sensor)?.at(-1)
@@ -96,7 +103,7 @@ export class FanOut implements Disposable {
 
   /** The streams of a subscriber have changed: its bytes are those of its group no more. */
   #leaveGroup(subscriber: Subscriber): void {
-    const groups = this.#groups[subscriber.dialect]
+    const groups = this.#groups[subscriber.encoding]
     const before = groups.get(subscriber.key)
     before?.subscribers.delete(subscriber)
     if (before?.subscribers.size === 0) groups.delete(subscriber.key)
@@ -108,7 +115,7 @@ export class FanOut implements Disposable {
   /** Find the groups of subscribers whose streams have changed: once, however often they did. */
   #regroup(): void {
     for (const subscriber of this.#ungrouped) {
-      const groups = this.#groups[subscriber.dialect]
+      const groups = this.#groups[subscriber.encoding]
       const ids = subscriber.streamIds()
       subscriber.key = JSON.stringify([...ids])
       const group = groups.get(subscriber.key) ?? { ids, subscribers: new Set() }
@@ -124,18 +131,18 @@ export class FanOut implements Disposable {
     const news = this.#news
     this.#news = []
     this.#regroup()
-    for (const dialect of ['plain', 'fridge/1'] as const) {
-      if (this.#groups[dialect].size === 0) continue
-      const encoded = news.map(event => encode(event, dialect))
-      for (const { ids, subscribers } of this.#groups[dialect].values()) {
-        let text = ''
+    for (const encoding of ENCODINGS) {
+      if (this.#groups[encoding].size === 0) continue
+      const encoded = news.map(event => encode(event, encoding))
+      for (const { ids, subscribers } of this.#groups[encoding].values()) {
+        const own: [string, string][] = []
         const carried = news.filter(({ sensor }, index) => {
           const id = ids.get(sensor)
-          if (id !== undefined) text += encodeData(id, encoded[index] ?? '')
+          if (id !== undefined) own.push([id, encoded[index] ?? ''])
           return id !== undefined
         })
         if (carried.length === 0) continue
-        const bytes = Buffer.from(text)
+        const bytes = framesOf(encoding, own)
         for (const subscriber of subscribers) subscriber.tell(bytes, carried)
       }
     }

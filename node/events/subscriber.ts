@@ -1,6 +1,5 @@
-import { encode, type Dialect, type NumberedEvent } from './dialect.ts'
+import { encode, framesOf, type Encoding, type NumberedEvent } from './dialect.ts'
 import { SENSOR_KINDS, type SensorKind } from '../sensors/kinds.ts'
-import { encodeData, type MuxStream } from '../wire/mux.ts'
 
 /** An event on its way to every connection that carries its sensor. */
 export interface SensorNews extends NumberedEvent {
@@ -16,6 +15,15 @@ export interface DeliveryCounts {
   bytes: number
   /** Readings that a slow client was not sent, because a newer one took their place. */
   conflated: number
+}
+
+/** Where the events of one sensor go on a connection. */
+export interface EventStream {
+  readonly id: string
+  /** Send an event that is encoded already. */
+  writeEncoded(json: string): void
+  /** Hear once that it is closed. */
+  onClose(listener: () => void): void
 }
 
 /** What the fan-out needs of a connection. */
@@ -41,18 +49,18 @@ export interface SubscriberHost {
 
 /** A connection with the sensors that it carries, and the events that it has not been told. */
 export class Subscriber {
-  readonly dialect: Dialect
+  readonly encoding: Encoding
   /** The group of connections that it is told with; empty for none. */
   key = ''
   readonly #carrier: Carrier
   readonly #host: SubscriberHost
-  readonly #streams = new Map<string, MuxStream>()
+  readonly #streams = new Map<string, EventStream>()
   /** What it has not been told, by sensor; undefined while it keeps up. */
   #behind: Map<string, NumberedEvent[]> | undefined
 
-  constructor(carrier: Carrier, dialect: Dialect, host: SubscriberHost) {
+  constructor(carrier: Carrier, encoding: Encoding, host: SubscriberHost) {
     this.#carrier = carrier
-    this.dialect = dialect
+    this.encoding = encoding
     this.#host = host
   }
 
@@ -67,7 +75,7 @@ export class Subscriber {
   }
 
   /** Carry a sensor from now on, until its stream closes. */
-  carry(sensor: string, stream: MuxStream): void {
+  carry(sensor: string, stream: EventStream): void {
     this.#streams.set(sensor, stream)
     this.#host.onChange(this)
     stream.onClose(() => {
@@ -79,11 +87,11 @@ export class Subscriber {
   }
 
   /** Send an event to this connection alone. */
-  write(stream: MuxStream, event: NumberedEvent): void {
-    const json = encode(event, this.dialect)
+  write(stream: EventStream, event: NumberedEvent): void {
+    const json = encode(event, this.encoding)
     stream.writeEncoded(json)
     this.#host.counts.delivered += 1
-    this.#host.counts.bytes += Buffer.byteLength(encodeData(stream.id, json))
+    this.#host.counts.bytes += framesOf(this.encoding, [[stream.id, json]]).length
   }
 
   /** The oldest event of a sensor that it is yet to be told, because it is behind. */

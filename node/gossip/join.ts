@@ -6,6 +6,7 @@ import type { Clock, Random } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Lookout } from '../lib/lookout.ts'
 import { VERSION } from '../lib/version.ts'
+import { READS_VERSION } from '../whitelist/change.ts'
 import { awaitFirstSync, type FirstSyncs } from './first-sync.ts'
 import { Isolation } from './isolation.ts'
 import { ListedNodes } from './listed-nodes.ts'
@@ -80,6 +81,7 @@ export function joinCluster(options: JoinOptions): Cluster {
         source,
         addresses: config.advertise.map(formatAddress),
         version: VERSION,
+        reads: READS_VERSION,
         startedAt: clock.now(),
         tallyKey: replica.confirmations.tallies.key.publicKey,
         links: [],

@@ -1,4 +1,4 @@
-import { displaySubject } from '../identity/names.ts'
+import { displaySubject, nameOf, roleOf } from '../identity/names.ts'
 import type { Clock } from '../lib/clock.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
@@ -102,18 +102,21 @@ export class LostChanges {
 export function commandOf(lost: LostChange, now: number): string {
   const { kind, subject, sensors = [], commands = [], keys = [], expiresAt } = lost
   if (kind === 'checkpoint') return 'fridge whitelist checkpoint'
-  const name = shellWord(displaySubject(subject))
-  if (kind === 'revocation') return `fridge whitelist remove ${name}`
+  const isOrigin = roleOf(subject) === 'origin'
+  const group = isOrigin ? 'origin' : 'whitelist'
+  const name = shellWord(isOrigin ? nameOf(subject) : displaySubject(subject))
+  if (kind === 'revocation') return `fridge ${group} remove ${name}`
   // What may read no sensor at all cannot be typed, and must not become more.
   const isNarrowest = [lost.sensors, lost.commands, lost.keys].some(list => list?.length === 0)
-  if (isNarrowest) return `fridge whitelist show ${name}`
+  if (isNarrowest) return `fridge ${group} show ${name}`
   const options = [
     ...sensors.map(sensor => `--sensor ${sensor}`),
     ...commands.map(command => `--command ${command}`),
     ...keys.map(key => `--key ${key}`),
+    ...(lost.public === true ? ['--public'] : []),
     ...(expiresAt === undefined ? [] : [`--expires-in ${secondsTo(expiresAt, now)}s`]),
   ]
-  return ['fridge whitelist add', name, ...options].join(' ')
+  return [`fridge ${group} add`, name, ...options].join(' ')
 }
 
 function secondsTo(at: number, now: number): number {

@@ -17,6 +17,8 @@ export interface Profile {
   readonly addresses: readonly string[]
   /** The version of fridge that it runs. */
   readonly version: string
+  /** The latest version of the texts of changes that it reads; absent where it knows the first alone. */
+  readonly reads?: number
   /** When it started, by its own wall clock, in milliseconds. */
   readonly startedAt: number
   /** The key of this run for tallies; absent where it makes none. */
@@ -65,11 +67,13 @@ export const MEMBER_LIMITS = {
 } as const
 
 /** A profile with no more than its peers take of it. */
-export function profileWithinLimits({ addresses, version, startedAt, tallyKey }: Profile): Profile {
+export function profileWithinLimits(profile: Profile): Profile {
+  const { addresses, version, reads, startedAt, tallyKey } = profile
   return {
     addresses: addresses.slice(0, MEMBER_LIMITS.maxAddresses),
     version: version.slice(0, MEMBER_LIMITS.maxVersion),
     startedAt,
+    ...(reads !== undefined && { reads }),
     ...(tallyKey !== undefined && { tallyKey }),
   }
 }
@@ -83,16 +87,23 @@ export function stateWithinLimits(state: State): State {
 export function parseProfile(value: unknown): Profile | string {
   if (!isObject(value)) return 'a profile is not an object'
   // Fields that this version does not know are passed over: nodes are upgraded one by one.
-  const { addresses, version, startedAt, tallyKey } = value
+  const { addresses, version, reads, startedAt, tallyKey } = value
   if (!isListOf(addresses, MEMBER_LIMITS.maxAddresses, isAddress)) {
     return 'a profile has bad addresses'
   }
   if (typeof version !== 'string' || version.length > MEMBER_LIMITS.maxVersion) {
     return 'a profile has no valid version'
   }
+  if (reads !== undefined && !isVersion(reads)) return 'a profile does not say what it reads'
   if (!isCount(startedAt)) return 'a profile has no valid start'
   if (tallyKey !== undefined && !isTallyKey(tallyKey)) return 'a profile has no valid key'
-  return { addresses, version, startedAt, ...(tallyKey !== undefined && { tallyKey }) }
+  return {
+    addresses,
+    version,
+    startedAt,
+    ...(reads !== undefined && { reads }),
+    ...(tallyKey !== undefined && { tallyKey }),
+  }
 }
 
 /** @returns the state, or why the value is none */
@@ -142,4 +153,9 @@ function isAddress(value: unknown): value is string {
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+/** A version of texts: 1 or more. */
+function isVersion(value: unknown): value is number {
+  return isCount(value) && value > 0
 }

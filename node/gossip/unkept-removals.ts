@@ -1,4 +1,4 @@
-import { roleOf, type Subject } from '../identity/names.ts'
+import { isAuthor, type Subject } from '../identity/names.ts'
 import { Authors } from '../whitelist/authors.ts'
 import { idOf, type ChangeId, type Revocation } from '../whitelist/change.ts'
 import type { SubjectState } from '../whitelist/merge.ts'
@@ -35,16 +35,16 @@ export class UnkeptRemovals {
   add({ change, hash }: LoggedChange, isRefused: boolean): Subject[] {
     if (change.kind !== 'revocation') return []
     const { subject } = change
-    const isClient = roleOf(subject) === 'client'
+    const isGranted = !isAuthor(subject)
     // Of names that nothing lets in there is no end, and nothing to take from them.
-    if (isClient && this.#options.list().state(subject).grants.length === 0) return []
+    if (isGranted && this.#options.list().state(subject).grants.length === 0) return []
     const removals = this.#bySubject.get(subject) ?? new Map<ChangeId, Unkept>()
     const id = idOf({ change, hash })
     // The same wish may have come from a peer: then it acts on, whatever an operator was told.
     const isAllRefused = isRefused && removals.get(id)?.isRefused !== false
     removals.set(id, { change, isRefused: isAllRefused })
     this.#bySubject.set(subject, removals)
-    if (isClient) return [subject]
+    if (isGranted) return [subject]
     this.#authors = this.#withdrawnAuthors()
     return [subject, ...this.#voidSubjects()]
   }

@@ -10,13 +10,46 @@ import type { Log } from '../lib/log.ts'
 /** What a look at the files has led to. */
 export type Reload = 'renewed' | 'unchanged' | 'refused'
 
-export interface CredentialWatchOptions {
+/** What a watch has to know of the credentials of one kind. */
+export interface WatchedKind<C> {
+  /** The files that they were read from. */
+  readonly pathsOf: (credentials: C) => readonly string[]
+  readonly isSame: (a: C, b: C) => boolean
+  /** For the log, when they come into force. */
+  readonly fieldsOf: (credentials: C) => object
+  /** What is to be said of them when they come into force. */
+  readonly warningsOf: (credentials: C) => readonly string[]
+  /** What of them is near its end. */
+  readonly endingOf: (credentials: C, now: number) => readonly { text: string; fix: string }[]
+}
+
+/** What one end of a connection of the cluster presents and trusts. */
+export const CLUSTER_CREDENTIALS: WatchedKind<Credentials> = {
+  pathsOf: ({ files: { keyFile, certificateFile, caFile, formerFile = caFile } }) => [
+    keyFile,
+    certificateFile,
+    caFile,
+    formerFile,
+  ],
+  isSame: (a, b) =>
+    a.key === b.key && a.certificate === b.certificate && a.ca === b.ca && a.former === b.former,
+  fieldsOf: ({ identity, ca, files }) => ({
+    certificate: identity.fingerprint,
+    until: new Date(identity.notAfter).toISOString(),
+    authorities: parseCertificates(ca, files.caFile).length,
+  }),
+  warningsOf: ({ warnings }) => warnings,
+  endingOf: lifetimeWarnings,
+}
+
+export interface CredentialWatchOptions<C> {
+  readonly kind: WatchedKind<C>
   /** What is in force at the start. */
-  readonly credentials: Credentials
+  readonly credentials: C
   /** Read and check the files whole. @throws when they do not fit together */
-  readonly load: () => Promise<Credentials>
+  readonly load: () => Promise<C>
   /** Put credentials into force. @throws having changed nothing */
-  readonly apply: (credentials: Credentials) => void
+  readonly apply: (credentials: C) => void
   readonly clock: Clock
   readonly log: Log
   /** How long files must be left alone before they are read, in milliseconds. Default 200. */
@@ -37,11 +70,11 @@ const DAY_MS = 24 * 60 * 60 * 1_000
  * Takes up new keys, certificates and bundles while the node runs, and tells in time what is
  * about to expire. What cannot be used is said, and what was in force stays.
  */
-export class CredentialWatch implements AsyncDisposable {
-  readonly #options: CredentialWatchOptions
+export class CredentialWatch<C = Credentials> implements AsyncDisposable {
+  readonly #options: CredentialWatchOptions<C>
   readonly #settleMs: number
   readonly #pollMs: number
-  #current: Credentials
+  #current: C
   #watchers: FSWatcher[] = []
   #settling: Disposable | undefined
   #poll: Disposable | undefined
@@ -52,7 +85,7 @@ export class CredentialWatch implements AsyncDisposable {
   #said: string | undefined
   #isStopped = false
 
-  constructor(options: CredentialWatchOptions) {
+  constructor(options: CredentialWatchOptions<C>) {
     this.#options = options
     this.#settleMs = options.settleMs ?? 200
     this.#pollMs = options.pollMs ?? 30_000
@@ -86,8 +119,7 @@ export class CredentialWatch implements AsyncDisposable {
   /** Watch the folders: a file that is replaced whole is another file under the same name. */
   #watch(): void {
     this.#unwatch()
-    const { keyFile, certificateFile, caFile, formerFile = caFile } = this.#current.files
-    const folders = new Set([keyFile, certificateFile, caFile, formerFile].map(dirname))
+    const folders = new Set(this.#options.kind.pathsOf(this.#current).map(path => dirname(path)))
     for (const folder of folders) {
       try {
         const watcher = watch(folder, { persistent: false }, () => this.#settle())
@@ -144,25 +176,19 @@ export class CredentialWatch implements AsyncDisposable {
   }
 
   async #lookNow(): Promise<'renewed' | 'unchanged' | Error> {
-    const { load, apply, log } = this.#options
+    const { kind, load, apply, log } = this.#options
     try {
       const next = await load()
       if (this.#isStopped) return 'unchanged'
       this.#said = undefined
-      if (isSame(next, this.#current)) return 'unchanged'
+      if (kind.isSame(next, this.#current)) return 'unchanged'
       apply(next)
       this.#current = next
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error))
     }
-    const { identity, warnings, ca, files } = this.#current
-    const fields = {
-      certificate: identity.fingerprint,
-      until: new Date(identity.notAfter).toISOString(),
-      authorities: parseCertificates(ca, files.caFile).length,
-    }
-    log.info(fields, 'new certificates are in force')
-    for (const warning of warnings) log.warn({}, warning)
+    log.info(kind.fieldsOf(this.#current), 'new certificates are in force')
+    for (const warning of kind.warningsOf(this.#current)) log.warn({}, warning)
     this.#warn()
     // The folders may be others under the same names; what happened meanwhile is looked at again.
     this.#watch()
@@ -186,14 +212,7 @@ export class CredentialWatch implements AsyncDisposable {
   }
 
   #warn(): void {
-    const { clock, log } = this.#options
-    for (const { text, fix } of lifetimeWarnings(this.#current, clock.now()))
-      log.warn({ fix }, text)
+    const { kind, clock, log } = this.#options
+    for (const { text, fix } of kind.endingOf(this.#current, clock.now())) log.warn({ fix }, text)
   }
-}
-
-function isSame(a: Credentials, b: Credentials): boolean {
-  return (
-    a.key === b.key && a.certificate === b.certificate && a.ca === b.ca && a.former === b.former
-  )
 }

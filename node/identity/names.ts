@@ -6,10 +6,19 @@ type Brand<Name extends string> = string & { readonly [brand]: Name }
 /** What a certificate is for. It stands in its SPIFFE-style URI (PROTOCOL.md, "Identity"). */
 export type Role = 'node' | 'operator' | 'client'
 
+/** What a subject of the list is: the holder of a certificate or of a browser's key, or the origin of a page. */
+export type SubjectKind = Role | 'origin'
+
+/** Where a page comes from: `https://HOST` or `https://HOST:PORT`, as a browser says it (RFC 6454). */
+export type Origin = Brand<'Origin'>
+
 /** The name of one node, operator or client: 1 to 64 of `A-Z a-z 0-9 . _ -`, not `.` or `..`. */
 export type Name = Brand<'Name'>
 
-/** Whom a change is about: `<role>/<name>`, for example `client/fridge-client-001`. */
+/**
+ * Whom a change is about: `<role>/<name>`, for example `client/fridge-client-001`, or
+ * `origin/<origin>`, for example `origin/https://shop.example`.
+ */
 export type Subject = Brand<'Subject'>
 
 /**
@@ -36,6 +45,8 @@ const SOURCE = /^(?!\.{1,2}#)[A-Za-z0-9._-]{1,64}#(?:[0-9a-f]{16}|[0-9a-f]{32})$
 const PART = /^(?!\.{1,2}#)[A-Za-z0-9._-]{1,64}#[0-9a-f]{16}\.(?:state|vitals)$/
 const RUN_DIGITS = 16
 const KEY_ID = /^[0-9a-f]{64}$/
+const ORIGIN = /^https:\/\/(?:[a-z0-9._-]{1,253}|\[[0-9a-f:]{2,39}\])(?::[1-9][0-9]{0,4})?$/
+const ORIGIN_PREFIX = 'origin/'
 
 export function isRole(value: unknown): value is Role {
   return value === 'node' || value === 'operator' || value === 'client'
@@ -66,8 +77,20 @@ export function isKeyId(value: unknown): value is KeyId {
   return typeof value === 'string' && KEY_ID.test(value)
 }
 
+/**
+ * Whether a text is an origin just as `new URL(text).origin` gives it back, of a page that came
+ * over HTTPS. Every node says the same, whatever version of Node.js it runs on: which labels of
+ * international names there are changes with the versions of Unicode, so those are not looked into.
+ */
+export function isOrigin(value: unknown): value is Origin {
+  if (typeof value !== 'string' || !ORIGIN.test(value)) return false
+  const ascii = value.replaceAll('xn--', 'xnxx')
+  return URL.canParse(ascii) && new URL(ascii).origin === ascii
+}
+
 export function isSubject(value: unknown): value is Subject {
   if (typeof value !== 'string') return false
+  if (value.startsWith(ORIGIN_PREFIX)) return isOrigin(value.slice(ORIGIN_PREFIX.length))
   const slash = value.indexOf('/')
   return slash > 0 && isRole(value.slice(0, slash)) && isName(value.slice(slash + 1))
 }
@@ -89,14 +112,29 @@ export function parseSubject(text: string): Subject {
   return subjectOf('client', parseName(text))
 }
 
-export function subjectOf(role: Role, name: Name): Subject {
+export function subjectOf(role: SubjectKind, name: Name): Subject {
   return `${role}/${name}` as Subject
 }
 
-export function roleOf(subject: Subject): Role {
-  return subject.slice(0, subject.indexOf('/')) as Role
+/** The origin of a page as a subject. */
+export function originSubject(origin: Origin): Subject {
+  return `${ORIGIN_PREFIX}${origin}` as Subject
 }
 
+export function roleOf(subject: Subject): SubjectKind {
+  return subject.slice(0, subject.indexOf('/')) as SubjectKind
+}
+
+/**
+ * Whether a subject signs changes or accepts them: then it needs no grant, its removal is for good,
+ * and says up to where its own grants still count. All others are let in by grants.
+ */
+export function isAuthor(subject: Subject): boolean {
+  const role = roleOf(subject)
+  return role === 'operator' || role === 'node'
+}
+
+/** The name in a subject; of an origin the origin. */
 export function nameOf(subject: Subject): Name {
   return subject.slice(subject.indexOf('/') + 1) as Name
 }

@@ -23,7 +23,7 @@ export interface MetricsSource {
   readonly counts: Counts
   readonly fanOut: Pick<FanOut, 'counts'>
   readonly numbers: () => FridgeNumbers
-  readonly sessions: Pick<Sessions, 'size' | 'clients'>
+  readonly sessions: Pick<Sessions, 'size' | 'clients' | 'pages' | 'unsigned'>
   readonly overlay: Pick<Overlay, 'links'>
   readonly members: Pick<Members, 'live' | 'unreachable' | 'left'>
   readonly whitelist: () => Pick<Whitelist, 'changes' | 'size'>
@@ -61,6 +61,7 @@ export class Metrics implements Disposable {
     describeFleet((...gauge) => this.#fills(...gauge), source.members)
     this.#describeConnections()
     this.#describeClients()
+    this.#describePages()
     this.#describeCluster()
     this.#describeCertificates()
     this.#describeProcess()
@@ -123,7 +124,7 @@ export class Metrics implements Disposable {
       'Connections that were let in and are live, by role; those of nodes are gossip links.',
       () => ({
         client: sessions.clients,
-        operator: sessions.size - sessions.clients,
+        operator: sessions.size - sessions.clients - sessions.unsigned,
         node: overlay.links().length,
       }),
       'role',
@@ -175,6 +176,33 @@ export class Metrics implements Disposable {
       'fridge_client_throttles_total',
       'How often a client was not read for a moment, past limits.maxFramesPerSecond.',
       () => counts.throttled,
+    )
+  }
+
+  #describePages(): void {
+    const { sessions, counts } = this.#source
+    this.#reads(
+      'fridge_pages',
+      'Pages in browsers that have joined and are live.',
+      () => sessions.pages,
+    )
+    this.#counts(
+      'fridge_pages_accepted_total',
+      'Pages that were let in: of this node itself, or of a listed origin.',
+      () => counts.web.accepted,
+      'kind',
+    )
+    this.#counts(
+      'fridge_pages_refused_total',
+      'Pages that were not let in, by reason.',
+      () => counts.web.refused,
+      'reason',
+    )
+    this.#counts(
+      'fridge_web_handshakes_total',
+      'Handshakes on the port for browsers, by what became of them.',
+      () => counts.web.handshakes,
+      'outcome',
     )
   }
 

@@ -8,6 +8,7 @@ import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { Members } from '../gossip/members.ts'
 import {
+  isAuthor,
   isSubject,
   nameOf,
   roleOf,
@@ -18,6 +19,7 @@ import {
 import { changeMethods, pageOf, type ChangePage } from './changes.ts'
 import { checkpointMethods, readCheckpointRequest } from './checkpoints.ts'
 import { forgetMethods } from './forget.ts'
+import { assertReadByAll } from './readers.ts'
 import { statusOf, type NodeReport, type StatusOptions, type StatusReport } from './status.ts'
 import { vitalsPages } from './vitals.ts'
 import type { Quota } from './quota.ts'
@@ -28,12 +30,11 @@ import {
   isReason,
   isWish,
   parseChange,
-  readTerms,
   type Change,
   type ChangeId,
   type ChangeRequest,
-  type Terms,
 } from '../whitelist/change.ts'
+import { misfitOf, readTerms, type Terms } from '../whitelist/terms.ts'
 import type { StoredChanges } from '../storage/stored-changes.ts'
 import type { StandingGrant, SubjectState } from '../whitelist/merge.ts'
 import type { Commit } from '../gossip/commit.ts'
@@ -143,6 +144,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
           return encodeChange(await replica.proposeCheckpoint(checkpoint))
         }
         const request = asRequest(value, name)
+        assertReadByAll(request, members)
         await turns.take(name, { removes: removedOperator(request), signal })
         return encodeChange(replica.propose(request))
       },
@@ -181,7 +183,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
       async ([subject]): Promise<FrontierReport> => {
         if (!isSubject(subject)) throw malformed('frontier')
         const seen = replica.whitelist.frontier(subject)
-        if (roleOf(subject) === 'client') return { seen }
+        if (!isAuthor(subject)) return { seen }
         const upTo = Array.from(replica.whitelist.upTo(subject), ([source, { sequence, hash }]) => [
           source,
           [sequence, hash],
@@ -283,7 +285,9 @@ function asRequest(value: unknown, operator: Name): ChangeRequest {
   if (kind === 'revocation' && terms === undefined) return { kind, ...asked }
   if (kind !== 'grant' || typeof terms !== 'object' || terms === null) throw malformed('propose')
   const read = readTerms(terms as Record<string, unknown>)
-  if (typeof read === 'string') throw new FridgeError('ERR_PROTOCOL', read)
+  const why = typeof read === 'string' ? read : misfitOf(subject, read)
+  if (typeof read === 'string' || why !== undefined)
+    throw new FridgeError('ERR_PROTOCOL', why ?? '')
   return { kind, ...asked, terms: read }
 }
 

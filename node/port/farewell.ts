@@ -1,5 +1,5 @@
 import type { TLSSocket } from 'node:tls'
-import type { Service } from '../sessions/client-session.ts'
+import type { Service } from '../sessions/service.ts'
 import type { Dialect } from '../events/dialect.ts'
 import type { Role } from '../identity/names.ts'
 import { Channel } from '../wire/channel.ts'

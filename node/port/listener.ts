@@ -2,14 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { createServer as createTcpServer, type Socket } from 'node:net'
 import {
   createSecureContext,
-  type SecureContextOptions,
   createServer as createTlsServer,
+  type TlsOptions,
   type TLSSocket,
 } from 'node:tls'
 import type { NodeConfig } from '../config/config.ts'
 import type { Credentials } from '../identity/credentials.ts'
-import { tlsOptions } from '../identity/tls.ts'
-import type { Trust } from '../identity/trust.ts'
 import type { Address } from '../lib/address.ts'
 import type { Clock } from '../lib/clock.ts'
 import { GatheredLog } from '../lib/gathered-log.ts'
@@ -21,30 +19,45 @@ import { endAtRenegotiation, NO_RENEGOTIATION } from './renegotiation.ts'
 import { TICKET_SECONDS, TicketKeys } from './tickets.ts'
 
 /** A connection whose handshake is done: the peer has proven that its certificate is its own. */
-export interface Arrival {
+export interface Arrival<C = Credentials> {
   readonly socket: TLSSocket
   /** The connection beneath TLS. */
   readonly raw: Socket
   /** The credentials that its handshake began with. */
-  readonly judgedBy: Credentials
+  readonly judgedBy: C
 }
 
-export interface ListenerOptions {
+/** What a port shows in handshakes, and to whom. */
+export interface Face<C> {
+  /** What is shown now. */
+  readonly credentials: C
+  /** What is shown and demanded of a peer, but for the version of TLS. */
+  readonly tlsOf: (credentials: C) => TlsOptions
+  /** Takes connections that begin with anything but TLS. Default: TLS ends them. */
+  readonly takePlain?: ((socket: Socket) => void) | undefined
+  /** The option of `fridge node start` by which a person gives it another address. */
+  readonly flag: string
+}
+
+export interface ListenerOptions<C> {
   readonly config: Pick<NodeConfig, 'listen' | 'tls'> & {
     readonly limits: Pick<NodeConfig['limits'], 'maxConnections' | 'drainMs'>
   }
-  readonly trust: Pick<Trust, 'credentials'>
+  readonly face: Face<C>
   readonly counts: Pick<Counts, 'handshakes'>
   readonly clock: Clock
   readonly log: Log
 }
 
+/** How the first record of TLS begins (RFC 8446, section 5.1). */
+const HANDSHAKE_RECORD = 22
+
 /**
- * The TLS port as sockets: how many there may be, how fast handshakes may come, and what is shown
+ * A TLS port as sockets: how many there may be, how fast handshakes may come, and what is shown
  * and demanded in each. Who a peer is, and whether it may come in, is no matter of this file.
  */
-export class Listener {
-  readonly #options: ListenerOptions
+export class Listener<C = Credentials> {
+  readonly #options: ListenerOptions<C>
   readonly #handshakes: HandshakeLimit
   readonly #log: GatheredLog
   readonly #tickets: TicketKeys
@@ -52,21 +65,19 @@ export class Listener {
   readonly #tcp
   readonly #sockets = new Set<Socket>()
   /** Those that have not finished their handshake, by the address of their other end. */
-  readonly #handshaking = new Map<string, Omit<Arrival, 'socket'>>()
+  readonly #handshaking = new Map<string, Omit<Arrival<C>, 'socket'>>()
 
   /** Nothing listens before `open`. */
-  constructor(options: ListenerOptions) {
-    const { config, trust, clock } = options
+  constructor(options: ListenerOptions<C>) {
+    const { config, face, clock } = options
     const { tls } = config
     this.#options = options
     this.#log = new GatheredLog(options.log, clock)
     this.#handshakes = new HandshakeLimit({ tls, clock })
     this.#tls = createTlsServer({
-      ...this.#contextOf(trust.credentials),
+      ...this.#contextOf(face.credentials),
       handshakeTimeout: tls.handshakeTimeoutMs,
       sessionTimeout: TICKET_SECONDS,
-      requestCert: true,
-      rejectUnauthorized: true,
     })
     this.#tickets = new TicketKeys(this.#tls, { clock, randomBytes })
     this.#tls.on('tlsClientError', (error, socket) => {
@@ -84,12 +95,12 @@ export class Listener {
    * Take connections from now on, and hand over each whose handshake is done.
    * @throws FridgeError `ERR_LISTEN` when the address cannot be had
    */
-  async open(receive: (arrival: Arrival) => Promise<void>): Promise<void> {
+  async open(receive: (arrival: Arrival<C>) => Promise<void>): Promise<void> {
     this.#tls.on('secureConnection', socket => {
       endAtRenegotiation(socket)
       this.#handOver(socket, receive)
     })
-    await listen(this.#tcp, this.#options.config.listen, '--listen')
+    await listen(this.#tcp, this.#options.config.listen, this.#options.face.flag)
     this.#tcp.on('error', error =>
       this.#options.log.error({ reason: error.message }, 'the port failed'),
     )
@@ -116,7 +127,7 @@ export class Listener {
    * Show and demand other certificates from the next handshake on. Nobody's connection ends by it.
    * @throws when TLS cannot use them: then nothing has changed
    */
-  renew(credentials: Credentials): void {
+  renew(credentials: C): void {
     const context = this.#contextOf(credentials)
     createSecureContext(context)
     this.#tls.setSecureContext(context)
@@ -125,9 +136,10 @@ export class Listener {
   }
 
   /** What handshakes are made with, at first and after each renewal. */
-  #contextOf(credentials: Credentials): SecureContextOptions {
-    const { minVersion } = this.#options.config.tls
-    return { ...tlsOptions(credentials), minVersion, secureOptions: NO_RENEGOTIATION }
+  #contextOf(credentials: C): TlsOptions {
+    const { face, config } = this.#options
+    const { minVersion } = config.tls
+    return { ...face.tlsOf(credentials), minVersion, secureOptions: NO_RENEGOTIATION }
   }
 
   /**
@@ -172,13 +184,28 @@ export class Listener {
     socket.once('readable', () => {
       deadline[Symbol.dispose]()
       if (socket.readableLength === 0) return void socket.destroy()
+      if (this.#isPlain(socket)) return this.#takePlain(socket, end)
       socket.off('error', onError)
       this.#shakeHands(socket, end)
     })
   }
 
   #beginHandshake(raw: Socket, end: string): void {
-    this.#handshaking.set(end, { raw, judgedBy: this.#options.trust.credentials })
+    this.#handshaking.set(end, { raw, judgedBy: this.#options.face.credentials })
+  }
+
+  /** Whether what a connection has sent is to be taken as something else than TLS. */
+  #isPlain(socket: Socket): boolean {
+    if (this.#options.face.takePlain === undefined) return false
+    const first = socket.read() as Buffer
+    socket.unshift(first)
+    return first[0] !== HANDSHAKE_RECORD
+  }
+
+  #takePlain(socket: Socket, end: string): void {
+    this.#handshaking.delete(end)
+    this.#options.counts.handshakes.failed += 1
+    this.#options.face.takePlain?.(socket)
   }
 
   #shakeHands(socket: Socket, end: string): void {
@@ -194,7 +221,7 @@ export class Listener {
     this.#tls.emit('connection', socket)
   }
 
-  #handOver(socket: TLSSocket, receive: (arrival: Arrival) => Promise<void>): void {
+  #handOver(socket: TLSSocket, receive: (arrival: Arrival<C>) => Promise<void>): void {
     const end = otherEnd(socket)
     const begun = this.#handshaking.get(end)
     this.#handshaking.delete(end)

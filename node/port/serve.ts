@@ -1,7 +1,7 @@
 import type { NodeConfig } from '../config/config.ts'
 import type { Cluster } from '../gossip/join.ts'
 import type { OpenList } from '../gossip/open-list.ts'
-import { CredentialWatch, type Reload } from '../identity/credential-watch.ts'
+import { CLUSTER_CREDENTIALS, CredentialWatch, type Reload } from '../identity/credential-watch.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import type { Trust } from '../identity/trust.ts'
 import { formatAddress, type Address } from '../lib/address.ts'
@@ -11,7 +11,7 @@ import { Quota } from '../operators/quota.ts'
 import { operatorMethods } from '../operators/service.ts'
 import { Turns } from '../operators/turns.ts'
 import { alarmMethods } from '../sessions/alarm-calls.ts'
-import type { Service } from '../sessions/client-session.ts'
+import type { Service } from '../sessions/service.ts'
 import type { Counts } from '../sessions/counts.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Listener } from './listener.ts'
@@ -28,6 +28,8 @@ export interface ServeOptions {
   readonly trust: Trust
   /** Reads what this node shows from its files, and checks it. */
   readonly loadCredentials: () => Promise<Credentials>
+  /** Hears what the node shows from now on. */
+  readonly onRenewed: (credentials: Credentials) => void
   readonly service: Service
   readonly counts: Counts
   /** Resolves when the list is as fresh as it can be had: nobody is admitted before. */
@@ -49,7 +51,7 @@ export interface OpenPort extends AsyncDisposable {
  * @throws FridgeError `ERR_LISTEN` when the address cannot be had
  */
 export async function serve(options: ServeOptions): Promise<OpenPort> {
-  const { config, listener, list, cluster, sessions, trust, loadCredentials } = options
+  const { config, listener, list, cluster, sessions, trust, loadCredentials, onRenewed } = options
   const { service, counts, gate, clock, log } = options
   const { replica, signers, self, ownRemoval, proofAgainst } = list
   const { members, overlay, isolation } = cluster
@@ -99,6 +101,7 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
   stack.defer(async () => listener.close(async () => reception.takeLeave()))
   const watch = stack.use(
     new CredentialWatch({
+      kind: CLUSTER_CREDENTIALS,
       credentials: trust.credentials,
       load: loadCredentials,
       apply: next => {
@@ -114,6 +117,7 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
           log,
         })
         list.reseal(next)
+        onRenewed(next)
       },
       clock,
       log,

@@ -1,5 +1,5 @@
-import type { Identity } from '../identity/identity.ts'
-import type { Terms } from '../whitelist/change.ts'
+import { isCertified, type Party } from './party.ts'
+import type { Terms } from '../whitelist/terms.ts'
 import type { SubjectState } from '../whitelist/merge.ts'
 
 /** Why a client, an operator or a node is not let in, or let in no longer. Said on the wire, in logs and by the CLI. */
@@ -20,35 +20,37 @@ export interface Rights {
   readonly commands: ReadonlySet<string> | undefined
 }
 
-export type Admission =
-  | {
-      readonly admitted: true
-      readonly rights: Rights
-      /** When this ends by itself, wall-clock milliseconds. */
-      readonly until: number
-    }
-  | { readonly admitted: false; readonly reason: RefusalReason }
+export interface Admitted {
+  readonly admitted: true
+  readonly rights: Rights
+  /** When this ends by itself, wall-clock milliseconds; perhaps never. */
+  readonly until: number
+  /** Of an origin: whether its pages read these sensors before anybody signs in. */
+  readonly isPublic: boolean
+}
+
+export type Admission = Admitted | { readonly admitted: false; readonly reason: RefusalReason }
 
 /**
- * Decide on one connection. Refusal is the default for clients: they need a grant that stands.
- * Nodes and operators are admitted by their certificate unless they are revoked. Where several
- * grants stand, made on two sides of a partition, all of them must allow a thing: narrowing wins
- * as removing does.
+ * Decide on one party of a connection. Refusal is the default for clients and origins: they need a
+ * grant that stands, and a browser one that names its key, since no authority vouches for it. Nodes
+ * and operators are admitted by their certificate unless they are revoked, and so is the page that
+ * this node serves itself. Where several grants stand, made on two sides of a partition, all of them
+ * must allow a thing: narrowing wins as removing does.
  *
  * @param now wall-clock milliseconds: expiry is the one thing that reads it
  */
-export function admit(identity: Identity, state: SubjectState, now: number): Admission {
-  if (now >= identity.notAfter) return { admitted: false, reason: 'certificate expired' }
+export function admit(party: Party, state: SubjectState, now: number): Admission {
+  const endsAt = isCertified(party) ? party.notAfter : Infinity
+  if (now >= endsAt) return { admitted: false, reason: 'certificate expired' }
   if (state.grants.length === 0) {
     if (state.revocations.size > 0) return { admitted: false, reason: 'revoked' }
-    if (identity.role === 'client') return { admitted: false, reason: 'not on the whitelist' }
+    if (needsGrant(party)) return { admitted: false, reason: 'not on the whitelist' }
   }
-  let until = identity.notAfter
+  let until = endsAt
   const allTerms = state.grants.map(({ change }) => change.terms)
   for (const terms of allTerms) {
-    if (terms.keys !== undefined && !terms.keys.includes(identity.keyId)) {
-      return { admitted: false, reason: 'wrong key' }
-    }
+    if (!isForKey(terms, party)) return { admitted: false, reason: 'wrong key' }
     until = Math.min(until, terms.expiresAt ?? Infinity)
   }
   if (now >= until) return { admitted: false, reason: 'expired' }
@@ -59,7 +61,41 @@ export function admit(identity: Identity, state: SubjectState, now: number): Adm
       sensors: allowedByAll(allTerms, ({ sensors }) => sensors),
       commands: allowedByAll(allTerms, ({ commands }) => commands),
     },
+    isPublic: allTerms.length > 0 && allTerms.every(terms => terms.public === true),
   }
+}
+
+function needsGrant(party: Party): boolean {
+  return party.role === 'client' || (party.role === 'origin' && !party.isOwn)
+}
+
+function isForKey({ keys }: Terms, party: Party): boolean {
+  if (party.role === 'origin') return true
+  // What no authority vouches for is known by its key alone.
+  return keys === undefined ? isCertified(party) : keys.includes(party.keyId)
+}
+
+/** What a page of an admitted origin may do before anybody signs in there: read what is public. */
+export function publicRights({ rights, isPublic }: Admitted): Rights {
+  return { sensors: isPublic ? rights.sensors : NOTHING, commands: NOTHING }
+}
+
+const NOTHING: ReadonlySet<string> = new Set()
+
+/** What two parties of one connection may do together. */
+export function intersect(a: Rights, b: Rights): Rights {
+  return {
+    sensors: common(a.sensors, b.sensors),
+    commands: common(a.commands, b.commands),
+  }
+}
+
+function common(
+  a: ReadonlySet<string> | undefined,
+  b: ReadonlySet<string> | undefined,
+): ReadonlySet<string> | undefined {
+  if (a === undefined || b === undefined) return a ?? b
+  return a.intersection(b)
 }
 
 /** Whether rights, of sensors or of commands, cover a name. */

@@ -2,25 +2,16 @@ import { hash } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { ALARM_STREAM } from '../alarms/alarm-stream.ts'
 import type { Alarms } from '../alarms/alarms.ts'
-import { alarmMethods } from './alarm-calls.ts'
 import { AlarmTeller } from './alarm-teller.ts'
 import { allows, type RefusalReason, type Rights } from './admission.ts'
 import { parseClientHello } from './client-hello.ts'
-import type { Clock } from '../lib/clock.ts'
-import { COMMANDS, runCommand, type CommandName } from '../sensors/commands.ts'
+import { COMMANDS } from '../sensors/commands.ts'
 import { PLAIN_SENSORS } from '../sensors/kinds.ts'
-import { FridgeError } from '../lib/errors.ts'
-import type { Lookout } from '../lib/lookout.ts'
 import type { Dialect } from '../events/dialect.ts'
-import type { FanOut } from '../events/fan-out.ts'
 import type { Subscriber } from '../events/subscriber.ts'
 import type { Identity } from '../identity/identity.ts'
-import type { Name, Source } from '../identity/names.ts'
-import type { Actuator } from '../sensors/actuator.ts'
-import type { History } from '../history/history.ts'
-import { parseHistoryRequest, type HistoryPage } from '../history/page.ts'
-import type { CommandTrail } from './command-trail.ts'
-import type { Sensor } from '../sensors/sensor.ts'
+import { ServedCalls } from './served-calls.ts'
+import type { Service } from './service.ts'
 import { explain, type Session } from './session.ts'
 import { Channel } from '../wire/channel.ts'
 import type { Ending } from '../wire/connection.ts'
@@ -29,24 +20,6 @@ import { encodeEvent } from '../wire/emitter.ts'
 import type { WireLimits } from '../wire/limits.ts'
 import type { MuxStream } from '../wire/mux.ts'
 import { Refusal } from '../wire/refusal.ts'
-import type { RpcMethod } from '../wire/rpc.ts'
-
-/** What a node serves to its clients. */
-export interface Service {
-  readonly node: Name
-  /** This run of the node: its events are numbered within it. */
-  readonly run: Source
-  readonly version: string
-  readonly sensors: readonly Sensor[]
-  readonly actuator: Actuator | undefined
-  readonly fanOut: FanOut
-  /** Looked at before a client is served: a node that slept must see first whether it still may. */
-  readonly lookout: Pick<Lookout, 'check'>
-  readonly history: Pick<History, 'page'>
-  readonly trail: CommandTrail
-  readonly alarms: Alarms
-  readonly clock: Clock
-}
 
 export interface ClientSessionOptions {
   readonly socket: Duplex
@@ -71,20 +44,22 @@ export class ClientSession implements Session {
   #rights: Rights
   /** Sensors whose streams the client has closed. */
   readonly #declined = new Set<string>()
-  #pendingCalls = 0
   #alarmTeller: AlarmTeller | undefined
-  readonly #alarmMethods: ReadonlyMap<string, RpcMethod>
+  readonly #calls: ServedCalls
 
   constructor(options: ClientSessionOptions) {
     this.identity = options.identity
     this.#options = options
     this.#rights = options.rights
     const { service, limits, dialect } = options
-    this.#alarmMethods = alarmMethods(service.alarms, {
-      subject: options.identity.subject,
-      mayRead: sensor => allows(this.#rights.sensors, sensor),
-      mayAcknowledge: () => allows(this.#rights.commands, 'acknowledge'),
-      clock: service.clock,
+    this.#calls = new ServedCalls({
+      service,
+      subject: this.identity.subject,
+      // The plain protocol stays as it is.
+      isPlain: dialect === 'plain',
+      maxPending: limits.maxPendingCalls,
+      rights: () => this.#rights,
+      hasEnded: () => this.#channel.ended,
     })
     this.#channel = new Channel(options.socket, {
       limits,
@@ -98,14 +73,14 @@ export class ClientSession implements Session {
               hello: helloOf(service, limits),
               onHello: hello => this.#greet(hello),
             },
-      rpc: { methods: () => this.#methods(), reopens: true },
+      rpc: { methods: () => this.#calls.methods(), reopens: true },
       byeToSlow: { reason: 'too slow', text: 'it does not read what it is sent' },
       onThrottled: () => options.onThrottled(this),
       onEnd: ending => options.onEnd(this, ending),
     })
     this.#subscriber = service.fanOut.join(this.#channel, dialect)
     this.#openStreams()
-    if (this.#hasAlarms) this.#openAlarms(service.alarms)
+    if (this.#calls.hasAlarms) this.#openAlarms(service.alarms)
   }
 
   cut(reason: RefusalReason): void {
@@ -159,12 +134,6 @@ export class ClientSession implements Session {
     stream.write(encodeEvent('unavailable', `this node has no sensor ${sensor}`))
   }
 
-  /** The plain protocol stays as it is, and so does a node without rules. */
-  get #hasAlarms(): boolean {
-    const { dialect, service } = this.#options
-    return dialect === 'fridge/1' && service.alarms.hasRules
-  }
-
   #openAlarms(alarms: Alarms): void {
     const stream = this.#channel.open(ALARM_STREAM, streamIdOf(ALARM_STREAM))
     stream.onText(() =>
@@ -197,65 +166,6 @@ export class ClientSession implements Session {
     if (sequence === undefined) return
     this.#resume.delete(sensor)
     this.#options.service.fanOut.resume(this.#subscriber, sensor, stream, sequence)
-  }
-
-  #methods(): ReadonlyMap<string, RpcMethod> {
-    const { dialect, service } = this.#options
-    const { subject } = this.identity
-    const methods = new Map<string, RpcMethod>(
-      COMMANDS.map(name => [
-        name,
-        async values =>
-          service.trail.follow({ subject, name, values }, async () => this.#call(name, values)),
-      ]),
-    )
-    // The plain protocol stays as it is.
-    if (dialect !== 'plain') methods.set('history', async ([request]) => this.#history(request))
-    if (this.#hasAlarms) for (const [name, method] of this.#alarmMethods) methods.set(name, method)
-    return methods
-  }
-
-  async #call(name: CommandName, values: readonly unknown[]): Promise<string> {
-    this.#look()
-    if (!allows(this.#rights.commands, name)) {
-      throw new FridgeError('ERR_REFUSED', `the grant does not allow ${name}`)
-    }
-    return this.#counted(async () => runCommand(name, values, this.#options.service.actuator))
-  }
-
-  async #history(value: unknown): Promise<HistoryPage> {
-    this.#look()
-    const request = parseHistoryRequest(value)
-    if (typeof request === 'string') throw new FridgeError('ERR_PROTOCOL', request)
-    const { sensor, table } = request
-    if (!allows(this.#rights.sensors, sensor)) {
-      throw new FridgeError('ERR_REFUSED', `the grant does not allow ${sensor}`)
-    }
-    // Who else called what is for operators.
-    if (table === 'commands') {
-      throw new FridgeError('ERR_REFUSED', 'commands are shown to operators only')
-    }
-    return this.#counted(async () => this.#options.service.history.page(request))
-  }
-
-  /** A node that slept must see first whether it still serves. */
-  #look(): void {
-    this.#options.service.lookout.check()
-    if (this.#channel.ended) throw new FridgeError('ERR_CLOSED', 'the connection was closed')
-  }
-
-  async #counted<Answer>(run: () => Promise<Answer>): Promise<Answer> {
-    const { limits } = this.#options
-    // The calls of the whole connection count, whatever became of the stream that each came on.
-    if (this.#pendingCalls >= limits.maxPendingCalls) {
-      throw new FridgeError('ERR_LIMIT', `more than ${limits.maxPendingCalls} calls at once`)
-    }
-    this.#pendingCalls += 1
-    try {
-      return await run()
-    } finally {
-      this.#pendingCalls -= 1
-    }
   }
 }
 

@@ -12,6 +12,9 @@ export type NotAdmitted =
   | 'names nobody'
   | 'has equivocated'
 
+/** Why a page was not let in. */
+export type PageNotAdmitted = RefusalReason | 'no origin' | 'too many pages'
+
 /** Why a live connection of a client or an operator was ended here. */
 export type Cut = RefusalReason | 'broke the protocol' | 'too slow' | 'dead'
 
@@ -60,13 +63,16 @@ export function linkEndReason(said: string): LinkEndReason {
  * only grow; `metrics.ts` reads them.
  */
 export class Counts {
-  readonly handshakes: Record<HandshakeOutcome, number> = {
-    full: 0,
-    resumed: 0,
-    failed: 0,
-    limited: 0,
-    'limited in all': 0,
-    dropped: 0,
+  readonly handshakes = noHandshakes()
+  /** Of the port for browsers: its handshakes, and what became of pages that asked to join. */
+  readonly web = {
+    handshakes: noHandshakes(),
+    accepted: { own: 0, listed: 0 },
+    refused: {
+      ...noRefusals(),
+      'no origin': 0,
+      'too many pages': 0,
+    } satisfies Record<PageNotAdmitted, number>,
   }
   readonly accepted: Record<Role, number> = { client: 0, operator: 0, node: 0 }
   readonly refused: Record<NotAdmitted, number> = {
@@ -97,6 +103,10 @@ export class Counts {
   }
   /** When a peer and this node last held all that the other held, milliseconds since 1970. */
   lastSyncAt: number | undefined
+}
+
+function noHandshakes(): Record<HandshakeOutcome, number> {
+  return { full: 0, resumed: 0, failed: 0, limited: 0, 'limited in all': 0, dropped: 0 }
 }
 
 function noRefusals(): Record<RefusalReason, number> {

@@ -2,7 +2,7 @@ import type { AppliedChange } from '../gossip/confirmation.ts'
 import type { Overlay } from '../gossip/overlay.ts'
 import type { Applied } from '../gossip/durable-list.ts'
 import type { Replica } from '../gossip/replica.ts'
-import { nodeOf, roleOf, type Source, type Subject } from '../identity/names.ts'
+import { isAuthor, nodeOf, type Source, type Subject } from '../identity/names.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Stray } from '../whitelist/entry.ts'
@@ -39,9 +39,9 @@ export function startEnforcement(options: EnforcementOptions): Disposable {
   subscriptions.use(replica.subscribeEquivocation(strays => cutEquivocators(strays, options)))
   subscriptions.use(
     replica.subscribeSettled(subjects => {
-      const clients = subjects.filter(subject => roleOf(subject) === 'client')
-      for (const subject of clients) sessions.review(subject)
-      if (clients.length === subjects.length) return
+      const granted = subjects.filter(subject => !isAuthor(subject))
+      for (const subject of granted) sessions.review(subject)
+      if (granted.length === subjects.length) return
       sessions.reviewAll()
       overlay.review()
     }),
@@ -59,7 +59,7 @@ function cutWhomChangesShutOut(
     const { subject, kind } = entry.change
     counts.applied[kind] += 1
     if (cuts.has(subject)) continue
-    if (roleOf(subject) === 'client') cuts.set(subject, sessions.review(subject))
+    if (!isAuthor(subject)) cuts.set(subject, sessions.review(subject))
     // What a revoked operator or node had granted may be void with it: everyone is looked at.
     else cuts.set(subject, sessions.reviewAll() + overlay.review())
   }

@@ -12,7 +12,7 @@ import { VERSION } from '../lib/version.ts'
 import type { SimulatedFridge } from '../sensors/drivers/simulated.ts'
 import { startFeeds } from '../sensors/feed.ts'
 import { openSensors } from '../sensors/registry.ts'
-import type { Service } from './client-session.ts'
+import type { Service } from './service.ts'
 import { CommandTrail } from './command-trail.ts'
 
 export interface OpenServiceOptions {

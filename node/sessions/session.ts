@@ -1,11 +1,17 @@
 import type { RefusalReason, Rights } from './admission.ts'
-import type { Identity } from '../identity/identity.ts'
+import type { OriginParty, Party } from './party.ts'
 
-/** One live connection of an admitted client or operator. */
+/** One live connection of an admitted client, operator or page. */
 export interface Session {
-  readonly identity: Identity
-  /** End it and, where its protocol has a place for it, say why. Nothing is sent after that. */
-  cut(reason: RefusalReason): void
+  /** Who is there; of a page where nobody has signed in, its origin. */
+  readonly identity: Party
+  /** The origin of its page: it counts under that as well, and the rights of both are intersected. */
+  readonly origin?: OriginParty
+  /**
+   * End it and, where its protocol has a place for it, say why. Nothing is sent after that.
+   * @param party whose admission has ended
+   */
+  cut(reason: RefusalReason, party: Party): void
   /** Apply changed rights without ending what is still allowed. */
   narrow(rights: Rights): void
   /** End it because the node stops. */
@@ -13,7 +19,7 @@ export interface Session {
 }
 
 /** A sentence for people on each reason (PROTOCOL.md, "Farewell"). */
-export function explain(reason: RefusalReason, { subject }: Identity): string {
+export function explain(reason: RefusalReason, { subject }: Pick<Party, 'subject'>): string {
   switch (reason) {
     case 'revoked':
       return `${subject} has been removed from the whitelist`

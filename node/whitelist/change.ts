@@ -6,12 +6,14 @@ import {
   isSource,
   isSubject,
   WHOLE_LIST,
+  isAuthor,
   roleOf,
   type KeyId,
   type Name,
   type Source,
   type Subject,
 } from '../identity/names.ts'
+import { misfitOf, readTerms, type Terms } from './terms.ts'
 
 /** Where a change stands: the `sequence`-th change (1, 2, 3…) of `source`. Never reused. */
 export interface Place {
@@ -35,18 +37,6 @@ export interface Head {
 
 /** For each source the last entry that still counts. */
 export type UpTo = ReadonlyMap<Source, Head>
-
-/** What a grant narrows; what is absent is not narrowed. */
-export interface Terms {
-  /** Names of the sensors that may be read. */
-  readonly sensors?: readonly string[]
-  /** Names of the commands that may be called. */
-  readonly commands?: readonly string[]
-  /** Keys that the certificate must have one of. */
-  readonly keys?: readonly KeyId[]
-  /** The end of the grant, wall-clock milliseconds. */
-  readonly expiresAt?: number
-}
 
 interface ChangeBase extends Place {
   readonly subject: Subject
@@ -119,13 +109,23 @@ export const CHANGE_LIMITS = {
   maxReason: 500,
   /** Of the changes that one has seen, and of the sources in `upTo` and `heads`. */
   maxSeen: 1_024,
-  maxTerms: 64,
   /** Former authorities in a checkpoint. */
   maxFormer: 64,
 } as const
 
-/** The version that canonical texts start with. */
-const VERSION = 2
+/**
+ * The versions that canonical texts start with. A change is of the first that can say it, so that
+ * whoever knows no later one reads all that it could read before.
+ */
+const VERSIONS = { names: 2, origins: 3 } as const
+
+/** The latest version of texts that this node reads (PROTOCOL.md, "Versions"). */
+export const READS_VERSION = VERSIONS.origins
+
+/** The version of texts that a change about a subject needs. */
+export function versionOf(subject: Subject): number {
+  return roleOf(subject) === 'origin' ? VERSIONS.origins : VERSIONS.names
+}
 
 /**
  * The canonical text of a change: JSON without white space, keys in the order below, absent
@@ -134,7 +134,7 @@ const VERSION = 2
  */
 export function encodeChange(change: Change): string {
   const fields: Record<string, unknown> = {
-    fridge: VERSION,
+    fridge: versionOf(change.subject),
     kind: change.kind,
     ...(change.kind !== 'checkpoint' && { subject: change.subject }),
     source: change.source,
@@ -151,11 +151,12 @@ export function encodeChange(change: Change): string {
   }
   fields['seen'] = change.seen
   if (change.kind === 'grant') {
-    const { sensors, commands, keys, expiresAt } = change.terms
+    const { sensors, commands, keys, expiresAt, public: isPublic } = change.terms
     if (sensors !== undefined) fields['sensors'] = sensors
     if (commands !== undefined) fields['commands'] = commands
     if (keys !== undefined) fields['keys'] = keys
     if (expiresAt !== undefined) fields['expiresAt'] = expiresAt
+    if (isPublic !== undefined) fields['public'] = isPublic
   } else if (change.upTo !== undefined) {
     fields['upTo'] = headFields(change.upTo)
   }
@@ -217,17 +218,17 @@ export function readChange(text: string): Change | string {
     return 'a change is not an object'
   }
   const fields = value as Record<string, unknown>
-  if (fields['fridge'] !== VERSION) return 'a change is of another version'
   const { kind, source, sequence, previous, operator, at, wish, reason } = fields
   const subject = kind === 'checkpoint' ? WHOLE_LIST : fields['subject']
   if (kind !== 'checkpoint' && !isSubject(subject)) return 'a change has no valid subject'
+  if (fields['fridge'] !== versionOf(subject as Subject)) return 'a change is of another version'
   if (!isSource(source) || !isRun(source)) return 'a change has no valid source'
   if (!isSequence(sequence)) return 'a change has no valid sequence'
   if (sequence === 1 ? previous !== '' : !isHash(previous)) {
     return 'a change does not link to the one before'
   }
   if (!isName(operator)) return 'a change has no valid operator'
-  if (!isTime(at)) return 'a change has no valid time'
+  if (!isCount(at)) return 'a change has no valid time'
   if (!isWish(wish)) return 'a change has no valid wish'
   if (reason !== undefined && !isReason(reason)) return 'a change has no valid reason'
   const seen = kind === 'checkpoint' ? [] : fields['seen']
@@ -244,17 +245,19 @@ export function readChange(text: string): Change | string {
     seen,
   }
   if (kind === 'checkpoint') return readCheckpoint(base, fields)
-  const isClient = roleOf(base.subject) === 'client'
+  const isGranted = !isAuthor(base.subject)
   if (kind === 'revocation') {
-    if (isClient) return { kind, ...base }
+    if (isGranted) return { kind, ...base }
     const upTo = readUpTo(fields['upTo'])
     if (upTo === undefined) return 'a revocation does not say up to where'
     return { kind, ...base, upTo }
   }
   if (kind !== 'grant') return 'a change is of an unknown kind'
-  if (!isClient) return 'only clients are granted anything'
+  if (!isGranted) return 'only clients and origins are granted anything'
   const terms = readTerms(fields)
   if (typeof terms === 'string') return terms
+  const misfit = misfitOf(base.subject, terms)
+  if (misfit !== undefined) return misfit
   return { kind, ...base, terms }
 }
 
@@ -322,58 +325,12 @@ function readHeads(value: unknown): UpTo | undefined {
   return upTo
 }
 
-const NO_TERMS: Terms = {}
-
-/** The terms among the fields of a grant or of a request. @returns the terms, or why they are none */
-export function readTerms(fields: Readonly<Record<string, unknown>>): Terms | string {
-  const { sensors, commands, keys, expiresAt } = fields
-  if (sensors !== undefined && !isListOf(sensors, isTermName)) return 'the sensors are not valid'
-  if (commands !== undefined && !isListOf(commands, isTermName)) return 'the commands are not valid'
-  if (keys !== undefined && !isListOf(keys, isKeyId)) return 'the keys are not valid'
-  if (expiresAt !== undefined && !isTime(expiresAt)) return 'the expiry is not valid'
-  if (
-    sensors === undefined &&
-    commands === undefined &&
-    keys === undefined &&
-    expiresAt === undefined
-  ) {
-    return NO_TERMS
-  }
-  return {
-    ...(sensors === undefined ? {} : { sensors }),
-    ...(commands === undefined ? {} : { commands }),
-    ...(keys === undefined ? {} : { keys }),
-    ...(expiresAt === undefined ? {} : { expiresAt }),
-  }
-}
-
-function isListOf<T extends string>(
-  value: unknown,
-  isItem: (item: unknown) => item is T,
-): value is readonly T[] {
-  return (
-    Array.isArray(value) &&
-    value.length <= CHANGE_LIMITS.maxTerms &&
-    value.every(isItem) &&
-    new Set(value).size === value.length
-  )
-}
-
-const TERM_NAME = /^[A-Za-z][A-Za-z0-9-]{0,63}$/
-
-function isTermName(value: unknown): value is string {
-  return typeof value === 'string' && TERM_NAME.test(value)
-}
-
 /** A sequence: an integer from 1 to 2^53 - 1. */
 export function isSequence(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 1
 }
 
-function isTime(value: unknown): value is number {
-  return isCount(value)
-}
-
+/** Wall-clock milliseconds, or a number of things. */
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
 }

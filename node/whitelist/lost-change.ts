@@ -1,5 +1,6 @@
 import { isName, isSubject, WHOLE_LIST, type Name, type Subject } from '../identity/names.ts'
-import { readTerms, type Change, type Terms } from './change.ts'
+import type { Change } from './change.ts'
+import { readTerms, type Terms } from './terms.ts'
 
 /**
  * A change that a node had accepted and gave up, because it was resumed from an earlier state or runs

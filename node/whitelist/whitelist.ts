@@ -1,6 +1,6 @@
 import {
+  isAuthor,
   isRun,
-  roleOf,
   subjectOf,
   WHOLE_LIST,
   type Name,
@@ -296,7 +296,7 @@ export class Whitelist {
     const { subject } = request
     const place = { ...this.placeAfter(source), at, seen: this.frontier(subject) }
     if (request.kind === 'grant') return { ...request, ...place }
-    if (roleOf(subject) === 'client') return { ...request, ...place }
+    if (!isAuthor(subject)) return { ...request, ...place }
     return { ...request, ...place, upTo: this.upTo(subject) }
   }
 

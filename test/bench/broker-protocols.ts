@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { connect as connectTcp } from 'node:net'
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import { joinAsPage } from './page-protocol.ts'
 
 /** How the clients of the fan-out bench talk to a server. */
-export type ClientProtocol = 'plain' | 'nats' | 'mqtt'
+export type ClientProtocol = 'plain' | 'nats' | 'mqtt' | 'page'
 
 /** Connect, and subscribe where the protocol has that. Resolves when events will come. */
 export type Subscribe = (port: number, tls: ConnectionOptions) => Promise<TLSSocket>
@@ -21,6 +22,7 @@ const COMMON = {
 } as const
 
 export const SUBSCRIBE: Readonly<Record<ClientProtocol, Subscribe>> = {
+  page: joinAsPage,
   plain: async (port, tls) => {
     const socket = connectTls({ ...COMMON, ...tls, port })
     await once(socket, 'secureConnect')

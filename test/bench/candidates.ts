@@ -82,8 +82,8 @@ function serverFiles({ server }: CertificateFiles): string[] {
   return [server.caFile, server.certificateFile, server.keyFile]
 }
 
-/** The program that both servers in Node.js read their temperatures from. */
-function eventSource(control: string | undefined): [string, ...string[]] {
+/** The program that the servers in Node.js read their temperatures from. */
+export function eventSource(control: string | undefined): [string, ...string[]] {
   const file = join(import.meta.dirname, 'event-source.ts')
   return [process.execPath, file, ...(control === undefined ? [] : [control])]
 }

@@ -42,7 +42,7 @@ while (sockets.length < order.clients) {
   }
 }
 
-if (protocol !== 'plain' && control !== undefined) {
+if ((protocol === 'nats' || protocol === 'mqtt') && control !== undefined) {
   const publisher = await SUBSCRIBE[protocol](port, tls)
   publisher.resume()
   const encode = ENCODE[protocol]

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { BARE, MOSQUITTO, NATS, NODE, OURS, STOCK, filesOf, type Candidate } from './candidates.ts'
+import { OUR_PAGES, STOCK_SOCKET_IO, STOCK_WS } from './page-candidates.ts'
 import { startClients, type ClientProcess } from './client-process.ts'
 import { openLoadControl, type Load, type LoadControl } from './load.ts'
 import { median, type Bench, type BenchOptions, type Table } from './result.ts'
@@ -18,7 +19,24 @@ const SIZES = [
   { clients: 1_000, slower: 10 },
 ]
 
-const CANDIDATES = [BARE, OURS, STOCK, NATS, MOSQUITTO]
+/** Servers that are measured beside each other. */
+interface Field {
+  readonly what: string
+  readonly ours: Candidate
+  readonly candidates: readonly Candidate[]
+}
+
+const CLIENTS: Field = {
+  what: 'mutual TLS 1.3',
+  ours: OURS,
+  candidates: [BARE, OURS, STOCK, NATS, MOSQUITTO],
+}
+
+const PAGES: Field = {
+  what: 'pages over wss',
+  ours: OUR_PAGES,
+  candidates: [OUR_PAGES, STOCK_SOCKET_IO, STOCK_WS],
+}
 
 /** Before a server is measured its code is compiled by use. */
 const WARM_MS = 4_000
@@ -36,10 +54,15 @@ interface Contender {
 }
 
 /** Processor time of a server for each event that a client receives. */
-export const measureFanOut: Bench = async options => {
+export const measureFanOut: Bench = async options => measureField(CLIENTS, options)
+
+/** The same for pages in browsers. */
+export const measurePages: Bench = async options => measureField(PAGES, options)
+
+async function measureField(field: Field, options: BenchOptions): Promise<Table[]> {
   await using site = await makeSite([NODE])
   const tables = []
-  for (const size of SIZES) tables.push(await measureSize(site, size, options))
+  for (const size of SIZES) tables.push(await measureSize(site, field, size, options))
   return tables
 }
 
@@ -49,12 +72,13 @@ export const measureFanOut: Bench = async options => {
  */
 async function measureSize(
   site: Site,
+  field: Field,
   { clients: count, slower }: (typeof SIZES)[number],
   options: BenchOptions,
 ): Promise<Table> {
   await using stack = new AsyncDisposableStack()
   const contenders: Contender[] = []
-  for (const candidate of CANDIDATES) {
+  for (const candidate of field.candidates) {
     const contender = await startOne(candidate, site, { count, stack, options })
     if (contender !== undefined) contenders.push(contender)
   }
@@ -65,8 +89,8 @@ async function measureSize(
     columns.push(await measureLoad(contenders, { load, count, options }))
   }
   return {
-    title: `Fan-out: server processor time for each delivered event, mutual TLS 1.3, ${count} clients`,
-    rows: [['server', ...LOADS.map(({ title }) => title)], ...rowsOf(columns)],
+    title: `Fan-out: server processor time for each delivered event, ${field.what}, ${count} clients`,
+    rows: [['server', ...LOADS.map(({ title }) => title)], ...rowsOf(field, columns)],
   }
 }
 
@@ -147,15 +171,18 @@ async function measureOnce(
 }
 
 /** The median of each server, and that of how many times as much ours took in the same round. */
-function rowsOf(columns: readonly ReadonlyMap<string, readonly number[]>[]): string[][] {
-  return CANDIDATES.map(({ title }) => [
+function rowsOf(
+  { ours: own, candidates }: Field,
+  columns: readonly ReadonlyMap<string, readonly number[]>[],
+): string[][] {
+  return candidates.map(({ title }) => [
     title,
     ...columns.map(figures => {
       const theirs = figures.get(title)
       if (theirs === undefined) return 'skipped'
       const micros = `${median(theirs).toFixed(2)} µs`
-      if (title === OURS.title) return micros
-      const ours = figures.get(OURS.title) ?? []
+      if (title === own.title) return micros
+      const ours = figures.get(own.title) ?? []
       const ratios = theirs.map((value, round) => (ours[round] ?? Number.NaN) / value)
       return `${micros} (ours ${median(ratios).toFixed(2)} of it)`
     }),

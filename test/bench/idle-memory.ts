@@ -1,11 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { BARE, filesOf, MOSQUITTO, NATS, NODE, OURS, STOCK, type Candidate } from './candidates.ts'
+import { OUR_PAGES, STOCK_SOCKET_IO, STOCK_WS } from './page-candidates.ts'
 import { startClients } from './client-process.ts'
 import { memoryOf } from './process-memory.ts'
-import type { Bench, BenchOptions } from './result.ts'
+import type { Bench, BenchOptions, Table } from './result.ts'
 import { makeSite, type Site } from './site.ts'
 
 const CANDIDATES = [BARE, OURS, STOCK, NATS, MOSQUITTO]
+const PAGES = [OUR_PAGES, STOCK_SOCKET_IO, STOCK_WS]
 
 /** Clients that come and go first, so that code and pools of the server are there already. */
 const WARM = 200
@@ -14,16 +16,25 @@ const WARM = 200
 const REST_MS = 3_000
 
 /** What a client costs a server in memory while nothing happens. */
-export const measureIdleMemory: Bench = async options => {
+export const measureIdleMemory: Bench = async options => [
+  await measureAll(CANDIDATES, 'client, mutual TLS 1.3', options),
+  await measureAll(PAGES, 'page over wss', options),
+]
+
+async function measureAll(
+  candidates: readonly Candidate[],
+  what: string,
+  options: BenchOptions,
+): Promise<Table> {
   await using site = await makeSite([NODE])
   const sizes = options.quick ? [500] : [1_000, 5_000]
   const rows = [['server', ...sizes.map(size => `${size.toLocaleString('en')} clients`)]]
-  for (const candidate of CANDIDATES) {
+  for (const candidate of candidates) {
     const row: string[] = [candidate.title]
     for (const size of sizes) row.push(await measureOne(candidate, site, size, options))
     rows.push(row)
   }
-  return [{ title: 'Resident memory for each idle client, mutual TLS 1.3', rows }]
+  return { title: `Resident memory for each idle ${what}`, rows }
 }
 
 async function measureOne(

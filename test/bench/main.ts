@@ -3,7 +3,7 @@ import { formatTable } from '../../cli/table.ts'
 import { measureAdmission } from './admission.ts'
 import { measureCheckpoint } from './checkpoint.ts'
 import { measureFirstSync } from './first-sync.ts'
-import { measureFanOut } from './fan-out.ts'
+import { measureFanOut, measurePages } from './fan-out.ts'
 import { measureHandshakes } from './handshakes.ts'
 import { measureHistory } from './history.ts'
 import { measureIdleMemory } from './idle-memory.ts'
@@ -18,6 +18,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   start: measureStart,
   revocation: measureRevocation,
   'fan-out': measureFanOut,
+  pages: measurePages,
   'idle-memory': measureIdleMemory,
   handshakes: measureHandshakes,
   reconnect: measureReconnect,

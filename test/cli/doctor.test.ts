@@ -1,4 +1,6 @@
 import { chmod, cp, mkdir, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { systemClock } from '../../node/lib/clock.ts'
@@ -222,6 +224,10 @@ test('of a node of this machine the configuration, the database and the port are
   t.is(stopped.status, 0, stopped.out)
   t.regex(stopped.out, /^ok +database: \S+ is sound: 1 change$/m)
   t.regex(stopped.out, /^ok +port: \S+ is free$/m)
+  t.regex(
+    stopped.out,
+    /^ok +page: its certificate is for .*localhost.*; browsers must trust \S+certificate\.pem$/m,
+  )
 
   await writeFile(join(data, 'whitelist.db'), 'garbage')
   const damaged = await doctor(at, { cwd, env })
@@ -230,6 +236,23 @@ test('of a node of this machine the configuration, the database and the port are
 
   await writeFile(join(cwd, 'node.json'), '{"nmae": "node-1"}')
   t.regex((await doctor(at, { cwd, env })).out, /^WRONG +configuration: .*nmae/m)
+})
+
+test('a certificate that browsers refuse is told, and a taken port for them', async t => {
+  const issued = await makeTestCerts(t, { nodes: ['node-1'] })
+  await issued.issue('node', 'node-1', { keyType: 'ed25519' })
+  const cwd = await makeTestFolder(t)
+  const holder = createServer().listen(0, '127.0.0.1')
+  t.teardown(() => holder.close())
+  await once(holder, 'listening')
+  const { port } = holder.address() as AddressInfo
+  const web = { listen: `127.0.0.1:${port}` }
+  await writeFile(join(cwd, 'node.json'), JSON.stringify({ name: 'node-1', web }))
+  const result = await doctor(['--config', 'node.json'], { cwd, env: { FRIDGE_CERTS: issued.dir } })
+  t.is(result.status, 1)
+  const said = wrong(result).join('\n')
+  t.regex(said, /^WRONG +page: cannot listen on \S+: the port is in use$/m)
+  t.regex(said, /^WRONG +page: browsers refuse \S+: its key is ed25519\n +to mend it: /m)
 })
 
 test('the node that a file configures is checked, whichever node commands go to', async t => {

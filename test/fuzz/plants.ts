@@ -1,4 +1,5 @@
 import { GOSSIP_PLANTS } from './plants/gossip.ts'
+import { PAGE_PLANTS } from './plants/page.ts'
 import { RPC_PLANTS } from './plants/rpc.ts'
 import { WIRE_PLANTS } from './plants/wire.ts'
 import { WHITELIST_PLANTS } from './plants/whitelist.ts'
@@ -10,4 +11,5 @@ export const PLANTS: readonly Plant[] = [
   ...RPC_PLANTS,
   ...GOSSIP_PLANTS,
   ...WHITELIST_PLANTS,
+  ...PAGE_PLANTS,
 ]

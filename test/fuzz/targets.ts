@@ -3,6 +3,7 @@ import { openEmitter } from './targets/emitter.ts'
 import { openGossip } from './targets/gossip.ts'
 import { openLines } from './targets/lines.ts'
 import { openMux } from './targets/mux.ts'
+import { openPage } from './targets/page.ts'
 import { openRpcClient } from './targets/rpc-client.ts'
 import { openRpc } from './targets/rpc.ts'
 
@@ -14,4 +15,5 @@ export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   rpc: openRpc,
   'rpc-client': openRpcClient,
   gossip: openGossip,
+  page: openPage,
 }

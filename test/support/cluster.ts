@@ -14,7 +14,7 @@ import { nodeConfigSchema, type NodeConfig } from '../../node/config/config.ts'
 import type { Log } from '../../node/lib/log.ts'
 import { parseName, parseSubject } from '../../node/identity/names.ts'
 import { startNode, type RunningNode, type StartOptions } from '../../node/start.ts'
-import type { Terms } from '../../node/whitelist/change.ts'
+import type { Terms } from '../../node/whitelist/terms.ts'
 import {
   issueTestCerts,
   makeTestCerts,
@@ -156,6 +156,7 @@ export function testConfig(
       handshakeBurstTotal: 10_000,
     },
     metrics: { listen: 'off' },
+    web: { listen: 'off' },
     simulation: { seed: 1, doorOpensPerHour: 0 },
     ...config,
   })

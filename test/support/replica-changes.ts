@@ -13,8 +13,8 @@ import {
   type ChangeRequest,
   type Grant,
   type Revocation,
-  type Terms,
 } from '../../node/whitelist/change.ts'
+import type { Terms } from '../../node/whitelist/terms.ts'
 import { entryHash, type Entry } from '../../node/whitelist/entry.ts'
 import type { EntrySignatures } from '../../node/identity/signature.ts'
 

@@ -77,7 +77,7 @@ export function quietSource(credentials: Credentials): MetricsSource {
     counts: new Counts(),
     fanOut: { counts: { events: 0, delivered: 0, bytes: 0, conflated: 0 } },
     numbers: () => ({ sensors: [], alarms: [] }),
-    sessions: { size: 0, clients: 0 },
+    sessions: { size: 0, clients: 0, pages: 0, unsigned: 0 },
     overlay: { links: () => [] },
     members: { live: () => new Map(), unreachable: () => new Map(), left: () => new Map() },
     whitelist: () => ({ changes: 0, size: 0 }),

@@ -19,14 +19,8 @@ import type {
   SubjectReport,
 } from '../../operators/service.ts'
 import type { NodeReport, StatusReport } from '../../operators/status.ts'
-import {
-  isHash,
-  isReason,
-  isSequence,
-  readTerms,
-  type ChangeId,
-  type Place,
-} from '../../whitelist/change.ts'
+import { isHash, isReason, isSequence, type ChangeId, type Place } from '../../whitelist/change.ts'
+import { readTerms } from '../../whitelist/terms.ts'
 import { parseOwnState } from './own-state.ts'
 
 /** A change that was committed, with what is known of its way through the cluster. */

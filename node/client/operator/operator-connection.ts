@@ -1,7 +1,7 @@
 import { createPrivateKey, randomBytes } from 'node:crypto'
 import { parseCertificates } from '../../identity/certificate-chain.ts'
 import type { Credentials } from '../../identity/credentials.ts'
-import { displaySubject, roleOf, type Name, type Subject } from '../../identity/names.ts'
+import { displaySubject, isAuthor, type Name, type Subject } from '../../identity/names.ts'
 import { signText } from '../../identity/signature.ts'
 import { keyOf } from '../../identity/signers.ts'
 import type { Address } from '../../lib/address.ts'
@@ -127,7 +127,7 @@ export class OperatorConnection implements AsyncDisposable {
   async change(wish: ChangeWish, options: ChangeOptions): Promise<CommittedChange> {
     const id = drawWish()
     const signed = new SignedWish()
-    if (wish.kind !== 'revocation' || roleOf(wish.subject) !== 'client') void this.#reachSecond()
+    if (wish.kind !== 'revocation' || isAuthor(wish.subject)) void this.#reachSecond()
     let why = ''
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const change = await this.#propose(wish, id, signed, options)

@@ -6,7 +6,8 @@ import {
   type Subject,
   type WHOLE_LIST,
 } from '../../identity/names.ts'
-import { parseChange, type Change, type Terms } from '../../whitelist/change.ts'
+import { parseChange, type Change } from '../../whitelist/change.ts'
+import type { Terms } from '../../whitelist/terms.ts'
 
 /** What an operator asks for. */
 export type ChangeWish =

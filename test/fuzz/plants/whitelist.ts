@@ -61,7 +61,7 @@ const CHANGE: readonly Bug[] = [
   { name: 'wishes of any form', find: 'if (!isWish(wish))', put: 'if (false)' },
   {
     name: 'anything is granted',
-    find: "if (!isClient) return 'only",
+    find: "if (!isGranted) return 'only",
     put: "if (false) return 'only",
   },
   { name: 'lists of anything seen', find: 'if (!isSeen(seen))', put: 'if (false)' },

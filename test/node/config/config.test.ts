@@ -79,6 +79,16 @@ test('folders of a file are relative to it, those of environment and flags to th
   t.is(over.data, '/srv/d')
 })
 
+test('the certificate of pages is relative to its file, and goes with its key', async t => {
+  const text = 'name: a\nweb:\n  certificate: web.pem\n  key: ../web-key.pem\n'
+  const config = await load(t, { text, flags: { web: '127.0.0.1:1' } })
+  t.is(config.web.certificate, join(config.cwd, 'etc/web.pem'))
+  t.is(config.web.key, join(config.cwd, 'web-key.pem'))
+  t.deepEqual(config.web.listen, { host: '127.0.0.1', port: 1 })
+  const half = await refusal(t, { text: 'name: a\nweb:\n  certificate: web.pem\n' })
+  t.regex(half.message, /both web\.certificate and web\.key, or neither/)
+})
+
 test('a group takes what it says and keeps the defaults of the rest', async t => {
   const config = await load(t, { text: 'name: a\ngossip:\n  heartbeatMs: 200\nlimits:\n' })
   t.is(config.gossip.heartbeatMs, 200)

@@ -3,6 +3,7 @@ import test, { type ExecutionContext } from 'ava'
 import { renewFrom } from '../../../node/identity/certificate-lifetime.ts'
 import { systemClock, type Clock } from '../../../node/lib/clock.ts'
 import {
+  CLUSTER_CREDENTIALS,
   CredentialWatch,
   type CredentialWatchOptions,
 } from '../../../node/identity/credential-watch.ts'
@@ -55,13 +56,14 @@ function startWatch(
   t: ExecutionContext,
   clock: Clock,
   credentials: Credentials,
-  options: Partial<CredentialWatchOptions> = {},
+  options: Partial<CredentialWatchOptions<Credentials>> = {},
 ): Watched {
   const log = new ClusterLog()
   const applied: Credentials[] = []
   let found: readonly (Credentials | Error)[] = [credentials]
   let looks = 0
   const watch = new CredentialWatch({
+    kind: CLUSTER_CREDENTIALS,
     credentials,
     load: async () => {
       const next = found[0] ?? credentials

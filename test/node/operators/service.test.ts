@@ -2,7 +2,7 @@ import test from 'ava'
 import { connectOperator } from '../../../cli/operator.ts'
 import { FridgeError } from '../../../node/lib/errors.ts'
 import { parseSubject, type KeyId } from '../../../node/identity/names.ts'
-import type { Terms } from '../../../node/whitelist/change.ts'
+import type { Terms } from '../../../node/whitelist/terms.ts'
 import { recordIo } from '../../support/cli.ts'
 import { makeSharedCerts, startCluster } from '../../support/cluster.ts'
 

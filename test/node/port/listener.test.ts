@@ -3,6 +3,7 @@ import { connect as connectTcp, type Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { Trust } from '../../../node/identity/trust.ts'
+import { clusterFace } from '../../../node/port/cluster-face.ts'
 import { Listener } from '../../../node/port/listener.ts'
 import { Counts } from '../../../node/sessions/counts.ts'
 import { makeTestCerts } from '../../support/certs.ts'
@@ -37,7 +38,13 @@ async function openPort(t: ExecutionContext, maxConnections = 100): Promise<Port
     config: { tls: { handshakeTimeoutMs: 5_000 }, limits: { maxConnections, drainMs: 3_000 } },
   })
   const trust = new Trust(await certs.load('node', 'node-1'), clock)
-  const listener = new Listener({ config, trust, counts, clock, log: recordLog(log) })
+  const listener = new Listener({
+    config,
+    face: clusterFace(trust),
+    counts,
+    clock,
+    log: recordLog(log),
+  })
   await listener.open(async () => {})
   return {
     listener,

@@ -108,8 +108,8 @@ const RELAY: readonly Bug[] = [
 const ENFORCEMENT: readonly Bug[] = [
   {
     name: 'clients are not cut by what is applied',
-    find: "if (roleOf(subject) === 'client') cuts.set(subject, sessions.review(subject))",
-    put: "if (roleOf(subject) === 'client') cuts.set(subject, 0)",
+    find: 'if (!isAuthor(subject)) cuts.set(subject, sessions.review(subject))',
+    put: 'if (!isAuthor(subject)) cuts.set(subject, 0)',
   },
 ]
 

@@ -1,0 +1,251 @@
+import type { Duplex } from 'node:stream'
+import { answerFrame, eventFrame, sensorFrame } from '../events/page-frames.ts'
+import type { EventStream, Subscriber } from '../events/subscriber.ts'
+import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
+import { COMMANDS } from '../sensors/commands.ts'
+import { allows, type RefusalReason, type Rights } from '../sessions/admission.ts'
+import type { BrowserParty, OriginParty, Party } from '../sessions/party.ts'
+import { ServedCalls } from '../sessions/served-calls.ts'
+import type { Service } from '../sessions/service.ts'
+import { explain } from '../sessions/session.ts'
+import type { Ending } from '../wire/connection.ts'
+import type { WireLimits } from '../wire/limits.ts'
+import { Refusal } from '../wire/refusal.ts'
+import { Outlet } from './outlet.ts'
+import type { PagePacket } from './packet.ts'
+import type { PageDoor, SigningPage } from './page-door.ts'
+
+/** The version of what pages are told. */
+export const PAGE_PROTOCOL = 1
+
+export interface PageSessionOptions {
+  readonly socket: Duplex
+  readonly origin: OriginParty
+  readonly rights: Rights
+  readonly service: Service
+  readonly limits: WireLimits
+  /** Where somebody may sign in. */
+  readonly door: PageDoor
+  readonly onEnd: (session: PageSession, ending: Ending) => void
+}
+
+/** One live page: a stream of events for each sensor that it may read, and calls. */
+export class PageSession implements SigningPage {
+  readonly origin: OriginParty
+  readonly #options: PageSessionOptions
+  readonly #outlet: Outlet
+  readonly #subscriber: Subscriber
+  readonly #streams = new Map<string, PageStream>()
+  #identity: Party
+  #rights: Rights
+  #calls: ServedCalls
+  #pending = 0
+  #waiting: Disposable | undefined
+  #ended = false
+
+  constructor(options: PageSessionOptions) {
+    const { socket, origin, rights, service, limits } = options
+    this.origin = origin
+    this.#options = options
+    this.#identity = origin
+    this.#rights = rights
+    this.#calls = this.#callsOf(origin)
+    this.#outlet = new Outlet(socket, {
+      limits,
+      clock: service.clock,
+      onTooSlow: () => this.#cutAsTooSlow(),
+    })
+    this.#subscriber = service.fanOut.join(this.#outlet, 'page')
+    const { node, run, version, clock } = service
+    const hello = { protocol: PAGE_PROTOCOL, node, run, version, time: clock.now() }
+    this.#outlet.writeShared(eventFrame('hello', hello))
+    this.#tellRights()
+    this.#openStreams()
+  }
+
+  get identity(): Party {
+    return this.#identity
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** A browser has proven its key: whatever comes from now on is for it. */
+  identify(browser: BrowserParty, rights: Rights): void {
+    this.#identity = browser
+    this.#waiting?.[Symbol.dispose]()
+    this.#calls = this.#callsOf(browser)
+    this.narrow(rights)
+  }
+
+  wait(waiting: Disposable): void {
+    this.#waiting?.[Symbol.dispose]()
+    this.#waiting = waiting
+  }
+
+  tellListed(): void {
+    this.#say('listed')
+  }
+
+  cut(reason: RefusalReason, party: Party): void {
+    this.#say('bye', { reason, text: explain(reason, party) })
+    this.#end({ cause: 'closed' }, true)
+  }
+
+  narrow(rights: Rights): void {
+    this.#rights = rights
+    for (const [sensor, stream] of this.#streams) {
+      if (allows(rights.sensors, sensor)) continue
+      this.#streams.delete(sensor)
+      stream.close()
+    }
+    this.#tellRights()
+    this.#openStreams()
+  }
+
+  leave(): void {
+    this.#say('bye', { reason: 'leaving', text: 'the node is stopping' })
+    this.#end({ cause: 'closed' }, false)
+  }
+
+  /** Take what the page has emitted. */
+  receive({ event, values, id }: Extract<PagePacket, { kind: 'event' }>): void {
+    if (this.#ended) return
+    // An event that waits for no answer asks for nothing.
+    if (id === undefined) return this.refuse(new Refusal('page', `${event} without an answer`))
+    const { maxPendingCalls } = this.#options.limits
+    if (this.#pending >= maxPendingCalls) {
+      const message = `more than ${maxPendingCalls} calls at once`
+      return this.#answer(id, { error: { code: 'ERR_LIMIT', message } })
+    }
+    this.#pending += 1
+    void this.#run(event, values)
+      .then(
+        value => this.#answer(id, { value }),
+        (error: unknown) => this.#answer(id, { error: reportOf(error) }),
+      )
+      .finally(() => {
+        this.#pending -= 1
+      })
+  }
+
+  /** End it because of what the page sent. */
+  refuse(refusal: Refusal): void {
+    this.#end({ cause: 'refused', refusal }, false)
+  }
+
+  /** The connection is over. @param isDead whether the page has said nothing for too long */
+  lost(isDead: boolean): void {
+    this.#end({ cause: isDead ? 'dead' : 'lost' }, false)
+  }
+
+  #callsOf({ subject }: Party): ServedCalls {
+    const { service, limits } = this.#options
+    return new ServedCalls({
+      service,
+      subject,
+      isPlain: false,
+      maxPending: limits.maxPendingCalls,
+      rights: () => this.#rights,
+      hasEnded: () => this.#ended,
+    })
+  }
+
+  async #run(event: string, values: readonly unknown[]): Promise<unknown> {
+    const { door } = this.#options
+    switch (event) {
+      case 'nonce':
+        return door.challenge(this)
+      case 'sign-in':
+        return door.enter(this, values[0])
+      default:
+        return this.#call(values)
+    }
+  }
+
+  async #call([name, ...values]: readonly unknown[]): Promise<unknown> {
+    const method = typeof name === 'string' ? this.#calls.methods().get(name) : undefined
+    if (method === undefined) throw new FridgeError('ERR_PROTOCOL', 'there is no such call')
+    return method(values, () => {}, new AbortController().signal)
+  }
+
+  #tellRights(): void {
+    const { sensors } = this.#options.service
+    const { commands } = this.#rights
+    this.#say('rights', {
+      subject: this.#identity.subject,
+      sensors: sensors
+        .filter(({ name }) => allows(this.#rights.sensors, name))
+        .map(({ name, kind }) => ({ name, kind })),
+      commands: COMMANDS.filter(name => allows(commands, name)),
+    })
+  }
+
+  #openStreams(): void {
+    const { service } = this.#options
+    for (const { name } of service.sensors) {
+      if (this.#streams.has(name) || !allows(this.#rights.sensors, name)) continue
+      const stream = new PageStream(name, this.#outlet)
+      this.#streams.set(name, stream)
+      service.fanOut.serve(this.#subscriber, name, stream)
+    }
+  }
+
+  #say(event: string, ...values: unknown[]): void {
+    this.#outlet.writeShared(eventFrame(event, ...values))
+  }
+
+  #answer(id: number, answer: object): void {
+    this.#outlet.writeShared(answerFrame(id, answer))
+  }
+
+  #cutAsTooSlow(): void {
+    if (this.#ended) return
+    this.#say('bye', { reason: 'too slow', text: 'it does not read what it is sent' })
+    this.#end({ cause: 'too slow' }, false)
+  }
+
+  /** @param isFinal whether the page should not come back by itself */
+  #end(ending: Ending, isFinal: boolean): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#waiting?.[Symbol.dispose]()
+    for (const stream of this.#streams.values()) stream.close()
+    this.#streams.clear()
+    if (ending.cause === 'closed' || ending.cause === 'too slow') this.#outlet.close(isFinal)
+    else this.#outlet.destroy()
+    this.#options.onEnd(this, ending)
+  }
+}
+
+/** Where the events of one sensor go on a page. */
+class PageStream implements EventStream {
+  /** The name of its sensor: equal for all pages, so that all are sent the same bytes. */
+  readonly id: string
+  readonly #outlet: Outlet
+  readonly #listeners: (() => void)[] = []
+
+  constructor(sensor: string, outlet: Outlet) {
+    this.id = sensor
+    this.#outlet = outlet
+  }
+
+  writeEncoded(json: string): void {
+    this.#outlet.writeShared(sensorFrame(this.id, json))
+  }
+
+  onClose(listener: () => void): void {
+    this.#listeners.push(listener)
+  }
+
+  close(): void {
+    for (const listener of this.#listeners.splice(0)) listener()
+  }
+}
+
+/** What a page is told of a call that failed: never a stack, nor what is none of its business. */
+function reportOf(error: unknown): { code: string; message: string } {
+  if (!(error instanceof FridgeError)) return { code: 'ERR_COMMAND', message: 'it failed' }
+  return { code: errorCode(error) ?? 'ERR_COMMAND', message: errorMessage(error) }
+}

@@ -1,0 +1,63 @@
+import { signal } from '@preact/signals'
+import { acknowledge, alarms, type Alarm } from './connection.ts'
+import { textIn } from './form-text.ts'
+
+const failure = signal('')
+
+/** The alarms that stand, and who has taken note of them. */
+export function Alarms() {
+  if (alarms.value.length === 0) return null
+  return (
+    <section aria-labelledby="alarms">
+      <h2 id="alarms">Alarms</h2>
+      <ul class="alarms">
+        {alarms.value.map(alarm => (
+          <li key={alarm.id}>
+            <strong>
+              ⚠ {alarm.sensor}: {describe(alarm)}
+            </strong>
+            <span class="age">since {new Date(alarm.since).toLocaleString()}</span>
+            <Note alarm={alarm} />
+          </li>
+        ))}
+      </ul>
+      <p role="alert">{failure}</p>
+    </section>
+  )
+}
+
+function describe({ rule, limit, value, reason }: Alarm): string {
+  if (rule === 'open') return 'open for too long'
+  if (rule === 'unavailable') return `unavailable: ${reason ?? 'nothing is known'}`
+  const now = value === undefined ? '' : `${value.toFixed(2)}, `
+  return `${now}limit ${limit ?? ''} (${rule})`
+}
+
+function Note({ alarm: { id, sensor, acknowledged } }: { readonly alarm: Alarm }) {
+  if (acknowledged !== undefined) {
+    const { by, comment } = acknowledged
+    return (
+      <span class="age">
+        noted by {by}: {comment}
+      </span>
+    )
+  }
+  return (
+    <form
+      onSubmit={event => {
+        event.preventDefault()
+        const comment = textIn(event.currentTarget, 'comment')
+        acknowledge(id, comment).then(
+          () => (failure.value = ''),
+          (error: unknown) => (failure.value = (error as Error).message),
+        )
+      }}
+    >
+      <label>
+        What is done about {sensor}
+        <input name="comment" maxLength={500} required />
+      </label>
+      <button type="submit">Take note</button>
+    </form>
+  )
+}

@@ -1,0 +1,104 @@
+import { accessSync, constants } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { delimiter, join } from 'node:path'
+import { chromium, type Browser, type Locator, type Page } from 'playwright-core'
+import type { TestCerts } from '../support/certs.ts'
+
+/** Nothing of it reaches out of this machine. */
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+/** Debian's Chromium. */
+export async function startBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: find('chromium'), args: FLAGS })
+}
+
+function find(program: string): string {
+  const folders = (process.env['PATH'] ?? '').split(delimiter)
+  const found = folders.map(folder => join(folder, program)).find(isExecutable)
+  if (found === undefined) throw new Error(`there is no ${program}: apt-get install ${program}`)
+  return found
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** A web site of somebody, over HTTPS at `https://localhost:PORT`. */
+export interface WebSite extends AsyncDisposable {
+  readonly origin: string
+}
+
+const TYPES = new Map([
+  ['html', 'text/html; charset=utf-8'],
+  ['js', 'text/javascript; charset=utf-8'],
+])
+
+/** Serve the files of a map, by path. */
+export async function serveSite(
+  certs: TestCerts,
+  files: ReadonlyMap<string, URL | string>,
+): Promise<WebSite> {
+  const { key, certificate } = await certs.load('node', 'node-1')
+  const server = createServer({ key, cert: certificate }, (request, response) => {
+    const path = request.url?.split('?', 1)[0] ?? ''
+    const file = files.get(path)
+    if (file === undefined) return void response.writeHead(404).end()
+    const type = TYPES.get(path.split('.').at(-1) ?? '') ?? 'text/html; charset=utf-8'
+    void (typeof file === 'string' ? Promise.resolve(file) : readFile(file)).then(body => {
+      // A frame without an origin of its own may load a module by this alone.
+      const headers = { 'Content-Type': type, 'Access-Control-Allow-Origin': '*' }
+      response.writeHead(200, headers).end(body)
+    })
+  })
+  await new Promise<void>(resolve => {
+    server.listen(0, 'localhost', resolve)
+  })
+  const { port } = server.address() as AddressInfo
+  return {
+    origin: `https://localhost:${port}`,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections()
+      await new Promise(resolve => {
+        server.close(resolve)
+      })
+    },
+  }
+}
+
+/** How often a page is looked at, and for how long, in milliseconds. */
+const LOOK_MS = 50
+const PATIENCE_MS = 30_000
+
+/**
+ * Wait until a page shows a text that fits. It is looked at from outside: under a strict policy
+ * nothing can be evaluated in it again and again.
+ */
+export async function untilShown(
+  page: Page,
+  shown: Locator | string,
+  text: RegExp,
+): Promise<string> {
+  const place = typeof shown === 'string' ? page.locator(shown) : shown
+  let said = ''
+  for (let waited = 0; waited < PATIENCE_MS; waited += LOOK_MS) {
+    said = await place.innerText()
+    if (text.test(said)) return said
+    await page.waitForTimeout(LOOK_MS)
+  }
+  throw new Error(`it does not show ${text}, but: ${said}`)
+}

@@ -1,0 +1,122 @@
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import test from 'ava'
+import type { KeyId } from '../../node/identity/names.ts'
+import type { Page } from 'playwright-core'
+import { makeSharedCerts, startCluster } from '../support/cluster.ts'
+import { WEB_ON } from '../support/pages.ts'
+import { startBrowser, untilShown } from './browser.ts'
+
+/** The page that a node serves, as a person sees it. */
+
+const shared = await makeSharedCerts()
+const { certs } = shared
+const browser = await startBrowser()
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+/** A folder for pictures of the page, to be looked at by whoever changes it. */
+const PICTURES = process.env['PICTURES']
+const RULES = { alarms: { rules: { temperature: { high: { limit: 1 } } } } }
+test.after.always(async () => {
+  await browser.close()
+  await shared.remove()
+})
+
+/** What axe finds wrong on a page as it is now. */
+async function findings(page: Page): Promise<unknown[]> {
+  // The policy of the page is for scripts of the page; a debugger is none.
+  await page.evaluate(axe)
+  return page.evaluate<unknown[]>(`axe.run().then(({ violations }) =>
+    violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]))`)
+}
+
+/** Scripts, styles and connections that the policy of the page has stopped. */
+function watchFaults(page: Page): string[] {
+  const faults: string[] = []
+  page.on('pageerror', error => faults.push(error.message))
+  page.on('console', message => {
+    if (message.type() === 'error') faults.push(message.text())
+  })
+  return faults
+}
+
+/** Wait until nothing of a page is wider than it is shown. */
+async function untilFits(page: Page, width: number): Promise<void> {
+  while ((await page.evaluate<number>('document.documentElement.scrollWidth')) > width) {
+    await page.waitForTimeout(50)
+  }
+}
+
+async function picture(page: Page, name: string): Promise<void> {
+  if (PICTURES === undefined) return
+  for (const width of [360, 768, 1_440]) {
+    await page.setViewportSize({ width, height: 900 })
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      const path = `${PICTURES}/${name}-${width}-${colorScheme}.png`
+      await page.screenshot({ path, fullPage: true })
+    }
+  }
+}
+
+test.serial(
+  'a person signs in on the page of a node, sees its sensors live, and is shut out from another node',
+  async t => {
+    await using cluster = await startCluster(t, {
+      nodes: 2,
+      certs,
+      config: { ...WEB_ON, ...RULES },
+    })
+    await using context = await browser.newContext({ ignoreHTTPSErrors: true })
+    const page = await context.newPage()
+    const faults = watchFaults(page)
+    await page.goto(cluster.node(1).page ?? '')
+    await untilShown(page, 'header [role=status]', /nobody has signed in/)
+    t.deepEqual(await findings(page), [])
+    // By keyboard alone.
+    await page.getByLabel('The name of this browser').focus()
+    await page.keyboard.type('phone')
+    await page.keyboard.press('Enter')
+    const command = await untilShown(page, 'pre', /whitelist add/)
+    t.deepEqual(await findings(page), [])
+    await picture(page, 'sign-in')
+    const key = command.split(' ').at(-1) as KeyId
+    await cluster.grant(2, 'phone', { keys: [key] })
+    await untilShown(page, 'header [role=status]', /^Live, signed in as phone$/)
+    await untilShown(page, 'article:has-text("temperature") .value', /°C/)
+    await untilShown(page, 'article:has-text("door") .value', /closed/)
+    await untilShown(page, '.alarms', /temperature: .*limit 1/)
+    await page.getByLabel('What is done about temperature').fill('called the service')
+    await page.getByRole('button', { name: 'Take note' }).click()
+    await untilShown(page, '.alarms', /noted by client\/phone: called the service/)
+    t.deepEqual(await findings(page), [])
+    await picture(page, 'live')
+    // It fits a telephone without scrolling sideways.
+    await page.setViewportSize({ width: 360, height: 800 })
+    await untilFits(page, 360)
+    await cluster.revoke(2, 'phone')
+    await untilShown(page, 'main', /phone is not let in with this key/)
+    t.is(await page.locator('article').count(), 0)
+    t.deepEqual(faults, [])
+  },
+)
+
+test.serial(
+  'a node that is killed under an open page is told, and its last values are no values',
+  async t => {
+    await using cluster = await startCluster(t, { certs, config: WEB_ON })
+    await using context = await browser.newContext({ ignoreHTTPSErrors: true })
+    const page = await context.newPage()
+    const url = cluster.node(1).page ?? ''
+    await page.goto(url)
+    await page.getByLabel('The name of this browser').fill('phone')
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    const command = await untilShown(page, 'pre', /whitelist add/)
+    await cluster.grant(1, 'phone', { keys: [command.split(' ').at(-1) as KeyId] })
+    await untilShown(page, 'article:has-text("temperature") .value', /°C/)
+    await cluster.stop(1)
+    await untilShown(page, 'header [role=status]', /^Not connected: the node is/)
+    t.notRegex(await page.locator('main').innerText(), /°C/)
+    await cluster.start(1, { web: { listen: new URL(url).host } })
+    await untilShown(page, 'article:has-text("temperature") .value', /°C/)
+  },
+)
