@@ -37,7 +37,8 @@ export function hasSchema(database: DatabaseSync, schema: string): boolean {
 /** What the tables are called and made of: one letter of it changed, and reads would miss rows. */
 function schemaOf(database: DatabaseSync): string {
   return JSON.stringify(
-    database.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema').all(),
+    // VACUUM writes it down in another order.
+    database.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name').all(),
   )
 }
 

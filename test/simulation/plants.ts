@@ -3,31 +3,26 @@ import { inFile, type Bug, type Plant } from '../fuzz/plants/plant.ts'
 const LIST: readonly Bug[] = [
   {
     name: 'grants of removed authors that let in',
-    find: 'if (!repeats && !this.isVoid(entry)) this.#subjects.merge',
-    put: 'if (!repeats) this.#subjects.merge',
+    find: '}, isNew && !this.isVoid(entry))',
+    put: '}, isNew)',
   },
   {
     name: 'one wish that shuts out twice',
-    find: 'if (!repeats && !this.isVoid(entry)) this.#subjects.merge',
-    put: 'if (!this.isVoid(entry)) this.#subjects.merge',
+    find: '}, isNew && !this.isVoid(entry))',
+    put: '}, !this.isVoid(entry))',
   },
   {
     name: 'a checkpoint that is found to be true changes nothing',
-    find: 'if (risen.length > 0) this.#subjects.dropVoid(this.#subjects.voided())',
-    put: '',
-  },
-  {
-    name: 'what a checkpoint made void stays void when it falls',
-    find: 'if (!isFewer) return',
-    put: 'return',
+    find: 'if (isMore) {',
+    put: 'if (false) {',
   },
 ]
 
 const CUT: readonly Bug[] = [
   {
     name: 'former authorities that let in behind a checkpoint',
-    find: 'return this.isFormer(entry) || this.#isOutdated(entry)',
-    put: 'return this.#isOutdated(entry)',
+    find: '&& !this.covers(entry) && this.isFormer(entry)',
+    put: '&& false',
   },
   {
     name: 'a checkpoint that outlives the removal of its author',
