@@ -6,6 +6,8 @@ import { makeFormer, OPERATORS } from './former.ts'
 import type { Report } from './report.ts'
 import { NODES, runSchedule } from './schedule.ts'
 
+/** On a machine that does much else at the same time. */
+const PATIENCE_MS = 240_000
 /** As many as find every planted bug. */
 const SCHEDULES = 100
 const only = process.env['SEED']
@@ -32,6 +34,7 @@ const ENOUGH: Partial<Report> = {
 }
 
 test('through death, sleep, partitions, full disks, old backups, old memory, copies and wrong clocks every promise is kept', async t => {
+  t.timeout(PATIENCE_MS)
   const people = await makePeople({ nodes: NODES, operators: OPERATORS })
   const former = await makeFormer(people)
   const reports: Report[] = []

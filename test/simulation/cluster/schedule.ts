@@ -14,7 +14,7 @@ import { ClusterWorld } from './world.ts'
 const HEAL_MS = 60_000
 const LOOK_MS = 250
 /** How long all may take to confirm a change when all is well, in milliseconds. */
-const PROOF_MS = 750
+const PROOF_MS = 2_500
 
 /** What a schedule did, to see that it did something. */
 export interface ClusterReport {
