@@ -8,6 +8,7 @@ import { measureHistory } from './history.ts'
 import { measureIdleMemory } from './idle-memory.ts'
 import { describeMachine } from './machine.ts'
 import { measureReconnect } from './reconnect.ts'
+import { measureProcesses } from './processes.ts'
 import type { Bench } from './result.ts'
 import { measureRevocation } from './revocation.ts'
 import { measureScale } from './scale.ts'
@@ -23,6 +24,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   admission: measureAdmission,
   'first-sync': measureFirstSync,
   scale: measureScale,
+  processes: measureProcesses,
   history: measureHistory,
 }
 
