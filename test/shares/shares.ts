@@ -19,9 +19,9 @@ const REST = 'rest'
 
 export const SHARES: readonly string[] = [...FOLDERS.keys(), REST]
 
-/** Every test file but those of the cluster in containers, below the folder of tests. */
+/** Every test file but those of clusters in containers and on bad lines, below the folder of tests. */
 export function listTestFiles(): string[] {
-  return globSync('**/*.test.ts', { cwd: TEST_FOLDER, exclude: ['cluster/**'] }).sort()
+  return globSync('**/*.test.ts', { cwd: TEST_FOLDER, exclude: ['cluster/**', 'lines/**'] }).sort()
 }
 
 /** The test files of a share, each of which is in no other. */
