@@ -94,7 +94,7 @@ export class LimitWatch implements Disposable {
     const alarms = new Alarms({
       node,
       clock: { ...clockOf(clock), now: () => clock.now() + skew.clockAheadMs },
-      rulesOf: ({ kind }) => rulesOf(limits, kind),
+      rulesOf: ({ kind }) => (kind === 'node' ? [] : rulesOf(limits, kind)),
     })
     alarms.subscribe(onAlarm)
     return { alarms, skew }

@@ -24,6 +24,8 @@ export interface CommandIo {
   readonly serveUnheard: () => void
   /** Show how far it has come, in a line of stderr that the next one replaces; '' clears it. Nothing where that is no terminal. */
   readonly progress: (text: string) => void
+  /** Show lines on stdout, on a terminal in place of those shown before; elsewhere behind them. */
+  readonly redraw: (lines: readonly string[]) => void
   /** Keep what has been done, in a sentence, for a person whose stdout cannot be written. */
   readonly noteDone: (what: string) => void
   /** Ask a person yes or no; undefined where none sits at a terminal. */

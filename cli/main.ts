@@ -32,6 +32,7 @@ process.on('SIGHUP', () => hangUps.hear(hadTerminal && !isatty(0)))
 // The rest is loaded behind the signals: until a signal is heard it ends the process.
 const { systemClock } = await import('../node/lib/clock.ts')
 const { LogOutput } = await import('./output/log-output.ts')
+const { screenOf } = await import('./output/screen.ts')
 const { wantsColours } = await import('./output/style.ts')
 const { forTerminal } = await import('./output/terminal.ts')
 const { runProgram } = await import('./program.ts')
@@ -68,6 +69,18 @@ function print(stream: NodeJS.WriteStream, line: string): void {
   stream.write(`${stream.isTTY ? forTerminal(line) : line}\n`)
 }
 
+const ERASE_SCREEN = '\u001B[2J'
+let hasScreen = false
+
+function redraw(lines: readonly string[]): void {
+  const { stdout } = process
+  if (!stdout.isTTY) return lines.forEach(line => print(stdout, line))
+  showProgress('')
+  const { columns, rows } = stdout
+  stdout.write(`${hasScreen ? '' : ERASE_SCREEN}${screenOf(lines, { columns, rows })}`)
+  hasScreen = true
+}
+
 async function confirm(question: string): Promise<boolean> {
   const { createInterface } = await import('node:readline/promises')
   using prompt = createInterface({ input: process.stdin, output: process.stderr })
@@ -85,6 +98,7 @@ const io: CommandIo = {
     isUnheardFine = true
   },
   progress: showProgress,
+  redraw,
   noteDone: what => {
     done = what
   },

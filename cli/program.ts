@@ -62,7 +62,7 @@ const COMMANDS: readonly LazyCommand[] = [
   },
   {
     name: 'status',
-    description: 'show every node: links, changes, clients; exit status 1 when one is out of reach',
+    description: 'show every fridge and every node; exit status 1 while anything is wrong with one',
     load: async () => (await import('./commands/status.ts')).fillStatus,
   },
   {

@@ -3,6 +3,12 @@ const DAY_MS = 86_400_000
 /** Zones are set forward and back by no less than that: RFC 9636 and all zones of today. */
 const QUARTER_MS = 900_000
 
+/** A day before the last moment that a `Date` can be: what a clock on the wall shows can be one too. */
+const LAST = 8.64e15 - DAY_MS
+
+/** What is said of a moment that a stolen node has made up. */
+const IMPOSSIBLE = 'an impossible time'
+
 /** The time zone in which a person is told moments, and names them. */
 export class Zone {
   /** As the IANA database has it: `Europe/Berlin`, `UTC`. */
@@ -19,6 +25,7 @@ export class Zone {
 
   /** `2026-03-01T08:30:00.000+01:00`, or with Z for UTC. */
   iso(at: number): string {
+    if (!isPossible(at)) return IMPOSSIBLE
     const minutes = Math.abs(this.#offsetMs(at)) / 60_000
     const sign = this.#offsetMs(at) < 0 ? '-' : '+'
     const [hour, minute] = [Math.floor(minutes / 60), minutes % 60].map(pad)
@@ -28,17 +35,18 @@ export class Zone {
 
   /** `2026-03-01 08:30:00`. */
   second(at: number): string {
+    if (!isPossible(at)) return IMPOSSIBLE
     return this.#wall(at).slice(0, 19).replace('T', ' ')
   }
 
   /** `2026-03-01 08:30`. */
   minute(at: number): string {
-    return this.second(at).slice(0, 16)
+    return isPossible(at) ? this.second(at).slice(0, 16) : IMPOSSIBLE
   }
 
   /** `2026-03-01`. */
   day(at: number): string {
-    return this.second(at).slice(0, 10)
+    return isPossible(at) ? this.second(at).slice(0, 10) : IMPOSSIBLE
   }
 
   /** The beginning of the day in which a moment lies. */
@@ -60,7 +68,8 @@ export class Zone {
     return new Date(this.wallOf(at)).toISOString()
   }
 
-  #offsetMs(at: number): number {
+  #offsetMs(moment: number): number {
+    const at = Math.max(-LAST, Math.min(LAST, moment))
     const quarter = Math.floor(at / QUARTER_MS)
     // A table names moments that lie close to each other, and a format takes its time.
     if (this.#known.quarter !== quarter) this.#known = { quarter, offsetMs: this.#read(at) }
@@ -92,6 +101,10 @@ export function zoneOf(
     // A rule such as CET-1CEST: the system reads it, and says what it comes to.
   }
   return new Zone(new Intl.DateTimeFormat().resolvedOptions().timeZone)
+}
+
+function isPossible(at: number): boolean {
+  return Math.abs(at) <= LAST
 }
 
 function pad(number: number): string {

@@ -1,4 +1,6 @@
 import type { NodeConfig } from './config/config.ts'
+import { startNodeWatch } from './fleet/node-watch.ts'
+import { startVitals } from './fleet/vitals-teller.ts'
 import { catchUp, joinCluster, type Cluster } from './gossip/join.ts'
 import { openList, type OpenList } from './gossip/open-list.ts'
 import type { History } from './history/history.ts'
@@ -69,7 +71,7 @@ export async function startNode(
   await ownRemoval.recall()
   const lookout = stack.use(new Lookout(clock))
   const history = stack.use(openHistory(config, { self: list.self, clock, random, log }))
-  const { service, fridge, numbers } = stack.use(
+  const { service, fridge, numbers, vitals } = stack.use(
     await openService(config, { run, history, lookout, clock, random, log }),
   )
   const { sessions } = stack.use(openSessions(list, { trust, verifier, counts, clock }))
@@ -92,6 +94,8 @@ export async function startNode(
   // In the same turn as the first dials: no change of a peer comes before.
   stack.use(startEnforcement({ ...cluster, replica, sessions, counts, clock, log }))
   replica.confirmations.questions.countClients(() => sessions.clients)
+  stack.use(startVitals(vitals, cluster.members, clock))
+  stack.use(startNodeWatch({ ...cluster, ...service, clock }))
 
   const means = { config, trust, clock, log }
   const node: Node = { ...means, counts, list, history, service, numbers, sessions, cluster }

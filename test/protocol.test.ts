@@ -1,6 +1,7 @@
 import type { Alarm } from '../node/alarms/alarm.ts'
 import { parseAlarm } from '../node/alarms/parse.ts'
-import { generateKeyPairSync } from 'node:crypto'
+import { parseVitals } from '../node/alarms/vitals.ts'
+import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import test from 'ava'
 import { admit, type RefusalReason } from '../node/sessions/admission.ts'
 import { explainEnding } from '../node/client/farewell.ts'
@@ -9,8 +10,15 @@ import { parseNodeHello } from '../node/client/node-hello.ts'
 import type { Dialect } from '../node/events/dialect.ts'
 import { FridgeError } from '../node/lib/errors.ts'
 import { signConfirmation, type Confirmation } from '../node/gossip/confirmation.ts'
+import {
+  encodeTally,
+  markOf as tallyMarkOf,
+  TallyKey,
+  type TallyFrame,
+  type TallyKeyPair,
+} from '../node/gossip/tally.ts'
 import { identityOf, type Identity } from '../node/identity/identity.ts'
-import type { Role } from '../node/identity/names.ts'
+import type { Role, Source } from '../node/identity/names.ts'
 import { buildWhitelist } from '../node/whitelist/build.ts'
 import { encodeChange, idOf, parseChange, type ChangeId } from '../node/whitelist/change.ts'
 import { entryHash, straySource } from '../node/whitelist/entry.ts'
@@ -439,12 +447,44 @@ test('a forgetting is written as the page has it', t => {
   t.deepEqual(vectors.lines('forgetting'), [forgettingOf(printed, 1_767_268_804_000)])
 })
 
+test('a tally is made and believed as the page has it', t => {
+  const { keys, run, to, applied, tally } = vectors.json('tally') as {
+    keys: [secret: string, tallyKey: string][]
+    run: Source
+    to: Source
+    applied: number
+    tally: TallyFrame
+  }
+  const [accepting, confirming] = keys.map(([secret]) => new TallyKey(tallyPair(secret)))
+  if (accepting === undefined || confirming === undefined) return t.fail()
+  t.deepEqual([accepting.publicKey, confirming.publicKey], [keys[0]?.[1], keys[1]?.[1]])
+  const tag = confirming.tag(accepting.publicKey, run, to, applied) ?? Buffer.alloc(0)
+  t.deepEqual(encodeTally({ to, applied, marks: new Set([tallyMarkOf(run)]), tag }), tally)
+  t.deepEqual(accepting.tag(confirming.publicKey, run, to, applied), tag)
+})
+
+/** A key of X25519 in the form of PKCS #8 (RFC 8410, section 7). */
+function tallyPair(secret: string): TallyKeyPair {
+  const key = Buffer.from(`302e020100300506032b656e04220420${secret}`, 'hex')
+  const privateKey = createPrivateKey({ key, format: 'der', type: 'pkcs8' })
+  return { privateKey, publicKey: createPublicKey(privateKey) }
+}
+
 const refusedFrames = vectors.cases('refused-frames')
 
 test('an alarm is taken or passed over as the page says', t => {
   const cases = vectors.json('alarms') as { alarm: unknown; isTaken: boolean }[]
   for (const { alarm, isTaken } of cases) {
     t.deepEqual(parseAlarm(alarm), isTaken ? (alarm as Alarm) : undefined)
+  }
+})
+
+test('vitals are read as the page says, and what is malformed in them is passed over', t => {
+  const cases = vectors.json('vitals') as { vitals: unknown; alarms?: number; sensors?: number }[]
+  for (const { vitals, alarms, sensors } of cases) {
+    const parsed = parseVitals(vitals)
+    t.is(parsed?.alarms.length, alarms)
+    t.is(parsed?.sensors.length, sensors)
   }
 })
 

@@ -117,7 +117,13 @@ const PLAN: Plan = {
     imports: ['lib', 'identity', 'wire', 'whitelist'],
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
-      ...because('no event leaves its node by gossip', 'sensors', 'events', 'history', 'alarms'),
+      ...because(
+        'what a node says of its fridge it carries unread',
+        'sensors',
+        'events',
+        'history',
+        'alarms',
+      ),
       ...because('its times are handed in, so that a simulation sets them', 'config'),
       ...because(
         'it is handed a store, so that a simulation hands in a disk that tears',
@@ -128,6 +134,20 @@ const PLAN: Plan = {
       'first-sync.ts': ['config'],
       'join.ts': ['config'],
       'open-list.ts': ['config', 'storage'],
+    },
+  },
+  fleet: {
+    holds: 'how each fridge is, as nodes tell each other, and who tells of a node that died',
+    imports: ['lib', 'alarms', 'gossip'],
+    bans: {
+      ...because('a node is a name here, as its peers have checked it', 'identity'),
+      ...because(ISSUES_NOTHING, 'authority'),
+      ...because('gossip/ carries what it says', 'wire'),
+      ...because('alarms/ knows what sensors say', 'sensors', 'events'),
+      ...because('alarms/ is handed the rules', 'config'),
+      ...because('how fridges are is about now', 'history'),
+      ...because('who is let in has nothing to do with it', 'whitelist'),
+      ...because('vitals are held in memory only', 'storage'),
     },
   },
   sessions: {
@@ -147,6 +167,7 @@ const PLAN: Plan = {
       ...because(ISSUES_NOTHING, 'authority'),
       ...because('it is handed the limits that apply', 'config'),
       ...because('who is let in follows from the list in memory, never from the disk', 'storage'),
+      ...because('a client is told of the fridge that it is connected to', 'fleet'),
     },
     entrances: { 'open-service.ts': ['config'] },
   },
@@ -157,6 +178,7 @@ const PLAN: Plan = {
       ...because(ISSUES_NOTHING, 'authority'),
       ...because('an operator has no part in sensors', 'sensors', 'events', 'alarms'),
       ...because('no setting narrows what an operator may do', 'config'),
+      ...because('it passes on what gossip/ has brought', 'fleet'),
     },
   },
   port: {
@@ -164,7 +186,7 @@ const PLAN: Plan = {
     imports: ['lib', 'identity', 'wire', 'config', 'events', 'gossip', 'sessions'],
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
-      ...because('sensors are served by sessions/', 'sensors', 'history', 'alarms'),
+      ...because('sensors are served by sessions/', 'sensors', 'history', 'alarms', 'fleet'),
       ...because('sessions/ asks the list who may come in', 'whitelist'),
       ...because('a stranger at the door comes nowhere near the disk', 'storage'),
       ...because('it is handed what an operator may call', 'operators'),
@@ -177,6 +199,7 @@ const PLAN: Plan = {
     bans: {
       ...because(ISSUES_NOTHING, 'authority'),
       ...because('it reads numbers, and takes part in nothing', 'wire', 'sensors', 'operators'),
+      ...because('it reads what members say', 'fleet'),
       ...because('a scrape touches no disk', 'storage', 'history'),
       ...because('it outlives the port, and is handed what it counts there', 'port'),
     },
@@ -199,7 +222,7 @@ const PLAN: Plan = {
       ...because(ISSUES_NOTHING, 'authority'),
       ...because('a client is configured by its program', 'config'),
       ...because('a client has no database', 'storage'),
-      ...because('a client does not gossip', 'gossip'),
+      ...because('a client does not gossip', 'gossip', 'fleet'),
       ...because('a client accepts no connection', 'port'),
       ...because('what a client counts is a matter of its program', 'metrics'),
     },
@@ -218,6 +241,7 @@ const PLAN: Plan = {
       'whitelist',
       'storage',
       'gossip',
+      'fleet',
       'sessions',
       'operators',
       'port',
@@ -248,7 +272,7 @@ const PLAN: Plan = {
     ],
     bans: {
       ...because('it talks to nodes through client/', 'wire', 'events', 'sessions'),
-      ...because('it asks a node by its calls, as another machine would', 'metrics'),
+      ...because('it asks a node by its calls, as another machine would', 'metrics', 'fleet'),
     },
   },
   cluster: {
@@ -259,7 +283,7 @@ const PLAN: Plan = {
       ...'lib identity authority wire sensors config events history alarms whitelist storage'.split(
         ' ',
       ),
-      ...'gossip sessions operators port metrics client start cli'.split(' '),
+      ...'gossip fleet sessions operators port metrics client start cli'.split(' '),
     ),
   },
   examples: {
@@ -270,7 +294,7 @@ const PLAN: Plan = {
       ...'lib identity authority wire sensors config events history alarms whitelist storage'.split(
         ' ',
       ),
-      ...'gossip sessions operators port metrics start cli cluster'.split(' '),
+      ...'gossip fleet sessions operators port metrics start cli cluster'.split(' '),
     ),
   },
 }

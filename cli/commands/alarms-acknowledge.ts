@@ -1,5 +1,6 @@
 import { MAX_COMMENT } from '../../node/alarms/alarm.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
+import { foreignText } from '../../node/lib/foreign-text.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { formatAlarm } from '../output/alarm-output.ts'
 import type { TargetOptions } from '../target.ts'
@@ -30,7 +31,7 @@ export async function runAlarmsAcknowledge(
     const [first, ...others] = fitting
     if (first === undefined) return 'next'
     if (others.length > 0) {
-      const text = `${fitting.length} alarms of ${first.node} begin with ${id}`
+      const text = `${fitting.length} alarms of ${foreignText(first.node)} begin with ${id}`
       throw new FridgeError('ERR_USAGE', text, { fix: 'give more digits of the id' })
     }
     const alarm = await node.acknowledge(first.id, comment)

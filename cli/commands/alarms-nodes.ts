@@ -28,8 +28,8 @@ export async function askEachNode(
   ask: (node: AlarmNode) => Promise<'next' | 'enough'>,
 ): Promise<ExitStatus> {
   const failures: FridgeError[] = []
-  const role = await roleOf(options, io)
   const nodes = targetNodes(options, io).map(formatAddress)
+  const role = await roleOf(options, io)
   for (const node of nodes) {
     try {
       await using connection = await connectAs(role, { ...options, node: [node] }, io)

@@ -112,7 +112,9 @@ class OneChange {
         onConfirmed: confirmation => {
           if (waitMs === 0) return
           this.#confirmed += 1
-          if (options.json !== true) io.out(formatConfirmation(confirmation))
+          if (options.json !== true && isWorthALine(confirmation, this.#nodes)) {
+            io.out(formatConfirmation(confirmation))
+          }
           this.#showProgress()
         },
       },
@@ -186,6 +188,17 @@ export function reasonOf({ reason }: WhitelistChangeOptions): Pick<ChangeWish, '
   const control = /(?!\n)[\p{Cc}\p{Cs}]/u.exec(reason)?.[0]
   const found = control === undefined ? '' : `: it holds the character ${JSON.stringify(control)}`
   throw new FridgeError('ERR_USAGE', `--reason is not 1 to 500 characters of text${found}`)
+}
+
+/** Up to so many nodes are each shown with what they did. */
+const MAX_LINES = 64
+
+/** Nodes that took so long are shown in any cluster, in milliseconds. */
+const SLOW_MS = 1_000
+
+/** Whether what a node did is shown by itself: in a large cluster where it is not what all others did. */
+export function isWorthALine({ cut = 0, tookMs = 0 }: NodeConfirmation, nodes: number): boolean {
+  return nodes <= MAX_LINES || cut > 0 || tookMs >= SLOW_MS
 }
 
 /** That one node has applied a change. */

@@ -1,3 +1,4 @@
+import { describeRule } from '../../node/alarms/alarm.ts'
 import { formatAddress, type Address } from '../../node/lib/address.ts'
 import { explainConnectionError } from '../../node/client/tls-problem.ts'
 import { openNodeConnection } from '../../node/client/node-connection.ts'
@@ -5,6 +6,7 @@ import { OperatorConnection } from '../../node/client/operator/operator-connecti
 import type { Credentials } from '../../node/identity/credentials.ts'
 import { commandOf } from '../../node/gossip/lost-changes.ts'
 import type { CheckpointReport } from '../../node/operators/checkpoints.ts'
+import type { Fleet } from '../../node/client/operator/vitals-answers.ts'
 import type { StatusReport } from '../../node/operators/status.ts'
 import { dialNode } from '../../node/port/transport.ts'
 import { formatDuration } from '../duration.ts'
@@ -24,6 +26,9 @@ const MAX_BEHIND = 100_000
 /** So does its age, in milliseconds: a year. */
 const MAX_CHECKPOINT_AGE_MS = 365 * 86_400_000
 
+/** A sensor of which nothing has been known for so long is dead, where no rule says otherwise, ms. */
+const DEAD_AFTER_MS = 15 * 60_000
+
 type Io = Pick<CommandIo, 'clock' | 'signal'>
 
 /** Every node at these addresses, and through the first that answers an operator, the cluster. */
@@ -39,7 +44,7 @@ export async function checkNodes(
       checkNode(address, credentials, checkup, io),
     )
     if (answers === undefined) continue
-    const { status, checkpoint } = answers
+    const { status, checkpoint, fleet } = answers
     if (!isClusterSeen) checkCheckpoint(checkpoint, checkup, io.clock.now())
     // Each node knows its own losses alone.
     for (const one of status.lost ?? []) {
@@ -52,9 +57,17 @@ export async function checkNodes(
       checkup.bad('cluster', `${status.node} ${FORKED}`, RENAME)
     } else if (!isClusterSeen) {
       checkCluster(status, checkup, io.clock.now())
+      checkFridges(status, fleet, checkup, io.clock.now())
       isClusterSeen = true
     }
   }
+}
+
+/** What a node says to an operator. */
+interface Answers {
+  readonly status: StatusReport
+  readonly checkpoint: CheckpointReport
+  readonly fleet: Fleet
 }
 
 /** @returns what the node says of the cluster and of checkpoints, to an operator */
@@ -63,7 +76,7 @@ async function checkNode(
   credentials: Credentials,
   checkup: Checkup,
   { clock, signal }: Io,
-): Promise<{ status: StatusReport; checkpoint: CheckpointReport } | undefined> {
+): Promise<Answers | undefined> {
   const { role, subject } = credentials.identity
   const at = formatAddress(address)
   if (role === 'node') {
@@ -97,7 +110,34 @@ async function checkNode(
       text,
       'set the clock that is wrong, and keep it so: timedatectl set-ntp true',
     )
-  return { status: await operator.status(), checkpoint: await operator.checkpoint() }
+  return {
+    status: await operator.status(),
+    checkpoint: await operator.checkpoint(),
+    fleet: await operator.vitals(),
+  }
+}
+
+/** Sensors that are dead on nodes that live, and alarms that stand. */
+function checkFridges({ nodes }: StatusReport, fleet: Fleet, checkup: Checkup, now: number): void {
+  const before = checkup.findings.length
+  for (const { name, reachable, addresses } of nodes) {
+    const { sensors = [], alarms = [] } = (reachable ? fleet.get(name) : undefined) ?? {}
+    for (const { sensor, event } of sensors) {
+      const isSaid = alarms.some(alarm => alarm.rule === 'unavailable' && alarm.sensor === sensor)
+      if (event?.type !== 'unavailable' || isSaid || now - event.at < DEAD_AFTER_MS) continue
+      const text = `${sensor} of ${name} has been unavailable for ${formatDuration(now - event.at)}`
+      checkup.bad('fridges', `${text}: ${event.reason}`, 'look at the device, and at the log there')
+    }
+    for (const alarm of alarms) {
+      const about = alarm.about === undefined ? `${alarm.sensor} of ${name}` : alarm.about
+      const where = addresses[0] === undefined ? '' : ` --node ${addresses[0]}`
+      const fix = alarm.isAcknowledged ? undefined : `fridge alarms acknowledge ${alarm.id}${where}`
+      const noted = alarm.isAcknowledged ? ', acknowledged' : ''
+      checkup.bad('fridges', `alarm: ${about}: ${describeRule(alarm)}${noted}`, fix)
+    }
+  }
+  if (checkup.findings.length > before || fleet.size === 0) return
+  checkup.good('fridges', `no sensor of ${count(fleet.size, 'node')} is dead, and no alarm stands`)
 }
 
 /** Whether the list should be stated anew, so that what is behind that adds nothing. */

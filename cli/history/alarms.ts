@@ -72,7 +72,8 @@ function isAbout(alarm: Alarm, { limit, since, until = Infinity }: Excursion): b
 /** What an alarm was about, for people: `above 8 °C for more than 1h, at worst 9.50 °C`. */
 export function describePast(alarm: Alarm): string {
   const { kind, extreme, reason } = alarm
-  const worst = extreme === undefined ? '' : `, at worst ${formatReading(kind, extreme)}`
+  const worst =
+    extreme === undefined || kind === 'node' ? '' : `, at worst ${formatReading(kind, extreme)}`
   const why = alarm.rule === 'unavailable' && reason !== undefined ? `: ${reason}` : ''
   return `${describeRule(alarm)}${worst}${why}`
 }

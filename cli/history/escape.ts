@@ -1,3 +1,5 @@
+import { foreignText } from '../../node/lib/foreign-text.ts'
+
 const ENTITIES: Readonly<Record<string, string>> = {
   '&': '&amp;',
   '<': '&lt;',
@@ -6,7 +8,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 }
 
-/** A text of somebody else's within HTML or SVG: nothing of it is markup. */
+/** A text of somebody else's within HTML or SVG: nothing of it is markup, and nothing of it is hidden. */
 export function escapeText(text: string): string {
-  return text.replaceAll(/[&<>"']/g, character => ENTITIES[character] ?? '')
+  return foreignText(text).replaceAll(/[&<>"']/g, character => ENTITIES[character] ?? '')
 }

@@ -28,7 +28,7 @@ export async function listEvents(
   for await (const row of historyRows(ask, { sensor, table: 'events', ...span })) {
     const event = eventIn(row)
     shown += 1
-    const whose = event.sensor ?? 'the node'
+    const whose = foreignText(event.sensor ?? 'the node')
     const what = describeEvent(event, { node, sensor, kind })
     io.out(
       json

@@ -34,6 +34,9 @@ const HALO = 'stroke="#fff" stroke-width="3" paint-order="stroke"'
 /** The least part of the axis of values that a flat line is shown in. */
 const LEAST_RANGE = 2
 
+/** The least part of an axis of parts of time, in percent. */
+const LEAST_SHARE = 5
+
 /** Where values and moments stand in the picture. */
 interface Frame {
   readonly left: number
@@ -53,7 +56,8 @@ interface Frame {
 export function plotSvg(record: SensorRecord, { width, height }: PlotOptions): string {
   const isMeasured = SENSOR_KINDS[record.kind].quantity !== undefined
   const frame = frameOf(record, { width, height })
-  const name = `${record.sensor}${record.node === undefined ? '' : ` of ${record.node}`}`
+  const whose = `${record.sensor}${record.node === undefined ? '' : ` of ${record.node}`}`
+  const name = `${whose}, times in ${record.zone.name}`
   const parts = [
     hatches(width),
     ...record.gaps.map(gap => rect(frame, gap, `url(#gap-${width})`)),
@@ -76,7 +80,7 @@ ${parts.join('\n')}
 
 function frameOf(record: SensorRecord, { width, height }: PlotOptions): Frame {
   const { span, door } = record
-  const [low, high] = valueRange(record)
+  const [low, high] = valueRange(record, width - MARGIN.left - MARGIN.right)
   const strip = door === undefined ? 0 : STRIP_HEIGHT
   const edges = {
     left: MARGIN.left,
@@ -94,8 +98,12 @@ function frameOf(record: SensorRecord, { width, height }: PlotOptions): Frame {
   }
 }
 
-function valueRange({ kind, summary, limits }: SensorRecord): [low: number, high: number] {
-  if (SENSOR_KINDS[kind].quantity === undefined) return [0, 100]
+function valueRange(record: SensorRecord, width: number): [low: number, high: number] {
+  const { kind, summary, limits } = record
+  if (SENSOR_KINDS[kind].quantity === undefined) {
+    const shares = columnsOf(record, width).map(openShare)
+    return [0, Math.min(100, Math.max(LEAST_SHARE, ...shares) * 1.05)]
+  }
   const values = [
     summary.lowest?.value,
     summary.highest?.value,
@@ -144,6 +152,7 @@ function grid({ kind, span, zone }: SensorRecord, frame: Frame): string[] {
     ),
     `<path d="M${left} ${top}V${bottom}H${right}" fill="none" stroke="${COLORS.faint}"/>`,
     `<text x="${left + 4}" y="${top + 2}" fill="${COLORS.faint}" ${HALO}>${unit}</text>`,
+    `<text x="${right - 4}" y="${top + 2}" text-anchor="end" fill="${COLORS.faint}" ${HALO}>${escapeText(zone.name)}</text>`,
   ]
 }
 
@@ -156,9 +165,9 @@ function anchorOf(x: number, { left, right }: Frame): string {
 /** Buckets put together, as many as the picture has columns, with where each stands. */
 function columnsOf(
   { buckets, span, lengthMs }: SensorRecord,
-  frame: Frame,
+  width: number,
 ): (Bucket | undefined)[] {
-  const most = Math.floor(frame.right - frame.left)
+  const most = Math.floor(width)
   const count = Math.max(1, Math.min(most, Math.ceil((span.to - span.from) / lengthMs)))
   const columns: (Bucket | undefined)[] = Array.from({ length: count }, () => undefined)
   for (const bucket of buckets) {
@@ -170,6 +179,12 @@ function columnsOf(
   return columns
 }
 
+/** For how much of a column it was open, in percent. */
+function openShare(column: Bucket | undefined): number {
+  const { openMs, recordedMs } = column ?? emptyBucket(0)
+  return recordedMs === 0 ? 0 : (100 * openMs) / recordedMs
+}
+
 interface Point {
   readonly x: number
   readonly low: number
@@ -178,7 +193,7 @@ interface Point {
 }
 
 function readings(record: SensorRecord, frame: Frame): string[] {
-  const columns = columnsOf(record, frame)
+  const columns = columnsOf(record, frame.right - frame.left)
   const step = (frame.right - frame.left) / columns.length
   const runs: Point[][] = []
   let run: Point[] | undefined
@@ -211,11 +226,11 @@ function drawRun(points: readonly Point[], step: number): string[] {
 
 /** For how much of each column it was open, as bars. */
 function states(record: SensorRecord, frame: Frame): string[] {
-  const columns = columnsOf(record, frame)
+  const columns = columnsOf(record, frame.right - frame.left)
   const step = (frame.right - frame.left) / columns.length
   const bars = columns.flatMap((bucket, index) => {
     if (bucket === undefined || bucket.openMs === 0) return []
-    const y = frame.y((100 * bucket.openMs) / bucket.recordedMs)
+    const y = frame.y(openShare(bucket))
     return [
       `M${fix(frame.left + (index + 0.5) * step)} ${frame.bottom}V${fix(Math.min(y, frame.bottom - 1))}`,
     ]

@@ -134,8 +134,8 @@ function excursionRow(
   return [
     zone.minute(since),
     `${duration((until ?? span.to) - since)}${ended}`,
-    `${limit.side} ${formatReading(kind, limit.value)}`,
-    formatReading(kind, extreme),
+    unbroken(`${limit.side} ${formatReading(kind, limit.value)}`),
+    unbroken(formatReading(kind, extreme)),
     alarms.length === 0 ? 'the node raised no alarm' : notesCell(alarms, zone),
   ]
 }
@@ -245,5 +245,10 @@ function duration(ms: number): string {
 }
 
 function times(count: number): string {
-  return count === 1 ? 'once' : `${count} times`
+  return count === 1 ? 'once' : count === 2 ? 'twice' : `${count} times`
+}
+
+/** A value that stays on one line. */
+function unbroken(text: string): string {
+  return text.replaceAll(' ', '\u00A0')
 }

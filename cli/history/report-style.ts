@@ -32,7 +32,9 @@ dd { margin: 0; font-weight: 600; font-variant-numeric: tabular-nums; }
 dd small { font-weight: 400; }
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
 th, td { padding: .25rem .6rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--rule); }
-td { overflow-wrap: anywhere; }
+td { overflow-wrap: break-word; }
+td:nth-child(-n+2) { white-space: nowrap; }
+td:last-child { overflow-wrap: anywhere; }
 th { color: var(--faint); font-weight: 500; }
 code { overflow-wrap: anywhere; font-size: .85em; }
 footer { margin-top: 1.6rem; padding-top: .5rem; border-top: 1px solid var(--rule); font-size: .85rem; }

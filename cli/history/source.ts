@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { dirname, join } from 'node:path'
+import { unreadable } from '../../node/client/operator/answers.ts'
 import { HISTORY_FILE, openHistoryForReading } from '../../node/history/database.ts'
 import {
   answerPage,
@@ -58,8 +59,12 @@ async function askNode(options: SourceOptions, io: CommandIo): Promise<HistorySo
   const connection = await connectAs('operator', options, io)
   return {
     node: connection.node,
-    ask: async (request): Promise<HistoryPage> =>
-      parseHistoryPage(await connection.call('history', [request], { signal: io.signal })),
+    ask: async (request): Promise<HistoryPage> => {
+      const answer = await connection.call('history', [request], { signal: io.signal })
+      const page = parseHistoryPage(answer, request.table)
+      if (typeof page === 'string') throw unreadable(connection.node, 'history', page)
+      return page
+    },
     [Symbol.asyncDispose]: async () => connection[Symbol.asyncDispose](),
   }
 }

@@ -6,7 +6,7 @@ import { styled } from './style.ts'
 
 /** What happened to an alarm, as a line for people. */
 export function formatAlarm({ state, alarm }: AlarmChange, hasColours: boolean): string {
-  const where = `${alarm.node}  ${alarm.sensor}`
+  const where = `${foreignText(alarm.node)}  ${alarm.sensor}`
   const since = `since ${formatMoment(alarm.since)}`
   switch (state) {
     case 'raised':

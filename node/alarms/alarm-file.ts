@@ -4,16 +4,15 @@ import { open, rename, rm } from 'node:fs/promises'
 import type { Clock } from '../lib/clock.ts'
 import { errorCode, errorMessage } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
-import type { SensorKind } from '../sensors/kinds.ts'
-import { isSensorKind } from '../sensors/kinds.ts'
 import { isSensorName } from '../sensors/sensor.ts'
-import type { AlarmChange } from './alarm.ts'
+import type { AlarmChange, AlarmKind } from './alarm.ts'
 import type { KeptAlarms, KeptRule } from './alarms.ts'
 import type { DayTotal, Span } from './day-total.ts'
 import type { Excursion } from './engine.ts'
 import { RECEIVERS, type Receiver } from './outbox.ts'
 import {
   isAlarmId,
+  isAlarmKind,
   isFinite,
   isRecord,
   isRuleType,
@@ -201,16 +200,17 @@ function parseChange(value: unknown): AlarmChange | undefined {
 
 function parseRule(value: unknown): KeptRule | undefined {
   if (!isRecord(value) || !isRecord(value['sensor']) || !isRecord(value['state'])) return undefined
-  const { name, kind } = value['sensor']
+  const { name, kind, lastSaidAt } = value['sensor']
   const { id } = value
-  if (!isSensorName(name) || !isSensorKind(kind)) return undefined
+  if (!isAlarmKind(kind) || !isWatchedName(name, kind)) return undefined
+  if (lastSaidAt !== undefined && !isFinite(lastSaidAt)) return undefined
   if (id !== undefined && !isAlarmId(id)) return undefined
   const rule = parseRuleText(value['rule'])
   const excursion = parseExcursion(value['state']['excursion'])
   const total = parseTotal(value['state']['total'])
   if (rule === undefined || excursion === 'malformed' || total === 'malformed') return undefined
   return {
-    sensor: { name, kind: kind satisfies SensorKind },
+    sensor: { name, kind, ...(lastSaidAt !== undefined && { lastSaidAt }) },
     rule,
     state: { excursion, total },
     id,
@@ -218,11 +218,19 @@ function parseRule(value: unknown): KeptRule | undefined {
   }
 }
 
+/** The longest name of a node, in UTF-16 units. */
+const MAX_NODE_NAME = 64
+
+function isWatchedName(name: unknown, kind: AlarmKind): name is string {
+  if (kind !== 'node') return isSensorName(name)
+  return typeof name === 'string' && name.length > 0 && name.length <= MAX_NODE_NAME
+}
+
 function parseRuleText(value: unknown): Rule | undefined {
   if (!isRecord(value)) return undefined
   const { type, forMs, limit, hysteresis } = value
   if (!isRuleType(type) || !isFinite(forMs)) return undefined
-  if (type === 'open' || type === 'unavailable') return { type, forMs }
+  if (type === 'open' || type === 'unavailable' || type === 'unreachable') return { type, forMs }
   if (!isFinite(limit)) return undefined
   if (type === 'high-per-day' || type === 'low-per-day') return { type, forMs, limit }
   return isFinite(hysteresis) ? { type, forMs, limit, hysteresis } : undefined

@@ -10,13 +10,17 @@ export interface Acknowledgement {
   readonly comment: string
 }
 
+/** What an alarm is about: a sensor of a kind, or a node as others see it. */
+export type AlarmKind = SensorKind | 'node'
+
 /** An excursion that has lasted for longer than a rule allows. Times in milliseconds since 1970. */
 export interface Alarm {
   /** Twelve hexadecimal digits; the same however often the alarm is told. */
   readonly id: string
   readonly node: string
+  /** Its sensor; `node` where the node itself is out of reach. */
   readonly sensor: string
-  readonly kind: SensorKind
+  readonly kind: AlarmKind
   readonly rule: RuleType
   /** The limit that was passed, where the rule has one. */
   readonly limit?: number | undefined
@@ -58,14 +62,18 @@ export function describeAlarm(alarm: Alarm): string {
   const { kind, rule, value, reason = 'nothing is known' } = alarm
   const text = describeRule(alarm)
   if (rule === 'open') return `${text}: close it`
-  if (rule === 'unavailable') return `${text}: ${reason}`
+  if (rule === 'unavailable' || kind === 'node') return `${text}: ${reason}`
   return value === undefined ? text : `${formatReading(kind, value)}, ${text}`
 }
 
+/** What `describeRule` looks at. */
+type DescribedRule = Pick<Alarm, 'kind' | 'rule' | 'limit' | 'forMs'>
+
 /** What may not be, for people: `above 8 °C for more than 1h`. */
-export function describeRule({ kind, rule, limit, forMs }: Alarm): string {
+export function describeRule({ kind, rule, limit, forMs }: DescribedRule): string {
   const duration = formatDuration(forMs)
   const forLong = forMs === 0 ? '' : ` for more than ${duration}`
+  if (kind === 'node') return `out of reach${forLong}`
   if (rule === 'open' || rule === 'unavailable') return `${rule}${forLong}`
   const text = `${isHigh(rule) ? 'above' : 'below'} ${formatLimit(kind, limit)}`
   if (rule === 'high' || rule === 'low') return `${text}${forLong}`
@@ -74,6 +82,7 @@ export function describeRule({ kind, rule, limit, forMs }: Alarm): string {
 
 /** What the end of an alarm means, for people. */
 export function describeEnd({ kind, rule, value, limit, extreme }: Alarm): string {
+  if (kind === 'node') return 'no longer out of reach'
   switch (rule) {
     case 'open':
       return 'closed'

@@ -1,13 +1,26 @@
 import type { Clock } from '../lib/clock.ts'
-import type { SensorEvent, SensorKind } from '../sensors/kinds.ts'
-import { alarmId, type Acknowledgement, type Alarm, type AlarmChange } from './alarm.ts'
+import {
+  alarmId,
+  type Acknowledgement,
+  type Alarm,
+  type AlarmChange,
+  type AlarmKind,
+} from './alarm.ts'
 import { advance, shift, type Excursion, type RuleState } from './engine.ts'
-import type { Rule } from './rule.ts'
+import type { Rule, RuleEvent } from './rule.ts'
 
-/** A sensor, as rules know it. */
+/** A sensor as rules know it, or another node. */
 export interface WatchedSensor {
   readonly name: string
-  readonly kind: SensorKind
+  readonly kind: AlarmKind
+  /** Of a node: when it last said something, by its own clock. It is the same for all who watch it. */
+  readonly lastSaidAt?: number
+}
+
+/** Another node that is out of reach, or was a moment ago. */
+export interface WatchedNode extends WatchedSensor {
+  /** Whether that has become an alarm. */
+  readonly isRaised: boolean
 }
 
 /** What is known to one rule of one sensor, as it is kept between two runs. */
@@ -90,7 +103,7 @@ export class Alarms implements Disposable {
   expect(sensor: WatchedSensor): void {
     const rule = this.#options.rulesOf(sensor).find(({ type }) => type === 'unavailable')
     if (rule === undefined) return
-    const watch = this.#watches.get(sensor.name)?.get(rule.type)
+    const watch = this.#watches.get(keyOf(sensor))?.get(rule.type)
     // What the run before knew goes on by itself.
     if (watch?.state.excursion !== undefined) return
     const at = this.#now()
@@ -99,28 +112,51 @@ export class Alarms implements Disposable {
   }
 
   /** Take what a sensor says. */
-  hear(sensor: WatchedSensor, event: SensorEvent): void {
+  hear(sensor: WatchedSensor, event: RuleEvent): void {
     const now = this.#now()
     const rules = this.#options.rulesOf(sensor)
     for (const rule of rules) {
-      const before = this.#watches.get(sensor.name)?.get(rule.type)
+      const before = this.#watches.get(keyOf(sensor))?.get(rule.type)
       this.#advance(before ?? newWatch(sensor, rule), rule, event, now)
     }
-    for (const watch of this.#watches.get(sensor.name)?.values() ?? []) {
+    for (const watch of this.#watches.get(keyOf(sensor))?.values() ?? []) {
       if (!rules.some(({ type }) => type === watch.rule.type)) this.#drop(watch)
     }
   }
 
   /** Forget what is known of a sensor, unsaid: whether its alarms are over is not known either. */
   forget(sensor: string): void {
-    for (const { timer } of this.#watches.get(sensor)?.values() ?? []) timer?.[Symbol.dispose]()
-    this.#watches.delete(sensor)
+    this.#forget(sensor)
+  }
+
+  /** Forget what is known of another node, unsaid: somebody else tells of it. */
+  forgetNode(name: string): void {
+    this.#forget(keyOf({ name, kind: 'node' }))
+  }
+
+  /** A sensor or a node is there no more: its alarms are over. */
+  end(sensor: WatchedSensor): void {
+    for (const watch of this.#watches.get(keyOf(sensor))?.values() ?? []) this.#drop(watch)
+  }
+
+  /** The nodes that are watched because they were out of reach. */
+  watchedNodes(): WatchedNode[] {
+    return [...this.#all()].flatMap(({ sensor, state: { excursion } }) =>
+      sensor.kind !== 'node' || excursion === undefined
+        ? []
+        : [{ ...sensor, isRaised: excursion.raisedAt !== undefined }],
+    )
   }
 
   /** End the alarms of sensors that are there no more. */
   keepOnly(sensors: readonly WatchedSensor[]): void {
     for (const watch of this.#all()) {
-      if (!sensors.some(({ name }) => name === watch.sensor.name)) this.#drop(watch)
+      const { sensor } = watch
+      const isKept =
+        sensor.kind === 'node'
+          ? this.#options.rulesOf(sensor).length > 0
+          : sensors.some(({ name }) => name === sensor.name)
+      if (!isKept) this.#drop(watch)
     }
   }
 
@@ -177,6 +213,11 @@ export class Alarms implements Disposable {
     this.#listeners.clear()
   }
 
+  #forget(key: string): void {
+    for (const { timer } of this.#watches.get(key)?.values() ?? []) timer?.[Symbol.dispose]()
+    this.#watches.delete(key)
+  }
+
   *#all(): Generator<Watch> {
     for (const watches of this.#watches.values()) yield* watches.values()
   }
@@ -192,7 +233,7 @@ export class Alarms implements Disposable {
     return Math.round(this.#offset + clock.monotonic())
   }
 
-  #advance(watch: Watch, rule: Rule, event: SensorEvent | undefined, now: number): void {
+  #advance(watch: Watch, rule: Rule, event: RuleEvent | undefined, now: number): void {
     watch.timer?.[Symbol.dispose]()
     const { state, outcome, dueAt } = advance(rule, watch.state, event, now)
     const { sensor } = watch
@@ -203,7 +244,7 @@ export class Alarms implements Disposable {
       timer: dueAt === undefined ? undefined : this.#arm(watch, dueAt - now),
     }
     if (outcome?.state === 'raised') {
-      const id = alarmId(this.#options.node, sensor.name, rule.type, outcome.excursion.since)
+      const id = this.#idOf(sensor, rule, outcome.excursion)
       this.#set({ ...next, id })
       this.#tellKept('raised', this.#alarmOf({ ...next, id }, outcome.excursion))
     } else if (outcome?.state === 'over') {
@@ -217,22 +258,23 @@ export class Alarms implements Disposable {
 
   #arm({ sensor, rule: { type } }: Watch | KeptRule, ms: number): Disposable {
     return this.#options.clock.after(ms, () => {
-      const watch = this.#watches.get(sensor.name)?.get(type)
+      const watch = this.#watches.get(keyOf(sensor))?.get(type)
       if (watch !== undefined) this.#advance(watch, watch.rule, undefined, this.#now())
     })
   }
 
   #set(watch: Watch): void {
     const { sensor, rule } = watch
-    const watches = this.#watches.get(sensor.name) ?? new Map<string, Watch>()
+    const key = keyOf(sensor)
+    const watches = this.#watches.get(key) ?? new Map<string, Watch>()
     watches.set(rule.type, watch)
-    this.#watches.set(sensor.name, watches)
+    this.#watches.set(key, watches)
   }
 
   /** A rule is there no more: what it was about is over. */
   #drop(watch: Watch): void {
     watch.timer?.[Symbol.dispose]()
-    this.#watches.get(watch.sensor.name)?.delete(watch.rule.type)
+    this.#watches.get(keyOf(watch.sensor))?.delete(watch.rule.type)
     const { excursion } = watch.state
     if (excursion?.raisedAt !== undefined) this.#finish(watch, excursion, this.#now())
   }
@@ -252,8 +294,7 @@ export class Alarms implements Disposable {
     const { since, raisedAt = since, value, extreme, reason } = excursion
     return {
       id,
-      node: this.#options.node,
-      sensor: sensor.name,
+      ...this.#subjectOf(sensor),
       kind: sensor.kind,
       rule: rule.type,
       ...('limit' in rule && { limit: rule.limit }),
@@ -267,10 +308,26 @@ export class Alarms implements Disposable {
     }
   }
 
+  #subjectOf({ name, kind }: WatchedSensor): Pick<Alarm, 'node' | 'sensor'> {
+    return kind === 'node'
+      ? { node: name, sensor: 'node' }
+      : { node: this.#options.node, sensor: name }
+  }
+
+  #idOf(watched: WatchedSensor, { type }: Rule, { since }: Excursion): string {
+    const { node, sensor } = this.#subjectOf(watched)
+    // Two nodes that tell of a third, one after the other or at once, tell one alarm.
+    return alarmId(node, sensor, type, watched.lastSaidAt ?? since)
+  }
+
   #tellKept(state: AlarmChange['state'], alarm: Alarm): void {
     for (const entry of Array.from(this.#listeners)) entry.listener({ state, alarm })
     this.#options.onKept?.()
   }
+}
+
+function keyOf({ name, kind }: Pick<WatchedSensor, 'name' | 'kind'>): string {
+  return kind === 'node' ? `node/${name}` : name
 }
 
 function newWatch(sensor: WatchedSensor, rule: Rule): Watch {

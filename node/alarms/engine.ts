@@ -1,4 +1,3 @@
-import type { SensorEvent } from '../sensors/kinds.ts'
 import {
   countTo,
   nextForgotten,
@@ -7,7 +6,7 @@ import {
   totalMs,
   type DayTotal,
 } from './day-total.ts'
-import { isHigh, judge, type Rule } from './rule.ts'
+import { isHigh, judge, type Rule, type RuleEvent } from './rule.ts'
 
 /** A time for which a rule was broken, whether or not for long enough to be an alarm. */
 export interface Excursion {
@@ -61,7 +60,7 @@ const FALLEN_TO = 0.9
 export function advance(
   rule: Rule,
   state: RuleState,
-  event: SensorEvent | undefined,
+  event: RuleEvent | undefined,
   now: number,
 ): Step {
   if (rule.type === 'high-per-day' || rule.type === 'low-per-day') {
@@ -88,7 +87,7 @@ export function shift({ excursion, total }: RuleState, byMs: number): RuleState 
   }
 }
 
-function hear(rule: Rule, { excursion }: RuleState, event: SensorEvent, now: number): Step {
+function hear(rule: Rule, { excursion }: RuleState, event: RuleEvent, now: number): Step {
   // No event is of later than now, whatever its sender's clock says.
   const at = Math.min(event.at, now)
   const value = event.type === 'reading' ? event.value : undefined
@@ -113,10 +112,13 @@ function wait(rule: Rule, state: RuleState, now: number): Step {
   if (excursion === undefined) return { state }
   const { since, wellSince, raisedAt } = excursion
   // A raised alarm about a limit ends when readings are well within it, and by nothing else.
-  const settles = rule.type === 'unavailable' || raisedAt === undefined
+  const isOfSilence = rule.type === 'unavailable' || rule.type === 'unreachable'
+  const settles = isOfSilence || raisedAt === undefined
   const settledAt = settles && wellSince !== undefined ? wellSince + SETTLED_MS : Infinity
-  const raiseAt = raisedAt === undefined ? since + rule.forMs : Infinity
-  if (settledAt <= now && settledAt <= raiseAt) return end(excursion, wellSince ?? now)
+  // While all is well again nothing is raised, though it may be too soon to call it over.
+  const isBad = raisedAt === undefined && wellSince === undefined
+  const raiseAt = isBad ? since + rule.forMs : Infinity
+  if (settledAt <= now) return end(excursion, wellSince ?? now)
   if (raiseAt <= now) {
     const raised = { ...excursion, raisedAt: now }
     const next = wait(rule, { excursion: raised }, now)
@@ -146,7 +148,7 @@ function worst(
 function count(
   rule: Rule,
   { total = NO_TOTAL }: RuleState,
-  event: SensorEvent,
+  event: RuleEvent,
   now: number,
 ): DayTotal {
   const verdict = judge(rule, event)

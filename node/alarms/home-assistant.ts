@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { VERSION } from '../lib/version.ts'
 import { SENSOR_KINDS } from '../sensors/kinds.ts'
-import type { WatchedSensor } from './alarms.ts'
+import type { Sensor } from '../sensors/sensor.ts'
 import { isRecord } from './parse.ts'
 import type { RuleType } from './rule.ts'
 
@@ -49,6 +49,7 @@ const RULE_NAMES: Readonly<Record<RuleType, string>> = {
   'low-per-day': 'too low for too long within a day',
   open: 'open for too long',
   unavailable: 'unavailable',
+  unreachable: 'out of reach',
 }
 
 export interface DiscoveryOptions {
@@ -59,7 +60,10 @@ export interface DiscoveryOptions {
 }
 
 /** How Home Assistant finds a sensor (its documentation, "MQTT discovery"). */
-export function sensorDiscovery({ name, kind }: WatchedSensor, options: DiscoveryOptions): Message {
+export function sensorDiscovery(
+  { name, kind }: Pick<Sensor, 'name' | 'kind'>,
+  options: DiscoveryOptions,
+): Message {
   const { topics } = options
   const { quantity } = SENSOR_KINDS[kind]
   return discovery(quantity === undefined ? 'binary_sensor' : 'sensor', name, options, {

@@ -8,6 +8,7 @@ import {
 } from '../sensors/drivers/mqtt-connection.ts'
 import type { Feeds } from '../sensors/feed.ts'
 import { SENSOR_KINDS, type SensorEvent } from '../sensors/kinds.ts'
+import type { Sensor } from '../sensors/sensor.ts'
 import type { Alarm, AlarmChange } from './alarm.ts'
 import type { Alarms, WatchedSensor } from './alarms.ts'
 import {
@@ -168,6 +169,8 @@ export class MqttBridge implements AsyncDisposable {
   }
 
   #tell({ alarm }: AlarmChange): void {
+    // Of another node its change is told, and no state: Home Assistant finds this one's things here.
+    if (alarm.kind === 'node') return
     const standing = this.#options.alarms.standing()
     this.#put(this.#alarmOf(alarm.sensor, alarm.rule, standing, alarm))
   }
@@ -267,7 +270,7 @@ export class MqttBridge implements AsyncDisposable {
    * A state is kept by the broker only while it holds: a door's, until nothing is known of it. A
    * reading is not kept, so that nobody takes it for news later.
    */
-  #stateOf({ name, kind }: WatchedSensor, event: SensorEvent): Outgoing[] {
+  #stateOf({ name, kind }: Pick<Sensor, 'name' | 'kind'>, event: SensorEvent): Outgoing[] {
     const topic = this.#topics.state(name)
     const isUnavailable = event.type === 'unavailable'
     const payload = event.type === 'reading' ? String(event.value) : isUnavailable ? '' : event.type

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { limitsOf, type SensorRulesConfig } from '../config/alarms-config.ts'
+import { limitsOf, unreachableForMs, type SensorRulesConfig } from '../config/alarms-config.ts'
 import type { NodeConfig } from '../config/config.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -13,6 +13,7 @@ import { numbersOf, type FridgeNumbers } from './numbers.ts'
 import type { Outbox, OutboxOptions, Receiver } from './outbox.ts'
 import type { Rule } from './rule.ts'
 import { Silences } from './silences.ts'
+import { VitalSigns } from './vital-signs.ts'
 import { startWebhook, textOf } from './webhook.ts'
 
 export interface OpenAlarmsOptions {
@@ -27,6 +28,8 @@ export interface OpenAlarms extends AsyncDisposable {
   readonly alarms: Alarms
   /** How the fridge is now. */
   readonly numbers: () => FridgeNumbers
+  /** The same, as all other nodes are told it. */
+  readonly vitals: VitalSigns
 }
 
 /** Watch the sensors of a node by the rules of its configuration. */
@@ -39,11 +42,15 @@ export function openAlarms(
   const rules = new Map(
     Object.entries(config.alarms.rules).map(([name, own]) => [name, rulesFrom(own)]),
   )
-  const rulesOf = ({ name }: WatchedSensor): readonly Rule[] => rules.get(name) ?? []
+  const unreachableMs = unreachableForMs(config.alarms)
+  const ofNodes: readonly Rule[] =
+    unreachableMs === undefined ? [] : [{ type: 'unreachable', forMs: unreachableMs }]
+  const rulesOf = ({ name, kind }: WatchedSensor): readonly Rule[] =>
+    kind === 'node' ? ofNodes : (rules.get(name) ?? [])
   const alarms: Alarms = new Alarms({
     node: config.name,
     clock,
-    hasRules: rules.size > 0,
+    hasRules: rules.size + ofNodes.length > 0,
     rulesOf,
     kept: kept?.alarms,
     onKept: () => file.touch(),
@@ -55,9 +62,6 @@ export function openAlarms(
   }))
   const subscriptions = new DisposableStack()
   subscriptions.use(alarms.subscribe(change => logChange(change, log)))
-  alarms.keepOnly(feeds.sensors.filter(({ name }) => rules.has(name)))
-  for (const sensor of feeds.sensors) alarms.expect(sensor)
-  subscriptions.use(feeds.subscribe((sensor, event) => alarms.hear(sensor, event)))
   const silences = subscriptions.use(new Silences({ feeds, rulesOf, clock }))
   const outboxOf = (receiver: Receiver): OutboxOptions => ({
     clock,
@@ -76,9 +80,14 @@ export function openAlarms(
   for (const outbox of outboxes.values()) {
     subscriptions.use(alarms.subscribe(change => outbox.tell(change)))
   }
+  // Last of all: what this run finds at its beginning is told, and kept with what waits already.
+  alarms.keepOnly(feeds.sensors.filter(({ name }) => rules.has(name)))
+  for (const sensor of feeds.sensors) alarms.expect(sensor)
+  subscriptions.use(feeds.subscribe((sensor, event) => alarms.hear(sensor, event)))
   return {
     alarms,
     numbers: () => numbersOf(feeds, alarms, rulesOf, silences),
+    vitals: new VitalSigns({ node: config.name, feeds, alarms }),
     [Symbol.asyncDispose]: async () => {
       subscriptions.dispose()
       await bridge?.[Symbol.asyncDispose]()
@@ -113,8 +122,9 @@ export function rulesFrom(config: SensorRulesConfig): Rule[] {
 }
 
 function logChange(change: AlarmChange, log: Log): void {
-  const { id, sensor, rule, since, value, extreme, acknowledged } = change.alarm
-  const fields = { id, sensor, rule, since, value, extreme, text: textOf(change) }
+  const { id, node, sensor, kind, rule, since, value, extreme, acknowledged } = change.alarm
+  const about = kind === 'node' ? node : undefined
+  const fields = { id, about, sensor, rule, since, value, extreme, text: textOf(change) }
   if (change.state === 'raised') log.error(fields, 'alarm')
   else if (change.state === 'over') log.info(fields, 'alarm over')
   else {

@@ -42,7 +42,10 @@ const MAX_UNSENT = 1_000
 
 const RETRY = { firstMs: 2_000, maxMs: 300_000 }
 
-/** Tells one receiver what happens to alarms, in order, each until it has been told. */
+/** So often in a row one change is tried before those of other alarms: a receiver may choke on it alone. */
+const TRIES = 5
+
+/** Tells one receiver what happens to alarms, of each in order, until it has been told. */
 export class Outbox implements AsyncDisposable {
   readonly #options: OutboxOptions & Delivery
   readonly #stop = new AbortController()
@@ -105,8 +108,15 @@ export class Outbox implements AsyncDisposable {
         if (signal.aborted) return
         failures += 1
         if (failures === 1) onFailed(error, this.#unsent.length)
+        if (failures % TRIES === 0) this.#unsent = behindOthers(this.#unsent, next.alarm.id)
         await clock.sleep(backoffMs(failures, RETRY, random), signal).catch(() => undefined)
       }
     }
   }
+}
+
+/** The changes of one alarm behind those of all others, in order. */
+function behindOthers(changes: readonly AlarmChange[], id: string): AlarmChange[] {
+  const others = changes.filter(({ alarm }) => alarm.id !== id)
+  return [...others, ...changes.filter(({ alarm }) => alarm.id === id)]
 }

@@ -1,6 +1,6 @@
 import { isSensorKind } from '../sensors/kinds.ts'
 import { isSensorName } from '../sensors/sensor.ts'
-import { MAX_COMMENT, type Acknowledgement, type Alarm } from './alarm.ts'
+import { MAX_COMMENT, type Acknowledgement, type Alarm, type AlarmKind } from './alarm.ts'
 import { RULE_TYPES, type RuleType } from './rule.ts'
 
 /** The longest text of an alarm but for comments, in UTF-16 units. */
@@ -12,6 +12,10 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 
 export function isRuleType(value: unknown): value is RuleType {
   return RULE_TYPES.some(type => type === value)
+}
+
+export function isAlarmKind(value: unknown): value is AlarmKind {
+  return value === 'node' || isSensorKind(value)
 }
 
 export function isFinite(value: unknown): value is number {
@@ -44,7 +48,7 @@ export function parseAlarm(value: unknown): Alarm | undefined {
   const { id, node, sensor, kind, rule, forMs, since, raisedAt, reason } = value
   const { limit, until, value: reading, extreme } = value
   if (!isAlarmId(id) || !isText(node) || !isSensorName(sensor)) return undefined
-  if (!isSensorKind(kind) || !isRuleType(rule)) return undefined
+  if (!isAlarmKind(kind) || !isRuleType(rule)) return undefined
   if (!isFinite(forMs) || !isFinite(since) || !isFinite(raisedAt)) return undefined
   if (![limit, until, reading, extreme].every(isOptional)) return undefined
   if (reason !== undefined && !isText(reason)) return undefined

@@ -8,12 +8,13 @@ export const RULE_TYPES = [
   'low-per-day',
   'open',
   'unavailable',
+  'unreachable',
 ] as const
 
 export type RuleType = (typeof RULE_TYPES)[number]
 
 /** What may not be for long. Limits are in the unit of the sensor's kind. */
-export type Rule = LimitRule | DayRule | OpenRule | UnavailableRule
+export type Rule = LimitRule | DayRule | OpenRule | UnavailableRule | UnreachableRule
 
 /** A limit that readings may not pass for `forMs` in one go. */
 export interface LimitRule {
@@ -44,14 +45,24 @@ export interface UnavailableRule {
   readonly forMs: number
 }
 
+/** How long a node may be out of reach of others. */
+export interface UnreachableRule {
+  readonly type: 'unreachable'
+  readonly forMs: number
+}
+
+/** What a rule hears: of a sensor its events, of a node that it is out of reach, or is not. */
+export type RuleEvent = SensorEvent | { readonly type: 'reached'; readonly at: number }
+
 /**
  * What an event says to a rule: `bad`, that it is broken; `well`, that it is not; `within`, that it
  * is not but has hardly been kept; `unknown`, nothing.
  */
 export type Verdict = 'bad' | 'well' | 'within' | 'unknown'
 
-export function judge(rule: Rule, event: SensorEvent): Verdict {
-  if (rule.type === 'unavailable') return event.type === 'unavailable' ? 'bad' : 'within'
+export function judge(rule: Rule, event: RuleEvent): Verdict {
+  if (rule.type === 'unavailable' || rule.type === 'unreachable')
+    return event.type === 'unavailable' ? 'bad' : 'within'
   // Unknown is not well: what was broken is broken still.
   if (event.type === 'unavailable') return 'unknown'
   if (rule.type === 'open') return event.type === 'open' ? 'bad' : 'well'
@@ -74,5 +85,6 @@ export function isHigh(type: RuleType): boolean {
 /** Whether a rule is about what a sensor of this kind can say. */
 export function isAboutKind(type: RuleType, kind: SensorKind): boolean {
   if (type === 'unavailable') return true
+  if (type === 'unreachable') return false
   return (type === 'open') === (kind === 'door')
 }

@@ -13,7 +13,8 @@ export class AlarmMemory {
   begin(ids: readonly string[]): AlarmChange[] {
     const over = this.standing.filter(({ id }) => !ids.includes(id))
     for (const { id } of over) this.#standing.delete(id)
-    return over.map(alarm => ({ state: 'over', alarm }))
+    // What was read when it was over is not known: the newest reading was one of the alarm.
+    return over.map(({ value: _value, ...alarm }) => ({ state: 'over', alarm }))
   }
 
   /** @returns what is new of it */

@@ -9,6 +9,7 @@ import {
 } from '../history/page.ts'
 import type { Reading, Span } from '../history/reader.ts'
 import type { RecordedEvent } from '../history/seal.ts'
+import { FridgeError } from '../lib/errors.ts'
 
 /** What a row of each table of a history is (PROTOCOL.md, "History"). */
 export interface HistoryRows {
@@ -57,11 +58,14 @@ export async function* readHistory<Table extends keyof HistoryRows>(
   now: number,
 ): AsyncGenerator<HistoryRows[Table], void> {
   const span = { from: Math.round(Number(from)), to: Math.round(Number(to ?? now)) }
-  const pages = historyRows(async request => parseHistoryPage(await ask(request)), {
-    sensor,
-    table,
-    ...span,
-  })
+  const pages = historyRows(
+    async request => {
+      const page = parseHistoryPage(await ask(request), table)
+      if (typeof page !== 'string') return page
+      throw new FridgeError('ERR_PROTOCOL', `the answer is no page of a history: ${page}`)
+    },
+    { sensor, table, ...span },
+  )
   const read = READERS[table] as (row: readonly unknown[]) => HistoryRows[Table]
   for await (const row of pages) yield read(row)
 }

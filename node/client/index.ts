@@ -13,7 +13,7 @@ export { parseName, type Name } from '../identity/names.ts'
 export type { SensorEvent, SensorKind } from '../sensors/kinds.ts'
 export type { CallOptions } from '../wire/rpc.ts'
 export { connect, type ConnectOptions } from './connect.ts'
-export type { Acknowledgement, Alarm, AlarmState } from '../alarms/alarm.ts'
+export type { Acknowledgement, Alarm, AlarmKind, AlarmState } from '../alarms/alarm.ts'
 export type { RuleType } from '../alarms/rule.ts'
 export type {
   AlarmReport,

@@ -91,6 +91,9 @@ export const alarmsConfig = z
   .strictObject({
     /** The rules by the name of the sensor. Default none, and then nothing is an alarm. */
     rules: z.record(z.string(), sensorRules).default({}),
+    /** How long another node may be out of reach before one of those that are alive raises an alarm, or
+     *  `never`. Default 15m where there are rules, else never. Less tells of each restart. */
+    unreachableFor: z.union([z.literal('never'), duration(MAX_FOR_MS)]).optional(),
     /** A web server that is told of each alarm until it answers with 2xx. Default none. */
     webhook: webhook.optional(),
     /** A program and its arguments, without a shell, run once for each alarm, which it reads as a line
@@ -107,6 +110,12 @@ export const alarmsConfig = z
 
 export type AlarmsConfig = z.output<typeof alarmsConfig>
 export type SensorRulesConfig = AlarmsConfig['rules'][string]
+
+/** How long another node may be out of reach, in milliseconds; undefined where that is no alarm. */
+export function unreachableForMs({ rules, unreachableFor }: AlarmsConfig): number | undefined {
+  if (unreachableFor === 'never') return undefined
+  return unreachableFor ?? (Object.keys(rules).length > 0 ? UNAVAILABLE_FOR_MS : undefined)
+}
 
 /** The limits of a sensor, those of its preset among them. */
 export function limitsOf(rules: SensorRulesConfig): Pick<SensorRulesConfig, 'high' | 'low'> {

@@ -15,6 +15,7 @@ import {
 import type { DocumentStream } from './document-stream.ts'
 import type { Answer, Held } from './question.ts'
 import { Questions } from './questions.ts'
+import { Tallies } from './tallies.ts'
 import { Ways } from './ways.ts'
 
 export interface ConfirmationRelayOptions {
@@ -51,6 +52,12 @@ const MAX_TOLD = 64
 /** How many confirmations that were passed on are remembered. */
 const MAX_KNOWN = 16_384
 
+/** A node that took so long for a change says so by itself, in milliseconds. */
+const SLOW_MS = 1_000
+
+/** How long after a question a tally that does not hold is a reason for another one, in milliseconds. */
+const ASK_AGAIN_MS = 1_000
+
 /** A confirmation on its way. */
 interface Passing {
   /** The source that is to hear it. */
@@ -74,6 +81,8 @@ interface Passing {
 export class ConfirmationRelay implements Disposable {
   /** What nodes ask each other. */
   readonly questions: Questions
+  /** The words of many nodes, as one. */
+  readonly tallies: Tallies
   readonly #options: ConfirmationRelayOptions
   readonly #neighbours = new Set<DocumentStream>()
   readonly #ways = new Ways<DocumentStream>()
@@ -98,6 +107,7 @@ export class ConfirmationRelay implements Disposable {
   /** What this node has done with its own latest changes. */
   #applied: Confirmation | undefined
   #gathering: Disposable | undefined
+  #askedAt = -Infinity
 
   constructor(options: ConfirmationRelayOptions) {
     this.#options = options
@@ -109,6 +119,11 @@ export class ConfirmationRelay implements Disposable {
         this.heardFrom(to, neighbour)
         this.#answer(to, answer)
       },
+    })
+    this.tallies = new Tallies({
+      ...options,
+      onConfirmed: (node, to, applied) => this.#believe({ node, to, applied, changes: [] }),
+      onFalse: to => this.#askAgain(to),
     })
   }
 
@@ -149,7 +164,12 @@ export class ConfirmationRelay implements Disposable {
     const latest = [...(before?.to === to ? before.changes : []), ...changes]
     const kept = latest.slice(-MAX_APPLIED_CHANGES)
     const said = { node, to, applied: kept.at(-1)?.sequence ?? 0, changes: kept }
-    if (!this.#isOwn(to)) return this.#say(to, said)
+    if (!this.#isOwn(to)) {
+      const isPlain = changes.every(({ tookMs, cut }) => cut === 0 && tookMs < SLOW_MS)
+      if (!isPlain || !this.tallies.add(to, said.applied)) return this.#say(to, said)
+      keepNewest(this.#own, to, { said, at: this.#options.clock.monotonic() }, MAX_TOLD)
+      return this.#gather()
+    }
     this.#applied = said
     this.#tell(said)
   }
@@ -168,6 +188,7 @@ export class ConfirmationRelay implements Disposable {
   /** Take a frame of a neighbour. @returns why it is refused, if it is */
   take(frame: object, from: DocumentStream): { readonly refused?: string } {
     if ('ask' in frame) return this.questions.take(frame, from)
+    if ('tallied' in frame) return this.#takeTallies(frame, from)
     const { confirmed, ...rest } = frame as Record<string, unknown>
     const isList = Array.isArray(confirmed) && confirmed.length <= MAX_FRAME
     if (!isList || Object.keys(rest).length > 0) return { refused: 'confirmations are malformed' }
@@ -177,6 +198,36 @@ export class ConfirmationRelay implements Disposable {
       this.#checkOnce(confirmation, value as SignedConfirmation, from)
     }
     return {}
+  }
+
+  #takeTallies(frame: object, from: DocumentStream): { readonly refused?: string } {
+    const tallies = this.tallies.read(frame)
+    if (typeof tallies === 'string') return { refused: tallies }
+    for (const tally of tallies) {
+      const { to } = tally
+      if (this.#isOwn(to)) void this.tallies.check(tally)
+      else if (this.#ways.isKnown(to)) {
+        if (this.#ways.close(to, from)) this.#sendAgain([to])
+        this.tallies.passOn(tally)
+        this.#gather()
+      }
+    }
+    return {}
+  }
+
+  /** A node is known to have applied changes of a source of this one. */
+  #believe(confirmation: Confirmation): void {
+    if (!this.#isNews(confirmation)) return
+    this.#remember(confirmation)
+    this.#tell(confirmation)
+  }
+
+  /** What came together does not hold: ask each by itself, now and then. */
+  #askAgain(about: Source): void {
+    const now = this.#options.clock.monotonic()
+    if (now - this.#askedAt < ASK_AGAIN_MS) return
+    this.#askedAt = now
+    this.questions.ask(about)
   }
 
   /** How many confirmations are being checked. */
@@ -217,9 +268,9 @@ export class ConfirmationRelay implements Disposable {
     if (holds === false) return from.refuse('a confirmation is not signed by its node')
     // A node that joined a moment ago may not be known here yet: *members* will tell how far it is.
     if (holds === undefined || !this.#isNews(confirmation)) return
+    if (this.#isOwn(confirmation.to)) return this.#believe(confirmation)
     this.#remember(confirmation)
-    if (this.#isOwn(confirmation.to)) this.#tell(confirmation)
-    else this.#passOn(confirmation, signed)
+    this.#passOn(confirmation, signed)
   }
 
   /** Whether a source is one that this node has accepted changes in, in this run or an earlier one. */
@@ -281,6 +332,7 @@ export class ConfirmationRelay implements Disposable {
     }
     this.#untold.clear()
     this.#waiting.clear()
+    this.tallies.flush(to => this.#ways.first(to))
     for (const [neighbour, confirmed] of this.#byNeighbour(leaving)) {
       for (let at = 0; at < confirmed.length; at += MAX_FRAME) {
         neighbour.send({ confirmed: confirmed.slice(at, at + MAX_FRAME) })
@@ -301,6 +353,11 @@ export class ConfirmationRelay implements Disposable {
     }
     return byNeighbour
   }
+}
+
+/** Whether a frame is for the relay. */
+export function isOfConfirmations(frame: object): boolean {
+  return 'confirmed' in frame || 'ask' in frame || 'tallied' in frame
 }
 
 /** What a newer confirmation takes the place of an older one by. */

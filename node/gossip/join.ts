@@ -83,10 +83,12 @@ export function joinCluster(options: JoinOptions): Cluster {
         addresses: config.advertise.map(formatAddress),
         version: VERSION,
         startedAt: clock.now(),
+        tallyKey: replica.confirmations.tallies.key.publicKey,
         links: [],
       },
     }),
   )
+  replica.confirmations.tallies.follow(members)
   const overlay = stack.use(
     new Overlay({
       self: name,
@@ -108,6 +110,10 @@ export function joinCluster(options: JoinOptions): Cluster {
       random,
       log,
     }),
+  )
+  // Those who have not heard of it yet are told nothing by the list of this node any more.
+  stack.use(
+    ownRemoval.subscribe(() => overlay.cutAll('node removed', 'this node has been removed')),
   )
   void members.recall()
   memory.follow(members)

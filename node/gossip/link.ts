@@ -77,6 +77,7 @@ export class Link {
   readonly #certificates = new CertificateExchange()
   readonly #opened = new Set<string>()
   readonly #expiry: Disposable
+  readonly #patience: Disposable
   #source: Source | undefined
   #synced = 0
   #why: LinkEnd | undefined
@@ -102,6 +103,10 @@ export class Link {
       },
       onStream: stream => this.#accept(stream),
       onEnd: ending => this.#end(ending),
+    })
+    // Heartbeats begin with the control stream, which the end opens that was dialed: it may never.
+    this.#patience = clock.after(times.deadAfterMs, () => {
+      if (this.#source === undefined) this.#channel.cutAsDead()
     })
     const first: Holder = peer.notAfter <= own.notAfter ? peer : own
     this.#expiry = at(clock, first.notAfter, () => {
@@ -222,6 +227,7 @@ export class Link {
 
   #end(ending: Ending): void {
     this.#expiry[Symbol.dispose]()
+    this.#patience[Symbol.dispose]()
     for (const attached of this.#attached) attached[Symbol.dispose]()
     this.#options.onEnd(this, this.#why ?? this.#describe(ending))
   }

@@ -57,6 +57,11 @@ export class Liveness implements Disposable {
     return this.#reach.reached.has(run) || this.#suspected.get(nodeOf(run))?.run === run
   }
 
+  /** How many runs count as alive, this one included. */
+  get count(): number {
+    return this.#reach.reached.size + this.#suspected.size
+  }
+
   /** The runs that count as alive, this one included. */
   *live(): Iterable<Source> {
     yield* this.#reach.reached

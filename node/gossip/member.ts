@@ -1,4 +1,5 @@
 import { MAX_ADVERTISED, readAddress } from '../lib/address.ts'
+import { isTallyKey } from './tally.ts'
 import { isName, isSource, type Name, type Source } from '../identity/names.ts'
 
 /** Two nodes that run under one name, as a third has met them. */
@@ -18,6 +19,8 @@ export interface Profile {
   readonly version: string
   /** When it started, by its own wall clock, in milliseconds. */
   readonly startedAt: number
+  /** The key of this run for tallies; absent where it makes none. */
+  readonly tallyKey?: string
 }
 
 /** What a node says of itself that changes often. */
@@ -62,11 +65,12 @@ export const MEMBER_LIMITS = {
 } as const
 
 /** A profile with no more than its peers take of it. */
-export function profileWithinLimits({ addresses, version, startedAt }: Profile): Profile {
+export function profileWithinLimits({ addresses, version, startedAt, tallyKey }: Profile): Profile {
   return {
     addresses: addresses.slice(0, MEMBER_LIMITS.maxAddresses),
     version: version.slice(0, MEMBER_LIMITS.maxVersion),
     startedAt,
+    ...(tallyKey !== undefined && { tallyKey }),
   }
 }
 
@@ -79,7 +83,7 @@ export function stateWithinLimits(state: State): State {
 export function parseProfile(value: unknown): Profile | string {
   if (!isObject(value)) return 'a profile is not an object'
   // Fields that this version does not know are passed over: nodes are upgraded one by one.
-  const { addresses, version, startedAt } = value
+  const { addresses, version, startedAt, tallyKey } = value
   if (!isListOf(addresses, MEMBER_LIMITS.maxAddresses, isAddress)) {
     return 'a profile has bad addresses'
   }
@@ -87,7 +91,8 @@ export function parseProfile(value: unknown): Profile | string {
     return 'a profile has no valid version'
   }
   if (!isCount(startedAt)) return 'a profile has no valid start'
-  return { addresses, version, startedAt }
+  if (tallyKey !== undefined && !isTallyKey(tallyKey)) return 'a profile has no valid key'
+  return { addresses, version, startedAt, ...(tallyKey !== undefined && { tallyKey }) }
 }
 
 /** @returns the state, or why the value is none */

@@ -174,6 +174,11 @@ export class Members extends SignedDocument {
     return this.#liveness.isLive(source)
   }
 
+  /** How many nodes can be reached, this one included. */
+  get liveCount(): number {
+    return this.#liveness.count
+  }
+
   /** The nodes that can be reached from here over links, this one included. */
   live(): Map<Source, Member> {
     const live = new Map<Source, Member>()

@@ -27,6 +27,24 @@ export function linksAccepted(nodes: number): number {
   return 2 * linksWanted(nodes) + FULL_MESH
 }
 
+/** How long a node of a large cluster may wait before it dials first, in milliseconds. */
+const START_MS = 1_000
+
+/**
+ * How long a node waits before it dials first. Where a whole site comes back from a power cut all
+ * begin in the same moment; in a small cluster none needs to wait for that.
+ * @param remembered the peers that it knew in its last run
+ */
+export function firstPlanMs({
+  remembered = [],
+  random,
+}: {
+  readonly remembered?: readonly unknown[]
+  readonly random: Random
+}): number {
+  return remembered.length > FULL_MESH ? random() * START_MS : 0
+}
+
 /** A node with no more links than these is not turned away for having many itself. */
 export const SPARED_LINKS = 3
 

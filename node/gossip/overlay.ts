@@ -24,6 +24,7 @@ import {
   linksAccepted,
   linksWanted,
   SPARED_LINKS,
+  firstPlanMs,
 } from './overlay-plan.ts'
 
 /** A connected byte stream, and the identity in the certificate that the peer showed. */
@@ -109,7 +110,9 @@ export class Overlay implements AsyncDisposable {
       const isMoved = before === undefined || before.links.length !== member.links.length
       if (isMoved) this.#planSoon()
     })
-    this.#plan()
+    const waitMs = firstPlanMs(options)
+    if (waitMs > 0) this.#planIn(waitMs)
+    else this.#plan()
   }
 
   /** The links over which documents flow. */

@@ -41,8 +41,11 @@ const LINKS_MS = { lost: 1_000, perRun: 20, most: 3_000 }
  */
 const GATHER_MS_PER_NODE = 50
 
-/** What the vitals of all nodes may cost each, in bytes a second. */
-const VITALS_BYTES_PER_SECOND = 1_000
+/**
+ * What the vitals of all nodes may cost each, in bytes a second, were each told once: it comes two or
+ * three times, and all that a node receives at rest is to stay below 2 kB a second.
+ */
+const VITALS_BYTES_PER_SECOND = 500
 
 /** What an update costs beside its text: places, certificate, signature, and announcements of it. */
 const UPDATE_BYTES = 600
@@ -207,10 +210,10 @@ export class OwnMember implements Disposable {
   }
 
   #wordsOf(part: Part): Words {
-    const { addresses, version, startedAt, vitals = {} } = this.#self
+    const { vitals = {} } = this.#self
     if (part === 'vitals') return { part, vitals }
     if (part === 'profile') {
-      return { part, profile: profileWithinLimits({ addresses, version, startedAt }) }
+      return { part, profile: profileWithinLimits(this.#self) }
     }
     const { saidAt, links, left, twins } = this.#self
     const state = stateWithinLimits({

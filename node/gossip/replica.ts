@@ -18,7 +18,7 @@ import type { SubjectState } from '../whitelist/merge.ts'
 import type { ChangeStore } from '../whitelist/store.ts'
 import type { ReadableWhitelist } from '../whitelist/whitelist.ts'
 import { assertProposable, assertStanding, notRecorded, whyAgain, type Commit } from './commit.ts'
-import { ConfirmationRelay } from './confirmation-relay.ts'
+import { ConfirmationRelay, isOfConfirmations } from './confirmation-relay.ts'
 import type { Announcement } from './document-frames.ts'
 import type { DocumentStream } from './document-stream.ts'
 import type { Update } from './document.ts'
@@ -106,11 +106,7 @@ export class Replica extends SignedDocument implements Disposable {
       store,
       isOwn: source => past.isOwn(source),
       onSpread: (source, sequence) => past.noteSpread(source, sequence),
-      onOther: own => {
-        const isUnheard = !past.isSpread(own)
-        if (isUnheard) this.#giveUp(own)
-        return isUnheard
-      },
+      onOther: own => !past.isSpread(own) && this.#giveUp(own),
       onFork: from => this.#links.noteEarly(from),
     })
     for (const [source, sequence] of list.whitelist.clock()) this.sources[source] = sequence
@@ -313,7 +309,7 @@ export class Replica extends SignedDocument implements Disposable {
     frame: object,
     from: DocumentStream,
   ): { readonly refused?: string } | undefined {
-    if ('confirmed' in frame || 'ask' in frame) return this.confirmations.take(frame, from)
+    if (isOfConfirmations(frame)) return this.confirmations.take(frame, from)
     return 'heads' in frame ? this.#heads.take(frame, from) : super.takeFrame(frame, from)
   }
 
@@ -366,12 +362,7 @@ export class Replica extends SignedDocument implements Disposable {
   }
 
   protected override updatesAfter(clock: ReadonlyMap<Source, number>, limit: number): Update[] {
-    const updates: Update[] = []
-    for (const entry of this.#options.store.after(clock)) {
-      if (updates.length >= limit) break
-      updates.push(asUpdate(entry))
-    }
-    return updates
+    return Array.from(Iterator.from(this.#options.store.after(clock)).take(limit), asUpdate)
   }
 
   /** Changes can be stored again: what was passed over meanwhile is asked for anew. */
@@ -385,7 +376,7 @@ export class Replica extends SignedDocument implements Disposable {
    * resumed from a snapshot: it was never sent to anybody, and cannot be any more. What takes away
    * acts on while this node runs.
    */
-  #giveUp(first: Entry): void {
+  #giveUp(first: Entry): true {
     this.#past.fallBehind()
     const lost: Entry[] = []
     for (let next: Entry | undefined = first; next !== undefined; next = this.#past.firstUnheld()) {
@@ -399,5 +390,6 @@ export class Replica extends SignedDocument implements Disposable {
     }
     this.#list.actOnLost(lost)
     this.#links.leaveAll('this node asks for changes of its own anew')
+    return true
   }
 }

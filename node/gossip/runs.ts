@@ -1,6 +1,6 @@
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
 import type { Update } from './document.ts'
-import type { Member, State, Vitals } from './member.ts'
+import type { Member, Profile, State, Vitals } from './member.ts'
 import { placeOfPart, type Part, type periodOf, type Words } from './member-part.ts'
 
 /** More runs than this, of nodes dead or alive, are not kept: the dead go first. */
@@ -16,7 +16,7 @@ const MAX_RUNS = 8
 const GHOST_MS = 24 * 3_600_000
 
 type Period = ReturnType<typeof periodOf>
-type Profiled = Pick<Member, 'addresses' | 'version' | 'startedAt' | keyof Period>
+type Profiled = Profile & Period
 
 interface Run {
   readonly source: Source

@@ -7,6 +7,7 @@ import type { ReadingRow } from './store.ts'
 
 /** An hour that goes on. */
 export interface GoingHour {
+  readonly position: number
   readonly begin: number
   /** The number of the first row in it. */
   readonly first: number
@@ -14,19 +15,24 @@ export interface GoingHour {
 
 /**
  * What a sensor has said in the minute that is not over yet, from the rows of its hour; undefined
- * where nothing was recorded in it. What a device has told late counts in the minute that it names:
- * only the recorder knows when it came.
+ * where nothing was recorded in it.
  * @param until how far the hour is known to have come, in milliseconds since 1970
  */
 export function openMinuteOf(
   database: DatabaseSync,
   sensor: number,
-  { begin, first }: GoingHour,
+  { position, begin, first }: GoingHour,
   until: number,
 ): Bucket | undefined {
+  const summed = database
+    .prepare('SELECT sum(count) AS count FROM sensorMinutes WHERE sensor = ? AND position = ?')
+    .get(sensor, position)?.['count']
+  // Readings of minutes that are over, of which there may be tens of thousands, are passed over.
   const readings = database
-    .prepare('SELECT * FROM readings WHERE sensor = ? AND number >= ?')
-    .all(sensor, first)
+    .prepare(
+      'SELECT * FROM readings WHERE sensor = ? AND number >= ? ORDER BY number LIMIT -1 OFFSET ?',
+    )
+    .all(sensor, first, Number(summed ?? 0))
     .map(row => row as unknown as ReadingRow)
   const events = database
     .prepare('SELECT * FROM events WHERE sensor = ? AND number >= ?')
@@ -42,6 +48,8 @@ export function openMinuteOf(
     recorder.advance(row.at)
     if ('value' in row) recorder.tell(0, { type: 'reading', value: row.value })
     else if (isCounted(row.type)) recorder.tell(0, { type: row.type })
+    // It speaks again: of readings that were passed over this alone is left.
+    else if (row.type === 'available') recorder.know(0)
   }
   recorder.advance(until)
   return recorder.close().minutes[0]?.bucket

@@ -174,27 +174,62 @@ function eventRow({ number, at, sensor, type, detail }: RecordedEvent): Cell[] {
   return [number, at, sensor ?? null, type, detail]
 }
 
-/** Check an answer of a node. @throws FridgeError `ERR_PROTOCOL` */
-export function parseHistoryPage(value: unknown): HistoryPage {
-  if (typeof value === 'object' && value !== null) {
-    const { kind, rows, next } = value as Record<string, unknown>
-    const isPage =
-      isSensorKind(kind) && Array.isArray(rows) && (next === null || Number.isSafeInteger(next))
-    if (isPage && rows.every(isRow)) return { kind, rows, next: next as number | null }
-  }
-  throw new FridgeError('ERR_PROTOCOL', 'the node answers with what is no page of a history')
+/** What stands in a cell: a moment, a number, a text, or one of these or null. */
+const CELLS = {
+  moment: isMoment,
+  number: isNumber,
+  text: isText,
+  'number?': (cell: unknown) => cell === null || isNumber(cell),
+  'text?': (cell: unknown) => cell === null || isText(cell),
+} as const
+
+const BUCKET_ROW = [
+  'moment',
+  'number',
+  'number',
+  'number',
+  'number?',
+  'number?',
+  'number',
+  'number',
+  'number',
+] as const
+const EVENT_ROW = ['number', 'moment', 'text?', 'text', 'text'] as const
+
+/** The cells of a row of each table, as the functions below read them. */
+const ROW_FORMS: Readonly<Record<HistoryTable, readonly (keyof typeof CELLS)[]>> = {
+  minutes: BUCKET_ROW,
+  hours: BUCKET_ROW,
+  readings: ['number', 'moment', 'number'],
+  events: EVENT_ROW,
+  alarms: EVENT_ROW,
+  stretches: ['moment', 'moment'],
+  signed: ['number', 'moment', 'moment', 'text'],
+  commands: ['number', 'moment', 'text', 'text', 'text'],
 }
 
-function isRow(row: unknown): row is Cell[] {
+/** Check what a node answers. @returns why it is no page of that table */
+export function parseHistoryPage(value: unknown, table: HistoryTable): HistoryPage | string {
+  if (typeof value !== 'object' || value === null) return 'it is no object'
+  const { kind, rows, next } = value as Record<string, unknown>
+  if (!isSensorKind(kind)) return 'its kind is not known'
+  if (next !== null && !Number.isSafeInteger(next)) return 'it goes on nowhere'
+  if (!Array.isArray(rows) || !rows.every(row => isRow(row, table))) return 'its rows are malformed'
+  return { kind, rows, next: next as number | null }
+}
+
+function isRow(row: unknown, table: HistoryTable): row is Cell[] {
   return (
-    Array.isArray(row) &&
-    row.every(
-      (cell: unknown) =>
-        cell === null ||
-        typeof cell === 'string' ||
-        (typeof cell === 'number' && Number.isFinite(cell)),
-    )
+    Array.isArray(row) && ROW_FORMS[table].every((cell, at) => CELLS[cell]((row as unknown[])[at]))
   )
+}
+
+function isNumber(cell: unknown): cell is number {
+  return typeof cell === 'number' && Number.isFinite(cell)
+}
+
+function isText(cell: unknown): cell is string {
+  return typeof cell === 'string'
 }
 
 /** Asks for one page. */

@@ -91,6 +91,12 @@ export class Recorder {
     if (event.type === 'close') state.wasOpen = false
   }
 
+  /** A sensor says something again, whatever it is. */
+  know(sensor: number): void {
+    const state = this.#states[sensor]
+    if (state !== undefined) state.isKnown = true
+  }
+
   /** End the hour here. @returns the minute that was under way, and the hour of each sensor */
   close(): { readonly minutes: readonly ClosedMinute[]; readonly hours: readonly Bucket[] } {
     const isUnderWay = this.#until > startOf(this.#until, MINUTE_MS)

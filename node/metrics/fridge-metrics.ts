@@ -1,4 +1,6 @@
 import type { FridgeNumbers } from '../alarms/numbers.ts'
+import { parseVitals, type NodeVitals, type SensorVitals } from '../alarms/vitals.ts'
+import type { Members } from '../gossip/members.ts'
 
 /** Makes a gauge with these labels that is filled at each scrape. */
 export type AddGauge = (
@@ -44,4 +46,38 @@ export function describeFridge(add: AddGauge, numbers: () => FridgeNumbers): voi
       }
     },
   )
+}
+
+/** What Prometheus is told of all fridges, as the nodes that are alive say it of themselves. */
+export function describeFleet(add: AddGauge, members: Pick<Members, 'live'>): void {
+  const vitals = (): NodeVitals[] =>
+    Array.from(members.live().values(), member => parseVitals(member.vitals)).filter(
+      one => one !== undefined,
+    )
+  add(
+    'fridge_fleet_sensors',
+    'Sensors of all nodes that this one can reach, itself included, by whether anything is known of them.',
+    ['state'],
+    set => {
+      const sensors = vitals().flatMap(one => one.sensors)
+      const unavailable = sensors.filter(({ event }) => isUnknown(event)).length
+      set({ state: 'available' }, sensors.length - unavailable)
+      set({ state: 'unavailable' }, unavailable)
+    },
+  )
+  add(
+    'fridge_fleet_alarms',
+    'Alarms that stand at all nodes that this one can reach, itself included, by whether somebody has taken note of them.',
+    ['state'],
+    set => {
+      const alarms = vitals().flatMap(one => one.alarms)
+      const acknowledged = alarms.filter(({ isAcknowledged }) => isAcknowledged).length
+      set({ state: 'acknowledged' }, acknowledged)
+      set({ state: 'not acknowledged' }, alarms.length - acknowledged)
+    },
+  )
+}
+
+function isUnknown(event: SensorVitals['event']): boolean {
+  return event === undefined || event.type === 'unavailable'
 }

@@ -4,7 +4,7 @@ import { Counter, Gauge, Registry } from 'prom-client'
 import { lifetimes, type Lifetime } from '../identity/certificate-lifetime.ts'
 import type { FridgeNumbers } from '../alarms/numbers.ts'
 import type { Clock } from '../lib/clock.ts'
-import { describeFridge, type AddGauge } from './fridge-metrics.ts'
+import { describeFleet, describeFridge, type AddGauge } from './fridge-metrics.ts'
 import type { Counts } from '../sessions/counts.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import type { FanOut } from '../events/fan-out.ts'
@@ -58,6 +58,7 @@ export class Metrics implements Disposable {
     this.#lag.enable()
     this.#describeNode()
     describeFridge((...gauge) => this.#fills(...gauge), source.numbers)
+    describeFleet((...gauge) => this.#fills(...gauge), source.members)
     this.#describeConnections()
     this.#describeClients()
     this.#describeCluster()

@@ -18,6 +18,7 @@ import { changeMethods, pageOf, type ChangePage } from './changes.ts'
 import { checkpointMethods, readCheckpointRequest } from './checkpoints.ts'
 import { forgetMethods } from './forget.ts'
 import { statusOf, type NodeReport, type StatusOptions, type StatusReport } from './status.ts'
+import { vitalsPages } from './vitals.ts'
 import type { Quota } from './quota.ts'
 import type { Turns } from './turns.ts'
 import type { Sessions } from '../sessions/sessions.ts'
@@ -200,6 +201,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
       },
     ],
     ['status', async () => status(options)],
+    ['vitals', vitalsPages(options)],
     [
       'history',
       async ([value]) => {

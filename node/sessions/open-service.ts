@@ -1,5 +1,6 @@
 import { openAlarms } from '../alarms/open-alarms.ts'
 import type { FridgeNumbers } from '../alarms/numbers.ts'
+import type { VitalSigns } from '../alarms/vital-signs.ts'
 import type { NodeConfig } from '../config/config.ts'
 import { FanOut } from '../events/fan-out.ts'
 import type { Source } from '../identity/names.ts'
@@ -32,6 +33,8 @@ export interface OpenService extends AsyncDisposable {
   readonly fridge: SimulatedFridge | undefined
   /** How the fridge is now. */
   readonly numbers: () => FridgeNumbers
+  /** The same, as all other nodes are told it. */
+  readonly vitals: VitalSigns
 }
 
 /** Start the sensors of a node, and fan out what they tell. */
@@ -45,7 +48,7 @@ export async function openService(
   const fanOut = stack.use(new FanOut(feeds, lookout))
   stack.use(history.follow(feeds))
   const trail = stack.use(new CommandTrail({ record: call => history.command(call), clock, log }))
-  const { alarms, numbers } = stack.use(openAlarms(config, { feeds, clock, random, log }))
+  const { alarms, numbers, vitals } = stack.use(openAlarms(config, { feeds, clock, random, log }))
   alarms.subscribe(({ state: type, alarm: { node: _node, sensor, kind: _kind, ...alarm } }) =>
     history.alarm({ sensor, type, detail: JSON.stringify(alarm) }),
   )
@@ -66,6 +69,7 @@ export async function openService(
     },
     fridge,
     numbers,
+    vitals,
     [Symbol.asyncDispose]: async () => running.disposeAsync(),
   }
 }

@@ -7,6 +7,9 @@ import type { Bench, BenchOptions } from './result.ts'
 /** How long a cluster is watched after a join, after a change and at rest, in milliseconds. */
 const AFTER_MS = 30_000
 
+/** How long vitals are watched for each node, in milliseconds. */
+const VITALS_MS_PER_NODE = 5_000
+
 /** Nodes are started at random within this time for each of them, in milliseconds. */
 const START_MS = 20
 
@@ -74,6 +77,10 @@ async function measureCluster(size: number, { progress }: BenchOptions): Promise
   })
   await measure('after it', async () => world.time.pass(AFTER_MS))
   await measure('idle', async () => world.time.pass(AFTER_MS))
+  await measure('first vitals', async () => readEverywhere(world, AFTER_MS))
+  // As long as it takes until each has said its vitals a few times.
+  const longMs = Math.max(AFTER_MS, size * VITALS_MS_PER_NODE)
+  await measure('a reading a second', async () => readEverywhere(world, longMs))
   // The first of a node, another of the same, and one of another node.
   for (const [index, node] of [0, 0, 1].entries()) {
     const name = names[Math.floor(size / 2) + node] ?? ''
@@ -88,6 +95,23 @@ async function measureCluster(size: number, { progress }: BenchOptions): Promise
   }
   for (const name of names) await world.stop(name)
   return { phases, changes }
+}
+
+/** Each node reads its four sensors once a second, and says in vitals what it may. */
+async function readEverywhere(world: GossipWorld, ms: number): Promise<void> {
+  for (let second = 0; second < ms / 1_000; second += 1) {
+    for (const { members } of world.nodes) {
+      const at = 1_767_268_800_000 + second * 1_000
+      const sensors = Array.from({ length: 4 }, (_, sensor) => [
+        `temperature-${sensor}`,
+        'temperature',
+        4 + second / 100,
+        at,
+      ])
+      members.say({ vitals: { alarms: [], sensors } })
+    }
+    await world.time.pass(1_000)
+  }
 }
 
 async function changeOnce(world: GossipWorld, name: string, index: number): Promise<string[]> {

@@ -16,6 +16,7 @@ export const BENCH_IO: CommandIo = {
   log: () => {},
   serveUnheard: () => {},
   progress: () => {},
+  redraw: () => {},
   noteDone: () => {},
   hasColours: false,
   isLogRead: false,

@@ -32,6 +32,7 @@ function record(cwd: string, env: CommandIo['env'] = {}): Recorded {
     log: () => {},
     serveUnheard: () => {},
     progress: () => {},
+    redraw: () => {},
     env,
     cwd,
     signal: new AbortController().signal,

@@ -45,6 +45,7 @@ test('a cluster that is well is told to be, check by check', async t => {
     /^ok +node \S+: node-1 answers operator\/admin$/,
     /^ok +clock: node-1 and this machine are \d+ms apart$/,
     /^ok +cluster: node-1 sees 2 nodes, all in reach$/,
+    /^ok +fridges: no sensor of 2 nodes is dead, and no alarm stands$/,
     /^ok +node \S+: node-2 answers operator\/admin$/,
     /^ok +clock: node-2 /,
   ]
@@ -290,4 +291,33 @@ test('an authority that was withdrawn and can still let somebody in is named, un
   t.regex(out, /what the authority with the key [0-9a-f]{64} signs adds nothing/)
   await until(async () => (await doctor(node, { env })).status === 0)
   t.pass()
+})
+
+test('a sensor that is dead and an alarm that stands are found on every node, with what is to be done', async t => {
+  const command = ['sh', '-c', 'echo x; exec sleep 1000']
+  const config = {
+    sensors: {
+      temperature: { driver: 'simulated' },
+      probe: { driver: 'command', kind: 'temperature', command },
+    },
+    alarms: { rules: { temperature: { high: { limit: -20 } } } },
+  }
+  await using cluster = await startCluster(t, { nodes: 2, certs, config })
+  // The clock of this machine is ahead, which is found as well.
+  const clock = new SkipClock()
+  clock.jump(16 * 60_000)
+  const look = async (): Promise<CommandResult> => doctor(['--node', cluster.address(1)], { clock })
+  await until(async () => (await look()).out.includes('probe of node-2'))
+  const lines = wrong(await look())
+  t.true(
+    lines.some(line => /^WRONG +fridges: probe of node-1 has been unavailable for 1\dm/.test(line)),
+  )
+  t.true(
+    lines.some(line => /^WRONG +fridges: alarm: temperature of node-2: above -20 °C$/.test(line)),
+  )
+  t.true(
+    lines.some(line =>
+      /to mend it: fridge alarms acknowledge [0-9a-f]{12} --node [\d.:]+$/.test(line),
+    ),
+  )
 })

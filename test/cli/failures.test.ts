@@ -353,7 +353,7 @@ test('arguments that are none', async t => {
     [['whitlist'], /unknown command 'whitlist'\n.*whitelist/s],
     [['whitelist', 'ad', 'c1'], /unknown command 'ad'\n.*add/s],
     [['whitelist', 'add'], /missing required argument 'name'/],
-    [['whitelist', 'add', 'c1', 'c2'], /too many arguments/],
+    [['whitelist', 'show', 'c1', 'c2'], /too many arguments/],
     [['whitelist', 'add', 'c1', '--reson', 'x'], /unknown option '--reson'\n.*--reason/s],
     [['status', '--node'], /option '--node <host:port>' argument missing/],
     [['client', 'call'], /missing required argument 'command'/],

@@ -57,7 +57,57 @@ function answers(text: string): NonNullable<Invention['methods']> {
       after === null ? [{ subject: 'client/c1', grants: [grant], ...ROWS }] : [],
     show: async () => ({ subject: 'client/c1', grants: [grant], ...ROWS, nodes: [] }),
     status: async () => ({ ...cluster, nodes: [node] }),
+    vitals: async ([after]) =>
+      after === null ? [{ name: 'node-1', vitals: vitalsWith(text) }] : [],
+    alarms: async () => ({ standing: [alarmWith(text)], past: [] }),
+    acknowledge: async () => alarmWith(text),
+    history: async ([request]) => historyWith(text, request),
   }
+}
+
+const ALARM = ['0123456789ab', 'node', 'node', 'unreachable', 1, 1, null, 0]
+
+function vitalsWith(text: string): object {
+  const reason = text.slice(0, 60)
+  const sensors = [['air', 'temperature', null, 1, reason]]
+  return { sensors, alarms: [[...ALARM, text.slice(0, 64)]] }
+}
+
+function alarmWith(text: string): object {
+  return {
+    id: '0123456789ab',
+    node: text,
+    sensor: 'air',
+    kind: 'temperature',
+    rule: 'unavailable',
+    forMs: 1,
+    since: 1,
+    raisedAt: 1,
+    reason: text,
+    acknowledged: { by: text, at: 1, comment: text },
+  }
+}
+
+/** Of each table rows with that text where one may stand. */
+function historyWith(text: string, request: unknown): object {
+  const { table } = request as { table: string }
+  const detail = JSON.stringify(alarmWith(text))
+  const rows = new Map<string, unknown[][]>([
+    ['minutes', [[1, 1, 1, 1, 1, 1, 1, 0, 0]]],
+    ['hours', [[1, 1, 1, 1, 1, 1, 1, 0, 0]]],
+    [
+      'events',
+      [
+        [1, 1, 'temperature', 'unavailable', text],
+        [2, 1, text, text, text],
+        [3, 1, 'temperature', 'acknowledged', detail],
+      ],
+    ],
+    ['alarms', [[3, 1, 'temperature', 'acknowledged', detail]]],
+    ['commands', [[1, 1, text, text, text]]],
+    ['signed', [[1, 1, 2, text]]],
+  ])
+  return { kind: 'temperature', rows: rows.get(table) ?? [], next: null }
 }
 
 const OPERATORS = [
@@ -70,11 +120,22 @@ const OPERATORS = [
   ['whitelist', 'watch'],
   ['status'],
   ['doctor'],
+  ['history', 'show', 'temperature', '--from', '1970-01-01'],
+  ['history', 'show', 'temperature', '--from', '1970-01-01', '--events'],
+  ['history', 'show', 'temperature', '--from', '1970-01-01', '--alarms'],
+  ['history', 'show', 'temperature', '--from', '1970-01-01', '--commands'],
+  ['history', 'report', 'temperature', '--from', '1970-01-01'],
 ]
 const CLIENTS = [
   ['client', 'call', 'defrost'],
   ['client', 'call', 'powerOn'],
   ['client', 'watch'],
+]
+
+/** Alarms are asked for by clients and operators. */
+const ALARMS = [
+  ['alarms', 'list'],
+  ['alarms', 'acknowledge', '0123'],
 ]
 
 for (const [number, text] of PAYLOADS.entries()) {
@@ -83,14 +144,14 @@ for (const [number, text] of PAYLOADS.entries()) {
   test(`a failure, a reason and an answer that hold payload ${number} forge and hide nothing`, async t => {
     const node = await startInventedNode(t, certs, { methods: answers(text) })
     const run = async (args: string[]): Promise<void> => {
-      const as = args[0] === 'client' ? 'c1' : 'admin'
+      const as = args[0] === 'client' || args[0] === 'alarms' ? 'c1' : 'admin'
       const env = { FRIDGE_CERTS: certs.dir, FRIDGE_AS: as, FRIDGE_NODE: node }
       const { out, err } = await runCommand(args, { env })
       t.true(isHarmless(out), `${args.join(' ')}: ${out}`)
       t.true(isHarmless(err), `${args.join(' ')}: ${err}`)
     }
     for (const args of OPERATORS) await run(args)
-    for (const args of CLIENTS.slice(0, 2)) await run(args)
+    for (const args of [...CLIENTS.slice(0, 2), ...ALARMS]) await run(args)
   })
 
   test(`last words that hold payload ${number} forge and hide nothing, of one node or of two`, async t => {

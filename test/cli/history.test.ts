@@ -251,6 +251,7 @@ test('tables, exports, plots and reports tell moments in the zone of TZ and say 
   )
   const plot = await run('plot', 'temperature', ...SPAN)
   t.regex(plot.out, />1 Jan</)
+  t.regex(plot.out, />Asia\/Kolkata</)
   const utc = await run('show', 'temperature', ...SPAN, '--by', 'hour', '--utc')
   t.regex(utc.out, /^from \(UTC\) .*\n2026-01-01 00:00 /)
 })

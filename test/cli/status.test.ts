@@ -38,7 +38,7 @@ test('status shows every node with its links, changes and clients', async t => {
   const { status: exit, out, err } = await status(cluster)
   t.is(exit, 0)
   t.is(err, '')
-  const [first, head, ...rows] = out.split('\n')
+  const [first, , , , , , , head, ...rows] = out.split('\n')
   t.is(first, 'node-1 knows 3 nodes, 1 name, 1 change')
   t.regex(head ?? '', /^NODE +STATE +ADDRESS +CLIENTS +CHANGES +LINKS +VERSION +CERTIFICATE$/)
   t.is(rows.length, 3)
@@ -86,6 +86,31 @@ test('a node that is out of reach is shown as such, and the status is 1', async 
   const { status: exit, out } = await status(cluster)
   t.is(exit, 1)
   t.regex(out, /^node-2 +out of reach *$/m)
+  t.regex(out, /^FRIDGE .*\nnode-1 +up +-?[\d.]+ °C +(closed|open)\nnode-2 +out of reach$/m)
+})
+
+test('status shows what is wrong with each fridge, and its exit status is 1 while anything is', async t => {
+  const sensors = {
+    temperature: { driver: 'simulated' },
+    door: { driver: 'simulated' },
+    probe: { driver: 'command', kind: 'temperature', command: ['sh', '-c', 'echo x; sleep 1000'] },
+  }
+  const rules = { temperature: { high: { limit: -20 } } }
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.stop(2)
+  await cluster.start(2, { sensors, alarms: { rules } })
+  const shown = async (): Promise<CommandResult> => status(cluster)
+  await until(async () => /not acknowledged/.test((await shown()).out))
+  const { status: exit, out } = await shown()
+  t.is(exit, 1)
+  t.regex(out, /^node-1 +up +-?[\d.]+ °C +(closed|open)$/m)
+  t.regex(out, /^node-2 +up +-?[\d.]+ °C +(closed|open) +1$/m)
+  t.regex(out, /^ {2}! temperature: above -20 °C, for .*, not acknowledged \([0-9a-f]{12}\)$/m)
+  t.regex(out, /^ {2}! probe: unavailable for .*: .+$/m)
+  const { nodes } = JSON.parse((await status(cluster, '--json')).out) as {
+    nodes: { name: string; vitals: { sensors: object[]; alarms: object[] } }[]
+  }
+  t.like(nodes[1]?.vitals.alarms, [{ sensor: 'temperature', rule: 'high', isAcknowledged: false }])
 })
 
 test('what a node has lost is shown by status and doctor with the command that mends it, until that was given', async t => {

@@ -46,3 +46,12 @@ test('the zone is that of TZ, of the machine where TZ names none, and UTC where 
   t.is(zoneOf({ utc: true }, { TZ: 'Asia/Kolkata' }).name, 'UTC')
   t.is(zoneOf({}, { TZ: 'CET-1CEST,M3.5.0' }).name, zoneOf({}, {}).name)
 })
+
+test('a moment that cannot be is told as such', t => {
+  for (const at of [NaN, 1e300, -8.64e15]) {
+    t.deepEqual(
+      [berlin.iso(at), berlin.second(at), berlin.minute(at), berlin.day(at)],
+      Array.from({ length: 4 }, () => 'an impossible time'),
+    )
+  }
+})

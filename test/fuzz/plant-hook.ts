@@ -1,4 +1,5 @@
 import { registerHooks } from 'node:module'
+import { CLUSTER_PLANTS } from '../simulation/cluster/plants.ts'
 import { PLANTS as SCHEDULE_PLANTS } from '../simulation/plants.ts'
 import { PLANTS } from './plants.ts'
 
@@ -7,7 +8,9 @@ import { PLANTS } from './plants.ts'
 /** The exit status of a process in which nothing could be planted. */
 const NOT_PLANTED = 3
 
-const plant = [...PLANTS, ...SCHEDULE_PLANTS].find(({ name }) => name === process.env['PLANT'])
+const plant = [...PLANTS, ...SCHEDULE_PLANTS, ...CLUSTER_PLANTS].find(
+  ({ name }) => name === process.env['PLANT'],
+)
 if (plant === undefined) throw new Error(`no bug is called ${process.env['PLANT']}`)
 const url = new URL(`../../node/${plant.file}`, import.meta.url).href
 let isPlanted = false

@@ -31,6 +31,8 @@ export interface WorldOptions {
   readonly delayMs?: readonly [number, number]
   /** Whether signatures are really checked. Default: they are taken as genuine. */
   readonly checksSignatures?: boolean
+  /** Up to how many nodes each confirms by itself. Default 64. */
+  readonly singly?: number
 }
 
 /** One node of the world: the gossip of the real code. */
@@ -74,6 +76,7 @@ export class GossipWorld {
   readonly #wires = new Set<SimulatedWire>()
   /** Addresses at which nothing answers, not even with a refusal. */
   readonly #blackHoles = new Set<string>()
+  readonly #cutting = new Set<string>()
   readonly #signers: Signers
   #arrivals = new Map<string, Arrival>()
   #hops = new Map<string, number>()
@@ -95,8 +98,15 @@ export class GossipWorld {
     return node
   }
 
-  /** @param seeds names: the address of a node is `NAME:1` */
-  start(name: string, seeds: readonly string[] = []): WorldNode {
+  /**
+   * @param seeds names: the address of a node is `NAME:1`
+   * @param remembered names of nodes that it knew in its last run
+   */
+  start(
+    name: string,
+    seeds: readonly string[] = [],
+    remembered: readonly string[] = [],
+  ): WorldNode {
     const { people, checksSignatures = false } = this.#options
     const run = (this.#runs.get(name) ?? 0) + 1
     this.#runs.set(name, run)
@@ -120,14 +130,17 @@ export class GossipWorld {
         addresses: [`${name}:1`],
         version: '0.0.0',
         startedAt: clock.now(),
+        tallyKey: replica.confirmations.tallies.key.publicKey,
         links: [],
       },
     })
+    replica.confirmations.tallies.follow(members, this.#options.singly)
     const refusals: string[] = []
     const overlay = new Overlay({
       self: parseName(name),
       documents: { whitelist: replica, members },
       seeds: seeds.map(seed => `${seed}:1`),
+      remembered: remembered.map(peer => ({ name: parseName(peer), address: `${peer}:1` })),
       dial: async (to, signal) => this.#dial(name, to.slice(0, -2), clock, signal),
       admits: () => true,
       onLinkEnded: ({ hostile, text }) => {
@@ -148,7 +161,8 @@ export class GossipWorld {
       // As `sessions/enforcement.ts` does.
       for (const { entry } of applied) {
         const { source, sequence } = entry.change
-        replica.confirmations.reportApplied(source, [{ sequence, tookMs: 0, cut: 0 }])
+        const cut = this.#cutting.has(name) ? 1 : 0
+        replica.confirmations.reportApplied(source, [{ sequence, tookMs: 0, cut }])
       }
     })
     return node
@@ -191,6 +205,11 @@ export class GossipWorld {
     replica[Symbol.dispose]()
   }
 
+  /** A node cuts somebody with each change from now on. */
+  cutsOn(name: string): void {
+    this.#cutting.add(name)
+  }
+
   /** Nobody answers there from now on: packets to it are dropped. */
   blackHole(name: string): void {
     this.#blackHoles.add(name)
@@ -204,13 +223,20 @@ export class GossipWorld {
     return between.length
   }
 
+  /** Lose from now on what one node sends another over the connections that they have. */
+  swallow(from: string, to: string): void {
+    const between = this.#wiresOf(from).filter(({ names }) => names.includes(to))
+    for (const wire of between) wire.swallow([from])
+  }
+
   #wiresOf(name: string): SimulatedWire[] {
     return [...this.#wires].filter(wire => !wire.closed && wire.names.includes(name))
   }
 
   async #dial(from: string, to: string, clock: MachineClock, signal: AbortSignal) {
     this.dials.push({ from, to, at: this.time.now })
-    if (this.#blackHoles.has(to)) {
+    // A machine that is frozen takes the connection and says nothing on it.
+    if (this.#blackHoles.has(to) || this.#nodes.get(to)?.clock.isFrozen === true) {
       await clock.sleep(BLACK_HOLE_MS, signal)
       throw new Error(`${to} does not answer`)
     }

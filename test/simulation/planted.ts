@@ -13,15 +13,19 @@ export interface Hunt {
   readonly output: string
 }
 
+/** How many nodes the clusters have in which bugs are planted. */
+export const PLANTED_NODES = 4
+
 /** Run schedules with a bug in the code, in a process of its own, until one fails. */
-export async function hunt({ name }: Plant, schedules: number, first = 1): Promise<Hunt> {
+export async function hunt({ name, layer }: Plant, schedules: number, first = 1): Promise<Hunt> {
   const { SEED: _seed, ...others } = process.env
   const env = { ...others, PLANT: name }
-  const child = spawn(
-    process.execPath,
-    ['--import', HOOK, MAIN, String(schedules), String(first)],
-    { env },
-  )
+  const cluster = ['--nodes', String(PLANTED_NODES), '--schedules', String(schedules)]
+  const args =
+    layer === 'cluster'
+      ? [...cluster, '--first', String(first), '--as-is']
+      : [String(schedules), String(first)]
+  const child = spawn(process.execPath, ['--import', HOOK, MAIN, ...args], { env })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => (output += text))

@@ -105,8 +105,8 @@ const REPLICA: readonly Bug[] = [
   },
   {
     name: 'what peers hold otherwise is not given up',
-    find: '#giveUp(first: Entry): void {',
-    put: '#giveUp(first: Entry): void {\n    if (first.change.sequence > 0) return',
+    find: '#giveUp(first: Entry): true {',
+    put: '#giveUp(first: Entry): true {\n    if (first.change.sequence > 0) return true',
   },
   {
     name: 'operators are not told what is given up',

@@ -1,5 +1,6 @@
 import type { X509Certificate } from 'node:crypto'
-import { Signers, type Signer } from '../../node/identity/signers.ts'
+import type { EntrySignatures } from '../../node/identity/signature.ts'
+import { Signers, type CertificateStore, type Signer } from '../../node/identity/signers.ts'
 import type { Verifier } from '../../node/identity/verifier.ts'
 import { MemoryStore } from '../support/memory-store.ts'
 
@@ -17,12 +18,18 @@ export const trustingVerifier: Verifier = {
 export class SharedSigners extends Signers {
   readonly #all: Signers
   readonly #known = new Map<string, Signer>()
+  readonly #store: CertificateStore | undefined
 
-  /** @param all of all nodes */
-  constructor(all: Signers, verifier: Verifier) {
+  /**
+   * @param all of all nodes
+   * @param store keeps the certificates under entries for the next start. Default: nothing does
+   */
+  constructor(all: Signers, verifier: Verifier, store?: CertificateStore) {
     const authorities = (): readonly X509Certificate[] => []
     super({ store: new MemoryStore(), authorities, trustDomain: undefined, verifier })
     this.#all = all
+    this.#store = store
+    for (const chain of store?.certificates() ?? []) this.learn(chain)
   }
 
   override get(fingerprint: string): Signer | undefined {
@@ -39,5 +46,13 @@ export class SharedSigners extends Signers {
     return signer
   }
 
-  override keep(): void {}
+  override keep(signatures: Iterable<EntrySignatures>): void {
+    if (this.#store === undefined) return
+    for (const { operatorCertificate, nodeCertificate } of signatures) {
+      for (const fingerprint of [operatorCertificate, nodeCertificate]) {
+        const signer = this.get(fingerprint)
+        if (signer !== undefined) this.#store.keepCertificate(fingerprint, signer.chain)
+      }
+    }
+  }
 }

@@ -129,7 +129,7 @@ function isBefore(one: Timer, other: Timer): boolean {
 /** The clock of one machine, which can be frozen with all that runs on it. */
 export class MachineClock implements Clock {
   readonly #time: SimulatedTime
-  readonly #wallAtStart: number
+  #wallAtStart: number
   #late: (() => void)[] | undefined
 
   /** @param wallAtStart what it shows when the simulation starts, ms since 1970 */
@@ -173,6 +173,11 @@ export class MachineClock implements Clock {
     using _timer = this.after(ms, resolve)
     signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
     await promise
+  }
+
+  /** Set the time of day. */
+  jump(ms: number): void {
+    this.#wallAtStart += ms
   }
 
   /** Nothing runs on the machine from now on, as when its process is stopped. */

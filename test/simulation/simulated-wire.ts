@@ -18,6 +18,8 @@ export interface WireOptions {
   readonly delayMs: number
   /** The share of packets that is lost and sent again, as TCP does. */
   readonly loss: () => number
+  /** What a thief at one end makes of what its node writes. Default: nothing. */
+  readonly alter?: (from: string, text: string) => string
   /** Called when bytes arrive, before they are read. */
   readonly onArrival?: (from: string, to: string, text: string) => void
 }
@@ -61,7 +63,7 @@ export class SimulatedWire {
   }
 
   #deliverer(from: WireEnd, to: WireEnd, there: () => Duplex): (text: string | null) => void {
-    const { time, random, loss, onArrival } = this.#options
+    const { time, random, loss, alter, onArrival } = this.#options
     let arrivesAt = 0
     const arrive = (text: string | null): void => {
       const end = there()
@@ -70,8 +72,9 @@ export class SimulatedWire {
       if (text !== null) onArrival?.(from.name, to.name, text)
       end.push(text)
     }
-    return text => {
+    return written => {
       if (this.#swallowed.has(from.name)) return
+      const text = written === null ? null : (alter?.(from.name, written) ?? written)
       time.touch()
       let lateMs = 0
       for (let again = RETRANSMIT_MS; random() < loss(); again *= 2) lateMs += again

@@ -25,6 +25,7 @@ const BY_FIELD: ReadonlyMap<string, TrafficKind> = new Map([
   ['holds', 'certificates'],
   ['confirmed', 'confirmations'],
   ['ask', 'confirmations'],
+  ['tallied', 'confirmations'],
   ['have', 'tree'],
   ['want', 'tree'],
   ['lazy', 'tree'],

@@ -78,6 +78,7 @@ export function recordIo(options: IoOptions = {}): RecordedIo {
     log: line => err.push(line),
     serveUnheard: () => {},
     progress: options.progress ?? (() => {}),
+    redraw: lines => lines.forEach(line => out.push(line)),
     noteDone: () => {},
     confirm: options.confirm,
     columns: options.columns,

@@ -31,6 +31,7 @@ import {
 import { connectOther, doubtOf, type Doubt } from './doubt.ts'
 import { LogChecker, readPage } from './log-entry.ts'
 import { readProposal, SignedWish, type ChangeWish } from './proposal.ts'
+import { readFleet, type Fleet } from './vitals-answers.ts'
 import { agrees, askFrontier, hasSeenAll } from './second-node.ts'
 
 export type { ChangeWish } from './proposal.ts'
@@ -280,6 +281,12 @@ export class OperatorConnection implements AsyncDisposable {
 
   async status(): Promise<StatusReport> {
     return this.#read('status', parseStatusReport(await this.#call('status', []), this.node))
+  }
+
+  /** How the fridge of each node is, as far as it has said so; an older node is asked for nothing. */
+  async vitals(): Promise<Fleet> {
+    if (!this.#connection.methods.has('vitals')) return new Map()
+    return readFleet(async after => this.#call('vitals', [after]), this.node)
   }
 
   /** Whether another checkpoint is due. */

@@ -66,3 +66,23 @@ export function questionFrame(dice: Dice, people: FuzzPeople, isHonest: boolean)
     () => ({ ask: text }),
   ])()
 }
+
+/** The word of many nodes as one: whether it holds is not for its form. */
+export function tallyFrame(dice: Dice, isHonest: boolean): unknown {
+  const good = [VICTIM, 1, 'abcdefABCD-_', 'A'.repeat(22)] as const
+  const [to, applied, marks, tag] = good
+  if (isHonest) return { tallied: dice.pick([[good], [], [[HONEST, 3, marks, tag]]]) }
+  return dice.pick<unknown>([
+    { tallied: [good], more: 1 },
+    { tallied: Array.from({ length: 129 }, () => good) },
+    { tallied: [[...good, 1]] },
+    { tallied: [['alpha', applied, marks, tag]] },
+    { tallied: [[to, 1.5, marks, tag]] },
+    { tallied: [[to, applied, '', tag]] },
+    { tallied: [[to, applied, marks.slice(1), tag]] },
+    { tallied: [[to, applied, marks + marks, tag]] },
+    { tallied: [[to, applied, marks, tag.slice(1)]] },
+    { tallied: [[to, applied, marks, `${tag}=`]] },
+    { tallied: good },
+  ])
+}

@@ -111,6 +111,8 @@ function wrongWords(dice: Dice): { readonly part: Part; readonly text: string } 
     ['profile', { addresses: many(9, 'mallory:1') }],
     ['profile', { addresses: ['mallory'] }],
     ['profile', { startedAt: -1 }],
+    ['profile', { tallyKey: 'A'.repeat(42) }],
+    ['profile', { tallyKey: 1 }],
     ['state', { links: many(1_025, HONEST) }],
     ['state', { links: ['x'] }],
     ['state', { links: [`${HONEST}.state`] }],

@@ -9,7 +9,7 @@ import type { Dice } from '../dice.ts'
 import { mutateJsonText } from '../mutate.ts'
 import { CONTROL, HONEST, HOSTILE, STREAMS, VICTIM, VICTIMS_PAST } from './names.ts'
 import { FRONTIERS, VICTIMS_LAST } from './past.ts'
-import { confirmedFrame, questionFrame } from './confirmation-frames.ts'
+import { confirmedFrame, questionFrame, tallyFrame } from './confirmation-frames.ts'
 import { memberFrames } from './member-frames.ts'
 import { certificateOf, type FuzzPeople } from './people.ts'
 import { sayOfTrees } from './tree-frames.ts'
@@ -27,6 +27,7 @@ export function sessionOf(dice: Dice, people: FuzzPeople): string {
     'members',
     'confirmations',
     'questions',
+    'tallies',
     'trees',
     'form',
   ])
@@ -42,6 +43,9 @@ export function sessionOf(dice: Dice, people: FuzzPeople): string {
   }
   if (liesIn === 'questions' || dice.oneIn(4)) {
     said.whitelist.push(JSON.stringify(questionFrame(dice, people, liesIn !== 'questions')))
+  }
+  if (liesIn === 'tallies' || dice.oneIn(4)) {
+    said.whitelist.push(JSON.stringify(tallyFrame(dice, liesIn !== 'tallies')))
   }
   if (liesIn === 'form') {
     const frames = said[dice.pick(['control', 'whitelist', 'members'] as const)]

@@ -122,6 +122,7 @@ function takeFrame(frame: unknown, document: DocumentState, context: Context): b
   if (!isObject(frame)) return false
   if (document.name === 'whitelist' && 'confirmed' in frame) return isConfirmed(frame)
   if (document.name === 'whitelist' && 'ask' in frame) return isQuestion(frame)
+  if (document.name === 'whitelist' && 'tallied' in frame) return isTallied(frame)
   if (document.name === 'whitelist' && 'heads' in frame) {
     if (document.isCompared || !isHeads(frame)) return false
     document.isCompared = true
@@ -240,7 +241,10 @@ function isMember(value: unknown, place: string): boolean {
   }
 }
 
-function isProfile({ addresses, version, startedAt }: Record<string, unknown>): boolean {
+function isProfile(profile: Record<string, unknown>): boolean {
+  const { addresses, version, startedAt, tallyKey } = profile
+  const isKey = typeof tallyKey === 'string' && /^[\w-]{43}$/.test(tallyKey)
+  if (tallyKey !== undefined && !isKey) return false
   if (typeof version !== 'string' || version.length > 64) return false
   return isCount(startedAt) && isListOf(addresses, 8, one => typeof one === 'string')
 }
@@ -283,6 +287,21 @@ function isQuestion({ ask, ...others }: Record<string, unknown>): boolean {
   if (typeof signature !== 'string' || !/^[\w-]{1,1366}$/.test(signature)) return false
   const { by, number, about } = objectIn(text) ?? {}
   return isSource(by) && isSequence(number) && (about === undefined || isSource(about))
+}
+
+function isTallied({ tallied, ...others }: Record<string, unknown>): boolean {
+  return Object.keys(others).length === 0 && isListOf(tallied, 128, isTally)
+}
+
+function isTally(value: unknown): boolean {
+  if (!Array.isArray(value) || value.length !== 4) return false
+  const [to, applied, marks, tag] = value as unknown[]
+  if (!isSource(to) || !isSequence(applied)) return false
+  if (typeof marks !== 'string' || marks.length > 24_576 || !/^([\w-]{6})+$/.test(marks))
+    return false
+  if (typeof tag !== 'string' || !/^[\w-]{22}$/.test(tag)) return false
+  const named = marks.match(/.{6}/g) ?? []
+  return new Set(named).size === named.length
 }
 
 function isAnswer(answer: unknown): boolean {

@@ -240,6 +240,25 @@ const QUESTIONS: readonly Bug[] = [
   },
 ]
 
+const TALLY: readonly Bug[] = [
+  {
+    name: 'a tally for nobody',
+    find: '!isSource(to) || !isSequence(applied)) return',
+    put: '!isSequence(applied)) return',
+  },
+  { name: 'marks of any form', find: ' || !MARKS.test(text)', put: '' },
+  {
+    name: 'a run twice in a tally',
+    find: "if (marks.size * MARK_LENGTH !== text.length) return 'a tally names a run twice'",
+    put: '',
+  },
+  { name: 'tags of any length', find: ' || !TAG.test(tag)', put: '' },
+]
+
+const TALLIES: readonly Bug[] = [
+  { name: 'tallies without end', find: ' || tallied.length > MAX_TALLIES', put: '' },
+]
+
 const RELAY: readonly Bug[] = [
   {
     name: 'confirmations without end',
@@ -269,6 +288,11 @@ const MEMBER: readonly Bug[] = [
     name: 'starts of any kind',
     find: 'if (!isCount(startedAt))',
     put: 'if (false)',
+  },
+  {
+    name: 'keys of any form',
+    find: 'tallyKey !== undefined && !isTallyKey(tallyKey)',
+    put: 'false',
   },
   {
     name: 'versions of any kind',
@@ -345,6 +369,8 @@ export const GOSSIP_PLANTS: readonly Plant[] = [
   ...inFile('gossip', 'gossip/confirmation.ts', CONFIRMATION),
   ...inFile('gossip', 'gossip/question.ts', QUESTION),
   ...inFile('gossip', 'gossip/questions.ts', QUESTIONS),
+  ...inFile('gossip', 'gossip/tally.ts', TALLY),
+  ...inFile('gossip', 'gossip/tallies.ts', TALLIES),
   ...inFile('gossip', 'gossip/confirmation-relay.ts', RELAY),
   ...inFile('gossip', 'gossip/member.ts', MEMBER),
   ...inFile('gossip', 'gossip/members.ts', MEMBERS),

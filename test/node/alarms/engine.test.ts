@@ -102,6 +102,16 @@ test('a sensor that comes and goes is unavailable, and available when it has bee
   ])
 })
 
+test('nothing is raised while all is well again, though it has not been so for long', t => {
+  const events = [gone(0), reading(15 * MINUTE - 30_000, 4)]
+  t.deepEqual(play(UNAVAILABLE, events, HOUR).told, [])
+  // One that comes and goes is unavailable as soon as it is gone once more.
+  const again = [...events, gone(15 * MINUTE + 20_000)]
+  t.deepEqual(play(UNAVAILABLE, again, HOUR).told, [['raised', 15 * MINUTE + 20_000]])
+  const warm = [reading(0, 9), reading(HOUR - 30_000, 7.9)]
+  t.deepEqual(play(HIGH, warm, 2 * HOUR).told, [])
+})
+
 test('what an event says of later than now counts from now', t => {
   const step = advance(OPEN, {}, { type: 'open', at: 9 * HOUR }, 1_000)
   t.is(step.state.excursion?.since, 1_000)

@@ -1,10 +1,12 @@
 import test from 'ava'
+import { linksAccepted } from '../../../node/gossip/overlay-plan.ts'
 import { GossipWorld } from '../../simulation/gossip-world.ts'
 import { makePeople } from '../../support/replica-people.ts'
 
 const NAMES = Array.from({ length: 16 }, (_, index) => `n${index + 1}`)
+const MANY = Array.from({ length: 32 }, (_, index) => `n${index + 1}`)
 const [SEED = ''] = NAMES
-const people = await makePeople({ nodes: NAMES })
+const people = await makePeople({ nodes: MANY })
 
 test('while half of the nodes are gone the others dial within their budget, and find who comes back', async t => {
   const world = new GossipWorld({ people })
@@ -40,4 +42,44 @@ test('addresses that swallow all packets keep nobody from joining', async t => {
   const isWhole = (): boolean => world.nodes.every(({ members }) => members.live().size === 5)
   await world.time.until('it has joined', isWhole, { stepMs: 100, maxMs: 3_000 })
   t.pass()
+})
+
+test('the seed that all have joined by lets go of links until it has no more than others, and nobody is lost', async t => {
+  const world = new GossipWorld({ people })
+  t.teardown(async () => {
+    for (const { name } of world.nodes) await world.stop(name)
+  })
+  for (const name of MANY) world.start(name, name === SEED ? [] : [SEED])
+  const isWhole = (): boolean =>
+    world.nodes.every(({ members }) => members.live().size === MANY.length)
+  const { overlay } = world.node(SEED)
+  const accepted = linksAccepted(MANY.length)
+  await world.time.until('all begin there', () => overlay.links().length > accepted)
+  await world.time.until('all see all', isWhole, { stepMs: 100 })
+  await world.time.until('it is as others are', () => overlay.links().length <= accepted, {
+    stepMs: 500,
+    maxMs: 60_000,
+  })
+  t.true(isWhole())
+})
+
+test('a whole site that comes back from a power cut does not dial all at once, and is whole soon', async t => {
+  const world = new GossipWorld({ people })
+  t.teardown(async () => {
+    for (const { name } of world.nodes) await world.stop(name)
+  })
+  for (const name of MANY) {
+    world.start(
+      name,
+      [SEED],
+      MANY.filter(other => other !== name),
+    )
+  }
+  const isWhole = (): boolean =>
+    world.nodes.every(({ members }) => members.live().size === MANY.length)
+  await world.time.until('all see all', isWhole, { stepMs: 100, maxMs: 10_000 })
+  const within = (ms: number): number => world.dials.filter(({ at }) => at < ms).length
+  t.true(within(100) < within(1_000) / 4, `${within(100)} of ${within(1_000)} dials at once`)
+  const most = Math.max(...MANY.map(name => world.dials.filter(({ to }) => to === name).length))
+  t.true(most < MANY.length, `${most} dials to one node`)
 })

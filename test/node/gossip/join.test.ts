@@ -1,8 +1,18 @@
+import { once } from 'node:events'
 import { copyFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
-import { parseName } from '../../../node/identity/names.ts'
+import { joinCluster } from '../../../node/gossip/join.ts'
+import { openList } from '../../../node/gossip/open-list.ts'
+import { ThreadedVerifier } from '../../../node/identity/threaded-verifier.ts'
+import { Trust } from '../../../node/identity/trust.ts'
+import { systemClock } from '../../../node/lib/clock.ts'
+import { Lookout } from '../../../node/lib/lookout.ts'
+import { silentLog } from '../../../node/lib/log.ts'
+import { parseName, subjectOf } from '../../../node/identity/names.ts'
+import { makePipe } from '../../support/gossip-pipe.ts'
 import { connectRaw } from '../../support/raw-peer.ts'
+import { chain, revocationAt, testSource } from '../../support/replica-changes.ts'
 import { ask, METRICS_ON } from '../../support/scrape.ts'
 import { makeSharedCerts, startCluster, until, untilReachable } from '../../support/cluster.ts'
 
@@ -129,4 +139,45 @@ test('a node that never heard of another serves at once', async t => {
   await cluster.stop(1)
   await cluster.start(1, { gossip: { firstSyncMs: 20_000 } })
   t.false(cluster.log.lines.some(({ text }) => text === NO_EXCHANGE))
+})
+
+test('a node that learns that it was removed ends its links also to those who have not heard of it', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  const { gossip, ...others } = cluster.config(2)
+  const patient = { ...gossip, deadAfterMs: 120_000 }
+  const config = { ...others, gossip: patient, peers: [{ host: 'peer', port: 1 }] }
+  await cluster.stop(2)
+  await using stack = new AsyncDisposableStack()
+  const trust = new Trust(await certs.load('node', config.name), systemClock)
+  const common = { clock: systemClock, log: silentLog }
+  const verifier = stack.use(new ThreadedVerifier(common))
+  const list = stack.use(await openList(config, { trust, verifier, ...common }))
+  const [socket, far] = makePipe().ends
+  const peer = (await certs.load('node', 'node-1')).identity
+  const dialed = Promise.withResolvers<void>()
+  stack.use(
+    joinCluster({
+      ...common,
+      lookout: stack.use(new Lookout(systemClock)),
+      config,
+      list,
+      dial: async () => {
+        setImmediate(dialed.resolve)
+        return { socket, peer, own: trust.credentials.identity }
+      },
+      admits: () => true,
+      onSynced: () => {},
+      onIsolated: () => {},
+      random: () => 0.5,
+    }),
+  )
+  await dialed.promise
+  const ended = once(far, 'close')
+  far.resume()
+  const self = subjectOf('node', parseName(config.name))
+  const [removal] = chain([{ ...revocationAt(testSource('node-1'), 1, self), upTo: new Map() }])
+  if (removal === undefined) throw new Error('there is one removal')
+  list.ownRemoval.note(removal)
+  await ended
+  t.not(list.ownRemoval.removal, undefined)
 })

@@ -1,6 +1,13 @@
+import { existsSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import test from 'ava'
 import { HOUR_MS, MINUTE_MS } from '../../../node/history/bucket.ts'
-import { parseHistoryPage } from '../../../node/history/page.ts'
+import {
+  parseHistoryPage,
+  type HistoryPage,
+  type HistoryTable,
+} from '../../../node/history/page.ts'
 import { systemClock } from '../../../node/lib/clock.ts'
 import { openNodeConnection } from '../../../node/client/node-connection.ts'
 import { parseName } from '../../../node/identity/names.ts'
@@ -10,6 +17,12 @@ import { SkipClock } from '../../support/skip-clock.ts'
 const shared = await makeSharedCerts()
 test.after.always(() => shared.remove())
 
+function pageOf(answer: unknown, table: HistoryTable): HistoryPage {
+  const page = parseHistoryPage(answer, table)
+  if (typeof page === 'string') throw new Error(page)
+  return page
+}
+
 test('a client reads the history of the sensors of its grant, and no other, and no commands', async t => {
   const clock = new SkipClock()
   await using cluster = await startCluster(t, { certs: shared.certs, clock })
@@ -18,8 +31,8 @@ test('a client reads the history of the sensors of its grant, and no other, and 
   const now = clock.now()
   const ask = async (table: string, sensor = 'temperature'): Promise<unknown> =>
     client.call('history', [{ sensor, table, from: now - HOUR_MS, to: now + HOUR_MS, after: null }])
-  await until(async () => parseHistoryPage(await ask('readings')).rows.length > 0)
-  t.is(parseHistoryPage(await ask('readings')).kind, 'temperature')
+  await until(async () => pageOf(await ask('readings'), 'readings').rows.length > 0)
+  t.is(pageOf(await ask('readings'), 'readings').kind, 'temperature')
   await t.throwsAsync(ask('readings', 'door'), {
     code: 'ERR_REFUSED',
     message: 'the grant does not allow door',
@@ -52,7 +65,7 @@ test('who called which command, when, and what came of it, is kept on that node,
   const commands = async (): Promise<readonly (readonly unknown[])[]> => {
     const span = { from: now - MINUTE_MS, to: now + MINUTE_MS }
     const request = { sensor: 'temperature', table: 'commands', ...span, after: null }
-    return parseHistoryPage(await admin.call('history', [request])).rows
+    return pageOf(await admin.call('history', [request]), 'commands').rows
   }
   await until(async () => (await commands()).length === 2)
   t.deepEqual(
@@ -80,3 +93,60 @@ test('a node whose history cannot be written serves all the same', async t => {
   await using _client = await cluster.client(1, 'c1', { onEvent: ({ name }) => resolve(name) })
   t.truthy(await event)
 })
+
+/** What may have become of the file of a history between two runs, and what is said of it. */
+const MISHAPS = [
+  {
+    what: 'is damaged',
+    spoil: (file: string) => writeFileSync(file, 'x'.repeat(16_384)),
+    said: /the history .*history\.db is damaged/,
+    isRecorded: true,
+  },
+  {
+    what: 'is cut off',
+    spoil: (file: string) => truncateSync(file, 8_192),
+    said: /the history .*history\.db is damaged/,
+    isRecorded: true,
+  },
+  {
+    what: 'is of a newer version',
+    spoil: (file: string) => {
+      const database = new DatabaseSync(file)
+      database.exec('PRAGMA user_version = 99')
+      database.close()
+    },
+    said: /is of version 99, this fridge reads version 1/,
+    isRecorded: false,
+  },
+]
+
+for (const { what, spoil, said, isRecorded } of MISHAPS) {
+  test(`a history that ${what} is told plainly, and costs neither the list nor its clients anything`, async t => {
+    await using cluster = await startCluster(t, { certs: shared.certs })
+    await cluster.grant(1, 'c1')
+    const { data } = cluster.config(1)
+    await cluster.stop(1)
+    const list = join(data, 'whitelist.db')
+    const inode = statSync(list).ino
+    for (const ending of ['-wal', '-shm'])
+      rmSync(join(data, `history.db${ending}`), { force: true })
+    spoil(join(data, 'history.db'))
+    const from = cluster.log.lines.length
+    await cluster.start(1)
+    const line = await cluster.log.find(({ level }) => level === 'error', from)
+    t.is(line.text, 'history is not recorded')
+    t.regex(String(line.fields['reason']), said)
+    t.truthy(line.fields['fix'])
+    const { promise: event, resolve } = Promise.withResolvers<string>()
+    await using client = await cluster.client(1, 'c1', { onEvent: ({ name }) => resolve(name) })
+    t.truthy(await event)
+    t.is(statSync(list).ino, inode)
+    await cluster.grant(1, 'c2')
+    const request = { sensor: 'temperature', table: 'readings', from: 0, to: 8e15, after: null }
+    const rows = async () => pageOf(await client.call('history', [request]), 'readings').rows.length
+    if (!isRecorded) return void (await t.throwsAsync(rows(), { message: said }))
+    await cluster.log.find(({ text }) => text === 'history is recorded again', from)
+    await until(async () => (await rows()) > 0)
+    t.true(existsSync(join(data, 'history.db.damaged')))
+  })
+}

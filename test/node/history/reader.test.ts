@@ -84,3 +84,16 @@ test('an alarm about a sensor says nothing of it, whoever takes note of it', asy
   t.like(sealed, { recordedMs: 20_000, unavailableMs: 20_000 })
   t.deepEqual((await history.verify()).findings, [])
 })
+
+test('a sensor that spoke in a minute that is over is known in the one that goes on', async t => {
+  const history = await makeHistory(t)
+  history.unavailable('temperature', BEGIN + 1_000)
+  history.reading(4, BEGIN + 30_000)
+  history.move('open', BEGIN + MINUTE_MS + 10_000)
+  history.writer().flush()
+  const [first, second] = history.read(reader => [
+    ...reader.buckets('temperature', MINUTE_MS, SPAN),
+  ])
+  t.like(first, { count: 1, unavailableMs: 30_000 })
+  t.like(second, { recordedMs: 10_000, count: 0, unavailableMs: 0 })
+})

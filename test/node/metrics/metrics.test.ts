@@ -6,7 +6,7 @@ import { linkEndReason } from '../../../node/sessions/counts.ts'
 import { errorCode } from '../../../node/lib/errors.ts'
 import { Metrics } from '../../../node/metrics/metrics.ts'
 import { parseName } from '../../../node/identity/names.ts'
-import { makeSharedCerts, startCluster, untilReachable } from '../../support/cluster.ts'
+import { makeSharedCerts, startCluster, until, untilReachable } from '../../support/cluster.ts'
 import { connectRaw } from '../../support/raw-peer.ts'
 import { ask, METRICS_ON, quietSource, Samples, scrape } from '../../support/scrape.ts'
 
@@ -154,6 +154,20 @@ test('a node tells of its links, of the nodes out of reach, and of the last exch
   t.is(apart.of('fridge_nodes out of reach'), 0)
   t.is(apart.of('fridge_nodes left'), 1)
   t.is(apart.of('fridge_gossip_links_ended_total leaving'), 1)
+})
+
+test('a node tells of all fridges: what failed, and which alarms stand', async t => {
+  const rules = { temperature: { high: { limit: -20 } } }
+  const probe = { driver: 'command', kind: 'temperature', command: ['sh', '-c', 'exec sleep 1000'] }
+  const sensors = { temperature: { driver: 'simulated' }, probe }
+  const config = { ...METRICS_ON, sensors, alarms: { rules } }
+  await using cluster = await startCluster(t, { nodes: 2, certs, config })
+  const fleet = async (of: string): Promise<number> =>
+    (await scrape(cluster.node(1))).of(`fridge_fleet_${of}`)
+  await until(async () => (await fleet('alarms not acknowledged')) === 2)
+  t.is(await fleet('alarms acknowledged'), 0)
+  t.is(await fleet('sensors unavailable'), 2)
+  t.is(await fleet('sensors available'), 2)
 })
 
 test('why a link ended is one of a closed set, whatever the other end says', t => {

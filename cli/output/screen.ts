@@ -1,0 +1,33 @@
+import { forTerminal } from './terminal.ts'
+
+/** How much a terminal shows. */
+export interface ScreenSize {
+  readonly columns: number
+  readonly rows: number
+}
+
+const HOME = '\u001B[H'
+const CLEAR_TO_END_OF_LINE = '\u001B[K'
+const CLEAR_BELOW = '\u001B[J'
+/** A line that is longer than it was counted must not push the others down. */
+const [NO_WRAP, WRAP] = ['\u001B[?7l', '\u001B[?7h']
+
+/**
+ * What makes a terminal show lines in place of what it shows, without a moment in which it is empty.
+ * Lines that are too long are cut, and lines that are too many are counted.
+ */
+export function screenOf(lines: readonly string[], { columns, rows }: ScreenSize): string {
+  const room = Math.max(1, rows - 1)
+  const hidden = lines.length - room
+  const shown = hidden > 0 ? [...lines.slice(0, room - 1), `… and ${hidden + 1} more lines`] : lines
+  const drawn = shown.map(line => `${cut(forTerminal(line), columns)}${CLEAR_TO_END_OF_LINE}\n`)
+  return `${NO_WRAP}${HOME}${drawn.join('')}${CLEAR_BELOW}${WRAP}`
+}
+
+/** Lines for a screen have no colours: each character is shown. */
+function cut(line: string, columns: number): string {
+  const characters = Array.from(line)
+  return characters.length <= columns
+    ? line
+    : `${characters.slice(0, Math.max(0, columns - 1)).join('')}…`
+}

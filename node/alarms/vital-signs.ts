@@ -1,0 +1,42 @@
+import type { Feeds } from '../sensors/feed.ts'
+import type { SensorEvent } from '../sensors/kinds.ts'
+import type { Alarms } from './alarms.ts'
+import { encodeVitals } from './vitals.ts'
+
+export interface VitalSignsOptions {
+  readonly node: string
+  readonly feeds: Pick<Feeds, 'sensors' | 'subscribe' | 'last'>
+  readonly alarms: Pick<Alarms, 'standing' | 'subscribe'>
+}
+
+/** How the fridge of this node is, for all others, and when it changes. */
+export class VitalSigns {
+  readonly #options: VitalSignsOptions
+
+  constructor(options: VitalSignsOptions) {
+    this.#options = options
+  }
+
+  /** @param maxBytes how much of it there may be, in bytes of JSON */
+  encode(maxBytes: number): Record<string, unknown> {
+    const { node, feeds, alarms } = this.#options
+    return encodeVitals(node, feeds, alarms, maxBytes)
+  }
+
+  /** @param listener told of each change, and whether people wait for it */
+  subscribe(listener: (isUrgent: boolean) => void): Disposable {
+    const { feeds, alarms } = this.#options
+    const stack = new DisposableStack()
+    const before = new Map<string, SensorEvent['type']>()
+    stack.use(
+      feeds.subscribe(({ name }, { type }) => {
+        // Readings follow each other; that they begin or end is news.
+        const isUrgent = type !== 'reading' || before.get(name) !== 'reading'
+        before.set(name, type)
+        listener(isUrgent)
+      }),
+    )
+    stack.use(alarms.subscribe(() => listener(true)))
+    return stack
+  }
+}

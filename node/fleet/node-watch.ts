@@ -1,0 +1,100 @@
+import type { Alarms } from '../alarms/alarms.ts'
+import { parseVitals } from '../alarms/vitals.ts'
+import type { Member } from '../gossip/member.ts'
+import type { Members } from '../gossip/members.ts'
+import type { Clock } from '../lib/clock.ts'
+
+/** How often this node looks which others are out of reach, in milliseconds. */
+const LOOK_MS = 2_000
+
+/** Nodes of which one node tells at most: whoever is cut off from a large cluster has said enough. */
+const MAX_TOLD = 16
+
+export interface NodeWatchOptions {
+  readonly members: Pick<Members, 'self' | 'live' | 'unreachable'>
+  readonly alarms: Pick<Alarms, 'hear' | 'end' | 'forgetNode' | 'watchedNodes'>
+  readonly clock: Pick<Clock, 'now' | 'after'>
+}
+
+/**
+ * Watch the other nodes, until it is disposed: one that is dead cannot say so. Of each that is out of
+ * reach one node tells, the next by name of those that are alive, unless another one that is alive
+ * says already that it does: once for the cluster, and on each side of one that is parted.
+ */
+export function startNodeWatch({ members, alarms, clock }: NodeWatchOptions): Disposable {
+  let timer: Disposable
+  const since = new Map<string, number>()
+  const look = (): void => {
+    const unreachable = members.unreachable()
+    for (const name of since.keys()) if (!isIn(unreachable, name)) since.delete(name)
+    for (const name of unreachable.keys()) if (!since.has(name)) since.set(name, clock.now())
+    settle(alarms, members, unreachable)
+    if (unreachable.size > 0) tell({ members, alarms }, unreachable, since)
+    timer = clock.after(LOOK_MS, look)
+  }
+  look()
+  return { [Symbol.dispose]: () => timer[Symbol.dispose]() }
+}
+
+type Unreachable = ReturnType<Members['unreachable']>
+
+/** Say of nodes that are told of whether they are back, or are waited for no more. */
+function settle(
+  alarms: NodeWatchOptions['alarms'],
+  members: NodeWatchOptions['members'],
+  unreachable: Unreachable,
+): void {
+  for (const sensor of alarms.watchedNodes()) {
+    if (isIn(unreachable, sensor.name)) continue
+    const live = members.live().values()
+    const back = live.find(({ name }) => name === sensor.name)
+    if (back === undefined) alarms.end(sensor)
+    else alarms.hear(sensor, { type: 'reached', at: back.saidAt })
+  }
+}
+
+function tell(
+  { members, alarms }: Pick<NodeWatchOptions, 'members' | 'alarms'>,
+  unreachable: Unreachable,
+  since: ReadonlyMap<string, number>,
+): void {
+  const live = [...members.live().values()]
+  const names = live.map(({ name }) => String(name)).sort()
+  const others = live.filter(({ name }) => name !== members.self.name)
+  const told = new Set(others.flatMap(toldBy))
+  const own = new Map(alarms.watchedNodes().map(sensor => [sensor.name, sensor]))
+  for (const [name, member] of unreachable) {
+    const known = own.get(name)
+    // One that is raised is gone on with by whoever has raised it.
+    if (known?.isRaised === true) continue
+    if (told.has(name) || nextBehind(name, names) !== members.self.name) {
+      if (known !== undefined) alarms.forgetNode(name)
+      continue
+    }
+    if (known !== undefined || own.size >= MAX_TOLD) continue
+    const sensor = { name, kind: 'node', lastSaidAt: member?.saidAt ?? 0 } as const
+    own.set(name, { ...sensor, isRaised: false })
+    const at = since.get(name) ?? 0
+    alarms.hear(sensor, { type: 'unavailable', reason: lastWordOf(member), at })
+  }
+}
+
+/** The nodes that another one says are out of reach. */
+function toldBy({ vitals }: Member): string[] {
+  const { alarms = [] } = parseVitals(vitals) ?? {}
+  return alarms.flatMap(({ rule, about }) => (rule === 'unreachable' ? (about ?? []) : []))
+}
+
+/** The next in a ring of sorted names. */
+function nextBehind(name: string, sorted: readonly string[]): string | undefined {
+  return sorted.find(one => one > name) ?? sorted[0]
+}
+
+function lastWordOf(member: Member | undefined): string {
+  if (member === undefined) return 'it has not been heard since others started'
+  return `its last word was of ${new Date(member.saidAt).toISOString()}`
+}
+
+function isIn(unreachable: Unreachable, name: string): boolean {
+  return unreachable.keys().some(one => one === name)
+}

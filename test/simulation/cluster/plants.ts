@@ -1,0 +1,118 @@
+import { inFile, type Bug, type Plant } from '../../fuzz/plants/plant.ts'
+
+const OVERLAY: readonly Bug[] = [
+  {
+    name: 'two links to one node are kept',
+    find: "} else return { reason: 'duplicate', text: 'the two nodes have another link' }",
+    put: '}',
+  },
+  {
+    name: 'links to nodes that were removed are kept',
+    find: 'filter(({ peer }) => !this.#options.admits(peer))',
+    put: 'filter(() => false)',
+    isSample: true,
+  },
+  {
+    name: 'a node links to its own name',
+    find: 'if (nodeOf(source) === self) {',
+    put: 'if (nodeOf(source) === source) {',
+  },
+  {
+    name: 'members are not told of links that ended',
+    find: 'if (address !== undefined) this.#backOff(address)\n    this.#changed()',
+    put: 'if (address !== undefined) this.#backOff(address)\n    this.#planSoon()',
+  },
+  {
+    name: 'an address that has failed is never dialed again',
+    find: 'known.notBefore = clock.monotonic() + waitMs',
+    put: 'known.notBefore = clock.monotonic() + waitMs * 1e6',
+  },
+  {
+    name: 'an address that fails is dialed again at once',
+    find: 'known.notBefore = clock.monotonic() + waitMs',
+    put: 'known.notBefore = clock.monotonic()',
+  },
+  {
+    name: 'a proof that it was removed is not looked at',
+    find: 'if (end.proof !== undefined) this.#options.onProof',
+    put: 'if (end.proof === null) this.#options.onProof',
+  },
+]
+
+const LINK: readonly Bug[] = [
+  {
+    name: 'a peer that never says a word is waited for',
+    find: 'if (this.#source === undefined) this.#channel.cutAsDead()',
+    put: '',
+  },
+]
+
+const CONTROL: readonly Bug[] = [
+  {
+    name: 'a peer that has died unseen is linked for ever',
+    find: 'if (this.#silentMs >= deadAfterMs) return this.#connection.cutAsDead()',
+    put: '',
+  },
+]
+
+const JOIN: readonly Bug[] = [
+  {
+    name: 'a node that was removed keeps its links',
+    find: "ownRemoval.subscribe(() => overlay.cutAll('node removed', 'this node has been removed'))",
+    put: 'ownRemoval.subscribe(() => {})',
+  },
+]
+
+const MEMBERS: readonly Bug[] = [
+  {
+    name: 'what a node says of itself is passed on to nobody',
+    find: '    this.publish(update)\n    if (member !== undefined) this.#tell(member, before)',
+    put: '    if (run === this.id) this.publish(update)\n    if (member !== undefined) this.#tell(member, before)',
+  },
+  {
+    name: 'a node says once what it is linked to',
+    find: 'this.#gathering = undefined\n      this.#announce()',
+    put: 'this.#announce()',
+  },
+]
+
+const RELAY: readonly Bug[] = [
+  {
+    name: 'confirmations of others are not passed on',
+    find: 'else this.#passOn(confirmation, signed)',
+    put: '',
+  },
+  {
+    name: 'a node confirms nothing',
+    find: 'this.#untold.add(to)\n      this.#gather()',
+    put: '',
+  },
+]
+
+const SPREAD: readonly Bug[] = [
+  {
+    name: 'what was announced is never asked for',
+    find: 'this.#nextAt = Math.min(this.#nextAt ?? dueAt, dueAt)\n  }\n\n  /** When',
+    put: '}\n\n  /** When',
+  },
+]
+
+const ENFORCEMENT: readonly Bug[] = [
+  {
+    name: 'clients are not cut by what is applied',
+    find: "if (roleOf(subject) === 'client') cuts.set(subject, sessions.review(subject))",
+    put: "if (roleOf(subject) === 'client') cuts.set(subject, 0)",
+  },
+]
+
+/** Every bug of the overlay, of members and of confirmations that the schedules of `npm test` must find. */
+export const CLUSTER_PLANTS: readonly Plant[] = [
+  ...inFile('cluster', 'gossip/overlay.ts', OVERLAY),
+  ...inFile('cluster', 'gossip/link.ts', LINK),
+  ...inFile('cluster', 'wire/control.ts', CONTROL),
+  ...inFile('cluster', 'gossip/join.ts', JOIN),
+  ...inFile('cluster', 'gossip/members.ts', MEMBERS),
+  ...inFile('cluster', 'gossip/confirmation-relay.ts', RELAY),
+  ...inFile('cluster', 'gossip/spread.ts', SPREAD),
+  ...inFile('cluster', 'sessions/enforcement.ts', ENFORCEMENT),
+]
