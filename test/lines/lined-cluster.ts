@@ -133,7 +133,7 @@ export class LinedCluster {
 
   /** Make all lines whole again. @returns how many packets the changed ones have lost since they were made */
   async heal(): Promise<number> {
-    say('heal all lines')
+    if (this.#changed.size > 0) say('heal all lines')
     let lost = 0
     for (const { from, to } of this.#changed.values()) lost += await this.#lines.set(from, to, {})
     this.#changed.clear()

@@ -17,11 +17,16 @@ const random = seededRandom(SEED)
 const teardowns: (() => unknown)[] = []
 let cluster: LinedCluster
 
-// One cluster for all: twelve processes take long to start. Each test leaves it whole.
+// One cluster for all: twelve processes take long to start. Each test finds it whole.
 test.before(async t => {
-  t.timeout(600_000)
+  t.timeout(300_000)
   const teardown = (task: () => unknown): void => void teardowns.unshift(task)
   cluster = await LinedCluster.start({ teardown }, { size: SIZE, seed: SEED })
+  await cluster.untilInReach(cluster.all, cluster.all)
+})
+
+test.afterEach.always(async () => {
+  await cluster.heal()
   await cluster.untilInReach(cluster.all, cluster.all)
 })
 
@@ -57,7 +62,6 @@ test.serial(
   async t => {
     const deaf = 12
     const others = range(1, 11)
-    await cluster.untilInReach(cluster.all, cluster.all)
     const before = others.map(index => cluster.linkChanges(index))
     const byDeaf = others.map(index => cluster.linkChanges(index, deaf))
     say(`node-${deaf} hears no other node; all hear it`)
@@ -77,8 +81,6 @@ test.serial(
       t.true(cluster.linkChanges(index, deaf) - (byDeaf[at] ?? 0) <= MAX_CHANGES_BY_PEER)
     }
     await cluster.untilInReach(others, others)
-    await cluster.heal()
-    await cluster.untilInReach(cluster.all, cluster.all)
   },
 )
 
@@ -100,7 +102,6 @@ test.serial('a line that carries one way alone takes no node out of reach', asyn
   assertSteady(t, cluster.all, before)
   t.true(cluster.linkChanges(from, to) - byPeer <= MAX_CHANGES_BY_PEER)
   await cluster.untilInReach(cluster.all, cluster.all)
-  await cluster.heal()
 })
 
 test.serial('two halves that were apart have equal lists again, and a removal wins', async t => {
@@ -150,7 +151,6 @@ test.serial(
     say('wait until one of them says that their link is dead')
     say(await Promise.race([dead(from, to), dead(to, from)]))
     await cluster.untilInReach(cluster.all, cluster.all)
-    await cluster.heal()
   },
 )
 
