@@ -29,6 +29,8 @@ export interface StartOptions extends Pick<ThreadedVerifierOptions, 'startWorker
   readonly log?: Log
   readonly clock?: Clock
   readonly random?: Random
+  /** Aborts when the node is to stop though it has not started: then it waits for no exchange. */
+  readonly signal?: AbortSignal
 }
 
 /** A node that serves. Dispose it to stop it: it drains, then closes everything that it opened. */
@@ -49,7 +51,7 @@ export interface RunningNode extends AsyncDisposable {
 /**
  * Start one node: open its list, join its cluster, and serve.
  * @throws FridgeError with everything released: `ERR_KEY_FILE`, `ERR_CERTIFICATE`, `ERR_DATABASE`,
- *   `ERR_DATABASE_CORRUPT`, `ERR_LISTEN`
+ *   `ERR_DATABASE_CORRUPT`, `ERR_LISTEN`; the reason of the signal when it aborts
  */
 export async function startNode(
   config: NodeConfig,
@@ -110,7 +112,7 @@ export async function startNode(
   const port = stack.use(
     await serve({ ...node, listener, loadCredentials: loadOwn, gate: gate.promise }),
   )
-  await openToClients({ ...node, readiness })
+  await openToClients({ ...node, readiness, signal: options.signal })
   gate.resolve()
   const { changes } = replica.whitelist
   log.info({ ...addressesOf(port.address, metrics?.address), changes }, 'serving')
@@ -223,20 +225,37 @@ async function openToClients({
   readiness,
   clock,
   log,
-}: Node & { readonly readiness: Readiness }): Promise<void> {
+  signal,
+}: Node & {
+  readonly readiness: Readiness
+  readonly signal: AbortSignal | undefined
+}): Promise<void> {
   // A removed node is brought nothing any more, so there is nothing to wait for.
   const removed = new Promise<void>(resolve => void list.ownRemoval.subscribe(resolve))
+  const stopped = new Promise<void>(resolve => {
+    if (signal?.aborted === true) resolve()
+    else signal?.addEventListener('abort', () => resolve(), { once: true })
+  })
+  const exchanged = Promise.withResolvers<void>()
+  const show = (isComplete: boolean): void => {
+    sessions.setClosed('incomplete', !isComplete)
+    if (readiness.phase !== 'stopping') readiness.phase = isComplete ? 'serving' : 'incomplete'
+  }
+  let isStarted = false
+  const { wholeness } = list.replica
+  wholeness.subscribe(hasExchanged => {
+    if (hasExchanged) exchanged.resolve()
+    // Before anything of it takes effect: what was taken for the whole list is the beginning of one.
+    if (isStarted) show(hasExchanged)
+  })
   const overlay = {
-    firstSync: Promise.race([cluster.overlay.firstSync, removed]),
+    firstSync: Promise.race([exchanged.promise, removed, stopped]),
     links: () => cluster.overlay.links(),
   }
   const isComplete = await catchUp({ ...cluster, overlay }, list, config, clock, log)
-  sessions.setClosed('incomplete', !isComplete)
-  readiness.phase = isComplete ? 'serving' : 'incomplete'
-  void cluster.overlay.firstSync.then(() => {
-    sessions.setClosed('incomplete', false)
-    if (readiness.phase === 'incomplete') readiness.phase = 'serving'
-  })
+  signal?.throwIfAborted()
+  isStarted = true
+  show((isComplete || wholeness.hasExchanged) && !wholeness.isBeginning)
 }
 
 function addressesOf(address: Address, metrics: Address | undefined): Record<string, string> {

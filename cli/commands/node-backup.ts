@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { backupDatabase } from '../../node/storage/backup.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { count } from '../table.ts'
@@ -26,6 +26,10 @@ export async function runNodeBackup(
   else {
     const size = `${count(made.changes, 'change')} of ${count(made.sources, 'source')}`
     io.out(`${shownPath(target, io.cwd)} holds ${size} (${made.bytes} bytes)`)
+    for (const archive of made.archives) {
+      const from = shownPath(join(dirname(database), archive), io.cwd)
+      io.out(`  older changes are in ${from}: copy it beside the copy too`)
+    }
   }
   return EXIT.done
 }

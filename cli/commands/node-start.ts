@@ -61,7 +61,15 @@ export async function runNodeStart(options: NodeStartOptions, io: CommandIo): Pr
       `Node.js ${LEAKING_RUNTIME} loses memory with each handshake`,
     )
   }
-  await using node = await startNode(config, { log, clock: io.clock })
+  const { clock, signal } = io
+  await using node = await startNode(config, { log, clock, signal }).catch((error: unknown) => {
+    if (signal.aborted && error === signal.reason) return undefined
+    throw error
+  })
+  if (node === undefined) {
+    log.info('stopping')
+    return EXIT.done
+  }
   running = node
   if (isReloadWanted) void node.reload()
   io.out(`fridge node ${node.name} ready on ${formatAddress(node.address)}`)

@@ -1,4 +1,6 @@
 import { WHOLE_LIST } from '../../node/identity/names.ts'
+import type { Archived } from '../../node/operators/checkpoints.ts'
+import { FridgeError } from '../../node/lib/errors.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { connectOperator } from '../operator.ts'
 import { count } from '../table.ts'
@@ -11,14 +13,24 @@ import {
   type WhitelistChangeOptions,
 } from './whitelist-change.ts'
 
+export interface CheckpointOptions extends WhitelistChangeOptions {
+  /** Let the node move what decides nothing any more into an archive. Default false. */
+  readonly archive?: boolean
+}
+
 /**
  * Sign what the list is now, so that former authorities add nothing to it from here on.
- * Exit status: 0 every node has it, 1 some have not confirmed it.
+ * Exit status: 0 every node has it, 1 some have not confirmed it, so that nothing is archived.
  */
 export async function runWhitelistCheckpoint(
-  options: WhitelistChangeOptions,
+  options: CheckpointOptions,
   io: CommandIo,
 ): Promise<ExitStatus> {
+  if (options.archive === true && options.wait === false) {
+    throw new FridgeError('ERR_USAGE', 'only what all nodes have confirmed is archived', {
+      fix: 'leave out --no-wait, or --archive',
+    })
+  }
   const wish = { kind: 'checkpoint', subject: WHOLE_LIST, ...reasonOf(options) } as const
   const waitMs = options.wait === false ? 0 : waitOf(options)
   const json = options.json === true
@@ -31,14 +43,23 @@ export async function runWhitelistCheckpoint(
     },
   })
   const { former } = before
+  const isDone = waitMs === 0 || isConfirmed(change, options)
+  const archive = async (): Promise<Archived | undefined> =>
+    options.archive === true && isDone ? operator.archive() : undefined
   if (json) {
+    const archived = await archive()
     const { outcome: _, ...rest } = change
-    io.out(JSON.stringify({ change: wish.kind, node: operator.node, former, ...rest }))
+    const fields = { ...rest, ...(archived && { archived: archived.changes }) }
+    io.out(JSON.stringify({ change: wish.kind, node: operator.node, former, ...fields }))
   } else {
     const what = `a checkpoint behind ${count(before.behind, 'new change')} is`
     if (waitMs === 0) io.out(`${what} on ${operator.node}; the others follow`)
     else summarize(what, change, options, io)
     for (const key of former) io.out(`  what the authority with the key ${key} signs adds nothing`)
+    const archived = await archive()
+    if (archived !== undefined) {
+      io.out(`  ${count(archived.changes, 'change')} moved to an archive of ${operator.node}`)
+    }
   }
-  return waitMs === 0 || isConfirmed(change, options) ? EXIT.done : EXIT.notDone
+  return isDone ? EXIT.done : EXIT.notDone
 }

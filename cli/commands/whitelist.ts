@@ -2,10 +2,9 @@ import type { Command } from 'commander'
 import type { CommandContext } from '../command.ts'
 import { addTargetOptions, collect, type TargetOptions } from '../target.ts'
 import { runWhitelistAdd, type WhitelistAddOptions } from './whitelist-add.ts'
-import { runWhitelistCheckpoint } from './whitelist-checkpoint.ts'
+import { runWhitelistCheckpoint, type CheckpointOptions } from './whitelist-checkpoint.ts'
 import { runWhitelistLog, type WhitelistLogOptions } from './whitelist-log.ts'
 import { runWhitelistList, runWhitelistShow } from './whitelist-list.ts'
-import type { WhitelistChangeOptions } from './whitelist-change.ts'
 import { runWhitelistRemove, type WhitelistRemoveOptions } from './whitelist-remove.ts'
 
 const NAME = 'a client; operator/NAME or node/NAME for the others'
@@ -64,8 +63,12 @@ export function fillWhitelist(whitelist: Command, { io, action }: CommandContext
     .description('sign what the list is now: authorities of before add nothing to it from here on')
   addChangeOptions(checkpoint)
   checkpoint
-    .addHelpText('after', examples('fridge whitelist checkpoint'))
-    .action(action((options: WhitelistChangeOptions) => runWhitelistCheckpoint(options, io)))
+    .option('--archive', 'then move what decides nothing any more into a file beside its database')
+    .addHelpText(
+      'after',
+      examples('fridge whitelist checkpoint', 'fridge whitelist checkpoint --archive'),
+    )
+    .action(action((options: CheckpointOptions) => runWhitelistCheckpoint(options, io)))
 
   const list = whitelist
     .command('list')

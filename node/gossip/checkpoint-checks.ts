@@ -2,9 +2,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { KeyId } from '../identity/names.ts'
 import { FridgeError } from '../lib/errors.ts'
-import { CHANGE_LIMITS, type UpTo } from '../whitelist/change.ts'
+import type { UpTo } from '../whitelist/change.ts'
+import { headsOfNow } from '../whitelist/checkpoint-heads.ts'
 import type { CheckpointEntry } from '../whitelist/cut.ts'
-import { judgeCheckpoints, listAt, type StatedList } from '../whitelist/stated-list.ts'
+import { judgeCheckpoints, listAt } from '../whitelist/stated-list.ts'
 import type { Whitelist } from '../whitelist/whitelist.ts'
 import type { Statement } from './commit.ts'
 
@@ -23,6 +24,8 @@ export class CheckpointChecks implements Disposable {
   #running: Promise<void> | undefined
   #stating: Promise<unknown> | undefined
   #stated: Statement | undefined
+  /** What was held when that was stated, and what called former. */
+  #statedOf: readonly [UpTo, readonly KeyId[]] | undefined
 
   constructor(options: CheckpointChecksOptions) {
     this.#options = options
@@ -53,27 +56,32 @@ export class CheckpointChecks implements Disposable {
    */
   async state(former: readonly KeyId[]): Promise<Statement> {
     while (this.#stating !== undefined) await this.#stating
-    const heads = new Map(this.#options.list().heads())
-    if (heads.size > CHANGE_LIMITS.maxSeen) {
-      throw new FridgeError('ERR_LIMIT', `${heads.size} sources are too many for a checkpoint`)
+    const held = this.#options.list().everything()
+    if (this.#stated !== undefined && isDeepStrictEqual([held, former], this.#statedOf)) {
+      return this.#stated
     }
-    const last = this.#stated
-    if (last !== undefined && isDeepStrictEqual([heads, former], [last.heads, last.former])) {
-      return last
-    }
-    const listed = this.#listAt(heads)
-    this.#stating = listed.catch(() => {})
+    const stating = this.#state(former)
+    this.#stating = stating.catch(() => {})
     try {
-      this.#stated = { heads, former, ...(await listed) }
+      this.#stated = await stating
+      this.#statedOf = [held, former]
       return this.#stated
     } finally {
       this.#stating = undefined
     }
   }
 
-  async #listAt(heads: UpTo): Promise<StatedList> {
+  async #state(former: readonly KeyId[]): Promise<Statement> {
     await this.settled()
-    const steps = listAt(heads, this.#options.list())
+    const list = this.#options.list()
+    const heads = await this.#inTurns(headsOfNow(list))
+    if (heads === undefined) {
+      throw new FridgeError('ERR_LIMIT', 'the list has too many sources for a checkpoint')
+    }
+    return { heads, former, ...(await this.#inTurns(listAt(heads, list))) }
+  }
+
+  async #inTurns<T>(steps: Generator<undefined, T>): Promise<T> {
     for (;;) {
       const step = steps.next()
       if (step.done === true) return step.value

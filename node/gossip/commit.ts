@@ -49,11 +49,13 @@ export function assertStanding(
 
 /** What an operator is told of a change that the node of its source could not store. */
 export function notRecorded({ kind, subject, source }: Change, why: string): FridgeError {
-  const what = kind === 'grant' ? 'nothing was changed' : 'the removal is NOT recorded'
-  const meanwhile = kind === 'grant' ? '' : ', though connections to this node were cut'
+  const isRemoval = kind === 'revocation'
+  const what = isRemoval ? 'the removal is NOT recorded' : 'nothing was changed'
+  const meanwhile = isRemoval ? ', though connections to this node were cut' : ''
+  const whom = kind === 'checkpoint' ? '' : `, for ${displaySubject(subject)}`
   return new FridgeError(
     'ERR_DATABASE',
-    `node/${nodeOf(source)} cannot store changes (${why}): ${what}${meanwhile}. Free space there, or run the command on another node with --node HOST:PORT, for ${displaySubject(subject)}`,
+    `node/${nodeOf(source)} cannot store changes (${why}): ${what}${meanwhile}. Free space there, or run the command on another node with --node HOST:PORT${whom}`,
   )
 }
 

@@ -14,6 +14,8 @@ export interface DocumentStream {
   readonly leave: (text: string) => void
   /** What the peer and this node hold of certificates, shared by the documents of a link. Default: its own. */
   readonly certificates?: CertificateExchange
+  /** What either end has said, when the link began, of whether its list was complete at some time. */
+  readonly wasWhole?: { readonly here: boolean | undefined; readonly there: boolean | undefined }
   /** Both sides have sent all that the other lacked. */
   readonly onSynced: () => void
 }

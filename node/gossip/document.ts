@@ -301,6 +301,7 @@ export abstract class GossipDocument extends Scuttlebutt {
 
   #failToRead(error: unknown, from: DocumentStream): void {
     if (!(error instanceof FridgeError)) return from.refuse('the history could not be read')
+    if (error.code === 'ERR_ARCHIVE') return from.leave(error.message)
     this.failedToRead(error)
     from.leave('this node cannot read its changes')
   }

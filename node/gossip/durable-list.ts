@@ -86,6 +86,9 @@ export class DurableList implements Disposable {
     })
     this.#unkept = new UnkeptRemovals({ list: () => this.#whitelist, log: this.#store })
     this.storage = new StorageHealth({ probe: () => this.#store.probe(), clock: options.clock })
+    this.storage.subscribe(failing => {
+      if (failing === undefined) this.#settling.start()
+    })
   }
 
   /** The list as it is now: another object after something was given up. */
@@ -271,7 +274,12 @@ export class DurableList implements Disposable {
   /** What is merged is in the log: look up what of it could not be told without. */
   #settle(entries: readonly Entry[]): void {
     this.#whitelist.saved()
-    this.#whitelist.settle(entries.map(({ change }) => change.subject))
+    try {
+      this.#whitelist.settle(entries.map(({ change }) => change.subject))
+    } catch (error) {
+      // Who is in by these changes is in the log, and who is out waits for no look at it.
+      this.storage.failed(error)
+    }
     this.#settling.start()
     this.checks.start()
   }

@@ -4,6 +4,13 @@ import type { Overlay } from './overlay.ts'
 /** An exchange that has begun is given this many times the wait for one to begin. */
 const PATIENCE = 20
 
+/** The exchange that a node waits for when it starts. */
+export interface FirstSyncs {
+  /** Resolves when this node holds all that the others in reach hold. */
+  readonly firstSync: Promise<void>
+  readonly links: Overlay['links']
+}
+
 /**
  * Wait until this node and a peer hold all that the other held, so that a restored backup learns
  * of later revocations before anybody is admitted. Without any link the wait is `firstSyncMs`;
@@ -11,7 +18,7 @@ const PATIENCE = 20
  * @returns whether the exchange was completed
  */
 export async function awaitFirstSync(
-  overlay: Pick<Overlay, 'firstSync' | 'links'>,
+  overlay: FirstSyncs,
   firstSyncMs: number,
   clock: Clock,
 ): Promise<boolean> {

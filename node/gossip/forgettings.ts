@@ -18,6 +18,8 @@ interface KeptForgetting {
   readonly text: string
   readonly chain: readonly string[]
   readonly signature: string
+  /** Whether the node has come back since. */
+  readonly isOver?: boolean
 }
 
 /** A file that is replaced as a whole. */
@@ -49,6 +51,8 @@ interface Noted {
 interface Kept {
   readonly forgetting: Forgetting
   readonly update: Update
+  /** Whether a later run of the node was linked since: which one need not be remembered. */
+  isOver: boolean
 }
 
 /**
@@ -73,11 +77,31 @@ export class Forgettings {
     return this.#kept
       .values()
       .some(
-        ({ forgetting }) =>
+        ({ forgetting, isOver }) =>
+          !isOver &&
           forgetting.name === name &&
           !this.#options.isRevoked(forgetting.operator) &&
           runs.every(run => forgetting.runs.includes(run)),
       )
+  }
+
+  /** A run of a node can be reached: what was said before of that node is over, also for later starts. */
+  heard(name: Name, run: Source): void {
+    const ended = this.#kept
+      .values()
+      .filter(
+        ({ forgetting, isOver }) =>
+          !isOver && forgetting.name === name && !forgetting.runs.includes(run),
+      )
+      .toArray()
+    for (const kept of ended) kept.isOver = true
+    if (ended.length > 0) this.#write()
+  }
+
+  /** The nodes of which something was said that still holds. */
+  names(): Set<Name> {
+    const open = this.#kept.values().filter(({ isOver }) => !isOver)
+    return new Set(open.map(({ forgetting }) => forgetting.name))
   }
 
   /** Why the value of an update is no forgetting; undefined if it has the form of one. */
@@ -128,12 +152,12 @@ export class Forgettings {
     try {
       const text = file.read(MAX_BYTES)
       const kept = text === undefined ? [] : readKept(text)
-      for (const { text, chain, signature } of kept.slice(-MAX_KEPT)) {
+      for (const { text, chain, signature, isOver = false } of kept.slice(-MAX_KEPT)) {
         const signer = signers.learn(chain)
         if (typeof signer === 'string') continue
         if ((await this.#objection(text, signer, signature)) !== undefined) continue
         const update = asUpdate(text, signer, signature)
-        if (update !== undefined && this.#note(update).taken) recalled.push(update)
+        if (update !== undefined && this.#note(update, isOver).taken) recalled.push(update)
       }
     } catch (error) {
       log.warn({ reason: errorMessage(error) }, 'cannot read which nodes are forgotten')
@@ -150,12 +174,12 @@ export class Forgettings {
     return holds ? undefined : `a forgetting is not signed by ${signer.identity.subject}`
   }
 
-  #note(update: Update): Noted {
+  #note(update: Update, isOver = false): Noted {
     const [value, , source] = update
     const forgetting = parseForgetting((value as ForgettingValue).forgotten)
     const isIdle = typeof forgetting === 'string' || this.#options.isRevoked(forgetting.operator)
     if (isIdle || this.#kept.has(source)) return { taken: false }
-    this.#kept.set(source, { forgetting, update })
+    this.#kept.set(source, { forgetting, update, isOver })
     if (this.#kept.size <= MAX_KEPT) return { taken: true }
     const dropped = this.#leastNeeded()
     this.#kept.delete(dropped)
@@ -172,10 +196,11 @@ export class Forgettings {
 
   #encode(): string {
     const kept: KeptForgetting[] = []
-    for (const { update } of this.#kept.values()) {
+    for (const { update, isOver } of this.#kept.values()) {
       const { forgotten: text, certificate, signature } = update[0] as ForgettingValue
       const signer = this.#options.signers.get(certificate)
-      if (signer !== undefined) kept.push({ text, chain: signer.chain, signature })
+      if (signer !== undefined)
+        kept.push({ text, chain: signer.chain, signature, ...(isOver && { isOver }) })
     }
     return JSON.stringify(kept)
   }
@@ -204,6 +229,7 @@ function readKept(text: string): KeptForgetting[] {
 
 function isKept(value: unknown): value is KeptForgetting {
   if (typeof value !== 'object' || value === null) return false
-  const { text, chain, signature } = value as Record<string, unknown>
+  const { text, chain, signature, isOver } = value as Record<string, unknown>
+  if (isOver !== undefined && typeof isOver !== 'boolean') return false
   return typeof text === 'string' && Array.isArray(chain) && isSignature(signature)
 }

@@ -3,7 +3,7 @@ import type { Signers } from '../identity/signers.ts'
 import { conflicts, isStray, type Entry } from '../whitelist/entry.ts'
 import { openEntry } from '../whitelist/open.ts'
 import type { ChangeStore } from '../whitelist/store.ts'
-import type { ReadableWhitelist } from '../whitelist/whitelist.ts'
+import type { ReadableWhitelist } from '../whitelist/readable-whitelist.ts'
 import { asUpdate, carriedBy, problemOfValue } from './update.ts'
 
 /** Two entries that cannot stand in one chain, both signed by one node. */

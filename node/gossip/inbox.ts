@@ -9,7 +9,6 @@ import { takeBackAll, type DurableList, type Merged } from './durable-list.ts'
 import type { OwnPast } from './own-past.ts'
 import type { ReplicaLinks } from './replica-links.ts'
 import { carriedBy } from './update.ts'
-import type { Wholeness } from './wholeness.ts'
 
 /** Updates checked at a time: what lies between two looks at everything else. */
 const BATCH = 128
@@ -26,11 +25,12 @@ export interface InboxOptions {
   readonly list: DurableList
   readonly links: ReplicaLinks
   readonly past: OwnPast
-  readonly wholeness: Wholeness
   readonly confirmations: Pick<ConfirmationRelay, 'heardFrom'>
   readonly signers: Signers
   /** A peer holds another entry than this one of this node, of which nobody has heard. */
   readonly onRival: (own: Entry) => void
+  /** The next change comes over a link that is not in step. */
+  readonly onBrought: (from: DocumentStream) => void
   /** An update was taken in or refused. */
   readonly onChecked: (update: Update) => void
 }
@@ -107,7 +107,7 @@ export class Inbox {
     opened: readonly (Entry | Stray | string)[],
     refused: Set<DocumentStream>,
   ): void {
-    const { list, links, past, wholeness, confirmations, onRival } = this.#options
+    const { list, links, past, confirmations, onRival, onBrought } = this.#options
     const refuse = (from: DocumentStream, reason: string): void => {
       if (!refused.has(from)) from.refuse(reason)
       refused.add(from)
@@ -127,7 +127,7 @@ export class Inbox {
       if (list.storage.failing !== undefined) return false
       if (!isStray(one) && list.whitelist.fit(one) === 'next') {
         past.noteBrought(one)
-        if (!links.isInStep(from)) wholeness.note(false)
+        if (!links.isInStep(from)) onBrought(from)
         merged.push(list.merge(one, receivedAt))
         confirmations.heardFrom(one.change.source, from)
         return true

@@ -6,7 +6,7 @@ import type { Clock, Random } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Lookout } from '../lib/lookout.ts'
 import { VERSION } from '../lib/version.ts'
-import { awaitFirstSync } from './first-sync.ts'
+import { awaitFirstSync, type FirstSyncs } from './first-sync.ts'
 import { Isolation } from './isolation.ts'
 import { ListedNodes } from './listed-nodes.ts'
 import { Members } from './members.ts'
@@ -53,8 +53,6 @@ export interface Cluster extends AsyncDisposable {
   readonly hasPeers: () => boolean
 }
 
-type FirstSyncs = Pick<Overlay, 'firstSync' | 'links'>
-
 /** Dial peers and gossip with them from now on. */
 export function joinCluster(options: JoinOptions): Cluster {
   const { config, list, admits, resolve, dial, onSynced, onLinkEnded, onIsolated } = options
@@ -100,6 +98,7 @@ export function joinCluster(options: JoinOptions): Cluster {
       admits: peer => admits(peer) && !replica.whitelist.hasEquivocated(peer.name),
       removals: {
         has: isRemoved,
+        isOwn: () => ownRemoval.removal !== undefined,
         hasForked: node => replica.whitelist.hasEquivocated(node),
         proofOf: proofAgainst,
       },
@@ -116,6 +115,15 @@ export function joinCluster(options: JoinOptions): Cluster {
     ownRemoval.subscribe(() => overlay.cutAll('node removed', 'this node has been removed')),
   )
   void members.recall()
+  stack.use(
+    members.subscribe(() => {
+      const forgotten = forgettings.names()
+      if (forgotten.size === 0) return
+      for (const { name: node, source: run } of members.live().values()) {
+        if (forgotten.has(node)) forgettings.heard(node, run)
+      }
+    }),
+  )
   memory.follow(members)
   stack.use(memory)
   const hasPeers = (): boolean =>
@@ -165,18 +173,18 @@ export function joinCluster(options: JoinOptions): Cluster {
  */
 export async function catchUp(
   { overlay, hasPeers }: Pick<Cluster, 'hasPeers'> & { readonly overlay: FirstSyncs },
-  { replica }: { readonly replica: Pick<Replica, 'isWhole' | 'noteAlone'> },
+  { replica: { wholeness } }: { readonly replica: Pick<Replica, 'wholeness'> },
   { gossip, whenIsolated }: Pick<NodeConfig, 'gossip' | 'whenIsolated'>,
   clock: Clock,
   log: Log,
 ): Promise<boolean> {
   if (!hasPeers()) {
-    replica.noteAlone()
+    wholeness.noteAlone()
     return true
   }
   if (await awaitFirstSync(overlay, gossip.firstSyncMs, clock)) return true
   // For how long it was off no clock tells: that it has heard nobody since is all that it knows.
-  const isServed = replica.isWhole && whenIsolated === 'serve'
+  const isServed = wholeness.isWhole && whenIsolated === 'serve'
   if (isServed) log.warn({}, 'no exchange with a peer yet: the list may be stale')
   else log.warn({}, 'no exchange with a peer yet: no client is let in before one is complete')
   return isServed

@@ -3,7 +3,7 @@ import { at, type Clock } from '../lib/clock.ts'
 import type { Identity } from '../identity/identity.ts'
 import { isSource, nodeOf, type Source } from '../identity/names.ts'
 import { Channel } from '../wire/channel.ts'
-import type { Bye } from '../wire/control.ts'
+import type { Bye, Hello } from '../wire/control.ts'
 import type { Ending } from '../wire/connection.ts'
 import type { InputLimit } from '../wire/input-limit.ts'
 import { parseJson } from '../wire/json.ts'
@@ -77,6 +77,10 @@ export class Link {
   readonly #certificates = new CertificateExchange()
   readonly #opened = new Set<string>()
   readonly #expiry: Disposable
+  /** What this end has said of its list. */
+  readonly #wasWhole: boolean | undefined
+  /** What the other end has said of its own. */
+  #wasPeerWhole: boolean | undefined
   readonly #patience: Disposable
   #source: Source | undefined
   #synced = 0
@@ -90,6 +94,8 @@ export class Link {
     this.from = options.from
     this.#options = options
     const { peer, own, dialed, documents, times, clock } = options
+    const { wasWhole: whole } = documents.whitelist.wholeness
+    this.#wasWhole = whole
     this.#channel = new Channel(options.socket, {
       limits: PEER_LIMITS,
       clock,
@@ -97,9 +103,9 @@ export class Link {
       control: {
         opens: !dialed,
         ...times,
-        hello: { source: documents.whitelist.id },
+        hello: { source: documents.whitelist.id, ...(whole !== undefined && { whole }) },
         takesProof: true,
-        onHello: ({ source }) => this.#greet(source),
+        onHello: hello => this.#greet(hello),
       },
       onStream: stream => this.#accept(stream),
       onEnd: ending => this.#end(ending),
@@ -158,11 +164,14 @@ export class Link {
   }
 
   /** @returns why the peer's first words are refused */
-  #greet(source: unknown): string | undefined {
+  #greet({ source, whole }: Hello): string | undefined {
     if (!isSource(source) || nodeOf(source) !== this.peer.name) {
       return 'a hello does not name the node of the certificate'
     }
     this.#source = source
+    if (whole !== undefined && typeof whole !== 'boolean')
+      return 'a hello does not say what is whole'
+    this.#wasPeerWhole = whole
     const unwanted = this.#options.onHello(this, source)
     if (unwanted !== undefined) this.close(unwanted.reason, unwanted.text, unwanted.proof)
     else if (this.dialed) {
@@ -181,6 +190,7 @@ export class Link {
         send: frame => stream.writeEncoded(encodeFrame(frame)),
         drained: async () => this.#channel.drained(),
         certificates: this.#certificates,
+        wasWhole: { here: this.#wasWhole, there: this.#wasPeerWhole },
         refuse,
         leave: text => this.close('busy', text),
         onSynced: () => void this.#settle(document),

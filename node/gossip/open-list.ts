@@ -12,12 +12,14 @@ import { LOST_FILE, LostChanges } from './lost-changes.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { shellWord } from '../lib/shell-word.ts'
+import { checkBase } from '../storage/check-base.ts'
 import { checkLog } from '../storage/check-log.ts'
 import { sealKeyOf } from '../storage/log-seal.ts'
 import { StoredChanges } from '../storage/stored-changes.ts'
 import { DATABASE_FILE } from '../storage/sqlite-database.ts'
 import { openSqliteStore } from '../storage/sqlite-store.ts'
 import { WholeFile } from '../storage/whole-file.ts'
+import { Archiving } from './archiving.ts'
 import { Forgettings } from './forgettings.ts'
 import { OwnRemoval, REMOVAL_FILE } from './own-removal.ts'
 import { findFork, makeForkProof, type ForkProof } from './fork-proof.ts'
@@ -35,6 +37,8 @@ export interface OpenList extends Disposable {
   readonly replica: Replica
   /** The log of changes, to be read. */
   readonly storedChanges: StoredChanges
+  /** What moves the older part of the log into archives. */
+  readonly archiving: Archiving
   readonly signers: Signers
   /** What this node signs with. */
   readonly self: OwnSigner
@@ -87,7 +91,15 @@ export async function openList(
     // Nothing is trusted because it is there: each certificate is traced to an authority.
     const nothing = { certificates: () => [], keepCertificate: () => {} }
     await checkLog(database, new Signers({ store: nothing, ...authority }))
+    checkBase(database, store, new Signers({ store, ...authority }))
     store.seal(sealKey)
+  }
+  for (const missing of store.archives.missing) {
+    const fix = `put it back into ${shellWord(data)} and restart the node`
+    log.warn(
+      { missing, fix },
+      'an archive of the log is not there: who lacks what is in it cannot have it from here',
+    )
   }
   const draw = (): Source => sourceOf(name, randomBytes(8).toString('hex'))
   const kept = store.ownSource()
@@ -117,6 +129,7 @@ export async function openList(
       ),
   })
   stack.use(replica)
+  const archiving = stack.use(new Archiving({ list: () => replica.whitelist, store }))
   replica.checkCheckpoints()
   const ownRemoval = new OwnRemoval({
     name,
@@ -176,6 +189,7 @@ export async function openList(
     ownSource,
     replica,
     storedChanges,
+    archiving,
     signers,
     self,
     ownRemoval,

@@ -4,6 +4,7 @@ import type { Clock, Random } from '../lib/clock.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import { keepNewest } from '../lib/keep-newest.ts'
+import { GatheredLog } from '../lib/gathered-log.ts'
 import type { Log } from '../lib/log.ts'
 import type { Bye } from '../wire/control.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
@@ -83,6 +84,7 @@ export class Overlay implements AsyncDisposable {
   /** Whether another machine runs under the name of this node. */
   readonly ownName: OwnName
   readonly #removals: Removals
+  readonly #log: GatheredLog
   readonly #twins: Twins
   readonly #links = new Set<Link>()
   readonly #addresses = new AddressBook()
@@ -90,7 +92,6 @@ export class Overlay implements AsyncDisposable {
   readonly #budget: DialBudget
   readonly #stop = new AbortController()
   readonly #subscription: Disposable
-  readonly #synced = Promise.withResolvers<void>()
   readonly #listeners = new Set<() => void>()
   #planAt = 0
   #timer: Disposable | undefined
@@ -99,6 +100,7 @@ export class Overlay implements AsyncDisposable {
     this.#options = options
     this.#budget = new DialBudget(options.clock.monotonic())
     this.#removals = options.removals ?? NO_REMOVALS
+    this.#log = new GatheredLog(options.log, options.clock)
     this.ownName = new OwnName(options)
     const { members } = options.documents
     this.#twins = new Twins({ ...options, onChange: twins => members.say({ twins }) })
@@ -118,11 +120,6 @@ export class Overlay implements AsyncDisposable {
   /** The links over which documents flow. */
   links(): Link[] {
     return [...this.#links].filter(link => link.source !== undefined)
-  }
-
-  /** Resolves when, for the first time, this node and a peer hold all that the other held. */
-  get firstSync(): Promise<void> {
-    return this.#synced.promise
   }
 
   /** Hear of each link that has been brought up to date. */
@@ -155,7 +152,7 @@ export class Overlay implements AsyncDisposable {
 
   /** What a node is told that may not gossip, with what proves it. */
   farewellTo(peer: Identity): Bye {
-    return farewellTo(peer, this.#removals)
+    return farewellTo(peer, this.#options.self, this.#removals)
   }
 
   /**
@@ -176,6 +173,7 @@ export class Overlay implements AsyncDisposable {
     this.#options.documents.members.leave()
     const open = [...this.#links]
     for (const link of open) link.close('leaving', 'the node is stopping')
+    this.#log[Symbol.dispose]()
   }
 
   #learn(address: string): Known {
@@ -201,6 +199,7 @@ export class Overlay implements AsyncDisposable {
 
   #plan(): void {
     const { self, clock, random, documents, times } = this.#options
+    if (this.#removals.isOwn()) return
     const linked = new Set(Array.from(this.#links, link => link.peer.name))
     const members = documents.members.live()
     const live = new Set(Array.from(members.values(), member => member.name))
@@ -305,7 +304,6 @@ export class Overlay implements AsyncDisposable {
       onSynced: () => {
         // Not before: a peer that is refused each time anew is to be dialed less and less often.
         if (address !== undefined) this.#addresses.reached(address)
-        this.#synced.resolve()
         this.ownName.accepted(peer.name)
         for (const listener of this.#listeners) listener()
       },
@@ -325,7 +323,7 @@ export class Overlay implements AsyncDisposable {
 
   /** Decide on a link when the hello of its peer has come. @returns why it is not wanted */
   #welcome(link: Link, source: Source, address: string | undefined): Bye | undefined {
-    const { self, documents, log } = this.#options
+    const { self, documents } = this.#options
     const { name } = link.peer
     if (!this.#options.admits(link.peer)) return this.farewellTo(link.peer)
     if (source === documents.members.id) {
@@ -358,7 +356,7 @@ export class Overlay implements AsyncDisposable {
       }
     }
     if (address !== undefined) this.#learn(address).isSelf = false
-    log.info({ peer: link.peer.name, address, dialed: link.dialed }, 'linked')
+    this.#log.info({ peer: link.peer.name, address, dialed: link.dialed }, 'linked')
     this.#changed()
     return undefined
   }
@@ -370,15 +368,14 @@ export class Overlay implements AsyncDisposable {
 
   #ended(link: Link, end: LinkEnd, address: string | undefined): void {
     if (!this.#links.delete(link) || this.#stop.signal.aborted) return
-    const { log } = this.#options
     if (link.source !== undefined || end.hostile) this.#options.onLinkEnded?.(end)
     if (end.reason === 'name in use' && end.isSaid === true) {
       this.ownName.refused(link.peer.name, end.text)
     }
     if (end.proof !== undefined) this.#options.onProof?.(end.proof, link.peer.name)
     const fields = { peer: link.peer.name, reason: end.reason, detail: end.text }
-    if (end.hostile) log.warn(fields, 'link cut: the peer broke the protocol')
-    else if (link.source !== undefined) log.info(fields, 'link ended')
+    if (end.hostile) this.#log.warn(fields, 'link cut: the peer broke the protocol')
+    else if (link.source !== undefined) this.#log.info(fields, 'link ended')
     if (address !== undefined) {
       this.#addresses.ended(address, end.reason === 'leaving')
       this.#backOff(address)

@@ -75,6 +75,8 @@ export class OwnMember implements Disposable {
   readonly #saidAt = new Map<Part, number>()
   readonly #waiting = new Map<Part, Waiting>()
   #urgent = URGENT_BURST
+  /** How many links it has said that it has. */
+  #linksSaid = 0
 
   constructor(options: OwnMemberOptions) {
     const { self, signer, key, clock } = options
@@ -99,7 +101,10 @@ export class OwnMember implements Disposable {
     const { links = this.#self.links } = words
     const isLost = this.#self.links.some(link => !links.includes(link))
     this.#self = { ...this.#self, ...words }
-    this.#gather('state', words.links === undefined ? this.#unhurriedMs() : this.#linksMs(isLost))
+    const isFirst = this.#linksSaid === 0 && links.length > 0
+    if (words.links === undefined) this.#gather('state', this.#unhurriedMs())
+    // Nobody takes a node for alive that has said that it has no link.
+    else this.#gather('state', isFirst ? this.#options.gatherMs : this.#linksMs(isLost))
   }
 
   /** @throws RangeError when they are longer than peers take */
@@ -145,7 +150,7 @@ export class OwnMember implements Disposable {
     this.#waiting.clear()
   }
 
-  /** At random, because all nodes apply a change at the same time. */
+  /** At random, because nodes that started together would say so together. */
   #unhurriedMs(): number {
     const { size, random, gatherMs } = this.#options
     const nodes = size()
@@ -200,7 +205,10 @@ export class OwnMember implements Disposable {
   #say(part: Part): void {
     const { clock, publish } = this.#options
     this.#saidAt.set(part, clock.monotonic())
-    if (part === 'state') this.#self = { ...this.#self, saidAt: clock.now() }
+    if (part === 'state') {
+      this.#self = { ...this.#self, saidAt: clock.now() }
+      this.#linksSaid = this.#self.links.length
+    }
     const sequence = (this.#sequences.get(part) ?? 0) + 1
     this.#sequences.set(part, sequence)
     const place = placeOfPart(this.#self.source, part)

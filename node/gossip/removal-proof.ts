@@ -3,7 +3,7 @@ import type { Signers } from '../identity/signers.ts'
 import { isStray, type Entry } from '../whitelist/entry.ts'
 import { openEntry } from '../whitelist/open.ts'
 import type { ChangeStore } from '../whitelist/store.ts'
-import type { ReadableWhitelist } from '../whitelist/whitelist.ts'
+import type { ReadableWhitelist } from '../whitelist/readable-whitelist.ts'
 import { asUpdate, carriedBy, problemOfValue } from './update.ts'
 
 /** What a removed node is shown: the entry that removed it, and who signed it (PROTOCOL.md, "Removed nodes"). */

@@ -16,7 +16,7 @@ import type { CheckpointEntry } from '../whitelist/cut.ts'
 import { entriesIn, entryHash, type Entry, type Stray } from '../whitelist/entry.ts'
 import type { SubjectState } from '../whitelist/merge.ts'
 import type { ChangeStore } from '../whitelist/store.ts'
-import type { ReadableWhitelist } from '../whitelist/whitelist.ts'
+import type { ReadableWhitelist } from '../whitelist/readable-whitelist.ts'
 import { assertProposable, assertStanding, notRecorded, whyAgain, type Commit } from './commit.ts'
 import { ConfirmationRelay, isOfConfirmations } from './confirmation-relay.ts'
 import type { Announcement } from './document-frames.ts'
@@ -62,11 +62,12 @@ export class Replica extends SignedDocument implements Disposable {
   readonly confirmations: ConfirmationRelay
   /** Whether changes can be stored. */
   readonly storage: StorageHealth
+  /** How much of the list is here. */
+  readonly wholeness: Wholeness
   readonly #options: ReplicaOptions
   readonly #list: DurableList
   readonly #ownSource: OwnSource
   readonly #past: OwnPast
-  readonly #wholeness: Wholeness
   readonly #links = new ReplicaLinks(this.clock)
   readonly #inbox: Inbox
   readonly #heads: HeadComparison
@@ -110,15 +111,20 @@ export class Replica extends SignedDocument implements Disposable {
       onFork: from => this.#links.noteEarly(from),
     })
     for (const [source, sequence] of list.whitelist.clock()) this.sources[source] = sequence
-    this.#wholeness = new Wholeness({ record: options.wholeness, storage: list.storage })
+    this.wholeness = new Wholeness({
+      record: options.wholeness,
+      links: this.#links,
+      isEmpty: () => list.whitelist.changes === 0,
+      storage: list.storage,
+    })
     this.#inbox = new Inbox({
       list,
       links: this.#links,
       past,
-      wholeness: this.#wholeness,
       confirmations: this.confirmations,
       signers,
       onRival: own => this.#giveUp(own),
+      onBrought: from => this.wholeness.brought(from),
       onChecked: update => this.endCheck(update),
     })
     this.storage.subscribe(failing => {
@@ -134,19 +140,6 @@ export class Replica extends SignedDocument implements Disposable {
   /** What decides about a subject: the list, and the removals that could not be stored. */
   stateOf(subject: Subject): SubjectState {
     return this.#list.stateOf(subject)
-  }
-
-  /**
-   * Whether the log is one that was complete at some time, with what came singly behind it: the
-   * beginning of a longer log lets in whom its end removes.
-   */
-  get isWhole(): boolean {
-    return this.#wholeness.isWhole
-  }
-
-  /** There is nobody who could hold more. */
-  noteAlone(): void {
-    this.#wholeness.note(true)
   }
 
   /** How many updates wait to be taken in. */
@@ -285,7 +278,7 @@ export class Replica extends SignedDocument implements Disposable {
   /** Stop looking anything up. */
   [Symbol.dispose](): void {
     this.#links[Symbol.dispose]()
-    this.#wholeness[Symbol.dispose]()
+    this.wholeness[Symbol.dispose]()
     this.#list[Symbol.dispose]()
     this.confirmations[Symbol.dispose]()
   }
@@ -324,6 +317,7 @@ export class Replica extends SignedDocument implements Disposable {
   protected override attached(from: DocumentStream): void {
     this.confirmations.meet(from)
     this.#links.add(from)
+    this.wholeness.met(from)
   }
 
   protected override digested(clock: ReadonlyMap<Source, number>): void {
@@ -339,7 +333,7 @@ export class Replica extends SignedDocument implements Disposable {
     await this.storage.working()
     if (!this.#links.noteSynced(from)) return
     this.#past.caughtUp()
-    this.#wholeness.note(true)
+    this.wholeness.exchanged(from)
     from.onSynced()
   }
 
@@ -350,6 +344,7 @@ export class Replica extends SignedDocument implements Disposable {
   protected override detached(from: DocumentStream): void {
     this.#links.delete(from)
     this.confirmations.forget(from)
+    this.wholeness.lost()
   }
 
   protected override take(update: Update, from: DocumentStream): void {

@@ -3,7 +3,7 @@ import { Authors } from '../whitelist/authors.ts'
 import { idOf, type ChangeId, type Revocation } from '../whitelist/change.ts'
 import type { SubjectState } from '../whitelist/merge.ts'
 import type { ChangeLog, LoggedChange } from '../whitelist/store.ts'
-import type { ReadableWhitelist } from '../whitelist/whitelist.ts'
+import type { ReadableWhitelist } from '../whitelist/readable-whitelist.ts'
 
 export interface UnkeptRemovalsOptions {
   readonly list: () => ReadableWhitelist

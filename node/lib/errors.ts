@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'ERR_FILE_EXISTS'
   | 'ERR_DATABASE'
   | 'ERR_DATABASE_CORRUPT'
+  | 'ERR_ARCHIVE'
   | 'ERR_LISTEN'
   // reaching a node
   | 'ERR_UNREACHABLE'

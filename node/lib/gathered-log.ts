@@ -22,9 +22,9 @@ interface Kind {
 }
 
 /**
- * A log for what others can cause without end. Of each sentence about each `subject`, the first
+ * A log for what others can cause without end. Of each sentence about each `subject` or `peer`, the first
  * ten lines are written at once; of the lines that come within the same 10 s only the last, with how
- * many there were as `repeated`. Lines that name no subject are one kind, whatever address they name.
+ * many there were as `repeated`. Lines that name neither are one kind, whatever address they name.
  */
 export class GatheredLog implements Log, Disposable {
   readonly #log: Log
@@ -71,9 +71,9 @@ export class GatheredLog implements Log, Disposable {
   }
 
   #kindOf(level: Level, fields: object, text: string): Kind {
-    const subject = 'subject' in fields ? String(fields.subject) : ''
+    const { subject = '', peer = subject } = fields as Readonly<Record<string, unknown>>
     const isFull = this.#kinds.size >= MAX_KINDS
-    const own = `${text}\n${subject}`
+    const own = `${text}\n${String(peer)}`
     const key = isFull && !this.#kinds.has(own) ? text : own
     let kind = this.#kinds.get(key)
     if (kind === undefined) {

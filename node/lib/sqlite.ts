@@ -37,8 +37,14 @@ export function hasSchema(database: DatabaseSync, schema: string): boolean {
 /** What the tables are called and made of: one letter of it changed, and reads would miss rows. */
 function schemaOf(database: DatabaseSync): string {
   return JSON.stringify(
-    database.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema').all(),
+    // VACUUM writes it down in another order.
+    database.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name').all(),
   )
+}
+
+/** Whether a failure of SQLite is that its disk is full. */
+export function saysFull(failure: unknown): boolean {
+  return primaryCode(failure) === 13
 }
 
 /**
@@ -49,8 +55,14 @@ const NOT_DAMAGED: ReadonlySet<number> = new Set([3, 5, 6, 7, 8, 10, 13, 14])
 
 /** Whether a failure of SQLite is about what is in the file, and not about the machine. */
 export function saysDamaged(failure: unknown): boolean {
+  const code = primaryCode(failure)
+  return code === undefined || !NOT_DAMAGED.has(code)
+}
+
+/** The primary result code of SQLite; 0 for what has none, undefined for what is no code. */
+function primaryCode(failure: unknown): number | undefined {
   const code =
     typeof failure === 'object' && failure !== null && 'errcode' in failure ? failure.errcode : 0
   // The low byte is the primary code, the rest details it.
-  return typeof code !== 'number' || !NOT_DAMAGED.has(code & 0xff)
+  return typeof code === 'number' ? code & 0xff : undefined
 }

@@ -8,7 +8,7 @@ import { effectOf, type Effect } from '../whitelist/effect.ts'
 import type { StoredChanges } from '../storage/stored-changes.ts'
 import { fits, readFilter, type ChangeFilter } from '../whitelist/change-filter.ts'
 import type { Entry, LoggedEntry } from '../whitelist/entry.ts'
-import type { ReadableWhitelist } from '../whitelist/whitelist.ts'
+import type { ReadableWhitelist } from '../whitelist/readable-whitelist.ts'
 import type { Replica } from '../gossip/replica.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
 

@@ -1,6 +1,10 @@
+import type { Archiving } from '../gossip/archiving.ts'
+import { awaitConfirmations } from '../gossip/confirmations.ts'
+import type { Members } from '../gossip/members.ts'
 import type { Replica } from '../gossip/replica.ts'
 import { WHOLE_LIST, type KeyId, type Name } from '../identity/names.ts'
 import type { Signers } from '../identity/signers.ts'
+import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { isReason, isWish, type Checkpoint, type CheckpointRequest } from '../whitelist/change.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
@@ -15,14 +19,63 @@ export interface CheckpointReport {
   readonly former: readonly KeyId[]
 }
 
-export interface CheckpointMethodsOptions {
-  readonly replica: Pick<Replica, 'whitelist'>
-  readonly signers: Pick<Signers, 'formerAuthorities'>
+/** What `archive` answers. */
+export interface Archived {
+  /** How many changes have left the log. */
+  readonly changes: number
 }
 
-/** The method by which operators learn whether a checkpoint is due (PROTOCOL.md, "Operators"). */
+export interface CheckpointMethodsOptions {
+  readonly replica: Pick<Replica, 'confirmations' | 'settled' | 'whitelist'>
+  readonly archiving: Pick<Archiving, 'checkpoint' | 'run'>
+  readonly members: Pick<Members, 'isLive' | 'live' | 'unreachable' | 'left' | 'subscribe'>
+  readonly signers: Pick<Signers, 'formerAuthorities'>
+  readonly clock: Clock
+}
+
+/** How long `archive` waits for nodes to say that they hold the checkpoint, in milliseconds. */
+const WAIT_MS = 5_000
+
+/**
+ * The methods by which operators learn whether a checkpoint is due, and let a node archive what is
+ * behind one (PROTOCOL.md, "Operators").
+ */
 export function checkpointMethods(options: CheckpointMethodsOptions): [string, RpcMethod][] {
-  return [['checkpoint', async () => reportOf(options)]]
+  return [
+    ['checkpoint', async () => reportOf(options)],
+    ['archive', async (_none, _progress, signal) => archive(options, signal)],
+  ]
+}
+
+/**
+ * A node that lacks what is behind the checkpoint may ask for it at any time: so all have to hold it,
+ * and have taken it for their own.
+ */
+async function archive(
+  { replica, archiving, members, clock }: CheckpointMethodsOptions,
+  signal: AbortSignal,
+): Promise<Archived> {
+  await replica.settled()
+  const { source, sequence } = archiving.checkpoint()
+  const { silent, unreachable, left } = await awaitConfirmations(
+    { source, sequence },
+    {
+      confirmations: replica.confirmations,
+      members,
+      clock,
+      timeoutMs: WAIT_MS,
+      committedAt: clock.monotonic(),
+      onConfirmed: () => {},
+      signal,
+    },
+  )
+  const lacking = [...silent, ...unreachable, ...left]
+  if (lacking.length === 0) return archiving.run()
+  const fix = 'start them, or say that they will not come back: fridge node forget NAME'
+  throw new FridgeError(
+    'ERR_REFUSED',
+    `cannot archive: ${lacking.join(', ')} may not hold the checkpoint; ${fix}`,
+  )
 }
 
 function reportOf({ replica, signers }: CheckpointMethodsOptions): CheckpointReport {

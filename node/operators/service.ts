@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { callRoll } from '../gossip/roll-call.ts'
 import { awaitConfirmations, type Proof } from '../gossip/confirmations.ts'
+import type { Archiving } from '../gossip/archiving.ts'
 import type { History } from '../history/history.ts'
 import { parseHistoryRequest } from '../history/page.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -113,6 +114,7 @@ export interface OperatorServiceOptions extends StatusOptions {
   readonly replica: Replica
   /** The log of changes, to be read. */
   readonly storedChanges: StoredChanges
+  readonly archiving: Archiving
   readonly members: Members
   readonly signers: Pick<Signers, 'verify' | 'formerAuthorities'>
   readonly sessions: Sessions

@@ -1,6 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { createServer as createTcpServer, type Socket } from 'node:net'
-import { createSecureContext, createServer as createTlsServer, type TLSSocket } from 'node:tls'
+import {
+  createSecureContext,
+  type SecureContextOptions,
+  createServer as createTlsServer,
+  type TLSSocket,
+} from 'node:tls'
 import type { NodeConfig } from '../config/config.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import { tlsOptions } from '../identity/tls.ts'
@@ -57,11 +62,9 @@ export class Listener {
     this.#log = new GatheredLog(options.log, clock)
     this.#handshakes = new HandshakeLimit({ tls, clock })
     this.#tls = createTlsServer({
-      ...tlsOptions(trust.credentials),
-      minVersion: tls.minVersion,
+      ...this.#contextOf(trust.credentials),
       handshakeTimeout: tls.handshakeTimeoutMs,
       sessionTimeout: TICKET_SECONDS,
-      secureOptions: NO_RENEGOTIATION,
       requestCert: true,
       rejectUnauthorized: true,
     })
@@ -114,14 +117,17 @@ export class Listener {
    * @throws when TLS cannot use them: then nothing has changed
    */
   renew(credentials: Credentials): void {
-    const context = {
-      ...tlsOptions(credentials),
-      minVersion: this.#options.config.tls.minVersion,
-    }
+    const context = this.#contextOf(credentials)
     createSecureContext(context)
     this.#tls.setSecureContext(context)
     // A session that was begun under an authority before must not be resumed past the new bundle.
     this.#tickets.change()
+  }
+
+  /** What handshakes are made with, at first and after each renewal. */
+  #contextOf(credentials: Credentials): SecureContextOptions {
+    const { minVersion } = this.#options.config.tls
+    return { ...tlsOptions(credentials), minVersion, secureOptions: NO_RENEGOTIATION }
   }
 
   /**

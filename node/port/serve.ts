@@ -71,6 +71,7 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
         operator,
         replica,
         storedChanges: list.storedChanges,
+        archiving: list.archiving,
         members,
         signers,
         ownRemoval,

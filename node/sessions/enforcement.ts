@@ -36,11 +36,6 @@ export function startEnforcement(options: EnforcementOptions): Disposable {
       confirmApplied(applied, cuts, options)
     }),
   )
-  subscriptions.use(
-    replica.subscribeSettled(subjects => {
-      for (const subject of subjects) sessions.review(subject)
-    }),
-  )
   subscriptions.use(replica.subscribeEquivocation(strays => cutEquivocators(strays, options)))
   subscriptions.use(
     replica.subscribeSettled(subjects => {

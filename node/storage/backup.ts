@@ -6,7 +6,9 @@ import { shellWord } from '../lib/shell-word.ts'
 import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
 import { pragma } from '../lib/sqlite.ts'
 import { openAtRest } from './at-rest.ts'
+import { archivesIn } from './archives.ts'
 import { APPLICATION_ID, readFailure } from './sqlite-database.ts'
+import { BASE } from './stored-archives.ts'
 
 export interface BackupOptions {
   /** Replace a file that is there. Default: refuse. */
@@ -18,6 +20,8 @@ export interface Backup {
   readonly changes: number
   readonly sources: number
   readonly bytes: number
+  /** The archives that hold the older part of its log. They are not copied. */
+  readonly archives: readonly string[]
 }
 
 /** All pages in one step: one moment of the database, however much its node writes meanwhile. */
@@ -135,7 +139,7 @@ function readBack(
   file: string,
   target: string,
   before: ReadonlyMap<string, Head>,
-): Pick<Backup, 'changes' | 'sources'> {
+): Omit<Backup, 'bytes'> {
   const fail = (why: string): FridgeError =>
     new FridgeError('ERR_DATABASE', `${target} was not written: the copy ${why}`, {
       fix: 'stop the node and look at its database: fridge node verify',
@@ -154,7 +158,12 @@ function readBack(
     'SELECT count(*) AS changes, count(DISTINCT source) AS sources FROM changes',
   )
   const counted = count.get()
-  return { changes: Number(counted?.['changes']), sources: Number(counted?.['sources']) }
+  const noted = database.prepare('SELECT value FROM own WHERE name = ?').get(BASE)
+  return {
+    changes: Number(counted?.['changes']),
+    sources: Number(counted?.['sources']),
+    archives: archivesIn(noted?.['value']).map(({ name }) => name),
+  }
 }
 
 /** @returns how many bytes it has */

@@ -1,7 +1,8 @@
 import type { FridgeError } from '../lib/errors.ts'
 import { readChange, type Change } from '../whitelist/change.ts'
 import { placeOf, type Entry, type Stray } from '../whitelist/entry.ts'
-import type { HeldEntry, LoggedChange } from '../whitelist/store.ts'
+import type { HeldEntry, LoggedChange, SubjectRow } from '../whitelist/store.ts'
+import { WHOLE_LOG } from './archives.ts'
 import { readRow, sealOf, type ChangeRow } from './change-row.ts'
 import { corrupt } from './sqlite-database.ts'
 
@@ -11,9 +12,14 @@ export type ContentRow = Pick<
   'source' | 'sequence' | 'text' | 'hash' | 'operatorCertificate' | 'nodeCertificate'
 >
 
-/** What is read of a `ContentRow`. */
-export const CONTENT = `SELECT source, sequence, text, hash, operatorCertificate, nodeCertificate
-  FROM changes`
+const COLUMNS =
+  'source, sequence, text, hash, operatorCertificate, nodeCertificate, stray IS NOT NULL AS isStray'
+
+/** What is read of a `ContentRow`, in the whole log. */
+export const CONTENT = `SELECT ${COLUMNS}, isArchived FROM ${WHOLE_LOG}`
+
+/** What is read of one, in what has not left the log. */
+export const CONTENT_LEFT = `SELECT ${COLUMNS}, 0 AS isArchived FROM main.changes`
 
 /** Reads the rows of one file, and says of one that is not as it was written that the file is damaged. */
 export class CheckedRows {
@@ -38,6 +44,12 @@ export class CheckedRows {
   content(value: Record<string, unknown>): LoggedChange {
     const row = value as unknown as ContentRow
     return { change: this.change(row), hash: row.hash }
+  }
+
+  /** @param value likewise */
+  ofSubject(value: Record<string, unknown>): SubjectRow {
+    const isStray = value['isStray'] === 1
+    return { ...this.content(value), isStray, isArchived: value['isArchived'] === 1 }
   }
 
   /** @param value likewise */

@@ -21,15 +21,18 @@ export function sealKeyOf(privateKey: KeyObject): Buffer {
 export class LogSeal {
   #rows: Hash
   readonly #certificates: Map<string, string>
+  readonly #base: string
 
-  constructor(rows = createHash('sha256'), certificates = new Map<string, string>()) {
+  /** @param base what is said of where the log begins; empty where all of it is there */
+  constructor(base = '', rows = createHash('sha256'), certificates = new Map<string, string>()) {
+    this.#base = base
     this.#rows = rows
     this.#certificates = certificates
   }
 
   /** What is added to a copy changes nothing here. */
   copy(): LogSeal {
-    return new LogSeal(this.#rows.copy(), new Map(this.#certificates))
+    return new LogSeal(this.#base, this.#rows.copy(), new Map(this.#certificates))
   }
 
   add({ hash, repeats, isStray }: SealedRow): void {
@@ -51,6 +54,7 @@ export class LogSeal {
     return createHmac('sha256', key)
       .update(this.#rows.copy().digest())
       .update(certificates.join('\n'))
+      .update(this.#base)
       .digest('base64url')
   }
 }

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
 import { shellWord } from '../lib/shell-word.ts'
-import { createWhole, hasSchema, pragma, saysDamaged } from '../lib/sqlite.ts'
+import { createWhole, hasSchema, pragma, saysDamaged, saysFull } from '../lib/sqlite.ts'
 
 /** The database of a node, in its data folder. */
 export const DATABASE_FILE = 'whitelist.db'
@@ -63,7 +63,10 @@ export function lockDatabase(file: string): DatabaseSync {
       `cannot use the data folder ${dirname(file)}: ${errorMessage(cause)}`,
       {
         cause,
-        fix: 'give a folder that this user may write to with --data DIR',
+        // In another folder the node would begin with an empty list.
+        fix: saysFull(cause)
+          ? `make space on its disk: df -h ${shellWord(dirname(file))}`
+          : 'give a folder that this user may write to with --data DIR',
       },
     )
   let lock: DatabaseSync

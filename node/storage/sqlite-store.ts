@@ -1,29 +1,31 @@
 import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { Source, Subject } from '../identity/names.ts'
+import { FridgeError } from '../lib/errors.ts'
+import { isRun, type Source, type Subject } from '../identity/names.ts'
 import { idOf, type ChangeId, type Place } from '../whitelist/change.ts'
-import { entryHash, isStray, type Entry, type Stray } from '../whitelist/entry.ts'
-import type { ChangeStore, HeldEntry, LoggedChange, LoggedRow } from '../whitelist/store.ts'
+import { isStray, type Entry, type Stray } from '../whitelist/entry.ts'
+import type { Extent } from '../whitelist/extent.ts'
+import type {
+  ArchivedLog,
+  Base,
+  ChangeStore,
+  HeldEntry,
+  LoggedChange,
+  LoggedRow,
+  LogPart,
+  SubjectRow,
+} from '../whitelist/store.ts'
+import { WHOLE_LOG } from './archives.ts'
 import { COLUMNS, digestOf, valuesOf, type ChangeRow } from './change-row.ts'
 import { CheckedRows, CONTENT } from './checked-rows.ts'
+import { beginningOf, entryAt, loggedRows } from './logged-rows.ts'
 import { corrupt, createDatabase, lockDatabase, openDatabase } from './sqlite-database.ts'
 import { StoreDatabase } from './store-database.ts'
+import { readsOf, type Reads } from './store-reads.ts'
+import { StoredArchives } from './stored-archives.ts'
 import { StoredSeal } from './stored-seal.ts'
 import { StoredSource } from './stored-source.ts'
-
-type PlaceRow = readonly [
-  position: number,
-  source: string,
-  sequence: number,
-  text: string,
-  hash: string,
-  operatorCertificate: string,
-  nodeCertificate: string,
-  id: string,
-  subject: string,
-  repeats: 0 | 1,
-  isStray: 0 | 1,
-]
 
 type Row = ChangeRow & { readonly position: number }
 
@@ -34,7 +36,7 @@ interface CertificateRow {
 }
 
 /** The log of a node, and the source in which the node numbers the changes that it accepts. */
-export interface NodeStore extends ChangeStore {
+export interface NodeStore extends ChangeStore, ArchivedLog {
   /** The source that was used with this file last; undefined in a copy of it, and after it has ended. */
   ownSource(): Source | undefined
   /** @throws FridgeError `ERR_DATABASE` */
@@ -46,10 +48,10 @@ export interface NodeStore extends ChangeStore {
    * @throws FridgeError `ERR_DATABASE`
    */
   seal(sealKey: Buffer): void
-  /** Whether the log in this very file was complete last: not the beginning of a longer one. */
-  isWhole(): boolean
+  /** How much of the list the log in this very file is. */
+  extent(): Extent
   /** @throws FridgeError `ERR_DATABASE` */
-  noteWhole(isWhole: boolean): void
+  noteExtent(extent: Extent): void
 }
 
 /**
@@ -63,7 +65,9 @@ export function openSqliteStore(file: string, sealKey?: Buffer): NodeStore {
   try {
     if (!existsSync(file)) createDatabase(file)
     database = openDatabase(file)
-    return new SqliteStore(new StoreDatabase(file, database), { lock, sealKey })
+    const store = new StoreDatabase(file, database)
+    const archives = new StoredArchives(store, database)
+    return new SqliteStore(store, { lock, sealKey, archives })
   } catch (error) {
     database?.close()
     lock.close()
@@ -71,15 +75,19 @@ export function openSqliteStore(file: string, sealKey?: Buffer): NodeStore {
   }
 }
 
+interface StoreParts {
+  readonly lock: DatabaseSync
+  readonly sealKey: Buffer | undefined
+  readonly archives: StoredArchives
+}
+
 class SqliteStore implements NodeStore {
+  readonly archives: StoredArchives
   readonly #database: StoreDatabase
   readonly #lock: DatabaseSync
   readonly #rows: CheckedRows
   readonly #insert: StatementSync
-  readonly #position: StatementSync
-  readonly #hasId: StatementSync
-  readonly #ofSubject: StatementSync
-  readonly #inPlace: StatementSync
+  readonly #reads: Reads
   /** Sources that have entries in their places. */
   readonly #sources = new Set<string>()
   readonly #ownSource: StoredSource
@@ -89,29 +97,24 @@ class SqliteStore implements NodeStore {
   readonly #forks = new Map<string, number>()
   #closed = false
 
-  constructor(
-    database: StoreDatabase,
-    { lock, sealKey }: { lock: DatabaseSync; sealKey: Buffer | undefined },
-  ) {
+  constructor(database: StoreDatabase, { lock, sealKey, archives }: StoreParts) {
     this.#database = database
     this.#lock = lock
+    this.archives = archives
     this.#rows = new CheckedRows(database.file)
     this.#ownSource = new StoredSource(database)
     this.#insert = database.prepare(
       `INSERT INTO changes (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map(() => '?').join(', ')})`,
     )
-    this.#position = database.prepare(
-      'SELECT position FROM changes WHERE source = ? AND sequence = ?',
-    )
-    // A sign keeps SQLite from looking through all changes of the subject instead.
-    this.#hasId = database.prepare('SELECT 1 FROM changes WHERE id = ? AND +subject = ? LIMIT 1')
-    this.#ofSubject = database.prepare(`${CONTENT} WHERE subject = ? ORDER BY position`)
-    this.#inPlace = database.prepare(`${CONTENT} WHERE source = ? AND sequence = ?`)
-    const sql = 'SELECT source FROM changes WHERE stray IS NULL GROUP BY source'
+    this.#reads = readsOf(database)
+    for (const source of beginningOf(database, { rows: this.#rows, archives }).keys()) {
+      if (isRun(source)) this.#sources.add(source)
+    }
+    const sql = `SELECT DISTINCT source FROM main.changes WHERE stray IS NULL`
     for (const { source } of this.#database.query<Pick<ChangeRow, 'source'>>(sql))
       this.#sources.add(source)
     for (const fork of this.forks()) this.#noteFork(fork)
-    this.#seal = new StoredSeal(database, sealKey)
+    this.#seal = new StoredSeal(database, archives, sealKey)
     // Of nothing there is nothing to forge.
     const isNew = this.#sources.size === 0 && this.#forks.size === 0
     this.isSealed = isNew || this.#seal.holds()
@@ -140,6 +143,11 @@ class SqliteStore implements NodeStore {
     this.#seal.renew(sealKey)
   }
 
+  beginAt({ checkpoint, spent, strays, true: held }: Omit<Base, 'archived'>): void {
+    const base = { checkpoint, spent: [...spent], strays: [...strays], true: [...held] }
+    this.archives.begin(base, note => this.#seal.remake(note))
+  }
+
   ownSource(): Source | undefined {
     return this.#ownSource.source()
   }
@@ -148,16 +156,17 @@ class SqliteStore implements NodeStore {
     this.#ownSource.keep(source)
   }
 
-  isWhole(): boolean {
-    return this.#ownSource.isWhole()
+  extent(): Extent {
+    return this.#ownSource.extent()
   }
 
-  noteWhole(isWhole: boolean): void {
-    this.#ownSource.noteWhole(isWhole)
+  noteExtent(extent: Extent): void {
+    this.#ownSource.noteExtent(extent)
   }
 
   takeBack(source: Source, from: number): void {
     const all = 'source = ? AND sequence >= ? AND stray IS NULL'
+    this.archives.takeOut(Infinity)
     this.#seal.remake(() => {
       const taken = this.#database
         .prepare(`DELETE FROM changes WHERE ${all} RETURNING position, id`)
@@ -181,8 +190,9 @@ class SqliteStore implements NodeStore {
     this.#database
       .prepare(
         `UPDATE changes SET position = -ranked.rank
-         FROM (SELECT position AS at, row_number() OVER (ORDER BY position) AS rank FROM changes) AS ranked
-         WHERE position = ranked.at AND position >= ?`,
+         FROM (SELECT position AS at, ?1 - 1 + row_number() OVER (ORDER BY position) AS rank
+               FROM changes WHERE position >= ?1) AS ranked
+         WHERE position = ranked.at`,
       )
       .run(first)
     this.#database.prepare('UPDATE changes SET position = -position WHERE position < 0').run()
@@ -193,16 +203,16 @@ class SqliteStore implements NodeStore {
   }
 
   has(subject: Subject, id: ChangeId): boolean {
-    return this.#database.read(() => this.#hasId.get(id, subject)) !== undefined
+    return this.#database.read(() => this.#reads.hasId.get(id, subject)) !== undefined
   }
 
-  *ofSubject(subject: Subject): Iterable<LoggedChange> {
-    for (const row of this.#database.read(() => this.#ofSubject.all(subject)))
-      yield this.#rows.content(row)
+  *ofSubject(subject: Subject, part: LogPart = 'all'): Iterable<SubjectRow> {
+    const rows = this.#database.read(() => this.#reads.ofSubject[part].all(subject))
+    for (const row of rows) yield this.#rows.ofSubject(row)
   }
 
   find({ source, sequence }: Place, hash: string): HeldEntry | undefined {
-    const row = this.#database.read(() => this.#inPlace.get(source, sequence))
+    const row = this.#database.read(() => this.#reads.inPlace.get(source, sequence))
     if (row?.['hash'] === hash) return this.#rows.held(row, false)
     if (this.#forks.size === 0) return undefined
     for (const stray of this.#database.query(
@@ -227,10 +237,19 @@ class SqliteStore implements NodeStore {
     }
   }
 
-  subjectsBehind(after: string, limit: number): readonly Subject[] {
-    const sql = 'SELECT DISTINCT subject FROM changes WHERE subject > ? ORDER BY subject LIMIT ?'
+  subjectsBehind(after: string, limit: number, part: LogPart = 'all'): readonly Subject[] {
+    const table = part === 'all' && this.archives.base() !== undefined ? WHOLE_LOG : 'changes'
+    const sql = `SELECT DISTINCT subject FROM ${table} WHERE subject > ? ORDER BY subject LIMIT ?`
     const rows = [...this.#database.query<{ subject: Subject }>(sql, after, limit)]
     return rows.map(({ subject }) => subject)
+  }
+
+  base(): Base | undefined {
+    return this.archives.base()
+  }
+
+  get isComplete(): boolean {
+    return this.archives.missing.length === 0
   }
 
   *forks(): Iterable<Place> {
@@ -259,61 +278,12 @@ class SqliteStore implements NodeStore {
     })
   }
 
-  *logged(): Iterable<LoggedRow> {
-    const heads = new Map<string, { sequence: number; hash: string }>()
-    for (const row of this.#places()) {
-      const [position, source, sequence, text, hash, operatorCertificate, nodeCertificate] = row
-      const [, , , , , , , id, subject, repeats, isStray] = row
-      const place = { source, sequence }
-      if (entryHash(text, { operatorCertificate, nodeCertificate }) !== hash) {
-        throw this.#rows.damaged(place, 'was altered')
-      }
-      const change = this.#rows.change({ ...place, text })
-      const head = heads.get(source)
-      const follows =
-        sequence === (head?.sequence ?? 0) + 1 && change.previous === (head?.hash ?? '')
-      if (!follows && isStray === 0) {
-        throw this.#rows.damaged(place, 'does not follow the change before it')
-      }
-      if (idOf({ change, hash }) !== id || change.subject !== subject) {
-        throw this.#rows.damaged(place, 'is filed under another name')
-      }
-      // What is passed over at a start must have been merged before.
-      if (repeats === 1 && !this.#isRepeated(id, position)) {
-        throw this.#rows.damaged(place, 'is called a repetition, and is none')
-      }
-      if (isStray === 1) yield* this.#strayAt(position, repeats === 1)
-      else {
-        heads.set(source, { sequence, hash })
-        yield { change, hash, repeats: repeats === 1 }
-      }
-    }
-  }
-
-  #isRepeated(id: string, position: number): boolean {
-    const sql = 'SELECT 1 FROM changes WHERE id = ? AND position < ? LIMIT 1'
-    return this.#database.read(() => this.#database.prepare(sql).get(id, position)) !== undefined
-  }
-
-  /** The columns that the list is built from. */
-  #places(): Iterable<PlaceRow> {
-    return this.#database.queryArrays(
-      `SELECT position, source, sequence, text, hash, operatorCertificate, nodeCertificate,
-         id, subject, repeats, stray IS NOT NULL
-       FROM changes ORDER BY position`,
-    )
-  }
-
-  *#strayAt(position: number, repeats: boolean): Iterable<Stray & { repeats: boolean }> {
-    for (const one of this.#entriesAt(position)) if (isStray(one)) yield { ...one, repeats }
-  }
-
-  *#entriesAt(position: number): Iterable<Entry | Stray> {
-    const sql = 'SELECT * FROM changes WHERE position = ?'
-    for (const row of this.#database.query<ChangeRow>(sql, position)) yield this.#rows.entry(row)
+  logged(): Iterable<LoggedRow> {
+    return loggedRows(this.#database, { rows: this.#rows, archives: this.archives })
   }
 
   *after(clock: ReadonlyMap<Source, number>): Iterable<Entry | Stray> {
+    if (!this.isComplete) this.#assertLeft(clock)
     const { moved, own } = this.#missingStrays(clock)
     // The first position that is missing over there: in the common case, none, nothing is scanned.
     let start = Infinity
@@ -325,15 +295,19 @@ class SqliteStore implements NodeStore {
     }
     if (start === Infinity) return
     const rows = this.#database.query<Row>(
-      'SELECT * FROM changes WHERE position >= ? ORDER BY position',
+      `SELECT * FROM ${WHOLE_LOG} WHERE position >= ? ORDER BY position`,
       start,
     )
+    let last = 0
     for (const row of rows) {
+      // What is still to be taken out of the log is in both.
+      if (row.position === last) continue
+      last = row.position
       if (row.stray !== null) {
         if (own.has(row.position)) yield this.#rows.entry(row)
       } else if (row.sequence >= this.#forkOf(row.source)) {
         const stray = moved.get(row.position)
-        if (stray !== undefined) yield* this.#entriesAt(stray)
+        if (stray !== undefined) yield entryAt(stray, this.#database, this.#rows)
       } else if (row.sequence > (clock.get(row.source as Source) ?? 0)) yield this.#rows.entry(row)
     }
   }
@@ -363,9 +337,11 @@ class SqliteStore implements NodeStore {
   }
 
   *ofSource(source: Source, from: number): Iterable<Entry> {
-    const sql =
-      'SELECT * FROM changes WHERE source = ? AND sequence >= ? AND stray IS NULL ORDER BY sequence'
+    const sql = `SELECT * FROM ${WHOLE_LOG} WHERE source = ? AND sequence >= ? AND stray IS NULL ORDER BY sequence`
+    let last = 0
     for (const row of this.#database.query<ChangeRow>(sql, source, from)) {
+      if (row.sequence === last) continue
+      last = row.sequence
       const one = this.#rows.entry(row)
       if (!isStray(one)) yield one
     }
@@ -380,6 +356,19 @@ class SqliteStore implements NodeStore {
     this.#lock.close()
   }
 
+  /** @throws FridgeError `ERR_ARCHIVE` when a reader with this clock lacks what is in a missing archive */
+  #assertLeft(clock: ReadonlyMap<Source, number>): void {
+    const begins = beginningOf(this.#database, { rows: this.#rows, archives: this.archives })
+    for (const [source, { sequence }] of begins) {
+      if (!isRun(source) || (clock.get(source) ?? 0) >= sequence) continue
+      throw new FridgeError(
+        'ERR_ARCHIVE',
+        `the changes behind its checkpoint are in ${this.archives.missing.join(', ')}, which is not there`,
+        { fix: `put it back into ${dirname(this.#database.file)} and restart the node` },
+      )
+    }
+  }
+
   #forkOf(source: string): number {
     return this.#forks.get(source) ?? Infinity
   }
@@ -389,7 +378,9 @@ class SqliteStore implements NodeStore {
   }
 
   #positionOf(source: string, sequence: number): number | undefined {
-    const position = this.#database.read(() => this.#position.get(source, sequence))?.['position']
+    const position = this.#database.read(() => this.#reads.position.get(source, sequence))?.[
+      'position'
+    ]
     return typeof position === 'number' ? position : undefined
   }
 }

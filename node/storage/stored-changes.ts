@@ -1,7 +1,9 @@
 import { DatabaseSync } from 'node:sqlite'
 import { readEntryOf, type ChangeRow } from './change-row.ts'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
+import { archivesIn, attachArchives, WHOLE_LOG } from './archives.ts'
 import { BUSY_TIMEOUT_MS } from './sqlite-database.ts'
+import { BASE } from './stored-archives.ts'
 import type { Source } from '../identity/names.ts'
 import { strayPlace, type LoggedEntry } from '../whitelist/entry.ts'
 
@@ -15,6 +17,8 @@ type Row = ChangeRow & Pick<LoggedEntry, 'position'>
 export class StoredChanges implements Disposable {
   readonly #file: string
   readonly #database: DatabaseSync
+  /** What the database said of its archives when they were opened. */
+  #noted: unknown
 
   private constructor(file: string, database: DatabaseSync) {
     this.#file = file
@@ -45,11 +49,14 @@ export class StoredChanges implements Disposable {
 
   /** The greatest position up to which a reader with this clock has everything. */
   positionOf(clock: ReadonlyMap<Source, number>): number {
+    this.#openArchives()
     const missing = this.#database.prepare(
-      'SELECT min(position) AS position FROM changes WHERE source = ? AND sequence > ?',
+      `SELECT min(position) AS position FROM ${WHOLE_LOG} WHERE source = ? AND sequence > ?`,
     )
-    const sources = this.#database.prepare('SELECT DISTINCT source FROM changes').all()
-    const newest = this.#database.prepare('SELECT max(position) AS position FROM changes').get()
+    const sources = this.#database.prepare(`SELECT DISTINCT source FROM ${WHOLE_LOG}`).all()
+    const newest = this.#database
+      .prepare('SELECT max(position) AS position FROM main.changes')
+      .get()
     let position = Number(newest?.['position'] ?? 0)
     for (const { source } of sources) {
       const next = missing.get(String(source), clock.get(source as Source) ?? 0)?.['position']
@@ -70,11 +77,25 @@ export class StoredChanges implements Disposable {
     if (this.#database.isOpen) this.#database.close()
   }
 
+  /** An archive may have been made since. */
+  #openArchives(): void {
+    const noted = this.#database.prepare('SELECT value FROM own WHERE name = ?').get(BASE)
+    const value = noted?.['value'] ?? ''
+    if (value === this.#noted) return
+    attachArchives(this.#database, this.#file, archivesIn(value))
+    this.#noted = value
+  }
+
   *#entries(where: string, position: number): Iterable<LoggedEntry> {
-    const rows = this.#database.prepare(`SELECT * FROM changes WHERE ${where}`).iterate(position)
-    for (const value of rows) {
+    this.#openArchives()
+    const sql = `SELECT * FROM ${WHOLE_LOG} WHERE ${where}`
+    let last: number | undefined
+    for (const value of this.#database.prepare(sql).iterate(position)) {
       // The table is STRICT, so that each column has the type that it declares.
       const row = value as unknown as Row
+      // What is still to be taken out of the log is in an archive as well.
+      if (row.position === last) continue
+      last = row.position
       const entry = readEntryOf(row)
       if (typeof entry === 'string') throw cannotRead(this.#file, new Error(entry))
       const isStray = row.stray !== null

@@ -1,4 +1,5 @@
 import { LogSeal } from './log-seal.ts'
+import { BASE, type StoredArchives } from './stored-archives.ts'
 import type { StoreDatabase } from './store-database.ts'
 
 /** Rows of which the seal takes in the text at a time. */
@@ -7,15 +8,21 @@ const SEALED_AT_ONCE = 1_000
 /** The seal in a database over its log: it changes with what it covers, or neither does. */
 export class StoredSeal {
   readonly #database: StoreDatabase
+  readonly #archives: Pick<StoredArchives, 'left'>
   /** Without one nothing is sealed. */
   #key: Buffer | undefined
   /** What a seal over all that is there covers. */
   #covered: LogSeal
 
-  constructor(database: StoreDatabase, key: Buffer | undefined) {
+  constructor(
+    database: StoreDatabase,
+    archives: Pick<StoredArchives, 'left'>,
+    key: Buffer | undefined,
+  ) {
     this.#database = database
+    this.#archives = archives
     this.#key = key
-    this.#covered = coveredBy(database)
+    this.#covered = coveredBy(database, archives.left)
   }
 
   /** Whether all that is there was written with the same key. */
@@ -39,11 +46,11 @@ export class StoredSeal {
     })
   }
 
-  /** Take something out of the log: the seal takes in all the rest anew. @throws FridgeError `ERR_DATABASE` */
+  /** Let something count no longer: the seal takes in all the rest anew. @throws FridgeError `ERR_DATABASE` */
   remake(change: () => void): void {
     this.#covered = this.#database.transact(() => {
       change()
-      const covered = coveredBy(this.#database)
+      const covered = coveredBy(this.#database, this.#archives.left)
       this.#write(covered)
       return covered
     })
@@ -54,9 +61,9 @@ export class StoredSeal {
   }
 }
 
-function coveredBy(database: StoreDatabase): LogSeal {
-  const covered = new LogSeal()
-  for (const lines of sealedLines(database)) covered.addLines(lines)
+function coveredBy(database: StoreDatabase, left: string): LogSeal {
+  const covered = new LogSeal(database.noted(BASE))
+  for (const lines of sealedLines(database, left)) covered.addLines(lines)
   const certificates = 'SELECT fingerprint, seal FROM certificates'
   for (const row of database.query<{ fingerprint: string; seal: string }>(certificates)) {
     covered.setCertificate(row.fingerprint, row.seal)
@@ -65,9 +72,9 @@ function coveredBy(database: StoreDatabase): LogSeal {
 }
 
 /** The rows as a seal covers them, a thousand at a time: a start reads all there are. */
-function* sealedLines(database: StoreDatabase): Iterable<string> {
+function* sealedLines(database: StoreDatabase, left: string): Iterable<string> {
   const rows = database.queryArrays<[line: string]>(
-    "SELECT hash || ' ' || repeats || ' ' || (stray IS NOT NULL) FROM changes ORDER BY position",
+    `SELECT hash || ' ' || repeats || ' ' || (stray IS NOT NULL) FROM ${left} ORDER BY position`,
   )
   let lines: string[] = []
   for (const [line] of rows) {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { isSource, type Source } from '../identity/names.ts'
+import type { Extent } from '../whitelist/extent.ts'
 import { SourceFile, type Mark } from './source-file.ts'
 import type { StoreDatabase } from './store-database.ts'
 
@@ -50,22 +51,26 @@ export class StoredSource {
     this.#own(source ?? '')
   }
 
-  /** Whether the log in this very file was complete last: not the beginning of a longer one. */
-  isWhole(): boolean {
-    return this.#database.noted('whole') === 'yes' && this.#mark !== undefined
+  /** How much of the list the log in this very file is: a copy of a whole one is behind. */
+  extent(): Extent {
+    const noted = this.#database.noted('extent')
+    if (noted === 'whole') return this.#mark === undefined ? 'behind' : 'whole'
+    return noted === 'behind' || noted === 'beginning' ? noted : 'new'
   }
 
   /** @throws FridgeError `ERR_DATABASE` */
-  noteWhole(isWhole: boolean): void {
-    if (isWhole && this.#mark === undefined) this.#own('')
-    this.#database.write(() => this.#database.note('whole', isWhole ? 'yes' : 'no'))
+  noteExtent(extent: Extent): void {
+    if (extent === 'whole' && this.#mark === undefined) this.#own('')
+    this.#database.write(() => this.#database.note('extent', extent))
   }
 
   /** Make this file the one that this node writes. @throws FridgeError `ERR_DATABASE` */
   #own(source: string): void {
     // That the log of another file was whole says nothing of this one.
     if (this.#mark === undefined) {
-      this.#database.write(() => this.#database.note('whole', 'no'))
+      if (this.#database.noted('extent') === 'whole') {
+        this.#database.write(() => this.#database.note('extent', 'behind'))
+      }
       this.#database.write(() => this.#begin(source))
     } else {
       const { epoch } = this.#mark

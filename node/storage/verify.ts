@@ -9,6 +9,7 @@ import { idOf, readChange, type Change } from '../whitelist/change.ts'
 import { OpenedLog } from '../whitelist/opened-log.ts'
 import { conflicts, entryHash, isStray, type Entry, type Stray } from '../whitelist/entry.ts'
 import { differences, evaluateLog } from '../whitelist/evaluate.ts'
+import type { Base } from '../whitelist/store.ts'
 import { judgeCheckpoints } from '../whitelist/stated-list.ts'
 import { Signers } from '../identity/signers.ts'
 import type { Verifier } from '../identity/verifier.ts'
@@ -19,7 +20,16 @@ import {
   otherVersion,
   SCHEMA_VERSION,
 } from './sqlite-database.ts'
+import {
+  attachArchives,
+  baseOfNote,
+  digestOfArchive,
+  parseBaseNote,
+  WHOLE_LOG,
+} from './archives.ts'
 import { digestOf, sealOf, uncheckedOf, type ChangeRow } from './change-row.ts'
+import { checkBase } from './check-base.ts'
+import { BASE } from './stored-archives.ts'
 import { openAt } from '../whitelist/open.ts'
 
 /** One thing in a database that is not as a node wrote it. */
@@ -60,6 +70,7 @@ export interface VerifyOptions {
 
 interface Row extends ChangeRow {
   readonly position: number
+  readonly isArchived: 0 | 1
 }
 
 /** Rows whose signatures are checked at a time. */
@@ -106,6 +117,9 @@ class DatabaseCheck {
   readonly #hashes = new Set<string>()
   #rows = 0
   #position = 0
+  #base: Base | undefined
+  /** Whether an archive is missing: then there are holes. */
+  #isPartial = false
 
   constructor(file: string, { authorities, trusted, trustDomain, verifier, fix }: VerifyOptions) {
     this.#file = file
@@ -146,15 +160,22 @@ class DatabaseCheck {
       opened.push(...checked.filter(one => one !== undefined))
       batch = []
     }
-    for (const value of database.prepare('SELECT * FROM changes ORDER BY position').iterate()) {
+    this.#checkArchives(database)
+    const left = new Set<string>()
+    for (const value of database
+      .prepare(`SELECT * FROM ${WHOLE_LOG} ORDER BY position`)
+      .iterate()) {
       // The schema is ours and STRICT, so that each column has the type that it declares.
       const row = value as unknown as Row
+      // What was still to be taken out of the log is in an archive as well.
+      if (row.position === this.#position) continue
+      if (row.isArchived === 0) left.add(row.hash)
       if (this.#checkRow(row)) batch.push(row)
       if (batch.length >= BATCH) await flush()
     }
     await flush()
     this.#checkStrays(opened)
-    this.#checkList(opened)
+    this.#checkList(opened, left)
   }
 
   /** @returns whether the tables can be read */
@@ -202,7 +223,7 @@ class DatabaseCheck {
     const { position, source, sequence, text, hash, stray } = row
     const place = placeOfRow(row)
     this.#rows += 1
-    if (position !== this.#position + 1) {
+    if (position !== this.#position + 1 && !this.#isPartial) {
       this.find(place, missing('position', this.#position + 1, position - 1))
     }
     this.#position = position
@@ -211,7 +232,9 @@ class DatabaseCheck {
     const expected = (head?.sequence ?? 0) + 1
     this.#heads.set(source, { sequence, hash })
     const isLinked = typeof change === 'string' || change.previous === (head?.hash ?? '')
-    if (stray === null && sequence > expected) {
+    if (stray === null && sequence > expected && this.#isPartial) {
+      // It may be in what is missing.
+    } else if (stray === null && sequence > expected) {
       this.find(place, missing('change', expected, sequence - 1))
     } else if (stray === null && sequence < expected) {
       this.find(place, 'it stands behind a later change of its source')
@@ -239,9 +262,10 @@ class DatabaseCheck {
     const { hash, subject, id, repeats } = row
     if (idOf({ change, hash }) !== id || change.subject !== subject) {
       this.find(place, 'it is filed under another name than that of its change')
-    } else if (isKnown !== (repeats === 1)) {
+    } else if (isKnown !== (repeats === 1) && !this.#isPartial) {
       this.find(place, 'it is filed as a repetition, or as none, against what stands before it')
     }
+    if (this.#isPartial) return
     for (const one of change.seen) {
       if (this.#ids.get(change.subject)?.has(one) === true) continue
       this.find(place, `the change ${one}, which it has seen, is missing`)
@@ -293,7 +317,38 @@ class DatabaseCheck {
     }
   }
 
-  #checkList(opened: readonly (Entry | Stray)[]): void {
+  /** What was moved to archives is what the database says, and nothing else. */
+  #checkArchives(database: DatabaseSync): void {
+    const noted = database.prepare('SELECT value FROM own WHERE name = ?').get(BASE)?.['value']
+    const note = parseBaseNote(typeof noted === 'string' ? noted : undefined)
+    this.#base = note && baseOfNote(note)
+    const archives = note?.archives ?? []
+    const missing = attachArchives(database, this.#file, archives)
+    this.#isPartial = missing.length > 0
+    for (const { name } of missing) {
+      this.find(name, 'it is not beside the database, or is another one', `put ${name} back`)
+    }
+    for (const [index, { name, digest }] of archives.entries()) {
+      if (missing.some(one => one.name === name)) continue
+      if (digestOfArchive(database, `archive${index + 1}`) === digest) continue
+      this.find(name, 'it was altered', `put ${name} back as it was`)
+    }
+  }
+
+  /** What is left of the log is the list that the checkpoint states at which it begins. */
+  #checkLeft(opened: readonly (Entry | Stray)[], left: ReadonlySet<string>, base: Base): void {
+    const rest = opened.filter(one => left.has(isStray(one) ? one.entry.hash : one.hash))
+    try {
+      checkBase(this.#file, new OpenedLog(rest, base), this.#signers)
+    } catch (error) {
+      if (!(error instanceof FridgeError)) throw error
+      this.find('the checkpoint at which the log begins', error.message)
+    }
+  }
+
+  #checkList(opened: readonly (Entry | Stray)[], left: ReadonlySet<string>): void {
+    if (this.#base !== undefined) this.#checkLeft(opened, left, this.#base)
+    if (this.#isPartial) return
     const list = buildWhitelist(new OpenedLog(opened), this.#signers)
     for (const step of judgeCheckpoints(list)) {
       if (step === undefined) continue

@@ -122,7 +122,10 @@ export class Authors {
   }
 
   /** Whether an entry is on the chain that ends where `upTo` says. */
-  isWithin({ change, hash }: LoggedChange, upTo: UpTo): boolean {
+  isWithin(
+    { change, hash }: { readonly change: Place; readonly hash: string },
+    upTo: UpTo,
+  ): boolean {
     const { source, sequence } = change
     const last = upTo.get(source)
     if (last === undefined || sequence > last.sequence) return false

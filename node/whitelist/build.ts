@@ -10,15 +10,22 @@ import { Whitelist } from './whitelist.ts'
  */
 export function buildWhitelist(log: BuiltLog, vouchers: Vouchers): Whitelist {
   const whitelist = new Whitelist(log, vouchers)
-  for (const { change } of log.withdrawals()) whitelist.withdraw(change)
-  for (const fork of log.forks()) whitelist.noteFork(fork)
+  const { loader } = whitelist
+  for (const { change } of log.withdrawals()) loader.withdraw(change)
+  for (const fork of log.forks()) loader.noteFork(fork)
+  const base = log.base()
+  for (const row of log.ofSubject(WHOLE_LIST)) {
+    const { change, hash } = row
+    const isBase = !row.isStray && hash === base?.checkpoint
+    if (isBase && change.kind === 'checkpoint') loader.beginAt({ change, hash }, base)
+  }
   for (const { change, hash } of log.ofSubject(WHOLE_LIST)) {
-    if (change.kind === 'checkpoint') whitelist.presume({ change, hash })
+    if (change.kind === 'checkpoint') loader.presume({ change, hash })
   }
   whitelist.reviewCheckpoints()
   for (const row of log.logged()) {
-    if (isStray(row)) whitelist.loadStray(row, row.repeats)
-    else whitelist.load(row, row.repeats)
+    if (isStray(row)) loader.loadStray(row, row.repeats)
+    else loader.load(row, row.repeats)
   }
   whitelist.settleSome(Infinity)
   return whitelist

@@ -93,7 +93,7 @@ export interface Checkpoint extends ChangeBase {
   readonly subject: typeof WHOLE_LIST
   /** Empty, and not in its text: it has seen all that is at or below its heads. */
   readonly seen: readonly ChangeId[]
-  /** The newest entry of each source that its author held. */
+  /** The newest entry of each source that its author held, and the strays that it held. */
   readonly heads: UpTo
   /** The root over all that stood there, SHA-256 in base64url. */
   readonly state: string
@@ -262,7 +262,7 @@ function readCheckpoint(
   base: Omit<ChangeBase, 'subject' | 'seen'>,
   { heads, state, subjects, former }: Readonly<Record<string, unknown>>,
 ): Checkpoint | string {
-  const read = readUpTo(heads)
+  const read = readHeads(heads)
   if (read === undefined) return 'a checkpoint has no valid heads'
   if (!isHash(state) || !isCount(subjects)) return 'a checkpoint does not say what the list was'
   if (!isFormer(former)) return 'a checkpoint has no valid list of former authorities'
@@ -302,14 +302,21 @@ export function isSeen(value: unknown): value is readonly ChangeId[] {
 
 /** How far the grants of an author count, from outside. @returns undefined when it is malformed */
 export function readUpTo(value: unknown): UpTo | undefined {
+  const upTo = readHeads(value)
+  return upTo?.keys().every(isRun) === true ? upTo : undefined
+}
+
+/** The newest entries of sources, and strays where they stand. @returns undefined when it is malformed */
+function readHeads(value: unknown): UpTo | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
   const entries = Object.entries(value)
   if (entries.length > CHANGE_LIMITS.maxSeen) return undefined
   const upTo = new Map<Source, Head>()
   for (const [source, last] of entries) {
-    if (!isSource(source) || !isRun(source) || !Array.isArray(last)) return undefined
+    if (!isSource(source) || !Array.isArray(last)) return undefined
     const [sequence, hash, ...rest] = last as unknown[]
     if (rest.length > 0 || !isSequence(sequence) || !isHash(hash)) return undefined
+    if (!isRun(source) && sequence > 1) return undefined
     upTo.set(source, { sequence, hash })
   }
   return upTo

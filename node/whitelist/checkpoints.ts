@@ -1,8 +1,16 @@
 import type { Source } from '../identity/names.ts'
 import type { Authors } from './authors.ts'
 import type { Checkpoint, UpTo } from './change.ts'
-import { CheckpointCut, Cut, standingOf, type CheckpointEntry, type CutOptions } from './cut.ts'
-import type { LoggedChange } from './store.ts'
+import {
+  BaseCut,
+  CheckpointCut,
+  Cut,
+  outermostOf,
+  standingOf,
+  type CheckpointEntry,
+  type CutOptions,
+} from './cut.ts'
+import type { Base, LoggedChange, LogPart } from './store.ts'
 
 /** Whether a checkpoint states the list as it was. */
 type Truth =
@@ -22,25 +30,67 @@ interface Known {
   cut: CheckpointCut | undefined
 }
 
-/** The checkpoints of a list, and which grants add nothing behind them. */
+/** What follows from another look at the checkpoints. */
+interface Reviewed {
+  /** Whether one stands, or is true, that was not before: what it takes away is to be looked up. */
+  readonly isMore: boolean
+  /**
+   * Whether what follows is to be looked up for all subjects: one is so no longer, or grants were
+   * void by one in the list that another states, which are not void any more.
+   */
+  readonly isOther: boolean
+}
+
+function hasMore(cuts: readonly CheckpointCut[], before: readonly CheckpointCut[]): boolean {
+  return cuts.some(cut => !before.includes(cut))
+}
+
+/** The checkpoints of a list, what they leave to decide, and which grants add nothing behind them. */
 export class Checkpoints {
   readonly #options: CutOptions
   readonly #authors: Authors
   /** By the hashes of their entries. */
   readonly #known = new Map<string, Known>()
   #standing: readonly CheckpointCut[] = []
+  #outermost: readonly CheckpointCut[] = []
+  /** Those that may void what is stated where the log begins. */
+  #doubtful: readonly CheckpointCut[] = []
+  #base: { readonly cut: BaseCut; readonly noted: Base } | undefined
 
   /** @param authors those of the whole list */
-  constructor(authors: Authors, options: Omit<CutOptions, 'cuts'>) {
+  constructor(authors: Authors, options: Omit<CutOptions, 'cuts' | 'base'>) {
     this.#authors = authors
-    this.#options = { ...options, cuts: () => this.#true() }
+    const base = (): BaseCut | undefined => this.#base?.cut
+    this.#options = { ...options, cuts: () => this.#true(), base }
   }
 
-  /** Those of which it is still to be found out whether they are true. */
+  /** The log begins at a checkpoint. */
+  beginAt(entry: CheckpointEntry, noted: Base): void {
+    this.#base = { cut: new BaseCut(entry, this.#options, noted), noted }
+  }
+
+  /** That at which the log begins. */
+  get base(): BaseCut | undefined {
+    return this.#base?.cut
+  }
+
+  /** Those of which it is still to be found out, and can be, whether they are true. */
   get open(): CheckpointEntry[] {
     return [...this.#known.values()]
       .filter(({ truth }) => truth === 'unchecked' || truth === 'presumed')
+      .filter(known => this.#canBeJudged(known))
       .map(({ entry }) => entry)
+  }
+
+  /** Take a checkpoint of the log for true before its turn, or for what was found out before it began. */
+  presume(entry: CheckpointEntry): void {
+    const { cut, noted } = this.#base ?? {}
+    if (noted?.checkpoint === entry.hash) {
+      this.#known.set(entry.hash, { entry, truth: 'true', cut })
+    } else if (cut?.covers(entry) === true) {
+      const truth = noted?.true.has(entry.hash) === true ? 'true' : 'untrue'
+      this.#known.set(entry.hash, { entry, truth, cut: undefined })
+    } else this.add(entry, 'presumed')
   }
 
   /** Take a checkpoint, which does nothing before it is found to be true. @returns what takes it back */
@@ -56,7 +106,10 @@ export class Checkpoints {
     if (known === undefined) return
     known.truth = isTrue ? 'true' : 'untrue'
     // What others state may have been made with it.
-    if (!isTrue) for (const other of this.#known.values()) other.cut = undefined
+    if (isTrue) return
+    for (const other of this.#known.values()) {
+      if (other.cut !== this.#base?.cut) other.cut = undefined
+    }
   }
 
   /** Whether one has a source among its heads: what it covers there depends on the branch. */
@@ -69,19 +122,59 @@ export class Checkpoints {
     return new Cut(heads, this.#options)
   }
 
-  /** Look again at which of them stand. @returns those that do now and did not, and whether one stands no longer */
-  review(): { readonly risen: readonly CheckpointCut[]; readonly isFewer: boolean } {
-    const before = this.#standing
-    if (this.#known.size === 0) return { risen: [], isFewer: false }
-    const cuts = [...this.#true()].filter(cut => !cut.isUsurping())
-    this.#standing = standingOf(cuts, this.#authors)
-    const risen = this.#standing.filter(cut => !before.includes(cut))
-    return { risen, isFewer: before.some(cut => !this.#standing.includes(cut)) }
+  /** Look again at which of them stand, and what they leave to decide. @returns what is to be looked up */
+  review(): Reviewed {
+    const [standing, outermost] = [this.#standing, this.#outermost]
+    if (this.#known.size === 0) return { isMore: false, isOther: false }
+    const cuts = [...this.#true()]
+    this.#outermost = outermostOf(cuts)
+    this.#standing = standingOf(
+      cuts.filter(cut => !cut.isUsurping()),
+      this.#authors,
+    )
+    const base = this.#base?.cut
+    // What that at which the log begins holds has had its effect there, but for what stands only now.
+    this.#doubtful = cuts.filter(
+      cut =>
+        base?.holds(cut) !== true || (this.#standing.includes(cut) && !base.standing.includes(cut)),
+    )
+    const isMore = hasMore(this.#standing, standing) || hasMore(this.#outermost, outermost)
+    const hasFallen = cuts.some(
+      cut => cut.entry.change.former.length > 0 && !this.#standing.includes(cut),
+    )
+    const isLess = hasMore(standing, this.#standing) || hasMore(outermost, cuts)
+    return { isMore, isOther: isLess || (isMore && hasFallen) }
+  }
+
+  /** Those that are true, without those that another one holds: behind them counts what they state. */
+  get outermost(): readonly CheckpointCut[] {
+    return this.#outermost
+  }
+
+  /** The part of the log that decides. */
+  get part(): LogPart {
+    const isLeft = this.#base !== undefined && this.#outermost.every(({ part }) => part === 'left')
+    return isLeft ? 'left' : 'all'
+  }
+
+  /** The cut of one that is known to be true. */
+  cutOf(hash: string): CheckpointCut | undefined {
+    return this.#true().find(({ entry }) => entry.hash === hash)
   }
 
   /** Whether a grant adds nothing behind one that stands. */
   voids(entry: LoggedChange): boolean {
     return this.#standing.some(cut => cut.voids(entry))
+  }
+
+  /** Whether a grant adds nothing behind a true one, whether or not that stands. */
+  mayVoid(entry: LoggedChange): boolean {
+    return this.#true().some(cut => cut.voids(entry))
+  }
+
+  /** Whether a grant may add nothing though the checkpoint states it at which the log begins. */
+  mayVoidStated(entry: LoggedChange): boolean {
+    return this.#doubtful.some(cut => cut.voids(entry))
   }
 
   /** Those that stand. */
@@ -98,11 +191,20 @@ export class Checkpoints {
   }
 
   /** Those that are true, or taken for it. What each covers never changes, so that its list is made once. */
-  *#true(): Iterable<CheckpointCut> {
+  *#true(): Generator<CheckpointCut, void> {
     for (const known of this.#known.values()) {
-      if (known.truth === 'unchecked' || known.truth === 'untrue') continue
+      if (known.truth !== 'true' && known.truth !== 'presumed') continue
+      if (!this.#canBeJudged(known)) continue
       known.cut ??= new CheckpointCut(known.entry, this.#options)
       yield known.cut
     }
+  }
+
+  /** What is not read of the archives may be what one covers: then it does nothing. */
+  #canBeJudged(known: Known): boolean {
+    if (this.#base === undefined || known.truth === 'true' || this.#options.log.isComplete)
+      return true
+    known.cut ??= new CheckpointCut(known.entry, this.#options)
+    return known.cut.part === 'left'
   }
 }

@@ -1,9 +1,17 @@
-import { WHOLE_LIST, type Source, type Subject } from '../identity/names.ts'
+import { isRun, WHOLE_LIST, type Source, type Subject } from '../identity/names.ts'
 import { Authors } from './authors.ts'
-import { idOf, type ChangeId, type Checkpoint, type UpTo } from './change.ts'
-import { stateOf, type SubjectState } from './merge.ts'
+import type { ChangeId, Checkpoint, Place, UpTo } from './change.ts'
+import type { StandingGrant, SubjectState } from './merge.ts'
 import type { StateLeaf } from './state-root.ts'
-import type { ChangeLog, LoggedChange } from './store.ts'
+import type {
+  Base,
+  CertifiedChange,
+  ChangeLog,
+  LoggedChange,
+  LogPart,
+  SubjectRow,
+} from './store.ts'
+import { SubjectHistory, type Stating } from './subject-history.ts'
 import type { Vouchers } from './vouchers.ts'
 
 /** A checkpoint with the hash of its entry. */
@@ -18,6 +26,16 @@ export interface CutOptions {
   readonly vouchers: Vouchers
   /** The checkpoints that are known to be true, or taken for it. */
   readonly cuts: () => Iterable<CheckpointCut>
+  /** That at which the log begins, if a part of it has left it. */
+  readonly base: () => CheckpointCut | undefined
+}
+
+/** What a checkpoint has to state of a subject. */
+export interface SubjectAtHeads {
+  /** What the root over the list says of it; undefined where there is nothing to say. */
+  readonly leaf: StateLeaf | undefined
+  /** What the changes here have seen that is not here. */
+  readonly lacking: readonly SubjectRow[]
 }
 
 /**
@@ -28,78 +46,116 @@ export class Cut {
   readonly #options: CutOptions
   readonly #heads: UpTo
   readonly #authors: Authors
-  #standing: readonly CheckpointCut[] | undefined
+  /** The hashes of the strays that are named by themselves. */
+  readonly #strays: ReadonlySet<string>
+  #counted: readonly CheckpointCut[] | undefined
+  #outermost: readonly CheckpointCut[] | undefined
 
   constructor(heads: UpTo, options: CutOptions) {
     const { log, forkOf } = options
     this.#options = options
     this.#heads = heads
+    const strays = heads.entries().filter(([source]) => !isRun(source))
+    this.#strays = new Set(strays.map(([, { hash }]) => hash))
     this.#authors = new Authors({ forkOf, find: (place, hash) => log.find(place, hash) })
     for (const entry of log.withdrawals()) {
       if (this.covers(entry)) this.#authors.withdraw(entry.change)
     }
   }
 
-  /** Whether an entry is at or below the heads. */
-  covers(entry: LoggedChange): boolean {
-    return this.#authors.isWithin(entry, this.#heads)
+  /** Whether an entry is at or below the heads, or a stray that is one of them. */
+  covers(entry: { readonly change: Place; readonly hash: string }): boolean {
+    return this.#strays.has(entry.hash) || this.#authors.isWithin(entry, this.#heads)
+  }
+
+  /** Whether a checkpoint, and all that it covers, is at or below the heads. */
+  holds({ entry }: CheckpointCut): boolean {
+    return (
+      this.covers(entry) &&
+      entry.change.heads
+        .entries()
+        .every(([source, { sequence, hash }]) =>
+          this.covers({ change: { source, sequence }, hash }),
+        )
+    )
   }
 
   /** What decided about a subject. */
-  stateOf(subject: Subject): SubjectState {
-    return this.#stateOf(this.#entriesOf(subject))
+  stateIn(history: SubjectHistory): SubjectState {
+    const entries = history.entries.filter(entry => this.covers(entry))
+    return history.stateOf(entries, this.#outermostHeld(), entry => this.#isVoid(entry))
   }
 
-  /** What the root over the list says of a subject; undefined where there is nothing to say. */
-  leafOf(subject: Subject): StateLeaf | undefined {
+  /** What a checkpoint here has to state of a subject. */
+  lookAt(subject: Subject): SubjectAtHeads {
     if (subject === WHOLE_LIST) {
-      const checkpoints = this.#standingCheckpoints().map(({ entry }) => entry.hash)
-      return checkpoints.length === 0 ? undefined : { subject, checkpoints: checkpoints.sort() }
+      const checkpoints = this.standing.map(({ entry }) => entry.hash)
+      const leaf = { subject, checkpoints: checkpoints.sort() }
+      return { leaf: checkpoints.length === 0 ? undefined : leaf, lacking: [] }
     }
-    const entries = this.#entriesOf(subject)
-    const state = this.#stateOf(entries)
+    const history = this.historyOf(subject)
+    return { leaf: this.#leafOf(subject, history), lacking: this.#lackingIn(history) }
+  }
+
+  /** The changes of a subject, as far as they may count here. */
+  historyOf(subject: Subject): SubjectHistory {
+    return new SubjectHistory(this.#options.log.ofSubject(subject, this.part))
+  }
+
+  /** The part of the log that decides here. */
+  get part(): LogPart {
+    const base = this.#options.base()
+    return base !== undefined && this.holds(base) ? 'left' : 'all'
+  }
+
+  #leafOf(subject: Subject, history: SubjectHistory): StateLeaf | undefined {
+    const state = this.stateIn(history)
     const revocations = [...state.revocations].sort()
     const grants = state.grants.map(({ id }) => id).sort()
     if (revocations.length + grants.length === 0) return undefined
-    const withdrawals = entries
+    const withdrawals = history.entries
       .filter(({ change }) => change.kind === 'revocation' && change.upTo !== undefined)
+      .filter(entry => this.covers(entry))
       .map(({ hash }) => hash)
     if (withdrawals.length === 0) return { subject, revocations, grants }
     return { subject, revocations, grants, withdrawals: [...new Set(withdrawals)].sort() }
   }
 
-  #stateOf(entries: readonly LoggedChange[]): SubjectState {
-    return stateOf(
-      entries.map(entry => ({
-        id: idOf(entry),
-        change: entry.change,
-        isVoid: this.#isVoid(entry),
-      })),
-    )
+  /** What is not known at all has left the log, which begins at a checkpoint that covers it. */
+  #lackingIn({ entries }: SubjectHistory): SubjectRow[] {
+    const base = this.part === 'left' ? this.#options.base() : undefined
+    const covered = entries.filter(entry => this.covers(entry))
+    const here = new Set(covered.map(({ id }) => id))
+    const seen = new Set<ChangeId>()
+    for (const entry of covered) {
+      if (base?.covers(entry) === true) continue
+      for (const id of entry.change.seen) if (!here.has(id)) seen.add(id)
+    }
+    return seen.size === 0 ? [] : entries.filter(({ id }) => seen.has(id))
   }
 
-  #entriesOf(subject: Subject): LoggedChange[] {
-    return [...this.#options.log.ofSubject(subject)].filter(entry => this.covers(entry))
+  /** The checkpoints here that no other one here holds. */
+  #outermostHeld(): readonly CheckpointCut[] {
+    this.#outermost ??= outermostOf([...this.#options.cuts()].filter(cut => this.holds(cut)))
+    return this.#outermost
   }
 
   #isVoid(entry: LoggedChange): boolean {
-    return (
-      this.#authors.isVoid(entry) ||
-      this.#standingCheckpoints().some(checkpoint => checkpoint.voids(entry))
-    )
+    return this.#authors.isVoid(entry) || this.standing.some(checkpoint => checkpoint.voids(entry))
   }
 
-  #standingCheckpoints(): readonly CheckpointCut[] {
-    this.#standing ??= standingOf(
+  /** The checkpoints that stand here. */
+  get standing(): readonly CheckpointCut[] {
+    this.#counted ??= standingOf(
       [...this.#options.cuts()].filter(({ entry }) => this.covers(entry)),
       this.#authors,
     )
-    return this.#standing
+    return this.#counted
   }
 }
 
 /** A checkpoint that is known to be true, or taken for it, with the list that it states. */
-export class CheckpointCut extends Cut {
+export class CheckpointCut extends Cut implements Stating {
   readonly entry: CheckpointEntry
   readonly #log: ChangeLog
   readonly #vouchers: Vouchers
@@ -113,14 +169,14 @@ export class CheckpointCut extends Cut {
 
   /** Whether a grant adds nothing behind this checkpoint. Revocations count always. */
   voids(entry: LoggedChange): boolean {
-    if (entry.change.kind !== 'grant' || this.covers(entry)) return false
-    return this.isFormer(entry) || this.#isOutdated(entry)
+    return entry.change.kind === 'grant' && !this.covers(entry) && this.isFormer(entry)
   }
 
   /** Whether an authority that is a former one here vouches for an entry, or a certificate that had ended. */
-  isFormer({ change, hash }: LoggedChange): boolean {
+  isFormer(entry: LoggedChange | CertifiedChange): boolean {
     const { former, at } = this.entry.change
-    const signatures = this.#log.find(change, hash)?.signatures
+    const { signatures } =
+      'signatures' in entry ? entry : (this.#log.find(entry.change, entry.hash) ?? {})
     if (signatures === undefined) return true
     return [signatures.operatorCertificate, signatures.nodeCertificate].some(fingerprint => {
       const voucher = this.#vouchers.voucherOf(fingerprint)
@@ -140,20 +196,45 @@ export class CheckpointCut extends Cut {
       return authority === undefined || !this.#vouchers.isTrusted(authority)
     })
   }
+}
 
-  /** Whether the author of a grant had seen what stood here no longer. */
-  #isOutdated({ change: { subject, seen } }: LoggedChange): boolean {
-    if (seen.length === 0) return false
-    const covered = new Set<ChangeId>()
-    for (const entry of this.#log.ofSubject(subject)) {
-      const id = idOf(entry)
-      if (seen.includes(id) && this.covers(entry)) covered.add(id)
-    }
-    if (covered.size === 0) return false
-    const { grants, revocations } = this.stateOf(subject)
-    const frontier = grants.length > 0 ? new Set(grants.map(({ id }) => id)) : revocations
-    return !covered.isSubsetOf(frontier)
+/** The checkpoint at which a log begins: of what it covers that is left which it states. */
+export class BaseCut extends CheckpointCut {
+  readonly #base: Base
+
+  constructor(entry: CheckpointEntry, options: CutOptions, base: Base) {
+    super(entry, options)
+    this.#base = base
   }
+
+  /** Whether an entry that it covers is one of those that it states. */
+  hasStated({ hash, isStray }: Pick<SubjectRow, 'hash' | 'isStray'>): boolean {
+    // What is filed as a stray since stands in its place as well, or was spent.
+    return !this.#base.spent.has(hash) && (!isStray || this.#base.strays.has(hash))
+  }
+
+  override get part(): LogPart {
+    return 'left'
+  }
+
+  override stateIn({ entries }: SubjectHistory): SubjectState {
+    const stated = entries.filter(one => !one.isArchived && this.covers(one) && this.hasStated(one))
+    const grants = new Map<ChangeId, StandingGrant>()
+    for (const { id, change } of stated) {
+      if (change.kind === 'grant') grants.set(id, { id, change })
+    }
+    const revocations = stated.filter(({ change }) => change.kind === 'revocation')
+    return { grants: [...grants.values()], revocations: new Set(revocations.map(({ id }) => id)) }
+  }
+}
+
+/** Those of some checkpoints that no other one holds. @param cuts each behind all that it holds */
+export function outermostOf(cuts: readonly CheckpointCut[]): CheckpointCut[] {
+  const outermost: CheckpointCut[] = []
+  for (const cut of cuts.toReversed()) {
+    if (!outermost.some(other => other.holds(cut))) outermost.push(cut)
+  }
+  return outermost
 }
 
 /**

@@ -41,6 +41,10 @@ export function effectOf(
   const id = idOf(entry)
   if (grants.some(grant => grant.id === id)) return 'in effect'
   if (revocations.size === 0) return 'replaced'
-  const seen = ancestorsOf(change.seen, whitelist.changesOf(change.subject))
+  const named = Array.from(
+    whitelist.changesOf(change.subject),
+    ([other, held]) => [other, held.change] as const,
+  )
+  const seen = ancestorsOf(change.seen, new Map(named))
   return seen.isSupersetOf(revocations) ? 'replaced' : 'dead'
 }

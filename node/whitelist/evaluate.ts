@@ -1,8 +1,14 @@
 import { hash } from 'node:crypto'
 import { nodeOf, subjectOf, WHOLE_LIST, type Source, type Subject } from '../identity/names.ts'
-import { idOf, type ChangeId, type Checkpoint, type Revocation, type UpTo } from './change.ts'
-import { isStray, type Entry, type Stray } from './entry.ts'
-import type { LoggedChange } from './store.ts'
+import {
+  idOf,
+  type ChangeId,
+  type Checkpoint,
+  type Place,
+  type Revocation,
+  type UpTo,
+} from './change.ts'
+import { isStray, straySource, type Entry, type Stray } from './entry.ts'
 import type { Vouchers } from './vouchers.ts'
 import type { Whitelist } from './whitelist.ts'
 
@@ -27,8 +33,7 @@ export interface EvaluatedLog {
  * nothing in common but what a change is called.
  */
 export function evaluateLog(log: Iterable<Entry | Stray>, vouchers: Vouchers): EvaluatedLog {
-  const evaluation = new Evaluation([...log], vouchers)
-  const list = evaluation.listOf(() => true, vouchers)
+  const list = new Evaluation([...log], vouchers).list()
   return {
     subjects: list.evaluated(),
     checkpoints: new Set(list.standing.map(({ hash: standing }) => standing)),
@@ -52,6 +57,7 @@ class Evaluation {
   readonly #chains: Chains
   readonly #vouchers: Vouchers
   readonly #stated = new Map<string, EvaluatedList>()
+  readonly #true = new Map<string, boolean>()
 
   constructor(all: readonly (Entry | Stray)[], vouchers: Vouchers) {
     const byHash = new Map(
@@ -68,23 +74,53 @@ class Evaluation {
     this.#vouchers = vouchers
   }
 
-  /** The list that a part of the log makes. @param trust the authorities of now, for the list of all */
-  listOf(includes: (entry: Entry) => boolean, trust?: Vouchers): EvaluatedList {
-    return new EvaluatedList(this.entries.filter(includes), this, trust)
+  /** The list that the whole log makes, with the authorities of now. */
+  list(): EvaluatedList {
+    return new EvaluatedList(this.entries, this, { trust: this.#vouchers })
   }
 
   /** The list at the heads of a checkpoint. */
-  listAt({ change, hash: of }: CheckpointOf): EvaluatedList {
+  listAt({ change: { heads }, hash: of }: CheckpointOf): EvaluatedList {
     const known = this.#stated.get(of)
     if (known !== undefined) return known
-    const list = this.listOf(entry => this.isWithin(entry, change.heads))
+    const covered = this.entries.filter(entry => this.isWithin(entry, heads))
+    const list = new EvaluatedList(covered, this, { heads })
     this.#stated.set(of, list)
     return list
   }
 
-  /** Whether an entry is on one of the chains that end with these. */
-  isWithin({ change, hash: of }: LoggedChange, last: UpTo): boolean {
+  /** Whether a checkpoint states the list at its heads, and has left out nothing that this has seen. */
+  isTrue(checkpoint: CheckpointOf): boolean {
+    const isTrue = this.#true.get(checkpoint.hash) ?? this.#isTrue(checkpoint)
+    this.#true.set(checkpoint.hash, isTrue)
+    return isTrue
+  }
+
+  #isTrue(checkpoint: CheckpointOf): boolean {
+    const list = this.listAt(checkpoint)
+    const ids = new Set(list.entries.map(idOf))
+    const isClosed = list.entries.every(({ change }) => change.seen.every(id => ids.has(id)))
+    return isClosed && list.states(checkpoint.change)
+  }
+
+  /** Whether a checkpoint, and all that it covers, is on the chains that end with these. */
+  isAllWithin(checkpoint: CheckpointOf, last: UpTo): boolean {
+    const { heads } = checkpoint.change
+    const areHeadsWithin = heads
+      .entries()
+      .every(([source, { sequence, hash: of }]) =>
+        this.isWithin({ change: { source, sequence }, hash: of }, last),
+      )
+    return areHeadsWithin && this.isWithin(checkpoint, last)
+  }
+
+  /** Whether an entry is on one of the chains that end with these, or a stray that is one of them. */
+  isWithin(
+    { change, hash: of }: { readonly change: Place; readonly hash: string },
+    last: UpTo,
+  ): boolean {
     const { chainTo, forks } = this.#chains
+    if (last.get(straySource(change.source, of))?.hash === of) return true
     const head = last.get(change.source)
     if (head === undefined || change.sequence > head.sequence) return false
     // Before its first stray a source has one branch, to which all others link in the end.
@@ -118,22 +154,29 @@ class Evaluation {
 class EvaluatedList {
   /** The checkpoints that count among these entries. */
   readonly standing: readonly CheckpointOf[]
-  readonly #entries: readonly Entry[]
+  readonly entries: readonly Entry[]
   readonly #evaluation: Evaluation
   readonly #withdrawals: readonly Revocation[]
-  readonly #ids: ReadonlySet<ChangeId>
+  /** The true checkpoints that cover nothing which is not in here. */
+  readonly #settling: readonly CheckpointOf[]
   #evaluated: ReadonlyMap<Subject, Evaluated> | undefined
 
-  constructor(entries: readonly Entry[], evaluation: Evaluation, trust: Vouchers | undefined) {
-    this.#entries = entries
-    this.#ids = new Set(entries.map(idOf))
+  constructor(
+    entries: readonly Entry[],
+    evaluation: Evaluation,
+    { heads, trust }: { readonly heads?: UpTo; readonly trust?: Vouchers },
+  ) {
+    this.entries = entries
     this.#evaluation = evaluation
     this.#withdrawals = entries
       .map(({ change }) => change)
       .filter(change => change.kind === 'revocation')
-    const counted = entries
+    const all = entries
       .filter((entry): entry is CheckpointOf => entry.change.kind === 'checkpoint')
-      .filter(one => evaluation.listAt(one).states(one.change) && !this.#isWithdrawn(one))
+      .filter(one => evaluation.isTrue(one))
+    this.#settling = all.filter(one => heads === undefined || evaluation.isAllWithin(one, heads))
+    const counted = all
+      .filter(one => !this.#isWithdrawn(one))
       .filter(
         one =>
           trust === undefined ||
@@ -157,13 +200,31 @@ class EvaluatedList {
   }
 
   #evaluateAll(): Map<Subject, Evaluated> {
-    const changes = this.#entries.filter(({ change }) => change.kind !== 'checkpoint')
+    const changes = this.entries.filter(({ change }) => change.kind !== 'checkpoint')
     const bySubject = Map.groupBy(changes, ({ change }) => change.subject)
     return new Map(
-      Array.from(bySubject, ([subject, about]) => [
-        subject,
-        evaluate(about, entry => this.#isVoid(entry)),
-      ]),
+      Array.from(bySubject, ([subject, about]) => [subject, this.#evaluate(subject, about)]),
+    )
+  }
+
+  #evaluate(subject: Subject, about: readonly Entry[]): Evaluated {
+    const isVoid = (entry: Entry): boolean => this.#isVoid(entry)
+    const settled = new Set<Entry>()
+    const stated = new Map<ChangeId, ReadonlySet<ChangeId>>()
+    for (const checkpoint of this.#settling) {
+      const then = this.#evaluation.listAt(checkpoint).evaluated().get(subject)
+      for (const entry of about) {
+        if (!this.#evaluation.isWithin(entry, checkpoint.change.heads)) continue
+        const id = idOf(entry)
+        if (then?.grants.has(id) !== true && then?.newest.has(id) !== true) settled.add(entry)
+      }
+      for (const id of then?.grants ?? []) {
+        stated.set(id, then?.newest.union(stated.get(id) ?? new Set()) ?? new Set())
+      }
+    }
+    return evaluate(
+      about.filter(entry => !settled.has(entry)),
+      { isVoid, stated },
     )
   }
 
@@ -177,7 +238,7 @@ class EvaluatedList {
     const leaves = new Map<Subject, object>()
     for (const [subject, { newest, grants }] of this.evaluated()) {
       if (newest.size + grants.size === 0) continue
-      const withdrawals = this.#entries
+      const withdrawals = this.entries
         .filter(({ change }) => change.subject === subject && 'upTo' in change)
         .map(entry => entry.hash)
       const state = { subject, revocations: [...newest].sort(), grants: [...grants].sort() }
@@ -191,7 +252,7 @@ class EvaluatedList {
   }
 
   #isVoid(entry: Entry): boolean {
-    return this.#isWithdrawn(entry) || this.standing.some(one => this.#isBehind(entry, one))
+    return this.#isWithdrawn(entry) || this.standing.some(one => this.#isLate(entry, one))
   }
 
   /** Whether the operator of an entry, or its node, was revoked by somebody who had not seen it. */
@@ -204,16 +265,10 @@ class EvaluatedList {
     )
   }
 
-  /** Whether a grant adds nothing because a checkpoint has not seen it. */
-  #isBehind(entry: Entry, checkpoint: CheckpointOf): boolean {
-    const evaluation = this.#evaluation
-    if (evaluation.isWithin(entry, checkpoint.change.heads)) return false
-    if (evaluation.isFormer(entry, checkpoint)) return true
-    const { subject, seen } = entry.change
-    const then = evaluation.listAt(checkpoint)
-    const stood = then.evaluated().get(subject)
-    const frontier = stood && (stood.grants.size > 0 ? stood.grants : stood.newest)
-    return seen.some(id => then.#ids.has(id) && frontier?.has(id) !== true)
+  /** Whether a grant comes by a certificate that does not count behind a checkpoint any more. */
+  #isLate(entry: Entry, checkpoint: CheckpointOf): boolean {
+    if (this.#evaluation.isWithin(entry, checkpoint.change.heads)) return false
+    return this.#evaluation.isFormer(entry, checkpoint)
   }
 }
 
@@ -243,17 +298,33 @@ function chainsOf(byHash: Entries): Chains['chainTo'] {
   }
 }
 
-function evaluate(about: readonly Entry[], isVoidEntry: (entry: Entry) => boolean): Evaluated {
+interface Circumstances {
+  readonly isVoid: (entry: Entry) => boolean
+  /** What grants have seen that stood at a checkpoint, whatever they name. */
+  readonly stated: ReadonlyMap<ChangeId, ReadonlySet<ChangeId>>
+}
+
+function evaluate(about: readonly Entry[], { isVoid, stated }: Circumstances): Evaluated {
   const byId = new Map(about.map(entry => [idOf(entry), entry]))
+  const ancestorsOf = (id: ChangeId): Set<ChangeId> => {
+    const found = new Set<ChangeId>()
+    const open = [id]
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      const named = [...(byId.get(next)?.change.seen ?? []), ...(stated.get(next) ?? [])]
+      for (const one of named) if (byId.has(one) && !found.has(one)) open.push(one)
+      for (const one of named) found.add(one)
+    }
+    return found
+  }
   const revocations = new Set<ChangeId>()
   const complete = new Set<ChangeId>()
   const seenByRevocations = new Set<ChangeId>()
   const seenByGrants = new Set<ChangeId>()
   for (const [id, { change }] of byId) if (change.kind === 'revocation') revocations.add(id)
   for (const [id, entry] of byId) {
-    const seen = ancestorsOf(id, byId)
+    const seen = ancestorsOf(id)
     const isGrant = entry.change.kind === 'grant'
-    if (isGrant && isVoidEntry(entry)) continue
+    if (isGrant && isVoid(entry)) continue
     for (const one of seen) (isGrant ? seenByGrants : seenByRevocations).add(one)
     if (isGrant && revocations.isSubsetOf(seen)) complete.add(id)
   }
@@ -262,18 +333,6 @@ function evaluate(about: readonly Entry[], isVoidEntry: (entry: Entry) => boolea
     newest: revocations.difference(seenByRevocations),
     grants: complete.difference(seenByGrants),
   }
-}
-
-/** What a change has seen, and what that has seen; a change has not seen itself. */
-function ancestorsOf(id: ChangeId, byId: ReadonlyMap<ChangeId, LoggedChange>): Set<ChangeId> {
-  const found = new Set<ChangeId>()
-  let last = byId.get(id)?.change.seen ?? []
-  while (last.length > 0) {
-    const fresh = last.filter(one => !found.has(one))
-    for (const one of fresh) found.add(one)
-    last = fresh.flatMap(one => byId.get(one)?.change.seen ?? [])
-  }
-  return found
 }
 
 /** The subjects about which a list that was merged and one that was evaluated differ. */

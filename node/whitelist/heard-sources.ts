@@ -1,5 +1,5 @@
-import { nodeOf, type Name, type Source } from '../identity/names.ts'
-import type { Head, Place } from './change.ts'
+import { isRun, nodeOf, type Name, type Source } from '../identity/names.ts'
+import type { Head, Place, UpTo } from './change.ts'
 import { strayPlace, type Entry } from './entry.ts'
 import { restore } from './restore.ts'
 import type { LoggedChange } from './store.ts'
@@ -30,6 +30,16 @@ export class HeardSources {
   /** The newest entry of each source; strays, whose place says what they are, left out. */
   *heads(): Iterable<[Source, Head]> {
     for (const [source, head] of this.#heads) if (!this.#strays.has(source)) yield [source, head]
+  }
+
+  /** The newest entry of each source, and each stray where it stands. */
+  everything(): Map<Source, Head> {
+    return new Map(this.#heads)
+  }
+
+  /** What is at or below heads was heard, though not all of it is in the log. */
+  beginAt(heads: UpTo): void {
+    for (const [source, head] of heads) if (isRun(source)) this.#heads.set(source, head)
   }
 
   /** The newest entry of one source. */

@@ -61,52 +61,56 @@ export function frontierOf({ grants, revocations }: SubjectState): readonly Chan
 export interface WeighedChange extends IdentifiedChange {
   /** Whether it is a grant of an author who had been revoked. */
   readonly isVoid: boolean
+  /** What it has seen: what it names, or more. */
+  readonly seen: readonly ChangeId[]
 }
 
-/** The state of a subject out of all its changes, in any order, some of them perhaps twice. */
+/** The state of a subject out of all its changes that count, in any order, some of them perhaps twice. */
 export function stateOf(changes: Iterable<WeighedChange>): SubjectState {
   const all = new Map<ChangeId, WeighedChange>()
   for (const change of changes) all.set(change.id, change)
-  const grants: StandingGrant[] = []
+  const grants: (StandingGrant & Pick<WeighedChange, 'seen'>)[] = []
   const revocations: ChangeId[] = []
-  for (const { id, change, isVoid } of all.values()) {
+  for (const { id, change, isVoid, seen } of all.values()) {
     if (change.kind === 'revocation') revocations.push(id)
-    else if (change.kind === 'grant' && !isVoid) grants.push({ id, change })
+    else if (change.kind === 'grant' && !isVoid) grants.push({ id, change, seen })
   }
   const replaced = ancestorsOf(
-    grants.flatMap(({ change }) => change.seen),
+    grants.flatMap(({ seen }) => seen),
     all,
   )
   const covered = ancestorsOf(
-    revocations.flatMap(id => all.get(id)?.change.seen ?? []),
+    revocations.flatMap(id => all.get(id)?.seen ?? []),
     all,
   )
   const newest = new Set(revocations.filter(id => !covered.has(id)))
   const standing = new Map<string, boolean>()
+  const hasSeenAll = (seen: readonly ChangeId[]): boolean => {
+    // Many grants that were made at once have seen the same.
+    const key = seen.join()
+    const known = standing.get(key) ?? newest.isSubsetOf(ancestorsOf(seen, all))
+    standing.set(key, known)
+    return known
+  }
   return {
     revocations: newest,
-    grants: grants.filter(({ id, change }) => {
-      if (replaced.has(id)) return false
-      // Many grants that were made at once have seen the same.
-      const key = change.seen.join()
-      const known = standing.get(key) ?? newest.isSubsetOf(ancestorsOf(change.seen, all))
-      standing.set(key, known)
-      return known
-    }),
+    grants: grants
+      .filter(({ id, seen }) => !replaced.has(id) && hasSeenAll(seen))
+      .map(({ id, change }) => ({ id, change })),
   }
 }
 
 /** The changes that are named, and all that those have seen. Void grants have seen what they name. */
 export function ancestorsOf(
   named: readonly ChangeId[],
-  all: ReadonlyMap<ChangeId, { readonly change: Change }>,
+  all: ReadonlyMap<ChangeId, Pick<Change, 'seen'>>,
 ): Set<ChangeId> {
   const found = new Set<ChangeId>()
   const open = [...named]
   for (let id = open.pop(); id !== undefined; id = open.pop()) {
     if (found.has(id)) continue
     found.add(id)
-    open.push(...(all.get(id)?.change.seen ?? []))
+    open.push(...(all.get(id)?.seen ?? []))
   }
   return found
 }

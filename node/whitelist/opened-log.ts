@@ -1,31 +1,45 @@
 import type { Subject } from '../identity/names.ts'
 import { idOf, type ChangeId, type Place } from './change.ts'
 import { isStray, type Entry, type Stray } from './entry.ts'
-import type { BuiltLog, HeldEntry, LoggedChange, LoggedRow } from './store.ts'
+import type {
+  Base,
+  BuiltLog,
+  HeldEntry,
+  LoggedChange,
+  LoggedRow,
+  LogPart,
+  SubjectRow,
+} from './store.ts'
 
 /** A log in memory, to build a list from what was read of one, or to keep one for a while. */
 export class OpenedLog implements BuiltLog {
-  readonly #rows: LoggedRow[] = []
+  readonly isComplete = true
+  readonly #rows: (LoggedRow & Pick<SubjectRow, 'isArchived'>)[] = []
   readonly #ids = new Map<Subject, Set<ChangeId>>()
-  readonly #bySubject = new Map<Subject, LoggedChange[]>()
+  readonly #bySubject = new Map<Subject, SubjectRow[]>()
   readonly #held = new Map<string, HeldEntry>()
 
-  constructor(log: Iterable<Entry | Stray> = []) {
+  readonly #base: Base | undefined
+
+  /** @param base where it begins, if not all of it is there */
+  constructor(log: Iterable<Entry | Stray> = [], base?: Base) {
+    this.#base = base
     for (const one of log) this.add(one)
   }
 
   /** Take an entry or a stray behind the others. */
-  add(one: Entry | Stray): void {
+  add(one: Entry | Stray, isArchived = false): void {
     const entry = isStray(one) ? one.entry : one
     const { change, hash, signatures } = entry
     const { subject } = change
     const id = idOf(entry)
     const ids = this.#ids.get(subject) ?? new Set()
-    this.#rows.push({ ...one, repeats: ids.has(id) })
+    this.#rows.push({ ...one, repeats: ids.has(id), isArchived })
     this.#ids.set(subject, ids.add(id))
     const changes = this.#bySubject.get(subject)
-    if (changes === undefined) this.#bySubject.set(subject, [entry])
-    else changes.push(entry)
+    const row = { change, hash, isStray: isStray(one), isArchived }
+    if (changes === undefined) this.#bySubject.set(subject, [row])
+    else changes.push(row)
     const isStrayOnly = isStray(one) && this.#held.get(hash)?.isStray !== false
     this.#held.set(hash, { change, hash, signatures, isStray: isStrayOnly })
   }
@@ -38,16 +52,20 @@ export class OpenedLog implements BuiltLog {
     this.#held.clear()
   }
 
+  base(): Base | undefined {
+    return this.#base
+  }
+
   logged(): Iterable<LoggedRow> {
-    return this.#rows.values()
+    return this.#rows.values().filter(({ isArchived }) => !isArchived)
   }
 
   has(subject: Subject, id: ChangeId): boolean {
     return this.#ids.get(subject)?.has(id) === true
   }
 
-  ofSubject(subject: Subject): Iterable<LoggedChange> {
-    return this.#bySubject.get(subject)?.values() ?? []
+  ofSubject(subject: Subject, part: LogPart = 'all'): Iterable<SubjectRow> {
+    return (this.#bySubject.get(subject) ?? []).filter(row => isIn(row, part))
   }
 
   find({ source, sequence }: Place, hash: string): HeldEntry | undefined {
@@ -64,12 +82,20 @@ export class OpenedLog implements BuiltLog {
     }
   }
 
-  subjectsBehind(after: string, limit: number): readonly Subject[] {
-    const subjects = this.#bySubject.keys().filter(subject => subject > after)
-    return [...subjects].sort().slice(0, limit)
+  subjectsBehind(after: string, limit: number, part: LogPart = 'all'): readonly Subject[] {
+    const subjects = this.#bySubject
+      .entries()
+      .filter(([subject, rows]) => subject > after && rows.some(row => isIn(row, part)))
+    return Array.from(subjects, ([subject]) => subject)
+      .sort()
+      .slice(0, limit)
   }
 
   *forks(): Iterable<Place> {
     for (const row of this.#rows) if (isStray(row)) yield row.entry.change
   }
+}
+
+function isIn({ isArchived }: SubjectRow, part: LogPart): boolean {
+  return part === 'all' || !isArchived
 }

@@ -1,5 +1,6 @@
 import type { Checkpoint, UpTo } from './change.ts'
-import type { CheckpointEntry } from './cut.ts'
+import type { CheckpointCut, CheckpointEntry, Cut, SubjectAtHeads } from './cut.ts'
+import type { SubjectRow } from './store.ts'
 import { StateRoot } from './state-root.ts'
 import type { Whitelist } from './whitelist.ts'
 
@@ -17,19 +18,68 @@ export function* listAt(
   heads: UpTo,
   list: Pick<Whitelist, 'cutAt' | 'subjectsBehind'>,
 ): Generator<undefined, StatedList> {
-  const cut = list.cutAt(heads)
   const root = new StateRoot()
-  let last = ''
-  for (;;) {
-    const page = list.subjectsBehind(last, SLICE)
-    for (const subject of page) {
-      const leaf = cut.leafOf(subject)
-      if (leaf !== undefined) root.add(leaf)
-    }
-    last = page.at(-1) ?? last
-    if (page.length === 0) return { state: root.root(), subjects: root.leaves }
+  for (const one of subjectsAt(heads, list)) {
+    if (one === undefined) yield
+    else if (one.leaf !== undefined) root.add(one.leaf)
+  }
+  return { state: root.root(), subjects: root.leaves }
+}
+
+/** What changes at or below heads have seen that is not there. */
+export function* lackingAt(
+  heads: UpTo,
+  list: Pick<Whitelist, 'cutAt' | 'subjectsBehind'>,
+): Generator<undefined, SubjectRow[]> {
+  const lacking: SubjectRow[] = []
+  for (const one of subjectsAt(heads, list)) {
+    if (one === undefined) yield
+    else lacking.push(...one.lacking)
+  }
+  return lacking
+}
+
+/** Whether a checkpoint states the list that is made of what is left behind it. */
+export function isStatedBy(
+  checkpoint: CheckpointCut,
+  list: Pick<Whitelist, 'subjectsBehind'>,
+): boolean {
+  const { state, subjects } = checkpoint.entry.change
+  const root = new StateRoot()
+  for (const one of subjectsIn(checkpoint, list)) if (one?.leaf !== undefined) root.add(one.leaf)
+  return root.root() === state && root.leaves === subjects
+}
+
+function subjectsAt(
+  heads: UpTo,
+  list: Pick<Whitelist, 'cutAt' | 'subjectsBehind'>,
+): Generator<SubjectAtHeads | undefined, void> {
+  return subjectsIn(list.cutAt(heads), list)
+}
+
+function* subjectsIn(
+  cut: Cut,
+  list: Pick<Whitelist, 'subjectsBehind'>,
+): Generator<SubjectAtHeads | undefined, void> {
+  for (let last: string | undefined = ''; last !== undefined;) {
+    const page = list.subjectsBehind(last, SLICE, cut.part)
+    for (const subject of page) yield cut.lookAt(subject)
+    last = page.at(-1)
     yield
   }
+}
+
+function* isTrueIn(
+  { heads, state, subjects }: Checkpoint,
+  list: Whitelist,
+): Generator<undefined, boolean> {
+  const root = new StateRoot()
+  for (const one of subjectsAt(heads, list)) {
+    if (one === undefined) yield
+    else if (one.lacking.length > 0) return false
+    else if (one.leaf !== undefined) root.add(one.leaf)
+  }
+  return root.root() === state && root.leaves === subjects
 }
 
 /**
@@ -40,9 +90,7 @@ export function* judgeCheckpoints(
   list: Whitelist,
 ): Generator<{ readonly judged: CheckpointEntry; readonly isTrue: boolean } | undefined, void> {
   for (let [judged] = list.openCheckpoints; judged !== undefined; [judged] = list.openCheckpoints) {
-    const { heads, state, subjects } = judged.change
-    const stated = yield* listAt(heads, list)
-    const isTrue = stated.state === state && stated.subjects === subjects
+    const isTrue = yield* isTrueIn(judged.change, list)
     list.judge(judged, isTrue)
     yield { judged, isTrue }
   }

@@ -1,18 +1,22 @@
 import type { Subject } from '../identity/names.ts'
-import { idOf, type Change, type ChangeId } from './change.ts'
+import type { Change, ChangeId } from './change.ts'
 import {
   mergeChange,
-  stateOf,
   UNKNOWN_SUBJECT,
+  type IdentifiedChange,
   type StandingGrant,
   type SubjectState,
 } from './merge.ts'
 import { restore } from './restore.ts'
+import { replaceIds } from './revocation-ids.ts'
 import type { LoggedChange } from './store.ts'
+import type { Stating, SubjectHistory } from './subject-history.ts'
 
 export interface SubjectStatesOptions {
-  /** Every change of a subject, in the order in which they came. */
-  readonly changesOf: (subject: Subject) => Iterable<LoggedChange>
+  /** All changes of a subject. */
+  readonly historyOf: (subject: Subject) => SubjectHistory
+  /** The checkpoints behind which counts what they state. */
+  readonly checkpoints: () => readonly Stating[]
   /** Whether a grant adds nothing. */
   readonly isVoid: (entry: LoggedChange) => boolean
 }
@@ -23,6 +27,13 @@ export class SubjectStates {
   readonly #states = new Map<Subject, SubjectState>()
   /** Subjects whose state the log has to tell: until then no more stands than is sure to stand. */
   readonly #unsettled = new Set<Subject>()
+  /**
+   * Subjects of which changes met that had not seen each other, or of which a grant was void: what a
+   * checkpoint states of them need not be what is known here.
+   */
+  readonly #irregular = new Set<Subject>()
+  /** Subjects of which something was merged that is not taken over. */
+  readonly #merged = new Set<Subject>()
 
   constructor(options: SubjectStatesOptions) {
     this.#options = options
@@ -54,15 +65,58 @@ export class SubjectStates {
     this.#unsettled.add(subject)
   }
 
-  /** Merge what a change says, if that can be done without the log. */
-  merge(id: ChangeId, change: Change): void {
-    const { subject } = change
+  /** Take what a change says. @param isNew whether it counts, and did not come before */
+  take({ id, change }: IdentifiedChange, isNew: boolean): void {
     if (change.kind === 'checkpoint') return
+    if (isNew) this.#merge(id, change)
+    // Of two entries of one change one may be spent, and what is void now may have stood.
+    else this.noteIrregular(change.subject)
+  }
+
+  /** Merge what a change says, if that can be done without the log. */
+  #merge(id: ChangeId, change: Change): void {
+    const { subject } = change
+    this.#merged.add(subject)
     // A removal does not wait for the log.
     const isClear = this.isSettled(subject) || change.kind === 'revocation'
-    const state = isClear ? mergeChange(this.get(subject), { id, change }) : undefined
+    const before = this.get(subject)
+    const state = isClear ? mergeChange(before, { id, change }) : undefined
     if (state === undefined) this.#unsettled.add(subject)
     else this.#states.set(subject, state)
+    if (state === undefined || !change.seen.every(one => stands(one, before))) {
+      this.noteIrregular(subject)
+    }
+  }
+
+  /** Take over a grant that stood, or one of the newest revocations, where the log begins. */
+  takeOver({ id, change }: IdentifiedChange): void {
+    const { subject } = change
+    // What came since was taken before it, so that it may not have seen it.
+    if (this.#merged.has(subject)) return this.noteIrregular(subject)
+    if (this.stands(subject, id)) return
+    const { grants, revocations } = this.get(subject)
+    this.#states.set(
+      subject,
+      change.kind === 'grant'
+        ? { grants: [...grants, { id, change }], revocations }
+        : { grants, revocations: replaceIds(revocations, id, []) },
+    )
+  }
+
+  /** What a checkpoint states of a subject need not be what is known here. */
+  noteIrregular(subject: Subject): void {
+    this.#irregular.add(subject)
+    if (this.#options.checkpoints().length > 0) this.#unsettled.add(subject)
+  }
+
+  /** There is another checkpoint: the log has to tell what follows from what it states. */
+  unsettleIrregular(): void {
+    for (const subject of this.#irregular) this.#unsettled.add(subject)
+  }
+
+  /** Whether a change is a grant of a subject that stands, or one of its newest revocations. */
+  stands(subject: Subject, id: ChangeId): boolean {
+    return stands(id, this.get(subject))
   }
 
   /** @returns what puts back what is known of a subject now */
@@ -92,6 +146,7 @@ export class SubjectStates {
       const grants = state.grants.filter(grant => !this.#isVoid(grant))
       this.#states.set(subject, { ...state, grants })
       this.#unsettled.add(subject)
+      this.#irregular.add(subject)
     }
     return () => {
       for (const back of comeBack.toReversed()) back()
@@ -105,8 +160,10 @@ export class SubjectStates {
   settle(subjects: Iterable<Subject>): Subject[] {
     const settled: Subject[] = []
     for (const subject of subjects) {
-      if (!this.#unsettled.delete(subject)) continue
+      if (this.isSettled(subject)) continue
       const state = this.#evaluate(subject)
+      // Not before: what cannot be read now is to be looked up later.
+      this.#unsettled.delete(subject)
       const isKnown = state.grants.length > 0 || state.revocations.size > 0
       restore(this.#states, subject, isKnown ? state : undefined)
       settled.push(subject)
@@ -119,18 +176,17 @@ export class SubjectStates {
     return this.settle(this.#unsettled.values().take(limit).toArray())
   }
 
+  #evaluate(subject: Subject): SubjectState {
+    const { historyOf, checkpoints, isVoid } = this.#options
+    const history = historyOf(subject)
+    return history.stateOf(history.entries, checkpoints(), isVoid)
+  }
+
   #isVoid({ id, change }: StandingGrant): boolean {
     return this.#options.isVoid({ change, hash: id })
   }
+}
 
-  #evaluate(subject: Subject): SubjectState {
-    const entries = [...this.#options.changesOf(subject)]
-    return stateOf(
-      entries.map(entry => ({
-        id: idOf(entry),
-        change: entry.change,
-        isVoid: this.#options.isVoid(entry),
-      })),
-    )
-  }
+function stands(id: ChangeId, { grants, revocations }: SubjectState): boolean {
+  return revocations.has(id) || grants.some(grant => grant.id === id)
 }

@@ -1,6 +1,6 @@
 import type { Subject } from '../identity/names.ts'
 import type { ChangeId, Place } from './change.ts'
-import type { ChangeLog, HeldEntry, LoggedChange } from './store.ts'
+import type { ChangeLog, HeldEntry, LoggedChange, LogPart, SubjectRow } from './store.ts'
 
 /** A log together with what is merged already and still to be written: the changes of a batch. */
 export class UnsavedLog implements ChangeLog {
@@ -32,9 +32,15 @@ export class UnsavedLog implements ChangeLog {
     )
   }
 
-  *ofSubject(subject: Subject): Iterable<LoggedChange> {
-    yield* this.#log.ofSubject(subject)
-    for (const { entry } of this.#unsaved) if (entry.change.subject === subject) yield entry
+  *ofSubject(subject: Subject, part?: LogPart): Iterable<SubjectRow> {
+    yield* this.#log.ofSubject(subject, part)
+    for (const { entry } of this.#unsaved) {
+      if (entry.change.subject === subject) yield { ...entry, isArchived: false }
+    }
+  }
+
+  get isComplete(): boolean {
+    return this.#log.isComplete
   }
 
   *withdrawals(): Iterable<LoggedChange> {
@@ -44,10 +50,10 @@ export class UnsavedLog implements ChangeLog {
     }
   }
 
-  subjectsBehind(after: string, limit: number): readonly Subject[] {
+  subjectsBehind(after: string, limit: number, part?: LogPart): readonly Subject[] {
     const unsaved = this.#unsaved.map(({ entry }) => entry.change.subject)
     const behind = [
-      ...this.#log.subjectsBehind(after, limit),
+      ...this.#log.subjectsBehind(after, limit, part),
       ...unsaved.filter(one => one > after),
     ]
     return [...new Set(behind)].sort().slice(0, limit)

@@ -1,4 +1,5 @@
 import {
+  isRun,
   roleOf,
   subjectOf,
   WHOLE_LIST,
@@ -8,7 +9,7 @@ import {
 } from '../identity/names.ts'
 import { Authors } from './authors.ts'
 import { Checkpoints, type CheckpointEffect } from './checkpoints.ts'
-import type { CheckpointEntry, Cut } from './cut.ts'
+import type { CheckpointCut, CheckpointEntry, Cut } from './cut.ts'
 import {
   idOf,
   type Change,
@@ -20,9 +21,11 @@ import {
   type UpTo,
 } from './change.ts'
 import { conflicts, type Entry, type Stray } from './entry.ts'
+import { ListLoader } from './list-loader.ts'
 import { HeardSources, type Fit } from './heard-sources.ts'
 import { frontierOf, type SubjectState } from './merge.ts'
-import type { ChangeLog, HeldEntry, LoggedChange } from './store.ts'
+import type { ChangeLog, HeldEntry, LoggedChange, LogPart } from './store.ts'
+import { SubjectHistory } from './subject-history.ts'
 import { SubjectStates } from './subject-states.ts'
 import { UnsavedLog } from './unsaved-log.ts'
 import type { Vouchers } from './vouchers.ts'
@@ -33,12 +36,16 @@ import type { Vouchers } from './vouchers.ts'
  * writes nothing.
  */
 export class Whitelist {
+  /** What takes the list over from its log. */
+  readonly loader: ListLoader
   readonly #log: UnsavedLog
   readonly #subjects: SubjectStates
   readonly #sources = new HeardSources()
   readonly #authors: Authors
   readonly #checkpoints: Checkpoints
   #changes = 0
+  /** Whether an author was revoked since: which grants that voids, and do not stand, is not known. */
+  #hasVoided = false
 
   constructor(log: ChangeLog, vouchers: Vouchers) {
     this.#log = new UnsavedLog(log)
@@ -46,14 +53,23 @@ export class Whitelist {
     this.#authors = new Authors({ forkOf, find: (place, hash) => this.#log.find(place, hash) })
     this.#checkpoints = new Checkpoints(this.#authors, { log: this.#log, forkOf, vouchers })
     this.#subjects = new SubjectStates({
-      changesOf: subject => this.#log.ofSubject(subject),
+      historyOf: subject =>
+        new SubjectHistory(this.#log.ofSubject(subject, this.#checkpoints.part)),
       isVoid: entry => this.isVoid(entry),
+      checkpoints: () => this.#checkpoints.outermost,
+    })
+    this.loader = new ListLoader({
+      log: this.#log,
+      sources: this.#sources,
+      authors: this.#authors,
+      checkpoints: this.#checkpoints,
+      subjects: this.#subjects,
     })
   }
 
   /** How many changes it has merged. */
   get changes(): number {
-    return this.#changes
+    return this.loader.changes + this.#changes
   }
 
   /** How many subjects it knows, admitted or not. */
@@ -82,6 +98,11 @@ export class Whitelist {
   /** The newest entry of each source; strays, whose place says what they are, left out. */
   heads(): Iterable<[Source, Head]> {
     return this.#sources.heads()
+  }
+
+  /** All that a checkpoint of now covers: the newest entry of each source, and each stray. */
+  everything(): UpTo {
+    return this.#sources.everything()
   }
 
   /** The greatest sequence merged of one source, 0 where none. */
@@ -113,12 +134,10 @@ export class Whitelist {
   /** Whether all that an author says to have seen is here: what it names cannot be made up. */
   holdsSeen(change: Change): boolean {
     const { subject, seen } = change
-    const { grants, revocations } = this.state(subject)
     for (const id of seen) {
-      if (revocations.has(id) || grants.some(grant => grant.id === id)) continue
-      if (!this.#log.has(subject, id)) return false
+      if (!this.#subjects.stands(subject, id) && !this.#log.has(subject, id)) return false
     }
-    if (change.kind === 'checkpoint') return this.#authors.holdsBelow(change.heads)
+    if (change.kind === 'checkpoint') return this.#holdsBelow(change.heads)
     return change.kind === 'grant' || this.#authors.holdsUpTo(change)
   }
 
@@ -137,21 +156,6 @@ export class Whitelist {
   /** What was merged up to here is in the log. */
   saved(): void {
     this.#log.clear()
-  }
-
-  /** Take an entry over from the log, in its order, with all withdrawals known. */
-  load(entry: LoggedChange, repeats: boolean): void {
-    this.#sources.advance(entry)
-    this.#authors.noteSigned(entry)
-    this.#changes += 1
-    if (!repeats) this.#loadContent(entry)
-  }
-
-  /** Take a stray over from the log, likewise. */
-  loadStray({ entry }: Stray, repeats: boolean): void {
-    this.#sources.fileStray(entry)
-    if (this.#log.find(entry.change, entry.hash)?.isStray !== false) this.#changes += 1
-    if (!repeats) this.#loadContent(entry)
   }
 
   /** The first sequence of a source that was forked; `Infinity` for all others. */
@@ -197,16 +201,6 @@ export class Whitelist {
     }
   }
 
-  /** File as strays what comes from here on of a source. */
-  noteFork(place: Place): void {
-    this.#sources.noteFork(place)
-  }
-
-  /** Take note of a revocation of an operator or node before its turn. Others are passed over. */
-  withdraw(change: Change): void {
-    this.#authors.withdraw(change)
-  }
-
   /**
    * Whether an entry is a grant of an operator or a node that was revoked out of sight of it, or
    * adds nothing behind a checkpoint.
@@ -225,11 +219,6 @@ export class Whitelist {
     return this.#checkpoints.standing
   }
 
-  /** Take a checkpoint of the log for true before its turn: whoever it shuts out stays out. */
-  presume(checkpoint: CheckpointEntry): void {
-    this.#checkpoints.add(checkpoint, 'presumed')
-  }
-
   /** Say whether a checkpoint was found to be true. */
   judge(checkpoint: CheckpointEntry, isTrue: boolean): void {
     this.#checkpoints.judge(checkpoint, isTrue)
@@ -242,8 +231,13 @@ export class Whitelist {
   }
 
   /** The next `limit` subjects of changes behind `after`, in the order of their bytes. */
-  subjectsBehind(after: string, limit: number): readonly Subject[] {
-    return this.#log.subjectsBehind(after, limit)
+  subjectsBehind(after: string, limit: number, part?: LogPart): readonly Subject[] {
+    return this.#log.subjectsBehind(after, limit, part)
+  }
+
+  /** The list that a true checkpoint states. @param hash of its entry */
+  cutOf(hash: string): CheckpointCut | undefined {
+    return this.#checkpoints.cutOf(hash)
   }
 
   /** What a checkpoint does now. */
@@ -252,13 +246,17 @@ export class Whitelist {
   }
 
   /**
-   * Look again at which checkpoints stand: for one that rises grants fall at once, and what stands
-   * in their place, as after one that falls, the log has to tell.
+   * Look again at which checkpoints are true and stand: for one that rises void grants fall at once,
+   * and what else follows, as after one that falls, the log has to tell.
    */
   reviewCheckpoints(): void {
-    const { risen, isFewer } = this.#checkpoints.review()
-    if (risen.length > 0) this.#subjects.dropVoid(this.#subjects.voided())
-    if (!isFewer) return
+    const { isMore, isOther } = this.#checkpoints.review()
+    if (isMore) {
+      this.#subjects.dropVoid(this.#subjects.voided())
+      this.#subjects.unsettleIrregular()
+    }
+    const isUnknown = isMore && this.#hasVoided
+    if (this.changes === 0 || !(isOther || isUnknown)) return
     let last = ''
     for (;;) {
       const page = this.#log.subjectsBehind(last, 1_000)
@@ -323,14 +321,14 @@ export class Whitelist {
     const { subject } = change
     const id = idOf(entry)
     const restoreState = this.#subjects.snapshot(subject)
-    const repeats = change.kind === 'revocation' && this.#isKnown(subject, id)
+    const isNew = change.kind !== 'revocation' || !this.#isKnown(subject, id)
     this.#log.add(id, entry)
     const comeBack =
       change.kind === 'checkpoint'
         ? this.#checkpoints.add({ ...entry, change })
         : this.#withdraw(change)
     this.#changes += 1
-    if (!repeats && !this.isVoid(entry)) this.#subjects.merge(id, change)
+    this.#subjects.take({ id, change }, isNew && !this.isVoid(entry))
     return () => {
       this.#changes -= 1
       this.#log.removeLast()
@@ -339,10 +337,13 @@ export class Whitelist {
     }
   }
 
-  #loadContent(entry: LoggedChange): void {
-    const { change } = entry
-    if (!this.#subjects.isSettled(change.subject) || this.isVoid(entry)) return
-    this.#subjects.merge(idOf(entry), change)
+  #holdsBelow(heads: UpTo): boolean {
+    const [chains, strays] = [new Map<Source, Head>(), new Map<Source, Head>()]
+    for (const [source, head] of heads) (isRun(source) ? chains : strays).set(source, head)
+    return (
+      strays.entries().every(([source, { hash }]) => this.headHash(source) === hash) &&
+      this.#authors.holdsBelow(chains)
+    )
   }
 
   #isKnown(subject: Subject, id: ChangeId): boolean {
@@ -357,6 +358,7 @@ export class Whitelist {
     const mayVoid = this.#authors.mayVoid(change, this.#sources.hasForks)
     const unvoid = this.#authors.withdraw(change)
     if (!mayVoid) return unvoid
+    this.#hasVoided = true
     this.reviewCheckpoints()
     const comeBack = this.#subjects.dropVoid(this.#subjects.voided())
     return () => {
@@ -369,25 +371,3 @@ export class Whitelist {
 
 /** What is merged before it is in the log. */
 type UnsavedEntry = Omit<HeldEntry, 'isStray'>
-
-/** The list for those that may not merge anything into it. */
-export type ReadableWhitelist = Pick<
-  Whitelist,
-  | 'changes'
-  | 'size'
-  | 'state'
-  | 'subjects'
-  | 'clock'
-  | 'heads'
-  | 'heard'
-  | 'forkOf'
-  | 'hasEquivocated'
-  | 'hasRemoved'
-  | 'isVoid'
-  | 'changesOf'
-  | 'checkpointEffect'
-  | 'standingCheckpoints'
-  | 'draft'
-  | 'frontier'
-  | 'upTo'
->

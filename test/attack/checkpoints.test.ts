@@ -287,8 +287,9 @@ test('two checkpoints that were made at once both count, and all nodes agree', a
   }
 })
 
-test('attack: a grant of somebody who has seen what stood no longer at a checkpoint lets nobody in', async t => {
+test('attack: what a checkpoint has left behind is no way to have seen a removal', async t => {
   const { alpha, nodes, quiet } = await openScene()
+  await alpha.revoke(AMBER)
   const first = await alpha.grant(AMBER)
   await alpha.grant(AMBER)
   await alpha.checkpoint()
@@ -298,6 +299,53 @@ test('attack: a grant of somebody who has seen what stood no longer at a checkpo
   t.is(await show(alpha, [late], { operator: olga, node: mallory }), undefined)
   await quiet()
   for (const { replica } of nodes) t.is(replica.whitelist.state(AMBER).grants.length, 1)
+})
+
+test('no older grant comes back behind a checkpoint when the author of the later one is removed', async t => {
+  const { alpha, nodes, quiet } = await openScene()
+  const first = await alpha.grant(AMBER)
+  if (first.outcome !== 'committed') return t.fail()
+  const later = { ...grantAt(EVIL, 1, { subject: AMBER, seen: [idOf(first.entry)] }) }
+  const by = { operator: boris, node: mallory }
+  t.is(await show(alpha, [{ ...later, operator: BORIS }], by), undefined)
+  await quiet()
+  const removal = { ...revocationAt(testSource('gamma'), 1, subjectOf('operator', BORIS)) }
+  const unseen = signEntry({ ...removal, upTo: new Map() }, '', { operator: olga, node: gammaNode })
+  await alpha.checkpoint()
+  await quiet()
+  const link = attackReplica(alpha.replica, testSource('gamma'), [olga.signer, gammaNode.signer])
+  await link.tell(unseen)
+  link.end()
+  await alpha.replica.settled()
+  await quiet()
+  for (const node of nodes) t.false(isIn(node, AMBER))
+  t.is((await alpha.grant(AMBER)).outcome, 'committed')
+  t.true(isIn(alpha, AMBER))
+})
+
+test('attack: a checkpoint that leaves out what a grant has seen takes nothing from it', async t => {
+  const { alpha, nodes, untrue, quiet } = await openScene()
+  await alpha.revoke(AMBER)
+  const seen = alpha.replica.whitelist.frontier(AMBER)
+  const grant = grantAt(EVIL, 1, { subject: AMBER, seen })
+  t.is(await show(alpha, [grant], { operator: olga, node: mallory }), undefined)
+  await quiet()
+  const head = new Map(alpha.replica.whitelist.heads()).get(EVIL)
+  if (head === undefined) return t.fail()
+  // Of the grant alone: without the removal that it has seen.
+  const heads: UpTo = new Map([[EVIL, head]])
+  const root = new StateRoot()
+  root.add({ subject: AMBER, revocations: [], grants: [head.hash] })
+  const crafted = { ...checkpointAt(alpha, heads, BORIS), state: root.root(), subjects: 1 }
+  const other = testSource('gamma')
+  const link = attackReplica(alpha.replica, other, [boris.signer, gammaNode.signer])
+  const by = { operator: boris, node: gammaNode }
+  await link.tell(signEntry({ ...crafted, source: other, former: [] }, '', by))
+  link.end()
+  await alpha.replica.settled()
+  await quiet()
+  t.deepEqual(untrue, ['boris', 'boris'])
+  for (const node of nodes) t.true(isIn(node, AMBER))
 })
 
 test('a node that starts again takes its checkpoints for true until it has looked', async t => {

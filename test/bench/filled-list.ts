@@ -48,12 +48,12 @@ export function fillList({ data, names, operator, node }: FillOptions): void {
   }
 }
 
-interface SignerWithKey {
+export interface SignerWithKey {
   readonly signer: Signer
   readonly credentials: Credentials
 }
 
-function signerOf(store: ChangeStore, credentials: Credentials): SignerWithKey {
+export function signerOf(store: ChangeStore, credentials: Credentials): SignerWithKey {
   const { ca, certificate, files, identity } = credentials
   const signers = new Signers({
     store,

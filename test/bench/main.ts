@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { formatTable } from '../../cli/table.ts'
 import { measureAdmission } from './admission.ts'
+import { measureCheckpoint } from './checkpoint.ts'
 import { measureFirstSync } from './first-sync.ts'
 import { measureFanOut } from './fan-out.ts'
 import { measureHandshakes } from './handshakes.ts'
@@ -23,6 +24,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   reconnect: measureReconnect,
   admission: measureAdmission,
   'first-sync': measureFirstSync,
+  checkpoint: measureCheckpoint,
   scale: measureScale,
   processes: measureProcesses,
   history: measureHistory,

@@ -14,7 +14,7 @@ const NODE = 'node-1'
 const SIZES = [0, 1_000, 10_000, 100_000]
 
 /** A command line without arguments. */
-type Program = readonly [string, ...string[]]
+export type Program = readonly [string, ...string[]]
 
 /** From the start of one node's process to its ready line, and what it then holds in memory. */
 export const measureStart: Bench = async ({ quick, progress }) => {
@@ -51,7 +51,7 @@ export const measureStart: Bench = async ({ quick, progress }) => {
 }
 
 /** The program as it is published. */
-async function compile({ folder }: Site): Promise<Program> {
+export async function compile({ folder }: Site): Promise<Program> {
   const out = join(folder, 'program')
   const bin = join(BENCH_IO.cwd, 'node_modules/.bin')
   await mkdir(out)
@@ -67,7 +67,7 @@ interface Start {
   readonly bytes: number
 }
 
-async function startOnce(program: Program, config: string): Promise<Start> {
+export async function startOnce(program: Program, config: string): Promise<Start> {
   const [command, ...args] = program
   const startedAt = performance.now()
   const child = spawn(command, [...args, 'node', 'start', '--config', config], {

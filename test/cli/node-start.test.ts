@@ -180,3 +180,22 @@ test('a client that watches ends when its terminal is closed, and when nobody re
   t.is(status, 0)
   t.notRegex(unread.err.text, /EPIPE|\n {4}at /)
 })
+
+test('a node that is told to stop while it waits for a first exchange waits no longer, and lets nobody in', async t => {
+  const cwd = await makeTestFolder(t)
+  const config = {
+    name: 'node-1',
+    listen: '127.0.0.1:0',
+    certs: certs.dir,
+    // Nobody can listen there.
+    peers: ['127.0.0.1:1'],
+    gossip: { firstSyncMs: 30_000 },
+  }
+  await writeFile(join(cwd, 'node.json'), JSON.stringify(config))
+  const node = spawnCli(t, ['node', 'start', '--config', 'node.json'], { cwd })
+  await node.err.find(/cannot reach a peer/)
+  node.child.kill('SIGTERM')
+  t.is(await node.exit, 0)
+  t.deepEqual(node.out.all, [])
+  t.notRegex(node.err.text, /"serving"/)
+})

@@ -160,6 +160,18 @@ withTinyDisk(
   },
 )
 
+withTinyDisk('a node that cannot start because its disk is full is told to make space', async t => {
+  const folder = await makeTestFolder(t)
+  const full = `mount -t tmpfs -o size=1m tiny "$1" && { cat /dev/zero >"$1/filler" 2>/dev/null; shift; exec "$@"; }`
+  const options = ['--name', 'node-2', '--listen', '127.0.0.1:0', '--certs', certs.dir]
+  const process = spawnCli(t, ['node', 'start', ...options, '--data', folder], {
+    through: ['unshare', '-rm', 'sh', '-c', full, 'sh', folder],
+  })
+  await process.err.find(/database or disk is full/)
+  // In another folder it would begin with an empty list.
+  t.regex(await process.err.find(/to mend it/), /make space on its disk: df -h \S+$/)
+})
+
 test('a node whose database another process has locked does likewise', async t => {
   await using cluster = await startCluster(t, { certs })
   const victim = await startVictim(t, cluster, { isTiny: false })

@@ -3,7 +3,7 @@ import type { Signers } from '../../node/identity/signers.ts'
 import type { Change, ChangeId } from '../../node/whitelist/change.ts'
 import { isStray, type Entry, type Stray } from '../../node/whitelist/entry.ts'
 import { differences, evaluateLog, type EvaluatedLog } from '../../node/whitelist/evaluate.ts'
-import type { ReadableWhitelist } from '../../node/whitelist/whitelist.ts'
+import type { ReadableWhitelist } from '../../node/whitelist/readable-whitelist.ts'
 
 export interface DefinedListOptions {
   readonly list: () => ReadableWhitelist

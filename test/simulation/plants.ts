@@ -3,31 +3,26 @@ import { inFile, type Bug, type Plant } from '../fuzz/plants/plant.ts'
 const LIST: readonly Bug[] = [
   {
     name: 'grants of removed authors that let in',
-    find: 'if (!repeats && !this.isVoid(entry)) this.#subjects.merge',
-    put: 'if (!repeats) this.#subjects.merge',
+    find: '}, isNew && !this.isVoid(entry))',
+    put: '}, isNew)',
   },
   {
     name: 'one wish that shuts out twice',
-    find: 'if (!repeats && !this.isVoid(entry)) this.#subjects.merge',
-    put: 'if (!this.isVoid(entry)) this.#subjects.merge',
+    find: '}, isNew && !this.isVoid(entry))',
+    put: '}, !this.isVoid(entry))',
   },
   {
     name: 'a checkpoint that is found to be true changes nothing',
-    find: 'if (risen.length > 0) this.#subjects.dropVoid(this.#subjects.voided())',
-    put: '',
-  },
-  {
-    name: 'what a checkpoint made void stays void when it falls',
-    find: 'if (!isFewer) return',
-    put: 'return',
+    find: 'if (isMore) {',
+    put: 'if (false) {',
   },
 ]
 
 const CUT: readonly Bug[] = [
   {
     name: 'former authorities that let in behind a checkpoint',
-    find: 'return this.isFormer(entry) || this.#isOutdated(entry)',
-    put: 'return this.#isOutdated(entry)',
+    find: '&& !this.covers(entry) && this.isFormer(entry)',
+    put: '&& false',
   },
   {
     name: 'a checkpoint that outlives the removal of its author',
@@ -126,7 +121,7 @@ const HEALTH: readonly Bug[] = [
 const GATE: readonly Bug[] = [
   {
     name: 'the gate opens when it has waited for long',
-    find: "const isServed = replica.isWhole && whenIsolated === 'serve'",
+    find: "const isServed = wholeness.isWhole && whenIsolated === 'serve'",
     put: 'const isServed = true',
   },
 ]
@@ -139,12 +134,7 @@ const INBOX: readonly Bug[] = [
   },
   {
     name: 'the beginning of a list is a whole one',
-    find: 'if (!links.isInStep(from)) wholeness.note(false)',
-    put: '',
-  },
-  {
-    name: 'a removal that stands where another change is given up is forgotten',
-    find: 'and what takes away acts meanwhile.\n        list.actOn([one], false)',
+    find: 'if (!links.isInStep(from)) onBrought(from)',
     put: '',
   },
   {
@@ -154,39 +144,10 @@ const INBOX: readonly Bug[] = [
   },
 ]
 
-const OWN_PAST: readonly Bug[] = [
-  {
-    name: 'what has seen a change that is given up is kept',
-    find: 'if (!list().holdsSeen(entry.change)) return entry',
-    put: '',
-  },
-  {
-    name: 'what others have heard is given up',
-    find: 'Math.max(this.#spread.get(source) ?? 0, sequence)',
-    put: '0',
-  },
-]
-
-const UNKEPT: readonly Bug[] = [
-  {
-    name: 'what a peer brought and an operator was refused is forgotten',
-    find: 'isRefused && removals.get(id)?.isRefused !== false',
-    put: 'isRefused',
-  },
-]
-
 const WHOLENESS: readonly Bug[] = [
   {
     name: 'that a list is whole is noted once, however the disk is',
-    find: 'this.#isOwed = isWhole',
-    put: '',
-  },
-]
-
-const SETTLING: readonly Bug[] = [
-  {
-    name: 'what falls later is never looked up',
-    find: 'this.#running = undefined',
+    find: "this.#isOwed = extent === 'whole'",
     put: '',
   },
 ]
@@ -210,10 +171,7 @@ export const PLANTS: readonly Plant[] = [
   ...inFile('simulation', 'gossip/durable-list.ts', STORE),
   ...inFile('simulation', 'gossip/replica.ts', REPLICA),
   ...inFile('simulation', 'gossip/inbox.ts', INBOX),
-  ...inFile('simulation', 'gossip/own-past.ts', OWN_PAST),
-  ...inFile('simulation', 'gossip/unkept-removals.ts', UNKEPT),
   ...inFile('simulation', 'gossip/wholeness.ts', WHOLENESS),
-  ...inFile('simulation', 'gossip/settling.ts', SETTLING),
   ...inFile('simulation', 'gossip/storage-health.ts', HEALTH),
   ...inFile('simulation', 'gossip/join.ts', GATE),
   ...inFile('simulation', 'gossip/listed-nodes.ts', LISTED),

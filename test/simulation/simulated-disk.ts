@@ -1,5 +1,6 @@
 import { FridgeError } from '../../node/lib/errors.ts'
 import type { WholenessRecord } from '../../node/gossip/wholeness.ts'
+import type { Extent } from '../../node/whitelist/extent.ts'
 import type { Source } from '../../node/identity/names.ts'
 import { isStray, type Entry, type Stray } from '../../node/whitelist/entry.ts'
 import { MemoryStore } from '../support/memory-store.ts'
@@ -9,12 +10,12 @@ import type { ChangeStore } from '../../node/whitelist/store.ts'
 export interface Backup {
   readonly log: readonly (Entry | Stray)[]
   readonly certificates: ReadonlyMap<string, readonly string[]>
+  readonly extent: Extent
 }
 
 /** What the whole disk held: also what belongs to the very file of the database. */
 export interface Image extends Backup {
   readonly ownSource: Source | undefined
-  readonly isWhole: boolean
 }
 
 /** A machine with its memory, as it was at some moment. */
@@ -33,8 +34,7 @@ export class SimulatedDisk {
   #open: Handle | undefined
   /** The source in which the node numbers changes. */
   #ownSource: Source | undefined
-  /** Whether the log was complete once. */
-  #isWhole = false
+  #extent: Extent = 'new'
   /** While true nothing more can be written. */
   isFull = false
   /** How many of the next writes fail, as with a disk that loses some. */
@@ -50,24 +50,26 @@ export class SimulatedDisk {
   }
 
   backup(): Backup {
-    return { log: [...this.#log], certificates: new Map(this.#certificates) }
+    const { extent } = this
+    return { log: [...this.#log], certificates: new Map(this.#certificates), extent }
   }
 
   /** Put a copy in the place of the database: another file, which is not the one that was written. */
   restore(backup: Backup): void {
-    this.revert({ ...backup, ownSource: undefined, isWhole: false })
+    const extent = backup.extent === 'whole' ? 'behind' : backup.extent
+    this.revert({ ...backup, ownSource: undefined, extent })
   }
 
   image(): Image {
-    return { ...this.backup(), ownSource: this.#ownSource, isWhole: this.#isWhole }
+    return { ...this.backup(), ownSource: this.#ownSource }
   }
 
   /** Put the whole disk back to where it was, or make it a copy of another one. */
-  revert({ log, certificates, ownSource, isWhole }: Image): void {
+  revert({ log, certificates, ownSource, extent }: Image): void {
     this.#log = [...log]
     this.#certificates = new Map(certificates)
     this.#ownSource = ownSource
-    this.#isWhole = isWhole
+    this.#extent = extent
   }
 
   get ownSource(): Source | undefined {
@@ -78,16 +80,18 @@ export class SimulatedDisk {
     this.#ownSource = source
   }
 
-  get isWhole(): boolean {
-    return this.#isWhole
+  /** How much of the list the log is. */
+  get extent(): Extent {
+    return this.#extent
   }
 
   /** @throws FridgeError `ERR_DATABASE` */
-  writeWhole(isWhole: boolean): void {
+  writeExtent(extent: Extent): void {
+    const isWhole = extent === 'whole'
     const fails = isWhole && this.failsToNote
     if (isWhole) this.failsToNote = false
     if (fails) throw new FridgeError('ERR_DATABASE', 'the disk has failed')
-    this.#isWhole = isWhole
+    this.#extent = extent
   }
 
   /** All that comes is written from now on. */
@@ -170,13 +174,13 @@ class Handle extends MemoryStore implements SimulatedStore {
     this.#disk.writeOwnSource(source)
   }
 
-  isWhole(): boolean {
-    return this.#disk.isWhole
+  extent(): Extent {
+    return this.#disk.extent
   }
 
-  noteWhole(isWhole: boolean): void {
+  noteExtent(extent: Extent): void {
     this.#assertWritable()
-    this.#disk.writeWhole(isWhole)
+    this.#disk.writeExtent(extent)
   }
 
   override [Symbol.dispose](): void {

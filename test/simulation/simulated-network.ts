@@ -1,5 +1,5 @@
 import type { Random } from '../../node/lib/clock.ts'
-import type { DocumentLink } from '../../node/gossip/document-stream.ts'
+import type { DocumentLink, DocumentStream } from '../../node/gossip/document-stream.ts'
 import type { GossipDocument } from '../../node/gossip/document.ts'
 import { parseJson } from '../../node/wire/json.ts'
 import { PEER_LIMITS } from '../../node/wire/limits.ts'
@@ -9,6 +9,8 @@ import type { Scheduler } from './scheduler.ts'
 export interface Peer {
   readonly name: string
   readonly document: GossipDocument
+  /** Whether its list was complete at some time, as it says when a link begins. Default: it says nothing. */
+  readonly wasWhole?: () => boolean | undefined
   /** Hears what arrives, once the machine is awake. Default: it always is. */
   readonly whenAwake?: (task: () => void) => Disposable
   /** A frame arrives. */
@@ -118,8 +120,10 @@ export class SimulatedLink {
       { peer: other, attached: undefined, arrivesAt: 0 },
     ]
     const [first, second] = this.#ends
-    this.#attach(first, second)
-    this.#attach(second, first)
+    const [here, there] = [one.wasWhole?.(), other.wasWhole?.()]
+    const isKnown = one.wasWhole !== undefined && other.wasWhole !== undefined
+    this.#attach(first, second, isKnown ? { here, there } : undefined)
+    this.#attach(second, first, isKnown ? { here: there, there: here } : undefined)
   }
 
   /** Whether each end has sent all that the other lacked when they met. */
@@ -139,11 +143,12 @@ export class SimulatedLink {
     this.#events.onEnd(this)
   }
 
-  #attach(here: End, there: End): void {
+  #attach(here: End, there: End, wasWhole: DocumentStream['wasWhole']): void {
     const { scheduler, random, maxDelayMs } = this.#options
     here.attached = here.peer.document.attach(
       {
         send: frame => this.#send(JSON.stringify(frame), there),
+        ...(wasWhole && { wasWhole }),
         drained: async () =>
           new Promise(resolve => {
             scheduler.after(Math.floor(random() * maxDelayMs), resolve)

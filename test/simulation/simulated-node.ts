@@ -83,6 +83,8 @@ interface Run {
   /** The other runs of this name of which it has heard. */
   readonly twins: Set<Source>
   isInUse: boolean
+  /** Whether it has waited for its first exchange, as long as it waits. */
+  isStarted: boolean
   isOpen: boolean
   /** The links over which all has come that their peers held. */
   readonly inStep: WeakSet<SimulatedLink>
@@ -127,6 +129,7 @@ export class SimulatedNode {
     return {
       name: this.label,
       document: run.replica,
+      wasWhole: () => run.replica.wholeness.wasWhole,
       whenAwake: task => this.clock.whenAwake(task),
       onFrame: (frame, link) => this.#hear(run, frame, link),
       onSynced: link => this.#exchange(run, link),
@@ -303,6 +306,7 @@ export class SimulatedNode {
       brought: new Map(),
       twins: new Set(),
       isInUse: resumed?.isInUse ?? false,
+      isStarted: resumed?.isOpen ?? false,
       isOpen: resumed?.isOpen ?? false,
       inStep: new WeakSet(),
       hasExchanged: false,
@@ -319,10 +323,16 @@ export class SimulatedNode {
     return run
   }
 
-  #watch({ replica, defined, brought, inStep }: Run): void {
+  #watch(run: Run): void {
+    const { replica, defined, brought, inStep } = run
     const { events } = this.#options
     replica.subscribeEquivocation(strays => events.onLiar(this, strays))
     replica.subscribeEnded(ended => events.onEnded(this, ended))
+    replica.wholeness.subscribe(hasExchanged => {
+      // By then it is known here that the link is in step.
+      const known = hasExchanged ? replica.settled() : Promise.resolve()
+      void known.then(() => this.#openOrShut(run))
+    })
     replica.subscribeSettled(() => defined.look())
     replica.subscribe(applied => {
       for (const { entry } of applied) {
@@ -354,13 +364,29 @@ export class SimulatedNode {
     } as const
     // In the constructor its links are not there yet.
     await nextTurn()
-    if (!(await catchUp(cluster, { replica }, config, clock, SILENT))) {
-      if (run === this.#run) this.#options.events.onShut(this)
-      await firstSync.promise
+    const isComplete = await catchUp(cluster, { replica }, config, clock, SILENT)
+    if (run === this.#run && !isComplete && !replica.wholeness.hasExchanged) {
+      this.#options.events.onShut(this)
     }
     if (run !== this.#run) return
-    run.isOpen = true
-    this.#options.events.onOpen(this)
+    run.isStarted = true
+    this.#show(
+      run,
+      (isComplete || replica.wholeness.hasExchanged) && !replica.wholeness.isBeginning,
+    )
+  }
+
+  /** Let clients in, or none any more, as what has come of the list allows. */
+  #openOrShut(run: Run): void {
+    const { hasExchanged } = run.replica.wholeness
+    if (hasExchanged) run.firstSync.resolve()
+    if (run.isStarted) this.#show(run, hasExchanged)
+  }
+
+  #show(run: Run, isOpen: boolean): void {
+    if (run !== this.#run || run.isOpen === isOpen) return
+    run.isOpen = isOpen
+    if (isOpen) this.#options.events.onOpen(this)
   }
 
   #hear(run: Run, frame: unknown, link: SimulatedLink): void {
@@ -379,7 +405,7 @@ export class SimulatedNode {
     run.inStep.add(link)
     run.hasExchanged = true
     this.#isHalf = false
-    run.firstSync.resolve()
+    this.#openOrShut(run)
     this.#options.events.onExchanged(this, link)
   }
 }

@@ -47,7 +47,7 @@ export interface StartOptions {
   readonly shown?: unknown[]
   /** What a name stands for, as the resolver of its machine says. Who dials a name gets the first. */
   readonly resolve?: (address: string) => readonly string[]
-  /** Names that it does not let gossip. */
+  /** Names that it does not let gossip; with its own among them, nobody's. */
   readonly revoked?: ReadonlySet<string>
   /** When it says that it was started: a fraction of a millisecond breaks the protocol. */
   readonly startedAt?: number
@@ -119,9 +119,10 @@ export class GossipCluster {
         const own = signer.identity
         return { peer: this.#identityAt(to), own, socket: this.#dial(from, to) }
       },
-      admits: ({ name }) => !revoked.has(name),
+      admits: ({ name: peer }) => !revoked.has(peer) && !revoked.has(name),
       removals: {
         has: node => revoked.has(node),
+        isOwn: () => revoked.has(name),
         hasForked: () => false,
         proofOf: node => ({ removed: node }),
       },

@@ -60,6 +60,8 @@ export class TextDocument extends GossipDocument {
 export interface TestEndpoint {
   readonly sent: unknown[]
   readonly refusals: string[]
+  /** Why the link was ended through no fault of the peer's. */
+  readonly leaves: string[]
   /** Hand it frames; resolves when it has done what they set going. */
   receive(...frames: unknown[]): Promise<void>
   /** How often the peer was said to be in step. */
@@ -69,9 +71,15 @@ export interface TestEndpoint {
   dispose(): void
 }
 
-export function attachEndpoint(document: GossipDocument, peer: Source): TestEndpoint {
+/** @param wasWhole what the peer and the document have said of their lists. Default: nothing */
+export function attachEndpoint(
+  document: GossipDocument,
+  peer: Source,
+  wasWhole?: DocumentStream['wasWhole'],
+): TestEndpoint {
   const sent: unknown[] = []
   const refusals: string[] = []
+  const leaves: string[] = []
   let synced = 0
   let waits = 0
   const link = document.attach(
@@ -81,7 +89,8 @@ export function attachEndpoint(document: GossipDocument, peer: Source): TestEndp
         waits += 1
       },
       refuse: reason => refusals.push(reason),
-      leave: () => {},
+      leave: text => leaves.push(text),
+      ...(wasWhole && { wasWhole }),
       onSynced: () => {
         synced += 1
       },
@@ -91,6 +100,7 @@ export function attachEndpoint(document: GossipDocument, peer: Source): TestEndp
   return {
     sent,
     refusals,
+    leaves,
     receive: async (...frames) => {
       for (const frame of frames) link.receive(frame)
       await new Promise(resolve => setImmediate(resolve))

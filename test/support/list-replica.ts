@@ -1,9 +1,11 @@
 import { WHOLE_LIST, type Source } from '../../node/identity/names.ts'
 import type { EntrySignatures } from '../../node/identity/signature.ts'
+import { baseOf, spentBehind } from '../../node/whitelist/archive-plan.ts'
 import { buildWhitelist } from '../../node/whitelist/build.ts'
 import type { Change, Place, UpTo } from '../../node/whitelist/change.ts'
 import { isStray, type Entry, type Stray } from '../../node/whitelist/entry.ts'
 import { mergeStrays, straysShownBy } from '../../node/whitelist/equivocation.ts'
+import { headsOfNow } from '../../node/whitelist/checkpoint-heads.ts'
 import { differences, evaluateLog, type EvaluatedLog } from '../../node/whitelist/evaluate.ts'
 import { judgeCheckpoints, listAt, type StatedList } from '../../node/whitelist/stated-list.ts'
 import { Whitelist } from '../../node/whitelist/whitelist.ts'
@@ -15,7 +17,7 @@ import { SOME_FORMER } from './vouchers.ts'
 /** A list with its log, merged as a node merges what peers bring; without signatures or links. */
 export class ListReplica {
   readonly store = new MemoryStore()
-  readonly list = new Whitelist(this.store, SOME_FORMER)
+  list = new Whitelist(this.store, SOME_FORMER)
 
   /** Take what a peer or an operator brings. @returns why its link would end, if it would */
   take(one: Entry | Stray): string | undefined {
@@ -54,6 +56,25 @@ export class ListReplica {
       if (refused !== undefined) return refused
     }
     return undefined
+  }
+
+  /** Let all leave the log that may behind a checkpoint, if there is one, and start again. */
+  archive(): boolean {
+    const base = baseOf(this.list, this.store)
+    const cut = base && this.list.cutOf(base.checkpoint)
+    if (base === undefined || cut === undefined) return false
+    const spent = [...spentBehind(cut, this.list)]
+    this.store.archive(
+      spent.flatMap(({ moved }) => moved),
+      {
+        ...base,
+        spent: new Set(spent.flatMap(({ left }) => left)),
+        strays: new Set(spent.flatMap(({ strays }) => strays)),
+      },
+    )
+    this.list = buildWhitelist(this.store, SOME_FORMER)
+    judgeAll(this.list)
+    return true
   }
 
   /** What is wrong with the list: where it is not what its log says, or a start would make another. */
@@ -99,7 +120,17 @@ function judgeAll(list: Whitelist): void {
 
 /** What a checkpoint says of the list at heads that are held. */
 export function statedAt(heads: UpTo, list: Whitelist): StatedList {
-  const steps = listAt(heads, list)
+  return resultOf(listAt(heads, list))
+}
+
+/** The heads of a checkpoint that a node makes now. @throws when there are too many sources */
+export function headsOf({ list }: ListReplica): UpTo {
+  const heads = resultOf(headsOfNow(list))
+  if (heads === undefined) throw new Error('there are too many sources')
+  return heads
+}
+
+function resultOf<T>(steps: Generator<undefined, T>): T {
   for (;;) {
     const step = steps.next()
     if (step.done === true) return step.value

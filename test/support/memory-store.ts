@@ -1,13 +1,16 @@
 import type { Source } from '../../node/identity/names.ts'
+import type { Place } from '../../node/whitelist/change.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { isStray, placeOf, type Entry, type Stray } from '../../node/whitelist/entry.ts'
 import { OpenedLog } from '../../node/whitelist/opened-log.ts'
-import type { ChangeStore } from '../../node/whitelist/store.ts'
+import type { Base, ChangeStore } from '../../node/whitelist/store.ts'
 
 /** A store that forgets: for simulations, property tests and throw-away nodes. */
 export class MemoryStore extends OpenedLog implements ChangeStore {
   readonly #entries: (Entry | Stray)[] = []
   readonly #places = new Set<string>()
+  readonly #archived = new Set<string>()
+  #base: Base | undefined
   readonly #certificates = new Map<string, readonly string[]>()
 
   /** All that was appended, oldest first. */
@@ -26,7 +29,21 @@ export class MemoryStore extends OpenedLog implements ChangeStore {
   #keep(entries: readonly (Entry | Stray)[]): void {
     for (const place of entries.map(placeText)) this.#places.add(place)
     this.#entries.push(...entries)
-    for (const one of entries) this.add(one)
+    for (const one of entries) this.add(one, this.#archived.has(placeText(one)))
+  }
+
+  /** Let entries leave the log, which begins at a checkpoint then. */
+  archive(moved: Iterable<Place>, base: Omit<Base, 'archived'>): void {
+    for (const { source, sequence } of moved) this.#archived.add(`${source} ${sequence}`)
+    this.#base = { ...base, archived: this.#archived.size }
+    const all = this.#entries.splice(0)
+    this.#places.clear()
+    this.clear()
+    this.#keep(all)
+  }
+
+  override base(): Base | undefined {
+    return this.#base
   }
 
   takeBack(source: Source, from: number): void {

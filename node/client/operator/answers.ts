@@ -9,7 +9,7 @@ import {
 import { readAddress } from '../../lib/address.ts'
 import { FridgeError } from '../../lib/errors.ts'
 import { foreignText } from '../../lib/foreign-text.ts'
-import type { CheckpointReport } from '../../operators/checkpoints.ts'
+import type { Archived, CheckpointReport } from '../../operators/checkpoints.ts'
 import type {
   CommitReport,
   GrantReport,
@@ -140,6 +140,12 @@ export function parseCheckpointReport(value: unknown): CheckpointReport | string
     return 'the newest checkpoint is malformed'
   }
   return { newest: { operator: newest['operator'], at: newest['at'] }, behind, former }
+}
+
+/** What `archive` says: how many changes were moved. */
+export function parseArchived(value: unknown): Archived | string {
+  if (!isObject(value) || !isCount(value['changes'])) return 'it does not say how many there were'
+  return { changes: value['changes'] }
 }
 
 /** What `commit` says in the end. @param place the place in the text that was signed */

@@ -7,7 +7,7 @@ import { keyOf } from '../../identity/signers.ts'
 import type { Address } from '../../lib/address.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { FridgeError } from '../../lib/errors.ts'
-import type { CheckpointReport } from '../../operators/checkpoints.ts'
+import type { Archived, CheckpointReport } from '../../operators/checkpoints.ts'
 import type { ShowReport, SubjectReport } from '../../operators/service.ts'
 import type { StatusReport } from '../../operators/status.ts'
 import { encodeChange, parseChange, type Change } from '../../whitelist/change.ts'
@@ -17,6 +17,7 @@ import { connectAny } from '../failover.ts'
 import { isLastWord } from '../last-words.ts'
 import { ANSWER_MS, type NodeConnection } from '../node-connection.ts'
 import {
+  parseArchived,
   parseCheckpointReport,
   parseCommitReport,
   parseNodeConfirmation,
@@ -292,6 +293,11 @@ export class OperatorConnection implements AsyncDisposable {
   /** Whether another checkpoint is due. */
   async checkpoint(): Promise<CheckpointReport> {
     return this.#read('checkpoint', parseCheckpointReport(await this.#call('checkpoint', [])))
+  }
+
+  /** Let the node move what is behind the newest checkpoint into an archive. */
+  async archive(): Promise<Archived> {
+    return this.#read('archive', parseArchived(await this.#call('archive', [])))
   }
 
   /** What the clock of the node says: the time in a proposal, of which nothing comes uncommitted. */

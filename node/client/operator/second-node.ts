@@ -1,5 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
-import { isRun, isSource, type Subject } from '../../identity/names.ts'
+import {
+  isRun,
+  isSource,
+  nodeOf,
+  subjectOf,
+  type Source,
+  type Subject,
+} from '../../identity/names.ts'
 import {
   isSeen,
   readUpTo,
@@ -16,6 +23,9 @@ export interface Frontier {
   /** Of an operator or a node: up to where its grants would count. */
   readonly upTo?: UpTo
 }
+
+/** Removed nodes whose sources a checkpoint may leave out: each costs a question. */
+const MAX_LEFT_OUT = 8
 
 /** How long a second node may take to answer, in milliseconds. */
 const SECOND_MS = 2_000
@@ -48,9 +58,26 @@ export async function hasSeenAll(
   const asked = connection.call('clock', [], { timeoutMs: SECOND_MS })
   const clock = await asked.catch(() => undefined)
   if (typeof clock !== 'object' || clock === null) return undefined
-  return Object.entries(clock).every(
+  const behind = Object.entries(clock).filter(
     ([source, sequence]) =>
-      !isSource(source) || !isRun(source) || (heads.get(source)?.sequence ?? 0) >= Number(sequence),
+      isSource(source) && isRun(source) && (heads.get(source)?.sequence ?? 0) < Number(sequence),
+  )
+  const nodes = new Set(behind.map(([source]) => nodeOf(source as Source)))
+  // Of too many sources those of removed nodes may be left out.
+  if (behind.some(([source]) => heads.has(source as Source)) || nodes.size > MAX_LEFT_OUT)
+    return false
+  const removed = Array.from(nodes, async name => isRemoved(subjectOf('node', name), connection))
+  return (await Promise.all(removed)).every(is => is)
+}
+
+async function isRemoved(node: Subject, connection: NodeConnection): Promise<boolean> {
+  const asked = connection.call('show', [node], { timeoutMs: SECOND_MS })
+  const shown = await asked.catch(() => undefined)
+  return (
+    typeof shown === 'object' &&
+    shown !== null &&
+    'standing' in shown &&
+    shown.standing === 'revoked'
   )
 }
 

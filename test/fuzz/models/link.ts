@@ -72,6 +72,7 @@ export function modelLink(bytes: Buffer, rules: LinkRules): LinkModel {
     if (event !== 'hello' || source !== undefined || values.length !== 1) return false
     const [hello] = values
     if (!isObject(hello) || hello['protocol'] !== 1 || !isSource(hello['source'])) return false
+    if (hello['whole'] !== undefined && typeof hello['whole'] !== 'boolean') return false
     source = hello['source']
     return source.startsWith(`${rules.peer}#`)
   }

@@ -137,7 +137,7 @@ const WHITELIST: readonly Bug[] = [
   },
   {
     name: 'changes that have seen what nobody has made',
-    find: 'if (!this.#log.has(subject, id)) return false',
+    find: 'if (!this.#subjects.stands(subject, id) && !this.#log.has(subject, id)) return false',
     put: '',
   },
   {
@@ -147,13 +147,13 @@ const WHITELIST: readonly Bug[] = [
   },
   {
     name: 'void grants that let in',
-    find: 'if (!repeats && !this.isVoid(entry)) this.#subjects.merge',
-    put: 'if (!repeats) this.#subjects.merge',
+    find: '}, isNew && !this.isVoid(entry))',
+    put: '}, isNew)',
   },
   {
     name: 'a removal that is signed again shuts out again',
-    find: 'if (!repeats && !this.isVoid(entry)) this.#subjects.merge',
-    put: 'if (!this.isVoid(entry)) this.#subjects.merge',
+    find: '}, isNew && !this.isVoid(entry))',
+    put: '}, !this.isVoid(entry))',
   },
   {
     name: 'strays without proof',

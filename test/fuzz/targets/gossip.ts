@@ -104,6 +104,8 @@ class Scene {
       self: { signer, key },
       clock,
     })
+    // Else the exchange with the honest node changes what it has said of itself to the hostile one.
+    this.#replica.wholeness.noteAlone()
     const self = {
       name: parseName('alpha'),
       source: VICTIM,

@@ -1,8 +1,10 @@
 import test from 'ava'
+import { FridgeError } from '../../../node/lib/errors.ts'
 import { parseName, subjectOf, type Subject } from '../../../node/identity/names.ts'
 import { SimulatedDisk } from '../../simulation/simulated-disk.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { client, NOON, requestOf } from '../../support/replica-changes.ts'
+import { MemoryStore } from '../../support/memory-store.ts'
 import { stateText } from '../../support/replica-model.ts'
 import { openReplica, testNetwork, type TestReplica } from '../../support/replica-pair.ts'
 import { makePeople } from '../../support/replica-people.ts'
@@ -85,6 +87,51 @@ test('a replica that cannot store a removal lets it act at once, calls no peer a
   t.is(beta.replica.stateOf(AMBER).grants.length, 1, 'what is stored acts no longer by itself')
 })
 
+/** A store of which for a while nothing can be read about a subject. */
+class PatchyStore extends MemoryStore {
+  isUnreadable = false
+
+  override ofSubject(subject: Subject): ReturnType<MemoryStore['ofSubject']> {
+    if (this.isUnreadable) throw new FridgeError('ERR_DATABASE', 'the disk cannot be read')
+    return super.ofSubject(subject)
+  }
+}
+
+test('a removal that comes with what the log cannot be asked about acts all the same, and the rest later', async t => {
+  const { connect, quiet, network } = testNetwork()
+  const clock = new FakeClock(NOON)
+  const store = new PatchyStore()
+  const alpha = openReplica(people, 'alpha')
+  const beta = openReplica(people, 'beta', { store, clock })
+  const gamma = openReplica(people, 'gamma')
+  await alpha.grant(AMBER)
+  await alpha.grant(BERYL)
+  await alpha.revoke(BERYL)
+  connect(alpha, beta)
+  await quiet()
+  const told: Subject[] = []
+  using _applied = beta.replica.subscribe(applied => {
+    told.push(...applied.map(({ entry }) => entry.change.subject))
+  })
+  using _settled = beta.replica.subscribeSettled(subjects => told.push(...subjects))
+  // While the first one is checked the others come: they are taken in together.
+  await gamma.grant(CORAL)
+  // That this one stands not, only the log can tell: it has not seen the removal.
+  await gamma.grant(BERYL)
+  await gamma.revoke(AMBER)
+  store.isUnreadable = true
+  connect(gamma, beta)
+  await quiet()
+  t.is(beta.replica.stateOf(AMBER).grants.length, 0)
+  t.true(told.includes(AMBER), 'whoever is connected is looked at')
+  t.is(beta.replica.storage.failing, 'the disk cannot be read')
+  store.isUnreadable = false
+  await clock.advance(1_000)
+  await beta.replica.settled()
+  t.deepEqual(statesOf(beta), statesOf(openReplica(people, 'beta', { store })))
+  t.deepEqual(network.refusals, [])
+})
+
 test('a removal of an operator that cannot be stored takes what that operator granted out of its sight', async t => {
   const { connect, quiet } = testNetwork()
   const disk = new SimulatedDisk()
@@ -121,6 +168,18 @@ test('an operator whose removal cannot be stored is told that it is not recorded
   disk.isFull = false
   await clock.advance(10_000)
   t.is(alpha.replica.stateOf(AMBER).grants.length, 1, 'what was refused leaves nothing')
+})
+
+test('an operator whose grant or checkpoint cannot be stored is told of no removal', async t => {
+  const disk = new SimulatedDisk()
+  const alpha = openReplica(people, 'alpha', { store: disk.open() })
+  await alpha.grant(AMBER)
+  disk.isFull = true
+  for (const change of [async () => alpha.grant(BERYL), async () => alpha.checkpoint()]) {
+    const { message } = await t.throwsAsync(change(), { code: 'ERR_DATABASE' })
+    t.regex(message, /nothing was changed\. Free space there, or run the command on another node/)
+    t.notRegex(message, /removal|for list/)
+  }
 })
 
 test('a command that is repeated once there is space again is carried out at once', async t => {

@@ -58,6 +58,23 @@ test('a node is forgotten by the runs that were known: a later one is a node tha
   t.false(forgettings.covers(parseName('alpha'), []))
 })
 
+test('a node that came back is not forgotten again when it is lost and nobody remembers its last run', async t => {
+  const { forgettings, files } = setScene()
+  forgettings.keep(forget())
+  forgettings.heard(BETA, RUN)
+  forgettings.heard(parseName('alpha'), testSource('alpha', 2))
+  t.true(forgettings.covers(BETA, []))
+  forgettings.heard(BETA, testSource('beta', 2))
+  t.false(forgettings.covers(BETA, []))
+  const { forgettings: later } = setScene(files.at(-1))
+  await later.recall()
+  t.false(later.covers(BETA, []))
+  t.false(later.keep(forget()).taken, 'a peer that has not heard it may send the word once more')
+  t.false(later.covers(BETA, []))
+  t.true(later.keep(forget(NOON + 1)).taken)
+  t.true(later.covers(BETA, []))
+})
+
 test('no node can make another be forgotten, and no operator in the name of another', async t => {
   const { forgettings } = setScene()
   t.regex(

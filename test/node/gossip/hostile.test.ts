@@ -163,3 +163,24 @@ test('a node that is lazy for all, announces what it does not hold, answers noth
   // One wish that it did not answer, its heartbeats, and what it wanted to be told.
   t.true(mallory.heard.length - heard < 3_000, `it was told ${mallory.heard.length - heard} bytes`)
 })
+
+test('a node that links and breaks the protocol again and again is a few lines in the log, and others are told of', async t => {
+  const cluster = new GossipCluster(t, people)
+  const { log } = cluster.start('alpha')
+  for (let count = 0; count < 50; count += 1) {
+    const mallory = new Hostile(cluster.join('alpha', people.node('mallory')))
+    await cluster.pass(25)
+    mallory.greet()
+    mallory.say('nonsense')
+    await cluster.pass(25)
+  }
+  cluster.start('beta', { seeds: ['alpha:1'] })
+  await cluster.pass(1_000)
+  t.true(log.some(({ fields, text }) => fields['peer'] === 'beta' && text === 'linked'))
+  t.is(log.filter(({ text }) => text === 'link cut: the peer broke the protocol').length, 10)
+  await cluster.pass(10_000)
+  t.like(
+    log.filter(({ fields }) => fields['repeated'] !== undefined).map(({ fields }) => fields),
+    [{ peer: 'mallory' }, { peer: 'mallory', repeated: 40 }],
+  )
+})

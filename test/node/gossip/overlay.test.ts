@@ -382,3 +382,22 @@ test('a link ends with its certificate also when the clock was set forward meanw
   )
   t.pass()
 })
+
+test('a node that was removed itself calls no other one removed, and dials nobody', async t => {
+  const cluster = new GossipCluster(t, people)
+  const revoked = new Set<string>()
+  cluster.start('alpha')
+  const beta = cluster.start('beta', { seeds: ['alpha:1'], revoked })
+  await cluster.until('they are linked', () => beta.linked().length === 1)
+  revoked.add('beta')
+  beta.overlay.review()
+  await cluster.pass(60_000)
+  const ends = cluster
+    .node('alpha')
+    .log.filter(({ text }) => text === 'link ended')
+    .map(({ fields }) => [fields['reason'], fields['detail']])
+  t.deepEqual(ends, [['node removed', 'node/beta has been removed']])
+  const dials = cluster.dials.filter(({ from }) => from === 'beta').length
+  await cluster.pass(600_000)
+  t.is(cluster.dials.filter(({ from }) => from === 'beta').length, dials)
+})

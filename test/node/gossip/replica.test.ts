@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import type { Update } from '../../../node/gossip/document.ts'
 import { FridgeError } from '../../../node/lib/errors.ts'
+import type { Extent } from '../../../node/whitelist/extent.ts'
 import { encodeChange } from '../../../node/whitelist/change.ts'
 import { parseSubject } from '../../../node/identity/names.ts'
 import { signText } from '../../../node/identity/signature.ts'
@@ -223,15 +224,15 @@ test('the beginning of a log is not a whole list, after a start neither; once al
   const alpha = openReplica(people, 'alpha')
   await alpha.grant(AMBER)
   await alpha.revoke(AMBER)
-  let remembered = true
+  let remembered: Extent = 'whole'
   const wholeness = {
-    isWhole: () => remembered,
-    noteWhole: (isWhole: boolean) => {
-      remembered = isWhole
+    extent: () => remembered,
+    noteExtent: (extent: Extent) => {
+      remembered = extent
     },
   }
   const beta = openReplica(people, 'beta', { wholeness })
-  t.true(beta.replica.isWhole)
+  t.true(beta.replica.wholeness.isWhole)
   // A peer that sends the first change and keeps the second to itself.
   const sender = attachEndpoint(alpha.replica, beta.replica.id)
   await sender.receive({ id: beta.replica.id, clock: {} })
@@ -244,14 +245,14 @@ test('the beginning of a log is not a whole list, after a start neither; once al
   await link.receive({ id: alpha.replica.id, clock: { [alpha.source]: 2 } }, ...half.slice(0, -1))
   await beta.replica.settled()
   t.true(isIn(beta), 'half a list lets in who was removed')
-  t.false(beta.replica.isWhole)
-  t.false(remembered)
+  t.false(beta.replica.wholeness.isWhole)
+  t.not<Extent, Extent>(remembered, 'whole')
   link.dispose()
   connect(alpha, beta)
   await quiet()
   t.false(isIn(beta))
-  t.true(beta.replica.isWhole)
-  t.true(remembered)
+  t.true(beta.replica.wholeness.isWhole)
+  t.is<Extent, Extent>(remembered, 'whole')
 })
 
 test('what stands once an author is removed is looked up in slices, and until then nobody is in', async t => {

@@ -1,38 +1,53 @@
 import test from 'ava'
 import { FridgeError } from '../../../node/lib/errors.ts'
+import type { DocumentStream } from '../../../node/gossip/document-stream.ts'
+import { ReplicaLinks } from '../../../node/gossip/replica-links.ts'
 import { StorageHealth } from '../../../node/gossip/storage-health.ts'
 import { Wholeness } from '../../../node/gossip/wholeness.ts'
+import type { Extent } from '../../../node/whitelist/extent.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 const PROBE_MS = 1_000
 
+/** A link to a peer whose list is whole. */
+const LINK: DocumentStream = {
+  send: () => {},
+  drained: async () => {},
+  refuse: () => {},
+  leave: () => {},
+  wasWhole: { here: undefined, there: true },
+  onSynced: () => {},
+}
+
 function setScene() {
   const clock = new FakeClock()
-  const disk = { isFull: false, isWhole: false, writes: 0 }
+  const disk = { isFull: false, extent: 'new' as Extent, writes: 0 }
   const write = (): void => {
     disk.writes += 1
     if (disk.isFull) throw new FridgeError('ERR_DATABASE', 'the disk is full')
   }
   const storage = new StorageHealth({ clock, probe: write })
   const record = {
-    isWhole: () => disk.isWhole,
-    noteWhole: (isWhole: boolean) => {
+    extent: () => disk.extent,
+    noteExtent: (extent: Extent) => {
       write()
-      disk.isWhole = isWhole
+      disk.extent = extent
     },
   }
-  return { clock, disk, storage, open: () => new Wholeness({ record, storage }) }
+  const links = new ReplicaLinks(clock)
+  const open = (): Wholeness => new Wholeness({ record, storage, links, isEmpty: () => false })
+  return { clock, disk, storage, open }
 }
 
 test('a whole log is remembered for the next start', t => {
   const { disk, open } = setScene()
   const wholeness = open()
   t.false(wholeness.isWhole)
-  wholeness.note(true)
-  wholeness.note(true)
+  wholeness.noteAlone()
+  wholeness.noteAlone()
   t.is(disk.writes, 1)
   t.true(open().isWhole)
-  wholeness.note(false)
+  wholeness.brought(LINK)
   t.false(open().isWhole)
 })
 
@@ -40,7 +55,7 @@ test('that a log is whole and could not be remembered is tried again once change
   const { clock, disk, storage, open } = setScene()
   const wholeness = open()
   disk.isFull = true
-  wholeness.note(true)
+  wholeness.noteAlone()
   t.false(wholeness.isWhole)
   t.not(storage.failing, undefined)
   await clock.advance(PROBE_MS)
@@ -56,10 +71,10 @@ test('it is not tried again when the beginning of a longer log has begun to come
   const { clock, disk, storage, open } = setScene()
   const wholeness = open()
   disk.isFull = true
-  wholeness.note(true)
-  wholeness.note(false)
+  wholeness.noteAlone()
+  wholeness.brought(LINK)
   disk.isFull = false
-  await clock.advance(PROBE_MS)
+  await clock.advance(2 * PROBE_MS)
   t.is(storage.failing, undefined)
   t.false(wholeness.isWhole)
 })
@@ -68,7 +83,7 @@ test('nothing is noted once it is closed', async t => {
   const { clock, disk, storage, open } = setScene()
   const wholeness = open()
   disk.isFull = true
-  wholeness.note(true)
+  wholeness.noteAlone()
   wholeness[Symbol.dispose]()
   disk.isFull = false
   await clock.advance(PROBE_MS)

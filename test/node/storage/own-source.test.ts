@@ -69,7 +69,7 @@ function putBack(copy: string, file: string): void {
 
 const isWholeIn = (file: string): boolean => {
   using store = openSqliteStore(file)
-  return store.isWhole()
+  return store.extent() === 'whole'
 }
 
 test('a copy that is put back onto the same file is known to be one, made while the node ran or after', async t => {
@@ -78,7 +78,7 @@ test('a copy that is put back onto the same file is known to be one, made while 
   {
     using store = openSqliteStore(file)
     store.keepOwnSource(SOURCE)
-    store.noteWhole(true)
+    store.noteExtent('whole')
     using database = new DatabaseSync(file)
     await backup(database, running)
   }
@@ -103,7 +103,7 @@ test('what a copy says of being whole counts for nothing, also once it is writte
   const [file, copy] = [join(folder, 'whitelist.db'), join(folder, 'copy.db')]
   {
     using store = openSqliteStore(file)
-    store.noteWhole(true)
+    store.noteExtent('whole')
   }
   copyFileSync(file, copy)
   t.true(isWholeIn(file))

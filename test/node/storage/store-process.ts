@@ -7,10 +7,11 @@ const PROGRAM = fileURLToPath(new URL('store-program.ts', import.meta.url))
 
 /** The arguments that make node.js run the program of `store-program.ts`. */
 export function storeArguments(
-  task: 'hold' | 'write' | 'fill' | 'die' | 'list',
+  task: 'hold' | 'write' | 'fill' | 'die' | 'list' | 'archive',
   file: string,
+  stage?: string,
 ): string[] {
-  return ['--no-warnings', PROGRAM, task, file]
+  return ['--no-warnings', PROGRAM, task, file, ...(stage === undefined ? [] : [stage])]
 }
 
 export interface StoreProcess extends AsyncDisposable {
@@ -22,8 +23,12 @@ export interface StoreProcess extends AsyncDisposable {
 }
 
 /** Use a store in a process of its own: see `store-program.ts`. */
-export function startStoreProcess(task: 'hold' | 'write', file: string): StoreProcess {
-  const child = spawn(process.execPath, storeArguments(task, file), {
+export function startStoreProcess(
+  task: 'hold' | 'write' | 'archive',
+  file: string,
+  stage?: string,
+): StoreProcess {
+  const child = spawn(process.execPath, storeArguments(task, file, stage), {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()

@@ -8,9 +8,10 @@ import { loggedHashes } from '../../support/replica-store.ts'
 /**
  * A program that uses a store: `hold` keeps it open, `write` commits changes until it is killed
  * and prints the hash of each, `fill` commits until it no longer can, `die` likewise and is killed
- * behind that, `list` prints the log.
+ * behind that, `list` prints the log, `archive` stands still while it archives: behind a copy, or
+ * when some of what was copied is taken out of the log.
  */
-const [task, file = ''] = process.argv.slice(2)
+const [task, file = '', stage = ''] = process.argv.slice(2)
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`)
@@ -43,6 +44,28 @@ async function openReplica(): Promise<{ commit: () => Promise<string>; changes: 
   }
 }
 
+/** @param stage where it stands still: `copied` or `begun` */
+async function standStill(stage: string): Promise<never> {
+  const { Archiving } = await import('../../../node/gossip/archiving.ts')
+  const { buildWhitelist } = await import('../../../node/whitelist/build.ts')
+  const { ALL_VOUCHED } = await import('../../support/vouchers.ts')
+  const store = openSqliteStore(file)
+  const list = buildWhitelist(store, ALL_VOUCHED)
+  const beginAt = store.beginAt.bind(store)
+  const stop = (): void => {
+    print(stage)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+  }
+  store.beginAt = base => {
+    if (stage === 'copied') stop()
+    beginAt(base)
+    store.archives.takeOut(2)
+    stop()
+  }
+  await new Archiving({ list: () => list, store }).run()
+  throw new Error('it went on')
+}
+
 switch (task) {
   case 'hold': {
     const store = openSqliteStore(file)
@@ -54,6 +77,9 @@ switch (task) {
     const { commit } = await openReplica()
     for (;;) print(await commit())
   }
+  case 'archive':
+    await standStill(stage)
+    break
   case 'fill':
   case 'die': {
     const { commit, changes } = await openReplica()

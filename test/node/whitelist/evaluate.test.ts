@@ -1,6 +1,7 @@
 import test from 'ava'
 import * as fc from 'fast-check'
 import {
+  isRun,
   nodeOf,
   parseName,
   parseSubject,
@@ -14,10 +15,11 @@ import {
   type Head,
   type UpTo,
 } from '../../../node/whitelist/change.ts'
-import type { Entry } from '../../../node/whitelist/entry.ts'
+import { isStray, type Entry } from '../../../node/whitelist/entry.ts'
 import { evaluateLog } from '../../../node/whitelist/evaluate.ts'
-import { entryBehind, ListReplica, statedAt, syncAll } from '../../support/list-replica.ts'
+import { entryBehind, headsOf, ListReplica, statedAt, syncAll } from '../../support/list-replica.ts'
 import {
+  client,
   grantAt,
   NOON,
   revocationAt,
@@ -60,8 +62,10 @@ interface Step {
     | 'false withdrawal'
     | 'same wish'
     | 'checkpoint'
-    | 'old checkpoint'
+    | 'earlier checkpoint'
+    | 'unclosed checkpoint'
     | 'untrue checkpoint'
+    | 'archive'
     | 'link'
   readonly at: number
   readonly dice: readonly number[]
@@ -71,7 +75,8 @@ const step: fc.Arbitrary<Step> = fc.record({
   kind: fc.constantFrom(
     ...(['grant', 'grant', 'grant', 'grant', 'remove', 'withdraw', 'old view'] as const),
     ...(['fork', 'fork withdrawal', 'false withdrawal', 'same wish', 'link', 'link'] as const),
-    ...(['checkpoint', 'old checkpoint', 'untrue checkpoint'] as const),
+    ...(['checkpoint', 'checkpoint', 'earlier checkpoint', 'earlier checkpoint'] as const),
+    ...(['unclosed checkpoint', 'untrue checkpoint', 'archive', 'archive', 'archive'] as const),
   ),
   at: fc.nat(NODES.length - 1),
   dice: fc.array(fc.nat(1_000), { minLength: 6, maxLength: 6 }),
@@ -87,6 +92,7 @@ class Run {
   readonly replicas = NODES.map(() => new ListReplica())
   readonly made: Made[] = []
   readonly refused: string[] = []
+  archived = 0
   #step = 0
 
   take({ kind, at, dice }: Step): void {
@@ -107,6 +113,8 @@ class Run {
         const ended = replica.sendTo(other) ?? other.sendTo(replica)
         if (ended !== undefined) this.refused.push(ended)
       }
+    } else if (kind === 'archive') {
+      if (replica.archive()) this.archived += 1
     } else if (kind === 'grant' || kind === 'remove') {
       // A node accepts nothing in a source of its own that is known to have forked.
       if (list.forkOf(source) < Infinity) return
@@ -116,9 +124,19 @@ class Run {
           ? list.draft({ kind: 'grant', ...request, terms: {} }, source, by.at)
           : list.draft({ kind: 'revocation', ...request }, source, by.at)
       this.#note(replica.accept(change, roll(SIGNED)))
-    } else if (kind === 'checkpoint' || kind === 'old checkpoint' || kind === 'untrue checkpoint') {
+    } else if (
+      kind === 'checkpoint' ||
+      kind === 'earlier checkpoint' ||
+      kind === 'unclosed checkpoint' ||
+      kind === 'untrue checkpoint'
+    ) {
       if (list.forkOf(source) < Infinity) return
-      const heads = kind === 'old checkpoint' ? this.#anyPart(replica, roll) : new Map(list.heads())
+      const heads =
+        kind === 'unclosed checkpoint'
+          ? this.#unclosed(replica, roll)
+          : kind === 'earlier checkpoint'
+            ? this.#earlier(replica, roll)
+            : headsOf(replica)
       const change: Change = {
         kind: 'checkpoint',
         subject: WHOLE_LIST,
@@ -135,7 +153,11 @@ class Run {
       // Of a branch that forked it may hold less than all that a head ends.
       if (!list.holdsSeen(change)) return
       const stated = kind === 'untrue checkpoint' ? {} : statedAt(heads, list)
-      this.#note(replica.accept({ ...change, ...stated }, roll(SIGNED)))
+      const entry = replica.accept({ ...change, ...stated }, roll(SIGNED))
+      this.#note(entry)
+      if (kind === 'checkpoint' && replica.list.checkpointEffect(entry) === 'untrue') {
+        throw new Error('a node has stated what is untrue')
+      }
     } else if (kind === 'withdraw' || kind === 'false withdrawal') {
       if (list.forkOf(source) < Infinity) return
       const author = roll(AUTHORS)
@@ -196,6 +218,26 @@ class Run {
       : { ...revocationAt(source, 1, subject, seen), ...by }
   }
 
+  /** What a replica held at some time: a checkpoint of it is true, and made out of sight of the rest. */
+  #earlier({ store }: ListReplica, roll: Roll): UpTo {
+    const entries = store.entries.filter((one): one is Entry => !isStray(one))
+    const count = roll(entries.map((_, index) => index + 1)) ?? 0
+    return new Map(
+      entries
+        .slice(0, count)
+        .map(({ change, hash }) => [change.source, { sequence: change.sequence, hash }]),
+    )
+  }
+
+  /** One source alone, up to a change that has seen others: a checkpoint of that takes away nothing. */
+  #unclosed({ store }: ListReplica, roll: Roll): UpTo {
+    const entries = store.entries.filter((one): one is Entry => !isStray(one))
+    const last = roll(entries.filter(({ change }) => change.seen.length > 0))
+    if (last === undefined) return new Map()
+    const { change, hash } = last
+    return new Map([[change.source, { sequence: change.sequence, hash }]])
+  }
+
   #anyPart({ store }: ListReplica, roll: Roll): UpTo {
     const entries = [...store.logged()].map(one => ('entry' in one ? one.entry : one))
     const some = [roll(entries), roll(entries)].filter(entry => entry !== undefined)
@@ -222,6 +264,7 @@ test('what nodes merge change by change is what the log says, on all of them ali
   let forks = 0
   let refused = 0
   let checkpointed = 0
+  let archived = 0
   fc.assert(
     fc.property(fc.array(step, { minLength: 8, maxLength: 30 }), steps => {
       const run = new Run()
@@ -234,6 +277,7 @@ test('what nodes merge change by change is what the log says, on all of them ali
       for (const replica of run.replicas) t.deepEqual(replica.faults(), [])
       for (const other of others) t.is(other.text(), first?.text() ?? '')
       refused += run.refused.length
+      archived += run.archived
       const log = first?.store.entries ?? []
       forks += log.filter(one => 'entry' in one).length
       const { subjects, checkpoints } = evaluateLog(log, SOME_FORMER)
@@ -245,8 +289,9 @@ test('what nodes merge change by change is what the log says, on all of them ali
   t.true(standing > 100)
   t.true(forks > 100)
   t.true(checkpointed > 100)
+  t.true(archived > 100)
   t.log(
-    `${standing} grants stood, ${checkpointed} checkpoints, ${forks} strays were taken, ${refused} links ended`,
+    `${standing} grants stood, ${checkpointed} checkpoints, ${archived} archives, ${forks} strays were taken, ${refused} links ended`,
   )
 })
 
@@ -283,6 +328,52 @@ test('what an author signs after its removal lets nobody in, and no removal is e
     { numRuns: 400, ...options },
   )
   t.true(later > 20)
+})
+
+test('a checkpoint that leaves out what a change has seen is untrue, though that stands behind a fork: it can name a stray', t => {
+  const replica = new ListReplica()
+  const [alpha, beta, gamma] = NODES.map(name => testSource(name))
+  if (alpha === undefined || beta === undefined || gamma === undefined) return t.fail()
+  replica.accept(revocationAt(alpha, 1, CLIENTS[1]))
+  const stray = entryBehind(grantAt(alpha, 1), { sequence: 1, previous: '' })
+  t.is(replica.take(stray), undefined)
+  const later = replica.accept(grantAt(beta, 1, { seen: [idOf(stray)] }))
+  const all = replica.list.everything()
+  const chains: UpTo = new Map(all.entries().filter(([source]) => isRun(source)))
+  const effects = [chains, all].map(heads => {
+    const draft = {
+      ...grantAt(gamma, 1),
+      kind: 'checkpoint',
+      subject: WHOLE_LIST,
+      seen: [],
+    } as const
+    const stated = { ...statedAt(heads, replica.list), heads, former: [] }
+    const checkpoint = replica.accept({ ...draft, ...stated })
+    t.deepEqual(replica.faults(), [])
+    return replica.list.checkpointEffect(checkpoint)
+  })
+  t.deepEqual(effects, ['untrue', 'in effect'])
+  t.deepEqual(
+    replica.list.state(client('amber')).grants.map(({ id }) => id),
+    [idOf(later)],
+  )
+})
+
+test('of one removal that was signed twice a checkpoint can have spent one alone', t => {
+  const replica = new ListReplica()
+  const [alpha, beta, gamma] = NODES.map(name => testSource(name))
+  if (alpha === undefined || beta === undefined || gamma === undefined) return t.fail()
+  const first = revocationAt(alpha, 1)
+  replica.accept(first)
+  replica.accept({ ...first, source: beta })
+  replica.accept(grantAt(beta, 2, { seen: replica.list.frontier(client('amber')) }))
+  const seen = replica.list.frontier(client('amber'))
+  const last = replica.accept(revocationAt(beta, 3, client('amber'), seen))
+  const heads: UpTo = new Map([[beta, { sequence: 3, hash: last.hash }]])
+  const base = { kind: 'checkpoint', subject: WHOLE_LIST, seen: [], heads, former: [] } as const
+  replica.accept({ ...grantAt(gamma, 1), ...base, ...statedAt(heads, replica.list) })
+  t.deepEqual(replica.faults(), [])
+  t.is(replica.list.state(client('amber')).revocations.size, 2)
 })
 
 function seenBy(change: Change, store: ListReplica['store']): Set<ChangeId> {

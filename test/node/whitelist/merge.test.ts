@@ -41,7 +41,9 @@ function merged(
 }
 
 function weighed(changes: readonly IdentifiedChange[], isVoid: readonly IdentifiedChange[] = []) {
-  return stateOf(changes.map(change => ({ ...change, isVoid: isVoid.includes(change) })))
+  return stateOf(
+    changes.map(one => ({ ...one, isVoid: isVoid.includes(one), seen: one.change.seen })),
+  )
 }
 
 const idsOf = ({ grants }: SubjectState): ChangeId[] => grants.map(({ id }) => id)

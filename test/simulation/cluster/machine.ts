@@ -1,13 +1,12 @@
 import { Forgettings } from '../../../node/gossip/forgettings.ts'
-import { catchUp, joinCluster, type Cluster, type JoinOptions } from '../../../node/gossip/join.ts'
+import { catchUp, joinCluster, type Cluster } from '../../../node/gossip/join.ts'
 import type { Dialed } from '../../../node/gossip/overlay.ts'
 import { OwnRemoval } from '../../../node/gossip/own-removal.ts'
 import { OwnSource } from '../../../node/gossip/own-source.ts'
-import {
-  findRemoval,
-  makeRemovalProof,
-  type RemovalProof,
-} from '../../../node/gossip/removal-proof.ts'
+import { findRemoval, makeRemovalProof } from '../../../node/gossip/removal-proof.ts'
+import { findFork, makeForkProof } from '../../../node/gossip/fork-proof.ts'
+import type { OpenList } from '../../../node/gossip/open-list.ts'
+import type { OwnSigner } from '../../../node/identity/own-signer.ts'
 import { Replica } from '../../../node/gossip/replica.ts'
 import {
   parseName,
@@ -26,7 +25,6 @@ import { startEnforcement } from '../../../node/sessions/enforcement.ts'
 import { Sessions } from '../../../node/sessions/sessions.ts'
 import { Channel } from '../../../node/wire/channel.ts'
 import { PEER_LIMITS } from '../../../node/wire/limits.ts'
-import { isStray } from '../../../node/whitelist/entry.ts'
 import { NOON } from '../../support/replica-changes.ts'
 import type { People, Person } from '../../support/replica-people.ts'
 import { DefinedList } from '../defined-list.ts'
@@ -78,8 +76,8 @@ export interface Run {
   readonly ownRemoval: OwnRemoval
   readonly cluster: Cluster
   readonly defined: DefinedList
-  /** What proves to a node that it was removed. */
-  readonly proofOf: (node: Name) => RemovalProof | undefined
+  /** What proves to a node that it is out. */
+  readonly proofAgainst: OpenList['proofAgainst']
   readonly stack: AsyncDisposableStack
 }
 
@@ -142,7 +140,7 @@ export class Machine {
   /** A connection of another node arrives. As the reception does, show it why it is turned away. */
   receive(dialed: Dialed): void {
     if (this.#run === undefined) return void dialed.socket.destroy()
-    const { cluster, sessions, proofOf, source } = this.#run
+    const { cluster, sessions, proofAgainst, source } = this.#run
     const admission = sessions.admit(dialed.peer)
     if (admission.admitted && cluster.overlay.accept(dialed)) return
     const channel = new Channel(dialed.socket, {
@@ -151,8 +149,9 @@ export class Machine {
       control: { opens: true, ...TIMES, hello: { source }, takesProof: true },
       onEnd: ignore,
     })
-    const reason = admission.admitted ? 'refused' : admission.reason
-    const proof = reason === 'revoked' ? proofOf(dialed.peer.name) : undefined
+    if (admission.admitted) return channel.close(cluster.overlay.farewellTo(dialed.peer))
+    const { reason } = admission
+    const proof = reason === 'revoked' ? proofAgainst(dialed.peer.name) : undefined
     channel.close({ reason, text: 'turned away at the door', proof })
   }
 
@@ -201,11 +200,30 @@ export class Machine {
     const sessions = new Sessions(clock, subject => replica.stateOf(subject))
     stack.use(ownRemoval.subscribe(() => sessions.setRemoved()))
     stack.use(replica.storage.subscribe(why => sessions.setClosed('unstored', why !== undefined)))
-    const proofOf = (node: Name) => {
-      const entry = removalOf(node)
-      return entry && makeRemovalProof(entry, signers)
+    const forkOf = (node: Name) => {
+      const fork = findFork(node, replica.whitelist, store)
+      return fork && makeForkProof(fork, signers)
     }
-    return { source, ownSource, replica, signers, self, ownRemoval, defined, sessions, proofOf }
+    const noteOwnFork = (): void => {
+      if (replica.whitelist.hasEquivocated(name)) ownRemoval.noteFork(forkOf(name))
+    }
+    noteOwnFork()
+    stack.use(replica.subscribeEquivocation(noteOwnFork))
+    const proofAgainst: OpenedList['proofAgainst'] = node => {
+      const entry = removalOf(node)
+      return entry === undefined ? forkOf(node) : makeRemovalProof(entry, signers)
+    }
+    return {
+      source,
+      ownSource,
+      replica,
+      signers,
+      self,
+      ownRemoval,
+      defined,
+      sessions,
+      proofAgainst,
+    }
   }
 
   #join(opened: OpenedList, stack: AsyncDisposableStack): Cluster {
@@ -220,14 +238,14 @@ export class Machine {
       source,
       ownSource,
       replica,
-      storedChanges: { before: () => this.#newestFirst() },
       signers,
-      self,
+      // All that is read of it.
+      self: self as unknown as OwnSigner,
       ownRemoval,
       forgettings,
-      removalProofOf: opened.proofOf,
+      proofAgainst: opened.proofAgainst,
       peerFile: this.#file('peers'),
-    } as unknown as JoinOptions['list']
+    }
     const cluster = stack.use(
       joinCluster({
         config: {
@@ -266,7 +284,14 @@ export class Machine {
   /** As `start.ts` does. */
   async #openToClients({ cluster, replica, sessions, ownRemoval }: Run): Promise<void> {
     const removed = new Promise<void>(resolve => void ownRemoval.subscribe(resolve))
-    const firstSync = Promise.race([cluster.overlay.firstSync, removed])
+    const { wholeness } = replica
+    const exchanged = Promise.withResolvers<void>()
+    let isStarted = false
+    wholeness.subscribe(hasExchanged => {
+      if (hasExchanged) exchanged.resolve()
+      if (isStarted) sessions.setClosed('incomplete', !hasExchanged)
+    })
+    const firstSync = Promise.race([exchanged.promise, removed])
     const overlay = { firstSync, links: () => cluster.overlay.links() }
     sessions.setClosed('incomplete', true)
     const config = { gossip: TIMES, whenIsolated: 'serve' } as const
@@ -278,17 +303,12 @@ export class Machine {
         this.clock,
         SILENT,
       )
-      if (isComplete) sessions.setClosed('incomplete', false)
+      isStarted = true
+      const isOpen = (isComplete || wholeness.hasExchanged) && !wholeness.isBeginning
+      sessions.setClosed('incomplete', !isOpen)
     } catch {
       // The machine was turned off meanwhile.
     }
-    void cluster.overlay.firstSync.then(() => sessions.setClosed('incomplete', false))
-  }
-
-  #newestFirst(): Iterable<{ place: { source: Source; sequence: number } }> {
-    return this.disk.log
-      .map(one => ({ place: (isStray(one) ? one.entry : one).change }))
-      .toReversed()
   }
 
   #file(name: string) {

@@ -47,7 +47,7 @@ const HOUR_MS = 60 * 60 * 1_000
 const WEIGHTS: readonly (readonly [Operation['kind'], number])[] = [
   ['grant', 16],
   ['revoke', 14],
-  ['remove', 3],
+  ['remove', 5],
   ['stop', 4],
   ['crash', 5],
   ['power cut', 5],
@@ -146,9 +146,9 @@ export function describe(operation: Operation): string {
     case 'lose way':
       return `what ${operation.host} sends to ${operation.other} is lost`
     case 'divide':
-      return `${operation.hosts.join(', ') || 'nobody'} are apart from the others`
+      return `the network divides: ${operation.hosts.join(', ') || 'nobody'} on one side`
     case 'lose packets':
-      return `${operation.share * 100} % of the packets are lost`
+      return `${Math.round(operation.share * 100)} % of the packets are lost`
     case 'mend network':
       return 'the network is mended'
   }

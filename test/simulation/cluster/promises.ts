@@ -111,6 +111,7 @@ export class ClusterPromises {
     for (const machine of belonging) {
       const { run, host } = machine
       if (run === undefined) continue
+      if (run.replica.storage.failing !== undefined) why.push(`${host} cannot store changes yet`)
       const live = new Set(run.cluster.members.live().keys())
       if (!sources.isSubsetOf(live)) why.push(`${host} does not see all others`)
       if (textsOf(machine).symmetricDifference(held).size > 0) {

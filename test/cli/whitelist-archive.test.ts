@@ -1,0 +1,115 @@
+import { readdirSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import test from 'ava'
+import { makeTestFolder } from '../support/certs.ts'
+import { runCommand, type CommandResult } from '../support/cli.ts'
+import { makeSharedCerts, startCluster, until, type Cluster } from '../support/cluster.ts'
+
+const shared = await makeSharedCerts()
+const { certs } = shared
+const ENV = { FRIDGE_CERTS: certs.dir, FRIDGE_AS: 'admin' }
+test.after.always(() => shared.remove())
+
+async function whitelist(cluster: Cluster, ...args: string[]): Promise<CommandResult> {
+  return runCommand(['whitelist', ...args, '--node', cluster.address(1)], { env: ENV })
+}
+
+async function effects(cluster: Cluster, node = 1): Promise<string[]> {
+  const args = ['whitelist', 'log', '--json', '--node', cluster.address(node)]
+  const { out } = await runCommand(args, { env: ENV })
+  return (JSON.parse(out) as { effect: string }[]).map(({ effect }) => effect)
+}
+
+/** One client that was let in and out, another that is in. */
+async function makeChanges(cluster: Cluster): Promise<void> {
+  for (let round = 0; round < 3; round += 1) {
+    await cluster.grant(1, 'c1')
+    await cluster.revoke(1, 'client/c1')
+    await cluster.grant(1, 'c2')
+  }
+}
+
+test('what a checkpoint leaves behind is moved to an archive, and the log, a restart and a check read on over it', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await makeChanges(cluster)
+  const { status, out, err } = await whitelist(cluster, 'checkpoint', '--archive')
+  t.is(err, '')
+  t.is(status, 0)
+  t.is(out.split('\n').at(-1), '  7 changes moved to an archive of node-1')
+  const { data } = cluster.config(1)
+  t.true(readdirSync(data).includes('archive-1.db'))
+  t.is((await effects(cluster)).length, 10)
+  await cluster.stop(1)
+  await cluster.start(1)
+  t.is((await effects(cluster)).length, 10)
+  const { out: shown } = await whitelist(cluster, 'list')
+  t.regex(shown, /c1 +revoked/)
+  t.regex(shown, /c2 +granted/)
+  await cluster.grant(2, 'c1')
+  await until(async () => (await effects(cluster)).length === 11)
+  await cluster.stop(1)
+  const verify = async () => runCommand(['node', 'verify', '--data', data], { env: ENV })
+  const sound = await verify()
+  t.is(sound.status, 0)
+  t.regex(sound.out, /is sound: 11 changes/)
+  const copy = join(await makeTestFolder(t), 'copy.db')
+  const backup = await runCommand(['node', 'backup', copy, '--data', data], { env: ENV })
+  t.regex(backup.out, /older changes are in .*archive-1\.db: copy it beside the copy too/)
+  renameSync(join(data, 'archive-1.db'), join(data, 'elsewhere.db'))
+  const missing = await verify()
+  t.is(missing.status, 1)
+  t.regex(missing.out, /archive-1\.db: it is not beside the database, or is another one/)
+  t.notRegex(missing.out, /position|link|seen/)
+  renameSync(join(data, 'elsewhere.db'), join(data, 'archive-1.db'))
+})
+
+test('a node that joins later is sent what is in the archive', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.stop(2)
+  await makeChanges(cluster)
+  t.is((await whitelist(cluster, 'checkpoint', '--allow-unreachable')).status, 0)
+  const refused = await whitelist(cluster, 'checkpoint', '--archive', '--allow-unreachable')
+  t.is(refused.status, 4)
+  t.regex(refused.err, /cannot archive: node-2 may not hold the checkpoint/)
+  t.regex(refused.err, /fridge node forget NAME/)
+  const forgotten = await runCommand(['node', 'forget', 'node-2', '--node', cluster.address(1)], {
+    env: ENV,
+  })
+  t.is(forgotten.status, 0)
+  t.is((await whitelist(cluster, 'checkpoint', '--archive')).status, 0)
+  await cluster.stop(1)
+  await cluster.start(1)
+  await cluster.start(2)
+  const all = await effects(cluster)
+  t.is(all.length, 12)
+  await until(async () => (await effects(cluster, 2)).length === all.length)
+  await until(async () => !(await effects(cluster, 2)).includes('unchecked'))
+  t.deepEqual(await effects(cluster, 2), all)
+})
+
+test('a row of an archive that somebody has altered is found', async t => {
+  await using cluster = await startCluster(t, { nodes: 1, certs })
+  await makeChanges(cluster)
+  t.is((await whitelist(cluster, 'checkpoint', '--archive')).status, 0)
+  await cluster.stop(1)
+  const { data } = cluster.config(1)
+  const file = join(data, 'archive-1.db')
+  const copy = join(await makeTestFolder(t), 'archive.db')
+  using database = new DatabaseSync(file, { readOnly: true })
+  database.exec(`VACUUM INTO '${copy}'`)
+  using altered = new DatabaseSync(copy)
+  altered.exec("UPDATE changes SET seal = 'A' WHERE position = 1")
+  altered.close()
+  renameSync(copy, file)
+  const { status, out } = await runCommand(['node', 'verify', '--data', data], { env: ENV })
+  t.is(status, 1)
+  t.regex(out, /archive-1\.db: it was altered/)
+})
+
+test('nothing is archived that not all nodes have confirmed', async t => {
+  await using cluster = await startCluster(t, { nodes: 1, certs })
+  const { status, err } = await whitelist(cluster, 'checkpoint', '--archive', '--no-wait')
+  t.is(status, 2)
+  t.regex(err, /leave out --no-wait, or --archive/)
+})
