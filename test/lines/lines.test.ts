@@ -95,8 +95,8 @@ test.serial('a line that carries one way alone takes no node out of reach', asyn
     const [one, other] = [await cluster.linksOf(from), await cluster.linksOf(to)]
     return !one.includes(to) && !other.includes(from)
   })
-  const enough = (await cluster.lost(from, to)) + 6
-  await cluster.until('6 more are lost', async () => (await cluster.lost(from, to)) >= enough)
+  const enough = (await cluster.lost(from, to)) + 4
+  await cluster.until('4 more are lost', async () => (await cluster.lost(from, to)) >= enough)
   const removed = await cluster.remove(from, 'c9')
   t.is(removed.confirmed.length, SIZE, JSON.stringify(removed))
   assertSteady(t, cluster.all, before)
