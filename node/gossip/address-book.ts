@@ -5,7 +5,10 @@ import type { Candidate } from './overlay-plan.ts'
 export interface Known {
   /** The node that answered there last, or that says to be there. */
   owner: Name | undefined
+  /** How often it could not be reached, or a link to it has ended, since a peer there was in step. */
   failures: number
+  /** Whether a person was told since then that nobody is reached there. */
+  isTold: boolean
   /** When it may be dialed again, on the monotonic clock. */
   notBefore: number
   /** Since when a dial is under way, on the monotonic clock. */
@@ -84,6 +87,7 @@ export class AddressBook {
     const known = this.#known.get(address) ?? {
       owner: undefined,
       failures: 0,
+      isTold: false,
       notBefore: 0,
       dialingSince: undefined,
       isSelf: false,
@@ -138,9 +142,19 @@ export class AddressBook {
 
   /** An address has answered, and is a peer in step. */
   reached(address: string): void {
-    this.learn(address).failures = 0
-    const name = this.#nameOf(address)
-    if (name !== undefined) this.learn(name).failures = 0
+    for (const one of [address, this.#nameOf(address)]) {
+      if (one !== undefined) Object.assign(this.learn(one), { failures: 0, isTold: false })
+    }
+  }
+
+  /**
+   * The link to an address has ended.
+   * @param isLeaving whether the peer said that it stops: then it is no news that nobody is reached there
+   */
+  ended(address: string, isLeaving: boolean): void {
+    const known = this.learn(address)
+    known.failures += 1
+    known.isTold ||= isLeaving
   }
 
   /**
@@ -150,17 +164,13 @@ export class AddressBook {
    */
   failed(address: string): string | undefined {
     const known = this.learn(address)
-    const isFirst = known.failures === 0
     known.failures += 1
     const name = this.#nameOf(address)
-    if (name === undefined) return isFirst ? address : undefined
-    const named = this.learn(name)
-    const others = [...(this.#behind.get(name) ?? [])]
-    if (named.failures > 0 || others.some(other => this.learn(other).failures === 0)) {
-      return undefined
-    }
-    named.failures = 1
-    return name
+    const others = name === undefined ? [] : [...(this.#behind.get(name) ?? [])]
+    const told = this.learn(name ?? address)
+    if (told.isTold || others.some(other => this.learn(other).failures === 0)) return undefined
+    told.isTold = true
+    return name ?? address
   }
 
   /** The name that stands for an address, among others. */

@@ -262,7 +262,8 @@ export class Overlay implements AsyncDisposable {
       this.#start(dialed, address)
     } catch (error) {
       if (this.#stop.signal.aborted) return
-      const said = this.#backOff(address)
+      const said = this.#addresses.failed(address)
+      this.#backOff(address)
       if (said !== undefined) {
         const reason = errorMessage(error)
         this.#options.log.warn({ address: said, reason }, 'cannot reach a peer')
@@ -278,15 +279,12 @@ export class Overlay implements AsyncDisposable {
     this.#addresses.spread(name, addresses, clock.monotonic() + times.redialMaxMs)
   }
 
-  /** @returns what nobody is reached at, where that is still to be said */
-  #backOff(address: string): string | undefined {
+  #backOff(address: string): void {
     const { clock, random, times } = this.#options
-    const said = this.#addresses.failed(address)
     const known = this.#learn(address)
     const { redialMinMs: firstMs, redialMaxMs: maxMs } = times
     const waitMs = backoffMs(known.failures, { firstMs, maxMs, leastMs: firstMs / 2 }, random)
     known.notBefore = clock.monotonic() + waitMs
-    return said
   }
 
   #start({ socket, peer, own, from = '' }: Dialed, address: string | undefined): void {
@@ -378,7 +376,10 @@ export class Overlay implements AsyncDisposable {
     const fields = { peer: link.peer.name, reason: end.reason, detail: end.text }
     if (end.hostile) this.#log.warn(fields, 'link cut: the peer broke the protocol')
     else if (link.source !== undefined) this.#log.info(fields, 'link ended')
-    if (address !== undefined) this.#backOff(address)
+    if (address !== undefined) {
+      this.#addresses.ended(address, end.reason === 'leaving')
+      this.#backOff(address)
+    }
     this.#changed()
   }
 

@@ -9,6 +9,7 @@ import { measureHistory } from './history.ts'
 import { measureIdleMemory } from './idle-memory.ts'
 import { describeMachine } from './machine.ts'
 import { measureReconnect } from './reconnect.ts'
+import { measureProcesses } from './processes.ts'
 import type { Bench } from './result.ts'
 import { measureRevocation } from './revocation.ts'
 import { measureScale } from './scale.ts'
@@ -26,6 +27,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'first-sync': measureFirstSync,
   checkpoint: measureCheckpoint,
   scale: measureScale,
+  processes: measureProcesses,
   history: measureHistory,
 }
 

@@ -19,12 +19,12 @@ const REST = 'rest'
 
 export const SHARES: readonly string[] = [...FOLDERS.keys(), REST]
 
-/** Every test file but those of the cluster in containers and of real browsers, below the folder of tests. */
+/** Folders whose tests need more than this process: an engine, a browser, network namespaces. */
+const APART: readonly string[] = ['cluster/**', 'browser/**', 'lines/**']
+
+/** Every test file but those apart, below the folder of tests. */
 export function listTestFiles(): string[] {
-  return globSync('**/*.test.ts', {
-    cwd: TEST_FOLDER,
-    exclude: ['cluster/**', 'browser/**'],
-  }).sort()
+  return globSync('**/*.test.ts', { cwd: TEST_FOLDER, exclude: [...APART] }).sort()
 }
 
 /** The test files of a share, each of which is in no other. */

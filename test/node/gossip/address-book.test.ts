@@ -50,3 +50,16 @@ test('that nobody is reached is said once: of an address, and of a name when non
   book.reached('10.0.0.1:1')
   t.is(book.failed('10.0.0.1:1'), 'fridge:1')
 })
+
+test('that nobody is reached is said of an address whose link has ended before, and once; not where the peer left', t => {
+  const book = new AddressBook()
+  book.reached('one:1')
+  book.ended('one:1', false)
+  t.is(book.failed('one:1'), 'one:1')
+  book.ended('one:1', false)
+  t.is(book.failed('one:1'), undefined)
+  book.ended('two:1', true)
+  t.is(book.failed('two:1'), undefined)
+  book.reached('two:1')
+  t.is(book.failed('two:1'), 'two:1')
+})
