@@ -19,8 +19,8 @@ const OVERLAY: readonly Bug[] = [
   },
   {
     name: 'members are not told of links that ended',
-    find: 'if (address !== undefined) this.#backOff(address)\n    this.#changed()',
-    put: 'if (address !== undefined) this.#backOff(address)\n    this.#planSoon()',
+    find: '      this.#backOff(address)\n    }\n    this.#changed()',
+    put: '      this.#backOff(address)\n    }\n    this.#planSoon()',
   },
   {
     name: 'an address that has failed is never dialed again',
