@@ -16,7 +16,7 @@ import {
 import { mergeStrays, straysShownBy } from '../whitelist/equivocation.ts'
 import type { SubjectState } from '../whitelist/merge.ts'
 import type { UncheckedEntry, UncheckedStray } from '../whitelist/open.ts'
-import type { ChangeStore } from '../whitelist/store.ts'
+import type { Base, ChangeStore } from '../whitelist/store.ts'
 import type { Whitelist } from '../whitelist/whitelist.ts'
 import { CheckpointChecks } from './checkpoint-checks.ts'
 import { Settling } from './settling.ts'
@@ -169,6 +169,18 @@ export class DurableList implements Disposable {
     return true
   }
 
+  /** Let an empty list begin with what a checkpoint states. @returns whether that could be stored */
+  beginWith(entries: readonly Entry[], base: Base): boolean {
+    const { signers, clock } = this.#options
+    if (!this.#write(entries, () => this.#store.beginWith(entries, base))) return false
+    this.#whitelist = buildWhitelist(this.#store, signers)
+    const receivedAt = clock.monotonic()
+    const applied = entries.map(entry => ({ entry, receivedAt }))
+    for (const listener of this.#listeners) listener(applied)
+    this.#tellOf([...new Set(entries.map(({ change }) => change.subject))])
+    return true
+  }
+
   /**
    * Merge the next entry of this node's own source, and make it durable. One that cannot be is taken
    * back; a removal acts while the disk fails. @returns whether that could be done
@@ -246,11 +258,16 @@ export class DurableList implements Disposable {
 
   /** @returns whether they are stored */
   #stores(all: readonly (Entry | Stray)[]): boolean {
+    return this.#write(all, () => this.#store.append(all))
+  }
+
+  /** @returns whether it is written, with the certificates under it */
+  #write(all: readonly (Entry | Stray)[], write: () => void): boolean {
     if (this.storage.failing !== undefined) return false
     try {
       this.#options.onStoring()
       this.#options.signers.keep(all.flatMap(entriesIn).map(({ signatures }) => signatures))
-      this.#store.append(all)
+      write()
       this.storage.worked()
       return true
     } catch (error) {

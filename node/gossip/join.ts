@@ -156,6 +156,13 @@ export function joinCluster(options: JoinOptions): Cluster {
     overlay.subscribe(() => {
       onSynced()
       isolation.look()
+      const others = new Set(
+        members
+          .live()
+          .values()
+          .map(member => member.name),
+      ).difference(new Set([name]))
+      replica.stateExchange.noteOthers(Math.max(others.size, config.peers.length))
     }),
   )
   return {

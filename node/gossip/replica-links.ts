@@ -110,6 +110,11 @@ export class ReplicaLinks implements Disposable {
     }
   }
 
+  /** Begin all other links anew: what this node said when they began is no longer so. */
+  leaveOthers(text: string, except: DocumentStream): void {
+    for (const link of Array.from(this.#links)) if (link !== except) this.#leave(link, text)
+  }
+
   /** Say anew to whoever holds but the beginning of a list, or was told so, that this node holds all of it. */
   leaveBeginners(text: string): void {
     for (const link of Array.from(this.#links)) {
