@@ -24,6 +24,7 @@ import { makePeople } from '../../support/replica-people.ts'
 const NODES = ['alpha', 'beta', 'gamma', 'delta']
 const people = await makePeople({ nodes: NODES, operators: ['olga', 'oscar'] })
 const [AMBER, BASIL, COCOA] = [client('amber'), client('basil'), client('cocoa')]
+const DILL = client('dill')
 const KEY = Buffer.alloc(32, 7)
 
 /** How often amber is let in and out again. */
@@ -34,9 +35,15 @@ const LOG = await makeLog()
 
 async function makeLog(node = 'alpha'): Promise<MemoryStore> {
   const store = new MemoryStore()
+  // Of beta nothing stands, and nothing is the newest of its subject.
+  const beta = openReplica(people, 'beta', { store })
+  await beta.grant(DILL)
+  await beta.revoke(DILL)
   const alpha = openReplica(people, node, { store })
   alpha.replica.wholeness.noteAlone()
   await alpha.grant(BASIL)
+  await alpha.grant(DILL)
+  await alpha.revoke(DILL)
   for (let turn = 0; turn < TURNS; turn += 1) {
     await alpha.grant(AMBER)
     await alpha.revoke(AMBER)
@@ -161,19 +168,20 @@ test('a list that begins at a checkpoint survives a restart, is served by, and b
 
 test('what later changes name of before the checkpoint has come with it', async t => {
   const { open, openArchived } = await makeScene(t)
-  const alpha = await openArchived('alpha')
+  const [alpha, beta] = [await openArchived('alpha'), await openWhole('beta')]
   const gamma = open('gamma')
   const { network, connect, quiet } = testNetwork()
   connect(end(alpha), end(gamma))
   await quiet()
-  // It names the last grant of the operator: of a client who is out by now.
+  connect(end(beta), end(gamma))
+  // It names the last grant of the operator in each source, and the checkpoint the newest entry.
   const oscar = people.operator('oscar')
   const removal = requestOf('revocation', subjectOf('operator', OPERATOR))
-  await alpha.request({ ...removal, operator: oscar.signer.identity.name }, oscar)
-  await alpha.checkpoint(oscar)
+  await beta.request({ ...removal, operator: oscar.signer.identity.name }, oscar)
+  await beta.checkpoint(oscar)
   await quiet()
   t.deepEqual(network.refusals, [])
-  t.deepEqual(textOf(gamma), textOf(alpha))
+  t.deepEqual(textOf(gamma), textOf(beta))
   t.is(gamma.replica.whitelist.standingCheckpoints.length, 2)
 })
 
@@ -274,7 +282,7 @@ test('attack: a state from which a removal or a grant is left out, or called spe
   const why = ['a state is not what its checkpoint states']
   const [grant, removal] = [
     '"grant","subject":"client/basil"',
-    '"revocation","subject":"client/amber"',
+    '"revocation","subject":"client/dill","source":"alpha',
   ]
   for (const text of [grant, removal]) {
     const isIt = (change: string): boolean => change.includes(text)
