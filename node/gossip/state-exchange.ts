@@ -12,7 +12,7 @@ import { beginningOf } from './state-sending.ts'
 
 export interface StateExchangeOptions {
   readonly list: DurableList
-  readonly store: Pick<ChangeStore, 'base' | 'isComplete' | 'leftBehind'>
+  readonly store: Pick<ChangeStore, 'base' | 'find' | 'isComplete' | 'leftBehind'>
   readonly signers: Signers
   readonly links: ReplicaLinks
   /** A link begins to bring what a checkpoint states. */
@@ -68,8 +68,8 @@ export class StateExchange {
 
   /** What a peer that holds nothing is sent. */
   beginningFor(attachmentsOf: (update: Update) => Iterable<object>): Beginning | undefined {
-    const { list, store } = this.#options
-    return beginningOf({ list: () => list.whitelist, store, attachmentsOf })
+    const { list, store, signers } = this.#options
+    return beginningOf({ list: () => list.whitelist, store, vouchers: signers, attachmentsOf })
   }
 
   /** What a peer is told of the checkpoints that stand here. */
@@ -105,7 +105,12 @@ export class StateExchange {
     const { store } = this.#options
     if (store.base() === undefined || store.isComplete) return true
     if (this.#others === undefined) return false
-    return this.#witnesses.size >= Math.min(WITNESSES, Math.max(this.#others, 1))
+    return this.#witnesses.size >= this.needed
+  }
+
+  /** How many nodes have to say so. */
+  get needed(): number {
+    return Math.min(WITNESSES, Math.max(this.#others ?? WITNESSES, 1))
   }
 
   /** There are so many other nodes, as far as this one knows. */

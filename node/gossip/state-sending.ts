@@ -1,8 +1,10 @@
 import { FridgeError } from '../lib/errors.ts'
 import type { UpTo } from '../whitelist/change.ts'
+import { isTrustedNow } from '../whitelist/brought-state.ts'
 import type { CheckpointCut } from '../whitelist/cut.ts'
 import { isStray } from '../whitelist/entry.ts'
 import type { Base, ChangeStore } from '../whitelist/store.ts'
+import type { Vouchers } from '../whitelist/vouchers.ts'
 import type { Whitelist } from '../whitelist/whitelist.ts'
 import { stateEnd, stateFrame, statePages, type StateRow } from './state-frames.ts'
 import type { Beginning } from './outgoing.ts'
@@ -17,7 +19,8 @@ const AT_ONCE = 256
 
 export interface StateSendingOptions {
   readonly list: () => Whitelist
-  readonly store: Pick<ChangeStore, 'base' | 'isComplete' | 'leftBehind'>
+  readonly store: Pick<ChangeStore, 'base' | 'find' | 'isComplete' | 'leftBehind'>
+  readonly vouchers: Vouchers
   /** The frames that have to come before those of an update. */
   readonly attachmentsOf: (update: Update) => Iterable<object>
 }
@@ -42,11 +45,17 @@ export function beginningOf(options: StateSendingOptions): Beginning | undefined
   }
 }
 
-/** The checkpoint at which a log begins, if it stands, and follows at once on what it covers of its source. */
-function servedCut(base: Base, { list }: StateSendingOptions): CheckpointCut | undefined {
+/** The checkpoint at which a log begins, if a peer will take it: it stands by those who are trusted now. */
+function servedCut(
+  base: Base,
+  { list, store, vouchers }: StateSendingOptions,
+): CheckpointCut | undefined {
   const cut = list().cutOf(base.checkpoint)
   if (cut === undefined || list().hasForks) return undefined
   const { source, sequence, heads } = cut.entry.change
+  const signatures = store.find(cut.entry.change, cut.entry.hash)?.signatures
+  if (signatures === undefined || !isTrustedNow(signatures, vouchers)) return undefined
+  // What stands between would have to come before it, and may have seen what comes behind it.
   if (sequence !== (heads.get(source)?.sequence ?? 0) + 1) return undefined
   return list().checkpointEffect(cut.entry) === 'in effect' ? cut : undefined
 }

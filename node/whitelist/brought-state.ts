@@ -5,7 +5,7 @@ import type { Entry } from './entry.ts'
 import { OpenedLog } from './opened-log.ts'
 import { isStatedBy } from './stated-list.ts'
 import type { Base } from './store.ts'
-import type { Vouchers } from './vouchers.ts'
+import type { EntryCertificates, Vouchers } from './vouchers.ts'
 
 /** What a peer has of a list behind a checkpoint; of each entry both signatures hold. */
 export interface BroughtState extends Pick<Base, 'checkpoint' | 'spent' | 'true'> {
@@ -22,12 +22,8 @@ export function baseOfState(state: BroughtState, vouchers: Vouchers): Base | str
   const { entries, checkpoint: hash, spent } = state
   const entry = entries.find(one => one.hash === hash)
   if (entry?.change.kind !== 'checkpoint') return 'a state comes without its checkpoint'
-  const { operatorCertificate, nodeCertificate } = entry.signatures
-  for (const fingerprint of [operatorCertificate, nodeCertificate]) {
-    const authority = vouchers.voucherOf(fingerprint)?.authority
-    if (authority === undefined || !vouchers.isTrusted(authority)) {
-      return 'a state is that of a checkpoint which nobody vouches for who is trusted now'
-    }
+  if (!isTrustedNow(entry.signatures, vouchers)) {
+    return 'a state is that of a checkpoint which nobody vouches for who is trusted now'
   }
   const problem = problemOf(entries, { ...entry, change: entry.change })
   if (problem !== undefined) return problem
@@ -45,6 +41,17 @@ export function baseOfState(state: BroughtState, vouchers: Vouchers): Base | str
   if (cut === undefined || !isStatedBy(cut, list))
     return 'a state is not what its checkpoint states'
   return list.checkpointEffect(entry) === 'in effect' ? base : 'a checkpoint does not stand'
+}
+
+/** Whether those vouch for both signers of an entry who are trusted now: the word of others is of before. */
+export function isTrustedNow(
+  { operatorCertificate, nodeCertificate }: EntryCertificates,
+  vouchers: Vouchers,
+): boolean {
+  return [operatorCertificate, nodeCertificate].every(fingerprint => {
+    const authority = vouchers.voucherOf(fingerprint)?.authority
+    return authority !== undefined && vouchers.isTrusted(authority)
+  })
 }
 
 /** Why entries are not what is left behind a checkpoint; undefined if they may be. */
