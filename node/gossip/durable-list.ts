@@ -96,6 +96,11 @@ export class DurableList implements Disposable {
     return this.#whitelist
   }
 
+  /** Whether all can be read that a checkpoint covers at which the log begins. */
+  get isComplete(): boolean {
+    return this.#store.isComplete
+  }
+
   /** What decides about a subject: the list, and the removals that could not be stored. */
   stateOf(subject: Subject): SubjectState {
     return this.#unkept.stateOf(subject)

@@ -154,8 +154,11 @@ export class Inbox {
         if (isEarly || links.isEarly(from)) links.noteEarly(from)
         return true
       }
-      if (links.isEarly(from)) list.actOn([one], false)
-      else refuse(from, strays)
+      const isBehind = !isStray(one) && list.whitelist.fit(one) === 'unseen' && !list.isComplete
+      if (links.isEarly(from) || isBehind) list.actOn([one], false)
+      if (isBehind) {
+        links.leave(from, 'this node lacks what a change has seen: its list begins at a checkpoint')
+      } else if (!links.isEarly(from)) refuse(from, strays)
       return true
     })
     if (isStored && list.keep(merged)) return

@@ -79,7 +79,11 @@ export class StateExchange {
 
   /** Take a frame of a peer. @returns why it is refused, if it is; undefined if it is another */
   take(frame: object, from: DocumentStream): { readonly refused?: string } | undefined {
-    if (!('standing' in frame)) return this.#intake.take(frame, from)
+    if (!('standing' in frame)) {
+      const isState = 'state' in frame || 'begins' in frame
+      if (isState && !this.#nodes.has(from)) return { refused: 'a state came before the digest' }
+      return this.#intake.take(frame, from)
+    }
     const standing = parseStanding(frame)
     if (standing === undefined) return { refused: 'what stands at a peer is malformed' }
     if (this.#standing.has(from)) return { refused: 'what stands at a peer comes twice' }

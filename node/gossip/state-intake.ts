@@ -73,10 +73,8 @@ export class StateIntake {
     from: DocumentStream,
   ): { readonly refused?: string } {
     if (rows === undefined) return { refused: 'a state is malformed' }
-    // What the beginning of a list has brought may be taken for all of it, where nobody says so.
-    if (from.wasWhole?.there !== true) return { refused: 'a state comes without a whole list' }
     const brought = this.#broughtBy(from)
-    if (brought.isOver) return { refused: 'a state comes behind its end' }
+    if (typeof brought === 'string') return { refused: brought }
     this.#waiting += rows.length
     brought.work = brought.work.then(async () => {
       const opened = await Promise.all(rows.map(async row => this.#open(row)))
@@ -99,7 +97,7 @@ export class StateIntake {
   #takeEnd(end: StateEnd | undefined, from: DocumentStream): { readonly refused?: string } {
     if (end === undefined) return { refused: 'a state is malformed' }
     const brought = this.#broughtBy(from)
-    if (brought.isOver) return { refused: 'a state comes behind its end' }
+    if (typeof brought === 'string') return { refused: brought }
     brought.work = brought.work.then(() => {
       if (!brought.isOver) this.#begin(end, brought, from)
     })
@@ -116,9 +114,12 @@ export class StateIntake {
     onBegun(entries.splice(0), base, from)
   }
 
-  #broughtBy(from: DocumentStream): Brought {
+  /** @returns what a link has brought, or why it may bring nothing more */
+  #broughtBy(from: DocumentStream): Brought | string {
+    // Of a peer that does not say that its list is whole it would be taken for that of a newcomer.
+    if (from.wasWhole?.there !== true) return 'a state comes without a whole list'
     const known = this.#brought.get(from)
-    if (known !== undefined) return known
+    if (known !== undefined) return known.isOver ? 'a state comes behind its end' : known
     const brought: Brought = {
       entries: [],
       hashes: new Set(),

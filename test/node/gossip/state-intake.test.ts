@@ -53,16 +53,16 @@ async function makeLog(node = 'alpha'): Promise<MemoryStore> {
   return store
 }
 
-function fill(store: ChangeStore, log: MemoryStore, signers: Signers): void {
+function fill(store: ChangeStore, log: MemoryStore, signers: Signers, changes?: number): void {
   for (const chain of log.certificates()) signers.learn(chain)
   signers.keep(log.entries.map(one => (isStray(one) ? one.entry : one).signatures))
-  store.append(log.entries)
+  store.append(log.entries.slice(0, changes))
 }
 
 /** A node that holds the whole log. */
-async function openWhole(name: string): Promise<TestReplica> {
+async function openWhole(name: string, log = LOG): Promise<TestReplica> {
   const store = new MemoryStore()
-  fill(store, LOG, people.signers(store))
+  fill(store, log, people.signers(store))
   const whole = openReplica(people, name, { store })
   whole.replica.wholeness.noteAlone()
   whole.replica.checkCheckpoints()
@@ -218,6 +218,31 @@ test('a node that starts again before a second one has answered asks again', asy
   connect(end(await openWhole('beta')), end(again))
   await quiet()
   t.true(again.replica.wholeness.isWhole)
+})
+
+test('a change that has seen what a node never held ends its link by no fault of the peer, and a removal acts', async t => {
+  const { open, openArchived } = await makeScene(t)
+  const alpha = await openArchived('alpha')
+  const gamma = open('gamma')
+  const { connect, quiet } = testNetwork()
+  connect(end(alpha), end(gamma))
+  await quiet()
+  // It was off when the checkpoint was made, with the first turns alone.
+  const early = new MemoryStore()
+  fill(early, LOG, people.signers(early), 10)
+  const beta = openReplica(people, 'delta', { store: early })
+  await beta.grant(AMBER)
+  await beta.revoke(BASIL)
+  const sender = attachEndpoint(beta.replica, gamma.replica.id)
+  const clock = Object.fromEntries(gamma.replica.whitelist.clock())
+  await sender.receive({ id: gamma.replica.id, clock })
+  const link = attachEndpoint(gamma.replica, beta.replica.id)
+  await link.receive(...sender.sent)
+  await gamma.replica.settled()
+  t.deepEqual(link.refusals, [])
+  t.true(link.leaves.some(text => text.startsWith('this node lacks what a change has seen')))
+  t.false(isIn(gamma, AMBER))
+  t.true(gamma.replica.stateOf(BASIL).revocations.size > 0)
 })
 
 test('attack: a stolen node that shows the list of an old checkpoint lets nobody in who is out by now', async t => {
