@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Signers } from '../identity/signers.ts'
 import { baseOfState } from '../whitelist/brought-state.ts'
 import type { Entry } from '../whitelist/entry.ts'
@@ -98,19 +99,27 @@ export class StateIntake {
     if (end === undefined) return { refused: 'a state is malformed' }
     const brought = this.#broughtBy(from)
     if (typeof brought === 'string') return { refused: brought }
-    brought.work = brought.work.then(() => {
-      if (!brought.isOver) this.#begin(end, brought, from)
+    brought.work = brought.work.then(async () => {
+      if (!brought.isOver) await this.#begin(end, brought, from)
     })
     return {}
   }
 
-  #begin({ checkpoint, true: held }: StateEnd, brought: Brought, from: DocumentStream): void {
+  async #begin(
+    { checkpoint, true: held }: StateEnd,
+    brought: Brought,
+    from: DocumentStream,
+  ): Promise<void> {
     brought.isOver = true
     const { signers, isEmpty, onBegun } = this.#options
-    if (!isEmpty()) return from.leave('another peer has begun to bring the list meanwhile')
     const { entries, spent } = brought
-    const base = baseOfState({ entries, spent, checkpoint, true: held }, signers)
+    const steps = baseOfState({ entries, spent, checkpoint, true: held }, signers)
+    let step = steps.next()
+    for (; step.done !== true; step = steps.next()) await nextTurn()
+    const base = step.value
     if (typeof base === 'string') return this.#refuse(base, from)
+    if (!this.#brought.has(from)) return undefined
+    if (!isEmpty()) return from.leave('another peer has begun to bring the list meanwhile')
     onBegun(entries.splice(0), base, from)
   }
 

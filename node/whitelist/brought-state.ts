@@ -15,10 +15,14 @@ export interface BroughtState extends Pick<Base, 'checkpoint' | 'spent' | 'true'
 /**
  * Check that a log may begin with what a peer has brought: that this is what the checkpoint states,
  * no more and no less, and that whoever vouches for the checkpoint is trusted now. Nobody can tell
- * without the changes behind it whether the list was that; its operator has signed that it was.
+ * without the changes behind it whether the list was that; its operator has signed that it was. It
+ * stops to let others have their turn.
  * @returns where the log begins, or why it must not
  */
-export function baseOfState(state: BroughtState, vouchers: Vouchers): Base | string {
+export function* baseOfState(
+  state: BroughtState,
+  vouchers: Vouchers,
+): Generator<undefined, Base | string> {
   const { entries, checkpoint: hash, spent } = state
   const entry = entries.find(one => one.hash === hash)
   if (entry?.change.kind !== 'checkpoint') return 'a state comes without its checkpoint'
@@ -36,10 +40,12 @@ export function baseOfState(state: BroughtState, vouchers: Vouchers): Base | str
     true: state.true,
     archived: covered - (entries.length - 1),
   }
+  yield
   const list = buildWhitelist(new OpenedLog(entries, base), vouchers)
   const cut = list.cutOf(hash)
-  if (cut === undefined || !isStatedBy(cut, list))
+  if (cut === undefined || !(yield* isStatedBy(cut, list))) {
     return 'a state is not what its checkpoint states'
+  }
   return list.checkpointEffect(entry) === 'in effect' ? base : 'a checkpoint does not stand'
 }
 
