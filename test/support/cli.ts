@@ -12,7 +12,7 @@ import { systemClock, type Clock } from '../../node/lib/clock.ts'
 const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url))
 
 /** Nodes of tests that run at once would all want the same port; moments are told alike everywhere. */
-const TEST_ENV = { FRIDGE_METRICS: 'off', FRIDGE_WEB: 'off', TZ: 'UTC' }
+const TEST_ENV = { FRIDGE_METRICS: 'off', TZ: 'UTC' }
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
 
@@ -168,6 +168,7 @@ export function spawnProgram(
       TMPDIR: process.env['TMPDIR'],
       NODE_COMPILE_CACHE: COMPILE_CACHE,
       ...TEST_ENV,
+      FRIDGE_WEB: 'off',
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
