@@ -28,7 +28,7 @@ export async function startNodeProcess(
   // In a group of its own: Ctrl-C is for us, and we stop the nodes in order. All end if we are killed.
   const node = await startProgram([...self, 'node', 'start', '--name', name, ...args], {
     clock,
-    env: { ...env },
+    env: withoutOurs(env),
     killAfterMs: STOP_MS,
   })
   let said = ''
@@ -48,6 +48,11 @@ export async function startNodeProcess(
     await node[Symbol.asyncDispose]()
     throw error
   }
+}
+
+/** What is set for the nodes of this machine is not meant for those of a demo. */
+function withoutOurs(env: CommandIo['env']): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('FRIDGE_')))
 }
 
 /** The last words of its first two lines: where it is, and where its page is. */

@@ -168,6 +168,7 @@ export function spawnProgram(
       TMPDIR: process.env['TMPDIR'],
       NODE_COMPILE_CACHE: COMPILE_CACHE,
       ...TEST_ENV,
+      FRIDGE_WEB: 'off',
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
