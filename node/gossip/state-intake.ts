@@ -75,6 +75,7 @@ export class StateIntake {
   ): { readonly refused?: string } {
     if (rows === undefined) return { refused: 'a state is malformed' }
     const brought = this.#broughtBy(from)
+    if (brought === undefined) return {}
     if (typeof brought === 'string') return { refused: brought }
     this.#waiting += rows.length
     brought.work = brought.work.then(async () => {
@@ -98,6 +99,7 @@ export class StateIntake {
   #takeEnd(end: StateEnd | undefined, from: DocumentStream): { readonly refused?: string } {
     if (end === undefined) return { refused: 'a state is malformed' }
     const brought = this.#broughtBy(from)
+    if (brought === undefined) return {}
     if (typeof brought === 'string') return { refused: brought }
     brought.work = brought.work.then(async () => {
       if (!brought.isOver) await this.#begin(end, brought, from)
@@ -119,14 +121,16 @@ export class StateIntake {
     const base = step.value
     if (typeof base === 'string') return this.#refuse(base, from)
     if (!this.#brought.has(from)) return undefined
-    if (!isEmpty()) return from.leave('another peer has begun to bring the list meanwhile')
+    if (!isEmpty()) return this.#leave(from)
     onBegun(entries.splice(0), base, from)
   }
 
-  /** @returns what a link has brought, or why it may bring nothing more */
-  #broughtBy(from: DocumentStream): Brought | string {
+  /** @returns what a link has brought, or why it may bring nothing more; undefined where that is not its fault */
+  #broughtBy(from: DocumentStream): Brought | string | undefined {
     // Of a peer that does not say that its list is whole it would be taken for that of a newcomer.
     if (from.wasWhole?.there !== true) return 'a state comes without a whole list'
+    // Nothing is gathered for a list that there is already: it may be years of changes.
+    if (!this.#options.isEmpty()) return this.#leave(from)
     const known = this.#brought.get(from)
     if (known !== undefined) return known.isOver ? 'a state comes behind its end' : known
     const brought: Brought = {
@@ -137,8 +141,13 @@ export class StateIntake {
       isOver: false,
     }
     this.#brought.set(from, brought)
-    if (this.#options.isEmpty()) this.#options.onBrought(from)
+    this.#options.onBrought(from)
     return brought
+  }
+
+  #leave(from: DocumentStream): undefined {
+    this.forget(from)
+    from.leave('another peer has begun to bring the list meanwhile')
   }
 
   #refuse(reason: string, from: DocumentStream): void {

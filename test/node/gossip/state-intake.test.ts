@@ -9,7 +9,7 @@ import type { Signers } from '../../../node/identity/signers.ts'
 import type { ChangeStore } from '../../../node/whitelist/store.ts'
 import { isStray } from '../../../node/whitelist/entry.ts'
 import { makeTestFolder } from '../../support/certs.ts'
-import { attachEndpoint } from '../../support/gossip-document.ts'
+import { attachEndpoint, type TestEndpoint } from '../../support/gossip-document.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { client, OPERATOR, requestOf, testSource } from '../../support/replica-changes.ts'
 import { stateText } from '../../support/replica-model.ts'
@@ -329,4 +329,26 @@ test('attack: a state in which what is spent is called standing, or an entry is 
   })
   t.is(altered.length, 1)
   t.regex(altered[0] ?? '', /is not signed by its/)
+})
+
+test('attack: of a state that a node does not need it keeps nothing, and two that come at once are one', async t => {
+  const { open, openArchived } = await makeScene(t)
+  const [alpha, gamma] = [await openArchived('alpha'), open('gamma')]
+  const sender = attachEndpoint(alpha.replica, gamma.replica.id, { here: true, there: undefined })
+  await sender.receive({ id: gamma.replica.id, clock: {} })
+  const attach = (): TestEndpoint =>
+    attachEndpoint(gamma.replica, alpha.replica.id, {
+      here: gamma.replica.wholeness.wasWhole,
+      there: true,
+    })
+  const [first, second] = [attach(), attach()]
+  await Promise.all([first, second].map(async link => link.receive(...sender.sent)))
+  await gamma.replica.settled()
+  t.deepEqual([...first.refusals, ...second.refusals], [])
+  t.is(first.leaves.length + second.leaves.length, 1)
+  t.deepEqual(textOf(gamma), textOf(alpha))
+  const third = attach()
+  await third.receive(...sender.sent)
+  t.is(gamma.replica.backlog, 0)
+  t.deepEqual(third.leaves, ['another peer has begun to bring the list meanwhile'])
 })
