@@ -11,8 +11,10 @@ import { foreignText } from '../../node/lib/foreign-text.ts'
 import { identityOf } from '../../node/identity/identity.ts'
 import { isName } from '../../node/identity/names.ts'
 import { ThreadedVerifier } from '../../node/identity/threaded-verifier.ts'
-import { verifyDatabase, type Finding, type Verification } from '../../node/storage/verify.ts'
+import type { Finding, Verification } from '../../node/storage/verification.ts'
+import { verifyDatabase } from '../../node/storage/verify.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { formatMoment } from '../moment.ts'
 import { count } from '../table.ts'
 import { certificateFolder, shownPath } from './certs-options.ts'
 import { nodeFolders, type NodeFolderOptions } from './node-options.ts'
@@ -54,6 +56,7 @@ export async function runNodeVerify(
 
 function print(file: string, verification: Verification, io: CommandIo): void {
   const { changes, sources, signers, admitted, checkpoints, untrue, findings } = verification
+  const { begins } = verification
   for (const { place, problem } of findings.slice(0, MAX_SHOWN)) {
     io.out(foreignText(`${place}: ${problem}`))
   }
@@ -65,6 +68,11 @@ function print(file: string, verification: Verification, io: CommandIo): void {
   else {
     io.out(`${file} is sound: ${size}`)
     io.out(`the list that a node builds from it lets in ${count(admitted, 'name')}`)
+    if (begins !== undefined) {
+      const { at, operator, absent } = begins
+      io.out(`it begins at the checkpoint of ${formatMoment(at)} by ${operator}, with its list:`)
+      io.out(`  ${count(absent, 'older change')} were never here, and ${operator} answers for them`)
+    }
     if (checkpoints > 0) io.out(`${count(checkpoints, 'checkpoint')}, ${untrue} of them untrue`)
   }
 }

@@ -8,7 +8,7 @@ import { foreignText } from '../../node/lib/foreign-text.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { isLastWord, isOver } from '../../node/client/last-words.ts'
 import { LogClient, type LogClock } from '../../node/client/operator/log-client.ts'
-import { holesIn, type CheckedEntry } from '../../node/client/operator/log-entry.ts'
+import { beginningIn, holesIn, type CheckedEntry } from '../../node/client/operator/log-entry.ts'
 import { formatMoment, parseMoment } from '../moment.ts'
 import { count, GrowingTable } from '../table.ts'
 import { targetCredentials, targetNodes, type TargetOptions } from '../target.ts'
@@ -63,7 +63,7 @@ export async function runWhitelistLog(
         const clock = await client.clock()
         const entries = await client.newest(limit)
         printer.page(entries, follow)
-        if (isWhole) printer.holes(holesIn(entries), node)
+        if (isWhole) printer.holes(entries, node)
         if (!follow) return printer.status
         heard = clock
         for (const { place, problem } of entries) {
@@ -157,7 +157,18 @@ class LogPrinter {
     }
   }
 
-  holes(holes: readonly string[], node: string): void {
+  /** Say what is missing in a whole log: one that begins at a checkpoint has holes behind that. */
+  holes(entries: readonly CheckedEntry[], node: string): void {
+    const begins = beginningIn(entries)?.change
+    const isBegun = holesIn(entries).length > holesIn(entries, begins?.heads).length
+    const holes = holesIn(entries, begins?.heads)
+    if (begins !== undefined && isBegun) {
+      const { at, operator } = begins
+      this.#io.err(
+        `the log of ${node} begins at the checkpoint of ${formatMoment(at)} by ${operator}: of what changed before, ${node} holds what still decides; another node may show the rest`,
+      )
+      this.#isSound = false
+    }
     for (const hole of holes) this.#io.err(`${node} does not show all: ${hole}`)
     if (holes.length > 0) this.#isSound = false
   }

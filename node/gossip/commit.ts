@@ -1,5 +1,8 @@
+import type { KeyObject } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import { displaySubject, nodeOf, subjectOf } from '../identity/names.ts'
+import { displaySubject, nodeOf, subjectOf, type Source } from '../identity/names.ts'
+import { signText } from '../identity/signature.ts'
+import { objectionTo, type Signer } from '../identity/signers.ts'
 import { FridgeError } from '../lib/errors.ts'
 import {
   CHANGE_LIMITS,
@@ -7,14 +10,39 @@ import {
   type ChangeRequest,
   type Checkpoint,
 } from '../whitelist/change.ts'
-import type { Entry } from '../whitelist/entry.ts'
+import { entryHash, type Entry } from '../whitelist/entry.ts'
 import type { Held } from '../whitelist/equivocation.ts'
+
+/** How far the clock of an operator's machine and a node's may be apart at a commit. */
+const MAX_COMMIT_AGE_MS = 10 * 60_000
 
 /** What became of a change that was to be committed. */
 export type Commit =
   | { readonly outcome: 'committed'; readonly entry: Entry }
   /** It is to be proposed anew; `taken` is the entry that holds its place, if one does. */
   | { readonly outcome: 'again'; readonly why: string; readonly taken?: Entry }
+
+/** A change as its operator has signed it. */
+interface SignedChange {
+  readonly text: string
+  readonly operator: Signer
+  readonly operatorSignature: string
+}
+
+/** The entry of a change at the place of a node, which signs it as well. */
+export function signedEntry(
+  change: Change,
+  { text, operator, operatorSignature }: SignedChange,
+  { signer, key }: { readonly signer: Signer; readonly key: KeyObject },
+): Entry {
+  const certificates = {
+    operatorCertificate: operator.identity.fingerprint,
+    nodeCertificate: signer.identity.fingerprint,
+  }
+  const hash = entryHash(text, certificates)
+  const nodeSignature = signText(key, 'entry', hash)
+  return { change, text, hash, signatures: { ...certificates, operatorSignature, nodeSignature } }
+}
 
 /** @throws FridgeError `ERR_CONFLICT` when no grant can have seen all revocations of its subject */
 export function assertProposable({ kind, subject }: ChangeRequest, list: Held['list']): void {
@@ -24,6 +52,37 @@ export function assertProposable({ kind, subject }: ChangeRequest, list: Held['l
   throw new FridgeError('ERR_CONFLICT', `${name} was removed too often at once`, {
     fix: `gather that in one removal: fridge whitelist remove ${name}, then add it`,
   })
+}
+
+interface CommitPlace {
+  /** The source in which the node accepts changes now. */
+  readonly source: Source
+  /** Whether peers hold changes of the node that it does not. */
+  readonly isBehind: boolean
+  readonly now: number
+}
+
+/** Why a change cannot be committed at a node as it was proposed; undefined if it can. */
+export function whyNotHere(
+  change: Change,
+  { source, isBehind, now }: CommitPlace,
+): string | undefined {
+  if (change.source !== source) return 'it was proposed by another node, or before a restart'
+  if (isBehind) return 'this node is taking in changes of its own from its peers'
+  const isOld = Math.abs(now - change.at) > MAX_COMMIT_AGE_MS
+  return isOld ? 'it was proposed too long ago' : undefined
+}
+
+/**
+ * Judge the signers of a change as every peer will: one that peers refuse would end each link of the
+ * node for ever.
+ * @throws FridgeError `ERR_REFUSED`
+ */
+export function assertSignable(change: Change, operator: Signer, node: Signer): void {
+  const objection =
+    objectionTo(operator, 'operator', change.operator, change.at) ??
+    objectionTo(node, 'node', nodeOf(change.source), change.at)
+  if (objection !== undefined) throw new FridgeError('ERR_REFUSED', objection)
 }
 
 /**

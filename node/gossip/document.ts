@@ -15,7 +15,7 @@ import {
 } from './document-frames.ts'
 import { CertificateExchange } from './certificate-exchange.ts'
 import type { DocumentLink, DocumentStream } from './document-stream.ts'
-import { Outgoing } from './outgoing.ts'
+import { Outgoing, type Beginning } from './outgoing.ts'
 import type { Spreading } from './spreading.ts'
 import { Trees } from './trees.ts'
 
@@ -106,6 +106,11 @@ export abstract class GossipDocument extends Scuttlebutt {
     return []
   }
 
+  /** What a peer that holds nothing is sent instead of the older part of what it lacks. */
+  protected beginningFor(_to: DocumentStream): Beginning | undefined {
+    return undefined
+  }
+
   /** What a peer is sent right behind the digest, beside what the package sends. */
   protected openings(): Iterable<object> {
     return []
@@ -123,7 +128,7 @@ export abstract class GossipDocument extends Scuttlebutt {
   protected failedToRead(_error: unknown): void {}
 
   /** A peer has told how far it has heard each source. */
-  protected digested(_clock: ReadonlyMap<Source, number>): void {}
+  protected digested(_digest: Digest, _from: DocumentStream): void {}
 
   /** Both ends of a link have sent all that the other lacked at its start. */
   protected synced(from: DocumentStream): void {
@@ -166,6 +171,7 @@ export abstract class GossipDocument extends Scuttlebutt {
     const inner = this.createStream({ wrapper: 'raw' })
     let ended = false
     let digested = false
+    let hasPages = false
     let peerSynced = false
 
     const refuse = (reason: string): void => {
@@ -206,7 +212,8 @@ export abstract class GossipDocument extends Scuttlebutt {
     // The package sends all that a peer lacks at once: so first bring the peer near by pages that
     // wait for the link, and only then hand over its digest, grown by what was sent.
     const catchUp = async (digest: Digest): Promise<void> => {
-      await outgoing.sendMissing()
+      const beginning = hasPages || digest.clock.size > 0 ? undefined : this.beginningFor(from)
+      await (beginning === undefined ? outgoing.sendMissing() : outgoing.sendFrom(beginning))
       if (!ended) hand({ id: digest.id, clock: outgoing.clock })
     }
     const receiveUpdate = (frame: unknown[]): void => {
@@ -231,6 +238,7 @@ export abstract class GossipDocument extends Scuttlebutt {
       if (digested) return refuse('a page of a digest came behind its end')
       const page = asDigestPage(frame)
       if (typeof page === 'string') return refuse(page)
+      hasPages = true
       // What is not held here is not sent, so that what it says of that need not be kept.
       for (const [source, sequence] of page) {
         if (this.sources[source] !== undefined) outgoing.hears(source, sequence)
@@ -243,7 +251,7 @@ export abstract class GossipDocument extends Scuttlebutt {
       if (!isExpected(digest.id)) return refuse('the digest names another node')
       digested = true
       for (const [source, sequence] of digest.clock) outgoing.hears(source, sequence)
-      this.digested(clockOf(outgoing.clock))
+      this.digested({ id: digest.id, clock: clockOf(outgoing.clock) }, from)
       catchUp(digest).catch(unread)
     }
 

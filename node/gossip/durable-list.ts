@@ -16,7 +16,7 @@ import {
 import { mergeStrays, straysShownBy } from '../whitelist/equivocation.ts'
 import type { SubjectState } from '../whitelist/merge.ts'
 import type { UncheckedEntry, UncheckedStray } from '../whitelist/open.ts'
-import type { ChangeStore } from '../whitelist/store.ts'
+import type { Base, ChangeStore } from '../whitelist/store.ts'
 import type { Whitelist } from '../whitelist/whitelist.ts'
 import { CheckpointChecks } from './checkpoint-checks.ts'
 import { Settling } from './settling.ts'
@@ -96,6 +96,11 @@ export class DurableList implements Disposable {
     return this.#whitelist
   }
 
+  /** Whether all can be read that a checkpoint covers at which the log begins. */
+  get isComplete(): boolean {
+    return this.#store.isComplete
+  }
+
   /** What decides about a subject: the list, and the removals that could not be stored. */
   stateOf(subject: Subject): SubjectState {
     return this.#unkept.stateOf(subject)
@@ -166,6 +171,18 @@ export class DurableList implements Disposable {
       return false
     }
     this.#announce(applied)
+    return true
+  }
+
+  /** Let an empty list begin with what a checkpoint states. @returns whether that could be stored */
+  beginWith(entries: readonly Entry[], base: Base): boolean {
+    const { signers, clock } = this.#options
+    if (!this.#write(entries, () => this.#store.beginWith(entries, base))) return false
+    this.#whitelist = buildWhitelist(this.#store, signers)
+    const receivedAt = clock.monotonic()
+    const applied = entries.map(entry => ({ entry, receivedAt }))
+    for (const listener of this.#listeners) listener(applied)
+    this.#tellOf([...new Set(entries.map(({ change }) => change.subject))])
     return true
   }
 
@@ -246,11 +263,16 @@ export class DurableList implements Disposable {
 
   /** @returns whether they are stored */
   #stores(all: readonly (Entry | Stray)[]): boolean {
+    return this.#write(all, () => this.#store.append(all))
+  }
+
+  /** @returns whether it is written, with the certificates under it */
+  #write(all: readonly (Entry | Stray)[], write: () => void): boolean {
     if (this.storage.failing !== undefined) return false
     try {
       this.#options.onStoring()
       this.#options.signers.keep(all.flatMap(entriesIn).map(({ signatures }) => signatures))
-      this.#store.append(all)
+      write()
       this.storage.worked()
       return true
     } catch (error) {

@@ -27,6 +27,8 @@ export interface InboxOptions {
   readonly past: OwnPast
   readonly confirmations: Pick<ConfirmationRelay, 'heardFrom'>
   readonly signers: Signers
+  /** Resolves when nothing is under way that comes before what is in here. */
+  readonly before: () => Promise<void>
   /** A peer holds another entry than this one of this node, of which nobody has heard. */
   readonly onRival: (own: Entry) => void
   /** The next change comes over a link that is not in step. */
@@ -72,6 +74,7 @@ export class Inbox {
     const { list, onChecked } = this.#options
     const refused = new Set<DocumentStream>()
     while (this.#waiting.length > 0) {
+      await this.#options.before()
       const batch = this.#waiting.splice(0, BATCH)
       const opened = await Promise.all(batch.map(async ({ update }) => this.#open(update)))
       try {
@@ -151,8 +154,11 @@ export class Inbox {
         if (isEarly || links.isEarly(from)) links.noteEarly(from)
         return true
       }
-      if (links.isEarly(from)) list.actOn([one], false)
-      else refuse(from, strays)
+      const isBehind = !isStray(one) && list.whitelist.fit(one) === 'unseen' && !list.isComplete
+      if (links.isEarly(from) || isBehind) list.actOn([one], false)
+      if (isBehind) {
+        links.leave(from, 'this node lacks what a change has seen: its list begins at a checkpoint')
+      } else if (!links.isEarly(from)) refuse(from, strays)
       return true
     })
     if (isStored && list.keep(merged)) return

@@ -156,6 +156,7 @@ export function joinCluster(options: JoinOptions): Cluster {
     overlay.subscribe(() => {
       onSynced()
       isolation.look()
+      askWitnesses(replica, members, options)
     }),
   )
   return {
@@ -165,6 +166,22 @@ export function joinCluster(options: JoinOptions): Cluster {
     hasPeers,
     [Symbol.asyncDispose]: async () => stack.disposeAsync(),
   }
+}
+
+/** Let as many nodes say that the list begins where it does as there are, and say that this is waited for. */
+function askWitnesses(
+  { stateExchange, wholeness }: Replica,
+  members: Pick<Members, 'live'>,
+  { config, log }: Pick<JoinOptions, 'config' | 'log'>,
+): void {
+  const others = new Set(Array.from(members.live().values(), member => member.name))
+  others.delete(config.name)
+  stateExchange.noteOthers(Math.max(others.size, config.peers.length))
+  if (wholeness.isWhole || stateExchange.isWitnessed) return
+  log.warn(
+    { nodes: stateExchange.needed },
+    'the list begins at a checkpoint: no client is let in before so many nodes say that it stands',
+  )
 }
 
 /**

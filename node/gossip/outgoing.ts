@@ -29,6 +29,13 @@ export interface OutgoingOptions {
   readonly onFailure: (error: unknown) => void
 }
 
+/** What a peer that holds nothing is sent first, instead of the older part of what it lacks. */
+export interface Beginning {
+  readonly frames: Iterable<object>
+  /** How far the peer has heard each source when it has had them. */
+  readonly heads: Iterable<readonly [Source, number]>
+}
+
 /** What goes to one peer of one document: each update once, whole or announced. */
 export class Outgoing implements Disposable {
   readonly #options: OutgoingOptions
@@ -122,6 +129,23 @@ export class Outgoing implements Disposable {
     } finally {
       this.#isCatchingUp = false
     }
+  }
+
+  /** Send a peer what its list begins with, and then what else it lacks. */
+  async sendFrom({ frames, heads }: Beginning): Promise<void> {
+    const { send, drained } = this.#options
+    this.#isCatchingUp = true
+    try {
+      for (const frame of frames) {
+        send(frame)
+        await drained()
+        if (this.#hasEnded) return
+      }
+      for (const [source, sequence] of heads) this.hears(source, sequence)
+    } finally {
+      this.#isCatchingUp = false
+    }
+    await this.sendMissing()
   }
 
   /** The peer asks for sources. */

@@ -28,10 +28,12 @@ export interface Removal {
 export function findRemoval(
   removed: Name,
   whitelist: Pick<ReadableWhitelist, 'hasRemoved' | 'clock'>,
-  store: Pick<ChangeStore, 'ofSubject' | 'after'>,
+  store: Pick<ChangeStore, 'ofSubject' | 'ofSource' | 'after'>,
 ): Entry | undefined {
   if (!whitelist.hasRemoved(removed)) return undefined
-  for (const { change } of store.ofSubject(subjectOf('node', removed))) {
+  for (const { change, hash, isStray: isFiled } of store.ofSubject(subjectOf('node', removed))) {
+    const [placed] = isFiled ? [] : store.ofSource(change.source, change.sequence)
+    if (placed?.hash === hash && removalIn(placed, removed) !== undefined) return placed
     const before = whitelist.clock().set(change.source, change.sequence - 1)
     // It may be there as a stray.
     for (const source of before.keys()) {

@@ -82,7 +82,7 @@ export class ReplicaLinks implements Disposable {
     this.#early.add(link)
     if (!this.#links.has(link)) return
     this.#ends.get(link)?.[Symbol.dispose]()
-    const leave = (): void => this.#leave(link, 'this node asks anew for a branch of a fork')
+    const leave = (): void => this.leave(link, 'this node asks anew for a branch of a fork')
     this.#ends.set(link, this.#clock.after(FORK_QUIET_MS, leave))
   }
 
@@ -96,9 +96,15 @@ export class ReplicaLinks implements Disposable {
     return this.#left.has(link)
   }
 
+  /** End a link through no fault of the peer's: what it brings from here on is passed over. */
+  leave(link: DocumentStream, text: string): void {
+    this.#left.add(link)
+    link.leave(text)
+  }
+
   /** Ask anew for what could not be stored. */
   leaveMissed(text: string): void {
-    for (const link of Array.from(this.#missed)) this.#leave(link, text)
+    for (const link of Array.from(this.#missed)) this.leave(link, text)
     this.#missed.clear()
   }
 
@@ -106,30 +112,30 @@ export class ReplicaLinks implements Disposable {
   leaveNewcomers(text: string, except: DocumentStream): void {
     for (const link of Array.from(this.#links)) {
       const { here, there } = link.wasWhole ?? { here: true, there: true }
-      if (here === undefined && there !== true && link !== except) this.#leave(link, text)
+      if (here === undefined && there !== true && link !== except) this.leave(link, text)
     }
+  }
+
+  /** Begin all other links anew: what this node said when they began is no longer so. */
+  leaveOthers(text: string, except: DocumentStream): void {
+    for (const link of Array.from(this.#links)) if (link !== except) this.leave(link, text)
   }
 
   /** Say anew to whoever holds but the beginning of a list, or was told so, that this node holds all of it. */
   leaveBeginners(text: string): void {
     for (const link of Array.from(this.#links)) {
       const { here, there } = link.wasWhole ?? { here: true, there: true }
-      if (there !== true && (here === false || there === false)) this.#leave(link, text)
+      if (there !== true && (here === false || there === false)) this.leave(link, text)
     }
   }
 
   /** Ask anew for all that this node lacks. */
   leaveAll(text: string): void {
-    for (const link of Array.from(this.#links)) this.#leave(link, text)
+    for (const link of Array.from(this.#links)) this.leave(link, text)
   }
 
   /** End none of them any more. */
   [Symbol.dispose](): void {
     for (const link of this.#links) this.delete(link)
-  }
-
-  #leave(link: DocumentStream, text: string): void {
-    this.#left.add(link)
-    link.leave(text)
   }
 }

@@ -1,8 +1,5 @@
-import type { KeyObject } from 'node:crypto'
 import { nodeOf, WHOLE_LIST, type Source, type Subject } from '../identity/names.ts'
-import { signText } from '../identity/signature.ts'
-import { objectionTo, type Signer, type Signers } from '../identity/signers.ts'
-import type { Clock } from '../lib/clock.ts'
+import type { Signer } from '../identity/signers.ts'
 import { FridgeError } from '../lib/errors.ts'
 import {
   CHANGE_LIMITS,
@@ -12,14 +9,21 @@ import {
   type Checkpoint,
   type CheckpointRequest,
 } from '../whitelist/change.ts'
-import type { CheckpointEntry } from '../whitelist/cut.ts'
-import { entriesIn, entryHash, type Entry, type Stray } from '../whitelist/entry.ts'
+import { entriesIn, type Entry, type Stray } from '../whitelist/entry.ts'
 import type { SubjectState } from '../whitelist/merge.ts'
-import type { ChangeStore } from '../whitelist/store.ts'
 import type { ReadableWhitelist } from '../whitelist/readable-whitelist.ts'
-import { assertProposable, assertStanding, notRecorded, whyAgain, type Commit } from './commit.ts'
+import {
+  assertProposable,
+  assertSignable,
+  assertStanding,
+  notRecorded,
+  signedEntry,
+  whyAgain,
+  whyNotHere,
+  type Commit,
+} from './commit.ts'
 import { ConfirmationRelay, isOfConfirmations } from './confirmation-relay.ts'
-import type { Announcement } from './document-frames.ts'
+import type { Announcement, Digest } from './document-frames.ts'
 import type { DocumentStream } from './document-stream.ts'
 import type { Update } from './document.ts'
 import { DurableList, type Applied } from './durable-list.ts'
@@ -27,31 +31,15 @@ import { HeadComparison } from './head-comparison.ts'
 import { Inbox } from './inbox.ts'
 import { OwnPast, type EndedSource } from './own-past.ts'
 import { OwnSource } from './own-source.ts'
+import type { ReplicaOptions } from './replica-options.ts'
 import { ReplicaLinks } from './replica-links.ts'
 import { SignedDocument } from './signed-document.ts'
 import { LIST_SPREADING } from './spreading.ts'
 import type { StorageHealth } from './storage-health.ts'
 import { asUpdate, carriedBy, problemOfValue } from './update.ts'
-import { Wholeness, type WholenessRecord } from './wholeness.ts'
-
-/** How far the clock of an operator's machine and a node's may be apart at a commit. */
-const MAX_COMMIT_AGE_MS = 10 * 60_000
-
-export interface ReplicaOptions {
-  /** This run of this node: never used before. */
-  readonly source: Source
-  /** The source that numbers the changes accepted here. Default: one for this run, named like it. */
-  readonly ownSource?: OwnSource
-  readonly store: ChangeStore
-  /** What remembers whether the log was whole. Default: only this run does. */
-  readonly wholeness?: WholenessRecord
-  readonly signers: Signers
-  /** This node's own certificate, known to `signers`, and its private key. */
-  readonly self: { readonly signer: Signer; readonly key: KeyObject }
-  readonly clock: Clock
-  /** Called for each checkpoint that states a list which was not. */
-  readonly onUntrue?: (checkpoint: CheckpointEntry) => void
-}
+import { StateExchange } from './state-exchange.ts'
+import type { Beginning } from './outgoing.ts'
+import { Wholeness } from './wholeness.ts'
 
 /**
  * The whitelist of one node: the one replica that gossips, over the store that outlives it.
@@ -64,6 +52,8 @@ export class Replica extends SignedDocument implements Disposable {
   readonly storage: StorageHealth
   /** How much of the list is here. */
   readonly wholeness: Wholeness
+  /** What a node that holds nothing is sent of a list that begins at a checkpoint. */
+  readonly stateExchange: StateExchange
   readonly #options: ReplicaOptions
   readonly #list: DurableList
   readonly #ownSource: OwnSource
@@ -110,14 +100,25 @@ export class Replica extends SignedDocument implements Disposable {
       onOther: own => !past.isSpread(own) && this.#giveUp(own),
       onFork: from => this.#links.noteEarly(from),
     })
-    for (const [source, sequence] of list.whitelist.clock()) this.sources[source] = sequence
+    this.#hear(list.whitelist.clock())
     this.wholeness = new Wholeness({
       record: options.wholeness,
       links: this.#links,
       isEmpty: () => list.whitelist.changes === 0,
+      isWitnessed: () => this.stateExchange.isWitnessed,
       storage: list.storage,
     })
+    this.stateExchange = new StateExchange({
+      list,
+      store,
+      signers,
+      links: this.#links,
+      onBrought: from => this.wholeness.brought(from),
+      onBegun: clock => this.#hear(clock),
+      onWitnessed: () => this.wholeness.witnessed(),
+    })
     this.#inbox = new Inbox({
+      before: async () => this.stateExchange.settled(),
       list,
       links: this.#links,
       past,
@@ -144,11 +145,12 @@ export class Replica extends SignedDocument implements Disposable {
 
   /** How many updates wait to be taken in. */
   get backlog(): number {
-    return this.#inbox.size + this.confirmations.backlog
+    return this.#inbox.size + this.stateExchange.backlog + this.confirmations.backlog
   }
 
   /** Resolves when all that has come in is taken in or refused. */
   async settled(): Promise<void> {
+    await this.stateExchange.settled()
     await this.#inbox.settled()
     await this.#list.settled()
     await this.confirmations.settled()
@@ -236,20 +238,13 @@ export class Replica extends SignedDocument implements Disposable {
     const parsed = parseChange(text)
     if (!parsed.ok) throw new FridgeError('ERR_PROTOCOL', `cannot commit: ${parsed.why}`)
     const { change } = parsed
-    if (change.source !== this.#ownSource.take()) {
-      return { outcome: 'again', why: 'it was proposed by another node, or before a restart' }
-    }
-    if (this.#past.isBehind) {
-      return { outcome: 'again', why: 'this node is taking in changes of its own from its peers' }
-    }
-    if (Math.abs(this.clock.now() - change.at) > MAX_COMMIT_AGE_MS) {
-      return { outcome: 'again', why: 'it was proposed too long ago' }
-    }
-    // As every peer will judge it: a change that peers refuse would end each link here for ever.
-    const objection =
-      objectionTo(operator, 'operator', change.operator, change.at) ??
-      objectionTo(this.#options.self.signer, 'node', nodeOf(this.id), change.at)
-    if (objection !== undefined) throw new FridgeError('ERR_REFUSED', objection)
+    const why = whyNotHere(change, {
+      source: this.#ownSource.take(),
+      isBehind: this.#past.isBehind,
+      now: this.clock.now(),
+    })
+    if (why !== undefined) return { outcome: 'again', why }
+    assertSignable(change, operator, this.#options.self.signer)
     if (!(await this.signers.verify(operator, 'change', text, operatorSignature))) {
       throw new FridgeError('ERR_REFUSED', 'the signature of the operator does not hold')
     }
@@ -258,17 +253,9 @@ export class Replica extends SignedDocument implements Disposable {
       hasEquivocated: name => this.#list.whitelist.hasEquivocated(name),
       state: subject => this.stateOf(subject),
     })
-    const { signer, key } = this.#options.self
     const again = this.whyAgain(change)
     if (again !== undefined) return { outcome: 'again', ...again }
-    const certificates = {
-      operatorCertificate: operator.identity.fingerprint,
-      nodeCertificate: signer.identity.fingerprint,
-    }
-    const hash = entryHash(text, certificates)
-    const nodeSignature = signText(key, 'entry', hash)
-    const signatures = { ...certificates, operatorSignature, nodeSignature }
-    const entry: Entry = { change, text, hash, signatures }
+    const entry = signedEntry(change, { text, operator, operatorSignature }, this.#options.self)
     if (!this.#list.keepOwn(entry)) {
       throw notRecorded(change, this.storage.failing ?? 'it failed')
     }
@@ -295,7 +282,7 @@ export class Replica extends SignedDocument implements Disposable {
   }
 
   protected override openings(): Iterable<object> {
-    return this.#heads.openings()
+    return [...this.#heads.openings(), ...this.stateExchange.openings()]
   }
 
   protected override takeFrame(
@@ -303,7 +290,14 @@ export class Replica extends SignedDocument implements Disposable {
     from: DocumentStream,
   ): { readonly refused?: string } | undefined {
     if (isOfConfirmations(frame)) return this.confirmations.take(frame, from)
+    const taken = this.stateExchange.take(frame, from)
+    if (taken !== undefined) return taken
     return 'heads' in frame ? this.#heads.take(frame, from) : super.takeFrame(frame, from)
+  }
+
+  protected override beginningFor(to: DocumentStream): Beginning | undefined {
+    if (this.wholeness.wasWhole !== true) return undefined
+    return this.stateExchange.beginningFor(update => this.attachmentsOf(update, to))
   }
 
   protected override announcementOf(source: Source, sequence: number): unknown {
@@ -320,7 +314,8 @@ export class Replica extends SignedDocument implements Disposable {
     this.wholeness.met(from)
   }
 
-  protected override digested(clock: ReadonlyMap<Source, number>): void {
+  protected override digested({ id, clock }: Digest, from: DocumentStream): void {
+    this.stateExchange.met(from, nodeOf(id))
     this.#past.digested(clock)
   }
 
@@ -333,6 +328,7 @@ export class Replica extends SignedDocument implements Disposable {
     await this.storage.working()
     if (!this.#links.noteSynced(from)) return
     this.#past.caughtUp()
+    this.stateExchange.noteInStep(from)
     this.wholeness.exchanged(from)
     from.onSynced()
   }
@@ -343,6 +339,7 @@ export class Replica extends SignedDocument implements Disposable {
 
   protected override detached(from: DocumentStream): void {
     this.#links.delete(from)
+    this.stateExchange.forget(from)
     this.confirmations.forget(from)
     this.wholeness.lost()
   }
@@ -358,6 +355,10 @@ export class Replica extends SignedDocument implements Disposable {
 
   protected override updatesAfter(clock: ReadonlyMap<Source, number>, limit: number): Update[] {
     return Array.from(Iterator.from(this.#options.store.after(clock)).take(limit), asUpdate)
+  }
+
+  #hear(clock: ReadonlyMap<Source, number>): void {
+    for (const [source, sequence] of clock) this.sources[source] = sequence
   }
 
   /** Changes can be stored again: what was passed over meanwhile is asked for anew. */

@@ -16,6 +16,8 @@ export interface WholenessOptions {
   readonly links: ReplicaLinks
   /** Whether the log holds nothing. */
   readonly isEmpty: () => boolean
+  /** Whether a list that begins at a checkpoint may be taken for the whole one. Default: always. */
+  readonly isWitnessed?: () => boolean
   /** Hears of a record that fails, and says when it can be written again. */
   readonly storage: Pick<StorageHealth, 'failed' | 'subscribe'>
 }
@@ -102,6 +104,11 @@ export class Wholeness implements Disposable {
     this.#prove(link.wasWhole?.there === true)
   }
 
+  /** More nodes than before say what the list is. */
+  witnessed(): void {
+    this.lost()
+  }
+
   /** A link has ended: what it has begun to bring, another one may have brought meanwhile. */
   lost(): void {
     if (this.isBeginning && this.#options.links.hasWhole) this.#prove(true)
@@ -118,7 +125,8 @@ export class Wholeness implements Disposable {
     const { links } = this.#options
     // A peer cannot say to be all what another one has begun to bring.
     if (wasWhole !== true && links.isBringing) return
-    if (this.isBeginning && !wasPeerWhole) return
+    const isProof = wasPeerWhole && this.#options.isWitnessed?.() !== false
+    if (this.isBeginning && !isProof) return
     this.noteAlone()
     if (wasWhole !== true && this.wasWhole === true) {
       links.leaveBeginners('this node holds the whole list by now')

@@ -23,6 +23,8 @@ export interface BaseNote {
   readonly strays: readonly string[]
   readonly true: readonly string[]
   readonly archives: readonly ArchiveNote[]
+  /** How many of the changes that it covers never came to this node. Default none. */
+  readonly absent?: number
 }
 
 /** How many archives a database can have: SQLite opens no more beside a file than ten. */
@@ -44,13 +46,13 @@ export function archivesIn(value: unknown): readonly ArchiveNote[] {
   return parseBaseNote(typeof value === 'string' ? value : undefined)?.archives ?? []
 }
 
-export function baseOfNote({ checkpoint, archives, ...hashes }: BaseNote): Base {
+export function baseOfNote({ checkpoint, archives, absent = 0, ...hashes }: BaseNote): Base {
   return {
     checkpoint,
     spent: new Set(hashes.spent),
     strays: new Set(hashes.strays),
     true: new Set(hashes.true),
-    archived: archives.reduce((sum, { changes }) => sum + changes, 0),
+    archived: archives.reduce((sum, { changes }) => sum + changes, absent),
   }
 }
 

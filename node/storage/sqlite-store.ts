@@ -1,7 +1,5 @@
 import { existsSync } from 'node:fs'
-import { dirname } from 'node:path'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { FridgeError } from '../lib/errors.ts'
 import { isRun, type Source, type Subject } from '../identity/names.ts'
 import { idOf, type ChangeId, type Place } from '../whitelist/change.ts'
 import { isStray, type Entry, type Stray } from '../whitelist/entry.ts'
@@ -11,6 +9,7 @@ import type {
   Base,
   ChangeStore,
   HeldEntry,
+  LeftEntry,
   LoggedChange,
   LoggedRow,
   LogPart,
@@ -19,6 +18,7 @@ import type {
 import { WHOLE_LOG } from './archives.ts'
 import { COLUMNS, digestOf, valuesOf, type ChangeRow } from './change-row.ts'
 import { CheckedRows, CONTENT } from './checked-rows.ts'
+import type { LogSeal } from './log-seal.ts'
 import { beginningOf, entryAt, loggedRows } from './logged-rows.ts'
 import { corrupt, createDatabase, lockDatabase, openDatabase } from './sqlite-database.ts'
 import { StoreDatabase } from './store-database.ts'
@@ -123,15 +123,7 @@ class SqliteStore implements NodeStore {
 
   append(entries: readonly (Entry | Stray)[]): void {
     this.#seal.extend(covered => {
-      for (const one of entries) {
-        const entry = isStray(one) ? one.entry : one
-        const id = idOf(entry)
-        // A grant has its place in its id: only as a stray can it come again.
-        const mayRepeat = isStray(one) || entry.change.kind === 'revocation'
-        const repeats = mayRepeat && this.has(entry.change.subject, id)
-        this.#insert.run(...valuesOf(one, { id, repeats }))
-        covered.add({ hash: entry.hash, repeats, isStray: isStray(one) })
-      }
+      for (const one of entries) covered.add(this.#write(one))
     })
     for (const one of entries) {
       if (isStray(one)) this.#noteFork(one.entry.change)
@@ -139,12 +131,32 @@ class SqliteStore implements NodeStore {
     }
   }
 
+  /** Write a row, in a transaction. @returns what the seal covers of it */
+  #write(one: Entry | Stray): Parameters<LogSeal['add']>[0] {
+    const entry = isStray(one) ? one.entry : one
+    const id = idOf(entry)
+    // A grant has its place in its id: only as a stray can it come again.
+    const mayRepeat = isStray(one) || entry.change.kind === 'revocation'
+    const repeats = mayRepeat && this.has(entry.change.subject, id)
+    this.#insert.run(...valuesOf(one, { id, repeats }))
+    return { hash: entry.hash, repeats, isStray: isStray(one) }
+  }
+
+  beginWith(entries: readonly Entry[], base: Base): void {
+    this.archives.beginWithout(base, note =>
+      this.#seal.remake(() => {
+        for (const entry of entries) this.#write(entry)
+        note()
+      }),
+    )
+    for (const { change } of entries) this.#sources.add(change.source)
+  }
+
   seal(sealKey: Buffer): void {
     this.#seal.renew(sealKey)
   }
 
-  beginAt({ checkpoint, spent, strays, true: held }: Omit<Base, 'archived'>): void {
-    const base = { checkpoint, spent: [...spent], strays: [...strays], true: [...held] }
+  beginAt(base: Omit<Base, 'archived'>): void {
     this.archives.begin(base, note => this.#seal.remake(note))
   }
 
@@ -249,7 +261,7 @@ class SqliteStore implements NodeStore {
   }
 
   get isComplete(): boolean {
-    return this.archives.missing.length === 0
+    return this.archives.isComplete
   }
 
   *forks(): Iterable<Place> {
@@ -347,6 +359,12 @@ class SqliteStore implements NodeStore {
     }
   }
 
+  leftBehind(position: number, limit: number): readonly LeftEntry[] {
+    const sql = `SELECT * FROM ${this.archives.left} WHERE position > ? ORDER BY position LIMIT ?`
+    const rows = this.#database.query<Row>(sql, position, limit)
+    return Array.from(rows, row => ({ position: row.position, entry: this.#rows.entry(row) }))
+  }
+
   [Symbol.dispose](): void {
     if (this.#closed) return
     this.#closed = true
@@ -361,11 +379,7 @@ class SqliteStore implements NodeStore {
     const begins = beginningOf(this.#database, { rows: this.#rows, archives: this.archives })
     for (const [source, { sequence }] of begins) {
       if (!isRun(source) || (clock.get(source) ?? 0) >= sequence) continue
-      throw new FridgeError(
-        'ERR_ARCHIVE',
-        `the changes behind its checkpoint are in ${this.archives.missing.join(', ')}, which is not there`,
-        { fix: `put it back into ${dirname(this.#database.file)} and restart the node` },
-      )
+      throw this.archives.notHere()
     }
   }
 

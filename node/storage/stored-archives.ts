@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { FridgeError } from '../lib/errors.ts'
 import { pragma } from '../lib/sqlite.ts'
@@ -54,9 +55,33 @@ export class StoredArchives {
     return this.#noted && baseOfNote(this.#noted)
   }
 
+  /** Whether all can be read that the checkpoint covers at which the log begins. */
+  get isComplete(): boolean {
+    return this.#missing.length === 0 && this.#absent === 0
+  }
+
+  get #absent(): number {
+    return this.#noted?.absent ?? 0
+  }
+
   /** The archives that are not beside the database, or are others. */
   get missing(): readonly string[] {
     return this.#missing.map(({ name }) => name)
+  }
+
+  /** Why what is not here is not told. */
+  notHere(): FridgeError {
+    const [missing] = this.missing
+    if (missing === undefined) {
+      const why = 'its list begins at a checkpoint: what changed before that it never held'
+      const fix = 'let the other node dial one that holds the whole log: name that with --peer'
+      return new FridgeError('ERR_ARCHIVE', why, { fix })
+    }
+    return new FridgeError(
+      'ERR_ARCHIVE',
+      `the changes behind its checkpoint are in ${this.missing.join(', ')}, which is not there`,
+      { fix: `put it back into ${dirname(this.#store.file)} and restart the node` },
+    )
   }
 
   /** Copy the entries at some places into a new archive. @throws FridgeError `ERR_DATABASE` */
@@ -72,12 +97,13 @@ export class StoredArchives {
    * @param note does what depends on it in the same transaction
    * @throws FridgeError `ERR_DATABASE`: then nothing has changed
    */
-  begin(base: Omit<BaseNote, 'archives'>, note: (write: () => void) => void): void {
+  begin(base: Omit<Base, 'archived'>, note: (write: () => void) => void): void {
     const writer = this.#writer
     this.#writer = undefined
     const before = this.#noted?.archives ?? []
     const added = writer === undefined ? [] : [this.#write(() => writer.finish())]
-    const noted: BaseNote = { ...base, archives: [...before, ...added] }
+    const archives = [...before, ...added]
+    const noted: BaseNote = { ...hashesOf(base), archives, absent: this.#absent }
     this.takeOut(Infinity)
     this.#attach(noted)
     const [wasNoted, wasTaken] = [this.#noted, this.#taken]
@@ -96,6 +122,17 @@ export class StoredArchives {
       this.#attach()
       throw error
     }
+  }
+
+  /**
+   * Let an empty log begin at a checkpoint of which a peer has brought what is left.
+   * @param note writes that in the same transaction
+   * @throws FridgeError `ERR_DATABASE`: then nothing has changed
+   */
+  beginWithout({ archived, ...base }: Base, note: (write: () => void) => void): void {
+    const noted: BaseNote = { ...hashesOf(base), archives: [], absent: archived }
+    note(() => this.#store.note(BASE, JSON.stringify(noted)))
+    this.#noted = noted
   }
 
   /** Leave nothing of an archive that was begun. */
@@ -168,4 +205,9 @@ export class StoredArchives {
       throw error instanceof FridgeError ? error : writeFailure(this.#store.file, error)
     }
   }
+}
+
+function hashesOf(base: Omit<Base, 'archived'>): Omit<BaseNote, 'archives'> {
+  const { checkpoint, spent, strays, true: held } = base
+  return { checkpoint, spent: [...spent], strays: [...strays], true: [...held] }
 }

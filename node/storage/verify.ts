@@ -8,6 +8,7 @@ import { buildWhitelist, proves } from '../whitelist/build.ts'
 import { idOf, readChange, type Change } from '../whitelist/change.ts'
 import { OpenedLog } from '../whitelist/opened-log.ts'
 import { conflicts, entryHash, isStray, type Entry, type Stray } from '../whitelist/entry.ts'
+import type { Whitelist } from '../whitelist/whitelist.ts'
 import { differences, evaluateLog } from '../whitelist/evaluate.ts'
 import type { Base } from '../whitelist/store.ts'
 import { judgeCheckpoints } from '../whitelist/stated-list.ts'
@@ -30,31 +31,8 @@ import {
 import { digestOf, sealOf, uncheckedOf, type ChangeRow } from './change-row.ts'
 import { checkBase } from './check-base.ts'
 import { BASE } from './stored-archives.ts'
+import type { Beginning, Finding, Verification } from './verification.ts'
 import { openAt } from '../whitelist/open.ts'
-
-/** One thing in a database that is not as a node wrote it. */
-export interface Finding {
-  /** Where: the file, a position in the log with the change that is filed there, a certificate. */
-  readonly place: string
-  readonly problem: string
-  /** What mends it. */
-  readonly fix: string
-}
-
-export interface Verification {
-  readonly changes: number
-  readonly sources: number
-  /** Nodes and operators whose certificates are kept and trusted. */
-  readonly signers: number
-  /** How many names the list lets in, expired grants included. */
-  readonly admitted: number
-  /** How many checkpoints there are. */
-  readonly checkpoints: number
-  /** How many of them state a list that was not, so that they do nothing. */
-  readonly untrue: number
-  /** In the order in which they were met; none when the database is sound. */
-  readonly findings: readonly Finding[]
-}
 
 export interface VerifyOptions {
   /** The authorities that may vouch for a signer, former authorities included. */
@@ -118,7 +96,10 @@ class DatabaseCheck {
   #rows = 0
   #position = 0
   #base: Base | undefined
-  /** Whether an archive is missing: then there are holes. */
+  /** How many changes were never here that the checkpoint covers at which the log begins. */
+  #absent = 0
+  #begins: Beginning | undefined
+  /** Whether there are holes: by a missing archive, or where the log begins at a checkpoint. */
   #isPartial = false
 
   constructor(file: string, { authorities, trusted, trustDomain, verifier, fix }: VerifyOptions) {
@@ -146,6 +127,7 @@ class DatabaseCheck {
       admitted: this.#admitted,
       checkpoints: this.#checkpoints,
       untrue: this.#untrue,
+      ...(this.#begins && { begins: this.#begins }),
       findings: this.#findings,
     }
   }
@@ -324,7 +306,8 @@ class DatabaseCheck {
     this.#base = note && baseOfNote(note)
     const archives = note?.archives ?? []
     const missing = attachArchives(database, this.#file, archives)
-    this.#isPartial = missing.length > 0
+    this.#absent = note?.absent ?? 0
+    this.#isPartial = missing.length > 0 || this.#absent > 0
     for (const { name } of missing) {
       this.find(name, 'it is not beside the database, or is another one', `put ${name} back`)
     }
@@ -338,12 +321,22 @@ class DatabaseCheck {
   /** What is left of the log is the list that the checkpoint states at which it begins. */
   #checkLeft(opened: readonly (Entry | Stray)[], left: ReadonlySet<string>, base: Base): void {
     const rest = opened.filter(one => left.has(isStray(one) ? one.entry.hash : one.hash))
+    const log = new OpenedLog(rest, base)
     try {
-      checkBase(this.#file, new OpenedLog(rest, base), this.#signers)
+      checkBase(this.#file, log, this.#signers)
+      if (this.#absent > 0) this.#lookAtBeginning(log, base)
     } catch (error) {
       if (!(error instanceof FridgeError)) throw error
       this.find('the checkpoint at which the log begins', error.message)
     }
+  }
+
+  #lookAtBeginning(log: OpenedLog, { checkpoint }: Base): void {
+    const list = buildWhitelist(log, this.#signers)
+    const change = list.cutOf(checkpoint)?.entry.change
+    if (change === undefined) return
+    this.#begins = { at: change.at, operator: change.operator, absent: this.#absent }
+    this.#admitted = admittedBy(list)
   }
 
   #checkList(opened: readonly (Entry | Stray)[], left: ReadonlySet<string>): void {
@@ -363,8 +356,12 @@ class DatabaseCheck {
         'this is a fault of fridge: report it with a copy of the database',
       )
     }
-    for (const [, { grants }] of list.subjects()) if (grants.length > 0) this.#admitted += 1
+    this.#admitted = admittedBy(list)
   }
+}
+
+function admittedBy(list: Pick<Whitelist, 'subjects'>): number {
+  return [...list.subjects()].filter(([, { grants }]) => grants.length > 0).length
 }
 
 function placeOfRow({ position, source, sequence }: Row): string {

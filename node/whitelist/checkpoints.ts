@@ -182,6 +182,11 @@ export class Checkpoints {
     return this.#standing.map(({ entry }) => entry.change)
   }
 
+  /** The hashes of those that stand. */
+  get standingHashes(): string[] {
+    return this.#standing.map(({ entry }) => entry.hash)
+  }
+
   /** What a checkpoint does now. */
   effectOf({ hash }: LoggedChange): CheckpointEffect {
     const known = this.#known.get(hash)

@@ -185,6 +185,16 @@ export class CheckpointCut extends Cut implements Stating {
     })
   }
 
+  /** The hashes of entries that it covers and that may be named by what it does not: as heads, or up to where an author counts. */
+  namedBehind(): Set<string> {
+    const named = new Set(this.entry.change.heads.values().map(({ hash }) => hash))
+    for (const one of this.#log.withdrawals()) {
+      if (one.change.kind !== 'revocation' || this.covers(one)) continue
+      for (const { hash } of one.change.upTo?.values() ?? []) named.add(hash)
+    }
+    return named
+  }
+
   /** Whether it calls an authority a former one that is trusted here, by the word of one that is not. */
   isUsurping(): boolean {
     const { change, hash } = this.entry

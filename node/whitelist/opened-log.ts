@@ -17,6 +17,8 @@ export class OpenedLog implements BuiltLog {
   readonly #rows: (LoggedRow & Pick<SubjectRow, 'isArchived'>)[] = []
   readonly #ids = new Map<Subject, Set<ChangeId>>()
   readonly #bySubject = new Map<Subject, SubjectRow[]>()
+  /** The subjects in the order of their bytes, once they were asked for. */
+  #sorted: readonly Subject[] | undefined
   readonly #held = new Map<string, HeldEntry>()
 
   readonly #base: Base | undefined
@@ -38,8 +40,10 @@ export class OpenedLog implements BuiltLog {
     this.#ids.set(subject, ids.add(id))
     const changes = this.#bySubject.get(subject)
     const row = { change, hash, isStray: isStray(one), isArchived }
-    if (changes === undefined) this.#bySubject.set(subject, [row])
-    else changes.push(row)
+    if (changes === undefined) {
+      this.#bySubject.set(subject, [row])
+      this.#sorted = undefined
+    } else changes.push(row)
     const isStrayOnly = isStray(one) && this.#held.get(hash)?.isStray !== false
     this.#held.set(hash, { change, hash, signatures, isStray: isStrayOnly })
   }
@@ -49,6 +53,7 @@ export class OpenedLog implements BuiltLog {
     this.#rows.splice(0)
     this.#ids.clear()
     this.#bySubject.clear()
+    this.#sorted = undefined
     this.#held.clear()
   }
 
@@ -83,12 +88,16 @@ export class OpenedLog implements BuiltLog {
   }
 
   subjectsBehind(after: string, limit: number, part: LogPart = 'all'): readonly Subject[] {
-    const subjects = this.#bySubject
-      .entries()
-      .filter(([subject, rows]) => subject > after && rows.some(row => isIn(row, part)))
-    return Array.from(subjects, ([subject]) => subject)
-      .sort()
-      .slice(0, limit)
+    this.#sorted ??= [...this.#bySubject.keys()].sort()
+    const isThere = (subject: Subject): boolean =>
+      this.#bySubject.get(subject)?.some(row => isIn(row, part)) === true
+    const subjects: Subject[] = []
+    for (let at = firstBehind(this.#sorted, after); at < this.#sorted.length; at += 1) {
+      const subject = this.#sorted[at]
+      if (subject === undefined || subjects.length >= limit) break
+      if (isThere(subject)) subjects.push(subject)
+    }
+    return subjects
   }
 
   *forks(): Iterable<Place> {
@@ -98,4 +107,15 @@ export class OpenedLog implements BuiltLog {
 
 function isIn({ isArchived }: SubjectRow, part: LogPart): boolean {
   return part === 'all' || !isArchived
+}
+
+/** Where the first of some sorted texts stands that is behind another. */
+function firstBehind(sorted: readonly string[], after: string): number {
+  let [low, high] = [0, sorted.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((sorted[middle] ?? '') > after) high = middle
+    else low = middle + 1
+  }
+  return low
 }

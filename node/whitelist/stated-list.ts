@@ -39,14 +39,17 @@ export function* lackingAt(
   return lacking
 }
 
-/** Whether a checkpoint states the list that is made of what is left behind it. */
-export function isStatedBy(
+/** Whether a checkpoint states the list that is made of what is left behind it, slice by slice. */
+export function* isStatedBy(
   checkpoint: CheckpointCut,
   list: Pick<Whitelist, 'subjectsBehind'>,
-): boolean {
+): Generator<undefined, boolean> {
   const { state, subjects } = checkpoint.entry.change
   const root = new StateRoot()
-  for (const one of subjectsIn(checkpoint, list)) if (one?.leaf !== undefined) root.add(one.leaf)
+  for (const one of subjectsIn(checkpoint, list)) {
+    if (one === undefined) yield
+    else if (one.leaf !== undefined) root.add(one.leaf)
+  }
   return root.root() === state && root.leaves === subjects
 }
 

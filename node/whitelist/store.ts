@@ -39,7 +39,7 @@ export interface Base {
   readonly strays: ReadonlySet<string>
   /** The hashes of the other checkpoints that it covers and that are true. */
   readonly true: ReadonlySet<string>
-  /** How many changes have left the log. */
+  /** How many changes that it covers have left the log, or were never in it. */
   readonly archived: number
 }
 
@@ -78,6 +78,12 @@ export interface LogArchives {
   abandon(): void
   /** Take the next entries out of the log that are in an archive as well. @returns whether those were the last */
   takeOut(limit?: number): boolean
+}
+
+/** An entry that has not left the log. */
+export interface LeftEntry {
+  readonly position: number
+  readonly entry: Entry | Stray
 }
 
 /** A log of which entries can leave it for archives. */
@@ -134,4 +140,11 @@ export interface ChangeStore extends BuiltLog, CertificateStore, Disposable {
   after(clock: ReadonlyMap<Source, number>): Iterable<Entry | Stray>
   /** One source's entries from a sequence on, in order; strays do not count. */
   ofSource(source: Source, from: number): Iterable<Entry>
+  /** The next `limit` entries behind a position that have not left the log, in its order. */
+  leftBehind(position: number, limit: number): readonly LeftEntry[]
+  /**
+   * Let an empty log begin at a checkpoint, with what a peer has of what that covers.
+   * @throws FridgeError `ERR_DATABASE`: then it is as empty as before
+   */
+  beginWith(entries: readonly Entry[], base: Base): void
 }

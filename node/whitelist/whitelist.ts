@@ -163,6 +163,11 @@ export class Whitelist {
     return this.#sources.forkOf(source)
   }
 
+  /** Whether any source has forked. */
+  get hasForks(): boolean {
+    return this.#sources.hasForks
+  }
+
   /** Whether a node has signed what cannot stand in one chain, in any of its runs. */
   hasEquivocated(node: Name): boolean {
     return this.#sources.hasForked(node)
@@ -217,6 +222,11 @@ export class Whitelist {
   /** The checkpoints behind which former authorities add nothing. */
   get standingCheckpoints(): readonly Checkpoint[] {
     return this.#checkpoints.standing
+  }
+
+  /** The hashes of these, in the order in which they came. */
+  get standingHashes(): readonly string[] {
+    return this.#checkpoints.standingHashes
   }
 
   /** Say whether a checkpoint was found to be true. */

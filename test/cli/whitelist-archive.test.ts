@@ -1,7 +1,9 @@
-import { readdirSync, renameSync } from 'node:fs'
+import { readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import test from 'ava'
+import { parseName } from '../../node/identity/names.ts'
+import { errorCode } from '../../node/lib/errors.ts'
 import { makeTestFolder } from '../support/certs.ts'
 import { runCommand, type CommandResult } from '../support/cli.ts'
 import { makeSharedCerts, startCluster, until, type Cluster } from '../support/cluster.ts'
@@ -86,6 +88,34 @@ test('a node that joins later is sent what is in the archive', async t => {
   await until(async () => (await effects(cluster, 2)).length === all.length)
   await until(async () => !(await effects(cluster, 2)).includes('unchecked'))
   t.deepEqual(await effects(cluster, 2), all)
+})
+
+test('where the archive is gone, a node that joins later begins at the checkpoint, serves by it and says so', async t => {
+  await using cluster = await startCluster(t, { nodes: 1, certs })
+  await makeChanges(cluster)
+  t.is((await whitelist(cluster, 'checkpoint', '--archive')).status, 0)
+  await cluster.stop(1)
+  rmSync(join(cluster.config(1).data, 'archive-1.db'))
+  await cluster.start(1)
+  await cluster.start(3)
+  await cluster.grant(1, 'c3')
+  await using client = await cluster.client(3, 'c2')
+  t.is(client.node, parseName('node-3'))
+  t.is(errorCode(await t.throwsAsync(cluster.client(3, 'c1'))), 'ERR_REVOKED')
+  t.is((await effects(cluster, 3)).length, 4)
+  const log = await runCommand(['whitelist', 'log', '--node', cluster.address(3)], { env: ENV })
+  t.is(log.status, 1)
+  t.regex(log.err, /^the log of node-3 begins at the checkpoint of .* by admin: /)
+  t.is(log.err.split('\n').length, 1)
+  await cluster.stop(3)
+  const { data } = cluster.config(3)
+  const { status, out } = await runCommand(['node', 'verify', '--data', data], { env: ENV })
+  t.is(status, 0)
+  t.regex(out, /it begins at the checkpoint of .* by admin, with its list/)
+  t.regex(out, /7 older changes were never here/)
+  t.regex(out, /lets in 2 names/)
+  await cluster.start(3)
+  t.is((await effects(cluster, 3)).length, 4)
 })
 
 test('a row of an archive that somebody has altered is found', async t => {

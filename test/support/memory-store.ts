@@ -3,7 +3,7 @@ import type { Place } from '../../node/whitelist/change.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { isStray, placeOf, type Entry, type Stray } from '../../node/whitelist/entry.ts'
 import { OpenedLog } from '../../node/whitelist/opened-log.ts'
-import type { Base, ChangeStore } from '../../node/whitelist/store.ts'
+import type { Base, ChangeStore, LeftEntry } from '../../node/whitelist/store.ts'
 
 /** A store that forgets: for simulations, property tests and throw-away nodes. */
 export class MemoryStore extends OpenedLog implements ChangeStore {
@@ -40,6 +40,18 @@ export class MemoryStore extends OpenedLog implements ChangeStore {
     this.#places.clear()
     this.clear()
     this.#keep(all)
+  }
+
+  beginWith(entries: readonly Entry[], base: Base): void {
+    this.#base = base
+    this.append(entries)
+  }
+
+  leftBehind(position: number, limit: number): readonly LeftEntry[] {
+    return this.#entries
+      .map((entry, index) => ({ position: index + 1, entry }))
+      .filter(one => one.position > position && !this.#archived.has(placeText(one.entry)))
+      .slice(0, limit)
   }
 
   override base(): Base | undefined {

@@ -11,7 +11,7 @@ import type { Signers } from '../../node/identity/signers.ts'
 import type { CheckpointEntry } from '../../node/whitelist/cut.ts'
 import type { ChangeStore } from '../../node/whitelist/store.ts'
 import { Scheduler } from '../simulation/scheduler.ts'
-import { SimulatedNetwork, type SimulatedLink } from '../simulation/simulated-network.ts'
+import { SimulatedNetwork, type Peer, type SimulatedLink } from '../simulation/simulated-network.ts'
 import { FakeClock } from './fake-clock.ts'
 import { client, NOON, requestOf, testSource } from './replica-changes.ts'
 import { commitChange, commitRequest, type People, type Person } from './replica-people.ts'
@@ -90,7 +90,11 @@ export interface TestNetwork {
 }
 
 /** Whatever gossips under a name. */
-export type TestEnd = Pick<TestReplica, 'name'> & { readonly replica: GossipDocument & Settling }
+export type TestEnd = Pick<TestReplica, 'name'> & {
+  readonly replica: GossipDocument & Settling
+  /** What it says of its list when a link begins. Default: nothing. */
+  readonly wasWhole?: () => boolean | undefined
+}
 
 interface Settling {
   settled(): Promise<void>
@@ -105,10 +109,7 @@ export function testNetwork(): TestNetwork {
   return {
     network,
     connect: (one, other) => {
-      const link = network.connect(
-        { name: one.name, document: one.replica },
-        { name: other.name, document: other.replica },
-      )
+      const link = network.connect(peerOf(one), peerOf(other))
       if (link === undefined) throw new Error('the two ends are apart')
       ends.add(one.replica).add(other.replica)
       return link
@@ -118,4 +119,8 @@ export function testNetwork(): TestNetwork {
       await scheduler.run()
     },
   }
+}
+
+function peerOf({ name, replica, wasWhole }: TestEnd): Peer {
+  return { name, document: replica, ...(wasWhole && { wasWhole }) }
 }

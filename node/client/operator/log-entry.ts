@@ -1,6 +1,13 @@
 import { signingAuthorities, type Credentials } from '../../identity/credentials.ts'
 import type { ShownChange, ChangePage } from '../../operators/changes.ts'
-import { parseChange, type Change, type Place } from '../../whitelist/change.ts'
+import {
+  parseChange,
+  type Change,
+  type Checkpoint,
+  type Place,
+  type UpTo,
+} from '../../whitelist/change.ts'
+import type { Source } from '../../identity/names.ts'
 import { entryHash, strayPlace } from '../../whitelist/entry.ts'
 import { EFFECTS } from '../../whitelist/effect.ts'
 import { Signers } from '../../identity/signers.ts'
@@ -118,13 +125,31 @@ function isShownChange(value: unknown): value is ShownChange {
 }
 
 /**
- * What is missing in a whole log, newest first: the entries of each source must go down to 1 and
- * link to each other. @returns a sentence for each hole
+ * The checkpoint at which a log begins, newest first, of which older changes are not there: the
+ * newest that a node says to be in effect, with both signatures checked here.
  */
-export function holesIn(entries: readonly CheckedEntry[]): string[] {
+export function beginningIn(
+  entries: readonly CheckedEntry[],
+): (CheckedEntry & { readonly change: Checkpoint }) | undefined {
+  return entries.find(
+    (entry): entry is CheckedEntry & { readonly change: Checkpoint } =>
+      entry.change?.kind === 'checkpoint' &&
+      entry.problem === undefined &&
+      entry.sent.effect === 'in effect',
+  )
+}
+
+/**
+ * What is missing in a whole log, newest first: the entries of each source must go down to 1 and
+ * link to each other.
+ * @param begins leave out what is at or below these heads
+ * @returns a sentence for each hole
+ */
+export function holesIn(entries: readonly CheckedEntry[], begins: UpTo = new Map()): string[] {
   const holes: string[] = []
-  const lowest = new Map<string, CheckedEntry & { readonly place: Place }>()
-  const missing = (source: string, from: number, to: number): void => {
+  const lowest = new Map<Source, CheckedEntry & { readonly place: Place }>()
+  const missing = (source: Source, first: number, to: number): void => {
+    const from = Math.max(first, (begins.get(source)?.sequence ?? 0) + 1)
     if (from === to) holes.push(`change ${from} of ${source} was left out`)
     else if (from < to) holes.push(`changes ${from} to ${to} of ${source} were left out`)
   }

@@ -1,0 +1,384 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { Archiving } from '../../../node/gossip/archiving.ts'
+import { OwnSource } from '../../../node/gossip/own-source.ts'
+import { subjectOf, type Subject } from '../../../node/identity/names.ts'
+import { openSqliteStore, type NodeStore } from '../../../node/storage/sqlite-store.ts'
+import type { Signers } from '../../../node/identity/signers.ts'
+import type { ChangeStore } from '../../../node/whitelist/store.ts'
+import { isStray } from '../../../node/whitelist/entry.ts'
+import { makeTestFolder } from '../../support/certs.ts'
+import { attachEndpoint, type TestEndpoint } from '../../support/gossip-document.ts'
+import { MemoryStore } from '../../support/memory-store.ts'
+import { client, OPERATOR, requestOf, testSource } from '../../support/replica-changes.ts'
+import { stateText } from '../../support/replica-model.ts'
+import {
+  openReplica,
+  testNetwork,
+  type TestEnd,
+  type TestReplica,
+} from '../../support/replica-pair.ts'
+import { makePeople } from '../../support/replica-people.ts'
+
+const NODES = ['alpha', 'beta', 'gamma', 'delta']
+const people = await makePeople({ nodes: NODES, operators: ['olga', 'oscar'] })
+const [AMBER, BASIL, COCOA] = [client('amber'), client('basil'), client('cocoa')]
+const DILL = client('dill')
+const KEY = Buffer.alloc(32, 7)
+
+/** How often amber is let in and out again. */
+const TURNS = 520
+
+/** The log of a node with more changes than a newcomer is sent, and a checkpoint over them. */
+const LOG = await makeLog()
+
+async function makeLog(node = 'alpha'): Promise<MemoryStore> {
+  const store = new MemoryStore()
+  // Of beta nothing stands, and nothing is the newest of its subject.
+  const beta = openReplica(people, 'beta', { store })
+  await beta.grant(DILL)
+  await beta.revoke(DILL)
+  const alpha = openReplica(people, node, { store })
+  alpha.replica.wholeness.noteAlone()
+  await alpha.grant(BASIL)
+  await alpha.grant(DILL)
+  await alpha.revoke(DILL)
+  for (let turn = 0; turn < TURNS; turn += 1) {
+    await alpha.grant(AMBER)
+    await alpha.revoke(AMBER)
+  }
+  await alpha.checkpoint()
+  await alpha.replica.settled()
+  return store
+}
+
+function fill(store: ChangeStore, log: MemoryStore, signers: Signers, changes?: number): void {
+  for (const chain of log.certificates()) signers.learn(chain)
+  signers.keep(log.entries.map(one => (isStray(one) ? one.entry : one).signatures))
+  store.append(log.entries.slice(0, changes))
+}
+
+/** A node that holds the whole log. */
+async function openWhole(name: string, log = LOG): Promise<TestReplica> {
+  const store = new MemoryStore()
+  fill(store, log, people.signers(store))
+  const whole = openReplica(people, name, { store })
+  whole.replica.wholeness.noteAlone()
+  whole.replica.checkCheckpoints()
+  await whole.replica.settled()
+  return whole
+}
+
+function isIn({ replica }: TestReplica, subject: Subject): boolean {
+  return replica.whitelist.state(subject).grants.length > 0
+}
+
+interface Scene {
+  readonly open: (name: string) => TestReplica & { readonly store: NodeStore }
+  /** A node that has archived all that leaves the log, and has lost it. */
+  readonly openArchived: (
+    name: string,
+    log?: MemoryStore,
+  ) => Promise<TestReplica & { readonly store: NodeStore }>
+}
+
+async function makeScene(t: ExecutionContext): Promise<Scene> {
+  const folder = await makeTestFolder(t)
+  let run = 1
+  const open: Scene['open'] = name => {
+    const store = openSqliteStore(join(folder, `${name}.db`), KEY)
+    t.teardown(() => store[Symbol.dispose]())
+    store.seal(KEY)
+    run += 1
+    const ownSource = new OwnSource({ draw: () => testSource(name, run) })
+    const replica = openReplica(people, name, { store, run, ownSource, wholeness: store })
+    return { ...replica, store }
+  }
+  const openArchived: Scene['openArchived'] = async (name, log = LOG) => {
+    const { store, signers } = open(name)
+    fill(store, log, signers)
+    store[Symbol.dispose]()
+    const again = open(name)
+    again.replica.wholeness.noteAlone()
+    again.replica.checkCheckpoints()
+    await again.replica.settled()
+    using archiving = new Archiving({ list: () => again.replica.whitelist, store: again.store })
+    t.is((await archiving.run()).changes > 1_000, true)
+    again.store[Symbol.dispose]()
+    rmSync(join(folder, 'archive-1.db'))
+    return open(name)
+  }
+  return { open, openArchived }
+}
+
+function end(of: TestReplica): TestEnd {
+  return { ...of, wasWhole: () => of.replica.wholeness.wasWhole }
+}
+
+function textOf({ replica }: TestReplica): string[] {
+  return Array.from(
+    replica.whitelist.subjects(),
+    ([subject, state]) => `${subject} ${stateText(state)}`,
+  ).sort()
+}
+
+test('a node that holds nothing is sent what a checkpoint states, and then what came behind it', async t => {
+  const { open, openArchived } = await makeScene(t)
+  const alpha = await openArchived('alpha')
+  await alpha.grant(COCOA)
+  const gamma = open('gamma')
+  const { network, connect, quiet } = testNetwork()
+  connect(end(alpha), end(gamma))
+  await quiet()
+  t.deepEqual(network.refusals, [])
+  t.deepEqual(network.leaves, [])
+  t.deepEqual(textOf(gamma), textOf(alpha))
+  t.is(gamma.replica.whitelist.changes, alpha.replica.whitelist.changes)
+  t.deepEqual(gamma.replica.whitelist.clock(), alpha.replica.whitelist.clock())
+  t.false(gamma.replica.wholeness.isWhole)
+  gamma.replica.stateExchange.noteOthers(1)
+  t.true(gamma.replica.wholeness.isWhole)
+  t.true([...gamma.store.after(alpha.replica.whitelist.clock())].length === 0)
+  t.true(gamma.store.leftBehind(0, 2_000).length < 10)
+})
+
+test('a list that begins at a checkpoint survives a restart, is served by, and begins the list of others', async t => {
+  const { open, openArchived } = await makeScene(t)
+  const alpha = await openArchived('alpha')
+  const gamma = open('gamma')
+  const first = testNetwork()
+  first.connect(end(alpha), end(gamma))
+  await first.quiet()
+  gamma.replica.stateExchange.noteOthers(1)
+  gamma.store[Symbol.dispose]()
+  const again = open('gamma')
+  t.true(again.store.isSealed)
+  t.true(again.replica.wholeness.isWhole)
+  t.deepEqual(textOf(again), textOf(alpha))
+  t.is((await again.grant(COCOA)).outcome, 'committed')
+  const delta = open('delta')
+  const { network, connect, quiet } = testNetwork()
+  connect(end(again), end(delta))
+  await quiet()
+  t.deepEqual([...network.refusals, ...network.leaves], [])
+  t.deepEqual(textOf(delta), textOf(again))
+  t.is(delta.replica.whitelist.changes, again.replica.whitelist.changes)
+})
+
+test('what later changes name of before the checkpoint has come with it', async t => {
+  const { open, openArchived } = await makeScene(t)
+  const [alpha, beta] = [await openArchived('alpha'), await openWhole('beta')]
+  const gamma = open('gamma')
+  const { network, connect, quiet } = testNetwork()
+  connect(end(alpha), end(gamma))
+  await quiet()
+  connect(end(beta), end(gamma))
+  // It names the last grant of the operator in each source, and the checkpoint the newest entry.
+  const oscar = people.operator('oscar')
+  const removal = requestOf('revocation', subjectOf('operator', OPERATOR))
+  await beta.request({ ...removal, operator: oscar.signer.identity.name }, oscar)
+  await beta.checkpoint(oscar)
+  await quiet()
+  t.deepEqual(network.refusals, [])
+  t.deepEqual(textOf(gamma), textOf(beta))
+  t.is(gamma.replica.whitelist.standingCheckpoints.length, 2)
+})
+
+test('where two nodes are known, nobody is let in by a checkpoint before it stands at both', async t => {
+  const { open, openArchived } = await makeScene(t)
+  const [alpha, beta] = [await openArchived('alpha'), await openWhole('beta')]
+  const gamma = open('gamma')
+  const { network, connect, quiet } = testNetwork()
+  connect(end(alpha), end(gamma))
+  await quiet()
+  gamma.replica.stateExchange.noteOthers(2)
+  t.true(isIn(gamma, BASIL))
+  t.false(gamma.replica.wholeness.isWhole)
+  connect(end(beta), end(gamma))
+  await quiet()
+  t.deepEqual(network.refusals, [])
+  t.true(gamma.replica.wholeness.isWhole)
+})
+
+test('a node that starts again before a second one has answered asks again', async t => {
+  const { open, openArchived } = await makeScene(t)
+  const alpha = await openArchived('alpha')
+  const first = testNetwork()
+  const gamma = open('gamma')
+  first.connect(end(alpha), end(gamma))
+  await first.quiet()
+  gamma.store[Symbol.dispose]()
+  const again = open('gamma')
+  again.replica.stateExchange.noteOthers(2)
+  const { connect, quiet } = testNetwork()
+  connect(end(alpha), end(again))
+  await quiet()
+  t.false(again.replica.wholeness.isWhole)
+  connect(end(await openWhole('beta')), end(again))
+  await quiet()
+  t.true(again.replica.wholeness.isWhole)
+})
+
+test('a list that begins at a checkpoint is archived behind the next one, and begins the list of others there', async t => {
+  const { open, openArchived } = await makeScene(t)
+  const [alpha, gamma] = [await openArchived('alpha'), open('gamma')]
+  const first = testNetwork()
+  first.connect(end(alpha), end(gamma))
+  await first.quiet()
+  gamma.replica.stateExchange.noteOthers(1)
+  await gamma.grant(AMBER)
+  await gamma.revoke(AMBER)
+  await gamma.grant(AMBER)
+  await gamma.checkpoint()
+  await gamma.replica.settled()
+  t.deepEqual(gamma.replica.whitelist.standingCheckpoints.length, 2)
+  using archiving = new Archiving({ list: () => gamma.replica.whitelist, store: gamma.store })
+  t.true((await archiving.run()).changes > 0)
+  const before = textOf(gamma)
+  gamma.store[Symbol.dispose]()
+  const again = open('gamma')
+  t.deepEqual(textOf(again), before)
+  t.is(again.replica.whitelist.changes, gamma.replica.whitelist.changes)
+  const delta = open('delta')
+  const { network, connect, quiet } = testNetwork()
+  connect(end(again), end(delta))
+  await quiet()
+  t.deepEqual([...network.refusals, ...network.leaves], [])
+  t.deepEqual(textOf(delta), before)
+  t.is(delta.replica.whitelist.changes, again.replica.whitelist.changes)
+  t.is(delta.replica.whitelist.standingCheckpoints.length, 2)
+})
+
+test('a change that has seen what a node never held ends its link by no fault of the peer, and a removal acts', async t => {
+  const { open, openArchived } = await makeScene(t)
+  const alpha = await openArchived('alpha')
+  const gamma = open('gamma')
+  const { connect, quiet } = testNetwork()
+  connect(end(alpha), end(gamma))
+  await quiet()
+  // It was off when the checkpoint was made, with the first turns alone.
+  const early = new MemoryStore()
+  fill(early, LOG, people.signers(early), 10)
+  const beta = openReplica(people, 'delta', { store: early })
+  await beta.grant(AMBER)
+  await beta.revoke(BASIL)
+  const sender = attachEndpoint(beta.replica, gamma.replica.id)
+  const clock = Object.fromEntries(gamma.replica.whitelist.clock())
+  await sender.receive({ id: gamma.replica.id, clock })
+  const link = attachEndpoint(gamma.replica, beta.replica.id)
+  await link.receive(...sender.sent)
+  await gamma.replica.settled()
+  t.deepEqual(link.refusals, [])
+  t.true(link.leaves.some(text => text.startsWith('this node lacks what a change has seen')))
+  t.false(isIn(gamma, AMBER))
+  t.true(gamma.replica.stateOf(BASIL).revocations.size > 0)
+})
+
+test('attack: a stolen node that shows the list of an old checkpoint lets nobody in who is out by now', async t => {
+  const { open, openArchived } = await makeScene(t)
+  const stolen = await openArchived('alpha')
+  const beta = await openWhole('beta')
+  await beta.revoke(BASIL)
+  const gamma = open('gamma')
+  const { network, connect, quiet } = testNetwork()
+  connect(end(stolen), end(gamma))
+  await quiet()
+  gamma.replica.stateExchange.noteOthers(2)
+  t.true(isIn(gamma, BASIL))
+  t.false(gamma.replica.wholeness.isWhole)
+  connect(end(beta), end(gamma))
+  await quiet()
+  t.deepEqual(network.refusals, [])
+  t.false(isIn(gamma, BASIL))
+  t.true(gamma.replica.wholeness.isWhole)
+})
+
+test('attack: a checkpoint of which no other node knows opens nothing', async t => {
+  const { open, openArchived } = await makeScene(t)
+  const stolen = await openArchived('delta', await makeLog('delta'))
+  const gamma = open('gamma')
+  const { connect, quiet } = testNetwork()
+  connect(end(stolen), end(gamma))
+  await quiet()
+  gamma.replica.stateExchange.noteOthers(2)
+  connect(end(await openWhole('beta')), end(gamma))
+  await quiet()
+  t.true(isIn(gamma, BASIL))
+  t.false(gamma.replica.wholeness.isWhole)
+})
+
+/** Send a newcomer the state that a node has, altered. @returns why it ended the link */
+async function takeAltered(
+  t: ExecutionContext,
+  alter: (row: unknown[], change: string) => readonly unknown[] | undefined,
+): Promise<readonly string[]> {
+  const { open, openArchived } = await makeScene(t)
+  const alpha = await openArchived('alpha')
+  const gamma = open('gamma')
+  const sender = attachEndpoint(alpha.replica, gamma.replica.id, { here: true, there: undefined })
+  await sender.receive({ id: gamma.replica.id, clock: {} })
+  const link = attachEndpoint(gamma.replica, alpha.replica.id, { here: undefined, there: true })
+  for (const frame of sender.sent) {
+    if (!(frame instanceof Object && 'state' in frame)) await link.receive(frame)
+    else {
+      const rows = frame.state as [{ readonly change: string }, ...unknown[]][]
+      const altered = rows.map(row => alter(row, row[0].change)).filter(row => row !== undefined)
+      await link.receive({ state: altered })
+    }
+    await gamma.replica.settled()
+  }
+  t.is(gamma.replica.whitelist.changes === 0, link.refusals.length > 0)
+  return link.refusals
+}
+
+test('attack: a state from which a removal or a grant is left out, or called spent, is refused', async t => {
+  t.deepEqual(await takeAltered(t, row => row), [])
+  const why = ['a state is not what its checkpoint states']
+  const [grant, removal] = [
+    '"grant","subject":"client/basil"',
+    '"revocation","subject":"client/dill","source":"alpha',
+  ]
+  for (const text of [grant, removal]) {
+    const isIt = (change: string): boolean => change.includes(text)
+    t.deepEqual(
+      await takeAltered(t, (row, change) => (isIt(change) ? [...row, 'spent'] : row)),
+      why,
+    )
+  }
+  const left = await takeAltered(t, (row, change) => (change.includes(grant) ? undefined : row))
+  t.deepEqual(left, why)
+})
+
+test('attack: a state in which what is spent is called standing, or an entry is altered, is refused', async t => {
+  const standing = await takeAltered(t, row => row.slice(0, 3))
+  t.deepEqual(standing, ['a state is not what its checkpoint states'])
+  const altered = await takeAltered(t, (row, change) => {
+    const [value, ...place] = row as [object, ...unknown[]]
+    return [{ ...value, change: change.replace('client/amber', 'client/apple') }, ...place]
+  })
+  t.is(altered.length, 1)
+  t.regex(altered[0] ?? '', /is not signed by its/)
+})
+
+test('attack: of a state that a node does not need it keeps nothing, and two that come at once are one', async t => {
+  const { open, openArchived } = await makeScene(t)
+  const [alpha, gamma] = [await openArchived('alpha'), open('gamma')]
+  const sender = attachEndpoint(alpha.replica, gamma.replica.id, { here: true, there: undefined })
+  await sender.receive({ id: gamma.replica.id, clock: {} })
+  const attach = (): TestEndpoint =>
+    attachEndpoint(gamma.replica, alpha.replica.id, {
+      here: gamma.replica.wholeness.wasWhole,
+      there: true,
+    })
+  const [first, second] = [attach(), attach()]
+  await Promise.all([first, second].map(async link => link.receive(...sender.sent)))
+  await gamma.replica.settled()
+  t.deepEqual([...first.refusals, ...second.refusals], [])
+  t.is(first.leaves.length + second.leaves.length, 1)
+  t.deepEqual(textOf(gamma), textOf(alpha))
+  const third = attach()
+  await third.receive(...sender.sent)
+  t.is(gamma.replica.backlog, 0)
+  t.deepEqual(third.leaves, ['another peer has begun to bring the list meanwhile'])
+})
