@@ -143,7 +143,11 @@ export class Checkpoints {
       cut => cut.entry.change.former.length > 0 && !this.#standing.includes(cut),
     )
     const isLess = hasMore(standing, this.#standing) || hasMore(outermost, cuts)
-    return { isMore, isOther: isLess || (isMore && hasFallen) }
+    // One beside that at which the log begins may not state what was taken over from there.
+    const isBeside =
+      base !== undefined &&
+      this.#outermost.some(cut => cut !== base && !outermost.includes(cut) && !cut.holds(base))
+    return { isMore, isOther: isLess || isBeside || (isMore && hasFallen) }
   }
 
   /** Those that are true, without those that another one holds: behind them counts what they state. */
@@ -172,9 +176,13 @@ export class Checkpoints {
     return this.#true().some(cut => cut.voids(entry))
   }
 
-  /** Whether a grant may add nothing though the checkpoint states it at which the log begins. */
+  /** Whether an entry may decide nothing though the checkpoint states it at which the log begins. */
   mayVoidStated(entry: LoggedChange): boolean {
-    return this.#doubtful.some(cut => cut.voids(entry))
+    const base = this.#base?.cut
+    return this.#doubtful.some(cut => {
+      const isBeside = cut !== base && base?.holds(cut) !== true
+      return cut.voids(entry) || (isBeside && cut.covers(entry))
+    })
   }
 
   /** Those that stand. */
