@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { formatTable } from '../../cli/table.ts'
 import { measureAdmission } from './admission.ts'
 import { measureCheckpoint } from './checkpoint.ts'
+import { measureEventLatency } from './event-latency.ts'
 import { measureFirstSync } from './first-sync.ts'
 import { measureFanOut, measurePages } from './fan-out.ts'
 import { measureHandshakes } from './handshakes.ts'
@@ -29,6 +30,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   scale: measureScale,
   processes: measureProcesses,
   history: measureHistory,
+  'event-latency': measureEventLatency,
 }
 
 const { values } = parseArgs({
