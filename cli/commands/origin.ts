@@ -15,7 +15,7 @@ const URL_TEXT = 'where the pages come from: https://HOST or https://HOST:PORT'
  * The origin that a person means: as a browser says it, and nothing wider.
  * @throws FridgeError `ERR_USAGE`
  */
-export function parseOrigin(text: string): Subject {
+function parseOrigin(text: string): Subject {
   if (isOrigin(text)) return originSubject(text)
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url?.protocol === 'http:') {

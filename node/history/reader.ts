@@ -33,8 +33,6 @@ interface HourSpan {
   /** Undefined while it goes on. */
   readonly end: number | undefined
   readonly first: number
-  /** Undefined while it goes on. */
-  readonly last: number | undefined
 }
 
 /**
@@ -233,15 +231,14 @@ export class HistoryReader implements Disposable {
   /** By the clock; hours that were recorded twice, as the clock was set back, beside each other. */
   #hourSpans({ from, to }: Span): HourSpan[] {
     const rows = this.#statement(
-      `SELECT position, begin, end, first, last FROM hours WHERE begin >= ? AND begin < ?
+      `SELECT position, begin, end, first FROM hours WHERE begin >= ? AND begin < ?
        ORDER BY begin, position`,
     )
-    return arraysOf(rows, from, to).map(([position, begin, end, first, last]) => ({
+    return arraysOf(rows, from, to).map(([position, begin, end, first]) => ({
       position: Number(position),
       begin: Number(begin),
       end: end === null ? undefined : Number(end),
       first: Number(first),
-      last: last === null ? undefined : Number(last),
     }))
   }
 
