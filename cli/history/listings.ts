@@ -1,4 +1,4 @@
-import type { Alarm } from '../../node/alarms/alarm.ts'
+import { describeAcknowledgement, type Alarm } from '../../node/alarms/alarm.ts'
 import { commandIn, eventIn, historyRows } from '../../node/history/page.ts'
 import type { Span } from '../../node/history/reader.ts'
 import { isAlarmType, type RecordedEvent } from '../../node/history/seal.ts'
@@ -94,6 +94,5 @@ function describeEvent(event: RecordedEvent, subject: AlarmSubject): string {
   if (alarm === undefined) return `${type}${detail === '' ? '' : `: ${detail}`}`
   const what = describePast(alarm)
   if (type !== 'acknowledged') return `alarm ${type}: ${what}`
-  const { by = '', comment = '' } = alarm.acknowledged ?? {}
-  return `alarm acknowledged by ${comment === '' ? by : `${by}: ${comment}`} (${what})`
+  return `alarm acknowledged by ${describeAcknowledgement(alarm)} (${what})`
 }
