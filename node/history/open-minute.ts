@@ -3,15 +3,7 @@ import type { Bucket } from './bucket.ts'
 import { isCounted, Recorder } from './recorder.ts'
 import { stateBefore } from './recovery.ts'
 import { eventOf } from './rows.ts'
-import type { ReadingRow } from './store.ts'
-
-/** An hour that goes on. */
-export interface GoingHour {
-  readonly position: number
-  readonly begin: number
-  /** The number of the first row in it. */
-  readonly first: number
-}
+import type { BegunHour, ReadingRow } from './store.ts'
 
 /**
  * What a sensor has said in the minute that is not over yet, from the rows of its hour; undefined
@@ -21,7 +13,7 @@ export interface GoingHour {
 export function openMinuteOf(
   database: DatabaseSync,
   sensor: number,
-  { position, begin, first }: GoingHour,
+  { position, begin, first }: BegunHour,
   until: number,
 ): Bucket | undefined {
   const summed = database

@@ -5,6 +5,7 @@ import { addBucket, HOUR_MS, MINUTE_MS, startOf, type Bucket } from './bucket.ts
 import { openMinuteOf } from './open-minute.ts'
 import { BUCKET_COLUMNS, bucketOf, commandOf, eventOf, type Row } from './rows.ts'
 import type { RecordedCommand, RecordedEvent } from './seal.ts'
+import type { BegunHour } from './store.ts'
 
 /** A span of time, in milliseconds since 1970; `to` is not a part of it. */
 export interface Span {
@@ -27,12 +28,9 @@ export interface ChainedHour {
   readonly digest: string
 }
 
-interface HourSpan {
-  readonly position: number
-  readonly begin: number
+interface HourSpan extends BegunHour {
   /** Undefined while it goes on. */
   readonly end: number | undefined
-  readonly first: number
 }
 
 /**

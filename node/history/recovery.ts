@@ -1,12 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { MINUTE_MS } from './bucket.ts'
+import { HOUR_MS, MINUTE_MS } from './bucket.ts'
 import { OpenHour } from './open-hour.ts'
 import type { SensorState } from './recorder.ts'
 import { commandOf, eventOf } from './rows.ts'
-import { digestOf } from './seal.ts'
-import { signHour, type SigningNode } from './signing.ts'
+import { sealHour, type SigningNode } from './signing.ts'
 import {
   emptyBatch,
+  type BegunHour,
   type EventRow,
   type HistoryStore,
   type KeptSensor,
@@ -24,10 +24,7 @@ export interface Recovered {
   readonly keptFrom: { readings: number; minutes: number; hours: number }
 }
 
-interface LastHour {
-  readonly position: number
-  readonly begin: number
-  readonly first: number
+interface LastHour extends BegunHour {
   readonly last: number | null
   readonly digest: string | null
 }
@@ -56,12 +53,10 @@ export function recoverHour(
     return { position, digest: previous, next: (last ?? 0) + 1, keptFrom }
   }
   const { open, minutes } = replay(database, left, store.sensors())
-  const { hour, minutes: more } = open.close({ node, readingsFrom, minutesFrom })
-  const digest = digestOf(previous, hour)
-  const { sensors } = open
-  const sealedHour = { hour, sensors, previous, digest, ...signHour(signing(), digest) }
-  store.write({ ...emptyBatch(), minutes: [...minutes, ...more], sealed: [sealedHour] })
-  return { position: left.position, digest, next: hour.last + 1, keptFrom }
+  const frame = { node, readingsFrom, minutesFrom }
+  const { sealed: ended, minutes: more } = sealHour(open, frame, previous, signing())
+  store.write({ ...emptyBatch(), minutes: [...minutes, ...more], sealed: [ended] })
+  return { position: left.position, digest: ended.digest, next: ended.hour.last + 1, keptFrom }
 }
 
 /** The hour that was left open, and the one before; or none, and the last. */
@@ -91,7 +86,7 @@ function replay(
   const events = database
     .prepare('SELECT * FROM events WHERE number >= ? ORDER BY number')
     .all(first)
-    .map(row => eventOf(row))
+    .map(eventOf)
   const ofMinutes = database
     .prepare(
       'SELECT sensor, max(minute) AS minute FROM sensorMinutes WHERE position = ? GROUP BY sensor',
@@ -117,7 +112,7 @@ function replay(
   for (const row of commands.all(first)) open.takeCommand(commandOf(row))
   // A minute that was written was recorded to its end.
   const whole = Math.max(-1, ...ofMinutes.map(({ minute }) => Number(minute)))
-  const hourStart = open.limit - 60 * MINUTE_MS
+  const hourStart = open.limit - HOUR_MS
   if (whole >= 0) minutes.push(...open.advance(hourStart + (whole + 1) * MINUTE_MS))
   return { open, minutes }
 }
