@@ -28,10 +28,10 @@ export function parseMoment(text: string, now: number, zone: Zone = UTC): number
   })
 }
 
-/** The last moment that a `Date` can be; a time that somebody signed may lie beyond. */
+/** The first and last moments that a `Date` can be; a time that somebody made up may lie beyond. */
 const LAST = 8.64e15
 
 /** A moment for a person, in UTC: `2026-03-01T08:30:00.000Z`. @param at milliseconds since 1970 */
 export function formatMoment(at: number): string {
-  return at <= LAST ? new Date(at).toISOString() : String(at)
+  return Math.abs(at) <= LAST ? new Date(at).toISOString() : String(at)
 }
