@@ -31,12 +31,11 @@ export function rulesOf(limits: OwnLimits, kind: SensorKind): Rule[] {
     rules.push({ type: 'open', forMs: doorTimeoutMs })
   }
   if (kind === 'temperature') {
-    const hysteresis = HYSTERESIS
     if (maxTemperature !== undefined) {
-      rules.push({ type: 'high', limit: maxTemperature, forMs, hysteresis })
+      rules.push({ type: 'high', limit: maxTemperature, forMs, hysteresis: HYSTERESIS })
     }
     if (minTemperature !== undefined) {
-      rules.push({ type: 'low', limit: minTemperature, forMs, hysteresis })
+      rules.push({ type: 'low', limit: minTemperature, forMs, hysteresis: HYSTERESIS })
     }
   }
   const longest = Math.max(UNAVAILABLE_FOR_MS, ...rules.map(rule => rule.forMs))
@@ -93,20 +92,14 @@ export class LimitWatch implements Disposable {
     const skew = { clockAheadMs }
     const alarms = new Alarms({
       node,
-      clock: { ...clockOf(clock), now: () => clock.now() + skew.clockAheadMs },
+      clock: {
+        now: () => clock.now() + skew.clockAheadMs,
+        monotonic: () => clock.monotonic(),
+        after: (ms, task) => clock.after(ms, task),
+      },
       rulesOf: ({ kind }) => (kind === 'node' ? [] : rulesOf(limits, kind)),
     })
     alarms.subscribe(onAlarm)
     return { alarms, skew }
-  }
-}
-
-/** The methods of a clock that may be an instance of a class. */
-function clockOf(clock: Clock): Clock {
-  return {
-    now: () => clock.now(),
-    monotonic: () => clock.monotonic(),
-    sleep: async (ms, signal) => clock.sleep(ms, signal),
-    after: (ms, task) => clock.after(ms, task),
   }
 }
