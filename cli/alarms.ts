@@ -4,6 +4,7 @@ import type { Rule } from '../node/alarms/rule.ts'
 import type { SensorInfo } from '../node/client/node-hello.ts'
 import type { Clock } from '../node/lib/clock.ts'
 import type { SensorEvent, SensorKind } from '../node/sensors/kinds.ts'
+import { HYSTERESIS } from '../node/sensors/presets.ts'
 
 /** The limits of somebody who watches, beside those that the nodes have themselves. */
 export interface OwnLimits {
@@ -16,9 +17,6 @@ export interface OwnLimits {
   /** How long it may be warmer or colder, in milliseconds. Default not at all. */
   readonly forMs?: number | undefined
 }
-
-/** How far within a limit a reading must be to end an alarm, °C. */
-const HYSTERESIS = 0.5
 
 /** How long nothing may be known of a sensor that is under a limit, in milliseconds, at least. */
 const UNAVAILABLE_FOR_MS = 60_000
