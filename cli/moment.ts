@@ -35,3 +35,8 @@ const LAST = 8.64e15
 export function formatMoment(at: number): string {
   return Math.abs(at) <= LAST ? new Date(at).toISOString() : String(at)
 }
+
+/** ` at 2026-03-01T08:30:00.000Z`, behind what somebody did; nothing for a time that no calendar has. */
+export function atMoment(at: number): string {
+  return Math.abs(at) <= LAST ? ` at ${formatMoment(at)}` : ''
+}
