@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Bucket } from './bucket.ts'
 import { isCounted, Recorder } from './recorder.ts'
-import { stateBefore } from './recovery.ts'
+import { stateAtBegin } from './recovery.ts'
 import { eventOf } from './rows.ts'
 import type { BegunHour, ReadingRow } from './store.ts'
 
@@ -13,9 +13,10 @@ import type { BegunHour, ReadingRow } from './store.ts'
 export function openMinuteOf(
   database: DatabaseSync,
   sensor: number,
-  { position, begin, first }: BegunHour,
+  hour: BegunHour,
   until: number,
 ): Bucket | undefined {
+  const { position, begin, first } = hour
   const summed = database
     .prepare('SELECT sum(count) AS count FROM sensorMinutes WHERE sensor = ? AND position = ?')
     .get(sensor, position)?.['count']
@@ -30,12 +31,7 @@ export function openMinuteOf(
     .prepare('SELECT * FROM events WHERE sensor = ? AND number >= ?')
     .all(sensor, first)
     .map(eventOf)
-  const started = database.prepare(
-    `SELECT 1 FROM events WHERE number = ? AND sensor IS NULL AND type = 'started'`,
-  )
-  const before = stateBefore(database, sensor, first)
-  const isKnown = before.isKnown && started.get(first) === undefined
-  const recorder = new Recorder(begin, [{ ...before, isKnown }])
+  const recorder = new Recorder(begin, [stateAtBegin(database, sensor, hour)])
   for (const row of [...readings, ...events].sort((a, b) => a.number - b.number)) {
     recorder.advance(row.at)
     if ('value' in row) recorder.tell(0, { type: 'reading', value: row.value })

@@ -10,6 +10,7 @@ import {
   type EventRow,
   type HistoryStore,
   type KeptSensor,
+  type MinuteRow,
   type ReadingRow,
 } from './store.ts'
 
@@ -74,9 +75,10 @@ type Row = ReadingRow | EventRow
 /** Record an hour once more, from its rows. */
 function replay(
   database: DatabaseSync,
-  { position, begin, first }: LastHour,
+  { position, begin, first }: BegunHour,
   all: readonly KeptSensor[],
-): { open: OpenHour; minutes: ReturnType<OpenHour['advance']> } {
+): { open: OpenHour; minutes: MinuteRow[] } {
+  const begun = { position, begin, first }
   const readings = all.flatMap(({ id }) =>
     database
       .prepare('SELECT * FROM readings WHERE sensor = ? AND number >= ?')
@@ -94,14 +96,10 @@ function replay(
     .all(position)
   const named = new Set([...ofMinutes, ...readings, ...events].map(({ sensor }) => sensor))
   const sensors = all.filter(({ id }) => named.has(id))
-  const isContinued = !events.some(({ number, type }) => number === first && type === 'started')
-  const states = sensors.map(({ id }): SensorState => {
-    const before = stateBefore(database, id, first)
-    return { ...before, isKnown: isContinued && before.isKnown }
-  })
+  const states = sensors.map(({ id }) => stateAtBegin(database, id, begun))
 
-  const open = new OpenHour({ position, begin, first }, sensors, states)
-  const minutes: ReturnType<OpenHour['advance']> = []
+  const open = new OpenHour(begun, sensors, states)
+  const minutes: MinuteRow[] = []
   const rows: Row[] = [...readings, ...events].sort((a, b) => a.number - b.number)
   const commands = database.prepare('SELECT * FROM commands WHERE number >= ? ORDER BY number')
   for (const row of rows) {
@@ -115,6 +113,19 @@ function replay(
   const hourStart = open.limit - HOUR_MS
   if (whole >= 0) minutes.push(...open.advance(hourStart + (whole + 1) * MINUTE_MS))
   return { open, minutes }
+}
+
+/** What is known of a sensor as an hour begins: where the node has started with it, nothing yet. */
+export function stateAtBegin(
+  database: DatabaseSync,
+  sensor: number,
+  { first }: BegunHour,
+): SensorState {
+  const started = database
+    .prepare("SELECT 1 FROM events WHERE number = ? AND sensor IS NULL AND type = 'started'")
+    .get(first)
+  const before = stateBefore(database, sensor, first)
+  return { ...before, isKnown: before.isKnown && started === undefined }
 }
 
 /** What was known of a sensor before the row of a number. */
