@@ -9,9 +9,8 @@ import type { SensorEvent } from '../../../node/sensors/kinds.ts'
 import { makeTestFolder } from '../../support/certs.ts'
 import { ClusterLog } from '../../support/cluster.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { BEGIN, celsius, RETENTION, SENSORS } from '../../support/history.ts'
+import { BEGIN, celsius, makeHistoryPeople, RETENTION, SENSORS } from '../../support/history.ts'
 import { playFeeds } from '../../support/played-feeds.ts'
-import { makePeople } from '../../support/replica-people.ts'
 
 const MIN_FREE = 1_000_000
 
@@ -35,7 +34,7 @@ async function start(
 ): Promise<Running> {
   const file = join(await makeTestFolder(t), 'history.db')
   prepare(file)
-  const people = await makePeople({ nodes: ['node-1'], now: BEGIN - 86_400_000 })
+  const people = await makeHistoryPeople()
   const clock = new FakeClock(BEGIN)
   const log = new ClusterLog()
   const feeds = playFeeds(SENSORS)
