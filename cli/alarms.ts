@@ -4,6 +4,7 @@ import type { Rule } from '../node/alarms/rule.ts'
 import type { SensorInfo } from '../node/client/node-hello.ts'
 import type { Clock } from '../node/lib/clock.ts'
 import type { SensorEvent, SensorKind } from '../node/sensors/kinds.ts'
+import { HYSTERESIS } from '../node/sensors/presets.ts'
 
 /** The limits of somebody who watches, beside those that the nodes have themselves. */
 export interface OwnLimits {
@@ -17,9 +18,6 @@ export interface OwnLimits {
   readonly forMs?: number | undefined
 }
 
-/** How far within a limit a reading must be to end an alarm, °C. */
-const HYSTERESIS = 0.5
-
 /** How long nothing may be known of a sensor that is under a limit, in milliseconds, at least. */
 const UNAVAILABLE_FOR_MS = 60_000
 
@@ -31,12 +29,11 @@ export function rulesOf(limits: OwnLimits, kind: SensorKind): Rule[] {
     rules.push({ type: 'open', forMs: doorTimeoutMs })
   }
   if (kind === 'temperature') {
-    const hysteresis = HYSTERESIS
     if (maxTemperature !== undefined) {
-      rules.push({ type: 'high', limit: maxTemperature, forMs, hysteresis })
+      rules.push({ type: 'high', limit: maxTemperature, forMs, hysteresis: HYSTERESIS })
     }
     if (minTemperature !== undefined) {
-      rules.push({ type: 'low', limit: minTemperature, forMs, hysteresis })
+      rules.push({ type: 'low', limit: minTemperature, forMs, hysteresis: HYSTERESIS })
     }
   }
   const longest = Math.max(UNAVAILABLE_FOR_MS, ...rules.map(rule => rule.forMs))
@@ -93,20 +90,14 @@ export class LimitWatch implements Disposable {
     const skew = { clockAheadMs }
     const alarms = new Alarms({
       node,
-      clock: { ...clockOf(clock), now: () => clock.now() + skew.clockAheadMs },
+      clock: {
+        now: () => clock.now() + skew.clockAheadMs,
+        monotonic: () => clock.monotonic(),
+        after: (ms, task) => clock.after(ms, task),
+      },
       rulesOf: ({ kind }) => (kind === 'node' ? [] : rulesOf(limits, kind)),
     })
     alarms.subscribe(onAlarm)
     return { alarms, skew }
-  }
-}
-
-/** The methods of a clock that may be an instance of a class. */
-function clockOf(clock: Clock): Clock {
-  return {
-    now: () => clock.now(),
-    monotonic: () => clock.monotonic(),
-    sleep: async (ms, signal) => clock.sleep(ms, signal),
-    after: (ms, task) => clock.after(ms, task),
   }
 }

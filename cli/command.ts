@@ -4,6 +4,12 @@ import type { CommandIo, ExitStatus } from './io.ts'
 /** Adds options, commands below it and what it does to a command of the program. */
 export type FillCommand = (command: Command, context: CommandContext) => void
 
+/** Command lines that a person can type, for the end of a help text. */
+export function examples(...commands: string[]): string {
+  const title = commands.length === 1 ? 'Example' : 'Examples'
+  return `\n${title}:\n${commands.map(command => `  $ ${command}`).join('\n')}`
+}
+
 /** What a module of `commands/` is given beside the command that it fills. */
 export interface CommandContext {
   readonly io: CommandIo

@@ -1,5 +1,6 @@
 import { displaySubject } from '../node/identity/names.ts'
 import type { LostChange } from '../node/whitelist/lost-change.ts'
+import { atMoment } from './moment.ts'
 
 /** The rest of a sentence that begins with the name of a node. */
 export function describeLost({ kind, subject, operator, at }: LostChange): string {
@@ -7,7 +8,5 @@ export function describeLost({ kind, subject, operator, at }: LostChange): strin
     kind === 'checkpoint'
       ? 'a checkpoint'
       : `the ${kind === 'grant' ? 'grant' : 'removal'} of ${displaySubject(subject)}`
-  const when = new Date(at)
-  const moment = Number.isNaN(when.getTime()) ? '' : ` at ${when.toISOString()}`
-  return `has lost ${what} that ${operator} made${moment}: it was set back to an earlier state, or runs twice`
+  return `has lost ${what} that ${operator} made${atMoment(at)}: it was set back to an earlier state, or runs twice`
 }

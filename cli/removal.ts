@@ -1,4 +1,5 @@
 import type { Removal } from '../node/gossip/removal-proof.ts'
+import { atMoment } from './moment.ts'
 
 /** What a person can do about a removed node. */
 export const RENAME = 'give it a new name, and start it under that: fridge certs issue node NAME'
@@ -6,9 +7,7 @@ export const RENAME = 'give it a new name, and start it under that: fridge certs
 /** The rest of a sentence that begins with the name of a node. */
 export function describeRemoval({ operator, at, reason }: Removal): string {
   const why = reason === undefined ? '' : ` (${reason})`
-  const when = new Date(at)
-  const day = Number.isNaN(when.getTime()) ? '' : ` at ${when.toISOString()}`
-  return `was removed from the cluster by ${operator}${day}${why}: it serves nobody`
+  return `was removed from the cluster by ${operator}${atMoment(at)}${why}: it serves nobody`
 }
 
 /** The rest of a sentence that begins with the name of a node that has forked. */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { CommandContext } from '../command.ts'
+import { examples, type CommandContext } from '../command.ts'
 import { addTargetOptions } from '../target.ts'
 import { runAlarmsAcknowledge, type AlarmsAcknowledgeOptions } from './alarms-acknowledge.ts'
 import { runAlarmsList, type AlarmsListOptions } from './alarms-list.ts'
@@ -11,10 +11,7 @@ export function fillAlarms(alarms: Command, { io, action }: CommandContext): voi
     .description('the alarms of each node that is named, of the sensors that you may read')
     .option('--past', 'those that are over as well, newest last')
   addTargetOptions(list, 'client, or operator/NAME,')
-    .addHelpText(
-      'after',
-      '\nExample:\n  $ fridge alarms list --node node-1:7443 --node node-2:7443',
-    )
+    .addHelpText('after', examples('fridge alarms list --node node-1:7443 --node node-2:7443'))
     .action(action((options: AlarmsListOptions) => runAlarmsList(options, io)))
 
   const acknowledge = alarms
@@ -25,11 +22,10 @@ export function fillAlarms(alarms: Command, { io, action }: CommandContext): voi
   addTargetOptions(acknowledge, 'client, or operator/NAME,')
     .addHelpText(
       'after',
-      [
-        '\nExamples:',
-        "  $ fridge alarms acknowledge 3f9a2c --comment 'vaccines moved to fridge 2'",
-        "  $ fridge alarms acknowledge 3f9a2c --comment 'door mended' --as operator/maria",
-      ].join('\n'),
+      examples(
+        "fridge alarms acknowledge 3f9a2c --comment 'vaccines moved to fridge 2'",
+        "fridge alarms acknowledge 3f9a2c --comment 'door mended' --as operator/maria",
+      ),
     )
     .action(
       action((id: string, options: AlarmsAcknowledgeOptions) =>

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { CommandContext } from '../command.ts'
+import { examples, type CommandContext } from '../command.ts'
 import { runCertsInit, type CertsInitOptions } from './certs-init.ts'
 import { runCertsInspect, type CertsInspectOptions } from './certs-inspect.ts'
 import { runCertsIssue, type CertsIssueOptions } from './certs-issue.ts'
@@ -128,8 +128,4 @@ export function fillCerts(certs: Command, context: CommandContext): void {
 
 function collect(value: string, before: readonly string[] | undefined): string[] {
   return [...(before ?? []), value]
-}
-
-function examples(...commands: string[]): string {
-  return `\nExamples:\n${commands.map(command => `  $ ${command}`).join('\n')}`
 }

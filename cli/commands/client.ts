@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { CommandContext } from '../command.ts'
+import { examples, type CommandContext } from '../command.ts'
 import { addTargetOptions, type TargetOptions } from '../target.ts'
 import { runClientCall } from './client-call.ts'
 import { runClientWatch, type ClientWatchOptions } from './client-watch.ts'
@@ -19,7 +19,10 @@ export function fillClient(client: Command, { io, action }: CommandContext): voi
   addTargetOptions(watch, 'client')
     .addHelpText(
       'after',
-      '\nExample:\n  $ fridge client watch --door-timeout 30s --max-temperature 8 --min-temperature 2 --for 15m\n  $ fridge client watch --all --node node-1:7443 --node node-2:7443',
+      examples(
+        'fridge client watch --door-timeout 30s --max-temperature 8 --min-temperature 2 --for 15m',
+        'fridge client watch --all --node node-1:7443 --node node-2:7443',
+      ),
     )
     .action(action((options: ClientWatchOptions) => runClientWatch(options, io)))
 
@@ -29,7 +32,7 @@ export function fillClient(client: Command, { io, action }: CommandContext): voi
     .argument('<command>')
     .argument('[argument...]')
   addTargetOptions(call, 'client')
-    .addHelpText('after', '\nExample:\n  $ fridge client call setTargetTemperature 5')
+    .addHelpText('after', examples('fridge client call setTargetTemperature 5'))
     .action(
       action((command: string, values: string[], options: TargetOptions) =>
         runClientCall(command, values, options, io),

@@ -1,9 +1,8 @@
 import { meanOf } from '../../node/history/bucket.ts'
 import { bucketIn, historyRows, readingIn } from '../../node/history/page.ts'
-import { FridgeError } from '../../node/lib/errors.ts'
 import { SENSOR_KINDS } from '../../node/sensors/kinds.ts'
-import { parseSpan, type SpanOptions } from '../history/record.ts'
-import { openSource, type SourceOptions } from '../history/source.ts'
+import { MAX_BY_MINUTES_MS, oneOf, parseSpan, type SpanOptions } from '../history/options.ts'
+import { openSource, readKind, type SourceOptions } from '../history/source.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { zoneOf } from '../zone.ts'
 
@@ -16,7 +15,6 @@ type Fields = Readonly<Record<string, string | number | null>>
 
 const LENGTHS = ['reading', 'minute', 'hour'] as const
 const FORMATS = ['csv', 'json'] as const
-const MAX_BY_MINUTES_MS = 32 * 86_400_000
 
 /** Print every row of a span: a line each, as it is read. */
 export async function runHistoryExport(
@@ -30,8 +28,7 @@ export async function runHistoryExport(
   const by = oneOf('--by', options.by ?? (isLong ? 'hour' : 'minute'), LENGTHS)
   const format = oneOf('--format', options.format ?? 'csv', FORMATS)
   await using source = await openSource(options, io)
-  const { kind } = await source.ask({ sensor, table: 'signed', ...span, after: null })
-  const { quantity } = SENSOR_KINDS[kind]
+  const { quantity } = SENSOR_KINDS[await readKind(source.ask, sensor, span)]
   const request = { sensor, ...span }
   let isFirst = true
   const print = (fields: Fields): void => {
@@ -67,19 +64,6 @@ export async function runHistoryExport(
     })
   }
   return EXIT.done
-}
-
-/** @throws FridgeError `ERR_USAGE` */
-export function oneOf<Known extends string>(
-  option: string,
-  text: string,
-  known: readonly Known[],
-): Known {
-  const found = known.find(one => one === text)
-  if (found !== undefined) return found
-  throw new FridgeError('ERR_USAGE', `${option} ${JSON.stringify(text)} is not known`, {
-    fix: `use ${known.join(' or ')}`,
-  })
 }
 
 /** RFC 4180: a cell with a comma, a quote or a line feed stands in quotes. */

@@ -1,12 +1,12 @@
 import { plotSvg } from '../history/plot.ts'
 import {
+  DOOR,
   parseLimits,
   parseSpan,
-  readRecord,
   type LimitOptions,
-  type SensorRecord,
   type SpanOptions,
-} from '../history/record.ts'
+} from '../history/options.ts'
+import { readRecord, type SensorRecord } from '../history/record.ts'
 import { openSource, type SourceOptions } from '../history/source.ts'
 import { writeOut } from '../history/write-out.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
@@ -16,9 +16,6 @@ export interface HistoryPlotOptions extends LimitOptions, SpanOptions, SourceOpt
   readonly door?: string
   readonly out?: string
 }
-
-/** The door that a node has where nothing else is said. */
-export const DOOR = 'door'
 
 const SIZE = { width: 900, height: 340 }
 

@@ -14,18 +14,18 @@ import {
   listEvents,
 } from '../history/listings.ts'
 import {
+  DOOR,
+  oneOf,
   parseLimits,
   parseSpan,
-  readDoor,
   type LimitOptions,
   type SpanOptions,
-} from '../history/record.ts'
-import { openSource, type HistorySource, type SourceOptions } from '../history/source.ts'
+} from '../history/options.ts'
+import { readDoor } from '../history/record.ts'
+import { openSource, readKind, type HistorySource, type SourceOptions } from '../history/source.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { formatTable } from '../table.ts'
 import { zoneOf, type Zone } from '../zone.ts'
-import { oneOf } from './history-export.ts'
-import { DOOR } from './history-plot.ts'
 
 export interface HistoryShowOptions extends LimitOptions, SpanOptions, SourceOptions {
   readonly by?: string
@@ -83,7 +83,7 @@ async function showSums(
 ): Promise<ExitStatus> {
   const { ask } = source
   const { sensor, span, zone, lengthMs, json } = question
-  const { kind } = await ask({ sensor, table: 'signed', ...span, after: null })
+  const kind = await readKind(ask, sensor, span)
   const table = lengthMs === MINUTE_MS ? 'minutes' : 'hours'
   const read = await Array.fromAsync(historyRows(ask, { sensor, table, ...span }), bucketIn)
   const buckets = lengthMs === DAY_MS ? joinDays(read, zone) : read

@@ -4,6 +4,7 @@ import { formatDuration } from '../duration.ts'
 import { historyFile } from '../history/source.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { count } from '../table.ts'
+import { UTC } from '../zone.ts'
 import { certificateFolder, shownPath } from './certs-options.ts'
 import type { NodeFolderOptions } from './node-options.ts'
 import { authoritiesIn } from './node-verify.ts'
@@ -55,5 +56,5 @@ function print(file: string, verification: HistoryVerification, io: CommandIo): 
 }
 
 function momentOf(moment: number): string {
-  return `${new Date(moment).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+  return `${UTC.minute(moment)} UTC`
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { CommandContext } from '../command.ts'
+import { examples, type CommandContext } from '../command.ts'
 import { addSourceOptions } from '../history/source.ts'
 import { runHistoryExport, type HistoryExportOptions } from './history-export.ts'
 import { runHistoryPlot, type HistoryPlotOptions } from './history-plot.ts'
@@ -120,7 +120,3 @@ does who has stolen the node's key.
 
 Exit status: 0 sound, 1 not sound.
 ${examples('fridge history verify --data data/node-1')}`
-
-function examples(...commands: string[]): string {
-  return `\nExamples:\n${commands.map(command => `  $ ${command}`).join('\n')}`
-}

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import { isOrigin, originSubject, type Subject } from '../../node/identity/names.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
-import type { CommandContext } from '../command.ts'
+import { examples, type CommandContext } from '../command.ts'
 import { addTargetOptions, collect, type TargetOptions } from '../target.ts'
-import { addChangeOptions, examples, LOG_HELP } from './whitelist.ts'
+import { addChangeOptions, LOG_HELP } from './whitelist.ts'
 import { addSubjects, type WhitelistAddOptions } from './whitelist-add.ts'
 import { runWhitelistList, runWhitelistShow } from './whitelist-list.ts'
 import { runWhitelistLog } from './whitelist-log.ts'
@@ -15,7 +15,7 @@ const URL_TEXT = 'where the pages come from: https://HOST or https://HOST:PORT'
  * The origin that a person means: as a browser says it, and nothing wider.
  * @throws FridgeError `ERR_USAGE`
  */
-export function parseOrigin(text: string): Subject {
+function parseOrigin(text: string): Subject {
   if (isOrigin(text)) return originSubject(text)
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url?.protocol === 'http:') {

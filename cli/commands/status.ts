@@ -15,7 +15,7 @@ import { addTargetOptions, type TargetOptions } from '../target.ts'
 import { connectOperator } from '../operator.ts'
 import type { OperatorConnection } from '../../node/client/operator/operator-connection.ts'
 import type { Fleet } from '../../node/client/operator/vitals-answers.ts'
-import { fleetLines, isFleetWell } from '../output/fleet.ts'
+import { fleetLines, isFleetWell, stateOf } from '../output/fleet.ts'
 
 const DAY_MS = 86_400_000
 
@@ -138,11 +138,6 @@ function statusLines(
   const head = ['NODE', 'STATE', 'ADDRESS', 'CLIENTS', 'CHANGES', 'LINKS', 'VERSION', 'CERTIFICATE']
   const table = formatTable([head, ...rows], columns)
   return [...lines, '', ...fleetLines(nodes, fleet, now), '', ...table]
-}
-
-function stateOf({ reachable, left }: NodeReport): string {
-  if (reachable) return 'up'
-  return left === true ? 'left' : 'out of reach'
 }
 
 /** Whether the node that answers has heard this one since its start: else it knows the name alone. */

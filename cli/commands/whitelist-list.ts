@@ -94,7 +94,7 @@ function show(report: ShowReport, node: string, io: CommandIo): void {
     io.out('  made on two sides of a partition: what all of them allow is allowed')
   for (const { operator, at, reason, sequence, source } of removals) {
     const why = reason === undefined ? '' : ` (${foreignText(reason)})`
-    io.out(`  removed by ${operator} at ${new Date(at).toISOString()}${why}`)
+    io.out(`  removed by ${operator} at ${formatMoment(at)}${why}`)
     io.out(`    change ${sequence} of ${nodeOf(source)}`)
   }
   for (const { name, state } of nodes) io.out(`  ${name}: ${state}`)

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { CommandContext } from '../command.ts'
+import { examples, type CommandContext } from '../command.ts'
 import { addTargetOptions, collect, type TargetOptions } from '../target.ts'
 import { runWhitelistAdd, type WhitelistAddOptions } from './whitelist-add.ts'
 import { runWhitelistCheckpoint, type CheckpointOptions } from './whitelist-checkpoint.ts'
@@ -148,8 +148,3 @@ ${examples(
   'fridge whitelist log laptop-7 --since 30d',
   'fridge whitelist log --follow --node n1.example:7443 --node n2.example:7443',
 )}`
-
-/** Commands that a person can type. */
-export function examples(...commands: string[]): string {
-  return `\nExamples:\n${commands.map(command => `  $ ${command}`).join('\n')}`
-}

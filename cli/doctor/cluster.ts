@@ -9,6 +9,7 @@ import type { CheckpointReport } from '../../node/operators/checkpoints.ts'
 import type { Fleet } from '../../node/client/operator/vitals-answers.ts'
 import type { StatusReport } from '../../node/operators/status.ts'
 import { dialNode } from '../../node/port/transport.ts'
+import { UNAVAILABLE_FOR_MS } from '../../node/sensors/presets.ts'
 import { formatDuration } from '../duration.ts'
 import type { CommandIo } from '../io.ts'
 import { count } from '../table.ts'
@@ -25,9 +26,6 @@ const MAX_BEHIND = 100_000
 
 /** So does its age, in milliseconds: a year. */
 const MAX_CHECKPOINT_AGE_MS = 365 * 86_400_000
-
-/** A sensor of which nothing has been known for so long is dead, where no rule says otherwise, ms. */
-const DEAD_AFTER_MS = 15 * 60_000
 
 type Io = Pick<CommandIo, 'clock' | 'signal'>
 
@@ -124,7 +122,7 @@ function checkFridges({ nodes }: StatusReport, fleet: Fleet, checkup: Checkup, n
     const { sensors = [], alarms = [] } = (reachable ? fleet.get(name) : undefined) ?? {}
     for (const { sensor, event } of sensors) {
       const isSaid = alarms.some(alarm => alarm.rule === 'unavailable' && alarm.sensor === sensor)
-      if (event?.type !== 'unavailable' || isSaid || now - event.at < DEAD_AFTER_MS) continue
+      if (event?.type !== 'unavailable' || isSaid || now - event.at < UNAVAILABLE_FOR_MS) continue
       const text = `${sensor} of ${name} has been unavailable for ${formatDuration(now - event.at)}`
       checkup.bad('fridges', `${text}: ${event.reason}`, 'look at the device, and at the log there')
     }

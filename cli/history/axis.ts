@@ -1,8 +1,7 @@
+import { HOUR_MS, MINUTE_MS } from '../../node/history/bucket.ts'
 import type { Span } from '../../node/history/reader.ts'
 import type { Zone } from '../zone.ts'
 
-const MINUTE_MS = 60_000
-const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 
 /** Distances between marks of a time axis, ms; beyond them months of about as many days. */

@@ -1,4 +1,4 @@
-import type { Alarm } from '../../node/alarms/alarm.ts'
+import { describeAcknowledgement, type Alarm } from '../../node/alarms/alarm.ts'
 import { commandIn, eventIn, historyRows } from '../../node/history/page.ts'
 import type { Span } from '../../node/history/reader.ts'
 import { isAlarmType, type RecordedEvent } from '../../node/history/seal.ts'
@@ -7,7 +7,7 @@ import { formatDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import type { Zone } from '../zone.ts'
 import { alarmIn, describePast, readAlarms, type AlarmSubject } from './alarms.ts'
-import type { HistorySource } from './source.ts'
+import { readKind, type HistorySource } from './source.ts'
 
 /** What is listed, and how. */
 export interface Listing {
@@ -23,7 +23,7 @@ export async function listEvents(
   { sensor, span, zone, json }: Listing,
   io: CommandIo,
 ): Promise<ExitStatus> {
-  const { kind } = await ask({ sensor, table: 'signed', ...span, after: null })
+  const kind = await readKind(ask, sensor, span)
   let shown = 0
   for await (const row of historyRows(ask, { sensor, table: 'events', ...span })) {
     const event = eventIn(row)
@@ -45,7 +45,7 @@ export async function listAlarms(
   { sensor, span, zone, json }: Listing,
   io: CommandIo,
 ): Promise<ExitStatus> {
-  const { kind } = await ask({ sensor, table: 'signed', ...span, after: null })
+  const kind = await readKind(ask, sensor, span)
   const alarms = await readAlarms(ask, { node, sensor, kind }, { span, now: io.clock.now() })
   for (const alarm of alarms) io.out(json ? JSON.stringify(alarm) : alarmLine(alarm, span, zone))
   return alarms.length === 0 ? EXIT.notDone : EXIT.done
@@ -94,6 +94,5 @@ function describeEvent(event: RecordedEvent, subject: AlarmSubject): string {
   if (alarm === undefined) return `${type}${detail === '' ? '' : `: ${detail}`}`
   const what = describePast(alarm)
   if (type !== 'acknowledged') return `alarm ${type}: ${what}`
-  const { by = '', comment = '' } = alarm.acknowledged ?? {}
-  return `alarm acknowledged by ${comment === '' ? by : `${by}: ${comment}`} (${what})`
+  return `alarm acknowledged by ${describeAcknowledgement(alarm)} (${what})`
 }

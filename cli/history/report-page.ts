@@ -1,4 +1,5 @@
 import type { Acknowledgement, Alarm } from '../../node/alarms/alarm.ts'
+import { MINUTE_MS } from '../../node/history/bucket.ts'
 import type { Limit } from '../../node/history/limits.ts'
 import type { Span } from '../../node/history/reader.ts'
 import type { Extreme } from '../../node/history/summary.ts'
@@ -25,7 +26,7 @@ const MAX_ROWS = 200
 export function reportPage(record: SensorRecord, madeAt: number): string {
   const { node, sensor, span, zone, lengthMs } = record
   const title = `${sensor}${node === undefined ? '' : ` of ${node}`}`
-  const by = lengthMs === 60_000 ? 'minutes' : 'hours'
+  const by = lengthMs === MINUTE_MS ? 'minutes' : 'hours'
   return `<!doctype html>
 <html lang="en">
 <head>

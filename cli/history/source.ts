@@ -8,7 +8,8 @@ import {
   type AskHistory,
   type HistoryPage,
 } from '../../node/history/page.ts'
-import { HistoryReader } from '../../node/history/reader.ts'
+import { HistoryReader, type Span } from '../../node/history/reader.ts'
+import type { SensorKind } from '../../node/sensors/kinds.ts'
 import { nodeFolders, type NodeFolderOptions } from '../commands/node-options.ts'
 import type { CommandIo } from '../io.ts'
 import { collect, connectAs, type TargetOptions } from '../target.ts'
@@ -44,6 +45,12 @@ export async function openSource(options: SourceOptions, io: CommandIo): Promise
 export async function historyFile(options: NodeFolderOptions, io: CommandIo): Promise<string> {
   const { database } = await nodeFolders(options, io)
   return join(dirname(database), HISTORY_FILE)
+}
+
+/** The kind of a sensor. @throws FridgeError where there is none, or where it may not be read */
+export async function readKind(ask: AskHistory, sensor: string, span: Span): Promise<SensorKind> {
+  const { kind } = await ask({ sensor, table: 'signed', ...span, after: null })
+  return kind
 }
 
 function openFolder(file: string): HistorySource {

@@ -1,5 +1,9 @@
-import type { AlarmChange } from '../../node/alarms/alarm.ts'
-import { describeAlarm, describeEnd } from '../../node/alarms/alarm.ts'
+import {
+  describeAcknowledgement,
+  describeAlarm,
+  describeEnd,
+  type AlarmChange,
+} from '../../node/alarms/alarm.ts'
 import { foreignText } from '../../node/lib/foreign-text.ts'
 import { formatMoment } from '../moment.ts'
 import { styled } from './style.ts'
@@ -18,9 +22,8 @@ export function formatAlarm({ state, alarm }: AlarmChange, hasColours: boolean):
     case 'over':
       return styled(`alarm over  ${where}  ${describeEnd(alarm)}`, 'green', hasColours)
     case 'acknowledged': {
-      const { by = '', comment = '' } = alarm.acknowledged ?? {}
-      const words = comment === '' ? by : `${by}: ${comment}`
-      return `alarm acknowledged  ${where}  ${alarm.rule}, ${since}, by ${foreignText(words)}`
+      const who = foreignText(describeAcknowledgement(alarm))
+      return `alarm acknowledged  ${where}  ${alarm.rule}, ${since}, by ${who}`
     }
   }
 }

@@ -16,6 +16,12 @@ interface FridgeView {
   readonly wrong: readonly string[]
 }
 
+/** Whether a node can be reached, in a word or a few. */
+export function stateOf({ reachable, left }: NodeReport): string {
+  if (reachable) return 'up'
+  return left === true ? 'left' : 'out of reach'
+}
+
 /** Whether nothing is wrong with any fridge, as far as its node says how it is. */
 export function isFleetWell(nodes: readonly NodeReport[], fleet: Fleet): boolean {
   return heardOf(nodes, fleet)
@@ -55,11 +61,16 @@ function viewOf(node: NodeReport, fleet: Fleet, now: number): FridgeView {
   const known = sensors.filter(isKnown)
   const measured = known.filter(({ kind }) => SENSOR_KINDS[kind].quantity !== undefined)
   const moved = known.filter(({ kind }) => SENSOR_KINDS[kind].quantity === undefined)
-  const state = node.reachable ? 'up' : node.left === true ? 'left' : 'out of reach'
   const cell = (some: readonly SensorVitals[]): string =>
     some.map(one => wordsOf(one, some.length > 1, now)).join(', ')
   return {
-    row: [node.name, state, cell(measured), cell(moved), alarms.length > 0 ? countOf(alarms) : ''],
+    row: [
+      node.name,
+      stateOf(node),
+      cell(measured),
+      cell(moved),
+      alarms.length > 0 ? countOf(alarms) : '',
+    ],
     wrong: [
       ...alarms.map(alarm => alarmLine(alarm, now)),
       ...sensors.filter(one => !isKnown(one)).map(one => failureLine(one, now)),

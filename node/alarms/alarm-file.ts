@@ -16,6 +16,8 @@ import {
   isFinite,
   isRecord,
   isRuleType,
+  isText,
+  MAX_NODE_NAME,
   parseAcknowledgement,
   parseAlarm,
 } from './parse.ts'
@@ -218,12 +220,9 @@ function parseRule(value: unknown): KeptRule | undefined {
   }
 }
 
-/** The longest name of a node, in UTF-16 units. */
-const MAX_NODE_NAME = 64
-
 function isWatchedName(name: unknown, kind: AlarmKind): name is string {
   if (kind !== 'node') return isSensorName(name)
-  return typeof name === 'string' && name.length > 0 && name.length <= MAX_NODE_NAME
+  return isText(name, MAX_NODE_NAME) && name.length > 0
 }
 
 function parseRuleText(value: unknown): Rule | undefined {

@@ -3,9 +3,8 @@ import type { Clock } from '../lib/clock.ts'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
 import { foreignText } from '../lib/foreign-text.ts'
 import { startProgram } from '../sensors/drivers/program-process.ts'
-import type { AlarmChange } from './alarm.ts'
+import { toJson, type AlarmChange } from './alarm.ts'
 import { Outbox, type OutboxOptions } from './outbox.ts'
-import { toJson } from './webhook.ts'
 
 /** How long the program may take for one change of an alarm, ms. */
 const DEADLINE_MS = 60_000

@@ -96,6 +96,25 @@ export function describeEnd({ kind, rule, value, limit, extreme }: Alarm): strin
   }
 }
 
+/** Who has taken note of an alarm, and what of it, for people: `client/c1: moved to fridge 2`. */
+export function describeAcknowledgement({ acknowledged }: Pick<Alarm, 'acknowledged'>): string {
+  const { by = '', comment = '' } = acknowledged ?? {}
+  return comment === '' ? by : `${by}: ${comment}`
+}
+
+/** What has happened to an alarm, for people. */
+export function describeChange({ state, alarm }: AlarmChange): string {
+  if (state === 'over') return describeEnd(alarm)
+  if (state === 'raised') return describeAlarm(alarm)
+  return `acknowledged by ${describeAcknowledgement(alarm)}`
+}
+
+/** A change of an alarm as other programs are told it: with a text that they can show to a person. */
+export function toJson(change: AlarmChange): string {
+  const { state, alarm } = change
+  return JSON.stringify({ type: 'alarm', state, text: describeChange(change), ...alarm })
+}
+
 function formatLimit(kind: SensorKind, limit = NaN): string {
   return formatReading(kind, limit).replace(/\.?0+(?= |$)/, '')
 }

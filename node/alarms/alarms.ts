@@ -45,7 +45,7 @@ export interface KeptAlarms {
 export interface AlarmsOptions {
   /** Whose alarms these are. */
   readonly node: string
-  readonly clock: Clock
+  readonly clock: Pick<Clock, 'now' | 'monotonic' | 'after'>
   /** The rules of a sensor. */
   readonly rulesOf: (sensor: WatchedSensor) => readonly Rule[]
   /** Whether there is any rule. Default true. */
@@ -178,10 +178,11 @@ export class Alarms implements Disposable {
     const acknowledged = { by, comment, at: this.#now() }
     for (const watch of this.#all()) {
       if (watch.id !== id) continue
-      if (watch.acknowledged === undefined) this.#set({ ...watch, acknowledged })
-      const alarm = this.#standingOf({ ...watch, acknowledged: watch.acknowledged ?? acknowledged })
-      if (alarm !== undefined && watch.acknowledged === undefined)
-        this.#tellKept('acknowledged', alarm)
+      if (watch.acknowledged !== undefined) return this.#standingOf(watch)
+      const noted = { ...watch, acknowledged }
+      this.#set(noted)
+      const alarm = this.#standingOf(noted)
+      if (alarm !== undefined) this.#tellKept('acknowledged', alarm)
       return alarm
     }
     const index = this.#past.findIndex(alarm => alarm.id === id)

@@ -9,7 +9,7 @@ import {
 import type { Feeds } from '../sensors/feed.ts'
 import { SENSOR_KINDS, type SensorEvent } from '../sensors/kinds.ts'
 import type { Sensor } from '../sensors/sensor.ts'
-import type { Alarm, AlarmChange } from './alarm.ts'
+import { toJson, type Alarm, type AlarmChange } from './alarm.ts'
 import type { Alarms, WatchedSensor } from './alarms.ts'
 import {
   alarmDiscovery,
@@ -22,7 +22,6 @@ import {
 } from './home-assistant.ts'
 import { Outbox, type OutboxOptions } from './outbox.ts'
 import type { Rule } from './rule.ts'
-import { toJson } from './webhook.ts'
 
 export interface MqttBridgeOptions extends Omit<BrokerOptions, 'will' | 'clock'>, OutboxOptions {
   readonly node: string

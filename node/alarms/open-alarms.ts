@@ -5,7 +5,7 @@ import type { Clock, Random } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { Feeds } from '../sensors/feed.ts'
 import { AlarmFile, readAlarmFile, type Unsent } from './alarm-file.ts'
-import type { AlarmChange } from './alarm.ts'
+import { describeChange, type AlarmChange } from './alarm.ts'
 import { startAlarmProgram } from './alarm-program.ts'
 import { Alarms, type WatchedSensor } from './alarms.ts'
 import { MqttBridge } from './mqtt-bridge.ts'
@@ -14,7 +14,7 @@ import type { Outbox, OutboxOptions, Receiver } from './outbox.ts'
 import type { Rule } from './rule.ts'
 import { Silences } from './silences.ts'
 import { VitalSigns } from './vital-signs.ts'
-import { startWebhook, textOf } from './webhook.ts'
+import { startWebhook } from './webhook.ts'
 
 export interface OpenAlarmsOptions {
   readonly feeds: Pick<Feeds, 'sensors' | 'subscribe' | 'last'>
@@ -124,7 +124,7 @@ export function rulesFrom(config: SensorRulesConfig): Rule[] {
 function logChange(change: AlarmChange, log: Log): void {
   const { id, node, sensor, kind, rule, since, value, extreme, acknowledged } = change.alarm
   const about = kind === 'node' ? node : undefined
-  const fields = { id, about, sensor, rule, since, value, extreme, text: textOf(change) }
+  const fields = { id, about, sensor, rule, since, value, extreme, text: describeChange(change) }
   if (change.state === 'raised') log.error(fields, 'alarm')
   else if (change.state === 'over') log.info(fields, 'alarm over')
   else {

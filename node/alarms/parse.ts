@@ -6,6 +6,9 @@ import { RULE_TYPES, type RuleType } from './rule.ts'
 /** The longest text of an alarm but for comments, in UTF-16 units. */
 const MAX_TEXT = 1_024
 
+/** The longest name of a node, in UTF-16 units (PROTOCOL.md, "Identity"). */
+export const MAX_NODE_NAME = 64
+
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
@@ -26,7 +29,7 @@ function isOptional(value: unknown): value is number | undefined {
   return value === undefined || isFinite(value)
 }
 
-function isText(value: unknown, max = MAX_TEXT): value is string {
+export function isText(value: unknown, max = MAX_TEXT): value is string {
   return typeof value === 'string' && value.length <= max
 }
 

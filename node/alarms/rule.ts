@@ -1,4 +1,4 @@
-import type { SensorEvent, SensorKind } from '../sensors/kinds.ts'
+import type { SensorEvent } from '../sensors/kinds.ts'
 
 /** The types of rules. A sensor has at most one of each. */
 export const RULE_TYPES = [
@@ -80,11 +80,4 @@ function pastBy({ type, limit }: LimitRule | DayRule, value: number): number {
 
 export function isHigh(type: RuleType): boolean {
   return type === 'high' || type === 'high-per-day'
-}
-
-/** Whether a rule is about what a sensor of this kind can say. */
-export function isAboutKind(type: RuleType, kind: SensorKind): boolean {
-  if (type === 'unavailable') return true
-  if (type === 'unreachable') return false
-  return (type === 'open') === (kind === 'door')
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
 import type { Feeds } from '../sensors/feed.ts'
+import { UNAVAILABLE_FOR_MS } from '../sensors/presets.ts'
 import type { WatchedSensor } from './alarms.ts'
 import type { Rule } from './rule.ts'
 
@@ -18,9 +19,6 @@ export interface SilencesOptions {
   readonly rulesOf: (sensor: WatchedSensor) => readonly Rule[]
   readonly clock: Pick<Clock, 'monotonic'>
 }
-
-/** CDC, Vaccine Storage and Handling Toolkit: a reading at least every 15 minutes. */
-const TOO_LONG_MS = 15 * 60_000
 
 /** Knows for how long nothing has been known of each sensor, whether or not that is an alarm. */
 export class Silences implements Disposable {
@@ -48,7 +46,7 @@ export class Silences implements Disposable {
     const reason = last?.type === 'unavailable' ? last.reason : 'it has said nothing yet'
     const rule = rulesOf(sensor).find(({ type }) => type === 'unavailable')
     const ms = clock.monotonic() - since
-    return { sensor: sensor.name, ms, reason, isTooLong: ms > (rule?.forMs ?? TOO_LONG_MS) }
+    return { sensor: sensor.name, ms, reason, isTooLong: ms > (rule?.forMs ?? UNAVAILABLE_FOR_MS) }
   }
 
   [Symbol.dispose](): void {

@@ -10,7 +10,15 @@ import {
 import { isSensorName, type Sensor } from '../sensors/sensor.ts'
 import type { Alarm, AlarmKind } from './alarm.ts'
 import type { Alarms } from './alarms.ts'
-import { isAlarmId, isAlarmKind, isFinite, isRecord, isRuleType } from './parse.ts'
+import {
+  isAlarmId,
+  isAlarmKind,
+  isFinite,
+  isRecord,
+  isRuleType,
+  isText,
+  MAX_NODE_NAME,
+} from './parse.ts'
 import type { RuleType } from './rule.ts'
 
 /** What a node says of one of its sensors to all others. */
@@ -130,7 +138,7 @@ function eventOf(
   at: number,
   reason: unknown,
 ): SensorEvent | undefined {
-  if (value === null && typeof reason === 'string' && reason.length <= MAX_REASON) {
+  if (value === null && isText(reason, MAX_REASON)) {
     return { type: 'unavailable', reason, at }
   }
   if (isMove(value)) return { type: value, at }
@@ -146,7 +154,7 @@ function parseAlarmRow(row: unknown): AlarmVitals | undefined {
     return undefined
   }
   if (!isFinite(since) || !isFinite(forMs) || (limit !== null && !isFinite(limit))) return undefined
-  if (about !== undefined && (typeof about !== 'string' || about.length > 64)) return undefined
+  if (about !== undefined && !isText(about, MAX_NODE_NAME)) return undefined
   return {
     id,
     sensor,

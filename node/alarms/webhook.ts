@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises'
 import { constants } from 'node:fs'
 import type { Clock } from '../lib/clock.ts'
 import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
-import { describeAlarm, describeEnd, type AlarmChange } from './alarm.ts'
+import { toJson, type AlarmChange } from './alarm.ts'
 import { Outbox, type OutboxOptions } from './outbox.ts'
 
 /** The web server that is told. */
@@ -14,20 +14,6 @@ export interface WebhookTarget {
 
 /** How long a receiver may take to answer, ms. */
 const ANSWER_MS = 10_000
-
-/** What stands for a person in what is told to programs. */
-export function textOf({ state, alarm }: AlarmChange): string {
-  if (state === 'over') return describeEnd(alarm)
-  if (state === 'raised') return describeAlarm(alarm)
-  const { by = '', comment = '' } = alarm.acknowledged ?? {}
-  return comment === '' ? `acknowledged by ${by}` : `acknowledged by ${by}: ${comment}`
-}
-
-/** An alarm as programs are told it: with moments that people and programs can read. */
-export function toJson(change: AlarmChange): string {
-  const { state, alarm } = change
-  return JSON.stringify({ type: 'alarm', state, text: textOf(change), ...alarm })
-}
 
 /** Tell a web server what happens to alarms, in order, each until it answers with 2xx. */
 export function startWebhook(options: WebhookTarget & OutboxOptions): Outbox {

@@ -6,18 +6,17 @@ import { nearest } from '../lib/nearest.ts'
 import { kindOf, type SensorsConfig } from '../sensors/config.ts'
 import { isBrokerUrl } from '../sensors/drivers/mqtt-connection.ts'
 import { SENSOR_KINDS } from '../sensors/kinds.ts'
-import { PRESET_NAMES, PRESETS, type PresetLimit } from '../sensors/presets.ts'
+import {
+  HYSTERESIS,
+  PRESET_NAMES,
+  PRESETS,
+  UNAVAILABLE_FOR_MS,
+  type PresetLimit,
+} from '../sensors/presets.ts'
 
 /** The longest that an alarm may wait: with a longer time nobody would be told before it is too late. */
 const MAX_FOR_MS = 7 * 86_400_000
 const DAY_MS = 86_400_000
-
-/** How far within a limit readings must be to end an alarm when nothing is said, in their unit. */
-const HYSTERESIS = 0.5
-
-/** How long nothing may be known of a sensor that has rules when nothing is said: CDC, Vaccine Storage
- *  and Handling Toolkit, asks for a reading at least every 15 minutes where an hour matters. */
-const UNAVAILABLE_FOR_MS = 15 * 60_000
 
 const duration = (maxMs: number) =>
   z.unknown().transform((value, context): number => {

@@ -102,26 +102,25 @@ const limits = z.strictObject({
   drainMs: milliseconds(5_000, 0),
 })
 
+/** Where something is served over HTTP that need not be. */
+const listenOrOff = z
+  .union([z.literal('off'), address(0)], {
+    error: '"off", or "HOST:PORT" with a port from 0 to 65535',
+  })
+  .optional()
+
 const metrics = z.strictObject({
   /** Where metrics and health are served, plain HTTP without authentication, or `off`. Default
    *  127.0.0.1:9464, and none where that is taken; an address that is written here must be free.
    *  On any other host than loopback, everyone who reaches it reads the numbers. */
-  listen: z
-    .union([z.literal('off'), address(0)], {
-      error: '"off", or "HOST:PORT" with a port from 0 to 65535',
-    })
-    .optional(),
+  listen: listenOrOff,
 })
 
 const web = z
   .strictObject({
     /** Where pages are served to browsers, HTTPS only, or `off`. Default 127.0.0.1:8443, and none
      *  where that is taken; an address that is written here must be free. */
-    listen: z
-      .union([z.literal('off'), address(0)], {
-        error: '"off", or "HOST:PORT" with a port from 0 to 65535',
-      })
-      .optional(),
+    listen: listenOrOff,
     /** A file with the certificate that browsers are shown and its intermediates, PEM. Default the
      *  node's own, which a browser takes where the authority is installed. */
     certificate: folder.optional(),
@@ -146,6 +145,16 @@ const web = z
     })
   })
 
+/** Say what is wrong with a number beside another one. */
+function complain(
+  { issues }: z.core.ParsePayload,
+  key: string,
+  input: number,
+  message: string,
+): void {
+  issues.push({ code: 'custom', path: [key], input, message })
+}
+
 const gossip = z
   .strictObject({
     /** How often a link says that it lives, ms. Default 1000. More costs later detection; less
@@ -167,14 +176,13 @@ const gossip = z
   })
   .check(context => {
     const { heartbeatMs, deadAfterMs, redialMinMs, redialMaxMs } = context.value
-    const complain = (key: string, input: number, message: string): void => {
-      context.issues.push({ code: 'custom', path: [key], input, message })
-    }
     if (deadAfterMs < 2 * heartbeatMs) {
-      complain('deadAfterMs', deadAfterMs, `at least twice gossip.heartbeatMs (${heartbeatMs})`)
+      const message = `at least twice gossip.heartbeatMs (${heartbeatMs})`
+      complain(context, 'deadAfterMs', deadAfterMs, message)
     }
     if (redialMaxMs < redialMinMs) {
-      complain('redialMaxMs', redialMaxMs, `at least gossip.redialMinMs (${redialMinMs})`)
+      const message = `at least gossip.redialMinMs (${redialMinMs})`
+      complain(context, 'redialMaxMs', redialMaxMs, message)
     }
   })
 
@@ -195,14 +203,13 @@ const history = z
   })
   .check(context => {
     const { readingsDays, minutesDays, hoursDays } = context.value
-    const complain = (key: string, input: number, message: string): void => {
-      context.issues.push({ code: 'custom', path: [key], input, message })
-    }
     if (minutesDays < readingsDays) {
-      complain('minutesDays', minutesDays, `at least history.readingsDays (${readingsDays})`)
+      const message = `at least history.readingsDays (${readingsDays})`
+      complain(context, 'minutesDays', minutesDays, message)
     }
     if (hoursDays < minutesDays) {
-      complain('hoursDays', hoursDays, `at least history.minutesDays (${minutesDays})`)
+      const message = `at least history.minutesDays (${minutesDays})`
+      complain(context, 'hoursDays', hoursDays, message)
     }
   })
 
@@ -253,13 +260,9 @@ export const nodeConfigSchema = nodeKeys.check(context => {
     context.issues.push({ code: 'custom', path: ['alarms', 'rules', ...path], input, message })
   }
   if (isolatedAfterMs >= 2 * gossip.heartbeatMs) return
-  context.issues.push({
-    code: 'custom',
-    path: ['isolatedAfterMs'],
-    input: isolatedAfterMs,
-    // Between two beats a peer in reach is silent.
-    message: `at least twice gossip.heartbeatMs (${gossip.heartbeatMs})`,
-  })
+  // Between two beats a peer in reach is silent.
+  const message = `at least twice gossip.heartbeatMs (${gossip.heartbeatMs})`
+  complain(context, 'isolatedAfterMs', isolatedAfterMs, message)
 })
 
 /** The checked configuration of one node: defaults filled in, folders absolute. */

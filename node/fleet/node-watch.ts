@@ -26,9 +26,10 @@ export function startNodeWatch({ members, alarms, clock }: NodeWatchOptions): Di
   const since = new Map<string, number>()
   const look = (): void => {
     const unreachable = members.unreachable()
-    for (const name of since.keys()) if (!isIn(unreachable, name)) since.delete(name)
-    for (const name of unreachable.keys()) if (!since.has(name)) since.set(name, clock.now())
-    settle(alarms, members, unreachable)
+    const gone = new Set<string>(unreachable.keys())
+    for (const name of since.keys()) if (!gone.has(name)) since.delete(name)
+    for (const name of gone) if (!since.has(name)) since.set(name, clock.now())
+    settle(alarms, members, gone)
     if (unreachable.size > 0) tell({ members, alarms }, unreachable, since)
     timer = clock.after(LOOK_MS, look)
   }
@@ -42,10 +43,10 @@ type Unreachable = ReturnType<Members['unreachable']>
 function settle(
   alarms: NodeWatchOptions['alarms'],
   members: NodeWatchOptions['members'],
-  unreachable: Unreachable,
+  gone: ReadonlySet<string>,
 ): void {
   for (const sensor of alarms.watchedNodes()) {
-    if (isIn(unreachable, sensor.name)) continue
+    if (gone.has(sensor.name)) continue
     const live = members.live().values()
     const back = live.find(({ name }) => name === sensor.name)
     if (back === undefined) alarms.end(sensor)
@@ -93,8 +94,4 @@ function nextBehind(name: string, sorted: readonly string[]): string | undefined
 function lastWordOf(member: Member | undefined): string {
   if (member === undefined) return 'it has not been heard since others started'
   return `its last word was of ${new Date(member.saidAt).toISOString()}`
-}
-
-function isIn(unreachable: Unreachable, name: string): boolean {
-  return unreachable.keys().some(one => one === name)
 }

@@ -1,17 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Bucket } from './bucket.ts'
 import { isCounted, Recorder } from './recorder.ts'
-import { stateBefore } from './recovery.ts'
+import { stateAtBegin } from './recovery.ts'
 import { eventOf } from './rows.ts'
-import type { ReadingRow } from './store.ts'
-
-/** An hour that goes on. */
-export interface GoingHour {
-  readonly position: number
-  readonly begin: number
-  /** The number of the first row in it. */
-  readonly first: number
-}
+import type { BegunHour, ReadingRow } from './store.ts'
 
 /**
  * What a sensor has said in the minute that is not over yet, from the rows of its hour; undefined
@@ -21,9 +13,10 @@ export interface GoingHour {
 export function openMinuteOf(
   database: DatabaseSync,
   sensor: number,
-  { position, begin, first }: GoingHour,
+  hour: BegunHour,
   until: number,
 ): Bucket | undefined {
+  const { position, begin, first } = hour
   const summed = database
     .prepare('SELECT sum(count) AS count FROM sensorMinutes WHERE sensor = ? AND position = ?')
     .get(sensor, position)?.['count']
@@ -38,12 +31,7 @@ export function openMinuteOf(
     .prepare('SELECT * FROM events WHERE sensor = ? AND number >= ?')
     .all(sensor, first)
     .map(eventOf)
-  const started = database.prepare(
-    `SELECT 1 FROM events WHERE number = ? AND sensor IS NULL AND type = 'started'`,
-  )
-  const before = stateBefore(database, sensor, first)
-  const isKnown = before.isKnown && started.get(first) === undefined
-  const recorder = new Recorder(begin, [{ ...before, isKnown }])
+  const recorder = new Recorder(begin, [stateAtBegin(database, sensor, hour)])
   for (const row of [...readings, ...events].sort((a, b) => a.number - b.number)) {
     recorder.advance(row.at)
     if ('value' in row) recorder.tell(0, { type: 'reading', value: row.value })

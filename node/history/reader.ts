@@ -5,6 +5,7 @@ import { addBucket, HOUR_MS, MINUTE_MS, startOf, type Bucket } from './bucket.ts
 import { openMinuteOf } from './open-minute.ts'
 import { BUCKET_COLUMNS, bucketOf, commandOf, eventOf, type Row } from './rows.ts'
 import type { RecordedCommand, RecordedEvent } from './seal.ts'
+import type { BegunHour } from './store.ts'
 
 /** A span of time, in milliseconds since 1970; `to` is not a part of it. */
 export interface Span {
@@ -27,14 +28,9 @@ export interface ChainedHour {
   readonly digest: string
 }
 
-interface HourSpan {
-  readonly position: number
-  readonly begin: number
+interface HourSpan extends BegunHour {
   /** Undefined while it goes on. */
   readonly end: number | undefined
-  readonly first: number
-  /** Undefined while it goes on. */
-  readonly last: number | undefined
 }
 
 /**
@@ -233,15 +229,14 @@ export class HistoryReader implements Disposable {
   /** By the clock; hours that were recorded twice, as the clock was set back, beside each other. */
   #hourSpans({ from, to }: Span): HourSpan[] {
     const rows = this.#statement(
-      `SELECT position, begin, end, first, last FROM hours WHERE begin >= ? AND begin < ?
+      `SELECT position, begin, end, first FROM hours WHERE begin >= ? AND begin < ?
        ORDER BY begin, position`,
     )
-    return arraysOf(rows, from, to).map(([position, begin, end, first, last]) => ({
+    return arraysOf(rows, from, to).map(([position, begin, end, first]) => ({
       position: Number(position),
       begin: Number(begin),
       end: end === null ? undefined : Number(end),
       first: Number(first),
-      last: last === null ? undefined : Number(last),
     }))
   }
 

@@ -1,15 +1,16 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { MINUTE_MS } from './bucket.ts'
+import { HOUR_MS, MINUTE_MS } from './bucket.ts'
 import { OpenHour } from './open-hour.ts'
 import type { SensorState } from './recorder.ts'
 import { commandOf, eventOf } from './rows.ts'
-import { digestOf } from './seal.ts'
-import { signHour, type SigningNode } from './signing.ts'
+import { sealHour, type SigningNode } from './signing.ts'
 import {
   emptyBatch,
+  type BegunHour,
   type EventRow,
   type HistoryStore,
   type KeptSensor,
+  type MinuteRow,
   type ReadingRow,
 } from './store.ts'
 
@@ -24,10 +25,7 @@ export interface Recovered {
   readonly keptFrom: { readings: number; minutes: number; hours: number }
 }
 
-interface LastHour {
-  readonly position: number
-  readonly begin: number
-  readonly first: number
+interface LastHour extends BegunHour {
   readonly last: number | null
   readonly digest: string | null
 }
@@ -56,12 +54,10 @@ export function recoverHour(
     return { position, digest: previous, next: (last ?? 0) + 1, keptFrom }
   }
   const { open, minutes } = replay(database, left, store.sensors())
-  const { hour, minutes: more } = open.close({ node, readingsFrom, minutesFrom })
-  const digest = digestOf(previous, hour)
-  const { sensors } = open
-  const sealedHour = { hour, sensors, previous, digest, ...signHour(signing(), digest) }
-  store.write({ ...emptyBatch(), minutes: [...minutes, ...more], sealed: [sealedHour] })
-  return { position: left.position, digest, next: hour.last + 1, keptFrom }
+  const frame = { node, readingsFrom, minutesFrom }
+  const { sealed: ended, minutes: more } = sealHour(open, frame, previous, signing())
+  store.write({ ...emptyBatch(), minutes: [...minutes, ...more], sealed: [ended] })
+  return { position: left.position, digest: ended.digest, next: ended.hour.last + 1, keptFrom }
 }
 
 /** The hour that was left open, and the one before; or none, and the last. */
@@ -79,9 +75,10 @@ type Row = ReadingRow | EventRow
 /** Record an hour once more, from its rows. */
 function replay(
   database: DatabaseSync,
-  { position, begin, first }: LastHour,
+  { position, begin, first }: BegunHour,
   all: readonly KeptSensor[],
-): { open: OpenHour; minutes: ReturnType<OpenHour['advance']> } {
+): { open: OpenHour; minutes: MinuteRow[] } {
+  const begun = { position, begin, first }
   const readings = all.flatMap(({ id }) =>
     database
       .prepare('SELECT * FROM readings WHERE sensor = ? AND number >= ?')
@@ -91,7 +88,7 @@ function replay(
   const events = database
     .prepare('SELECT * FROM events WHERE number >= ? ORDER BY number')
     .all(first)
-    .map(row => eventOf(row))
+    .map(eventOf)
   const ofMinutes = database
     .prepare(
       'SELECT sensor, max(minute) AS minute FROM sensorMinutes WHERE position = ? GROUP BY sensor',
@@ -99,14 +96,10 @@ function replay(
     .all(position)
   const named = new Set([...ofMinutes, ...readings, ...events].map(({ sensor }) => sensor))
   const sensors = all.filter(({ id }) => named.has(id))
-  const isContinued = !events.some(({ number, type }) => number === first && type === 'started')
-  const states = sensors.map(({ id }): SensorState => {
-    const before = stateBefore(database, id, first)
-    return { ...before, isKnown: isContinued && before.isKnown }
-  })
+  const states = sensors.map(({ id }) => stateAtBegin(database, id, begun))
 
-  const open = new OpenHour({ position, begin, first }, sensors, states)
-  const minutes: ReturnType<OpenHour['advance']> = []
+  const open = new OpenHour(begun, sensors, states)
+  const minutes: MinuteRow[] = []
   const rows: Row[] = [...readings, ...events].sort((a, b) => a.number - b.number)
   const commands = database.prepare('SELECT * FROM commands WHERE number >= ? ORDER BY number')
   for (const row of rows) {
@@ -117,9 +110,22 @@ function replay(
   for (const row of commands.all(first)) open.takeCommand(commandOf(row))
   // A minute that was written was recorded to its end.
   const whole = Math.max(-1, ...ofMinutes.map(({ minute }) => Number(minute)))
-  const hourStart = open.limit - 60 * MINUTE_MS
+  const hourStart = open.limit - HOUR_MS
   if (whole >= 0) minutes.push(...open.advance(hourStart + (whole + 1) * MINUTE_MS))
   return { open, minutes }
+}
+
+/** What is known of a sensor as an hour begins: where the node has started with it, nothing yet. */
+export function stateAtBegin(
+  database: DatabaseSync,
+  sensor: number,
+  { first }: BegunHour,
+): SensorState {
+  const started = database
+    .prepare("SELECT 1 FROM events WHERE number = ? AND sensor IS NULL AND type = 'started'")
+    .get(first)
+  const before = stateBefore(database, sensor, first)
+  return { ...before, isKnown: before.isKnown && started === undefined }
 }
 
 /** What was known of a sensor before the row of a number. */

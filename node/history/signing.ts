@@ -1,12 +1,9 @@
 import type { KeyObject } from 'node:crypto'
 import { signText } from '../identity/signature.ts'
 import type { Signer } from '../identity/signers.ts'
-
-/** The certificate under a signature, with its intermediates, DER in base64. */
-export interface CertificateChain {
-  readonly fingerprint: string
-  readonly chain: readonly string[]
-}
+import type { HourFrame, OpenHour } from './open-hour.ts'
+import { digestOf } from './seal.ts'
+import type { MinuteRow, SealedHour } from './store.ts'
 
 /** What a node signs with now. */
 export interface SigningNode {
@@ -14,14 +11,27 @@ export interface SigningNode {
   readonly key: KeyObject
 }
 
-/** Sign the digest of an hour. */
-export function signHour(
+/**
+ * End an hour, chain it to the one before, and sign it.
+ * @param previous the digest of the hour before; empty where there is none
+ * @returns it with the minute that was under way
+ */
+export function sealHour(
+  open: OpenHour,
+  frame: HourFrame,
+  previous: string,
   { signer, key }: SigningNode,
-  digest: string,
-): { readonly certificate: CertificateChain; readonly signature: string } {
+): { readonly sealed: SealedHour; readonly minutes: readonly MinuteRow[] } {
+  const { hour, minutes } = open.close(frame)
+  const digest = digestOf(previous, hour)
   const { identity, chain } = signer
-  return {
+  const sealed = {
+    hour,
+    sensors: open.sensors,
+    previous,
+    digest,
     certificate: { fingerprint: identity.fingerprint, chain },
     signature: signText(key, 'hour', digest),
   }
+  return { sealed, minutes }
 }

@@ -1,5 +1,4 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
-import type { CertificateChain } from './signing.ts'
 import { minuteOf, type Hour, type RecordedCommand, type RecordedEvent } from './seal.ts'
 import type { Bucket } from './bucket.ts'
 
@@ -28,10 +27,11 @@ export interface MinuteRow {
   readonly bucket: Bucket
 }
 
-/** An hour that begins. */
+/** An hour that has begun. */
 export interface BegunHour {
   readonly position: number
   readonly begin: number
+  /** The number of the first row in it. */
   readonly first: number
 }
 
@@ -42,7 +42,8 @@ export interface SealedHour {
   readonly sensors: readonly KeptSensor[]
   readonly previous: string
   readonly digest: string
-  readonly certificate: CertificateChain
+  /** Under the signature, with its intermediates, DER in base64. */
+  readonly certificate: { readonly fingerprint: string; readonly chain: readonly string[] }
   readonly signature: string
 }
 

@@ -3,14 +3,8 @@ import { HOUR_MS } from './bucket.ts'
 import { OpenHour } from './open-hour.ts'
 import type { SensorState } from './recorder.ts'
 import { recoverHour, stateBefore } from './recovery.ts'
-import {
-  digestOf,
-  isAlarmType,
-  type ALARM_TYPES,
-  type EventType,
-  type RecordedCommand,
-} from './seal.ts'
-import { signHour, type SigningNode } from './signing.ts'
+import { isAlarmType, type ALARM_TYPES, type EventType, type RecordedCommand } from './seal.ts'
+import { sealHour, type SigningNode } from './signing.ts'
 import {
   emptyBatch,
   type Batch,
@@ -187,13 +181,11 @@ export class HistoryWriter {
     const { node, signing, retention } = this.#options
     this.#raiseKeptFrom(retention)
     const { readings: readingsFrom, minutes: minutesFrom } = this.#keptFrom
-    const { hour, minutes } = this.#hour.close({ node, readingsFrom, minutesFrom })
+    const frame = { node, readingsFrom, minutesFrom }
+    const { sealed, minutes } = sealHour(this.#hour, frame, this.#previous, signing())
     this.#batch.minutes.push(...minutes)
-    const previous = this.#previous
-    const digest = digestOf(previous, hour)
-    const { sensors } = this.#hour
-    this.#batch.sealed.push({ hour, sensors, previous, digest, ...signHour(signing(), digest) })
-    this.#previous = digest
+    this.#batch.sealed.push(sealed)
+    this.#previous = sealed.digest
   }
 
   /**

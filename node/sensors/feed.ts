@@ -69,37 +69,13 @@ export function startFeeds(sensors: readonly Sensor[], { clock, random, log }: F
   const fail = (sensor: Sensor, reason: string, at = clock.now()): void =>
     publish(sensor, { type: 'unavailable', reason: shortReason(reason), at })
 
-  /** Watch `sensor` once, to its end. @returns why it ended */
-  const runOnce = async (sensor: Sensor): Promise<string> => {
-    const { silentAfterMs = SENSOR_KINDS[sensor.kind].silentAfterMs } = sensor
-    const reason = `silent for ${silentAfterMs / 1_000} s`
-    using silence = watchSilence(clock, silentAfterMs, () => fail(sensor, reason))
-    const broken = new AbortController()
-    const tell = (event: SensorEvent): void => {
-      if (signal.aborted || broken.signal.aborted) return
-      if (!mayGive(sensor.kind, event)) return broken.abort()
-      // What a sensor says late, as a broker delivers late, has been silent since it was measured.
-      silence.end(Math.max(0, clock.now() - event.at))
-      if (event.type === 'unavailable') fail(sensor, event.reason, event.at)
-      else publish(sensor, event)
-    }
-    let end = 'the sensor ended'
-    try {
-      await sensor.watch(tell, AbortSignal.any([signal, broken.signal]))
-    } catch (error) {
-      if (signal.aborted) log?.debug({ sensor: sensor.name, err: error }, 'sensor stopped')
-      end = errorMessage(error)
-    }
-    return broken.signal.aborted ? `not an event of a ${sensor.kind}` : end
-  }
-
   const run = async (sensor: Sensor): Promise<void> => {
     // A listener that subscribes as soon as `startFeeds` has returned hears the first event too.
     await Promise.resolve()
     let failures = 0
     while (!signal.aborted) {
       const startedAt = clock.monotonic()
-      const reason = await runOnce(sensor)
+      const reason = await watchOnce(sensor, { clock, log, signal, publish, fail })
       if (signal.aborted) return
       failures = clock.monotonic() - startedAt < STEADY_MS ? failures + 1 : 1
       fail(sensor, reason)
@@ -124,6 +100,41 @@ export function startFeeds(sensors: readonly Sensor[], { clock, random, log }: F
       await Promise.all(running)
     },
   }
+}
+
+/** What the watch of a sensor is given. */
+interface Watch extends Pick<FeedOptions, 'clock' | 'log'> {
+  readonly signal: AbortSignal
+  readonly publish: (sensor: Sensor, event: SensorEvent) => void
+  /** Nothing is known of the sensor, since `at`. Default now. */
+  readonly fail: (sensor: Sensor, reason: string, at?: number) => void
+}
+
+/** Watch `sensor` once, to its end. @returns why it ended */
+async function watchOnce(
+  sensor: Sensor,
+  { clock, log, signal, publish, fail }: Watch,
+): Promise<string> {
+  const { silentAfterMs = SENSOR_KINDS[sensor.kind].silentAfterMs } = sensor
+  const reason = `silent for ${silentAfterMs / 1_000} s`
+  using silence = watchSilence(clock, silentAfterMs, () => fail(sensor, reason))
+  const broken = new AbortController()
+  const tell = (event: SensorEvent): void => {
+    if (signal.aborted || broken.signal.aborted) return
+    if (!mayGive(sensor.kind, event)) return broken.abort()
+    // What a sensor says late, as a broker delivers late, has been silent since it was measured.
+    silence.end(Math.max(0, clock.now() - event.at))
+    if (event.type === 'unavailable') fail(sensor, event.reason, event.at)
+    else publish(sensor, event)
+  }
+  let end = 'the sensor ended'
+  try {
+    await sensor.watch(tell, AbortSignal.any([signal, broken.signal]))
+  } catch (error) {
+    if (signal.aborted) log?.debug({ sensor: sensor.name, err: error }, 'sensor stopped')
+    end = errorMessage(error)
+  }
+  return broken.signal.aborted ? `not an event of a ${sensor.kind}` : end
 }
 
 interface Silence extends Disposable {

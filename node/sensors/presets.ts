@@ -14,6 +14,16 @@ export interface Preset {
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 
+/** How far within a limit readings must be to end an alarm where nothing else is said, in their unit. */
+export const HYSTERESIS = 0.5
+
+/**
+ * How long nothing may be known of a sensor, or of a node, where nothing else is said, in
+ * milliseconds: CDC, Vaccine Storage and Handling Toolkit, asks for a reading at least every 15
+ * minutes where an hour matters.
+ */
+export const UNAVAILABLE_FOR_MS = 15 * MINUTE_MS
+
 /** The names of the presets. */
 export const PRESET_NAMES = ['vaccine-refrigerator', 'vaccine-freezer', 'food'] as const
 

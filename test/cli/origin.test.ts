@@ -1,16 +1,13 @@
 import test from 'ava'
-import { runCommand, type CommandResult } from '../support/cli.ts'
-import { makeSharedCerts, startCluster, type Cluster } from '../support/cluster.ts'
+import { runCommand } from '../support/cli.ts'
+import { asAdmin, makeSharedCerts, startCluster } from '../support/cluster.ts'
 
 const shared = await makeSharedCerts()
 const { certs } = shared
 const ENV = { FRIDGE_CERTS: certs.dir, FRIDGE_AS: 'admin' }
 const SHOP = 'https://shop.example'
+const origin = asAdmin('origin')
 test.after.always(() => shared.remove())
-
-async function origin(cluster: Cluster, node: number, ...args: string[]): Promise<CommandResult> {
-  return runCommand(['origin', ...args, '--node', cluster.address(node)], { env: ENV })
-}
 
 test('an origin is added and removed on every node, shown, listed, and logged with both signatures', async t => {
   await using cluster = await startCluster(t, { nodes: 3, certs })

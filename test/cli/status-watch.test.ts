@@ -1,16 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import process from 'node:process'
-import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { startCommand } from '../support/cli.ts'
+import { MAIN, startCommand } from '../support/cli.ts'
 import { endUnheard, makeSharedCerts, startCluster } from '../support/cluster.ts'
 
 const shared = await makeSharedCerts()
 const { certs } = shared
 test.after.always(() => shared.remove())
-
-const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
 
 /** `script` runs a program on a terminal of its own. */
 const hasTerminals = spawnSync('script', ['--version']).status === 0

@@ -5,21 +5,17 @@ import test from 'ava'
 import { parseName } from '../../node/identity/names.ts'
 import { errorCode } from '../../node/lib/errors.ts'
 import { makeTestFolder } from '../support/certs.ts'
-import { runCommand, type CommandResult } from '../support/cli.ts'
-import { makeSharedCerts, startCluster, until, type Cluster } from '../support/cluster.ts'
+import { runCommand } from '../support/cli.ts'
+import { asAdmin, makeSharedCerts, startCluster, until, type Cluster } from '../support/cluster.ts'
 
 const shared = await makeSharedCerts()
 const { certs } = shared
 const ENV = { FRIDGE_CERTS: certs.dir, FRIDGE_AS: 'admin' }
+const whitelist = asAdmin('whitelist')
 test.after.always(() => shared.remove())
 
-async function whitelist(cluster: Cluster, ...args: string[]): Promise<CommandResult> {
-  return runCommand(['whitelist', ...args, '--node', cluster.address(1)], { env: ENV })
-}
-
 async function effects(cluster: Cluster, node = 1): Promise<string[]> {
-  const args = ['whitelist', 'log', '--json', '--node', cluster.address(node)]
-  const { out } = await runCommand(args, { env: ENV })
+  const { out } = await whitelist(cluster, node, 'log', '--json')
   return (JSON.parse(out) as { effect: string }[]).map(({ effect }) => effect)
 }
 
@@ -35,7 +31,7 @@ async function makeChanges(cluster: Cluster): Promise<void> {
 test('what a checkpoint leaves behind is moved to an archive, and the log, a restart and a check read on over it', async t => {
   await using cluster = await startCluster(t, { nodes: 2, certs })
   await makeChanges(cluster)
-  const { status, out, err } = await whitelist(cluster, 'checkpoint', '--archive')
+  const { status, out, err } = await whitelist(cluster, 1, 'checkpoint', '--archive')
   t.is(err, '')
   t.is(status, 0)
   t.is(out.split('\n').at(-1), '  7 changes moved to an archive of node-1')
@@ -45,7 +41,7 @@ test('what a checkpoint leaves behind is moved to an archive, and the log, a res
   await cluster.stop(1)
   await cluster.start(1)
   t.is((await effects(cluster)).length, 10)
-  const { out: shown } = await whitelist(cluster, 'list')
+  const { out: shown } = await whitelist(cluster, 1, 'list')
   t.regex(shown, /c1 +revoked/)
   t.regex(shown, /c2 +granted/)
   await cluster.grant(2, 'c1')
@@ -70,8 +66,8 @@ test('a node that joins later is sent what is in the archive', async t => {
   await using cluster = await startCluster(t, { nodes: 2, certs })
   await cluster.stop(2)
   await makeChanges(cluster)
-  t.is((await whitelist(cluster, 'checkpoint', '--allow-unreachable')).status, 0)
-  const refused = await whitelist(cluster, 'checkpoint', '--archive', '--allow-unreachable')
+  t.is((await whitelist(cluster, 1, 'checkpoint', '--allow-unreachable')).status, 0)
+  const refused = await whitelist(cluster, 1, 'checkpoint', '--archive', '--allow-unreachable')
   t.is(refused.status, 4)
   t.regex(refused.err, /cannot archive: node-2 may not hold the checkpoint/)
   t.regex(refused.err, /fridge node forget NAME/)
@@ -79,7 +75,7 @@ test('a node that joins later is sent what is in the archive', async t => {
     env: ENV,
   })
   t.is(forgotten.status, 0)
-  t.is((await whitelist(cluster, 'checkpoint', '--archive')).status, 0)
+  t.is((await whitelist(cluster, 1, 'checkpoint', '--archive')).status, 0)
   await cluster.stop(1)
   await cluster.start(1)
   await cluster.start(2)
@@ -93,7 +89,7 @@ test('a node that joins later is sent what is in the archive', async t => {
 test('where the archive is gone, a node that joins later begins at the checkpoint, serves by it and says so', async t => {
   await using cluster = await startCluster(t, { nodes: 1, certs })
   await makeChanges(cluster)
-  t.is((await whitelist(cluster, 'checkpoint', '--archive')).status, 0)
+  t.is((await whitelist(cluster, 1, 'checkpoint', '--archive')).status, 0)
   await cluster.stop(1)
   rmSync(join(cluster.config(1).data, 'archive-1.db'))
   await cluster.start(1)
@@ -103,7 +99,7 @@ test('where the archive is gone, a node that joins later begins at the checkpoin
   t.is(client.node, parseName('node-3'))
   t.is(errorCode(await t.throwsAsync(cluster.client(3, 'c1'))), 'ERR_REVOKED')
   t.is((await effects(cluster, 3)).length, 4)
-  const log = await runCommand(['whitelist', 'log', '--node', cluster.address(3)], { env: ENV })
+  const log = await whitelist(cluster, 3, 'log')
   t.is(log.status, 1)
   t.regex(log.err, /^the log of node-3 begins at the checkpoint of .* by admin: /)
   t.is(log.err.split('\n').length, 1)
@@ -121,7 +117,7 @@ test('where the archive is gone, a node that joins later begins at the checkpoin
 test('a row of an archive that somebody has altered is found', async t => {
   await using cluster = await startCluster(t, { nodes: 1, certs })
   await makeChanges(cluster)
-  t.is((await whitelist(cluster, 'checkpoint', '--archive')).status, 0)
+  t.is((await whitelist(cluster, 1, 'checkpoint', '--archive')).status, 0)
   await cluster.stop(1)
   const { data } = cluster.config(1)
   const file = join(data, 'archive-1.db')
@@ -139,7 +135,7 @@ test('a row of an archive that somebody has altered is found', async t => {
 
 test('nothing is archived that not all nodes have confirmed', async t => {
   await using cluster = await startCluster(t, { nodes: 1, certs })
-  const { status, err } = await whitelist(cluster, 'checkpoint', '--archive', '--no-wait')
+  const { status, err } = await whitelist(cluster, 1, 'checkpoint', '--archive', '--no-wait')
   t.is(status, 2)
   t.regex(err, /leave out --no-wait, or --archive/)
 })

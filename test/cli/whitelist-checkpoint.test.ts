@@ -1,19 +1,10 @@
 import test from 'ava'
-import { runCommand, type CommandResult } from '../support/cli.ts'
-import { makeSharedCerts, startCluster, until, type Cluster } from '../support/cluster.ts'
+import { asAdmin, makeSharedCerts, startCluster, until, type Cluster } from '../support/cluster.ts'
 
 const shared = await makeSharedCerts()
 const { certs } = shared
-const ENV = { FRIDGE_CERTS: certs.dir, FRIDGE_AS: 'admin' }
+const whitelist = asAdmin('whitelist')
 test.after.always(() => shared.remove())
-
-async function whitelist(
-  cluster: Cluster,
-  node: number,
-  ...args: string[]
-): Promise<CommandResult> {
-  return runCommand(['whitelist', ...args, '--node', cluster.address(node)], { env: ENV })
-}
 
 interface Shown {
   readonly kind: string

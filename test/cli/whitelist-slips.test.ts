@@ -1,26 +1,14 @@
 import test from 'ava'
 import { makeTestCerts } from '../support/certs.ts'
 import { runCommand, type CommandResult, type IoOptions } from '../support/cli.ts'
-import { makeSharedCerts, startCluster, type Cluster } from '../support/cluster.ts'
+import { asAdmin, makeSharedCerts, startCluster } from '../support/cluster.ts'
 
 /** What a person types in haste changes no more than was meant. */
 
 const shared = await makeSharedCerts()
 const { certs } = shared
-/** Others come and go in these tests. */
-const ENV = { FRIDGE_CERTS: certs.dir, FRIDGE_AS: 'admin' }
+const whitelist = asAdmin('whitelist')
 test.after.always(() => shared.remove())
-
-/** Run `fridge whitelist …` as the first operator, on a node. */
-async function whitelist(
-  cluster: Cluster,
-  node: number,
-  ...args: string[]
-): Promise<CommandResult> {
-  return runCommand(['whitelist', ...args, '--node', cluster.address(node)], {
-    env: ENV,
-  })
-}
 
 test('a later grant keeps what it does not name, and says what is other than before', async t => {
   await using cluster = await startCluster(t, { certs })

@@ -1,6 +1,7 @@
 import test from 'ava'
 import { runCommand, type CommandResult } from '../support/cli.ts'
 import {
+  asAdmin,
   endUnheard,
   makeSharedCerts,
   startCluster,
@@ -13,18 +14,8 @@ const { certs } = shared
 /** Others come and go in these tests. */
 const ENV = { FRIDGE_CERTS: certs.dir, FRIDGE_AS: 'admin' }
 const c1 = await certs.load('client', 'c1')
+const whitelist = asAdmin('whitelist')
 test.after.always(() => shared.remove())
-
-/** Run `fridge whitelist …` as the first operator, on a node. */
-async function whitelist(
-  cluster: Cluster,
-  node: number,
-  ...args: string[]
-): Promise<CommandResult> {
-  return runCommand(['whitelist', ...args, '--node', cluster.address(node)], {
-    env: ENV,
-  })
-}
 
 async function json(cluster: Cluster, node: number, ...args: string[]): Promise<unknown> {
   const { out, err, status } = await whitelist(cluster, node, ...args, '--json')

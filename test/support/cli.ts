@@ -14,7 +14,8 @@ const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/compiled'
 /** Nodes of tests that run at once would all want the same port; moments are told alike everywhere. */
 const TEST_ENV = { FRIDGE_METRICS: 'off', TZ: 'UTC' }
 
-const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
+/** The program `fridge`. */
+export const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
 
 /** What a program has said on one of its outputs, line by line. */
 export class Lines {

@@ -24,7 +24,7 @@ import {
   type TestCerts,
   type TestCertsOptions,
 } from './certs.ts'
-import { recordIo } from './cli.ts'
+import { recordIo, runCommand, type CommandResult } from './cli.ts'
 
 type Teardown = Pick<ExecutionContext, 'teardown'>
 
@@ -108,6 +108,16 @@ export class ClusterLog {
       await once(this.#more, 'line')
     }
   }
+}
+
+/** Runs `fridge COMMAND …` on a node as the first operator: others come and go in tests. */
+export function asAdmin(
+  command: string,
+): (cluster: Cluster, node: number, ...args: string[]) => Promise<CommandResult> {
+  return async (cluster, node, ...args) =>
+    runCommand([command, ...args, '--node', cluster.address(node)], {
+      env: { FRIDGE_CERTS: cluster.certs.dir, FRIDGE_AS: 'admin' },
+    })
 }
 
 let issuedToPeople: Promise<IssuedCerts> | undefined

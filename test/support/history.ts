@@ -48,25 +48,40 @@ export function celsius(value: number, at: number): SensorEvent {
   return { type: 'reading', value, unit: 'C', at }
 }
 
+/** The node whose history it is, issued a day before that begins. */
+export async function makeHistoryPeople(): Promise<People> {
+  return makePeople({ nodes: ['node-1'], now: BEGIN - DAY_MS })
+}
+
+/** Record in a store from a moment on. */
+export function openWriter(
+  store: HistoryStore,
+  people: People,
+  now: number,
+  over: Partial<HistoryWriterOptions> = {},
+): HistoryWriter {
+  return new HistoryWriter({
+    store,
+    node: 'node-1',
+    sensors: SENSORS,
+    retention: RETENTION,
+    signing: () => people.node('node-1'),
+    now,
+    why: 'a test',
+    ...over,
+  })
+}
+
 export async function makeHistory(
   t: Pick<ExecutionContext, 'teardown'>,
   over: Partial<HistoryWriterOptions> = {},
 ): Promise<TestHistory> {
   const file = join(await makeTestFolder(t), 'history.db')
-  const people = await makePeople({ nodes: ['node-1'], now: BEGIN - DAY_MS })
+  const people = await makeHistoryPeople()
   let store: HistoryStore | undefined
   const open = (now: number, why: string): HistoryWriter => {
     store = new HistoryStore(openHistoryDatabase(file))
-    return new HistoryWriter({
-      store,
-      node: 'node-1',
-      sensors: SENSORS,
-      retention: RETENTION,
-      signing: () => people.node('node-1'),
-      now,
-      why,
-      ...over,
-    })
+    return openWriter(store, people, now, { why, ...over })
   }
   let writer = open(BEGIN, 'a test')
   t.teardown(() => store?.[Symbol.dispose]())

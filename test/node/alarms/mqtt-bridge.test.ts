@@ -2,6 +2,7 @@ import { execFile, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
+import { Lines } from '../../support/cli.ts'
 import { startCluster, makeSharedCerts } from '../../support/cluster.ts'
 import { startMosquitto, type Mosquitto } from '../../support/mosquitto.ts'
 
@@ -10,28 +11,18 @@ const { certs } = shared
 test.after.always(() => shared.remove())
 
 /** Everything that is published, as it comes: what the broker has kept comes first. */
-async function listen(t: ExecutionContext, broker: Mosquitto) {
+async function listen(t: ExecutionContext, broker: Mosquitto): Promise<Lines> {
   // Its answer shows that it has subscribed.
   await broker.publish('test', 'kept', true)
   const args = ['-h', '127.0.0.1', '-p', String(broker.port), '-t', '#', '-F', '%r %t %p']
   const child = spawn('mosquitto_sub', args, { stdio: ['ignore', 'pipe', 'ignore'] })
   t.teardown(() => child.kill('SIGKILL'))
-  const lines: string[] = []
-  let more = Promise.withResolvers<void>()
-  createInterface(child.stdout).on('line', line => {
-    lines.push(line)
-    more.resolve()
-    more = Promise.withResolvers()
-  })
-  const find = async (pattern: RegExp, from = 0): Promise<string> => {
-    for (;;) {
-      const line = lines.slice(from).find(text => pattern.test(text))
-      if (line !== undefined) return line
-      await more.promise
-    }
-  }
-  await find(/^1 test kept$/)
-  return { lines, find }
+  const said = new Lines()
+  createInterface(child.stdout)
+    .on('line', line => said.push(line))
+    .on('close', () => said.end())
+  await said.find(/^1 test kept$/)
+  return said
 }
 
 /** What the broker has kept on a topic. */
@@ -49,22 +40,22 @@ const config = (port: number) => ({
 
 test('a broker is told what the sensors say, which alarms stand, and that the node is gone', async t => {
   await using broker = await startMosquitto()
-  const { find, lines } = await listen(t, broker)
+  const said = await listen(t, broker)
   await using cluster = await startCluster(t, { certs, config: config(broker.port) })
-  await find(/^0 fridge\/node-1\/sensor\/temperature\/state [\d.]+$/)
-  await find(/^0 fridge\/node-1\/sensor\/temperature\/availability online$/)
-  await find(/^0 fridge\/node-1\/sensor\/door\/state close$/)
-  await find(/^0 fridge\/node-1\/alarm\/temperature\/high\/state ON$/)
-  await find(/^0 fridge\/node-1\/alarm\/door\/open\/state OFF$/)
-  await find(/^0 fridge\/node-1\/availability online$/)
+  await said.find(/^0 fridge\/node-1\/sensor\/temperature\/state [\d.]+$/)
+  await said.find(/^0 fridge\/node-1\/sensor\/temperature\/availability online$/)
+  await said.find(/^0 fridge\/node-1\/sensor\/door\/state close$/)
+  await said.find(/^0 fridge\/node-1\/alarm\/temperature\/high\/state ON$/)
+  await said.find(/^0 fridge\/node-1\/alarm\/door\/open\/state OFF$/)
+  await said.find(/^0 fridge\/node-1\/availability online$/)
   const details = await kept(broker, 'fridge/node-1/alarm/temperature/high/details')
   t.like(JSON.parse(details), { node: 'node-1', sensor: 'temperature', rule: 'high', limit: -20 })
-  const from = lines.length
+  const from = said.all.length
   cluster.node(1).fridge?.openDoor()
-  await find(/^0 fridge\/node-1\/sensor\/door\/state open$/, from)
+  await said.find(/^0 fridge\/node-1\/sensor\/door\/state open$/, from)
   t.is(await kept(broker, 'fridge/node-1/sensor/door/state'), 'open')
   await cluster.stop(1)
-  await find(/^0 fridge\/node-1\/availability offline$/)
+  await said.find(/^0 fridge\/node-1\/availability offline$/)
   t.is(await kept(broker, 'fridge/node-1/availability'), 'offline')
 })
 
@@ -87,14 +78,14 @@ test('what a broker has kept of sensors and rules that are no more is taken back
   await broker.publish('fridge/node-10/sensor/cellar/availability', 'online', true)
   await broker.publish(entry('sensor', 'text'), 'not JSON', true)
 
-  const { find, lines } = await listen(t, broker)
-  const from = lines.length
+  const said = await listen(t, broker)
+  const from = said.all.length
   await using cluster = await startCluster(t, { certs, config: config(broker.port) })
   for (const topic of [...old, entry('sensor', 'cellar')]) {
-    await find(new RegExp(`^0 ${topic} $`), from)
+    await said.find(new RegExp(`^0 ${topic} $`), from)
   }
   await cluster.stop(1)
-  const emptied = lines.slice(from).filter(line => / \S+ $/.test(line))
+  const emptied = said.all.slice(from).filter(line => / \S+ $/.test(line))
   t.is(emptied.length, old.length + 1)
   t.is(await kept(broker, 'fridge/node-1/alarm/door/open/state'), 'OFF')
 })
@@ -107,9 +98,9 @@ test('a broker that comes back is told everything anew', async t => {
   await first[Symbol.asyncDispose]()
   await cluster.log.find(line => line.text === 'the broker cannot be told the sensors and alarms')
   await using second = await startMosquitto({ port })
-  const { find } = await listen(t, second)
-  await find(/ fridge\/node-1\/alarm\/temperature\/high\/state ON$/)
-  t.truthy(await find(/ fridge\/node-1\/availability online$/))
+  const said = await listen(t, second)
+  await said.find(/ fridge\/node-1\/alarm\/temperature\/high\/state ON$/)
+  t.truthy(await said.find(/ fridge\/node-1\/availability online$/))
 })
 
 /** The keys that Home Assistant knows for these components (its documentation, "MQTT discovery"). */
@@ -123,10 +114,10 @@ const DEVICE_KEYS = new Set(['identifiers', 'name', 'manufacturer', 'sw_version'
 test('what Home Assistant is told to discover has its form, and names topics that are published', async t => {
   await using broker = await startMosquitto()
   await using cluster = await startCluster(t, { certs, config: config(broker.port) })
-  const { find, lines } = await listen(t, broker)
-  await find(/ fridge\/node-1\/availability online$/)
-  await find(/ fridge\/node-1\/sensor\/temperature\/state /)
-  const messages = lines
+  const said = await listen(t, broker)
+  await said.find(/ fridge\/node-1\/availability online$/)
+  await said.find(/ fridge\/node-1\/sensor\/temperature\/state /)
+  const messages = said.all
     .map(line => / (homeassistant\S+) (.*)$/.exec(line) ?? [])
     .filter(([, topic]) => topic !== undefined)
   const configs = new Map(
@@ -143,7 +134,7 @@ test('what Home Assistant is told to discover has its form, and names topics tha
     'homeassistant/binary_sensor/fridge-node-1/temperature-unavailable/config',
     'homeassistant/sensor/fridge-node-1/temperature/config',
   ])
-  const published = new Set(lines.map(line => line.split(' ')[1]))
+  const published = new Set(said.all.map(line => line.split(' ')[1]))
   for (const [topic, found] of configs) {
     t.regex(topic, /^homeassistant\/(sensor|binary_sensor)\/[\w-]+\/[\w-]+\/config$/)
     for (const key of Object.keys(found)) t.true(KEYS.has(key), key)

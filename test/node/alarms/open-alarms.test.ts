@@ -3,36 +3,24 @@ import { join } from 'node:path'
 import test from 'ava'
 import { openAlarms } from '../../../node/alarms/open-alarms.ts'
 import { silentLog } from '../../../node/lib/log.ts'
-import type { FeedListener } from '../../../node/sensors/feed.ts'
-import type { Sensor } from '../../../node/sensors/sensor.ts'
 import { makeTestFolder } from '../../support/certs.ts'
 import { testConfig, type ConfigText } from '../../support/cluster.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { celsius } from '../../support/history.ts'
+import { playFeeds } from '../../support/played-feeds.ts'
 
 /** A receiver that nobody is. */
 const webhook = { url: 'http://127.0.0.1:1/' }
 
 /** One run of the alarms of a node with a thermometer. */
 function start(data: string, alarms: ConfigText) {
-  const listeners = new Set<FeedListener>()
-  const sensor = { name: 'temperature', kind: 'temperature' } as Sensor
-  const feeds = {
-    sensors: [sensor],
-    last: () => undefined,
-    subscribe: (listener: FeedListener) => {
-      listeners.add(listener)
-      return { [Symbol.dispose]: () => void listeners.delete(listener) }
-    },
-  }
+  const feeds = playFeeds([{ name: 'temperature', kind: 'temperature' }])
   const clock = new FakeClock()
   const config = testConfig('node-1', { certs: '', data, config: { alarms } })
   const open = openAlarms(config, { feeds, clock, random: () => 0, log: silentLog })
   return {
     open,
-    say: (value: number): void => {
-      for (const listener of listeners) listener(sensor, celsius(value, clock.now()))
-    },
+    say: (value: number): void => feeds.say('temperature', celsius(value, clock.now())),
   }
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import test from 'ava'
 import { parse } from 'yaml'
-import { toJson } from '../../../node/alarms/webhook.ts'
+import { toJson } from '../../../node/alarms/alarm.ts'
 import { parseAlarm } from '../../../node/alarms/parse.ts'
 import { nodeConfigSchema } from '../../../node/config/config.ts'
 

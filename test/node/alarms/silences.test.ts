@@ -1,38 +1,23 @@
 import test from 'ava'
 import { Silences } from '../../../node/alarms/silences.ts'
 import type { Rule } from '../../../node/alarms/rule.ts'
-import type { FeedListener } from '../../../node/sensors/feed.ts'
 import type { SensorEvent } from '../../../node/sensors/kinds.ts'
-import type { Sensor } from '../../../node/sensors/sensor.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { celsius, SENSORS } from '../../support/history.ts'
+import { playFeeds } from '../../support/played-feeds.ts'
 
 const MINUTE_MS = 60_000
 const [DOOR, AIR] = SENSORS
 
 function watch(rules: readonly Rule[] = []) {
   const clock = new FakeClock()
-  const listeners = new Set<FeedListener>()
-  const last = new Map<string, SensorEvent>()
-  const feeds = {
-    sensors: SENSORS as unknown as readonly Sensor[],
-    last: (name: string) => last.get(name),
-    subscribe: (listener: FeedListener) => {
-      listeners.add(listener)
-      return { [Symbol.dispose]: () => void listeners.delete(listener) }
-    },
-  }
+  const feeds = playFeeds(SENSORS)
   const silences = new Silences({
     feeds,
     clock,
     rulesOf: ({ name }) => (name === 'door' ? [] : rules),
   })
-  const say = (name: string, event: SensorEvent): void => {
-    last.set(name, event)
-    const sensor = feeds.sensors.find(one => one.name === name)
-    if (sensor !== undefined) for (const listener of listeners) listener(sensor, event)
-  }
-  return { clock, silences, say }
+  return { clock, silences, say: feeds.say }
 }
 
 function unavailable(reason: string): SensorEvent {

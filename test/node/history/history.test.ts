@@ -5,14 +5,12 @@ import test, { type ExecutionContext } from 'ava'
 import { HOUR_MS, MINUTE_MS } from '../../../node/history/bucket.ts'
 import { History, type HistoryOptions } from '../../../node/history/history.ts'
 import type { HistoryPage, HistoryTable } from '../../../node/history/page.ts'
-import type { FeedListener, Feeds } from '../../../node/sensors/feed.ts'
 import type { SensorEvent } from '../../../node/sensors/kinds.ts'
-import type { Sensor } from '../../../node/sensors/sensor.ts'
 import { makeTestFolder } from '../../support/certs.ts'
 import { ClusterLog } from '../../support/cluster.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { BEGIN, celsius, RETENTION, SENSORS } from '../../support/history.ts'
-import { makePeople } from '../../support/replica-people.ts'
+import { BEGIN, celsius, makeHistoryPeople, RETENTION, SENSORS } from '../../support/history.ts'
+import { playFeeds } from '../../support/played-feeds.ts'
 
 const MIN_FREE = 1_000_000
 
@@ -36,21 +34,10 @@ async function start(
 ): Promise<Running> {
   const file = join(await makeTestFolder(t), 'history.db')
   prepare(file)
-  const people = await makePeople({ nodes: ['node-1'], now: BEGIN - 86_400_000 })
+  const people = await makeHistoryPeople()
   const clock = new FakeClock(BEGIN)
   const log = new ClusterLog()
-  const listeners = new Set<FeedListener>()
-  const last = new Map<string, SensorEvent>()
-  const sensors = SENSORS as unknown as readonly Sensor[]
-  const feeds: Feeds = {
-    sensors,
-    last: name => last.get(name),
-    subscribe: listener => {
-      listeners.add(listener)
-      return { [Symbol.dispose]: () => void listeners.delete(listener) }
-    },
-    [Symbol.asyncDispose]: async () => {},
-  }
+  const feeds = playFeeds(SENSORS)
   const running = { free: MIN_FREE * 10 }
   const history = new History({
     node: 'node-1',
@@ -75,11 +62,7 @@ async function start(
     history,
     log,
     stop: () => following[Symbol.dispose](),
-    say: (name: string, event: SensorEvent): void => {
-      last.set(name, event)
-      const sensor = sensors.find(one => one.name === name)
-      if (sensor !== undefined) for (const listener of listeners) listener(sensor, event)
-    },
+    say: feeds.say,
     page: async (table: HistoryTable, sensor = 'temperature'): Promise<HistoryPage> => {
       const span = { from: 0, to: BEGIN + 1_000 * HOUR_MS }
       const page = history.page({ sensor, table, ...span, after: null })

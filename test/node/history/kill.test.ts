@@ -8,11 +8,9 @@ import { openHistoryDatabase, openHistoryForReading } from '../../../node/histor
 import { HistoryReader } from '../../../node/history/reader.ts'
 import { HistoryStore } from '../../../node/history/store.ts'
 import { verifyHistory } from '../../../node/history/verify.ts'
-import { HistoryWriter } from '../../../node/history/writer.ts'
 import { seededRandom } from '../../../node/sensors/drivers/seeded-random.ts'
 import { makeTestFolder } from '../../support/certs.ts'
-import { BEGIN, RETENTION, SENSORS } from '../../support/history.ts'
-import { makePeople } from '../../support/replica-people.ts'
+import { BEGIN, DAY_MS, makeHistoryPeople, openWriter } from '../../support/history.ts'
 
 const PROGRAM = fileURLToPath(new URL('writer-program.ts', import.meta.url))
 
@@ -53,17 +51,10 @@ test('a writer that is killed at any moment loses nothing that it had written, a
     written = found
   }
   // The next run signs what the last one left.
-  const people = await makePeople({ nodes: ['node-1'], now: BEGIN - 86_400_000 })
+  const people = await makeHistoryPeople()
   using store = new HistoryStore(openHistoryDatabase(file))
-  new HistoryWriter({
-    store,
-    node: 'node-1',
-    sensors: SENSORS,
-    retention: RETENTION,
-    signing: () => people.node('node-1'),
-    now: BEGIN + 3_650 * 86_400_000,
-    why: 'a test',
-  }).end(BEGIN + 3_650 * 86_400_000, 'the end')
+  const later = BEGIN + 3_650 * DAY_MS
+  openWriter(store, people, later).end(later, 'the end')
   const database = openHistoryForReading(file)
   const { findings } = await verifyHistory(database, people.trust)
   database.close()

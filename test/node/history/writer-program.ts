@@ -1,24 +1,14 @@
 import { openHistoryDatabase } from '../../../node/history/database.ts'
 import { HistoryStore } from '../../../node/history/store.ts'
-import { HistoryWriter } from '../../../node/history/writer.ts'
-import { BEGIN, celsius, RETENTION, SENSORS } from '../../support/history.ts'
-import { makePeople } from '../../support/replica-people.ts'
+import { BEGIN, celsius, makeHistoryPeople, openWriter } from '../../support/history.ts'
 
 /** A program that writes a history as fast as it can until it is killed, and says how far it has come. */
 const [file = '', before = '0'] = process.argv.slice(2)
-const people = await makePeople({ nodes: ['node-1'], now: BEGIN - 86_400_000 })
+const people = await makeHistoryPeople()
 const store = new HistoryStore(openHistoryDatabase(file))
 let written = Number(before)
 let moment = BEGIN + (written + 1) * 60_000
-const writer = new HistoryWriter({
-  store,
-  node: 'node-1',
-  sensors: SENSORS,
-  retention: RETENTION,
-  signing: () => people.node('node-1'),
-  now: moment,
-  why: 'a test',
-})
+const writer = openWriter(store, people, moment)
 for (;;) {
   for (let count = 0; count < 20; count += 1) {
     moment += 30_000
