@@ -13,16 +13,9 @@ import { NOON, testSource } from '../../support/replica-changes.ts'
 const ALPHA = testSource('alpha')
 const BETA = testSource('beta')
 
-/** A change that alpha has accepted, in a cluster of alpha and beta. */
-function waitForProof(timeoutMs: number, lost = new Set<Source>(), others: readonly Source[] = []) {
-  const clock = new FakeClock(NOON)
-  const told = new Set<(confirmation: Confirmation) => void>()
-  const changed = new Set<() => void>()
-  const applied = new Map<Source, number>()
-  const twins: Twin[] = []
-  const left = new Map<Name, Member>()
-  const memberOf = (source: Source): Member => ({
-    name: parseName(source === ALPHA ? 'alpha' : 'beta'),
+function memberOf(source: Source, twins: readonly Twin[]): Member {
+  return {
+    name: nodeOf(source),
     source,
     addresses: [],
     version: '0.0.0',
@@ -32,13 +25,24 @@ function waitForProof(timeoutMs: number, lost = new Set<Source>(), others: reado
     certificateRenewFrom: 0,
     certificateEndsAt: 0,
     ...(source === ALPHA && { twins }),
-  })
-  const subscribeTo =
-    <Listener>(listeners: Set<Listener>) =>
-    (listener: Listener): Disposable => {
-      listeners.add(listener)
-      return { [Symbol.dispose]: () => listeners.delete(listener) }
-    }
+  }
+}
+
+function subscribeTo<Listener>(listeners: Set<Listener>): (listener: Listener) => Disposable {
+  return listener => {
+    listeners.add(listener)
+    return { [Symbol.dispose]: () => listeners.delete(listener) }
+  }
+}
+
+/** A change that alpha has accepted, in a cluster of alpha and beta. */
+function waitForProof(timeoutMs: number, lost = new Set<Source>(), others: readonly Source[] = []) {
+  const clock = new FakeClock(NOON)
+  const told = new Set<(confirmation: Confirmation) => void>()
+  const changed = new Set<() => void>()
+  const applied = new Map<Source, number>()
+  const twins: Twin[] = []
+  const left = new Map<Name, Member>()
   const seen: NodeConfirmation[] = []
   let asked = 0
   const abort = new AbortController()
@@ -67,9 +71,10 @@ function waitForProof(timeoutMs: number, lost = new Set<Source>(), others: reado
           new Map(
             [ALPHA, BETA, ...others]
               .filter(source => !lost.has(source))
-              .map(source => [source, memberOf(source)]),
+              .map(source => [source, memberOf(source, twins)]),
           ),
-        unreachable: () => new Map([...lost].map(source => [nodeOf(source), memberOf(source)])),
+        unreachable: () =>
+          new Map([...lost].map(source => [nodeOf(source), memberOf(source, twins)])),
         left: () => left,
         subscribe: subscribeTo(changed),
       },
