@@ -56,7 +56,7 @@ export function baseOfNote({ checkpoint, archives, absent = 0, ...hashes }: Base
   }
 }
 
-export function archiveFile(database: string, name: string): string {
+function archiveFile(database: string, name: string): string {
   return join(dirname(database), name)
 }
 
