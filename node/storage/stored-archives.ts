@@ -7,6 +7,7 @@ import type { Base } from '../whitelist/store.ts'
 import {
   ArchiveWriter,
   attachArchives,
+  BASE,
   baseOfNote,
   MAX_ARCHIVES,
   parseBaseNote,
@@ -18,9 +19,6 @@ import type { StoreDatabase } from './store-database.ts'
 
 /** Rows taken out of the log in one transaction. */
 const AT_ONCE = 1_000
-
-/** Where what a database says of its archives stands in it. */
-export const BASE = 'base'
 
 /** Where it stands that rows are still to be taken out. */
 const TAKING_OUT = 'taking out'
