@@ -6,6 +6,7 @@ import {
 } from '../../../node/gossip/confirmations.ts'
 import type { Confirmation } from '../../../node/gossip/confirmation.ts'
 import type { Member, Twin } from '../../../node/gossip/member.ts'
+import { subscribeTo } from '../../../node/lib/listeners.ts'
 import { nodeOf, parseName, type Name, type Source } from '../../../node/identity/names.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { NOON, testSource } from '../../support/replica-changes.ts'
@@ -25,13 +26,6 @@ function memberOf(source: Source, twins: readonly Twin[]): Member {
     certificateRenewFrom: 0,
     certificateEndsAt: 0,
     ...(source === ALPHA && { twins }),
-  }
-}
-
-function subscribeTo<Listener>(listeners: Set<Listener>): (listener: Listener) => Disposable {
-  return listener => {
-    listeners.add(listener)
-    return { [Symbol.dispose]: () => listeners.delete(listener) }
   }
 }
 
@@ -56,7 +50,7 @@ function waitForProof(timeoutMs: number, lost = new Set<Source>(), others: reado
     { source: ALPHA, sequence: 3 },
     {
       confirmations: {
-        subscribe: subscribeTo(told),
+        subscribe: listener => subscribeTo(told, listener),
         questions: {
           ask: () => {
             asked += 1
@@ -76,7 +70,7 @@ function waitForProof(timeoutMs: number, lost = new Set<Source>(), others: reado
         unreachable: () =>
           new Map([...lost].map(source => [nodeOf(source), memberOf(source, twins)])),
         left: () => left,
-        subscribe: subscribeTo(changed),
+        subscribe: listener => subscribeTo(changed, listener),
       },
       clock,
       timeoutMs,
