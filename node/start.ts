@@ -1,8 +1,9 @@
 import type { NodeConfig } from './config/config.ts'
 import { startNodeWatch } from './fleet/node-watch.ts'
 import { startVitals } from './fleet/vitals-teller.ts'
-import { catchUp, joinCluster, type Cluster } from './gossip/join.ts'
+import { joinCluster, type Cluster } from './gossip/join.ts'
 import { openList, type OpenList } from './gossip/open-list.ts'
+import { openByList } from './gossip/opening.ts'
 import type { History } from './history/history.ts'
 import { openHistory } from './history/open-history.ts'
 import type { Reload } from './identity/credential-watch.ts'
@@ -133,7 +134,14 @@ export async function startNode(
       },
     }),
   )
-  await openToClients({ ...node, readiness, signal: options.signal })
+  await openByList({
+    ...node,
+    show: isComplete => {
+      sessions.setClosed('incomplete', !isComplete)
+      if (readiness.phase !== 'stopping') readiness.phase = isComplete ? 'serving' : 'incomplete'
+    },
+    signal: options.signal,
+  })
   gate.resolve()
   const { changes } = replica.whitelist
   const addresses = addressesOf({ address: port.address, metrics: metrics?.address })
@@ -240,48 +248,6 @@ async function startMetrics(
     clock,
     log,
   })
-}
-
-/** Let clients in once the list is whole, as far as anybody can know. */
-async function openToClients({
-  config,
-  list,
-  cluster,
-  sessions,
-  readiness,
-  clock,
-  log,
-  signal,
-}: Node & {
-  readonly readiness: Readiness
-  readonly signal: AbortSignal | undefined
-}): Promise<void> {
-  // A removed node is brought nothing any more, so there is nothing to wait for.
-  const removed = new Promise<void>(resolve => void list.ownRemoval.subscribe(resolve))
-  const stopped = new Promise<void>(resolve => {
-    if (signal?.aborted === true) resolve()
-    else signal?.addEventListener('abort', () => resolve(), { once: true })
-  })
-  const exchanged = Promise.withResolvers<void>()
-  const show = (isComplete: boolean): void => {
-    sessions.setClosed('incomplete', !isComplete)
-    if (readiness.phase !== 'stopping') readiness.phase = isComplete ? 'serving' : 'incomplete'
-  }
-  let isStarted = false
-  const { wholeness } = list.replica
-  wholeness.subscribe(hasExchanged => {
-    if (hasExchanged) exchanged.resolve()
-    // Before anything of it takes effect: what was taken for the whole list is the beginning of one.
-    if (isStarted) show(hasExchanged)
-  })
-  const overlay = {
-    firstSync: Promise.race([exchanged.promise, removed, stopped]),
-    links: () => cluster.overlay.links(),
-  }
-  const isComplete = await catchUp({ ...cluster, overlay }, list, config, clock, log)
-  signal?.throwIfAborted()
-  isStarted = true
-  show((isComplete || wholeness.hasExchanged) && !wholeness.isBeginning)
 }
 
 function addressesOf({
