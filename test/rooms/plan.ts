@@ -259,7 +259,7 @@ export const PACKAGES: Readonly<Record<string, PackageWall>> = {
   dnode: { files: /^node\/wire\/dnode\.ts$/, because: UNTYPED },
   scuttlebutt: { files: /^node\/gossip\/document\.ts$/, because: UNTYPED },
   'prom-client': {
-    files: /^node\/metrics\/metrics\.ts$/,
+    files: /^node\/metrics\/registry\.ts$/,
     because: 'its global registry and its observers are kept out by one file',
   },
   '@peculiar/x509': {
@@ -291,6 +291,7 @@ export const USE_PROCESS: Readonly<Record<string, string>> = {
   'cli/commands/node-start.ts': 'warns of a release of Node.js that leaks',
   'cli/main.ts': 'it alone hands the process to commands',
   'cluster/health-check.ts': 'is a program of its own',
-  'node/metrics/metrics.ts': 'tells the memory and the processor time of the process',
+  'node/metrics/metrics.ts': 'tells the release of Node.js',
+  'node/metrics/process-metrics.ts': 'tells the memory and the processor time of the process',
   'node/sensors/drivers/program-process.ts': 'kills groups of processes, also when this one ends',
 }
