@@ -16,7 +16,7 @@ import type { PagePacket } from './packet.ts'
 import type { PageDoor, SigningPage } from './page-door.ts'
 
 /** The version of what pages are told. */
-export const PAGE_PROTOCOL = 1
+const PAGE_PROTOCOL = 1
 
 export interface PageSessionOptions {
   readonly socket: Duplex
