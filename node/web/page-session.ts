@@ -165,7 +165,7 @@ export class PageSession implements SigningPage {
   }
 
   async #call([name, ...values]: readonly unknown[]): Promise<unknown> {
-    const method = typeof name === 'string' ? this.#calls.methods().get(name) : undefined
+    const method = typeof name === 'string' ? this.#calls.methods.get(name) : undefined
     if (method === undefined) throw new FridgeError('ERR_PROTOCOL', 'there is no such call')
     return method(values, () => {}, new AbortController().signal)
   }
