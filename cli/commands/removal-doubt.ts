@@ -10,7 +10,7 @@ import {
 } from '../../node/identity/names.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { nearest } from '../../node/lib/nearest.ts'
-import type { ShowReport } from '../../node/operators/service.ts'
+import type { ShowReport } from '../../node/operators/subjects.ts'
 import type { CommandIo } from '../io.ts'
 
 /** Who is known of each role, as far as the list, the cluster and the certificate folder tell. */

@@ -1,7 +1,7 @@
 import type { NodeConfirmation } from '../../node/gossip/confirmations.ts'
 import { errorCode, FridgeError } from '../../node/lib/errors.ts'
 import { displaySubject, type Subject } from '../../node/identity/names.ts'
-import type { ShowReport } from '../../node/operators/service.ts'
+import type { ShowReport } from '../../node/operators/subjects.ts'
 import { isReason } from '../../node/whitelist/change.ts'
 import { parseDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
