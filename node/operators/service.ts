@@ -9,6 +9,7 @@ import { changeMethods } from './changes.ts'
 import { checkpointMethods } from './checkpoints.ts'
 import { commitMethods, type CommitMethodsOptions } from './commits.ts'
 import { forgetMethods } from './forget.ts'
+import { proofMethods } from './proofs.ts'
 import { askStatus } from './status.ts'
 import { subjectMethods, type SubjectMethodsOptions } from './subjects.ts'
 import { vitalsPages } from './vitals.ts'
@@ -41,6 +42,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     ...options.alarmMethods,
     ...changeMethods(options),
     ...checkpointMethods(options),
+    ...proofMethods(options),
     ...forgetMethods(options),
   ])
 }
