@@ -92,9 +92,11 @@ class SqliteStore implements NodeStore {
     for (const source of beginningOf(database, { rows: this.#rows, archives }).keys()) {
       if (isRun(source)) this.#sources.add(source)
     }
-    const sql = `SELECT DISTINCT source FROM main.changes WHERE stray IS NULL`
-    for (const { source } of this.#database.query<Pick<ChangeRow, 'source'>>(sql))
-      this.#sources.add(source)
+    // By their names strays are told apart: to look at each row would take as long as to read them all.
+    const sql = 'SELECT DISTINCT source FROM main.changes'
+    for (const { source } of this.#database.query<{ source: Source }>(sql)) {
+      if (isRun(source)) this.#sources.add(source)
+    }
     for (const fork of this.forks()) this.#noteFork(fork)
     this.#seal = new StoredSeal(database, archives, sealKey)
     // Of nothing there is nothing to forge.

@@ -34,8 +34,8 @@ export function* buildingOf(log: BuiltLog, vouchers: Vouchers): Generator<undefi
   whitelist.reviewCheckpoints()
   let loaded = 0
   for (const row of log.logged()) {
-    if (isStray(row)) loader.loadStray(row, row.repeats)
-    else loader.load(row, row.repeats)
+    if (isStray(row)) loader.loadStray(row)
+    else loader.load(row)
     loaded += 1
     if (loaded % SLICE.changes === 0) yield
   }

@@ -9,6 +9,7 @@ export type LoggedChange = Pick<Entry, 'change' | 'hash'>
 
 /** A change in the log, in the order in which it was taken. */
 export type LoggedRow = (CertifiedChange | Stray) & {
+  readonly id: ChangeId
   /**
    * Whether a change with its id stands before it: another text of the same wish, or the entry
    * itself before its source was found to have forked.
