@@ -117,6 +117,11 @@ export class StateExchange {
     return this.#witnesses.size >= this.needed
   }
 
+  /** How many more nodes have to say so; undefined where nobody is waited for. */
+  get lacking(): number | undefined {
+    return this.isWitnessed ? undefined : this.needed - this.#witnesses.size
+  }
+
   /** How many nodes have to say so. */
   get needed(): number {
     return Math.min(WITNESSES, Math.max(this.#others ?? WITNESSES, 1))

@@ -182,10 +182,11 @@ test('where two nodes are known, nobody is let in by a checkpoint before it stan
   const { network, connect, quiet } = await bring(alpha, gamma)
   gamma.replica.stateExchange.noteOthers(2)
   t.true(gamma.isIn(BASIL))
-  t.false(gamma.replica.wholeness.isWhole)
+  t.is(gamma.replica.stateExchange.lacking, 1)
   connect(end(beta), end(gamma))
   await quiet()
   t.deepEqual(network.refusals, [])
+  t.is(gamma.replica.stateExchange.lacking, undefined)
   t.true(gamma.replica.wholeness.isWhole)
 })
 
