@@ -6,6 +6,7 @@ import { isStray } from '../whitelist/entry.ts'
 import type { DocumentStream } from './document-stream.ts'
 import { inTurns } from './in-turns.ts'
 import {
+  MAX_SPENT,
   parseStateEnd,
   parseStateRows,
   type StateEnd,
@@ -14,6 +15,8 @@ import {
 
 export interface StateIntakeOptions {
   readonly signers: Signers
+  /** How many spent entries a state may hold. Default 65,536; each is kept for good. */
+  readonly maxSpent?: number
   /** Whether nothing is held here. */
   readonly isEmpty: () => boolean
   /** A link begins to bring what a checkpoint states. */
@@ -90,7 +93,9 @@ export class StateIntake {
       this.#waiting -= rows.length
       for (const [index, entry] of opened.entries()) {
         if (brought.isOver) return
-        const problem = typeof entry === 'string' ? entry : add(entry, rows[index], brought)
+        const { maxSpent = MAX_SPENT } = this.#options
+        const problem =
+          typeof entry === 'string' ? entry : add(entry, rows[index], brought, maxSpent)
         if (problem !== undefined) this.#refuse(problem, from)
       }
     })
@@ -175,10 +180,12 @@ function add(
   entry: Entry,
   row: UncheckedStateRow | undefined,
   { entries, hashes, spent }: Brought,
+  maxSpent: number,
 ): string | undefined {
   if (hashes.has(entry.hash)) return 'a state holds an entry twice'
   hashes.add(entry.hash)
   entries.push(entry)
   if (row?.isSpent === true) spent.add(entry.hash)
+  if (spent.size > maxSpent) return 'a state holds too many spent entries'
   return undefined
 }
