@@ -3,6 +3,7 @@ import { errorCode, errorMessage, FridgeError, type ErrorCode } from '../node/li
 import { foreignText } from '../node/lib/foreign-text.ts'
 import { VERSION } from '../node/lib/version.ts'
 import type { CommandContext, FillCommand } from './command.ts'
+import { withContext } from './contexts.ts'
 import { EXIT, type CommandIo, type ExitStatus } from './io.ts'
 
 const EXAMPLES = `
@@ -75,7 +76,20 @@ const COMMANDS: readonly LazyCommand[] = [
     description: 'look for what is wrong here, and say what mends it; changes nothing',
     load: async () => (await import('./commands/doctor.ts')).fillDoctor,
   },
+  {
+    name: 'context',
+    description: 'keep how clusters are reached under names, and say which one commands go to',
+    load: async () => (await import('./commands/context.ts')).fillContext,
+  },
 ]
+
+interface GlobalOptions {
+  readonly trace?: boolean
+  readonly context?: string
+}
+
+/** Commands that no context says anything to: they make a cluster, or contexts. */
+const OUT_OF_CONTEXT = /^(demo|node start|context .*)$/
 
 /**
  * Run one command line.
@@ -84,10 +98,17 @@ const COMMANDS: readonly LazyCommand[] = [
  */
 export async function runProgram(
   args: readonly string[],
-  io: CommandIo,
+  given: CommandIo,
   onBegun: () => void = () => {},
 ): Promise<ExitStatus> {
   let status: ExitStatus = EXIT.done
+  let env = given.env
+  const io: CommandIo = {
+    ...given,
+    get env() {
+      return env
+    },
+  }
   const context: CommandContext = {
     io,
     action:
@@ -102,9 +123,18 @@ export async function runProgram(
     .description('a cluster of TLS sensor nodes that share one whitelist of clients')
     .version(VERSION)
     .option('--trace', 'show the stack trace of a failure')
+    .option(
+      '--context <name>',
+      'the context to use, or none (default the one of fridge context use)',
+    )
     .showHelpAfterError('(--help shows what there is)')
     .showSuggestionAfterError()
     .addHelpText('after', EXAMPLES)
+    .hook('preAction', async (_, command) => {
+      const { context: named = given.env['FRIDGE_CONTEXT'] || undefined } =
+        program.opts<GlobalOptions>()
+      if (!OUT_OF_CONTEXT.test(pathOf(command))) env = await withContext(named, given)
+    })
   for (const { name, description, load } of COMMANDS) {
     const command = program.command(name).description(description)
     // `fridge NAME …`, and `fridge help NAME`.
@@ -125,9 +155,15 @@ export async function runProgram(
     }
     if (io.signal.aborted && errorCode(error) !== 'ERR_DATABASE') return EXIT.notDone
     if (isJson) reportJson(error, io)
-    else report(error, io, program.opts()['trace'] === true)
+    else report(error, io, program.opts<GlobalOptions>().trace === true)
     return statusOf(error)
   }
+}
+
+/** The words of a command, without the program's own name: `whitelist add`. */
+function pathOf(command: Command): string {
+  const { parent } = command
+  return parent === null ? '' : `${pathOf(parent)} ${command.name()}`.trim()
 }
 
 /** Commander writes and exits by itself unless each command is told not to. */
