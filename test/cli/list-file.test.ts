@@ -19,7 +19,11 @@ const grants = fc.uniqueArray(
     terms,
     reason: fc.option(
       fc
-        .string({ minLength: 1, maxLength: 40, unit: fc.constantFrom(...'aü ",:#-\n') })
+        .string({
+          minLength: 1,
+          maxLength: 40,
+          unit: fc.constantFrom('a', 'ü', ' ', '"', ',', ':', '#', '-', '\n'),
+        })
         .filter(text => text.trim() === text),
       { nil: undefined },
     ),
