@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { errorCode, errorMessage, FridgeError, type ErrorCode } from '../node/lib/errors.ts'
 import { foreignText } from '../node/lib/foreign-text.ts'
 import { VERSION } from '../node/lib/version.ts'
-import type { CommandContext, FillCommand } from './command.ts'
+import { pathOf, type CommandContext, type FillCommand } from './command.ts'
 import { withContext } from './contexts.ts'
 import { EXIT, type CommandIo, type ExitStatus } from './io.ts'
 
@@ -21,6 +21,8 @@ Exit status: 0 done, 1 not fully done, 2 wrong usage, 3 no node reached, 4 refus
 interface LazyCommand {
   readonly name: string
   readonly description: string
+  /** Whether it is for programs, and no help shows it. Default false. */
+  readonly isHidden?: boolean
   readonly load: () => Promise<FillCommand>
 }
 
@@ -81,6 +83,17 @@ const COMMANDS: readonly LazyCommand[] = [
     description: 'keep how clusters are reached under names, and say which one commands go to',
     load: async () => (await import('./commands/context.ts')).fillContext,
   },
+  {
+    name: 'completion',
+    description: 'print what makes a shell complete commands, options and names',
+    load: async () => (await import('./commands/completion.ts')).fillCompletion,
+  },
+  {
+    name: 'complete',
+    description: 'print what may stand where the cursor is',
+    isHidden: true,
+    load: async () => (await import('./commands/completion.ts')).fillComplete,
+  },
 ]
 
 interface GlobalOptions {
@@ -89,7 +102,7 @@ interface GlobalOptions {
 }
 
 /** Commands that no context says anything to: they make a cluster, or contexts. */
-const OUT_OF_CONTEXT = /^(demo|node start|context .*)$/
+const OUT_OF_CONTEXT = /^(demo|node start|context .*|complete|completion)$/
 
 /**
  * Run one command line.
@@ -135,10 +148,11 @@ export async function runProgram(
         program.opts<GlobalOptions>()
       if (!OUT_OF_CONTEXT.test(pathOf(command))) env = await withContext(named, given)
     })
-  for (const { name, description, load } of COMMANDS) {
-    const command = program.command(name).description(description)
-    // `fridge NAME …`, and `fridge help NAME`.
-    if (args.includes(name)) (await load())(command, context)
+  const words = args.flatMap(arg => arg.split(' '))
+  for (const { name, description, isHidden = false, load } of COMMANDS) {
+    const command = program.command(name, { hidden: isHidden }).description(description)
+    // `fridge NAME …`, `fridge help NAME`, and `fridge complete bash -- 'fridge NAME …'`.
+    if (words.includes(name)) (await load())(command, context)
   }
   const isJson = args.includes('--json')
   configure(program, io, isJson)
@@ -158,12 +172,6 @@ export async function runProgram(
     else report(error, io, program.opts<GlobalOptions>().trace === true)
     return statusOf(error)
   }
-}
-
-/** The words of a command, without the program's own name: `whitelist add`. */
-function pathOf(command: Command): string {
-  const { parent } = command
-  return parent === null ? '' : `${pathOf(parent)} ${command.name()}`.trim()
 }
 
 /** Commander writes and exits by itself unless each command is told not to. */
