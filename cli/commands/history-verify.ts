@@ -1,4 +1,4 @@
-import { openHistoryForReading } from '../../node/history/database.ts'
+import { openHistoryForReading, readingFailure } from '../../node/history/database.ts'
 import { verifyHistory, type HistoryVerification } from '../../node/history/verify.ts'
 import { formatDuration } from '../duration.ts'
 import { historyFile } from '../history/source.ts'
@@ -31,6 +31,8 @@ export async function runHistoryVerify(
     if (options.json === true) io.out(JSON.stringify({ file, sound: isSound, ...verification }))
     else print(shownPath(file, io.cwd), verification, io)
     return isSound ? EXIT.done : EXIT.notDone
+  } catch (error) {
+    throw readingFailure(file, error)
   } finally {
     database.close()
   }

@@ -1,7 +1,9 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import test, { type ExecutionContext } from 'ava'
 import { HOUR_MS } from '../../node/history/bucket.ts'
+import { pragma } from '../../node/lib/sqlite.ts'
 import { makeSharedCerts, startCluster, until } from '../support/cluster.ts'
 import { runCommand } from '../support/cli.ts'
 import { FakeClock } from '../support/fake-clock.ts'
@@ -282,3 +284,34 @@ test('a time in which a sensor was not configured is a gap wherever gaps are tol
   const { out: plot } = await run('plot', 'temperature', ...span)
   t.is(plot.match(/fill="url\(#gap-900\)"/g)?.length, 1)
 })
+
+test('a history with a damaged page says what cannot be read of it, and what is to be done', async t => {
+  const { history, run } = await aDay(t)
+  const certs = dirname(history.file)
+  await mkdir(join(certs, 'ca'))
+  const pem = history.people.trust.authorities.map(authority => authority.toString()).join('')
+  await writeFile(join(certs, 'ca/certificate.pem'), pem)
+  await damagePages(history.file, 'sensorMinutes')
+  const span = [...SPAN, '--by', 'minute']
+  for (const args of [
+    ['verify', '--certs', certs],
+    ['show', 'temperature', ...span],
+    ['report', 'temperature', ...SPAN],
+    ['export', 'temperature', ...SPAN],
+  ]) {
+    const { status, err } = await run(...args)
+    t.is(status, 1, args[0])
+    t.regex(err, /history\.db is damaged: minutes cannot be read whole/, args[0])
+    t.regex(err, /to mend it: .*sqlite3 .*history\.db \.recover/, args[0])
+  }
+})
+
+/** Overwrite the pages below the root of a table. */
+async function damagePages(file: string, table: string): Promise<void> {
+  using database = new DatabaseSync(file)
+  database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  const page = database.prepare('SELECT rootpage FROM sqlite_schema WHERE name = ?').get(table)
+  const size = Number(pragma(database, 'page_size'))
+  await using handle = await open(file, 'r+')
+  await handle.write(Buffer.alloc(size, 0xff), 0, size, size * (Number(page?.['rootpage']) - 1))
+}
