@@ -14,6 +14,7 @@ import {
   listEvents,
 } from '../history/listings.ts'
 import {
+  checkLimits,
   DOOR,
   oneOf,
   parseLimits,
@@ -49,13 +50,26 @@ export async function runHistoryShow(
   const span = parseSpan(options, now, zone)
   const limits = parseLimits(options)
   const lengthMs = lengthOf(options.by, span)
-  const { json = false, door = DOOR } = options
+  const { json = false, preset, door = DOOR } = options
   const listing = { sensor, span, zone, json }
   await using source = await openSource(options, io)
-  if (options.commands === true) return await listCommands(source, listing, io)
-  if (options.events === true) return await listEvents(source, listing, io)
-  if (options.alarms === true) return await listAlarms(source, listing, io)
-  return await showSums(source, { ...listing, now, lengthMs, limits, door }, io)
+  const lists = [
+    ...(options.events === true ? [listEvents] : []),
+    ...(options.alarms === true ? [listAlarms] : []),
+    ...(options.commands === true ? [listCommands] : []),
+  ]
+  if (lists.length === 0) {
+    return await showSums(source, { ...listing, now, lengthMs, limits, preset, door }, io)
+  }
+  let shown = 0
+  for (const list of lists) shown += await list(source, listing, io)
+  if (shown > 0) return EXIT.done
+  io.err(`none of that was recorded of ${sensor} ${spanWords(listing)}`)
+  return EXIT.notDone
+}
+
+function spanWords({ span, zone }: { readonly span: Span; readonly zone: Zone }): string {
+  return `from ${zone.minute(span.from)} to ${zone.minute(span.to)} (${zone.name})`
 }
 
 /** @throws FridgeError `ERR_USAGE` */
@@ -72,6 +86,8 @@ interface Question {
   readonly now: number
   readonly lengthMs: number
   readonly limits: readonly Limit[]
+  /** The name of the preset that they are of, where they are. */
+  readonly preset: string | undefined
   readonly door: string
   readonly json: boolean
 }
@@ -83,7 +99,8 @@ async function showSums(
 ): Promise<ExitStatus> {
   const { ask } = source
   const { sensor, span, zone, lengthMs, json } = question
-  const kind = await readKind(ask, sensor, span)
+  const kind = await readKind(source, sensor, span)
+  checkLimits(question.limits, question.preset, { sensor, kind })
   const table = lengthMs === MINUTE_MS ? 'minutes' : 'hours'
   const read = await Array.fromAsync(historyRows(ask, { sensor, table, ...span }), bucketIn)
   const buckets = lengthMs === DAY_MS ? joinDays(read, zone) : read
@@ -92,8 +109,7 @@ async function showSums(
     return buckets.length === 0 ? EXIT.notDone : EXIT.done
   }
   if (buckets.length === 0) {
-    const [from, to] = [zone.minute(span.from), zone.minute(span.to)]
-    io.out(`nothing was recorded of ${sensor} from ${from} to ${to} (${zone.name})`)
+    io.out(`nothing was recorded of ${sensor} ${spanWords(question)}`)
     return EXIT.notDone
   }
   const { quantity } = SENSOR_KINDS[kind]

@@ -22,8 +22,8 @@ import type { SensorKind } from '../../node/sensors/kinds.ts'
 import type { Alarm } from '../../node/alarms/alarm.ts'
 import type { Zone } from '../zone.ts'
 import { noteExcursions, readAlarms, type NotedExcursion } from './alarms.ts'
-import { MAX_BY_MINUTES_MS } from './options.ts'
-import { readKind } from './source.ts'
+import { checkLimits, MAX_BY_MINUTES_MS } from './options.ts'
+import { readKind, type HistorySource } from './source.ts'
 
 /** All of a span that a page or a plot shows of a sensor. */
 export interface SensorRecord {
@@ -66,18 +66,22 @@ export interface RecordRequest {
   readonly zone: Zone
   readonly now: number
   readonly limits: readonly Limit[]
+  /** The name of the preset that they are of, where they are. */
+  readonly preset: string | undefined
   /** The door to show beside it. */
   readonly door: string
 }
 
 /** Read all of a span that a page or a plot shows. */
 export async function readRecord(
-  { node, ask }: { readonly node: string | undefined; readonly ask: AskHistory },
-  { sensor, span, zone, now, limits, door }: RecordRequest,
+  source: Pick<HistorySource, 'node' | 'ask' | 'sensors'>,
+  { sensor, span, zone, now, limits, preset, door }: RecordRequest,
 ): Promise<SensorRecord> {
+  const { node, ask } = source
   const rows = async <Item>(table: HistoryTable, read: (row: never) => Item): Promise<Item[]> =>
     Array.fromAsync(historyRows(ask, { sensor, table, ...span }), row => read(row as never))
-  const kind = await readKind(ask, sensor, span)
+  const kind = await readKind(source, sensor, span)
+  checkLimits(limits, preset, { sensor, kind })
   const lengthMs = span.to - span.from <= MAX_BY_MINUTES_MS ? MINUTE_MS : HOUR_MS
   const table = lengthMs === MINUTE_MS ? 'minutes' : 'hours'
   const buckets = await rows(table, bucketIn)
