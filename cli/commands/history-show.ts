@@ -1,11 +1,12 @@
 import { addBucket, HOUR_MS, MINUTE_MS, type Bucket } from '../../node/history/bucket.ts'
-import { excursionsOf, type Limit } from '../../node/history/limits.ts'
+import type { Limit } from '../../node/history/limits.ts'
 import { bucketIn, historyRows, spanIn } from '../../node/history/page.ts'
 import type { Span } from '../../node/history/reader.ts'
 import { gapsIn, summarize } from '../../node/history/summary.ts'
 import { formatReading, SENSOR_KINDS, type SensorKind } from '../../node/sensors/kinds.ts'
 import { formatDuration } from '../duration.ts'
 import { noteExcursions, readAlarms, type NotedExcursion } from '../history/alarms.ts'
+import { readExcursions, type Passed } from '../history/excursions.ts'
 import {
   alarmLine,
   describeNote,
@@ -154,11 +155,9 @@ async function* noteLines(
   }
   const alarms = await readAlarms(ask, { node, sensor, kind }, { span, now })
   if (limits.length > 0) {
-    // Minutes, where the table shows hours: a limit may be passed for a quarter of one.
-    const minutes = historyRows(ask, { sensor, table: 'minutes', ...span })
-    const buckets = await Array.fromAsync(minutes, bucketIn)
-    const excursions = noteExcursions(excursionsOf(buckets, limits, span.to), alarms)
-    if (excursions.length === 0) yield 'no limit was passed for longer than it may be'
+    const passed = await readExcursions(ask, { sensor, span, zone, limits })
+    const excursions = noteExcursions(passed.excursions, alarms)
+    if (excursions.length === 0) yield notPassedLine(passed)
     for (const excursion of excursions) yield excursionLine(kind, excursion, { span, zone })
   }
   for (const alarm of alarms) yield alarmLine(alarm, span, zone)
@@ -167,6 +166,11 @@ async function* noteLines(
     const duration = formatDuration(to - from)
     yield `not recorded from ${zone.minute(from)} to ${zone.minute(to)} (${duration})`
   }
+}
+
+function notPassedLine({ passedMs }: Passed): string {
+  if (passedMs === 0) return 'no limit was passed'
+  return `no limit was passed for longer than it may be; outside for ${formatDuration(passedMs)} in all`
 }
 
 function excursionLine(

@@ -1,5 +1,6 @@
 import { addBucket, emptyBucket, type Bucket } from '../../node/history/bucket.ts'
 import type { Span } from '../../node/history/reader.ts'
+import { restOf } from '../../node/history/summary.ts'
 import { SENSOR_KINDS } from '../../node/sensors/kinds.ts'
 import { escapeText } from './escape.ts'
 import { timeMarks, valueMarks } from './axis.ts'
@@ -66,7 +67,10 @@ export function plotSvg(record: SensorRecord, { width, height }: PlotOptions): s
       rect(frame, { from: since, to: until ?? record.span.to }, COLORS.excursion),
     ),
     ...grid(record, frame),
+    known(record, frame, width),
+    `<g clip-path="url(#known-${width})">`,
     ...(isMeasured ? readings(record, frame) : states(record, frame)),
+    '</g>',
     ...limitLines(record, frame),
     ...record.excursions.map(({ since }) => marker(frame, since)),
     ...doorStrip(record, frame),
@@ -128,6 +132,17 @@ function rect({ x, top, bottom, left, right }: Frame, { from, to }: Span, fill: 
   // What lasted a second is to be seen in a year.
   const width = Math.max(1, end - begin)
   return `<rect x="${fix(begin)}" y="${top}" width="${fix(width)}" height="${bottom - top}" fill="${fill}"/>`
+}
+
+/** Where something is known, down to the second: a column may have both, and a gap is no line. */
+function known({ span, gaps, outages }: SensorRecord, frame: Frame, id: number): string {
+  const { top, bottom, x } = frame
+  const unknown = [...gaps, ...outages].sort((a, b) => a.from - b.from)
+  const rects = restOf(span, unknown).map(
+    ({ from, to }) =>
+      `<rect x="${fix(x(from))}" y="${top}" width="${fix(x(to) - x(from))}" height="${bottom - top}"/>`,
+  )
+  return `<defs><clipPath id="known-${id}">${rects.join('')}</clipPath></defs>`
 }
 
 /** Points at an excursion that a long span shows a hair wide. */

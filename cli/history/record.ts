@@ -1,5 +1,5 @@
 import { HOUR_MS, MINUTE_MS, type Bucket } from '../../node/history/bucket.ts'
-import { excursionsOf, type Limit } from '../../node/history/limits.ts'
+import type { Limit } from '../../node/history/limits.ts'
 import {
   bucketIn,
   eventIn,
@@ -22,6 +22,7 @@ import type { SensorKind } from '../../node/sensors/kinds.ts'
 import type { Alarm } from '../../node/alarms/alarm.ts'
 import type { Zone } from '../zone.ts'
 import { noteExcursions, readAlarms, type NotedExcursion } from './alarms.ts'
+import { readExcursions } from './excursions.ts'
 import { checkLimits, MAX_BY_MINUTES_MS } from './options.ts'
 import { readKind, type HistorySource } from './source.ts'
 
@@ -39,6 +40,8 @@ export interface SensorRecord {
   readonly summary: Summary
   readonly limits: readonly Limit[]
   readonly excursions: readonly NotedExcursion[]
+  /** How long any limit was passed in all, however briefly, in milliseconds. */
+  readonly passedMs: number
   /** Those of the node's own rules that stood in the span. */
   readonly alarms: readonly Alarm[]
   readonly events: readonly RecordedEvent[]
@@ -88,6 +91,7 @@ export async function readRecord(
   const events = await rows('events', eventIn)
   const gaps = gapsIn(span, await rows('stretches', spanIn), now)
   const alarms = await readAlarms(ask, { node, sensor, kind }, { span, now })
+  const passed = await readExcursions(ask, { sensor, span, zone, limits })
   const [signed] = await rows('signed', ([, begin, , digest]: readonly unknown[]) => ({
     begin: Number(begin),
     digest: String(digest),
@@ -102,10 +106,11 @@ export async function readRecord(
     buckets,
     summary: summarize(buckets),
     limits,
-    excursions: noteExcursions(excursionsOf(buckets, limits, span.to), alarms),
+    excursions: noteExcursions(passed.excursions, alarms),
+    passedMs: passed.passedMs,
     alarms,
     events,
-    outages: outagesIn(span, events),
+    outages: outagesIn(span, events, { gaps, first: buckets[0] }),
     gaps,
     door: door === sensor ? undefined : await readDoor(ask, { sensor: door, table, span }),
     // It is shown within a command that a person copies.

@@ -1,5 +1,8 @@
 import type { Bucket } from './bucket.ts'
 
+/** The lowest and highest that was read from a moment on: in a minute, in an hour, or once. */
+export type Sample = Pick<Bucket, 'start' | 'low' | 'high'>
+
 /** A limit that readings may not pass for long. */
 export interface Limit {
   readonly side: 'high' | 'low'
@@ -20,20 +23,20 @@ export interface Excursion {
 }
 
 /**
- * The excursions in minutes or hours, in order. A time of which nothing is known does not end one:
+ * The excursions in readings, minutes or hours, in order. A time of which nothing is known does not end one:
  * unknown is not well.
  * @param end of what is looked at, in milliseconds since 1970
  */
 export function excursionsOf(
-  buckets: readonly Bucket[],
+  samples: readonly Sample[],
   limits: readonly Limit[],
   end: number,
 ): Excursion[] {
-  const found = limits.flatMap(limit => excursionsPast(limit, buckets, end))
+  const found = limits.flatMap(limit => excursionsPast(limit, samples, end))
   return found.sort((a, b) => a.since - b.since)
 }
 
-function excursionsPast(limit: Limit, buckets: readonly Bucket[], end: number): Excursion[] {
+function excursionsPast(limit: Limit, samples: readonly Sample[], end: number): Excursion[] {
   const found: Excursion[] = []
   let under: { since: number; extreme: number } | undefined
   const finish = (until: number | undefined): void => {
@@ -42,7 +45,7 @@ function excursionsPast(limit: Limit, buckets: readonly Bucket[], end: number): 
     }
     under = undefined
   }
-  for (const { start, low, high } of buckets) {
+  for (const { start, low, high } of samples) {
     const worst = limit.side === 'high' ? high : low
     if (worst === undefined) continue
     if (isPast(limit, worst)) {

@@ -171,7 +171,7 @@ test('history show tells the door beside a sensor, what was passed for too long,
     'not recorded from 2026-01-01 10:00 to 2026-01-01 11:00 (1h)',
   ])
   const cold = await run('show', 'temperature', ...SPAN, '--low', '0')
-  t.regex(cold.out, /^no limit was passed for longer than it may be$/m)
+  t.regex(cold.out, /^no limit was passed$/m)
   const alarms = await run('show', 'temperature', ...SPAN, '--alarms', '--json')
   t.like(JSON.parse(alarms.out), { id: '0123456789ab', sensor: 'temperature', node: 'node-1' })
   const events = await run('show', 'temperature', '--from', '2026-01-01', '--events')
