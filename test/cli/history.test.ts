@@ -235,3 +235,35 @@ test('a time in which a sensor was not configured is a gap wherever gaps are tol
   const { out: plot } = await run('plot', 'temperature', ...span)
   t.is(plot.match(/fill="url\(#gap-900\)"/g)?.length, 1)
 })
+
+test('a plot draws nothing where nothing is known, to the second', async t => {
+  const history = await makeHistory(t)
+  const minutes = (count: number): number => BEGIN + count * 60_000
+  // It says nothing for ninety seconds, speaks until it is off, and is silent in between.
+  history.writer().advance(minutes(1.5))
+  for (let second = 90; second < 1_800; second += 5) {
+    const moment = BEGIN + second * 1_000
+    if (second === 900) history.unavailable('temperature', moment)
+    if (second < 900 || second >= 915) history.reading(4, moment)
+  }
+  history.writer().end(minutes(30), 'the node stopped')
+  const { run } = folderOf(history)
+  const { out } = await run(
+    'plot',
+    'temperature',
+    '--from',
+    '2026-01-01',
+    '--to',
+    '2026-01-01T01:00',
+  )
+  const [, clip = ''] = /<clipPath id="known-900">(.*?)<\/clipPath>/.exec(out) ?? []
+  const spans = Array.from(clip.matchAll(/x="([\d.]+)" y="12" width="([\d.]+)"/g), ([, x, width]) =>
+    [Number(x), Number(x) + Number(width)].map(at => Math.round(((at - 46) / 840) * 3_600)),
+  )
+  t.deepEqual(spans, [
+    [90, 900],
+    [915, 1_800],
+  ])
+  const [, clipped = ''] = /<g clip-path="url\(#known-900\)">(.*?)<\/g>/s.exec(out) ?? []
+  t.is(clipped.match(/<path/g)?.length, out.match(/stroke-linejoin|#a9c7e8/g)?.length)
+})
