@@ -43,7 +43,7 @@ export function parseSpan({ from, to }: SpanOptions, now: number, zone: Zone): S
   const end = to === undefined ? now : parseMoment(to, now, zone)
   const begin = from === undefined ? end - DEFAULT_MS : parseMoment(from, now, zone)
   if (begin >= now) {
-    const option = from === undefined ? '--to' : `--from ${from}`
+    const option = from === undefined ? `--to ${to}` : `--from ${from}`
     throw new FridgeError('ERR_USAGE', `${option} lies in the future: nothing is recorded yet`, {
       fix: `give a moment before now, which is ${zone.minute(now)} (${zone.name})`,
     })

@@ -17,6 +17,7 @@ import {
   type Outage,
   type Summary,
 } from '../../node/history/summary.ts'
+import { isHourDigest } from '../../node/history/verify.ts'
 import { errorCode } from '../../node/lib/errors.ts'
 import type { SensorKind } from '../../node/sensors/kinds.ts'
 import type { Alarm } from '../../node/alarms/alarm.ts'
@@ -59,9 +60,6 @@ export interface DoorRecord {
   readonly openMs: number
   readonly moves: readonly RecordedEvent[]
 }
-
-/** A SHA-256, base64url. */
-const DIGEST = /^[\w-]{43}$/
 
 export interface RecordRequest {
   readonly sensor: string
@@ -114,7 +112,7 @@ export async function readRecord(
     gaps,
     door: door === sensor ? undefined : await readDoor(ask, { sensor: door, table, span }),
     // It is shown within a command that a person copies.
-    signed: signed !== undefined && DIGEST.test(signed.digest) ? signed : undefined,
+    signed: signed !== undefined && isHourDigest(signed.digest) ? signed : undefined,
   }
 }
 

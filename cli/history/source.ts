@@ -14,6 +14,7 @@ import { HistoryReader, type Span } from '../../node/history/reader.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { nearest } from '../../node/lib/nearest.ts'
 import type { SensorKind } from '../../node/sensors/kinds.ts'
+import { isSensorName } from '../../node/sensors/sensor.ts'
 import { nodeFolders, type NodeFolderOptions } from '../commands/node-options.ts'
 import type { CommandIo } from '../io.ts'
 import { collect, connectAs, type TargetOptions } from '../target.ts'
@@ -59,6 +60,11 @@ export async function readKind(
   sensor: string,
   span: Span,
 ): Promise<SensorKind> {
+  if (!isSensorName(sensor)) {
+    throw new FridgeError('ERR_USAGE', `${JSON.stringify(sensor)} is no name of a sensor`, {
+      fix: `name one of ${(await sensors()).join(', ')}`,
+    })
+  }
   try {
     const { kind } = await ask({ sensor, table: 'signed', ...span, after: null })
     return kind

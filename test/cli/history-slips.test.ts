@@ -35,6 +35,13 @@ test('a limit that says nothing of a kind of sensor is refused, as the rules of 
   }
 })
 
+test('what is no digest is refused before anything is checked against it', async t => {
+  const { run } = await aDay(t)
+  const { status, err } = await run('verify', '--digest', 'xyz')
+  t.is(status, 2)
+  t.regex(err, /--digest "xyz" is no digest/)
+})
+
 test('a span that has not begun yet is told as such', async t => {
   const { run } = await aDay(t)
   for (const end of [[], ['--to', '2031-01-01']]) {
@@ -43,6 +50,8 @@ test('a span that has not begun yet is told as such', async t => {
     t.regex(err, /--from 2030-01-01 lies in the future/)
     t.regex(err, /before now, which is 2026-01-03 00:00 \(UTC\)/)
   }
+  const { err } = await run('show', 'temperature', '--to', '2031-01-01')
+  t.regex(err, /--to 2031-01-01 lies in the future/)
 })
 
 test('a sensor that the history does not know is told with the one that was meant, or with all', async t => {
@@ -56,6 +65,9 @@ test('a sensor that the history does not know is told with the one that was mean
     const far = await run(command, 'cellar')
     t.regex(far.err, /to mend it: name one of door, temperature$/)
   }
+  const none = await run('show', 'Te mp')
+  t.is(none.status, 2)
+  t.regex(none.err, /"Te mp" is no name of a sensor\n {2}to mend it: name one of door, temp/)
   const commands = await run('show', 'cellar', '--commands')
   t.regex(commands.err, /there is no history of cellar/)
 })
