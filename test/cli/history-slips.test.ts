@@ -103,7 +103,7 @@ test('a history with a damaged page says what cannot be read of it, and what is 
     const { status, err } = await run(...args)
     t.is(status, 1, args[0])
     t.regex(err, /history\.db is damaged: minutes cannot be read whole/, args[0])
-    t.regex(err, /to mend it: .*sqlite3 .*history\.db \.recover/, args[0])
+    t.regex(err, /to mend it: .*sqlite3 .*history\.db \.dump/, args[0])
   }
 })
 
