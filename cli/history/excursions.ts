@@ -1,5 +1,11 @@
 import { HOUR_MS, MINUTE_MS, startOf, type Bucket } from '../../node/history/bucket.ts'
-import { excursionsOf, type Excursion, type Limit, type Sample } from '../../node/history/limits.ts'
+import {
+  excursionsOf,
+  isPast,
+  type Excursion,
+  type Limit,
+  type Sample,
+} from '../../node/history/limits.ts'
 import {
   bucketIn,
   eventIn,
@@ -27,101 +33,115 @@ export interface ExcursionsRequest {
   readonly limits: readonly Limit[]
 }
 
+type SensorSpan = Pick<ExcursionsRequest, 'sensor' | 'span'>
+
 type Minute = Sample & Pick<Bucket, 'count'>
 
-/** Sums of one length, and the moment from which on something finer is kept. */
+/** Sums of which nothing finer is kept. */
 interface Coarse {
   readonly samples: readonly Sample[]
   readonly lengthMs: number
   readonly name: string
+  /** From when on something finer is kept. */
   readonly until: number
+}
+
+/** What readings tell of a part of a span. */
+interface Fine extends Span {
+  readonly samples: readonly Sample[]
+  /** Minutes that tell more than the readings in them that are kept, by their starts. */
+  readonly partly: ReadonlySet<number>
 }
 
 /** Readings that came too fast are counted in the sums of the second before the note, and not kept. */
 const OVERRUN_MS = 2_000
 
+/** A reading may come in, and be summed up, so long after it was taken. */
+const LATE_MS = HOUR_MS
+
 /**
  * Find out for how long limits were passed: from readings where they are kept, else from minutes,
  * and before those from hours.
- * @throws FridgeError `ERR_USAGE` where a limit may be passed for less time than what is kept tells
+ * @throws FridgeError `ERR_USAGE` where one was passed that may be for less time than is told apart
  */
 export async function readExcursions(
   ask: AskHistory,
   { sensor, span, zone, limits }: ExcursionsRequest,
 ): Promise<Passed> {
   if (limits.length === 0) return { excursions: [], passedMs: 0 }
-  const request = { sensor, ...span }
-  const readings = await Array.fromAsync(historyRows(ask, { ...request, table: 'readings' }), row =>
-    readingIn(row),
-  )
-  const fromReadings = readings.reduce((first, { at }) => Math.min(first, at), span.to)
-  const minutes: Minute[] = []
-  for await (const row of historyRows(ask, { ...request, table: 'minutes' })) {
-    const { start, low, high, count } = bucketIn(row)
-    minutes.push({ start, low, high, count })
-  }
-  const fromMinutes = Math.min(fromReadings, minutes[0]?.start ?? span.to)
-  const hours: Sample[] = []
-  if (span.from < fromMinutes) {
-    const before = { sensor, from: span.from, to: fromMinutes }
-    for await (const row of historyRows(ask, { ...before, table: 'hours' }))
-      hours.push(bucketIn(row))
-  }
-  const coarse: Coarse[] = [
-    { samples: hours, lengthMs: HOUR_MS, name: 'hours', until: fromMinutes },
-    { samples: minutes, lengthMs: MINUTE_MS, name: 'minutes', until: fromReadings },
-  ].map(one => ({ ...one, samples: samplesBefore(one) }))
-  for (const one of coarse) refuseFiner(limits, one, zone)
-  const partly = await readOverruns(ask, { sensor, span })
-  const first = startOf(fromReadings, MINUTE_MS)
-  const inFirst = readings.filter(({ at }) => startOf(at, MINUTE_MS) === first).length
-  // Old readings are removed a few at a time.
-  if (minutes.some(({ start, count }) => start === first && count > inFirst)) partly.add(first)
-  const samples = [
-    ...coarse.flatMap(one => one.samples),
-    ...minutes.filter(({ start }) => start + MINUTE_MS > fromReadings && partly.has(start)),
-    ...readings
-      .filter(({ at }) => !partly.has(startOf(at, MINUTE_MS)))
-      .map(({ at, value }): Sample => ({ start: at, low: value, high: value })),
-  ].sort((a, b) => a.start - b.start)
-  const passed = limits.map(limit => ({ ...limit, forMs: 0 }))
+  const minutes = await readMinutes(ask, { sensor, span })
+  const hours = await readHoursBefore(ask, { sensor, span }, minutes[0]?.start ?? span.to)
+  const passing = minutes.filter(minute => limits.some(limit => isPast(limit, minute)))
+  const fine = await readFine(ask, { sensor, span }, passing)
+  const isFine = ({ start }: Sample): boolean =>
+    start + MINUTE_MS > fine.from && start < fine.to && !fine.partly.has(start)
+  const coarse = minutes.filter(minute => !isFine(minute))
+  const former = coarse.filter(({ start }) => start < fine.from && !fine.partly.has(start))
+  refuseFiner(limits, hours, zone)
+  const ofMinutes = { samples: former, lengthMs: MINUTE_MS, name: 'minutes', until: fine.from }
+  refuseFiner(limits, ofMinutes, zone)
+  const samples = [...hours.samples, ...coarse, ...fine.samples]
+  samples.sort((a, b) => a.start - b.start)
+  const brief = limits.map(limit => ({ ...limit, forMs: 0 }))
   return {
     excursions: excursionsOf(samples, limits, span.to),
-    passedMs: excursionsOf(samples, passed, span.to).reduce(
+    passedMs: excursionsOf(samples, brief, span.to).reduce(
       (sum, { since, until = span.to }) => sum + until - since,
       0,
     ),
   }
 }
 
-/** Those in which something was read, and of which nothing finer is kept. */
-function samplesBefore({ samples, lengthMs, until }: Coarse): Sample[] {
-  return samples.filter(({ start, low }) => low !== undefined && start + lengthMs <= until)
+/** Without what nobody looks at: a year has half a million. */
+async function readMinutes(ask: AskHistory, { sensor, span }: SensorSpan): Promise<Minute[]> {
+  const minutes: Minute[] = []
+  for await (const row of historyRows(ask, { sensor, table: 'minutes', ...span })) {
+    const { start, low, high, count } = bucketIn(row)
+    if (count > 0) minutes.push({ start, low, high, count })
+  }
+  return minutes
 }
 
-/** A minute that is above a limit says nothing of ten seconds. */
-function refuseFiner(
-  limits: readonly Limit[],
-  { samples, lengthMs, name, until }: Coarse,
-  zone: Zone,
-): void {
-  const finer = limits.find(({ forMs }) => forMs > 0 && forMs < lengthMs)
-  if (finer === undefined || samples.length === 0) return
-  const { side, forMs } = finer
-  throw new FridgeError(
-    'ERR_USAGE',
-    `a ${side} limit for ${formatDuration(forMs)} cannot be looked for before ${zone.minute(until)}: of that time only ${name} are kept`,
-    {
-      fix: `look from then on, --from ${zone.iso(until)}, or allow ${formatDuration(lengthMs)} or more`,
-    },
-  )
+async function readHoursBefore(
+  ask: AskHistory,
+  { sensor, span }: SensorSpan,
+  until: number,
+): Promise<Coarse> {
+  const request = { sensor, table: 'hours', from: span.from, to: until } as const
+  const hours = span.from < until ? await Array.fromAsync(historyRows(ask, request), bucketIn) : []
+  const samples = hours.filter(({ start }) => start + HOUR_MS <= until)
+  return { samples, lengthMs: HOUR_MS, name: 'hours', until }
+}
+
+/** Where no minute tells of a limit that was passed no reading does: there is no need to ask for all. */
+async function readFine(
+  ask: AskHistory,
+  { sensor, span }: SensorSpan,
+  passing: readonly Minute[],
+): Promise<Fine> {
+  const [first, last] = [passing[0], passing.at(-1)]
+  if (first === undefined || last === undefined) {
+    return { from: span.to, to: span.to, samples: [], partly: new Set() }
+  }
+  const from = Math.max(span.from, first.start - LATE_MS)
+  const to = Math.min(span.to, last.start + MINUTE_MS + LATE_MS)
+  const request = { sensor, from, to }
+  const rows = historyRows(ask, { ...request, table: 'readings' })
+  const readings = await Array.fromAsync(rows, readingIn)
+  const begin = readings.reduce((least, { at }) => Math.min(least, at), to)
+  const partly = await readOverruns(ask, { sensor, span: { from, to } })
+  // Old readings are removed a few at a time.
+  const under = startOf(begin, MINUTE_MS)
+  const kept = readings.filter(({ at }) => startOf(at, MINUTE_MS) === under).length
+  if (passing.some(({ start, count }) => start === under && count > kept)) partly.add(under)
+  const samples = readings
+    .filter(({ at }) => !partly.has(startOf(at, MINUTE_MS)))
+    .map(({ at, value }) => ({ start: at, low: value, high: value }))
+  return { from: begin, to, samples, partly }
 }
 
 /** The minutes in which readings were counted and not kept. */
-async function readOverruns(
-  ask: AskHistory,
-  { sensor, span }: Pick<ExcursionsRequest, 'sensor' | 'span'>,
-): Promise<Set<number>> {
+async function readOverruns(ask: AskHistory, { sensor, span }: SensorSpan): Promise<Set<number>> {
   const minutes = new Set<number>()
   for await (const row of historyRows(ask, { sensor, table: 'events', ...span })) {
     const { type, at } = eventIn(row)
@@ -129,4 +149,24 @@ async function readOverruns(
     minutes.add(startOf(at, MINUTE_MS)).add(startOf(at - OVERRUN_MS, MINUTE_MS))
   }
   return minutes
+}
+
+/** A minute in which a limit was passed says nothing of ten seconds. */
+function refuseFiner(
+  limits: readonly Limit[],
+  { samples, lengthMs, name, until }: Coarse,
+  zone: Zone,
+): void {
+  for (const limit of limits) {
+    const { side, forMs } = limit
+    const isFiner = forMs > 0 && forMs < lengthMs
+    if (!isFiner || !samples.some(sample => isPast(limit, sample))) continue
+    throw new FridgeError(
+      'ERR_USAGE',
+      `whether the ${side} limit was passed for ${formatDuration(forMs)} is not known before ${zone.minute(until)}: of that time only ${name} are kept`,
+      {
+        fix: `look from then on, --from ${zone.iso(until)}, or allow ${formatDuration(lengthMs)} or more`,
+      },
+    )
+  }
 }

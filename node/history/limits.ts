@@ -45,10 +45,11 @@ function excursionsPast(limit: Limit, samples: readonly Sample[], end: number): 
     }
     under = undefined
   }
-  for (const { start, low, high } of samples) {
-    const worst = limit.side === 'high' ? high : low
+  for (const sample of samples) {
+    const { start } = sample
+    const worst = limit.side === 'high' ? sample.high : sample.low
     if (worst === undefined) continue
-    if (isPast(limit, worst)) {
+    if (isPast(limit, sample)) {
       under ??= { since: start, extreme: worst }
       under.extreme =
         limit.side === 'high' ? Math.max(under.extreme, worst) : Math.min(under.extreme, worst)
@@ -58,6 +59,8 @@ function excursionsPast(limit: Limit, samples: readonly Sample[], end: number): 
   return found
 }
 
-function isPast({ side, value }: Limit, reading: number): boolean {
-  return side === 'high' ? reading > value : reading < value
+/** Whether a limit was passed at any time of a sample. */
+export function isPast({ side, value }: Limit, { low, high }: Sample): boolean {
+  if (low === undefined || high === undefined) return false
+  return side === 'high' ? high > value : low < value
 }

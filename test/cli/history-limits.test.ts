@@ -71,14 +71,31 @@ test('seconds are not looked for where only minutes are kept, and it is said fro
   t.is(refused.status, 2)
   t.regex(
     refused.err,
-    /a high limit for 10s cannot be looked for before 2026-01-01 0[12]:\d\d: of that time only minutes are kept/,
+    /whether the high limit was passed for 10s is not known before 2026-01-01 0[12]:\d\d: of that time only minutes are kept/,
   )
   const [, from = ''] = /look from then on, --from (\S+),/.exec(refused.err) ?? []
   const later = ['--from', from, '--to', '2026-01-01T03:00']
   const answered = await run('show', 'temperature', ...later, '--high', '8', '--high-for', '10s')
   t.regex(answered.out, /^no limit was passed$/m)
+  const well = await run('show', 'temperature', ...span, '--high', '10', '--high-for', '10s')
+  t.regex(well.out, /^no limit was passed$/m, 'minutes tell that as well')
   const minutes = await run('show', 'temperature', ...span, '--high', '8', '--high-for', '1m')
   t.regex(minutes.out, /^above 8\.00 °C from 2026-01-01 00:10 for 1m, at worst/m)
+})
+
+test('two excursions hours apart last as long as readings say, with all that is well between', async t => {
+  const history = await makeHistory(t)
+  recordWarmth(history, HOUR_MS)
+  for (let ms = HOUR_MS + 1_000; ms < 5 * HOUR_MS; ms += 10_000) {
+    const isCold = ms > 4 * HOUR_MS && ms < 4 * HOUR_MS + 130_000
+    history.reading(isCold ? 1 : 4, BEGIN + ms)
+  }
+  history.writer().end(BEGIN + 5 * HOUR_MS, 'the node stopped')
+  const { run } = folderOf(history)
+  const span = ['--from', '2026-01-01', '--to', '2026-01-01T05:00']
+  const { out } = await run('show', 'temperature', ...span, '--high', '8', '--low', '2')
+  t.regex(out, /^above 8\.00 °C from 2026-01-01 00:10 for 58s, at worst 9\.50 °C;/m)
+  t.regex(out, /^below 2\.00 °C from 2026-01-01 04:00 for 2m 10s, at worst 1\.00 °C;/m)
 })
 
 test('a reading that came too fast to be kept counts with its minute', async t => {
