@@ -98,6 +98,18 @@ test('two excursions hours apart last as long as readings say, with all that is 
   t.regex(out, /^below 2\.00 °C from 2026-01-01 04:00 for 2m 10s, at worst 1\.00 °C;/m)
 })
 
+test('an excursion goes on while nothing is read, and ends with the first reading that is well', async t => {
+  const history = await makeHistory(t)
+  history.reading(4, BEGIN + 1_000)
+  history.reading(9.5, BEGIN + 10 * MINUTE_MS)
+  history.reading(4, BEGIN + 3 * HOUR_MS)
+  history.writer().end(BEGIN + 4 * HOUR_MS, 'the node stopped')
+  const { run } = folderOf(history)
+  const span = ['--from', '2026-01-01', '--to', '2026-01-01T04:00']
+  const { out } = await run('show', 'temperature', ...span, '--high', '8', '--high-for', '10s')
+  t.regex(out, /^above 8\.00 °C from 2026-01-01 00:10 for 2h 50m, at worst 9\.50 °C;/m)
+})
+
 test('a reading that came too fast to be kept counts with its minute', async t => {
   const history = await makeHistory(t)
   for (let index = 0; index < 4_200; index += 1) history.reading(4, BEGIN + MINUTE_MS)
