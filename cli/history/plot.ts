@@ -1,4 +1,4 @@
-import { addBucket, emptyBucket, type Bucket } from '../../node/history/bucket.ts'
+import { addBucket, emptyBucket, startOf, type Bucket } from '../../node/history/bucket.ts'
 import type { Span } from '../../node/history/reader.ts'
 import { restOf } from '../../node/history/summary.ts'
 import { SENSOR_KINDS } from '../../node/sensors/kinds.ts'
@@ -105,7 +105,7 @@ function frameOf(record: SensorRecord, { width, height }: PlotOptions): Frame {
 function valueRange(record: SensorRecord, width: number): [low: number, high: number] {
   const { kind, summary, limits } = record
   if (SENSOR_KINDS[kind].quantity === undefined) {
-    const shares = columnsOf(record, width).map(openShare)
+    const shares = columnsOf(record, width).buckets.map(openShare)
     return [0, Math.min(100, Math.max(LEAST_SHARE, ...shares) * 1.05)]
   }
   const values = [
@@ -177,21 +177,26 @@ function anchorOf(x: number, { left, right }: Frame): string {
   return right - x < 16 ? 'end' : 'middle'
 }
 
-/** Buckets put together, as many as the picture has columns, with where each stands. */
-function columnsOf(
-  { buckets, span, lengthMs }: SensorRecord,
-  width: number,
-): (Bucket | undefined)[] {
+/** Buckets put together, as many as the picture has columns; undefined where there is none. */
+interface Columns {
+  readonly buckets: readonly (Bucket | undefined)[]
+  /** Where the first begins: with a minute or an hour, which may be before the span. */
+  readonly begin: number
+  readonly lengthMs: number
+}
+
+function columnsOf({ buckets, span, lengthMs }: SensorRecord, width: number): Columns {
   const most = Math.floor(width)
-  const count = Math.max(1, Math.min(most, Math.ceil((span.to - span.from) / lengthMs)))
+  const begin = startOf(span.from, lengthMs)
+  const columnMs = Math.max(lengthMs, (span.to - begin) / most)
+  const count = Math.max(1, Math.min(most, Math.ceil((span.to - begin) / columnMs)))
   const columns: (Bucket | undefined)[] = Array.from({ length: count }, () => undefined)
   for (const bucket of buckets) {
-    const middle = Math.min(bucket.start + lengthMs / 2, span.to - 1)
-    const index = Math.max(0, Math.floor(((middle - span.from) / (span.to - span.from)) * count))
-    const column = (columns[index] ??= emptyBucket(bucket.start))
+    const index = Math.floor((bucket.start + lengthMs / 2 - begin) / columnMs)
+    const column = (columns[Math.max(0, Math.min(count - 1, index))] ??= emptyBucket(bucket.start))
     addBucket(column, bucket)
   }
-  return columns
+  return { buckets: columns, begin, lengthMs: columnMs }
 }
 
 /** For how much of a column it was open, in percent. */
@@ -208,16 +213,16 @@ interface Point {
 }
 
 function readings(record: SensorRecord, frame: Frame): string[] {
-  const columns = columnsOf(record, frame.right - frame.left)
-  const step = (frame.right - frame.left) / columns.length
+  const { buckets, begin, lengthMs } = columnsOf(record, frame.right - frame.left)
+  const step = frame.x(begin + lengthMs) - frame.x(begin)
   const runs: Point[][] = []
   let run: Point[] | undefined
-  columns.forEach((bucket, index) => {
+  buckets.forEach((bucket, index) => {
     const { low, high, sum, count } = bucket ?? emptyBucket(0)
     if (low === undefined || high === undefined) run = undefined
     else {
       if (run === undefined) runs.push((run = []))
-      const x = frame.left + (index + 0.5) * step
+      const x = frame.x(begin + (index + 0.5) * lengthMs)
       run.push({ x, low: frame.y(low), high: frame.y(high), mean: frame.y(sum / count) })
     }
   })
@@ -241,13 +246,13 @@ function drawRun(points: readonly Point[], step: number): string[] {
 
 /** For how much of each column it was open, as bars. */
 function states(record: SensorRecord, frame: Frame): string[] {
-  const columns = columnsOf(record, frame.right - frame.left)
-  const step = (frame.right - frame.left) / columns.length
-  const bars = columns.flatMap((bucket, index) => {
+  const { buckets, begin, lengthMs } = columnsOf(record, frame.right - frame.left)
+  const step = frame.x(begin + lengthMs) - frame.x(begin)
+  const bars = buckets.flatMap((bucket, index) => {
     if (bucket === undefined || bucket.openMs === 0) return []
     const y = frame.y(openShare(bucket))
     return [
-      `M${fix(frame.left + (index + 0.5) * step)} ${frame.bottom}V${fix(Math.min(y, frame.bottom - 1))}`,
+      `M${fix(frame.x(begin + (index + 0.5) * lengthMs))} ${frame.bottom}V${fix(Math.min(y, frame.bottom - 1))}`,
     ]
   })
   return [

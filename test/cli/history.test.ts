@@ -267,3 +267,19 @@ test('a plot draws nothing where nothing is known, to the second', async t => {
   const [, clipped = ''] = /<g clip-path="url\(#known-900\)">(.*?)<\/g>/s.exec(out) ?? []
   t.is(clipped.match(/<path/g)?.length, out.match(/stroke-linejoin|#a9c7e8/g)?.length)
 })
+
+test('a line begins with the minute of its first reading, wherever the span begins', async t => {
+  const history = await makeHistory(t)
+  for (let second = 600; second < 1_800; second += 5) history.reading(4, BEGIN + second * 1_000)
+  history.writer().end(BEGIN + 30 * 60_000, 'the node stopped')
+  const { run } = folderOf(history)
+  const span = ['--from', '2026-01-01T00:00:26', '--to', '2026-01-01T01:00:26']
+  const { out } = await run('plot', 'temperature', ...span)
+  const [, begin = '', end = ''] =
+    /<path d="M([\d.]+) .*L([\d.]+) [\d.]+" fill="none" stroke="#15549a"/.exec(out) ?? []
+  const seconds = [begin, end].map(x => ((Number(x) - 46) / 840) * 3_600 + 26)
+  t.deepEqual(
+    seconds.map(at => Math.round(at / 10) * 10),
+    [600, 1_800],
+  )
+})
