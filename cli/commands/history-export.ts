@@ -8,9 +8,10 @@ import {
 } from '../../node/history/page.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { SENSOR_KINDS, type SensorKind } from '../../node/sensors/kinds.ts'
-import { MAX_BY_MINUTES_MS, oneOf, parseSpan, type SpanOptions } from '../history/options.ts'
+import { MAX_BY_MINUTES_MS, parseSpan, type SpanOptions } from '../history/options.ts'
 import { openSource, readKind, type SourceOptions } from '../history/source.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { oneOf } from '../one-of.ts'
 import { zoneOf, type Zone } from '../zone.ts'
 
 export interface HistoryExportOptions extends SpanOptions, SourceOptions {

@@ -17,7 +17,6 @@ import {
 import {
   checkLimits,
   DOOR,
-  oneOf,
   parseLimits,
   parseSpan,
   type LimitOptions,
@@ -27,6 +26,7 @@ import { readDoor } from '../history/record.ts'
 import { openSource, readKind, type HistorySource, type SourceOptions } from '../history/source.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { formatTable } from '../table.ts'
+import { oneOf } from '../one-of.ts'
 import { zoneOf, type Zone } from '../zone.ts'
 
 export interface HistoryShowOptions extends LimitOptions, SpanOptions, SourceOptions {
