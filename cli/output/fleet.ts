@@ -72,7 +72,7 @@ function viewOf(node: NodeReport, fleet: Fleet, now: number): FridgeView {
       alarms.length > 0 ? countOf(alarms) : '',
     ],
     wrong: [
-      ...alarms.map(alarm => alarmLine(alarm, now)),
+      ...alarms.map(alarm => alarmLine(alarm, sensors, now)),
       ...sensors.filter(one => !isKnown(one)).map(one => failureLine(one, now)),
       ...(more > 0 ? [`and ${more} more that it has no room to say`] : []),
     ],
@@ -111,11 +111,15 @@ function countOf(alarms: readonly AlarmVitals[]): string {
   return open === 0 ? `${alarms.length} acknowledged` : String(alarms.length)
 }
 
-function alarmLine(alarm: AlarmVitals, now: number): string {
-  const { sensor, kind, since, isAcknowledged } = alarm
+function alarmLine(alarm: AlarmVitals, sensors: readonly SensorVitals[], now: number): string {
+  const { sensor, kind, rule, since, isAcknowledged } = alarm
   const whose = kind === 'node' ? '' : `${sensor}: `
   const lasted = formatDuration(Math.max(0, now - since))
   const noted = isAcknowledged ? 'acknowledged' : 'not acknowledged'
+  // The alarm stands until the sensor has been known for a while: what the row shows is true already.
+  const isBack =
+    rule === 'unavailable' && sensors.some(one => one.sensor === sensor && isKnown(one))
+  if (isBack) return `${whose}known again, was ${describeRule(alarm)}, ${noted} (${alarm.id})`
   return `${whose}${describeRule(alarm)}, for ${lasted}, ${noted} (${alarm.id})`
 }
 

@@ -104,8 +104,9 @@ export class Alarms implements Disposable {
     const rule = this.#options.rulesOf(sensor).find(({ type }) => type === 'unavailable')
     if (rule === undefined) return
     const watch = this.#watches.get(keyOf(sensor))?.get(rule.type)
-    // What the run before knew goes on by itself.
-    if (watch?.state.excursion !== undefined) return
+    const excursion = watch?.state.excursion
+    // A silence that the run before knew of goes on by itself; what it knew last is not known now.
+    if (excursion !== undefined && excursion.wellSince === undefined) return
     const at = this.#now()
     const event = { type: 'unavailable', reason: 'it has said nothing yet', at } as const
     this.#advance(watch ?? newWatch(sensor, rule), rule, event, at)

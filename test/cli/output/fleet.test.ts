@@ -60,6 +60,16 @@ test('a fridge is a row, and what is wrong with it a line below', t => {
   t.true(isFleetWell([node('cellar'), node('store')], said))
 })
 
+test('a sensor that is known again is not called unavailable, though its alarm is not over yet', t => {
+  const alarm = ['0123456789ab', 'air', 'temperature', 'unavailable', NOW - 99_000, 10_000, null, 0]
+  const said = fleet({ shop: { alarms: [alarm], sensors: [['air', 'temperature', 4, NOW]] } })
+  const lines = fleetLines([node('shop')], said, NOW)
+  t.is(
+    lines[2],
+    '  ! air: known again, was unavailable for more than 10s, not acknowledged (0123456789ab)',
+  )
+})
+
 test('what a node said before it was gone is not how its fridge is, and what others say of it is', t => {
   const of = ['ba9876543210', 'node', 'node', 'unreachable', NOW, 0, null, 1, 'store']
   const said = fleet({
