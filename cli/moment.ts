@@ -1,4 +1,5 @@
 import { FridgeError } from '../node/lib/errors.ts'
+import { MAX_TIME } from '../node/sensors/kinds.ts'
 import { parseDuration } from './duration.ts'
 import { UTC, type Zone } from './zone.ts'
 
@@ -28,15 +29,16 @@ export function parseMoment(text: string, now: number, zone: Zone = UTC): number
   })
 }
 
-/** The first and last moments that a `Date` can be; a time that somebody made up may lie beyond. */
-const LAST = 8.64e15
-
-/** A moment for a person, in UTC: `2026-03-01T08:30:00.000Z`. @param at milliseconds since 1970 */
+/**
+ * A moment for a person, in UTC: `2026-03-01T08:30:00.000Z`. A time that somebody made up may be one
+ * that no `Date` can be.
+ * @param at milliseconds since 1970
+ */
 export function formatMoment(at: number): string {
-  return Math.abs(at) <= LAST ? new Date(at).toISOString() : String(at)
+  return Math.abs(at) <= MAX_TIME ? new Date(at).toISOString() : String(at)
 }
 
 /** ` at 2026-03-01T08:30:00.000Z`, behind what somebody did; nothing for a time that no calendar has. */
 export function atMoment(at: number): string {
-  return Math.abs(at) <= LAST ? ` at ${formatMoment(at)}` : ''
+  return Math.abs(at) <= MAX_TIME ? ` at ${formatMoment(at)}` : ''
 }

@@ -1,10 +1,12 @@
+import { MAX_TIME } from '../node/sensors/kinds.ts'
+
 const DAY_MS = 86_400_000
 
 /** Zones are set forward and back by no less than that: RFC 9636 and all zones of today. */
 const QUARTER_MS = 900_000
 
 /** A day before the last moment that a `Date` can be: what a clock on the wall shows can be one too. */
-const LAST = 8.64e15 - DAY_MS
+const LAST = MAX_TIME - DAY_MS
 
 /** What is said of a moment that a stolen node has made up. */
 const IMPOSSIBLE = 'an impossible time'

@@ -1,8 +1,9 @@
 import type { NodeConfig } from './config/config.ts'
 import { startNodeWatch } from './fleet/node-watch.ts'
 import { startVitals } from './fleet/vitals-teller.ts'
-import { catchUp, joinCluster, type Cluster } from './gossip/join.ts'
+import { joinCluster, type Cluster } from './gossip/join.ts'
 import { openList, type OpenList } from './gossip/open-list.ts'
+import { openByList } from './gossip/opening.ts'
 import type { History } from './history/history.ts'
 import { openHistory } from './history/open-history.ts'
 import type { Reload } from './identity/credential-watch.ts'
@@ -17,7 +18,7 @@ import { MetricsServer } from './metrics/metrics-server.ts'
 import { Readiness } from './metrics/readiness.ts'
 import { clusterFace } from './port/cluster-face.ts'
 import { Listener } from './port/listener.ts'
-import { serve } from './port/serve.ts'
+import { serve, type OpenPort } from './port/serve.ts'
 import { peerDialer, resolvePeer } from './port/transport.ts'
 import type { SimulatedFridge } from './sensors/drivers/simulated.ts'
 import { Counts, linkEndReason } from './sessions/counts.ts'
@@ -61,81 +62,28 @@ export async function startNode(
   config: NodeConfig,
   options: StartOptions = {},
 ): Promise<RunningNode> {
-  const { log = silentLog, clock = systemClock, random = Math.random } = options
+  const { log = silentLog, clock = systemClock, random = Math.random, signal } = options
   const { name } = config
   const loadOwn = async (): Promise<Credentials> =>
     loadCredentials({ dir: config.certs, role: 'node', name }, { now: clock.now() })
   const credentials = await loadOwn()
   for (const warning of credentials.warnings) log.warn({}, warning)
   const trust = new Trust(credentials, clock)
-  const counts = new Counts()
 
   await using stack = new AsyncDisposableStack()
-  const verifier = stack.use(new ThreadedVerifier({ ...options, clock, log }))
-  const list = stack.use(await openList(config, { trust, verifier, clock, log }))
-  const { replica, source: run, ownRemoval } = list
-  await ownRemoval.recall()
-  const lookout = stack.use(new Lookout(clock))
-  const history = stack.use(openHistory(config, { self: list.self, clock, random, log }))
-  const { service, fridge, numbers, vitals } = stack.use(
-    await openService(config, { run, history, lookout, clock, random, log }),
-  )
-  const { sessions } = stack.use(openSessions(list, { trust, verifier, counts, clock }))
-  const cluster = stack.use(
-    joinCluster({
-      config,
-      list,
-      resolve: resolvePeer,
-      dial: peerDialer(trust, clock),
-      admits: peer => sessions.admit(peer).admitted,
-      onSynced: () => void (counts.lastSyncAt = clock.now()),
-      onLinkEnded: ({ reason }) => void (counts.linksEnded[linkEndReason(reason)] += 1),
-      onIsolated: is => sessions.setIsolated(is && config.whenIsolated === 'refuse'),
-      lookout,
-      clock,
-      random,
-      log,
-    }),
-  )
-  // In the same turn as the first dials: no change of a peer comes before.
-  stack.use(startEnforcement({ ...cluster, replica, sessions, counts, clock, log }))
-  replica.confirmations.questions.countClients(() => sessions.clients)
-  stack.use(startVitals(vitals, cluster.members, clock))
-  stack.use(startNodeWatch({ ...cluster, ...service, clock }))
-
-  const means = { config, trust, clock, log }
-  const node: Node = { ...means, counts, list, history, service, numbers, sessions, cluster }
-  const { whenIsolated } = config
-  const { storage } = replica
-  const own = { whenIsolated, ownRemoval, verifier, storage }
-  const readiness = new Readiness({ ...node, ...cluster, ...own })
-  const listener = new Listener({ ...node, face: clusterFace(trust) })
-  // Before the port: whether a node starts or stops is asked of it too.
-  const metrics = stack.use(await startMetrics(node, listener, readiness))
-  const gate = Promise.withResolvers<void>()
-  let web: WebPort | undefined
-  const port = stack.use(
-    await serve({
-      ...node,
-      listener,
-      loadCredentials: loadOwn,
-      onRenewed: next => web?.renew(next),
-      gate: gate.promise,
-    }),
-  )
-  web = stack.use(
-    await WebPort.start({
-      ...node,
-      credentials: trust.credentials,
-      openPages: async own => {
-        const { openPages } = await import('./web/open-pages.ts')
-        return openPages({ ...node, ...own, gate: gate.promise })
-      },
-    }),
-  )
-  await openToClients({ ...node, readiness, signal: options.signal })
+  const means = { ...options, config, trust, clock, random, log }
+  const { node, fridge, readiness } = await openParts(means, stack)
+  const { port, web, metrics, gate } = await openPorts(node, readiness, loadOwn, stack)
+  await openByList({
+    ...node,
+    show: isComplete => {
+      node.sessions.setClosed('incomplete', !isComplete)
+      if (readiness.phase !== 'stopping') readiness.phase = isComplete ? 'serving' : 'incomplete'
+    },
+    signal,
+  })
   gate.resolve()
-  const { changes } = replica.whitelist
+  const { changes } = node.list.replica.whitelist
   const addresses = addressesOf({ address: port.address, metrics: metrics?.address })
   log.info({ ...addresses, ...(web && { page: web.url }), changes }, 'serving')
 
@@ -173,6 +121,106 @@ interface Node {
   readonly cluster: Cluster
   readonly clock: Clock
   readonly log: Log
+}
+
+/** What a node is made with. */
+interface Means
+  extends
+    Pick<Node, 'config' | 'trust' | 'clock' | 'log'>,
+    Pick<ThreadedVerifierOptions, 'startWorker'> {
+  readonly random: Random
+}
+
+/** Open all of a node but its ports: its list, its sensors, its sessions and its cluster. */
+async function openParts(
+  means: Means,
+  stack: AsyncDisposableStack,
+): Promise<{
+  readonly node: Node
+  readonly fridge: SimulatedFridge | undefined
+  readonly readiness: Readiness
+}> {
+  const { config, trust, clock, random, log } = means
+  const counts = new Counts()
+  const verifier = stack.use(new ThreadedVerifier(means))
+  const list = stack.use(await openList(config, { trust, verifier, clock, log }))
+  const { replica, source: run, ownRemoval } = list
+  await ownRemoval.recall()
+  const lookout = stack.use(new Lookout(clock))
+  const history = stack.use(openHistory(config, { self: list.self, clock, random, log }))
+  const { service, fridge, numbers, vitals } = stack.use(
+    await openService(config, { run, history, lookout, clock, random, log }),
+  )
+  const { sessions } = stack.use(openSessions(list, { trust, verifier, counts, clock }))
+  const cluster = stack.use(
+    joinCluster({
+      config,
+      list,
+      resolve: resolvePeer,
+      dial: peerDialer(trust, clock),
+      admits: peer => sessions.admit(peer).admitted,
+      onSynced: () => void (counts.lastSyncAt = clock.now()),
+      onLinkEnded: ({ reason }) => void (counts.linksEnded[linkEndReason(reason)] += 1),
+      onIsolated: is => sessions.setIsolated(is && config.whenIsolated === 'refuse'),
+      lookout,
+      clock,
+      random,
+      log,
+    }),
+  )
+  // In the same turn as the first dials: no change of a peer comes before.
+  stack.use(startEnforcement({ ...cluster, replica, sessions, counts, clock, log }))
+  replica.confirmations.questions.countClients(() => sessions.clients)
+  stack.use(startVitals(vitals, cluster.members, clock))
+  stack.use(startNodeWatch({ ...cluster, ...service, clock }))
+
+  const parts = { counts, list, history, service, numbers, sessions, cluster }
+  const node: Node = { config, trust, clock, log, ...parts }
+  const { whenIsolated } = config
+  const { storage } = replica
+  const own = { whenIsolated, ownRemoval, verifier, storage }
+  return { node, fridge, readiness: new Readiness({ ...node, ...cluster, ...own }) }
+}
+
+/** Open the ports of a node: for metrics, for the cluster and its clients, and for browsers. */
+async function openPorts(
+  node: Node,
+  readiness: Readiness,
+  loadOwn: () => Promise<Credentials>,
+  stack: AsyncDisposableStack,
+): Promise<{
+  readonly port: OpenPort
+  readonly web: WebPort | undefined
+  readonly metrics: MetricsServer | undefined
+  /** To be resolved when the list is as fresh as it can be had: nobody is admitted before. */
+  readonly gate: PromiseWithResolvers<void>
+}> {
+  const { trust } = node
+  const listener = new Listener({ ...node, face: clusterFace(trust) })
+  // Before the port: whether a node starts or stops is asked of it too.
+  const metrics = stack.use(await startMetrics(node, listener, readiness))
+  const gate = Promise.withResolvers<void>()
+  let web: WebPort | undefined
+  const port = stack.use(
+    await serve({
+      ...node,
+      listener,
+      loadCredentials: loadOwn,
+      onRenewed: next => web?.renew(next),
+      gate: gate.promise,
+    }),
+  )
+  web = stack.use(
+    await WebPort.start({
+      ...node,
+      credentials: trust.credentials,
+      openPages: async own => {
+        const { openPages } = await import('./web/open-pages.ts')
+        return openPages({ ...node, ...own, gate: gate.promise })
+      },
+    }),
+  )
+  return { port, web, metrics, gate }
 }
 
 /** The sessions of a node: no client is let in while the node is removed, or cannot check or store. */
@@ -240,48 +288,6 @@ async function startMetrics(
     clock,
     log,
   })
-}
-
-/** Let clients in once the list is whole, as far as anybody can know. */
-async function openToClients({
-  config,
-  list,
-  cluster,
-  sessions,
-  readiness,
-  clock,
-  log,
-  signal,
-}: Node & {
-  readonly readiness: Readiness
-  readonly signal: AbortSignal | undefined
-}): Promise<void> {
-  // A removed node is brought nothing any more, so there is nothing to wait for.
-  const removed = new Promise<void>(resolve => void list.ownRemoval.subscribe(resolve))
-  const stopped = new Promise<void>(resolve => {
-    if (signal?.aborted === true) resolve()
-    else signal?.addEventListener('abort', () => resolve(), { once: true })
-  })
-  const exchanged = Promise.withResolvers<void>()
-  const show = (isComplete: boolean): void => {
-    sessions.setClosed('incomplete', !isComplete)
-    if (readiness.phase !== 'stopping') readiness.phase = isComplete ? 'serving' : 'incomplete'
-  }
-  let isStarted = false
-  const { wholeness } = list.replica
-  wholeness.subscribe(hasExchanged => {
-    if (hasExchanged) exchanged.resolve()
-    // Before anything of it takes effect: what was taken for the whole list is the beginning of one.
-    if (isStarted) show(hasExchanged)
-  })
-  const overlay = {
-    firstSync: Promise.race([exchanged.promise, removed, stopped]),
-    links: () => cluster.overlay.links(),
-  }
-  const isComplete = await catchUp({ ...cluster, overlay }, list, config, clock, log)
-  signal?.throwIfAborted()
-  isStarted = true
-  show((isComplete || wholeness.hasExchanged) && !wholeness.isBeginning)
 }
 
 function addressesOf({

@@ -1,6 +1,6 @@
 import { displaySubject } from '../../node/identity/names.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
-import type { ShowReport } from '../../node/operators/service.ts'
+import type { ShowReport } from '../../node/operators/subjects.ts'
 import type { Terms } from '../../node/whitelist/terms.ts'
 import { formatDuration } from '../duration.ts'
 import { count } from '../table.ts'

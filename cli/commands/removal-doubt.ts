@@ -1,9 +1,16 @@
 import { holdersIn } from '../../node/authority/rotate.ts'
 import type { OperatorConnection } from '../../node/client/operator/operator-connection.ts'
-import { displaySubject, nameOf, roleOf, subjectOf, type Name } from '../../node/identity/names.ts'
+import {
+  displaySubject,
+  nameOf,
+  roleOf,
+  subjectOf,
+  type Name,
+  type Subject,
+} from '../../node/identity/names.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { nearest } from '../../node/lib/nearest.ts'
-import type { ShowReport } from '../../node/operators/service.ts'
+import type { ShowReport } from '../../node/operators/subjects.ts'
 import type { CommandIo } from '../io.ts'
 
 /** Who is known of each role, as far as the list, the cluster and the certificate folder tell. */
@@ -12,6 +19,14 @@ interface KnownNames {
   readonly node: ReadonlySet<Name>
   readonly operator: ReadonlySet<Name>
   readonly origin: ReadonlySet<Name>
+}
+
+/** What else is known of a removal. */
+interface Removing {
+  /** The certificate folder. */
+  readonly certs: string
+  /** All that the same command removes. */
+  readonly subjects: readonly Subject[]
 }
 
 /**
@@ -23,10 +38,10 @@ interface KnownNames {
 export async function assertMeant(
   before: ShowReport,
   operator: OperatorConnection,
-  certs: string,
+  { certs, subjects }: Removing,
   { confirm, progress }: Pick<CommandIo, 'confirm' | 'progress'>,
 ): Promise<void> {
-  const doubt = await doubtOf(before, operator, certs)
+  const doubt = await doubtOf(before, operator, { certs, subjects })
   if (doubt === undefined) return
   const name = displaySubject(before.subject)
   if (confirm === undefined) {
@@ -44,14 +59,16 @@ export async function assertMeant(
 async function doubtOf(
   { subject, standing, nodes }: ShowReport,
   operator: OperatorConnection,
-  certs: string,
+  { certs, subjects }: Removing,
 ): Promise<string | undefined> {
   const [role, name] = [roleOf(subject), nameOf(subject)]
   const isNode = nodes.some(node => node.name === name)
   if (standing !== 'unknown' || (role === 'node' && isNode)) return undefined
   const known = await knownNames(nodes, operator, certs)
   if (role === 'operator' && known.operator.has(name)) {
-    const others = known.operator.difference(new Set([name]))
+    // Those that go with it will change nothing either.
+    const going = subjects.filter(one => roleOf(one) === 'operator').map(nameOf)
+    const others = known.operator.difference(new Set(going))
     if (await hasStanding(others, operator)) return undefined
     return `${name} is the last operator that is known: nobody could change the list any more`
   }

@@ -1,7 +1,7 @@
 import type { NodeConfirmation } from '../../node/gossip/confirmations.ts'
 import { errorCode, FridgeError } from '../../node/lib/errors.ts'
 import { displaySubject, type Subject } from '../../node/identity/names.ts'
-import type { ShowReport } from '../../node/operators/service.ts'
+import type { ShowReport } from '../../node/operators/subjects.ts'
 import { isReason } from '../../node/whitelist/change.ts'
 import { parseDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
@@ -32,14 +32,15 @@ interface Changes {
   readonly subjects: readonly Subject[]
 }
 
-/** Looks at how a name stands, just before its change. @returns what to ask for */
+/** Looks at how a name stands, before anything is changed. @returns what to ask for */
 type Prepare = (before: ShowReport, operator: OperatorConnection) => Promise<ChangeWish>
 
 const DONE = { grant: 'added', revocation: 'removed' } as const
 
 /**
  * Make changes on one node, one after the other, wait for the cluster, and show it node by node. A
- * node that has applied the last one has applied all: they are waited for together.
+ * node that has applied the last one has applied all: they are waited for together. What is wrong
+ * with one of them is found before the first is made.
  * Exit status: 0 every node has applied them, 1 some have not confirmed it.
  */
 export async function runChanges(
@@ -51,74 +52,79 @@ export async function runChanges(
   const reason = reasonOf(options)
   const waitMs = options.wait === false ? 0 : waitOf(options)
   await using operator = await connectOperator(options, io)
-  const asked = { options, io, operator, reason, prepare }
   const all = count(subjects.length, 'name')
-  let made = 0
-  for (const subject of subjects.slice(0, -1)) {
+  const planned: Planned[] = []
+  for (const subject of subjects) {
+    const before = await operator.show(subject)
+    planned.push({ before, wish: { ...(await prepare(before, operator)), ...reason } })
+  }
+  // Who removes itself is cut at once, and can do nothing behind that.
+  const isOwn = ({ before }: Planned): boolean => before.subject === operator.subject
+  planned.sort((a, b) => Number(isOwn(a)) - Number(isOwn(b)))
+  const asked = { options, io, operator, kind }
+  const last = planned.pop()
+  if (last === undefined) return EXIT.done
+  for (const [made, plan] of planned.entries()) {
     io.progress(`${made} of ${all}…`)
-    await new OneChange(kind, subject, { ...asked, waitMs: 0 }).make().catch((error: unknown) => {
+    await new OneChange(plan, { ...asked, waitMs: 0 }).make().catch((error: unknown) => {
       if (made > 0) io.err(`${made} of ${all} ${DONE[kind]} on ${operator.node}, the rest not`)
       throw error
     })
-    made += 1
-    io.noteDone(`${made} of ${all} ${DONE[kind]} on ${operator.node}`)
+    io.noteDone(`${made + 1} of ${all} ${DONE[kind]} on ${operator.node}`)
   }
-  const [last] = subjects.slice(-1)
-  if (last === undefined) return EXIT.done
-  const what = `${made === 0 ? displaySubject(last) : all} ${DONE[kind]}`
-  return await new OneChange(kind, last, { ...asked, waitMs }).makeAndShow(what)
+  const what = `${planned.length === 0 ? displaySubject(last.before.subject) : all} ${DONE[kind]}`
+  return await new OneChange(last, { ...asked, waitMs }).makeAndShow(what)
+}
+
+/** What is to be asked for of one name, and how it stood before. */
+interface Planned {
+  readonly before: ShowReport
+  readonly wish: ChangeWish
 }
 
 interface OneChangeOptions {
   readonly options: WhitelistChangeOptions
   readonly io: CommandIo
   readonly operator: OperatorConnection
-  readonly reason: Pick<ChangeWish, 'reason'>
-  readonly prepare: Prepare
+  readonly kind: Changes['kind']
   /** How long to wait for the other nodes, in milliseconds; 0 not at all. */
   readonly waitMs: number
 }
 
 /** One change of several that one command makes. */
 class OneChange {
-  readonly #kind: Changes['kind']
-  readonly #subject: Subject
+  readonly #planned: Planned
   readonly #given: OneChangeOptions
+  readonly #nodes: number
   #confirmed = 0
-  #nodes = 0
 
-  constructor(kind: Changes['kind'], subject: Subject, given: OneChangeOptions) {
-    this.#kind = kind
-    this.#subject = subject
+  constructor(planned: Planned, given: OneChangeOptions) {
+    this.#planned = planned
     this.#given = given
+    this.#nodes = planned.before.nodes.filter(({ state }) => state !== 'out of reach').length
   }
 
   /** @returns undefined where the operator has removed itself: nobody hears the proof of its own removal */
   async make(): Promise<CommittedChange | undefined> {
-    const { io, operator, reason, prepare, waitMs, options } = this.#given
-    const [kind, subject] = [this.#kind, this.#subject]
-    const before = await operator.show(subject)
-    const prepared = await prepare(before, operator)
-    this.#nodes = before.nodes.filter(({ state }) => state !== 'out of reach').length
+    const { io, operator, kind, waitMs, options } = this.#given
+    const { wish, before } = this.#planned
+    const { subject } = before
     if (waitMs > 0) this.#showProgress()
-    const attempt = operator.change(
-      { ...prepared, ...reason },
-      {
-        waitMs,
-        onDoubt: second =>
-          io.err(
-            `${second} does not say the same of ${displaySubject(subject)} as ${operator.node}: compare fridge whitelist log --operator NAME on both, and add again whom this shut out`,
-          ),
-        onConfirmed: confirmation => {
-          if (waitMs === 0) return
-          this.#confirmed += 1
-          if (options.json !== true && isWorthALine(confirmation, this.#nodes)) {
-            io.out(formatConfirmation(confirmation))
-          }
-          this.#showProgress()
-        },
+    const attempt = operator.change(wish, {
+      waitMs,
+      onDoubt: second =>
+        io.err(
+          `${second} does not say the same of ${displaySubject(subject)} as ${operator.node}: compare fridge whitelist log --operator NAME on both, and add again whom this shut out`,
+        ),
+      onConfirmed: confirmation => {
+        if (waitMs === 0) return
+        this.#confirmed += 1
+        if (options.json !== true && isWorthALine(confirmation, this.#nodes)) {
+          io.out(formatConfirmation(confirmation))
+        }
+        this.#showProgress()
       },
-    )
+    })
     const change = await attempt.catch((error: unknown) => {
       if (kind === 'revocation' && subject === operator.subject && isRevoked(error))
         return undefined
@@ -133,8 +139,8 @@ class OneChange {
 
   /** @param what is done when it is, in words */
   async makeAndShow(what: string): Promise<ExitStatus> {
-    const { io, operator, options, waitMs } = this.#given
-    const [kind, subject] = [this.#kind, this.#subject]
+    const { io, operator, kind, options, waitMs } = this.#given
+    const { subject } = this.#planned.before
     const json = options.json === true
     const change = await this.make()
     if (change === undefined) {

@@ -5,7 +5,7 @@ import {
   roleOf,
   type SubjectKind,
 } from '../../node/identity/names.ts'
-import type { GrantReport, ShowReport, SubjectReport } from '../../node/operators/service.ts'
+import type { GrantReport, ShowReport, SubjectReport } from '../../node/operators/subjects.ts'
 import { foreignText } from '../../node/lib/foreign-text.ts'
 import { formatDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'

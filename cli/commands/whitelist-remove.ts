@@ -16,9 +16,9 @@ export async function runWhitelistRemove(
   io: CommandIo,
 ): Promise<ExitStatus> {
   const subjects = [...new Set(names.map(parseSubject))]
+  const certs = certificateFolder(options, io)
   return runChanges({ kind: 'revocation', subjects }, options, io, async (before, operator) => {
-    if (options.force !== true)
-      await assertMeant(before, operator, certificateFolder(options, io), io)
+    if (options.force !== true) await assertMeant(before, operator, { certs, subjects }, io)
     return { kind: 'revocation', subject: before.subject }
   })
 }

@@ -57,7 +57,6 @@ export function explainEnding(
   { bye, greeted, role, attempt, node }: Heard,
 ): FridgeError {
   const { address } = attempt
-  if (bye?.reason === 'timeout') return new FridgeError('ERR_TIMEOUT', bye.text)
   if (bye !== undefined) {
     return new FridgeError(BYE_CODES.get(bye.reason) ?? 'ERR_REFUSED', foreignText(bye.text), {
       ...fixOf(bye, role),

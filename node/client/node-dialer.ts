@@ -2,9 +2,11 @@ import { formatAddress, type Address } from '../lib/address.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import type { FridgeError } from '../lib/errors.ts'
+import type { EventHandlers } from './event-streams.ts'
 import { connectAny } from './failover.ts'
 import { isOver } from './last-words.ts'
-import type { NodeConnection, NodeConnectionOptions, TlsSession } from './node-connection.ts'
+import type { NodeConnection, NodeConnectionOptions } from './node-connection.ts'
+import type { TlsSession } from './node-tls.ts'
 
 export interface NodeDialerOptions {
   /** At least one. */
@@ -35,17 +37,7 @@ export class NodeDialer {
    * @throws FridgeError as `connectAny`; the signal's reason when it aborts
    */
   async dial(
-    more: Pick<
-      NodeConnectionOptions,
-      | 'onHello'
-      | 'onEvent'
-      | 'onResumed'
-      | 'onWithdrawn'
-      | 'onAlarm'
-      | 'onStanding'
-      | 'resume'
-      | 'signal'
-    >,
+    more: EventHandlers & Pick<NodeConnectionOptions, 'onHello' | 'resume' | 'signal'>,
     lastWord?: FridgeError,
   ): Promise<NodeConnection> {
     const { nodes, clock, timeoutMs } = this.#options

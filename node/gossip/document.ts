@@ -4,9 +4,6 @@ import { FridgeError } from '../lib/errors.ts'
 import type { Source } from '../identity/names.ts'
 import type { Clock } from '../lib/clock.ts'
 import {
-  asDigest,
-  asDigestPage,
-  asUpdate,
   isDigestFrame,
   pagesOf,
   type Announcement,
@@ -15,13 +12,14 @@ import {
 } from './document-frames.ts'
 import { CertificateExchange } from './certificate-exchange.ts'
 import type { DocumentLink, DocumentStream } from './document-stream.ts'
+import { Incoming } from './incoming.ts'
 import { Outgoing, type Beginning } from './outgoing.ts'
 import type { Spreading } from './spreading.ts'
 import { Trees } from './trees.ts'
 
 /**
- * The one file that knows the package `scuttlebutt` 5.6.15. It gives the package types, checks
- * every frame before the package sees it, pages the first exchange, and replaces `_update`,
+ * The one file that knows the package `scuttlebutt` 5.6.15. It gives the package types, has
+ * every frame checked before the package sees it, pages the first exchange, and replaces `_update`,
  * which would advance the clock of a source before anything was verified.
  */
 
@@ -170,9 +168,6 @@ export abstract class GossipDocument extends Scuttlebutt {
   attach(stream: DocumentStream, isExpected: (source: Source) => boolean): DocumentLink {
     const inner = this.createStream({ wrapper: 'raw' })
     let ended = false
-    let digested = false
-    let hasPages = false
-    let peerSynced = false
 
     const refuse = (reason: string): void => {
       dispose()
@@ -211,59 +206,29 @@ export abstract class GossipDocument extends Scuttlebutt {
     }
     // The package sends all that a peer lacks at once: so first bring the peer near by pages that
     // wait for the link, and only then hand over its digest, grown by what was sent.
-    const catchUp = async (digest: Digest): Promise<void> => {
-      const beginning = hasPages || digest.clock.size > 0 ? undefined : this.beginningFor(from)
+    const catchUp = async ({ id }: Digest, isNewcomer: boolean): Promise<void> => {
+      const beginning = isNewcomer ? this.beginningFor(from) : undefined
       await (beginning === undefined ? outgoing.sendMissing() : outgoing.sendFrom(beginning))
-      if (!ended) hand({ id: digest.id, clock: outgoing.clock })
+      if (!ended) hand({ id, clock: outgoing.clock })
     }
-    const receiveUpdate = (frame: unknown[]): void => {
-      const update = asUpdate(frame)
-      if (update === undefined) return refuse('an update is malformed')
-      if (!digested) return refuse('an update came before the digest')
-      this.#trees.note(update, from, peerSynced)
-      outgoing.hears(update[2], update[1])
-      // Most of what many links bring is known: that costs no second look.
-      if (this.isKnown(update)) return undefined
-      const problem = this.problemOf(update)
-      if (problem !== undefined) return refuse(problem)
-      return hand(update)
-    }
-    const receiveObject = (frame: object): void => {
-      if ('heard' in frame) return receivePage(frame)
-      const taken = this.#takeFrame(frame, from, { outgoing, digested })
-      if (taken === undefined) receiveDigest(frame)
-      else if (taken.refused !== undefined) refuse(taken.refused)
-    }
-    const receivePage = (frame: object): void => {
-      if (digested) return refuse('a page of a digest came behind its end')
-      const page = asDigestPage(frame)
-      if (typeof page === 'string') return refuse(page)
-      hasPages = true
-      // What is not held here is not sent, so that what it says of that need not be kept.
-      for (const [source, sequence] of page) {
-        if (this.sources[source] !== undefined) outgoing.hears(source, sequence)
-      }
-    }
-    const receiveDigest = (frame: unknown): void => {
-      const digest = asDigest(frame)
-      if (typeof digest === 'string') return refuse(digest)
-      if (digested) return refuse('a second digest')
-      if (!isExpected(digest.id)) return refuse('the digest names another node')
-      digested = true
-      for (const [source, sequence] of digest.clock) outgoing.hears(source, sequence)
-      this.digested({ id: digest.id, clock: clockOf(outgoing.clock) }, from)
-      catchUp(digest).catch(unread)
-    }
-
+    const incoming = new Incoming({
+      outgoing,
+      isExpected,
+      holds: source => this.sources[source] !== undefined,
+      onUpdate: (update, isLive) => this.#trees.note(update, from, isLive),
+      isKnown: update => this.isKnown(update),
+      problemOf: update => this.problemOf(update),
+      takeFrame: (frame, digested) => this.#takeFrame(frame, from, { outgoing, digested }),
+      onDigest: (digest, isNewcomer) => {
+        this.digested({ id: digest.id, clock: clockOf(outgoing.clock) }, from)
+        catchUp(digest, isNewcomer).catch(unread)
+      },
+      hand,
+      refuse,
+    })
     return {
       receive: frame => {
-        if (ended) return
-        if (Array.isArray(frame)) return receiveUpdate(frame)
-        if (typeof frame === 'object' && frame !== null) return receiveObject(frame)
-        if (frame !== 'SYNC') return receiveDigest(frame)
-        if (!digested || peerSynced) return refuse('SYNC out of place')
-        peerSynced = true
-        hand(frame)
+        if (!ended) incoming.receive(frame)
       },
       [Symbol.dispose]: dispose,
     }

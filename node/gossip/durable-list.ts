@@ -1,6 +1,7 @@
 import type { Source, Subject } from '../identity/names.ts'
 import type { Signers } from '../identity/signers.ts'
 import type { Clock } from '../lib/clock.ts'
+import { subscribeTo } from '../lib/listeners.ts'
 import { buildWhitelist } from '../whitelist/build.ts'
 import type { Place } from '../whitelist/change.ts'
 import type { CheckpointEntry } from '../whitelist/cut.ts'
@@ -322,9 +323,4 @@ export class DurableList implements Disposable {
 /** Take back what was merged, the last one first. */
 export function takeBackAll(merged: readonly { readonly takeBack: () => void }[]): void {
   for (const { takeBack } of merged.toReversed()) takeBack()
-}
-
-function subscribeTo<T>(listeners: Set<T>, listener: T): Disposable {
-  listeners.add(listener)
-  return { [Symbol.dispose]: () => listeners.delete(listener) }
 }

@@ -110,7 +110,7 @@ export class Inbox {
     opened: readonly (Entry | Stray | string)[],
     refused: Set<DocumentStream>,
   ): void {
-    const { list, links, past, confirmations, onRival, onBrought } = this.#options
+    const { list, links, past, confirmations, onBrought } = this.#options
     const refuse = (from: DocumentStream, reason: string): void => {
       if (!refused.has(from)) from.refuse(reason)
       refused.add(from)
@@ -137,33 +137,46 @@ export class Inbox {
       }
       // Whether it is a fork, only the log can tell.
       if (!list.keep(merged)) return false
-      const strays = list.straysShownBy(one)
-      // Who shows both entries has heard of both.
-      const isShown = isStray(one) || typeof strays === 'string'
-      const rival = isShown ? undefined : past.unspreadRival(strays)
-      if (rival !== undefined) {
-        onRival(rival)
-        // It is asked for anew, and what takes away acts meanwhile.
-        list.actOn([one], false)
-        return true
-      }
-      if (typeof strays !== 'string') {
-        if (!list.takeStrays(strays)) return false
-        const isEarly = isStray(one) && !list.whitelist.holds(placeOf(one))
-        if (isEarly) list.actOn([one], false)
-        if (isEarly || links.isEarly(from)) links.noteEarly(from)
-        return true
-      }
-      const isBehind = !isStray(one) && list.whitelist.fit(one) === 'unseen' && !list.isComplete
-      if (links.isEarly(from) || isBehind) list.actOn([one], false)
-      if (isBehind) {
-        links.leave(from, 'this node lacks what a change has seen: its list begins at a checkpoint')
-      } else if (!links.isEarly(from)) refuse(from, strays)
-      return true
+      return this.#takeAside(one, from, refuse)
     })
     if (isStored && list.keep(merged)) return
     takeBackAll(merged.splice(0))
     this.#passOver(batch, opened)
+  }
+
+  /**
+   * Take in what is not the next of its source: it may be a fork, or have seen what is not here.
+   * @returns whether it could be stored, if it is to be
+   */
+  #takeAside(
+    one: Entry | Stray,
+    from: DocumentStream,
+    refuse: (from: DocumentStream, reason: string) => void,
+  ): boolean {
+    const { list, links, past, onRival } = this.#options
+    const strays = list.straysShownBy(one)
+    // Who shows both entries has heard of both.
+    const isShown = isStray(one) || typeof strays === 'string'
+    const rival = isShown ? undefined : past.unspreadRival(strays)
+    if (rival !== undefined) {
+      onRival(rival)
+      // It is asked for anew, and what takes away acts meanwhile.
+      list.actOn([one], false)
+      return true
+    }
+    if (typeof strays !== 'string') {
+      if (!list.takeStrays(strays)) return false
+      const isEarly = isStray(one) && !list.whitelist.holds(placeOf(one))
+      if (isEarly) list.actOn([one], false)
+      if (isEarly || links.isEarly(from)) links.noteEarly(from)
+      return true
+    }
+    const isBehind = !isStray(one) && list.whitelist.fit(one) === 'unseen' && !list.isComplete
+    if (links.isEarly(from) || isBehind) list.actOn([one], false)
+    if (isBehind) {
+      links.leave(from, 'this node lacks what a change has seen: its list begins at a checkpoint')
+    } else if (!links.isEarly(from)) refuse(from, strays)
+    return true
   }
 
   /** Of what cannot be stored, take what takes away, and note whom to ask for all of it later. */

@@ -8,9 +8,10 @@ import type { Lookout } from '../lib/lookout.ts'
 import { VERSION } from '../lib/version.ts'
 import { READS_VERSION } from '../whitelist/change.ts'
 import { awaitFirstSync, type FirstSyncs } from './first-sync.ts'
+import type { Forgettings } from './forgettings.ts'
 import { Isolation } from './isolation.ts'
 import { ListedNodes } from './listed-nodes.ts'
-import { Members } from './members.ts'
+import { Members, type MembersOptions } from './members.ts'
 import type { OpenList } from './open-list.ts'
 import type { Replica } from './replica.ts'
 import { Overlay, type OverlayOptions } from './overlay.ts'
@@ -56,102 +57,30 @@ export interface Cluster extends AsyncDisposable {
 
 /** Dial peers and gossip with them from now on. */
 export function joinCluster(options: JoinOptions): Cluster {
-  const { config, list, admits, resolve, dial, onSynced, onLinkEnded, onIsolated } = options
-  const { lookout, clock, random, log } = options
-  const { replica, source, signers, self } = list
-  const { ownRemoval, proofAgainst, forgettings, peerFile } = list
-  const { name, whenIsolated } = config
+  const { config, list, onSynced, clock, log } = options
+  const { replica, ownRemoval, peerFile } = list
   const stack = new AsyncDisposableStack()
   const isRemoved = (node: Name): boolean =>
     replica.stateOf(subjectOf('node', node)).revocations.size > 0
   const listed = stack.use(new ListedNodes(replica))
   const memory = new PeerMemory({ file: peerFile, isRemoved, clock, log })
-  const members = stack.use(
-    new Members({
-      clock,
-      random,
-      signers,
-      signer: self.signer,
-      key: self.key,
-      isRemoved,
-      forgettings,
-      alsoKnown: () => [...listed.names(), ...memory.names()],
-      self: {
-        name,
-        source,
-        addresses: config.advertise.map(formatAddress),
-        version: VERSION,
-        reads: READS_VERSION,
-        startedAt: clock.now(),
-        tallyKey: replica.confirmations.tallies.key.publicKey,
-        links: [],
-      },
-    }),
-  )
+  const alsoKnown = (): Name[] => [...listed.names(), ...memory.names()]
+  const members = stack.use(openMembers(options, { isRemoved, alsoKnown }))
   replica.confirmations.tallies.follow(members)
-  const overlay = stack.use(
-    new Overlay({
-      self: name,
-      documents: { whitelist: replica, members },
-      seeds: config.peers.map(formatAddress),
-      remembered: memory.peers.filter(peer => !isRemoved(peer.name)),
-      ...(resolve && { resolve }),
-      dial,
-      admits: peer => admits(peer) && !replica.whitelist.hasEquivocated(peer.name),
-      removals: {
-        has: isRemoved,
-        isOwn: () => ownRemoval.removal !== undefined,
-        hasForked: node => replica.whitelist.hasEquivocated(node),
-        proofOf: proofAgainst,
-      },
-      onProof: (proof, peer) => void ownRemoval.take(proof, peer),
-      ...(onLinkEnded && { onLinkEnded }),
-      times: config.gossip,
-      clock,
-      random,
-      log,
-    }),
-  )
+  const remembered = memory.peers.filter(peer => !isRemoved(peer.name))
+  const overlay = stack.use(openOverlay(options, { isRemoved, members, remembered }))
   // Those who have not heard of it yet are told nothing by the list of this node any more.
   stack.use(
     ownRemoval.subscribe(() => overlay.cutAll('node removed', 'this node has been removed')),
   )
   void members.recall()
-  stack.use(
-    members.subscribe(() => {
-      const forgotten = forgettings.names()
-      if (forgotten.size === 0) return
-      for (const { name: node, source: run } of members.live().values()) {
-        if (forgotten.has(node)) forgettings.heard(node, run)
-      }
-    }),
-  )
+  stack.use(members.subscribe(() => noteReturned(members, list.forgettings)))
   memory.follow(members)
   stack.use(memory)
   const hasPeers = (): boolean =>
     config.peers.length > 0 || overlay.links().length > 0 || members.knowsOthers
   list.ownSource.follow(hasPeers)
-  const isolation = stack.use(
-    new Isolation({
-      clock,
-      lookout,
-      isolatedAfterMs: config.isolatedAfterMs,
-      times: config.gossip,
-      heard: () => overlay.heard(),
-      hasPeers,
-      onSlept: sleptMs => {
-        log.warn({ sleptMs: Math.round(sleptMs) }, 'this node did not run: its links are old')
-        overlay.cutAll('asleep', 'this node did not run for too long')
-      },
-      onChange: isIsolated => {
-        log.warn(
-          { whenIsolated },
-          isIsolated ? 'isolated: no peer in reach' : 'a peer is in reach again',
-        )
-        onIsolated(isIsolated)
-      },
-    }),
-  )
+  const isolation = stack.use(watchIsolation(options, overlay, hasPeers))
   stack.use(
     overlay.subscribe(() => {
       onSynced()
@@ -166,6 +95,104 @@ export function joinCluster(options: JoinOptions): Cluster {
     hasPeers,
     [Symbol.asyncDispose]: async () => stack.disposeAsync(),
   }
+}
+
+function openMembers(
+  { config, list, clock, random }: JoinOptions,
+  known: Required<Pick<MembersOptions, 'isRemoved' | 'alsoKnown'>>,
+): Members {
+  const { replica, source, signers, self, forgettings } = list
+  return new Members({
+    clock,
+    random,
+    signers,
+    signer: self.signer,
+    key: self.key,
+    forgettings,
+    ...known,
+    self: {
+      name: config.name,
+      source,
+      addresses: config.advertise.map(formatAddress),
+      version: VERSION,
+      reads: READS_VERSION,
+      startedAt: clock.now(),
+      tallyKey: replica.confirmations.tallies.key.publicKey,
+      links: [],
+    },
+  })
+}
+
+function openOverlay(
+  options: JoinOptions,
+  known: Required<Pick<OverlayOptions, 'remembered'>> & {
+    readonly members: Members
+    readonly isRemoved: (node: Name) => boolean
+  },
+): Overlay {
+  const { config, list, admits, resolve, dial, onLinkEnded, clock, random, log } = options
+  const { replica, ownRemoval, proofAgainst } = list
+  const { members, remembered, isRemoved } = known
+  return new Overlay({
+    self: config.name,
+    documents: { whitelist: replica, members },
+    seeds: config.peers.map(formatAddress),
+    remembered,
+    ...(resolve && { resolve }),
+    dial,
+    admits: peer => admits(peer) && !replica.whitelist.hasEquivocated(peer.name),
+    removals: {
+      has: isRemoved,
+      isOwn: () => ownRemoval.removal !== undefined,
+      hasForked: node => replica.whitelist.hasEquivocated(node),
+      proofOf: proofAgainst,
+    },
+    onProof: (proof, peer) => void ownRemoval.take(proof, peer),
+    ...(onLinkEnded && { onLinkEnded }),
+    times: config.gossip,
+    clock,
+    random,
+    log,
+  })
+}
+
+/** A forgotten node that is live in a run of which nobody knew then has come back. */
+function noteReturned(
+  members: Pick<Members, 'live'>,
+  forgettings: Pick<Forgettings, 'names' | 'heard'>,
+): void {
+  const forgotten = forgettings.names()
+  if (forgotten.size === 0) return
+  for (const { name, source } of members.live().values()) {
+    if (forgotten.has(name)) forgettings.heard(name, source)
+  }
+}
+
+function watchIsolation(
+  { config, lookout, onIsolated, clock, log }: JoinOptions,
+  overlay: Overlay,
+  hasPeers: () => boolean,
+): Isolation {
+  const { whenIsolated, isolatedAfterMs, gossip } = config
+  return new Isolation({
+    clock,
+    lookout,
+    isolatedAfterMs,
+    times: gossip,
+    heard: () => overlay.heard(),
+    hasPeers,
+    onSlept: sleptMs => {
+      log.warn({ sleptMs: Math.round(sleptMs) }, 'this node did not run: its links are old')
+      overlay.cutAll('asleep', 'this node did not run for too long')
+    },
+    onChange: isIsolated => {
+      log.warn(
+        { whenIsolated },
+        isIsolated ? 'isolated: no peer in reach' : 'a peer is in reach again',
+      )
+      onIsolated(isIsolated)
+    },
+  })
 }
 
 /** Let as many nodes say that the list begins where it does as there are, and say that this is waited for. */

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { Clock, Random } from '../lib/clock.ts'
+import { subscribeTo } from '../lib/listeners.ts'
 import { isRun, nodeOf, type Name, type Source } from '../identity/names.ts'
 import type { Signer, Signers } from '../identity/signers.ts'
 import { absentNodes, type AbsentNodes } from './absent.ts'
@@ -129,8 +130,7 @@ export class Members extends SignedDocument {
 
   /** Hear of each new or changed entry, and what it was before; this node's own included. */
   subscribe(listener: (member: Member, before: Member | undefined) => void): Disposable {
-    this.#listeners.add(listener)
-    return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
+    return subscribeTo(this.#listeners, listener)
   }
 
   /**

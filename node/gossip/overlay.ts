@@ -6,6 +6,7 @@ import type { Identity } from '../identity/identity.ts'
 import { keepNewest } from '../lib/keep-newest.ts'
 import { GatheredLog } from '../lib/gathered-log.ts'
 import type { Log } from '../lib/log.ts'
+import { subscribeTo } from '../lib/listeners.ts'
 import type { Bye } from '../wire/control.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
 import type { Heard } from './contact.ts'
@@ -124,8 +125,7 @@ export class Overlay implements AsyncDisposable {
 
   /** Hear of each link that has been brought up to date. */
   subscribe(listener: () => void): Disposable {
-    this.#listeners.add(listener)
-    return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
+    return subscribeTo(this.#listeners, listener)
   }
 
   /** How much was heard of each peer in step, by its link. */

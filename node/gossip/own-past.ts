@@ -1,3 +1,4 @@
+import { subscribeTo } from '../lib/listeners.ts'
 import { nodeOf, WHOLE_LIST, type Source } from '../identity/names.ts'
 import { idOf, type Change } from '../whitelist/change.ts'
 import type { Entry, Stray } from '../whitelist/entry.ts'
@@ -46,8 +47,7 @@ export class OwnPast {
 
   /** Hear of each source of this node that peers have heard otherwise. */
   subscribe(listener: (ended: EndedSource) => void): Disposable {
-    this.#listeners.add(listener)
-    return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
+    return subscribeTo(this.#listeners, listener)
   }
 
   /** Whether a source is one of this node, of any of its runs. */

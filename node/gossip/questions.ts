@@ -3,6 +3,7 @@ import { nodeOf, type Name, type Source } from '../identity/names.ts'
 import type { Signer, Signers } from '../identity/signers.ts'
 import type { Clock } from '../lib/clock.ts'
 import { keepNewest } from '../lib/keep-newest.ts'
+import { TokenBuckets } from '../lib/token-buckets.ts'
 import type { DocumentStream } from './document-stream.ts'
 import {
   parseQuestion,
@@ -37,11 +38,6 @@ const PER_SECOND = 2
 /** Nodes, and runs, whose questions are remembered. */
 const MAX_ASKING = 4_096
 
-interface Pace {
-  tokens: number
-  at: number
-}
-
 /**
  * What one node asks all: a question goes over every link, once each way, and the answers come back
  * the way that it came first. So what is wanted now and then, how many changes and clients each node
@@ -51,13 +47,16 @@ export class Questions {
   readonly #options: QuestionsOptions
   /** The newest question of each run. */
   readonly #newest = new Map<Source, number>()
-  readonly #paces = new Map<Name, Pace>()
+  /** How often each node may ask: each question costs all others a signature. */
+  readonly #paces: TokenBuckets<Name>
   readonly #checking = new Set<string>()
   #clients: () => number = () => 0
   #asked = 0
 
   constructor(options: QuestionsOptions) {
     this.#options = options
+    const { clock } = options
+    this.#paces = new TokenBuckets({ perSecond: PER_SECOND, burst: BURST, max: MAX_ASKING, clock })
   }
 
   /** What this node holds, as others are told it. */
@@ -100,7 +99,7 @@ export class Questions {
     if (holds === false) return from.refuse('a question is not signed by its node')
     if (holds === undefined || !this.#isNews(question)) return
     const { by, number, about } = question
-    if (!this.#allows(nodeOf(by))) return
+    if (!this.#paces.take(nodeOf(by))) return
     keepNewest(this.#newest, by, number, MAX_ASKING)
     answer(by, { number, ...(about !== undefined && { about }), ...this.held(about) }, from)
     for (const neighbour of neighbours()) if (neighbour !== from) neighbour.send({ ask: signed })
@@ -109,17 +108,5 @@ export class Questions {
   #isNews({ by, number }: Question): boolean {
     const isOwn = nodeOf(by) === nodeOf(this.#options.source)
     return !isOwn && number > (this.#newest.get(by) ?? 0)
-  }
-
-  /** Whether a node may ask once more: each question costs all others a signature. */
-  #allows(name: Name): boolean {
-    const now = this.#options.clock.monotonic()
-    const pace = this.#paces.get(name) ?? { tokens: BURST, at: now }
-    pace.tokens = Math.min(BURST, pace.tokens + ((now - pace.at) / 1_000) * PER_SECOND)
-    pace.at = now
-    keepNewest(this.#paces, name, pace, MAX_ASKING)
-    if (pace.tokens < 1) return false
-    pace.tokens -= 1
-    return true
   }
 }

@@ -4,7 +4,7 @@ import type { Member, Profile, State, Vitals } from './member.ts'
 import { placeOfPart, type Part, type periodOf, type Words } from './member-part.ts'
 
 /** More runs than this, of nodes dead or alive, are not kept: the dead go first. */
-export const MAX_MEMBERS = 4_096
+const MAX_MEMBERS = 4_096
 
 /** Runs of one node that are kept: the latest is of use, and a node may say to have been started often. */
 const MAX_RUNS = 8

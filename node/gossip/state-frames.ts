@@ -7,13 +7,13 @@ import type { UncheckedEntry } from '../whitelist/open.ts'
 const PAGE_CHARACTERS = 131_072
 
 /** Entries in a frame. */
-export const MAX_STATE_ROWS = 256
+const MAX_STATE_ROWS = 256
 
 /** Other checkpoints of which the end of a state says that they are true. */
 const MAX_TRUE = 4_096
 
 /** Checkpoints of which a peer is told that they stand. */
-export const MAX_STANDING = 512
+const MAX_STANDING = 512
 
 const HASH = /^[\w-]{43}$/
 

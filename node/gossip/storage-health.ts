@@ -1,6 +1,7 @@
 import { backoffMs } from '../lib/backoff.ts'
 import type { Clock } from '../lib/clock.ts'
 import { errorMessage } from '../lib/errors.ts'
+import { subscribeTo } from '../lib/listeners.ts'
 
 export interface StorageHealthOptions {
   /** Store something that means nothing. @throws what keeps changes from being stored */
@@ -35,8 +36,7 @@ export class StorageHealth implements Disposable {
 
   /** Hear when it begins to fail, with the reason, and with `undefined` when it is over. */
   subscribe(listener: (failing: string | undefined) => void): Disposable {
-    this.#listeners.add(listener)
-    return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
+    return subscribeTo(this.#listeners, listener)
   }
 
   /** Resolves when changes can be stored; at once where they can. */

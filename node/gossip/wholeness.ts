@@ -1,3 +1,4 @@
+import { subscribeTo } from '../lib/listeners.ts'
 import type { Extent } from '../whitelist/extent.ts'
 import type { DocumentStream } from './document-stream.ts'
 import type { ReplicaLinks } from './replica-links.ts'
@@ -70,8 +71,7 @@ export class Wholeness implements Disposable {
 
   /** Hear when all is there that anybody in reach holds, and when that turns out to be a beginning. */
   subscribe(listener: (hasExchanged: boolean) => void): Disposable {
-    this.#listeners.add(listener)
-    return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
+    return subscribeTo(this.#listeners, listener)
   }
 
   /** There is nobody who could hold more. */

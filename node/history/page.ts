@@ -1,4 +1,4 @@
-import { isSensorKind, type SensorKind } from '../sensors/kinds.ts'
+import { isSensorKind, MAX_TIME, type SensorKind } from '../sensors/kinds.ts'
 import { isSensorName } from '../sensors/sensor.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { HOUR_MS, MINUTE_MS, startOf, type Bucket } from './bucket.ts'
@@ -43,9 +43,6 @@ const PAGE_ROWS = 1_000
 /** So many events are looked through for one page of alarms. */
 const MAX_SEEN = 4_000
 
-/** The greatest moment of a calendar, in milliseconds since 1970 (ECMA-262, "Time Values"). */
-const MAX_MOMENT = 8.64e15
-
 /** Check what somebody asks. @returns why it is refused */
 export function parseHistoryRequest(value: unknown): HistoryRequest | string {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -62,7 +59,7 @@ export function parseHistoryRequest(value: unknown): HistoryRequest | string {
 }
 
 function isMoment(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MAX_MOMENT
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MAX_TIME
 }
 
 /**

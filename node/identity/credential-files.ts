@@ -44,11 +44,15 @@ export function credentialFiles(dir: string, role: Role, name: Name): Required<C
   }
 }
 
-/** That a key, a certificate or the folder of them cannot be read, and why. */
-export function unreadable(file: string, cause: unknown): FridgeError {
+/**
+ * That a key, a certificate or the folder of them cannot be read, and why.
+ * @param setting what names the file, where it lies outside of the certificate folder
+ */
+export function unreadable(file: string, cause: unknown, setting?: string): FridgeError {
   const denied = errorCode(cause) === 'EACCES' || errorCode(cause) === 'EPERM'
   const why = denied ? 'this user may not read it' : (errorCode(cause) ?? errorMessage(cause))
-  return new FridgeError('ERR_KEY_FILE', `${file} cannot be read: ${why}`, {
+  const what = setting === undefined ? file : `${setting}: ${file}`
+  return new FridgeError('ERR_KEY_FILE', `${what} cannot be read: ${why}`, {
     cause,
     fix: `${denied ? 'run as the user who owns it' : 'look what stands there'}: ls -ld ${shellWord(file)}`,
   })

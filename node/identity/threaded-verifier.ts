@@ -4,6 +4,7 @@ import type { Clock } from '../lib/clock.ts'
 import { errorMessage } from '../lib/errors.ts'
 import { GatheredLog } from '../lib/gathered-log.ts'
 import { silentLog, type Log } from '../lib/log.ts'
+import { subscribeTo } from '../lib/listeners.ts'
 import {
   checkHere,
   CheckThread,
@@ -84,8 +85,7 @@ export class ThreadedVerifier implements Verifier {
 
   /** Hear of each stall, and of its end. */
   subscribe(listener: (isStalled: boolean) => void): Disposable {
-    this.#listeners.add(listener)
-    return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
+    return subscribeTo(this.#listeners, listener)
   }
 
   /** Whether a signature holds; false for all that is not checked when this is disposed. */

@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts'
+import { subscribeTo } from './listeners.ts'
 
 /** How often a lookout looks, in milliseconds. */
 export const LOOK_MS = 250
@@ -21,8 +22,7 @@ export class Lookout implements Disposable {
 
   /** Call `look` at each look. */
   subscribe(look: () => void): Disposable {
-    this.#looks.add(look)
-    return { [Symbol.dispose]: () => this.#looks.delete(look) }
+    return subscribeTo(this.#looks, look)
   }
 
   /** Look now if a look is overdue: to be called before what must not happen on an old view. */

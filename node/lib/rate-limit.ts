@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net'
 import type { Clock } from './clock.ts'
-import { keepNewest } from './keep-newest.ts'
+import { TokenBuckets } from './token-buckets.ts'
 
 export interface RateLimitOptions {
   /** Attempts a second that one address may make, in the long run. */
@@ -18,25 +18,15 @@ const MAX_ADDRESSES = 10_000
  * address that asks for it, as a handshake costs a signature.
  */
 export class RateLimit {
-  readonly #options: RateLimitOptions
-  readonly #buckets = new Map<string, { tokens: number; at: number }>()
+  readonly #buckets: TokenBuckets<string>
 
   constructor(options: RateLimitOptions) {
-    this.#options = options
+    this.#buckets = new TokenBuckets({ ...options, max: MAX_ADDRESSES })
   }
 
   /** Whether an address may make one more attempt now. */
   allows(remoteAddress: string): boolean {
-    const address = networkOf(remoteAddress)
-    const { perSecond, burst, clock } = this.#options
-    const now = clock.monotonic()
-    const bucket = this.#buckets.get(address) ?? { tokens: burst, at: now }
-    bucket.tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) / 1_000) * perSecond)
-    bucket.at = now
-    keepNewest(this.#buckets, address, bucket, MAX_ADDRESSES)
-    if (bucket.tokens < 1) return false
-    bucket.tokens -= 1
-    return true
+    return this.#buckets.take(networkOf(remoteAddress))
   }
 }
 

@@ -1,18 +1,11 @@
 import type { FridgeNumbers } from '../alarms/numbers.ts'
 import { parseVitals, type NodeVitals, type SensorVitals } from '../alarms/vitals.ts'
 import type { Members } from '../gossip/members.ts'
-
-/** Makes a gauge with these labels that is filled at each scrape. */
-export type AddGauge = (
-  name: string,
-  help: string,
-  labels: readonly string[],
-  fill: (set: (labels: Record<string, string>, value: number) => void) => void,
-) => void
+import type { MetricsRegistry } from './registry.ts'
 
 /** What Prometheus is told of the fridge itself: of the sensors, and of the rules for alarms. */
-export function describeFridge(add: AddGauge, numbers: () => FridgeNumbers): void {
-  add(
+export function describeFridge(registry: MetricsRegistry, numbers: () => FridgeNumbers): void {
+  registry.fills(
     'fridge_sensor_available',
     'Whether anything is known of a sensor: 1 or 0.',
     ['sensor', 'kind'],
@@ -22,7 +15,7 @@ export function describeFridge(add: AddGauge, numbers: () => FridgeNumbers): voi
       }
     },
   )
-  add(
+  registry.fills(
     'fridge_sensor_value',
     'The newest reading of a sensor, °C or %; of a door 1 while it is open, or 0. None while nothing is known.',
     ['sensor', 'kind'],
@@ -32,11 +25,16 @@ export function describeFridge(add: AddGauge, numbers: () => FridgeNumbers): voi
       }
     },
   )
-  add('fridge_alarm', 'Whether the alarm of a rule stands: 1 or 0.', ['sensor', 'rule'], set => {
-    for (const { sensor, rule, isRaised } of numbers().alarms)
-      set({ sensor, rule }, Number(isRaised))
-  })
-  add(
+  registry.fills(
+    'fridge_alarm',
+    'Whether the alarm of a rule stands: 1 or 0.',
+    ['sensor', 'rule'],
+    set => {
+      for (const { sensor, rule, isRaised } of numbers().alarms)
+        set({ sensor, rule }, Number(isRaised))
+    },
+  )
+  registry.fills(
     'fridge_alarm_acknowledged',
     'Whether somebody has taken note of the alarm that stands: 1 or 0.',
     ['sensor', 'rule'],
@@ -49,12 +47,12 @@ export function describeFridge(add: AddGauge, numbers: () => FridgeNumbers): voi
 }
 
 /** What Prometheus is told of all fridges, as the nodes that are alive say it of themselves. */
-export function describeFleet(add: AddGauge, members: Pick<Members, 'live'>): void {
+export function describeFleet(registry: MetricsRegistry, members: Pick<Members, 'live'>): void {
   const vitals = (): NodeVitals[] =>
     Array.from(members.live().values(), member => parseVitals(member.vitals)).filter(
       one => one !== undefined,
     )
-  add(
+  registry.fills(
     'fridge_fleet_sensors',
     'Sensors of all nodes that this one can reach, itself included, by whether anything is known of them.',
     ['state'],
@@ -65,7 +63,7 @@ export function describeFleet(add: AddGauge, members: Pick<Members, 'live'>): vo
       set({ state: 'unavailable' }, unavailable)
     },
   )
-  add(
+  registry.fills(
     'fridge_fleet_alarms',
     'Alarms that stand at all nodes that this one can reach, itself included, by whether somebody has taken note of them.',
     ['state'],

@@ -1,10 +1,9 @@
-import { readdir } from 'node:fs/promises'
-import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
-import { Counter, Gauge, Registry } from 'prom-client'
 import { lifetimes, type Lifetime } from '../identity/certificate-lifetime.ts'
 import type { FridgeNumbers } from '../alarms/numbers.ts'
 import type { Clock } from '../lib/clock.ts'
-import { describeFleet, describeFridge, type AddGauge } from './fridge-metrics.ts'
+import { describeFleet, describeFridge } from './fridge-metrics.ts'
+import { describeProcess } from './process-metrics.ts'
+import { MetricsRegistry } from './registry.ts'
 import type { Counts } from '../sessions/counts.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import type { FanOut } from '../events/fan-out.ts'
@@ -37,34 +36,24 @@ export interface MetricsSource {
   readonly clock: Pick<Clock, 'now'>
 }
 
-/** Resolution of the lag of the event loop, ms; less wakes an idle node more often. */
-const LAG_RESOLUTION_MS = 20
-
-/** A number, or one for each value of the one label of a metric. */
-type Reading = number | Readonly<Record<string, number>>
-
-/**
- * What a node tells Prometheus. Nothing is kept up to date between two scrapes: each reads the node.
- * The only file that knows prom-client; its registry for whole processes is never used.
- */
+/** What a node tells Prometheus: each scrape reads the node. */
 export class Metrics implements Disposable {
-  readonly #registry = new Registry()
-  readonly #lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS })
+  readonly #registry = new MetricsRegistry()
+  readonly #process: Disposable
   readonly #source: MetricsSource
   #lifetimes: { of: Credentials; all: readonly Lifetime[] } | undefined
 
   constructor(source: MetricsSource) {
     this.#source = source
-    this.#lag.enable()
     this.#describeNode()
-    describeFridge((...gauge) => this.#fills(...gauge), source.numbers)
-    describeFleet((...gauge) => this.#fills(...gauge), source.members)
+    describeFridge(this.#registry, source.numbers)
+    describeFleet(this.#registry, source.members)
     this.#describeConnections()
     this.#describeClients()
     this.#describePages()
     this.#describeCluster()
     this.#describeCertificates()
-    this.#describeProcess()
+    this.#process = describeProcess(this.#registry)
   }
 
   /** The media type of `text`. */
@@ -74,43 +63,45 @@ export class Metrics implements Disposable {
 
   /** All metrics now, in the text format of Prometheus. */
   async text(): Promise<string> {
-    return this.#registry.metrics()
+    return this.#registry.text()
   }
 
   [Symbol.dispose](): void {
-    this.#lag.disable()
+    this.#process[Symbol.dispose]()
   }
 
   #describeNode(): void {
     const { name, version, isReady, isRecorded, fanOut } = this.#source
-    new Gauge({
-      name: 'fridge_build_info',
-      help: 'Always 1; what runs here.',
-      labelNames: ['node', 'version', 'runtime'],
-      registers: [this.#registry],
-    }).set({ node: name, version, runtime: process.version }, 1)
-    this.#reads('fridge_ready', 'Whether the node serves clients: 1 or 0.', () => Number(isReady()))
-    this.#reads(
+    this.#registry.fills(
+      'fridge_build_info',
+      'Always 1; what runs here.',
+      ['node', 'version', 'runtime'],
+      set => set({ node: name, version, runtime: process.version }, 1),
+    )
+    this.#registry.reads('fridge_ready', 'Whether the node serves clients: 1 or 0.', () =>
+      Number(isReady()),
+    )
+    this.#registry.reads(
       'fridge_history_recording',
       'Whether what the sensors say is recorded: 1 or 0; the log says why not.',
       () => Number(isRecorded()),
     )
-    this.#counts(
+    this.#registry.counts(
       'fridge_sensor_events_total',
       'Events that the sensors gave.',
       () => fanOut.counts.events,
     )
-    this.#counts(
+    this.#registry.counts(
       'fridge_fan_out_events_total',
       'Events handed to clients; one counts once for each client.',
       () => fanOut.counts.delivered,
     )
-    this.#counts(
+    this.#registry.counts(
       'fridge_fan_out_bytes_total',
       'Bytes of the events written to clients, with their frames, before TLS.',
       () => fanOut.counts.bytes,
     )
-    this.#counts(
+    this.#registry.counts(
       'fridge_fan_out_conflated_total',
       'Readings that a slow client was not sent, because a newer one took their place.',
       () => fanOut.counts.conflated,
@@ -119,7 +110,7 @@ export class Metrics implements Disposable {
 
   #describeConnections(): void {
     const { sessions, overlay, counts, port, maxConnections } = this.#source
-    this.#reads(
+    this.#registry.reads(
       'fridge_connections',
       'Connections that were let in and are live, by role; those of nodes are gossip links.',
       () => ({
@@ -129,40 +120,40 @@ export class Metrics implements Disposable {
       }),
       'role',
     )
-    this.#reads(
+    this.#registry.reads(
       'fridge_tcp_connections',
       'Connections that the port holds, in their handshake and after it.',
       () => port.connections,
     )
-    this.#reads(
+    this.#registry.reads(
       'fridge_tcp_connections_max',
       'How many it may hold: limits.maxConnections.',
       () => maxConnections,
     )
-    this.#reads(
+    this.#registry.reads(
       'fridge_handshakes_in_progress',
       'Connections in their handshake.',
       () => port.handshaking,
     )
-    this.#counts(
+    this.#registry.counts(
       'fridge_handshakes_total',
       'Handshakes by what became of them; limited by address or in all, dropped at limits.maxConnections.',
       () => counts.handshakes,
       'outcome',
     )
-    this.#counts(
+    this.#registry.counts(
       'fridge_connections_accepted_total',
       'Connections that were let in, by role.',
       () => counts.accepted,
       'role',
     )
-    this.#counts(
+    this.#registry.counts(
       'fridge_connections_refused_total',
       'Connections that were not let in, by reason.',
       () => counts.refused,
       'reason',
     )
-    this.#counts(
+    this.#registry.counts(
       'fridge_connections_cut_total',
       'Live connections of clients and operators that the node ended, by reason.',
       () => counts.cut,
@@ -172,7 +163,7 @@ export class Metrics implements Disposable {
 
   #describeClients(): void {
     const { counts } = this.#source
-    this.#counts(
+    this.#registry.counts(
       'fridge_client_throttles_total',
       'How often a client was not read for a moment, past limits.maxFramesPerSecond.',
       () => counts.throttled,
@@ -181,24 +172,24 @@ export class Metrics implements Disposable {
 
   #describePages(): void {
     const { sessions, counts } = this.#source
-    this.#reads(
+    this.#registry.reads(
       'fridge_pages',
       'Pages in browsers that have joined and are live.',
       () => sessions.pages,
     )
-    this.#counts(
+    this.#registry.counts(
       'fridge_pages_accepted_total',
       'Pages that were let in: of this node itself, or of a listed origin.',
       () => counts.web.accepted,
       'kind',
     )
-    this.#counts(
+    this.#registry.counts(
       'fridge_pages_refused_total',
       'Pages that were not let in, by reason.',
       () => counts.web.refused,
       'reason',
     )
-    this.#counts(
+    this.#registry.counts(
       'fridge_web_handshakes_total',
       'Handshakes on the port for browsers, by what became of them.',
       () => counts.web.handshakes,
@@ -208,13 +199,13 @@ export class Metrics implements Disposable {
 
   #describeCluster(): void {
     const { members, whitelist, counts, isolation } = this.#source
-    this.#counts(
+    this.#registry.counts(
       'fridge_gossip_links_ended_total',
       'Links that ended, by reason.',
       () => counts.linksEnded,
       'reason',
     )
-    this.#reads(
+    this.#registry.reads(
       'fridge_nodes',
       'Nodes of the cluster as this one sees it, itself included.',
       () => ({
@@ -224,32 +215,32 @@ export class Metrics implements Disposable {
       }),
       'state',
     )
-    this.#reads(
+    this.#registry.reads(
       'fridge_last_sync_timestamp_seconds',
       'When an exchange with a peer was last completed; 0 before the first. Later changes flow over the link.',
       () => (counts.lastSyncAt ?? 0) / 1_000,
     )
-    this.#reads(
+    this.#registry.reads(
       'fridge_alone_seconds',
       'How long no peer in step has been heard; 0 while one says that it lives.',
       () => isolation.aloneMs / 1_000,
     )
-    this.#reads(
+    this.#registry.reads(
       'fridge_isolated',
       'Whether that is longer than isolatedAfterMs and peers are known: 1 or 0.',
       () => Number(isolation.isIsolated),
     )
-    this.#reads(
+    this.#registry.reads(
       'fridge_whitelist_subjects',
       'Names that the list knows, let in or not.',
       () => whitelist().size,
     )
-    this.#reads(
+    this.#registry.reads(
       'fridge_whitelist_changes',
       'Changes in the list; equal on nodes that are in step.',
       () => whitelist().changes,
     )
-    this.#counts(
+    this.#registry.counts(
       'fridge_whitelist_changes_applied_total',
       'Changes applied since the start, by kind.',
       () => counts.applied,
@@ -268,79 +259,23 @@ export class Metrics implements Disposable {
       }
       return readings
     }
-    this.#reads(
+    this.#registry.reads(
       'fridge_certificate_expiry_timestamp_seconds',
       'The last moment of the certificate of this node, and of the authority above it.',
       each(({ endsAt }) => endsAt / 1_000, Math.min),
       'certificate',
     )
-    this.#reads(
+    this.#registry.reads(
       'fridge_certificate_left_seconds',
       'What is left until then; negative after it.',
       each(({ endsAt }) => (endsAt - clock.now()) / 1_000, Math.min),
       'certificate',
     )
-    this.#reads(
+    this.#registry.reads(
       'fridge_certificate_renewal_due',
       'Whether two thirds of its lifetime are over: 1 or 0.',
       each(({ renewFrom }) => Number(clock.now() >= renewFrom), Math.max),
       'certificate',
-    )
-  }
-
-  /** Every exporter has these names, so common dashboards and alerts fit. */
-  #describeProcess(): void {
-    this.#counts('process_cpu_seconds_total', 'Processor time, user and system.', () => {
-      const { user, system } = process.cpuUsage()
-      return (user + system) / 1e6
-    })
-    const startedAt = Math.round(performance.timeOrigin) / 1_000
-    this.#reads('process_start_time_seconds', 'When the process started.', () => startedAt)
-    this.#reads('process_resident_memory_bytes', 'Resident memory.', () =>
-      process.memoryUsage.rss(),
-    )
-    this.#reads(
-      'nodejs_heap_size_used_bytes',
-      'Used heap of V8.',
-      () => process.memoryUsage().heapUsed,
-    )
-    this.#reads(
-      'nodejs_external_memory_bytes',
-      'Memory of buffers and other things outside the heap of V8.',
-      () => process.memoryUsage().external,
-    )
-    const files = new Gauge({
-      name: 'process_open_fds',
-      help: 'Open file descriptors; 0 where the system does not tell.',
-      registers: [],
-      collect: async () => {
-        // Listing the descriptors opens another.
-        const open = await readdir('/proc/self/fd').catch(() => [''])
-        files.set(open.length - 1)
-      },
-    })
-    this.#registry.registerMetric(files)
-    this.#reads(
-      'fridge_event_loop_lag_seconds',
-      'How late the event loop was since the last scrape; percentile 100 is the worst.',
-      () => {
-        const late = (nanoseconds: number): number =>
-          Math.max(0, nanoseconds / 1e9 - LAG_RESOLUTION_MS / 1_000)
-        const { max } = this.#lag
-        const readings = {
-          '50': late(this.#lag.percentile(50)),
-          '99': late(this.#lag.percentile(99)),
-          '100': late(max),
-        }
-        this.#lag.reset()
-        return readings
-      },
-      'percentile',
-    )
-    this.#counts(
-      'fridge_event_loop_active_seconds_total',
-      'How long the event loop had work; its rate is how busy the node is, from 0 to 1.',
-      () => performance.eventLoopUtilization().active / 1_000,
     )
   }
 
@@ -351,50 +286,4 @@ export class Metrics implements Disposable {
     }
     return this.#lifetimes.all
   }
-
-  /** A gauge of several labels that is filled at each scrape: what is not set is not there. */
-  #fills(...[name, help, labels, fill]: Parameters<AddGauge>): void {
-    const gauge = new Gauge({
-      name,
-      help,
-      labelNames: [...labels],
-      registers: [this.#registry],
-      collect: () => {
-        gauge.reset()
-        fill(gauge.set.bind(gauge))
-      },
-    })
-  }
-
-  /** A gauge that is read at each scrape. */
-  #reads(name: string, help: string, read: () => Reading, label?: string): void {
-    const gauge = new Gauge({
-      name,
-      help,
-      labelNames: label === undefined ? [] : [label],
-      registers: [this.#registry],
-      collect: () => {
-        for (const [labels, value] of labelled(read(), label)) gauge.set(labels, value)
-      },
-    })
-  }
-
-  /** A counter that is read at each scrape: its numbers are counted elsewhere. */
-  #counts(name: string, help: string, read: () => Reading, label?: string): void {
-    const counter = new Counter({
-      name,
-      help,
-      labelNames: label === undefined ? [] : [label],
-      registers: [this.#registry],
-      collect: () => {
-        counter.reset()
-        for (const [labels, value] of labelled(read(), label)) counter.inc(labels, value)
-      },
-    })
-  }
-}
-
-function labelled(reading: Reading, label = ''): [Record<string, string>, number][] {
-  if (typeof reading === 'number') return [[{}, reading]]
-  return Object.entries(reading).map(([value, number]) => [{ [label]: value }, number])
 }

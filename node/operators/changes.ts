@@ -1,6 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../lib/clock.ts'
-import { FridgeError } from '../lib/errors.ts'
 import { isSource, MAX_SOURCES, type Source, type Subject } from '../identity/names.ts'
 import { isSequence } from '../whitelist/change.ts'
 import type { EntrySignatures } from '../identity/signature.ts'
@@ -11,6 +10,7 @@ import type { Entry, LoggedEntry } from '../whitelist/entry.ts'
 import type { ReadableWhitelist } from '../whitelist/readable-whitelist.ts'
 import type { Replica } from '../gossip/replica.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
+import { malformed } from './malformed.ts'
 
 /** One change as operators are sent it: all that it takes to check it without trusting the node. */
 export interface ShownChange extends EntrySignatures {
@@ -227,8 +227,4 @@ function readClock(value: unknown): Map<Source, number> | undefined {
     clock.set(source, sequence)
   }
   return clock
-}
-
-function malformed(method: string): FridgeError {
-  return new FridgeError('ERR_PROTOCOL', `the arguments of ${method} are malformed`)
 }

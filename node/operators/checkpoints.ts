@@ -8,6 +8,7 @@ import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { isReason, isWish, type Checkpoint, type CheckpointRequest } from '../whitelist/change.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
+import { malformed } from './malformed.ts'
 
 /** Whether it is time for another checkpoint, as one node sees it. */
 export interface CheckpointReport {
@@ -109,8 +110,6 @@ export function readCheckpointRequest(
     subject === WHOLE_LIST &&
     isWish(wish) &&
     (reason === undefined || isReason(reason))
-  if (!isWellFormed) {
-    throw new FridgeError('ERR_PROTOCOL', 'the arguments of propose are malformed')
-  }
+  if (!isWellFormed) throw malformed('propose')
   return { kind, operator, wish, ...(reason !== undefined && { reason }) }
 }

@@ -7,6 +7,7 @@ import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { encodeForgetting, FORGETTING_LIMITS, parseForgetting } from '../whitelist/forgetting.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
+import { malformed } from './malformed.ts'
 
 export interface ForgetMethodsOptions {
   readonly operator: Signer
@@ -76,8 +77,4 @@ function assertGone(name: Name, members: Pick<Members, 'live' | 'left' | 'unreac
   if (members.left().has(name) || members.unreachable().has(name)) return
   const text = `no node called ${name} is out of reach: fridge status shows which are`
   throw new FridgeError('ERR_REFUSED', text)
-}
-
-function malformed(method: string): FridgeError {
-  return new FridgeError('ERR_PROTOCOL', `the arguments of ${method} are malformed`)
 }

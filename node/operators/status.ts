@@ -1,3 +1,4 @@
+import { callRoll, type RollCallOptions } from '../gossip/roll-call.ts'
 import type { Isolation } from '../gossip/isolation.ts'
 import type { Member, Twin } from '../gossip/member.ts'
 import type { LostChanges } from '../gossip/lost-changes.ts'
@@ -9,6 +10,7 @@ import type { Removal } from '../gossip/removal-proof.ts'
 import type { Replica } from '../gossip/replica.ts'
 import { twinsAmong } from '../gossip/twins.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
+import type { Clock } from '../lib/clock.ts'
 import type { LostChange } from '../whitelist/lost-change.ts'
 
 /** One node as `status` shows it. Of one that the answering node has not heard since its start only the name is known. */
@@ -67,6 +69,23 @@ export interface StatusOptions {
   readonly isolation: Pick<Isolation, 'aloneMs' | 'isIsolated'>
 }
 
+export interface AskOptions extends StatusOptions {
+  readonly replica: StatusOptions['replica'] & Pick<RollCallOptions, 'confirmations'>
+  readonly members: StatusOptions['members'] & RollCallOptions['members']
+  readonly clock: Clock
+}
+
+/** The longest wait for what nodes say that they hold, in milliseconds. */
+const ROLL_CALL_MS = 1_000
+
+/** The cluster, with what each node says that it holds. */
+export async function askStatus(options: AskOptions): Promise<StatusReport> {
+  const { replica, members, clock } = options
+  const { confirmations } = replica
+  const held = await callRoll({ confirmations, members, clock, timeoutMs: ROLL_CALL_MS })
+  return statusOf(options, held)
+}
+
 /** What of a member is reported. */
 type Reported = Omit<Member, 'source' | 'saidAt'>
 
@@ -84,7 +103,7 @@ const UNHEARD: Omit<Reported, 'name'> = {
  * The cluster as this node sees it, and how it is itself.
  * @param held what the nodes in reach hold, by their runs, as far as they have said
  */
-export function statusOf(options: StatusOptions, held: ReadonlyMap<Source, Held>): StatusReport {
+function statusOf(options: StatusOptions, held: ReadonlyMap<Source, Held>): StatusReport {
   const { replica, members, ownRemoval, lostChanges, ownName, isolation } = options
   const lost = lostChanges.all
   const twins = [...twinsAmong(members.live().values()).values()]

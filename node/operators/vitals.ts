@@ -1,8 +1,8 @@
 import type { Member, Vitals } from '../gossip/member.ts'
 import type { Members } from '../gossip/members.ts'
 import { isName, type Name } from '../identity/names.ts'
-import { FridgeError } from '../lib/errors.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
+import { malformed } from './malformed.ts'
 
 /** What a node has said of its fridge, unread: only who shows it looks into it. */
 export interface VitalsReport {
@@ -21,7 +21,7 @@ export function vitalsPages({
 }): RpcMethod {
   return async ([after]): Promise<VitalsReport[]> => {
     if (after !== null && !isName(after)) {
-      throw new FridgeError('ERR_PROTOCOL', 'the arguments of vitals are malformed')
+      throw malformed('vitals')
     }
     const page: VitalsReport[] = []
     let size = 0

@@ -99,23 +99,14 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
   stack.use(turns)
   stack.use(reception)
   stack.defer(async () => listener.close(async () => reception.takeLeave()))
+  const renewing = { trust, self, signers, replica, listener, members, sessions, overlay, log }
   const watch = stack.use(
     new CredentialWatch({
       kind: CLUSTER_CREDENTIALS,
       credentials: trust.credentials,
       load: loadCredentials,
       apply: next => {
-        renewNode(next, {
-          trust,
-          self,
-          signers,
-          replica,
-          listener,
-          members,
-          sessions,
-          overlay,
-          log,
-        })
+        renewNode(next, renewing)
         list.reseal(next)
         onRenewed(next)
       },

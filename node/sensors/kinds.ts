@@ -134,7 +134,7 @@ export function isUnit(value: unknown): value is Unit {
 }
 
 /** The last moment that a `Date` can be, in milliseconds since 1970 (ECMA-262, "Time Values"). */
-const MAX_TIME = 8.64e15
+export const MAX_TIME = 8.64e15
 
 /** Whether a sensor of `kind` may say `event`: type, unit, finite numbers and a moment that can be. */
 export function mayGive(kind: SensorKind, event: SensorEvent): boolean {

@@ -73,7 +73,7 @@ export class ClientSession implements Session {
               hello: helloOf(service, limits),
               onHello: hello => this.#greet(hello),
             },
-      rpc: { methods: () => this.#calls.methods(), reopens: true },
+      rpc: { methods: () => this.#calls.methods, reopens: true },
       byeToSlow: { reason: 'too slow', text: 'it does not read what it is sent' },
       onThrottled: () => options.onThrottled(this),
       onEnd: ending => options.onEnd(this, ending),

@@ -24,18 +24,16 @@ export interface ServedCallsOptions {
 /** What one connection of a client or a page may call, as far as its rights go. */
 export class ServedCalls {
   readonly #options: ServedCallsOptions
-  readonly #alarmMethods: ReadonlyMap<string, RpcMethod>
+  #methods: ReadonlyMap<string, RpcMethod> | undefined
   #pending = 0
 
   constructor(options: ServedCallsOptions) {
     this.#options = options
-    const { service, subject, rights } = options
-    this.#alarmMethods = alarmMethods(service.alarms, {
-      subject,
-      mayRead: sensor => allows(rights().sensors, sensor),
-      mayAcknowledge: () => allows(rights().commands, 'acknowledge'),
-      clock: service.clock,
-    })
+  }
+
+  /** The methods by name: made for the first call, and kept with what they count. */
+  get methods(): ReadonlyMap<string, RpcMethod> {
+    return (this.#methods ??= new Map(this.#named()))
   }
 
   /** Whether the caller is told of alarms; the plain protocol has none, nor a node without rules. */
@@ -44,19 +42,23 @@ export class ServedCalls {
     return !isPlain && service.alarms.hasRules
   }
 
-  /** The methods by name. */
-  methods(): ReadonlyMap<string, RpcMethod> {
-    const { isPlain, service, subject } = this.#options
-    const methods = new Map<string, RpcMethod>(
-      COMMANDS.map(name => [
+  *#named(): Iterable<[string, RpcMethod]> {
+    const { isPlain, service, subject, rights } = this.#options
+    for (const name of COMMANDS) {
+      yield [
         name,
         async values =>
           service.trail.follow({ subject, name, values }, async () => this.#call(name, values)),
-      ]),
-    )
-    if (!isPlain) methods.set('history', async ([request]) => this.#history(request))
-    if (this.hasAlarms) for (const [name, method] of this.#alarmMethods) methods.set(name, method)
-    return methods
+      ]
+    }
+    if (isPlain) return
+    yield ['history', async ([request]) => this.#history(request)]
+    yield* alarmMethods(service.alarms, {
+      subject,
+      mayRead: sensor => allows(rights().sensors, sensor),
+      mayAcknowledge: () => allows(rights().commands, 'acknowledge'),
+      clock: service.clock,
+    })
   }
 
   async #call(name: CommandName, values: readonly unknown[]): Promise<string> {

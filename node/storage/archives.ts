@@ -27,6 +27,9 @@ export interface BaseNote {
   readonly absent?: number
 }
 
+/** Where what a database says of where its log begins stands in it. */
+export const BASE = 'base'
+
 /** How many archives a database can have: SQLite opens no more beside a file than ten. */
 export const MAX_ARCHIVES = 8
 
@@ -41,9 +44,15 @@ export function parseBaseNote(text: string | undefined): BaseNote | undefined {
   return text === undefined || text === '' ? undefined : (JSON.parse(text) as BaseNote)
 }
 
-/** The archives that a database names. @param value what it says of where its log begins */
-export function archivesIn(value: unknown): readonly ArchiveNote[] {
-  return parseBaseNote(typeof value === 'string' ? value : undefined)?.archives ?? []
+/** What a database says of where its log begins, for who reads it without its store. */
+export function readBaseNote(database: DatabaseSync): string | undefined {
+  const value = database.prepare('SELECT value FROM own WHERE name = ?').get(BASE)?.['value']
+  return typeof value === 'string' ? value : undefined
+}
+
+/** The archives that a database names. @param text what it says of where its log begins */
+export function archivesIn(text: string | undefined): readonly ArchiveNote[] {
+  return parseBaseNote(text)?.archives ?? []
 }
 
 export function baseOfNote({ checkpoint, archives, absent = 0, ...hashes }: BaseNote): Base {
@@ -56,7 +65,7 @@ export function baseOfNote({ checkpoint, archives, absent = 0, ...hashes }: Base
   }
 }
 
-export function archiveFile(database: string, name: string): string {
+function archiveFile(database: string, name: string): string {
   return join(dirname(database), name)
 }
 

@@ -6,9 +6,8 @@ import { shellWord } from '../lib/shell-word.ts'
 import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
 import { pragma } from '../lib/sqlite.ts'
 import { openAtRest } from './at-rest.ts'
-import { archivesIn } from './archives.ts'
+import { archivesIn, readBaseNote } from './archives.ts'
 import { APPLICATION_ID, readFailure } from './sqlite-database.ts'
-import { BASE } from './stored-archives.ts'
 
 export interface BackupOptions {
   /** Replace a file that is there. Default: refuse. */
@@ -158,11 +157,10 @@ function readBack(
     'SELECT count(*) AS changes, count(DISTINCT source) AS sources FROM changes',
   )
   const counted = count.get()
-  const noted = database.prepare('SELECT value FROM own WHERE name = ?').get(BASE)
   return {
     changes: Number(counted?.['changes']),
     sources: Number(counted?.['sources']),
-    archives: archivesIn(noted?.['value']).map(({ name }) => name),
+    archives: archivesIn(readBaseNote(database)).map(({ name }) => name),
   }
 }
 

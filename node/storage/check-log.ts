@@ -2,10 +2,9 @@ import { DatabaseSync } from 'node:sqlite'
 import type { Signers } from '../identity/signers.ts'
 import type { Source } from '../identity/names.ts'
 import { openAt } from '../whitelist/open.ts'
-import { archivesIn, attachArchives, WHOLE_LOG } from './archives.ts'
+import { archivesIn, attachArchives, readBaseNote, WHOLE_LOG } from './archives.ts'
 import { uncheckedOf, type ChangeRow } from './change-row.ts'
 import { corrupt, readFailure } from './sqlite-database.ts'
-import { BASE } from './stored-archives.ts'
 
 /** Rows whose signatures are checked at a time. */
 const BATCH = 512
@@ -28,8 +27,7 @@ export async function checkLog(file: string, signers: Signers): Promise<void> {
     // One that leads to no authority is unknown to each change under it.
     signers.learn(String(chain).split(' '))
   }
-  const noted = database.prepare('SELECT value FROM own WHERE name = ?').get(BASE)
-  attachArchives(database, file, archivesIn(noted?.['value']))
+  attachArchives(database, file, archivesIn(readBaseNote(database)))
   const page = database.prepare(
     `SELECT * FROM ${WHOLE_LOG} WHERE position > ? ORDER BY position LIMIT ?`,
   )

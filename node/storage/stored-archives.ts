@@ -7,6 +7,7 @@ import type { Base } from '../whitelist/store.ts'
 import {
   ArchiveWriter,
   attachArchives,
+  BASE,
   baseOfNote,
   MAX_ARCHIVES,
   parseBaseNote,
@@ -19,9 +20,6 @@ import type { StoreDatabase } from './store-database.ts'
 /** Rows taken out of the log in one transaction. */
 const AT_ONCE = 1_000
 
-/** Where what a database says of its archives stands in it. */
-export const BASE = 'base'
-
 /** Where it stands that rows are still to be taken out. */
 const TAKING_OUT = 'taking out'
 
@@ -33,7 +31,7 @@ export class StoredArchives {
   readonly #store: StoreDatabase
   readonly #database: DatabaseSync
   /** Whether there may be rows in the log that are in the newest archive as well. */
-  isTakingOut: boolean
+  #isTakingOut: boolean
   /** Up to where these were taken out. */
   #taken = 0
   #noted: BaseNote | undefined
@@ -45,7 +43,7 @@ export class StoredArchives {
     this.#database = database
     this.#noted = parseBaseNote(store.noted(BASE))
     this.#attach()
-    this.isTakingOut = store.noted(TAKING_OUT) === 'yes' && this.#missing.length === 0
+    this.#isTakingOut = store.noted(TAKING_OUT) === 'yes' && this.#missing.length === 0
     this.takeOut(Infinity)
     this.#giveBack()
   }
@@ -109,7 +107,7 @@ export class StoredArchives {
     const [wasNoted, wasTaken] = [this.#noted, this.#taken]
     this.#noted = noted
     this.#taken = 0
-    this.isTakingOut = added.length > 0
+    this.#isTakingOut = added.length > 0
     try {
       note(() => {
         this.#store.note(BASE, JSON.stringify(noted))
@@ -118,7 +116,7 @@ export class StoredArchives {
     } catch (error) {
       this.#noted = wasNoted
       this.#taken = wasTaken
-      this.isTakingOut = false
+      this.#isTakingOut = false
       this.#attach()
       throw error
     }
@@ -143,7 +141,7 @@ export class StoredArchives {
 
   /** Take the next rows out of the log that are in an archive as well. @returns whether those were the last */
   takeOut(limit = AT_ONCE): boolean {
-    if (!this.isTakingOut) return true
+    if (!this.#isTakingOut) return true
     const archive = `archive${this.#noted?.archives.length ?? 0}.changes`
     const next = `SELECT position FROM ${archive} WHERE position > ? ORDER BY position LIMIT ?`
     const page = this.#database
@@ -161,13 +159,13 @@ export class StoredArchives {
       if (isLast) this.#store.note(TAKING_OUT, 'no')
     })
     this.#taken = last
-    this.isTakingOut = !isLast
+    this.#isTakingOut = !isLast
     return isLast
   }
 
   /** What is in the log and in no archive, as a table. */
   get left(): string {
-    if (!this.isTakingOut) return 'main.changes'
+    if (!this.#isTakingOut) return 'main.changes'
     const archive = `archive${this.#noted?.archives.length ?? 0}.changes`
     return `(SELECT * FROM main.changes WHERE position NOT IN (SELECT position FROM ${archive}))`
   }

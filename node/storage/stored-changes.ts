@@ -1,9 +1,8 @@
 import { DatabaseSync } from 'node:sqlite'
 import { readEntryOf, type ChangeRow } from './change-row.ts'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
-import { archivesIn, attachArchives, WHOLE_LOG } from './archives.ts'
+import { archivesIn, attachArchives, readBaseNote, WHOLE_LOG } from './archives.ts'
 import { BUSY_TIMEOUT_MS } from './sqlite-database.ts'
-import { BASE } from './stored-archives.ts'
 import type { Source } from '../identity/names.ts'
 import { strayPlace, type LoggedEntry } from '../whitelist/entry.ts'
 
@@ -18,7 +17,7 @@ export class StoredChanges implements Disposable {
   readonly #file: string
   readonly #database: DatabaseSync
   /** What the database said of its archives when they were opened. */
-  #noted: unknown
+  #noted: string | undefined
 
   private constructor(file: string, database: DatabaseSync) {
     this.#file = file
@@ -79,11 +78,10 @@ export class StoredChanges implements Disposable {
 
   /** An archive may have been made since. */
   #openArchives(): void {
-    const noted = this.#database.prepare('SELECT value FROM own WHERE name = ?').get(BASE)
-    const value = noted?.['value'] ?? ''
-    if (value === this.#noted) return
-    attachArchives(this.#database, this.#file, archivesIn(value))
-    this.#noted = value
+    const noted = readBaseNote(this.#database) ?? ''
+    if (noted === this.#noted) return
+    attachArchives(this.#database, this.#file, archivesIn(noted))
+    this.#noted = noted
   }
 
   *#entries(where: string, position: number): Iterable<LoggedEntry> {

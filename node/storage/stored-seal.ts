@@ -1,5 +1,6 @@
+import { BASE } from './archives.ts'
 import { LogSeal } from './log-seal.ts'
-import { BASE, type StoredArchives } from './stored-archives.ts'
+import type { StoredArchives } from './stored-archives.ts'
 import type { StoreDatabase } from './store-database.ts'
 
 /** Rows of which the seal takes in the text at a time. */

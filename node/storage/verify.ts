@@ -26,11 +26,11 @@ import {
   baseOfNote,
   digestOfArchive,
   parseBaseNote,
+  readBaseNote,
   WHOLE_LOG,
 } from './archives.ts'
 import { digestOf, sealOf, uncheckedOf, type ChangeRow } from './change-row.ts'
 import { checkBase } from './check-base.ts'
-import { BASE } from './stored-archives.ts'
 import type { Beginning, Finding, Verification } from './verification.ts'
 import { openAt } from '../whitelist/open.ts'
 
@@ -301,8 +301,7 @@ class DatabaseCheck {
 
   /** What was moved to archives is what the database says, and nothing else. */
   #checkArchives(database: DatabaseSync): void {
-    const noted = database.prepare('SELECT value FROM own WHERE name = ?').get(BASE)?.['value']
-    const note = parseBaseNote(typeof noted === 'string' ? noted : undefined)
+    const note = parseBaseNote(readBaseNote(database))
     this.#base = note && baseOfNote(note)
     const archives = note?.archives ?? []
     const missing = attachArchives(database, this.#file, archives)

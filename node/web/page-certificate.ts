@@ -3,10 +3,11 @@ import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { parseCertificates } from '../identity/certificate-chain.ts'
 import { renewFrom } from '../identity/certificate-lifetime.ts'
+import { unreadable } from '../identity/credential-files.ts'
 import type { WatchedKind } from '../identity/credential-watch.ts'
 import { SubjectAlternativeNameExtension, X509Certificate as Fields } from '../identity/x509.ts'
 import type { Credentials } from '../identity/credentials.ts'
-import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
+import { FridgeError } from '../lib/errors.ts'
 import { shellWord } from '../lib/shell-word.ts'
 
 /** What browsers are shown. */
@@ -19,7 +20,7 @@ export interface PageCredentials {
   readonly keyFile: string
 }
 
-/** Why x a certificate, and what mends it. */
+/** Why browsers refuse a certificate, and what mends it. */
 export interface BrowserProblem {
   readonly text: string
   readonly fix: string
@@ -45,7 +46,6 @@ export async function loadPageCredentials(
     read(keyFile, 'web.key'),
   ])
   const [leaf] = parseCertificates(certificate, certificateFile)
-  const renew = `renew it where it was issued, and leave both files in place`
   if (!fits(leaf, key, keyFile)) {
     throw new FridgeError(
       'ERR_CERTIFICATE',
@@ -56,7 +56,7 @@ export async function loadPageCredentials(
   if (now > leaf.validToDate.getTime()) {
     const when = leaf.validToDate.toISOString()
     throw new FridgeError('ERR_CERTIFICATE', `${certificateFile}: it expired on ${when}`, {
-      fix: renew,
+      fix: 'renew it where it was issued, and leave both files in place',
     })
   }
   return { key, certificate, certificateFile, keyFile }
@@ -140,14 +140,10 @@ function fits(leaf: X509Certificate, key: string, file: string): boolean {
   }
 }
 
-async function read(file: string, key: string): Promise<string> {
+async function read(file: string, setting: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (cause) {
-    const why = errorCode(cause) ?? errorMessage(cause)
-    throw new FridgeError('ERR_KEY_FILE', `${key}: ${file} cannot be read: ${why}`, {
-      cause,
-      fix: `look what stands there: ls -ld ${shellWord(file)}`,
-    })
+    throw unreadable(file, cause, setting)
   }
 }

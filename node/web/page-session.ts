@@ -16,7 +16,7 @@ import type { PagePacket } from './packet.ts'
 import type { PageDoor, SigningPage } from './page-door.ts'
 
 /** The version of what pages are told. */
-export const PAGE_PROTOCOL = 1
+const PAGE_PROTOCOL = 1
 
 export interface PageSessionOptions {
   readonly socket: Duplex
@@ -165,7 +165,7 @@ export class PageSession implements SigningPage {
   }
 
   async #call([name, ...values]: readonly unknown[]): Promise<unknown> {
-    const method = typeof name === 'string' ? this.#calls.methods().get(name) : undefined
+    const method = typeof name === 'string' ? this.#calls.methods.get(name) : undefined
     if (method === undefined) throw new FridgeError('ERR_PROTOCOL', 'there is no such call')
     return method(values, () => {}, new AbortController().signal)
   }

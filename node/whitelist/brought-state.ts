@@ -5,7 +5,7 @@ import type { Entry } from './entry.ts'
 import { OpenedLog } from './opened-log.ts'
 import { isStatedBy } from './stated-list.ts'
 import type { Base } from './store.ts'
-import type { EntryCertificates, Vouchers } from './vouchers.ts'
+import { isTrustedNow, type Vouchers } from './vouchers.ts'
 
 /** What a peer has of a list behind a checkpoint; of each entry both signatures hold. */
 export interface BroughtState extends Pick<Base, 'checkpoint' | 'spent' | 'true'> {
@@ -47,17 +47,6 @@ export function* baseOfState(
     return 'a state is not what its checkpoint states'
   }
   return list.checkpointEffect(entry) === 'in effect' ? base : 'a checkpoint does not stand'
-}
-
-/** Whether those vouch for both signers of an entry who are trusted now: the word of others is of before. */
-export function isTrustedNow(
-  { operatorCertificate, nodeCertificate }: EntryCertificates,
-  vouchers: Vouchers,
-): boolean {
-  return [operatorCertificate, nodeCertificate].every(fingerprint => {
-    const authority = vouchers.voucherOf(fingerprint)?.authority
-    return authority !== undefined && vouchers.isTrusted(authority)
-  })
 }
 
 /** Why entries are not what is left behind a checkpoint; undefined if they may be. */

@@ -12,7 +12,7 @@ import type {
   SubjectRow,
 } from './store.ts'
 import { SubjectHistory, type Stating } from './subject-history.ts'
-import type { Vouchers } from './vouchers.ts'
+import { isTrustedNow, type Vouchers } from './vouchers.ts'
 
 /** A checkpoint with the hash of its entry. */
 export interface CheckpointEntry extends LoggedChange {
@@ -200,11 +200,7 @@ export class CheckpointCut extends Cut implements Stating {
     const { change, hash } = this.entry
     if (!change.former.some(authority => this.#vouchers.isTrusted(authority))) return false
     const signatures = this.#log.find(change, hash)?.signatures
-    if (signatures === undefined) return true
-    return [signatures.operatorCertificate, signatures.nodeCertificate].some(fingerprint => {
-      const authority = this.#vouchers.voucherOf(fingerprint)?.authority
-      return authority === undefined || !this.#vouchers.isTrusted(authority)
-    })
+    return signatures === undefined || !isTrustedNow(signatures, this.#vouchers)
   }
 }
 

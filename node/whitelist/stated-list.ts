@@ -18,12 +18,7 @@ export function* listAt(
   heads: UpTo,
   list: Pick<Whitelist, 'cutAt' | 'subjectsBehind'>,
 ): Generator<undefined, StatedList> {
-  const root = new StateRoot()
-  for (const one of subjectsAt(heads, list)) {
-    if (one === undefined) yield
-    else if (one.leaf !== undefined) root.add(one.leaf)
-  }
-  return { state: root.root(), subjects: root.leaves }
+  return yield* listOf(list.cutAt(heads), list)
 }
 
 /** What changes at or below heads have seen that is not there. */
@@ -45,12 +40,20 @@ export function* isStatedBy(
   list: Pick<Whitelist, 'subjectsBehind'>,
 ): Generator<undefined, boolean> {
   const { state, subjects } = checkpoint.entry.change
+  const made = yield* listOf(checkpoint, list)
+  return made.state === state && made.subjects === subjects
+}
+
+function* listOf(
+  cut: Cut,
+  list: Pick<Whitelist, 'subjectsBehind'>,
+): Generator<undefined, StatedList> {
   const root = new StateRoot()
-  for (const one of subjectsIn(checkpoint, list)) {
+  for (const one of subjectsIn(cut, list)) {
     if (one === undefined) yield
     else if (one.leaf !== undefined) root.add(one.leaf)
   }
-  return root.root() === state && root.leaves === subjects
+  return { state: root.root(), subjects: root.leaves }
 }
 
 function subjectsAt(

@@ -19,3 +19,14 @@ export interface Vouchers {
   /** Whether an authority is trusted now, for connections as well. */
   isTrusted(authority: KeyId): boolean
 }
+
+/** Whether those vouch for both signers of an entry who are trusted now: the word of others is of before. */
+export function isTrustedNow(
+  { operatorCertificate, nodeCertificate }: EntryCertificates,
+  vouchers: Vouchers,
+): boolean {
+  return [operatorCertificate, nodeCertificate].every(fingerprint => {
+    const authority = vouchers.voucherOf(fingerprint)?.authority
+    return authority !== undefined && vouchers.isTrusted(authority)
+  })
+}

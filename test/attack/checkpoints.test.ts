@@ -1,11 +1,5 @@
 import test from 'ava'
-import {
-  parseName,
-  subjectOf,
-  WHOLE_LIST,
-  type Name,
-  type Subject,
-} from '../../node/identity/names.ts'
+import { parseName, subjectOf, WHOLE_LIST, type Name } from '../../node/identity/names.ts'
 import { idOf, type Change, type Checkpoint, type UpTo } from '../../node/whitelist/change.ts'
 import { StateRoot } from '../../node/whitelist/state-root.ts'
 import { attackReplica, signEntry } from '../support/hostile-node.ts'
@@ -94,10 +88,6 @@ async function show(
   return link.refused
 }
 
-function isIn({ replica }: TestReplica, subject: Subject): boolean {
-  return replica.whitelist.state(subject).grants.length > 0
-}
-
 /** A checkpoint of the empty list, which is true where it has no heads. */
 function checkpointAt(
   { signers }: TestReplica,
@@ -159,24 +149,24 @@ for (const [title, thief, at] of THIEVES) {
     await quiet()
     for (const node of nodes) {
       t.is(node.replica.whitelist.changes, 2, 'it is in the log')
-      t.false(isIn(node, AMBER))
+      t.false(node.isIn(AMBER))
     }
     // Whoever counts lets the same name in on top of it.
     t.is((await beta.grant(AMBER)).outcome, 'committed')
     await quiet()
-    for (const node of nodes) t.true(isIn(node, AMBER))
+    for (const node of nodes) t.true(node.isIn(AMBER))
   })
 
   test(`attack: a checkpoint takes away what ${title} had let in unseen`, async t => {
     const { alpha, beta, quiet, connect } = await openScene()
     const gamma = openReplica(people, 'gamma')
     t.is(await show(gamma, [{ ...grantAt(EVIL, 1, { subject: AMBER }), at }], thief), undefined)
-    t.true(isIn(gamma, AMBER), 'there is no checkpoint yet')
+    t.true(gamma.isIn(AMBER), 'there is no checkpoint yet')
     await alpha.checkpoint()
     await quiet()
     connect(gamma, beta)
     await quiet()
-    for (const node of [alpha, beta, gamma]) t.false(isIn(node, AMBER))
+    for (const node of [alpha, beta, gamma]) t.false(node.isIn(AMBER))
   })
 }
 
@@ -187,12 +177,12 @@ test('what was granted before a checkpoint stands behind it, and a removal count
   t.is(await show(alpha, before, old), undefined)
   await alpha.checkpoint()
   await quiet()
-  for (const node of nodes) t.true(isIn(node, AMBER) && isIn(node, BASIL))
+  for (const node of nodes) t.true(node.isIn(AMBER) && node.isIn(BASIL))
   t.is(await show(alpha, [...before, revocationAt(EVIL, 3, AMBER)], old), undefined)
   await quiet()
   for (const node of nodes) {
-    t.false(isIn(node, AMBER))
-    t.true(isIn(node, BASIL))
+    t.false(node.isIn(AMBER))
+    t.true(node.isIn(BASIL))
   }
 })
 
@@ -207,7 +197,7 @@ test('attack: a checkpoint that is not true is named with its operator, and does
   t.deepEqual(untrue, ['boris', 'boris'])
   const { whitelist } = alpha.replica
   t.deepEqual(whitelist.standingCheckpoints, [])
-  for (const node of nodes) t.true(isIn(node, AMBER))
+  for (const node of nodes) t.true(node.isIn(AMBER))
 })
 
 test('attack: a checkpoint that has seen what nobody has made is not taken', async t => {
@@ -244,7 +234,7 @@ test('what a checkpoint has taken away comes back with the removal of who signed
   link.end()
   await alpha.replica.settled()
   await quiet()
-  for (const node of nodes) t.false(isIn(node, AMBER))
+  for (const node of nodes) t.false(node.isIn(AMBER))
   const removal = revocationAt(testSource('gamma', 2), 1, subjectOf('operator', BORIS))
   const second = attackReplica(alpha.replica, other, [olga.signer, gammaNode.signer])
   const entry = signEntry({ ...removal, upTo: new Map() }, '', {
@@ -254,7 +244,7 @@ test('what a checkpoint has taken away comes back with the removal of who signed
   await second.tell(entry)
   second.end()
   await quiet()
-  for (const node of nodes) t.true(isIn(node, AMBER))
+  for (const node of nodes) t.true(node.isIn(AMBER))
 })
 
 test('attack: a former authority calls the present one former in vain', async t => {
@@ -267,7 +257,7 @@ test('attack: a former authority calls the present one former in vain', async t 
   await alpha.grant(AMBER)
   await quiet()
   for (const node of nodes) {
-    t.true(isIn(node, AMBER))
+    t.true(node.isIn(AMBER))
     t.deepEqual(node.replica.whitelist.standingCheckpoints, [])
   }
 })
@@ -283,7 +273,7 @@ test('two checkpoints that were made at once both count, and all nodes agree', a
   await quiet()
   for (const node of [alpha, gamma]) {
     t.is(node.replica.whitelist.standingCheckpoints.length, 2)
-    t.true(isIn(node, AMBER) && isIn(node, BASIL))
+    t.true(node.isIn(AMBER) && node.isIn(BASIL))
   }
 })
 
@@ -318,9 +308,9 @@ test('no older grant comes back behind a checkpoint when the author of the later
   link.end()
   await alpha.replica.settled()
   await quiet()
-  for (const node of nodes) t.false(isIn(node, AMBER))
+  for (const node of nodes) t.false(node.isIn(AMBER))
   t.is((await alpha.grant(AMBER)).outcome, 'committed')
-  t.true(isIn(alpha, AMBER))
+  t.true(alpha.isIn(AMBER))
 })
 
 test('attack: a checkpoint that leaves out what a grant has seen takes nothing from it', async t => {
@@ -345,7 +335,7 @@ test('attack: a checkpoint that leaves out what a grant has seen takes nothing f
   await alpha.replica.settled()
   await quiet()
   t.deepEqual(untrue, ['boris', 'boris'])
-  for (const node of nodes) t.true(isIn(node, AMBER))
+  for (const node of nodes) t.true(node.isIn(AMBER))
 })
 
 test('a node that starts again takes its checkpoints for true until it has looked', async t => {
@@ -356,10 +346,10 @@ test('a node that starts again takes its checkpoints for true until it has looke
   await show(alpha, [grantAt(EVIL, 1, { subject: AMBER })], thief)
   await quiet()
   const again = openReplica(people, 'alpha', { store, run: 2 })
-  t.false(isIn(again, AMBER))
+  t.false(again.isIn(AMBER))
   again.replica.checkCheckpoints()
   await again.replica.settled()
-  t.false(isIn(again, AMBER))
+  t.false(again.isIn(AMBER))
   t.is(again.replica.whitelist.standingCheckpoints.length, 1)
 })
 
@@ -372,10 +362,10 @@ test('a backup of before a checkpoint learns of it, and of nobody who is out', a
   await alpha.checkpoint()
   await quiet()
   const restored = openReplica(people, 'gamma', { store: backup })
-  t.true(isIn(restored, AMBER))
+  t.true(restored.isIn(AMBER))
   connect(restored, alpha)
   await quiet()
-  t.false(isIn(restored, AMBER))
+  t.false(restored.isIn(AMBER))
   t.is(restored.replica.whitelist.standingCheckpoints.length, 1)
 })
 

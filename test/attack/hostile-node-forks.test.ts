@@ -6,7 +6,7 @@ import { SimulatedDisk } from '../simulation/simulated-disk.ts'
 import { attackReplica, relink, signChain, signEntry } from '../support/hostile-node.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { client, grantAt, revocationAt, testSource, NOON } from '../support/replica-changes.ts'
-import { stateText } from '../support/replica-model.ts'
+import { statesOf } from '../support/replica-model.ts'
 import { openReplica, testNetwork, type TestReplica } from '../support/replica-pair.ts'
 import { makePeople } from '../support/replica-people.ts'
 
@@ -18,18 +18,10 @@ const people = await makePeople({ nodes: ['alpha', 'beta', 'gamma', 'mallory'] }
 const keys = { operator: people.operator(), node: people.node('mallory') }
 const SIGNERS = [keys.operator.signer, keys.node.signer]
 
-function isIn({ replica }: TestReplica, subject: Subject): boolean {
-  return replica.whitelist.state(subject).grants.length > 0
-}
-
 /** The list of a replica, what it knows of forks included. */
 function listOf({ replica }: TestReplica): string {
   const { whitelist } = replica
-  const states = Array.from(
-    whitelist.subjects(),
-    ([subject, state]) => `${subject} ${stateText(state)}`,
-  )
-  return JSON.stringify([states.sort(), whitelist.changes, whitelist.forkOf(EVIL)])
+  return JSON.stringify([statesOf(whitelist), whitelist.changes, whitelist.forkOf(EVIL)])
 }
 
 /** Show entries to a replica. @returns why the link was refused, if it was */
@@ -61,10 +53,10 @@ test('two changes at one place, shown to two nodes before they link, count on bo
   const [alpha, beta] = [openReplica(people, 'alpha'), openReplica(people, 'beta')]
   await show(alpha, signEntry(grant(1, AMBER), '', keys))
   await show(beta, signEntry(revocationAt(EVIL, 1, AMBER), '', keys))
-  t.true(isIn(alpha, AMBER))
+  t.true(alpha.isIn(AMBER))
   connect(alpha, beta)
   await quiet()
-  t.false(isIn(alpha, AMBER), 'removing wins')
+  t.false(alpha.isIn(AMBER), 'removing wins')
   t.is(listOf(alpha), listOf(beta))
   t.true(alpha.replica.whitelist.hasEquivocated(parseName('mallory')))
   t.deepEqual(network.refusals, [])
@@ -80,7 +72,7 @@ test('two changes at one place, shown to two nodes that are linked, count on bot
     show(beta, signEntry(revocationAt(EVIL, 1, AMBER), '', keys)),
   ])
   await quiet()
-  t.false(isIn(alpha, AMBER))
+  t.false(alpha.isIn(AMBER))
   t.is(listOf(alpha), listOf(beta))
   t.is(alpha.replica.whitelist.forkOf(EVIL), 1)
   t.deepEqual(network.refusals, [])
@@ -156,7 +148,7 @@ test('branches whose changes have seen each other end in one list, and keep no h
     }
     t.is(listOf(alpha), listOf(beta), `${root} ${one} ${other}`)
     t.is(alpha.replica.whitelist.forkOf(EVIL), root + 1)
-    t.false(isIn(beta, client('coral')))
+    t.false(beta.isIn(client('coral')))
     t.deepEqual(network.refusals, [])
   }
 })
@@ -179,7 +171,7 @@ test('what an operator signed cannot be linked to another past by the key of its
   const removal = signEntry(revocationAt(EVIL, 1, AMBER), '', keys)
   for (const node of [alpha, beta]) await show(node, removal)
   await alpha.grant(AMBER)
-  t.true(isIn(alpha, AMBER))
+  t.true(alpha.isIn(AMBER))
   // As a fork it would be a fresh mark, that the grant has not seen.
   const anew = relink(removal, 'A'.repeat(43), keys.node)
   t.regex((await show(alpha, anew)) ?? '', /does not link|not signed by its operator/)
@@ -193,7 +185,7 @@ test('what an operator signed cannot be linked to another past by the key of its
     (await show(alpha, { entry: removal, against: later })) ?? '',
     /not signed by its operator/,
   )
-  t.true(isIn(alpha, AMBER))
+  t.true(alpha.isIn(AMBER))
   t.is(alpha.replica.whitelist.forkOf(EVIL), Infinity)
 })
 
@@ -211,7 +203,7 @@ test('who was let in over a node stays in when that node links its changes to an
   await quiet()
   for (const node of [alpha, beta]) {
     t.true(node.replica.whitelist.hasEquivocated(parseName('mallory')))
-    for (const name of ['amber', 'basil', 'coral']) t.true(isIn(node, client(name)), name)
+    for (const name of ['amber', 'basil', 'coral']) t.true(node.isIn(client(name)), name)
   }
   t.is(listOf(alpha), listOf(beta))
   t.deepEqual(network.refusals, [])
@@ -238,7 +230,7 @@ test('two proofs of different depth of one fork leave two nodes with one list', 
   t.is(await show(alpha, second), undefined)
   await quiet()
   t.is(listOf(alpha), listOf(beta))
-  for (const node of [alpha, beta]) t.true(isIn(node, AMBER) && isIn(node, BASIL))
+  for (const node of [alpha, beta]) t.true(node.isIn(AMBER) && node.isIn(BASIL))
   t.deepEqual(network.refusals, [])
 })
 
@@ -251,9 +243,9 @@ test('a stray that says to have seen what is still to come is refused, and shiel
   t.is(await show(alpha, { entry: against, against: future }), undefined)
   t.is(alpha.replica.whitelist.forkOf(EVIL), 1)
   await show(alpha, future)
-  t.false(isIn(alpha, AMBER))
+  t.false(alpha.isIn(AMBER))
   await alpha.revoke(AMBER)
-  t.false(isIn(alpha, AMBER))
+  t.false(alpha.isIn(AMBER))
 })
 
 test('a run that takes the place of a stray as its own is refused', async t => {
@@ -279,10 +271,10 @@ test('strays and what has seen them come to a newcomer in one batch and cost nob
   await show(alpha, x)
   await show(alpha, y)
   await alpha.grant(AMBER)
-  t.true(isIn(alpha, AMBER), 'the grant has seen the stray')
+  t.true(alpha.isIn(AMBER), 'the grant has seen the stray')
   connect(beta, alpha)
   await quiet()
-  t.true(isIn(beta, AMBER))
+  t.true(beta.isIn(AMBER))
   t.is(listOf(alpha), listOf(beta))
   t.deepEqual(network.refusals, [])
 })
@@ -302,7 +294,7 @@ test('a grant that has seen a branch counts on a node that knew of the fork befo
   connect(alpha, beta)
   await quiet()
   // Wherever the revocation is filed, the grant has seen what it says.
-  for (const node of [alpha, beta]) t.true(isIn(node, AMBER))
+  for (const node of [alpha, beta]) t.true(node.isIn(AMBER))
   t.is(listOf(alpha), listOf(beta))
   t.deepEqual(network.refusals, [])
 })
@@ -331,13 +323,13 @@ test('a fork that shows while the disk is full is taken later', async t => {
   await show(beta, y)
   disk.isFull = true
   t.is(await show(alpha, y), undefined, 'it is no fault of the peer')
-  t.true(isIn(alpha, AMBER), 'its list is what is on its disk')
+  t.true(alpha.isIn(AMBER), 'its list is what is on its disk')
   t.is(alpha.replica.stateOf(AMBER).grants.length, 0, 'the removal acts')
   disk.isFull = false
   await clock.advance(1_000)
   connect(alpha, beta)
   await quiet()
-  t.false(isIn(alpha, AMBER))
+  t.false(alpha.isIn(AMBER))
   t.is(listOf(alpha), listOf(beta))
 })
 
@@ -346,5 +338,5 @@ test('a node whose key has signed two changes at one place takes no more of them
   await show(mallory, ...branch('mine', 1))
   await show(mallory, ...branch('yours', 1))
   await t.throwsAsync(mallory.grant(AMBER), { code: 'ERR_REVOKED' })
-  t.false(isIn(mallory, AMBER))
+  t.false(mallory.isIn(AMBER))
 })

@@ -9,7 +9,7 @@ import { SimulatedDisk } from '../simulation/simulated-disk.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { attackReplica, relink, signEntry } from '../support/hostile-node.ts'
 import { NOON, requestOf, testSource } from '../support/replica-changes.ts'
-import { placeText, stateText } from '../support/replica-model.ts'
+import { placeText, statesOf } from '../support/replica-model.ts'
 import { openReplica, testNetwork, type TestReplica } from '../support/replica-pair.ts'
 import { makePeople, type People } from '../support/replica-people.ts'
 import { ALL_VOUCHED } from '../support/vouchers.ts'
@@ -184,11 +184,8 @@ class Schedule {
       if (differ.length > 0) wrong.push(`${name} differs from its own log on ${differ.join()}`)
       const strays = log.filter(isStray).map(stray => placeText(placeOf(stray)))
       this.forks += strays.length > 0 ? 1 : 0
-      const states = Array.from(
-        replica.whitelist.subjects(),
-        ([subject, state]) => `${subject} ${stateText(state)}`,
-      ).filter(text => !text.endsWith('[[],false]'))
-      return JSON.stringify([states.sort(), strays.sort(), replica.whitelist.changes])
+      const states = statesOf(replica.whitelist).filter(text => !text.endsWith('[[],false]'))
+      return JSON.stringify([states, strays.sort(), replica.whitelist.changes])
     })
     for (const [index, text] of texts.entries()) {
       if (text !== texts[0])

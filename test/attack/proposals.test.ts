@@ -76,10 +76,6 @@ async function change(
   if (outcome !== 'committed') throw new Error(`${node.name} did not commit`)
 }
 
-function isIn({ replica }: TestReplica, subject = C1): boolean {
-  return replica.whitelist.state(subject).grants.length > 0
-}
-
 /** Show what was signed to an honest node. @returns why the link was cut, if it was */
 async function release(node: TestReplica, ...entries: Entry[]): Promise<string | undefined> {
   const link = attackReplica(node.replica, EVIL, SIGNERS)
@@ -162,11 +158,11 @@ for (const [field, rewrite, refused] of FIELDS) {
     await quiet()
     for (const honest of [alpha, beta]) await release(honest, ...node.signed)
     await quiet()
-    for (const honest of [alpha, beta, spy]) t.false(isIn(honest))
+    for (const honest of [alpha, beta, spy]) t.false(honest.isIn(C1))
     // And whoever wants it in again gets it in.
     await change(beta, 'grant', C1)
     await quiet()
-    for (const honest of [alpha, beta]) t.true(isIn(honest))
+    for (const honest of [alpha, beta]) t.true(honest.isIn(C1))
   })
 }
 
@@ -180,7 +176,7 @@ test('a grant that has seen what does not exist is taken by nobody, and blocks n
   }
   await change(alpha, 'grant', C1)
   await quiet()
-  t.true(isIn(beta))
+  t.true(beta.isIn(C1))
 })
 
 test('a grant that has not seen what a second node has seen is not signed', async t => {
@@ -258,14 +254,14 @@ test('spare texts of one removal change nothing once the client was let in again
   if (first === undefined) return t.fail()
   await release(alpha, first)
   await quiet()
-  t.false(isIn(beta))
+  t.false(beta.isIn(C1))
   await change(beta, 'grant', C1)
   await quiet()
   for (const honest of [alpha, beta]) {
     for (const one of spare) await release(honest, one)
   }
   await quiet()
-  for (const honest of [alpha, beta]) t.true(isIn(honest))
+  for (const honest of [alpha, beta]) t.true(honest.isIn(C1))
 })
 
 test('again without proof, or with one that proves nothing, is not signed', async t => {

@@ -84,10 +84,6 @@ function forge(change: Change, behind?: Entry, keys = stolen): Entry {
   return signEntry({ ...change, operator, sequence }, behind?.hash ?? '', keys)
 }
 
-function isIn({ replica }: TestReplica, subject: Subject): boolean {
-  return replica.whitelist.state(subject).grants.length > 0
-}
-
 /** All that could be seen of a subject, as an author may have seen it. */
 function frontier({ replica }: TestReplica, subject: Subject): readonly ChangeId[] {
   return replica.whitelist.frontier(subject)
@@ -105,7 +101,7 @@ test('a removed operator lets nobody in, by a fork below its last grant, by a la
   await make(beta, 'revocation', BORIS)
   await quiet()
   for (const node of nodes)
-    t.true(isIn(node, BASIL) && isIn(node, CORAL), 'what it did before stands')
+    t.true(node.isIn(BASIL) && node.isIn(CORAL), 'what it did before stands')
   const seen = frontier(alpha, AMBER)
   const attacks = [
     forge(grantAt(EVIL, 1, { subject: AMBER, seen })),
@@ -116,14 +112,14 @@ test('a removed operator lets nobody in, by a fork below its last grant, by a la
   for (const attack of attacks) {
     for (const node of nodes) await show(node, attack)
     await quiet()
-    for (const node of nodes) t.false(isIn(node, AMBER))
+    for (const node of nodes) t.false(node.isIn(AMBER))
   }
   await make(beta, 'revocation', MALLORY)
   await quiet()
-  for (const node of nodes) t.false(isIn(node, AMBER))
+  for (const node of nodes) t.false(node.isIn(AMBER))
   await make(alpha, 'grant', AMBER)
   await quiet()
-  for (const node of nodes) t.true(isIn(node, AMBER), 'another operator lets it in')
+  for (const node of nodes) t.true(node.isIn(AMBER), 'another operator lets it in')
   t.deepEqual(refusals, [])
 })
 
@@ -139,14 +135,14 @@ test('a removed operator that removes another one takes no removal away', async 
   for (const node of nodes) t.is(await show(node, forge(withdrawal)), undefined)
   await quiet()
   for (const node of nodes) {
-    t.false(isIn(node, AMBER), 'whom the other had removed stays out')
-    t.false(isIn(node, BASIL), 'whom the other had let in is lost: the safe side')
+    t.false(node.isIn(AMBER), 'whom the other had removed stays out')
+    t.false(node.isIn(BASIL), 'whom the other had let in is lost: the safe side')
     t.true(node.replica.whitelist.state(BORIS).revocations.size > 0)
   }
   await t.throwsAsync(make(alpha, 'grant', BASIL), { code: 'ERR_REVOKED' })
   for (const subject of [AMBER, BASIL]) await make(alpha, 'grant', subject, carla)
   await quiet()
-  for (const node of nodes) t.true(isIn(node, AMBER) && isIn(node, BASIL))
+  for (const node of nodes) t.true(node.isIn(AMBER) && node.isIn(BASIL))
 })
 
 test('the removals of a removed operator and of a removed node stay in force', async t => {
@@ -164,16 +160,16 @@ test('the removals of a removed operator and of a removed node stay in force', a
     t.is(signers.get(removal.signatures.operatorCertificate)?.identity.name, parseName('boris'))
     t.true(replica.whitelist.state(author).revocations.size > 0)
     await quiet()
-    for (const node of nodes) t.false(isIn(node, AMBER))
+    for (const node of nodes) t.false(node.isIn(AMBER))
   }
   // Made when both were out long ago: a removal all the same, which shuts out and lets nobody in.
   const late = forge(revocationAt(EVIL, 2, BASIL, frontier(alpha, BASIL)), removal)
   await show(alpha, late)
   await quiet()
-  for (const node of nodes) t.false(isIn(node, BASIL))
+  for (const node of nodes) t.false(node.isIn(BASIL))
   for (const subject of [AMBER, BASIL]) await make(alpha, 'grant', subject)
   await quiet()
-  for (const node of nodes) t.true(isIn(node, AMBER) && isIn(node, BASIL))
+  for (const node of nodes) t.true(node.isIn(AMBER) && node.isIn(BASIL))
 })
 
 test('an operator that removes another with an end of its own choosing is told to try again', async t => {
@@ -189,11 +185,11 @@ test('an operator that removes another with an end of its own choosing is told t
   for (const upTo of ends) {
     const commit = await commitChange(alpha.replica, { ...draft, upTo }, olga, alpha.signers)
     t.is(commit.outcome, 'again')
-    t.true(isIn(alpha, AMBER))
+    t.true(alpha.isIn(AMBER))
   }
   const commit = await commitChange(alpha.replica, draft, olga, alpha.signers)
   t.is(commit.outcome, 'committed')
-  t.true(isIn(alpha, AMBER))
+  t.true(alpha.isIn(AMBER))
 })
 
 test('a stolen node whose operator removes another up to nothing costs that one its grants, and no removal', async t => {
@@ -210,12 +206,12 @@ test('a stolen node whose operator removes another up to nothing costs that one 
   await show(alpha, withdrawal)
   await quiet()
   for (const node of nodes) {
-    t.false(isIn(node, AMBER))
-    t.false(isIn(node, BASIL))
+    t.false(node.isIn(AMBER))
+    t.false(node.isIn(BASIL))
   }
   await make(alpha, 'grant', AMBER)
   await quiet()
-  for (const node of nodes) t.true(isIn(node, AMBER))
+  for (const node of nodes) t.true(node.isIn(AMBER))
 })
 
 test('an older grant that a void one had replaced stands again, also after a start from disk', async t => {

@@ -62,14 +62,15 @@ test('a removal that is more likely a slip is refused, and names what was likely
   t.is((await whitelist(cluster, 1, 'remove', 'c7')).status, 0)
 })
 
-test('the last operator is not removed without being asked', async t => {
+test('the last operator is not removed without being asked, nor all at once', async t => {
   const own = await makeTestCerts(t, { nodes: ['node-1'], operators: ['admin', 'berta'] })
   await using cluster = await startCluster(t, { certs: own })
-  const remove = async (name: string, options: IoOptions = {}): Promise<CommandResult> =>
-    runCommand(['whitelist', 'remove', name, '--as', 'admin', '--node', cluster.address(1)], {
-      env: { FRIDGE_CERTS: own.dir },
-      ...options,
-    })
+  const remove = async (names: string, options: IoOptions = {}): Promise<CommandResult> =>
+    runCommand(
+      ['whitelist', 'remove', ...names.split(' '), '--as', 'admin', '--node', cluster.address(1)],
+      { env: { FRIDGE_CERTS: own.dir }, ...options },
+    )
+  t.is((await remove('operator/admin operator/berta')).status, 2)
   t.is((await remove('operator/berta')).status, 0)
   const refused = await remove('operator/admin')
   t.is(refused.status, 2)

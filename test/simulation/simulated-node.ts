@@ -1,13 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { catchUp } from '../../node/gossip/join.ts'
-import { ListedNodes } from '../../node/gossip/listed-nodes.ts'
-import { OwnSource } from '../../node/gossip/own-source.ts'
 import type { Commit } from '../../node/gossip/commit.ts'
 import type { EndedSource } from '../../node/gossip/own-past.ts'
-import { Replica } from '../../node/gossip/replica.ts'
+import type { Replica } from '../../node/gossip/replica.ts'
 import { carriedBy } from '../../node/gossip/update.ts'
 import type { Update } from '../../node/gossip/document.ts'
-import { parseName, sourceOf, type Name, type Source } from '../../node/identity/names.ts'
+import { parseName, type Name, type Source } from '../../node/identity/names.ts'
 import type { Signers } from '../../node/identity/signers.ts'
 import type { Log } from '../../node/lib/log.ts'
 import {
@@ -26,11 +24,12 @@ import {
   type Entry,
   type Stray,
 } from '../../node/whitelist/entry.ts'
-import { commitChange, type People, type Person } from '../support/replica-people.ts'
-import { DefinedList } from './defined-list.ts'
+import { commitChange, type Person } from '../support/replica-people.ts'
+import type { DefinedList } from './defined-list.ts'
 import type { SimulatedClock } from './simulated-clock.ts'
 import { SimulatedDisk, type Backup, type Image, type Snapshot } from './simulated-disk.ts'
 import type { Peer, SimulatedLink } from './simulated-network.ts'
+import { openRun, type Run, type RunOptions } from './simulated-run.ts'
 
 /** How long a node waits for a first exchange before it looks at what its own list is worth. */
 const FIRST_SYNC_MS = 300
@@ -52,43 +51,15 @@ export interface NodeEvents {
   readonly onWrong: (what: string) => void
 }
 
-export interface NodeOptions {
+export interface NodeOptions extends Pick<RunOptions, 'people' | 'clock' | 'draw'> {
   readonly name: string
   /** What it is called in this simulation: its name, or for a copy of it another one. */
   readonly label?: string
-  readonly people: People
-  readonly clock: SimulatedClock
   /** Whether peers are named in its configuration. */
   readonly hasSeeds: boolean
-  /** Another number each time: that of a run, or of a source. */
-  readonly draw: () => number
   readonly events: NodeEvents
   /** What its disk holds at its first start. Default nothing. */
   readonly image?: Image
-}
-
-/** One start of a node. */
-interface Run {
-  readonly source: Source
-  readonly ownSource: OwnSource
-  readonly replica: Replica
-  readonly signers: Signers
-  readonly defined: DefinedList
-  readonly listed: ListedNodes
-  readonly firstSync: PromiseWithResolvers<void>
-  /** The removals that have arrived here, stored or not. */
-  readonly removals: Map<ChangeId, Revocation>
-  /** The links that have brought each change. */
-  readonly brought: Map<string, readonly SimulatedLink[]>
-  /** The other runs of this name of which it has heard. */
-  readonly twins: Set<Source>
-  isInUse: boolean
-  /** Whether it has waited for its first exchange, as long as it waits. */
-  isStarted: boolean
-  isOpen: boolean
-  /** The links over which all has come that their peers held. */
-  readonly inStep: WeakSet<SimulatedLink>
-  hasExchanged: boolean
 }
 
 const SILENT: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
@@ -266,56 +237,14 @@ export class SimulatedNode {
   }
 
   #start(resumed?: Snapshot): Run {
-    const { people, clock, draw } = this.#options
-    const store = this.disk.open()
-    const signers = people.signers(store)
-    const { signer, key } = people.node(this.name)
-    const known = signers.learn(signer.chain)
-    if (typeof known === 'string') throw new Error(known)
-    const drawSource = (): Source => sourceOf(this.name, draw().toString(16).padStart(16, '0'))
-    const source = resumed?.source ?? drawSource()
-    const kept = resumed === undefined ? this.disk.ownSource : resumed.candidate
-    const ownSource = new OwnSource({
-      ...(kept !== undefined && { kept }),
-      draw: drawSource,
-      keep: one => store.keepOwnSource(one),
-    })
-    const self = { signer: known, key }
-    const replica = new Replica({
-      source,
-      ownSource,
-      wholeness: store,
-      store,
-      signers,
-      self,
-      clock,
-    })
-    const run: Run = {
-      source,
-      ownSource,
-      replica,
-      signers,
-      defined: new DefinedList({
-        list: () => replica.whitelist,
-        log: () => this.disk.log,
-        signers,
-      }),
-      listed: new ListedNodes(replica),
-      firstSync: Promise.withResolvers(),
-      removals: new Map(),
-      brought: new Map(),
-      twins: new Set(),
-      isInUse: resumed?.isInUse ?? false,
-      isStarted: resumed?.isOpen ?? false,
-      isOpen: resumed?.isOpen ?? false,
-      inStep: new WeakSet(),
-      hasExchanged: false,
-    }
+    const { disk, name } = this
+    const run = openRun({ ...this.#options, disk, name }, resumed)
+    const { ownSource, replica } = run
     ownSource.follow(() => this.#hasPeers(run))
     if (resumed?.isInUse === true) {
       // What was in its memory: that this source may be used.
       ownSource.confirm()
-      if (kept !== undefined) ownSource.take()
+      if (resumed.candidate !== undefined) ownSource.take()
     }
     this.#watch(run)
     replica.checkCheckpoints()

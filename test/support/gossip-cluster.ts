@@ -90,6 +90,14 @@ export class GossipCluster {
     return node
   }
 
+  /** Whether each of these nodes is linked to all others of them, and to nobody else. */
+  isMesh(names: readonly string[]): boolean {
+    return names.every(name => {
+      const others = names.filter(other => other !== name).sort()
+      return this.node(name).linked().join() === others.join()
+    })
+  }
+
   start(name: string, options: StartOptions = {}): GossipNode {
     const { seeds = [], address = `${name}:1`, revoked = new Set(), shown = [] } = options
     const { startedAt = this.clock.now(), resolve = (to: string) => [to] } = options

@@ -11,7 +11,7 @@ import { judgeCheckpoints, listAt, type StatedList } from '../../node/whitelist/
 import { Whitelist } from '../../node/whitelist/whitelist.ts'
 import { MemoryStore } from './memory-store.ts'
 import { chain } from './replica-changes.ts'
-import { stateText } from './replica-model.ts'
+import { statesOf } from './replica-model.ts'
 import { SOME_FORMER } from './vouchers.ts'
 
 /** A list with its log, merged as a node merges what peers bring; without signatures or links. */
@@ -92,9 +92,7 @@ export class ListReplica {
 
   /** All that the list decides, in a form in which equal lists are equal texts. */
   text(): string {
-    return Array.from(this.list.subjects(), ([subject, state]) => `${subject} ${stateText(state)}`)
-      .sort()
-      .join('\n')
+    return statesOf(this.list).join('\n')
   }
 
   /** The checkpoints that stand in a list and should not, or the other way round. */

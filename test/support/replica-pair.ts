@@ -14,6 +14,7 @@ import { Scheduler } from '../simulation/scheduler.ts'
 import { SimulatedNetwork, type Peer, type SimulatedLink } from '../simulation/simulated-network.ts'
 import { FakeClock } from './fake-clock.ts'
 import { client, NOON, requestOf, testSource } from './replica-changes.ts'
+import { statesOf } from './replica-model.ts'
 import { commitChange, commitRequest, type People, type Person } from './replica-people.ts'
 
 export interface TestReplicaOptions {
@@ -40,6 +41,10 @@ export interface TestReplica {
   revoke(subject: Subject): Promise<Commit>
   request(request: ChangeRequest, operator?: Person): Promise<Commit>
   checkpoint(operator?: Person): Promise<Commit>
+  /** Whether a grant of a subject stands in its list. */
+  isIn(subject: Subject): boolean
+  /** All that its list decides: equal lists have equal texts. */
+  states(): string[]
 }
 
 export function openReplica(
@@ -78,6 +83,8 @@ export function openReplica(
       const by = { ...asked, kind: 'checkpoint', operator: operator.signer.identity.name } as const
       return commitChange(replica, await replica.proposeCheckpoint(by), operator, signers)
     },
+    isIn: subject => replica.whitelist.state(subject).grants.length > 0,
+    states: () => statesOf(replica.whitelist),
   }
 }
 

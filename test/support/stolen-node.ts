@@ -12,7 +12,7 @@ import {
 } from '../../node/whitelist/change.ts'
 import { entryHash, type Entry } from '../../node/whitelist/entry.ts'
 import { signText } from '../../node/identity/signature.ts'
-import type { CommitReport } from '../../node/operators/service.ts'
+import type { CommitReport } from '../../node/operators/commits.ts'
 import type { ChangePage } from '../../node/operators/changes.ts'
 import type { Credentials } from '../../node/identity/credentials.ts'
 import type { TestCerts } from './certs.ts'

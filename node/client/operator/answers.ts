@@ -10,15 +10,15 @@ import { readAddress } from '../../lib/address.ts'
 import { FridgeError } from '../../lib/errors.ts'
 import { foreignText } from '../../lib/foreign-text.ts'
 import type { Archived, CheckpointReport } from '../../operators/checkpoints.ts'
+import type { CommitReport } from '../../operators/commits.ts'
+import type { NodeReport, StatusReport } from '../../operators/status.ts'
 import type {
-  CommitReport,
   GrantReport,
   NodeProgress,
   RemovalReport,
   ShowReport,
   SubjectReport,
-} from '../../operators/service.ts'
-import type { NodeReport, StatusReport } from '../../operators/status.ts'
+} from '../../operators/subjects.ts'
 import { isHash, isReason, isSequence, type ChangeId, type Place } from '../../whitelist/change.ts'
 import { readTerms } from '../../whitelist/terms.ts'
 import { parseOwnState } from './own-state.ts'

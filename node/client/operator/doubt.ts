@@ -14,7 +14,7 @@ export type Doubt = (lastWord: FridgeError) => Promise<FridgeError>
 type DialOptions = Omit<NodeConnectionOptions, 'address'>
 
 /** The addresses among some at which a connection did not end. */
-export function addressesBeside(
+function addressesBeside(
   { address }: Pick<NodeConnection, 'address'>,
   nodes: readonly Address[],
 ): Address[] {

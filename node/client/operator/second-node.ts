@@ -18,7 +18,7 @@ import {
 import type { NodeConnection } from '../node-connection.ts'
 
 /** What a change of a subject that is made now has seen, as one node says. */
-export interface Frontier {
+interface Frontier {
   readonly seen: readonly ChangeId[]
   /** Of an operator or a node: up to where its grants would count. */
   readonly upTo?: UpTo
@@ -41,7 +41,7 @@ export async function askFrontier(
 }
 
 /** The answer of `frontier`, from a node that may be stolen. @returns undefined when it is none */
-export function readFrontier(value: unknown): Frontier | undefined {
+function readFrontier(value: unknown): Frontier | undefined {
   if (typeof value !== 'object' || value === null || !('seen' in value)) return undefined
   const { seen } = value
   if (!isSeen(seen)) return undefined

@@ -2,25 +2,40 @@ import { inFile, type Bug, type Plant } from './plant.ts'
 
 const DOCUMENT: readonly Bug[] = [
   {
-    name: 'updates before the digest',
-    find: "if (!digested) return refuse('an update",
-    put: "if (false) return refuse('an update",
-  },
-  { name: 'SYNC in any order', find: 'if (!digested || peerSynced)', put: 'if (false)' },
-  { name: 'a second SYNC', find: 'if (!digested || peerSynced)', put: 'if (!digested)' },
-  { name: 'digests without end', find: "if (digested) return refuse('a second digest')", put: '' },
-  { name: 'a digest of anybody', find: 'if (!isExpected(digest.id))', put: 'if (false)' },
-  {
     name: 'a clock that inherits',
     find: 'this.sources = Object.create(null) as Record<string, number>',
     put: 'this.sources = {}',
   },
+  { name: 'listeners outlive their link', find: 'inner.destroy()', put: '' },
+]
+
+const INCOMING: readonly Bug[] = [
+  {
+    name: 'updates before the digest',
+    find: "if (!this.#isDigested) return refuse('an update",
+    put: "if (false) return refuse('an update",
+  },
+  {
+    name: 'SYNC in any order',
+    find: 'if (!this.#isDigested || this.#isSynced)',
+    put: 'if (false)',
+  },
+  {
+    name: 'a second SYNC',
+    find: 'if (!this.#isDigested || this.#isSynced)',
+    put: 'if (!this.#isDigested)',
+  },
+  {
+    name: 'digests without end',
+    find: "if (this.#isDigested) return refuse('a second digest')",
+    put: '',
+  },
+  { name: 'a digest of anybody', find: 'if (!isExpected(digest.id))', put: 'if (false)' },
   {
     name: 'values of any form',
     find: 'if (problem !== undefined) return refuse(problem)',
     put: '',
   },
-  { name: 'listeners outlive their link', find: 'inner.destroy()', put: '' },
 ]
 
 const FRAMES: readonly Bug[] = [
@@ -360,6 +375,7 @@ const MEMBER_PART: readonly Bug[] = [
 export const GOSSIP_PLANTS: readonly Plant[] = [
   ...inFile('gossip', 'gossip/member-part.ts', MEMBER_PART),
   ...inFile('gossip', 'gossip/document.ts', DOCUMENT),
+  ...inFile('gossip', 'gossip/incoming.ts', INCOMING),
   ...inFile('gossip', 'gossip/document-frames.ts', FRAMES),
   ...inFile('gossip', 'gossip/trees.ts', TREES),
   ...inFile('gossip', 'gossip/certificate-exchange.ts', CERTIFICATES),

@@ -6,6 +6,7 @@ import {
 } from '../../../node/gossip/confirmations.ts'
 import type { Confirmation } from '../../../node/gossip/confirmation.ts'
 import type { Member, Twin } from '../../../node/gossip/member.ts'
+import { subscribeTo } from '../../../node/lib/listeners.ts'
 import { nodeOf, parseName, type Name, type Source } from '../../../node/identity/names.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { NOON, testSource } from '../../support/replica-changes.ts'
@@ -13,16 +14,9 @@ import { NOON, testSource } from '../../support/replica-changes.ts'
 const ALPHA = testSource('alpha')
 const BETA = testSource('beta')
 
-/** A change that alpha has accepted, in a cluster of alpha and beta. */
-function waitForProof(timeoutMs: number, lost = new Set<Source>(), others: readonly Source[] = []) {
-  const clock = new FakeClock(NOON)
-  const told = new Set<(confirmation: Confirmation) => void>()
-  const changed = new Set<() => void>()
-  const applied = new Map<Source, number>()
-  const twins: Twin[] = []
-  const left = new Map<Name, Member>()
-  const memberOf = (source: Source): Member => ({
-    name: parseName(source === ALPHA ? 'alpha' : 'beta'),
+function memberOf(source: Source, twins: readonly Twin[]): Member {
+  return {
+    name: nodeOf(source),
     source,
     addresses: [],
     version: '0.0.0',
@@ -32,13 +26,17 @@ function waitForProof(timeoutMs: number, lost = new Set<Source>(), others: reado
     certificateRenewFrom: 0,
     certificateEndsAt: 0,
     ...(source === ALPHA && { twins }),
-  })
-  const subscribeTo =
-    <Listener>(listeners: Set<Listener>) =>
-    (listener: Listener): Disposable => {
-      listeners.add(listener)
-      return { [Symbol.dispose]: () => listeners.delete(listener) }
-    }
+  }
+}
+
+/** A change that alpha has accepted, in a cluster of alpha and beta. */
+function waitForProof(timeoutMs: number, lost = new Set<Source>(), others: readonly Source[] = []) {
+  const clock = new FakeClock(NOON)
+  const told = new Set<(confirmation: Confirmation) => void>()
+  const changed = new Set<() => void>()
+  const applied = new Map<Source, number>()
+  const twins: Twin[] = []
+  const left = new Map<Name, Member>()
   const seen: NodeConfirmation[] = []
   let asked = 0
   const abort = new AbortController()
@@ -52,7 +50,7 @@ function waitForProof(timeoutMs: number, lost = new Set<Source>(), others: reado
     { source: ALPHA, sequence: 3 },
     {
       confirmations: {
-        subscribe: subscribeTo(told),
+        subscribe: listener => subscribeTo(told, listener),
         questions: {
           ask: () => {
             asked += 1
@@ -67,11 +65,12 @@ function waitForProof(timeoutMs: number, lost = new Set<Source>(), others: reado
           new Map(
             [ALPHA, BETA, ...others]
               .filter(source => !lost.has(source))
-              .map(source => [source, memberOf(source)]),
+              .map(source => [source, memberOf(source, twins)]),
           ),
-        unreachable: () => new Map([...lost].map(source => [nodeOf(source), memberOf(source)])),
+        unreachable: () =>
+          new Map([...lost].map(source => [nodeOf(source), memberOf(source, twins)])),
         left: () => left,
-        subscribe: subscribeTo(changed),
+        subscribe: listener => subscribeTo(changed, listener),
       },
       clock,
       timeoutMs,

@@ -5,8 +5,12 @@ import { SimulatedDisk } from '../../simulation/simulated-disk.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { client, NOON, requestOf } from '../../support/replica-changes.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
-import { stateText } from '../../support/replica-model.ts'
-import { openReplica, testNetwork, type TestReplica } from '../../support/replica-pair.ts'
+import {
+  openReplica,
+  testNetwork,
+  type TestNetwork,
+  type TestReplica,
+} from '../../support/replica-pair.ts'
 import { makePeople } from '../../support/replica-people.ts'
 
 const AMBER = client('amber')
@@ -14,15 +18,21 @@ const BERYL = client('beryl')
 const CORAL = client('coral')
 const people = await makePeople({ nodes: ['alpha', 'beta', 'gamma'], operators: ['olga', 'oscar'] })
 
-function statesOf({ replica }: TestReplica): string[] {
-  return Array.from(
-    replica.whitelist.subjects(),
-    ([subject, state]) => `${subject} ${stateText(state)}`,
-  ).sort()
+interface Scene extends TestNetwork {
+  readonly alpha: TestReplica
+  readonly beta: TestReplica
+  /** The disk of beta. */
+  readonly disk: SimulatedDisk
+  readonly clock: FakeClock
 }
 
-function isIn({ replica }: TestReplica): boolean {
-  return replica.whitelist.state(AMBER).grants.length > 0
+/** Two nodes that are not linked yet, of which the disk of one may be full for a while. */
+function openTwo(): Scene {
+  const clock = new FakeClock(NOON)
+  const disk = new SimulatedDisk()
+  const alpha = openReplica(people, 'alpha')
+  const beta = openReplica(people, 'beta', { store: disk.open(), clock })
+  return { ...testNetwork(), alpha, beta, disk, clock }
 }
 
 test('a change that cannot be stored is an error, and is neither there nor sent', async t => {
@@ -36,22 +46,18 @@ test('a change that cannot be stored is an error, and is neither there nor sent'
   disk.isFull = true
   await t.throwsAsync(alpha.revoke(AMBER), { code: 'ERR_DATABASE' })
   await quiet()
-  t.true(isIn(alpha))
-  t.true(isIn(beta))
+  t.true(alpha.isIn(AMBER))
+  t.true(beta.isIn(AMBER))
   disk.isFull = false
   await alpha.revoke(AMBER)
   await quiet()
-  t.false(isIn(alpha))
-  t.false(isIn(beta))
-  t.deepEqual(statesOf(openReplica(people, 'alpha', { store: disk.open() })), statesOf(alpha))
+  t.false(alpha.isIn(AMBER))
+  t.false(beta.isIn(AMBER))
+  t.deepEqual(openReplica(people, 'alpha', { store: disk.open() }).states(), alpha.states())
 })
 
 test('a replica that cannot store a removal lets it act at once, calls no peer a liar, and asks for it anew', async t => {
-  const { connect, quiet, network } = testNetwork()
-  const clock = new FakeClock(NOON)
-  const disk = new SimulatedDisk()
-  const alpha = openReplica(people, 'alpha')
-  const beta = openReplica(people, 'beta', { store: disk.open(), clock })
+  const { connect, quiet, network, alpha, beta, disk, clock } = openTwo()
   const told: Subject[] = []
   beta.replica.subscribeSettled(subjects => told.push(...subjects))
   await alpha.grant(AMBER)
@@ -68,7 +74,7 @@ test('a replica that cannot store a removal lets it act at once, calls no peer a
   t.deepEqual(told, [AMBER], 'whoever is connected is looked at')
   t.is(beta.replica.stateOf(BERYL).grants.length, 1)
   t.is(beta.replica.stateOf(CORAL).grants.length, 0, 'nobody is let in by what is not stored')
-  t.true(isIn(beta), 'the list is what is on its disk')
+  t.true(beta.isIn(AMBER), 'the list is what is on its disk')
   t.false(link.ended)
   t.deepEqual(network.refusals, [])
 
@@ -80,7 +86,7 @@ test('a replica that cannot store a removal lets it act at once, calls no peer a
   t.is(beta.replica.stateOf(AMBER).grants.length, 0, 'until it is stored')
   connect(alpha, beta)
   await quiet()
-  t.false(isIn(beta))
+  t.false(beta.isIn(AMBER))
   t.deepEqual(network.refusals, [])
   await alpha.grant(AMBER)
   await quiet()
@@ -128,7 +134,7 @@ test('a removal that comes with what the log cannot be asked about acts all the 
   store.isUnreadable = false
   await clock.advance(1_000)
   await beta.replica.settled()
-  t.deepEqual(statesOf(beta), statesOf(openReplica(people, 'beta', { store })))
+  t.deepEqual(beta.states(), openReplica(people, 'beta', { store }).states())
   t.deepEqual(network.refusals, [])
 })
 
@@ -190,16 +196,12 @@ test('a command that is repeated once there is space again is carried out at onc
   await t.throwsAsync(alpha.revoke(AMBER), { code: 'ERR_DATABASE' })
   disk.isFull = false
   await alpha.revoke(AMBER)
-  t.false(isIn(alpha))
+  t.false(alpha.isIn(AMBER))
   t.is(alpha.replica.storage.failing, undefined)
 })
 
 test('a change that two links bring at once and that cannot be stored is asked for anew over both', async t => {
-  const { connect, quiet, network } = testNetwork()
-  const clock = new FakeClock(NOON)
-  const disk = new SimulatedDisk()
-  const alpha = openReplica(people, 'alpha')
-  const beta = openReplica(people, 'beta', { store: disk.open(), clock })
+  const { connect, quiet, network, alpha, beta, disk, clock } = openTwo()
   await alpha.grant(AMBER)
   connect(alpha, beta)
   connect(alpha, beta)
@@ -217,11 +219,7 @@ test('a change that two links bring at once and that cannot be stored is asked f
 })
 
 test('a certificate that cannot be stored is asked for anew', async t => {
-  const { connect, quiet, network } = testNetwork()
-  const clock = new FakeClock(NOON)
-  const disk = new SimulatedDisk()
-  const alpha = openReplica(people, 'alpha')
-  const beta = openReplica(people, 'beta', { store: disk.open(), clock })
+  const { connect, quiet, network, alpha, beta, disk, clock } = openTwo()
   await alpha.grant(AMBER)
   disk.isFull = true
   connect(alpha, beta)
@@ -231,7 +229,7 @@ test('a certificate that cannot be stored is asked for anew', async t => {
   await clock.advance(1_000)
   connect(alpha, beta)
   await quiet()
-  t.true(isIn(beta))
+  t.true(beta.isIn(AMBER))
   t.deepEqual(network.refusals, [])
 })
 

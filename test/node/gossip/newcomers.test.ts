@@ -7,10 +7,6 @@ import { makePeople } from '../../support/replica-people.ts'
 const people = await makePeople({ nodes: ['alpha', 'beta', 'gamma', 'delta'], operators: ['olga'] })
 const AMBER = client('amber')
 
-function isIn({ replica }: TestReplica): boolean {
-  return replica.whitelist.state(AMBER).grants.length > 0
-}
-
 /** A link of a newcomer to a replica that lets in amber and removes her again. */
 interface Telling {
   readonly link: TestEndpoint
@@ -76,10 +72,10 @@ test('a newcomer that has met another one takes the list that comes then for a b
   t.deepEqual(heard, [true])
   const alpha = await tellOf(await openWhole(), beta)
   await alpha.begin()
-  t.true(isIn(beta))
+  t.true(beta.isIn(AMBER))
   t.deepEqual(heard, [true, false])
   await alpha.end()
-  t.false(isIn(beta))
+  t.false(beta.isIn(AMBER))
   t.deepEqual(heard, [true, false, true])
 })
 
@@ -102,7 +98,7 @@ test('a link that has ended before what it brought was checked is waited for by 
   const begun = alpha.begin()
   alpha.link.dispose()
   await begun
-  t.true(isIn(beta))
+  t.true(beta.isIn(AMBER))
   await meet(beta, 'delta', true)
   t.true(beta.replica.wholeness.hasExchanged)
 })

@@ -5,8 +5,8 @@ import { Channel } from '../../../node/wire/channel.ts'
 import { PEER_LIMITS } from '../../../node/wire/limits.ts'
 import { GossipCluster, TIMES } from '../../support/gossip-cluster.ts'
 import { makePipe } from '../../support/gossip-pipe.ts'
-import { client, NOON } from '../../support/replica-changes.ts'
-import { makePeople, type People } from '../../support/replica-people.ts'
+import { client } from '../../support/replica-changes.ts'
+import { makePeople } from '../../support/replica-people.ts'
 
 const NAMES = ['alpha', 'beta', 'gamma', 'delta', 'epsilon']
 const AMBER = client('amber')
@@ -22,15 +22,8 @@ async function startMesh(t: ExecutionContext, names: readonly string[]): Promise
   for (const name of names) {
     cluster.start(name, { seeds: name === names[0] ? [] : [`${names[0]}:1`] })
   }
-  await cluster.until('all are linked to all', () => isMesh(cluster, names))
+  await cluster.until('all are linked to all', () => cluster.isMesh(names))
   return cluster
-}
-
-function isMesh(cluster: GossipCluster, names: readonly string[]): boolean {
-  return names.every(name => {
-    const others = names.filter(other => other !== name).sort()
-    return cluster.node(name).linked().join() === others.join()
-  })
 }
 
 test('nodes that know one seed find each other and link to all', async t => {
@@ -76,7 +69,7 @@ test('nodes that share one name find each other, though each is told its own add
     const resolve = (address: string): string[] => (address === 'fridge:1' ? all : [address])
     cluster.start(name, { seeds: ['fridge:1'], resolve })
   }
-  await cluster.until('all are linked to all', () => isMesh(cluster, NAMES))
+  await cluster.until('all are linked to all', () => cluster.isMesh(NAMES))
   t.true(NAMES.every(name => cluster.node(name).log.every(({ level }) => level === 'info')))
 })
 
@@ -136,9 +129,9 @@ test('of two connections that two nodes make at once both keep the one that the 
       cluster.start(name, { seeds: names.filter(other => other !== name).map(to => `${to}:1`) })
     }
     t.is(cluster.dials.length, 2)
-    await cluster.until('they are linked', () => isMesh(cluster, names))
+    await cluster.until('they are linked', () => cluster.isMesh(names))
     await cluster.pass(10_000)
-    t.true(isMesh(cluster, names))
+    t.true(cluster.isMesh(names))
     t.is(cluster.dials.length, 2)
     t.is(cluster.connections('alpha', 'beta'), 1)
     t.deepEqual(
@@ -188,7 +181,7 @@ test('a lost connection is dialed again, and what was missed is caught up', asyn
   await cluster.node('alpha').grant(AMBER)
   await cluster.until(
     'it is caught up',
-    () => isIn(cluster, 'beta') && isMesh(cluster, ['alpha', 'beta']),
+    () => isIn(cluster, 'beta') && cluster.isMesh(['alpha', 'beta']),
   )
   t.pass()
 })
@@ -214,14 +207,14 @@ test('the two sides of a healed partition join again, and the revocation wins', 
   await cluster.until('all let in', () => NAMES.every(name => isIn(cluster, name)))
   const left = new Set(['alpha', 'beta'])
   cluster.partition(name => (left.has(name) ? 0 : 1))
-  await cluster.until('the sides are apart', () => isMesh(cluster, ['alpha', 'beta']))
+  await cluster.until('the sides are apart', () => cluster.isMesh(['alpha', 'beta']))
   // A revocation on one side, on the other a grant that has not seen it.
   await cluster.node('beta').revoke(AMBER)
   await cluster.node('delta').grant(AMBER)
   await cluster.until('one side has the revocation', () => !isIn(cluster, 'alpha'))
   t.true(isIn(cluster, 'epsilon'))
   cluster.heal()
-  await cluster.until('all are linked to all', () => isMesh(cluster, NAMES))
+  await cluster.until('all are linked to all', () => cluster.isMesh(NAMES))
   await cluster.until('none lets in', () => !NAMES.some(name => isIn(cluster, name)))
 })
 
@@ -235,7 +228,7 @@ test('a seed that is down is dialed for ever, less and less often, and linked wh
   t.is(log.filter(({ level }) => level === 'warn').length, 1, 'it is said once')
   cluster.start('beta')
   const names = ['alpha', 'beta']
-  await cluster.until('they are linked', () => isMesh(cluster, names), 2 * TIMES.redialMaxMs)
+  await cluster.until('they are linked', () => cluster.isMesh(names), 2 * TIMES.redialMaxMs)
 })
 
 test('a peer that breaks the protocol each time is dialed less and less often', async t => {
@@ -286,50 +279,6 @@ test('two nodes of one name do not link, and the error says what to do', async t
   t.regex(told() ?? '', /give each its own/)
 })
 
-test('a node that has been removed is cut and not linked again', async t => {
-  const cluster = new GossipCluster(t, people)
-  const revoked = new Set<string>()
-  const alpha = cluster.start('alpha', { seeds: ['beta:1'], revoked })
-  const beta = cluster.start('beta')
-  await cluster.until('they are linked', () => isMesh(cluster, ['alpha', 'beta']))
-  revoked.add('beta')
-  t.is(alpha.overlay.review(), 1)
-  await cluster.pass(100)
-  t.deepEqual(alpha.linked(), [])
-  t.deepEqual(beta.linked(), [])
-  t.true(beta.log.some(({ fields }) => fields['reason'] === 'revoked'))
-})
-
-test('a removed node is shown the proof on its link and at the door, and is dialed no more', async t => {
-  const cluster = new GossipCluster(t, people)
-  const revoked = new Set<string>()
-  const shown: unknown[] = []
-  const alpha = cluster.start('alpha', { revoked })
-  cluster.start('beta', { seeds: ['alpha:1'], shown })
-  await cluster.until('they are linked', () => isMesh(cluster, ['alpha', 'beta']))
-  await cluster.until('alpha knows where beta is', () => alpha.members.live().size === 2)
-  revoked.add('beta')
-  alpha.overlay.review()
-  await cluster.pass(100)
-  t.deepEqual(shown, [{ removed: 'beta' }])
-  await cluster.pass(60_000)
-  t.deepEqual(
-    cluster.dials.filter(({ from }) => from === 'alpha'),
-    [],
-  )
-})
-
-test('a seed at which a removed node stands is dialed seldom, and shows the proof', async t => {
-  const cluster = new GossipCluster(t, people)
-  const shown: unknown[] = []
-  cluster.start('beta', { shown })
-  const alpha = cluster.start('alpha', { seeds: ['beta:1'], revoked: new Set(['beta']) })
-  await cluster.pass(60_000)
-  t.deepEqual(shown[0], { removed: 'beta' })
-  t.deepEqual(alpha.linked(), [])
-  t.true(cluster.dials.length <= 60_000 / TIMES.redialMaxMs + 8, `${cluster.dials.length} dials`)
-})
-
 test('a stopped overlay leaves no timer and no connection', async t => {
   const cluster = await startMesh(t, ['alpha', 'beta'])
   await cluster.stop('alpha')
@@ -337,67 +286,4 @@ test('a stopped overlay leaves no timer and no connection', async t => {
   await cluster.pass(100)
   t.is(cluster.clock.pending, 0)
   t.is(cluster.connections('alpha', 'beta'), 0)
-})
-
-const DAY_MS = 86_400_000
-
-/** The same people, but one of them with a certificate that ends `ms` after the clock's start. */
-async function endingIn(ms: number, name: string): Promise<People> {
-  const brief = await people.issue('node', name, { now: NOON - DAY_MS + ms, days: 1 })
-  return { ...people, node: other => (other === name ? brief : people.node(other)) }
-}
-
-for (const [whose, name] of [
-  ['the peer', 'beta'],
-  ['the node itself', 'alpha'],
-] as const) {
-  test(`a link ends when the certificate of ${whose} does, whatever the peer says`, async t => {
-    const everyone = await endingIn(3_000, name)
-    const cluster = new GossipCluster(t, everyone)
-    const { overlay } = cluster.start('alpha')
-    const socket = cluster.join('alpha', everyone.node('beta'))
-    let heard = ''
-    let closed = false
-    socket.on('data', (chunk: Buffer) => (heard += chunk.toString()))
-    socket.on('close', () => (closed = true))
-    await cluster.pass(2_975)
-    t.false(heard.includes('expired'))
-    await cluster.pass(25)
-    t.regex(heard, new RegExp(`certificate expired.*the certificate of node/${name} has expired`))
-    await cluster.until('it is closed', () => closed, 1_500)
-    t.deepEqual(overlay.links(), [])
-  })
-}
-
-test('a link ends with its certificate also when the clock was set forward meanwhile', async t => {
-  const cluster = new GossipCluster(t, await endingIn(DAY_MS, 'beta'))
-  const { log } = cluster.start('alpha')
-  cluster.start('beta', { seeds: ['alpha:1'] })
-  await cluster.until('they are linked', () => isMesh(cluster, ['alpha', 'beta']))
-  cluster.clock.jump(DAY_MS)
-  await cluster.until(
-    'the link has ended',
-    () => log.some(({ fields }) => fields['reason'] === 'certificate expired'),
-    30_000,
-  )
-  t.pass()
-})
-
-test('a node that was removed itself calls no other one removed, and dials nobody', async t => {
-  const cluster = new GossipCluster(t, people)
-  const revoked = new Set<string>()
-  cluster.start('alpha')
-  const beta = cluster.start('beta', { seeds: ['alpha:1'], revoked })
-  await cluster.until('they are linked', () => beta.linked().length === 1)
-  revoked.add('beta')
-  beta.overlay.review()
-  await cluster.pass(60_000)
-  const ends = cluster
-    .node('alpha')
-    .log.filter(({ text }) => text === 'link ended')
-    .map(({ fields }) => [fields['reason'], fields['detail']])
-  t.deepEqual(ends, [['node removed', 'node/beta has been removed']])
-  const dials = cluster.dials.filter(({ from }) => from === 'beta').length
-  await cluster.pass(600_000)
-  t.is(cluster.dials.filter(({ from }) => from === 'beta').length, dials)
 })

@@ -4,7 +4,6 @@ import type { EndedSource } from '../../../node/gossip/own-past.ts'
 import { parseName, type Source } from '../../../node/identity/names.ts'
 import { SimulatedDisk } from '../../simulation/simulated-disk.ts'
 import { client, testSource } from '../../support/replica-changes.ts'
-import { stateText } from '../../support/replica-model.ts'
 import {
   openReplica,
   testNetwork,
@@ -28,13 +27,6 @@ function sourceOfLastRun(kept?: Source): { own: OwnSource; kept: (Source | undef
     keep: source => said.push(source),
   })
   return { own, kept: said }
-}
-
-function statesOf({ replica }: TestReplica): string[] {
-  return Array.from(
-    replica.whitelist.subjects(),
-    ([subject, state]) => `${subject} ${stateText(state)}`,
-  ).sort()
 }
 
 test('a source is drawn with the first change, and remembered before it numbers anything', t => {
@@ -126,7 +118,7 @@ test('a node whose peers have heard more of its source than it holds goes on in 
   await alpha.grant(BERYL)
   await quiet()
   t.true(beta.replica.whitelist.clock().has(testSource('alpha', 11)))
-  t.deepEqual(statesOf(alpha), statesOf(beta))
+  t.deepEqual(alpha.states(), beta.states())
   t.deepEqual(network.refusals, [])
 })
 
@@ -171,7 +163,7 @@ test('a node that is resumed from a snapshot of its memory takes in its own futu
   await alpha.grant(client('dorit'))
   await scene.quiet()
   t.is(scene.beta.replica.stateOf(client('dorit')).grants.length, 1)
-  t.deepEqual(statesOf(alpha), statesOf(scene.beta))
+  t.deepEqual(alpha.states(), scene.beta.states())
   t.deepEqual(scene.network.refusals, [])
 })
 
@@ -196,13 +188,13 @@ test('what it accepted before it met a peer is sent to nobody, its operator is t
   const gamma = openReplica(people, 'gamma')
   connect(alpha, gamma)
   await quiet()
-  t.deepEqual(statesOf(gamma), statesOf(beta))
+  t.deepEqual(gamma.states(), beta.states())
   await alpha.grant(client('edith'))
   await quiet()
   connect(alpha, beta)
   await quiet()
-  t.deepEqual(statesOf(alpha), statesOf(beta))
+  t.deepEqual(alpha.states(), beta.states())
   t.deepEqual(network.refusals, [])
   const again = openReplica(people, 'alpha', { store: scene.disk.open(), run: 3 })
-  t.deepEqual(statesOf(again), statesOf(alpha), 'and so it is after a start')
+  t.deepEqual(again.states(), alpha.states(), 'and so it is after a start')
 })

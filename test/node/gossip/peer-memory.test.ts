@@ -1,11 +1,10 @@
 import test from 'ava'
-import { Members } from '../../../node/gossip/members.ts'
 import { PeerMemory, type PeerFile } from '../../../node/gossip/peer-memory.ts'
 import { parseName } from '../../../node/identity/names.ts'
 import { recordLog, type LogLine } from '../../support/gossip-cluster.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { MemoryStore } from '../../support/memory-store.ts'
-import { NOON, testSource } from '../../support/replica-changes.ts'
+import { openMembers } from '../../support/members.ts'
+import { NOON } from '../../support/replica-changes.ts'
 import { makePeople } from '../../support/replica-people.ts'
 import { testNetwork } from '../../support/replica-pair.ts'
 
@@ -29,34 +28,15 @@ class TestFile implements PeerFile {
   }
 }
 
-function openMembers(name: string, clock: FakeClock): { name: string; replica: Members } {
-  const signers = people.signers(new MemoryStore())
-  const { signer, key } = people.node(name)
-  signers.learn(signer.chain)
-  const replica = new Members({
-    clock,
-    random: () => 0.5,
-    signers,
-    signer,
-    key,
-    self: {
-      name: parseName(name),
-      source: testSource(name),
-      addresses: [`${name}:1`],
-      version: '0.0.0',
-      startedAt: NOON,
-      links: [],
-    },
-  })
-  return { name, replica }
-}
-
 /** The memory of alpha, which has just met beta. */
 async function meetBeta(file = new TestFile()) {
   const clock = new FakeClock(NOON)
   const log: LogLine[] = []
   const memory = new PeerMemory({ file, isRemoved: () => false, clock, log: recordLog(log) })
-  const [alpha, beta] = [openMembers('alpha', clock), openMembers('beta', clock)]
+  const [alpha, beta] = [
+    openMembers(people, 'alpha', { clock }),
+    openMembers(people, 'beta', { clock }),
+  ]
   memory.follow(alpha.replica)
   const { connect, quiet } = testNetwork()
   connect(alpha, beta)

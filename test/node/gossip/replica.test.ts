@@ -13,33 +13,22 @@ import { makeTestFolder } from '../../support/certs.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { attachEndpoint } from '../../support/gossip-document.ts'
 import { client, NOON, requestOf, testSource } from '../../support/replica-changes.ts'
-import { placesOf, stateText } from '../../support/replica-model.ts'
-import { openReplica, testNetwork, type TestReplica } from '../../support/replica-pair.ts'
+import { placesOf } from '../../support/replica-model.ts'
+import { openReplica, testNetwork } from '../../support/replica-pair.ts'
 import { commitChange, makePeople } from '../../support/replica-people.ts'
 
 const HOUR_MS = 60 * 60 * 1_000
 const AMBER = client('amber')
 const people = await makePeople({ nodes: ['alpha', 'beta', 'gamma'], operators: ['olga', 'oscar'] })
 
-function statesOf({ replica }: TestReplica): string[] {
-  return Array.from(
-    replica.whitelist.subjects(),
-    ([subject, state]) => `${subject} ${stateText(state)}`,
-  ).sort()
-}
-
-function isIn({ replica }: TestReplica): boolean {
-  return replica.whitelist.state(AMBER).grants.length > 0
-}
-
 test('a client that was removed and added again is let in', async t => {
   const alpha = openReplica(people, 'alpha')
   await alpha.grant(AMBER)
-  t.true(isIn(alpha))
+  t.true(alpha.isIn(AMBER))
   await alpha.revoke(AMBER)
-  t.false(isIn(alpha))
+  t.false(alpha.isIn(AMBER))
   await alpha.grant(AMBER)
-  t.true(isIn(alpha))
+  t.true(alpha.isIn(AMBER))
 })
 
 test('a change reaches a linked replica, and one that links later', async t => {
@@ -49,11 +38,11 @@ test('a change reaches a linked replica, and one that links later', async t => {
   await alpha.grant(AMBER)
   connect(alpha, beta)
   await quiet()
-  t.true(isIn(beta))
+  t.true(beta.isIn(AMBER))
   await beta.revoke(AMBER)
   await quiet()
-  t.false(isIn(alpha))
-  t.deepEqual(statesOf(alpha), statesOf(beta))
+  t.false(alpha.isIn(AMBER))
+  t.deepEqual(alpha.states(), beta.states())
 })
 
 test('of two commits of one place at the same moment one is told to try again', async t => {
@@ -74,7 +63,7 @@ test('a proposal is void when its subject has changed since, so that no grant mi
   await quiet()
   const commit = await commitChange(alpha.replica, proposed, people.operator(), alpha.signers)
   t.is(commit.outcome, 'again')
-  t.false(isIn(alpha))
+  t.false(alpha.isIn(AMBER))
 })
 
 test('a proposal is void after a restart, and when it is older than ten minutes', async t => {
@@ -159,15 +148,15 @@ test('a raw copy of an old database un-revokes nobody once a peer is linked', as
   }
   using store = openSqliteStore(copy)
   const restored = openReplica(people, 'alpha', { store, run: 2 })
-  t.true(isIn(restored), 'the copy is from before the revocation')
+  t.true(restored.isIn(AMBER), 'the copy is from before the revocation')
   connect(restored, beta)
   await quiet()
-  t.false(isIn(restored))
+  t.false(restored.isIn(AMBER))
   // Its next change takes a place of its own.
   await restored.grant(AMBER)
   await quiet()
-  t.true(isIn(beta))
-  t.deepEqual(statesOf(restored), statesOf(beta))
+  t.true(beta.isIn(AMBER))
+  t.deepEqual(restored.states(), beta.states())
   t.deepEqual(placesOf(beta.replica.whitelist.state(AMBER).grants), [`${restored.source}:1`])
 })
 
@@ -244,13 +233,13 @@ test('the beginning of a log is not a whole list, after a start neither; once al
   const link = attachEndpoint(beta.replica, alpha.replica.id)
   await link.receive({ id: alpha.replica.id, clock: { [alpha.source]: 2 } }, ...half.slice(0, -1))
   await beta.replica.settled()
-  t.true(isIn(beta), 'half a list lets in who was removed')
+  t.true(beta.isIn(AMBER), 'half a list lets in who was removed')
   t.false(beta.replica.wholeness.isWhole)
   t.not<Extent, Extent>(remembered, 'whole')
   link.dispose()
   connect(alpha, beta)
   await quiet()
-  t.false(isIn(beta))
+  t.false(beta.isIn(AMBER))
   t.true(beta.replica.wholeness.isWhole)
   t.is<Extent, Extent>(remembered, 'whole')
 })
@@ -290,9 +279,9 @@ test('who asks for a change of a subject does not wait until all others were loo
   await beta.revoke(parseSubject('operator/oscar'))
   const seen: number[] = []
   alpha.replica.subscribe(() => {
-    t.false(isIn(alpha))
+    t.false(alpha.isIn(AMBER))
     seen.push(alpha.replica.propose(requestOf('grant', AMBER)).seen.length)
-    t.true(isIn(alpha))
+    t.true(alpha.isIn(AMBER))
   })
   connect(alpha, beta)
   await quiet()

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { Archiving } from '../../../node/gossip/archiving.ts'
 import { OwnSource } from '../../../node/gossip/own-source.ts'
-import { subjectOf, type Subject } from '../../../node/identity/names.ts'
+import { subjectOf } from '../../../node/identity/names.ts'
 import { openSqliteStore, type NodeStore } from '../../../node/storage/sqlite-store.ts'
 import type { Signers } from '../../../node/identity/signers.ts'
 import type { ChangeStore } from '../../../node/whitelist/store.ts'
@@ -12,11 +12,11 @@ import { makeTestFolder } from '../../support/certs.ts'
 import { attachEndpoint, type TestEndpoint } from '../../support/gossip-document.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { client, OPERATOR, requestOf, testSource } from '../../support/replica-changes.ts'
-import { stateText } from '../../support/replica-model.ts'
 import {
   openReplica,
   testNetwork,
   type TestEnd,
+  type TestNetwork,
   type TestReplica,
 } from '../../support/replica-pair.ts'
 import { makePeople } from '../../support/replica-people.ts'
@@ -70,10 +70,6 @@ async function openWhole(name: string, log = LOG): Promise<TestReplica> {
   return whole
 }
 
-function isIn({ replica }: TestReplica, subject: Subject): boolean {
-  return replica.whitelist.state(subject).grants.length > 0
-}
-
 interface Scene {
   readonly open: (name: string) => TestReplica & { readonly store: NodeStore }
   /** A node that has archived all that leaves the log, and has lost it. */
@@ -116,11 +112,12 @@ function end(of: TestReplica): TestEnd {
   return { ...of, wasWhole: () => of.replica.wholeness.wasWhole }
 }
 
-function textOf({ replica }: TestReplica): string[] {
-  return Array.from(
-    replica.whitelist.subjects(),
-    ([subject, state]) => `${subject} ${stateText(state)}`,
-  ).sort()
+/** Link a newcomer to a node, and wait until it has had the list of that. */
+async function bring(from: TestReplica, to: TestReplica): Promise<TestNetwork> {
+  const linked = testNetwork()
+  linked.connect(end(from), end(to))
+  await linked.quiet()
+  return linked
 }
 
 test('a node that holds nothing is sent what a checkpoint states, and then what came behind it', async t => {
@@ -128,12 +125,10 @@ test('a node that holds nothing is sent what a checkpoint states, and then what 
   const alpha = await openArchived('alpha')
   await alpha.grant(COCOA)
   const gamma = open('gamma')
-  const { network, connect, quiet } = testNetwork()
-  connect(end(alpha), end(gamma))
-  await quiet()
+  const { network } = await bring(alpha, gamma)
   t.deepEqual(network.refusals, [])
   t.deepEqual(network.leaves, [])
-  t.deepEqual(textOf(gamma), textOf(alpha))
+  t.deepEqual(gamma.states(), alpha.states())
   t.is(gamma.replica.whitelist.changes, alpha.replica.whitelist.changes)
   t.deepEqual(gamma.replica.whitelist.clock(), alpha.replica.whitelist.clock())
   t.false(gamma.replica.wholeness.isWhole)
@@ -147,22 +142,18 @@ test('a list that begins at a checkpoint survives a restart, is served by, and b
   const { open, openArchived } = await makeScene(t)
   const alpha = await openArchived('alpha')
   const gamma = open('gamma')
-  const first = testNetwork()
-  first.connect(end(alpha), end(gamma))
-  await first.quiet()
+  await bring(alpha, gamma)
   gamma.replica.stateExchange.noteOthers(1)
   gamma.store[Symbol.dispose]()
   const again = open('gamma')
   t.true(again.store.isSealed)
   t.true(again.replica.wholeness.isWhole)
-  t.deepEqual(textOf(again), textOf(alpha))
+  t.deepEqual(again.states(), alpha.states())
   t.is((await again.grant(COCOA)).outcome, 'committed')
   const delta = open('delta')
-  const { network, connect, quiet } = testNetwork()
-  connect(end(again), end(delta))
-  await quiet()
+  const { network } = await bring(again, delta)
   t.deepEqual([...network.refusals, ...network.leaves], [])
-  t.deepEqual(textOf(delta), textOf(again))
+  t.deepEqual(delta.states(), again.states())
   t.is(delta.replica.whitelist.changes, again.replica.whitelist.changes)
 })
 
@@ -170,9 +161,7 @@ test('what later changes name of before the checkpoint has come with it', async 
   const { open, openArchived } = await makeScene(t)
   const [alpha, beta] = [await openArchived('alpha'), await openWhole('beta')]
   const gamma = open('gamma')
-  const { network, connect, quiet } = testNetwork()
-  connect(end(alpha), end(gamma))
-  await quiet()
+  const { network, connect, quiet } = await bring(alpha, gamma)
   connect(end(beta), end(gamma))
   // It names the last grant of the operator in each source, and the checkpoint the newest entry.
   const oscar = people.operator('oscar')
@@ -181,7 +170,7 @@ test('what later changes name of before the checkpoint has come with it', async 
   await beta.checkpoint(oscar)
   await quiet()
   t.deepEqual(network.refusals, [])
-  t.deepEqual(textOf(gamma), textOf(beta))
+  t.deepEqual(gamma.states(), beta.states())
   t.is(gamma.replica.whitelist.standingCheckpoints.length, 2)
 })
 
@@ -189,11 +178,9 @@ test('where two nodes are known, nobody is let in by a checkpoint before it stan
   const { open, openArchived } = await makeScene(t)
   const [alpha, beta] = [await openArchived('alpha'), await openWhole('beta')]
   const gamma = open('gamma')
-  const { network, connect, quiet } = testNetwork()
-  connect(end(alpha), end(gamma))
-  await quiet()
+  const { network, connect, quiet } = await bring(alpha, gamma)
   gamma.replica.stateExchange.noteOthers(2)
-  t.true(isIn(gamma, BASIL))
+  t.true(gamma.isIn(BASIL))
   t.false(gamma.replica.wholeness.isWhole)
   connect(end(beta), end(gamma))
   await quiet()
@@ -204,16 +191,12 @@ test('where two nodes are known, nobody is let in by a checkpoint before it stan
 test('a node that starts again before a second one has answered asks again', async t => {
   const { open, openArchived } = await makeScene(t)
   const alpha = await openArchived('alpha')
-  const first = testNetwork()
   const gamma = open('gamma')
-  first.connect(end(alpha), end(gamma))
-  await first.quiet()
+  await bring(alpha, gamma)
   gamma.store[Symbol.dispose]()
   const again = open('gamma')
   again.replica.stateExchange.noteOthers(2)
-  const { connect, quiet } = testNetwork()
-  connect(end(alpha), end(again))
-  await quiet()
+  const { connect, quiet } = await bring(alpha, again)
   t.false(again.replica.wholeness.isWhole)
   connect(end(await openWhole('beta')), end(again))
   await quiet()
@@ -223,9 +206,7 @@ test('a node that starts again before a second one has answered asks again', asy
 test('a list that begins at a checkpoint is archived behind the next one, and begins the list of others there', async t => {
   const { open, openArchived } = await makeScene(t)
   const [alpha, gamma] = [await openArchived('alpha'), open('gamma')]
-  const first = testNetwork()
-  first.connect(end(alpha), end(gamma))
-  await first.quiet()
+  await bring(alpha, gamma)
   gamma.replica.stateExchange.noteOthers(1)
   await gamma.grant(AMBER)
   await gamma.revoke(AMBER)
@@ -235,17 +216,15 @@ test('a list that begins at a checkpoint is archived behind the next one, and be
   t.deepEqual(gamma.replica.whitelist.standingCheckpoints.length, 2)
   using archiving = new Archiving({ list: () => gamma.replica.whitelist, store: gamma.store })
   t.true((await archiving.run()).changes > 0)
-  const before = textOf(gamma)
+  const before = gamma.states()
   gamma.store[Symbol.dispose]()
   const again = open('gamma')
-  t.deepEqual(textOf(again), before)
+  t.deepEqual(again.states(), before)
   t.is(again.replica.whitelist.changes, gamma.replica.whitelist.changes)
   const delta = open('delta')
-  const { network, connect, quiet } = testNetwork()
-  connect(end(again), end(delta))
-  await quiet()
+  const { network } = await bring(again, delta)
   t.deepEqual([...network.refusals, ...network.leaves], [])
-  t.deepEqual(textOf(delta), before)
+  t.deepEqual(delta.states(), before)
   t.is(delta.replica.whitelist.changes, again.replica.whitelist.changes)
   t.is(delta.replica.whitelist.standingCheckpoints.length, 2)
 })
@@ -254,9 +233,7 @@ test('a change that has seen what a node never held ends its link by no fault of
   const { open, openArchived } = await makeScene(t)
   const alpha = await openArchived('alpha')
   const gamma = open('gamma')
-  const { connect, quiet } = testNetwork()
-  connect(end(alpha), end(gamma))
-  await quiet()
+  await bring(alpha, gamma)
   // It was off when the checkpoint was made, with the first turns alone.
   const early = new MemoryStore()
   fill(early, LOG, people.signers(early), 10)
@@ -271,7 +248,7 @@ test('a change that has seen what a node never held ends its link by no fault of
   await gamma.replica.settled()
   t.deepEqual(link.refusals, [])
   t.true(link.leaves.some(text => text.startsWith('this node lacks what a change has seen')))
-  t.false(isIn(gamma, AMBER))
+  t.false(gamma.isIn(AMBER))
   t.true(gamma.replica.stateOf(BASIL).revocations.size > 0)
 })
 
@@ -281,16 +258,14 @@ test('attack: a stolen node that shows the list of an old checkpoint lets nobody
   const beta = await openWhole('beta')
   await beta.revoke(BASIL)
   const gamma = open('gamma')
-  const { network, connect, quiet } = testNetwork()
-  connect(end(stolen), end(gamma))
-  await quiet()
+  const { network, connect, quiet } = await bring(stolen, gamma)
   gamma.replica.stateExchange.noteOthers(2)
-  t.true(isIn(gamma, BASIL))
+  t.true(gamma.isIn(BASIL))
   t.false(gamma.replica.wholeness.isWhole)
   connect(end(beta), end(gamma))
   await quiet()
   t.deepEqual(network.refusals, [])
-  t.false(isIn(gamma, BASIL))
+  t.false(gamma.isIn(BASIL))
   t.true(gamma.replica.wholeness.isWhole)
 })
 
@@ -298,13 +273,11 @@ test('attack: a checkpoint of which no other node knows opens nothing', async t 
   const { open, openArchived } = await makeScene(t)
   const stolen = await openArchived('delta', await makeLog('delta'))
   const gamma = open('gamma')
-  const { connect, quiet } = testNetwork()
-  connect(end(stolen), end(gamma))
-  await quiet()
+  const { connect, quiet } = await bring(stolen, gamma)
   gamma.replica.stateExchange.noteOthers(2)
   connect(end(await openWhole('beta')), end(gamma))
   await quiet()
-  t.true(isIn(gamma, BASIL))
+  t.true(gamma.isIn(BASIL))
   t.false(gamma.replica.wholeness.isWhole)
 })
 
@@ -376,7 +349,7 @@ test('attack: of a state that a node does not need it keeps nothing, and two tha
   await gamma.replica.settled()
   t.deepEqual([...first.refusals, ...second.refusals], [])
   t.is(first.leaves.length + second.leaves.length, 1)
-  t.deepEqual(textOf(gamma), textOf(alpha))
+  t.deepEqual(gamma.states(), alpha.states())
   const third = attach()
   await third.receive(...sender.sent)
   t.is(gamma.replica.backlog, 0)

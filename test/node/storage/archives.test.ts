@@ -16,7 +16,7 @@ import { makeTestFolder } from '../../support/certs.ts'
 import { ListReplica, statedAt } from '../../support/list-replica.ts'
 import { client, grantAt, requestOf, testSource } from '../../support/replica-changes.ts'
 import { startStoreProcess } from './store-process.ts'
-import { stateText } from '../../support/replica-model.ts'
+import { statesOf } from '../../support/replica-model.ts'
 import { ALL_VOUCHED } from '../../support/vouchers.ts'
 
 const [ALPHA, BETA] = [testSource('alpha'), testSource('beta')]
@@ -91,10 +91,6 @@ function rowsIn(file: string): number {
   return Number(database.prepare('SELECT count(*) AS rows FROM changes').get()?.['rows'])
 }
 
-function textOf(list: Pick<Whitelist, 'subjects'>): string[] {
-  return Array.from(list.subjects(), ([subject, state]) => `${subject} ${stateText(state)}`).sort()
-}
-
 test('what decides nothing any more leaves the log, and a start makes the same list of the rest', async t => {
   const { file, made, open } = await makeScene(t)
   const store = open()
@@ -107,7 +103,7 @@ test('what decides nothing any more leaves the log, and a start makes the same l
   const again = open()
   t.true(again.isSealed)
   const list = listOf(again)
-  t.deepEqual(textOf(list), textOf(made.list))
+  t.deepEqual(statesOf(list), statesOf(made.list))
   t.is(list.changes, made.list.changes)
   t.deepEqual(list.clock(), made.list.clock())
 })
@@ -155,7 +151,7 @@ for (const stage of ['copied', 'begun']) {
     const rows = stage === 'begun' ? rowsIn(file) + rowsIn(archive) : rowsIn(file)
     t.is(rows, made.store.entries.length)
     t.is(new Set(hashesAfter(again)).size, made.store.entries.length)
-    t.deepEqual(textOf(listOf(again)), textOf(made.list))
+    t.deepEqual(statesOf(listOf(again)), statesOf(made.list))
   })
 }
 
@@ -183,7 +179,7 @@ test('a start gives the disk back what has left the log, and the next one reads 
   t.true(statSync(file).size < before / 2)
   const again = open()
   t.true(again.isSealed)
-  t.deepEqual(textOf(listOf(again)), textOf(made.list))
+  t.deepEqual(statesOf(listOf(again)), statesOf(made.list))
 })
 
 test('a log is archived again behind a later checkpoint', async t => {
@@ -202,7 +198,7 @@ test('a log is archived again behind a later checkpoint', async t => {
   t.true((await archive(second)) > 2)
   second[Symbol.dispose]()
   const third = open()
-  t.deepEqual(textOf(listOf(third)), textOf(made.list))
+  t.deepEqual(statesOf(listOf(third)), statesOf(made.list))
   t.is(hashesAfter(third).length, made.store.entries.length)
 })
 
@@ -215,7 +211,7 @@ test('without its archive a node starts and serves, and says so when it is asked
   renameSync(join(folder, 'archive-1.db'), join(folder, 'elsewhere.db'))
   const store = open()
   t.deepEqual(store.archives.missing, ['archive-1.db'])
-  t.deepEqual(textOf(listOf(store)), textOf(made.list))
+  t.deepEqual(statesOf(listOf(store)), statesOf(made.list))
   const lacking = { instanceOf: FridgeError, code: 'ERR_ARCHIVE' }
   t.throws(() => hashesAfter(store), lacking)
   t.deepEqual(hashesAfter(store, made.list.clock()), [])

@@ -1,5 +1,6 @@
 import { Forgettings } from '../../../node/gossip/forgettings.ts'
-import { catchUp, joinCluster, type Cluster } from '../../../node/gossip/join.ts'
+import { joinCluster, type Cluster } from '../../../node/gossip/join.ts'
+import { openByList } from '../../../node/gossip/opening.ts'
 import type { Dialed } from '../../../node/gossip/overlay.ts'
 import { OwnRemoval } from '../../../node/gossip/own-removal.ts'
 import { OwnSource } from '../../../node/gossip/own-source.ts'
@@ -282,30 +283,18 @@ export class Machine {
   }
 
   /** As `start.ts` does. */
-  async #openToClients({ cluster, replica, sessions, ownRemoval }: Run): Promise<void> {
-    const removed = new Promise<void>(resolve => void ownRemoval.subscribe(resolve))
-    const { wholeness } = replica
-    const exchanged = Promise.withResolvers<void>()
-    let isStarted = false
-    wholeness.subscribe(hasExchanged => {
-      if (hasExchanged) exchanged.resolve()
-      if (isStarted) sessions.setClosed('incomplete', !hasExchanged)
-    })
-    const firstSync = Promise.race([exchanged.promise, removed])
-    const overlay = { firstSync, links: () => cluster.overlay.links() }
+  async #openToClients(run: Run): Promise<void> {
+    const { cluster, sessions } = run
     sessions.setClosed('incomplete', true)
-    const config = { gossip: TIMES, whenIsolated: 'serve' } as const
     try {
-      const isComplete = await catchUp(
-        { ...cluster, overlay },
-        { replica },
-        config,
-        this.clock,
-        SILENT,
-      )
-      isStarted = true
-      const isOpen = (isComplete || wholeness.hasExchanged) && !wholeness.isBeginning
-      sessions.setClosed('incomplete', !isOpen)
+      await openByList({
+        config: { gossip: TIMES, whenIsolated: 'serve' },
+        list: run,
+        cluster,
+        show: isComplete => sessions.setClosed('incomplete', !isComplete),
+        clock: this.clock,
+        log: SILENT,
+      })
     } catch {
       // The machine was turned off meanwhile.
     }

@@ -113,12 +113,21 @@ const ENFORCEMENT: readonly Bug[] = [
   },
 ]
 
+const OPENING: readonly Bug[] = [
+  {
+    name: 'who could not wait for an exchange lets nobody in after it',
+    find: 'if (isStarted) show(hasExchanged)',
+    put: '',
+  },
+]
+
 /** Every bug of the overlay, of members and of confirmations that the schedules of `npm test` must find. */
 export const CLUSTER_PLANTS: readonly Plant[] = [
   ...inFile('cluster', 'gossip/overlay.ts', OVERLAY),
   ...inFile('cluster', 'gossip/link.ts', LINK),
   ...inFile('cluster', 'wire/control.ts', CONTROL),
   ...inFile('cluster', 'gossip/join.ts', JOIN),
+  ...inFile('cluster', 'gossip/opening.ts', OPENING),
   ...inFile('cluster', 'gossip/members.ts', MEMBERS),
   ...inFile('cluster', 'gossip/own-member.ts', OWN_MEMBER),
   ...inFile('cluster', 'gossip/reach.ts', REACH),

@@ -1,0 +1,69 @@
+import test from 'ava'
+import type { Members } from '../../../node/gossip/members.ts'
+import { parseName, type Source } from '../../../node/identity/names.ts'
+import {
+  attachMallory,
+  memberUpdate,
+  openMembers,
+  profileOf,
+  STATE,
+} from '../../support/members.ts'
+import { NOON, testSource } from '../../support/replica-changes.ts'
+import { makePeople } from '../../support/replica-people.ts'
+
+const HOUR_MS = 3_600_000
+const ALPHA = testSource('alpha')
+const people = await makePeople({ nodes: ['alpha', 'beta', 'mallory'] })
+const mallory = people.node('mallory')
+
+/** The runs of mallory that are known. */
+function runsOf(members: Members): Source[] {
+  return members.runsOf(parseName('mallory'))
+}
+
+test('a node that is dead is forgotten a day after its last word, and what it said is not asked for again', async t => {
+  const { replica, clock } = openMembers(people, 'alpha')
+  const { send } = await attachMallory(people, replica)
+  const [old, recent] = [testSource('mallory', 1), testSource('mallory', 2)]
+  await send(profileOf(old, mallory), memberUpdate(STATE, mallory, { run: old }))
+  await clock.advance(12 * HOUR_MS)
+  const state = { ...STATE, saidAt: NOON + 12 * HOUR_MS }
+  await send(profileOf(recent, mallory), memberUpdate(state, mallory, { run: recent }))
+  await clock.advance(12 * HOUR_MS)
+  replica.tidy()
+  t.deepEqual(runsOf(replica), [old, recent])
+  await clock.advance(HOUR_MS)
+  replica.tidy()
+  t.deepEqual(runsOf(replica), [recent])
+  t.is(replica.sources[old], undefined)
+})
+
+test('a node that starts anew is told of a ghost and forgets it when the others do', async t => {
+  const { replica, clock } = openMembers(people, 'alpha')
+  await clock.advance(24 * HOUR_MS)
+  const { send } = await attachMallory(people, replica)
+  await send(profileOf(testSource('mallory'), mallory), memberUpdate(STATE, mallory))
+  t.deepEqual(runsOf(replica), [testSource('mallory')])
+  await clock.advance(HOUR_MS)
+  replica.tidy()
+  t.deepEqual(runsOf(replica), [])
+})
+
+test('a node that lives is not forgotten, whatever its clock shows, and is for a day after it died', async t => {
+  const { replica, clock } = openMembers(people, 'alpha')
+  const { send } = await attachMallory(people, replica)
+  const run = testSource('mallory')
+  const late = { ...STATE, saidAt: 0, links: [ALPHA] }
+  await send(profileOf(run, mallory), memberUpdate(late, mallory))
+  replica.say({ links: [run] })
+  await clock.advance(5 * 24 * HOUR_MS)
+  replica.tidy()
+  t.true(replica.live().has(run))
+  replica.say({ links: [] })
+  await clock.advance(23 * HOUR_MS)
+  replica.tidy()
+  t.deepEqual(runsOf(replica), [run])
+  await clock.advance(2 * HOUR_MS)
+  replica.tidy()
+  t.deepEqual(runsOf(replica), [])
+})

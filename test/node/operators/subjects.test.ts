@@ -1,0 +1,28 @@
+import test from 'ava'
+import { parseSubject, type KeyId } from '../../../node/identity/names.ts'
+import type { Terms } from '../../../node/whitelist/terms.ts'
+import { makeSharedCerts, startCluster } from '../../support/cluster.ts'
+
+const shared = await makeSharedCerts()
+const { certs } = shared
+test.after.always(() => shared.remove())
+
+test('a long list of long grants comes whole', async t => {
+  // 100 reports of some 5 kB are more than this node keeps for one who does not read.
+  const config = { limits: { maxBufferedBytes: 350_000 } }
+  await using cluster = await startCluster(t, { certs, config })
+  await using operator = await cluster.operator(1)
+  const keys = Array.from({ length: 64 }, (_, index) => index.toString(16).padStart(64, '0'))
+  const terms: Terms = { keys: keys as KeyId[] }
+  const names = Array.from({ length: 100 }, (_, index) => `c${String(index).padStart(3, '0')}`)
+  for (const name of names) {
+    const subject = parseSubject(name)
+    await operator.change({ kind: 'grant', subject, terms }, { waitMs: 0 })
+  }
+  const subjects: string[] = []
+  for await (const { subject } of operator.subjects()) subjects.push(subject)
+  t.deepEqual(
+    subjects,
+    names.map(name => `client/${name}`),
+  )
+})
