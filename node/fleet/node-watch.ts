@@ -30,7 +30,7 @@ export function startNodeWatch({ members, alarms, clock }: NodeWatchOptions): Di
     for (const name of since.keys()) if (!gone.has(name)) since.delete(name)
     for (const name of gone) if (!since.has(name)) since.set(name, clock.now())
     settle(alarms, members, gone)
-    if (unreachable.size > 0) tell({ members, alarms }, unreachable, since)
+    if (unreachable.size > 0) tell({ members, alarms, clock }, unreachable, since)
     timer = clock.after(LOOK_MS, look)
   }
   look()
@@ -55,7 +55,7 @@ function settle(
 }
 
 function tell(
-  { members, alarms }: Pick<NodeWatchOptions, 'members' | 'alarms'>,
+  { members, alarms, clock }: NodeWatchOptions,
   unreachable: Unreachable,
   since: ReadonlyMap<string, number>,
 ): void {
@@ -76,7 +76,7 @@ function tell(
     const sensor = { name, kind: 'node', lastSaidAt: member?.saidAt ?? 0 } as const
     own.set(name, { ...sensor, isRaised: false })
     const at = since.get(name) ?? 0
-    alarms.hear(sensor, { type: 'unavailable', reason: lastWordOf(member), at })
+    alarms.hear(sensor, { type: 'unavailable', reason: lastWordOf(member, clock.now()), at })
   }
 }
 
@@ -91,7 +91,10 @@ function nextBehind(name: string, sorted: readonly string[]): string | undefined
   return sorted.find(one => one > name) ?? sorted[0]
 }
 
-function lastWordOf(member: Member | undefined): string {
+function lastWordOf(member: Member | undefined, now: number): string {
   if (member === undefined) return 'it has not been heard since others started'
-  return `its last word was of ${new Date(member.saidAt).toISOString()}`
+  const { sensors = [] } = parseVitals(member.vitals) ?? {}
+  const newest = Math.max(member.saidAt, ...sensors.map(({ event }) => event?.at ?? 0))
+  // Nothing was said later than now, whatever the clock of the node says.
+  return `its last word was of ${new Date(Math.min(newest, now)).toISOString()}`
 }
