@@ -1,4 +1,4 @@
-import { openHistoryForReading } from '../../node/history/database.ts'
+import { openHistoryForReading, readingFailure } from '../../node/history/database.ts'
 import { verifyHistory, type HistoryVerification } from '../../node/history/verify.ts'
 import { formatDuration } from '../duration.ts'
 import { historyFile } from '../history/source.ts'
@@ -31,6 +31,8 @@ export async function runHistoryVerify(
     if (options.json === true) io.out(JSON.stringify({ file, sound: isSound, ...verification }))
     else print(shownPath(file, io.cwd), verification, io)
     return isSound ? EXIT.done : EXIT.notDone
+  } catch (error) {
+    throw readingFailure(file, error)
   } finally {
     database.close()
   }
@@ -40,8 +42,9 @@ function print(file: string, verification: HistoryVerification, io: CommandIo): 
   const { hours, readings, minutes, span, unsigned, digest, gaps, jumps, findings } = verification
   for (const { place, problem } of findings.slice(0, MAX_SHOWN)) io.out(`${place}: ${problem}`)
   if (findings.length > MAX_SHOWN) io.out(`… and ${findings.length - MAX_SHOWN} more`)
-  for (const { from, to } of gaps) {
-    io.out(`gap: nothing was recorded from ${momentOf(from)} for ${formatDuration(to - from)}`)
+  for (const { from, to, sensor } of gaps) {
+    const what = sensor === undefined ? 'nothing' : `nothing of ${sensor}`
+    io.out(`gap: ${what} was recorded from ${momentOf(from)} for ${formatDuration(to - from)}`)
   }
   for (const { from, to } of jumps) {
     io.out(`clock: it was set, or the machine slept, from ${momentOf(from)} to ${momentOf(to)}`)

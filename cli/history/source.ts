@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { dirname, join } from 'node:path'
 import { unreadable } from '../../node/client/operator/answers.ts'
-import { HISTORY_FILE, openHistoryForReading } from '../../node/history/database.ts'
+import { HISTORY_FILE, openHistoryForReading, readingFailure } from '../../node/history/database.ts'
 import {
   answerPage,
   parseHistoryPage,
@@ -55,9 +55,16 @@ export async function readKind(ask: AskHistory, sensor: string, span: Span): Pro
 
 function openFolder(file: string): HistorySource {
   const reader = new HistoryReader(openHistoryForReading(file))
+  const read = <Result>(work: () => Result): Result => {
+    try {
+      return work()
+    } catch (error) {
+      throw readingFailure(file, error)
+    }
+  }
   return {
-    node: reader.node(),
-    ask: async request => answerPage(reader, request),
+    node: read(() => reader.node()),
+    ask: async request => read(() => answerPage(reader, request)),
     [Symbol.asyncDispose]: async () => reader[Symbol.dispose](),
   }
 }

@@ -1,11 +1,13 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import test, { type ExecutionContext } from 'ava'
 import { HOUR_MS } from '../../node/history/bucket.ts'
+import { pragma } from '../../node/lib/sqlite.ts'
 import { makeSharedCerts, startCluster, until } from '../support/cluster.ts'
 import { runCommand } from '../support/cli.ts'
 import { FakeClock } from '../support/fake-clock.ts'
-import { BEGIN, makeHistory, type TestHistory } from '../support/history.ts'
+import { BEGIN, makeHistory, SENSORS, type TestHistory } from '../support/history.ts'
 
 const shared = await makeSharedCerts()
 test.after.always(() => shared.remove())
@@ -40,6 +42,15 @@ function tellAlarm(
   writer.alarm({ sensor: 'temperature', type, detail }, writer.until)
 }
 
+/** Run `fridge history …` on the folder of a history, two days after it begins. */
+function folderOf(history: TestHistory): Folder {
+  const clock = new FakeClock(BEGIN + 48 * HOUR_MS)
+  const cwd = dirname(history.file)
+  const runIn: Folder['runIn'] = async (TZ, ...args) =>
+    runCommand(['history', ...args, '--data', cwd], { clock, cwd, env: { TZ } })
+  return { history, runIn, run: async (...args) => runIn('UTC', ...args) }
+}
+
 /** A day of a fridge: warm for two hours, off for one, its thermometer silent for half an hour. */
 async function aDay(t: ExecutionContext): Promise<Folder> {
   const history = await makeHistory(t)
@@ -61,11 +72,7 @@ async function aDay(t: ExecutionContext): Promise<Folder> {
   const noted = { by: 'client/c1', at: BEGIN + 30 * HOUR_MS, comment: 'moved <them>' }
   tellAlarm(history, 'acknowledged', { ...WARM, until: BEGIN + 7 * HOUR_MS, acknowledged: noted })
   history.writer().end(BEGIN + 24 * HOUR_MS, 'the node stopped')
-  const clock = new FakeClock(BEGIN + 48 * HOUR_MS)
-  const cwd = dirname(history.file)
-  const runIn: Folder['runIn'] = async (TZ, ...args) =>
-    runCommand(['history', ...args, '--data', cwd], { clock, cwd, env: { TZ } })
-  return { history, runIn, run: async (...args) => runIn('UTC', ...args) }
+  return folderOf(history)
 }
 
 const SPAN = ['--from', '2026-01-01', '--to', '2026-01-02']
@@ -255,3 +262,56 @@ test('tables, exports, plots and reports tell moments in the zone of TZ and say 
   const utc = await run('show', 'temperature', ...SPAN, '--by', 'hour', '--utc')
   t.regex(utc.out, /^from \(UTC\) .*\n2026-01-01 00:00 /)
 })
+
+test('a time in which a sensor was not configured is a gap wherever gaps are told', async t => {
+  const [door] = SENSORS
+  const history = await makeHistory(t)
+  for (let minute = 0; minute < 90; minute += 1) {
+    const moment = BEGIN + minute * 60_000
+    if (minute === 30 || minute === 60) {
+      history.writer().end(moment, 'the node stopped')
+      history.restart(moment, minute === 30 ? [door] : SENSORS)
+    }
+    history.reading(4, moment)
+  }
+  history.writer().end(BEGIN + 90 * 60_000, 'the node stopped')
+  const { run } = folderOf(history)
+  const span = ['--from', '2026-01-01', '--to', '2026-01-01T01:30']
+  const show = await run('show', 'temperature', ...span)
+  t.regex(show.out, /^not recorded from 2026-01-01 00:30 to 2026-01-01 01:00 \(30m\)$/m)
+  const { out: report } = await run('report', 'temperature', ...span)
+  t.regex(report, /<td data-name="For">30m<\/td><td data-name="Why">not recorded</)
+  const { out: plot } = await run('plot', 'temperature', ...span)
+  t.is(plot.match(/fill="url\(#gap-900\)"/g)?.length, 1)
+})
+
+test('a history with a damaged page says what cannot be read of it, and what is to be done', async t => {
+  const { history, run } = await aDay(t)
+  const certs = dirname(history.file)
+  await mkdir(join(certs, 'ca'))
+  const pem = history.people.trust.authorities.map(authority => authority.toString()).join('')
+  await writeFile(join(certs, 'ca/certificate.pem'), pem)
+  await damagePages(history.file, 'sensorMinutes')
+  const span = [...SPAN, '--by', 'minute']
+  for (const args of [
+    ['verify', '--certs', certs],
+    ['show', 'temperature', ...span],
+    ['report', 'temperature', ...SPAN],
+    ['export', 'temperature', ...SPAN],
+  ]) {
+    const { status, err } = await run(...args)
+    t.is(status, 1, args[0])
+    t.regex(err, /history\.db is damaged: minutes cannot be read whole/, args[0])
+    t.regex(err, /to mend it: .*sqlite3 .*history\.db \.recover/, args[0])
+  }
+})
+
+/** Overwrite the pages below the root of a table. */
+async function damagePages(file: string, table: string): Promise<void> {
+  using database = new DatabaseSync(file)
+  database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  const page = database.prepare('SELECT rootpage FROM sqlite_schema WHERE name = ?').get(table)
+  const size = Number(pragma(database, 'page_size'))
+  await using handle = await open(file, 'r+')
+  await handle.write(Buffer.alloc(size, 0xff), 0, size, size * (Number(page?.['rootpage']) - 1))
+}
