@@ -11,6 +11,7 @@ import {
   checkDatabase,
   checkPage,
   checkPort,
+  checkReceivers,
   checkRemoval,
 } from '../doctor/own.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
@@ -49,6 +50,7 @@ export async function runDoctor(options: DoctorOptions, io: CommandIo): Promise<
   const runs = config !== undefined && (await checkDatabase(config, checkup, io))
   if (config !== undefined) await checkRemoval(config, checkup)
   if (config !== undefined && !runs) await checkPort(config, checkup)
+  if (config !== undefined) await checkReceivers(config, checkup)
   if (config !== undefined) await checkPage(config, checkup, io)
   const isSaid = options.node !== undefined || Boolean(io.env['FRIDGE_NODE'])
   const own = [...(runs ? (config?.advertise.slice(0, 1) ?? []) : []), ...(config?.peers ?? [])]
@@ -108,8 +110,8 @@ function print({ check, ok, text, fix }: Finding, io: CommandIo): void {
 
 const HELP = `
 It looks at the certificate folder, and asks the nodes of --node as an operator, or as whoever is
-there. With --config or --name also at that node: its configuration, its database, its ports,
-what browsers are shown and, without --node, its peers.
+there. With --config or --name also at that node: its configuration, its database, its ports, who
+is told of alarms, what browsers are shown and, without --node, its peers.
 
 Exit status: 0 all is well, 1 something is wrong.
 

@@ -120,10 +120,14 @@ function checkFridges({ nodes }: StatusReport, fleet: Fleet, checkup: Checkup, n
   const before = checkup.findings.length
   for (const { name, reachable, addresses } of nodes) {
     const vitals = reachable ? fleet.get(name) : undefined
-    const { sensors = [], alarms = [], unrecorded } = vitals ?? {}
+    const { sensors = [], alarms = [], unrecorded, untold } = vitals ?? {}
     if (unrecorded !== undefined) {
       const text = `the history of ${name} is not recorded: ${unrecorded}`
       checkup.bad('fridges', text, 'look at the log there: it says what mends it')
+    }
+    if (untold !== undefined) {
+      const text = `alarms of ${name} reach not all who are to be told: ${untold}`
+      checkup.bad('fridges', text, 'look at alarms in its configuration, and at the log there')
     }
     for (const { sensor, event } of sensors) {
       const isSaid = alarms.some(alarm => alarm.rule === 'unavailable' && alarm.sensor === sensor)

@@ -31,7 +31,8 @@ export function isFleetWell(nodes: readonly NodeReport[], fleet: Fleet): boolean
         vitals === undefined ||
         (vitals.alarms.length === 0 &&
           vitals.sensors.every(isKnown) &&
-          vitals.unrecorded === undefined),
+          vitals.unrecorded === undefined &&
+          vitals.untold === undefined),
     )
 }
 
@@ -59,7 +60,7 @@ function heardOf(nodes: readonly NodeReport[], fleet: Fleet): Fleet {
 }
 
 function viewOf(node: NodeReport, fleet: Fleet, now: number): FridgeView {
-  const { sensors = [], more = 0, unrecorded } = fleet.get(node.name) ?? {}
+  const { sensors = [], more = 0, unrecorded, untold } = fleet.get(node.name) ?? {}
   const alarms = alarmsOf(node.name, fleet)
   const known = sensors.filter(isKnown)
   const measured = known.filter(({ kind }) => SENSOR_KINDS[kind].quantity !== undefined)
@@ -78,6 +79,7 @@ function viewOf(node: NodeReport, fleet: Fleet, now: number): FridgeView {
       ...alarms.map(alarm => alarmLine(alarm, sensors, now)),
       ...sensors.filter(one => !isKnown(one)).map(one => failureLine(one, now)),
       ...(unrecorded === undefined ? [] : [`its history is not recorded: ${unrecorded}`]),
+      ...(untold === undefined ? [] : [`alarms reach not all who are to be told: ${untold}`]),
       ...(more > 0 ? [`and ${more} more that it has no room to say`] : []),
     ],
   }

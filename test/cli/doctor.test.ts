@@ -323,7 +323,10 @@ test('a sensor that is dead and an alarm that stands are found on every node, wi
       temperature: { driver: 'simulated' },
       probe: { driver: 'command', kind: 'temperature', command },
     },
-    alarms: { rules: { temperature: { high: { limit: -20 } } } },
+    alarms: {
+      rules: { temperature: { high: { limit: -20 } } },
+      program: ['/nonexistent/notify'],
+    },
     // More than any disk has.
     history: { minFreeBytes: 2 ** 52 },
   }
@@ -345,6 +348,13 @@ test('a sensor that is dead and an alarm that stands are found on every node, wi
     ),
   )
   t.true(
+    lines.some(line =>
+      /^WRONG +fridges: alarms of node-2 reach not all .*: the program for alarms: there is no program \/nonexistent\/notify$/.test(
+        line,
+      ),
+    ),
+  )
+  t.true(
     lines.some(line => /^WRONG +fridges: alarm: temperature of node-2: above -20 °C$/.test(line)),
   )
   t.true(
@@ -352,4 +362,18 @@ test('a sensor that is dead and an alarm that stands are found on every node, wi
       /to mend it: fridge alarms acknowledge [0-9a-f]{12} --node [\d.:]+$/.test(line),
     ),
   )
+})
+
+test('whoever is to be told of alarms and cannot be is found before there is an alarm', async t => {
+  const dir = await nodeFolder(t)
+  const file = join(dir, 'node.yaml')
+  const look = async (program: string): Promise<string> => {
+    await writeFile(file, `name: node-1\nalarms: { program: [${program}] }\n`)
+    return (await doctor(['--config', file, '--certs', dir])).out
+  }
+  t.regex(
+    await look('/nonexistent/notify'),
+    /^WRONG +alarms: the program for alarms is told of none: there is no program \/nonexistent\/notify\n +to mend it: name one in alarms\.program/m,
+  )
+  t.regex(await look('sh'), /^ok +alarms: to be told: program$/m)
 })

@@ -80,6 +80,7 @@ function start(options: WebhookTarget & Partial<OutboxOptions>) {
     unsent: [],
     settled: async () => undefined,
     onChange: change,
+    onHealth: () => {},
     ...options,
   })
   return {
