@@ -77,7 +77,9 @@ function viewOf(node: NodeReport, fleet: Fleet, now: number): FridgeView {
     ],
     wrong: [
       ...alarms.map(alarm => alarmLine(alarm, sensors, now)),
-      ...sensors.filter(one => !isKnown(one)).map(one => failureLine(one, now)),
+      ...sensors
+        .filter(one => !isKnown(one))
+        .map(one => `${one.sensor}: ${describeUnknown(one, now)}`),
       ...(unrecorded === undefined ? [] : [`its history is not recorded: ${unrecorded}`]),
       ...(untold === undefined ? [] : [`alarms reach not all who are to be told: ${untold}`]),
       ...(more > 0 ? [`and ${more} more that it has no room to say`] : []),
@@ -96,7 +98,8 @@ function alarmsOf(name: string, fleet: Fleet): AlarmVitals[] {
   return [...found.values()]
 }
 
-function isKnown({ event }: SensorVitals): boolean {
+/** Whether anything is known of a sensor now. */
+export function isKnown({ event }: SensorVitals): boolean {
   return event !== undefined && event.type !== 'unavailable'
 }
 
@@ -129,8 +132,9 @@ function alarmLine(alarm: AlarmVitals, sensors: readonly SensorVitals[], now: nu
   return `${whose}${describeRule(alarm)}, for ${lasted}, ${noted} (${alarm.id})`
 }
 
-function failureLine({ sensor, event }: SensorVitals, now: number): string {
-  if (event?.type !== 'unavailable') return `${sensor}: has said nothing yet`
+/** That nothing is known of a sensor, since when and why, for people. */
+export function describeUnknown({ event }: SensorVitals, now: number): string {
+  if (event?.type !== 'unavailable') return 'has said nothing yet'
   const lasted = formatDuration(Math.max(0, now - event.at))
-  return `${sensor}: unavailable for ${lasted}: ${event.reason}`
+  return `unavailable for ${lasted}: ${event.reason}`
 }

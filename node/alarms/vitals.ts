@@ -106,13 +106,20 @@ export function encodeVitals(
   return { ...told, ...rows, ...(more > 0 && { more }) }
 }
 
-/** As much of a reason as vitals have room for, whatever characters it has. */
+/** As much of a reason as there is room for, and a sign where that is not all. */
+function cutTo(length: number, reason: string): string {
+  return reason.length <= length
+    ? reason.toWellFormed()
+    : `${reason.slice(0, length - 1).toWellFormed()}…`
+}
+
+/** The same by bytes, whatever characters it has. */
 function shorten(reason: string): string {
-  let shown = reason.slice(0, MAX_WHY_NOT).toWellFormed()
-  while (Buffer.byteLength(JSON.stringify(shown)) > MAX_WHY_NOT + '""'.length) {
-    shown = shown.slice(0, -1).toWellFormed()
-  }
-  return shown
+  const fits = (text: string): boolean =>
+    Buffer.byteLength(JSON.stringify(text)) <= MAX_WHY_NOT + '""'.length
+  let length = Math.min(reason.length, MAX_WHY_NOT)
+  while (!fits(cutTo(length, reason))) length -= 1
+  return cutTo(length, reason)
 }
 
 function rank({ acknowledged }: Alarm): number {
@@ -129,7 +136,7 @@ function sensorRow({ name, kind }: Pick<Sensor, 'name' | 'kind'>, last?: SensorE
   const { type, at } = last
   if (type === 'unavailable') {
     const { reason } = last
-    return [name, kind, null, at, reason.slice(0, MAX_REASON).toWellFormed()]
+    return [name, kind, null, at, cutTo(MAX_REASON, reason)]
   }
   return [name, kind, type === 'reading' ? last.value : type, at]
 }

@@ -39,7 +39,7 @@ function start(takes: (change: AlarmChange) => boolean, unsent: readonly AlarmCh
       tried.push(`${told.alarm.id} ${told.state}`)
       if (!takes(told)) throw new Error('no')
     },
-    describe: error => `it says ${String((error as Error).message)}`,
+    describe: error => `it says ${(error as Error).message}`,
     onFailed: () => void (failures += 1),
     onMended: () => void (mended += 1),
   })

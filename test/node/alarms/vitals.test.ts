@@ -119,8 +119,17 @@ test('a node says why its history is not recorded, and nothing of it while it is
   t.is(parseVitals(encode(sensors, [], { whyNot }))?.unrecorded, whyNot)
   t.deepEqual(Object.keys(encode(sensors)), ['alarms', 'sensors'])
   const long = parseVitals(encode(sensors, [], { whyNot: 'x'.repeat(2_000) }))
-  t.is(long?.unrecorded, 'x'.repeat(100))
+  t.is(long?.unrecorded, `${'x'.repeat(97)}…`)
   t.is(parseVitals({ unrecorded: 'x'.repeat(101) })?.unrecorded, undefined)
+})
+
+test('a reason that is too long ends with a sign that it does', t => {
+  const reasonOf = (reason: string): unknown => {
+    const last = { type: 'unavailable', reason, at: 5 } as const
+    return parseVitals(encode([['air', 'temperature', last]]))?.sensors[0]?.event
+  }
+  t.like(reasonOf('x'.repeat(60)), { reason: 'x'.repeat(60) })
+  t.like(reasonOf('x'.repeat(61)), { reason: `${'x'.repeat(59)}…` })
 })
 
 test('a node says who is not told of its alarms, and of two long reasons there is room for both', t => {
