@@ -5,7 +5,7 @@ import { foreignText } from '../../node/lib/foreign-text.ts'
 import type { NodeReport } from '../../node/operators/status.ts'
 import { formatReading, SENSOR_KINDS, type SensorEvent } from '../../node/sensors/kinds.ts'
 import { formatDuration } from '../duration.ts'
-import { formatTable } from '../table.ts'
+import { fold, formatRows } from '../table.ts'
 
 /** A reading that is older than that is shown with its age, ms. */
 const OLD_MS = 60_000
@@ -14,6 +14,13 @@ const OLD_MS = 60_000
 interface FridgeView {
   readonly row: readonly string[]
   readonly wrong: readonly string[]
+  /** Whether nobody has taken note of one of its alarms. */
+  readonly hasOpenAlarms: boolean
+}
+
+/** An alarm, and where its node is told that somebody has taken note of it. */
+interface ToldAlarm extends AlarmVitals {
+  readonly address: string | undefined
 }
 
 /** Whether a node can be reached, in a word or a few. */
@@ -37,20 +44,29 @@ export function isFleetWell(nodes: readonly NodeReport[], fleet: Fleet): boolean
 }
 
 /**
- * Every fridge of a cluster in lines that fit 80 columns: temperature, door, what failed, alarms.
+ * Every fridge of a cluster in lines: temperature, door, what failed, alarms.
  * @param now for ages, in milliseconds since 1970
+ * @param columns how wide the terminal is: nothing is cut
  */
-export function fleetLines(nodes: readonly NodeReport[], fleet: Fleet, now: number): string[] {
+export function fleetLines(
+  nodes: readonly NodeReport[],
+  fleet: Fleet,
+  now: number,
+  columns = Infinity,
+): string[] {
   const heard = heardOf(nodes, fleet)
-  const views = nodes.map(node => viewOf(node, heard, now))
+  const addresses = new Map(nodes.map(({ name, addresses: [first] }) => [name, first]))
+  const views = nodes.map(node => viewOf(node, alarmsOf(node.name, heard, addresses), heard, now))
   const head = ['FRIDGE', 'STATE', 'READS', 'DOOR', 'ALARMS']
-  const [first = '', ...rows] = formatTable([head, ...views.map(({ row }) => row)])
+  const [first = [], ...rows] = formatRows([head, ...views.map(({ row }) => row)], [2, 3], columns)
   const lines = views.flatMap(({ wrong }, index) => [
-    rows[index] ?? '',
+    ...(rows[index] ?? []),
     // A stolen node has chosen the words.
-    ...wrong.map(line => `  ! ${foreignText(line)}`),
+    ...wrong.flatMap(line => fold(foreignText(line), columns, '    ', '  ! ')),
   ])
-  return [first, ...lines]
+  const isOpen = views.some(({ hasOpenAlarms }) => hasOpenAlarms)
+  const note = 'take note of an alarm: fridge alarms acknowledge ID --node ADDRESS'
+  return [...first, ...lines, ...(isOpen ? ['', ...fold(note, columns)] : [])]
 }
 
 /** What a node said before it was gone is not how its fridge is. */
@@ -59,9 +75,13 @@ function heardOf(nodes: readonly NodeReport[], fleet: Fleet): Fleet {
   return new Map(heard.map(({ name }) => [name, fleet.get(name)]))
 }
 
-function viewOf(node: NodeReport, fleet: Fleet, now: number): FridgeView {
+function viewOf(
+  node: NodeReport,
+  alarms: readonly ToldAlarm[],
+  fleet: Fleet,
+  now: number,
+): FridgeView {
   const { sensors = [], more = 0, unrecorded, untold } = fleet.get(node.name) ?? {}
-  const alarms = alarmsOf(node.name, fleet)
   const known = sensors.filter(isKnown)
   const measured = known.filter(({ kind }) => SENSOR_KINDS[kind].quantity !== undefined)
   const moved = known.filter(({ kind }) => SENSOR_KINDS[kind].quantity === undefined)
@@ -75,6 +95,7 @@ function viewOf(node: NodeReport, fleet: Fleet, now: number): FridgeView {
       cell(moved),
       alarms.length > 0 ? countOf(alarms) : '',
     ],
+    hasOpenAlarms: alarms.some(({ isAcknowledged }) => !isAcknowledged),
     wrong: [
       ...alarms.map(alarm => alarmLine(alarm, sensors, now)),
       ...sensors
@@ -88,11 +109,16 @@ function viewOf(node: NodeReport, fleet: Fleet, now: number): FridgeView {
 }
 
 /** The alarms of a node, and those that others have raised about it. */
-function alarmsOf(name: string, fleet: Fleet): AlarmVitals[] {
-  const found = new Map<string, AlarmVitals>()
+function alarmsOf(
+  name: string,
+  fleet: Fleet,
+  addresses: ReadonlyMap<string, string | undefined>,
+): ToldAlarm[] {
+  const found = new Map<string, ToldAlarm>()
   for (const [teller, vitals] of fleet) {
     for (const alarm of vitals?.alarms ?? []) {
-      if ((alarm.about ?? teller) === name) found.set(alarm.id, alarm)
+      if ((alarm.about ?? teller) !== name) continue
+      found.set(alarm.id, { ...alarm, address: addresses.get(teller) })
     }
   }
   return [...found.values()]
@@ -120,16 +146,17 @@ function countOf(alarms: readonly AlarmVitals[]): string {
   return open === 0 ? `${alarms.length} acknowledged` : String(alarms.length)
 }
 
-function alarmLine(alarm: AlarmVitals, sensors: readonly SensorVitals[], now: number): string {
-  const { sensor, kind, rule, since, isAcknowledged } = alarm
+function alarmLine(alarm: ToldAlarm, sensors: readonly SensorVitals[], now: number): string {
+  const { id, sensor, kind, rule, since, isAcknowledged, address } = alarm
   const whose = kind === 'node' ? '' : `${sensor}: `
   const lasted = formatDuration(Math.max(0, now - since))
-  const noted = isAcknowledged ? 'acknowledged' : 'not acknowledged'
+  const where = address === undefined ? '' : ` --node ${address}`
+  const noted = isAcknowledged ? `acknowledged (${id})` : `not acknowledged (${id}${where})`
   // The alarm stands until the sensor has been known for a while: what the row shows is true already.
   const isBack =
     rule === 'unavailable' && sensors.some(one => one.sensor === sensor && isKnown(one))
-  if (isBack) return `${whose}known again, was ${describeRule(alarm)}, ${noted} (${alarm.id})`
-  return `${whose}${describeRule(alarm)}, for ${lasted}, ${noted} (${alarm.id})`
+  if (isBack) return `${whose}known again, was ${describeRule(alarm)}, ${noted}`
+  return `${whose}${describeRule(alarm)}, for ${lasted}, ${noted}`
 }
 
 /** That nothing is known of a sensor, since when and why, for people. */

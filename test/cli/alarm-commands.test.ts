@@ -48,6 +48,18 @@ test('alarms are listed by everyone who may read their sensor, and acknowledged 
   t.regex(after.out, / client\/c1 20\S+Z moved$/m)
 })
 
+test('a comment can be read whole on a narrow terminal', async t => {
+  await using cluster = await startCluster(t, { certs, config })
+  await cluster.grant(1, 'c1')
+  const { id } = (await cluster.log.find(line => line.text === 'alarm')).fields as { id: string }
+  const comment = 'moved all of it into the fridge of the shop next door, and called the service'
+  const node = ['--node', cluster.address(1)]
+  await runCommand(['alarms', 'acknowledge', id, '--comment', comment, ...node], { env })
+  const list = await runCommand(['alarms', 'list', ...node], { env, columns: 80 })
+  t.true(list.out.replaceAll(/\s+/g, ' ').includes(comment), list.out)
+  t.true(list.out.split('\n').every(line => line.length <= 80))
+})
+
 test('an operator sees and acknowledges alarms too, and the log and the history keep who did, when and why', async t => {
   await using cluster = await startCluster(t, { certs, config })
   const { id } = (await cluster.log.find(line => line.text === 'alarm')).fields as { id: string }
