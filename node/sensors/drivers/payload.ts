@@ -194,7 +194,7 @@ function moveOf(
     case 'closed':
       return { type: 'close' }
     default:
-      return malformed('a value says neither open nor closed')
+      return malformed('a value says neither open nor closed: set `open`, `closed`')
   }
 }
 
