@@ -377,3 +377,23 @@ test('whoever is to be told of alarms and cannot be is found before there is an 
   )
   t.regex(await look('sh'), /^ok +alarms: to be told: program$/m)
 })
+
+test('each thing that is wrong with a configuration has a line of its own', async t => {
+  const dir = await makeTestFolder(t)
+  const file = join(dir, 'node.yaml')
+  await writeFile(file, 'name: node-1\nlisten: 5\npeers: 7\n')
+  const { out } = await doctor(['--config', file])
+  const lines = out.split('\n').filter(line => line.startsWith('WRONG  configuration: '))
+  t.is(lines.length, 2, out)
+  t.true(lines.some(line => line.includes('`listen`')))
+  t.true(lines.some(line => line.includes('`peers`')))
+})
+
+test('who asks may be said with the role as well', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  for (const as of ['operator/admin', 'client/c1']) {
+    const { out } = await doctor(['--node', cluster.address(1), '--as', as])
+    t.regex(out, new RegExp(`node-1 answers ${as}$`, 'm'))
+  }
+})
