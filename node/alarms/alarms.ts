@@ -21,6 +21,8 @@ export interface WatchedSensor {
 export interface WatchedNode extends WatchedSensor {
   /** Whether that has become an alarm. */
   readonly isRaised: boolean
+  /** Whether it is in reach now, for too short a time to be over. */
+  readonly isBack: boolean
 }
 
 /** What is known to one rule of one sensor, as it is kept between two runs. */
@@ -145,7 +147,13 @@ export class Alarms implements Disposable {
     return [...this.#all()].flatMap(({ sensor, state: { excursion } }) =>
       sensor.kind !== 'node' || excursion === undefined
         ? []
-        : [{ ...sensor, isRaised: excursion.raisedAt !== undefined }],
+        : [
+            {
+              ...sensor,
+              isRaised: excursion.raisedAt !== undefined,
+              isBack: excursion.wellSince !== undefined,
+            },
+          ],
     )
   }
 

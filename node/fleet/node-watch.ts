@@ -29,7 +29,7 @@ export function startNodeWatch({ members, alarms, clock }: NodeWatchOptions): Di
     const gone = new Set<string>(unreachable.keys())
     for (const name of since.keys()) if (!gone.has(name)) since.delete(name)
     for (const name of gone) if (!since.has(name)) since.set(name, clock.now())
-    settle(alarms, members, gone)
+    settle({ alarms, members, clock }, gone)
     if (unreachable.size > 0) tell({ members, alarms, clock }, unreachable, since)
     timer = clock.after(LOOK_MS, look)
   }
@@ -40,17 +40,13 @@ export function startNodeWatch({ members, alarms, clock }: NodeWatchOptions): Di
 type Unreachable = ReturnType<Members['unreachable']>
 
 /** Say of nodes that are told of whether they are back, or are waited for no more. */
-function settle(
-  alarms: NodeWatchOptions['alarms'],
-  members: NodeWatchOptions['members'],
-  gone: ReadonlySet<string>,
-): void {
+function settle({ alarms, members, clock }: NodeWatchOptions, gone: ReadonlySet<string>): void {
   for (const sensor of alarms.watchedNodes()) {
     if (gone.has(sensor.name)) continue
     const live = members.live().values()
-    const back = live.find(({ name }) => name === sensor.name)
-    if (back === undefined) alarms.end(sensor)
-    else alarms.hear(sensor, { type: 'reached', at: back.saidAt })
+    const isBack = live.some(({ name }) => name === sensor.name)
+    if (!isBack) alarms.end(sensor)
+    else alarms.hear(sensor, { type: 'reached', at: clock.now() })
   }
 }
 
@@ -67,14 +63,17 @@ function tell(
   for (const [name, member] of unreachable) {
     const known = own.get(name)
     // One that is raised is gone on with by whoever has raised it.
-    if (known?.isRaised === true) continue
-    if (told.has(name) || nextBehind(name, names) !== members.self.name) {
-      if (known !== undefined) alarms.forgetNode(name)
-      continue
+    if (known?.isRaised !== true) {
+      if (told.has(name) || nextBehind(name, names) !== members.self.name) {
+        if (known !== undefined) alarms.forgetNode(name)
+        continue
+      }
+      if (known === undefined && own.size >= MAX_TOLD) continue
     }
-    if (known !== undefined || own.size >= MAX_TOLD) continue
-    const sensor = { name, kind: 'node', lastSaidAt: member?.saidAt ?? 0 } as const
-    own.set(name, { ...sensor, isRaised: false })
+    // It was back for too short a time to be over, and is gone again.
+    if (known?.isBack === false) continue
+    const sensor = known ?? { name, kind: 'node', lastSaidAt: member?.saidAt ?? 0 }
+    own.set(name, { ...sensor, isRaised: known?.isRaised ?? false, isBack: false })
     const at = since.get(name) ?? 0
     alarms.hear(sensor, { type: 'unavailable', reason: lastWordOf(member, clock.now()), at })
   }

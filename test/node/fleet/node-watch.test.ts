@@ -58,6 +58,30 @@ test('the next node by name tells of one that is out of reach, in its time, and 
   t.deepEqual(node.told, ['a node unreachable raised', 'a node unreachable over'])
 })
 
+test('a node that comes back and is gone again is told of for the time that it was gone, and not over while it is', async t => {
+  const node = watch('b')
+  const [a, c] = [memberOf('a'), memberOf('c')]
+  const gone = async (ms: number): Promise<void> => {
+    node.see([c], [a])
+    await node.clock.advance(ms)
+  }
+  const back = async (ms: number): Promise<void> => {
+    node.see([a, c])
+    await node.clock.advance(ms)
+  }
+  await gone(32_000)
+  await back(20_000)
+  await gone(20_000)
+  t.deepEqual(node.told, [])
+  await gone(14_000)
+  t.deepEqual(node.told, ['a node unreachable raised'])
+  await back(20_000)
+  await gone(10 * MINUTE_MS)
+  t.deepEqual(node.told, ['a node unreachable raised'])
+  await back(MINUTE_MS + 2_000)
+  t.deepEqual(node.told, ['a node unreachable raised', 'a node unreachable over'])
+})
+
 test('the last word of a node is the newest of all that it has said, and of no later than now', async t => {
   const at = new FakeClock().now() - 5_000
   const node = watch('b')
