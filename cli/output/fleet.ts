@@ -10,6 +10,9 @@ import { fold, formatRows } from '../table.ts'
 /** A reading that is older than that is shown with its age, ms. */
 const OLD_MS = 60_000
 
+/** Between what somebody copies in one go. */
+const NO_BREAK = '\u00A0'
+
 /** One fridge as a person sees it: a row, and a line for each thing that is wrong with it. */
 interface FridgeView {
   readonly row: readonly string[]
@@ -62,7 +65,9 @@ export function fleetLines(
   const lines = views.flatMap(({ wrong }, index) => [
     ...(rows[index] ?? []),
     // A stolen node has chosen the words.
-    ...wrong.flatMap(line => fold(foreignText(line), columns, '    ', '  ! ')),
+    ...wrong.flatMap(line =>
+      fold(foreignText(line), columns, '    ', '  ! ').map(part => part.replaceAll(NO_BREAK, ' ')),
+    ),
   ])
   const isOpen = views.some(({ hasOpenAlarms }) => hasOpenAlarms)
   const note = 'take note of an alarm: fridge alarms acknowledge ID --node ADDRESS'
@@ -150,7 +155,7 @@ function alarmLine(alarm: ToldAlarm, sensors: readonly SensorVitals[], now: numb
   const { id, sensor, kind, rule, since, isAcknowledged, address } = alarm
   const whose = kind === 'node' ? '' : `${sensor}: `
   const lasted = formatDuration(Math.max(0, now - since))
-  const where = address === undefined ? '' : ` --node ${address}`
+  const where = address === undefined ? '' : `${NO_BREAK}--node${NO_BREAK}${address}`
   const noted = isAcknowledged ? `acknowledged (${id})` : `not acknowledged (${id}${where})`
   // The alarm stands until the sensor has been known for a while: what the row shows is true already.
   const isBack =
