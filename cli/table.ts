@@ -41,13 +41,19 @@ export function formatRows(
 
 /**
  * A text in lines of whole words, each within the width of the terminal.
+ * @param text or its words, of which some may have spaces
  * @param before what each line begins with
  * @param first what the first one begins with instead
  */
-export function fold(text: string, columns: number, before = '', first = before): string[] {
+export function fold(
+  text: string | readonly string[],
+  columns: number,
+  before = '',
+  first = before,
+): string[] {
   const lines: string[] = []
   let line = first
-  for (const word of text.split(' ')) {
+  for (const word of typeof text === 'string' ? text.split(' ') : text) {
     const isFirst = line === (lines.length === 0 ? first : before)
     if (!isFirst && line.length + 1 + word.length > columns) {
       lines.push(line)

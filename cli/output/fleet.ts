@@ -10,13 +10,17 @@ import { fold, formatRows } from '../table.ts'
 /** A reading that is older than that is shown with its age, ms. */
 const OLD_MS = 60_000
 
-/** Between what somebody copies in one go. */
-const NO_BREAK = '\u00A0'
+/** That something is wrong with a fridge, for people. */
+interface WrongLine {
+  readonly text: string
+  /** What stands behind it and is copied in one go. */
+  readonly copied?: string
+}
 
 /** One fridge as a person sees it: a row, and a line for each thing that is wrong with it. */
 interface FridgeView {
   readonly row: readonly string[]
-  readonly wrong: readonly string[]
+  readonly wrong: readonly WrongLine[]
   /** Whether nobody has taken note of one of its alarms. */
   readonly hasOpenAlarms: boolean
 }
@@ -64,10 +68,7 @@ export function fleetLines(
   const [first = [], ...rows] = formatRows([head, ...views.map(({ row }) => row)], [2, 3], columns)
   const lines = views.flatMap(({ wrong }, index) => [
     ...(rows[index] ?? []),
-    // A stolen node has chosen the words.
-    ...wrong.flatMap(line =>
-      fold(foreignText(line), columns, '    ', '  ! ').map(part => part.replaceAll(NO_BREAK, ' ')),
-    ),
+    ...wrong.flatMap(line => fold(wordsIn(line), columns, '    ', '  ! ')),
   ])
   const isOpen = views.some(({ hasOpenAlarms }) => hasOpenAlarms)
   const note = 'take note of an alarm: fridge alarms acknowledge ID --node ADDRESS'
@@ -105,10 +106,12 @@ function viewOf(
       ...alarms.map(alarm => alarmLine(alarm, sensors, now)),
       ...sensors
         .filter(one => !isKnown(one))
-        .map(one => `${one.sensor}: ${describeUnknown(one, now)}`),
-      ...(unrecorded === undefined ? [] : [`its history is not recorded: ${unrecorded}`]),
-      ...(untold === undefined ? [] : [`alarms reach not all who are to be told: ${untold}`]),
-      ...(more > 0 ? [`and ${more} more that it has no room to say`] : []),
+        .map(one => ({ text: `${one.sensor}: ${describeUnknown(one, now)}` })),
+      ...(unrecorded === undefined ? [] : [{ text: `its history is not recorded: ${unrecorded}` }]),
+      ...(untold === undefined
+        ? []
+        : [{ text: `alarms reach not all who are to be told: ${untold}` }]),
+      ...(more > 0 ? [{ text: `and ${more} more that it has no room to say` }] : []),
     ],
   }
 }
@@ -151,17 +154,26 @@ function countOf(alarms: readonly AlarmVitals[]): string {
   return open === 0 ? `${alarms.length} acknowledged` : String(alarms.length)
 }
 
-function alarmLine(alarm: ToldAlarm, sensors: readonly SensorVitals[], now: number): string {
+function alarmLine(alarm: ToldAlarm, sensors: readonly SensorVitals[], now: number): WrongLine {
   const { id, sensor, kind, rule, since, isAcknowledged, address } = alarm
   const whose = kind === 'node' ? '' : `${sensor}: `
-  const lasted = formatDuration(Math.max(0, now - since))
-  const where = address === undefined ? '' : `${NO_BREAK}--node${NO_BREAK}${address}`
-  const noted = isAcknowledged ? `acknowledged (${id})` : `not acknowledged (${id}${where})`
   // The alarm stands until the sensor has been known for a while: what the row shows is true already.
   const isBack =
     rule === 'unavailable' && sensors.some(one => one.sensor === sensor && isKnown(one))
-  if (isBack) return `${whose}known again, was ${describeRule(alarm)}, ${noted}`
-  return `${whose}${describeRule(alarm)}, for ${lasted}, ${noted}`
+  const what = isBack
+    ? `known again, was ${describeRule(alarm)}`
+    : `${describeRule(alarm)}, for ${formatDuration(Math.max(0, now - since))}`
+  const where = isAcknowledged || address === undefined ? '' : ` --node ${address}`
+  return {
+    text: `${whose}${what}, ${isAcknowledged ? 'acknowledged' : 'not acknowledged'}`,
+    copied: `(${id}${where})`,
+  }
+}
+
+/** A stolen node has chosen some of them. */
+function wordsIn({ text, copied }: WrongLine): string[] {
+  const words = foreignText(text).split(' ')
+  return copied === undefined ? words : [...words, foreignText(copied)]
 }
 
 /** That nothing is known of a sensor, since when and why, for people. */
