@@ -24,8 +24,9 @@ export function startWebhook(options: WebhookTarget & OutboxOptions): Outbox {
     receiver: 'the webhook',
     deliver: async (change, signal) => post(options, change, { clock, signal }),
     describe: whyOf,
-    onFailed: (why, waits) => log.warn({ host, why, waits }, 'the webhook does not answer'),
-    onMended: () => log.info({ host }, 'the webhook answers again'),
+    onFailed: (why, waits) =>
+      log.warn({ host, why, waits }, 'the webhook cannot be told of alarms'),
+    onMended: () => log.info({ host }, 'the webhook is told of alarms again'),
   })
 }
 

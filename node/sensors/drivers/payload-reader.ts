@@ -89,13 +89,13 @@ export class PayloadReader {
     const isOfWords = SENSOR_KINDS[kind].quantity === undefined && payload.type === 'value'
     if (!this.#mayWarn || !isOfWords) return
     this.#mayWarn = false
-    const { value } = payload
-    const seen = JSON.stringify(isObject(value) ? fieldOf(value, field)?.value : value)
-    const fix = `set sensors.${name}.open and sensors.${name}.closed to lists of its words, such as open: [ON] and closed: [OFF]`
-    log?.warn(
-      { sensor: name, seen: seen?.slice(0, MAX_SEEN), reason, fix },
-      'no word for open or closed',
-    )
+    const value = isObject(payload.value) ? fieldOf(payload.value, field)?.value : payload.value
+    const seen = JSON.stringify(value)?.slice(0, MAX_SEEN)
+    const fix =
+      typeof value === 'boolean'
+        ? `set sensors.${name}.closedWhen to the one of true and false that means closed`
+        : `set sensors.${name}.open and sensors.${name}.closed to lists of its words, such as open: [ON] and closed: [OFF]`
+    log?.warn({ sensor: name, seen, reason, fix }, 'no word for open or closed')
   }
 
   /** Once, and never after a first value: devices report their batteries by themselves. */

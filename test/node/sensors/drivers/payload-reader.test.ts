@@ -106,6 +106,9 @@ test('one warning tells the word of a door that is not understood, and the keys 
     t.is(warned[0]?.['seen'], '"ON"')
     t.regex(String(warned[0]?.['fix']), /sensors\.door\.open and sensors\.door\.closed/)
   }
+  const contact = start()
+  t.is(contact.take('true'), 'unavailable')
+  t.regex(String(contact.warned[0]?.['fix']), /set sensors\.door\.closedWhen/)
   const { take, warned } = start({ kind: 'temperature', name: 'air' })
   t.is(take('warm'), 'unavailable')
   t.is(warned.length, 0)
