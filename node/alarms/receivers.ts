@@ -1,7 +1,15 @@
-import type { NodeConfig } from '../config/config.ts'
 import { errorMessage } from '../lib/errors.ts'
+import { checkBrokerFiles, type BrokerOptions } from '../sensors/drivers/mqtt-connection.ts'
 import { programProblem } from '../sensors/drivers/program-process.ts'
-import { readToken } from './webhook.ts'
+import { readToken, type WebhookTarget } from './webhook.ts'
+
+/** Who is to be told of alarms, as it is configured. */
+export interface ReceiverTargets {
+  readonly webhook?: WebhookTarget | undefined
+  /** A program and its arguments. */
+  readonly program?: readonly string[] | undefined
+  readonly mqtt?: Pick<BrokerOptions, 'passwordFile' | 'caFile'> | undefined
+}
 
 /** Why a receiver of alarms can be told nothing, and what mends it. */
 export interface ReceiverProblem {
@@ -13,7 +21,8 @@ export interface ReceiverProblem {
 export async function receiverProblems({
   webhook,
   program,
-}: Pick<NodeConfig['alarms'], 'webhook' | 'program'>): Promise<ReceiverProblem[]> {
+  mqtt,
+}: ReceiverTargets): Promise<ReceiverProblem[]> {
   const problems: ReceiverProblem[] = []
   if (webhook?.tokenFile !== undefined) {
     const { tokenFile } = webhook
@@ -27,6 +36,12 @@ export async function receiverProblems({
   if (failure !== undefined) {
     const text = `the program for alarms is told of none: ${failure.message}`
     problems.push({ text, fix: 'name one in alarms.program that this user can run' })
+  }
+  if (mqtt !== undefined) {
+    await checkBrokerFiles(mqtt).catch((error: unknown) => {
+      const text = `the broker is told of no alarm: ${errorMessage(error)}`
+      problems.push({ text, fix: 'name files in alarms.mqtt that this user can read' })
+    })
   }
   return problems
 }

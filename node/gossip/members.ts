@@ -70,7 +70,7 @@ interface Opened {
 
 /**
  * The *members* document: for each run of a node, what it says of itself, part by part, newest wins.
- * Held in memory only. Nodes do not vote on which are alive: a node is alive if it can be reached
+ * Held in memory; `LastWords` keeps some of it on disk. Nodes do not vote on which are alive: a node is alive if it can be reached
  * over links that both ends hold up.
  */
 export class Members extends SignedDocument {

@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import test from 'ava'
 import { receiverProblems } from '../../../node/alarms/receivers.ts'
 import { makeTestFolder } from '../../support/certs.ts'
+import { testConfig } from '../../support/cluster.ts'
 
 const url = 'http://127.0.0.1:1/'
 
-test('a program that is not there and a token that cannot be read are known before there is an alarm', async t => {
+test('a program that is not there, and a token or a password that cannot be read, are known before there is an alarm', async t => {
   const folder = await makeTestFolder(t)
   const tokenFile = join(folder, 'token')
   const all = { webhook: { url, tokenFile }, program: ['/nonexistent/notify', '--quiet'] }
@@ -23,4 +24,17 @@ test('a program that is not there and a token that cannot be read are known befo
   await writeFile(tokenFile, 'secret\n')
   t.deepEqual(await receiverProblems({ ...all, program: ['sh', '-c', 'exit 0'] }), [])
   t.deepEqual(await receiverProblems({ webhook: { url } }), [])
+  const { mqtt } = testConfig('node-1', {
+    certs: '',
+    data: '',
+    config: {
+      alarms: { mqtt: { broker: 'mqtt://x', user: 'u', passwordFile: join(folder, 'none') } },
+    },
+  }).alarms
+  t.deepEqual(await receiverProblems({ mqtt }), [
+    {
+      text: 'the broker is told of no alarm: the password of the broker cannot be read: ENOENT',
+      fix: 'name files in alarms.mqtt that this user can read',
+    },
+  ])
 })
