@@ -1,5 +1,6 @@
 import { openHistoryForReading, readingFailure } from '../../node/history/database.ts'
-import { verifyHistory, type HistoryVerification } from '../../node/history/verify.ts'
+import { isHourDigest, verifyHistory, type HistoryVerification } from '../../node/history/verify.ts'
+import { FridgeError } from '../../node/lib/errors.ts'
 import { formatDuration } from '../duration.ts'
 import { historyFile } from '../history/source.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
@@ -22,11 +23,17 @@ export async function runHistoryVerify(
   options: HistoryVerifyOptions,
   io: CommandIo,
 ): Promise<ExitStatus> {
+  const { digest } = options
+  if (digest !== undefined && !isHourDigest(digest)) {
+    throw new FridgeError('ERR_USAGE', `--digest ${JSON.stringify(digest)} is no digest`, {
+      fix: 'copy it whole, as a report has it: 43 letters, digits, hyphens and underscores',
+    })
+  }
   const file = await historyFile(options, io)
   const trust = await authoritiesIn(certificateFolder(options, io))
   const database = openHistoryForReading(file)
   try {
-    const verification = await verifyHistory(database, { ...trust, digest: options.digest })
+    const verification = await verifyHistory(database, { ...trust, digest })
     const isSound = verification.findings.length === 0
     if (options.json === true) io.out(JSON.stringify({ file, sound: isSound, ...verification }))
     else print(shownPath(file, io.cwd), verification, io)

@@ -208,15 +208,18 @@ function isWhole(database: DatabaseSync, table: string): boolean {
   }
 }
 
-/** How what is left of a damaged history is kept, wherever it stands. */
-export function recoverCommand(file: string): string {
-  return `sqlite3 ${shellWord(file)} .recover > recovered.sql`
+/**
+ * How what can be read of a damaged history is kept, wherever it stands. `.recover` would find more,
+ * and fails with the sqlite3 of Debian 12, whose library is built without `sqlite_dbpage`.
+ */
+export function dumpCommand(file: string): string {
+  return `sqlite3 ${shellWord(file)} .dump > kept.sql`
 }
 
 function damaged(file: string, why: string, cause?: unknown): FridgeError {
   return new FridgeError('ERR_DATABASE_CORRUPT', `the history ${file} is damaged: ${why}`, {
     cause,
-    fix: `keep what can be read of it, ${recoverCommand(file)}, and move it away: its node then begins another`,
+    fix: `keep what can be read of it, ${dumpCommand(file)}, and move it away: its node then begins another`,
   })
 }
 

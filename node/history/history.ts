@@ -12,7 +12,7 @@ import {
   openHistoryDatabase,
   openHistoryForReading,
   readingFailure,
-  recoverCommand,
+  dumpCommand,
 } from './database.ts'
 import { answerPage, type HistoryPage, type HistoryRequest } from './page.ts'
 import { HistoryReader } from './reader.ts'
@@ -285,7 +285,7 @@ export class History implements AsyncDisposable {
     this.#retryAt = clock.monotonic() + backoffMs(this.#failures, RETRY, random)
     const aside = error.code === 'ERR_DATABASE_CORRUPT' ? this.#moveAside() : undefined
     const fix =
-      aside === undefined ? error.fix : `keep what can be read of it: ${recoverCommand(aside)}`
+      aside === undefined ? error.fix : `keep what can be read of it: ${dumpCommand(aside)}`
     const fields = { file, reason: error.message, fix }
     if (this.#failures === 1) log.error(fields, 'history is not recorded')
     if (aside === undefined) return

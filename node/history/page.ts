@@ -27,7 +27,8 @@ export interface HistoryRequest extends Span {
   readonly after: number | null
 }
 
-type Cell = string | number | null
+/** What stands at a place of a row. */
+export type Cell = string | number | null
 
 /** An answer. */
 export interface HistoryPage {

@@ -234,16 +234,16 @@ export class HistoryReader implements Disposable {
 
   /** Which of some hours a sensor was recorded in. */
   #positionsOf(sensor: number, hours: readonly HourSpan[]): Set<number> {
-    const positions = hours.map(({ position }) => position)
     const rows = this.#statement(
-      'SELECT position FROM sensorHours WHERE sensor = ? AND position >= ? AND position <= ?',
+      'SELECT position FROM sensorHours WHERE sensor = ? AND position >= ? AND position < ?',
     )
-    const range = [Math.min(...positions), Math.max(...positions)]
-    const recorded = new Set(
-      positions.length === 0
-        ? []
-        : arraysOf(rows, sensor, ...range).map(([position]) => Number(position)),
-    )
+    const recorded = new Set<number>()
+    for (const run of runsOf(hours)) {
+      const first = run[0]?.position ?? 0
+      for (const [position] of arraysOf(rows, sensor, first, first + run.length)) {
+        recorded.add(Number(position))
+      }
+    }
     const open = hours.find(({ end }) => end === undefined)
     if (open !== undefined && this.#isInOpenHour(sensor, open)) recorded.add(open.position)
     return recorded

@@ -48,6 +48,13 @@ export interface VerifyHistoryOptions {
   readonly digest?: string | undefined
 }
 
+/** A SHA-256, base64url: the digest of an hour. */
+const DIGEST = /^[\w-]{43}$/
+
+export function isHourDigest(text: string): boolean {
+  return DIGEST.test(text)
+}
+
 /** A pause that is none: clocks are set by as much, and a node ticks once a second. */
 const SHORT_MS = 2_000
 

@@ -49,7 +49,11 @@ export function readHouse(sources: ReadonlyMap<string, string>): House {
   const arrows = Array.from(sources, ([from, source]) =>
     importsOf(source).map(path => {
       const isPackage = !path.startsWith('.')
-      return { from, to: isPackage ? packageOf(path) : posix.join(posix.dirname(from), path), isPackage }
+      return {
+        from,
+        to: isPackage ? packageOf(path) : posix.join(posix.dirname(from), path),
+        isPackage,
+      }
     }),
   )
   return { files: new Set(sources.keys()), arrows: arrows.flat() }

@@ -171,7 +171,7 @@ test('a damaged history is moved aside and another one begins', async t => {
   t.is((await node.page('readings')).rows.length, 1)
   const [error] = node.log.lines.filter(({ level }) => level === 'error')
   t.regex(String(error?.fields['reason']), /is damaged/)
-  t.true(String(error?.fields['fix']).includes(`sqlite3 ${node.file}.damaged .recover`))
+  t.true(String(error?.fields['fix']).includes(`sqlite3 ${node.file}.damaged .dump`))
 })
 
 test('a history that cannot be opened is not read either, and it is said why', async t => {
