@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Source, Subject } from '../identity/names.ts'
 import type { Signers } from '../identity/signers.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -190,7 +191,11 @@ export class DurableList implements Disposable {
     if (!(await this.#storeBeginning(entries, base))) return false
     list.readFrom(this.#store)
     this.#whitelist = list
-    await inTurns(this.#tellOfAll(entries))
+    for (const _ of this.#tellOfAll(entries)) {
+      await nextTurn()
+      // Who was to hear of it may be closed by now.
+      if (this.#stop.signal.aborted) break
+    }
     return true
   }
 
