@@ -16,6 +16,7 @@ import { silentLog, type Log } from './lib/log.ts'
 import { Lookout } from './lib/lookout.ts'
 import { MetricsServer } from './metrics/metrics-server.ts'
 import { Readiness } from './metrics/readiness.ts'
+import { viewMethods } from './operators/views.ts'
 import { clusterFace } from './port/cluster-face.ts'
 import { Listener } from './port/listener.ts'
 import { serve, type OpenPort } from './port/serve.ts'
@@ -195,7 +196,7 @@ async function openPorts(
   /** To be resolved when the list is as fresh as it can be had: nobody is admitted before. */
   readonly gate: PromiseWithResolvers<void>
 }> {
-  const { trust } = node
+  const { trust, list, cluster, sessions, clock } = node
   const listener = new Listener({ ...node, face: clusterFace(trust) })
   // Before the port: whether a node starts or stops is asked of it too.
   const metrics = stack.use(await startMetrics(node, listener, readiness))
@@ -216,7 +217,10 @@ async function openPorts(
       credentials: trust.credentials,
       openPages: async own => {
         const { openPages } = await import('./web/open-pages.ts')
-        return openPages({ ...node, ...own, gate: gate.promise })
+        const { replica, storedChanges } = list
+        const { members } = cluster
+        const openViews = () => viewMethods({ replica, storedChanges, members, sessions, clock })
+        return openPages({ ...node, ...own, openViews, gate: gate.promise })
       },
     }),
   )

@@ -63,6 +63,9 @@ export interface SubjectMethodsOptions extends AskOptions {
   readonly sessions: Pick<Sessions, 'countOf'>
 }
 
+/** What of these a list of subjects needs. */
+export type ListedOptions = Pick<SubjectMethodsOptions, 'replica' | 'sessions' | 'clock'>
+
 /** The methods by which operators read what the list says of a subject (PROTOCOL.md, "Operators"). */
 export function subjectMethods(options: SubjectMethodsOptions): [string, RpcMethod][] {
   const { replica } = options
@@ -97,7 +100,7 @@ export function subjectMethods(options: SubjectMethodsOptions): [string, RpcMeth
 }
 
 /** Pages of subjects in order of their names: sorted once, when the first page is asked for. */
-function pagesOf(options: SubjectMethodsOptions): RpcMethod {
+export function pagesOf(options: ListedOptions): RpcMethod {
   const { replica } = options
   let sorted: Subject[] = []
   return async ([after]): Promise<SubjectReport[]> => {
@@ -120,10 +123,7 @@ function pagesOf(options: SubjectMethodsOptions): RpcMethod {
   }
 }
 
-function report(
-  subject: Subject,
-  { replica, sessions, clock }: SubjectMethodsOptions,
-): SubjectReport {
+function report(subject: Subject, { replica, sessions, clock }: ListedOptions): SubjectReport {
   const state = replica.stateOf(subject)
   const standing = standingOf(state, clock.now())
   const removal = standing === 'revoked' ? newestOf(removalsOf(subject, replica)) : undefined

@@ -7,7 +7,7 @@ import { PageServer } from './socket-io.ts'
 
 export interface OpenPagesOptions extends Pick<
   PageReceptionOptions,
-  'service' | 'sessions' | 'ownOrigins' | 'gate' | 'log'
+  'service' | 'sessions' | 'ownOrigins' | 'openViews' | 'gate' | 'log'
 > {
   readonly config: Pick<NodeConfig, 'web' | 'limits'>
   /** Whether browsers reach this node, and no other, at a host. */
@@ -17,7 +17,7 @@ export interface OpenPagesOptions extends Pick<
 
 /** Serve pages that connect. Only now is what it takes loaded: most nodes never see a browser. */
 export async function openPages(options: OpenPagesOptions): Promise<PageServer> {
-  const { config, service, sessions, counts, ownOrigins, isOwnHost, gate, log } = options
+  const { config, service, sessions, counts, ownOrigins, openViews, isOwnHost, gate, log } = options
   const { maxBufferedBytes, maxStalledMs, maxFramesPerSecond } = config.limits
   const limits = { ...CLIENT_LIMITS, maxBufferedBytes, maxStalledMs, maxFramesPerSecond }
   const gathered = new GatheredLog(log, service.clock)
@@ -28,6 +28,7 @@ export async function openPages(options: OpenPagesOptions): Promise<PageServer> 
     limits,
     maxPagesPerAddress: config.web.maxPagesPerAddress,
     ownOrigins,
+    openViews,
     door: new PageDoor({
       service,
       sessions,
