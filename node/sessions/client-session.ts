@@ -145,7 +145,7 @@ export class ClientSession implements Session {
       this.#alarmTeller = undefined
     })
     const place = {
-      tell: (event: string, value: unknown) => void stream.write(encodeEvent(event, value)),
+      tell: (event: string, value: unknown) => stream.write(encodeEvent(event, value)),
       onClose: (listener: () => void) => stream.onClose(listener),
     }
     this.#alarmTeller = new AlarmTeller(alarms, place, sensor =>

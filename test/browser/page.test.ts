@@ -39,6 +39,14 @@ function watchFaults(page: Page): string[] {
   return faults
 }
 
+/** Ask to be let in. @returns the key in the command that the page shows */
+async function signInAs(page: Page, name: string): Promise<KeyId> {
+  await page.getByLabel('The name of this browser').fill(name)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  const command = await untilShown(page, 'pre', /whitelist add/)
+  return command.split(' ').at(-1) as KeyId
+}
+
 /** Wait until nothing of a page is wider than it is shown. */
 async function untilFits(page: Page, width: number): Promise<void> {
   while ((await page.evaluate<number>('document.documentElement.scrollWidth')) > width) {
@@ -101,6 +109,58 @@ test.serial(
 )
 
 test.serial(
+  'a person sees the fleet, the list and its log where the grant names them, with the signatures checked',
+  async t => {
+    await using cluster = await startCluster(t, {
+      nodes: 3,
+      certs,
+      config: { ...WEB_ON, ...RULES },
+    })
+    await cluster.grant(1, 'c1', { sensors: ['door'] })
+    await cluster.grant(2, 'origin/https://shop.example', { sensors: ['door'], public: true })
+    await cluster.revoke(3, 'c1')
+    await using context = await browser.newContext({ ignoreHTTPSErrors: true })
+    const page = await context.newPage()
+    const faults = watchFaults(page)
+    await page.goto(cluster.node(1).page ?? '')
+    const key = await signInAs(page, 'phone')
+    await cluster.grant(2, 'phone', { keys: [key], commands: ['acknowledge'], sensors: ['door'] })
+    await untilShown(page, 'header [role=status]', /^Live, signed in as phone$/)
+    t.is(await page.getByRole('navigation').count(), 0)
+    await cluster.grant(2, 'phone', { keys: [key], views: ['fleet', 'whitelist', 'log'] })
+    await page.getByRole('link', { name: 'Fleet' }).click()
+    await untilShown(page, 'article:has-text("node-3")', /up[^]*temperature: high 1[^]*°C/)
+    await untilShown(page, 'article:has-text("node-1")', /door\s+closed/)
+    t.deepEqual(await findings(page), [])
+    await picture(page, 'fleet')
+    await cluster.stop(3)
+    await untilShown(page, 'article:has-text("node-3")', /left/)
+    t.notRegex(await page.locator('article:has-text("node-3")').innerText(), /°C/)
+    // By keyboard alone.
+    await page.getByRole('link', { name: 'Whitelist' }).focus()
+    await page.keyboard.press('Enter')
+    await untilShown(page, 'tr:has-text("phone")', /granted[^]*views fleet whitelist log/)
+    await untilShown(page, 'tr:has-text("c1")', /revoked/)
+    await untilShown(page, 'section:has-text("Origins") >> nth=-1', /shop\.example/)
+    t.deepEqual(await findings(page), [])
+    await picture(page, 'whitelist')
+    await page.getByRole('link', { name: 'Log' }).click()
+    await untilShown(page, 'tbody', /verified/)
+    t.is(await page.locator('tbody tr').count(), 5)
+    t.is(await page.getByText('✓ verified').count(), 5)
+    t.deepEqual(await findings(page), [])
+    await picture(page, 'log')
+    await page.setViewportSize({ width: 360, height: 800 })
+    await untilFits(page, 360)
+    // What is looked at is gone with the right to it.
+    await cluster.grant(2, 'phone', { keys: [key], views: ['fleet'] })
+    await untilShown(page, 'main', /Sensors/)
+    t.notRegex(await page.locator('main').innerText(), /verified/)
+    t.deepEqual(faults, [])
+  },
+)
+
+test.serial(
   'a node that is killed under an open page is told, and its last values are no values',
   async t => {
     await using cluster = await startCluster(t, { certs, config: WEB_ON })
@@ -108,10 +168,8 @@ test.serial(
     const page = await context.newPage()
     const url = cluster.node(1).page ?? ''
     await page.goto(url)
-    await page.getByLabel('The name of this browser').fill('phone')
-    await page.getByRole('button', { name: 'Sign in' }).click()
-    const command = await untilShown(page, 'pre', /whitelist add/)
-    await cluster.grant(1, 'phone', { keys: [command.split(' ').at(-1) as KeyId] })
+    const key = await signInAs(page, 'phone')
+    await cluster.grant(1, 'phone', { keys: [key] })
     await untilShown(page, 'article:has-text("temperature") .value', /°C/)
     await cluster.stop(1)
     await untilShown(page, 'header [role=status]', /^Not connected: the node is/)

@@ -2,8 +2,20 @@ import { render } from 'preact'
 import { Alarms } from './alarms.tsx'
 import { enter, name, node, standing } from './connection.ts'
 import { textIn } from './form-text.ts'
+import { Fleet } from './fleet.tsx'
+import { ChangeLog } from './log.tsx'
+import { Parts, type Part } from './navigation.tsx'
+import { QrCode } from './qr-code.tsx'
 import { Sensors } from './sensors.tsx'
+import { Subjects } from './subjects.tsx'
 import './page.css'
+
+const PARTS: readonly Part[] = [
+  { id: 'node', title: 'This fridge', show: () => <Sensors /> },
+  { id: 'fleet', title: 'Fleet', view: 'fleet', show: () => <Fleet /> },
+  { id: 'whitelist', title: 'Whitelist', view: 'whitelist', show: () => <Subjects /> },
+  { id: 'log', title: 'Log', view: 'log', show: () => <ChangeLog /> },
+]
 
 function Page() {
   return (
@@ -15,7 +27,7 @@ function Page() {
       <main>
         <SignIn />
         <Alarms />
-        <Sensors />
+        <Parts parts={PARTS} />
       </main>
     </>
   )
@@ -68,6 +80,8 @@ function SignIn() {
           <pre tabIndex={0}>
             <code>{now.command}</code>
           </pre>
+          <p>Or show it to the camera of whoever is asked, as text to be typed:</p>
+          <QrCode text={now.command} title="The command as a code for a camera" />
         </>
       )}
     </section>

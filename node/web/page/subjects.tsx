@@ -1,0 +1,97 @@
+import { call } from './connection.ts'
+import { usePolled } from './polled.ts'
+import { describeTerms, type Terms } from './terms.ts'
+
+const LOOK_MS = 10_000
+
+interface SubjectReport {
+  readonly subject: string
+  readonly standing: string
+  readonly sessions: number
+  readonly grants: readonly (Terms & { readonly operator: string; readonly at: number })[]
+  readonly removal?: { readonly operator: string; readonly at: number; readonly reason?: string }
+}
+
+/** Who is on the list, and which web sites: as the node that serves the page knows it. */
+export function Subjects() {
+  const { value: all = [], failure } = usePolled(readSubjects, LOOK_MS)
+  const origins = all.filter(({ subject }) => subject.startsWith('origin/'))
+  const others = all.filter(({ subject }) => !subject.startsWith('origin/'))
+  return (
+    <>
+      <p role="alert">{failure}</p>
+      <SubjectTable title="Whitelist" subjects={others} none="Nobody is on the list." />
+      <SubjectTable title="Origins" subjects={origins} none="No web site is on the list." />
+    </>
+  )
+}
+
+function SubjectTable({
+  title,
+  subjects,
+  none,
+}: {
+  readonly title: string
+  readonly subjects: readonly SubjectReport[]
+  readonly none: string
+}) {
+  return (
+    <section>
+      <h2>{title}</h2>
+      {subjects.length === 0 ? (
+        <p>{none}</p>
+      ) : (
+        <table>
+          <thead>
+            <tr>
+              {['Name', 'Standing', 'By', 'Allowed'].map(head => (
+                <th key={head} scope="col">
+                  {head}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {subjects.map(report => (
+              <SubjectRow key={report.subject} report={report} />
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
+  )
+}
+
+function SubjectRow({ report }: { readonly report: SubjectReport }) {
+  const { subject, standing, sessions, grants, removal } = report
+  const [latest = removal] = grants.toSorted((a, b) => b.at - a.at)
+  return (
+    <tr>
+      <th scope="row">{subject.replace(/^(client|origin)\//, '')}</th>
+      <td data-title="Standing" class={standing === 'granted' ? '' : 'wrong'}>
+        {standing}
+        {sessions > 0 && `, ${sessions} connected here`}
+      </td>
+      <td data-title="By">
+        {latest?.operator}
+        {latest !== undefined && <span class="age">{new Date(latest.at).toLocaleString()}</span>}
+      </td>
+      <td data-title="Allowed">
+        {standing === 'revoked'
+          ? (removal?.reason ?? 'nothing')
+          : grants.map(describeTerms).join('; and ')}
+      </td>
+    </tr>
+  )
+}
+
+async function readSubjects(): Promise<SubjectReport[]> {
+  const all: SubjectReport[] = []
+  for (let after: string | null = null; ;) {
+    const page = (await call('list', after)) as readonly SubjectReport[]
+    const last = page.at(-1)
+    if (last === undefined) return all
+    all.push(...page)
+    after = last.subject
+  }
+}
