@@ -51,6 +51,11 @@ const COMMANDS: readonly LazyCommand[] = [
     load: async () => (await import('./commands/origin.ts')).fillOrigin,
   },
   {
+    name: 'browser',
+    description: 'invite a person with a browser, by a link that is good once',
+    load: async () => (await import('./commands/browser.ts')).fillBrowser,
+  },
+  {
     name: 'client',
     description: 'read sensors and call commands of any node',
     load: async () => (await import('./commands/client.ts')).fillClient,

@@ -25,6 +25,7 @@ import type { SimulatedFridge } from './sensors/drivers/simulated.ts'
 import { Counts, linkEndReason } from './sessions/counts.ts'
 import { startEnforcement } from './sessions/enforcement.ts'
 import { openService, type OpenService } from './sessions/open-service.ts'
+import { Invitations } from './sessions/invitations.ts'
 import { Sessions } from './sessions/sessions.ts'
 import { WebPort } from './web/web-port.ts'
 import { ThreadedVerifier, type ThreadedVerifierOptions } from './identity/threaded-verifier.ts'
@@ -202,12 +203,15 @@ async function openPorts(
   const metrics = stack.use(await startMetrics(node, listener, readiness))
   const gate = Promise.withResolvers<void>()
   let web: WebPort | undefined
+  const invitations = new Invitations(clock)
   const port = stack.use(
     await serve({
       ...node,
       listener,
       loadCredentials: loadOwn,
       onRenewed: next => web?.renew(next),
+      invitations,
+      pageUrl: () => web?.url,
       gate: gate.promise,
     }),
   )
@@ -220,7 +224,7 @@ async function openPorts(
         const { replica, storedChanges } = list
         const { members } = cluster
         const openViews = () => viewMethods({ replica, storedChanges, members, sessions, clock })
-        return openPages({ ...node, ...own, openViews, gate: gate.promise })
+        return openPages({ ...node, ...own, openViews, invitations, gate: gate.promise })
       },
     }),
   )

@@ -171,6 +171,8 @@ export class PageSession implements SigningPage {
         return door.challenge(this)
       case 'sign-in':
         return door.enter(this, values[0])
+      case 'invited':
+        return door.introduce(this, values[0])
       default:
         return this.#calls.call(values)
     }

@@ -3,6 +3,7 @@ import { Alarms } from './alarms.tsx'
 import { enter, name, node, standing } from './connection.ts'
 import { textIn } from './form-text.ts'
 import { Fleet } from './fleet.tsx'
+import { invitationState } from './invitation.ts'
 import { ChangeLog } from './log.tsx'
 import { Parts, type Part } from './navigation.tsx'
 import { QrCode } from './qr-code.tsx'
@@ -25,6 +26,7 @@ function Page() {
         <p role="status">{describe()}</p>
       </header>
       <main>
+        {invitationState.value !== '' && <p role="status">{invitationState}</p>}
         <SignIn />
         <Alarms />
         <Parts parts={PARTS} />
