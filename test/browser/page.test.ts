@@ -1,43 +1,20 @@
-import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import test from 'ava'
 import type { KeyId } from '../../node/identity/names.ts'
 import type { Page } from 'playwright-core'
 import { makeSharedCerts, startCluster } from '../support/cluster.ts'
 import { WEB_ON } from '../support/pages.ts'
-import { startBrowser, untilShown } from './browser.ts'
+import { findings, picture, startBrowser, untilFits, untilShown, watchFaults } from './browser.ts'
 
 /** The page that a node serves, as a person sees it. */
 
 const shared = await makeSharedCerts()
 const { certs } = shared
 const browser = await startBrowser()
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-/** A folder for pictures of the page, to be looked at by whoever changes it. */
-const PICTURES = process.env['PICTURES']
 const RULES = { alarms: { rules: { temperature: { high: { limit: 1 } } } } }
 test.after.always(async () => {
   await browser.close()
   await shared.remove()
 })
-
-/** What axe finds wrong on a page as it is now. */
-async function findings(page: Page): Promise<unknown[]> {
-  // The policy of the page is for scripts of the page; a debugger is none.
-  await page.evaluate(axe)
-  return page.evaluate<unknown[]>(`axe.run().then(({ violations }) =>
-    violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]))`)
-}
-
-/** Scripts, styles and connections that the policy of the page has stopped. */
-function watchFaults(page: Page): string[] {
-  const faults: string[] = []
-  page.on('pageerror', error => faults.push(error.message))
-  page.on('console', message => {
-    if (message.type() === 'error') faults.push(message.text())
-  })
-  return faults
-}
 
 /** Ask to be let in. @returns the key in the command that the page shows */
 async function signInAs(page: Page, name: string): Promise<KeyId> {
@@ -45,25 +22,6 @@ async function signInAs(page: Page, name: string): Promise<KeyId> {
   await page.getByRole('button', { name: 'Sign in' }).click()
   const command = await untilShown(page, 'pre', /whitelist add/)
   return command.split(' ').at(-1) as KeyId
-}
-
-/** Wait until nothing of a page is wider than it is shown. */
-async function untilFits(page: Page, width: number): Promise<void> {
-  while ((await page.evaluate<number>('document.documentElement.scrollWidth')) > width) {
-    await page.waitForTimeout(50)
-  }
-}
-
-async function picture(page: Page, name: string): Promise<void> {
-  if (PICTURES === undefined) return
-  for (const width of [360, 768, 1_440]) {
-    await page.setViewportSize({ width, height: 900 })
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme })
-      const path = `${PICTURES}/${name}-${width}-${colorScheme}.png`
-      await page.screenshot({ path, fullPage: true })
-    }
-  }
 }
 
 test.serial(
