@@ -64,7 +64,11 @@ test.serial(
     await untilShown(page, outcome, /node-1 applied it.*1 cut[^]*done on 3 nodes/)
     await untilShown(phone, 'main', /phone is not let in with this key/)
     await page.getByRole('link', { name: 'Log' }).click()
-    await untilShown(page, 'tbody', /revocation of client\/phone[^]*✓ verified[^]*lost/)
+    await untilShown(
+      page,
+      '[aria-labelledby=log]',
+      /revocation of client\/phone[^]*✓ verified[^]*lost/,
+    )
     t.is(await page.getByText('✓ verified').count(), 3)
     await page.setViewportSize({ width: 360, height: 800 })
     await untilFits(page, 360)

@@ -103,7 +103,7 @@ test.serial(
     t.deepEqual(await findings(page), [])
     await picture(page, 'whitelist')
     await page.getByRole('link', { name: 'Log' }).click()
-    await untilShown(page, 'tbody', /verified/)
+    await untilShown(page, '[aria-labelledby=log]', /verified/)
     t.is(await page.locator('tbody tr').count(), 5)
     t.is(await page.getByText('✓ verified').count(), 5)
     t.deepEqual(await findings(page), [])
