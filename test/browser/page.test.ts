@@ -1,4 +1,10 @@
+import { join } from 'node:path'
 import test from 'ava'
+import { HISTORY_FILE, openHistoryDatabase } from '../../node/history/database.ts'
+import { HistoryStore } from '../../node/history/store.ts'
+import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
+import { celsius, DAY_MS, openWriter } from '../support/history.ts'
+import { makePeople } from '../support/replica-people.ts'
 import type { KeyId } from '../../node/identity/names.ts'
 import type { Page } from 'playwright-core'
 import { makeSharedCerts, startCluster } from '../support/cluster.ts'
@@ -15,6 +21,39 @@ test.after.always(async () => {
   await browser.close()
   await shared.remove()
 })
+
+/** Columns of the first plot of a band, between its ends, in which no line is. */
+const EMPTY_COLUMNS = `(() => {
+  const canvas = [...document.querySelectorAll('article')]
+    .find(({ textContent }) => textContent.startsWith('temperature')).querySelector('canvas')
+  const { width, height } = canvas
+  const { data } = canvas.getContext('2d').getImageData(0, 0, width, height)
+  const isDrawn = x => Array.from({ length: height }, (_, y) => 4 * (y * width + x))
+    .some(at => data[at] < 60 && data[at + 2] > 120 && data[at + 3] > 200)
+  const drawn = Array.from({ length: width }, (_, x) => isDrawn(x))
+  const [first, last] = [drawn.indexOf(true), drawn.lastIndexOf(true)]
+  return drawn.slice(first, last).filter(is => !is).length
+})()`
+
+/** A year of readings, a quarter of an hour apart, with a week in spring of which nothing is known. */
+async function recordYear(file: string): Promise<void> {
+  const end = Date.now()
+  const begin = end - 364 * DAY_MS
+  const people = await makePeople({ nodes: ['node-1'], now: begin - DAY_MS })
+  using store = new HistoryStore(openHistoryDatabase(file))
+  const writer = openWriter(store, people, begin)
+  const random = seededRandom(1)
+  for (let at = begin; at < end; at += 900_000) {
+    const day = (at - begin) / DAY_MS
+    if (day > 100 && day < 107) continue
+    const value = 4 + Math.sin(day / 20) + Math.sin(day * 6) / 2 + random() / 2
+    writer.tell('temperature', celsius(value, at), at)
+    if (random() < 0.2) writer.tell('door', { type: 'open', at: at + 1_000 }, at + 1_000)
+    writer.tell('door', { type: 'close', at: at + 61_000 }, at + 61_000)
+    writer.flush()
+  }
+  writer.end(end, 'the test')
+}
 
 /** Ask to be let in. @returns the key in the command that the page shows */
 async function signInAs(page: Page, name: string): Promise<KeyId> {
@@ -115,6 +154,36 @@ test.serial(
     await untilShown(page, 'main', /Sensors/)
     t.notRegex(await page.locator('main').innerText(), /verified/)
     t.deepEqual(faults, [])
+  },
+)
+
+test.serial(
+  'a person sees a year of a fridge, its gaps, and how often its door was opened',
+  async t => {
+    await using cluster = await startCluster(t, { certs, config: WEB_ON })
+    await cluster.stop(1)
+    await recordYear(join(cluster.config(1).data, HISTORY_FILE))
+    await cluster.start(1, WEB_ON)
+    await using context = await browser.newContext({ ignoreHTTPSErrors: true })
+    const page = await context.newPage()
+    await page.goto(cluster.node(1).page ?? '')
+    const key = await signInAs(page, 'phone')
+    await cluster.grant(1, 'phone', { keys: [key], commands: [] })
+    const temperature = page.locator('article:has-text("temperature")')
+    await untilShown(page, temperature.locator('figcaption'), /Last 24 hours: lowest -?\d/)
+    await temperature.getByRole('button', { name: 'a year' }).click()
+    await untilShown(
+      page,
+      temperature.locator('figcaption'),
+      /Last a year: lowest 2\.\d\d, highest/,
+    )
+    const door = page.locator('article:has-text("door")')
+    await door.getByRole('button', { name: '7 days' }).click()
+    await untilShown(page, door.locator('figcaption'), /Last 7 days: opened \d+ times, open for \d/)
+    await picture(page, 'year')
+    // Where nothing was recorded nothing is drawn: a column of the plot is empty from top to bottom.
+    const columns = await page.evaluate<number>(EMPTY_COLUMNS)
+    t.true(columns > 3, String(columns))
   },
 )
 
