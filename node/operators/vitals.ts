@@ -18,6 +18,8 @@ export interface FridgeReport {
   readonly vitals: Vitals | null
 }
 
+type NamedReport = VitalsReport | FridgeReport
+
 /** All nodes that are known. */
 type KnownMembers = Pick<Members, 'live' | 'left' | 'unreachable'>
 
@@ -38,13 +40,10 @@ export function fleetPages({ members }: { readonly members: KnownMembers }): Rpc
   return pagesOf('fleet', () => inOrder(members))
 }
 
-function pagesOf<Report extends { readonly name: Name }>(
-  method: string,
-  all: () => readonly Report[],
-): RpcMethod {
-  return async ([after]): Promise<Report[]> => {
+function pagesOf(method: string, all: () => readonly NamedReport[]): RpcMethod {
+  return async ([after]): Promise<NamedReport[]> => {
     if (after !== null && !isName(after)) throw malformed(method)
-    const page: Report[] = []
+    const page: NamedReport[] = []
     let size = 0
     for (const report of all()) {
       if (after !== null && report.name <= after) continue

@@ -91,6 +91,16 @@ test('what was altered, is for another key, name or origin, or was never sent is
   t.is((await asked).error?.message, 'changed my mind')
 })
 
+test('a link that leads to a listed web site instead of the node lets nobody in', async t => {
+  const { cluster, invitation, shown, refused } = await invite(t)
+  const shop = 'https://shop.example'
+  await cluster.grant(1, `origin/${shop}`)
+  using page = await openPage(cluster, 1, shop)
+  const proof = invitation.proofFor(shop, PHONE.id)
+  t.is((await introduce(page, { ...shown, proof })).error?.code, 'ERR_REFUSED')
+  t.is(refused.length, 1)
+})
+
 test('an invitation is over when the operator goes', async t => {
   const { cluster, operator, origin, shown } = await invite(t)
   await operator[Symbol.asyncDispose]()
