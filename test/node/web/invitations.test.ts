@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { Invitation, type Welcome } from '../../../node/client/operator/invitation.ts'
+import { systemClock } from '../../../node/lib/clock.ts'
 import { parseName } from '../../../node/identity/names.ts'
 import { makeSharedCerts, startCluster } from '../../support/cluster.ts'
 import { makeBrowserKey, signIn, type Answer } from '../../support/page-key.ts'
@@ -27,6 +28,7 @@ async function invite(t: ExecutionContext) {
     onLink: opened.resolve,
     onRefused: why => void refused.push(why),
     signal: stop.signal,
+    clock: systemClock,
   })
   guest.catch(() => {})
   const link = await opened.promise
