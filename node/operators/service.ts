@@ -9,12 +9,17 @@ import { changeMethods } from './changes.ts'
 import { checkpointMethods } from './checkpoints.ts'
 import { commitMethods, type CommitMethodsOptions } from './commits.ts'
 import { forgetMethods } from './forget.ts'
+import { invitationMethods, type InvitationMethodsOptions } from './invitations.ts'
 import { proofMethods } from './proofs.ts'
 import { askStatus } from './status.ts'
 import { subjectMethods, type SubjectMethodsOptions } from './subjects.ts'
-import { vitalsPages } from './vitals.ts'
+import { fleetPages, vitalsPages } from './vitals.ts'
 
-export interface OperatorServiceOptions extends CommitMethodsOptions, SubjectMethodsOptions {
+export interface OperatorServiceOptions
+  extends
+    CommitMethodsOptions,
+    SubjectMethodsOptions,
+    Pick<InvitationMethodsOptions, 'invitations' | 'pageUrl'> {
   readonly members: Members
   readonly ownRemoval: SubjectMethodsOptions['ownRemoval']
   readonly archiving: Archiving
@@ -31,6 +36,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     ...subjectMethods(options),
     ['status', async () => askStatus(options)],
     ['vitals', vitalsPages(options)],
+    ['fleet', fleetPages(options)],
     [
       'history',
       async ([value]) => {
@@ -44,5 +50,6 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     ...checkpointMethods(options),
     ...proofMethods(options),
     ...forgetMethods(options),
+    ...invitationMethods({ ...options, operator: options.operator.identity.name }),
   ])
 }
