@@ -16,7 +16,7 @@ import type { Base } from '../../../node/whitelist/store.ts'
 import { judgeCheckpoints } from '../../../node/whitelist/stated-list.ts'
 import type { Whitelist } from '../../../node/whitelist/whitelist.ts'
 import { makeTestFolder } from '../../support/certs.ts'
-import { ListReplica, statedAt } from '../../support/list-replica.ts'
+import { entryBehind, ListReplica, statedAt } from '../../support/list-replica.ts'
 import { client, grantAt, requestOf, testSource } from '../../support/replica-changes.ts'
 import { startStoreProcess } from './store-process.ts'
 import { statesOf } from '../../support/replica-model.ts'
@@ -110,6 +110,24 @@ test('the entry that removed a node is found in a log whose archive is missing',
   renameSync(join(dirname(file), 'archive-1.db'), join(dirname(file), 'elsewhere.db'))
   const again = open()
   t.deepEqual(again.archives.missing, ['archive-1.db'])
+  const removal = findRemoval(BETA_NODE, listOf(again), again)
+  t.is(removal?.change.subject, subjectOf('node', BETA_NODE))
+})
+
+test('the entry that removed a node is found where it is filed as a stray, and an archive is missing', async t => {
+  const GAMMA = testSource('gamma')
+  const { file, open } = await makeScene(t, 4, made => {
+    const removal = made.list.draft(requestOf('revocation', subjectOf('node', BETA_NODE)), GAMMA, 1)
+    made.accept(made.list.draft(requestOf('grant', client('dill')), GAMMA, 1))
+    made.accept(made.list.draft(requestOf('grant', client('dill')), GAMMA, 1))
+    // Gamma has forked: it signs the removal for a place that it has given already.
+    made.take(entryBehind(removal, { sequence: 1, previous: '' }))
+  })
+  const store = open()
+  t.true((await archive(store)) > 10)
+  store[Symbol.dispose]()
+  renameSync(join(dirname(file), 'archive-1.db'), join(dirname(file), 'elsewhere.db'))
+  const again = open()
   const removal = findRemoval(BETA_NODE, listOf(again), again)
   t.is(removal?.change.subject, subjectOf('node', BETA_NODE))
 })
