@@ -13,6 +13,7 @@ import { formatDuration } from '../duration.ts'
 import type { CommandIo } from '../io.ts'
 import { describeUnknown, isKnown } from '../output/fleet.ts'
 import { count } from '../table.ts'
+import { describeMissing, describeWaiting, PUT_BACK, SHOW_ANOTHER } from '../beginning.ts'
 import { describeLost } from '../lost.ts'
 import { describeRemoval, FORKED, RENAME } from '../removal.ts'
 import { describeNameInUse, describeTwin, RENAME_ONE } from '../twins.ts'
@@ -48,6 +49,7 @@ export async function checkNodes(
     for (const one of status.lost ?? []) {
       checkup.bad('changes', `${status.node} ${describeLost(one)}`, commandOf(one, io.clock.now()))
     }
+    checkBeginning(status, checkup)
     // It is the others that are well: what a node that is out sees of them says nothing about them.
     if (status.removed !== undefined) {
       checkup.bad('cluster', `${status.node} ${describeRemoval(status.removed)}`, RENAME)
@@ -58,6 +60,19 @@ export async function checkNodes(
       checkFridges(status, fleet, checkup, io.clock.now())
       isClusterSeen = true
     }
+  }
+}
+
+/** Each node knows by itself alone where its list begins, and what of its log is missing. */
+function checkBeginning(
+  { node, lackingWitnesses, missingArchives }: StatusReport,
+  checkup: Checkup,
+): void {
+  if (lackingWitnesses !== undefined) {
+    checkup.bad('cluster', `${node} ${describeWaiting(lackingWitnesses)}`, SHOW_ANOTHER)
+  }
+  if (missingArchives !== undefined) {
+    checkup.bad('database', `${node} ${describeMissing(missingArchives)}`, PUT_BACK)
   }
 }
 

@@ -25,6 +25,11 @@ export class Archiving implements Disposable {
     this.#options = options
   }
 
+  /** The archives that are not beside the database, or are others. */
+  get missing(): readonly string[] {
+    return this.#options.store.archives.missing
+  }
+
   /** The checkpoint behind which the log may be archived. @throws FridgeError `ERR_REFUSED` */
   checkpoint(): Checkpoint {
     const { list, store } = this.#options
