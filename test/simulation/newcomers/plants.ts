@@ -5,7 +5,6 @@ const EXCHANGE: readonly Bug[] = [
     name: 'the word of one node is enough for a list that begins at a checkpoint',
     find: 'const WITNESSES = 2',
     put: 'const WITNESSES = 1',
-    isSample: true,
   },
 ]
 
