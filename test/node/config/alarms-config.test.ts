@@ -101,6 +101,25 @@ test('a key that may not stand where it does is removed or renamed, not set to s
   }
 })
 
+test('a preset is chosen, never guessed: by its letters vaccine-fridge would be the freezer', async t => {
+  const rules = '  rules: { temperature: { preset: vaccine-fridge } }\n'
+  const error = await t.throwsAsync(load(t, rules), { instanceOf: FridgeError })
+  const presets = '"vaccine-refrigerator" or "vaccine-freezer" or "food"'
+  t.is(error?.fix, `set \`alarms.rules.temperature.preset\` to ${presets}`)
+})
+
+test('a program for alarms that is one line is told how it is written as a list', async t => {
+  for (const [program, list] of [
+    ['notify --quiet', '[notify, --quiet]'],
+    ['notify | logger', '[sh, -c, "notify | logger"]'],
+  ]) {
+    const error = await t.throwsAsync(load(t, `  program: ${program}\n`), {
+      instanceOf: FridgeError,
+    })
+    t.is(error?.fix, `set \`alarms.program\` to ${list}`)
+  }
+})
+
 test('secrets stand in files, never in the configuration', async t => {
   for (const told of [
     'webhook: { url: "https://user:secret@example.org/" }',
