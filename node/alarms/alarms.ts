@@ -7,7 +7,7 @@ import {
   type AlarmKind,
 } from './alarm.ts'
 import { advance, shift, type Excursion, type RuleState } from './engine.ts'
-import type { Rule, RuleEvent } from './rule.ts'
+import { pastBy, type Rule, type RuleEvent } from './rule.ts'
 
 /** A sensor as rules know it, or another node. */
 export interface WatchedSensor {
@@ -123,7 +123,7 @@ export class Alarms implements Disposable {
       this.#advance(before ?? newWatch(sensor, rule), rule, event, now)
     }
     for (const watch of this.#watches.get(keyOf(sensor))?.values() ?? []) {
-      if (!rules.some(({ type }) => type === watch.rule.type)) this.#drop(watch)
+      if (!rules.some(({ type }) => type === watch.rule.type)) this.#drop(watch, 'rule')
     }
   }
 
@@ -157,7 +157,7 @@ export class Alarms implements Disposable {
     )
   }
 
-  /** End the alarms of sensors that are there no more. */
+  /** End the alarms of sensors that are there no more, or of which no rule is. */
   keepOnly(sensors: readonly WatchedSensor[]): void {
     for (const watch of this.#all()) {
       const { sensor } = watch
@@ -165,7 +165,7 @@ export class Alarms implements Disposable {
         sensor.kind === 'node'
           ? this.#options.rulesOf(sensor).length > 0
           : sensors.some(({ name }) => name === sensor.name)
-      if (!isKept) this.#drop(watch)
+      if (!isKept) this.#drop(watch, 'rule')
     }
   }
 
@@ -249,7 +249,8 @@ export class Alarms implements Disposable {
     const { sensor } = watch
     const next: Watch = {
       ...watch,
-      rule,
+      // An alarm tells by what it was raised, though the configuration has another limit now.
+      rule: watch.id === undefined ? rule : watch.rule,
       state,
       timer: dueAt === undefined ? undefined : this.#arm(watch, dueAt - now),
     }
@@ -258,8 +259,10 @@ export class Alarms implements Disposable {
       this.#set({ ...next, id })
       this.#tellKept('raised', this.#alarmOf({ ...next, id }, outcome.excursion))
     } else if (outcome?.state === 'over') {
-      this.#set({ ...next, id: undefined, acknowledged: undefined })
-      this.#finish(next, outcome.excursion, outcome.until)
+      this.#set({ ...next, rule, id: undefined, acknowledged: undefined })
+      // By the limit that it was raised by it goes on: it is over because there is another one now.
+      const ended = isPast(next.rule, outcome.excursion.value) ? 'rule' : undefined
+      this.#finish(next, outcome.excursion, { until: outcome.until, ended })
     } else {
       this.#set(next)
       if (isChanged(watch.state.excursion, state.excursion)) this.#options.onKept?.()
@@ -269,7 +272,9 @@ export class Alarms implements Disposable {
   #arm({ sensor, rule: { type } }: Watch | KeptRule, ms: number): Disposable {
     return this.#options.clock.after(ms, () => {
       const watch = this.#watches.get(keyOf(sensor))?.get(type)
-      if (watch !== undefined) this.#advance(watch, watch.rule, undefined, this.#now())
+      if (watch === undefined) return
+      const rule = this.#options.rulesOf(watch.sensor).find(own => own.type === type) ?? watch.rule
+      this.#advance(watch, rule, undefined, this.#now())
     })
   }
 
@@ -281,16 +286,19 @@ export class Alarms implements Disposable {
     this.#watches.set(key, watches)
   }
 
-  /** A rule is there no more: what it was about is over. */
-  #drop(watch: Watch): void {
+  /** What a rule was about is over. @param ended why, where the rule is there no more */
+  #drop(watch: Watch, ended?: Alarm['ended']): void {
     watch.timer?.[Symbol.dispose]()
     this.#watches.get(keyOf(watch.sensor))?.delete(watch.rule.type)
     const { excursion } = watch.state
-    if (excursion?.raisedAt !== undefined) this.#finish(watch, excursion, this.#now())
+    if (excursion?.raisedAt !== undefined) {
+      this.#finish(watch, excursion, { until: this.#now(), ended })
+    }
   }
 
-  #finish(watch: Watch, excursion: Excursion, until: number): void {
-    const alarm = { ...this.#alarmOf(watch, excursion), until }
+  #finish(watch: Watch, excursion: Excursion, end: Pick<Alarm, 'until' | 'ended'>): void {
+    const { until, ended } = end
+    const alarm = { ...this.#alarmOf(watch, excursion), until, ...(ended && { ended }) }
     this.#past = [...this.#past, alarm].slice(-MAX_PAST)
     this.#tellKept('over', alarm)
   }
@@ -338,6 +346,10 @@ export class Alarms implements Disposable {
 
 function keyOf({ name, kind }: Pick<WatchedSensor, 'name' | 'kind'>): string {
   return kind === 'node' ? `node/${name}` : name
+}
+
+function isPast(rule: Rule, value: number | undefined): boolean {
+  return 'limit' in rule && value !== undefined && pastBy(rule, value) > 0
 }
 
 function newWatch(sensor: WatchedSensor, rule: Rule): Watch {

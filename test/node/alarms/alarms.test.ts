@@ -1,5 +1,5 @@
 import test from 'ava'
-import type { AlarmChange } from '../../../node/alarms/alarm.ts'
+import { describeChange, type AlarmChange } from '../../../node/alarms/alarm.ts'
 import { Alarms, MAX_PAST, type KeptAlarms } from '../../../node/alarms/alarms.ts'
 import type { Rule } from '../../../node/alarms/rule.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -221,6 +221,31 @@ test('the alarms of a rule or a sensor that is there no more are over', async t 
   t.deepEqual(told(), ['door open over'])
   read(9)
   t.deepEqual(told().slice(1), ['temperature high over'])
+})
+
+test('an alarm whose rule was changed or removed tells by what it was raised, and says no more than that of its end', async t => {
+  const clock = new FakeClock()
+  const first = watch(clock)
+  first.read(11)
+  await clock.advance(HOUR)
+  const kept = first.alarms.keep()
+  const warmer: Rule = { type: 'high', limit: 14, forMs: 0, hysteresis: 0.5 }
+  const changed = watch(clock, kept, [warmer])
+  t.like(changed.alarms.standing()[0], { limit: 8, forMs: HOUR })
+  changed.read(11)
+  const alarm = { limit: 8, forMs: HOUR, value: 11, ended: 'rule' } as const
+  t.like(changed.said, [{ state: 'over', alarm }])
+  t.is(changed.said.map(describeChange).join(), 'its rule was changed or removed')
+  changed.read(15)
+  t.like(changed.said.at(-1), { state: 'raised', alarm: { limit: 14, forMs: 0 } })
+  const removed = watch(clock, kept, [])
+  removed.alarms.keepOnly([])
+  t.like(removed.said, [{ state: 'over', alarm: { ended: 'rule' } }])
+  const colder = watch(clock, kept, [{ ...warmer, limit: 5 }])
+  colder.read(7)
+  t.like(colder.alarms.standing()[0], { limit: 8 })
+  colder.read(4)
+  t.is(colder.said.map(describeChange).join(), '4.00 °C, back below 8 °C; it was 11.00 °C')
 })
 
 test('of alarms that are over the newest are kept', t => {
