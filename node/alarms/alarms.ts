@@ -235,7 +235,8 @@ export class Alarms implements Disposable {
   /** Now on a clock that does not jump: when the wall clock was set, all that is known is set with it. */
   #now(): number {
     const { clock } = this.#options
-    const jumpMs = clock.now() - clock.monotonic() - this.#offset
+    // Times are whole milliseconds; the monotonic clock has parts of them.
+    const jumpMs = Math.round(clock.now() - clock.monotonic() - this.#offset)
     if (Math.abs(jumpMs) > JUMP_MS) {
       this.#offset += jumpMs
       for (const watch of this.#all()) this.#set({ ...watch, state: shift(watch.state, jumpMs) })

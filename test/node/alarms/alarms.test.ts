@@ -164,6 +164,28 @@ test('a clock that is set changes neither how long something lasts nor since whe
   }
 })
 
+test('times are whole milliseconds also when the clock was set', async t => {
+  const clock = new FakeClock()
+  let part = 0.25
+  const said: AlarmChange[] = []
+  const alarms = new Alarms({
+    node: 'node-1',
+    clock: {
+      now: () => clock.now(),
+      monotonic: () => clock.monotonic() + part,
+      after: (ms, work) => clock.after(ms, work),
+    },
+    rulesOf: () => [{ type: 'open', forMs: 5 * MINUTE }],
+  })
+  alarms.subscribe(change => said.push(change))
+  const since = clock.now()
+  alarms.hear(DOOR, { type: 'open', at: since })
+  part = 0.75
+  clock.jump(HOUR)
+  await clock.advance(6 * MINUTE)
+  t.is(said[0]?.alarm.since, since + HOUR)
+})
+
 test('a clock that is behind what it was before a restart has let no time pass', async t => {
   const clock = new FakeClock()
   const first = watch(clock)
