@@ -51,6 +51,11 @@ const COMMANDS: readonly LazyCommand[] = [
     load: async () => (await import('./commands/origin.ts')).fillOrigin,
   },
   {
+    name: 'seal',
+    description: 'make the passphrases of sealed sensors',
+    load: async () => (await import('./commands/seal.ts')).fillSeal,
+  },
+  {
     name: 'client',
     description: 'read sensors and call commands of any node',
     load: async () => (await import('./commands/client.ts')).fillClient,

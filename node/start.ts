@@ -96,6 +96,7 @@ export async function startNode(
     page: web?.url,
     fridge,
     reload: async () => {
+      await node.seals.reload()
       await web?.reload()
       return port.reload()
     },
@@ -118,6 +119,7 @@ interface Node {
   readonly history: History
   readonly service: OpenService['service']
   readonly numbers: OpenService['numbers']
+  readonly seals: OpenService['seals']
   readonly sessions: Sessions
   readonly cluster: Cluster
   readonly clock: Clock
@@ -149,8 +151,16 @@ async function openParts(
   await ownRemoval.recall()
   const lookout = stack.use(new Lookout(clock))
   const history = stack.use(openHistory(config, { self: list.self, clock, random, log }))
-  const { service, fridge, numbers, vitals } = stack.use(
-    await openService(config, { run, history, lookout, clock, random, log }),
+  const { service, fridge, numbers, vitals, seals } = stack.use(
+    await openService(config, {
+      run,
+      domain: trust.credentials.identity.trustDomain ?? '',
+      history,
+      lookout,
+      clock,
+      random,
+      log,
+    }),
   )
   const { sessions } = stack.use(openSessions(list, { trust, verifier, counts, clock }))
   const cluster = stack.use(
@@ -175,7 +185,7 @@ async function openParts(
   stack.use(startVitals(vitals, cluster.members, clock))
   stack.use(startNodeWatch({ ...cluster, ...service, clock }))
 
-  const parts = { counts, list, history, service, numbers, sessions, cluster }
+  const parts = { counts, list, history, service, numbers, seals, sessions, cluster }
   const node: Node = { config, trust, clock, log, ...parts }
   const { whenIsolated } = config
   const { storage } = replica
@@ -259,6 +269,7 @@ async function startMetrics(
     history,
     service,
     numbers,
+    seals,
     sessions,
     cluster,
     clock,
@@ -275,6 +286,7 @@ async function startMetrics(
       version: service.version,
       counts,
       fanOut: service.fanOut,
+      seals,
       numbers,
       sessions,
       overlay,

@@ -90,11 +90,13 @@ function alarmsOf(name: string, fleet: Fleet): AlarmVitals[] {
   return [...found.values()]
 }
 
-function isKnown({ event }: SensorVitals): boolean {
-  return event !== undefined && event.type !== 'unavailable'
+function isKnown({ event, isSealed }: SensorVitals): boolean {
+  return isSealed || (event !== undefined && event.type !== 'unavailable')
 }
 
-function wordsOf({ sensor, kind, event }: SensorVitals, isNamed: boolean, now: number): string {
+function wordsOf(vitals: SensorVitals, isNamed: boolean, now: number): string {
+  const { sensor, kind, event, isSealed } = vitals
+  if (isSealed) return isNamed ? `${sensor} sealed` : 'sealed'
   if (event === undefined) return ''
   const value = event.type === 'reading' ? formatReading(kind, event.value) : moveOf(event)
   const ageMs = now - event.at

@@ -31,8 +31,13 @@ export function textFrame(text: string): Buffer {
   return frame
 }
 
-/** An event of a sensor. @param json the values of its dialect, a JSON array */
+/**
+ * An event of a sensor.
+ * @param json the values of its dialect, a JSON array; for an old page perhaps one text, which it hears
+ *   by the name of the sensor
+ */
 export function sensorFrame(sensor: string, json: string): Buffer {
+  if (!json.startsWith('[')) return textFrame(`${EVENT}[${JSON.stringify(sensor)},${json}]`)
   return textFrame(`${EVENT}["event",${JSON.stringify(sensor)},${json.slice(1)}`)
 }
 

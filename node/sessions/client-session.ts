@@ -190,13 +190,17 @@ const TOLD_LIMITS = [
 ] as const satisfies readonly (keyof WireLimits)[]
 
 /** What the node says first. */
-function helloOf({ node, run, version, sensors, clock }: Service, limits: WireLimits): Hello {
+function helloOf(service: Service, limits: WireLimits): Hello {
+  const { node, run, version, clock } = service
   return {
     node,
     run,
     version,
     time: clock.now(),
-    sensors: sensors.map(({ name, kind }) => ({ name, kind })),
+    sensors: service.sensors.map(({ name, kind }) => {
+      const sealed = service.seals.infoOf(name)
+      return sealed === undefined ? { name, kind } : { name, kind, sealed }
+    }),
     commands: COMMANDS,
     heartbeat: CLIENT_HEARTBEAT,
     limits: limitsToTell(limits),

@@ -177,13 +177,16 @@ export class PageSession implements SigningPage {
   }
 
   #tellRights(): void {
-    const { sensors } = this.#options.service
+    const { sensors, seals } = this.#options.service
     const { commands, views } = this.#rights
     this.#say('rights', {
       subject: this.#identity.subject,
       sensors: sensors
         .filter(({ name }) => allows(this.#rights.sensors, name))
-        .map(({ name, kind }) => ({ name, kind })),
+        .map(({ name, kind }) => {
+          const sealed = seals.infoOf(name)
+          return sealed === undefined ? { name, kind } : { name, kind, sealed }
+        }),
       commands: CALLABLE.filter(name => allows(commands, name)),
       // Nobody is without a grant who has signed in.
       views: Array.from(views ?? []),
