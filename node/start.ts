@@ -8,7 +8,9 @@ import type { History } from './history/history.ts'
 import { openHistory } from './history/open-history.ts'
 import type { Reload } from './identity/credential-watch.ts'
 import { loadCredentials, type Credentials } from './identity/credentials.ts'
-import type { Name } from './identity/names.ts'
+import type { Identity } from './identity/identity.ts'
+import type { Name, Source } from './identity/names.ts'
+import { RELAY_ALPN } from './identity/tls.ts'
 import { Trust } from './identity/trust.ts'
 import { formatAddress, type Address } from './lib/address.ts'
 import { systemClock, type Clock, type Random } from './lib/clock.ts'
@@ -21,6 +23,7 @@ import { clusterFace } from './port/cluster-face.ts'
 import { Listener } from './port/listener.ts'
 import { serve, type OpenPort } from './port/serve.ts'
 import { peerDialer, resolvePeer } from './port/transport.ts'
+import { RelayEnds } from './relays/relay-ends.ts'
 import type { SimulatedFridge } from './sensors/drivers/simulated.ts'
 import { Counts, linkEndReason } from './sessions/counts.ts'
 import { startEnforcement } from './sessions/enforcement.ts'
@@ -122,6 +125,7 @@ interface Node {
   readonly seals: OpenService['seals']
   readonly sessions: Sessions
   readonly cluster: Cluster
+  readonly relays: RelayEnds
   readonly clock: Clock
   readonly log: Log
 }
@@ -179,13 +183,15 @@ async function openParts(
       log,
     }),
   )
+  const relays = openRelays({ ...means, list, service, sessions, cluster })
+  const links = { review: () => cluster.overlay.review() + relays.review() }
   // In the same turn as the first dials: no change of a peer comes before.
-  stack.use(startEnforcement({ ...cluster, replica, sessions, counts, clock, log }))
+  stack.use(startEnforcement({ overlay: links, replica, sessions, counts, clock, log }))
   replica.confirmations.questions.countClients(() => sessions.clients)
   stack.use(startVitals(vitals, cluster.members, clock))
   stack.use(startNodeWatch({ ...cluster, ...service, clock }))
 
-  const parts = { counts, list, history, service, numbers, seals, sessions, cluster }
+  const parts = { counts, list, history, service, numbers, seals, sessions, cluster, relays }
   const node: Node = { config, trust, clock, log, ...parts }
   const { whenIsolated } = config
   const { storage } = replica
@@ -206,7 +212,7 @@ async function openPorts(
   /** To be resolved when the list is as fresh as it can be had: nobody is admitted before. */
   readonly gate: PromiseWithResolvers<void>
 }> {
-  const { trust, list, cluster, sessions, clock } = node
+  const { trust, list, cluster, relays, sessions, clock } = node
   const listener = new Listener({ ...node, face: clusterFace(trust) })
   // Before the port: whether a node starts or stops is asked of it too.
   const metrics = stack.use(await startMetrics(node, listener, readiness))
@@ -217,7 +223,10 @@ async function openPorts(
       ...node,
       listener,
       loadCredentials: loadOwn,
-      onRenewed: next => web?.renew(next),
+      onRenewed: next => {
+        web?.renew(next)
+        relays.review()
+      },
       gate: gate.promise,
     }),
   )
@@ -230,11 +239,55 @@ async function openPorts(
         const { replica, storedChanges } = list
         const { members } = cluster
         const openViews = () => viewMethods({ replica, storedChanges, members, sessions, clock })
-        return openPages({ ...node, ...own, openViews, gate: gate.promise })
+        return openPages({
+          ...node,
+          ...own,
+          openViews,
+          relays: await relays.open(),
+          gate: gate.promise,
+        })
       },
     }),
   )
   return { port, web, metrics, gate }
+}
+
+/** Where pages of other nodes read here, and those of this one at others. */
+function openRelays({
+  config,
+  trust,
+  list,
+  service,
+  sessions,
+  cluster: { members },
+  clock,
+  random,
+  log,
+}: Means & Pick<Node, 'list' | 'service' | 'sessions' | 'cluster'>): RelayEnds {
+  const admits = (peer: Identity): boolean =>
+    sessions.admit(peer).admitted && !list.replica.whitelist.hasEquivocated(peer.name)
+  const { maxConnectionsPerClient } = config.limits
+  const isLive = (run: Source): boolean => members.isLive(run)
+  return new RelayEnds({
+    host: { service, sessions, isLive, admits, maxConnectionsPerClient, log },
+    relays: {
+      self: config.name,
+      run: service.run,
+      isKnown: node => members.runsOf(node).length > 0 || members.unreachable().has(node),
+      addressesOf: node => {
+        const found = members
+          .live()
+          .values()
+          .filter(({ name }) => name === node)
+        return found.flatMap(({ addresses }) => addresses).toArray()
+      },
+      dial: peerDialer(trust, clock, RELAY_ALPN),
+      admits,
+      clock,
+      random,
+      log,
+    },
+  })
 }
 
 /** The sessions of a node: no client is let in while the node is removed, or cannot check or store. */
@@ -272,6 +325,7 @@ async function startMetrics(
     seals,
     sessions,
     cluster,
+    relays,
     clock,
     log,
   }: Node,
@@ -290,6 +344,7 @@ async function startMetrics(
       numbers,
       sessions,
       overlay,
+      relays,
       members,
       whitelist: () => replica.whitelist,
       trust,

@@ -11,6 +11,7 @@ import { Quota } from '../operators/quota.ts'
 import { operatorMethods } from '../operators/service.ts'
 import { Turns } from '../operators/turns.ts'
 import { alarmMethods } from '../sessions/alarm-calls.ts'
+import type { RelayEnds } from '../relays/relay-ends.ts'
 import type { Service } from '../sessions/service.ts'
 import type { Counts } from '../sessions/counts.ts'
 import type { Sessions } from '../sessions/sessions.ts'
@@ -31,6 +32,8 @@ export interface ServeOptions {
   /** Hears what the node shows from now on. */
   readonly onRenewed: (credentials: Credentials) => void
   readonly service: Service
+  /** Where other nodes read for their pages. */
+  readonly relays: RelayEnds
   readonly counts: Counts
   /** Resolves when the list is as fresh as it can be had: nobody is admitted before. */
   readonly gate: Promise<void>
@@ -52,7 +55,7 @@ export interface OpenPort extends AsyncDisposable {
  */
 export async function serve(options: ServeOptions): Promise<OpenPort> {
   const { config, listener, list, cluster, sessions, trust, loadCredentials, onRenewed } = options
-  const { service, counts, gate, clock, log } = options
+  const { service, relays, counts, gate, clock, log } = options
   const { replica, signers, self, ownRemoval, proofAgainst } = list
   const { members, overlay, isolation } = cluster
   const turns = new Turns(clock)
@@ -65,6 +68,7 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
     overlay,
     signers,
     proofAgainst,
+    relays,
     counts,
     gate,
     log,
@@ -98,7 +102,12 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
   await using stack = new AsyncDisposableStack()
   stack.use(turns)
   stack.use(reception)
-  stack.defer(async () => listener.close(async () => reception.takeLeave()))
+  stack.defer(async () =>
+    listener.close(async () => {
+      relays[Symbol.dispose]()
+      await reception.takeLeave()
+    }),
+  )
   const renewing = { trust, self, signers, replica, listener, members, sessions, overlay, log }
   const watch = stack.use(
     new CredentialWatch({

@@ -7,7 +7,7 @@ import { PageServer } from './socket-io.ts'
 
 export interface OpenPagesOptions extends Pick<
   PageReceptionOptions,
-  'service' | 'sessions' | 'ownOrigins' | 'openViews' | 'gate' | 'log'
+  'service' | 'sessions' | 'ownOrigins' | 'openViews' | 'relays' | 'gate' | 'log'
 > {
   readonly config: Pick<NodeConfig, 'web' | 'limits'>
   /** Whether browsers reach this node, and no other, at a host. */
@@ -17,7 +17,8 @@ export interface OpenPagesOptions extends Pick<
 
 /** Serve pages that connect. Only now is what it takes loaded: most nodes never see a browser. */
 export async function openPages(options: OpenPagesOptions): Promise<PageServer> {
-  const { config, service, sessions, counts, ownOrigins, openViews, isOwnHost, gate, log } = options
+  const { config, service, sessions, counts, ownOrigins, openViews, relays, isOwnHost, gate, log } =
+    options
   const { maxBufferedBytes, maxStalledMs, maxFramesPerSecond } = config.limits
   const limits = { ...CLIENT_LIMITS, maxBufferedBytes, maxStalledMs, maxFramesPerSecond }
   const gathered = new GatheredLog(log, service.clock)
@@ -29,6 +30,7 @@ export async function openPages(options: OpenPagesOptions): Promise<PageServer> 
     maxPagesPerAddress: config.web.maxPagesPerAddress,
     ownOrigins,
     openViews,
+    relays,
     door: new PageDoor({
       service,
       sessions,
