@@ -28,6 +28,7 @@ import type { SimulatedFridge } from './sensors/drivers/simulated.ts'
 import { Counts, linkEndReason } from './sessions/counts.ts'
 import { startEnforcement } from './sessions/enforcement.ts'
 import { openService, type OpenService } from './sessions/open-service.ts'
+import { Invitations } from './sessions/invitations.ts'
 import { Sessions } from './sessions/sessions.ts'
 import { WebPort } from './web/web-port.ts'
 import { ThreadedVerifier, type ThreadedVerifierOptions } from './identity/threaded-verifier.ts'
@@ -218,6 +219,7 @@ async function openPorts(
   const metrics = stack.use(await startMetrics(node, listener, readiness))
   const gate = Promise.withResolvers<void>()
   let web: WebPort | undefined
+  const invitations = new Invitations(clock)
   const port = stack.use(
     await serve({
       ...node,
@@ -227,6 +229,8 @@ async function openPorts(
         web?.renew(next)
         relays.review()
       },
+      invitations,
+      pageUrl: () => web?.url,
       gate: gate.promise,
     }),
   )
@@ -244,6 +248,7 @@ async function openPorts(
           ...own,
           openViews,
           relays: await relays.open(),
+          invitations,
           gate: gate.promise,
         })
       },

@@ -9,11 +9,17 @@ import { changeMethods } from './changes.ts'
 import { checkpointMethods } from './checkpoints.ts'
 import { commitMethods, type CommitMethodsOptions } from './commits.ts'
 import { forgetMethods } from './forget.ts'
+import { invitationMethods, type InvitationMethodsOptions } from './invitations.ts'
 import { askStatus } from './status.ts'
 import { subjectMethods, type SubjectMethodsOptions } from './subjects.ts'
+import { fleetPages } from './views.ts'
 import { vitalsPages } from './vitals.ts'
 
-export interface OperatorServiceOptions extends CommitMethodsOptions, SubjectMethodsOptions {
+export interface OperatorServiceOptions
+  extends
+    CommitMethodsOptions,
+    SubjectMethodsOptions,
+    Pick<InvitationMethodsOptions, 'invitations' | 'pageUrl'> {
   readonly members: Members
   readonly ownRemoval: SubjectMethodsOptions['ownRemoval']
   readonly archiving: Archiving
@@ -30,6 +36,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     ...subjectMethods(options),
     ['status', async () => askStatus(options)],
     ['vitals', vitalsPages(options)],
+    ['fleet', fleetPages(options.members)],
     [
       'history',
       async ([value]) => {
@@ -42,5 +49,6 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     ...changeMethods(options),
     ...checkpointMethods(options),
     ...forgetMethods(options),
+    ...invitationMethods({ ...options, operator: options.operator.identity.name }),
   ])
 }

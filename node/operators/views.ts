@@ -38,7 +38,7 @@ export function viewMethods(options: ViewMethodsOptions): Map<string, ViewMethod
 }
 
 /** Pages of all nodes, in order of their names, without asking any of them. */
-function fleetPages(members: Pick<Members, 'live' | 'left' | 'unreachable'>): RpcMethod {
+export function fleetPages(members: Pick<Members, 'live' | 'left' | 'unreachable'>): RpcMethod {
   return async ([after]): Promise<FridgeReport[]> => {
     if (after !== null && !isName(after)) throw malformed('fleet')
     const page: FridgeReport[] = []

@@ -1,5 +1,6 @@
 import type { NodeConfig } from '../config/config.ts'
 import { GatheredLog } from '../lib/gathered-log.ts'
+import type { Invitations } from '../sessions/invitations.ts'
 import { CLIENT_LIMITS } from '../wire/limits.ts'
 import { PageDoor } from './page-door.ts'
 import { PageReception, type PageReceptionOptions } from './page-reception.ts'
@@ -12,13 +13,25 @@ export interface OpenPagesOptions extends Pick<
   readonly config: Pick<NodeConfig, 'web' | 'limits'>
   /** Whether browsers reach this node, and no other, at a host. */
   readonly isOwnHost: (host: string) => boolean
+  readonly invitations: Pick<Invitations, 'offer'>
   readonly counts: PageReceptionOptions['counts'] & { throttled: number }
 }
 
 /** Serve pages that connect. Only now is what it takes loaded: most nodes never see a browser. */
 export async function openPages(options: OpenPagesOptions): Promise<PageServer> {
-  const { config, service, sessions, counts, ownOrigins, openViews, relays, isOwnHost, gate, log } =
-    options
+  const {
+    config,
+    service,
+    sessions,
+    counts,
+    ownOrigins,
+    openViews,
+    relays,
+    invitations,
+    isOwnHost,
+    gate,
+    log,
+  } = options
   const { maxBufferedBytes, maxStalledMs, maxFramesPerSecond } = config.limits
   const limits = { ...CLIENT_LIMITS, maxBufferedBytes, maxStalledMs, maxFramesPerSecond }
   const gathered = new GatheredLog(log, service.clock)
@@ -36,6 +49,7 @@ export async function openPages(options: OpenPagesOptions): Promise<PageServer> 
       sessions,
       maxConnectionsPerClient: config.limits.maxConnectionsPerClient,
       isOwnHost,
+      invitations,
     }),
     gate,
     log,

@@ -2,7 +2,6 @@ import type { Duplex } from 'node:stream'
 import { answerFrame, eventFrame, sensorFrame } from '../events/page-frames.ts'
 import type { EventStream, Subscriber } from '../events/subscriber.ts'
 import { nameOf, type Origin } from '../identity/names.ts'
-import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
 import { COMMANDS } from '../sensors/commands.ts'
 import { allows, type RefusalReason, type Rights } from '../sessions/admission.ts'
 import type { BrowserParty, OriginParty, Party } from '../sessions/party.ts'
@@ -21,6 +20,7 @@ import { PageCalls } from './page-calls.ts'
 import { PageRelays } from './page-relays.ts'
 import type { PagePacket } from './packet.ts'
 import type { PageDoor, SigningPage } from './page-door.ts'
+import { reportOf } from './report.ts'
 
 /** The version of what pages are told. */
 const PAGE_PROTOCOL = 1
@@ -192,6 +192,8 @@ export class PageSession implements SigningPage {
         return door.challenge(this)
       case 'sign-in':
         return door.enter(this, values[0])
+      case 'invited':
+        return door.introduce(this, values[0])
       default:
         return this.#calls.call(values)
     }
@@ -287,10 +289,4 @@ class PageStream implements EventStream {
   close(): void {
     for (const listener of this.#listeners.splice(0)) listener()
   }
-}
-
-/** What a page is told of a call that failed: never a stack, nor what is none of its business. */
-function reportOf(error: unknown): { code: string; message: string } {
-  if (!(error instanceof FridgeError)) return { code: 'ERR_COMMAND', message: 'it failed' }
-  return { code: errorCode(error) ?? 'ERR_COMMAND', message: errorMessage(error) }
 }

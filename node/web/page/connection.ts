@@ -42,7 +42,13 @@ interface Rights {
   readonly views: readonly string[]
 }
 
+/** Whether this is the page of an operator's console: nodes serve theirs over HTTPS alone. */
+export const isConsole = location.protocol === 'http:'
+
 const NAME_KEY = 'name'
+/** What shows the console that this page is the operator's, when it comes again. */
+const PASS_KEY = 'pass'
+const CONSOLE_LINK = /^#console=([A-Za-z0-9_-]{22})$/
 const RETRY_MS = 2_000
 
 export const standing = signal<Standing>({ is: 'connecting' })
@@ -54,6 +60,11 @@ export const readings = signal<ReadonlyMap<string, Reading>>(new Map())
 export const name = signal(localStorage.getItem(NAME_KEY) ?? '')
 /** The time of the node less that of this machine, in milliseconds. */
 export const clockOffset = signal(0)
+
+/** Hears what a console tells of a change on its way. */
+export function onNews(listener: (event: string, value: unknown) => void): void {
+  socket.onAny(listener)
+}
 
 const socket = io({ transports: ['websocket'] })
 let hello: Hello | undefined
@@ -99,6 +110,19 @@ export async function enter(wanted: string): Promise<void> {
   }
 }
 
+/** Show the console that this page is the operator's. */
+async function open(): Promise<void> {
+  const [, secret] = CONSOLE_LINK.exec(location.hash) ?? []
+  if (secret !== undefined) history.replaceState(null, '', location.pathname)
+  try {
+    const pass = await ask('call', 'open', secret ?? sessionStorage.getItem(PASS_KEY) ?? '')
+    sessionStorage.setItem(PASS_KEY, String(pass))
+    standing.value = { is: 'inside', name: 'operator' }
+  } catch (error) {
+    standing.value = { is: 'outside', why: (error as Error).message }
+  }
+}
+
 socket.on('hello', (said: Hello) => {
   hello = said
   node.value = said.node
@@ -115,7 +139,7 @@ socket.on('event', (sensor: string, type: string, ...values: unknown[]) => {
 socket.on('alarms', hearAlarm)
 socket.on('connect', () => {
   standing.value = { is: 'outside' }
-  void enter(name.value)
+  void (isConsole ? open() : enter(name.value))
 })
 socket.on('listed', () => void enter(name.value))
 socket.on('bye', ({ text }: { text: string }) => {

@@ -1,11 +1,14 @@
-import { call, node, readings, type Reading } from './connection.ts'
+import { call, isConsole, node, readings, type Reading } from './connection.ts'
 import { Age, ageOf } from './now.tsx'
 import { usePolled } from './polled.ts'
+import { textIn } from './form-text.ts'
+import { useState } from 'preact/hooks'
 import { formatValue } from './sensors.tsx'
 import {
   describeAlarm,
   describeValue,
   readVitals,
+  type AlarmVitals,
   type SensorVitals,
   type Vitals,
 } from './vitals.ts'
@@ -39,7 +42,11 @@ function FridgeCard({ fridge, fleet }: { fridge: Fridge; fleet: readonly Fridge[
   const isUp = state === 'up'
   const about = fleet
     .filter(teller => teller.state === 'up')
-    .flatMap(teller => teller.vitals.alarms.filter(alarm => (alarm.about ?? teller.name) === name))
+    .flatMap(teller =>
+      teller.vitals.alarms
+        .filter(alarm => (alarm.about ?? teller.name) === name)
+        .map(alarm => ({ ...alarm, teller: teller.name })),
+    )
   const distinct = [...new Map(about.map(alarm => [alarm.id, alarm])).values()]
   return (
     <article>
@@ -50,6 +57,7 @@ function FridgeCard({ fridge, fleet }: { fridge: Fridge; fleet: readonly Fridge[
           {distinct.map(alarm => (
             <li key={alarm.id}>
               ⚠ {describeAlarm(alarm)}, for {ageOf(alarm.since)}
+              {isConsole && !alarm.isNoted && <Note alarm={alarm} at={alarm.teller} />}
             </li>
           ))}
         </ul>
@@ -68,6 +76,30 @@ function FridgeCard({ fridge, fleet }: { fridge: Fridge; fleet: readonly Fridge[
       {!isUp && <p class="unknown">nothing is known of it now</p>}
       {vitals.more > 0 && isUp && <p class="age">and {vitals.more} more</p>}
     </article>
+  )
+}
+
+/** Take note of an alarm at the node that tells of it. */
+function Note({ alarm: { id, sensor }, at }: { readonly alarm: AlarmVitals; readonly at: string }) {
+  const [failure, setFailure] = useState('')
+  return (
+    <form
+      onSubmit={event => {
+        event.preventDefault()
+        const comment = textIn(event.currentTarget, 'comment')
+        call('acknowledge', id, comment, at).then(
+          () => setFailure(''),
+          (error: unknown) => setFailure((error as Error).message),
+        )
+      }}
+    >
+      <label>
+        What is done about {sensor} of {at}
+        <input name="comment" maxLength={500} required />
+      </label>
+      <button type="submit">Take note</button>
+      <span role="alert">{failure}</span>
+    </form>
   )
 }
 

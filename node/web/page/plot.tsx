@@ -59,7 +59,7 @@ export function HistoryPlot({ sensor, kind }: { readonly sensor: string; readonl
   useEffect(() => {
     if (place.current === null || !isKnown(band)) return
     const shown = place.current
-    const plot = draw(shown, band)
+    const plot = draw(shown, band, kind === 'door')
     const resized = new ResizeObserver(() =>
       plot.setSize({ width: shown.clientWidth, height: HEIGHT_PX }),
     )
@@ -144,7 +144,16 @@ function describe(band: Band | undefined, kind: string, { title }: Window): stri
   return `Last ${title}: lowest ${least}, highest ${most}.`
 }
 
-function draw(place: HTMLElement, { window: [from, to], moments, lows, highs }: Band): uPlot {
+/** The range of minutes: a door that was never open is no mountain. */
+function fromZero(_plot: uPlot, _least: number, most: number): [number, number] {
+  return [0, Math.max(1, most)]
+}
+
+function draw(
+  place: HTMLElement,
+  { window: [from, to], moments, lows, highs }: Band,
+  isDoor: boolean,
+): uPlot {
   const style = getComputedStyle(place)
   const ink = style.color
   const line = style.getPropertyValue('--line') || ink
@@ -155,7 +164,7 @@ function draw(place: HTMLElement, { window: [from, to], moments, lows, highs }: 
       height: HEIGHT_PX,
       legend: { show: false },
       cursor: { show: false },
-      scales: { x: { time: true, range: [from, to] } },
+      scales: { x: { time: true, range: [from, to] }, ...(isDoor && { y: { range: fromZero } }) },
       axes: [axis, { ...axis, size: 44 }],
       series: [
         {},

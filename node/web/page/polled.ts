@@ -4,15 +4,12 @@ import { useEffect, useState } from 'preact/hooks'
 export interface Polled<T> {
   readonly value: T | undefined
   readonly failure: string
-  /** Ask once more now. */
-  readonly again: () => void
 }
 
-/** Ask for something now, and again and again while anybody looks. @param everyMs how often */
-export function usePolled<T>(read: () => Promise<T>, everyMs: number): Polled<T> {
+/** Ask for something now, and again and again while anybody looks. @param round another number has it asked at once */
+export function usePolled<T>(read: () => Promise<T>, everyMs: number, round = 0): Polled<T> {
   const [value, setValue] = useState<T>()
   const [failure, setFailure] = useState('')
-  const [round, setRound] = useState(0)
   useEffect(() => {
     let isWanted = true
     const look = async (): Promise<void> => {
@@ -32,5 +29,5 @@ export function usePolled<T>(read: () => Promise<T>, everyMs: number): Polled<T>
       clearInterval(timer)
     }
   }, [everyMs, round])
-  return { value, failure, again: () => setRound(round + 1) }
+  return { value, failure }
 }

@@ -1,10 +1,12 @@
+import type { ComponentChild } from 'preact'
 import { call } from './connection.ts'
 import { usePolled } from './polled.ts'
 import { describeTerms, type Terms } from './terms.ts'
 
 const LOOK_MS = 10_000
 
-interface SubjectReport {
+/** A name of the list, or an origin. */
+export interface SubjectReport {
   readonly subject: string
   readonly standing: string
   readonly sessions: number
@@ -12,16 +14,33 @@ interface SubjectReport {
   readonly removal?: { readonly operator: string; readonly at: number; readonly reason?: string }
 }
 
+export interface Actions {
+  /** What can be done about a name, where anything can. */
+  readonly actions?: ((report: SubjectReport) => ComponentChild) | undefined
+  /** Another number has the list read anew. */
+  readonly round?: number
+}
+
 /** Who is on the list, and which web sites: as the node that serves the page knows it. */
-export function Subjects() {
-  const { value: all = [], failure } = usePolled(readSubjects, LOOK_MS)
+export function Subjects({ actions, round = 0 }: Actions) {
+  const { value: all = [], failure } = usePolled(readSubjects, LOOK_MS, round)
   const origins = all.filter(({ subject }) => subject.startsWith('origin/'))
   const others = all.filter(({ subject }) => !subject.startsWith('origin/'))
   return (
     <>
       <p role="alert">{failure}</p>
-      <SubjectTable title="Whitelist" subjects={others} none="Nobody is on the list." />
-      <SubjectTable title="Origins" subjects={origins} none="No web site is on the list." />
+      <SubjectTable
+        title="Whitelist"
+        subjects={others}
+        none="Nobody is on the list."
+        actions={actions}
+      />
+      <SubjectTable
+        title="Origins"
+        subjects={origins}
+        none="No web site is on the list."
+        actions={actions}
+      />
     </>
   )
 }
@@ -30,7 +49,8 @@ function SubjectTable({
   title,
   subjects,
   none,
-}: {
+  actions,
+}: Actions & {
   readonly title: string
   readonly subjects: readonly SubjectReport[]
   readonly none: string
@@ -44,7 +64,7 @@ function SubjectTable({
         <table>
           <thead>
             <tr>
-              {['Name', 'Standing', 'By', 'Allowed'].map(head => (
+              {['Name', 'Standing', 'By', 'Allowed', ...(actions ? ['Change'] : [])].map(head => (
                 <th key={head} scope="col">
                   {head}
                 </th>
@@ -53,7 +73,7 @@ function SubjectTable({
           </thead>
           <tbody>
             {subjects.map(report => (
-              <SubjectRow key={report.subject} report={report} />
+              <SubjectRow key={report.subject} report={report} actions={actions} />
             ))}
           </tbody>
         </table>
@@ -62,7 +82,7 @@ function SubjectTable({
   )
 }
 
-function SubjectRow({ report }: { readonly report: SubjectReport }) {
+function SubjectRow({ report, actions }: Actions & { readonly report: SubjectReport }) {
   const { subject, standing, sessions, grants, removal } = report
   const [latest = removal] = grants.toSorted((a, b) => b.at - a.at)
   return (
@@ -81,6 +101,7 @@ function SubjectRow({ report }: { readonly report: SubjectReport }) {
           ? (removal?.reason ?? 'nothing')
           : grants.map(describeTerms).join('; and ')}
       </td>
+      {actions !== undefined && <td data-title="Change">{actions(report)}</td>}
     </tr>
   )
 }
