@@ -1,5 +1,9 @@
-import type { SensorInfo } from '../events/told-sensor.ts'
-import { parseSensorInfo } from '../events/told-sensor.ts'
+import {
+  parseSealedEvent,
+  parseSensorEvent,
+  parseSensorInfo,
+  type SensorInfo,
+} from '../events/told-sensor.ts'
 import {
   isName,
   isOrigin,
@@ -11,7 +15,7 @@ import {
   type Source,
 } from '../identity/names.ts'
 import { MAX_SENSORS } from '../sensors/config.ts'
-import { MAX_TIME } from '../sensors/kinds.ts'
+import { MAX_TIME, type SensorEvent } from '../sensors/kinds.ts'
 import { parseProof, type SignInProof } from '../sessions/sign-in.ts'
 import type { Hello } from '../wire/control.ts'
 import { CLIENT_LIMITS, PEER_LIMITS, type WireLimits } from '../wire/limits.ts'
@@ -123,6 +127,41 @@ export function parseFarHello({ node, run, version, time }: Hello, peer: Name): 
   if (typeof time !== 'number' || !(Math.abs(time) <= MAX_TIME)) return 'a hello tells no time'
   return { node, run, version, time }
 }
+
+/**
+ * Check what a far node says of a sensor, which is handed on as it is.
+ * @returns its number, or undefined when it is malformed
+ */
+export function parseRelayedEvent(
+  { kind, sealed }: SensorInfo,
+  type: string,
+  values: readonly unknown[],
+): number | undefined {
+  // Of a sealed sensor a value in clear is not its node's word.
+  if ((type === SEALED) !== (sealed !== undefined)) return undefined
+  if (type === SEALED) return values.length === 3 ? parseSealedEvent(values)?.sequence : undefined
+  const numbered = parseSensorEvent(kind, type, values)
+  if (numbered === undefined || values.length !== lengthOf(numbered.event)) return undefined
+  const { event, sequence } = numbered
+  // One that is longer than is kept would not be handed on as it is.
+  const isWhole = event.type !== 'unavailable' || event.reason === values[0]
+  return isWhole ? sequence : undefined
+}
+
+/** How many values an event has, its time and its number included. */
+function lengthOf({ type }: SensorEvent): number {
+  switch (type) {
+    case 'reading':
+      return 4
+    case 'unavailable':
+      return 3
+    default:
+      return 2
+  }
+}
+
+/** The event of a sealed sensor. */
+export const SEALED = 'sealed'
 
 /** Check the last words of an audience. @returns undefined when they are malformed */
 export function parseFarewell(

@@ -3,12 +3,7 @@ import { ALARM_STREAM, STANDING } from '../alarms/alarm-stream.ts'
 import { isAlarmId, parseAlarm } from '../alarms/parse.ts'
 import { relayedFrame } from '../events/page-frames.ts'
 import type { DeliveryCounts } from '../events/subscriber.ts'
-import {
-  isSequence,
-  parseSealedEvent,
-  parseSensorEvent,
-  type SensorInfo,
-} from '../events/told-sensor.ts'
+import type { SensorInfo } from '../events/told-sensor.ts'
 import type { Name } from '../identity/names.ts'
 import { backoffMs } from '../lib/backoff.ts'
 import type { Clock, Random } from '../lib/clock.ts'
@@ -20,7 +15,9 @@ import { Refusal } from '../wire/refusal.ts'
 import {
   audienceStream,
   parseFarewell,
+  parseRelayedEvent,
   parseToldSensors,
+  SEALED,
   TELLING_LIMITS,
   type Ask,
   type FarHello,
@@ -51,7 +48,6 @@ const BACKOFF = { firstMs: 1_000, maxMs: 5_000 } as const
 /** Alarms that may stand at once: a node has some rules for each of its sensors. */
 const MAX_STANDING = 1_024
 
-const SEALED = 'sealed'
 const ANSWERS: ReadonlySet<string> = new Set(['rights', 'bye'])
 const SENSOR_EVENTS: ReadonlySet<string> = new Set([...EVENT_TYPES, SEALED])
 const STATES: readonly AlarmState[] = ['raised', 'over', 'acknowledged']
@@ -212,7 +208,7 @@ export class RelayedAudience {
   }
 
   #hearSensor(place: Place, sensor: SensorInfo, stream: MuxStream): void {
-    const { name, kind, sealed } = sensor
+    const { name, kind } = sensor
     let heard = 0
     const emitter = attachEmitter(stream, {
       limits: TELLING_LIMITS,
@@ -222,10 +218,8 @@ export class RelayedAudience {
     for (const type of SENSOR_EVENTS) {
       emitter.on(type, (...values) => {
         if (this.#place !== place) return
-        // Of a sealed sensor a value in clear is not its node's word.
-        const isKnown = (type === SEALED) === (sealed !== undefined) && isEvent(kind, type, values)
-        const sequence = values.at(-1)
-        if (!isKnown || !isSequence(sequence)) return this.#refuse('an event is malformed')
+        const sequence = parseRelayedEvent(sensor, type, values)
+        if (sequence === undefined) return this.#refuse('an event is malformed')
         if (sequence <= heard) return this.#refuse('an event is told twice')
         heard = sequence
         this.#tell({ sensor: name, kind, sequence, values: [type, ...values] })
@@ -280,21 +274,5 @@ export class RelayedAudience {
 
   #refuse(reason: string): void {
     this.#place?.channel.refuse(new Refusal('relay', reason))
-  }
-}
-
-/** Whether a far node may say this of a sensor. */
-function isEvent(kind: SensorInfo['kind'], type: string, values: readonly unknown[]): boolean {
-  if (type === SEALED) return values.length === 3 && parseSealedEvent(values) !== undefined
-  const numbered = parseSensorEvent(kind, type, values)
-  if (numbered === undefined) return false
-  switch (numbered.event.type) {
-    case 'reading':
-      return values.length === 4
-    case 'unavailable':
-      // What is longer was not handed on as it is.
-      return values.length === 3 && values[0] === numbered.event.reason
-    default:
-      return values.length === 2
   }
 }

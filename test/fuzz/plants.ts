@@ -1,5 +1,6 @@
 import { GOSSIP_PLANTS } from './plants/gossip.ts'
 import { PAGE_PLANTS } from './plants/page.ts'
+import { RELAY_PLANTS } from './plants/relay.ts'
 import { RPC_PLANTS } from './plants/rpc.ts'
 import { WIRE_PLANTS } from './plants/wire.ts'
 import { WHITELIST_PLANTS } from './plants/whitelist.ts'
@@ -12,4 +13,5 @@ export const PLANTS: readonly Plant[] = [
   ...GOSSIP_PLANTS,
   ...WHITELIST_PLANTS,
   ...PAGE_PLANTS,
+  ...RELAY_PLANTS,
 ]

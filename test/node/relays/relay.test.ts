@@ -38,7 +38,7 @@ test('a sealed event passes through untouched, and a value in clear of a sealed 
   far.emit('a1', 'sealed', 'abcdefghijk', 'Zm9vYmFy', 1)
   await far.settle()
   t.deepEqual(page.of('relayed'), [[FAR, 'air', 'sealed', 'abcdefghijk', 'Zm9vYmFy', 1]])
-  t.deepEqual((page.of('relay')[0]?.[1] as { sensors: unknown }).sensors, [{ ...AIR, sealed }])
+  t.like(page.of('relay')[0]?.[1], { sensors: [{ ...AIR, sealed }] })
   far.emit('a1', 'reading', 4.25, 'C', 0, 2)
   await far.settle()
   t.false(far.isConnected)
