@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { Invitation, type Welcome } from '../../node/client/operator/invitation.ts'
+import { Invitation, INVITATION_MS, type Welcome } from '../../node/client/operator/invitation.ts'
 import { parseName, subjectOf, type Name } from '../../node/identity/names.ts'
 import { errorMessage, FridgeError } from '../../node/lib/errors.ts'
 import type { ShowReport } from '../../node/operators/subjects.ts'
@@ -12,9 +12,6 @@ import { collect } from '../target.ts'
 import { termsOfAll } from './kept-terms.ts'
 import { addChangeOptions } from './whitelist.ts'
 import { addSubjects, termsOf, type WhitelistAddOptions } from './whitelist-add.ts'
-
-/** How long an invitation is good, in milliseconds. */
-const LIFETIME_MS = 10 * 60_000
 
 /** Fill `fridge browser`. */
 export function fillBrowser(browser: Command, { io, action }: CommandContext): void {
@@ -51,20 +48,15 @@ export async function runBrowserInvite(
   await using operator = await connectOperator(options, io)
   const before = await operator.show(subjectOf('client', name))
   const keys = keysOf(before, name)
-  const stop = new AbortController()
-  using _late = io.clock.after(LIFETIME_MS, () => stop.abort())
-  const guest = await new Invitation(name)
-    .awaitGuest(operator, {
-      onLink: link => show(link, options, io),
-      onRefused: why => io.err(why),
-      signal: AbortSignal.any([io.signal, stop.signal]),
-    })
-    .catch((error: unknown) => {
-      if (io.signal.aborted || stop.signal.aborted) return undefined
-      throw error
-    })
+  const { signal, clock } = io
+  const guest = await new Invitation(name).awaitGuest(operator, {
+    onLink: link => show(link, options, io),
+    onRefused: why => io.err(why),
+    signal,
+    clock,
+  })
   if (guest === undefined) {
-    io.err(io.signal.aborted ? 'the invitation was withdrawn' : 'nobody has opened it in time')
+    io.err(signal.aborted ? 'the invitation was withdrawn' : 'nobody has opened it in time')
     return EXIT.notDone
   }
   // The browser hears the answer over this connection.
@@ -106,7 +98,7 @@ function keysOf({ standing, grants }: ShowReport, name: Name): readonly string[]
 }
 
 function show(link: string, { json }: WhitelistAddOptions, io: CommandIo): void {
-  const until = io.clock.now() + LIFETIME_MS
+  const until = io.clock.now() + INVITATION_MS
   if (json === true) return io.out(JSON.stringify({ link, until }))
   for (const line of qrLines(link)) io.out(line)
   io.out(link)

@@ -36,7 +36,7 @@ export async function runConsole(
   const first = await connect()
   const { node } = first
   await first[Symbol.asyncDispose]()
-  await using calls = new ConsoleCalls({ credentials, connect, signal })
+  await using calls = new ConsoleCalls({ credentials, connect, signal, clock })
   const { subject } = credentials.identity
   await using running = await startConsole({
     port,

@@ -6,6 +6,7 @@ import type {
   OperatorConnection,
 } from '../../node/client/operator/operator-connection.ts'
 import { parseAddress, type Address } from '../../node/lib/address.ts'
+import type { Clock } from '../../node/lib/clock.ts'
 import type { Credentials } from '../../node/identity/credentials.ts'
 import { isAuthor, nameOf, roleOf } from '../../node/identity/names.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
@@ -14,9 +15,6 @@ import { readChangeRequest } from './requests.ts'
 
 /** How long a change waits for the other nodes, in milliseconds. */
 const WAIT_MS = 10_000
-
-/** How long an invitation is good, in milliseconds. */
-const INVITATION_MS = 10 * 60_000
 
 /** What the page is told of a node as it is: the page reads it as what a stranger has sent. */
 const PASSED_ON: ReadonlySet<string> = new Set(['fleet', 'list'])
@@ -27,6 +25,7 @@ export interface ConsoleCallsOptions {
   readonly connect: (nodes?: readonly Address[]) => Promise<OperatorConnection>
   /** Aborts when the console ends. */
   readonly signal: AbortSignal
+  readonly clock: Clock
 }
 
 /**
@@ -37,6 +36,8 @@ export class ConsoleCalls implements AsyncDisposable {
   readonly #options: ConsoleCallsOptions
   readonly #checker: LogChecker
   #operator: Promise<OperatorConnection> | undefined
+  /** Of the invitation that was made last. */
+  #withdrawal: AbortController | undefined
 
   constructor(options: ConsoleCallsOptions) {
     this.#options = options
@@ -75,7 +76,9 @@ export class ConsoleCalls implements AsyncDisposable {
       case 'remove':
         return this.#change(operator, wishOf(method, values[0]), tell)
       case 'invite':
-        return this.#invite(operator, values[0], tell)
+        return this.#invite(values[0], tell)
+      case 'withdraw':
+        return this.#withdrawal?.abort()
       default:
         throw new FridgeError('ERR_PROTOCOL', 'there is no such call')
     }
@@ -121,26 +124,27 @@ export class ConsoleCalls implements AsyncDisposable {
   }
 
   /** Wait for the browser that is invited, and let it in. */
-  async #invite(
-    operator: OperatorConnection,
-    value: unknown,
-    tell: TellPage,
-  ): Promise<CommittedChange> {
+  async #invite(value: unknown, tell: TellPage): Promise<CommittedChange> {
     const { subject, terms, reason } = readChangeRequest(value)
     if (roleOf(subject) !== 'client') {
       throw new FridgeError('ERR_USAGE', 'only a browser can be invited')
     }
+    await using operator = await this.#options.connect()
     const { standing } = await operator.show(subject)
     if (standing === 'granted') {
       throw new FridgeError('ERR_USAGE', 'that name is let in already: give the browser its own')
     }
+    const withdrawal = new AbortController()
+    this.#withdrawal = withdrawal
+    const { signal, clock } = this.#options
     const guest = await new Invitation(nameOf(subject)).awaitGuest(operator, {
       onLink: link => tell('invitation', link),
       onRefused: why => tell('invitation-refused', why),
-      signal: AbortSignal.any([this.#options.signal, AbortSignal.timeout(INVITATION_MS)]),
+      signal: AbortSignal.any([signal, withdrawal.signal]),
+      clock,
     })
     if (guest === undefined) {
-      throw new FridgeError('ERR_TIMEOUT', 'nobody has opened the invitation in time')
+      throw new FridgeError('ERR_REFUSED', 'nobody has opened the invitation')
     }
     const granted = { ...terms, keys: [guest.key] }
     const wish = { kind: 'grant', subject, terms: granted, ...(reason && { reason }) } as const

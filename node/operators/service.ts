@@ -12,8 +12,7 @@ import { forgetMethods } from './forget.ts'
 import { invitationMethods, type InvitationMethodsOptions } from './invitations.ts'
 import { askStatus } from './status.ts'
 import { subjectMethods, type SubjectMethodsOptions } from './subjects.ts'
-import { fleetPages } from './views.ts'
-import { vitalsPages } from './vitals.ts'
+import { fleetPages, vitalsPages } from './vitals.ts'
 
 export interface OperatorServiceOptions
   extends
@@ -36,7 +35,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     ...subjectMethods(options),
     ['status', async () => askStatus(options)],
     ['vitals', vitalsPages(options)],
-    ['fleet', fleetPages(options.members)],
+    ['fleet', fleetPages(options)],
     [
       'history',
       async ([value]) => {

@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import test from 'ava'
 import { HISTORY_FILE, openHistoryDatabase } from '../../node/history/database.ts'
 import { HistoryStore } from '../../node/history/store.ts'
@@ -205,3 +207,12 @@ test.serial(
     await untilShown(page, 'article:has-text("temperature") .value', /°C/)
   },
 )
+
+test('the page is at most 60 kB on its way', async t => {
+  const folder = new URL('../../node/web/page/bundle/', import.meta.url)
+  const files = await Promise.all(
+    ['page.js', 'page.css'].map(async name => readFile(new URL(name, folder))),
+  )
+  const bytes = files.reduce((sum, file) => sum + gzipSync(file).length, 0)
+  t.true(bytes <= 60_000, String(bytes))
+})

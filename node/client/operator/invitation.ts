@@ -1,5 +1,6 @@
 import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { isKeyId, type KeyId, type Name } from '../../identity/names.ts'
+import type { Clock } from '../../lib/clock.ts'
 import { foreignText } from '../../lib/foreign-text.ts'
 import { unreadable } from './answers.ts'
 import type { OperatorConnection } from './operator-connection.ts'
@@ -9,6 +10,9 @@ const ID_LABEL = 'fridge invitation id 1\n'
 const PROOF_LABEL = 'fridge invitation 1\n'
 
 const SECRET_BYTES = 16
+
+/** How long an invitation is good, in milliseconds. */
+export const INVITATION_MS = 10 * 60_000
 
 /** A browser that came, as the node tells it. */
 interface Arrival {
@@ -23,8 +27,9 @@ export interface AwaitGuestOptions {
   readonly onLink: (link: string) => void
   /** Hears why a browser was turned away. */
   readonly onRefused: (why: string) => void
-  /** Aborts when the operator waits no longer. */
+  /** Aborts when the operator withdraws it. */
   readonly signal: AbortSignal
+  readonly clock: Clock
 }
 
 /** The browser that has proven itself. */
@@ -74,17 +79,23 @@ export class Invitation {
   }
 
   /**
-   * Wait at a node for the browser.
-   * @returns undefined where none came in time
+   * Wait at a node for the browser. The node lets others wait in vain as long as the connection
+   * lasts, so it should be one of its own.
+   * @returns undefined where none came in time, or it was withdrawn
    * @throws FridgeError `ERR_REFUSED` where the node serves no page, `ERR_PROTOCOL`, and why the
    *   connection ended
    */
   async awaitGuest(
     operator: Pick<OperatorConnection, 'ask' | 'node'>,
-    { onLink, onRefused, signal }: AwaitGuestOptions,
+    { onLink, onRefused, signal, clock }: AwaitGuestOptions,
   ): Promise<Welcome | undefined> {
     const { promise, resolve, reject } = Promise.withResolvers<Welcome | undefined>()
     const { id } = this
+    const end = (): void => resolve(undefined)
+    signal.addEventListener('abort', end, { once: true })
+    using stack = new DisposableStack()
+    stack.defer(() => signal.removeEventListener('abort', end))
+    stack.use(clock.after(INVITATION_MS, end))
     const answer = async (number: number, why?: string): Promise<void> =>
       void (await operator.ask('welcome', [id, number, why ?? null]))
     let pageOrigin: string | undefined
@@ -104,14 +115,13 @@ export class Invitation {
       onRefused('a browser came whose proof does not hold')
       void answer(said.number, 'the link was altered: open it again as it was sent').catch(reject)
     }
-    const asked = operator.ask('invite', [id], { onProgress, signal, timeoutMs: MAX_WAIT_MS })
-    void asked.then(() => resolve(undefined), reject)
-    return promise
+    operator.ask('invite', [id], { onProgress, timeoutMs: MAX_WAIT_MS }).then(end, reject)
+    return await promise
   }
 }
 
-/** A node ends the wait by itself before that. */
-const MAX_WAIT_MS = 11 * 60_000
+/** The node ends the wait by itself before that. */
+const MAX_WAIT_MS = INVITATION_MS + 60_000
 
 /** Of a page's URL and of a proof, in characters. */
 const MAX_TEXT = 300

@@ -43,17 +43,17 @@ export function ChangeLog() {
         <code>fridge whitelist log</code> checks.
       </p>
       <p role="alert">{failure}</p>
-      <table>
-        <thead>
-          <tr>
+      <table role="table">
+        <thead role="rowgroup">
+          <tr role="row">
             {['When', 'Change', 'By', 'Effect', 'Signatures', 'Why'].map(head => (
-              <th key={head} scope="col">
+              <th key={head} role="columnheader" scope="col">
                 {head}
               </th>
             ))}
           </tr>
         </thead>
-        <tbody>
+        <tbody role="rowgroup">
           {rows.slice(0, shown).map(({ entry, problem }) => (
             <LogRow key={entry.nodeSignature} entry={entry} problem={problem} />
           ))}
@@ -95,21 +95,27 @@ function LogRow({ entry, problem }: Row) {
       readonly reason?: string
     }
   return (
-    <tr>
-      <th scope="row">{new Date(at).toLocaleString()}</th>
-      <td data-title="Change">
+    <tr role="row">
+      <th role="rowheader" scope="row">
+        {new Date(at).toLocaleString()}
+      </th>
+      <td role="cell" data-title="Change">
         {kind} of {subject}
         {kind === 'grant' && <span class="age">{describeTerms(terms)}</span>}
       </td>
-      <td data-title="By">
+      <td role="cell" data-title="By">
         {operator}
         <span class="age">at {source.replace(/#.*/, '')}</span>
       </td>
-      <td data-title="Effect">{entry.effect}</td>
-      <td data-title="Signatures" class={problem === '' ? '' : 'wrong'}>
+      <td role="cell" data-title="Effect">
+        {entry.effect}
+      </td>
+      <td role="cell" data-title="Signatures" class={problem === '' ? '' : 'wrong'}>
         {problem === '' ? '✓ verified' : `⚠ NOT VERIFIED: ${problem}`}
       </td>
-      <td data-title="Why">{reason ?? '–'}</td>
+      <td role="cell" data-title="Why">
+        {reason ?? '–'}
+      </td>
     </tr>
   )
 }

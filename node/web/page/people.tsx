@@ -94,6 +94,9 @@ function Outcome() {
           <pre tabIndex={0}>
             <code>{link}</code>
           </pre>
+          <button type="button" onClick={() => void call('withdraw')}>
+            Withdraw it
+          </button>
         </>
       )}
       <ul>

@@ -61,17 +61,17 @@ function SubjectTable({
       {subjects.length === 0 ? (
         <p>{none}</p>
       ) : (
-        <table>
-          <thead>
-            <tr>
+        <table role="table">
+          <thead role="rowgroup">
+            <tr role="row">
               {['Name', 'Standing', 'By', 'Allowed', ...(actions ? ['Change'] : [])].map(head => (
-                <th key={head} scope="col">
+                <th key={head} role="columnheader" scope="col">
                   {head}
                 </th>
               ))}
             </tr>
           </thead>
-          <tbody>
+          <tbody role="rowgroup">
             {subjects.map(report => (
               <SubjectRow key={report.subject} report={report} actions={actions} />
             ))}
@@ -86,22 +86,28 @@ function SubjectRow({ report, actions }: Actions & { readonly report: SubjectRep
   const { subject, standing, sessions, grants, removal } = report
   const [latest = removal] = grants.toSorted((a, b) => b.at - a.at)
   return (
-    <tr>
-      <th scope="row">{subject.replace(/^(client|origin)\//, '')}</th>
-      <td data-title="Standing" class={standing === 'granted' ? '' : 'wrong'}>
+    <tr role="row">
+      <th role="rowheader" scope="row">
+        {subject.replace(/^(client|origin)\//, '')}
+      </th>
+      <td role="cell" data-title="Standing" class={standing === 'granted' ? '' : 'wrong'}>
         {standing}
         {sessions > 0 && `, ${sessions} connected here`}
       </td>
-      <td data-title="By">
+      <td role="cell" data-title="By">
         {latest?.operator}
         {latest !== undefined && <span class="age">{new Date(latest.at).toLocaleString()}</span>}
       </td>
-      <td data-title="Allowed">
+      <td role="cell" data-title="Allowed">
         {standing === 'revoked'
           ? (removal?.reason ?? 'nothing')
           : grants.map(describeTerms).join('; and ')}
       </td>
-      {actions !== undefined && <td data-title="Change">{actions(report)}</td>}
+      {actions !== undefined && (
+        <td role="cell" data-title="Change">
+          {actions(report)}
+        </td>
+      )}
     </tr>
   )
 }

@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { Invitation, type Welcome } from '../../../node/client/operator/invitation.ts'
+import { systemClock } from '../../../node/lib/clock.ts'
 import { parseName } from '../../../node/identity/names.ts'
 import { makeSharedCerts, startCluster } from '../../support/cluster.ts'
 import { makeBrowserKey, signIn, type Answer } from '../../support/page-key.ts'
@@ -27,6 +28,7 @@ async function invite(t: ExecutionContext) {
     onLink: opened.resolve,
     onRefused: why => void refused.push(why),
     signal: stop.signal,
+    clock: systemClock,
   })
   guest.catch(() => {})
   const link = await opened.promise
@@ -89,6 +91,16 @@ test('what was altered, is for another key, name or origin, or was never sent is
   t.is(welcome?.key, PHONE.id)
   await welcome?.answer('changed my mind')
   t.is((await asked).error?.message, 'changed my mind')
+})
+
+test('a link that leads to a listed web site instead of the node lets nobody in', async t => {
+  const { cluster, invitation, shown, refused } = await invite(t)
+  const shop = 'https://shop.example'
+  await cluster.grant(1, `origin/${shop}`)
+  using page = await openPage(cluster, 1, shop)
+  const proof = invitation.proofFor(shop, PHONE.id)
+  t.is((await introduce(page, { ...shown, proof })).error?.code, 'ERR_REFUSED')
+  t.is(refused.length, 1)
 })
 
 test('an invitation is over when the operator goes', async t => {
