@@ -61,8 +61,8 @@ export const name = signal(localStorage.getItem(NAME_KEY) ?? '')
 /** The time of the node less that of this machine, in milliseconds. */
 export const clockOffset = signal(0)
 
-/** Hears what a console tells of a change on its way. */
-export function onNews(listener: (event: string, value: unknown) => void): void {
+/** Hears all that comes: what a console tells of a change on its way, and what other nodes say. */
+export function onNews(listener: (event: string, ...values: unknown[]) => void): void {
   socket.onAny(listener)
 }
 
@@ -163,7 +163,8 @@ function lose(why: string): void {
   alarms.value = []
 }
 
-function readingOf(type: string, [first, unit, at]: readonly unknown[]): Reading {
+/** What a node says of a sensor. @param type the event, and its values as in `fridge/1` */
+export function readingOf(type: string, [first, unit, at]: readonly unknown[]): Reading {
   switch (type) {
     case 'reading':
       return { type, value: Number(first), unit: String(unit), at: Number(at) }

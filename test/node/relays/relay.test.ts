@@ -128,6 +128,29 @@ test('a far node that is out of reach is told, and dialed less and less often wh
   t.like(late.of('relay').at(-1)?.[1], { is: 'open' })
 })
 
+test('a far node that is killed is told at once, and one that is silent before long', async t => {
+  using far = new FarNode()
+  const page = new KeptPage()
+  far.relays.watch(FAR, ANYBODY, page)
+  const open = async (): Promise<void> => {
+    await far.settle(2_000)
+    far.greet()
+    await far.settle()
+    far.admit(1)
+    await far.settle()
+    t.like(page.of('relay').at(-1)?.[1], { is: 'open' })
+  }
+  await open()
+  far.hangUp()
+  await far.settle()
+  const text = `the connection to ${FAR} has ended`
+  t.like(page.of('relay').at(-1)?.[1], { is: 'lost', reason: 'out of reach', text })
+  await open()
+  await far.settle(9_000)
+  const silent = { is: 'lost', reason: 'out of reach', text: `${FAR} says nothing any more` }
+  t.like(page.of('relay').at(-1)?.[1], silent)
+})
+
 test('a far node that says no hello is given up, and dialed again', async t => {
   using far = new FarNode()
   const page = new KeptPage()
