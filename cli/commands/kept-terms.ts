@@ -39,6 +39,11 @@ export function termsOfAll(grants: readonly Terms[]): Terms {
   }
 }
 
+/** Views that are none say nothing: a grant that does not name any is read by every version. */
+export function withoutEmptyViews({ views = [], ...terms }: Terms): Terms {
+  return views.length === 0 ? terms : { ...terms, views }
+}
+
 /** What is in each list; a list that is not there holds everything. */
 function inAll<T>(lists: readonly (readonly T[] | undefined)[]): readonly T[] | undefined {
   const [first, ...rest] = lists.filter(list => list !== undefined).map(list => new Set(list))

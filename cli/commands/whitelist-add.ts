@@ -11,7 +11,7 @@ import { misfitOf, readTerms, VIEWS, type Terms } from '../../node/whitelist/ter
 import { checkCommandName, GRANTABLE } from '../command-name.ts'
 import { parseDuration } from '../duration.ts'
 import type { CommandIo, ExitStatus } from '../io.ts'
-import { differences, keepTerms, termsOfAll } from './kept-terms.ts'
+import { differences, keepTerms, termsOfAll, withoutEmptyViews } from './kept-terms.ts'
 import { runChanges, type WhitelistChangeOptions } from './whitelist-change.ts'
 
 export interface WhitelistAddOptions extends WhitelistChangeOptions {
@@ -60,11 +60,6 @@ export async function addSubjects(
     }
     return { kind: 'grant', subject, terms }
   })
-}
-
-/** A grant without views is read by every version: it says so by naming none. */
-function withoutEmptyViews({ views = [], ...terms }: Terms): Terms {
-  return views.length === 0 ? terms : { ...terms, views }
 }
 
 /** @throws FridgeError `ERR_USAGE` when it is the name of somebody who needs no grant */

@@ -182,6 +182,7 @@ test.serial(
     const door = page.locator('article:has-text("door")')
     await door.getByRole('button', { name: '7 days' }).click()
     await untilShown(page, door.locator('figcaption'), /Last 7 days: opened \d+ times, open for \d/)
+    await temperature.locator('canvas').waitFor()
     await picture(page, 'year')
     // Where nothing was recorded nothing is drawn: a column of the plot is empty from top to bottom.
     const columns = await page.evaluate<number>(EMPTY_COLUMNS)

@@ -62,6 +62,8 @@ export function HistoryPlot({
         if (isWanted) setFailure((error as Error).message)
       }
     }
+    // What is drawn is of another window.
+    setBand(undefined)
     void read()
     const again = setInterval(() => void read(), window.stepMs)
     return () => {
@@ -146,12 +148,13 @@ function isKnown(band: Band | undefined): band is Band {
 }
 
 function describe(band: Band | undefined, kind: string, { title }: Window): string {
-  const lows = (band?.lows ?? []).filter(value => value !== null)
-  const highs = (band?.highs ?? []).filter(value => value !== null)
+  if (band === undefined) return `reading the last ${title}…`
+  const lows = band.lows.filter(value => value !== null)
+  const highs = band.highs.filter(value => value !== null)
   if (lows.length === 0) return `Nothing is known of the last ${title}.`
   if (kind === 'door') {
     const minutes = highs.reduce((sum, value) => sum + value, 0)
-    return `Last ${title}: opened ${band?.openings ?? 0} times, open for ${minutes.toFixed(1)} min.`
+    return `Last ${title}: opened ${band.openings} times, open for ${minutes.toFixed(1)} min.`
   }
   const least = lows.reduce((a, b) => Math.min(a, b)).toFixed(2)
   const most = highs.reduce((a, b) => Math.max(a, b)).toFixed(2)
