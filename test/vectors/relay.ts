@@ -77,7 +77,11 @@ export class FarEnd {
     }
     const lookout = { check: () => {} }
     const service = {
-      ...{ node: FAR, run: FAR_RUN, version: '1.0.0', sensors: [THERMOMETER], lookout },
+      node: FAR,
+      run: FAR_RUN,
+      version: '1.0.0',
+      sensors: [THERMOMETER],
+      lookout,
       fanOut: new FanOut(feeds, lookout),
       seals: { infoOf: () => undefined },
       alarms: { hasRules: false },
