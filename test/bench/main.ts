@@ -11,6 +11,7 @@ import { measureIdleMemory } from './idle-memory.ts'
 import { describeMachine } from './machine.ts'
 import { measureReconnect } from './reconnect.ts'
 import { measureProcesses } from './processes.ts'
+import { measureRelays } from './relays.ts'
 import type { Bench } from './result.ts'
 import { measureRevocation } from './revocation.ts'
 import { measureScale } from './scale.ts'
@@ -21,6 +22,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   revocation: measureRevocation,
   'fan-out': measureFanOut,
   pages: measurePages,
+  relays: measureRelays,
   'idle-memory': measureIdleMemory,
   handshakes: measureHandshakes,
   reconnect: measureReconnect,
