@@ -1,4 +1,9 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import test from 'ava'
+import { ChannelKey } from '../../../node/seal/channel-key.ts'
+import type { ChannelInfo } from '../../../node/seal/format.ts'
+import { makeTestFolder } from '../../support/certs.ts'
 import { makeSharedCerts, startCluster, type Cluster } from '../../support/cluster.ts'
 import { makeBrowserKey, signIn, type Answer } from '../../support/page-key.ts'
 import { openPage, WEB_ON, type Page } from '../../support/pages.ts'
@@ -176,4 +181,31 @@ test('pages of one browser share a connection, which is given back when the last
   await cluster.log.find(({ text }) => text === 'a node reads here no more')
   t.is((await scrape(cluster.node(2))).of('fridge_relays served'), 0)
   t.is((await scrape(cluster.node(1))).of('fridge_relays asked'), 0)
+})
+
+test('a sealed sensor of another node passes through, and only the holders of its passphrase read it', async t => {
+  const words = 'correct horse battery staple'
+  const passphraseFile = join(await makeTestFolder(t), 'ward.txt')
+  await writeFile(passphraseFile, words, { mode: 0o600 })
+  const seal = { ward: { sensors: ['temperature'], passphraseFile } }
+  await using cluster = await startCluster(t, { nodes: 2, certs, config: { ...CONFIG, seal } })
+  await cluster.grant(2, 'phone', TERMS)
+  using page = await signedIn(cluster, 1)
+  await call(page, 'watch', 'node-2')
+  const { run, sensors } = await relay(page, 'open')
+  const [, sensor] = sensors as { name: string; sealed: ChannelInfo }[]
+  t.like(sensor, { name: 'temperature', sealed: { channel: 'ward', domain: 'test.fridge' } })
+  const heard = await relayed(page, 'node-2', 'temperature', 0)
+  const [, , , type, epoch, box, sequence] = heard
+  t.is(type, 'sealed')
+  t.is(epoch, sensor?.sealed.epoch)
+  const place = { kind: 'event', node: 'node-2', run: String(run), about: 'temperature' } as const
+  const key = ChannelKey.ofNow({ channel: 'ward', domain: 'test.fridge' }, words)
+  const [said, value, unit] = key.open(place, Number(sequence), String(box)) ?? []
+  t.deepEqual([said, typeof value, unit], ['reading', 'number', 'C'])
+  // The relaying node cannot pass it for its own.
+  t.is(key.open({ ...place, node: 'node-1' }, Number(sequence), String(box)), undefined)
+  const request = { sensor: 'temperature', table: 'minutes', from: 0, to: 8.64e15, after: null }
+  const { value: history } = await call(page, 'historyOf', 'node-2', request)
+  t.like(history, { rows: [], sealed: { channel: 'ward' } })
 })
