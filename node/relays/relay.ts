@@ -14,6 +14,7 @@ import type { MuxStream } from '../wire/mux.ts'
 import type { RpcRemote } from '../wire/rpc.ts'
 import { parseFarHello, parsePartStream, TELLING_LIMITS, type Ask } from './relay-frames.ts'
 import { RelayedAudience, type RelayLine } from './relayed-audience.ts'
+import type { WatchingPage } from './viewer.ts'
 
 /** Another node that this one has dialed to read there for its pages. */
 export interface DialedNode {
@@ -49,7 +50,10 @@ const BACKOFF = { firstMs: 1_000, maxMs: 5_000 } as const
 /** Why nothing is known of a far node any more. */
 interface RelayEnd {
   readonly reason: string
+  /** What pages are told. */
   readonly text: string
+  /** What the log says besides: addresses are no business of whoever looks at a page. */
+  readonly detail?: string
   /** Whether it had said hello. */
   readonly wasOpen: boolean
 }
@@ -130,12 +134,20 @@ export class Relay implements Disposable {
 
   /**
    * A page of a history of the far node.
-   * @throws FridgeError `ERR_UNREACHABLE`, `ERR_PROTOCOL`, and what the far node answers
+   * @param page who asks
+   * @throws FridgeError `ERR_REFUSED`, `ERR_UNREACHABLE`, `ERR_PROTOCOL`, and what the far node answers
    */
-  async history(audience: RelayedAudience, value: unknown): Promise<HistoryPage> {
+  async history(
+    audience: RelayedAudience,
+    { mayRead }: Pick<WatchingPage, 'mayRead'>,
+    value: unknown,
+  ): Promise<HistoryPage> {
     const { node } = this.#options
     const request = parseHistoryRequest(value)
     if (typeof request === 'string') throw new FridgeError('ERR_PROTOCOL', request)
+    if (!mayRead(request.sensor)) {
+      throw new FridgeError('ERR_REFUSED', `the grant does not allow ${request.sensor}`)
+    }
     const { number } = audience
     const line = this.#line
     if (line === undefined || number === undefined) {
@@ -159,9 +171,9 @@ export class Relay implements Disposable {
     const { signal } = this.#stop
     let failures = 0
     while (!signal.aborted) {
-      const { reason, text, wasOpen } = await this.#hold(signal)
+      const { reason, text, detail = text, wasOpen } = await this.#hold(signal)
       if (signal.aborted) return
-      log.info({ peer: node, reason, detail: text }, 'a node is read no more for pages')
+      log.info({ peer: node, reason, detail }, 'a node is not read for pages')
       failures = wasOpen ? 1 : failures + 1
       for (const audience of this.#audiences.values()) audience.lose(reason, text)
       await clock.sleep(backoffMs(failures, BACKOFF, random), signal).catch(() => {})
@@ -175,8 +187,8 @@ export class Relay implements Disposable {
     try {
       dialed = await this.#dial(signal)
     } catch (error) {
-      const text = `${node} is out of reach: ${errorMessage(error)}`
-      return { reason: 'out of reach', text, wasOpen: false }
+      const text = `${node} is out of reach`
+      return { reason: 'out of reach', text, detail: errorMessage(error), wasOpen: false }
     }
     const { promise, resolve } = Promise.withResolvers<RelayEnd>()
     const channel = this.#open(dialed, resolve)
@@ -232,7 +244,7 @@ export class Relay implements Disposable {
           const reason = ending.refusal.toString()
           log.warn({ peer: node, reason }, 'cut: a node that is read for pages broke the protocol')
         }
-        onEnd({ ...whyOf(node, channel, ending), wasOpen })
+        onEnd({ ...whyOf(node, channel, ending, wasOpen), wasOpen })
       },
     })
     const patience = timers.use(clock.after(HELLO_MS, () => channel.close()))
@@ -272,7 +284,12 @@ export class Relay implements Disposable {
   }
 }
 
-function whyOf(node: Name, { bye }: Channel, ending: Ending): Omit<RelayEnd, 'wasOpen'> {
+function whyOf(
+  node: Name,
+  { bye }: Channel,
+  ending: Ending,
+  wasOpen: boolean,
+): Omit<RelayEnd, 'wasOpen'> {
   if (bye !== undefined && ending.cause !== 'refused') return { reason: bye.reason, text: bye.text }
   switch (ending.cause) {
     case 'refused':
@@ -282,7 +299,9 @@ function whyOf(node: Name, { bye }: Channel, ending: Ending): Omit<RelayEnd, 'wa
     case 'too slow':
       return { reason: 'out of reach', text: `${node} does not read what it is sent` }
     case 'closed':
-      return { reason: 'out of reach', text: `${node} did not say who it is` }
+      return wasOpen
+        ? { reason: 'not trusted', text: `${node} is not let in by this node any more` }
+        : { reason: 'out of reach', text: `${node} did not say who it is` }
     case 'lost':
       return { reason: 'out of reach', text: `the connection to ${node} has ended` }
   }

@@ -2,6 +2,7 @@ import type { DeliveryCounts } from '../events/subscriber.ts'
 import type { HistoryPage } from '../history/page.ts'
 import type { KeyId, Name, Origin } from '../identity/names.ts'
 import { FridgeError } from '../lib/errors.ts'
+import { GatheredLog } from '../lib/gathered-log.ts'
 import type { SignInProof } from '../sessions/sign-in.ts'
 import { MAX_AUDIENCES, type Ask } from './relay-frames.ts'
 import { Relay, type RelayOptions } from './relay.ts'
@@ -51,8 +52,11 @@ export class Relays implements Disposable {
   readonly #lingering = new Map<RelayedAudience, Lingering>()
   readonly #counts: DeliveryCounts = { delivered: 0, bytes: 0, conflated: 0 }
 
+  readonly #log: GatheredLog
+
   constructor(options: RelaysOptions) {
     this.#options = options
+    this.#log = new GatheredLog(options.log, options.clock)
   }
 
   /** How many other nodes it is connected to. */
@@ -85,7 +89,7 @@ export class Relays implements Disposable {
     found.join(page)
     return {
       review: () => found.review(page),
-      history: async request => relay.history(found, request),
+      history: async request => relay.history(found, page, request),
       [Symbol.dispose]: () => {
         found.leave(page)
         if (found.isUnwatched) this.#linger(node, relay, key, found)
@@ -102,6 +106,7 @@ export class Relays implements Disposable {
     for (const { end } of Array.from(this.#lingering.values())) end()
     for (const relay of this.#relays.values()) relay[Symbol.dispose]()
     this.#relays.clear()
+    this.#log[Symbol.dispose]()
   }
 
   #relayTo(node: Name): Relay {
@@ -111,7 +116,7 @@ export class Relays implements Disposable {
     if (this.#relays.size >= MAX_RELAYS) {
       throw new FridgeError('ERR_LIMIT', `pages here look at ${MAX_RELAYS} other nodes already`)
     }
-    const relay = Relay.start({ ...this.#options, node, counts: this.#counts })
+    const relay = Relay.start({ ...this.#options, node, counts: this.#counts, log: this.#log })
     this.#relays.set(node, relay)
     return relay
   }

@@ -114,7 +114,11 @@ test('a far node that is out of reach is told, and dialed less and less often wh
   far.relays.watch(FAR, ANYBODY, page)
   await far.settle(60_000)
   t.true(far.dials > 10 && far.dials < 25, String(far.dials))
-  t.like(page.of('relay')[0]?.[1], { is: 'lost', reason: 'out of reach' })
+  // Where it was looked for is no business of a page.
+  t.deepEqual(page.of('relay')[0], [
+    FAR,
+    { is: 'lost', reason: 'out of reach', text: `${FAR} is out of reach` },
+  ])
   // A page that comes later is told at once.
   const late = new KeptPage()
   far.relays.watch(FAR, ANYBODY, late)
@@ -244,6 +248,9 @@ test('a far node that is removed from the list is read no more', async t => {
   await far.settle()
   far.isAdmitted = false
   t.is(far.relays.review(), 1)
+  await far.settle()
+  const text = `${FAR} is not let in by this node any more`
+  t.like(page.of('relay').at(-1)?.[1], { is: 'lost', reason: 'not trusted', text })
   await far.settle(60_000)
   t.like(page.of('relay').at(-1)?.[1], { is: 'lost', reason: 'out of reach' })
   t.is(far.relays.size, 0)
@@ -276,6 +283,10 @@ test('a page of a history is asked for under its audience, and checked before it
   const watch = far.relays.watch(FAR, ANYBODY, new KeptPage())
   const request = { sensor: 'air', table: 'minutes', from: 0, to: 60_000, after: null }
   await t.throwsAsync(async () => watch.history(request), { code: 'ERR_UNREACHABLE' })
+  const narrowed = new KeptPage()
+  narrowed.allowed = ['door']
+  const other = far.relays.watch(FAR, ANYBODY, narrowed)
+  await t.throwsAsync(async () => other.history(request), { code: 'ERR_REFUSED' })
   await far.settle()
   far.greet()
   await far.settle()
