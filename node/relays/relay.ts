@@ -11,6 +11,7 @@ import { Channel } from '../wire/channel.ts'
 import type { Ending } from '../wire/connection.ts'
 import { CLIENT_HEARTBEAT, type Hello } from '../wire/control.ts'
 import type { MuxStream } from '../wire/mux.ts'
+import { Refusal } from '../wire/refusal.ts'
 import type { RpcRemote } from '../wire/rpc.ts'
 import { parseFarHello, parsePartStream, TELLING_LIMITS, type Ask } from './relay-frames.ts'
 import { RelayedAudience, type RelayLine } from './relayed-audience.ts'
@@ -120,8 +121,9 @@ export class Relay implements Disposable {
   remove(key: string): void {
     const audience = this.#audiences.get(key)
     this.#audiences.delete(key)
-    for (const [number, asked] of this.#asked) if (asked === audience) this.#asked.delete(number)
-    audience?.end()
+    if (audience === undefined) return
+    this.#forget(audience)
+    audience.end()
   }
 
   /** End the connection to a node that is not admitted any more. @returns whether it was */
@@ -256,10 +258,15 @@ export class Relay implements Disposable {
   #greet(fields: Hello, peer: Identity, channel: Channel): string | undefined {
     const hello = parseFarHello(fields, peer.name)
     if (typeof hello === 'string') return hello
+    const { clock } = this.#options
     const remote = channel.connectRpc()
-    // Whoever calls hears of it.
-    remote.catch(() => {})
-    const clockAheadMs = hello.time - this.#options.clock.now()
+    // Whoever asks for a history waits for it, and has few calls.
+    const patience = clock.after(HELLO_MS, () =>
+      channel.refuse(new Refusal('relay', 'it has not said what may be called')),
+    )
+    const stop = (): void => patience[Symbol.dispose]()
+    remote.then(stop, stop)
+    const clockAheadMs = hello.time - clock.now()
     this.#line = { channel, hello, peer, clockAheadMs, remote }
     this.#nextNumber = 1
     for (const audience of this.#audiences.values()) this.#ask(audience)
@@ -268,10 +275,16 @@ export class Relay implements Disposable {
 
   #ask(audience: RelayedAudience): void {
     if (this.#line === undefined) return
+    this.#forget(audience)
     const number = this.#nextNumber
     this.#nextNumber += 1
     this.#asked.set(number, audience)
     audience.connect(this.#line, number)
+  }
+
+  /** What an audience was known by counts no more. */
+  #forget(audience: RelayedAudience): void {
+    for (const [number, asked] of this.#asked) if (asked === audience) this.#asked.delete(number)
   }
 
   #take(stream: MuxStream): boolean {

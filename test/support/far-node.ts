@@ -26,6 +26,8 @@ export class FarNode implements Disposable {
   dials = 0
   /** Whether it answers a dial. */
   isUp = true
+  /** Whether it says by itself what may be called. */
+  announces = true
   /** Whether the list of the relaying node lets it be connected. */
   isAdmitted = true
   #socket: Duplex | undefined
@@ -116,9 +118,17 @@ export class FarNode implements Disposable {
     far.setEncoding('utf8').on('data', (text: string) => {
       const lines = (rest + text).split('\n')
       rest = lines.pop() ?? ''
-      this.lines.push(...lines)
+      for (const line of lines) this.#hear(line)
     })
     return { socket, peer: peerOf(FAR) }
+  }
+
+  #hear(line: string): void {
+    this.lines.push(line)
+    const [id, event, more] = JSON.parse(line) as [string, string, { meta?: string } | undefined]
+    if (!this.announces || event !== 'new' || more?.meta !== 'rpc') return
+    const methods = { arguments: [{ history: '[Function]' }], callbacks: { 0: ['0', 'history'] } }
+    this.frames(carrying(id, JSON.stringify({ method: 'methods', ...methods, links: [] })))
   }
 }
 

@@ -141,6 +141,7 @@ export class RelayingEnd {
   }
 
   async begin(): Promise<void> {
+    this.#far.announces = false
     this.#far.relays.watch(FAR, ANYBODY, this.page)
     await this.#far.settle()
   }

@@ -166,6 +166,42 @@ test('a far node that says no hello is given up, and dialed again', async t => {
   t.is(far.dials, 2)
 })
 
+test('a far node that does not say what may be called is given up, so that no page waits for it', async t => {
+  using far = new FarNode()
+  far.announces = false
+  const page = new KeptPage()
+  const watch = far.relays.watch(FAR, ANYBODY, page)
+  await far.settle()
+  far.greet()
+  await far.settle()
+  far.admit(1)
+  await far.settle()
+  const request = { sensor: 'air', table: 'minutes', from: 0, to: 60_000, after: null }
+  const asked = t.throwsAsync(watch.history(request), { code: 'ERR_CLOSED' })
+  await far.settle(5_000)
+  far.emit('c0', 'beat')
+  await far.settle(5_000)
+  await asked
+  t.like(page.of('relay').at(-1)?.[1], { is: 'lost', reason: 'broke the protocol' })
+})
+
+test('an audience that was asked for again is told nothing under its first number', async t => {
+  using far = new FarNode()
+  const page = new KeptPage()
+  far.relays.watch(FAR, ANYBODY, page)
+  await far.settle()
+  far.greet()
+  await far.settle()
+  far.emit(far.audience(1), 'bye', 'not ready', 'not yet')
+  await far.settle(1_000)
+  far.admit(2)
+  far.open('a7', '1/air')
+  far.emit('a7', 'reading', 4, 'C', 0, 1)
+  await far.settle()
+  t.true(far.isConnected)
+  t.deepEqual(page.of('relayed'), [])
+})
+
 test('an audience that is refused is asked for again, and its pages are told why', async t => {
   using far = new FarNode()
   const page = new KeptPage()
@@ -298,12 +334,6 @@ test('a page of a history is asked for under its audience, and checked before it
     .find(([, event, { meta }]) => event === 'new' && meta === 'rpc') ?? ['none']
   const say = (message: object): void =>
     far.frames([rpc, 'data', `${JSON.stringify({ callbacks: {}, links: [], ...message })}\n`])
-  say({
-    method: 'methods',
-    arguments: [{ history: '[Function]' }],
-    callbacks: { 0: ['0', 'history'] },
-  })
-  await far.settle()
   for (const [id, rows, isTaken] of [
     [0, [[0, 60_000, 0, 12, 4.1, 4.3, 50.4, 0, 0]], true],
     [1, [['yesterday']], false],
