@@ -13,6 +13,7 @@ import type { WireLimits } from '../wire/limits.ts'
 import { Refusal } from '../wire/refusal.ts'
 import { Outlet } from './outlet.ts'
 import type { PagePacket } from './packet.ts'
+import { SealedCalls } from './sealed-calls.ts'
 import type { PageDoor, SigningPage } from './page-door.ts'
 
 /** The version of what pages are told. */
@@ -39,6 +40,8 @@ export class PageSession implements SigningPage {
   #identity: Party
   #rights: Rights
   #calls: ServedCalls
+  /** Once somebody has signed in. */
+  #sealedCalls: SealedCalls | undefined
   #pending = 0
   #waiting: Disposable | undefined
   #ended = false
@@ -72,8 +75,11 @@ export class PageSession implements SigningPage {
   }
 
   /** A browser has proven its key: whatever comes from now on is for it. */
-  identify(browser: BrowserParty, rights: Rights): void {
+  identify(browser: BrowserParty, rights: Rights, nonce: string): void {
+    const { service } = this.#options
+    const call = async (values: readonly unknown[]): Promise<unknown> => this.#call(values)
     this.#identity = browser
+    this.#sealedCalls = new SealedCalls({ service, nonce, call, reportOf })
     this.#waiting?.[Symbol.dispose]()
     this.#calls = this.#callsOf(browser)
     this.narrow(rights)
@@ -159,6 +165,9 @@ export class PageSession implements SigningPage {
         return door.challenge(this)
       case 'sign-in':
         return door.enter(this, values[0])
+      case 'sealed':
+        if (this.#sealedCalls !== undefined) return this.#sealedCalls.run(values)
+        throw new FridgeError('ERR_REFUSED', 'nobody has signed in on this page')
       default:
         return this.#call(values)
     }
