@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals'
 import { io } from 'socket.io-client'
 import { loadBrowserKey, signIn, type BrowserKey } from './browser-key.ts'
+import { beginSealed, hearSealed, isSealed, learnChannels, openAnswer, sealCall } from './sealed.ts'
 
 /** What the node says of a sensor. */
 export type Reading =
@@ -11,6 +12,8 @@ export type Reading =
 export interface Sensor {
   readonly name: string
   readonly kind: string
+  /** The channel in which it is sealed. */
+  readonly sealed?: unknown
 }
 
 /** An alarm, as far as the page shows it. */
@@ -69,9 +72,12 @@ let bye = ''
 
 /** Ask the node. @throws Error with the words of the node */
 export async function call(method: string, ...values: unknown[]): Promise<unknown> {
-  const { value, error } = (await socket.emitWithAck('call', method, ...values)) as Answer
-  if (error !== undefined) throw new Error(error.message)
-  return value
+  const emit = async (...said: unknown[]): Promise<unknown> => {
+    const { value, error } = (await socket.emitWithAck(...(said as [string]))) as Answer
+    if (error !== undefined) throw new Error(error.message)
+    return value
+  }
+  return openAnswer(values, await sealCall([method, ...values], emit))
 }
 
 /** Sign in under a name. */
@@ -86,6 +92,7 @@ export async function enter(wanted: string): Promise<void> {
   const signed = await signIn(own, { node: at, run, name: wanted, nonce: String(nonce) })
   const { error } = (await socket.emitWithAck('sign-in', signed)) as Answer
   if (error === undefined) {
+    beginSealed({ node: at, run, nonce: String(nonce) })
     standing.value = { is: 'inside', name: wanted }
     await loadAlarms()
     return
@@ -117,14 +124,22 @@ socket.on('hello', (said: Hello) => {
   node.value = said.node
   clockOffset.value = said.time - Date.now()
   readings.value = new Map()
+  beginSealed({ ...said, nonce: undefined })
   bye = ''
 })
 socket.on('rights', (rights: { sensors: readonly Sensor[]; commands: readonly string[] }) => {
   sensors.value = rights.sensors
+  learnChannels(rights.sensors)
   commands.value = rights.commands
 })
 socket.on('event', (sensor: string, type: string, ...values: unknown[]) => {
-  readings.value = new Map(readings.value).set(sensor, readingOf(type, values))
+  const tell = (said: readonly unknown[]): void => {
+    const [type, ...rest] = said
+    readings.value = new Map(readings.value).set(sensor, readingOf(String(type), rest))
+  }
+  if (type === 'sealed') void hearSealed(sensor, values, tell)
+  // Of a sealed sensor nobody but the holders of its passphrase can say a value.
+  else if (!isSealed(sensor)) tell([type, ...values])
 })
 socket.on('connect', () => {
   standing.value = { is: 'outside' }

@@ -1,5 +1,6 @@
 import { render } from 'preact'
 import { Alarms } from './alarms.tsx'
+import { Channels } from './channels.tsx'
 import { enter, name, node, standing } from './connection.ts'
 import { textIn } from './form-text.ts'
 import { Sensors } from './sensors.tsx'
@@ -14,6 +15,7 @@ function Page() {
       </header>
       <main>
         <SignIn />
+        <Channels />
         <Alarms />
         <Sensors />
       </main>

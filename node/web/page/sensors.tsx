@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals'
 import { clockOffset, readings, sensors, type Reading } from './connection.ts'
 import { HistoryPlot } from './plot.tsx'
+import { isReadable } from './sealed.ts'
 
 const SECOND_MS = 1_000
 
@@ -21,7 +22,7 @@ export function Sensors() {
           <article key={name}>
             <h3>{name}</h3>
             <State reading={readings.value.get(name)} />
-            {kind !== 'door' && <HistoryPlot sensor={name} />}
+            {kind !== 'door' && <HistoryPlot key={String(isReadable(name))} sensor={name} />}
           </article>
         ))}
       </div>

@@ -200,10 +200,8 @@ test('a page is sent ciphertext of a sealed sensor, with what its holder needs t
   if (info === undefined) return t.fail('it does not say so')
   const key = ChannelKey.ofNow(info, WORDS)
   t.is(key.info.epoch, epoch)
-  const { node, run } = page.heard.find(([event]) => event === 'hello')?.[1] as {
-    node: string
-    run: string
-  }
+  const [, hello] = await page.find(([event]) => event === 'hello')
+  const { node, run } = hello as { node: string; run: string }
   const opened = key.open({ kind: 'event', node, run, about: 'temperature' }, sequence, box)
   t.like(opened, ['reading'])
   t.false(page.heard.some(([, , type]) => type === 'reading' || type === 'close'))
@@ -251,5 +249,5 @@ test('a page seals a call: it is made once, and neither altered, repeated nor on
   const failed = await send(...call(2, ['setTargetTemperature', 'warm']))
   const [outcome] =
     key.open({ kind: 'answer', node, run, about: nonce }, 2, failed.value?.box ?? '') ?? []
-  t.like(outcome as object, { error: { code: 'ERR_COMMAND' } })
+  t.like(outcome, { error: { code: 'ERR_COMMAND' } })
 })
