@@ -21,6 +21,8 @@ const PAGE_PROTOCOL = 1
 
 export interface PageSessionOptions {
   readonly socket: Duplex
+  /** Whether it is sent sensors as g-crypt encrypts them, where their channel allows. */
+  readonly isOld: boolean
   readonly origin: OriginParty
   readonly rights: Rights
   readonly service: Service
@@ -47,7 +49,7 @@ export class PageSession implements SigningPage {
   #ended = false
 
   constructor(options: PageSessionOptions) {
-    const { socket, origin, rights, service, limits } = options
+    const { socket, isOld, origin, rights, service, limits } = options
     this.origin = origin
     this.#options = options
     this.#identity = origin
@@ -58,7 +60,7 @@ export class PageSession implements SigningPage {
       clock: service.clock,
       onTooSlow: () => this.#cutAsTooSlow(),
     })
-    this.#subscriber = service.fanOut.join(this.#outlet, 'page')
+    this.#subscriber = service.fanOut.join(this.#outlet, isOld ? 'old page' : 'page')
     const { node, run, version, clock } = service
     const hello = { protocol: PAGE_PROTOCOL, node, run, version, time: clock.now() }
     this.#outlet.writeShared(eventFrame('hello', hello))
