@@ -147,7 +147,7 @@ export class PageServer implements AsyncDisposable {
     const { searchParams } = new URL(request.url ?? '', 'https://node')
     // A script instead of an answer, for browsers without CORS: a page of anybody could read it.
     if (searchParams.has('j')) return void response.writeHead(400).end()
-    void this.#io.engine.handleRequest(request, response)
+    this.#io.engine.handleRequest(request, response)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

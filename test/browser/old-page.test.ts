@@ -25,7 +25,7 @@ const PAGE = `<!DOCTYPE html>
 <script>
     var node = new URLSearchParams(location.search).get('node'),
         transports = new URLSearchParams(location.search).get('transports'),
-        socket = io(node, transports ? { transports: [transports] } : {}),
+        socket = io(node, transports ? { transports: [transports], timeout: 4000 } : {}),
         crypter = Crypt('${WORDS}'),
         show = function (id, text) { document.getElementById(id).textContent = text }
     socket.on('connect_error', function () { show('state', 'no connection') })
