@@ -46,9 +46,10 @@ const openers = new Map<string, ChannelOpener>()
 const boxes = new Map<string, Box>()
 /** How far each sensor of a run has been opened: what comes again is no news. */
 const opened = new Map<string, number>()
-/** Calls leave in the order of their numbers. */
+/** The last call that was sealed. */
 let calls: Promise<unknown> = Promise.resolve()
-let count = 0
+/** How many calls the node has taken, by channel. */
+const counts = new Map<string, number>()
 
 const SEALED = 'sealed: type its passphrase'
 const ALTERED = 'sealed: it was altered on its way'
@@ -57,7 +58,8 @@ const ALTERED = 'sealed: it was altered on its way'
 export function beginSealed({ node, run, nonce }: Place): void {
   if (run !== place?.run) opened.clear()
   place = { node, run, nonce }
-  count = 0
+  calls = Promise.resolve()
+  counts.clear()
   if (nonce === undefined) boxes.clear()
 }
 
@@ -137,16 +139,17 @@ export async function sealCall(
   const { node = '', run = '', nonce } = place ?? {}
   if (opener === undefined || nonce === undefined) return emit('call', ...values)
   const about = { node, run, about: nonce }
-  const sent = calls.then(async () => {
-    const number = count + 1
+  const { channel } = opener.info
+  // One after the other: the node takes none that is not the next, and counts none that it refuses.
+  const made = calls.then(async () => {
+    const number = (counts.get(channel) ?? 0) + 1
     const box = await opener.seal({ kind: 'command', ...about }, number, values)
-    count = number
-    return { number, answer: emit('sealed', opener.info.channel, number, box) }
+    const answer = (await emit('sealed', channel, number, box)) as { readonly box?: unknown }
+    counts.set(channel, number)
+    return opener.open({ kind: 'answer', ...about }, number, String(answer.box))
   })
-  calls = sent.catch(() => undefined)
-  const { number, answer } = await sent
-  const { box } = (await answer) as { readonly box?: unknown }
-  const [outcome] = (await opener.open({ kind: 'answer', ...about }, number, String(box))) ?? []
+  calls = made.catch(() => undefined)
+  const [outcome] = (await made) ?? []
   if (outcome === undefined) throw new Error('the answer was altered on its way')
   const { value, error } = outcome as { value?: unknown; error?: { message: string } }
   if (error !== undefined) throw new Error(error.message)

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { parseName } from '../../../node/identity/names.ts'
 import { connect } from '../../../node/client/connect.ts'
 import type { SensorReport } from '../../../node/client/events.ts'
 import type { Fridge } from '../../../node/client/fridge.ts'
@@ -16,6 +17,7 @@ import {
 } from '../../support/cluster.ts'
 import { makeBrowserKey, signIn, textFor, signedIn } from '../../support/page-key.ts'
 import { openPage, WEB_ON, type Page } from '../../support/pages.ts'
+import { connectRaw } from '../../support/raw-peer.ts'
 import { ask, METRICS_ON, Samples } from '../../support/scrape.ts'
 
 /** A sealed sensor, as the holders of its passphrase know it, and everybody else. */
@@ -148,6 +150,26 @@ test('a history of a sealed sensor is a page for the holders of its passphrase, 
   const opened = await history(cluster, 1, 'export', 'temperature', '--passphrase-file', file)
   t.is(opened.status, 0, opened.err)
   t.true(opened.out.split('\n').length > 1)
+})
+
+test('who does not ask for sealed sensors is opened none; the plain protocol says once that it is sealed', async t => {
+  const { cluster } = await startSealed(t, { simulation: { seed: 1, readingIntervalMs: 100 } })
+  const credentials = await certs.load('client', parseName('c1'))
+  const address = cluster.node(1).address
+  const old = await connectRaw(t, address, credentials, { alpn: true })
+  const control = await old.stream('control')
+  old.frames([control, 'data', '["hello",{"protocol":1}]\n'])
+  await old.stream('alarms')
+  t.notRegex(old.lines.text, /"meta":"(door|temperature)"/)
+  const plain = await connectRaw(t, address, credentials)
+  const sensor = await plain.stream('temperature')
+  await plain.lines.find(new RegExp(`^\\["${sensor}","data".*unavailable.*sealed: it is told`))
+  // Others come meanwhile to those who are told of them.
+  const holder = await open(t, cluster, WORDS)
+  const { sequence } = await find(holder, isReading)
+  await find(holder, event => event.sequence > sequence + 5)
+  t.is(plain.lines.text.match(/sealed: it is told/g)?.length, 2)
+  t.notRegex(plain.lines.text, /reading/)
 })
 
 test('a node that is given another passphrase seals with it at once, and the one before opens nothing new', async t => {
