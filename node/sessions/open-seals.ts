@@ -1,6 +1,6 @@
 import type { NodeConfig } from '../config/config.ts'
-import { makePassphraseCommand, readPassphrase } from './passphrase-file.ts'
-import { Seals, type SealsOptions } from './seals.ts'
+import { makePassphraseCommand, readPassphrase } from '../seal/passphrase-file.ts'
+import { Seals, type SealsOptions } from '../seal/seals.ts'
 
 /** Open the channels of a configuration. @throws FridgeError `ERR_KEY_FILE` */
 export async function openSeals(
