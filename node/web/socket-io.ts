@@ -193,7 +193,8 @@ export class PageServer implements AsyncDisposable {
     const asksForOld = (socket.handshake.auth as { seal?: unknown }).seal === 'gcrypt'
     const outcome = await this.#options.receive({
       origin: request.headers.origin,
-      address: request.socket.remoteAddress ?? '',
+      // The socket of a request that began a polling may be gone by now.
+      address: request.socket.remoteAddress ?? socket.conn.remoteAddress ?? '',
       socket: guest.socket,
       isOld: compat.gcrypt && (guest.isOld || asksForOld),
     })

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createRequire } from 'node:module'
 import test from 'ava'
@@ -53,6 +53,20 @@ test('what is no name of a channel is refused before anything is written', async
     t.is(status, 2)
     t.regex(err, /is not the name of a channel/)
   }
+})
+
+test('doctor says whether the passphrase of a node can be had, and what mends it', async t => {
+  const cwd = await makeTestFolder(t)
+  const seal = 'seal: { kitchen: { sensors: [door], passphraseFile: k.txt } }'
+  await writeFile(join(cwd, 'node.yaml'), `name: node-1\nweb: { listen: 'off' }\n${seal}\n`)
+  const doctor = async () =>
+    runCommand(['doctor', '--config', 'node.yaml', '--certs', certs.dir], { cwd })
+  t.regex(
+    (await doctor()).out,
+    /WRONG +seal: there is no passphrase.*\n.*fridge seal passphrase kitchen/,
+  )
+  await runCommand(['seal', 'passphrase', 'kitchen', '--out', 'k.txt'], { cwd })
+  t.regex((await doctor()).out, /ok +seal: kitchen seals door with k\.txt/)
 })
 
 test('watch shows a sealed sensor with its passphrase, and once that it is sealed without', async t => {
