@@ -180,6 +180,8 @@ test('a node that is given another passphrase seals with it at once, and the one
   await rotate(next)
   const after = await open(t, cluster, next)
   await find(after, isReading)
+  // It has moved before, and what is kept of it is for the holders of the new one as well.
+  t.is((await find(after, () => true, 'door')).type, 'close')
   const lost = await find(before, ({ type }) => type === 'unavailable')
   t.is(reasonOf(lost), 'sealed: it is for another passphrase')
   // What cannot be read changes nothing.
