@@ -119,7 +119,12 @@ async function checkNode(
 function checkFridges({ nodes }: StatusReport, fleet: Fleet, checkup: Checkup, now: number): void {
   const before = checkup.findings.length
   for (const { name, reachable, addresses } of nodes) {
-    const { sensors = [], alarms = [] } = (reachable ? fleet.get(name) : undefined) ?? {}
+    const vitals = reachable ? fleet.get(name) : undefined
+    const { sensors = [], alarms = [], unrecorded } = vitals ?? {}
+    if (unrecorded !== undefined) {
+      const text = `the history of ${name} is not recorded: ${unrecorded}`
+      checkup.bad('fridges', text, 'look at the log there: it says what mends it')
+    }
     for (const { sensor, event } of sensors) {
       const isSaid = alarms.some(alarm => alarm.rule === 'unavailable' && alarm.sensor === sensor)
       if (event?.type !== 'unavailable' || isSaid || now - event.at < UNAVAILABLE_FOR_MS) continue

@@ -28,7 +28,10 @@ export function isFleetWell(nodes: readonly NodeReport[], fleet: Fleet): boolean
     .values()
     .every(
       vitals =>
-        vitals === undefined || (vitals.alarms.length === 0 && vitals.sensors.every(isKnown)),
+        vitals === undefined ||
+        (vitals.alarms.length === 0 &&
+          vitals.sensors.every(isKnown) &&
+          vitals.unrecorded === undefined),
     )
 }
 
@@ -56,7 +59,7 @@ function heardOf(nodes: readonly NodeReport[], fleet: Fleet): Fleet {
 }
 
 function viewOf(node: NodeReport, fleet: Fleet, now: number): FridgeView {
-  const { sensors = [], more = 0 } = fleet.get(node.name) ?? {}
+  const { sensors = [], more = 0, unrecorded } = fleet.get(node.name) ?? {}
   const alarms = alarmsOf(node.name, fleet)
   const known = sensors.filter(isKnown)
   const measured = known.filter(({ kind }) => SENSOR_KINDS[kind].quantity !== undefined)
@@ -74,6 +77,7 @@ function viewOf(node: NodeReport, fleet: Fleet, now: number): FridgeView {
     wrong: [
       ...alarms.map(alarm => alarmLine(alarm, now)),
       ...sensors.filter(one => !isKnown(one)).map(one => failureLine(one, now)),
+      ...(unrecorded === undefined ? [] : [`its history is not recorded: ${unrecorded}`]),
       ...(more > 0 ? [`and ${more} more that it has no room to say`] : []),
     ],
   }

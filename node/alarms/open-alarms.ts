@@ -13,11 +13,13 @@ import { numbersOf, type FridgeNumbers } from './numbers.ts'
 import type { Outbox, OutboxOptions, Receiver } from './outbox.ts'
 import type { Rule } from './rule.ts'
 import { Silences } from './silences.ts'
-import { VitalSigns } from './vital-signs.ts'
+import { VitalSigns, type Recording } from './vital-signs.ts'
 import { startWebhook } from './webhook.ts'
 
 export interface OpenAlarmsOptions {
   readonly feeds: Pick<Feeds, 'sensors' | 'subscribe' | 'last'>
+  /** Whether the history of the sensors is recorded. */
+  readonly recording: Recording
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -35,7 +37,7 @@ export interface OpenAlarms extends AsyncDisposable {
 /** Watch the sensors of a node by the rules of its configuration. */
 export function openAlarms(
   config: Pick<NodeConfig, 'name' | 'data' | 'alarms'>,
-  { feeds, clock, random, log }: OpenAlarmsOptions,
+  { feeds, recording, clock, random, log }: OpenAlarmsOptions,
 ): OpenAlarms {
   const fileOptions = { path: join(config.data, 'alarms.json'), clock, log }
   const kept = readAlarmFile(fileOptions)
@@ -88,7 +90,7 @@ export function openAlarms(
   return {
     alarms,
     numbers: () => numbersOf(feeds, alarms, rulesOf, silences),
-    vitals: new VitalSigns({ node: config.name, feeds, alarms }),
+    vitals: new VitalSigns({ node: config.name, feeds, alarms, recording }),
     [Symbol.asyncDispose]: async () => {
       subscriptions.dispose()
       await bridge?.[Symbol.asyncDispose]()

@@ -49,12 +49,26 @@ export interface NodeVitals {
   readonly alarms: readonly AlarmVitals[]
   /** How many sensors and alarms had no room. */
   readonly more: number
+  /** Why its history is not recorded; undefined while it is. */
+  readonly unrecorded?: string
+}
+
+/** What the vitals of a node are made of. */
+export interface VitalsSource {
+  readonly node: string
+  readonly feeds: Pick<Feeds, 'sensors' | 'last'>
+  readonly alarms: Pick<Alarms, 'standing'>
+  /** Whether the history is recorded. */
+  readonly recording: { readonly whyNot: string | undefined }
 }
 
 type Row = readonly (string | number | null)[]
 
 /** The longest reason why a sensor is unavailable, in UTF-16 units: the log of its node has all of it. */
 const MAX_REASON = 60
+
+/** The longest reason why a history is not recorded, in UTF-16 units. */
+const MAX_UNRECORDED = 100
 
 /** What stands around the rows. */
 const FRAME_BYTES = Buffer.byteLength('{"alarms":[],"sensors":[],"more":9999}')
@@ -64,16 +78,16 @@ const FRAME_BYTES = Buffer.byteLength('{"alarms":[],"sensors":[],"more":9999}')
  * what is wrong comes first: alarms that nobody has taken note of, others, sensors that fail, doors.
  */
 export function encodeVitals(
-  node: string,
-  feeds: Pick<Feeds, 'sensors' | 'last'>,
-  alarms: Pick<Alarms, 'standing'>,
+  { node, feeds, alarms, recording }: VitalsSource,
   maxBytes: number,
 ): Record<string, unknown> {
+  const reason = recording.whyNot?.slice(0, MAX_UNRECORDED).toWellFormed()
+  const told = reason === undefined ? {} : { unrecorded: reason }
   const standing = alarms.standing().sort((a, b) => rank(a) - rank(b))
   const sensors = feeds.sensors
     .map(sensor => ({ sensor, last: feeds.last(sensor.name) }))
     .sort((a, b) => urgency(a.last) - urgency(b.last))
-  let left = maxBytes - FRAME_BYTES
+  let left = maxBytes - FRAME_BYTES - Buffer.byteLength(JSON.stringify(told))
   let more = 0
   const fitting = (rows: readonly Row[]): Row[] =>
     rows.filter(row => {
@@ -87,7 +101,7 @@ export function encodeVitals(
     alarms: fitting(standing.map(alarm => alarmRow(node, alarm))),
     sensors: fitting(sensors.map(({ sensor, last }) => sensorRow(sensor, last))),
   }
-  return { ...rows, ...(more > 0 && { more }) }
+  return { ...told, ...rows, ...(more > 0 && { more }) }
 }
 
 function rank({ acknowledged }: Alarm): number {
@@ -127,13 +141,14 @@ function alarmRow(self: string, alarm: Alarm): Row {
 /** Check what a node says of itself: another node has carried it. @returns undefined for what is none */
 export function parseVitals(value: unknown): NodeVitals | undefined {
   if (!isRecord(value)) return undefined
-  const { sensors = [], alarms = [], more = 0 } = value
+  const { sensors = [], alarms = [], more = 0, unrecorded } = value
   if (!Array.isArray(sensors) || !Array.isArray(alarms) || !isFinite(more)) return undefined
   return {
     // What a later version says of kinds and rules that this one does not know is passed over.
     sensors: sensors.flatMap(row => parseSensor(row) ?? []),
     alarms: alarms.flatMap(row => parseAlarmRow(row) ?? []),
     more: Math.max(0, Math.round(more)),
+    ...(isText(unrecorded, MAX_UNRECORDED) && { unrecorded }),
   }
 }
 

@@ -324,6 +324,8 @@ test('a sensor that is dead and an alarm that stands are found on every node, wi
       probe: { driver: 'command', kind: 'temperature', command },
     },
     alarms: { rules: { temperature: { high: { limit: -20 } } } },
+    // More than any disk has.
+    history: { minFreeBytes: 2 ** 52 },
   }
   await using cluster = await startCluster(t, { nodes: 2, certs, config })
   // The clock of this machine is ahead, which is found as well.
@@ -334,6 +336,13 @@ test('a sensor that is dead and an alarm that stands are found on every node, wi
   const lines = wrong(await look())
   t.true(
     lines.some(line => /^WRONG +fridges: probe of node-1 has been unavailable for 1\dm/.test(line)),
+  )
+  t.true(
+    lines.some(line =>
+      /^WRONG +fridges: the history of node-2 is not recorded: less than \d+ MiB are free/.test(
+        line,
+      ),
+    ),
   )
   t.true(
     lines.some(line => /^WRONG +fridges: alarm: temperature of node-2: above -20 °C$/.test(line)),

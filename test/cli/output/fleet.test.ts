@@ -60,6 +60,15 @@ test('a fridge is a row, and what is wrong with it a line below', t => {
   t.true(isFleetWell([node('cellar'), node('store')], said))
 })
 
+test('a fridge whose history is not recorded is not well, and its row says why', t => {
+  const said = fleet({ cellar: { unrecorded: 'less than 64 MiB are free' } })
+  t.deepEqual(fleetLines([node('cellar')], said, NOW).slice(1), [
+    'cellar  up',
+    '  ! its history is not recorded: less than 64 MiB are free',
+  ])
+  t.false(isFleetWell([node('cellar')], said))
+})
+
 test('what a node said before it was gone is not how its fridge is, and what others say of it is', t => {
   const of = ['ba9876543210', 'node', 'node', 'unreachable', NOW, 0, null, 1, 'store']
   const said = fleet({

@@ -21,12 +21,19 @@ const ALARM: Alarm = {
 
 type Said = readonly [name: string, kind: SensorKind, last?: SensorEvent]
 
-function encode(said: readonly Said[], standing: Alarm[] = [], room = ROOM) {
+function encode(
+  said: readonly Said[],
+  standing: Alarm[] = [],
+  { room = ROOM, whyNot }: { room?: number; whyNot?: string } = {},
+) {
   const feeds = {
     sensors: said.map(([name, kind]) => ({ name, kind })) as unknown as readonly Sensor[],
     last: (name: string) => said.find(([one]) => one === name)?.[2],
   }
-  const vitals = encodeVitals('node-1', feeds, { standing: () => standing }, room)
+  const vitals = encodeVitals(
+    { node: 'node-1', feeds, alarms: { standing: () => standing }, recording: { whyNot } },
+    room,
+  )
   assertFits(vitals, room)
   return vitals
 }
@@ -100,6 +107,16 @@ test('where there is no room for all, what is wrong comes first, and what is lef
   t.is(parseVitals(encode(sensors, alarms))?.sensors.length, 0)
 })
 
+test('a node says why its history is not recorded, and nothing of it while it is', t => {
+  const whyNot = 'less than 64 MiB are free on the disk of the history'
+  const sensors: Said[] = [['air', 'temperature', celsius(4.25, 5)]]
+  t.is(parseVitals(encode(sensors, [], { whyNot }))?.unrecorded, whyNot)
+  t.deepEqual(Object.keys(encode(sensors)), ['alarms', 'sensors'])
+  const long = parseVitals(encode(sensors, [], { whyNot: 'x'.repeat(2_000) }))
+  t.is(long?.unrecorded, 'x'.repeat(100))
+  t.is(parseVitals({ unrecorded: 'x'.repeat(101) })?.unrecorded, undefined)
+})
+
 test('what a stolen node says of its fridge is passed over where it is malformed, and nothing throws', t => {
   t.is(parseVitals(undefined), undefined)
   t.is(parseVitals([]), undefined)
@@ -131,7 +148,9 @@ test('of a sealed sensor a node says that something is known, and neither what n
   const said = (last?: SensorEvent): unknown => {
     const sensor = { name: 'door', kind: 'door', isSealed: true, watch: async () => {} } as const
     const feeds = { sensors: [sensor], last: () => last }
-    return encodeVitals('node-1', feeds, { standing: () => [] }, ROOM)['sensors']
+    const alarms = { standing: () => [] }
+    const recording = { whyNot: undefined }
+    return encodeVitals({ node: 'node-1', feeds, alarms, recording }, ROOM)['sensors']
   }
   t.deepEqual(said({ type: 'open', at: 7 }), [['door', 'door', 'sealed', 0]])
   t.deepEqual(said({ type: 'close', at: 8 }), [['door', 'door', 'sealed', 0]])
