@@ -51,6 +51,8 @@ export interface NodeVitals {
   readonly more: number
   /** Why its history is not recorded; undefined while it is. */
   readonly unrecorded?: string
+  /** Who is not told of alarms, and why; undefined where all are told. */
+  readonly untold?: string
 }
 
 /** What the vitals of a node are made of. */
@@ -60,6 +62,8 @@ export interface VitalsSource {
   readonly alarms: Pick<Alarms, 'standing'>
   /** Whether the history is recorded. */
   readonly recording: { readonly whyNot: string | undefined }
+  /** Whether alarms are told to whoever is configured. */
+  readonly telling: { readonly whyNot: string | undefined }
 }
 
 type Row = readonly (string | number | null)[]
@@ -67,8 +71,8 @@ type Row = readonly (string | number | null)[]
 /** The longest reason why a sensor is unavailable, in UTF-16 units: the log of its node has all of it. */
 const MAX_REASON = 60
 
-/** The longest reason why a history is not recorded, in UTF-16 units. */
-const MAX_UNRECORDED = 100
+/** The longest reason why a history is not recorded, or alarms are not told, in bytes. */
+const MAX_WHY_NOT = 100
 
 /** What stands around the rows. */
 const FRAME_BYTES = Buffer.byteLength('{"alarms":[],"sensors":[],"more":9999}')
@@ -78,11 +82,14 @@ const FRAME_BYTES = Buffer.byteLength('{"alarms":[],"sensors":[],"more":9999}')
  * what is wrong comes first: alarms that nobody has taken note of, others, sensors that fail, doors.
  */
 export function encodeVitals(
-  { node, feeds, alarms, recording }: VitalsSource,
+  { node, feeds, alarms, recording, telling }: VitalsSource,
   maxBytes: number,
 ): Record<string, unknown> {
-  const reason = recording.whyNot?.slice(0, MAX_UNRECORDED).toWellFormed()
-  const told = reason === undefined ? {} : { unrecorded: reason }
+  const [unrecorded, untold] = [recording, telling].map(({ whyNot }) => whyNot && shorten(whyNot))
+  const told = {
+    ...(unrecorded !== undefined && { unrecorded }),
+    ...(untold !== undefined && { untold }),
+  }
   const standing = alarms.standing().sort((a, b) => rank(a) - rank(b))
   const sensors = feeds.sensors
     .map(sensor => ({ sensor, last: feeds.last(sensor.name) }))
@@ -102,6 +109,22 @@ export function encodeVitals(
     sensors: fitting(sensors.map(({ sensor, last }) => sensorRow(sensor, last))),
   }
   return { ...told, ...rows, ...(more > 0 && { more }) }
+}
+
+/** As much of a reason as there is room for, and a sign where that is not all. */
+function cutTo(length: number, reason: string): string {
+  return reason.length <= length
+    ? reason.toWellFormed()
+    : `${reason.slice(0, length - 1).toWellFormed()}…`
+}
+
+/** The same by bytes, whatever characters it has. */
+function shorten(reason: string): string {
+  const fits = (text: string): boolean =>
+    Buffer.byteLength(JSON.stringify(text)) <= MAX_WHY_NOT + '""'.length
+  let length = Math.min(reason.length, MAX_WHY_NOT)
+  while (!fits(cutTo(length, reason))) length -= 1
+  return cutTo(length, reason)
 }
 
 function rank({ acknowledged }: Alarm): number {
@@ -127,7 +150,7 @@ function sensorRow(
   const { type, at } = last
   if (type === 'unavailable') {
     const { reason } = last
-    return [name, kind, null, at, reason.slice(0, MAX_REASON).toWellFormed()]
+    return [name, kind, null, at, cutTo(MAX_REASON, reason)]
   }
   return [name, kind, type === 'reading' ? last.value : type, at]
 }
@@ -141,14 +164,15 @@ function alarmRow(self: string, alarm: Alarm): Row {
 /** Check what a node says of itself: another node has carried it. @returns undefined for what is none */
 export function parseVitals(value: unknown): NodeVitals | undefined {
   if (!isRecord(value)) return undefined
-  const { sensors = [], alarms = [], more = 0, unrecorded } = value
+  const { sensors = [], alarms = [], more = 0, unrecorded, untold } = value
   if (!Array.isArray(sensors) || !Array.isArray(alarms) || !isFinite(more)) return undefined
   return {
     // What a later version says of kinds and rules that this one does not know is passed over.
     sensors: sensors.flatMap(row => parseSensor(row) ?? []),
     alarms: alarms.flatMap(row => parseAlarmRow(row) ?? []),
     more: Math.max(0, Math.round(more)),
-    ...(isText(unrecorded, MAX_UNRECORDED) && { unrecorded }),
+    ...(isText(unrecorded, MAX_WHY_NOT) && { unrecorded }),
+    ...(isText(untold, MAX_WHY_NOT) && { untold }),
   }
 }
 

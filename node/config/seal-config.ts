@@ -86,3 +86,13 @@ export function* sealProblems(
     yield [['web', 'compat', 'gcrypt', index], message]
   }
 }
+
+/** The same channels, with the files of their passphrases where `absolute` finds them. */
+export function withPassphrases(seal: SealConfig, absolute: (path: string) => string): SealConfig {
+  return Object.fromEntries(
+    Object.entries(seal).map(([channel, { passphraseFile, ...rest }]) => [
+      channel,
+      { ...rest, passphraseFile: absolute(passphraseFile) },
+    ]),
+  )
+}
