@@ -9,11 +9,16 @@ import { changeMethods } from './changes.ts'
 import { checkpointMethods } from './checkpoints.ts'
 import { commitMethods, type CommitMethodsOptions } from './commits.ts'
 import { forgetMethods } from './forget.ts'
+import { invitationMethods, type InvitationMethodsOptions } from './invitations.ts'
 import { askStatus } from './status.ts'
 import { subjectMethods, type SubjectMethodsOptions } from './subjects.ts'
-import { vitalsPages } from './vitals.ts'
+import { fleetPages, vitalsPages } from './vitals.ts'
 
-export interface OperatorServiceOptions extends CommitMethodsOptions, SubjectMethodsOptions {
+export interface OperatorServiceOptions
+  extends
+    CommitMethodsOptions,
+    SubjectMethodsOptions,
+    Pick<InvitationMethodsOptions, 'invitations' | 'pageUrl'> {
   readonly members: Members
   readonly ownRemoval: SubjectMethodsOptions['ownRemoval']
   readonly archiving: Archiving
@@ -30,6 +35,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     ...subjectMethods(options),
     ['status', async () => askStatus(options)],
     ['vitals', vitalsPages(options)],
+    ['fleet', fleetPages(options)],
     [
       'history',
       async ([value]) => {
@@ -42,5 +48,6 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     ...changeMethods(options),
     ...checkpointMethods(options),
     ...forgetMethods(options),
+    ...invitationMethods({ ...options, operator: options.operator.identity.name }),
   ])
 }

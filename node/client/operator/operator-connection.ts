@@ -297,6 +297,18 @@ export class OperatorConnection implements AsyncDisposable {
     return readFleet(async after => this.#call('vitals', [after]), this.node)
   }
 
+  /**
+   * Call a method of the node by its name.
+   * @returns what it answers, unchecked
+   */
+  async ask(
+    method: string,
+    values: readonly unknown[],
+    options: CallOptions = {},
+  ): Promise<unknown> {
+    return this.#call(method, values, options)
+  }
+
   /** Whether another checkpoint is due. */
   async checkpoint(): Promise<CheckpointReport> {
     return this.#read('checkpoint', parseCheckpointReport(await this.#call('checkpoint', [])))

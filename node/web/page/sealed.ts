@@ -133,7 +133,7 @@ async function open(sensor: string, { epoch, box, sequence, tell }: Box): Promis
  */
 export async function sealCall(
   values: readonly unknown[],
-  emit: (...said: unknown[]) => Promise<unknown>,
+  emit: (event: string, ...values: unknown[]) => Promise<unknown>,
 ): Promise<unknown> {
   const opener = Array.from(openers.values()).find(({ info }) => isOpen(info.channel))
   const { node = '', run = '', nonce } = place ?? {}
