@@ -70,7 +70,10 @@ export function numbersOf({
             ? Number(last.type === 'open')
             : undefined
       const value = isSealed === true ? undefined : known
-      return { sensor: name, kind, isAvailable, value, silence: silences.of(sensor) }
+      const silence = silences.of(sensor)
+      const told =
+        silence !== undefined && isSealed === true ? { ...silence, reason: 'sealed' } : silence
+      return { sensor: name, kind, isAvailable, value, silence: told }
     }),
     alarms: feeds.sensors.flatMap(sensor =>
       rulesOf(sensor).map(({ type: rule }) => {

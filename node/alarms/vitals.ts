@@ -27,8 +27,8 @@ export interface SensorVitals {
   readonly kind: SensorKind
   /** Its newest event; undefined where it has said nothing yet, and where it is sealed. */
   readonly event: SensorEvent | undefined
-  /** Whether something is known of it that its node tells the holders of a passphrase alone. */
-  readonly isSealed: boolean
+  /** That something is known of it that its node tells the holders of a passphrase alone. */
+  readonly isSealed?: true
 }
 
 /** What stands for all that a sealed sensor says. */
@@ -181,10 +181,9 @@ function parseSensor(row: unknown): SensorVitals | undefined {
   const [sensor, kind, value, at, reason] = row as unknown[]
   if (!isSensorName(sensor) || !isSensorKind(kind) || !isFinite(at)) return undefined
   if (value === SEALED) return { sensor, kind, event: undefined, isSealed: true }
-  const isSealed = false
-  if (value === null && at === 0) return { sensor, kind, event: undefined, isSealed }
+  if (value === null && at === 0) return { sensor, kind, event: undefined }
   const event = eventOf(kind, value, at, reason)
-  return event !== undefined && mayGive(kind, event) ? { sensor, kind, event, isSealed } : undefined
+  return event !== undefined && mayGive(kind, event) ? { sensor, kind, event } : undefined
 }
 
 function eventOf(

@@ -55,7 +55,7 @@ export class NodeChannel {
       control: {
         opens: false,
         ...CLIENT_HEARTBEAT,
-        hello: resume === undefined ? {} : { resume: encodeResume(resume) },
+        hello: { sealed: true, ...(resume && { resume: encodeResume(resume) }) },
         onHello: fields => this.#hear(fields),
       },
       onStream: stream => this.#listen(stream),

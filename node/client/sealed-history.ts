@@ -1,9 +1,5 @@
-import {
-  historyPlace,
-  parseOpenedPage,
-  type HistoryPage,
-  type HistoryRequest,
-} from '../history/page.ts'
+import { parseOpenedPage, type HistoryPage, type HistoryRequest } from '../history/page.ts'
+import { historyPlace } from '../seal/format.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { NodeHello } from './node-hello.ts'
 import type { Unsealer } from './sealed-events.ts'

@@ -12,7 +12,7 @@ import { alarmsConfig, rulesProblems } from './alarms-config.ts'
 import { readConfigFile, type ConfigFile } from './config-file.ts'
 import { configError } from './config-problem.ts'
 import { isName, type Name } from '../identity/names.ts'
-import { compatConfig, sealConfig, sealProblems } from './seal-config.ts'
+import { compatConfig, sealConfig, sealProblems, withPassphrases } from './seal-config.ts'
 import { sensorsConfig, simulationConfig } from '../sensors/registry.ts'
 
 export { formatAddress, parseAddress, type Address } from '../lib/address.ts'
@@ -360,7 +360,7 @@ export async function loadConfig(sources: ConfigSources): Promise<NodeConfig> {
     ...config,
     advertise: config.advertise.length > 0 || port === 0 ? config.advertise : [config.listen],
     web: withPaths(config.web, sources),
-    seal: withPassphrases(config.seal, sources),
+    seal: withPassphrases(config.seal, path => besideFile(sources, path)),
     certs: resolve(cwd, config.certs),
     data: resolve(cwd, config.data ?? `data/${config.name}`),
   }
@@ -387,15 +387,6 @@ function withPaths(web: NodeConfig['web'], sources: ConfigSources): NodeConfig['
   if (certificate === undefined || key === undefined) return rest
   const files = { certificate: besideFile(sources, certificate), key: besideFile(sources, key) }
   return { ...rest, ...files }
-}
-
-function withPassphrases(seal: NodeConfig['seal'], sources: ConfigSources): NodeConfig['seal'] {
-  return Object.fromEntries(
-    Object.entries(seal).map(([channel, { passphraseFile, ...rest }]) => [
-      channel,
-      { ...rest, passphraseFile: besideFile(sources, passphraseFile) },
-    ]),
-  )
 }
 
 function splitList(text: string): string[] {

@@ -1,17 +1,14 @@
 import { z } from 'zod'
+import { isChannelName } from '../seal/format.ts'
 import type { SensorsConfig } from '../sensors/registry.ts'
 
 /** Channels of one node: a client may have to derive a key for each. */
 const MAX_CHANNELS = 8
 
-const channelName = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, {
-  error: 'a lower-case letter and up to 31 of a-z, 0-9 and hyphens',
-})
-
 /** Channels by name: sensors whose values only the holders of a passphrase read. Default none. */
 export const sealConfig = z
   .record(
-    channelName,
+    z.string(),
     z.strictObject({
       /** The sensors of the channel, by name. At least one; each in one channel at most. */
       sensors: z.array(z.string()).min(1),
@@ -30,7 +27,7 @@ export const compatConfig = z
   .strictObject({
     /** Channels that pages may have in the format of g-crypt 1.1.0. Default none. Who stores what
      *  such a page is sent guesses the passphrase fast, reads and alters what comes with it. */
-    gcrypt: z.array(channelName).default([]),
+    gcrypt: z.array(z.string()).default([]),
     /** Whether pages may poll over HTTP instead of a WebSocket. Default false; costs a request for
      *  each thing that is said. With a channel in `web.compat.gcrypt`, pages with socket.io-client
      *  1 and 2 are served as well. */
@@ -63,6 +60,12 @@ export function* sealProblems(
 ): Generator<Problem> {
   const sealed = new Map<string, string>()
   for (const [channel, own] of Object.entries(seal)) {
+    if (!isChannelName(channel)) {
+      yield [
+        ['seal', channel],
+        'another name: a lower-case letter and up to 31 of a-z, 0-9 and hyphens',
+      ]
+    }
     for (const [index, sensor] of own.sensors.entries()) {
       const path = ['seal', channel, 'sensors', index]
       if (!Object.hasOwn(sensors, sensor)) {
@@ -82,4 +85,14 @@ export function* sealProblems(
     const message = known === '' ? 'a channel of `seal`' : `one of the channels: ${known}`
     yield [['web', 'compat', 'gcrypt', index], message]
   }
+}
+
+/** The same channels, with the files of their passphrases where `absolute` finds them. */
+export function withPassphrases(seal: SealConfig, absolute: (path: string) => string): SealConfig {
+  return Object.fromEntries(
+    Object.entries(seal).map(([channel, { passphraseFile, ...rest }]) => [
+      channel,
+      { ...rest, passphraseFile: absolute(passphraseFile) },
+    ]),
+  )
 }

@@ -50,12 +50,6 @@ export interface SealedPage {
   readonly salt: string
 }
 
-/** What a sealed page is bound to: nobody can hand it out for another question. */
-export function historyPlace(request: HistoryRequest, salt: string): string {
-  const { sensor, table, from, to, after } = request
-  return JSON.stringify([sensor, table, from, to, after, salt])
-}
-
 /** So many rows are read and encoded within a few milliseconds, in which nothing else happens. */
 const PAGE_ROWS = 1_000
 

@@ -95,5 +95,5 @@ export function describeFleet(registry: MetricsRegistry, members: Pick<Members, 
 }
 
 function isUnknown({ event, isSealed }: SensorVitals): boolean {
-  return !isSealed && (event === undefined || event.type === 'unavailable')
+  return isSealed !== true && (event === undefined || event.type === 'unavailable')
 }

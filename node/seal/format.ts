@@ -103,6 +103,20 @@ export function boundText(place: SealPlace, sequence: number): string {
   return `${keyText(place)}${sequence}`
 }
 
+/** What is asked for of a history. */
+export interface AskedPage {
+  readonly sensor: string
+  readonly table: string
+  readonly from: number
+  readonly to: number
+  readonly after: number | null
+}
+
+/** What a sealed page of a history is bound to: nobody can hand it out for another question. */
+export function historyPlace({ sensor, table, from, to, after }: AskedPage, salt: string): string {
+  return JSON.stringify([sensor, table, from, to, after, salt])
+}
+
 /** The nonce of a box: its number, which no other box under the same key has. */
 export function nonceOf(sequence: number): Uint8Array<ArrayBuffer> {
   const nonce = new Uint8Array(12)

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { History } from '../history/history.ts'
-import { historyPlace, type HistoryTable } from '../history/page.ts'
+import type { HistoryTable } from '../history/page.ts'
+import { historyPlace } from '../seal/format.ts'
 import type { Seals } from '../seal/seals.ts'
 
 /** The tables of a history that hold nothing that a sensor has said. */

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import { answerFrame, eventFrame, sensorFrame } from '../events/page-frames.ts'
 import type { EventStream, Subscriber } from '../events/subscriber.ts'
 import { nameOf, type Origin } from '../identity/names.ts'
+import { FridgeError } from '../lib/errors.ts'
 import { COMMANDS } from '../sensors/commands.ts'
 import { allows, type RefusalReason, type Rights } from '../sessions/admission.ts'
 import type { BrowserParty, OriginParty, Party } from '../sessions/party.ts'
@@ -19,6 +20,7 @@ import { Outlet } from './outlet.ts'
 import { PageCalls } from './page-calls.ts'
 import { PageRelays } from './page-relays.ts'
 import type { PagePacket } from './packet.ts'
+import { SealedCalls } from './sealed-calls.ts'
 import type { PageDoor, SigningPage } from './page-door.ts'
 import { reportOf } from './report.ts'
 
@@ -30,6 +32,8 @@ const CALLABLE = [...COMMANDS, 'acknowledge'] as const
 
 export interface PageSessionOptions {
   readonly socket: Duplex
+  /** Whether it is sent sensors as g-crypt encrypts them, where their channel allows. */
+  readonly isOld: boolean
   readonly origin: OriginParty
   readonly rights: Rights
   readonly service: Service
@@ -56,6 +60,8 @@ export class PageSession implements SigningPage {
   /** What its browser has signed; undefined where nobody has signed in. */
   #browser: Audience['browser']
   #calls: PageCalls
+  /** Once somebody has signed in. */
+  #sealedCalls: SealedCalls | undefined
   #alarmTeller: AlarmTeller | undefined
   #onEnd: (() => void)[] = []
   #pending = 0
@@ -63,7 +69,7 @@ export class PageSession implements SigningPage {
   #ended = false
 
   constructor(options: PageSessionOptions) {
-    const { socket, origin, rights, service, limits } = options
+    const { socket, isOld, origin, rights, service, limits } = options
     this.origin = origin
     this.#options = options
     this.#identity = origin
@@ -80,7 +86,7 @@ export class PageSession implements SigningPage {
       mayRead: sensor => allows(this.#rights.sensors, sensor),
     })
     this.#calls = this.#callsOf(origin)
-    this.#subscriber = service.fanOut.join(this.#outlet, 'page')
+    this.#subscriber = service.fanOut.join(this.#outlet, isOld ? 'old page' : 'page')
     const { node, run, version, clock } = service
     const hello = { protocol: PAGE_PROTOCOL, node, run, version, time: clock.now() }
     this.#outlet.writeShared(eventFrame('hello', hello))
@@ -99,8 +105,11 @@ export class PageSession implements SigningPage {
 
   /** A browser has proven its key: whatever comes from now on is for it. */
   identify(browser: BrowserParty, rights: Rights, proof: SignInProof): void {
+    const { service } = this.#options
+    const call = async (values: readonly unknown[]): Promise<unknown> => this.#calls.call(values)
     this.#identity = browser
     this.#browser = { keyId: browser.keyId, proof }
+    this.#sealedCalls = new SealedCalls({ service, nonce: proof.nonce, call, reportOf })
     // What it watches it watches as somebody else.
     this.#relayed[Symbol.dispose]()
     this.#waiting?.[Symbol.dispose]()
@@ -192,6 +201,9 @@ export class PageSession implements SigningPage {
         return door.challenge(this)
       case 'sign-in':
         return door.enter(this, values[0])
+      case 'sealed':
+        if (this.#sealedCalls !== undefined) return this.#sealedCalls.run(values)
+        throw new FridgeError('ERR_REFUSED', 'nobody has signed in on this page')
       case 'invited':
         return door.introduce(this, values[0])
       default:

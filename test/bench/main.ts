@@ -15,6 +15,7 @@ import { measureRelays } from './relays.ts'
 import type { Bench } from './result.ts'
 import { measureRevocation } from './revocation.ts'
 import { measureScale } from './scale.ts'
+import { measureSealing } from './sealing.ts'
 import { measureStart } from './start.ts'
 
 const BENCHES: Readonly<Record<string, Bench>> = {
@@ -23,6 +24,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'fan-out': measureFanOut,
   pages: measurePages,
   relays: measureRelays,
+  sealing: measureSealing,
   'idle-memory': measureIdleMemory,
   handshakes: measureHandshakes,
   reconnect: measureReconnect,

@@ -7,6 +7,7 @@ import { openPage } from './targets/page.ts'
 import { openRelay } from './targets/relay.ts'
 import { openRpcClient } from './targets/rpc-client.ts'
 import { openRpc } from './targets/rpc.ts'
+import { openSealed } from './targets/sealed.ts'
 
 /** The layers, from the bytes up. */
 export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
@@ -18,4 +19,5 @@ export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   gossip: openGossip,
   page: openPage,
   relay: openRelay,
+  sealed: openSealed,
 }

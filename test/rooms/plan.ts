@@ -38,14 +38,6 @@ export const PLAN: Plan = {
       ...because('an event becomes bytes in events/', 'wire'),
     },
   },
-  config: {
-    holds: 'the configuration of a node, checked',
-    imports: rooms('lib identity sensors'),
-    bans: {
-      ...NO_ISSUING,
-      ...because('what the wire bears is no matter of taste', 'wire'),
-    },
-  },
   seal: {
     holds: 'what only the holders of a passphrase can read',
     imports: rooms('lib'),
@@ -53,9 +45,15 @@ export const PLAN: Plan = {
       ...because('a passphrase opens, whoever shows it', 'identity'),
       ...NO_ISSUING,
       ...because('it seals values, and knows neither frames nor sensors', 'wire sensors'),
-      ...because('it is handed its channels', 'config'),
     },
-    entrances: { 'open-seals.ts': ['config'] },
+  },
+  config: {
+    holds: 'the configuration of a node, checked',
+    imports: rooms('lib identity sensors seal'),
+    bans: {
+      ...NO_ISSUING,
+      ...because('what the wire bears is no matter of taste', 'wire'),
+    },
   },
   events: {
     holds: 'one encoding of each event for all who carry it',
@@ -159,7 +157,7 @@ export const PLAN: Plan = {
       ...because('who is let in follows from the list in memory, never from the disk', 'storage'),
       ...because('a client is told of the fridge that it is connected to', 'fleet'),
     },
-    entrances: { 'open-service.ts': ['config'] },
+    entrances: { 'open-seals.ts': ['config'], 'open-service.ts': ['config'] },
   },
   relays: {
     holds: 'the sensors of one node on the pages of another',
