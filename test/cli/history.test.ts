@@ -37,7 +37,7 @@ function tellAlarm(
 ): void {
   const detail = JSON.stringify(alarm)
   const writer = history.writer()
-  writer.alarm({ sensor: 'temperature', type, detail }, writer.until)
+  writer.alarm({ sensor: 'temperature', type, detail }, writer.writtenUntil)
 }
 
 /** A day of a fridge: warm for two hours, off for one, its thermometer silent for half an hour. */
