@@ -84,8 +84,10 @@ export async function startNode(
   })
   gate.resolve()
   const { changes } = node.list.replica.whitelist
+  // Of the changes of the first exchange this is all that is told.
+  const learned = Object.values(node.counts.applied).reduce((sum, some) => sum + some, 0)
   const addresses = addressesOf({ address: port.address, metrics: metrics?.address })
-  log.info({ ...addresses, ...(web && { page: web.url }), changes }, 'serving')
+  log.info({ ...addresses, ...(web && { page: web.url }), changes, learned }, 'serving')
 
   const running = stack.move()
   return {
@@ -169,7 +171,8 @@ async function openParts(
     }),
   )
   // In the same turn as the first dials: no change of a peer comes before.
-  stack.use(startEnforcement({ ...cluster, replica, sessions, counts, clock, log }))
+  const isStarting = (): boolean => readiness.phase === 'starting'
+  stack.use(startEnforcement({ ...cluster, replica, sessions, counts, clock, log, isStarting }))
   replica.confirmations.questions.countClients(() => sessions.clients)
   stack.use(startVitals(vitals, cluster.members, clock))
   stack.use(startNodeWatch({ ...cluster, ...service, clock }))
@@ -179,7 +182,8 @@ async function openParts(
   const { whenIsolated } = config
   const { storage } = replica
   const own = { whenIsolated, ownRemoval, verifier, storage }
-  return { node, fridge, readiness: new Readiness({ ...node, ...cluster, ...own }) }
+  const readiness = new Readiness({ ...node, ...cluster, ...own })
+  return { node, fridge, readiness }
 }
 
 /** Open the ports of a node: for metrics, for the cluster and its clients, and for browsers. */

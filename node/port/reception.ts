@@ -303,7 +303,10 @@ export class Reception implements Disposable {
     } else if (ending.cause === 'too slow' || ending.cause === 'dead') {
       counts.cut[ending.cause] += 1
       log.warn({ subject }, `cut: ${ending.cause}`)
-    } else log.info({ subject, cause: ending.cause }, 'disconnected')
+    } else {
+      const isOrderly = ending.cause === 'lost' && ending.isOrderly === true
+      log.info({ subject, cause: isOrderly ? 'closed' : ending.cause }, 'disconnected')
+    }
   }
 }
 
