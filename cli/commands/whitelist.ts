@@ -25,6 +25,7 @@ export function fillWhitelist(whitelist: Command, { io, action }: CommandContext
     )
     .option('--expires-in <duration>', 'until then: 90s, 15m, 8h, 30d')
     .option('--replace', 'what is not named is allowed, not left as an earlier grant has it')
+    .option('--force', 'also a sensor that no node has, without being asked')
   addChangeOptions(add)
   add
     .addHelpText(
