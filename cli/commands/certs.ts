@@ -1,9 +1,12 @@
 import type { Command } from 'commander'
 import { examples, type CommandContext } from '../command.ts'
+import { runCertsAccept, type CertsAcceptOptions } from './certs-accept.ts'
 import { runCertsInit, type CertsInitOptions } from './certs-init.ts'
 import { runCertsInspect, type CertsInspectOptions } from './certs-inspect.ts'
 import { runCertsIssue, type CertsIssueOptions } from './certs-issue.ts'
 import { runCertsRenew, type CertsRenewOptions } from './certs-renew.ts'
+import { runCertsRequest, type CertsRequestOptions } from './certs-request.ts'
+import { runCertsSign, type CertsSignOptions } from './certs-sign.ts'
 import {
   runRotateBegin,
   runRotateFinish,
@@ -65,6 +68,8 @@ export function fillCerts(certs: Command, context: CommandContext): void {
       ),
     )
 
+  fillRequests(certs, context)
+
   certs
     .command('inspect')
     .description('say what stands in a certificate file; exit status 1 when there is a warning')
@@ -124,6 +129,48 @@ export function fillCerts(certs: Command, context: CommandContext): void {
     .option('--json', 'print one JSON document')
     .addHelpText('after', examples('fridge certs rotate-ca finish'))
     .action(context.action((options: RotateFinishOptions) => runRotateFinish(options, io)))
+}
+
+/** How somebody gets a certificate whose key never leaves its machine. */
+function fillRequests(certs: Command, { io, action }: CommandContext): void {
+  certs
+    .command('request')
+    .description('make a key that stays here, and a request for a certificate, to be signed')
+    .argument('<role>', 'node, operator or client')
+    .argument('<name>', 'letters, digits, dots, underscores and hyphens')
+    .option('--host <host>', 'name or address a node is reached at; repeat for more', collect)
+    .option('--key-type <type>', KEY_TYPE)
+    .option('--certs <dir>', FOLDER)
+    .option('--force', 'replace the key that is there')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', examples('fridge certs request client till-7'))
+    .action(
+      action((role: string, name: string, options: CertsRequestOptions) =>
+        runCertsRequest(role, name, options, io),
+      ),
+    )
+  certs
+    .command('sign')
+    .description("sign a request, where the authority's key is")
+    .argument('<file>', 'what fridge certs request has written')
+    .option('--days <n>', 'days until it expires (default 365), never past the authority')
+    .option('--out <file>', 'where to write what goes back (default NAME.signed.pem beside it)')
+    .option('--certs <dir>', FOLDER)
+    .option('--force', 'without being asked')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', examples('fridge certs sign request.pem'))
+    .action(action((file: string, options: CertsSignOptions) => runCertsSign(file, options, io)))
+  certs
+    .command('accept')
+    .description('put what was signed beside its key, and trust the authority that signed it')
+    .argument('<file>', 'what fridge certs sign has written')
+    .option('--certs <dir>', FOLDER)
+    .option('--force', 'trust that authority in place of another')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', examples('fridge certs accept till-7.signed.pem'))
+    .action(
+      action((file: string, options: CertsAcceptOptions) => runCertsAccept(file, options, io)),
+    )
 }
 
 function collect(value: string, before: readonly string[] | undefined): string[] {

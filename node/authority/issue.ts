@@ -113,7 +113,8 @@ export function defaultHosts(name: Name): string[] {
   return [...(DNS_NAME.test(name) ? [name] : []), ...LOCAL_HOSTS.filter(host => host !== name)]
 }
 
-function hostNames(role: Role, name: Name, given: readonly string[]): JsonGeneralName[] {
+/** What a certificate answers to, as X.509 writes it. @throws FridgeError `ERR_USAGE` */
+export function hostNames(role: Role, name: Name, given: readonly string[]): JsonGeneralName[] {
   if (role !== 'node') {
     if (given.length === 0) return []
     throw new FridgeError('ERR_USAGE', `a host stands in a node's certificate, not in ${role}'s`, {
