@@ -88,6 +88,18 @@ async function confirm(question: string): Promise<boolean> {
   return /^y(es)?$/i.test(answer.trim())
 }
 
+/** What is longer is no token and no passphrase. */
+const MAX_INPUT = 65_536
+
+async function readInput(): Promise<string> {
+  let input = ''
+  for await (const chunk of process.stdin.setEncoding('utf8')) {
+    input += String(chunk)
+    if (input.length > MAX_INPUT) break
+  }
+  return input
+}
+
 const log = new LogOutput(process.stderr)
 
 const io: CommandIo = {
@@ -103,6 +115,7 @@ const io: CommandIo = {
     done = what
   },
   confirm: process.stdin.isTTY && process.stderr.isTTY ? confirm : undefined,
+  readInput,
   columns: process.stdout.isTTY ? process.stdout.columns : undefined,
   hasColours: wantsColours(process.stdout.isTTY, process.env),
   isLogRead: process.stderr.isTTY,

@@ -1,4 +1,5 @@
 import type { NodeConfig } from './config/config.ts'
+import { EnrolmentPort } from './enrolment/enrolment-port.ts'
 import { startNodeWatch } from './fleet/node-watch.ts'
 import { startVitals } from './fleet/vitals-teller.ts'
 import { joinCluster, type Cluster } from './gossip/join.ts'
@@ -21,6 +22,7 @@ import { Listener } from './port/listener.ts'
 import { serve, type OpenPort } from './port/serve.ts'
 import { peerDialer, resolvePeer } from './port/transport.ts'
 import type { SimulatedFridge } from './sensors/drivers/simulated.ts'
+import { admit } from './sessions/admission.ts'
 import { Counts, linkEndReason } from './sessions/counts.ts'
 import { startEnforcement } from './sessions/enforcement.ts'
 import { openService, type OpenService } from './sessions/open-service.ts'
@@ -43,6 +45,8 @@ export interface RunningNode extends AsyncDisposable {
   readonly address: Address
   /** Where it serves metrics and health, if it does. */
   readonly metrics: Address | undefined
+  /** Where it takes tokens, if it issues certificates. */
+  readonly enrolment: Address | undefined
   /** Where its page is, if it serves one. */
   readonly page: string | undefined
   /** The simulated fridge, where it has one. */
@@ -73,7 +77,7 @@ export async function startNode(
   await using stack = new AsyncDisposableStack()
   const means = { ...options, config, trust, clock, random, log }
   const { node, fridge, readiness } = await openParts(means, stack)
-  const { port, web, metrics, gate } = await openPorts(node, readiness, loadOwn, stack)
+  const { port, web, enrolment, metrics, gate } = await openPorts(node, readiness, loadOwn, stack)
   await openByList({
     ...node,
     show: isComplete => {
@@ -95,6 +99,7 @@ export async function startNode(
     address: port.address,
     metrics: metrics?.address,
     page: web?.url,
+    enrolment: enrolment?.address,
     fridge,
     reload: async () => {
       await web?.reload()
@@ -195,6 +200,7 @@ async function openPorts(
 ): Promise<{
   readonly port: OpenPort
   readonly web: WebPort | undefined
+  readonly enrolment: EnrolmentPort | undefined
   readonly metrics: MetricsServer | undefined
   /** To be resolved when the list is as fresh as it can be had: nobody is admitted before. */
   readonly gate: PromiseWithResolvers<void>
@@ -205,12 +211,26 @@ async function openPorts(
   const metrics = stack.use(await startMetrics(node, listener, readiness))
   const gate = Promise.withResolvers<void>()
   let web: WebPort | undefined
+  let enrolment: EnrolmentPort | undefined
   const port = stack.use(
     await serve({
       ...node,
       listener,
       loadCredentials: loadOwn,
-      onRenewed: next => web?.renew(next),
+      onRenewed: next => {
+        web?.renew(next)
+        enrolment?.renew(next)
+      },
+      tokenDesk: () => enrolment && { tokens: enrolment.tokens, port: enrolment.address.port },
+      gate: gate.promise,
+    }),
+  )
+  enrolment = stack.use(
+    await EnrolmentPort.start({
+      ...node,
+      admits: client =>
+        admit(client, node.list.replica.stateOf(client.subject), node.clock.now()).admitted,
+      isOut: () => node.list.ownRemoval.isOut,
       gate: gate.promise,
     }),
   )
@@ -224,7 +244,7 @@ async function openPorts(
       },
     }),
   )
-  return { port, web, metrics, gate }
+  return { port, web, enrolment, metrics, gate }
 }
 
 /** The sessions of a node: no client is let in while the node is removed, or cannot check or store. */

@@ -92,27 +92,40 @@ export async function acceptSigned(
 }
 
 /** Write a bundle of authorities where there is none, or the same. @throws FridgeError `ERR_FILE_EXISTS` */
-async function trustAuthorities(
+export async function trustAuthorities(
   trusted: readonly X509Certificate[],
   caFile: string,
-  { force }: { readonly force: boolean },
+  options: { readonly force: boolean },
 ): Promise<void> {
+  const isOf = (known: X509Certificate): boolean => trusted.some(({ raw }) => raw.equals(known.raw))
+  if (await assertTrustable(caFile, isOf, options)) return
+  await mkdir(dirname(caFile), { recursive: true, mode: 0o700 })
+  await writePublicFile(caFile, textOf(trusted))
+}
+
+/**
+ * Refuse before any work when a folder trusts others than an authority that is to be trusted.
+ * @param isWanted whether a certificate is that authority's
+ * @returns whether it is trusted already
+ * @throws FridgeError `ERR_FILE_EXISTS` without `force`
+ */
+export async function assertTrustable(
+  caFile: string,
+  isWanted: (known: X509Certificate) => boolean,
+  { force }: { readonly force: boolean },
+): Promise<boolean> {
   const before = await readFile(caFile, 'utf8').catch((error: unknown) => {
     if (errorCode(error) === 'ENOENT') return ''
     throw error
   })
   const known = before === '' ? [] : parseCertificates(before, caFile)
-  const isKnown = (one: X509Certificate): boolean => known.some(({ raw }) => raw.equals(one.raw))
-  if (trusted.every(isKnown)) return
-  if (known.length > 0 && !force) {
-    throw new FridgeError('ERR_FILE_EXISTS', `${caFile} trusts another authority`, {
-      fix: `look at both with fridge certs inspect; to trust the new one alone: --force, or another folder: --certs DIR`,
-    })
-  }
-  await mkdir(dirname(caFile), { recursive: true, mode: 0o700 })
-  await writePublicFile(caFile, textOf(trusted))
+  if (known.some(isWanted)) return true
+  if (known.length === 0 || force) return false
+  throw new FridgeError('ERR_FILE_EXISTS', `${caFile} trusts another authority`, {
+    fix: 'look at both with fridge certs inspect; to trust the new one alone: --force, or another folder: --certs DIR',
+  })
 }
 
-function textOf(certificates: readonly X509Certificate[]): string {
+export function textOf(certificates: readonly X509Certificate[]): string {
   return certificates.map(one => `${one.toString().trim()}\n`).join('')
 }

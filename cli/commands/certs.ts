@@ -1,12 +1,16 @@
 import type { Command } from 'commander'
 import { examples, type CommandContext } from '../command.ts'
 import { runCertsAccept, type CertsAcceptOptions } from './certs-accept.ts'
+import { runCertsEnroll, type CertsEnrollOptions } from './certs-enroll.ts'
 import { runCertsInit, type CertsInitOptions } from './certs-init.ts'
 import { runCertsInspect, type CertsInspectOptions } from './certs-inspect.ts'
 import { runCertsIssue, type CertsIssueOptions } from './certs-issue.ts'
+import { runCertsIssuingKey, type CertsIssuingKeyOptions } from './certs-issuing-key.ts'
 import { runCertsRenew, type CertsRenewOptions } from './certs-renew.ts'
 import { runCertsRequest, type CertsRequestOptions } from './certs-request.ts'
 import { runCertsSign, type CertsSignOptions } from './certs-sign.ts'
+import { runCertsToken, type CertsTokenOptions } from './certs-token.ts'
+import { addTargetOptions } from '../target.ts'
 import {
   runRotateBegin,
   runRotateFinish,
@@ -69,6 +73,7 @@ export function fillCerts(certs: Command, context: CommandContext): void {
     )
 
   fillRequests(certs, context)
+  fillEnrolment(certs, context)
 
   certs
     .command('inspect')
@@ -90,6 +95,10 @@ export function fillCerts(certs: Command, context: CommandContext): void {
     .option('--days <n>', 'days until it expires (default as many as before)')
     .option('--new-key', 'make a new key of the same kind as well')
     .option('--all', 'everyone in the folder')
+    .option(
+      '--node <host:port>',
+      "a client, by a node that issues: where the authority's key is not",
+    )
     .option('--certs <dir>', FOLDER)
     .option('--json', 'print one JSON document, one a line with --all')
     .addHelpText(
@@ -97,6 +106,7 @@ export function fillCerts(certs: Command, context: CommandContext): void {
       examples(
         'fridge certs renew node alpha',
         'fridge certs renew certs/clients/fridge-client-001/certificate.pem --days 30',
+        'fridge certs renew client till-7 --node node-1.shop.example:7445',
       ),
     )
     .action(
@@ -171,6 +181,55 @@ function fillRequests(certs: Command, { io, action }: CommandContext): void {
     .action(
       action((file: string, options: CertsAcceptOptions) => runCertsAccept(file, options, io)),
     )
+}
+
+/** How a client gets a certificate from a node. */
+function fillEnrolment(certs: Command, { io, action }: CommandContext): void {
+  certs
+    .command('issuing-key')
+    .description('make a key with which a node may give clients, and nobody else, certificates')
+    .argument('<node>', 'the name of the node')
+    .option('--days <n>', 'days until it expires (default 30), never past the authority')
+    .option('--certs <dir>', FOLDER)
+    .option('--force', 'replace the one that is there')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', examples('fridge certs issuing-key node-1'))
+    .action(
+      action((node: string, options: CertsIssuingKeyOptions) =>
+        runCertsIssuingKey(node, options, io),
+      ),
+    )
+  const token = certs
+    .command('token')
+    .description('print what a client shows once to a node that issues, as an operator')
+    .argument('<role>', 'client')
+    .argument('<name>', 'who it will be')
+    .option('--expires-in <duration>', 'until then it can be used: 15m, 8h (default 1h)')
+  addTargetOptions(token, 'operator')
+    .addHelpText('after', examples('fridge certs token client till-7 --expires-in 1h'))
+    .action(
+      action((role: string, name: string, options: CertsTokenOptions) =>
+        runCertsToken(role, name, options, io),
+      ),
+    )
+  certs
+    .command('enroll')
+    .description('get a first certificate from a node by a token, for a key that is made here')
+    .requiredOption('--node <host:port>', 'where that node takes tokens (enrolment.listen)')
+    .option('--token-file <file>', 'a file that holds the token')
+    .option('--token <token>', 'the token, which others here can read; - reads it from stdin')
+    .option('--key-type <type>', KEY_TYPE)
+    .option('--certs <dir>', FOLDER)
+    .option('--force', 'replace the key that is there, and the authority that is trusted')
+    .option('--json', 'print one JSON document')
+    .addHelpText(
+      'after',
+      examples(
+        'fridge certs enroll --node node-1.shop.example:7445 --token-file token',
+        'fridge certs enroll --node node-1.shop.example:7445 --token -',
+      ),
+    )
+    .action(action((options: CertsEnrollOptions) => runCertsEnroll(options, io)))
 }
 
 function collect(value: string, before: readonly string[] | undefined): string[] {

@@ -48,7 +48,7 @@ export interface AuthorityOptions {
 const AUTHORITY_DAYS = 3650
 
 /**
- * Make a root authority that can sign leaves only: no authority below it.
+ * Make a root authority. Below it there may be one more, as an issuing key is, that signs leaves only.
  * @throws FridgeError `ERR_USAGE` when the trust domain or the days are out of range
  */
 export async function createAuthority(options: AuthorityOptions): Promise<KeyPair> {
@@ -69,7 +69,7 @@ export async function createAuthority(options: AuthorityOptions): Promise<KeyPai
     signingKey: signer.key,
     signingAlgorithm: signer.algorithm,
     extensions: [
-      new BasicConstraintsExtension(true, 0, true),
+      new BasicConstraintsExtension(true, 1, true),
       new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
       await SubjectKeyIdentifierExtension.create(spki),
       // X509-SVID, section 2: the URI of a signing certificate has no path.

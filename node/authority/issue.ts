@@ -64,6 +64,8 @@ export async function issueCertificate({
 /** What is signed for a key that is there already. */
 export interface SignOptions extends Omit<IssueOptions, 'keyType'> {
   readonly publicKey: KeyObject
+  /** False names a client by its CN alone, as an issuing key has to. Default true. */
+  readonly hasUri?: boolean
 }
 
 /**
@@ -72,7 +74,7 @@ export interface SignOptions extends Omit<IssueOptions, 'keyType'> {
  * @throws FridgeError as `issueCertificate`
  */
 export async function signCertificate(options: SignOptions): Promise<string> {
-  const { authority, role, name, publicKey, now, random, days = LEAF_DAYS } = options
+  const { authority, role, name, publicKey, now, random, days = LEAF_DAYS, hasUri = true } = options
   const trustDomain = options.trustDomain ?? authority.trustDomain ?? DEFAULT_TRUST_DOMAIN
   assertTrustDomain(trustDomain)
   const hosts = hostNames(role, name, options.hosts ?? [])
@@ -96,10 +98,14 @@ export async function signCertificate(options: SignOptions): Promise<string> {
       new BasicConstraintsExtension(false, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
       new ExtendedKeyUsageExtension([...usagesOf(role)]),
-      new SubjectAlternativeNameExtension([
-        { type: 'url', value: spiffeUri(trustDomain, role, name) },
-        ...hosts,
-      ]),
+      ...(hasUri
+        ? [
+            new SubjectAlternativeNameExtension([
+              { type: 'url', value: spiffeUri(trustDomain, role, name) },
+              ...hosts,
+            ]),
+          ]
+        : []),
       await SubjectKeyIdentifierExtension.create(spki),
       await authorityKeyIdentifier(issuer),
     ],
@@ -136,7 +142,7 @@ export function hostNames(role: Role, name: Name, given: readonly string[]): Jso
 }
 
 /** The identifier that the issuer states of itself, which need not be the hash of its key. */
-async function authorityKeyIdentifier(
+export async function authorityKeyIdentifier(
   issuer: X509Certificate,
 ): Promise<AuthorityKeyIdentifierExtension> {
   const stated = issuer.getExtension(SubjectKeyIdentifierExtension)

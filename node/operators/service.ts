@@ -11,9 +11,13 @@ import { commitMethods, type CommitMethodsOptions } from './commits.ts'
 import { forgetMethods } from './forget.ts'
 import { askStatus } from './status.ts'
 import { subjectMethods, type SubjectMethodsOptions } from './subjects.ts'
+import { tokenMethods, type TokenMethodsOptions } from './tokens.ts'
 import { vitalsPages } from './vitals.ts'
 
-export interface OperatorServiceOptions extends CommitMethodsOptions, SubjectMethodsOptions {
+export interface OperatorServiceOptions
+  extends CommitMethodsOptions, SubjectMethodsOptions, TokenMethodsOptions {
+  readonly operator: CommitMethodsOptions['operator']
+  readonly clock: SubjectMethodsOptions['clock']
   readonly members: Members
   readonly ownRemoval: SubjectMethodsOptions['ownRemoval']
   readonly archiving: Archiving
@@ -42,5 +46,6 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     ...changeMethods(options),
     ...checkpointMethods(options),
     ...forgetMethods(options),
+    ...tokenMethods(options),
   ])
 }

@@ -9,6 +9,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { Quota } from '../operators/quota.ts'
 import { operatorMethods } from '../operators/service.ts'
+import type { TokenDesk } from '../operators/tokens.ts'
 import { Turns } from '../operators/turns.ts'
 import { alarmMethods } from '../sessions/alarm-calls.ts'
 import type { Service } from '../sessions/service.ts'
@@ -32,6 +33,8 @@ export interface ServeOptions {
   readonly onRenewed: (credentials: Credentials) => void
   readonly service: Service
   readonly counts: Counts
+  /** Where this node takes tokens; undefined where it issues nothing. */
+  readonly tokenDesk: () => TokenDesk | undefined
   /** Resolves when the list is as fresh as it can be had: nobody is admitted before. */
   readonly gate: Promise<void>
   readonly clock: Clock
@@ -52,7 +55,7 @@ export interface OpenPort extends AsyncDisposable {
  */
 export async function serve(options: ServeOptions): Promise<OpenPort> {
   const { config, listener, list, cluster, sessions, trust, loadCredentials, onRenewed } = options
-  const { service, counts, gate, clock, log } = options
+  const { service, counts, tokenDesk, gate, clock, log } = options
   const { replica, signers, self, ownRemoval, proofAgainst } = list
   const { members, overlay, isolation } = cluster
   const turns = new Turns(clock)
@@ -88,7 +91,9 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
           mayAcknowledge: () => true,
           clock,
         }),
+        tokenDesk,
         clock,
+        log,
         isolation,
         turns,
         quota,

@@ -12,7 +12,7 @@ import { fails } from './failure.ts'
 
 interface Machine {
   readonly cwd: string
-  fridge(args: readonly string[], options?: IoOptions): Promise<CommandResult>
+  readonly fridge: (args: readonly string[], options?: IoOptions) => Promise<CommandResult>
 }
 
 async function machine(t: ExecutionContext, certs?: string): Promise<Machine> {

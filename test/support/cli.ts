@@ -67,6 +67,7 @@ export interface IoOptions {
   readonly isLogRead?: boolean
   readonly progress?: CommandIo['progress']
   readonly confirm?: CommandIo['confirm']
+  readonly input?: string
 }
 
 /** What a command may touch, with what it prints written down. */
@@ -82,6 +83,7 @@ export function recordIo(options: IoOptions = {}): RecordedIo {
     redraw: lines => lines.forEach(line => out.push(line)),
     noteDone: () => {},
     confirm: options.confirm,
+    readInput: async () => options.input ?? '',
     columns: options.columns,
     hasColours: options.hasColours ?? false,
     isLogRead: options.isLogRead ?? false,

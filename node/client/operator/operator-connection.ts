@@ -10,6 +10,7 @@ import { FridgeError } from '../../lib/errors.ts'
 import type { Archived, CheckpointReport } from '../../operators/checkpoints.ts'
 import type { ShowReport, SubjectReport } from '../../operators/subjects.ts'
 import type { StatusReport } from '../../operators/status.ts'
+import type { TokenReport } from '../../operators/tokens.ts'
 import { encodeChange, parseChange, type Change } from '../../whitelist/change.ts'
 import { parseForgetting } from '../../whitelist/forgetting.ts'
 import type { CallOptions } from '../../wire/rpc.ts'
@@ -24,6 +25,7 @@ import {
   parseShowReport,
   parseStatusReport,
   parseSubjectPage,
+  parseTokenReport,
   unreadable,
   type CommittedChange,
   type NodeConfirmation,
@@ -288,6 +290,19 @@ export class OperatorConnection implements AsyncDisposable {
   async vitals(): Promise<Fleet> {
     if (!this.#connection.methods.has('vitals')) return new Map()
     return readFleet(async after => this.#call('vitals', [after]), this.node)
+  }
+
+  /**
+   * Have the node wait for a client that will bring the secret of a token.
+   * @param digest SHA-256 of the secret, as `tokenDigest` writes it
+   * @param expiresAt until when, milliseconds since 1970
+   * @throws FridgeError `ERR_COMMAND` where the node issues nothing
+   */
+  async token(name: Name, digest: string, expiresAt: number): Promise<TokenReport> {
+    return this.#read(
+      'token',
+      parseTokenReport(await this.#call('token', [name, digest, expiresAt])),
+    )
   }
 
   /** Whether another checkpoint is due. */
