@@ -8,6 +8,7 @@ import { findCredentials, type Credentials } from '../node/identity/credentials.
 import { parseName, type Role } from '../node/identity/names.ts'
 import { certificateFolder, type FolderOptions } from './commands/certs-options.ts'
 import type { CommandIo } from './io.ts'
+import { passphraseOf } from './passphrase.ts'
 
 /** What every command takes that talks to a cluster. */
 export interface TargetOptions extends FolderOptions {
@@ -60,7 +61,7 @@ export async function targetCredentials(
       role,
       name: as === undefined ? undefined : parseName(as),
     },
-    { now: io.clock.now() },
+    { now: io.clock.now(), ask: passphraseOf(io) },
   )
   for (const warning of credentials.warnings) io.err(`fridge: ${warning}`)
   return credentials

@@ -1,4 +1,4 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { inspectCertificates } from '../../node/authority/inspect.ts'
@@ -8,8 +8,10 @@ import { pathOf } from '../../node/identity/certificate-path.ts'
 import { credentialFiles } from '../../node/identity/credential-files.ts'
 import { identityOf } from '../../node/identity/identity.ts'
 import { usagesOf } from '../../node/identity/path-rules.ts'
+import { openPrivateKey, type AskPassphrase } from '../../node/identity/private-key.ts'
 import { errorCode, FridgeError } from '../../node/lib/errors.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { passphraseOf } from '../passphrase.ts'
 import { nextCommand } from './certs-issue.ts'
 import {
   certificateFolder,
@@ -42,7 +44,10 @@ export async function runCertsAccept(
     file,
     'name the file that fridge certs sign has written',
   )
-  const certificateFile = await acceptSigned(pem, file, dir, { force: options.force === true })
+  const certificateFile = await acceptSigned(pem, file, dir, {
+    force: options.force === true,
+    ask: passphraseOf(io),
+  })
   const [report] = inspectCertificates(pem, file, io.clock.now())
   if (report === undefined) return EXIT.notDone
   if (options.json === true) {
@@ -65,14 +70,14 @@ export async function acceptSigned(
   pem: string,
   file: string,
   dir: string,
-  { force }: { readonly force: boolean },
+  { force, ask }: { readonly force: boolean; readonly ask: AskPassphrase },
 ): Promise<string> {
   const [leaf, ...others] = parseCertificates(pem, file)
   const { role, name } = identityOf(leaf.raw)
   const files = credentialFiles(dir, role, name)
   const again = `fridge certs request ${role} ${name}`
   const key = await readSmallFile(files.keyFile, `the key of ${role} ${name}`, again)
-  if (!leaf.checkPrivateKey(createPrivateKey(key))) {
+  if (!leaf.checkPrivateKey(await openPrivateKey(key, files.keyFile, ask))) {
     throw new FridgeError('ERR_CERTIFICATE', `${file} is for another key than ${files.keyFile}`, {
       fix: `sign the request that belongs to this key, or make another: ${again} --force`,
     })

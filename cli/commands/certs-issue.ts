@@ -6,6 +6,7 @@ import { credentialFiles } from '../../node/identity/credential-files.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { isRole, parseName, ROLES, type Name, type Role } from '../../node/identity/names.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { passphraseOf } from '../passphrase.ts'
 import { jsonPair } from './certs-init.ts'
 import {
   certificateFolder,
@@ -42,7 +43,7 @@ export async function runCertsIssue(
   const force = options.force === true
   const dir = certificateFolder(options, io)
   const files = credentialFiles(dir, role, name)
-  const authority = await readAuthority(dir)
+  const authority = await readAuthority(dir, passphraseOf(io))
   await assertReplaceable(files, { force })
 
   const now = io.clock.now()

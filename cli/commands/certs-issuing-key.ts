@@ -4,6 +4,7 @@ import { createIssuer } from '../../node/authority/issuer.ts'
 import { assertReplaceable, readAuthority, writePair } from '../../node/authority/key-store.ts'
 import { issuingFiles } from '../../node/enrolment/desk.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { passphraseOf } from '../passphrase.ts'
 import { jsonPair } from './certs-init.ts'
 import { parseHolder } from './certs-issue.ts'
 import { certificateFolder, parseDays, shownPath, type FolderOptions } from './certs-options.ts'
@@ -28,7 +29,7 @@ export async function runCertsIssuingKey(
   const force = options.force === true
   const dir = certificateFolder(options, io)
   const files = issuingFiles(dir, name)
-  const authority = await readAuthority(dir)
+  const authority = await readAuthority(dir, passphraseOf(io))
   await assertReplaceable(files, { force })
   const now = io.clock.now()
   const pair = await createIssuer({ authority, node: name, days, now, random: randomBytes })

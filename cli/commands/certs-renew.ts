@@ -14,6 +14,7 @@ import { credentialFiles } from '../../node/identity/credential-files.ts'
 import { errorCode, errorMessage, FridgeError } from '../../node/lib/errors.ts'
 import { isRole, parseName } from '../../node/identity/names.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { passphraseOf } from '../passphrase.ts'
 import { runDeviceRenewal } from './certs-enroll.ts'
 import {
   certificateFolder,
@@ -48,8 +49,9 @@ export async function runCertsRenew(
   const dir = certificateFolder(options, io)
   const days = parseDays(options.days)
   const targets = await targetsOf(dir, what, name, options, io)
-  const authority = await readAuthority(dir)
-  const known = await knownAuthorities(dir)
+  const ask = passphraseOf(io)
+  const authority = await readAuthority(dir, ask)
+  const known = await knownAuthorities(dir, ask)
   for (const files of targets) {
     const file = files.certificateFile
     const pem = await readPem(file)

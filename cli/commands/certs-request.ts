@@ -2,13 +2,17 @@ import { basename, dirname, join } from 'node:path'
 import { assertReplaceable, writePair } from '../../node/authority/key-store.ts'
 import { createRequest } from '../../node/authority/request.ts'
 import { credentialFiles } from '../../node/identity/credential-files.ts'
+import { FridgeError } from '../../node/lib/errors.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { newPassphrase } from '../passphrase.ts'
 import { parseHolder } from './certs-issue.ts'
 import { certificateFolder, parseKeyType, shownPath, type FolderOptions } from './certs-options.ts'
 
 export interface CertsRequestOptions extends FolderOptions {
   readonly host?: readonly string[] | undefined
   readonly keyType?: string | undefined
+  /** Lock the key with a passphrase: of an operator, since a device has nobody to ask. */
+  readonly encrypt?: boolean | undefined
   readonly force?: boolean | undefined
   readonly json?: boolean | undefined
 }
@@ -28,8 +32,22 @@ export async function runCertsRequest(
   const force = options.force === true
   const files = credentialFiles(certificateFolder(options, io), role, name)
   const requestFile = requestFileOf(files.keyFile)
+  if (options.encrypt === true && role !== 'operator') {
+    throw new FridgeError(
+      'ERR_USAGE',
+      `the key of a ${role} cannot be locked: nobody is there to open it`,
+      {
+        fix: 'leave --encrypt out',
+      },
+    )
+  }
   await assertReplaceable(files, { force })
-  const { key, request } = await createRequest({ role, name, hosts: options.host ?? [] }, keyType)
+  const passphrase = options.encrypt === true ? await newPassphrase(io) : undefined
+  const { key, request } = await createRequest(
+    { role, name, hosts: options.host ?? [] },
+    keyType,
+    passphrase,
+  )
   const written = { keyFile: files.keyFile, certificateFile: requestFile }
   await writePair(written, { key, certificate: request }, { force })
   if (options.json === true) {

@@ -3,6 +3,7 @@ import { beginRotation, finishRotation } from '../../node/authority/rotate.ts'
 import { oneLine } from '../../node/identity/certificate-chain.ts'
 import { authorityFiles } from '../../node/identity/credential-files.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { passphraseOf } from '../passphrase.ts'
 import {
   certificateFolder,
   folderFlag,
@@ -39,6 +40,7 @@ export async function runRotateBegin(
     days: parseDays(options.days),
     keyType: parseKeyType(options.keyType),
     trustDomain: options.trustDomain,
+    ask: passphraseOf(io),
   })
   const { certificateFile } = authorityFiles(dir)
   const names = others.map(({ subject }) => oneLine(subject))
@@ -69,7 +71,10 @@ export async function runRotateFinish(
   io: CommandIo,
 ): Promise<ExitStatus> {
   const dir = certificateFolder(options, io)
-  const { signing, others } = await finishRotation(dir, { force: options.force === true })
+  const { signing, others } = await finishRotation(dir, {
+    force: options.force === true,
+    ask: passphraseOf(io),
+  })
   const { certificateFile, formerFile } = authorityFiles(dir)
   const names = others.map(({ subject }) => oneLine(subject))
   if (options.json === true) {

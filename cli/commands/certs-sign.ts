@@ -10,6 +10,7 @@ import { authorityFiles } from '../../node/identity/credential-files.ts'
 import { describeKey, keyIdOf } from '../../node/identity/identity.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { passphraseOf } from '../passphrase.ts'
 import {
   certificateFolder,
   parseDays,
@@ -42,7 +43,7 @@ export async function runCertsSign(
   const path = resolve(io.cwd, file)
   const pem = await readSmallFile(path, file, 'name the file that fridge certs request has written')
   const { role, name, hosts, publicKey } = await readRequest(pem, file)
-  const authority = await readAuthority(dir)
+  const authority = await readAuthority(dir, passphraseOf(io))
   const { certificateFile } = authorityFiles(dir)
   const bundle = parseCertificates(await readFile(certificateFile, 'utf8'), certificateFile)
   const what = `${role} ${name}, ${describeKey(publicKey)}, key ${keyIdOf(publicKey)}`

@@ -32,6 +32,7 @@ export function fillCerts(certs: Command, context: CommandContext): void {
     .option('--operator <name>', 'the first operator (default admin)')
     .option('--days <n>', 'days until the authority expires (default 3650)')
     .option('--key-type <type>', KEY_TYPE)
+    .option('--encrypt', 'lock the keys of the authority and of operators with a passphrase')
     .option('--force', 'replace what is there; nothing signed before is trusted any more')
     .option('--json', 'print one JSON document')
     .addHelpText(
@@ -39,6 +40,7 @@ export function fillCerts(certs: Command, context: CommandContext): void {
       examples(
         'fridge certs init',
         'fridge certs init --trust-domain shop.example --operator maria',
+        'fridge certs init --encrypt',
       ),
     )
     .action(context.action((options: CertsInitOptions) => runCertsInit(options, io)))
@@ -150,6 +152,7 @@ function fillRequests(certs: Command, { io, action }: CommandContext): void {
     .argument('<name>', 'letters, digits, dots, underscores and hyphens')
     .option('--host <host>', 'name or address a node is reached at; repeat for more', collect)
     .option('--key-type <type>', KEY_TYPE)
+    .option('--encrypt', "lock an operator's key with a passphrase")
     .option('--certs <dir>', FOLDER)
     .option('--force', 'replace the key that is there')
     .option('--json', 'print one JSON document')

@@ -27,6 +27,7 @@ import {
 import { verifyDatabase } from '../../node/storage/verify.ts'
 import { formatDuration } from '../duration.ts'
 import type { CommandIo } from '../io.ts'
+import { passphraseOf } from '../passphrase.ts'
 import { describeRemoval, FORKED, RENAME } from '../removal.ts'
 import { count } from '../table.ts'
 import type { Checkup } from './checkup.ts'
@@ -39,8 +40,10 @@ import type { Checkup } from './checkup.ts'
 export async function checkCertificates(
   dir: string,
   checkup: Checkup,
-  { clock, cwd }: Pick<CommandIo, 'clock' | 'cwd'>,
+  io: Pick<CommandIo, 'clock' | 'cwd' | 'env' | 'askSecret'>,
 ): Promise<Credentials[]> {
+  const { clock, cwd } = io
+  const ask = passphraseOf(io)
   const CHECK = 'certificates'
   const now = clock.now()
   const usable: Credentials[] = []
@@ -56,7 +59,7 @@ export async function checkCertificates(
   if (holders === undefined) return []
   for (const { role, name } of holders) {
     const credentials = await checkup.attempt(CHECK, async () =>
-      loadCredentials({ dir, role, name }, { now }),
+      loadCredentials({ dir, role, name }, { now, ask }),
     )
     isSound &&= credentials !== undefined
     if (credentials === undefined) continue

@@ -16,7 +16,8 @@ import {
   X509CertificateGenerator,
   type JsonGeneralName,
 } from '../identity/x509.ts'
-import { assertTrustDomain, pkcs8, type Authority, type KeyPair } from './authority.ts'
+import { pkcs8 } from '../identity/private-key.ts'
+import { assertTrustDomain, type Authority, type KeyPair } from './authority.ts'
 import { generateKeys, signingKeyOf, type KeyType } from './key-type.ts'
 import { DAY_MS, serialNumber, validity, type RandomBytes } from './validity.ts'
 
@@ -56,9 +57,17 @@ export async function issueCertificate({
 }: IssueOptions): Promise<KeyPair> {
   const { privateKey, publicKey } = await generateKeys(keyType)
   return {
-    key: pkcs8(privateKey),
+    key: pkcs8(privateKey, keyLock(options)),
     certificate: await signCertificate({ ...options, publicKey }),
   }
+}
+
+/** What the key of somebody is locked with who gets a certificate of an authority: a node has nobody to ask. */
+export function keyLock({
+  authority,
+  role,
+}: Pick<IssueOptions, 'authority' | 'role'>): string | undefined {
+  return role === 'operator' ? authority.passphrase : undefined
 }
 
 /** What is signed for a key that is there already. */

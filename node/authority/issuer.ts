@@ -11,7 +11,8 @@ import {
   X509Certificate,
   X509CertificateGenerator,
 } from '../identity/x509.ts'
-import { pkcs8, type Authority, type KeyPair } from './authority.ts'
+import { pkcs8 } from '../identity/private-key.ts'
+import type { Authority, KeyPair } from './authority.ts'
 import { authorityKeyIdentifier, DEFAULT_TRUST_DOMAIN } from './issue.ts'
 import { generateKeys, signingKeyOf } from './key-type.ts'
 import { DAY_MS, serialNumber, validity, type RandomBytes } from './validity.ts'

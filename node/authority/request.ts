@@ -7,7 +7,7 @@ import {
   Pkcs10CertificateRequestGenerator,
   SubjectAlternativeNameExtension,
 } from '../identity/x509.ts'
-import { pkcs8 } from './authority.ts'
+import { pkcs8 } from '../identity/private-key.ts'
 import { DEFAULT_TRUST_DOMAIN, hostNames } from './issue.ts'
 import { generateKeys, signingKeyOf, type KeyType } from './key-type.ts'
 
@@ -32,14 +32,19 @@ const CLAIM = /^spiffe:\/\/[^/]*\/([^/]*)\/([^/]*)$/
 /**
  * Make a key and a request for a certificate (PKCS #10, RFC 2986). The key need not leave the
  * machine on which it is made.
+ * @param passphrase locks the key on disk
  * @throws FridgeError `ERR_USAGE` for hosts that are none
  */
 export async function createRequest(
   asked: Requested,
   keyType: KeyType = 'ecdsa',
+  passphrase?: string,
 ): Promise<{ readonly key: string; readonly request: string }> {
   const { privateKey, publicKey } = await generateKeys(keyType)
-  return { key: pkcs8(privateKey), request: await requestFor(asked, { privateKey, publicKey }) }
+  return {
+    key: pkcs8(privateKey, passphrase),
+    request: await requestFor(asked, { privateKey, publicKey }),
+  }
 }
 
 /** A request for a key that is there already. */

@@ -68,6 +68,7 @@ export interface IoOptions {
   readonly progress?: CommandIo['progress']
   readonly confirm?: CommandIo['confirm']
   readonly input?: string
+  readonly askSecret?: CommandIo['askSecret']
 }
 
 /** What a command may touch, with what it prints written down. */
@@ -83,6 +84,7 @@ export function recordIo(options: IoOptions = {}): RecordedIo {
     redraw: lines => lines.forEach(line => out.push(line)),
     noteDone: () => {},
     confirm: options.confirm,
+    askSecret: options.askSecret,
     readInput: async () => options.input ?? '',
     columns: options.columns,
     hasColours: options.hasColours ?? false,
