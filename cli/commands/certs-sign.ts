@@ -43,11 +43,11 @@ export async function runCertsSign(
   const path = resolve(io.cwd, file)
   const pem = await readSmallFile(path, file, 'name the file that fridge certs request has written')
   const { role, name, hosts, publicKey } = await readRequest(pem, file)
-  const authority = await readAuthority(dir, passphraseOf(io))
   const { certificateFile } = authorityFiles(dir)
   const bundle = parseCertificates(await readFile(certificateFile, 'utf8'), certificateFile)
   const what = `${role} ${name}, ${describeKey(publicKey)}, key ${keyIdOf(publicKey)}`
   if (options.force !== true) await assertMeant(what, io)
+  const authority = await readAuthority(dir, passphraseOf(io))
   const now = io.clock.now()
   const certificate = await signCertificate({
     authority,

@@ -106,7 +106,9 @@ export function openAuthority(pair: KeyPair, file: string, passphrase?: string):
     // No cause: nothing that was near the key reaches a log.
     throw new FridgeError(
       'ERR_KEY_FILE',
-      `the private key of the authority in ${file} is not usable`,
+      passphrase === undefined
+        ? `the private key of the authority in ${file} is not usable`
+        : `the passphrase does not open the private key of the authority in ${file}`,
       {
         fix:
           passphrase === undefined

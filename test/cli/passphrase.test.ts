@@ -90,7 +90,7 @@ test('a locked key says what opens it', async t => {
   const askSecret = async (): Promise<string> => 'wrong'
   const wrong = {
     status: 1,
-    says: /not usable|does not open it/,
+    says: /the passphrase does not open/,
     mends: /passphrase|FRIDGE_PASS/,
   } as const
   await fails(t, issue, wrong, { cwd, askSecret })
