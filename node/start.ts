@@ -9,7 +9,7 @@ import type { History } from './history/history.ts'
 import { openHistory } from './history/open-history.ts'
 import type { Reload } from './identity/credential-watch.ts'
 import { loadCredentials, type Credentials } from './identity/credentials.ts'
-import type { Name } from './identity/names.ts'
+import type { Name, Subject } from './identity/names.ts'
 import { Trust } from './identity/trust.ts'
 import { formatAddress, type Address } from './lib/address.ts'
 import { systemClock, type Clock, type Random } from './lib/clock.ts'
@@ -22,12 +22,13 @@ import { Listener } from './port/listener.ts'
 import { serve, type OpenPort } from './port/serve.ts'
 import { peerDialer, resolvePeer } from './port/transport.ts'
 import type { SimulatedFridge } from './sensors/drivers/simulated.ts'
-import { admit } from './sessions/admission.ts'
+import { admit, isIssuerIn } from './sessions/admission.ts'
 import { Counts, linkEndReason } from './sessions/counts.ts'
 import { startEnforcement } from './sessions/enforcement.ts'
 import { openService, type OpenService } from './sessions/open-service.ts'
 import { Sessions } from './sessions/sessions.ts'
 import { WebPort } from './web/web-port.ts'
+import type { SubjectState } from './whitelist/merge.ts'
 import { ThreadedVerifier, type ThreadedVerifierOptions } from './identity/threaded-verifier.ts'
 
 export interface StartOptions extends Pick<ThreadedVerifierOptions, 'startWorker'> {
@@ -225,11 +226,13 @@ async function openPorts(
       gate: gate.promise,
     }),
   )
+  const stateOf = (subject: Subject): SubjectState => node.list.replica.stateOf(subject)
   enrolment = stack.use(
     await EnrolmentPort.start({
       ...node,
       admits: client =>
-        admit(client, node.list.replica.stateOf(client.subject), node.clock.now()).admitted,
+        isIssuerIn(client, stateOf) &&
+        admit(client, stateOf(client.subject), node.clock.now()).admitted,
       isOut: () => node.list.ownRemoval.isOut,
       gate: gate.promise,
     }),
@@ -260,7 +263,7 @@ function openSessions(
   const sessions = new Sessions(
     clock,
     subject => replica.stateOf(subject),
-    peer => trust.vouchesFor(peer),
+    peer => trust.vouchesFor(peer) && isIssuerIn(peer, subject => replica.stateOf(subject)),
     reason => void (counts.cut[reason] += 1),
   )
   const stack = new DisposableStack()

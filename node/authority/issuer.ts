@@ -1,3 +1,4 @@
+import { issuerName } from '../identity/identity.ts'
 import type { Name } from '../identity/names.ts'
 import { FridgeError } from '../lib/errors.ts'
 import {
@@ -13,7 +14,7 @@ import {
 } from '../identity/x509.ts'
 import { pkcs8 } from '../identity/private-key.ts'
 import type { Authority, KeyPair } from './authority.ts'
-import { authorityKeyIdentifier, DEFAULT_TRUST_DOMAIN } from './issue.ts'
+import { authorityKeyIdentifier } from './issue.ts'
 import { generateKeys, signingKeyOf } from './key-type.ts'
 import { DAY_MS, serialNumber, validity, type RandomBytes } from './validity.ts'
 
@@ -53,9 +54,8 @@ export async function createIssuer(options: IssuerOptions): Promise<KeyPair> {
   const { privateKey, publicKey } = await generateKeys('ecdsa')
   const spki = publicKey.export({ type: 'spki', format: 'der' })
   const signer = signingKeyOf(authority.privateKey)
-  const domain = authority.trustDomain ?? DEFAULT_TRUST_DOMAIN
   const certificate = await X509CertificateGenerator.create({
-    subject: [{ CN: [`${domain} clients of ${node}`] }],
+    subject: [{ CN: [issuerName(node)] }],
     issuer: issuer.subjectName,
     serialNumber: serialNumber(random),
     ...validity({

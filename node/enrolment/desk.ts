@@ -44,6 +44,20 @@ export function issuingFiles(
   }
 }
 
+/** That an issuing key can sign nothing more; undefined while it can. */
+export function whyEnded(
+  { certificate }: Authority,
+  node: Name,
+  now: number,
+): FridgeError | undefined {
+  const { validToDate } = certificate
+  if (now < validToDate.getTime()) return undefined
+  const why = `the issuing key of ${node} ended on ${validToDate.toISOString()}`
+  return new FridgeError('ERR_KEY_FILE', why, {
+    fix: `where the authority is: fridge certs issuing-key ${node} --force`,
+  })
+}
+
 /** Decides who gets a certificate from this node, and signs it. */
 export class Desk {
   readonly #options: DeskOptions
@@ -76,11 +90,13 @@ export class Desk {
    * @throws FridgeError why nothing is issued: `ERR_REFUSED`, `ERR_CERTIFICATE`, `ERR_KEY_FILE`
    */
   async answer(question: Question): Promise<string> {
-    const { isOut, tokens, clock } = this.#options
+    const { node, isOut, tokens, clock } = this.#options
     if (isOut()) throw new FridgeError('ERR_REFUSED', 'this node was removed: it issues nothing')
     const request = await readRequest(question.request, 'what was sent')
     // A token is used up by what comes of it, not by what a mistake keeps from coming.
     const authority = await this.issuer()
+    const ended = whyEnded(authority, node, clock.now())
+    if (ended !== undefined) throw ended
     const name =
       'secret' in question ? tokens.take(question.secret) : this.#renewable(question.chain, request)
     if (name === undefined) {

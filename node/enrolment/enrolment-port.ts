@@ -11,7 +11,7 @@ import { Listener, type Face } from '../port/listener.ts'
 import { Counts } from '../sessions/counts.ts'
 import { endSoon } from '../wire/end-soon.ts'
 import { LineDecoder } from '../wire/lines.ts'
-import { Desk, type DeskOptions } from './desk.ts'
+import { Desk, whyEnded, type DeskOptions } from './desk.ts'
 import { ENROLMENT_ALPN, MAX_LINE_BYTES, parseQuestion, type Answer } from './messages.ts'
 
 export interface EnrolmentOptions extends Omit<DeskOptions, 'node' | 'certs' | 'tokens'> {
@@ -85,7 +85,9 @@ export class EnrolmentPort implements AsyncDisposable {
     if (listen === 'off') return undefined
     const port = new EnrolmentPort(options, listen)
     try {
-      await port.#desk.issuer()
+      const ended = whyEnded(await port.#desk.issuer(), options.config.name, options.clock.now())
+      // That keeps no node from serving.
+      if (ended !== undefined) options.log.error({ fix: ended.fix }, ended.message)
       await port.#listener.open(async ({ socket }) => port.#receive(socket))
     } catch (error) {
       await port.#listener.close(async () => {})
@@ -143,7 +145,7 @@ export class EnrolmentPort implements AsyncDisposable {
     } catch (error) {
       if (!(error instanceof FridgeError)) throw error
       const { message, fix } = error
-      this.#log.warn({ address, reason: message }, 'nothing was issued')
+      this.#log.warn({ address, reason: message, fix }, 'nothing was issued')
       // What is wrong with the files of this node is for its own log.
       if (error.code === 'ERR_KEY_FILE') return { error: 'this node cannot issue now: see its log' }
       return { error: message, ...(fix !== undefined && { fix }) }

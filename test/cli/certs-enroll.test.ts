@@ -12,7 +12,7 @@ import { parseName } from '../../node/identity/names.ts'
 import { formatAddress } from '../../node/lib/address.ts'
 import { makeTestCerts, makeTestFolder, type TestCerts } from '../support/certs.ts'
 import { runCommand, type CommandResult, type IoOptions } from '../support/cli.ts'
-import { PEOPLE, startCluster, type Cluster } from '../support/cluster.ts'
+import { PEOPLE, startCluster, untilReachable, type Cluster } from '../support/cluster.ts'
 import { SkipClock } from '../support/skip-clock.ts'
 import { fails } from './failure.ts'
 
@@ -140,6 +140,45 @@ test('a token ends, and is for one cluster and one name', async t => {
   const mistyped = await enroll(site.desk, 'fridge1.abc')
   t.is(mistyped.status, 2)
   t.notRegex(mistyped.err, /abc/)
+})
+
+test('with a node goes its issuing key: whom it named is cut and let in no more, on every node', async t => {
+  await using site = await startSite(t)
+  const { cluster } = site
+  await cluster.start(2, { enrolment: { listen: 'off' } })
+  await untilReachable(cluster, 2, 2)
+  const cwd = await makeTestFolder(t)
+  const input = await site.token()
+  await fridge(cwd, ['certs', 'enroll', '--node', site.desk, '--token', '-'], { input })
+  const from = { dir: join(cwd, 'certs'), role: 'client', name: parseName('till-7') } as const
+  const credentials = await loadCredentials(from)
+  t.is(String(credentials.identity.issuedBy), 'node-1')
+  await cluster.grant(2, 'till-7')
+  await cluster.grant(2, 'c1')
+  await using own = await cluster.client(2, 'c1')
+  const client = await cluster.client(2, 'c1', { credentials })
+  await cluster.revoke(2, 'node/node-1')
+  t.is((await client.ended).code, 'ERR_NOT_TRUSTED')
+  const again = cluster.client(2, 'c1', { credentials })
+  await t.throwsAsync(again, { code: 'ERR_NOT_TRUSTED' })
+  t.true(own.methods.has('defrost'))
+})
+
+test('an issuing key that has ended gives nothing, and says which command makes another', async t => {
+  await using site = await startSite(t)
+  const cwd = await makeTestFolder(t)
+  site.clock.jump(31 * 86_400_000)
+  const input = await site.token()
+  const { status, err } = await fridge(
+    cwd,
+    ['certs', 'enroll', '--node', site.desk, '--token', '-'],
+    { input, clock: site.clock },
+  )
+  t.is(status, 4)
+  t.regex(err, /this node cannot issue now: see its log/)
+  const { fields } = await site.cluster.log.find(({ text }) => text === 'nothing was issued')
+  t.regex(String(fields['reason']), /the issuing key of node-1 ended on/)
+  t.regex(String(fields['fix']), /fridge certs issuing-key node-1 --force/)
 })
 
 test('what is refused here uses no token up', async t => {
