@@ -1,9 +1,14 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { holdersIn } from '../../node/authority/rotate.ts'
+import { issuingFiles } from '../../node/enrolment/desk.ts'
+import { parseCertificates } from '../../node/identity/certificate-chain.ts'
+import type { Name } from '../../node/identity/names.ts'
 import { authorityFiles } from '../../node/identity/credential-files.ts'
 import { formatAddress, type Address } from '../../node/lib/address.ts'
-import { lifetimeWarnings, lifetimes } from '../../node/identity/certificate-lifetime.ts'
+import { lifetimeWarnings, lifetimes, renewFrom } from '../../node/identity/certificate-lifetime.ts'
 import type { NodeConfig } from '../../node/config/config.ts'
 import { loadCredentials, type Credentials } from '../../node/identity/credentials.ts'
 import { MAX_REMOVAL_BYTES, REMOVAL_FILE } from '../../node/gossip/own-removal.ts'
@@ -66,6 +71,7 @@ export async function checkCertificates(
     usable.push(credentials)
     for (const { text, fix } of lifetimeWarnings(credentials, now)) bad(text, fix)
     for (const warning of credentials.warnings) bad(warning)
+    if (role === 'node') await checkIssuingKey(dir, name, now, bad)
   }
   const shown = shownPath(dir, cwd)
   if (holders.length === 0) {
@@ -79,6 +85,28 @@ export async function checkCertificates(
     )
   }
   return usable
+}
+
+/** The issuing key of a node, where it has one: what it has signed ends with it. */
+async function checkIssuingKey(
+  dir: string,
+  node: Name,
+  now: number,
+  bad: (text: string, fix?: string) => void,
+): Promise<void> {
+  const { certificateFile } = issuingFiles(dir, node)
+  if (!existsSync(certificateFile)) return
+  const [{ validFromDate, validToDate }] = parseCertificates(
+    await readFile(certificateFile, 'utf8'),
+    certificateFile,
+  )
+  const [notBefore, notAfter] = [validFromDate.getTime(), validToDate.getTime()]
+  if (now < renewFrom({ notBefore, notAfter })) return
+  const ends = now > notAfter ? 'has expired' : 'expires'
+  bad(
+    `the issuing key of ${node} ${ends} on ${validToDate.toISOString()}`,
+    `fridge certs issuing-key ${node} --force`,
+  )
 }
 
 /** The database of a node, if it has one yet. @returns whether a node is running on it */

@@ -106,6 +106,22 @@ test('large packets that are lost on the way are told apart from a node that han
   t.regex((await again).out, /took the connection, and said too little within 10000 ms/)
 })
 
+test('an issuing key that nears its end is named with what makes another', async t => {
+  const dir = await nodeFolder(t)
+  const { keyFile, certificateFile } = authorityFiles(certs.dir)
+  const { keyFile: own } = authorityFiles(dir)
+  await cp(keyFile, own)
+  await cp(certificateFile, authorityFiles(dir).certificateFile)
+  const made = ['certs', 'issuing-key', 'node-1', '--days', '3', '--certs', dir]
+  t.is((await runCommand(made)).status, 0)
+  const env = { FRIDGE_CERTS: dir }
+  const at = ['--node', '127.0.0.1:1']
+  t.notRegex((await doctor(at, { env })).out, /issuing key/)
+  const clock = { ...systemClock, now: () => Date.now() + 2.5 * DAY_MS }
+  const { out } = await doctor(at, { env, clock })
+  t.regex(out, /the issuing key of node-1 expires on .*\n.*fridge certs issuing-key node-1 --force/)
+})
+
 test('a folder that cannot be read is told apart from one that is empty', async t => {
   const dir = await makeTestFolder(t)
   // What root may read too is no folder.
