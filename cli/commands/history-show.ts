@@ -15,7 +15,6 @@ import {
 } from '../history/listings.ts'
 import {
   DOOR,
-  oneOf,
   parseLimits,
   parseSpan,
   type LimitOptions,
@@ -25,6 +24,7 @@ import { readDoor } from '../history/record.ts'
 import { openSource, readKind, type HistorySource, type SourceOptions } from '../history/source.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { formatTable } from '../table.ts'
+import { oneOf } from '../one-of.ts'
 import { zoneOf, type Zone } from '../zone.ts'
 
 export interface HistoryShowOptions extends LimitOptions, SpanOptions, SourceOptions {

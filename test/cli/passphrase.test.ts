@@ -120,6 +120,18 @@ test('a new passphrase is long, and typed twice alike', async t => {
   await fails(t, [...init, '--force'], nobody, { cwd })
 })
 
+test('whoever completes a word is asked for no passphrase', async t => {
+  const { cwd } = await lockedFolder(t)
+  const asked: string[] = []
+  const askSecret = async (question: string): Promise<string> => {
+    asked.push(question)
+    return PASSPHRASE
+  }
+  const words = ['complete', 'fish', '--', 'whitelist', 'remove', 'ti']
+  const { status, out, err } = await runCommand(words, { cwd, askSecret })
+  t.deepEqual([status, out, err, asked], [0, '', '', []])
+})
+
 test('an operator locks the key that it makes for itself', async t => {
   const authority = await lockedFolder(t)
   const cwd = await makeTestFolder(t)
