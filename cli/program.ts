@@ -89,6 +89,11 @@ const COMMANDS: readonly LazyCommand[] = [
     load: async () => (await import('./commands/completion.ts')).fillCompletion,
   },
   {
+    name: 'man',
+    description: 'print the manual page of all commands',
+    load: async () => (await import('./commands/man.ts')).fillMan,
+  },
+  {
     name: 'complete',
     description: 'print what may stand where the cursor is',
     isHidden: true,
@@ -102,7 +107,7 @@ interface GlobalOptions {
 }
 
 /** Commands that no context says anything to: they make a cluster, or contexts. */
-const OUT_OF_CONTEXT = /^(demo|node start|context .*|complete|completion)$/
+const OUT_OF_CONTEXT = /^(demo|node start|context .*|complete|completion|man)$/
 
 /**
  * Run one command line.
@@ -152,7 +157,8 @@ export async function runProgram(
   for (const { name, description, isHidden = false, load } of COMMANDS) {
     const command = program.command(name, { hidden: isHidden }).description(description)
     // `fridge NAME …`, `fridge help NAME`, and `fridge complete bash -- 'fridge NAME …'`.
-    if (words.includes(name)) (await load())(command, context)
+    // The manual page is of all.
+    if (words.includes(name) || words[0] === 'man') (await load())(command, context)
   }
   const isJson = args.includes('--json')
   configure(program, io, isJson)

@@ -5,6 +5,9 @@ import { SCRIPTS, SHELLS, type Shell } from '../completion/scripts.ts'
 import { wantedAt, type Candidate } from '../completion/wanted.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 
+/** How long a person at a key is let wait for the cluster, in milliseconds. */
+const WAIT_MS = 1_000
+
 /** Fill `fridge completion`. */
 export function fillCompletion(completion: Command, { io, action }: CommandContext): void {
   completion
@@ -47,8 +50,9 @@ async function runComplete(
 ): Promise<ExitStatus> {
   if (parent === null) return EXIT.notDone
   const { candidates, names, before, prefix } = wantedAt(parent, words)
+  const target = targetOf(words.slice(0, -1))
   const found =
-    names === undefined ? [] : await namesOf(names, prefix, targetOf(words.slice(0, -1)), io)
+    names === undefined ? [] : await namesOf({ kind: names, prefix, target, waitMs: WAIT_MS }, io)
   const all = [...candidates, ...found.map(name => ({ value: `${before}${name}` }))]
   const typed = `${before}${prefix}`
   for (const candidate of all) {

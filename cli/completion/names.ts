@@ -10,9 +10,6 @@ import { connectOperator } from '../operator.ts'
 import type { TargetOptions } from '../target.ts'
 import type { NameKind } from './wanted.ts'
 
-/** How long a person at a key is let wait for the cluster, in milliseconds. */
-const WAIT_MS = 1_000
-
 /** More than that nobody reads. */
 const MAX_NAMES = 500
 
@@ -21,18 +18,27 @@ export interface CompletionTarget extends TargetOptions {
   readonly context?: string | undefined
 }
 
+/** What is asked for. */
+export interface NameQuery {
+  readonly kind: NameKind
+  /** What each name begins with. */
+  readonly prefix: string
+  readonly target: CompletionTarget
+  /** How long the cluster may take to tell them, in milliseconds. */
+  readonly waitMs: number
+}
+
 /**
- * The names of a kind that begin so, as far as they are known within a second: who presses a key
- * wants no error, so what cannot be asked has no names.
+ * The names of a kind, as far as they are told in time: who presses a key wants no error, so what
+ * cannot be asked has no names.
  */
 export async function namesOf(
-  kind: NameKind,
-  prefix: string,
-  { context, ...options }: CompletionTarget,
+  { kind, prefix, target, waitMs }: NameQuery,
   io: CommandIo,
 ): Promise<string[]> {
+  const { context, ...options } = target
   const names: string[] = []
-  const signal = AbortSignal.any([io.signal, AbortSignal.timeout(WAIT_MS)])
+  const signal = AbortSignal.any([io.signal, AbortSignal.timeout(waitMs)])
   try {
     const env = await withContext(context ?? (io.env['FRIDGE_CONTEXT'] || undefined), io)
     // Whoever presses a key to complete a word does not expect to be asked for a passphrase.

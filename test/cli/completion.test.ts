@@ -3,9 +3,12 @@ import { symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { Command } from 'commander'
 import test, { type ExecutionContext } from 'ava'
 import { makeTestFolder } from '../support/certs.ts'
-import { runCommand } from '../support/cli.ts'
+import { namesOf } from '../../cli/completion/names.ts'
+import { wantedAt, type NameKind } from '../../cli/completion/wanted.ts'
+import { recordIo, runCommand } from '../support/cli.ts'
 import { makeSharedCerts, startCluster } from '../support/cluster.ts'
 
 const shared = await makeSharedCerts()
@@ -52,16 +55,35 @@ test('names come from the cluster, of the kind that the command is about', async
   const env = { FRIDGE_CERTS: certs.dir, FRIDGE_AS: 'admin', FRIDGE_NODE: cluster.address(1) }
   for (const name of ['till-1', 'till-2', 'laptop']) await cluster.grant(1, name)
   await runCommand(['origin', 'add', 'https://shop.example'], { env })
-  t.deepEqual(await complete(env, 'whitelist', 'remove', 'ti'), ['till-1', 'till-2'])
-  t.deepEqual(await complete(env, 'whitelist', 'rm', 'till-1', 'la'), ['laptop'])
-  t.deepEqual(await complete(env, 'whitelist', 'show', 'till-1', ''), [])
-  t.deepEqual(await complete(env, 'origin', 'remove', ''), ['https://shop.example'])
-  t.deepEqual(await complete(env, 'node', 'forget', ''), ['node-1'])
-  t.deepEqual(await complete(env, 'history', 'show', 'te'), ['temperature'])
-  t.deepEqual(await complete(env, 'status', '--node='), [`--node=${cluster.address(1)}`])
-  const bare = { FRIDGE_CERTS: certs.dir }
-  const words = ['whitelist', 'show', '--node', cluster.address(1), '--as', 'admin', 'la']
-  t.deepEqual(await complete(bare, ...words), ['laptop'])
+  const { io } = recordIo({ env })
+  const named = async (kind: NameKind, prefix: string, target = {}): Promise<string[]> =>
+    namesOf({ kind, prefix, target, waitMs: 60_000 }, io)
+  t.deepEqual(await named('client', 'ti'), ['till-1', 'till-2'])
+  t.deepEqual(await named('origin', ''), ['https://shop.example'])
+  t.deepEqual(await named('node', ''), ['node-1'])
+  t.deepEqual(await named('address', ''), [cluster.address(1)])
+  t.deepEqual(await named('sensor', 'te'), ['temperature'])
+  t.deepEqual(await named('operator', ''), ['admin'])
+  t.deepEqual(await named('client', '', { node: ['127.0.0.1:1'] }), [])
+})
+
+test('the argument of a command, and what an option takes, are names of their kind', async t => {
+  const program = new Command('fridge')
+  const whitelist = program.command('whitelist')
+  whitelist.command('remove').alias('rm').argument('<name...>').option('--node <address>')
+  whitelist.command('show').argument('<name>')
+  const kindAt = (...words: string[]): unknown => wantedAt(program, words).names
+  t.is(kindAt('whitelist', 'remove', 'ti'), 'client')
+  t.is(kindAt('whitelist', 'rm', 'till-1', 'la'), 'client')
+  t.is(kindAt('whitelist', 'show', ''), 'client')
+  t.is(kindAt('whitelist', 'show', 'till-1', ''), undefined)
+  t.is(kindAt('whitelist', 'rm', '--node', ''), 'address')
+  t.like(wantedAt(program, ['whitelist', 'rm', '--node=n1']), {
+    names: 'address',
+    before: '--node=',
+    prefix: 'n1',
+  })
+  t.is(kindAt('whitelist', 'rm', '--node', 'n1:7443', ''), 'client')
 })
 
 test('where the cluster cannot be asked there are no names, and no error', async t => {
