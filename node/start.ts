@@ -17,6 +17,7 @@ import { silentLog, type Log } from './lib/log.ts'
 import { Lookout } from './lib/lookout.ts'
 import { MetricsServer } from './metrics/metrics-server.ts'
 import { Readiness } from './metrics/readiness.ts'
+import { viewMethods } from './operators/views.ts'
 import { clusterFace } from './port/cluster-face.ts'
 import { Listener } from './port/listener.ts'
 import { serve, type OpenPort } from './port/serve.ts'
@@ -26,6 +27,7 @@ import { admit, isIssuerIn } from './sessions/admission.ts'
 import { Counts, linkEndReason } from './sessions/counts.ts'
 import { startEnforcement } from './sessions/enforcement.ts'
 import { openService, type OpenService } from './sessions/open-service.ts'
+import { Invitations } from './sessions/invitations.ts'
 import { Sessions } from './sessions/sessions.ts'
 import { WebPort } from './web/web-port.ts'
 import type { SubjectState } from './whitelist/merge.ts'
@@ -206,13 +208,14 @@ async function openPorts(
   /** To be resolved when the list is as fresh as it can be had: nobody is admitted before. */
   readonly gate: PromiseWithResolvers<void>
 }> {
-  const { trust } = node
+  const { trust, list, cluster, sessions, clock } = node
   const listener = new Listener({ ...node, face: clusterFace(trust) })
   // Before the port: whether a node starts or stops is asked of it too.
   const metrics = stack.use(await startMetrics(node, listener, readiness))
   const gate = Promise.withResolvers<void>()
   let web: WebPort | undefined
   let enrolment: EnrolmentPort | undefined
+  const invitations = new Invitations(clock)
   const port = stack.use(
     await serve({
       ...node,
@@ -223,6 +226,8 @@ async function openPorts(
         enrolment?.renew(next)
       },
       tokenDesk: () => enrolment && { tokens: enrolment.tokens, port: enrolment.address.port },
+      invitations,
+      pageUrl: () => web?.url,
       gate: gate.promise,
     }),
   )
@@ -243,7 +248,10 @@ async function openPorts(
       credentials: trust.credentials,
       openPages: async own => {
         const { openPages } = await import('./web/open-pages.ts')
-        return openPages({ ...node, ...own, gate: gate.promise })
+        const { replica, storedChanges } = list
+        const { members } = cluster
+        const openViews = () => viewMethods({ replica, storedChanges, members, sessions, clock })
+        return openPages({ ...node, ...own, openViews, invitations, gate: gate.promise })
       },
     }),
   )

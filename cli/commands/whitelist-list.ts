@@ -150,6 +150,7 @@ function describeTerms(grant: GrantReport, now: number): string {
     commands === undefined ? 'all commands' : `commands ${commands.join(' ') || 'none'}`,
   ]
   if (keys !== undefined) terms.push(count(keys.length, 'key'))
+  if (grant.views !== undefined) terms.push(`views ${grant.views.join(' ') || 'none'}`)
   if (grant.public === true) terms.push('sensors without signing in')
   if (expiresAt !== undefined) {
     terms.push(expiresAt > now ? `${formatDuration(expiresAt - now)} left` : 'expired')

@@ -26,6 +26,11 @@ export function fillWhitelist(whitelist: Command, { io, action }: CommandContext
       collect,
     )
     .option('--expires-in <duration>', 'until then: 90s, 15m, 8h, 30d')
+    .option(
+      '--view <name>',
+      'a page shows it this as well: fleet, whitelist, log, or none; repeat for more',
+      collect,
+    )
     .option('--replace', 'what is not named is allowed, not left as an earlier grant has it')
     .option('--force', 'also a sensor that no node has, without being asked')
   addChangeOptions(add)

@@ -9,15 +9,18 @@ import { changeMethods } from './changes.ts'
 import { checkpointMethods } from './checkpoints.ts'
 import { commitMethods, type CommitMethodsOptions } from './commits.ts'
 import { forgetMethods } from './forget.ts'
+import { invitationMethods, type InvitationMethodsOptions } from './invitations.ts'
 import { askStatus } from './status.ts'
 import { subjectMethods, type SubjectMethodsOptions } from './subjects.ts'
 import { tokenMethods, type TokenMethodsOptions } from './tokens.ts'
-import { vitalsPages } from './vitals.ts'
+import { fleetPages, vitalsPages } from './vitals.ts'
 
 export interface OperatorServiceOptions
-  extends CommitMethodsOptions, SubjectMethodsOptions, TokenMethodsOptions {
-  readonly operator: CommitMethodsOptions['operator']
-  readonly clock: SubjectMethodsOptions['clock']
+  extends
+    CommitMethodsOptions,
+    SubjectMethodsOptions,
+    Pick<TokenMethodsOptions, 'tokenDesk' | 'log'>,
+    Pick<InvitationMethodsOptions, 'invitations' | 'pageUrl'> {
   readonly members: Members
   readonly ownRemoval: SubjectMethodsOptions['ownRemoval']
   readonly archiving: Archiving
@@ -34,6 +37,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     ...subjectMethods(options),
     ['status', async () => askStatus(options)],
     ['vitals', vitalsPages(options)],
+    ['fleet', fleetPages(options)],
     [
       'history',
       async ([value]) => {
@@ -47,5 +51,6 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     ...checkpointMethods(options),
     ...forgetMethods(options),
     ...tokenMethods(options),
+    ...invitationMethods({ ...options, operator: options.operator.identity.name }),
   ])
 }

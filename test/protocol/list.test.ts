@@ -97,6 +97,7 @@ const admissions = vectors.json('admission') as {
   until?: number | null
   sensors?: string[]
   commands?: string[]
+  views?: string[]
   isPublic?: boolean
 }[]
 
@@ -129,6 +130,9 @@ test('admission decides as the page says', t => {
     t.is(admission.isPublic, isPublic, title)
     t.deepEqual(rights.sensors && [...rights.sensors], expected.sensors, title)
     t.deepEqual(rights.commands && [...rights.commands], expected.commands, title)
+    // Where there is a grant, nothing said is nothing allowed.
+    const none = grants.length > 0 ? [] : undefined
+    t.deepEqual(rights.views && [...rights.views], expected.views ?? none, title)
   }
 })
 

@@ -285,6 +285,10 @@ export const PACKAGES: Readonly<Record<string, PackageWall>> = {
     files: /^node\/sensors\/drivers\/mqtt-connection\.ts$/,
     because: 'it is loaded only where a broker is used, and behind a guard of its packets',
   },
+  'lean-qr': {
+    files: /^cli\/output\/qr-code\.ts$/,
+    because: 'one file draws a code for a camera, from text that is a link',
+  },
   'socket.io': { files: /^node\/web\/socket-io\.ts$/, because: PAGES },
   'socket.io-parser': { files: /^node\/web\/socket-io\.ts$/, because: PAGES },
   ws: { files: /^node\/web\/socket-io\.ts$/, because: PAGES },

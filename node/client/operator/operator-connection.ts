@@ -10,7 +10,6 @@ import { FridgeError } from '../../lib/errors.ts'
 import type { Archived, CheckpointReport } from '../../operators/checkpoints.ts'
 import type { ShowReport, SubjectReport, WholeSubjectReport } from '../../operators/subjects.ts'
 import type { StatusReport } from '../../operators/status.ts'
-import type { TokenReport } from '../../operators/tokens.ts'
 import { encodeChange, parseChange, type Change } from '../../whitelist/change.ts'
 import { parseForgetting } from '../../whitelist/forgetting.ts'
 import type { CallOptions } from '../../wire/rpc.ts'
@@ -25,7 +24,6 @@ import {
   parseShowReport,
   parseStatusReport,
   parseSubjectPage,
-  parseTokenReport,
   parseWholeReport,
   unreadable,
   type CommittedChange,
@@ -300,16 +298,15 @@ export class OperatorConnection implements AsyncDisposable {
   }
 
   /**
-   * Have the node wait for a client that will bring the secret of a token.
-   * @param digest SHA-256 of the secret, as `tokenDigest` writes it
-   * @param expiresAt until when, milliseconds since 1970
-   * @throws FridgeError `ERR_COMMAND` where the node issues nothing
+   * Call a method of the node by its name.
+   * @returns what it answers, unchecked
    */
-  async token(name: Name, digest: string, expiresAt: number): Promise<TokenReport> {
-    return this.#read(
-      'token',
-      parseTokenReport(await this.#call('token', [name, digest, expiresAt])),
-    )
+  async ask(
+    method: string,
+    values: readonly unknown[],
+    options: CallOptions = {},
+  ): Promise<unknown> {
+    return this.#call(method, values, options)
   }
 
   /** Whether another checkpoint is due. */
