@@ -9,6 +9,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { Quota } from '../operators/quota.ts'
 import { operatorMethods } from '../operators/service.ts'
+import type { TokenDesk } from '../operators/tokens.ts'
 import { Turns } from '../operators/turns.ts'
 import { alarmMethods } from '../sessions/alarm-calls.ts'
 import type { Service } from '../sessions/service.ts'
@@ -33,6 +34,8 @@ export interface ServeOptions {
   readonly onRenewed: (credentials: Credentials) => void
   readonly service: Service
   readonly counts: Counts
+  /** Where this node takes tokens; undefined where it issues nothing. */
+  readonly tokenDesk: () => TokenDesk | undefined
   readonly invitations: Invitations
   /** Where the page of this node is; undefined where it serves none. */
   readonly pageUrl: () => string | undefined
@@ -56,7 +59,7 @@ export interface OpenPort extends AsyncDisposable {
  */
 export async function serve(options: ServeOptions): Promise<OpenPort> {
   const { config, listener, list, cluster, sessions, trust, loadCredentials, onRenewed } = options
-  const { service, counts, invitations, pageUrl, gate, clock, log } = options
+  const { service, counts, tokenDesk, invitations, pageUrl, gate, clock, log } = options
   const { replica, signers, self, ownRemoval, proofAgainst } = list
   const { members, overlay, isolation } = cluster
   const turns = new Turns(clock)
@@ -92,7 +95,9 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
           mayAcknowledge: () => true,
           clock,
         }),
+        tokenDesk,
         clock,
+        log,
         isolation,
         turns,
         quota,
