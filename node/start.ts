@@ -189,8 +189,8 @@ async function openParts(
   const parts = { counts, list, history, service, numbers, seals, sessions, cluster }
   const node: Node = { config, trust, clock, log, ...parts }
   const { whenIsolated } = config
-  const { storage } = replica
-  const own = { whenIsolated, ownRemoval, verifier, storage }
+  const { storage, stateExchange } = replica
+  const own = { whenIsolated, ownRemoval, verifier, storage, stateExchange }
   return { node, fridge, readiness: new Readiness({ ...node, ...cluster, ...own }) }
 }
 

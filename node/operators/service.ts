@@ -10,6 +10,7 @@ import { checkpointMethods } from './checkpoints.ts'
 import { commitMethods, type CommitMethodsOptions } from './commits.ts'
 import { forgetMethods } from './forget.ts'
 import { invitationMethods, type InvitationMethodsOptions } from './invitations.ts'
+import { proofMethods } from './proofs.ts'
 import { askStatus } from './status.ts'
 import { subjectMethods, type SubjectMethodsOptions } from './subjects.ts'
 import { fleetPages, vitalsPages } from './vitals.ts'
@@ -47,6 +48,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     ...options.alarmMethods,
     ...changeMethods(options),
     ...checkpointMethods(options),
+    ...proofMethods(options),
     ...forgetMethods(options),
     ...invitationMethods({ ...options, operator: options.operator.identity.name }),
   ])
