@@ -11,6 +11,7 @@ import { FridgeError } from '../node/lib/errors.ts'
 import { readPassphrase } from '../node/seal/passphrase-file.ts'
 import { certificateFolder, type FolderOptions } from './commands/certs-options.ts'
 import type { CommandIo } from './io.ts'
+import { passphraseOf } from './passphrase.ts'
 
 /** What every command takes that talks to a cluster. */
 export interface TargetOptions extends FolderOptions {
@@ -106,7 +107,7 @@ export async function targetCredentials(
       role,
       name: said.name === undefined ? undefined : parseName(said.name),
     },
-    { now: io.clock.now() },
+    { now: io.clock.now(), ask: passphraseOf(io) },
   )
   for (const warning of credentials.warnings) io.err(`fridge: ${warning}`)
   return credentials

@@ -10,14 +10,17 @@ import { checkpointMethods } from './checkpoints.ts'
 import { commitMethods, type CommitMethodsOptions } from './commits.ts'
 import { forgetMethods } from './forget.ts'
 import { invitationMethods, type InvitationMethodsOptions } from './invitations.ts'
+import { proofMethods } from './proofs.ts'
 import { askStatus } from './status.ts'
 import { subjectMethods, type SubjectMethodsOptions } from './subjects.ts'
+import { tokenMethods, type TokenMethodsOptions } from './tokens.ts'
 import { fleetPages, vitalsPages } from './vitals.ts'
 
 export interface OperatorServiceOptions
   extends
     CommitMethodsOptions,
     SubjectMethodsOptions,
+    Pick<TokenMethodsOptions, 'tokenDesk' | 'log'>,
     Pick<InvitationMethodsOptions, 'invitations' | 'pageUrl'> {
   readonly members: Members
   readonly ownRemoval: SubjectMethodsOptions['ownRemoval']
@@ -47,7 +50,9 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     ...options.alarmMethods,
     ...changeMethods(options),
     ...checkpointMethods(options),
+    ...proofMethods(options),
     ...forgetMethods(options),
+    ...tokenMethods(options),
     ...invitationMethods({ ...options, operator: options.operator.identity.name }),
   ])
 }

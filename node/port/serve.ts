@@ -9,6 +9,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { Quota } from '../operators/quota.ts'
 import { operatorMethods } from '../operators/service.ts'
+import type { TokenDesk } from '../operators/tokens.ts'
 import { Turns } from '../operators/turns.ts'
 import { alarmMethods } from '../sessions/alarm-calls.ts'
 import type { RelayEnds } from '../relays/relay-ends.ts'
@@ -36,6 +37,8 @@ export interface ServeOptions {
   /** Where other nodes read for their pages. */
   readonly relays: RelayEnds
   readonly counts: Counts
+  /** Where this node takes tokens; undefined where it issues nothing. */
+  readonly tokenDesk: () => TokenDesk | undefined
   readonly invitations: Invitations
   /** Where the page of this node is; undefined where it serves none. */
   readonly pageUrl: () => string | undefined
@@ -59,7 +62,7 @@ export interface OpenPort extends AsyncDisposable {
  */
 export async function serve(options: ServeOptions): Promise<OpenPort> {
   const { config, listener, list, cluster, sessions, trust, loadCredentials, onRenewed } = options
-  const { service, relays, counts, invitations, pageUrl, gate, clock, log } = options
+  const { service, relays, counts, tokenDesk, invitations, pageUrl, gate, clock, log } = options
   const { replica, signers, self, ownRemoval, proofAgainst } = list
   const { members, overlay, isolation } = cluster
   const turns = new Turns(clock)
@@ -96,7 +99,9 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
           mayAcknowledge: () => true,
           clock,
         }),
+        tokenDesk,
         clock,
+        log,
         isolation,
         turns,
         quota,

@@ -1,4 +1,9 @@
 import type { Identity } from '../identity/identity.ts'
+import type { Name, Source } from '../identity/names.ts'
+import type { Random } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import type { Service } from '../sessions/service.ts'
+import type { Sessions } from '../sessions/sessions.ts'
 import type { AskingNode } from './served-relay.ts'
 import type { RelayHost, RelayHostOptions } from './relay-host.ts'
 import type { Relays, RelaysOptions } from './relays.ts'
@@ -62,4 +67,42 @@ export class RelayEnds implements Disposable {
     this.#host?.[Symbol.dispose]()
     this.#relays?.[Symbol.dispose]()
   }
+}
+
+/** What is known of other nodes, as they say it of themselves. */
+export interface KnownNodes {
+  isLive(run: Source): boolean
+  live(): ReadonlyMap<Source, { readonly name: Name; readonly addresses: readonly string[] }>
+  runsOf(node: Name): readonly Source[]
+  unreachable(): ReadonlyMap<Name, unknown>
+}
+
+export interface OpenRelaysOptions extends Pick<RelaysOptions, 'dial'> {
+  readonly service: Service
+  readonly sessions: Sessions
+  readonly members: KnownNodes
+  readonly maxConnectionsPerClient: number
+  /** Whether a node has signed two changes at one place. */
+  readonly hasForked: (node: Name) => boolean
+  readonly random: Random
+  readonly log: Log
+}
+
+/** Let pages of other nodes read here, and those of this one at others. */
+export function openRelays(options: OpenRelaysOptions): RelayEnds {
+  const { service, sessions, members, maxConnectionsPerClient, hasForked } = options
+  const { dial, random, log } = options
+  const { node: self, run, clock } = service
+  const admits = (peer: Identity): boolean => sessions.admit(peer).admitted && !hasForked(peer.name)
+  const isLive = (asking: Source): boolean => members.isLive(asking)
+  const isKnown = (node: Name): boolean =>
+    members.runsOf(node).length > 0 || members.unreachable().has(node)
+  const addressesOf = (node: Name): string[] =>
+    Array.from(members.live().values())
+      .filter(({ name }) => name === node)
+      .flatMap(({ addresses }) => addresses)
+  return new RelayEnds({
+    host: { service, sessions, isLive, admits, maxConnectionsPerClient, log },
+    relays: { self, run, isKnown, addressesOf, dial, admits, clock, random, log },
+  })
 }
