@@ -1,5 +1,8 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import test from 'ava'
 import type { KeyId } from '../../node/identity/names.ts'
+import { makeTestFolder } from '../support/certs.ts'
 import { makeSharedCerts, startCluster } from '../support/cluster.ts'
 import { WEB_ON } from '../support/pages.ts'
 import { METRICS_ON, scrape } from '../support/scrape.ts'
@@ -59,5 +62,35 @@ test.serial(
     await untilShown(page, 'main', /phone is not let in with this key/)
     t.notRegex(await page.locator('main').innerText(), /°C/)
     t.deepEqual(faults, [])
+  },
+)
+
+test.serial(
+  'a sealed sensor of another node is read by who has typed its passphrase, and not by the node between them',
+  async t => {
+    const passphraseFile = join(await makeTestFolder(t), 'kitchen.txt')
+    await writeFile(passphraseFile, 'correct horse battery staple', { mode: 0o600 })
+    const seal = { kitchen: { sensors: ['temperature'], passphraseFile } }
+    await using cluster = await startCluster(t, { nodes: 2, certs, config: { ...WEB_ON, seal } })
+    await using context = await browser.newContext({ ignoreHTTPSErrors: true })
+    const page = await context.newPage()
+    const told: string[] = []
+    page.on('websocket', socket => {
+      socket.on('framereceived', ({ payload }) => void told.push(String(payload)))
+    })
+    await page.goto(`${cluster.node(1).page}#node/node-2`)
+    await page.getByLabel('The name of this browser').fill('phone')
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    const command = await untilShown(page, 'pre', /whitelist add/)
+    await cluster.grant(1, 'phone', { keys: [command.split(' ').at(-1) as KeyId] })
+    const shown = 'article:has-text("temperature") .value'
+    await untilShown(page, shown, /sealed: type its passphrase/)
+    await page.getByLabel('The passphrase of kitchen').fill('correct horse battery staple')
+    await page.getByRole('button', { name: 'Open' }).click()
+    await untilShown(page, shown, /°C/)
+    await page.getByRole('button', { name: '7 days' }).last().click()
+    await untilShown(page, 'article:has-text("temperature") figcaption', /lowest/)
+    t.true(told.some(frame => frame.includes('"relayed","node-2","temperature","sealed"')))
+    t.false(told.some(frame => /"(?:event|relayed)".*"temperature","reading"/.test(frame)))
   },
 )

@@ -2,7 +2,15 @@ import { signal } from '@preact/signals'
 import { io } from 'socket.io-client'
 import { alarms, hearAlarm } from './alarm-list.ts'
 import { loadBrowserKey, signIn, type BrowserKey } from './browser-key.ts'
-import { beginSealed, hearSealed, isSealed, learnChannels, openAnswer, sealCall } from './sealed.ts'
+import {
+  beginSealed,
+  hearSealed,
+  isSealed,
+  learnChannels,
+  openAnswer,
+  sealCall,
+  type FarPlace,
+} from './sealed.ts'
 
 /** What the node says of a sensor. */
 export type Reading =
@@ -77,6 +85,12 @@ let bye = ''
 /** Ask the node. @throws Error with the words of the node */
 export async function call(method: string, ...values: unknown[]): Promise<unknown> {
   return openAnswer(values, await sealCall([method, ...values], ask))
+}
+
+/** Ask another node for a page of a history, through this one. @throws Error with the words of one of them */
+export async function historyOf(at: FarPlace, request: object): Promise<unknown> {
+  const answer = await sealCall(['historyOf', at.node, request], ask)
+  return openAnswer([request], answer, at)
 }
 
 /** The key of this browser: made when it is first needed. */

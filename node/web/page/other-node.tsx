@@ -1,6 +1,6 @@
 import { useEffect } from 'preact/hooks'
 import { describeStanding } from './alarms.tsx'
-import { call } from './connection.ts'
+import { historyOf } from './connection.ts'
 import { HistoryPlot } from './plot.tsx'
 import { State } from './sensors.tsx'
 import { watched, watchNode } from './watched-node.ts'
@@ -8,7 +8,7 @@ import { watched, watchNode } from './watched-node.ts'
 /** Another node, live and with its past, through the one that serves this page. */
 export function OtherNode({ name }: { readonly name: string }) {
   useEffect(() => watchNode(name), [name])
-  const { why, sensors = [], readings, alarms = [] } = watched.value ?? {}
+  const { run = '', why, sensors = [], readings, alarms = [] } = watched.value ?? {}
   return (
     <section aria-labelledby="other">
       <h2 id="other">{name}</h2>
@@ -37,7 +37,7 @@ export function OtherNode({ name }: { readonly name: string }) {
             <HistoryPlot
               sensor={sensor}
               kind={kind}
-              ask={async request => call('historyOf', name, request)}
+              ask={async request => historyOf({ node: name, run }, request)}
             />
           </article>
         ))}

@@ -1,10 +1,13 @@
 import { signal } from '@preact/signals'
 import { afterNews, type Alarm } from './alarm-list.ts'
+import { openFar } from './sealed.ts'
 import { call, onNews, readingOf, standing, type Reading, type Sensor } from './connection.ts'
 
 /** What is known of another node, through the one that serves this page (PROTOCOL.md, "Relays"). */
 export interface WatchedNode {
   readonly name: string
+  /** Its run; empty while nothing is known. */
+  readonly run: string
   /** Why nothing is known; undefined while it tells of itself. */
   readonly why: string | undefined
   readonly sensors: readonly Sensor[]
@@ -38,7 +41,8 @@ export function watchNode(name: string): () => void {
 }
 
 function show(name: string, why: string): void {
-  watched.value = { name, why, sensors: [], readings: new Map(), alarms: [] }
+  latest.clear()
+  watched.value = { name, run: '', why, sensors: [], readings: new Map(), alarms: [] }
 }
 
 onNews((event, name, ...values) => {
@@ -49,8 +53,9 @@ onNews((event, name, ...values) => {
       return hearRelay(before, values[0] as RelayNews)
     case 'relayed': {
       const [sensor, type, ...rest] = values as [string, string, ...unknown[]]
-      const reading = type === 'sealed' ? SEALED : readingOf(type, rest)
-      watched.value = { ...before, readings: new Map(before.readings).set(sensor, reading) }
+      latest.set(sensor, rest.at(-1))
+      if (type === 'sealed') void hearSealed(before, sensor, rest)
+      else tell(sensor, type, rest)
       return
     }
     case 'relayed-alarms': {
@@ -62,19 +67,38 @@ onNews((event, name, ...values) => {
 
 /** What the node says of its connection to the other one. */
 type RelayNews =
-  | { readonly is: 'open'; readonly sensors: readonly Sensor[] }
+  | { readonly is: 'open'; readonly run: string; readonly sensors: readonly Sensor[] }
   | { readonly is: 'lost'; readonly text: string }
 
-const SEALED: Reading = {
-  type: 'unavailable',
-  reason: 'sealed: it is opened on the page of its own node',
+/** The number of the newest event of each sensor. */
+const latest = new Map<string, unknown>()
+
+function tell(sensor: string, type: string, values: readonly unknown[]): void {
+  const now = watched.value
+  if (now === undefined) return
+  const readings = new Map(now.readings).set(sensor, readingOf(type, values))
+  watched.value = { ...now, readings }
+}
+
+async function hearSealed(
+  { name: node, run, sensors }: WatchedNode,
+  sensor: string,
+  values: readonly unknown[],
+): Promise<void> {
+  const info = sensors.find(({ name }) => name === sensor)
+  if (info === undefined) return
+  const [type, ...said] = await openFar({ node, run }, info, values)
+  // Meanwhile a newer one may have come, or another node be looked at.
+  if (watched.value?.run === run && latest.get(sensor) === values.at(-1)) {
+    tell(sensor, String(type), said)
+  }
 }
 
 function hearRelay(before: WatchedNode, said: RelayNews): void {
   if (said.is === 'lost') return show(before.name, said.text)
-  const { sensors } = said
+  const { run, sensors } = said
   // What may not be read any more is not shown any more.
   const names = new Set(sensors.map(({ name }) => name))
   const readings = new Map(Array.from(before.readings).filter(([sensor]) => names.has(sensor)))
-  watched.value = { ...before, why: undefined, sensors, readings }
+  watched.value = { ...before, run, why: undefined, sensors, readings }
 }
