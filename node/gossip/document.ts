@@ -12,6 +12,7 @@ import {
 } from './document-frames.ts'
 import { CertificateExchange } from './certificate-exchange.ts'
 import type { DocumentLink, DocumentStream } from './document-stream.ts'
+import type { LinkMap } from './first-tree.ts'
 import { Incoming } from './incoming.ts'
 import { Outgoing, type Beginning } from './outgoing.ts'
 import type { Spreading } from './spreading.ts'
@@ -146,6 +147,11 @@ export abstract class GossipDocument extends Scuttlebutt {
 
   /** A link has ended: nothing more goes to its stream. */
   protected detached(_from: DocumentStream): void {}
+
+  /** Begin trees from now on by what is known of the links between all nodes. */
+  followLinks(map: LinkMap): void {
+    this.#trees.follow(map)
+  }
 
   /** Record an update that holds, and pass it on to every peer that lacks it. */
   protected publish(update: Update): void {

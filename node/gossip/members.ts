@@ -6,6 +6,7 @@ import type { Signer, Signers } from '../identity/signers.ts'
 import { absentNodes, type AbsentNodes } from './absent.ts'
 import type { DocumentStream } from './document-stream.ts'
 import type { Update } from './document.ts'
+import type { LinkMap } from './first-tree.ts'
 import { Forgettings, isForgetting } from './forgettings.ts'
 import { Liveness } from './liveness.ts'
 import { SignedDocument } from './signed-document.ts'
@@ -172,6 +173,11 @@ export class Members extends SignedDocument {
   /** Whether a run can be reached from here over links, or could a moment ago. */
   isLive(source: Source): boolean {
     return this.#liveness.isLive(source)
+  }
+
+  /** Which runs are linked, as far as they can be reached. */
+  get linkMap(): LinkMap {
+    return this.#liveness
   }
 
   /** How many nodes can be reached, this one included. */
