@@ -23,6 +23,7 @@ import {
 } from './member-part.ts'
 import { OwnMember, type OwnMemberOptions } from './own-member.ts'
 import { OwnWords } from './own-words.ts'
+import type { PeerClock } from './peer-clock.ts'
 import { Runs } from './runs.ts'
 
 /** What a node can say of itself while it runs. */
@@ -108,7 +109,7 @@ export class Members extends SignedDocument {
       isLive: run => this.#liveness.isLive(run),
       onForgotten: (run, places) => {
         this.#liveness.forget(run)
-        for (const place of places) delete this.sources[place]
+        for (const place of places) this.forgetSource(place)
       },
     })
     this.#own = new OwnMember({
@@ -243,7 +244,7 @@ export class Members extends SignedDocument {
   forget(update: Update): void {
     const { taken = false, dropped } = this.#forgettings?.keep(update) ?? {}
     // A digest stays short, whatever operators say.
-    if (dropped !== undefined) delete this.sources[dropped]
+    if (dropped !== undefined) this.forgetSource(dropped)
     if (taken) this.publish(update)
   }
 
@@ -312,13 +313,13 @@ export class Members extends SignedDocument {
     this.#settled = Promise.all([this.#settled, taken]).then(() => {})
   }
 
-  protected override updatesAfter(clock: ReadonlyMap<Source, number>, limit: number): Update[] {
+  protected override updatesAfter(clock: PeerClock, limit: number): Update[] {
     const updates: Update[] = []
     for (const update of this.#runs.updates()) {
-      if (updates.length < limit && update[1] > (clock.get(update[2]) ?? 0)) updates.push(update)
+      if (updates.length < limit && update[1] > clock.get(update[2])) updates.push(update)
     }
     for (const update of this.#forgettings?.updates() ?? []) {
-      if (updates.length < limit && !clock.has(update[2])) updates.push(update)
+      if (updates.length < limit && clock.get(update[2]) === 0) updates.push(update)
     }
     return updates
   }

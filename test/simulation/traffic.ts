@@ -63,6 +63,11 @@ export class Traffic {
     return Math.max(0, ...this.#received.values())
   }
 
+  /** What one node has received. */
+  received(name: string): number {
+    return this.#received.get(name) ?? 0
+  }
+
   reset(): void {
     this.#bytes = none()
     this.#copies = { whitelist: 0, members: 0 }
