@@ -34,8 +34,8 @@ export interface FirstTreeOptions {
 export function firstTree({ origin, self, copies, map }: FirstTreeOptions): FirstTree | undefined {
   const root = map.runOf(origin)
   if (root === undefined) return undefined
-  const distances = distancesFrom(root, map)
-  if (!distances.has(self)) return undefined
+  const distances = distancesUpTo(self, root, map)
+  if (distances === undefined) return undefined
   const bringersOf = (run: Source): readonly Source[] => {
     if (run === root) return []
     const neighbours = Array.from(map.neighboursOf(run), one => ({
@@ -55,16 +55,25 @@ export function firstTree({ origin, self, copies, map }: FirstTreeOptions): Firs
   }
 }
 
-/** How many links each run is away from one of them. */
-function distancesFrom(root: Source, map: LinkMap): ReadonlyMap<Source, number> {
+/**
+ * How many links runs are away from the root, of those that are no farther than the last one. Who is
+ * farther has no say in what that one sends: all of its neighbours that are, are as far.
+ * @returns undefined when there is no way to the last one
+ */
+function distancesUpTo(
+  last: Source,
+  root: Source,
+  map: LinkMap,
+): ReadonlyMap<Source, number> | undefined {
   const distances = new Map([[root, 0]])
   // A map is gone through in the order in which runs are added to it.
   for (const [run, distance] of distances) {
+    if (distance >= (distances.get(last) ?? Infinity)) break
     for (const next of map.neighboursOf(run)) {
       if (!distances.has(next)) distances.set(next, distance + 1)
     }
   }
-  return distances
+  return distances.has(last) ? distances : undefined
 }
 
 /** The same on every node, and different for each pair (FNV-1a). */

@@ -49,7 +49,8 @@ export class FramePacking<S> {
     for (const [index, { stream, frame }] of held.entries()) {
       run.push(frame)
       const next = held[index + 1]
-      if (next?.stream === stream && isPackable(frame) && isPackable(next.frame)) continue
+      const goesOn = next !== undefined && next.stream === stream
+      if (goesOn && isPackable(frame) && isPackable(next.frame)) continue
       this.#writeRun(stream, run)
       run = []
     }
