@@ -28,6 +28,7 @@ interface LinkedNode {
   readonly peers: Set<LinkedNode>
   receivedBytes: number
   copies: number
+  copyBytes: number
 }
 
 interface OpenLink extends Disposable {
@@ -67,6 +68,7 @@ export class LinkedCluster implements Disposable {
   readonly #nodes: LinkedNode[] = []
   readonly #byName = new Map<Name, LinkedNode>()
   readonly #bySource = new Map<Source, LinkedNode>()
+  readonly #neighbours = new Map<Source, readonly Source[]>()
   readonly #links = new Set<OpenLink>()
   readonly #random: Random = seededRandom(1)
   readonly #clock = new MachineClock(this.time, NOON)
@@ -99,8 +101,17 @@ export class LinkedCluster implements Disposable {
     return this.#nodes.reduce((sum, { copies }) => sum + copies, 0) / this.#nodes.length
   }
 
+  /** What a node would receive of one change if each sent it on over every link but one, bytes. */
+  get floodBytesOfNode(): number {
+    const sum = (of: 'copies' | 'copyBytes'): number =>
+      this.#nodes.reduce((all, node) => all + node[of], 0)
+    const { length } = this.#nodes
+    return ((2 * this.#links.size - (length - 1)) / length) * (sum('copyBytes') / sum('copies'))
+  }
+
   resetCounts(): void {
-    for (const node of this.#nodes) Object.assign(node, { receivedBytes: 0, copies: 0 })
+    for (const node of this.#nodes)
+      Object.assign(node, { receivedBytes: 0, copies: 0, copyBytes: 0 })
   }
 
   /** Link the two ends of each pair, and let all come into step. */
@@ -186,7 +197,16 @@ export class LinkedCluster implements Disposable {
       clock: this.#clock,
     })
     const peers = new Set<LinkedNode>()
-    const node = { name, source, replica, signers, peers, receivedBytes: 0, copies: 0 }
+    const node = {
+      name,
+      source,
+      replica,
+      signers,
+      peers,
+      receivedBytes: 0,
+      copies: 0,
+      copyBytes: 0,
+    }
     this.#nodes.push(node)
     this.#byName.set(nodeOf(source), node)
     this.#bySource.set(source, node)
@@ -209,7 +229,7 @@ export class LinkedCluster implements Disposable {
   #followMembers(): void {
     const map: LinkMap = {
       runOf: name => this.#byName.get(name)?.source,
-      neighboursOf: run => Array.from(this.#bySource.get(run)?.peers ?? [], ({ source }) => source),
+      neighboursOf: run => this.#neighboursOf(run),
     }
     const members = this.#nodes.map(({ source, replica }) => ({
       source,
@@ -224,6 +244,15 @@ export class LinkedCluster implements Disposable {
         live: () => live,
       })
     }
+  }
+
+  /** Looked up once: each node asks for it anew. */
+  #neighboursOf(run: Source): readonly Source[] {
+    const known = this.#neighbours.get(run)
+    if (known !== undefined) return known
+    const neighbours = Array.from(this.#bySource.get(run)?.peers ?? [], ({ source }) => source)
+    this.#neighbours.set(run, neighbours)
+    return neighbours
   }
 
   /** Dial others at random until there are links enough, as the overlay does. */
@@ -252,7 +281,10 @@ export class LinkedCluster implements Disposable {
           // As it stands in a line of the connection.
           to.receivedBytes += JSON.stringify(['a1', 'data', `${json}\n`]).length + 1
           for (const frame of unpacked(JSON.parse(json))) {
-            if (Array.isArray(frame)) to.copies += 1
+            if (Array.isArray(frame)) {
+              to.copies += 1
+              to.copyBytes += JSON.stringify(frame).length
+            }
             there.receive(frame)
           }
         })
