@@ -33,8 +33,8 @@ test('what the digest of a peer does not name it does not hold, and what it name
   t.deepEqual(
     peer.toMap(),
     new Map([
-      [BETA, 0],
       [GAMMA, 7],
+      [BETA, 0],
       [ALPHA, 3],
     ]),
   )
