@@ -4,6 +4,12 @@ import type { CommandIo, ExitStatus } from './io.ts'
 /** Adds options, commands below it and what it does to a command of the program. */
 export type FillCommand = (command: Command, context: CommandContext) => void
 
+/** The words of a command, without the program's own name: `whitelist add`. */
+export function pathOf(command: Command): string {
+  const { parent } = command
+  return parent === null ? '' : `${pathOf(parent)} ${command.name()}`.trim()
+}
+
 /** Command lines that a person can type, for the end of a help text. */
 export function examples(...commands: string[]): string {
   const title = commands.length === 1 ? 'Example' : 'Examples'

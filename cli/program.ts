@@ -2,7 +2,8 @@ import { Command, CommanderError } from 'commander'
 import { errorCode, errorMessage, FridgeError, type ErrorCode } from '../node/lib/errors.ts'
 import { foreignText } from '../node/lib/foreign-text.ts'
 import { VERSION } from '../node/lib/version.ts'
-import type { CommandContext, FillCommand } from './command.ts'
+import { pathOf, type CommandContext, type FillCommand } from './command.ts'
+import { withContext } from './contexts.ts'
 import { EXIT, type CommandIo, type ExitStatus } from './io.ts'
 
 const EXAMPLES = `
@@ -20,6 +21,8 @@ Exit status: 0 done, 1 not fully done, 2 wrong usage, 3 no node reached, 4 refus
 interface LazyCommand {
   readonly name: string
   readonly description: string
+  /** Whether it is for programs, and no help shows it. Default false. */
+  readonly isHidden?: boolean
   readonly load: () => Promise<FillCommand>
 }
 
@@ -75,7 +78,36 @@ const COMMANDS: readonly LazyCommand[] = [
     description: 'look for what is wrong here, and say what mends it; changes nothing',
     load: async () => (await import('./commands/doctor.ts')).fillDoctor,
   },
+  {
+    name: 'context',
+    description: 'keep how clusters are reached under names, and say which one commands go to',
+    load: async () => (await import('./commands/context.ts')).fillContext,
+  },
+  {
+    name: 'completion',
+    description: 'print what makes a shell complete commands, options and names',
+    load: async () => (await import('./commands/completion.ts')).fillCompletion,
+  },
+  {
+    name: 'man',
+    description: 'print the manual page of all commands',
+    load: async () => (await import('./commands/man.ts')).fillMan,
+  },
+  {
+    name: 'complete',
+    description: 'print what may stand where the cursor is',
+    isHidden: true,
+    load: async () => (await import('./commands/completion.ts')).fillComplete,
+  },
 ]
+
+interface GlobalOptions {
+  readonly trace?: boolean
+  readonly context?: string
+}
+
+/** Commands that no context says anything to: they make a cluster, or contexts. */
+const OUT_OF_CONTEXT = /^(demo|node start|context .*|complete|completion|man)$/
 
 /**
  * Run one command line.
@@ -84,10 +116,17 @@ const COMMANDS: readonly LazyCommand[] = [
  */
 export async function runProgram(
   args: readonly string[],
-  io: CommandIo,
+  given: CommandIo,
   onBegun: () => void = () => {},
 ): Promise<ExitStatus> {
   let status: ExitStatus = EXIT.done
+  let env = given.env
+  const io: CommandIo = {
+    ...given,
+    get env() {
+      return env
+    },
+  }
   const context: CommandContext = {
     io,
     action:
@@ -102,13 +141,24 @@ export async function runProgram(
     .description('a cluster of TLS sensor nodes that share one whitelist of clients')
     .version(VERSION)
     .option('--trace', 'show the stack trace of a failure')
+    .option(
+      '--context <name>',
+      'the context to use, or none (default the one of fridge context use)',
+    )
     .showHelpAfterError('(--help shows what there is)')
     .showSuggestionAfterError()
     .addHelpText('after', EXAMPLES)
-  for (const { name, description, load } of COMMANDS) {
-    const command = program.command(name).description(description)
-    // `fridge NAME …`, and `fridge help NAME`.
-    if (args.includes(name)) (await load())(command, context)
+    .hook('preAction', async (_, command) => {
+      const { context: named = given.env['FRIDGE_CONTEXT'] || undefined } =
+        program.opts<GlobalOptions>()
+      if (!OUT_OF_CONTEXT.test(pathOf(command))) env = await withContext(named, given)
+    })
+  const words = args.flatMap(arg => arg.split(' '))
+  for (const { name, description, isHidden = false, load } of COMMANDS) {
+    const command = program.command(name, { hidden: isHidden }).description(description)
+    // `fridge NAME …`, `fridge help NAME`, and `fridge complete bash -- 'fridge NAME …'`.
+    // The manual page is of all.
+    if (words.includes(name) || words[0] === 'man') (await load())(command, context)
   }
   const isJson = args.includes('--json')
   configure(program, io, isJson)
@@ -125,7 +175,7 @@ export async function runProgram(
     }
     if (io.signal.aborted && errorCode(error) !== 'ERR_DATABASE') return EXIT.notDone
     if (isJson) reportJson(error, io)
-    else report(error, io, program.opts()['trace'] === true)
+    else report(error, io, program.opts<GlobalOptions>().trace === true)
     return statusOf(error)
   }
 }

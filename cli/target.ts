@@ -6,6 +6,7 @@ import type { NodeConnection } from '../node/client/node-connection.ts'
 import type { Fridge } from '../node/client/fridge.ts'
 import { findCredentials, type Credentials } from '../node/identity/credentials.ts'
 import { parseName, type Role } from '../node/identity/names.ts'
+import { FridgeError } from '../node/lib/errors.ts'
 import { certificateFolder, type FolderOptions } from './commands/certs-options.ts'
 import type { CommandIo } from './io.ts'
 
@@ -47,18 +48,42 @@ export function targetNodes({ node }: TargetOptions, { env }: CommandIo): Addres
   return (named ?? [`127.0.0.1:${DEFAULT_PORT}`]).map(parseAddress)
 }
 
-/** Who a person wants to be. @throws FridgeError with the command that mends it */
+/** Who a person says to be. */
+export interface SaidIdentity {
+  readonly role?: ClientRole
+  readonly name?: string
+}
+
+/** Who a person says to be: `NAME`, `client/NAME` or `operator/NAME`; nobody where nothing is said. */
+export function saidBy({ as }: TargetOptions, { env }: Pick<CommandIo, 'env'>): SaidIdentity {
+  const said = as ?? env['FRIDGE_AS']
+  if (said === undefined) return {}
+  const [, role, name = said] = /^(client|operator)\/(.*)$/s.exec(said) ?? []
+  return role === undefined ? { name } : { role: role as ClientRole, name }
+}
+
+/** The roles that a person may say to be. */
+export type ClientRole = Extract<Role, 'client' | 'operator'>
+
+/**
+ * Who a person wants to be, in the role that a command is for.
+ * @throws FridgeError with the command that mends it
+ */
 export async function targetCredentials(
   options: TargetOptions,
-  role: Role,
+  role: ClientRole,
   io: CommandIo,
 ): Promise<Credentials> {
-  const as = options.as ?? io.env['FRIDGE_AS']
+  const said = saidBy(options, io)
+  if (said.role !== undefined && said.role !== role) {
+    const text = `this command is for ${role}s, and ${said.role}/${said.name ?? ''} is none`
+    throw new FridgeError('ERR_USAGE', text, { fix: `name one: --as ${role}/NAME` })
+  }
   const credentials = await findCredentials(
     {
       dir: certificateFolder(options, io),
       role,
-      name: as === undefined ? undefined : parseName(as),
+      name: said.name === undefined ? undefined : parseName(said.name),
     },
     { now: io.clock.now() },
   )
@@ -71,15 +96,12 @@ export async function targetCredentials(
  * @param role whose name it is where only a name is said, or none
  */
 export async function connectAs(
-  role: 'operator' | 'client',
+  role: ClientRole,
   options: TargetOptions,
   io: CommandIo,
 ): Promise<NodeConnection> {
-  const as = options.as ?? io.env['FRIDGE_AS']
-  const [, said = role, name] = /^(?:(client|operator)\/)?(.*)$/s.exec(as ?? '') ?? []
-  const who = { ...options, as: name === '' ? undefined : name }
   return await connectAny(targetNodes(options, io), {
-    credentials: await targetCredentials(who, said as Role, io),
+    credentials: await targetCredentials(options, saidBy(options, io).role ?? role, io),
     clock: io.clock,
     signal: io.signal,
   })

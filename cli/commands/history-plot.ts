@@ -41,6 +41,6 @@ export async function readRecordFor(
   const zone = zoneOf(options, io.env)
   const span = parseSpan(options, now, zone)
   await using source = await openSource(options, io)
-  const door = options.door ?? DOOR
-  return await readRecord(source, { sensor, span, zone, now, limits, door })
+  const { preset, door = DOOR } = options
+  return await readRecord(source, { sensor, span, zone, now, limits, preset, door })
 }

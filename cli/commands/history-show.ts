@@ -1,11 +1,12 @@
 import { addBucket, HOUR_MS, MINUTE_MS, type Bucket } from '../../node/history/bucket.ts'
-import { excursionsOf, type Limit } from '../../node/history/limits.ts'
+import type { Limit } from '../../node/history/limits.ts'
 import { bucketIn, historyRows, spanIn } from '../../node/history/page.ts'
 import type { Span } from '../../node/history/reader.ts'
 import { gapsIn, summarize } from '../../node/history/summary.ts'
 import { formatReading, SENSOR_KINDS, type SensorKind } from '../../node/sensors/kinds.ts'
 import { formatDuration } from '../duration.ts'
 import { noteExcursions, readAlarms, type NotedExcursion } from '../history/alarms.ts'
+import { readExcursions, type Passed } from '../history/excursions.ts'
 import {
   alarmLine,
   describeNote,
@@ -14,8 +15,8 @@ import {
   listEvents,
 } from '../history/listings.ts'
 import {
+  checkLimits,
   DOOR,
-  oneOf,
   parseLimits,
   parseSpan,
   type LimitOptions,
@@ -25,6 +26,7 @@ import { readDoor } from '../history/record.ts'
 import { openSource, readKind, type HistorySource, type SourceOptions } from '../history/source.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { formatTable } from '../table.ts'
+import { oneOf } from '../one-of.ts'
 import { zoneOf, type Zone } from '../zone.ts'
 
 export interface HistoryShowOptions extends LimitOptions, SpanOptions, SourceOptions {
@@ -49,13 +51,26 @@ export async function runHistoryShow(
   const span = parseSpan(options, now, zone)
   const limits = parseLimits(options)
   const lengthMs = lengthOf(options.by, span)
-  const { json = false, door = DOOR } = options
+  const { json = false, preset, door = DOOR } = options
   const listing = { sensor, span, zone, json }
   await using source = await openSource(options, io)
-  if (options.commands === true) return await listCommands(source, listing, io)
-  if (options.events === true) return await listEvents(source, listing, io)
-  if (options.alarms === true) return await listAlarms(source, listing, io)
-  return await showSums(source, { ...listing, now, lengthMs, limits, door }, io)
+  const lists = [
+    ...(options.events === true ? [listEvents] : []),
+    ...(options.alarms === true ? [listAlarms] : []),
+    ...(options.commands === true ? [listCommands] : []),
+  ]
+  if (lists.length === 0) {
+    return await showSums(source, { ...listing, now, lengthMs, limits, preset, door }, io)
+  }
+  let shown = 0
+  for (const list of lists) shown += await list(source, listing, io)
+  if (shown > 0) return EXIT.done
+  io.err(`none of that was recorded of ${sensor} ${spanWords(listing)}`)
+  return EXIT.notDone
+}
+
+function spanWords({ span, zone }: { readonly span: Span; readonly zone: Zone }): string {
+  return `from ${zone.minute(span.from)} to ${zone.minute(span.to)} (${zone.name})`
 }
 
 /** @throws FridgeError `ERR_USAGE` */
@@ -72,6 +87,8 @@ interface Question {
   readonly now: number
   readonly lengthMs: number
   readonly limits: readonly Limit[]
+  /** The name of the preset that they are of, where they are. */
+  readonly preset: string | undefined
   readonly door: string
   readonly json: boolean
 }
@@ -83,7 +100,8 @@ async function showSums(
 ): Promise<ExitStatus> {
   const { ask } = source
   const { sensor, span, zone, lengthMs, json } = question
-  const kind = await readKind(ask, sensor, span)
+  const kind = await readKind(source, sensor, span)
+  checkLimits(question.limits, question.preset, { sensor, kind })
   const table = lengthMs === MINUTE_MS ? 'minutes' : 'hours'
   const read = await Array.fromAsync(historyRows(ask, { sensor, table, ...span }), bucketIn)
   const buckets = lengthMs === DAY_MS ? joinDays(read, zone) : read
@@ -92,8 +110,7 @@ async function showSums(
     return buckets.length === 0 ? EXIT.notDone : EXIT.done
   }
   if (buckets.length === 0) {
-    const [from, to] = [zone.minute(span.from), zone.minute(span.to)]
-    io.out(`nothing was recorded of ${sensor} from ${from} to ${to} (${zone.name})`)
+    io.out(`nothing was recorded of ${sensor} ${spanWords(question)}`)
     return EXIT.notDone
   }
   const { quantity } = SENSOR_KINDS[kind]
@@ -138,11 +155,9 @@ async function* noteLines(
   }
   const alarms = await readAlarms(ask, { node, sensor, kind }, { span, now })
   if (limits.length > 0) {
-    // Minutes, where the table shows hours: a limit may be passed for a quarter of one.
-    const minutes = historyRows(ask, { sensor, table: 'minutes', ...span })
-    const buckets = await Array.fromAsync(minutes, bucketIn)
-    const excursions = noteExcursions(excursionsOf(buckets, limits, span.to), alarms)
-    if (excursions.length === 0) yield 'no limit was passed for longer than it may be'
+    const passed = await readExcursions(ask, { sensor, span, zone, limits })
+    const excursions = noteExcursions(passed.excursions, alarms)
+    if (excursions.length === 0) yield notPassedLine(passed)
     for (const excursion of excursions) yield excursionLine(kind, excursion, { span, zone })
   }
   for (const alarm of alarms) yield alarmLine(alarm, span, zone)
@@ -151,6 +166,11 @@ async function* noteLines(
     const duration = formatDuration(to - from)
     yield `not recorded from ${zone.minute(from)} to ${zone.minute(to)} (${duration})`
   }
+}
+
+function notPassedLine({ passedMs }: Passed): string {
+  if (passedMs === 0) return 'no limit was passed'
+  return `no limit was passed for longer than it may be; outside for ${formatDuration(passedMs)} in all`
 }
 
 function excursionLine(

@@ -1,5 +1,6 @@
-import { openHistoryForReading } from '../../node/history/database.ts'
-import { verifyHistory, type HistoryVerification } from '../../node/history/verify.ts'
+import { openHistoryForReading, readingFailure } from '../../node/history/database.ts'
+import { isHourDigest, verifyHistory, type HistoryVerification } from '../../node/history/verify.ts'
+import { FridgeError } from '../../node/lib/errors.ts'
 import { formatDuration } from '../duration.ts'
 import { historyFile } from '../history/source.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
@@ -22,15 +23,23 @@ export async function runHistoryVerify(
   options: HistoryVerifyOptions,
   io: CommandIo,
 ): Promise<ExitStatus> {
+  const { digest } = options
+  if (digest !== undefined && !isHourDigest(digest)) {
+    throw new FridgeError('ERR_USAGE', `--digest ${JSON.stringify(digest)} is no digest`, {
+      fix: 'copy it whole, as a report has it: 43 letters, digits, hyphens and underscores',
+    })
+  }
   const file = await historyFile(options, io)
   const trust = await authoritiesIn(certificateFolder(options, io))
   const database = openHistoryForReading(file)
   try {
-    const verification = await verifyHistory(database, { ...trust, digest: options.digest })
+    const verification = await verifyHistory(database, { ...trust, digest })
     const isSound = verification.findings.length === 0
     if (options.json === true) io.out(JSON.stringify({ file, sound: isSound, ...verification }))
     else print(shownPath(file, io.cwd), verification, io)
     return isSound ? EXIT.done : EXIT.notDone
+  } catch (error) {
+    throw readingFailure(file, error)
   } finally {
     database.close()
   }
@@ -40,8 +49,9 @@ function print(file: string, verification: HistoryVerification, io: CommandIo): 
   const { hours, readings, minutes, span, unsigned, digest, gaps, jumps, findings } = verification
   for (const { place, problem } of findings.slice(0, MAX_SHOWN)) io.out(`${place}: ${problem}`)
   if (findings.length > MAX_SHOWN) io.out(`… and ${findings.length - MAX_SHOWN} more`)
-  for (const { from, to } of gaps) {
-    io.out(`gap: nothing was recorded from ${momentOf(from)} for ${formatDuration(to - from)}`)
+  for (const { from, to, sensor } of gaps) {
+    const what = sensor === undefined ? 'nothing' : `nothing of ${sensor}`
+    io.out(`gap: ${what} was recorded from ${momentOf(from)} for ${formatDuration(to - from)}`)
   }
   for (const { from, to } of jumps) {
     io.out(`clock: it was set, or the machine slept, from ${momentOf(from)} to ${momentOf(to)}`)

@@ -15,9 +15,9 @@ export function fillHistory(history: Command, { io, action }: CommandContext): v
     .argument('<sensor>', 'as the configuration of its node calls it')
   addLimits(addSpan(show))
     .option('--by <length>', 'minute, hour or day (default by the length of the span)')
-    .option('--events', 'every move, failure, alarm, start and stop instead')
-    .option('--alarms', 'the alarms of the node instead, with who has taken note of them')
-    .option('--commands', 'who called which command instead; for operators')
+    .option('--events', 'instead: every move, failure, alarm, start and stop')
+    .option('--alarms', 'instead, or as well: the alarms, with who has taken note of them')
+    .option('--commands', 'instead, or as well: who called which command; for operators')
     .option('--json', 'print JSON, an object a line')
     .addHelpText(
       'after',
@@ -34,11 +34,12 @@ export function fillHistory(history: Command, { io, action }: CommandContext): v
 
   const write = history
     .command('export')
-    .description('print every row of a span, as CSV or JSON')
+    .description('print every row of a span, as CSV or JSON; exit status 1 when there is none')
     .argument('<sensor>')
   addSpan(write)
     .option('--by <length>', 'reading, minute or hour (default minute; hour beyond 32 days)')
     .option('--format <format>', 'csv or json, an object a line (default csv)')
+    .option('--json', 'the same as --format json')
     .addHelpText(
       'after',
       examples('fridge history export temperature --from 2026-03-01 --to 2026-04-01 > march.csv'),

@@ -34,7 +34,7 @@ export function fillStatus(status: Command, { io, action }: CommandContext): voi
     .action(action((options: StatusOptions) => runStatus(options, io)))
 }
 
-/** @returns 0 all is well, 1 a node is out of reach, a sensor has failed or an alarm stands */
+/** @returns 0 all is well, 1 a node is out of reach, a sensor has failed, a history is not recorded or an alarm stands */
 export async function runStatus(options: StatusOptions, io: CommandIo): Promise<ExitStatus> {
   const view = options.watch === true ? await watch(options, io) : await look(options, io)
   return view.isWell ? EXIT.done : EXIT.notDone
@@ -137,7 +137,7 @@ function statusLines(
   ])
   const head = ['NODE', 'STATE', 'ADDRESS', 'CLIENTS', 'CHANGES', 'LINKS', 'VERSION', 'CERTIFICATE']
   const table = formatTable([head, ...rows], columns)
-  return [...lines, '', ...fleetLines(nodes, fleet, now), '', ...table]
+  return [...lines, '', ...fleetLines(nodes, fleet, now, columns), '', ...table]
 }
 
 /** Whether the node that answers has heard this one since its start: else it knows the name alone. */
@@ -168,7 +168,8 @@ const HELP = `
 Every fridge comes first: what it reads, its door, its alarms, and a line for each thing that is wrong
 with it. A node that stopped in order is left, which is well; one that is out of reach is not.
 
-Exit status: 0 all is well, 1 a node is out of reach, a sensor has failed or an alarm stands.
+Exit status: 0 all is well, 1 a node is out of reach, a sensor has failed, a history is not recorded
+or an alarm stands.
 
 Examples:
   $ fridge status --node node-1.example.org:7443

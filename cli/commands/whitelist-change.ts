@@ -51,11 +51,16 @@ export async function runChanges(
 ): Promise<ExitStatus> {
   const reason = reasonOf(options)
   const waitMs = options.wait === false ? 0 : waitOf(options)
+  const [first] = subjects
+  if (first === undefined) return EXIT.done
   await using operator = await connectOperator(options, io)
   const all = count(subjects.length, 'name')
   const planned: Planned[] = []
+  // Nodes are asked how far they have come, which takes its time, once and not for each name.
+  const shown = await operator.show(first)
   for (const subject of subjects) {
-    const before = await operator.show(subject)
+    const before =
+      subject === first ? shown : { ...(await operator.find(subject)), nodes: shown.nodes }
     planned.push({ before, wish: { ...(await prepare(before, operator)), ...reason } })
   }
   // Who removes itself is cut at once, and can do nothing behind that.

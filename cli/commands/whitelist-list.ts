@@ -1,31 +1,47 @@
 import {
   displaySubject,
   nodeOf,
+  parseName,
   parseSubject,
   roleOf,
   type SubjectKind,
 } from '../../node/identity/names.ts'
 import type { GrantReport, ShowReport, SubjectReport } from '../../node/operators/subjects.ts'
 import { foreignText } from '../../node/lib/foreign-text.ts'
-import { formatDuration } from '../duration.ts'
+import { formatDuration, parseDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { connectOperator } from '../operator.ts'
 import { formatMoment } from '../moment.ts'
 import { count, GrowingTable } from '../table.ts'
 import type { TargetOptions } from '../target.ts'
+import { termsOfAll } from './kept-terms.ts'
+
+export interface WhitelistListOptions extends TargetOptions {
+  /** Only who was removed. Default false. */
+  readonly revoked?: boolean
+  /** Only whose grants end within this duration. */
+  readonly expiring?: string
+  /** Only whose newest change was signed by this operator. */
+  readonly by?: string
+}
 
 /** @param kind show only subjects of this one; default all */
 export async function runWhitelistList(
-  options: TargetOptions,
+  options: WhitelistListOptions,
   io: CommandIo,
   kind?: SubjectKind,
 ): Promise<ExitStatus> {
+  const isAsked = filterOf(options, io.clock.now())
   await using operator = await connectOperator(options, io)
   const table = new GrowingTable(io.out, io.columns)
   let isFirst = true
+  let wasThere = false
   // Each page is printed as it comes: however long the list is, one page of it is held.
   for await (const all of operator.subjectPages()) {
-    const page = all.filter(({ subject }) => kind === undefined || roleOf(subject) === kind)
+    wasThere ||= all.length > 0
+    const page = all.filter(
+      one => (kind === undefined || roleOf(one.subject) === kind) && isAsked(one),
+    )
     if (page.length === 0) continue
     if (options.json === true) {
       io.out(`${isFirst ? '[' : ','}${JSON.stringify(page).slice(1, -1)}`)
@@ -36,6 +52,7 @@ export async function runWhitelistList(
     isFirst = false
   }
   if (options.json === true) io.out(isFirst ? '[]' : ']')
+  else if (isFirst && wasThere && isFiltered(options)) io.err('nobody on the list is so')
   else if (isFirst && kind === 'origin') io.err('no origin is listed: fridge origin add URL')
   else if (isFirst) io.err('the whitelist is empty: fridge whitelist add NAME')
   return EXIT.done
@@ -57,8 +74,34 @@ export async function runWhitelistShow(
   return report.standing === 'granted' ? EXIT.done : EXIT.notDone
 }
 
+function isFiltered({ revoked, expiring, by }: WhitelistListOptions): boolean {
+  return revoked !== undefined || expiring !== undefined || by !== undefined
+}
+
+/** @throws FridgeError `ERR_USAGE` */
+function filterOf(
+  { revoked, expiring, by }: WhitelistListOptions,
+  now: number,
+): (report: SubjectReport) => boolean {
+  const until = expiring === undefined ? undefined : now + parseDuration(expiring)
+  const operator = by === undefined ? undefined : parseName(by.replace(/^operator\//, ''))
+  return ({ standing, grants, removal }) => {
+    if (revoked === true && standing !== 'revoked') return false
+    if (until !== undefined) {
+      const { expiresAt = Infinity } = termsOfAll(grants)
+      if (standing !== 'granted' || expiresAt > until) return false
+    }
+    if (operator === undefined) return true
+    return (latestOf(grants) ?? removal)?.operator === operator
+  }
+}
+
+function latestOf(grants: readonly GrantReport[]): GrantReport | undefined {
+  return grants.toSorted((a, b) => b.at - a.at)[0]
+}
+
 function rowOf(report: SubjectReport, now: number): string[] {
-  const [latest] = report.grants.toSorted((a, b) => b.at - a.at)
+  const latest = latestOf(report.grants)
   if (latest === undefined) {
     const { subject, standing, removal } = report
     if (removal === undefined) return [displaySubject(subject), standing, '', '', '']
@@ -71,8 +114,8 @@ function rowOf(report: SubjectReport, now: number): string[] {
     latest.operator,
     secondOf(latest.at),
     report.grants.length === 1
-      ? termsOf(latest, now)
-      : `${termsOf(latest, now)}; one of ${report.grants.length} grants, see show`,
+      ? describeTerms(latest, now)
+      : `${describeTerms(latest, now)}; one of ${report.grants.length} grants, see show`,
   ]
 }
 
@@ -87,7 +130,7 @@ function show(report: ShowReport, node: string, io: CommandIo): void {
     const reason = grant.reason === undefined ? '' : ` (${foreignText(grant.reason)})`
     io.out(`  granted by ${grant.operator} at ${formatMoment(grant.at)}${reason}`)
     io.out(
-      `    ${termsOf(grant, io.clock.now())}; change ${grant.sequence} of ${nodeOf(grant.source)}`,
+      `    ${describeTerms(grant, io.clock.now())}; change ${grant.sequence} of ${nodeOf(grant.source)}`,
     )
   }
   if (grants.length > 1)
@@ -100,7 +143,7 @@ function show(report: ShowReport, node: string, io: CommandIo): void {
   for (const { name, state } of nodes) io.out(`  ${name}: ${state}`)
 }
 
-function termsOf(grant: GrantReport, now: number): string {
+function describeTerms(grant: GrantReport, now: number): string {
   const { sensors, commands, keys, expiresAt } = grant
   const terms = [
     sensors === undefined ? 'all sensors' : `sensors ${sensors.join(' ') || 'none'}`,

@@ -2,9 +2,11 @@ import type { Command } from 'commander'
 import { examples, type CommandContext } from '../command.ts'
 import { addTargetOptions, collect, type TargetOptions } from '../target.ts'
 import { runWhitelistAdd, type WhitelistAddOptions } from './whitelist-add.ts'
+import { runWhitelistApply, type WhitelistApplyOptions } from './whitelist-apply.ts'
+import { runWhitelistExport, type WhitelistExportOptions } from './whitelist-export.ts'
 import { runWhitelistCheckpoint, type CheckpointOptions } from './whitelist-checkpoint.ts'
 import { runWhitelistLog, type WhitelistLogOptions } from './whitelist-log.ts'
-import { runWhitelistList, runWhitelistShow } from './whitelist-list.ts'
+import { runWhitelistList, runWhitelistShow, type WhitelistListOptions } from './whitelist-list.ts'
 import { runWhitelistRemove, type WhitelistRemoveOptions } from './whitelist-remove.ts'
 
 const NAME = 'a client; operator/NAME, node/NAME or origin/URL for the others'
@@ -74,9 +76,13 @@ export function fillWhitelist(whitelist: Command, { io, action }: CommandContext
     .command('list')
     .alias('ls')
     .description('show every name that was ever added or removed')
-  addTargetOptions(list, 'operator').action(
-    action((options: TargetOptions) => runWhitelistList(options, io)),
-  )
+  list
+    .option('--revoked', 'only who was removed')
+    .option('--expiring <duration>', 'only who is let in until then at the most: 7d')
+    .option('--by <operator>', 'only whose newest change is by this operator')
+  addTargetOptions(list, 'operator')
+    .addHelpText('after', examples('fridge whitelist list --expiring 7d'))
+    .action(action((options: WhitelistListOptions) => runWhitelistList(options, io)))
 
   const show = whitelist
     .command('show')
@@ -103,6 +109,39 @@ export function fillWhitelist(whitelist: Command, { io, action }: CommandContext
       ),
     )
   addWatch(whitelist, { io, action })
+  addFiles(whitelist, { io, action })
+}
+
+function addFiles(whitelist: Command, { io, action }: CommandContext): void {
+  const written = whitelist
+    .command('export')
+    .description('print who is let in now, as a file that apply reads')
+    .option('--format <format>', 'yaml, csv or json (default yaml)')
+    .option('--out <file>', 'write it there')
+  addTargetOptions(written, 'operator')
+    .addHelpText('after', examples('fridge whitelist export --format csv --out clients.csv'))
+    .action(action((options: WhitelistExportOptions) => runWhitelistExport(options, io)))
+
+  const apply = whitelist
+    .command('apply')
+    .description('make the list what a file says: shows the difference, and asks')
+    .argument('<file>', 'YAML or JSON as export prints it; CSV where its name ends with .csv')
+    .option('--dry-run', 'show the difference only; exit status 1 where there is one')
+    .option('--prune', 'remove who is let in and not in the file')
+    .option('--yes', 'do not ask')
+  addChangeOptions(apply)
+    .addHelpText(
+      'after',
+      examples(
+        'fridge whitelist apply clients.csv --dry-run',
+        "fridge whitelist apply clients.csv --prune --reason 'inventory of March'",
+      ),
+    )
+    .action(
+      action((file: string, options: WhitelistApplyOptions) =>
+        runWhitelistApply(file, options, io),
+      ),
+    )
 }
 
 function addWatch(whitelist: Command, { io, action }: CommandContext): void {

@@ -9,9 +9,9 @@ import type { CheckpointReport } from '../../node/operators/checkpoints.ts'
 import type { Fleet } from '../../node/client/operator/vitals-answers.ts'
 import type { StatusReport } from '../../node/operators/status.ts'
 import { dialNode } from '../../node/port/transport.ts'
-import { UNAVAILABLE_FOR_MS } from '../../node/sensors/presets.ts'
 import { formatDuration } from '../duration.ts'
 import type { CommandIo } from '../io.ts'
+import { describeUnknown, isKnown } from '../output/fleet.ts'
 import { count } from '../table.ts'
 import { describeLost } from '../lost.ts'
 import { describeRemoval, FORKED, RENAME } from '../removal.ts'
@@ -115,16 +115,26 @@ async function checkNode(
   }
 }
 
-/** Sensors that are dead on nodes that live, and alarms that stand. */
+/** What `status` calls wrong of the fridges: sensors of which nothing is known, alarms that stand. */
 function checkFridges({ nodes }: StatusReport, fleet: Fleet, checkup: Checkup, now: number): void {
   const before = checkup.findings.length
   for (const { name, reachable, addresses } of nodes) {
-    const { sensors = [], alarms = [] } = (reachable ? fleet.get(name) : undefined) ?? {}
-    for (const { sensor, event } of sensors) {
+    const vitals = reachable ? fleet.get(name) : undefined
+    const { sensors = [], alarms = [], unrecorded, untold } = vitals ?? {}
+    if (unrecorded !== undefined) {
+      const text = `the history of ${name} is not recorded: ${unrecorded}`
+      checkup.bad('fridges', text, 'look at the log there: it says what mends it')
+    }
+    if (untold !== undefined) {
+      const text = `alarms of ${name} reach not all who are to be told: ${untold}`
+      checkup.bad('fridges', text, 'look at alarms in its configuration, and at the log there')
+    }
+    for (const one of sensors.filter(sensor => !isKnown(sensor))) {
+      const { sensor } = one
       const isSaid = alarms.some(alarm => alarm.rule === 'unavailable' && alarm.sensor === sensor)
-      if (event?.type !== 'unavailable' || isSaid || now - event.at < UNAVAILABLE_FOR_MS) continue
-      const text = `${sensor} of ${name} has been unavailable for ${formatDuration(now - event.at)}`
-      checkup.bad('fridges', `${text}: ${event.reason}`, 'look at the device, and at the log there')
+      if (isSaid) continue
+      const text = `${sensor} of ${name}: ${describeUnknown(one, now)}`
+      checkup.bad('fridges', text, 'look at the device, and at the log there')
     }
     for (const alarm of alarms) {
       const about = alarm.about === undefined ? `${alarm.sensor} of ${name}` : alarm.about
@@ -135,7 +145,10 @@ function checkFridges({ nodes }: StatusReport, fleet: Fleet, checkup: Checkup, n
     }
   }
   if (checkup.findings.length > before || fleet.size === 0) return
-  checkup.good('fridges', `no sensor of ${count(fleet.size, 'node')} is dead, and no alarm stands`)
+  checkup.good(
+    'fridges',
+    `every sensor of ${count(fleet.size, 'node')} is known, and no alarm stands`,
+  )
 }
 
 /** Whether the list should be stated anew, so that what is behind that adds nothing. */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { holdersIn } from '../../node/authority/rotate.ts'
 import { authorityFiles } from '../../node/identity/credential-files.ts'
 import { formatAddress, type Address } from '../../node/lib/address.ts'
+import { receiverProblems } from '../../node/alarms/receivers.ts'
 import { lifetimeWarnings, lifetimes } from '../../node/identity/certificate-lifetime.ts'
 import type { NodeConfig } from '../../node/config/config.ts'
 import { loadCredentials, type Credentials } from '../../node/identity/credentials.ts'
@@ -113,6 +114,17 @@ export async function checkDatabase(
   })
   progress('')
   return false
+}
+
+/** Whether those who are to be told of alarms can be, as far as this machine knows. */
+export async function checkReceivers({ alarms }: NodeConfig, checkup: Checkup): Promise<void> {
+  const { webhook, program, mqtt } = alarms
+  const receivers = [webhook && 'webhook', program && 'program', mqtt && 'mqtt'].filter(Boolean)
+  if (receivers.length === 0) return
+  const problems = await receiverProblems(alarms)
+  for (const { text, fix } of problems) checkup.bad('alarms', text, fix)
+  if (problems.length > 0) return
+  checkup.good('alarms', `to be told: ${receivers.join(', ')}`)
 }
 
 /** Whether the node has kept the proof that it is out, from its list or from a peer. */

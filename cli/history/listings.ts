@@ -4,7 +4,7 @@ import type { Span } from '../../node/history/reader.ts'
 import { isAlarmType, type RecordedEvent } from '../../node/history/seal.ts'
 import { foreignText } from '../../node/lib/foreign-text.ts'
 import { formatDuration } from '../duration.ts'
-import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import type { CommandIo } from '../io.ts'
 import type { Zone } from '../zone.ts'
 import { alarmIn, describePast, readAlarms, type AlarmSubject } from './alarms.ts'
 import { readKind, type HistorySource } from './source.ts'
@@ -17,13 +17,14 @@ export interface Listing {
   readonly json: boolean
 }
 
-/** Print every move, failure, alarm, start and stop. */
+/** Print every move, failure, alarm, start and stop. @returns how many */
 export async function listEvents(
-  { ask, node }: HistorySource,
+  source: HistorySource,
   { sensor, span, zone, json }: Listing,
   io: CommandIo,
-): Promise<ExitStatus> {
-  const kind = await readKind(ask, sensor, span)
+): Promise<number> {
+  const { ask, node } = source
+  const kind = await readKind(source, sensor, span)
   let shown = 0
   for await (const row of historyRows(ask, { sensor, table: 'events', ...span })) {
     const event = eventIn(row)
@@ -36,27 +37,30 @@ export async function listEvents(
         : `${zone.second(event.at)}  ${whose}  ${foreignText(what)}`,
     )
   }
-  return shown === 0 ? EXIT.notDone : EXIT.done
+  return shown
 }
 
-/** Print the alarms of the node that stood at any time of the span. */
+/** Print the alarms of the node that stood at any time of the span. @returns how many */
 export async function listAlarms(
-  { ask, node }: HistorySource,
+  source: HistorySource,
   { sensor, span, zone, json }: Listing,
   io: CommandIo,
-): Promise<ExitStatus> {
-  const kind = await readKind(ask, sensor, span)
+): Promise<number> {
+  const { ask, node } = source
+  const kind = await readKind(source, sensor, span)
   const alarms = await readAlarms(ask, { node, sensor, kind }, { span, now: io.clock.now() })
   for (const alarm of alarms) io.out(json ? JSON.stringify(alarm) : alarmLine(alarm, span, zone))
-  return alarms.length === 0 ? EXIT.notDone : EXIT.done
+  return alarms.length
 }
 
-/** Print who called which command; for operators. */
+/** Print who called which command; for operators. @returns how many calls */
 export async function listCommands(
-  { ask, node }: HistorySource,
+  source: HistorySource,
   { sensor, span, zone, json }: Listing,
   io: CommandIo,
-): Promise<ExitStatus> {
+): Promise<number> {
+  const { ask, node } = source
+  await readKind(source, sensor, span)
   let shown = 0
   for await (const row of historyRows(ask, { sensor, table: 'commands', ...span })) {
     const call = commandIn(row)
@@ -68,7 +72,7 @@ export async function listCommands(
         : `${zone.second(call.at)}  ${node === undefined ? '' : `${node}  `}${words}`,
     )
   }
-  return shown === 0 ? EXIT.notDone : EXIT.done
+  return shown
 }
 
 /** An alarm, how long it lasted, and who has taken note of it, in a line. */

@@ -1,6 +1,7 @@
 import type { Limit } from '../../node/history/limits.ts'
 import type { Span } from '../../node/history/reader.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
+import { SENSOR_KINDS, type SensorKind } from '../../node/sensors/kinds.ts'
 import {
   isPresetName,
   PRESET_NAMES,
@@ -41,6 +42,12 @@ export const DOOR = 'door'
 export function parseSpan({ from, to }: SpanOptions, now: number, zone: Zone): Span {
   const end = to === undefined ? now : parseMoment(to, now, zone)
   const begin = from === undefined ? end - DEFAULT_MS : parseMoment(from, now, zone)
+  if (begin >= now) {
+    const option = from === undefined ? `--to ${to}` : `--from ${from}`
+    throw new FridgeError('ERR_USAGE', `${option} lies in the future: nothing is recorded yet`, {
+      fix: `give a moment before now, which is ${zone.minute(now)} (${zone.name})`,
+    })
+  }
   if (begin < end) return { from: Math.round(begin), to: Math.round(end) }
   throw new FridgeError('ERR_USAGE', '--from is not before --to', {
     fix: 'give an earlier --from: --from 30d, --from 2026-03-01 --to 2026-04-01',
@@ -63,6 +70,15 @@ export function parseLimits({ preset, high, highFor, low, lowFor }: LimitOptions
     const sides = Object.entries(PRESETS[preset]) as [Limit['side'], PresetLimit][]
     return sides.map(([side, { limit, forMs }]) => ({ side, value: limit, forMs }))
   }
+  for (const [side, value, time] of [
+    ['high', high, highFor],
+    ['low', low, lowFor],
+  ]) {
+    if (value !== undefined || time === undefined) continue
+    throw new FridgeError('ERR_USAGE', `--${side}-for was given without --${side}`, {
+      fix: `say what may be passed for that long: --${side} VALUE --${side}-for ${time}`,
+    })
+  }
   const limits: Limit[] = []
   if (high !== undefined) {
     limits.push({ side: 'high', value: parseValue('--high', high), forMs: forOf(highFor) })
@@ -79,6 +95,36 @@ export function parseLimits({ preset, high, highFor, low, lowFor }: LimitOptions
   return limits
 }
 
+/**
+ * Refuse limits that say nothing of a kind of sensor, as the rules of a node are refused.
+ * @throws FridgeError `ERR_USAGE`
+ */
+export function checkLimits(
+  limits: readonly Limit[],
+  preset: string | undefined,
+  { sensor, kind }: { readonly sensor: string; readonly kind: SensorKind },
+): void {
+  const { noun, quantity } = SENSOR_KINDS[kind]
+  const [first] = limits
+  if (first === undefined) return
+  if (quantity === undefined || (preset !== undefined && quantity.unit !== 'C')) {
+    const option = preset === undefined ? `--${first.side} ${first.value}` : `--preset ${preset}`
+    throw new FridgeError('ERR_USAGE', `${option} says nothing of ${sensor}, a ${noun}`, {
+      fix:
+        quantity === undefined
+          ? 'leave it out, or name a sensor that measures'
+          : 'give limits of its own: --high and --low',
+    })
+  }
+  const { min, max, symbol } = quantity
+  for (const { side, value } of limits) {
+    if (value >= min && value <= max) continue
+    throw new FridgeError('ERR_USAGE', `--${side} ${value} is nothing that a ${noun} reads`, {
+      fix: `give one from ${min} to ${max} ${symbol}`,
+    })
+  }
+}
+
 function forOf(text: string | undefined): number {
   return text === undefined ? 0 : parseDuration(text)
 }
@@ -88,18 +134,5 @@ function parseValue(option: string, text: string): number {
   if (text.trim() !== '' && Number.isFinite(value)) return value
   throw new FridgeError('ERR_USAGE', `${option} ${JSON.stringify(text)} is not a number`, {
     fix: `for example ${option} 8`,
-  })
-}
-
-/** @throws FridgeError `ERR_USAGE` */
-export function oneOf<Known extends string>(
-  option: string,
-  text: string,
-  known: readonly Known[],
-): Known {
-  const found = known.find(one => one === text)
-  if (found !== undefined) return found
-  throw new FridgeError('ERR_USAGE', `${option} ${JSON.stringify(text)} is not known`, {
-    fix: `use ${known.join(' or ')}`,
   })
 }

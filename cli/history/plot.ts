@@ -1,5 +1,6 @@
-import { addBucket, emptyBucket, type Bucket } from '../../node/history/bucket.ts'
+import { addBucket, emptyBucket, startOf, type Bucket } from '../../node/history/bucket.ts'
 import type { Span } from '../../node/history/reader.ts'
+import { restOf } from '../../node/history/summary.ts'
 import { SENSOR_KINDS } from '../../node/sensors/kinds.ts'
 import { escapeText } from './escape.ts'
 import { timeMarks, valueMarks } from './axis.ts'
@@ -66,7 +67,10 @@ export function plotSvg(record: SensorRecord, { width, height }: PlotOptions): s
       rect(frame, { from: since, to: until ?? record.span.to }, COLORS.excursion),
     ),
     ...grid(record, frame),
+    known(record, frame, width),
+    `<g clip-path="url(#known-${width})">`,
     ...(isMeasured ? readings(record, frame) : states(record, frame)),
+    '</g>',
     ...limitLines(record, frame),
     ...record.excursions.map(({ since }) => marker(frame, since)),
     ...doorStrip(record, frame),
@@ -101,7 +105,7 @@ function frameOf(record: SensorRecord, { width, height }: PlotOptions): Frame {
 function valueRange(record: SensorRecord, width: number): [low: number, high: number] {
   const { kind, summary, limits } = record
   if (SENSOR_KINDS[kind].quantity === undefined) {
-    const shares = columnsOf(record, width).map(openShare)
+    const shares = columnsOf(record, width).buckets.map(openShare)
     return [0, Math.min(100, Math.max(LEAST_SHARE, ...shares) * 1.05)]
   }
   const values = [
@@ -128,6 +132,17 @@ function rect({ x, top, bottom, left, right }: Frame, { from, to }: Span, fill: 
   // What lasted a second is to be seen in a year.
   const width = Math.max(1, end - begin)
   return `<rect x="${fix(begin)}" y="${top}" width="${fix(width)}" height="${bottom - top}" fill="${fill}"/>`
+}
+
+/** Where something is known, down to the second: a column may have both, and a gap is no line. */
+function known({ span, gaps, outages }: SensorRecord, frame: Frame, id: number): string {
+  const { top, bottom, x } = frame
+  const unknown = [...gaps, ...outages].sort((a, b) => a.from - b.from)
+  const rects = restOf(span, unknown).map(
+    ({ from, to }) =>
+      `<rect x="${fix(x(from))}" y="${top}" width="${fix(x(to) - x(from))}" height="${bottom - top}"/>`,
+  )
+  return `<defs><clipPath id="known-${id}">${rects.join('')}</clipPath></defs>`
 }
 
 /** Points at an excursion that a long span shows a hair wide. */
@@ -162,21 +177,26 @@ function anchorOf(x: number, { left, right }: Frame): string {
   return right - x < 16 ? 'end' : 'middle'
 }
 
-/** Buckets put together, as many as the picture has columns, with where each stands. */
-function columnsOf(
-  { buckets, span, lengthMs }: SensorRecord,
-  width: number,
-): (Bucket | undefined)[] {
+/** Buckets put together, as many as the picture has columns; undefined where there is none. */
+interface Columns {
+  readonly buckets: readonly (Bucket | undefined)[]
+  /** Where the first begins: with a minute or an hour, which may be before the span. */
+  readonly begin: number
+  readonly lengthMs: number
+}
+
+function columnsOf({ buckets, span, lengthMs }: SensorRecord, width: number): Columns {
   const most = Math.floor(width)
-  const count = Math.max(1, Math.min(most, Math.ceil((span.to - span.from) / lengthMs)))
+  const begin = startOf(span.from, lengthMs)
+  const columnMs = Math.max(lengthMs, (span.to - begin) / most)
+  const count = Math.max(1, Math.min(most, Math.ceil((span.to - begin) / columnMs)))
   const columns: (Bucket | undefined)[] = Array.from({ length: count }, () => undefined)
   for (const bucket of buckets) {
-    const middle = Math.min(bucket.start + lengthMs / 2, span.to - 1)
-    const index = Math.max(0, Math.floor(((middle - span.from) / (span.to - span.from)) * count))
-    const column = (columns[index] ??= emptyBucket(bucket.start))
+    const index = Math.floor((bucket.start + lengthMs / 2 - begin) / columnMs)
+    const column = (columns[Math.max(0, Math.min(count - 1, index))] ??= emptyBucket(bucket.start))
     addBucket(column, bucket)
   }
-  return columns
+  return { buckets: columns, begin, lengthMs: columnMs }
 }
 
 /** For how much of a column it was open, in percent. */
@@ -193,16 +213,16 @@ interface Point {
 }
 
 function readings(record: SensorRecord, frame: Frame): string[] {
-  const columns = columnsOf(record, frame.right - frame.left)
-  const step = (frame.right - frame.left) / columns.length
+  const { buckets, begin, lengthMs } = columnsOf(record, frame.right - frame.left)
+  const step = frame.x(begin + lengthMs) - frame.x(begin)
   const runs: Point[][] = []
   let run: Point[] | undefined
-  columns.forEach((bucket, index) => {
+  buckets.forEach((bucket, index) => {
     const { low, high, sum, count } = bucket ?? emptyBucket(0)
     if (low === undefined || high === undefined) run = undefined
     else {
       if (run === undefined) runs.push((run = []))
-      const x = frame.left + (index + 0.5) * step
+      const x = frame.x(begin + (index + 0.5) * lengthMs)
       run.push({ x, low: frame.y(low), high: frame.y(high), mean: frame.y(sum / count) })
     }
   })
@@ -226,13 +246,13 @@ function drawRun(points: readonly Point[], step: number): string[] {
 
 /** For how much of each column it was open, as bars. */
 function states(record: SensorRecord, frame: Frame): string[] {
-  const columns = columnsOf(record, frame.right - frame.left)
-  const step = (frame.right - frame.left) / columns.length
-  const bars = columns.flatMap((bucket, index) => {
+  const { buckets, begin, lengthMs } = columnsOf(record, frame.right - frame.left)
+  const step = frame.x(begin + lengthMs) - frame.x(begin)
+  const bars = buckets.flatMap((bucket, index) => {
     if (bucket === undefined || bucket.openMs === 0) return []
     const y = frame.y(openShare(bucket))
     return [
-      `M${fix(frame.left + (index + 0.5) * step)} ${frame.bottom}V${fix(Math.min(y, frame.bottom - 1))}`,
+      `M${fix(frame.x(begin + (index + 0.5) * lengthMs))} ${frame.bottom}V${fix(Math.min(y, frame.bottom - 1))}`,
     ]
   })
   return [

@@ -1,5 +1,5 @@
 import { HOUR_MS, MINUTE_MS, type Bucket } from '../../node/history/bucket.ts'
-import { excursionsOf, type Limit } from '../../node/history/limits.ts'
+import type { Limit } from '../../node/history/limits.ts'
 import {
   bucketIn,
   eventIn,
@@ -17,13 +17,15 @@ import {
   type Outage,
   type Summary,
 } from '../../node/history/summary.ts'
+import { isHourDigest } from '../../node/history/verify.ts'
 import { errorCode } from '../../node/lib/errors.ts'
 import type { SensorKind } from '../../node/sensors/kinds.ts'
 import type { Alarm } from '../../node/alarms/alarm.ts'
 import type { Zone } from '../zone.ts'
 import { noteExcursions, readAlarms, type NotedExcursion } from './alarms.ts'
-import { MAX_BY_MINUTES_MS } from './options.ts'
-import { readKind } from './source.ts'
+import { readExcursions } from './excursions.ts'
+import { checkLimits, MAX_BY_MINUTES_MS } from './options.ts'
+import { readKind, type HistorySource } from './source.ts'
 
 /** All of a span that a page or a plot shows of a sensor. */
 export interface SensorRecord {
@@ -39,6 +41,8 @@ export interface SensorRecord {
   readonly summary: Summary
   readonly limits: readonly Limit[]
   readonly excursions: readonly NotedExcursion[]
+  /** How long any limit was passed in all, however briefly, in milliseconds. */
+  readonly passedMs: number
   /** Those of the node's own rules that stood in the span. */
   readonly alarms: readonly Alarm[]
   readonly events: readonly RecordedEvent[]
@@ -57,33 +61,35 @@ export interface DoorRecord {
   readonly moves: readonly RecordedEvent[]
 }
 
-/** A SHA-256, base64url. */
-const DIGEST = /^[\w-]{43}$/
-
 export interface RecordRequest {
   readonly sensor: string
   readonly span: Span
   readonly zone: Zone
   readonly now: number
   readonly limits: readonly Limit[]
+  /** The name of the preset that they are of, where they are. */
+  readonly preset: string | undefined
   /** The door to show beside it. */
   readonly door: string
 }
 
 /** Read all of a span that a page or a plot shows. */
 export async function readRecord(
-  { node, ask }: { readonly node: string | undefined; readonly ask: AskHistory },
-  { sensor, span, zone, now, limits, door }: RecordRequest,
+  source: Pick<HistorySource, 'node' | 'ask' | 'sensors'>,
+  { sensor, span, zone, now, limits, preset, door }: RecordRequest,
 ): Promise<SensorRecord> {
+  const { node, ask } = source
   const rows = async <Item>(table: HistoryTable, read: (row: never) => Item): Promise<Item[]> =>
     Array.fromAsync(historyRows(ask, { sensor, table, ...span }), row => read(row as never))
-  const kind = await readKind(ask, sensor, span)
+  const kind = await readKind(source, sensor, span)
+  checkLimits(limits, preset, { sensor, kind })
   const lengthMs = span.to - span.from <= MAX_BY_MINUTES_MS ? MINUTE_MS : HOUR_MS
   const table = lengthMs === MINUTE_MS ? 'minutes' : 'hours'
   const buckets = await rows(table, bucketIn)
   const events = await rows('events', eventIn)
   const gaps = gapsIn(span, await rows('stretches', spanIn), now)
   const alarms = await readAlarms(ask, { node, sensor, kind }, { span, now })
+  const passed = await readExcursions(ask, { sensor, span, zone, limits })
   const [signed] = await rows('signed', ([, begin, , digest]: readonly unknown[]) => ({
     begin: Number(begin),
     digest: String(digest),
@@ -98,14 +104,15 @@ export async function readRecord(
     buckets,
     summary: summarize(buckets),
     limits,
-    excursions: noteExcursions(excursionsOf(buckets, limits, span.to), alarms),
+    excursions: noteExcursions(passed.excursions, alarms),
+    passedMs: passed.passedMs,
     alarms,
     events,
-    outages: outagesIn(span, events),
+    outages: outagesIn(span, events, { gaps, first: buckets[0] }),
     gaps,
     door: door === sensor ? undefined : await readDoor(ask, { sensor: door, table, span }),
     // It is shown within a command that a person copies.
-    signed: signed !== undefined && DIGEST.test(signed.digest) ? signed : undefined,
+    signed: signed !== undefined && isHourDigest(signed.digest) ? signed : undefined,
   }
 }
 

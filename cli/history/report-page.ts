@@ -62,15 +62,19 @@ ${record.signed === undefined ? '<p>No hour of it is signed yet.</p>' : `<p><cod
 }
 
 /** What a reader wants to know first, in words: a colour says it beside them. */
-function verdict({ limits, excursions, gaps, outages, span }: SensorRecord): string {
+function verdict(record: SensorRecord): string {
+  const { limits, excursions, gaps, outages, span } = record
   const unknownMs = lengthOf(gaps) + lengthOf(outages)
   const unknown =
     unknownMs === 0
       ? ''
-      : ` Nothing is known of ${duration(unknownMs)} (${percent(unknownMs, span)} of the time).`
-  if (limits.length === 0) return unknown === '' ? '' : `<p class="verdict">${unknown.trim()}</p>`
+      : `Nothing is known of ${duration(unknownMs)} (${percent(unknownMs, span)} of the time).`
+  if (limits.length === 0) return unknown === '' ? '' : `<p class="verdict">${unknown}</p>`
   if (excursions.length === 0) {
-    return `<p class="verdict well">Within its limits whenever it was read.${unknown}</p>`
+    // What was well in an hour of a week says nothing of the week.
+    return unknownMs > (span.to - span.from) / 2
+      ? `<p class="verdict">${unknown} ${wellWords(record)}</p>`
+      : `<p class="verdict well">${wellWords(record)} ${unknown}</p>`
   }
   const open = excursions.filter(one => notesOf(one.alarms).length === 0).length
   const noted =
@@ -79,7 +83,13 @@ function verdict({ limits, excursions, gaps, outages, span }: SensorRecord): str
       : open === excursions.length
         ? 'not acknowledged'
         : `${open} of them not acknowledged`
-  return `<p class="verdict bad">Outside its limits ${times(excursions.length)}, ${noted}.${unknown}</p>`
+  return `<p class="verdict bad">Outside its limits ${times(excursions.length)}, ${noted}. ${unknown}</p>`
+}
+
+function wellWords({ summary, passedMs }: SensorRecord): string {
+  if (summary.readings === 0) return 'It was never read.'
+  if (passedMs === 0) return 'Within its limits whenever it was read.'
+  return `Never outside its limits for longer than allowed; outside for ${duration(passedMs)} in all.`
 }
 
 function figures({ kind, summary, span, zone }: SensorRecord): string {
@@ -113,12 +123,12 @@ function figures({ kind, summary, span, zone }: SensorRecord): string {
   return `<dl>${rows.map(([term, text]) => `<div><dt>${term}</dt><dd>${text}</dd></div>`).join('')}</dl>`
 }
 
-function limitsSection({ kind, limits, excursions, span, zone }: SensorRecord): string {
+function limitsSection({ kind, limits, excursions, passedMs, span, zone }: SensorRecord): string {
   if (limits.length === 0) return ''
   const asked = limits.map(limit => describeLimit(kind, limit)).join(', ')
   return `<section><h2>Limits and excursions</h2><p>${asked}.</p>${
     excursions.length === 0
-      ? '<p>None was passed for longer than it may be.</p>'
+      ? `<p>None was passed${passedMs === 0 ? '' : ` for longer than it may be; outside for ${duration(passedMs)} in all`}.</p>`
       : table(
           ['From', 'For', 'Limit', 'Worst', 'Acknowledged'],
           excursions.map(one => excursionRow(kind, one, { span, zone })),

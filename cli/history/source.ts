@@ -1,15 +1,20 @@
 import type { Command } from 'commander'
 import { dirname, join } from 'node:path'
 import { unreadable } from '../../node/client/operator/answers.ts'
-import { HISTORY_FILE, openHistoryForReading } from '../../node/history/database.ts'
+import { HISTORY_FILE, openHistoryForReading, readingFailure } from '../../node/history/database.ts'
 import {
   answerPage,
   parseHistoryPage,
   type AskHistory,
   type HistoryPage,
 } from '../../node/history/page.ts'
+import type { NodeConnection } from '../../node/client/node-connection.ts'
+import { readFleet } from '../../node/client/operator/vitals-answers.ts'
 import { HistoryReader, type Span } from '../../node/history/reader.ts'
+import { FridgeError } from '../../node/lib/errors.ts'
+import { nearest } from '../../node/lib/nearest.ts'
 import type { SensorKind } from '../../node/sensors/kinds.ts'
+import { isSensorName } from '../../node/sensors/sensor.ts'
 import { nodeFolders, type NodeFolderOptions } from '../commands/node-options.ts'
 import type { CommandIo } from '../io.ts'
 import { collect, connectAs, type TargetOptions } from '../target.ts'
@@ -31,6 +36,8 @@ export function addSourceOptions(command: Command): Command {
 export interface HistorySource extends AsyncDisposable {
   /** The name of the node; undefined where its history does not say yet. */
   readonly node: string | undefined
+  /** Of a node those that it has now, of a folder those that it ever had. */
+  readonly sensors: () => Promise<readonly string[]>
   readonly ask: AskHistory
 }
 
@@ -48,16 +55,42 @@ export async function historyFile(options: NodeFolderOptions, io: CommandIo): Pr
 }
 
 /** The kind of a sensor. @throws FridgeError where there is none, or where it may not be read */
-export async function readKind(ask: AskHistory, sensor: string, span: Span): Promise<SensorKind> {
-  const { kind } = await ask({ sensor, table: 'signed', ...span, after: null })
-  return kind
+export async function readKind(
+  { ask, sensors }: Pick<HistorySource, 'ask' | 'sensors'>,
+  sensor: string,
+  span: Span,
+): Promise<SensorKind> {
+  if (!isSensorName(sensor)) {
+    throw new FridgeError('ERR_USAGE', `${JSON.stringify(sensor)} is no name of a sensor`, {
+      fix: `name one of ${(await sensors()).join(', ')}`,
+    })
+  }
+  try {
+    const { kind } = await ask({ sensor, table: 'signed', ...span, after: null })
+    return kind
+  } catch (error) {
+    if (!(error instanceof FridgeError) || error.code !== 'ERR_COMMAND') throw error
+    const known = await sensors()
+    if (known.length === 0 || known.includes(sensor)) throw error
+    const near = nearest(sensor, known)
+    const fix = near === undefined ? `name one of ${known.join(', ')}` : `did you mean ${near}?`
+    throw new FridgeError(error.code, error.message, { cause: error, fix })
+  }
 }
 
 function openFolder(file: string): HistorySource {
   const reader = new HistoryReader(openHistoryForReading(file))
+  const read = <Result>(work: () => Result): Result => {
+    try {
+      return work()
+    } catch (error) {
+      throw readingFailure(file, error)
+    }
+  }
   return {
-    node: reader.node(),
-    ask: async request => answerPage(reader, request),
+    node: read(() => reader.node()),
+    sensors: async () => read(() => Array.from(reader.sensors().keys())),
+    ask: async request => read(() => answerPage(reader, request)),
     [Symbol.asyncDispose]: async () => reader[Symbol.dispose](),
   }
 }
@@ -66,6 +99,7 @@ async function askNode(options: SourceOptions, io: CommandIo): Promise<HistorySo
   const connection = await connectAs('operator', options, io)
   return {
     node: connection.node,
+    sensors: async () => sensorsOf(connection),
     ask: async (request): Promise<HistoryPage> => {
       const answer = await connection.call('history', [request], { signal: io.signal })
       const page = parseHistoryPage(answer, request.table)
@@ -74,4 +108,12 @@ async function askNode(options: SourceOptions, io: CommandIo): Promise<HistorySo
     },
     [Symbol.asyncDispose]: async () => connection[Symbol.asyncDispose](),
   }
+}
+
+/** The sensors of a node: a client is told those that it may read, an operator may ask for all. */
+async function sensorsOf(connection: NodeConnection): Promise<string[]> {
+  const { node, sensors, methods } = connection
+  if (!methods.has('vitals')) return sensors.map(({ name }) => name)
+  const fleet = await readFleet(async after => connection.call('vitals', [after]), node)
+  return fleet.get(node)?.sensors.map(({ sensor }) => sensor) ?? []
 }

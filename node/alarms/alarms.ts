@@ -21,6 +21,8 @@ export interface WatchedSensor {
 export interface WatchedNode extends WatchedSensor {
   /** Whether that has become an alarm. */
   readonly isRaised: boolean
+  /** Whether it is in reach now, for too short a time to be over. */
+  readonly isBack: boolean
 }
 
 /** What is known to one rule of one sensor, as it is kept between two runs. */
@@ -104,8 +106,9 @@ export class Alarms implements Disposable {
     const rule = this.#options.rulesOf(sensor).find(({ type }) => type === 'unavailable')
     if (rule === undefined) return
     const watch = this.#watches.get(keyOf(sensor))?.get(rule.type)
-    // What the run before knew goes on by itself.
-    if (watch?.state.excursion !== undefined) return
+    const excursion = watch?.state.excursion
+    // A silence that the run before knew of goes on by itself; what it knew last is not known now.
+    if (excursion !== undefined && excursion.wellSince === undefined) return
     const at = this.#now()
     const event = { type: 'unavailable', reason: 'it has said nothing yet', at } as const
     this.#advance(watch ?? newWatch(sensor, rule), rule, event, at)
@@ -144,7 +147,13 @@ export class Alarms implements Disposable {
     return [...this.#all()].flatMap(({ sensor, state: { excursion } }) =>
       sensor.kind !== 'node' || excursion === undefined
         ? []
-        : [{ ...sensor, isRaised: excursion.raisedAt !== undefined }],
+        : [
+            {
+              ...sensor,
+              isRaised: excursion.raisedAt !== undefined,
+              isBack: excursion.wellSince !== undefined,
+            },
+          ],
     )
   }
 

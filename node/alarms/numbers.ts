@@ -1,6 +1,7 @@
 import type { Feeds } from '../sensors/feed.ts'
 import { SENSOR_KINDS, type SensorKind } from '../sensors/kinds.ts'
 import type { Alarms, WatchedSensor } from './alarms.ts'
+import type { Outbox, Receiver } from './outbox.ts'
 import type { Rule, RuleType } from './rule.ts'
 import type { Silence, Silences } from './silences.ts'
 
@@ -8,6 +9,8 @@ import type { Silence, Silences } from './silences.ts'
 export interface FridgeNumbers {
   readonly sensors: readonly SensorNumbers[]
   readonly alarms: readonly AlarmNumbers[]
+  /** Who is configured to be told of alarms. */
+  readonly receivers: readonly ReceiverNumbers[]
 }
 
 export interface SensorNumbers {
@@ -28,12 +31,31 @@ export interface AlarmNumbers {
   readonly isAcknowledged: boolean
 }
 
-export function numbersOf(
-  feeds: Pick<Feeds, 'sensors' | 'last'>,
-  alarms: Pick<Alarms, 'standing'>,
-  rulesOf: (sensor: WatchedSensor) => readonly Rule[],
-  silences: Silences,
-): FridgeNumbers {
+/** One receiver of alarms. */
+export interface ReceiverNumbers {
+  readonly receiver: Receiver
+  /** How many changes of alarms it has not been told yet. */
+  readonly waiting: number
+  /** Why it is told nothing now, with its name, for people; undefined while it is. */
+  readonly whyNot: string | undefined
+}
+
+/** What the numbers are of. */
+export interface NumbersSource {
+  readonly feeds: Pick<Feeds, 'sensors' | 'last'>
+  readonly alarms: Pick<Alarms, 'standing'>
+  readonly rulesOf: (sensor: WatchedSensor) => readonly Rule[]
+  readonly silences: Silences
+  readonly outboxes: ReadonlyMap<Receiver, Pick<Outbox, 'unsent' | 'whyNot'>>
+}
+
+export function numbersOf({
+  feeds,
+  alarms,
+  rulesOf,
+  silences,
+  outboxes,
+}: NumbersSource): FridgeNumbers {
   const standing = alarms.standing()
   return {
     sensors: feeds.sensors.map(sensor => {
@@ -60,5 +82,10 @@ export function numbersOf(
         }
       }),
     ),
+    receivers: Array.from(outboxes, ([receiver, { unsent, whyNot }]) => ({
+      receiver,
+      waiting: unsent.length,
+      whyNot,
+    })),
   }
 }

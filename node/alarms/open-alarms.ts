@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { limitsOf, unreachableForMs, type SensorRulesConfig } from '../config/alarms-config.ts'
 import type { NodeConfig } from '../config/config.ts'
 import type { Clock, Random } from '../lib/clock.ts'
+import { subscribeTo } from '../lib/listeners.ts'
 import type { Log } from '../lib/log.ts'
 import type { Feeds } from '../sensors/feed.ts'
 import { AlarmFile, readAlarmFile, type Unsent } from './alarm-file.ts'
@@ -11,13 +12,16 @@ import { Alarms, type WatchedSensor } from './alarms.ts'
 import { MqttBridge } from './mqtt-bridge.ts'
 import { numbersOf, type FridgeNumbers } from './numbers.ts'
 import type { Outbox, OutboxOptions, Receiver } from './outbox.ts'
+import { receiverProblems } from './receivers.ts'
 import type { Rule } from './rule.ts'
 import { Silences } from './silences.ts'
-import { VitalSigns } from './vital-signs.ts'
+import { VitalSigns, type Duty } from './vital-signs.ts'
 import { startWebhook } from './webhook.ts'
 
 export interface OpenAlarmsOptions {
   readonly feeds: Pick<Feeds, 'sensors' | 'subscribe' | 'last'>
+  /** Whether the history of the sensors is recorded. */
+  readonly recording: Duty
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -35,7 +39,7 @@ export interface OpenAlarms extends AsyncDisposable {
 /** Watch the sensors of a node by the rules of its configuration. */
 export function openAlarms(
   config: Pick<NodeConfig, 'name' | 'data' | 'alarms'>,
-  { feeds, clock, random, log }: OpenAlarmsOptions,
+  { feeds, recording, clock, random, log }: OpenAlarmsOptions,
 ): OpenAlarms {
   const fileOptions = { path: join(config.data, 'alarms.json'), clock, log }
   const kept = readAlarmFile(fileOptions)
@@ -56,6 +60,14 @@ export function openAlarms(
     onKept: () => file.touch(),
   })
   const outboxes = new Map<Receiver, Outbox>()
+  const listeners = new Set<() => void>()
+  const telling: Duty = {
+    get whyNot() {
+      const reasons = Array.from(outboxes.values(), outbox => outbox.whyNot)
+      return reasons.filter(why => why !== undefined).join('; ') || undefined
+    },
+    subscribe: listener => subscribeTo(listeners, listener),
+  }
   const file: AlarmFile = new AlarmFile(fileOptions, () => ({
     alarms: alarms.keep(),
     unsent: unsentOf(outboxes),
@@ -70,8 +82,12 @@ export function openAlarms(
     unsent: kept?.unsent[receiver] ?? [],
     settled: async () => file.settled(),
     onChange: () => file.touch(),
+    onHealth: () => listeners.forEach(listener => listener()),
   })
   const { webhook, program: argv, mqtt } = config.alarms
+  void receiverProblems(config.alarms).then(problems => {
+    for (const { text, fix } of problems) log.warn({ fix }, text)
+  })
   if (webhook) outboxes.set('webhook', startWebhook({ ...webhook, ...outboxOf('webhook') }))
   if (argv) outboxes.set('program', startAlarmProgram({ argv, ...outboxOf('program') }))
   const told = { node: config.name, feeds, alarms, rulesOf }
@@ -86,8 +102,8 @@ export function openAlarms(
   subscriptions.use(feeds.subscribe((sensor, event) => alarms.hear(sensor, event)))
   return {
     alarms,
-    numbers: () => numbersOf(feeds, alarms, rulesOf, silences),
-    vitals: new VitalSigns({ node: config.name, feeds, alarms }),
+    numbers: () => numbersOf({ feeds, alarms, rulesOf, silences, outboxes }),
+    vitals: new VitalSigns({ node: config.name, feeds, alarms, recording, telling }),
     [Symbol.asyncDispose]: async () => {
       subscriptions.dispose()
       await bridge?.[Symbol.asyncDispose]()

@@ -44,12 +44,30 @@ export interface NodeVitals {
   readonly alarms: readonly AlarmVitals[]
   /** How many sensors and alarms had no room. */
   readonly more: number
+  /** Why its history is not recorded; undefined while it is. */
+  readonly unrecorded?: string
+  /** Who is not told of alarms, and why; undefined where all are told. */
+  readonly untold?: string
+}
+
+/** What the vitals of a node are made of. */
+export interface VitalsSource {
+  readonly node: string
+  readonly feeds: Pick<Feeds, 'sensors' | 'last'>
+  readonly alarms: Pick<Alarms, 'standing'>
+  /** Whether the history is recorded. */
+  readonly recording: { readonly whyNot: string | undefined }
+  /** Whether alarms are told to whoever is configured. */
+  readonly telling: { readonly whyNot: string | undefined }
 }
 
 type Row = readonly (string | number | null)[]
 
 /** The longest reason why a sensor is unavailable, in UTF-16 units: the log of its node has all of it. */
 const MAX_REASON = 60
+
+/** The longest reason why a history is not recorded, or alarms are not told, in bytes. */
+const MAX_WHY_NOT = 100
 
 /** What stands around the rows. */
 const FRAME_BYTES = Buffer.byteLength('{"alarms":[],"sensors":[],"more":9999}')
@@ -59,16 +77,19 @@ const FRAME_BYTES = Buffer.byteLength('{"alarms":[],"sensors":[],"more":9999}')
  * what is wrong comes first: alarms that nobody has taken note of, others, sensors that fail, doors.
  */
 export function encodeVitals(
-  node: string,
-  feeds: Pick<Feeds, 'sensors' | 'last'>,
-  alarms: Pick<Alarms, 'standing'>,
+  { node, feeds, alarms, recording, telling }: VitalsSource,
   maxBytes: number,
 ): Record<string, unknown> {
+  const [unrecorded, untold] = [recording, telling].map(({ whyNot }) => whyNot && shorten(whyNot))
+  const told = {
+    ...(unrecorded !== undefined && { unrecorded }),
+    ...(untold !== undefined && { untold }),
+  }
   const standing = alarms.standing().sort((a, b) => rank(a) - rank(b))
   const sensors = feeds.sensors
     .map(sensor => ({ sensor, last: feeds.last(sensor.name) }))
     .sort((a, b) => urgency(a.last) - urgency(b.last))
-  let left = maxBytes - FRAME_BYTES
+  let left = maxBytes - FRAME_BYTES - Buffer.byteLength(JSON.stringify(told))
   let more = 0
   const fitting = (rows: readonly Row[]): Row[] =>
     rows.filter(row => {
@@ -82,7 +103,23 @@ export function encodeVitals(
     alarms: fitting(standing.map(alarm => alarmRow(node, alarm))),
     sensors: fitting(sensors.map(({ sensor, last }) => sensorRow(sensor, last))),
   }
-  return { ...rows, ...(more > 0 && { more }) }
+  return { ...told, ...rows, ...(more > 0 && { more }) }
+}
+
+/** As much of a reason as there is room for, and a sign where that is not all. */
+function cutTo(length: number, reason: string): string {
+  return reason.length <= length
+    ? reason.toWellFormed()
+    : `${reason.slice(0, length - 1).toWellFormed()}…`
+}
+
+/** The same by bytes, whatever characters it has. */
+function shorten(reason: string): string {
+  const fits = (text: string): boolean =>
+    Buffer.byteLength(JSON.stringify(text)) <= MAX_WHY_NOT + '""'.length
+  let length = Math.min(reason.length, MAX_WHY_NOT)
+  while (!fits(cutTo(length, reason))) length -= 1
+  return cutTo(length, reason)
 }
 
 function rank({ acknowledged }: Alarm): number {
@@ -99,7 +136,7 @@ function sensorRow({ name, kind }: Pick<Sensor, 'name' | 'kind'>, last?: SensorE
   const { type, at } = last
   if (type === 'unavailable') {
     const { reason } = last
-    return [name, kind, null, at, reason.slice(0, MAX_REASON).toWellFormed()]
+    return [name, kind, null, at, cutTo(MAX_REASON, reason)]
   }
   return [name, kind, type === 'reading' ? last.value : type, at]
 }
@@ -113,13 +150,15 @@ function alarmRow(self: string, alarm: Alarm): Row {
 /** Check what a node says of itself: another node has carried it. @returns undefined for what is none */
 export function parseVitals(value: unknown): NodeVitals | undefined {
   if (!isRecord(value)) return undefined
-  const { sensors = [], alarms = [], more = 0 } = value
+  const { sensors = [], alarms = [], more = 0, unrecorded, untold } = value
   if (!Array.isArray(sensors) || !Array.isArray(alarms) || !isFinite(more)) return undefined
   return {
     // What a later version says of kinds and rules that this one does not know is passed over.
     sensors: sensors.flatMap(row => parseSensor(row) ?? []),
     alarms: alarms.flatMap(row => parseAlarmRow(row) ?? []),
     more: Math.max(0, Math.round(more)),
+    ...(isText(unrecorded, MAX_WHY_NOT) && { unrecorded }),
+    ...(isText(untold, MAX_WHY_NOT) && { untold }),
   }
 }
 

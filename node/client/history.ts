@@ -23,7 +23,7 @@ export interface HistoryRows {
   readonly events: RecordedEvent
   /** Of `events` those that tell of an alarm: `detail` is the alarm, as JSON. */
   readonly alarms: RecordedEvent
-  /** Spans in which the node was recording: what lies between is a gap. */
+  /** Spans in which the node was recording the sensor: what lies between is a gap. */
   readonly stretches: Span
 }
 

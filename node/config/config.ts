@@ -255,9 +255,14 @@ const nodeKeys = z.strictObject({
 /** The configuration of a node as it is written. */
 export const nodeConfigSchema = nodeKeys.check(context => {
   const { isolatedAfterMs, gossip, alarms, sensors } = context.value
-  for (const [path, message] of rulesProblems(alarms.rules, sensors)) {
-    const input = context.value
-    context.issues.push({ code: 'custom', path: ['alarms', 'rules', ...path], input, message })
+  for (const [path, message, remedy] of rulesProblems(alarms.rules, sensors)) {
+    context.issues.push({
+      code: 'custom',
+      path: ['alarms', 'rules', ...path],
+      input: context.value,
+      message,
+      params: { remedy },
+    })
   }
   if (isolatedAfterMs >= 2 * gossip.heartbeatMs) return
   // Between two beats a peer in reach is silent.

@@ -18,6 +18,7 @@ import {
   periodOf,
   readWords,
   signedText,
+  type Part,
   type PartValue,
   type Words,
 } from './member-part.ts'
@@ -71,7 +72,7 @@ interface Opened {
 
 /**
  * The *members* document: for each run of a node, what it says of itself, part by part, newest wins.
- * Held in memory only. Nodes do not vote on which are alive: a node is alive if it can be reached
+ * Held in memory; `LastWords` keeps some of it on disk. Nodes do not vote on which are alive: a node is alive if it can be reached
  * over links that both ends hold up.
  */
 export class Members extends SignedDocument {
@@ -107,6 +108,7 @@ export class Members extends SignedDocument {
     this.#runs = new Runs({
       self: self.source,
       isLive: run => this.#liveness.isLive(run),
+      awaited: this.#alsoKnown,
       onForgotten: (run, places) => {
         this.#liveness.forget(run)
         for (const place of places) this.forgetSource(place)
@@ -223,6 +225,11 @@ export class Members extends SignedDocument {
     return this.#runs.of(name)
   }
 
+  /** What a run has said, part by part, as it was sent. */
+  updatesOf(run: Source): ReadonlyMap<Part, Update> {
+    return this.#runs.updatesOf(run)
+  }
+
   /** Whether any other node is known that was neither removed nor forgotten, in reach or not. */
   get knowsOthers(): boolean {
     if (
@@ -248,9 +255,15 @@ export class Members extends SignedDocument {
     if (taken) this.publish(update)
   }
 
-  /** Take up what was forgotten in earlier runs. */
-  async recall(): Promise<void> {
+  /** Take up who was forgotten in earlier runs, and what other nodes said last in them: each is checked anew. */
+  async recall(lastWords: readonly Update[] = []): Promise<void> {
     for (const update of (await this.#forgettings?.recall()) ?? []) this.publish(update)
+    for (const update of lastWords) {
+      const isOwn = nodeOf(partAt(update[2]).run) === this.self.name
+      if (isOwn || isForgetting(update) || this.problemOf(update) !== undefined) continue
+      const opened = await this.#open(update)
+      if (typeof opened === 'object' && !this.isKnown(update)) this.#keep(update, opened)
+    }
   }
 
   [Symbol.dispose](): void {

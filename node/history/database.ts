@@ -89,6 +89,18 @@ const SCHEMA = `
     STRICT, WITHOUT ROWID;
 `
 
+/** The tables as people call what is in them. */
+const TABLES = {
+  sensors: 'sensors',
+  hours: 'hours',
+  sensorHours: 'sums of hours',
+  sensorMinutes: 'minutes',
+  readings: 'readings',
+  events: 'events',
+  commands: 'commands',
+  certificates: 'certificates',
+} as const
+
 /** What SQLite keeps of the file in memory, in KiB: the tail of each table, and no more. */
 const CACHE_KIB = 512
 
@@ -158,8 +170,7 @@ function checkOurs(database: DatabaseSync, file: string): void {
 /** What a failure says: of the file, or of the machine. */
 export function historyFailure(file: string, cause: unknown): FridgeError {
   if (cause instanceof FridgeError) return cause
-  const isOfSqlite = typeof cause === 'object' && cause !== null && 'errcode' in cause
-  if (isOfSqlite && saysDamaged(cause)) return damaged(file, errorMessage(cause), cause)
+  if (isOfSqlite(cause) && saysDamaged(cause)) return damaged(file, errorMessage(cause), cause)
   const name = shellWord(file)
   return new FridgeError('ERR_DATABASE', `cannot use ${file}: ${errorMessage(cause)}`, {
     cause,
@@ -167,9 +178,51 @@ export function historyFailure(file: string, cause: unknown): FridgeError {
   })
 }
 
+/** What a person is told of a history that is read: a failure of SQLite, and nothing else, is of its file. */
+export function readingFailure(file: string, cause: unknown): unknown {
+  if (!isOfSqlite(cause)) return cause
+  if (!saysDamaged(cause)) return historyFailure(file, cause)
+  const tables = damagedTables(file)
+  return tables.length === 0
+    ? historyFailure(file, cause)
+    : damaged(file, `${tables.join(', ')} cannot be read whole`, cause)
+}
+
+/** Which tables SQLite cannot read from end to end, as people call them. */
+function damagedTables(file: string): string[] {
+  try {
+    using database = openHistoryForReading(file)
+    return Object.entries(TABLES).flatMap(([table, name]) =>
+      isWhole(database, table) ? [] : [name],
+    )
+  } catch {
+    return []
+  }
+}
+
+function isWhole(database: DatabaseSync, table: string): boolean {
+  try {
+    return database.prepare(`PRAGMA quick_check(${table})`).get()?.['quick_check'] === 'ok'
+  } catch {
+    return false
+  }
+}
+
+/**
+ * How what can be read of a damaged history is kept, wherever it stands. `.recover` would find more,
+ * and fails with the sqlite3 of Debian 12, whose library is built without `sqlite_dbpage`.
+ */
+export function dumpCommand(file: string): string {
+  return `sqlite3 ${shellWord(file)} .dump > kept.sql`
+}
+
 function damaged(file: string, why: string, cause?: unknown): FridgeError {
   return new FridgeError('ERR_DATABASE_CORRUPT', `the history ${file} is damaged: ${why}`, {
     cause,
-    fix: `keep what can be read of it: sqlite3 ${shellWord(file)} .recover > recovered.sql`,
+    fix: `keep what can be read of it, ${dumpCommand(file)}, and move it away: its node then begins another`,
   })
+}
+
+function isOfSqlite(cause: unknown): boolean {
+  return typeof cause === 'object' && cause !== null && 'errcode' in cause
 }

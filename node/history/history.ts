@@ -3,10 +3,17 @@ import { open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { backoffMs } from '../lib/backoff.ts'
 import type { Clock, Random } from '../lib/clock.ts'
-import { errorMessage, FridgeError } from '../lib/errors.ts'
+import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
+import { subscribeTo } from '../lib/listeners.ts'
 import type { Log } from '../lib/log.ts'
 import type { Feeds } from '../sensors/feed.ts'
-import { historyFailure, openHistoryDatabase, openHistoryForReading } from './database.ts'
+import {
+  historyFailure,
+  openHistoryDatabase,
+  openHistoryForReading,
+  readingFailure,
+  dumpCommand,
+} from './database.ts'
 import { answerPage, type HistoryPage, type HistoryRequest } from './page.ts'
 import { HistoryReader } from './reader.ts'
 import type { RecordedCommand } from './seal.ts'
@@ -65,6 +72,9 @@ export class History implements AsyncDisposable {
   readonly #options: HistoryOptions
   #feeds: Feeds | undefined
   #recording: Recording | undefined
+  /** Reads what is there, where it is asked for while nothing is recorded. */
+  #paused: HistoryReader | undefined
+  readonly #listeners = new Set<() => void>()
   #whyNot: string | undefined = 'not started'
   #failures = 0
   /** When a history that failed is opened again, on the monotonic clock. */
@@ -87,6 +97,11 @@ export class History implements AsyncDisposable {
     return this.#whyNot
   }
 
+  /** @param listener told when recording stops or goes on, `whyNot` then says why */
+  subscribe(listener: () => void): Disposable {
+    return subscribeTo(this.#listeners, listener)
+  }
+
   /** Record what sensors say from now on, until the returned value is disposed. */
   follow(feeds: Feeds): Disposable {
     this.#feeds = feeds
@@ -101,6 +116,7 @@ export class History implements AsyncDisposable {
         this.#timer?.[Symbol.dispose]()
         this.#attempt((writer, now) => writer.end(now, 'the node stopped'))
         this.#stop('stopped')
+        this.#feeds = undefined
       },
     }
   }
@@ -118,7 +134,8 @@ export class History implements AsyncDisposable {
   /**
    * One page. Of several that are asked for at once each is read in a turn of its own, and then as
    * much time is left to everything else as it took.
-   * @throws FridgeError `ERR_COMMAND` when there is no such sensor, or nothing is recorded now
+   * What is there can be read while nothing more is recorded.
+   * @throws FridgeError `ERR_COMMAND` when there is no such sensor, or no history that can be read
    */
   async page(request: HistoryRequest): Promise<HistoryPage> {
     const { clock } = this.#options
@@ -140,12 +157,33 @@ export class History implements AsyncDisposable {
   }
 
   #read(request: HistoryRequest): HistoryPage | Error {
+    const { file } = this.#options
     try {
-      if (this.#recording !== undefined) return answerPage(this.#recording.reader, request)
-      return new FridgeError('ERR_COMMAND', `the history cannot be read now: ${this.#whyNot}`)
+      const reader = this.#recording?.reader ?? this.#openPaused()
+      if (reader !== undefined) return answerPage(reader, request)
     } catch (error) {
-      return historyFailure(this.#options.file, error)
+      if (errorCode(error) === 'ERR_COMMAND') return error as FridgeError
+      if (this.#recording !== undefined) return historyFailure(file, readingFailure(file, error))
+      this.#closePaused()
     }
+    return new FridgeError('ERR_COMMAND', `the history cannot be read now: ${this.#whyNot}`)
+  }
+
+  #openPaused(): HistoryReader | undefined {
+    if (this.#feeds === undefined) return undefined
+    return (this.#paused ??= new HistoryReader(openHistoryForReading(this.#options.file)))
+  }
+
+  #closePaused(): void {
+    this.#paused?.[Symbol.dispose]()
+    this.#paused = undefined
+  }
+
+  /** Say whether it is recorded, to whoever wants to know of each change. */
+  #say(whyNot: string | undefined): void {
+    if (whyNot === this.#whyNot) return
+    this.#whyNot = whyNot
+    for (const listener of this.#listeners) listener()
   }
 
   #arm(): void {
@@ -177,13 +215,15 @@ export class History implements AsyncDisposable {
   #begin(why: string): void {
     const { file, clock, minFreeBytes, log } = this.#options
     const wasFailing = this.#failures > 0
+    // It may read the file as one that nobody changes.
+    this.#closePaused()
     try {
       if (this.#freeBytes() < minFreeBytes * (wasFailing ? MARGIN : 1)) throw tooFull(minFreeBytes)
       this.#recording = this.#open(why)
     } catch (error) {
       return this.#fail(error)
     }
-    this.#whyNot = undefined
+    this.#say(undefined)
     this.#failures = 0
     this.#seen = { wall: clock.now(), monotonic: clock.monotonic() }
     if (wasFailing) log.info({ file }, 'history is recorded again')
@@ -243,24 +283,35 @@ export class History implements AsyncDisposable {
     this.#stop(error.message)
     this.#failures += 1
     this.#retryAt = clock.monotonic() + backoffMs(this.#failures, RETRY, random)
-    const fields = { file, reason: error.message, fix: error.fix }
+    const aside = error.code === 'ERR_DATABASE_CORRUPT' ? this.#moveAside() : undefined
+    const fix =
+      aside === undefined ? error.fix : `keep what can be read of it: ${dumpCommand(aside)}`
+    const fields = { file, reason: error.message, fix }
     if (this.#failures === 1) log.error(fields, 'history is not recorded')
-    if (error.code !== 'ERR_DATABASE_CORRUPT') return
-    const aside = `${file}.damaged`
-    // One is enough to look at: a disk that damages every file would be filled with copies.
-    if (existsSync(aside)) return
-    try {
-      for (const ending of ['-wal', '-shm']) rmSync(`${file}${ending}`, { force: true })
-      renameSync(file, aside)
-    } catch (failure) {
-      return log.error({ file, reason: errorMessage(failure) }, 'cannot move the history aside')
-    }
+    if (aside === undefined) return
     log.warn({ file, kept: aside }, 'the damaged history was moved aside, and another one begins')
     this.#retryAt = 0
   }
 
+  /** Make room for another history. @returns where the damaged one is now; undefined where it stays */
+  #moveAside(): string | undefined {
+    const { file, log } = this.#options
+    const aside = `${file}.damaged`
+    // One is enough to look at: a disk that damages every file would be filled with copies.
+    if (existsSync(aside)) return undefined
+    try {
+      for (const ending of ['-wal', '-shm']) rmSync(`${file}${ending}`, { force: true })
+      renameSync(file, aside)
+      return aside
+    } catch (failure) {
+      log.error({ file, reason: errorMessage(failure) }, 'cannot move the history aside')
+      return undefined
+    }
+  }
+
   #stop(why: string): void {
-    this.#whyNot = why
+    this.#say(why)
+    this.#closePaused()
     const recording = this.#recording
     this.#recording = undefined
     try {

@@ -1,5 +1,8 @@
 import type { Bucket } from './bucket.ts'
 
+/** The lowest and highest that was read from a moment on: in a minute, in an hour, or once. */
+export type Sample = Pick<Bucket, 'start' | 'low' | 'high'>
+
 /** A limit that readings may not pass for long. */
 export interface Limit {
   readonly side: 'high' | 'low'
@@ -20,20 +23,20 @@ export interface Excursion {
 }
 
 /**
- * The excursions in minutes or hours, in order. A time of which nothing is known does not end one:
+ * The excursions in readings, minutes or hours, in order. A time of which nothing is known does not end one:
  * unknown is not well.
  * @param end of what is looked at, in milliseconds since 1970
  */
 export function excursionsOf(
-  buckets: readonly Bucket[],
+  samples: readonly Sample[],
   limits: readonly Limit[],
   end: number,
 ): Excursion[] {
-  const found = limits.flatMap(limit => excursionsPast(limit, buckets, end))
+  const found = limits.flatMap(limit => excursionsPast(limit, samples, end))
   return found.sort((a, b) => a.since - b.since)
 }
 
-function excursionsPast(limit: Limit, buckets: readonly Bucket[], end: number): Excursion[] {
+function excursionsPast(limit: Limit, samples: readonly Sample[], end: number): Excursion[] {
   const found: Excursion[] = []
   let under: { since: number; extreme: number } | undefined
   const finish = (until: number | undefined): void => {
@@ -42,10 +45,11 @@ function excursionsPast(limit: Limit, buckets: readonly Bucket[], end: number): 
     }
     under = undefined
   }
-  for (const { start, low, high } of buckets) {
-    const worst = limit.side === 'high' ? high : low
+  for (const sample of samples) {
+    const { start } = sample
+    const worst = limit.side === 'high' ? sample.high : sample.low
     if (worst === undefined) continue
-    if (isPast(limit, worst)) {
+    if (isPast(limit, sample)) {
       under ??= { since: start, extreme: worst }
       under.extreme =
         limit.side === 'high' ? Math.max(under.extreme, worst) : Math.min(under.extreme, worst)
@@ -55,6 +59,8 @@ function excursionsPast(limit: Limit, buckets: readonly Bucket[], end: number): 
   return found
 }
 
-function isPast({ side, value }: Limit, reading: number): boolean {
-  return side === 'high' ? reading > value : reading < value
+/** Whether a limit was passed at any time of a sample. */
+export function isPast({ side, value }: Limit, { low, high }: Sample): boolean {
+  if (low === undefined || high === undefined) return false
+  return side === 'high' ? high > value : low < value
 }

@@ -27,7 +27,8 @@ export interface HistoryRequest extends Span {
   readonly after: number | null
 }
 
-type Cell = string | number | null
+/** What stands at a place of a row. */
+export type Cell = string | number | null
 
 /** An answer. */
 export interface HistoryPage {
@@ -143,7 +144,7 @@ function stretchPage(reader: HistoryReader, request: HistoryRequest): Omit<Histo
   const end = Math.min(request.to, reach.to)
   const windowEnd = Math.min(end, from + PAGE_ROWS * HOUR_MS)
   const rows = reader
-    .stretches({ from, to: windowEnd })
+    .stretches(request.sensor, { from, to: windowEnd })
     // One that goes on beyond the window is told as far as it reaches in it, and then goes on.
     .map(span => [Math.max(span.from, from), Math.min(span.to, windowEnd)])
   return { rows, next: windowEnd < end ? windowEnd : null }

@@ -141,10 +141,16 @@ export class HistoryReader implements Disposable {
     return { from: row['low'], to: startOf(Number(row['high']), HOUR_MS) + HOUR_MS }
   }
 
-  /** The spans in which the node was recording, in order, those that meet joined. */
-  stretches({ from, to }: Span): Span[] {
+  /**
+   * The spans in which the node was recording a sensor, in order, those that meet joined: a sensor
+   * that its configuration did not name meanwhile was not recorded, whatever else was.
+   */
+  stretches(sensor: string, { from, to }: Span): Span[] {
+    const hours = this.#hourSpans({ from: from - HOUR_MS, to })
+    const recorded = this.#positionsOf(this.#idOf(sensor) ?? -1, hours)
     const joined: { from: number; to: number }[] = []
-    for (const hour of this.#hourSpans({ from: from - HOUR_MS, to })) {
+    for (const hour of hours) {
+      if (!recorded.has(hour.position)) continue
       const end = hour.end ?? this.#openEnd(hour)
       if (end <= from) continue
       const last = joined.at(-1)
@@ -224,6 +230,40 @@ export class HistoryReader implements Disposable {
     const last = run.at(-1)
     if (last?.end !== undefined || last === undefined) return hours
     return [...hours, ...sumOf(startOf(last.begin, HOUR_MS), this.#minutes(sensor, [last]))]
+  }
+
+  /** Which of some hours a sensor was recorded in. */
+  #positionsOf(sensor: number, hours: readonly HourSpan[]): Set<number> {
+    const rows = this.#statement(
+      'SELECT position FROM sensorHours WHERE sensor = ? AND position >= ? AND position < ?',
+    )
+    const recorded = new Set<number>()
+    for (const run of runsOf(hours)) {
+      const first = run[0]?.position ?? 0
+      for (const [position] of arraysOf(rows, sensor, first, first + run.length)) {
+        recorded.add(Number(position))
+      }
+    }
+    const open = hours.find(({ end }) => end === undefined)
+    if (open !== undefined && this.#isInOpenHour(sensor, open)) recorded.add(open.position)
+    return recorded
+  }
+
+  /** The hour that goes on has no sums yet: its minutes and rows tell which sensors it is about. */
+  #isInOpenHour(sensor: number, { position, first }: HourSpan): boolean {
+    const [row] = arraysOf(
+      this.#statement(
+        `SELECT EXISTS (SELECT 1 FROM sensorMinutes WHERE sensor = ?1 AND position = ?2)
+           OR EXISTS (SELECT 1 FROM readings WHERE sensor = ?1 AND number >= ?3)
+           OR EXISTS (SELECT 1 FROM events WHERE sensor = ?1 AND number >= ?3)
+           OR NOT EXISTS (SELECT 1 FROM events WHERE sensor IS NULL AND number = ?3 AND type = 'started')
+             AND EXISTS (SELECT 1 FROM sensorHours WHERE sensor = ?1 AND position = ?2 - 1)`,
+      ),
+      sensor,
+      position,
+      first,
+    )
+    return row?.[0] === 1
   }
 
   /** By the clock; hours that were recorded twice, as the clock was set back, beside each other. */

@@ -70,15 +70,24 @@ const WRITTEN_WITHIN_MS = 62_000
  * The parts of a span in which nothing was recorded.
  * @param now what a node records now may be written a little later, and is no gap
  */
-export function gapsIn({ from, to }: Span, stretches: readonly Span[], now: number): Span[] {
-  const gaps: Span[] = []
+export function gapsIn(span: Span, stretches: readonly Span[], now: number): Span[] {
+  const gaps = restOf(span, stretches)
+  const last = gaps.at(-1)
+  const isWritten = last?.to !== span.to || last.from < now - WRITTEN_WITHIN_MS
+  return isWritten ? gaps : gaps.slice(0, -1)
+}
+
+/** The parts of a span that none of others covers. @param others in order of their beginnings */
+export function restOf({ from, to }: Span, others: readonly Span[]): Span[] {
+  const rest: Span[] = []
   let until = from
-  for (const stretch of stretches) {
-    if (stretch.from > until) gaps.push({ from: until, to: Math.min(stretch.from, to) })
-    until = Math.max(until, stretch.to)
+  for (const other of others) {
+    const end = Math.min(other.from, to)
+    if (end > until) rest.push({ from: until, to: end })
+    until = Math.max(until, other.to)
   }
-  if (until < Math.min(to, now - WRITTEN_WITHIN_MS)) gaps.push({ from: until, to })
-  return gaps
+  if (until < to) rest.push({ from: until, to })
+  return rest
 }
 
 /** A time for which nothing was known of a sensor though the node was recording. */
@@ -86,19 +95,42 @@ export interface Outage extends Span {
   readonly reason: string
 }
 
-/** The outages that events tell, in order; one that goes on ends with the span. */
-export function outagesIn({ to }: Span, events: Iterable<RecordedEvent>): Outage[] {
+/** Where nothing has been heard of a sensor since its node began to record. */
+const NOT_HEARD = 'nothing was heard of it yet'
+
+/**
+ * The outages that events tell, in order; one that goes on ends with the span. What was not recorded
+ * is a gap and no outage.
+ * @param first the first bucket of the span: it tells of an outage that began before it
+ */
+export function outagesIn(
+  { from, to }: Span,
+  events: readonly RecordedEvent[],
+  { gaps, first }: { readonly gaps: readonly Span[]; readonly first: Bucket | undefined },
+): Outage[] {
   const outages: Outage[] = []
-  let since: { from: number; reason: string } | undefined
+  const isSilent = first !== undefined && isSilentThroughout(first)
+  let since: Omit<Outage, 'to'> | undefined = isSilent
+    ? { from, reason: 'since before that' }
+    : undefined
   for (const { type, at, detail } of events) {
     if (isAlarmType(type) || type === 'clock' || type === 'overrun') continue
-    if (type === 'unavailable') since ??= { from: at, reason: detail }
-    // Whatever else it says, and whatever stops the node, it is over.
-    else if (since !== undefined) {
-      outages.push({ ...since, to: at })
-      since = undefined
+    if (type === 'unavailable' && since?.reason !== NOT_HEARD) {
+      since ??= { from: at, reason: detail }
+      continue
     }
+    // Whatever else it says, and whatever stops the node, it is over.
+    if (since !== undefined) outages.push({ ...since, to: at })
+    since = undefined
+    if (type === 'unavailable') since = { from: at, reason: detail }
+    if (type === 'started') since = { from: at, reason: NOT_HEARD }
   }
   if (since !== undefined) outages.push({ ...since, to })
-  return outages
+  return outages.flatMap(({ reason, ...span }) =>
+    restOf(span, gaps).map(part => ({ ...part, reason })),
+  )
+}
+
+function isSilentThroughout({ recordedMs, unavailableMs, count }: Bucket): boolean {
+  return recordedMs > 0 && unavailableMs >= recordedMs && count === 0
 }

@@ -16,6 +16,11 @@ export interface HistoryFinding {
   readonly problem: string
 }
 
+/** A time in which nothing was recorded, of one sensor or, where none is named, of all. */
+export interface Gap extends Span {
+  readonly sensor?: string
+}
+
 export interface HistoryVerification {
   /** Hours that are signed, and the span of them. */
   readonly hours: number
@@ -28,7 +33,7 @@ export interface HistoryVerification {
   /** The digest of the last signed hour, to compare with later. */
   readonly digest: string
   /** Where nothing was recorded, in order. */
-  readonly gaps: readonly Span[]
+  readonly gaps: readonly Gap[]
   /** Where the clock was set: what it said before, and behind. */
   readonly jumps: readonly Span[]
   /** In the order of the hours; none when nothing was altered, added or removed. */
@@ -41,6 +46,13 @@ export interface VerifyHistoryOptions {
   readonly trustDomain: string | undefined
   /** A digest that was noted before, as under a report: it must be one of the history's. */
   readonly digest?: string | undefined
+}
+
+/** A SHA-256, base64url: the digest of an hour. */
+const DIGEST = /^[\w-]{43}$/
+
+export function isHourDigest(text: string): boolean {
+  return DIGEST.test(text)
 }
 
 /** A pause that is none: clocks are set by as much, and a node ticks once a second. */
@@ -82,7 +94,9 @@ class HistoryCheck {
   readonly #ofHours: StatementSync
   readonly #ofEvents: StatementSync
   readonly #ofCommands: StatementSync
-  readonly #gaps: Span[] = []
+  readonly #gaps: Gap[] = []
+  /** Of each sensor the end of the last hour that it was recorded in, and whether others were since. */
+  readonly #heard = new Map<string, { end: number; isMissed: boolean }>()
   readonly #counts = { hours: 0, readings: 0, minutes: 0, events: 0, commands: 0 }
   readonly #checked: { row: HourRow; node: Name }[] = []
   #first: HourRow | undefined
@@ -141,7 +155,10 @@ class HistoryCheck {
     await this.#checkSignatures()
     const open = this.#database.prepare('SELECT begin FROM hours WHERE digest IS NULL').get()
     if (open !== undefined) this.#noteGap(Number(open['begin']))
-    if (newest !== undefined) this.#checkCounts(newest)
+    if (newest !== undefined) {
+      for (const sensor of this.#heard.keys()) this.#noteSensorGap(sensor, newest.end)
+      this.#checkCounts(newest)
+    }
     if (!this.#isNoted) {
       this.#find('the file', `it has no hour with the digest ${this.#options.digest}`)
     }
@@ -163,7 +180,7 @@ class HistoryCheck {
       minutes,
       unsigned: unsigned.reduce((sum, one) => sum + one, 0),
       digest: last?.digest ?? '',
-      gaps: this.#gaps,
+      gaps: this.#gaps.toSorted((a, b) => a.from - b.from),
       jumps: jumps.map(({ at, detail }) => ({ from: Date.parse(String(detail)), to: Number(at) })),
       findings: this.#findings,
     }
@@ -189,6 +206,10 @@ class HistoryCheck {
     if (row.digest === this.#options.digest) this.#isNoted = true
     if (before !== undefined) this.#checkOrder(row, before)
     const sensors = this.#sensorHours(row.position)
+    this.#noteSensors(
+      row,
+      sensors.map(([, { name }]) => name),
+    )
     const node = this.#signers.get(row.certificate)?.identity.name
     if (node === undefined) {
       this.#find(place, 'the certificate under it is missing or not trusted')
@@ -213,6 +234,21 @@ class HistoryCheck {
   #noteGap(begin: number, before = this.#last): void {
     if (before === undefined || begin - before.end <= SHORT_MS) return
     this.#gaps.push({ from: before.end, to: begin })
+  }
+
+  /** A sensor that is not in an hour, and was before, was not recorded in it. */
+  #noteSensors({ begin, end }: HourRow, recorded: readonly string[]): void {
+    for (const [sensor, heard] of this.#heard) heard.isMissed ||= !recorded.includes(sensor)
+    for (const sensor of recorded) {
+      this.#noteSensorGap(sensor, begin)
+      this.#heard.set(sensor, { end, isMissed: false })
+    }
+  }
+
+  #noteSensorGap(sensor: string, to: number): void {
+    const heard = this.#heard.get(sensor)
+    if (heard?.isMissed !== true || to - heard.end <= SHORT_MS) return
+    this.#gaps.push({ from: heard.end, to, sensor })
   }
 
   #sensorHours(position: number): [id: number, hour: SensorHour][] {

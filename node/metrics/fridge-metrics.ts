@@ -44,6 +44,24 @@ export function describeFridge(registry: MetricsRegistry, numbers: () => FridgeN
       }
     },
   )
+  registry.fills(
+    'fridge_alarm_receiver_up',
+    'Whether the webhook, the program or the broker can be told of alarms, as far as is known: 1 or 0.',
+    ['receiver'],
+    set => {
+      for (const { receiver, whyNot } of numbers().receivers) {
+        set({ receiver }, Number(whyNot === undefined))
+      }
+    },
+  )
+  registry.fills(
+    'fridge_alarm_changes_waiting',
+    'Changes of alarms that a receiver has not been told yet.',
+    ['receiver'],
+    set => {
+      for (const { receiver, waiting } of numbers().receivers) set({ receiver }, waiting)
+    },
+  )
 }
 
 /** What Prometheus is told of all fridges, as the nodes that are alive say it of themselves. */

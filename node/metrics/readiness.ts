@@ -89,11 +89,15 @@ export class Readiness {
  * nothing is. A sensor that is dead takes no node out of service: its clients would lose the other
  * sensors and the alarms as well, and whatever restarts a node that is not ready cannot mend it.
  */
-export function whatFails({ sensors }: FridgeNumbers): string | undefined {
+export function whatFails({ sensors, receivers }: FridgeNumbers): string | undefined {
   const dead = sensors.flatMap(({ silence }) => {
     if (silence?.isTooLong !== true) return []
     const { sensor, ms, reason } = silence
     return [`${sensor} has been unavailable for ${formatDuration(ms)}: ${reason}`]
   })
-  return dead.length === 0 ? undefined : dead.join('; ')
+  const untold = receivers.flatMap(({ whyNot }) =>
+    whyNot === undefined ? [] : [`alarms reach not all who are to be told: ${whyNot}`],
+  )
+  const all = [...dead, ...untold]
+  return all.length === 0 ? undefined : all.join('; ')
 }

@@ -29,10 +29,14 @@ export type NodeProgress = 'caught up' | 'behind' | 'silent' | 'out of reach' | 
 /** One removal as operators are shown it. */
 export type RemovalReport = Omit<GrantReport, keyof Terms>
 
-/** What `show` answers: a subject, and which nodes hold all that this answer rests on. */
-export interface ShowReport extends SubjectReport {
+/** What `subject` answers. */
+export interface WholeSubjectReport extends SubjectReport {
   /** The removals that no other has seen, whether or not a grant has seen them since. */
   readonly removals: readonly RemovalReport[]
+}
+
+/** What `show` answers: a subject, and which nodes hold all that this answer rests on. */
+export interface ShowReport extends WholeSubjectReport {
   readonly nodes: readonly { readonly name: Name; readonly state: NodeProgress }[]
 }
 
@@ -82,13 +86,19 @@ export function subjectMethods(options: SubjectMethodsOptions): [string, RpcMeth
     ],
     ['list', pagesOf(options)],
     [
+      'subject',
+      async ([subject]): Promise<WholeSubjectReport> => {
+        if (!isSubject(subject)) throw malformed('subject')
+        return wholeReport(subject, options)
+      },
+    ],
+    [
       'show',
       async ([subject]): Promise<ShowReport> => {
         if (!isSubject(subject)) throw malformed('show')
         const { changes, nodes } = await askStatus(options)
         return {
-          ...report(subject, options),
-          removals: removalsOf(subject, replica),
+          ...wholeReport(subject, options),
           nodes: nodes.map(node => ({ name: node.name, state: progressOf(node, changes) })),
         }
       },
@@ -118,6 +128,10 @@ function pagesOf(options: SubjectMethodsOptions): RpcMethod {
     }
     return page
   }
+}
+
+function wholeReport(subject: Subject, options: SubjectMethodsOptions): WholeSubjectReport {
+  return { ...report(subject, options), removals: removalsOf(subject, options.replica) }
 }
 
 function report(

@@ -48,7 +48,9 @@ export async function openService(
   const fanOut = stack.use(new FanOut(feeds, lookout))
   stack.use(history.follow(feeds))
   const trail = stack.use(new CommandTrail({ record: call => history.command(call), clock, log }))
-  const { alarms, numbers, vitals } = stack.use(openAlarms(config, { feeds, clock, random, log }))
+  const { alarms, numbers, vitals } = stack.use(
+    openAlarms(config, { feeds, recording: history, clock, random, log }),
+  )
   alarms.subscribe(({ state: type, alarm: { node: _node, sensor, kind: _kind, ...alarm } }) =>
     history.alarm({ sensor, type, detail: JSON.stringify(alarm) }),
   )

@@ -41,7 +41,9 @@ const JUNK: readonly unknown[] = [
 const COMMANDS = [
   ['whitelist', 'add', 'c1'],
   ['whitelist', 'remove', 'c1'],
+  ['whitelist', 'add', 'c1', 'c2'],
   ['whitelist', 'list'],
+  ['whitelist', 'export'],
   ['whitelist', 'show', 'c1'],
   ['whitelist', 'log'],
   ['whitelist', 'log', '--follow'],
@@ -60,6 +62,7 @@ const METHODS = [
   'propose',
   'commit',
   'list',
+  'subject',
   'show',
   'status',
   'log',

@@ -209,6 +209,8 @@ test('arguments of an operator that are none are answered with an error, and cha
     ['list', '__proto__'],
     ['show', null],
     ['show', 'root/x'],
+    ['subject', null],
+    ['subject', 'root/x'],
   ]
   for (const [id, [method, ...values]] of calls.entries()) {
     const position = String(values.length)

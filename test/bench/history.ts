@@ -1,3 +1,5 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +12,8 @@ import { HistoryWriter } from '../../node/history/writer.ts'
 import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
 import { celsius, DAY_MS, RETENTION } from '../support/history.ts'
 import { makePeople, type People } from '../support/replica-people.ts'
+import { NODE_FLAGS } from './node-flags.ts'
+import type { RecordingCost } from './recording-process.ts'
 import { median, quantile, type Bench } from './result.ts'
 
 const SENSORS = [{ name: 'temperature', kind: 'temperature' }] as const
@@ -42,13 +46,15 @@ export const measureHistory: Bench = async ({ quick, progress }) => {
     const verifyMs = performance.now() - startedAt
     const verifyCpuMs = cpuMsSince(before)
     database.close()
+    progress('weighing')
+    const memory = await weigh(file, end)
     if (findings.length > 0) throw new Error(`the history is not sound: ${findings[0]?.problem}`)
     return [
       {
         title: `History: one sensor, a reading every 5 s, ${days} days`,
         rows: [
           ['', 'median', 'slowest', 'processor time'],
-          ['file', `${(size / 2 ** 20).toFixed(1)} MiB`, ''],
+          ['file', mebibytes(size), ''],
           [
             'a reading, many a write',
             micros(writes.gathered, median),
@@ -82,6 +88,8 @@ export const measureHistory: Bench = async ({ quick, progress }) => {
             '',
             `${verifyCpuMs.toFixed(0)} ms`,
           ],
+          ['memory of a process that opens it', mebibytes(memory.openBytes), ''],
+          ['and of one that has recorded an hour', mebibytes(memory.recordedBytes), ''],
         ],
         notes: ['The slowest of readings that are written by themselves is the 99th percentile.'],
       },
@@ -89,6 +97,17 @@ export const measureHistory: Bench = async ({ quick, progress }) => {
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** What it adds to a process of its own that it is open and recorded. */
+async function weigh(file: string, end: number): Promise<RecordingCost> {
+  const child = fork(join(import.meta.dirname, 'recording-process.ts'), [file, String(end)], {
+    execArgv: [...NODE_FLAGS, '--expose-gc'],
+  })
+  const exit = once(child, 'exit')
+  const [cost] = (await once(child, 'message')) as [RecordingCost]
+  await exit
+  return cost
 }
 
 interface Writes {
@@ -165,6 +184,10 @@ function repeat(read: () => Read): Read[] {
   // The first few only compile.
   for (let round = 0; round < 5; round += 1) read()
   return Array.from({ length: 21 }, read)
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`
 }
 
 function cpuMsSince(before: NodeJS.CpuUsage): number {

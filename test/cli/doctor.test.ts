@@ -47,7 +47,7 @@ test('a cluster that is well is told to be, check by check', async t => {
     /^ok +node \S+: node-1 answers operator\/admin$/,
     /^ok +clock: node-1 and this machine are \d+ms apart$/,
     /^ok +cluster: node-1 sees 2 nodes, all in reach$/,
-    /^ok +fridges: no sensor of 2 nodes is dead, and no alarm stands$/,
+    /^ok +fridges: every sensor of 2 nodes is known, and no alarm stands$/,
     /^ok +node \S+: node-2 answers operator\/admin$/,
     /^ok +clock: node-2 /,
   ]
@@ -316,24 +316,43 @@ test('an authority that was withdrawn and can still let somebody in is named, un
   t.pass()
 })
 
-test('a sensor that is dead and an alarm that stands are found on every node, with what is to be done', async t => {
+test('a sensor of which nothing is known and an alarm that stands are found on every node, with what is to be done', async t => {
   const command = ['sh', '-c', 'echo x; exec sleep 1000']
   const config = {
     sensors: {
       temperature: { driver: 'simulated' },
       probe: { driver: 'command', kind: 'temperature', command },
     },
-    alarms: { rules: { temperature: { high: { limit: -20 } } } },
+    alarms: {
+      rules: { temperature: { high: { limit: -20 } } },
+      program: ['/nonexistent/notify'],
+    },
+    // More than any disk has.
+    history: { minFreeBytes: 2 ** 52 },
   }
   await using cluster = await startCluster(t, { nodes: 2, certs, config })
-  // The clock of this machine is ahead, which is found as well.
-  const clock = new SkipClock()
-  clock.jump(16 * 60_000)
-  const look = async (): Promise<CommandResult> => doctor(['--node', cluster.address(1)], { clock })
-  await until(async () => (await look()).out.includes('probe of node-2'))
+  const look = async (): Promise<CommandResult> => doctor(['--node', cluster.address(1)])
+  await until(async () => {
+    const { out } = await look()
+    return ['probe of node-2: unavailable', 'alarms of node-2'].every(text => out.includes(text))
+  })
   const lines = wrong(await look())
   t.true(
-    lines.some(line => /^WRONG +fridges: probe of node-1 has been unavailable for 1\dm/.test(line)),
+    lines.some(line => /^WRONG +fridges: probe of node-1: unavailable for \d+m?s: /.test(line)),
+  )
+  t.true(
+    lines.some(line =>
+      /^WRONG +fridges: the history of node-2 is not recorded: less than \d+ MiB are free/.test(
+        line,
+      ),
+    ),
+  )
+  t.true(
+    lines.some(line =>
+      /^WRONG +fridges: alarms of node-2 reach not all .*: the program for alarms: there is no program \/nonexistent\/notify$/.test(
+        line,
+      ),
+    ),
   )
   t.true(
     lines.some(line => /^WRONG +fridges: alarm: temperature of node-2: above -20 °C$/.test(line)),
@@ -343,4 +362,38 @@ test('a sensor that is dead and an alarm that stands are found on every node, wi
       /to mend it: fridge alarms acknowledge [0-9a-f]{12} --node [\d.:]+$/.test(line),
     ),
   )
+})
+
+test('whoever is to be told of alarms and cannot be is found before there is an alarm', async t => {
+  const dir = await nodeFolder(t)
+  const file = join(dir, 'node.yaml')
+  const look = async (program: string): Promise<string> => {
+    await writeFile(file, `name: node-1\nalarms: { program: [${program}] }\n`)
+    return (await doctor(['--config', file, '--certs', dir])).out
+  }
+  t.regex(
+    await look('/nonexistent/notify'),
+    /^WRONG +alarms: the program for alarms is told of none: there is no program \/nonexistent\/notify\n +to mend it: name one in alarms\.program/m,
+  )
+  t.regex(await look('sh'), /^ok +alarms: to be told: program$/m)
+})
+
+test('each thing that is wrong with a configuration has a line of its own', async t => {
+  const dir = await makeTestFolder(t)
+  const file = join(dir, 'node.yaml')
+  await writeFile(file, 'name: node-1\nlisten: 5\npeers: 7\n')
+  const { out } = await doctor(['--config', file])
+  const lines = out.split('\n').filter(line => line.startsWith('WRONG  configuration: '))
+  t.is(lines.length, 2, out)
+  t.true(lines.some(line => line.includes('`listen`')))
+  t.true(lines.some(line => line.includes('`peers`')))
+})
+
+test('who asks may be said with the role as well', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  for (const as of ['operator/admin', 'client/c1']) {
+    const { out } = await doctor(['--node', cluster.address(1), '--as', as])
+    t.regex(out, new RegExp(`node-1 answers ${as}$`, 'm'))
+  }
 })

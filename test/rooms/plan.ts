@@ -279,7 +279,11 @@ export const PACKAGES: Readonly<Record<string, PackageWall>> = {
   },
   pino: { files: /^cli\//, because: 'a node is handed its log' },
   commander: { files: /^cli\//, because: 'only cli/ reads what a person types' },
-  yaml: { files: /^node\/config\//, because: 'only config/ reads a file of settings' },
+  yaml: {
+    files: /^(node\/config\/|cli\/list-file\.ts$)/,
+    because: 'only config/ reads a file of settings, and one file a list of names',
+  },
+  'csv-parse': { files: /^cli\/list-file\.ts$/, because: 'one file reads a list of names' },
   zod: {
     files: /^node\/(config|sensors)\//,
     because: 'bytes of peers are read by hand-written parsers, which are faster',

@@ -49,10 +49,20 @@ export function readHouse(sources: ReadonlyMap<string, string>): House {
   const arrows = Array.from(sources, ([from, source]) =>
     importsOf(source).map(path => {
       const isPackage = !path.startsWith('.')
-      return { from, to: isPackage ? path : posix.join(posix.dirname(from), path), isPackage }
+      return {
+        from,
+        to: isPackage ? packageOf(path) : posix.join(posix.dirname(from), path),
+        isPackage,
+      }
     }),
   )
   return { files: new Set(sources.keys()), arrows: arrows.flat() }
+}
+
+/** The package of a path within it: `csv-parse/sync` is of `csv-parse`. */
+function packageOf(path: string): string {
+  if (path.startsWith('node:')) return path
+  return path.split('/', path.startsWith('@') ? 2 : 1).join('/')
 }
 
 /** Each import that crosses a wall, with the reason for the wall. */

@@ -12,7 +12,7 @@ import { systemClock, type Clock } from '../../node/lib/clock.ts'
 const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url))
 
 /** Nodes of tests that run at once would all want the same port; moments are told alike everywhere. */
-const TEST_ENV = { FRIDGE_METRICS: 'off', TZ: 'UTC' }
+const TEST_ENV = { FRIDGE_METRICS: 'off', TZ: 'UTC', XDG_CONFIG_HOME: '/nonexistent' }
 
 /** The program `fridge`. */
 export const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))

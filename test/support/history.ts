@@ -36,8 +36,11 @@ export interface TestHistory {
   reading(value: number, moment: number): void
   move(type: 'open' | 'close', moment: number): void
   unavailable(sensor: string, moment: number, reason?: string): void
-  /** Go on from what was written, as after a kill; what was not flushed is lost. */
-  restart(now: number): void
+  /**
+   * Go on from what was written, as after a kill; what was not flushed is lost.
+   * @param sensors that the configuration names from now on (default those of before)
+   */
+  restart(now: number, sensors?: HistoryWriterOptions['sensors']): void
   read<T>(work: (reader: HistoryReader) => T): T
   verify(digest?: string): Promise<HistoryVerification>
   /** Change the file behind the back of the node, which does not run. */
@@ -79,9 +82,13 @@ export async function makeHistory(
   const file = join(await makeTestFolder(t), 'history.db')
   const people = await makeHistoryPeople()
   let store: HistoryStore | undefined
-  const open = (now: number, why: string): HistoryWriter => {
+  const open = (
+    now: number,
+    why: string,
+    sensors: HistoryWriterOptions['sensors'] = SENSORS,
+  ): HistoryWriter => {
     store = new HistoryStore(openHistoryDatabase(file))
-    return openWriter(store, people, now, { why, ...over })
+    return openWriter(store, people, now, { why, sensors, ...over })
   }
   let writer = open(BEGIN, 'a test')
   t.teardown(() => store?.[Symbol.dispose]())
@@ -93,9 +100,9 @@ export async function makeHistory(
     move: (type, moment) => writer.tell('door', { type, at: moment }, moment),
     unavailable: (sensor, moment, reason = 'no answer') =>
       writer.tell(sensor, { type: 'unavailable', reason, at: moment }, moment),
-    restart: now => {
+    restart: (now, sensors) => {
       store?.[Symbol.dispose]()
-      writer = open(now, 'a restart')
+      writer = open(now, 'a restart', sensors)
     },
     read: work => {
       using reader = new HistoryReader(openHistoryForReading(file))

@@ -76,7 +76,7 @@ export function quietSource(credentials: Credentials): MetricsSource {
     version: '1.2.3',
     counts: new Counts(),
     fanOut: { counts: { events: 0, delivered: 0, bytes: 0, conflated: 0 } },
-    numbers: () => ({ sensors: [], alarms: [] }),
+    numbers: () => ({ sensors: [], alarms: [], receivers: [] }),
     sessions: { size: 0, clients: 0, pages: 0, unsigned: 0 },
     overlay: { links: () => [] },
     members: { live: () => new Map(), unreachable: () => new Map(), left: () => new Map() },

@@ -17,6 +17,7 @@ import type {
   NodeProgress,
   RemovalReport,
   ShowReport,
+  WholeSubjectReport,
   SubjectReport,
 } from '../../operators/subjects.ts'
 import { isHash, isReason, isSequence, type ChangeId, type Place } from '../../whitelist/change.ts'
@@ -95,13 +96,21 @@ export function parseSubjectPage(value: unknown, after: Subject | null): Subject
 
 /** What `show` says of one subject. */
 export function parseShowReport(value: unknown, subject: Subject): ShowReport | string {
+  const report = parseWholeReport(value, subject)
+  if (typeof report === 'string') return report
+  const { nodes } = value as Record<string, unknown>
+  if (!isListOf(nodes, isNodeState)) return 'its nodes are malformed'
+  return { ...report, nodes: nodes.map(({ name, state }) => ({ name, state })) }
+}
+
+/** What `subject` says of one. @returns why it says nothing */
+export function parseWholeReport(value: unknown, subject: Subject): WholeSubjectReport | string {
   const report = parseSubjectReport(value)
   if (typeof report === 'string') return report
   if (report.subject !== subject) return 'it is about another name'
-  const { nodes, removals } = value as Record<string, unknown>
-  if (!isListOf(nodes, isNodeState)) return 'its nodes are malformed'
+  const { removals } = value as Record<string, unknown>
   if (!isListOf(removals, isRemoval)) return 'its removals are malformed'
-  return { ...report, removals, nodes: nodes.map(({ name, state }) => ({ name, state })) }
+  return { ...report, removals }
 }
 
 /** What `status` says of the cluster. @param node the node that answers, by its certificate */

@@ -8,7 +8,7 @@ import type { Address } from '../../lib/address.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { FridgeError } from '../../lib/errors.ts'
 import type { Archived, CheckpointReport } from '../../operators/checkpoints.ts'
-import type { ShowReport, SubjectReport } from '../../operators/subjects.ts'
+import type { ShowReport, SubjectReport, WholeSubjectReport } from '../../operators/subjects.ts'
 import type { StatusReport } from '../../operators/status.ts'
 import { encodeChange, parseChange, type Change } from '../../whitelist/change.ts'
 import { parseForgetting } from '../../whitelist/forgetting.ts'
@@ -24,6 +24,7 @@ import {
   parseShowReport,
   parseStatusReport,
   parseSubjectPage,
+  parseWholeReport,
   unreadable,
   type CommittedChange,
   type NodeConfirmation,
@@ -276,6 +277,12 @@ export class OperatorConnection implements AsyncDisposable {
     for await (const page of this.subjectPages()) yield* page
   }
 
+  /** One subject, without asking around which nodes have come how far. */
+  async find(subject: Subject): Promise<WholeSubjectReport> {
+    return this.#read('subject', parseWholeReport(await this.#call('subject', [subject]), subject))
+  }
+
+  /** One subject, and which nodes hold all that this rests on: they are asked, at most once a second. */
   async show(subject: Subject): Promise<ShowReport> {
     return this.#read('show', parseShowReport(await this.#call('show', [subject]), subject))
   }

@@ -17,7 +17,8 @@ function start(data: string, alarms: ConfigText) {
   const feeds = playFeeds([{ name: 'temperature', kind: 'temperature' }])
   const clock = new FakeClock()
   const config = testConfig('node-1', { certs: '', data, config: { alarms } })
-  const open = openAlarms(config, { feeds, clock, random: () => 0, log: silentLog })
+  const recording = { whyNot: undefined, subscribe: () => ({ [Symbol.dispose]: () => {} }) }
+  const open = openAlarms(config, { feeds, recording, clock, random: () => 0, log: silentLog })
   return {
     open,
     say: (value: number): void => feeds.say('temperature', celsius(value, clock.now())),

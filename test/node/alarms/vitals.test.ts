@@ -21,12 +21,25 @@ const ALARM: Alarm = {
 
 type Said = readonly [name: string, kind: SensorKind, last?: SensorEvent]
 
-function encode(said: readonly Said[], standing: Alarm[] = [], room = ROOM) {
+function encode(
+  said: readonly Said[],
+  standing: Alarm[] = [],
+  { room = ROOM, whyNot, untold }: { room?: number; whyNot?: string; untold?: string } = {},
+) {
   const feeds = {
     sensors: said.map(([name, kind]) => ({ name, kind })) as unknown as readonly Sensor[],
     last: (name: string) => said.find(([one]) => one === name)?.[2],
   }
-  const vitals = encodeVitals('node-1', feeds, { standing: () => standing }, room)
+  const vitals = encodeVitals(
+    {
+      node: 'node-1',
+      feeds,
+      alarms: { standing: () => standing },
+      recording: { whyNot },
+      telling: { whyNot: untold },
+    },
+    room,
+  )
   assertFits(vitals, room)
   return vitals
 }
@@ -98,6 +111,38 @@ test('where there is no room for all, what is wrong comes first, and what is lef
   t.true((parsed?.more ?? 0) > 0)
   const alarms = Array.from({ length: 40 }, (): Alarm => ALARM)
   t.is(parseVitals(encode(sensors, alarms))?.sensors.length, 0)
+})
+
+test('a node says why its history is not recorded, and nothing of it while it is', t => {
+  const whyNot = 'less than 64 MiB are free on the disk of the history'
+  const sensors: Said[] = [['air', 'temperature', celsius(4.25, 5)]]
+  t.is(parseVitals(encode(sensors, [], { whyNot }))?.unrecorded, whyNot)
+  t.deepEqual(Object.keys(encode(sensors)), ['alarms', 'sensors'])
+  const long = parseVitals(encode(sensors, [], { whyNot: 'x'.repeat(2_000) }))
+  t.is(long?.unrecorded, `${'x'.repeat(97)}…`)
+  t.is(parseVitals({ unrecorded: 'x'.repeat(101) })?.unrecorded, undefined)
+})
+
+test('a reason that is too long ends with a sign that it does', t => {
+  const reasonOf = (reason: string): unknown => {
+    const last = { type: 'unavailable', reason, at: 5 } as const
+    return parseVitals(encode([['air', 'temperature', last]]))?.sensors[0]?.event
+  }
+  t.like(reasonOf('x'.repeat(60)), { reason: 'x'.repeat(60) })
+  t.like(reasonOf('x'.repeat(61)), { reason: `${'x'.repeat(59)}…` })
+})
+
+test('a node says who is not told of its alarms, and of two long reasons there is room for both', t => {
+  const sensors: Said[] = [['air', 'temperature', celsius(4.25, 5)]]
+  const untold = 'the webhook: ECONNREFUSED'
+  t.is(parseVitals(encode(sensors, [], { untold }))?.untold, untold)
+  for (const character of ['x', '\u0000', '…', '\u{1f9ca}', '\ud800']) {
+    const long = character.repeat(1_000)
+    const said = parseVitals(encode(sensors, [], { whyNot: long, untold: long }))
+    t.is(said?.sensors.length, 1, JSON.stringify(character))
+    t.not(said?.untold, undefined)
+    t.not(said?.unrecorded, undefined)
+  }
 })
 
 test('what a stolen node says of its fridge is passed over where it is malformed, and nothing throws', t => {

@@ -123,6 +123,8 @@ test('a clock that is corrected by a second counts on', async t => {
 
 test('a disk that fills stops recording while there is room for the whitelist, and recording begins again by itself', async t => {
   const node = await start(t)
+  const said: (string | undefined)[] = []
+  node.history.subscribe(() => said.push(node.history.whyNot))
   node.say('door', { type: 'open', at: BEGIN })
   node.free = MIN_FREE - 1
   await node.clock.advance(10_000)
@@ -131,15 +133,15 @@ test('a disk that fills stops recording while there is room for the whitelist, a
   t.is(line?.text, 'history is not recorded')
   t.regex(String(line?.fields['fix']), /free some space/)
   node.say('temperature', celsius(4, node.clock.now()))
-  await t.throwsAsync(node.page('readings'), {
-    message: /the history cannot be read now: less than/,
-  })
+  t.deepEqual(await types(node), ['started', 'open', 'stopped'], 'what is there can be read')
 
   await node.clock.advance(10 * MINUTE_MS)
   t.is(node.log.lines.filter(({ level }) => level === 'error').length, 1)
   node.free = MIN_FREE * 2
   await node.clock.advance(MINUTE_MS)
   t.is(node.history.whyNot, undefined)
+  t.is(said.length, 2)
+  t.regex(said[0] ?? '', /less than 1 MiB/)
   t.deepEqual(await types(node), ['started', 'open', 'stopped', 'started', 'open'])
   const stretches = (await node.page('stretches')).rows
   t.is(stretches.length, 2)
@@ -169,6 +171,17 @@ test('a damaged history is moved aside and another one begins', async t => {
   t.is((await node.page('readings')).rows.length, 1)
   const [error] = node.log.lines.filter(({ level }) => level === 'error')
   t.regex(String(error?.fields['reason']), /is damaged/)
+  t.true(String(error?.fields['fix']).includes(`sqlite3 ${node.file}.damaged .dump`))
+})
+
+test('a history that cannot be opened is not read either, and it is said why', async t => {
+  const node = await start(t, file => {
+    writeFileSync(file, 'x'.repeat(8_192))
+    writeFileSync(`${file}.damaged`, 'the first')
+  })
+  await t.throwsAsync(node.page('readings'), {
+    message: /^the history cannot be read now: .* is damaged/,
+  })
 })
 
 test('a second damaged history stays where it is: copies would fill the disk', async t => {

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { HOUR_MS, MINUTE_MS } from '../../../node/history/bucket.ts'
-import { BEGIN, makeHistory, type TestHistory } from '../../support/history.ts'
+import { BEGIN, makeHistory, SENSORS, type TestHistory } from '../../support/history.ts'
 
 const SPAN = { from: BEGIN, to: BEGIN + 2 * HOUR_MS }
 
@@ -63,8 +63,42 @@ test('a span in which the node is recording reaches to what it has recorded', as
   history.reading(4, BEGIN + 12_000)
   history.writer().flush()
   t.deepEqual(
-    history.read(reader => reader.stretches(SPAN)),
+    history.read(reader => reader.stretches('temperature', SPAN)),
     [{ from: BEGIN, to: BEGIN + 12_000 }],
+  )
+})
+
+test('a time in which the configuration did not name a sensor is no span of its recording', async t => {
+  const [door] = SENSORS
+  const history = await makeHistory(t)
+  history.reading(4, BEGIN + 1_000)
+  history.writer().end(BEGIN + 10 * MINUTE_MS, 'the node stopped')
+  history.restart(BEGIN + 10 * MINUTE_MS, [door])
+  history.move('open', BEGIN + 11 * MINUTE_MS)
+  const before = { from: BEGIN, to: BEGIN + 10 * MINUTE_MS }
+  const stretches = (sensor: string) => history.read(reader => reader.stretches(sensor, SPAN))
+  history.writer().flush()
+  t.deepEqual(stretches('temperature'), [before])
+  history.writer().end(BEGIN + 12 * MINUTE_MS, 'the node stopped')
+  history.restart(BEGIN + 12 * MINUTE_MS)
+  history.writer().advance(BEGIN + 14 * MINUTE_MS)
+  history.writer().flush()
+  t.deepEqual(stretches('temperature'), [
+    before,
+    { from: BEGIN + 12 * MINUTE_MS, to: BEGIN + 14 * MINUTE_MS },
+  ])
+  t.deepEqual(stretches('door'), [{ from: BEGIN, to: BEGIN + 14 * MINUTE_MS }])
+})
+
+test('a sensor that says nothing in an hour that has just begun is recorded in it still', async t => {
+  const history = await makeHistory(t)
+  history.reading(4, BEGIN + 1_000)
+  history.writer().advance(BEGIN + HOUR_MS + 5_000)
+  history.move('open', BEGIN + HOUR_MS + 10_000)
+  history.writer().flush()
+  t.deepEqual(
+    history.read(reader => reader.stretches('temperature', SPAN)),
+    [{ from: BEGIN, to: BEGIN + HOUR_MS + 10_000 }],
   )
 })
 

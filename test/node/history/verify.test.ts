@@ -1,6 +1,6 @@
 import test from 'ava'
 import { HOUR_MS } from '../../../node/history/bucket.ts'
-import { BEGIN, makeHistory, type TestHistory } from '../../support/history.ts'
+import { BEGIN, makeHistory, SENSORS, type TestHistory } from '../../support/history.ts'
 
 /** Three hours of a door and a thermometer, signed; the node has stopped. */
 async function threeHours(t: Parameters<typeof makeHistory>[0]): Promise<TestHistory> {
@@ -143,4 +143,22 @@ test('an hour that another authority vouches for is not trusted', async t => {
   t.deepEqual(findings, [])
   Object.assign(own.people.trust, foreign.people.trust)
   t.regex((await own.verify()).findings[0]?.problem ?? '', /is not trusted/)
+})
+
+test('a time in which a sensor was not recorded though others were is a gap of that sensor', async t => {
+  const [door] = SENSORS
+  const history = await makeHistory(t)
+  history.reading(4, BEGIN + 1_000)
+  history.writer().end(BEGIN + HOUR_MS / 6, 'the node stopped')
+  history.restart(BEGIN + HOUR_MS / 6, [door])
+  history.writer().end(BEGIN + HOUR_MS / 3, 'the node stopped')
+  history.restart(BEGIN + HOUR_MS / 3)
+  history.writer().end(BEGIN + HOUR_MS / 2, 'the node stopped')
+  const gap = { from: BEGIN + HOUR_MS / 6, to: BEGIN + HOUR_MS / 3, sensor: 'temperature' }
+  t.deepEqual((await history.verify()).gaps, [gap])
+  history.restart(BEGIN + HOUR_MS, [door])
+  history.writer().end(BEGIN + 2 * HOUR_MS, 'the node stopped')
+  const rest = { from: BEGIN + HOUR_MS / 2, to: BEGIN + 2 * HOUR_MS, sensor: 'temperature' }
+  const off = { from: BEGIN + HOUR_MS / 2, to: BEGIN + HOUR_MS }
+  t.deepEqual((await history.verify()).gaps, [gap, off, rest])
 })

@@ -170,7 +170,7 @@ test('time in which the node did not run is a gap, in minutes too', async t => {
     ],
   )
   t.deepEqual(
-    history.read(reader => reader.stretches(span)),
+    history.read(reader => reader.stretches('temperature', span)),
     [
       { from: BEGIN, to: BEGIN + 90_000 },
       { from: BEGIN + 210_000, to: BEGIN + 240_000 },

@@ -26,3 +26,16 @@ test('a long list of long grants comes whole', async t => {
     names.map(name => `client/${name}`),
   )
 })
+
+test('a subject is found as it is shown, without what the nodes say', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await using operator = await cluster.operator(1)
+  const subject = parseSubject('c1')
+  t.like(await operator.find(subject), { standing: 'unknown', removals: [] })
+  await operator.change({ kind: 'grant', subject, terms: {} }, { waitMs: 0 })
+  await operator.change({ kind: 'revocation', subject, reason: 'lost' }, { waitMs: 0 })
+  const { nodes, ...shown } = await operator.show(subject)
+  t.is(nodes.length, 1)
+  t.deepEqual(await operator.find(subject), shown)
+  t.is(shown.removals[0]?.reason, 'lost')
+})

@@ -246,6 +246,7 @@ export class Machine {
       forgettings,
       proofAgainst: opened.proofAgainst,
       peerFile: this.#file('peers'),
+      lastWordsFile: this.#file('last-words'),
     }
     const cluster = stack.use(
       joinCluster({
