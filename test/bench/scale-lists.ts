@@ -10,6 +10,9 @@ import { plotOf, type Line } from './scale-plot.ts'
 /** The accepting nodes: one accepts two changes, the other one. */
 const ACCEPTING = ['node-1', 'node-2']
 
+/** Up to so many nodes each confirms by itself, and has to be known for that. */
+const SINGLY = 64
+
 /** What a change causes is over by then, ms. */
 const AFTER_MS = 1_000
 
@@ -77,12 +80,14 @@ async function measureList(
   size: number,
   isReal: boolean,
 ): Promise<{ readonly rows: string[][]; readonly figures: Measured }> {
-  const people = await makePeople({ nodes: ACCEPTING })
+  const accepting =
+    size > SINGLY ? ACCEPTING : Array.from({ length: size }, (_, index) => `node-${index + 1}`)
+  const people = await makePeople({ nodes: accepting })
   const before = heapBytes()
   using cluster = new LinkedCluster({
     people,
     size,
-    accepting: ACCEPTING,
+    accepting,
     ...(isReal && { verifier: localVerifier }),
   })
   await cluster.link()
