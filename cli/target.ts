@@ -9,6 +9,7 @@ import { parseName, type Role } from '../node/identity/names.ts'
 import { FridgeError } from '../node/lib/errors.ts'
 import { certificateFolder, type FolderOptions } from './commands/certs-options.ts'
 import type { CommandIo } from './io.ts'
+import { passphraseOf } from './passphrase.ts'
 
 /** What every command takes that talks to a cluster. */
 export interface TargetOptions extends FolderOptions {
@@ -85,7 +86,7 @@ export async function targetCredentials(
       role,
       name: said.name === undefined ? undefined : parseName(said.name),
     },
-    { now: io.clock.now() },
+    { now: io.clock.now(), ask: passphraseOf(io) },
   )
   for (const warning of credentials.warnings) io.err(`fridge: ${warning}`)
   return credentials

@@ -116,9 +116,10 @@ function print({ check, ok, text, fix }: Finding, io: CommandIo): void {
 }
 
 const HELP = `
-It looks at the certificate folder, and asks the nodes of --node as an operator, or as whoever is
-there. With --config or --name also at that node: its configuration, its database, its ports, who
-is told of alarms, what browsers are shown and, without --node, its peers.
+It looks at the certificate folder, and asks the nodes of --node, and every other that they see, as
+an operator; or only the former, as whoever is there. With --config or --name also at that node: its
+configuration, its database, its ports, who is told of alarms, what browsers are shown and, without
+--node, its peers.
 
 Exit status: 0 all is well, 1 something is wrong.
 

@@ -145,6 +145,17 @@ const web = z
     })
   })
 
+const enrolment = z.strictObject({
+  /** Where clients get a first certificate by a token, and the next by the one that they have, or
+   *  `off`, the default. It needs an issuing key (fridge certs issuing-key NAME); who steals that
+   *  can be any client whose grant names no key. */
+  listen: z
+    .union([z.literal('off'), address(0)], {
+      error: '"off", or "HOST:PORT" with a port from 0 to 65535',
+    })
+    .default('off'),
+})
+
 /** Say what is wrong with a number beside another one. */
 function complain(
   { issues }: z.core.ParsePayload,
@@ -236,6 +247,7 @@ const nodeKeys = z.strictObject({
   gossip: gossip.prefault({}),
   metrics: metrics.prefault({}),
   web: web.prefault({}),
+  enrolment: enrolment.prefault({}),
   /** Time without a word from any peer after which the view of the list counts as stale, ms. Default
    *  60000; at least two heartbeats. It goes on while the process is stopped or the machine sleeps,
    *  and a wall clock that is set forward counts as sleep. */

@@ -120,6 +120,7 @@ export class Replica extends SignedDocument implements Disposable {
     })
     this.#inbox = new Inbox({
       before: async () => this.stateExchange.settled(),
+      stored: async () => this.stateExchange.stored(),
       list,
       links: this.#links,
       past,
@@ -249,6 +250,7 @@ export class Replica extends SignedDocument implements Disposable {
     if (!(await this.signers.verify(operator, 'change', text, operatorSignature))) {
       throw new FridgeError('ERR_REFUSED', 'the signature of the operator does not hold')
     }
+    await this.stateExchange.stored()
     // From here to the end nothing else happens in between.
     assertStanding(change, {
       hasEquivocated: name => this.#list.whitelist.hasEquivocated(name),

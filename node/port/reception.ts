@@ -129,7 +129,7 @@ export class Reception implements Disposable {
   ): void {
     const { counts, service } = this.#options
     counts.refused[reason] += 1
-    this.#log[level](fields, sentence)
+    this.#log[level]({ ...fields, address: socket.remoteAddress }, sentence)
     if (farewell === 'cut') socket.destroy()
     else if (farewell === 'close') endSoon(socket, service.clock)
     else {
@@ -148,7 +148,7 @@ export class Reception implements Disposable {
         reason: 'names nobody',
         level: 'warn',
         sentence: 'a certificate that names nobody',
-        fields: { address: socket.remoteAddress, reason: errorMessage(error) },
+        fields: { reason: errorMessage(error) },
         farewell: 'cut',
       }
     }
@@ -303,7 +303,10 @@ export class Reception implements Disposable {
     } else if (ending.cause === 'too slow' || ending.cause === 'dead') {
       counts.cut[ending.cause] += 1
       log.warn({ subject }, `cut: ${ending.cause}`)
-    } else log.info({ subject, cause: ending.cause }, 'disconnected')
+    } else {
+      const isOrderly = ending.cause === 'lost' && ending.isOrderly === true
+      log.info({ subject, cause: isOrderly ? 'closed' : ending.cause }, 'disconnected')
+    }
   }
 }
 

@@ -9,9 +9,11 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { Quota } from '../operators/quota.ts'
 import { operatorMethods } from '../operators/service.ts'
+import type { TokenDesk } from '../operators/tokens.ts'
 import { Turns } from '../operators/turns.ts'
 import { alarmMethods } from '../sessions/alarm-calls.ts'
 import type { Service } from '../sessions/service.ts'
+import type { Invitations } from '../sessions/invitations.ts'
 import type { Counts } from '../sessions/counts.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Listener } from './listener.ts'
@@ -32,6 +34,11 @@ export interface ServeOptions {
   readonly onRenewed: (credentials: Credentials) => void
   readonly service: Service
   readonly counts: Counts
+  /** Where this node takes tokens; undefined where it issues nothing. */
+  readonly tokenDesk: () => TokenDesk | undefined
+  readonly invitations: Invitations
+  /** Where the page of this node is; undefined where it serves none. */
+  readonly pageUrl: () => string | undefined
   /** Resolves when the list is as fresh as it can be had: nobody is admitted before. */
   readonly gate: Promise<void>
   readonly clock: Clock
@@ -52,7 +59,7 @@ export interface OpenPort extends AsyncDisposable {
  */
 export async function serve(options: ServeOptions): Promise<OpenPort> {
   const { config, listener, list, cluster, sessions, trust, loadCredentials, onRenewed } = options
-  const { service, counts, gate, clock, log } = options
+  const { service, counts, tokenDesk, invitations, pageUrl, gate, clock, log } = options
   const { replica, signers, self, ownRemoval, proofAgainst } = list
   const { members, overlay, isolation } = cluster
   const turns = new Turns(clock)
@@ -88,10 +95,14 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
           mayAcknowledge: () => true,
           clock,
         }),
+        tokenDesk,
         clock,
+        log,
         isolation,
         turns,
         quota,
+        invitations,
+        pageUrl,
       }),
   })
   await listener.open(async arrival => reception.receive(arrival))

@@ -144,7 +144,11 @@ export class ClientSession implements Session {
     stream.onClose(() => {
       this.#alarmTeller = undefined
     })
-    this.#alarmTeller = new AlarmTeller(alarms, stream, sensor =>
+    const place = {
+      tell: (event: string, value: unknown) => stream.write(encodeEvent(event, value)),
+      onClose: (listener: () => void) => stream.onClose(listener),
+    }
+    this.#alarmTeller = new AlarmTeller(alarms, place, sensor =>
       allows(this.#rights.sensors, sensor),
     )
   }

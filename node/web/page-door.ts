@@ -6,7 +6,8 @@ import type { BrowserParty, OriginParty } from '../sessions/party.ts'
 import type { Service } from '../sessions/service.ts'
 import type { Session } from '../sessions/session.ts'
 import type { Sessions } from '../sessions/sessions.ts'
-import { drawNonce, isSignedBy, parseSignIn } from './sign-in.ts'
+import type { Invitations } from '../sessions/invitations.ts'
+import { drawNonce, isSignedBy, parseInvited, parseSignIn } from './sign-in.ts'
 
 /** How long a browser may take to sign, in milliseconds. */
 const SIGN_IN_MS = 5_000
@@ -29,6 +30,7 @@ export interface PageDoorOptions {
   readonly maxConnectionsPerClient: number
   /** Whether browsers reach this node, and no other, at a host. */
   readonly isOwnHost: (host: string) => boolean
+  readonly invitations: Pick<Invitations, 'offer'>
 }
 
 /** How often one page may sign in: each time costs the check of a signature. */
@@ -62,9 +64,7 @@ export class PageDoor {
     const { node, run, clock, lookout } = service
     const drawn = this.#nonces.get(session)
     this.#nonces.delete(session)
-    const pace = this.#paces.get(session) ?? new RateLimit({ ...PACE, clock })
-    this.#paces.set(session, pace)
-    if (!pace.allows('')) throw new FridgeError('ERR_LIMIT', 'too many attempts at once')
+    this.#pace(session)
     if (session.identity !== session.origin) {
       throw new FridgeError('ERR_REFUSED', 'somebody has signed in on this page already')
     }
@@ -93,6 +93,27 @@ export class PageDoor {
     sessions.delete(session)
     session.identify(browser, judgement.rights)
     sessions.add(session, judgement.until)
+  }
+
+  /**
+   * Show the operator who has invited a browser what it brings, and wait until that has let it in.
+   * @throws FridgeError `ERR_REFUSED` or `ERR_LIMIT`
+   */
+  async introduce(session: SigningPage, value: unknown): Promise<void> {
+    this.#pace(session)
+    const invited = parseInvited(value)
+    if (invited === undefined) throw new FridgeError('ERR_PROTOCOL', 'an invitation is malformed')
+    const { id, key, proof } = invited
+    const origin = nameOf(session.origin.subject)
+    return this.#options.invitations.offer(id, { origin, key, proof })
+  }
+
+  /** @throws FridgeError `ERR_LIMIT` */
+  #pace(session: SigningPage): void {
+    const { clock } = this.#options.service
+    const pace = this.#paces.get(session) ?? new RateLimit({ ...PACE, clock })
+    this.#paces.set(session, pace)
+    if (!pace.allows('')) throw new FridgeError('ERR_LIMIT', 'too many attempts at once')
   }
 
   /** Who was refused may be let in a moment later: it has proven its key, so it hears of that. */

@@ -6,6 +6,7 @@ import type { Counts, PageNotAdmitted } from '../sessions/counts.ts'
 import type { OriginParty } from '../sessions/party.ts'
 import type { Service } from '../sessions/service.ts'
 import { explain } from '../sessions/session.ts'
+import type { OpenViews } from '../sessions/views.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Ending } from '../wire/connection.ts'
 import type { WireLimits } from '../wire/limits.ts'
@@ -21,6 +22,8 @@ export interface PageReceptionOptions {
   readonly maxPagesPerAddress: number
   /** The origins of the page that this node serves itself. */
   readonly ownOrigins: () => ReadonlySet<string>
+  /** What pages look at whose grants name it. */
+  readonly openViews: OpenViews
   /** Where people sign in on the pages that have joined. */
   readonly door: PageDoor
   /** Resolves when the list is as fresh as it can be had: nobody is admitted before. */
@@ -71,7 +74,7 @@ export class PageReception implements Disposable {
   }
 
   #admit({ origin, address, socket }: PageVisit): PageSession | Refused {
-    const { sessions, service, limits, door, counts } = this.#options
+    const { sessions, service, limits, openViews, door, counts } = this.#options
     if (origin === undefined) {
       return { reason: 'no origin', text: 'only pages of browsers may join: there was no Origin' }
     }
@@ -96,6 +99,7 @@ export class PageReception implements Disposable {
       rights: admission.rights,
       service,
       limits,
+      openViews,
       door,
       onEnd: (ended, ending) => this.#ended(ended, ending, place),
     })

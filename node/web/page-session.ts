@@ -1,22 +1,27 @@
 import type { Duplex } from 'node:stream'
 import { answerFrame, eventFrame, sensorFrame } from '../events/page-frames.ts'
 import type { EventStream, Subscriber } from '../events/subscriber.ts'
-import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
 import { COMMANDS } from '../sensors/commands.ts'
 import { allows, type RefusalReason, type Rights } from '../sessions/admission.ts'
 import type { BrowserParty, OriginParty, Party } from '../sessions/party.ts'
-import { ServedCalls } from '../sessions/served-calls.ts'
 import type { Service } from '../sessions/service.ts'
+import { AlarmTeller } from '../sessions/alarm-teller.ts'
+import type { OpenViews } from '../sessions/views.ts'
 import { explain } from '../sessions/session.ts'
 import type { Ending } from '../wire/connection.ts'
 import type { WireLimits } from '../wire/limits.ts'
 import { Refusal } from '../wire/refusal.ts'
 import { Outlet } from './outlet.ts'
+import { PageCalls } from './page-calls.ts'
 import type { PagePacket } from './packet.ts'
 import type { PageDoor, SigningPage } from './page-door.ts'
+import { reportOf } from './report.ts'
 
 /** The version of what pages are told. */
 const PAGE_PROTOCOL = 1
+
+/** What a grant may name as a command. */
+const CALLABLE = [...COMMANDS, 'acknowledge'] as const
 
 export interface PageSessionOptions {
   readonly socket: Duplex
@@ -24,6 +29,8 @@ export interface PageSessionOptions {
   readonly rights: Rights
   readonly service: Service
   readonly limits: WireLimits
+  /** What pages look at whose grants name it. */
+  readonly openViews: OpenViews
   /** Where somebody may sign in. */
   readonly door: PageDoor
   readonly onEnd: (session: PageSession, ending: Ending) => void
@@ -38,7 +45,9 @@ export class PageSession implements SigningPage {
   readonly #streams = new Map<string, PageStream>()
   #identity: Party
   #rights: Rights
-  #calls: ServedCalls
+  #calls: PageCalls
+  #alarmTeller: AlarmTeller | undefined
+  #onEnd: (() => void)[] = []
   #pending = 0
   #waiting: Disposable | undefined
   #ended = false
@@ -61,6 +70,7 @@ export class PageSession implements SigningPage {
     this.#outlet.writeShared(eventFrame('hello', hello))
     this.#tellRights()
     this.#openStreams()
+    if (this.#calls.hasAlarms) this.#openAlarms()
   }
 
   get identity(): Party {
@@ -102,6 +112,7 @@ export class PageSession implements SigningPage {
     }
     this.#tellRights()
     this.#openStreams()
+    this.#alarmTeller?.tellStanding()
   }
 
   leave(): void {
@@ -140,12 +151,13 @@ export class PageSession implements SigningPage {
     this.#end({ cause: isDead ? 'dead' : 'lost' }, false)
   }
 
-  #callsOf({ subject }: Party): ServedCalls {
-    const { service, limits } = this.#options
-    return new ServedCalls({
+  #callsOf({ subject }: Party): PageCalls {
+    const { service, limits, openViews } = this.#options
+    return new PageCalls({
       service,
       subject,
-      isPlain: false,
+      openViews,
+      clock: service.clock,
       maxPending: limits.maxPendingCalls,
       rights: () => this.#rights,
       hasEnded: () => this.#ended,
@@ -159,26 +171,24 @@ export class PageSession implements SigningPage {
         return door.challenge(this)
       case 'sign-in':
         return door.enter(this, values[0])
+      case 'invited':
+        return door.introduce(this, values[0])
       default:
-        return this.#call(values)
+        return this.#calls.call(values)
     }
-  }
-
-  async #call([name, ...values]: readonly unknown[]): Promise<unknown> {
-    const method = typeof name === 'string' ? this.#calls.methods.get(name) : undefined
-    if (method === undefined) throw new FridgeError('ERR_PROTOCOL', 'there is no such call')
-    return method(values, () => {}, new AbortController().signal)
   }
 
   #tellRights(): void {
     const { sensors } = this.#options.service
-    const { commands } = this.#rights
+    const { commands, views } = this.#rights
     this.#say('rights', {
       subject: this.#identity.subject,
       sensors: sensors
         .filter(({ name }) => allows(this.#rights.sensors, name))
         .map(({ name, kind }) => ({ name, kind })),
-      commands: COMMANDS.filter(name => allows(commands, name)),
+      commands: CALLABLE.filter(name => allows(commands, name)),
+      // Nobody is without a grant who has signed in.
+      views: Array.from(views ?? []),
     })
   }
 
@@ -190,6 +200,17 @@ export class PageSession implements SigningPage {
       this.#streams.set(name, stream)
       service.fanOut.serve(this.#subscriber, name, stream)
     }
+  }
+
+  #openAlarms(): void {
+    const place = {
+      tell: (event: string, value: unknown) => this.#say('alarms', event, value),
+      onClose: (listener: () => void) => void this.#onEnd.push(listener),
+    }
+    const { alarms } = this.#options.service
+    this.#alarmTeller = new AlarmTeller(alarms, place, sensor =>
+      allows(this.#rights.sensors, sensor),
+    )
   }
 
   #say(event: string, ...values: unknown[]): void {
@@ -211,6 +232,7 @@ export class PageSession implements SigningPage {
     if (this.#ended) return
     this.#ended = true
     this.#waiting?.[Symbol.dispose]()
+    for (const listener of this.#onEnd.splice(0)) listener()
     for (const stream of this.#streams.values()) stream.close()
     this.#streams.clear()
     if (ending.cause === 'closed' || ending.cause === 'too slow') this.#outlet.close(isFinal)
@@ -242,10 +264,4 @@ class PageStream implements EventStream {
   close(): void {
     for (const listener of this.#listeners.splice(0)) listener()
   }
-}
-
-/** What a page is told of a call that failed: never a stack, nor what is none of its business. */
-function reportOf(error: unknown): { code: string; message: string } {
-  if (!(error instanceof FridgeError)) return { code: 'ERR_COMMAND', message: 'it failed' }
-  return { code: errorCode(error) ?? 'ERR_COMMAND', message: errorMessage(error) }
 }

@@ -1,6 +1,6 @@
 import { createPublicKey, randomBytes, verify, type KeyObject } from 'node:crypto'
 import { keyIdOf } from '../identity/identity.ts'
-import { isName, type KeyId, type Name, type Source } from '../identity/names.ts'
+import { isKeyId, isName, type KeyId, type Name, type Source } from '../identity/names.ts'
 
 /** What a browser signs, so that it holds for one page, on one connection to one node, once. */
 export interface SignInText {
@@ -69,6 +69,28 @@ export function isSignedBy({ key, signature }: SignIn, text: SignInText): boolea
     { key, dsaEncoding: 'ieee-p1363' },
     signature,
   )
+}
+
+/** What a page sends that has an invitation. */
+export interface Invited {
+  /** Which one: it says nothing of its secret. */
+  readonly id: string
+  readonly key: KeyId
+  readonly proof: string
+}
+
+/** An id of 128 bits and a proof of 256, in base64url. */
+const INVITATION_ID = /^[A-Za-z0-9_-]{22}$/
+const PROOF = /^[A-Za-z0-9_-]{43}$/
+
+/** Read what a page sends that has an invitation. @returns undefined when it is malformed */
+export function parseInvited(value: unknown): Invited | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  const { id, key, proof, ...rest } = value as Record<string, unknown>
+  if (Object.keys(rest).length > 0 || !isKeyId(key)) return undefined
+  if (typeof id !== 'string' || !INVITATION_ID.test(id)) return undefined
+  if (typeof proof !== 'string' || !PROOF.test(proof)) return undefined
+  return { id, key, proof }
 }
 
 function parseKey(der: Buffer): KeyObject | undefined {

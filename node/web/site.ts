@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { TLSSocket } from 'node:tls'
 import { errorMessage } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { BUILD_COMMAND, type Bundle } from './bundle.ts'
@@ -79,7 +78,7 @@ export class Site implements AsyncDisposable {
   }
 
   /** Serve a connection. */
-  take(socket: TLSSocket): void {
+  take(socket: Duplex): void {
     this.#http.emit('connection', socket)
   }
 

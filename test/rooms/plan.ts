@@ -10,7 +10,10 @@ function because(reason: string, ...names: string[]): Record<string, string> {
   return Object.fromEntries(rooms(...names).map(room => [room, reason]))
 }
 
-const NO_ISSUING = because('only a person makes certificates, so no running part can', 'authority')
+const NO_ISSUING = because(
+  'only a person makes certificates, and enrolment/ with a key that a person gave it',
+  'authority',
+)
 
 /** The plan of the house: what each room may import, types included, and why not the others. */
 export const PLAN: Plan = {
@@ -172,6 +175,16 @@ export const PLAN: Plan = {
     },
     entrances: { 'serve.ts': ['operators'] },
   },
+  enrolment: {
+    holds: 'how clients get certificates from a node that an operator has given an issuing key',
+    imports: rooms('lib identity authority wire config sessions operators port'),
+    bans: {
+      ...because('who enrols has no part in sensors', 'sensors events history alarms fleet'),
+      ...because('it asks sessions/ who is let in, and changes nothing of the list', 'whitelist'),
+      ...because('its tokens are in memory only', 'storage'),
+      ...because('no peer hears of it', 'gossip'),
+    },
+  },
   web: {
     holds: 'the port for browsers: the page, and the events and commands of pages',
     imports: rooms('lib identity wire sensors config events history alarms sessions port'),
@@ -181,6 +194,7 @@ export const PLAN: Plan = {
       ...because('a page of a browser comes nowhere near the disk', 'storage'),
       ...because('no browser takes part in gossip', 'gossip fleet'),
       ...because('a page that a node serves changes nothing of the list', 'operators'),
+      ...because('a browser makes its key itself, and needs no certificate', 'enrolment'),
     },
   },
   metrics: {
@@ -191,7 +205,7 @@ export const PLAN: Plan = {
       ...because('it reads numbers, and takes part in nothing', 'wire sensors operators'),
       ...because('it reads what members say', 'fleet'),
       ...because('a scrape touches no disk', 'storage history'),
-      ...because('it outlives the ports, and is handed what it counts there', 'port web'),
+      ...because('it outlives the ports, and is handed what it counts there', 'port enrolment web'),
     },
   },
   client: {
@@ -203,6 +217,7 @@ export const PLAN: Plan = {
       ...because('a client has no database', 'storage'),
       ...because('a client does not gossip', 'gossip fleet'),
       ...because('a client accepts no connection', 'port web'),
+      ...because('a client has its certificate when it connects', 'enrolment'),
       ...because('what a client counts is a matter of its program', 'metrics'),
     },
   },
@@ -210,7 +225,7 @@ export const PLAN: Plan = {
     holds: 'one node, put together',
     imports: rooms(
       'lib identity wire sensors config events history alarms whitelist storage',
-      'gossip fleet sessions operators port web metrics',
+      'gossip fleet sessions operators port enrolment web metrics',
     ),
     bans: {
       ...NO_ISSUING,
@@ -221,7 +236,7 @@ export const PLAN: Plan = {
     holds: 'what a person types',
     imports: rooms(
       'lib identity authority sensors config history alarms whitelist storage',
-      'gossip operators port web client start',
+      'gossip operators port enrolment web client start',
     ),
     bans: {
       ...because('it talks to nodes through client/', 'wire events sessions'),
@@ -234,7 +249,7 @@ export const PLAN: Plan = {
     bans: because(
       'its health check runs every few seconds, and asks the node over HTTP',
       'lib identity authority wire sensors config events history alarms whitelist storage',
-      'gossip fleet sessions operators port web metrics client start cli',
+      'gossip fleet sessions operators port enrolment web metrics client start cli',
     ),
   },
   examples: {
@@ -243,7 +258,7 @@ export const PLAN: Plan = {
     bans: because(
       'an example shows what a program of somebody else can do',
       'lib identity authority wire sensors config events history alarms whitelist storage',
-      'gossip fleet sessions operators port web metrics start cli cluster',
+      'gossip fleet sessions operators port enrolment web metrics start cli cluster',
     ),
   },
 }
@@ -269,6 +284,10 @@ export const PACKAGES: Readonly<Record<string, PackageWall>> = {
   mqtt: {
     files: /^node\/sensors\/drivers\/mqtt-connection\.ts$/,
     because: 'it is loaded only where a broker is used, and behind a guard of its packets',
+  },
+  'lean-qr': {
+    files: /^cli\/output\/qr-code\.ts$/,
+    because: 'one file draws a code for a camera, from text that is a link',
   },
   'socket.io': { files: /^node\/web\/socket-io\.ts$/, because: PAGES },
   'socket.io-parser': { files: /^node\/web\/socket-io\.ts$/, because: PAGES },

@@ -28,6 +28,7 @@ export const PARTS = {
     'fork',
   ],
   history: ['hours'],
+  pages: ['invitation'],
 } as const satisfies Record<string, readonly string[]>
 
 /** The vectors of PROTOCOL.md. Each file reads them anew: it runs in a process of its own. */
