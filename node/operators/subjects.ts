@@ -67,6 +67,9 @@ export interface SubjectMethodsOptions extends AskOptions {
   readonly sessions: Pick<Sessions, 'countOf'>
 }
 
+/** What of these a list of subjects needs. */
+export type ListedOptions = Pick<SubjectMethodsOptions, 'replica' | 'sessions' | 'clock'>
+
 /** The methods by which operators read what the list says of a subject (PROTOCOL.md, "Operators"). */
 export function subjectMethods(options: SubjectMethodsOptions): [string, RpcMethod][] {
   const { replica } = options
@@ -107,7 +110,7 @@ export function subjectMethods(options: SubjectMethodsOptions): [string, RpcMeth
 }
 
 /** Pages of subjects in order of their names: sorted once, when the first page is asked for. */
-function pagesOf(options: SubjectMethodsOptions): RpcMethod {
+export function pagesOf(options: ListedOptions): RpcMethod {
   const { replica } = options
   let sorted: Subject[] = []
   return async ([after]): Promise<SubjectReport[]> => {
@@ -130,14 +133,11 @@ function pagesOf(options: SubjectMethodsOptions): RpcMethod {
   }
 }
 
-function wholeReport(subject: Subject, options: SubjectMethodsOptions): WholeSubjectReport {
+function wholeReport(subject: Subject, options: ListedOptions): WholeSubjectReport {
   return { ...report(subject, options), removals: removalsOf(subject, options.replica) }
 }
 
-function report(
-  subject: Subject,
-  { replica, sessions, clock }: SubjectMethodsOptions,
-): SubjectReport {
+function report(subject: Subject, { replica, sessions, clock }: ListedOptions): SubjectReport {
   const state = replica.stateOf(subject)
   const standing = standingOf(state, clock.now())
   const removal = standing === 'revoked' ? newestOf(removalsOf(subject, replica)) : undefined

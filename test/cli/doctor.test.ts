@@ -9,8 +9,16 @@ import { formatAddress } from '../../node/lib/address.ts'
 import { startNode } from '../../node/start.ts'
 import { parseName } from '../../node/identity/names.ts'
 import { makeTestCerts, makeTestFolder } from '../support/certs.ts'
+import { layCable } from '../support/cable.ts'
 import { runCommand, type CommandResult, type IoOptions } from '../support/cli.ts'
-import { endUnheard, makeSharedCerts, startCluster, testConfig, until } from '../support/cluster.ts'
+import {
+  endUnheard,
+  makeSharedCerts,
+  startCluster,
+  testConfig,
+  until,
+  untilReachable,
+} from '../support/cluster.ts'
 import { SkipClock } from '../support/skip-clock.ts'
 
 const DAY_MS = 86_400_000
@@ -58,6 +66,60 @@ test('a cluster that is well is told to be, check by check', async t => {
     (await doctor(['--node', cluster.address(1), '--json'])).out,
   ) as { sound: boolean; checks: { check: string; ok: boolean }[] }
   t.true(sound && checks.every(({ ok }) => ok))
+})
+
+test('one node is enough to ask every other', async t => {
+  await using cluster = await startCluster(t, { nodes: 3, certs })
+  await untilReachable(cluster, 1, 3)
+  const { status, out } = await doctor(['--node', cluster.address(1)])
+  t.is(status, 0, out)
+  for (const name of ['node-1', 'node-2', 'node-3']) {
+    t.true(out.includes(`: ${name} answers operator/admin`), out)
+    t.regex(out, new RegExp(`^ok +clock: ${name} and this machine`, 'm'))
+  }
+})
+
+test('large packets that are lost on the way are told apart from a node that hangs', async t => {
+  await using cluster = await startCluster(t, { certs })
+  const cable = await layCable(t, cluster.node(1).address)
+  const clock = new SkipClock()
+  const lost = cable.loseLarge(512)
+  const asked = doctor(['--node', cable.address], { clock })
+  await lost
+  clock.skip(10_000)
+  const { status, out } = await asked
+  t.is(status, 1)
+  t.regex(out, /answers small packets at once, and a TLS handshake never: large packets are lost/)
+  t.regex(out, /to mend it: .*ping -M do -s 1400 127\.0\.0\.1/)
+
+  const mute = createServer().listen(0, '127.0.0.1')
+  t.teardown(() => mute.close())
+  await once(mute, 'listening')
+  const { port } = mute.address() as AddressInfo
+  const taken = once(mute, 'connection')
+  const again = doctor(['--node', `127.0.0.1:${port}`], { clock })
+  await taken
+  const probed = once(mute, 'connection')
+  clock.skip(10_000)
+  await probed
+  clock.skip(3_000)
+  t.regex((await again).out, /took the connection, and said too little within 10000 ms/)
+})
+
+test('an issuing key that nears its end is named with what makes another', async t => {
+  const dir = await nodeFolder(t)
+  const { keyFile, certificateFile } = authorityFiles(certs.dir)
+  const { keyFile: own } = authorityFiles(dir)
+  await cp(keyFile, own)
+  await cp(certificateFile, authorityFiles(dir).certificateFile)
+  const made = ['certs', 'issuing-key', 'node-1', '--days', '3', '--certs', dir]
+  t.is((await runCommand(made)).status, 0)
+  const env = { FRIDGE_CERTS: dir }
+  const at = ['--node', '127.0.0.1:1']
+  t.notRegex((await doctor(at, { env })).out, /issuing key/)
+  const clock = { ...systemClock, now: () => Date.now() + 2.5 * DAY_MS }
+  const { out } = await doctor(at, { env, clock })
+  t.regex(out, /the issuing key of node-1 expires on .*\n.*fridge certs issuing-key node-1 --force/)
 })
 
 test('a folder that cannot be read is told apart from one that is empty', async t => {
