@@ -110,11 +110,11 @@ export class Alarms implements Disposable {
   expect(sensor: WatchedSensor): void {
     const rule = this.#options.rulesOf(sensor).find(({ type }) => type === 'unavailable')
     if (rule === undefined) return
+    const at = this.#now()
     const watch = this.#watches.get(keyOf(sensor))?.get(rule.type)
     const excursion = watch?.state.excursion
     // A silence that the run before knew of goes on by itself; what it knew last is not known now.
     if (excursion !== undefined && excursion.wellSince === undefined) return
-    const at = this.#now()
     const event = { type: 'unavailable', reason: 'it has said nothing yet', at } as const
     this.#advance(watch ?? newWatch(sensor, rule), rule, event, at)
   }
@@ -277,10 +277,12 @@ export class Alarms implements Disposable {
 
   #arm({ sensor, rule: { type } }: Watch | KeptRule, ms: number): Disposable {
     return this.#options.clock.after(ms, () => {
+      // Before anything is looked up: when the clock was set, all that is known is set with it.
+      const now = this.#now()
       const watch = this.#watches.get(keyOf(sensor))?.get(type)
       if (watch === undefined) return
       const rule = this.#options.rulesOf(watch.sensor).find(own => own.type === type) ?? watch.rule
-      this.#advance(watch, rule, undefined, this.#now())
+      this.#advance(watch, rule, undefined, now)
     })
   }
 
@@ -293,12 +295,15 @@ export class Alarms implements Disposable {
   }
 
   /** What a rule was about is over. @param ended why, where the rule is there no more */
-  #drop(watch: Watch, ended?: Alarm['ended']): void {
+  #drop({ sensor, rule }: Watch, ended?: Alarm['ended']): void {
+    const until = this.#now()
+    const watch = this.#watches.get(keyOf(sensor))?.get(rule.type)
+    if (watch === undefined) return
     watch.timer?.[Symbol.dispose]()
-    this.#watches.get(keyOf(watch.sensor))?.delete(watch.rule.type)
+    this.#watches.get(keyOf(sensor))?.delete(rule.type)
     const { excursion } = watch.state
     if (excursion?.raisedAt !== undefined) {
-      this.#finish(watch, excursion, { until: this.#now(), ended })
+      this.#finish(watch, excursion, { until, ended })
     }
   }
 

@@ -164,6 +164,21 @@ test('a clock that is set changes neither how long something lasts nor since whe
   }
 })
 
+test('a clock that is set while nothing is said changes no duration either', async t => {
+  for (const jump of [365 * 24 * HOUR, -365 * 24 * HOUR]) {
+    const clock = new FakeClock()
+    const { alarms, told, said } = watch(clock)
+    alarms.hear(DOOR, { type: 'open', at: clock.now() })
+    await clock.advance(MINUTE)
+    clock.jump(jump)
+    await clock.advance(4 * MINUTE - 1)
+    t.deepEqual(told(), [])
+    await clock.advance(1)
+    t.deepEqual(told(), ['door open raised'])
+    t.is(said[0]?.alarm.since, clock.now() - 5 * MINUTE)
+  }
+})
+
 test('times are whole milliseconds also when the clock was set', async t => {
   const clock = new FakeClock()
   let part = 0.25
