@@ -1,6 +1,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { rulesFrom } from '../../../node/alarms/open-alarms.ts'
-import { loadConfig, type NodeConfig } from '../../../node/config/config.ts'
+import type { NodeConfig } from '../../../node/config/config.ts'
+import { loadConfig } from '../../../node/config/load-config.ts'
 import { FridgeError } from '../../../node/lib/errors.ts'
 import { makeTestFolder } from '../../support/certs.ts'
 import { writeFile } from 'node:fs/promises'
