@@ -45,6 +45,7 @@ export function fillOrigin(origin: Command, { io, action }: CommandContext): voi
       collect,
     )
     .option('--replace', 'what is not named is allowed, not left as an earlier grant has it')
+    .option('--force', 'also a sensor that no node has, without being asked')
   addChangeOptions(add)
     .addHelpText('after', ADD_HELP)
     .action(

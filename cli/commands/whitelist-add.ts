@@ -12,6 +12,7 @@ import { checkCommandName, GRANTABLE } from '../command-name.ts'
 import { parseDuration } from '../duration.ts'
 import type { CommandIo, ExitStatus } from '../io.ts'
 import { differences, keepTerms, termsOfAll, withoutEmptyViews } from './kept-terms.ts'
+import { assertSensorsMeant } from './sensor-doubt.ts'
 import { runChanges, type WhitelistChangeOptions } from './whitelist-change.ts'
 
 export interface WhitelistAddOptions extends WhitelistChangeOptions {
@@ -25,6 +26,8 @@ export interface WhitelistAddOptions extends WhitelistChangeOptions {
   readonly public?: boolean
   /** Whether what is not named is allowed, as for a new name, instead of kept. Default false. */
   readonly replace?: boolean
+  /** That sensors are meant which no node has, though one is called nearly the same. Default false. */
+  readonly force?: boolean
 }
 
 /** Exit status: 0 every node has applied it, 1 some have not confirmed it. */
@@ -44,7 +47,10 @@ export async function addSubjects(
 ): Promise<ExitStatus> {
   const subjects = [...new Set(named)]
   const asked = termsOf(options, io)
-  return runChanges({ kind: 'grant', subjects }, options, io, async before => {
+  let isMeant = options.force === true
+  return runChanges({ kind: 'grant', subjects }, options, io, async (before, operator) => {
+    if (!isMeant) await assertSensorsMeant(asked.sensors ?? [], operator, io)
+    isMeant = true
     const { subject, standing, grants } = before
     const terms = withoutEmptyViews(options.replace === true ? asked : keepTerms(before, asked))
     const misfit = misfitOf(subject, terms)

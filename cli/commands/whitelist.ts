@@ -38,6 +38,7 @@ export function fillWhitelist(whitelist: Command, { io, action }: CommandContext
       collect,
     )
     .option('--replace', 'what is not named is allowed, not left as an earlier grant has it')
+    .option('--force', 'also a sensor that no node has, without being asked')
   addChangeOptions(add)
   add
     .addHelpText(

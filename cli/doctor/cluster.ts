@@ -1,9 +1,11 @@
 import { describeRule } from '../../node/alarms/alarm.ts'
-import { formatAddress, type Address } from '../../node/lib/address.ts'
+import { formatAddress, readAddress, type Address } from '../../node/lib/address.ts'
+import { errorCode, errorMessage, FridgeError } from '../../node/lib/errors.ts'
 import { explainConnectionError } from '../../node/client/tls-problem.ts'
 import { openNodeConnection } from '../../node/client/node-connection.ts'
 import { OperatorConnection } from '../../node/client/operator/operator-connection.ts'
 import type { Credentials } from '../../node/identity/credentials.ts'
+import type { Name } from '../../node/identity/names.ts'
 import { commandOf } from '../../node/gossip/lost-changes.ts'
 import type { CheckpointReport } from '../../node/operators/checkpoints.ts'
 import type { Fleet } from '../../node/client/operator/vitals-answers.ts'
@@ -18,6 +20,7 @@ import { describeLost } from '../lost.ts'
 import { describeRemoval, FORKED, RENAME } from '../removal.ts'
 import { describeNameInUse, describeTwin, RENAME_ONE } from '../twins.ts'
 import type { Checkup } from './checkup.ts'
+import { reach } from './path.ts'
 
 /** Further apart than this, grants end noticeably early or late. */
 const MAX_SKEW_MS = 30_000
@@ -30,24 +33,29 @@ const MAX_CHECKPOINT_AGE_MS = 365 * 86_400_000
 
 type Io = Pick<CommandIo, 'clock' | 'signal'>
 
-/** Every node at these addresses, and through the first that answers an operator, the cluster. */
+/**
+ * Every node at these addresses, through the first that answers an operator the cluster, and then
+ * every other node that this one sees.
+ */
 export async function checkNodes(
   nodes: readonly Address[],
   credentials: Credentials,
   checkup: Checkup,
   io: Io,
 ): Promise<void> {
+  const asked = new Set<string>()
+  const inReach = new Map<Name, readonly string[]>()
   let isClusterSeen = false
-  for (const address of nodes) {
-    const answers = await checkup.attempt(`node ${formatAddress(address)}`, async () =>
-      checkNode(address, credentials, checkup, io),
-    )
-    if (answers === undefined) continue
-    const { status, checkpoint, fleet } = answers
-    if (!isClusterSeen) checkCheckpoint(checkpoint, checkup, io.clock.now())
+  const hear = ({ status, checkpoint, fleet }: Answers): void => {
+    const now = io.clock.now()
+    asked.add(status.node)
+    if (inReach.size === 0) checkCheckpoint(checkpoint, checkup, now)
+    for (const { name, reachable, addresses } of status.nodes) {
+      if (reachable && !inReach.has(name)) inReach.set(name, addresses)
+    }
     // Each node knows its own losses alone.
     for (const one of status.lost ?? []) {
-      checkup.bad('changes', `${status.node} ${describeLost(one)}`, commandOf(one, io.clock.now()))
+      checkup.bad('changes', `${status.node} ${describeLost(one)}`, commandOf(one, now))
     }
     checkBeginning(status, checkup)
     // It is the others that are well: what a node that is out sees of them says nothing about them.
@@ -56,11 +64,51 @@ export async function checkNodes(
     } else if (status.forked === true) {
       checkup.bad('cluster', `${status.node} ${FORKED}`, RENAME)
     } else if (!isClusterSeen) {
-      checkCluster(status, checkup, io.clock.now())
-      checkFridges(status, fleet, checkup, io.clock.now())
+      checkCluster(status, checkup, now)
+      checkFridges(status, fleet, checkup, now)
       isClusterSeen = true
     }
   }
+  for (const address of nodes) {
+    const answers = await checkup.attempt(`node ${formatAddress(address)}`, async () =>
+      checkNode(address, credentials, checkup, io),
+    )
+    if (answers !== undefined) hear(answers)
+  }
+  for (const [name, addresses] of inReach) {
+    if (asked.has(name) || !isClusterSeen) continue
+    const answers = await askLearned(name, addresses, credentials, checkup, io)
+    if (answers !== undefined) hear(answers)
+  }
+}
+
+/** Ask a node that another one sees, at the first of its addresses that leads there. */
+async function askLearned(
+  name: Name,
+  addresses: readonly string[],
+  credentials: Credentials,
+  checkup: Checkup,
+  io: Io,
+): Promise<Answers | undefined> {
+  const reasons: string[] = []
+  for (const text of addresses) {
+    const address = readAddress(text)
+    if (address === undefined) continue
+    try {
+      return await checkNode(address, credentials, checkup, io)
+    } catch (error) {
+      if (errorCode(error) !== 'ERR_UNREACHABLE') {
+        const fix = error instanceof FridgeError ? error.fix : undefined
+        checkup.bad(`node ${text}`, errorMessage(error), fix)
+        return undefined
+      }
+      reasons.push(errorMessage(error))
+    }
+  }
+  // Nodes may have a network of their own: that is no illness.
+  const why = reasons.length === 0 ? 'it names no address' : reasons.join('; ')
+  checkup.good(`node ${name}`, `the others reach it, and this machine does not: ${why}`)
+  return undefined
 }
 
 /** Each node knows by itself alone where its list begins, and what of its log is missing. */
@@ -88,25 +136,26 @@ async function checkNode(
   address: Address,
   credentials: Credentials,
   checkup: Checkup,
-  { clock, signal }: Io,
+  io: Io,
 ): Promise<Answers | undefined> {
+  const { clock, signal } = io
   const { role, subject } = credentials.identity
   const at = formatAddress(address)
   if (role === 'node') {
     const { caFile, certificateFile } = credentials.files
-    const dialed = await dialNode(at, { credentials, clock, signal }).catch((error: unknown) => {
-      throw explainConnectionError(error, {
-        address: at,
-        host: address.host,
-        caFile,
-        certificateFile,
-      })
+    const attempt = { address: at, host: address.host, caFile, certificateFile }
+    const dialed = await reach(address, io, async () =>
+      dialNode(at, { credentials, clock, signal }),
+    ).catch((error: unknown) => {
+      throw explainConnectionError(error, attempt)
     })
     dialed.socket.destroy()
     checkup.good(`node ${at}`, `${dialed.peer.name} answers`)
     return undefined
   }
-  await using connection = await openNodeConnection({ address, credentials, clock, signal })
+  await using connection = await reach(address, io, async () =>
+    openNodeConnection({ address, credentials, clock, signal }),
+  )
   checkup.good(`node ${at}`, `${connection.node} answers ${subject}`)
   if (role === 'client') return undefined
   const operator = new OperatorConnection(connection, credentials, { clock })

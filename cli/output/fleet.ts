@@ -91,8 +91,10 @@ function viewOf(
   const known = sensors.filter(isKnown)
   const measured = known.filter(({ kind }) => SENSOR_KINDS[kind].quantity !== undefined)
   const moved = known.filter(({ kind }) => SENSOR_KINDS[kind].quantity === undefined)
+  // Where there is no room for all, one that is alone is not the only one.
+  const isOne = (some: readonly SensorVitals[]): boolean => some.length === 1 && more === 0
   const cell = (some: readonly SensorVitals[]): string =>
-    some.map(one => wordsOf(one, some.length > 1, now)).join(', ')
+    some.map(one => wordsOf(one, !isOne(some), now)).join(', ')
   return {
     row: [
       node.name,
@@ -133,11 +135,13 @@ function alarmsOf(
 }
 
 /** Whether anything is known of a sensor now. */
-export function isKnown({ event }: SensorVitals): boolean {
-  return event !== undefined && event.type !== 'unavailable'
+export function isKnown({ event, isSealed }: SensorVitals): boolean {
+  return isSealed === true || (event !== undefined && event.type !== 'unavailable')
 }
 
-function wordsOf({ sensor, kind, event }: SensorVitals, isNamed: boolean, now: number): string {
+function wordsOf(vitals: SensorVitals, isNamed: boolean, now: number): string {
+  const { sensor, kind, event, isSealed } = vitals
+  if (isSealed === true) return isNamed ? `${sensor} sealed` : 'sealed'
   if (event === undefined) return ''
   const value = event.type === 'reading' ? formatReading(kind, event.value) : moveOf(event)
   const ageMs = now - event.at

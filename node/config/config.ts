@@ -1,17 +1,9 @@
-import { relative, resolve, dirname } from 'node:path'
 import { z } from 'zod'
 
-import {
-  DEFAULT_PORT,
-  formatAddress,
-  MAX_ADVERTISED,
-  readAddress,
-  type Address,
-} from '../lib/address.ts'
+import { DEFAULT_PORT, MAX_ADVERTISED, readAddress, type Address } from '../lib/address.ts'
 import { alarmsConfig, rulesProblems } from './alarms-config.ts'
-import { readConfigFile, type ConfigFile } from './config-file.ts'
-import { configError } from './config-problem.ts'
 import { isName, type Name } from '../identity/names.ts'
+import { compatConfig, sealConfig, sealProblems } from './seal-config.ts'
 import { sensorsConfig, simulationConfig } from '../sensors/registry.ts'
 
 export { formatAddress, parseAddress, type Address } from '../lib/address.ts'
@@ -132,6 +124,8 @@ const web = z
     /** Live pages of one origin from one address (of IPv6, one /64). Default 64: more let one
      *  machine use up the port sooner. */
     maxPagesPerAddress: whole(64, 1, 100_000),
+    /** For pages of 2016. */
+    compat: compatConfig,
   })
   .check(context => {
     const { certificate, key } = context.value
@@ -144,6 +138,17 @@ const web = z
       message: 'both web.certificate and web.key, or neither',
     })
   })
+
+const enrolment = z.strictObject({
+  /** Where clients get a first certificate by a token, and the next by the one that they have, or
+   *  `off`, the default. It needs an issuing key (fridge certs issuing-key NAME); who steals that
+   *  can be any client whose grant names no key. */
+  listen: z
+    .union([z.literal('off'), address(0)], {
+      error: '"off", or "HOST:PORT" with a port from 0 to 65535',
+    })
+    .default('off'),
+})
 
 /** Say what is wrong with a number beside another one. */
 function complain(
@@ -236,6 +241,7 @@ const nodeKeys = z.strictObject({
   gossip: gossip.prefault({}),
   metrics: metrics.prefault({}),
   web: web.prefault({}),
+  enrolment: enrolment.prefault({}),
   /** Time without a word from any peer after which the view of the list counts as stale, ms. Default
    *  60000; at least two heartbeats. It goes on while the process is stopped or the machine sleeps,
    *  and a wall clock that is set forward counts as sleep. */
@@ -250,11 +256,13 @@ const nodeKeys = z.strictObject({
   history: history.prefault({}),
   /** What of the sensors is an alarm, and who is told. */
   alarms: alarmsConfig,
+  /** Sensors that are told to the holders of a passphrase alone. */
+  seal: sealConfig,
 })
 
 /** The configuration of a node as it is written. */
 export const nodeConfigSchema = nodeKeys.check(context => {
-  const { isolatedAfterMs, gossip, alarms, sensors } = context.value
+  const { isolatedAfterMs, gossip, alarms, sensors, seal, web } = context.value
   for (const [path, message, remedy] of rulesProblems(alarms.rules, sensors)) {
     context.issues.push({
       code: 'custom',
@@ -263,6 +271,9 @@ export const nodeConfigSchema = nodeKeys.check(context => {
       message,
       params: { remedy },
     })
+  }
+  for (const [path, message] of sealProblems(seal, web.compat, sensors)) {
+    context.issues.push({ code: 'custom', path, input: context.value, message })
   }
   if (isolatedAfterMs >= 2 * gossip.heartbeatMs) return
   // Between two beats a peer in reach is silent.
@@ -276,106 +287,4 @@ export interface NodeConfig extends Readonly<Omit<z.output<typeof nodeConfigSche
   readonly data: string
   /** Empty only when the port is 0: the node then advertises the address that it got. */
   readonly advertise: Address[]
-}
-
-/** What the command line says over file and environment; an absent field says nothing. */
-export interface ConfigFlags {
-  readonly name?: string | undefined
-  readonly listen?: string | undefined
-  readonly advertise?: readonly string[] | undefined
-  readonly peers?: readonly string[] | undefined
-  readonly certs?: string | undefined
-  readonly data?: string | undefined
-  readonly logLevel?: string | undefined
-  /** `metrics.listen`. */
-  readonly metrics?: string | undefined
-  /** `web.listen`. */
-  readonly web?: string | undefined
-}
-
-/** How each overridable key is called in the environment and on the command line. */
-const OVERRIDES = [
-  { key: 'name', variable: 'FRIDGE_NAME', flag: '--name', kind: 'text' },
-  { key: 'listen', variable: 'FRIDGE_LISTEN', flag: '--listen', kind: 'text' },
-  { key: 'advertise', variable: 'FRIDGE_ADVERTISE', flag: '--advertise', kind: 'list' },
-  { key: 'peers', variable: 'FRIDGE_PEERS', flag: '--peer', kind: 'list' },
-  { key: 'certs', variable: 'FRIDGE_CERTS', flag: '--certs', kind: 'folder' },
-  { key: 'data', variable: 'FRIDGE_DATA', flag: '--data', kind: 'folder' },
-  { key: 'logLevel', variable: 'FRIDGE_LOG_LEVEL', flag: '--log-level', kind: 'text' },
-  { key: 'metrics', variable: 'FRIDGE_METRICS', flag: '--metrics', kind: 'listen' },
-  { key: 'web', variable: 'FRIDGE_WEB', flag: '--web', kind: 'listen' },
-] as const
-
-/** Where a configuration comes from. */
-export interface ConfigSources {
-  /** One YAML or JSON file, relative to `cwd`. Folders named in it are relative to it. */
-  readonly file?: string | undefined
-  /** `FRIDGE_…` variables; lists are separated by commas, an empty variable says nothing. */
-  readonly env: Readonly<Record<string, string | undefined>>
-  readonly flags: ConfigFlags
-  /** The folder that relative paths start from. */
-  readonly cwd: string
-}
-
-/**
- * The configuration of a node: its file, the environment over it, the command line over both. A key
- * is replaced as a whole; lists are not joined.
- * @throws FridgeError `ERR_CONFIG` that names each place, what was found and what is allowed.
- */
-export async function loadConfig(sources: ConfigSources): Promise<NodeConfig> {
-  const { cwd } = sources
-  const file = sources.file === undefined ? undefined : await readFileOf(sources.file, cwd)
-  const values: Record<string, unknown> = { ...file?.values }
-  const origins = new Map<PropertyKey, string>()
-  for (const { key, variable, flag, kind } of OVERRIDES) {
-    if (kind === 'folder' && typeof values[key] === 'string' && sources.file !== undefined) {
-      values[key] = values[key] && resolve(cwd, dirname(sources.file), values[key])
-    }
-    const fromEnv = sources.env[variable] || undefined
-    const fromFlag = sources.flags[key]
-    if (fromFlag === undefined && fromEnv === undefined) continue
-    const said = fromFlag ?? (kind === 'list' ? splitList(fromEnv ?? '') : fromEnv)
-    values[key] = kind === 'listen' ? { ...groupOf(values[key]), listen: said } : said
-    origins.set(key, fromFlag === undefined ? variable : flag)
-  }
-  const result = nodeConfigSchema.safeParse(values)
-  const place = { origins, file, schema: nodeConfigSchema, values }
-  if (!result.success) throw configError(result.error.issues, place)
-
-  const config = result.data
-  const { host, port } = config.listen
-  if (config.advertise.length === 0 && (host === '0.0.0.0' || host === '::')) {
-    const message = `the addresses that others reach this node at, because it listens on every one (${formatAddress(config.listen)})`
-    throw configError([{ code: 'custom', path: ['advertise'], message }], place)
-  }
-  return {
-    ...config,
-    advertise: config.advertise.length > 0 || port === 0 ? config.advertise : [config.listen],
-    web: withPaths(config.web, sources),
-    certs: resolve(cwd, config.certs),
-    data: resolve(cwd, config.data ?? `data/${config.name}`),
-  }
-}
-
-async function readFileOf(file: string, cwd: string): Promise<ConfigFile> {
-  const path = resolve(cwd, file)
-  const short = relative(cwd, path)
-  return await readConfigFile(path, short.startsWith('..') ? path : short)
-}
-
-/** A group of the file, of which one key is replaced. Whether it is one, the schema says. */
-function groupOf(value: unknown): object {
-  return typeof value === 'object' && value !== null ? value : {}
-}
-
-/** The files of a group are named in the file of the configuration alone: they are relative to it. */
-function withPaths(web: NodeConfig['web'], { file = '', cwd }: ConfigSources): NodeConfig['web'] {
-  const absolute = (path: string): string => resolve(cwd, dirname(file), path)
-  const { certificate, key, ...rest } = web
-  if (certificate === undefined || key === undefined) return rest
-  return { ...rest, certificate: absolute(certificate), key: absolute(key) }
-}
-
-function splitList(text: string): string[] {
-  return text.split(',').map(item => item.trim())
 }

@@ -13,12 +13,14 @@ import { invitationMethods, type InvitationMethodsOptions } from './invitations.
 import { proofMethods } from './proofs.ts'
 import { askStatus } from './status.ts'
 import { subjectMethods, type SubjectMethodsOptions } from './subjects.ts'
+import { tokenMethods, type TokenMethodsOptions } from './tokens.ts'
 import { fleetPages, vitalsPages } from './vitals.ts'
 
 export interface OperatorServiceOptions
   extends
     CommitMethodsOptions,
     SubjectMethodsOptions,
+    Pick<TokenMethodsOptions, 'tokenDesk' | 'log'>,
     Pick<InvitationMethodsOptions, 'invitations' | 'pageUrl'> {
   readonly members: Members
   readonly ownRemoval: SubjectMethodsOptions['ownRemoval']
@@ -50,6 +52,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     ...checkpointMethods(options),
     ...proofMethods(options),
     ...forgetMethods(options),
+    ...tokenMethods(options),
     ...invitationMethods({ ...options, operator: options.operator.identity.name }),
   ])
 }

@@ -1,3 +1,5 @@
+import type { Identity } from '../identity/identity.ts'
+import { subjectOf, type Subject } from '../identity/names.ts'
 import { isCertified, type Party } from './party.ts'
 import type { Terms, View } from '../whitelist/terms.ts'
 import type { SubjectState } from '../whitelist/merge.ts'
@@ -13,6 +15,17 @@ export type RefusalReason =
   | 'isolated'
   | 'node removed'
   | 'not ready'
+
+/**
+ * Whether the node whose issuing key has signed a certificate may still vouch for its holder: with
+ * the node goes its key, and all that a thief signs with it.
+ */
+export function isIssuerIn(
+  { issuedBy }: Pick<Identity, 'issuedBy'>,
+  stateOf: (subject: Subject) => Pick<SubjectState, 'revocations'>,
+): boolean {
+  return issuedBy === undefined || stateOf(subjectOf('node', issuedBy)).revocations.size === 0
+}
 
 /** What an admitted client may do; undefined narrows nothing. */
 export interface Rights {

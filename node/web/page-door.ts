@@ -6,8 +6,15 @@ import type { BrowserParty, OriginParty } from '../sessions/party.ts'
 import type { Service } from '../sessions/service.ts'
 import type { Session } from '../sessions/session.ts'
 import type { Sessions } from '../sessions/sessions.ts'
+import {
+  drawNonce,
+  isSignedBy,
+  parseInvited,
+  parseSignIn,
+  proofOf,
+  type SignInProof,
+} from '../sessions/sign-in.ts'
 import type { Invitations } from '../sessions/invitations.ts'
-import { drawNonce, isSignedBy, parseInvited, parseSignIn } from './sign-in.ts'
 
 /** How long a browser may take to sign, in milliseconds. */
 const SIGN_IN_MS = 5_000
@@ -16,8 +23,11 @@ const SIGN_IN_MS = 5_000
 export interface SigningPage extends Session {
   readonly origin: OriginParty
   readonly ended: boolean
-  /** A browser has proven its key: whatever comes from now on is for it. */
-  identify(browser: BrowserParty, rights: Rights): void
+  /**
+   * A browser has proven its key: whatever comes from now on is for it.
+   * @param proof what it has signed, for nodes that are to believe it as well
+   */
+  identify(browser: BrowserParty, rights: Rights, proof: SignInProof): void
   /** Hold on to what waits for a browser to be let in here, in the place of what did before. */
   wait(waiting: Disposable): void
   /** Tell the page that its browser would be let in now. */
@@ -91,7 +101,7 @@ export class PageDoor {
       throw new FridgeError('ERR_LIMIT', `${name} has too many connections`)
     }
     sessions.delete(session)
-    session.identify(browser, judgement.rights)
+    session.identify(browser, judgement.rights, proofOf(signIn, drawn.nonce))
     sessions.add(session, judgement.until)
   }
 

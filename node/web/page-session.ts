@@ -1,11 +1,16 @@
 import type { Duplex } from 'node:stream'
 import { answerFrame, eventFrame, sensorFrame } from '../events/page-frames.ts'
 import type { EventStream, Subscriber } from '../events/subscriber.ts'
+import { nameOf, type Origin } from '../identity/names.ts'
+import { FridgeError } from '../lib/errors.ts'
 import { COMMANDS } from '../sensors/commands.ts'
 import { allows, type RefusalReason, type Rights } from '../sessions/admission.ts'
 import type { BrowserParty, OriginParty, Party } from '../sessions/party.ts'
+import type { SignInProof } from '../sessions/sign-in.ts'
+import type { Audience, Relays } from '../relays/relays.ts'
 import type { Service } from '../sessions/service.ts'
 import { AlarmTeller } from '../sessions/alarm-teller.ts'
+import { toldSensors } from '../sessions/told-sensors.ts'
 import type { OpenViews } from '../sessions/views.ts'
 import { explain } from '../sessions/session.ts'
 import type { Ending } from '../wire/connection.ts'
@@ -13,7 +18,9 @@ import type { WireLimits } from '../wire/limits.ts'
 import { Refusal } from '../wire/refusal.ts'
 import { Outlet } from './outlet.ts'
 import { PageCalls } from './page-calls.ts'
+import { PageRelays } from './page-relays.ts'
 import type { PagePacket } from './packet.ts'
+import { SealedCalls } from './sealed-calls.ts'
 import type { PageDoor, SigningPage } from './page-door.ts'
 import { reportOf } from './report.ts'
 
@@ -25,12 +32,16 @@ const CALLABLE = [...COMMANDS, 'acknowledge'] as const
 
 export interface PageSessionOptions {
   readonly socket: Duplex
+  /** Whether it is sent sensors as g-crypt encrypts them, where their channel allows. */
+  readonly isOld: boolean
   readonly origin: OriginParty
   readonly rights: Rights
   readonly service: Service
   readonly limits: WireLimits
   /** What pages look at whose grants name it. */
   readonly openViews: OpenViews
+  /** By which pages look at other nodes. */
+  readonly relays: Relays
   /** Where somebody may sign in. */
   readonly door: PageDoor
   readonly onEnd: (session: PageSession, ending: Ending) => void
@@ -45,7 +56,12 @@ export class PageSession implements SigningPage {
   readonly #streams = new Map<string, PageStream>()
   #identity: Party
   #rights: Rights
+  readonly #relayed: PageRelays
+  /** What its browser has signed; undefined where nobody has signed in. */
+  #browser: Audience['browser']
   #calls: PageCalls
+  /** Once somebody has signed in. */
+  #sealedCalls: SealedCalls | undefined
   #alarmTeller: AlarmTeller | undefined
   #onEnd: (() => void)[] = []
   #pending = 0
@@ -53,18 +69,24 @@ export class PageSession implements SigningPage {
   #ended = false
 
   constructor(options: PageSessionOptions) {
-    const { socket, origin, rights, service, limits } = options
+    const { socket, isOld, origin, rights, service, limits } = options
     this.origin = origin
     this.#options = options
     this.#identity = origin
     this.#rights = rights
-    this.#calls = this.#callsOf(origin)
     this.#outlet = new Outlet(socket, {
       limits,
       clock: service.clock,
       onTooSlow: () => this.#cutAsTooSlow(),
     })
-    this.#subscriber = service.fanOut.join(this.#outlet, 'page')
+    this.#relayed = new PageRelays({
+      relays: options.relays,
+      carrier: this.#outlet,
+      audience: () => this.#audience(),
+      mayRead: sensor => allows(this.#rights.sensors, sensor),
+    })
+    this.#calls = this.#callsOf(origin)
+    this.#subscriber = service.fanOut.join(this.#outlet, isOld ? 'old page' : 'page')
     const { node, run, version, clock } = service
     const hello = { protocol: PAGE_PROTOCOL, node, run, version, time: clock.now() }
     this.#outlet.writeShared(eventFrame('hello', hello))
@@ -82,8 +104,14 @@ export class PageSession implements SigningPage {
   }
 
   /** A browser has proven its key: whatever comes from now on is for it. */
-  identify(browser: BrowserParty, rights: Rights): void {
+  identify(browser: BrowserParty, rights: Rights, proof: SignInProof): void {
+    const { service } = this.#options
+    const call = async (values: readonly unknown[]): Promise<unknown> => this.#calls.call(values)
     this.#identity = browser
+    this.#browser = { keyId: browser.keyId, proof }
+    this.#sealedCalls = new SealedCalls({ service, nonce: proof.nonce, call, reportOf })
+    // What it watches it watches as somebody else.
+    this.#relayed[Symbol.dispose]()
     this.#waiting?.[Symbol.dispose]()
     this.#calls = this.#callsOf(browser)
     this.narrow(rights)
@@ -113,6 +141,7 @@ export class PageSession implements SigningPage {
     this.#tellRights()
     this.#openStreams()
     this.#alarmTeller?.tellStanding()
+    this.#relayed.review()
   }
 
   leave(): void {
@@ -157,6 +186,7 @@ export class PageSession implements SigningPage {
       service,
       subject,
       openViews,
+      relayed: this.#relayed.methods,
       clock: service.clock,
       maxPending: limits.maxPendingCalls,
       rights: () => this.#rights,
@@ -171,6 +201,9 @@ export class PageSession implements SigningPage {
         return door.challenge(this)
       case 'sign-in':
         return door.enter(this, values[0])
+      case 'sealed':
+        if (this.#sealedCalls !== undefined) return this.#sealedCalls.run(values)
+        throw new FridgeError('ERR_REFUSED', 'nobody has signed in on this page')
       case 'invited':
         return door.introduce(this, values[0])
       default:
@@ -178,14 +211,17 @@ export class PageSession implements SigningPage {
     }
   }
 
+  #audience(): Audience | undefined {
+    // Which nodes there are is nothing for a page to find out on which nobody may read anything.
+    if (this.#rights.sensors?.size === 0) return undefined
+    return { origin: nameOf(this.origin.subject) as string as Origin, browser: this.#browser }
+  }
+
   #tellRights(): void {
-    const { sensors } = this.#options.service
     const { commands, views } = this.#rights
     this.#say('rights', {
       subject: this.#identity.subject,
-      sensors: sensors
-        .filter(({ name }) => allows(this.#rights.sensors, name))
-        .map(({ name, kind }) => ({ name, kind })),
+      sensors: toldSensors(this.#options.service, this.#rights),
       commands: CALLABLE.filter(name => allows(commands, name)),
       // Nobody is without a grant who has signed in.
       views: Array.from(views ?? []),
@@ -232,6 +268,7 @@ export class PageSession implements SigningPage {
     if (this.#ended) return
     this.#ended = true
     this.#waiting?.[Symbol.dispose]()
+    this.#relayed[Symbol.dispose]()
     for (const listener of this.#onEnd.splice(0)) listener()
     for (const stream of this.#streams.values()) stream.close()
     this.#streams.clear()

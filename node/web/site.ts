@@ -19,7 +19,7 @@ const HTTP_LIMITS = {
   connectionsCheckingInterval: 1_000,
 } as const
 
-/** Requests of one connection: a page is three files. */
+/** Requests of one connection: a page is four files. */
 const MAX_REQUESTS = 100
 
 /**
@@ -47,7 +47,11 @@ const HEADERS: Readonly<Record<string, string>> = {
   'Cache-Control': 'no-store',
 }
 
+const WITHOUT_BUNDLE = `the page of this node was not bundled; make it there: ${BUILD_COMMAND}\n`
+
 export interface SiteOptions {
+  /** Whether pages may poll over HTTP. */
+  readonly hasPolling: boolean
   readonly bundle: Bundle
   /** Serves pages that connect. Loaded when the first one does. */
   readonly openPages: () => Promise<PageServer>
@@ -63,7 +67,7 @@ export class Site implements AsyncDisposable {
   constructor(options: SiteOptions) {
     this.#options = options
     this.#http = createServer(HTTP_LIMITS, (request, response) => {
-      this.#answer(request, response).catch((error: unknown) => {
+      this.#respond(request, response).catch((error: unknown) => {
         this.#options.log.error({ reason: errorMessage(error) }, 'the page cannot be served')
         response.destroy()
       })
@@ -87,6 +91,14 @@ export class Site implements AsyncDisposable {
     // It never listened by itself, so nothing else ends its timer and its connections.
     this.#http.close()
     this.#http.closeAllConnections()
+  }
+
+  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const isPoll = request.url?.startsWith(SOCKET_PATH) === true
+    if (!isPoll || !this.#options.hasPolling) return this.#answer(request, response)
+    this.#pages ??= this.#options.openPages()
+    const pages = await this.#pages
+    if (!request.socket.destroyed) pages.answer(request, response)
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -122,7 +134,20 @@ export class Site implements AsyncDisposable {
     const { bundle } = this.#options
     if (!bundle.names(path)) return say(404, 'the page of this node is at /\n')
     const file = await bundle.read(path)
-    if (file !== undefined) return say(200, file.body, { 'Content-Type': file.type })
-    say(503, `the page of this node was not bundled; make it there: ${BUILD_COMMAND}\n`)
+    if (file === undefined) return say(503, WITHOUT_BUNDLE)
+    const isSmall = takesGzip(request.headers['accept-encoding'])
+    say(200, isSmall ? file.gzipped : file.body, {
+      'Content-Type': file.type,
+      Vary: 'Accept-Encoding',
+      ...(isSmall && { 'Content-Encoding': 'gzip' }),
+    })
   }
+}
+
+/** Whether an `Accept-Encoding` names gzip, and not to refuse it (RFC 9110, section 12.5.3). */
+function takesGzip(header: string | string[] | undefined): boolean {
+  const codings = String(header ?? '')
+    .toLowerCase()
+    .split(',')
+  return codings.some(coding => /^\s*gzip\s*(;\s*q=(1|0?\.\d*[1-9]).*)?$/.test(coding))
 }

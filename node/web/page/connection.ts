@@ -2,6 +2,15 @@ import { signal } from '@preact/signals'
 import { io } from 'socket.io-client'
 import { alarms, hearAlarm } from './alarm-list.ts'
 import { loadBrowserKey, signIn, type BrowserKey } from './browser-key.ts'
+import {
+  beginSealed,
+  hearSealed,
+  isSealed,
+  learnChannels,
+  openAnswer,
+  sealCall,
+  type FarPlace,
+} from './sealed.ts'
 
 /** What the node says of a sensor. */
 export type Reading =
@@ -12,6 +21,8 @@ export type Reading =
 export interface Sensor {
   readonly name: string
   readonly kind: string
+  /** The channel in which it is sealed. */
+  readonly sealed?: unknown
 }
 
 /** How the page stands with its node. */
@@ -61,8 +72,8 @@ export const name = signal(localStorage.getItem(NAME_KEY) ?? '')
 /** The time of the node less that of this machine, in milliseconds. */
 export const clockOffset = signal(0)
 
-/** Hears what a console tells of a change on its way. */
-export function onNews(listener: (event: string, value: unknown) => void): void {
+/** Hears all that comes: what a console tells of a change on its way, and what other nodes say. */
+export function onNews(listener: (event: string, ...values: unknown[]) => void): void {
   socket.onAny(listener)
 }
 
@@ -73,7 +84,13 @@ let bye = ''
 
 /** Ask the node. @throws Error with the words of the node */
 export async function call(method: string, ...values: unknown[]): Promise<unknown> {
-  return ask('call', method, ...values)
+  return openAnswer(values, await sealCall([method, ...values], ask))
+}
+
+/** Ask another node for a page of a history, through this one. @throws Error with the words of one of them */
+export async function historyOf(at: FarPlace, request: object): Promise<unknown> {
+  const answer = await sealCall(['historyOf', at.node, request], ask)
+  return openAnswer([request], answer, at)
 }
 
 /** The key of this browser: made when it is first needed. */
@@ -98,6 +115,7 @@ export async function enter(wanted: string): Promise<void> {
   try {
     const nonce = String(await ask('nonce'))
     await ask('sign-in', await signIn(own, { node: at, run, name: wanted, nonce }))
+    beginSealed({ node: at, run, nonce })
     standing.value = { is: 'inside', name: wanted }
   } catch (error) {
     const { code, message } = error as { readonly code?: string; readonly message: string }
@@ -128,13 +146,21 @@ socket.on('hello', (said: Hello) => {
   node.value = said.node
   clockOffset.value = said.time - Date.now()
   readings.value = new Map()
+  beginSealed({ ...said, nonce: undefined })
   bye = ''
 })
 socket.on('rights', (said: Rights) => {
   rights.value = said
+  learnChannels(said.sensors)
 })
 socket.on('event', (sensor: string, type: string, ...values: unknown[]) => {
-  readings.value = new Map(readings.value).set(sensor, readingOf(type, values))
+  const tell = (said: readonly unknown[]): void => {
+    const [type, ...rest] = said
+    readings.value = new Map(readings.value).set(sensor, readingOf(String(type), rest))
+  }
+  if (type === 'sealed') void hearSealed(sensor, values, tell)
+  // Of a sealed sensor nobody but the holders of its passphrase can say a value.
+  else if (!isSealed(sensor)) tell([type, ...values])
 })
 socket.on('alarms', hearAlarm)
 socket.on('connect', () => {
@@ -163,7 +189,8 @@ function lose(why: string): void {
   alarms.value = []
 }
 
-function readingOf(type: string, [first, unit, at]: readonly unknown[]): Reading {
+/** What a node says of a sensor. @param type the event, and its values as in `fridge/1` */
+export function readingOf(type: string, [first, unit, at]: readonly unknown[]): Reading {
   switch (type) {
     case 'reading':
       return { type, value: Number(first), unit: String(unit), at: Number(at) }

@@ -273,7 +273,17 @@ export class Machine {
       }),
     )
     const counts = new Counts()
-    stack.use(startEnforcement({ ...cluster, replica, sessions, counts, clock, log: SILENT }))
+    stack.use(
+      startEnforcement({
+        ...cluster,
+        replica,
+        sessions,
+        counts,
+        clock,
+        log: SILENT,
+        isStarting: () => false,
+      }),
+    )
     stack.use(
       replica.subscribe(applied => {
         const wrong = defined.merged(applied.map(({ entry }) => entry.change))
