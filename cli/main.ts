@@ -90,6 +90,10 @@ async function confirm(question: string): Promise<boolean> {
 
 const log = new LogOutput(process.stderr)
 
+const env = { ...process.env }
+// A program that feeds a sensor is a child of this process, and speaks for no service.
+for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) delete process.env[name]
+
 const io: CommandIo = {
   out: line => print(process.stdout, line),
   err: line => print(process.stderr, line),
@@ -106,7 +110,7 @@ const io: CommandIo = {
   columns: process.stdout.isTTY ? process.stdout.columns : undefined,
   hasColours: wantsColours(process.stdout.isTTY, process.env),
   isLogRead: process.stderr.isTTY,
-  env: process.env,
+  env,
   cwd: process.cwd(),
   signal: stop.signal,
   onReload: listener => hangUps.subscribe(listener),
