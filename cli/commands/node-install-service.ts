@@ -69,7 +69,9 @@ export async function runNodeInstallService(
   }
   io.out(`${SERVICE} is installed, and starts with this machine`)
   io.out(`  its configuration is ${config}, its certificates lie in ${CERTS_DIR}`)
-  io.out(`  start it: systemctl restart ${SERVICE}; how it is: systemctl status ${SERVICE}`)
+  io.out(
+    `  start it: systemctl restart --no-block ${SERVICE}; how it is: systemctl status ${SERVICE}`,
+  )
   return EXIT.done
 }
 
