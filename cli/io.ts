@@ -30,6 +30,10 @@ export interface CommandIo {
   readonly noteDone: (what: string) => void
   /** Ask a person yes or no; undefined where none sits at a terminal. */
   readonly confirm?: ((question: string) => Promise<boolean>) | undefined
+  /** Ask a person for what is not shown while it is typed; undefined where none sits at a terminal. */
+  readonly askSecret?: ((question: string) => Promise<string>) | undefined
+  /** All of stdin, as text. */
+  readonly readInput: () => Promise<string>
   /** How many columns the terminal has that stdout is; undefined where it is none. */
   readonly columns?: number | undefined
   /** Whether stdout may be coloured. What is said must not hang on it. */

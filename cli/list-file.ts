@@ -5,6 +5,7 @@ import { errorMessage, FridgeError } from '../node/lib/errors.ts'
 import { nearest } from '../node/lib/nearest.ts'
 import { isReason } from '../node/whitelist/change.ts'
 import { misfitOf, readTerms, type Terms } from '../node/whitelist/terms.ts'
+import { withoutEmptyViews } from './commands/kept-terms.ts'
 import { formatMoment, parseMoment } from './moment.ts'
 
 /** Who is to be let in, and what for: a row of a file that `whitelist apply` reads. */
@@ -19,7 +20,19 @@ export const LIST_FORMATS = ['yaml', 'csv', 'json'] as const
 
 export type ListFormat = (typeof LIST_FORMATS)[number]
 
-const COLUMNS = ['name', 'sensors', 'commands', 'keys', 'expiresAt', 'public', 'reason'] as const
+const COLUMNS = [
+  'name',
+  'sensors',
+  'commands',
+  'keys',
+  'expiresAt',
+  'public',
+  'views',
+  'reason',
+] as const
+
+/** The columns whose cells hold several words. */
+const LISTS: ReadonlySet<string> = new Set(['sensors', 'commands', 'keys', 'views'])
 
 type Column = (typeof COLUMNS)[number]
 
@@ -109,7 +122,7 @@ function csvRows(text: string, file: string): Row[] {
 
 function ofCell(column: string, cell: string): unknown {
   if (column === 'public') return cell === 'yes' || cell === 'true' ? true : cell
-  if (column !== 'sensors' && column !== 'commands' && column !== 'keys') return cell
+  if (!LISTS.has(column)) return cell
   return cell === NONE ? [] : cell.split(/\s+/)
 }
 
@@ -140,6 +153,7 @@ function readGrant(fields: ReadonlyMap<unknown, unknown>): ListedGrant | string 
     keys: field('keys'),
     expiresAt,
     public: field('public'),
+    views: field('views'),
   })
   if (typeof terms === 'string') return `${name}: ${terms}`
   const misfit = misfitOf(subject, terms)
@@ -147,7 +161,7 @@ function readGrant(fields: ReadonlyMap<unknown, unknown>): ListedGrant | string 
   const reason = field('reason')
   if (reason !== undefined && !isReason(reason))
     return `${name}: the reason is not 1 to 500 characters of text`
-  return { subject, terms, reason }
+  return { subject, terms: withoutEmptyViews(terms), reason }
 }
 
 function rowOf({ subject, terms, reason }: ListedGrant): Cells {

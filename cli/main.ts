@@ -88,6 +88,32 @@ async function confirm(question: string): Promise<boolean> {
   return /^y(es)?$/i.test(answer.trim())
 }
 
+async function askSecret(question: string): Promise<string> {
+  const { createInterface } = await import('node:readline/promises')
+  const { Writable } = await import('node:stream')
+  // As a terminal it would echo what is typed: to here, where nobody sees it.
+  const output = new Writable({ write: (_chunk, _encoding, done) => done() })
+  process.stderr.write(`${forTerminal(question)}: `)
+  using prompt = createInterface({ input: process.stdin, output, terminal: true })
+  try {
+    return await prompt.question('', { signal: stop.signal })
+  } finally {
+    process.stderr.write('\n')
+  }
+}
+
+/** What is longer is no token. */
+const MAX_INPUT = 65_536
+
+async function readInput(): Promise<string> {
+  let input = ''
+  for await (const chunk of process.stdin.setEncoding('utf8')) {
+    input += String(chunk)
+    if (input.length > MAX_INPUT) break
+  }
+  return input
+}
+
 const log = new LogOutput(process.stderr)
 
 const env = { ...process.env }
@@ -107,6 +133,8 @@ const io: CommandIo = {
     done = what
   },
   confirm: process.stdin.isTTY && process.stderr.isTTY ? confirm : undefined,
+  askSecret: process.stdin.isTTY && process.stderr.isTTY ? askSecret : undefined,
+  readInput,
   columns: process.stdout.isTTY ? process.stdout.columns : undefined,
   hasColours: wantsColours(process.stdout.isTTY, process.env),
   isLogRead: process.stderr.isTTY,

@@ -42,3 +42,8 @@ export function formatMoment(at: number): string {
 export function atMoment(at: number): string {
   return Math.abs(at) <= MAX_TIME ? ` at ${formatMoment(at)}` : ''
 }
+
+/** The time of day of a moment, in UTC: `08:30:00.000`. */
+export function formatTimeOfDay(at: number): string {
+  return Math.abs(at) <= MAX_TIME ? new Date(at).toISOString().slice(-13, -1) : String(at)
+}

@@ -54,6 +54,21 @@ const COMMANDS: readonly LazyCommand[] = [
     load: async () => (await import('./commands/origin.ts')).fillOrigin,
   },
   {
+    name: 'seal',
+    description: 'make the passphrases of sealed sensors',
+    load: async () => (await import('./commands/seal.ts')).fillSeal,
+  },
+  {
+    name: 'browser',
+    description: 'invite a person with a browser, by a link that is good once',
+    load: async () => (await import('./commands/browser.ts')).fillBrowser,
+  },
+  {
+    name: 'console',
+    description: 'a page for an operator, from this machine alone: see the fleet, change the list',
+    load: async () => (await import('./commands/console.ts')).fillConsole,
+  },
+  {
     name: 'client',
     description: 'read sensors and call commands of any node',
     load: async () => (await import('./commands/client.ts')).fillClient,

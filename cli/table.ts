@@ -19,6 +19,54 @@ export function formatTable(texts: readonly (readonly string[])[], columns = Inf
   return linesOfRows(texts, columns).flat()
 }
 
+/**
+ * The lines of each row of such a table, of which some columns are sentences: where one of these is
+ * too long for a cell, all stand below their rows, whole.
+ * @param sentences the numbers of their columns, from 0
+ */
+export function formatRows(
+  texts: readonly (readonly string[])[],
+  sentences: readonly number[],
+  columns = Infinity,
+): string[][] {
+  const sentencesOf = (row: readonly string[]): string[] => sentences.map(at => row[at] ?? '')
+  const isLong = texts.some(row => sentencesOf(row).some(cell => cell.length > mostOf(columns)))
+  if (!isLong) return linesOfRows(texts, columns)
+  const cells = texts.map(row => row.filter((_, at) => !sentences.includes(at)))
+  return linesOfRows(cells, columns).map((lines, index) => {
+    const below = sentencesOf(texts[index] ?? []).filter(cell => cell !== '')
+    return [...lines, ...below.flatMap(cell => fold(foreignText(cell), columns, INDENT))]
+  })
+}
+
+/**
+ * A text in lines of whole words, each within the width of the terminal.
+ * @param text or its words, of which some may have spaces
+ * @param before what each line begins with
+ * @param first what the first one begins with instead
+ */
+export function fold(
+  text: string | readonly string[],
+  columns: number,
+  before = '',
+  first = before,
+): string[] {
+  const lines: string[] = []
+  let line = first
+  for (const word of typeof text === 'string' ? text.split(' ') : text) {
+    const isFirst = line === (lines.length === 0 ? first : before)
+    if (!isFirst && line.length + 1 + word.length > columns) {
+      lines.push(line)
+      line = `${before}${word}`
+    } else line = isFirst ? `${line}${word}` : `${line} ${word}`
+    // A word that is longer than a line is broken.
+    for (; line.length > columns; line = `${before}${line.slice(columns)}`) {
+      lines.push(line.slice(0, columns))
+    }
+  }
+  return [...lines, line]
+}
+
 /** The lines of each row. */
 function linesOfRows(texts: readonly (readonly string[])[], columns: number): string[][] {
   const rows = texts.map(row => row.map(cell => cut(foreignText(cell), columns)))
@@ -35,8 +83,13 @@ function linesOfRows(texts: readonly (readonly string[])[], columns: number): st
   )
 }
 
+/** The longest cell. */
+function mostOf(columns: number): number {
+  return Math.max(LEAST, Math.floor(columns / 2))
+}
+
 function cut(cell: string, columns: number): string {
-  const most = Math.max(LEAST, Math.floor(columns / 2))
+  const most = mostOf(columns)
   return cell.length <= most ? cell : `${cell.slice(0, most - 1)}…`
 }
 

@@ -1,4 +1,5 @@
 import type { NodeConfig } from './config/config.ts'
+import { EnrolmentPort } from './enrolment/enrolment-port.ts'
 import { startNodeWatch } from './fleet/node-watch.ts'
 import { startVitals } from './fleet/vitals-teller.ts'
 import { joinCluster, type Cluster } from './gossip/join.ts'
@@ -8,7 +9,8 @@ import type { History } from './history/history.ts'
 import { openHistory } from './history/open-history.ts'
 import type { Reload } from './identity/credential-watch.ts'
 import { loadCredentials, type Credentials } from './identity/credentials.ts'
-import type { Name } from './identity/names.ts'
+import type { Name, Subject } from './identity/names.ts'
+import { RELAY_ALPN } from './identity/tls.ts'
 import { Trust } from './identity/trust.ts'
 import { formatAddress, type Address } from './lib/address.ts'
 import { systemClock, type Clock, type Random } from './lib/clock.ts'
@@ -16,16 +18,21 @@ import { silentLog, type Log } from './lib/log.ts'
 import { Lookout } from './lib/lookout.ts'
 import { MetricsServer } from './metrics/metrics-server.ts'
 import { Readiness } from './metrics/readiness.ts'
+import { viewMethods } from './operators/views.ts'
 import { clusterFace } from './port/cluster-face.ts'
 import { Listener } from './port/listener.ts'
 import { serve, type OpenPort } from './port/serve.ts'
 import { peerDialer, resolvePeer } from './port/transport.ts'
+import { openRelays, type RelayEnds } from './relays/relay-ends.ts'
 import type { SimulatedFridge } from './sensors/drivers/simulated.ts'
+import { admit, isIssuerIn } from './sessions/admission.ts'
 import { Counts, linkEndReason } from './sessions/counts.ts'
 import { startEnforcement } from './sessions/enforcement.ts'
 import { openService, type OpenService } from './sessions/open-service.ts'
+import { Invitations } from './sessions/invitations.ts'
 import { Sessions } from './sessions/sessions.ts'
 import { WebPort } from './web/web-port.ts'
+import type { SubjectState } from './whitelist/merge.ts'
 import { ThreadedVerifier, type ThreadedVerifierOptions } from './identity/threaded-verifier.ts'
 
 export interface StartOptions extends Pick<ThreadedVerifierOptions, 'startWorker'> {
@@ -43,6 +50,8 @@ export interface RunningNode extends AsyncDisposable {
   readonly address: Address
   /** Where it serves metrics and health, if it does. */
   readonly metrics: Address | undefined
+  /** Where it takes tokens, if it issues certificates. */
+  readonly enrolment: Address | undefined
   /** Where its page is, if it serves one. */
   readonly page: string | undefined
   /** The simulated fridge, where it has one. */
@@ -77,7 +86,7 @@ export async function startNode(
   await using stack = new AsyncDisposableStack()
   const means = { ...options, config, trust, clock, random, log }
   const { node, fridge, readiness } = await openParts(means, stack)
-  const { port, web, metrics, gate } = await openPorts(node, readiness, loadOwn, stack)
+  const { port, web, enrolment, metrics, gate } = await openPorts(node, readiness, loadOwn, stack)
   await openByList({
     ...node,
     show: isComplete => {
@@ -88,8 +97,10 @@ export async function startNode(
   })
   gate.resolve()
   const { changes } = node.list.replica.whitelist
+  // Of the changes of the first exchange this is all that is told.
+  const learned = Object.values(node.counts.applied).reduce((sum, some) => sum + some, 0)
   const addresses = addressesOf({ address: port.address, metrics: metrics?.address })
-  log.info({ ...addresses, ...(web && { page: web.url }), changes }, 'serving')
+  log.info({ ...addresses, ...(web && { page: web.url }), changes, learned }, 'serving')
 
   const running = stack.move()
   return {
@@ -97,8 +108,10 @@ export async function startNode(
     address: port.address,
     metrics: metrics?.address,
     page: web?.url,
+    enrolment: enrolment?.address,
     fridge,
     reload: async () => {
+      await node.seals.reload()
       await web?.reload()
       return port.reload()
     },
@@ -127,8 +140,10 @@ interface Node {
   readonly history: History
   readonly service: OpenService['service']
   readonly numbers: OpenService['numbers']
+  readonly seals: OpenService['seals']
   readonly sessions: Sessions
   readonly cluster: Cluster
+  readonly relays: RelayEnds
   readonly clock: Clock
   readonly log: Log
 }
@@ -158,8 +173,16 @@ async function openParts(
   await ownRemoval.recall()
   const lookout = stack.use(new Lookout(clock))
   const history = stack.use(openHistory(config, { self: list.self, clock, random, log }))
-  const { service, fridge, numbers, vitals } = stack.use(
-    await openService(config, { run, history, lookout, clock, random, log }),
+  const { service, fridge, numbers, vitals, seals } = stack.use(
+    await openService(config, {
+      run,
+      domain: trust.credentials.identity.trustDomain ?? '',
+      history,
+      lookout,
+      clock,
+      random,
+      log,
+    }),
   )
   const { sessions } = stack.use(openSessions(list, { trust, verifier, counts, clock }))
   const cluster = stack.use(
@@ -178,18 +201,32 @@ async function openParts(
       log,
     }),
   )
+  const relays = openRelays({
+    ...cluster,
+    service,
+    sessions,
+    maxConnectionsPerClient: config.limits.maxConnectionsPerClient,
+    hasForked: node => replica.whitelist.hasEquivocated(node),
+    dial: peerDialer(trust, clock, RELAY_ALPN),
+    random,
+    log,
+  })
+  const links = { review: () => cluster.overlay.review() + relays.review() }
   // In the same turn as the first dials: no change of a peer comes before.
-  stack.use(startEnforcement({ ...cluster, replica, sessions, counts, clock, log }))
+  const isStarting = (): boolean => readiness.phase === 'starting'
+  const enforcing = { overlay: links, replica, sessions, counts, clock, log, isStarting }
+  stack.use(startEnforcement(enforcing))
   replica.confirmations.questions.countClients(() => sessions.clients)
   stack.use(startVitals(vitals, cluster.members, clock))
   stack.use(startNodeWatch({ ...cluster, ...service, clock }))
 
-  const parts = { counts, list, history, service, numbers, sessions, cluster }
+  const parts = { counts, list, history, service, numbers, seals, sessions, cluster, relays }
   const node: Node = { config, trust, clock, log, ...parts }
   const { whenIsolated } = config
-  const { storage } = replica
-  const own = { whenIsolated, ownRemoval, verifier, storage }
-  return { node, fridge, readiness: new Readiness({ ...node, ...cluster, ...own }) }
+  const { storage, stateExchange } = replica
+  const own = { whenIsolated, ownRemoval, verifier, storage, stateExchange }
+  const readiness = new Readiness({ ...node, ...cluster, ...own })
+  return { node, fridge, readiness }
 }
 
 /** Open the ports of a node: for metrics, for the cluster and its clients, and for browsers. */
@@ -201,22 +238,43 @@ async function openPorts(
 ): Promise<{
   readonly port: OpenPort
   readonly web: WebPort | undefined
+  readonly enrolment: EnrolmentPort | undefined
   readonly metrics: MetricsServer | undefined
   /** To be resolved when the list is as fresh as it can be had: nobody is admitted before. */
   readonly gate: PromiseWithResolvers<void>
 }> {
-  const { trust } = node
+  const { trust, list, cluster, relays, sessions, clock } = node
   const listener = new Listener({ ...node, face: clusterFace(trust) })
   // Before the port: whether a node starts or stops is asked of it too.
   const metrics = stack.use(await startMetrics(node, listener, readiness))
   const gate = Promise.withResolvers<void>()
   let web: WebPort | undefined
+  let enrolment: EnrolmentPort | undefined
+  const invitations = new Invitations(clock)
   const port = stack.use(
     await serve({
       ...node,
       listener,
       loadCredentials: loadOwn,
-      onRenewed: next => web?.renew(next),
+      onRenewed: next => {
+        web?.renew(next)
+        relays.review()
+        enrolment?.renew(next)
+      },
+      tokenDesk: () => enrolment && { tokens: enrolment.tokens, port: enrolment.address.port },
+      invitations,
+      pageUrl: () => web?.url,
+      gate: gate.promise,
+    }),
+  )
+  const stateOf = (subject: Subject): SubjectState => node.list.replica.stateOf(subject)
+  enrolment = stack.use(
+    await EnrolmentPort.start({
+      ...node,
+      admits: client =>
+        isIssuerIn(client, stateOf) &&
+        admit(client, stateOf(client.subject), node.clock.now()).admitted,
+      isOut: () => node.list.ownRemoval.isOut,
       gate: gate.promise,
     }),
   )
@@ -226,11 +284,21 @@ async function openPorts(
       credentials: trust.credentials,
       openPages: async own => {
         const { openPages } = await import('./web/open-pages.ts')
-        return openPages({ ...node, ...own, gate: gate.promise })
+        const { replica, storedChanges } = list
+        const { members } = cluster
+        const openViews = () => viewMethods({ replica, storedChanges, members, sessions, clock })
+        return openPages({
+          ...node,
+          ...own,
+          openViews,
+          relays: await relays.open(),
+          invitations,
+          gate: gate.promise,
+        })
       },
     }),
   )
-  return { port, web, metrics, gate }
+  return { port, web, enrolment, metrics, gate }
 }
 
 /** The sessions of a node: no client is let in while the node is removed, or cannot check or store. */
@@ -246,7 +314,7 @@ function openSessions(
   const sessions = new Sessions(
     clock,
     subject => replica.stateOf(subject),
-    peer => trust.vouchesFor(peer),
+    peer => trust.vouchesFor(peer) && isIssuerIn(peer, subject => replica.stateOf(subject)),
     reason => void (counts.cut[reason] += 1),
   )
   const stack = new DisposableStack()
@@ -265,8 +333,10 @@ async function startMetrics(
     history,
     service,
     numbers,
+    seals,
     sessions,
     cluster,
+    relays,
     clock,
     log,
   }: Node,
@@ -281,9 +351,11 @@ async function startMetrics(
       version: service.version,
       counts,
       fanOut: service.fanOut,
+      seals,
       numbers,
       sessions,
       overlay,
+      relays,
       members,
       whitelist: () => replica.whitelist,
       trust,

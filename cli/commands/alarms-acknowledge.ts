@@ -45,6 +45,8 @@ export async function runAlarmsAcknowledge(
   })
   if (isFound) return EXIT.done
   io.err(`fridge: no alarm begins with ${id}`)
-  io.err('  to mend it: fridge alarms list --past --node HOST:PORT, of the node that has it')
+  io.err(
+    '  to mend it: fridge status says which --node has it; fridge alarms list --past, those that are over',
+  )
   return status === EXIT.done ? EXIT.notDone : status
 }

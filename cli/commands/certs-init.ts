@@ -7,6 +7,7 @@ import { authorityFiles, credentialFiles } from '../../node/identity/credential-
 import { FridgeError } from '../../node/lib/errors.ts'
 import { parseName } from '../../node/identity/names.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { newPassphrase } from '../passphrase.ts'
 import {
   certificateFolder,
   folderFlag,
@@ -23,6 +24,8 @@ export interface CertsInitOptions extends FolderOptions {
   /** Days until the authority expires. */
   readonly days?: string | undefined
   readonly keyType?: string | undefined
+  /** Lock the keys of the authority and of operators with a passphrase. Default false. */
+  readonly encrypt?: boolean | undefined
   readonly force?: boolean | undefined
   readonly json?: boolean | undefined
 }
@@ -48,16 +51,18 @@ export async function runCertsInit(options: CertsInitOptions, io: CommandIo): Pr
   })
   await assertReplaceable(operator, { force })
 
+  const passphrase = options.encrypt === true ? await newPassphrase(io) : undefined
   const now = io.clock.now()
   const common = { now, random: randomBytes, keyType }
   const pair = await createAuthority({
     ...common,
     trustDomain: options.trustDomain ?? DEFAULT_TRUST_DOMAIN,
+    passphrase,
     ...(days === undefined ? {} : { days }),
   })
   const operatorPair = await issueCertificate({
     ...common,
-    authority: openAuthority(pair, authority.certificateFile),
+    authority: openAuthority(pair, authority.certificateFile, passphrase),
     role: 'operator',
     name,
   })

@@ -6,6 +6,7 @@ import { credentialFiles } from '../../node/identity/credential-files.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { isRole, parseName, ROLES, type Name, type Role } from '../../node/identity/names.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { passphraseOf } from '../passphrase.ts'
 import { jsonPair } from './certs-init.ts'
 import {
   certificateFolder,
@@ -27,32 +28,22 @@ export interface CertsIssueOptions extends FolderOptions {
 
 /**
  * Issue one certificate, with its key.
- * @param role `node`, `operator` or `client`, as typed
+ * @param roleText `node`, `operator` or `client`, as typed
  * @throws FridgeError `ERR_USAGE`, `ERR_FILE_EXISTS`, `ERR_KEY_FILE`, `ERR_CERTIFICATE`
  */
 export async function runCertsIssue(
-  role: string,
+  roleText: string,
   nameText: string,
   options: CertsIssueOptions,
   io: CommandIo,
 ): Promise<ExitStatus> {
-  if (!isRole(role)) {
-    throw new FridgeError('ERR_USAGE', `${JSON.stringify(role)} is not a role`, {
-      fix: `fridge certs issue ${ROLES.join('|')} NAME`,
-    })
-  }
-  const name = parseName(nameText)
-  if (name.startsWith('-')) {
-    throw new FridgeError('ERR_USAGE', `${name} would be taken for an option in every command`, {
-      fix: 'choose a name that begins with a letter or a digit',
-    })
-  }
+  const { role, name } = parseHolder(roleText, nameText, 'issue')
   const days = parseDays(options.days)
   const keyType = parseKeyType(options.keyType)
   const force = options.force === true
   const dir = certificateFolder(options, io)
   const files = credentialFiles(dir, role, name)
-  const authority = await readAuthority(dir)
+  const authority = await readAuthority(dir, passphraseOf(io))
   await assertReplaceable(files, { force })
 
   const now = io.clock.now()
@@ -80,7 +71,30 @@ export async function runCertsIssue(
   return EXIT.done
 }
 
-function nextCommand(role: Role, name: Name): string {
+/**
+ * Who somebody is to be, as typed.
+ * @param command the one of `fridge certs` that is to be typed anew
+ * @throws FridgeError `ERR_USAGE`
+ */
+export function parseHolder(
+  role: string,
+  nameText: string,
+  command: string,
+): { readonly role: Role; readonly name: Name } {
+  if (!isRole(role)) {
+    throw new FridgeError('ERR_USAGE', `${JSON.stringify(role)} is not a role`, {
+      fix: `fridge certs ${command} ${ROLES.join('|')} NAME`,
+    })
+  }
+  const name = parseName(nameText)
+  if (!name.startsWith('-')) return { role, name }
+  throw new FridgeError('ERR_USAGE', `${name} would be taken for an option in every command`, {
+    fix: 'choose a name that begins with a letter or a digit',
+  })
+}
+
+/** What somebody who has just got a certificate types next. */
+export function nextCommand(role: Role, name: Name): string {
   switch (role) {
     case 'node':
       return `fridge node start --name ${name}`

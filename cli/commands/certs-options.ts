@@ -1,10 +1,11 @@
+import { readFile } from 'node:fs/promises'
 import { isAbsolute, relative, resolve } from 'node:path'
 import { KEY_TYPES, type KeyType } from '../../node/authority/key-type.ts'
 import type { PairFiles } from '../../node/authority/key-store.ts'
 import type { CertificateReport } from '../../node/authority/inspect.ts'
 import { MAX_DAYS } from '../../node/authority/validity.ts'
 import { shellWord } from '../../node/lib/shell-word.ts'
-import { FridgeError } from '../../node/lib/errors.ts'
+import { errorCode, errorMessage, FridgeError } from '../../node/lib/errors.ts'
 import type { CommandIo } from '../io.ts'
 
 /** What every command takes that works on a certificate folder. */
@@ -66,4 +67,24 @@ export function pairLines(files: PairFiles, report: CertificateReport, cwd: stri
 export function shownPath(file: string, cwd: string): string {
   const from = relative(cwd, file)
   return from === '' || from.startsWith('..') || isAbsolute(from) ? file : from
+}
+
+/** The greatest file that is read here, in characters. */
+const MAX_SIZE = 65_536
+
+/**
+ * A text that somebody names.
+ * @param what what it is, in an error
+ * @throws FridgeError `ERR_KEY_FILE`, with `fix`
+ */
+export async function readSmallFile(path: string, what: string, fix: string): Promise<string> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (cause) {
+    const why = errorCode(cause) === 'ENOENT' ? `there is no ${path}` : errorMessage(cause)
+    throw new FridgeError('ERR_KEY_FILE', `${what} cannot be read: ${why}`, { cause, fix })
+  }
+  if (text.length <= MAX_SIZE) return text
+  throw new FridgeError('ERR_KEY_FILE', `${what} is too large`, { fix })
 }

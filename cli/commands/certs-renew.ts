@@ -14,6 +14,8 @@ import { credentialFiles } from '../../node/identity/credential-files.ts'
 import { errorCode, errorMessage, FridgeError } from '../../node/lib/errors.ts'
 import { isRole, parseName } from '../../node/identity/names.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { passphraseOf } from '../passphrase.ts'
+import { runDeviceRenewal } from './certs-enroll.ts'
 import {
   certificateFolder,
   parseDays,
@@ -28,6 +30,8 @@ export interface CertsRenewOptions extends FolderOptions {
   /** Everyone in the folder. */
   readonly all?: boolean | undefined
   readonly json?: boolean | undefined
+  /** The enrolment port of a node: where the authority's key is not. */
+  readonly node?: string | undefined
 }
 
 /**
@@ -41,11 +45,13 @@ export async function runCertsRenew(
   options: CertsRenewOptions,
   io: CommandIo,
 ): Promise<ExitStatus> {
+  if (options.node !== undefined) return renewThroughNode(what, name, options, io)
   const dir = certificateFolder(options, io)
   const days = parseDays(options.days)
   const targets = await targetsOf(dir, what, name, options, io)
-  const authority = await readAuthority(dir)
-  const known = await knownAuthorities(dir)
+  const ask = passphraseOf(io)
+  const authority = await readAuthority(dir, ask)
+  const known = await knownAuthorities(dir, ask)
   for (const files of targets) {
     const file = files.certificateFile
     const pem = await readPem(file)
@@ -87,6 +93,21 @@ export async function runCertsRenew(
     io.out('Next: copy it to where it is used; a running node takes it up without a restart')
   }
   return EXIT.done
+}
+
+async function renewThroughNode(
+  what: string | undefined,
+  name: string | undefined,
+  options: CertsRenewOptions,
+  io: CommandIo,
+): Promise<ExitStatus> {
+  const { all = false, newKey = false, days } = options
+  if (what === 'client' && name !== undefined && !all && !newKey && days === undefined) {
+    return runDeviceRenewal(parseName(name), options, io)
+  }
+  throw new FridgeError('ERR_USAGE', 'a node renews one client, for the key that it has', {
+    fix: 'fridge certs renew client NAME --node HOST:PORT; all else where the authority is',
+  })
 }
 
 async function targetsOf(

@@ -1,8 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { beginRotation, finishRotation } from '../../node/authority/rotate.ts'
+import { existsSync } from 'node:fs'
+import { beginRotation, finishRotation, holdersIn } from '../../node/authority/rotate.ts'
+import { issuingFiles } from '../../node/enrolment/desk.ts'
 import { oneLine } from '../../node/identity/certificate-chain.ts'
 import { authorityFiles } from '../../node/identity/credential-files.ts'
+import type { Name } from '../../node/identity/names.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
+import { passphraseOf } from '../passphrase.ts'
 import {
   certificateFolder,
   folderFlag,
@@ -39,6 +43,7 @@ export async function runRotateBegin(
     days: parseDays(options.days),
     keyType: parseKeyType(options.keyType),
     trustDomain: options.trustDomain,
+    ask: passphraseOf(io),
   })
   const { certificateFile } = authorityFiles(dir)
   const names = others.map(({ subject }) => oneLine(subject))
@@ -47,17 +52,27 @@ export async function runRotateBegin(
     return EXIT.done
   }
   const flag = folderFlag(options)
+  const issuing = await issuingNodesIn(dir)
   for (const line of [
     `"${oneLine(signing.subject)}" signs from now on, and "${names.join('", "')}" is trusted beside it.`,
     'The key before is gone from this folder: nothing more can be signed with it.',
     'Next, in this order:',
     `  1. copy ${shownPath(certificateFile, io.cwd)} to every node, operator and client`,
     `  2. fridge certs renew --all${flag}, and copy each certificate to where it is used`,
+    ...issuing.map(
+      node => `     fridge certs issuing-key ${node} --force${flag}, and copy it there`,
+    ),
     `  3. fridge certs rotate-ca finish${flag}`,
   ]) {
     io.out(line)
   }
   return EXIT.done
+}
+
+/** The nodes of a folder that can give clients certificates: what they sign with ends with the authority. */
+async function issuingNodesIn(dir: string): Promise<Name[]> {
+  const nodes = (await holdersIn(dir)).filter(({ role }) => role === 'node')
+  return nodes.map(({ name }) => name).filter(name => existsSync(issuingFiles(dir, name).keyFile))
 }
 
 /**
@@ -69,7 +84,10 @@ export async function runRotateFinish(
   io: CommandIo,
 ): Promise<ExitStatus> {
   const dir = certificateFolder(options, io)
-  const { signing, others } = await finishRotation(dir, { force: options.force === true })
+  const { signing, others } = await finishRotation(dir, {
+    force: options.force === true,
+    ask: passphraseOf(io),
+  })
   const { certificateFile, formerFile } = authorityFiles(dir)
   const names = others.map(({ subject }) => oneLine(subject))
   if (options.json === true) {

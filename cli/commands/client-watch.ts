@@ -10,7 +10,8 @@ import { foreignText } from '../../node/lib/foreign-text.ts'
 import { LimitWatch, type OwnLimits } from '../alarms.ts'
 import { parseDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
-import { formatAlarm } from '../output/alarm-output.ts'
+import { formatTimeOfDay } from '../moment.ts'
+import { formatWatchedAlarm, type LimitsOf } from '../output/alarm-output.ts'
 import { connectClient, targetNodes, type TargetOptions } from '../target.ts'
 
 export interface ClientWatchOptions extends TargetOptions {
@@ -133,14 +134,14 @@ function print(
 /** @param limits whose limits these are: those of the node, or of whoever watches it */
 function printAlarm(
   { state, alarm }: AlarmChange,
-  limits: 'node' | 'own',
+  limits: LimitsOf,
   { json }: ClientWatchOptions,
   io: CommandIo,
 ): void {
   io.out(
     json === true
       ? JSON.stringify({ type: 'alarm', state, limits, ...alarm })
-      : formatAlarm({ state, alarm }, io.hasColours),
+      : formatWatchedAlarm({ state, alarm }, limits, io.hasColours),
   )
 }
 
@@ -195,8 +196,7 @@ function formatJson({
 }
 
 function formatEvent(event: SensorReport): string {
-  const time = new Date(event.at).toISOString().slice(11, 23)
-  return `${time}  ${event.node}  ${event.sensor}  ${describe(event)}`
+  return `${formatTimeOfDay(event.at)}  ${event.node}  ${event.sensor}  ${describe(event)}`
 }
 
 function describe(event: SensorReport): string {

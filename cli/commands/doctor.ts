@@ -5,17 +5,25 @@ import { formatAddress, type Address } from '../../node/lib/address.ts'
 import { foreignText } from '../../node/lib/foreign-text.ts'
 import type { CommandContext } from '../command.ts'
 import { Checkup, type Finding } from '../doctor/checkup.ts'
+import { checkSeals } from '../doctor/seals.ts'
 import { checkNodes } from '../doctor/cluster.ts'
 import {
   checkCertificates,
   checkDatabase,
   checkPage,
   checkPort,
+  checkReceivers,
   checkRemoval,
 } from '../doctor/own.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { styled } from '../output/style.ts'
-import { addTargetOptions, targetNodes, type TargetOptions } from '../target.ts'
+import {
+  addTargetOptions,
+  saidBy,
+  targetNodes,
+  type SaidIdentity,
+  type TargetOptions,
+} from '../target.ts'
 import { certificateFolder, shownPath } from './certs-options.ts'
 
 export interface DoctorOptions extends TargetOptions {
@@ -49,13 +57,16 @@ export async function runDoctor(options: DoctorOptions, io: CommandIo): Promise<
   const runs = config !== undefined && (await checkDatabase(config, checkup, io))
   if (config !== undefined) await checkRemoval(config, checkup)
   if (config !== undefined && !runs) await checkPort(config, checkup)
+  if (config !== undefined) await checkReceivers(config, checkup)
   if (config !== undefined) await checkPage(config, checkup, io)
+  if (config !== undefined) await checkSeals(config, checkup, io)
   const isSaid = options.node !== undefined || Boolean(io.env['FRIDGE_NODE'])
   const own = [...(runs ? (config?.advertise.slice(0, 1) ?? []) : []), ...(config?.peers ?? [])]
   // What this machine is configured for counts, whichever node commands go to.
   const nodes = distinct([...own, ...(isSaid || config === undefined ? named : [])])
-  const as = options.as ?? io.env['FRIDGE_AS']
-  const who = whoAsks(usable, config, as)
+  const said = saidBy(options, io)
+  const as = said.name
+  const who = whoAsks(usable, config, said)
   if (who !== undefined) await checkNodes(nodes, who, checkup, io)
   else if (as !== undefined && usable.length > 0) {
     checkup.bad('nodes', `nobody called ${as} can ask them`, `fridge certs issue operator ${as}`)
@@ -85,11 +96,11 @@ async function checkConfig(
 function whoAsks(
   usable: readonly Credentials[],
   config: NodeConfig | undefined,
-  as: string | undefined,
+  { role: as, name }: SaidIdentity,
 ): Credentials | undefined {
   for (const role of ['operator', 'client', 'node'] as const) {
-    if (role === 'node' && as !== undefined) continue
-    const wanted = role === 'node' ? config?.name : as
+    if ((role === 'node' && name !== undefined) || (as !== undefined && as !== role)) continue
+    const wanted = role === 'node' ? config?.name : name
     const found = usable.find(
       ({ identity }) =>
         identity.role === role && (wanted === undefined || identity.name === wanted),
@@ -102,14 +113,15 @@ function whoAsks(
 function print({ check, ok, text, fix }: Finding, io: CommandIo): void {
   const mark = ok ? 'ok   ' : 'WRONG'
   const shown = styled(mark, ok ? 'green' : 'red', io.hasColours)
-  io.out(`${shown}  ${check}: ${foreignText(text)}`)
+  for (const line of text.split('\n')) io.out(`${shown}  ${check}: ${foreignText(line)}`)
   if (fix !== undefined) io.out(`         to mend it: ${fix}`)
 }
 
 const HELP = `
-It looks at the certificate folder, and asks the nodes of --node as an operator, or as whoever is
-there. With --config or --name also at that node: its configuration, its database, its ports,
-what browsers are shown and, without --node, its peers.
+It looks at the certificate folder, and asks the nodes of --node, and every other that they see, as
+an operator; or only the former, as whoever is there. With --config or --name also at that node: its
+configuration, its database, its ports, who is told of alarms, what browsers are shown, the
+passphrases of sealed sensors and, without --node, its peers.
 
 Exit status: 0 all is well, 1 something is wrong.
 

@@ -27,6 +27,7 @@ export function termsOfAll(grants: readonly Terms[]): Terms {
   const sensors = inAll(grants.map(one => one.sensors))
   const commands = inAll(grants.map(one => one.commands))
   const keys = inAll(grants.map(one => one.keys))
+  const views = grants.length === 0 ? undefined : inAll(grants.map(one => one.views ?? []))
   const ends = grants.map(one => one.expiresAt).filter(end => end !== undefined)
   return {
     ...(sensors && { sensors }),
@@ -34,7 +35,13 @@ export function termsOfAll(grants: readonly Terms[]): Terms {
     ...(keys && { keys }),
     ...(ends.length > 0 && { expiresAt: Math.min(...ends) }),
     ...(grants.length > 0 && grants.every(one => one.public === true) && { public: true }),
+    ...(views !== undefined && views.length > 0 && { views }),
   }
+}
+
+/** Views that are none say nothing: a grant that does not name any is read by every version. */
+export function withoutEmptyViews({ views = [], ...terms }: Terms): Terms {
+  return views.length === 0 ? terms : { ...terms, views }
 }
 
 /** What is in each list; a list that is not there holds everything. */
@@ -67,6 +74,7 @@ const TERMS: readonly (readonly [string, (terms: Terms, now: number) => string])
     'before signing in',
     ({ public: isPublic }) => (isPublic === true ? 'these sensors' : 'nothing'),
   ],
+  ['views', ({ views = [] }) => namesOf(views)],
 ]
 
 function namesOf(names: readonly string[] | undefined): string {

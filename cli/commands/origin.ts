@@ -39,7 +39,13 @@ export function fillOrigin(origin: Command, { io, action }: CommandContext): voi
     .option('--command <name>', 'they may call this command only; repeat for more', collect)
     .option('--public', 'whoever opens such a page reads its --sensor, without signing in')
     .option('--expires-in <duration>', 'until then: 90s, 15m, 8h, 30d')
+    .option(
+      '--view <name>',
+      'they may show this to who signs in and may see it: fleet, whitelist, log, or none; repeat for more',
+      collect,
+    )
     .option('--replace', 'what is not named is allowed, not left as an earlier grant has it')
+    .option('--force', 'also a sensor that no node has, without being asked')
   addChangeOptions(add)
     .addHelpText('after', ADD_HELP)
     .action(

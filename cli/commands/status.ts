@@ -137,7 +137,7 @@ function statusLines(
   ])
   const head = ['NODE', 'STATE', 'ADDRESS', 'CLIENTS', 'CHANGES', 'LINKS', 'VERSION', 'CERTIFICATE']
   const table = formatTable([head, ...rows], columns)
-  return [...lines, '', ...fleetLines(nodes, fleet, now), '', ...table]
+  return [...lines, '', ...fleetLines(nodes, fleet, now, columns), '', ...table]
 }
 
 /** Whether the node that answers has heard this one since its start: else it knows the name alone. */

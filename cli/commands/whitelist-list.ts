@@ -14,6 +14,7 @@ import { connectOperator } from '../operator.ts'
 import { formatMoment } from '../moment.ts'
 import { count, GrowingTable } from '../table.ts'
 import type { TargetOptions } from '../target.ts'
+import { printProof } from './whitelist-proof.ts'
 import { termsOfAll } from './kept-terms.ts'
 
 export interface WhitelistListOptions extends TargetOptions {
@@ -58,20 +59,27 @@ export async function runWhitelistList(
   return EXIT.done
 }
 
+export interface WhitelistShowOptions extends TargetOptions {
+  readonly proof?: boolean
+}
+
 const HEAD = ['NAME', 'STANDING', 'BY', 'WHEN', 'ALLOWED']
 
 /** Exit status: 0 the name is let in, 1 it is not. */
 export async function runWhitelistShow(
   name: string,
-  options: TargetOptions,
+  options: WhitelistShowOptions,
   io: CommandIo,
 ): Promise<ExitStatus> {
   const subject = parseSubject(name)
   await using operator = await connectOperator(options, io)
   const report = await operator.show(subject)
-  if (options.json === true) io.out(JSON.stringify(report))
+  const proof = options.proof === true ? await operator.proof(subject) : undefined
+  if (options.json === true) io.out(JSON.stringify({ ...report, ...(proof && { proof }) }))
   else show(report, operator.node, io)
-  return report.standing === 'granted' ? EXIT.done : EXIT.notDone
+  const isProven =
+    proof === undefined || options.json === true || (await printProof(proof, subject, options, io))
+  return report.standing === 'granted' && isProven ? EXIT.done : EXIT.notDone
 }
 
 function isFiltered({ revoked, expiring, by }: WhitelistListOptions): boolean {
@@ -150,6 +158,7 @@ function describeTerms(grant: GrantReport, now: number): string {
     commands === undefined ? 'all commands' : `commands ${commands.join(' ') || 'none'}`,
   ]
   if (keys !== undefined) terms.push(count(keys.length, 'key'))
+  if (grant.views !== undefined) terms.push(`views ${grant.views.join(' ') || 'none'}`)
   if (grant.public === true) terms.push('sensors without signing in')
   if (expiresAt !== undefined) {
     terms.push(expiresAt > now ? `${formatDuration(expiresAt - now)} left` : 'expired')

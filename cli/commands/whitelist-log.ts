@@ -236,11 +236,12 @@ function termsTextOf(change: Change): string {
   return `${count(subjects, 'name')} at ${count(heads.size, 'source')}, former authorities: ${former.length}`
 }
 
-function termsOf({ sensors, commands, keys, expiresAt, public: isPublic }: TermsOf): string {
+function termsOf({ sensors, commands, keys, expiresAt, public: isPublic, views }: TermsOf): string {
   const terms: string[] = []
   if (sensors !== undefined) terms.push(`sensors ${sensors.join(' ') || 'none'}`)
   if (commands !== undefined) terms.push(`commands ${commands.join(' ') || 'none'}`)
   if (keys !== undefined) terms.push(`keys ${keys.map(key => key.slice(0, 12)).join(' ')}`)
+  if (views !== undefined) terms.push(`views ${views.join(' ') || 'none'}`)
   if (isPublic === true) terms.push('without signing in')
   if (expiresAt !== undefined) terms.push(`until ${formatMoment(expiresAt)}`)
   return terms.join(', ') || 'all'

@@ -6,7 +6,13 @@ import type { WhitelistApplyOptions } from './whitelist-apply.ts'
 import type { WhitelistExportOptions } from './whitelist-export.ts'
 import { runWhitelistCheckpoint, type CheckpointOptions } from './whitelist-checkpoint.ts'
 import { runWhitelistLog, type WhitelistLogOptions } from './whitelist-log.ts'
-import { runWhitelistList, runWhitelistShow, type WhitelistListOptions } from './whitelist-list.ts'
+import {
+  runWhitelistList,
+  runWhitelistShow,
+  type WhitelistListOptions,
+  type WhitelistShowOptions,
+} from './whitelist-list.ts'
+import { runWhitelistVerify, type WhitelistVerifyOptions } from './whitelist-proof.ts'
 import { runWhitelistRemove, type WhitelistRemoveOptions } from './whitelist-remove.ts'
 
 const NAME = 'a client; operator/NAME, node/NAME or origin/URL for the others'
@@ -26,7 +32,13 @@ export function fillWhitelist(whitelist: Command, { io, action }: CommandContext
       collect,
     )
     .option('--expires-in <duration>', 'until then: 90s, 15m, 8h, 30d')
+    .option(
+      '--view <name>',
+      'a page shows it this as well: fleet, whitelist, log, or none; repeat for more',
+      collect,
+    )
     .option('--replace', 'what is not named is allowed, not left as an earlier grant has it')
+    .option('--force', 'also a sensor that no node has, without being asked')
   addChangeOptions(add)
   add
     .addHelpText(
@@ -88,9 +100,19 @@ export function fillWhitelist(whitelist: Command, { io, action }: CommandContext
     .command('show')
     .description('show one name: its grants and revocations; exit status 1 when it is not let in')
     .argument('<name>', NAME)
-  addTargetOptions(show, 'operator').action(
-    action((name: string, options: TargetOptions) => runWhitelistShow(name, options, io)),
-  )
+    .option('--proof', 'with what proves what the newest checkpoint states of it')
+  addTargetOptions(show, 'operator')
+    .addHelpText(
+      'after',
+      examples(
+        'fridge whitelist show laptop-7',
+        'fridge whitelist show laptop-7 --proof --json > proof.json',
+      ),
+    )
+    .action(
+      action((name: string, options: WhitelistShowOptions) => runWhitelistShow(name, options, io)),
+    )
+  addVerify(whitelist, { io, action })
 
   const log = whitelist
     .command('log')
@@ -148,6 +170,22 @@ function addFiles(whitelist: Command, { io, action }: CommandContext): void {
         const { runWhitelistApply } = await import('./whitelist-apply.ts')
         return runWhitelistApply(file, options, io)
       }),
+    )
+}
+
+function addVerify(whitelist: Command, { io, action }: CommandContext): void {
+  const verify = whitelist
+    .command('verify')
+    .description('check a proof of show --proof --json, without a node; 0 it holds, 1 it does not')
+    .argument('<file>', 'what show --proof --json has printed')
+  verify
+    .option('--certs <dir>', 'certificate folder (default ./certs); it needs only its ca')
+    .option('--json', 'as one line of JSON')
+    .addHelpText('after', examples('fridge whitelist verify proof.json'))
+    .action(
+      action((file: string, options: WhitelistVerifyOptions) =>
+        runWhitelistVerify(file, options, io),
+      ),
     )
 }
 

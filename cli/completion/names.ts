@@ -41,7 +41,8 @@ export async function namesOf(
   const signal = AbortSignal.any([io.signal, AbortSignal.timeout(waitMs)])
   try {
     const env = await withContext(context ?? (io.env['FRIDGE_CONTEXT'] || undefined), io)
-    const quiet: CommandIo = { ...io, env, signal, err: () => {} }
+    // Whoever presses a key to complete a word does not expect to be asked for a passphrase.
+    const quiet: CommandIo = { ...io, env, signal, err: () => {}, askSecret: undefined }
     for await (const name of source(kind, options, quiet)) {
       if (signal.aborted || names.length >= MAX_NAMES) break
       if (name.startsWith(prefix)) names.push(name)

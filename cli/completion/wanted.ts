@@ -61,6 +61,10 @@ const CHOICES = new Map<string, readonly string[]>([
   ['history export --format', ['csv', 'json']],
   ['history show --by', ['minute', 'hour', 'day']],
   ['node start --log-format', ['pretty', 'json']],
+  ...['whitelist add', 'origin add', 'browser invite'].map((path): [string, readonly string[]] => [
+    `${path} --view`,
+    ['fleet', 'whitelist', 'log', 'none'],
+  ]),
   ...['init', 'issue', 'rotate-ca begin'].map((verb): [string, readonly string[]] => [
     `certs ${verb} --key-type`,
     ['ecdsa', 'rsa', 'ed25519'],

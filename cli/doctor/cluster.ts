@@ -1,22 +1,25 @@
 import { describeRule } from '../../node/alarms/alarm.ts'
-import { formatAddress, type Address } from '../../node/lib/address.ts'
+import { formatAddress, readAddress, type Address } from '../../node/lib/address.ts'
+import { errorCode, errorMessage, FridgeError } from '../../node/lib/errors.ts'
 import { explainConnectionError } from '../../node/client/tls-problem.ts'
 import { openNodeConnection } from '../../node/client/node-connection.ts'
 import { OperatorConnection } from '../../node/client/operator/operator-connection.ts'
 import type { Credentials } from '../../node/identity/credentials.ts'
+import type { Name } from '../../node/identity/names.ts'
 import { commandOf } from '../../node/gossip/lost-changes.ts'
 import type { CheckpointReport } from '../../node/operators/checkpoints.ts'
 import type { Fleet } from '../../node/client/operator/vitals-answers.ts'
 import type { StatusReport } from '../../node/operators/status.ts'
 import { dialNode } from '../../node/port/transport.ts'
-import { UNAVAILABLE_FOR_MS } from '../../node/sensors/presets.ts'
 import { formatDuration } from '../duration.ts'
 import type { CommandIo } from '../io.ts'
+import { describeUnknown, isKnown } from '../output/fleet.ts'
 import { count } from '../table.ts'
 import { describeLost } from '../lost.ts'
 import { describeRemoval, FORKED, RENAME } from '../removal.ts'
 import { describeNameInUse, describeTwin, RENAME_ONE } from '../twins.ts'
 import type { Checkup } from './checkup.ts'
+import { reach } from './path.ts'
 
 /** Further apart than this, grants end noticeably early or late. */
 const MAX_SKEW_MS = 30_000
@@ -29,24 +32,29 @@ const MAX_CHECKPOINT_AGE_MS = 365 * 86_400_000
 
 type Io = Pick<CommandIo, 'clock' | 'signal'>
 
-/** Every node at these addresses, and through the first that answers an operator, the cluster. */
+/**
+ * Every node at these addresses, through the first that answers an operator the cluster, and then
+ * every other node that this one sees.
+ */
 export async function checkNodes(
   nodes: readonly Address[],
   credentials: Credentials,
   checkup: Checkup,
   io: Io,
 ): Promise<void> {
+  const asked = new Set<string>()
+  const inReach = new Map<Name, readonly string[]>()
   let isClusterSeen = false
-  for (const address of nodes) {
-    const answers = await checkup.attempt(`node ${formatAddress(address)}`, async () =>
-      checkNode(address, credentials, checkup, io),
-    )
-    if (answers === undefined) continue
-    const { status, checkpoint, fleet } = answers
-    if (!isClusterSeen) checkCheckpoint(checkpoint, checkup, io.clock.now())
+  const hear = ({ status, checkpoint, fleet }: Answers): void => {
+    const now = io.clock.now()
+    asked.add(status.node)
+    if (inReach.size === 0) checkCheckpoint(checkpoint, checkup, now)
+    for (const { name, reachable, addresses } of status.nodes) {
+      if (reachable && !inReach.has(name)) inReach.set(name, addresses)
+    }
     // Each node knows its own losses alone.
     for (const one of status.lost ?? []) {
-      checkup.bad('changes', `${status.node} ${describeLost(one)}`, commandOf(one, io.clock.now()))
+      checkup.bad('changes', `${status.node} ${describeLost(one)}`, commandOf(one, now))
     }
     // It is the others that are well: what a node that is out sees of them says nothing about them.
     if (status.removed !== undefined) {
@@ -54,11 +62,51 @@ export async function checkNodes(
     } else if (status.forked === true) {
       checkup.bad('cluster', `${status.node} ${FORKED}`, RENAME)
     } else if (!isClusterSeen) {
-      checkCluster(status, checkup, io.clock.now())
-      checkFridges(status, fleet, checkup, io.clock.now())
+      checkCluster(status, checkup, now)
+      checkFridges(status, fleet, checkup, now)
       isClusterSeen = true
     }
   }
+  for (const address of nodes) {
+    const answers = await checkup.attempt(`node ${formatAddress(address)}`, async () =>
+      checkNode(address, credentials, checkup, io),
+    )
+    if (answers !== undefined) hear(answers)
+  }
+  for (const [name, addresses] of inReach) {
+    if (asked.has(name) || !isClusterSeen) continue
+    const answers = await askLearned(name, addresses, credentials, checkup, io)
+    if (answers !== undefined) hear(answers)
+  }
+}
+
+/** Ask a node that another one sees, at the first of its addresses that leads there. */
+async function askLearned(
+  name: Name,
+  addresses: readonly string[],
+  credentials: Credentials,
+  checkup: Checkup,
+  io: Io,
+): Promise<Answers | undefined> {
+  const reasons: string[] = []
+  for (const text of addresses) {
+    const address = readAddress(text)
+    if (address === undefined) continue
+    try {
+      return await checkNode(address, credentials, checkup, io)
+    } catch (error) {
+      if (errorCode(error) !== 'ERR_UNREACHABLE') {
+        const fix = error instanceof FridgeError ? error.fix : undefined
+        checkup.bad(`node ${text}`, errorMessage(error), fix)
+        return undefined
+      }
+      reasons.push(errorMessage(error))
+    }
+  }
+  // Nodes may have a network of their own: that is no illness.
+  const why = reasons.length === 0 ? 'it names no address' : reasons.join('; ')
+  checkup.good(`node ${name}`, `the others reach it, and this machine does not: ${why}`)
+  return undefined
 }
 
 /** What a node says to an operator. */
@@ -73,25 +121,26 @@ async function checkNode(
   address: Address,
   credentials: Credentials,
   checkup: Checkup,
-  { clock, signal }: Io,
+  io: Io,
 ): Promise<Answers | undefined> {
+  const { clock, signal } = io
   const { role, subject } = credentials.identity
   const at = formatAddress(address)
   if (role === 'node') {
     const { caFile, certificateFile } = credentials.files
-    const dialed = await dialNode(at, { credentials, clock, signal }).catch((error: unknown) => {
-      throw explainConnectionError(error, {
-        address: at,
-        host: address.host,
-        caFile,
-        certificateFile,
-      })
+    const attempt = { address: at, host: address.host, caFile, certificateFile }
+    const dialed = await reach(address, io, async () =>
+      dialNode(at, { credentials, clock, signal }),
+    ).catch((error: unknown) => {
+      throw explainConnectionError(error, attempt)
     })
     dialed.socket.destroy()
     checkup.good(`node ${at}`, `${dialed.peer.name} answers`)
     return undefined
   }
-  await using connection = await openNodeConnection({ address, credentials, clock, signal })
+  await using connection = await reach(address, io, async () =>
+    openNodeConnection({ address, credentials, clock, signal }),
+  )
   checkup.good(`node ${at}`, `${connection.node} answers ${subject}`)
   if (role === 'client') return undefined
   const operator = new OperatorConnection(connection, credentials, { clock })
@@ -115,21 +164,26 @@ async function checkNode(
   }
 }
 
-/** Sensors that are dead on nodes that live, and alarms that stand. */
+/** What `status` calls wrong of the fridges: sensors of which nothing is known, alarms that stand. */
 function checkFridges({ nodes }: StatusReport, fleet: Fleet, checkup: Checkup, now: number): void {
   const before = checkup.findings.length
   for (const { name, reachable, addresses } of nodes) {
     const vitals = reachable ? fleet.get(name) : undefined
-    const { sensors = [], alarms = [], unrecorded } = vitals ?? {}
+    const { sensors = [], alarms = [], unrecorded, untold } = vitals ?? {}
     if (unrecorded !== undefined) {
       const text = `the history of ${name} is not recorded: ${unrecorded}`
       checkup.bad('fridges', text, 'look at the log there: it says what mends it')
     }
-    for (const { sensor, event } of sensors) {
+    if (untold !== undefined) {
+      const text = `alarms of ${name} reach not all who are to be told: ${untold}`
+      checkup.bad('fridges', text, 'look at alarms in its configuration, and at the log there')
+    }
+    for (const one of sensors.filter(sensor => !isKnown(sensor))) {
+      const { sensor } = one
       const isSaid = alarms.some(alarm => alarm.rule === 'unavailable' && alarm.sensor === sensor)
-      if (event?.type !== 'unavailable' || isSaid || now - event.at < UNAVAILABLE_FOR_MS) continue
-      const text = `${sensor} of ${name} has been unavailable for ${formatDuration(now - event.at)}`
-      checkup.bad('fridges', `${text}: ${event.reason}`, 'look at the device, and at the log there')
+      if (isSaid) continue
+      const text = `${sensor} of ${name}: ${describeUnknown(one, now)}`
+      checkup.bad('fridges', text, 'look at the device, and at the log there')
     }
     for (const alarm of alarms) {
       const about = alarm.about === undefined ? `${alarm.sensor} of ${name}` : alarm.about
@@ -140,7 +194,10 @@ function checkFridges({ nodes }: StatusReport, fleet: Fleet, checkup: Checkup, n
     }
   }
   if (checkup.findings.length > before || fleet.size === 0) return
-  checkup.good('fridges', `no sensor of ${count(fleet.size, 'node')} is dead, and no alarm stands`)
+  checkup.good(
+    'fridges',
+    `every sensor of ${count(fleet.size, 'node')} is known, and no alarm stands`,
+  )
 }
 
 /** Whether the list should be stated anew, so that what is behind that adds nothing. */

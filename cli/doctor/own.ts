@@ -1,9 +1,15 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { holdersIn } from '../../node/authority/rotate.ts'
+import { issuingFiles } from '../../node/enrolment/desk.ts'
+import { parseCertificates } from '../../node/identity/certificate-chain.ts'
+import type { Name } from '../../node/identity/names.ts'
 import { authorityFiles } from '../../node/identity/credential-files.ts'
 import { formatAddress, type Address } from '../../node/lib/address.ts'
-import { lifetimeWarnings, lifetimes } from '../../node/identity/certificate-lifetime.ts'
+import { receiverProblems } from '../../node/alarms/receivers.ts'
+import { lifetimeWarnings, lifetimes, renewFrom } from '../../node/identity/certificate-lifetime.ts'
 import type { NodeConfig } from '../../node/config/config.ts'
 import { loadCredentials, type Credentials } from '../../node/identity/credentials.ts'
 import { MAX_REMOVAL_BYTES, REMOVAL_FILE } from '../../node/gossip/own-removal.ts'
@@ -27,6 +33,7 @@ import {
 import { verifyDatabase } from '../../node/storage/verify.ts'
 import { formatDuration } from '../duration.ts'
 import type { CommandIo } from '../io.ts'
+import { passphraseOf } from '../passphrase.ts'
 import { describeRemoval, FORKED, RENAME } from '../removal.ts'
 import { count } from '../table.ts'
 import type { Checkup } from './checkup.ts'
@@ -39,8 +46,10 @@ import type { Checkup } from './checkup.ts'
 export async function checkCertificates(
   dir: string,
   checkup: Checkup,
-  { clock, cwd }: Pick<CommandIo, 'clock' | 'cwd'>,
+  io: Pick<CommandIo, 'clock' | 'cwd' | 'env' | 'askSecret'>,
 ): Promise<Credentials[]> {
+  const { clock, cwd } = io
+  const ask = passphraseOf(io)
   const CHECK = 'certificates'
   const now = clock.now()
   const usable: Credentials[] = []
@@ -56,13 +65,14 @@ export async function checkCertificates(
   if (holders === undefined) return []
   for (const { role, name } of holders) {
     const credentials = await checkup.attempt(CHECK, async () =>
-      loadCredentials({ dir, role, name }, { now }),
+      loadCredentials({ dir, role, name }, { now, ask }),
     )
     isSound &&= credentials !== undefined
     if (credentials === undefined) continue
     usable.push(credentials)
     for (const { text, fix } of lifetimeWarnings(credentials, now)) bad(text, fix)
     for (const warning of credentials.warnings) bad(warning)
+    if (role === 'node') await checkIssuingKey(dir, name, now, bad)
   }
   const shown = shownPath(dir, cwd)
   if (holders.length === 0) {
@@ -76,6 +86,28 @@ export async function checkCertificates(
     )
   }
   return usable
+}
+
+/** The issuing key of a node, where it has one: what it has signed ends with it. */
+async function checkIssuingKey(
+  dir: string,
+  node: Name,
+  now: number,
+  bad: (text: string, fix?: string) => void,
+): Promise<void> {
+  const { certificateFile } = issuingFiles(dir, node)
+  if (!existsSync(certificateFile)) return
+  const [{ validFromDate, validToDate }] = parseCertificates(
+    await readFile(certificateFile, 'utf8'),
+    certificateFile,
+  )
+  const [notBefore, notAfter] = [validFromDate.getTime(), validToDate.getTime()]
+  if (now < renewFrom({ notBefore, notAfter })) return
+  const ends = now > notAfter ? 'has expired' : 'expires'
+  bad(
+    `the issuing key of ${node} ${ends} on ${validToDate.toISOString()}`,
+    `fridge certs issuing-key ${node} --force`,
+  )
 }
 
 /** The database of a node, if it has one yet. @returns whether a node is running on it */
@@ -113,6 +145,17 @@ export async function checkDatabase(
   })
   progress('')
   return false
+}
+
+/** Whether those who are to be told of alarms can be, as far as this machine knows. */
+export async function checkReceivers({ alarms }: NodeConfig, checkup: Checkup): Promise<void> {
+  const { webhook, program, mqtt } = alarms
+  const receivers = [webhook && 'webhook', program && 'program', mqtt && 'mqtt'].filter(Boolean)
+  if (receivers.length === 0) return
+  const problems = await receiverProblems(alarms)
+  for (const { text, fix } of problems) checkup.bad('alarms', text, fix)
+  if (problems.length > 0) return
+  checkup.good('alarms', `to be told: ${receivers.join(', ')}`)
 }
 
 /** Whether the node has kept the proof that it is out, from its list or from a peer. */

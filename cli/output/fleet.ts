@@ -5,15 +5,29 @@ import { foreignText } from '../../node/lib/foreign-text.ts'
 import type { NodeReport } from '../../node/operators/status.ts'
 import { formatReading, SENSOR_KINDS, type SensorEvent } from '../../node/sensors/kinds.ts'
 import { formatDuration } from '../duration.ts'
-import { formatTable } from '../table.ts'
+import { fold, formatRows } from '../table.ts'
 
 /** A reading that is older than that is shown with its age, ms. */
 const OLD_MS = 60_000
 
+/** That something is wrong with a fridge, for people. */
+interface WrongLine {
+  readonly text: string
+  /** What stands behind it and is copied in one go. */
+  readonly copied?: string
+}
+
 /** One fridge as a person sees it: a row, and a line for each thing that is wrong with it. */
 interface FridgeView {
   readonly row: readonly string[]
-  readonly wrong: readonly string[]
+  readonly wrong: readonly WrongLine[]
+  /** Whether nobody has taken note of one of its alarms. */
+  readonly hasOpenAlarms: boolean
+}
+
+/** An alarm, and where its node is told that somebody has taken note of it. */
+interface ToldAlarm extends AlarmVitals {
+  readonly address: string | undefined
 }
 
 /** Whether a node can be reached, in a word or a few. */
@@ -31,25 +45,34 @@ export function isFleetWell(nodes: readonly NodeReport[], fleet: Fleet): boolean
         vitals === undefined ||
         (vitals.alarms.length === 0 &&
           vitals.sensors.every(isKnown) &&
-          vitals.unrecorded === undefined),
+          vitals.unrecorded === undefined &&
+          vitals.untold === undefined),
     )
 }
 
 /**
- * Every fridge of a cluster in lines that fit 80 columns: temperature, door, what failed, alarms.
+ * Every fridge of a cluster in lines: temperature, door, what failed, alarms.
  * @param now for ages, in milliseconds since 1970
+ * @param columns how wide the terminal is: nothing is cut
  */
-export function fleetLines(nodes: readonly NodeReport[], fleet: Fleet, now: number): string[] {
+export function fleetLines(
+  nodes: readonly NodeReport[],
+  fleet: Fleet,
+  now: number,
+  columns = Infinity,
+): string[] {
   const heard = heardOf(nodes, fleet)
-  const views = nodes.map(node => viewOf(node, heard, now))
+  const addresses = new Map(nodes.map(({ name, addresses: [first] }) => [name, first]))
+  const views = nodes.map(node => viewOf(node, alarmsOf(node.name, heard, addresses), heard, now))
   const head = ['FRIDGE', 'STATE', 'READS', 'DOOR', 'ALARMS']
-  const [first = '', ...rows] = formatTable([head, ...views.map(({ row }) => row)])
+  const [first = [], ...rows] = formatRows([head, ...views.map(({ row }) => row)], [2, 3], columns)
   const lines = views.flatMap(({ wrong }, index) => [
-    rows[index] ?? '',
-    // A stolen node has chosen the words.
-    ...wrong.map(line => `  ! ${foreignText(line)}`),
+    ...(rows[index] ?? []),
+    ...wrong.flatMap(line => fold(wordsIn(line), columns, '    ', '  ! ')),
   ])
-  return [first, ...lines]
+  const isOpen = views.some(({ hasOpenAlarms }) => hasOpenAlarms)
+  const note = 'take note of an alarm: fridge alarms acknowledge ID --node ADDRESS'
+  return [...first, ...lines, ...(isOpen ? ['', ...fold(note, columns)] : [])]
 }
 
 /** What a node said before it was gone is not how its fridge is. */
@@ -58,9 +81,13 @@ function heardOf(nodes: readonly NodeReport[], fleet: Fleet): Fleet {
   return new Map(heard.map(({ name }) => [name, fleet.get(name)]))
 }
 
-function viewOf(node: NodeReport, fleet: Fleet, now: number): FridgeView {
-  const { sensors = [], more = 0, unrecorded } = fleet.get(node.name) ?? {}
-  const alarms = alarmsOf(node.name, fleet)
+function viewOf(
+  node: NodeReport,
+  alarms: readonly ToldAlarm[],
+  fleet: Fleet,
+  now: number,
+): FridgeView {
+  const { sensors = [], more = 0, unrecorded, untold } = fleet.get(node.name) ?? {}
   const known = sensors.filter(isKnown)
   const measured = known.filter(({ kind }) => SENSOR_KINDS[kind].quantity !== undefined)
   const moved = known.filter(({ kind }) => SENSOR_KINDS[kind].quantity === undefined)
@@ -74,31 +101,45 @@ function viewOf(node: NodeReport, fleet: Fleet, now: number): FridgeView {
       cell(moved),
       alarms.length > 0 ? countOf(alarms) : '',
     ],
+    hasOpenAlarms: alarms.some(({ isAcknowledged }) => !isAcknowledged),
     wrong: [
-      ...alarms.map(alarm => alarmLine(alarm, now)),
-      ...sensors.filter(one => !isKnown(one)).map(one => failureLine(one, now)),
-      ...(unrecorded === undefined ? [] : [`its history is not recorded: ${unrecorded}`]),
-      ...(more > 0 ? [`and ${more} more that it has no room to say`] : []),
+      ...alarms.map(alarm => alarmLine(alarm, sensors, now)),
+      ...sensors
+        .filter(one => !isKnown(one))
+        .map(one => ({ text: `${one.sensor}: ${describeUnknown(one, now)}` })),
+      ...(unrecorded === undefined ? [] : [{ text: `its history is not recorded: ${unrecorded}` }]),
+      ...(untold === undefined
+        ? []
+        : [{ text: `alarms reach not all who are to be told: ${untold}` }]),
+      ...(more > 0 ? [{ text: `and ${more} more that it has no room to say` }] : []),
     ],
   }
 }
 
 /** The alarms of a node, and those that others have raised about it. */
-function alarmsOf(name: string, fleet: Fleet): AlarmVitals[] {
-  const found = new Map<string, AlarmVitals>()
+function alarmsOf(
+  name: string,
+  fleet: Fleet,
+  addresses: ReadonlyMap<string, string | undefined>,
+): ToldAlarm[] {
+  const found = new Map<string, ToldAlarm>()
   for (const [teller, vitals] of fleet) {
     for (const alarm of vitals?.alarms ?? []) {
-      if ((alarm.about ?? teller) === name) found.set(alarm.id, alarm)
+      if ((alarm.about ?? teller) !== name) continue
+      found.set(alarm.id, { ...alarm, address: addresses.get(teller) })
     }
   }
   return [...found.values()]
 }
 
-function isKnown({ event }: SensorVitals): boolean {
-  return event !== undefined && event.type !== 'unavailable'
+/** Whether anything is known of a sensor now. */
+export function isKnown({ event, isSealed }: SensorVitals): boolean {
+  return isSealed === true || (event !== undefined && event.type !== 'unavailable')
 }
 
-function wordsOf({ sensor, kind, event }: SensorVitals, isNamed: boolean, now: number): string {
+function wordsOf(vitals: SensorVitals, isNamed: boolean, now: number): string {
+  const { sensor, kind, event, isSealed } = vitals
+  if (isSealed === true) return isNamed ? `${sensor} sealed` : 'sealed'
   if (event === undefined) return ''
   const value = event.type === 'reading' ? formatReading(kind, event.value) : moveOf(event)
   const ageMs = now - event.at
@@ -115,16 +156,31 @@ function countOf(alarms: readonly AlarmVitals[]): string {
   return open === 0 ? `${alarms.length} acknowledged` : String(alarms.length)
 }
 
-function alarmLine(alarm: AlarmVitals, now: number): string {
-  const { sensor, kind, since, isAcknowledged } = alarm
+function alarmLine(alarm: ToldAlarm, sensors: readonly SensorVitals[], now: number): WrongLine {
+  const { id, sensor, kind, rule, since, isAcknowledged, address } = alarm
   const whose = kind === 'node' ? '' : `${sensor}: `
-  const lasted = formatDuration(Math.max(0, now - since))
-  const noted = isAcknowledged ? 'acknowledged' : 'not acknowledged'
-  return `${whose}${describeRule(alarm)}, for ${lasted}, ${noted} (${alarm.id})`
+  // The alarm stands until the sensor has been known for a while: what the row shows is true already.
+  const isBack =
+    rule === 'unavailable' && sensors.some(one => one.sensor === sensor && isKnown(one))
+  const what = isBack
+    ? `known again, was ${describeRule(alarm)}`
+    : `${describeRule(alarm)}, for ${formatDuration(Math.max(0, now - since))}`
+  const where = isAcknowledged || address === undefined ? '' : ` --node ${address}`
+  return {
+    text: `${whose}${what}, ${isAcknowledged ? 'acknowledged' : 'not acknowledged'}`,
+    copied: `(${id}${where})`,
+  }
 }
 
-function failureLine({ sensor, event }: SensorVitals, now: number): string {
-  if (event?.type !== 'unavailable') return `${sensor}: has said nothing yet`
+/** A stolen node has chosen some of them. */
+function wordsIn({ text, copied }: WrongLine): string[] {
+  const words = foreignText(text).split(' ')
+  return copied === undefined ? words : [...words, foreignText(copied)]
+}
+
+/** That nothing is known of a sensor, since when and why, for people. */
+export function describeUnknown({ event }: SensorVitals, now: number): string {
+  if (event?.type !== 'unavailable') return 'has said nothing yet'
   const lasted = formatDuration(Math.max(0, now - event.at))
-  return `${sensor}: unavailable for ${lasted}: ${event.reason}`
+  return `unavailable for ${lasted}: ${event.reason}`
 }

@@ -20,14 +20,15 @@ export function screenOf(lines: readonly string[], { columns, rows }: ScreenSize
   const room = Math.max(1, rows - 1)
   const hidden = lines.length - room
   const shown = hidden > 0 ? [...lines.slice(0, room - 1), `… and ${hidden + 1} more lines`] : lines
-  const drawn = shown.map(line => `${cut(forTerminal(line), columns)}${CLEAR_TO_END_OF_LINE}\n`)
+  const drawn = shown.map(line => `${drawnLine(forTerminal(line), columns)}\n`)
   return `${NO_WRAP}${HOME}${drawn.join('')}${CLEAR_BELOW}${WRAP}`
 }
 
 /** Lines for a screen have no colours: each character is shown. */
-function cut(line: string, columns: number): string {
+function drawnLine(line: string, columns: number): string {
   const characters = Array.from(line)
-  return characters.length <= columns
-    ? line
-    : `${characters.slice(0, Math.max(0, columns - 1)).join('')}…`
+  if (characters.length < columns) return `${line}${CLEAR_TO_END_OF_LINE}`
+  // Behind a full line the cursor stands on its last character, which would be cleared as well.
+  if (characters.length === columns) return line
+  return `${characters.slice(0, Math.max(0, columns - 1)).join('')}…`
 }

@@ -239,8 +239,8 @@ function parseExcursion(value: unknown): Excursion | undefined | 'malformed' {
   if (value === undefined) return undefined
   if (!isRecord(value) || !isFinite(value['since'])) return 'malformed'
   const { since, reason } = value
-  const { extreme, value: reading, wellSince, raisedAt } = value
-  const numbers = { extreme, value: reading, wellSince, raisedAt }
+  const { extreme, value: reading, wellSince, keptMs, raisedAt } = value
+  const numbers = { extreme, value: reading, wellSince, keptMs, raisedAt }
   const known = Object.entries(numbers).filter(([, number]) => number !== undefined)
   if (!known.every(([, number]) => isFinite(number))) return 'malformed'
   if (reason !== undefined && typeof reason !== 'string') return 'malformed'

@@ -24,8 +24,8 @@ export function startAlarmProgram(
     ...options,
     receiver: 'the program for alarms',
     deliver: async (change, signal) => call(argv, change, { clock, signal }),
-    onFailed: (error, waits) =>
-      log.warn({ how: errorMessage(error), waits }, 'the program for alarms has failed'),
+    describe: errorMessage,
+    onFailed: (how, waits) => log.warn({ how, waits }, 'the program for alarms has failed'),
     onMended: () => log.info({}, 'the program for alarms works again'),
   })
 }

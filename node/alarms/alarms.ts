@@ -21,6 +21,8 @@ export interface WatchedSensor {
 export interface WatchedNode extends WatchedSensor {
   /** Whether that has become an alarm. */
   readonly isRaised: boolean
+  /** Whether it is in reach now, for too short a time to be over. */
+  readonly isBack: boolean
 }
 
 /** What is known to one rule of one sensor, as it is kept between two runs. */
@@ -50,6 +52,8 @@ export interface AlarmsOptions {
   readonly rulesOf: (sensor: WatchedSensor) => readonly Rule[]
   /** Whether there is any rule. Default true. */
   readonly hasRules?: boolean | undefined
+  /** Whether alarms of a sensor tell no value, but only which rule is broken. Default none. */
+  readonly isSealed?: ((sensor: string) => boolean) | undefined
   /** What the run before knew. Default nothing. */
   readonly kept?: KeptAlarms | undefined
   /** Told when what is to be kept has changed. */
@@ -84,7 +88,10 @@ export class Alarms implements Disposable {
     const { clock, kept } = options
     this.#options = options
     this.#offset = clock.now() - clock.monotonic()
-    this.#past = [...(kept?.past ?? [])]
+    // What was not sealed in an earlier run is sealed in this one.
+    this.#past = (kept?.past ?? []).map(alarm =>
+      this.#isSealed(alarm) ? { ...alarm, ...UNTOLD } : alarm,
+    )
     if (kept === undefined) return
     // A clock that is behind what it was says nothing of how long that is ago: no time has passed.
     const behindMs = Math.min(0, clock.now() - kept.savedAt)
@@ -104,8 +111,9 @@ export class Alarms implements Disposable {
     const rule = this.#options.rulesOf(sensor).find(({ type }) => type === 'unavailable')
     if (rule === undefined) return
     const watch = this.#watches.get(keyOf(sensor))?.get(rule.type)
-    // What the run before knew goes on by itself.
-    if (watch?.state.excursion !== undefined) return
+    const excursion = watch?.state.excursion
+    // A silence that the run before knew of goes on by itself; what it knew last is not known now.
+    if (excursion !== undefined && excursion.wellSince === undefined) return
     const at = this.#now()
     const event = { type: 'unavailable', reason: 'it has said nothing yet', at } as const
     this.#advance(watch ?? newWatch(sensor, rule), rule, event, at)
@@ -144,7 +152,13 @@ export class Alarms implements Disposable {
     return [...this.#all()].flatMap(({ sensor, state: { excursion } }) =>
       sensor.kind !== 'node' || excursion === undefined
         ? []
-        : [{ ...sensor, isRaised: excursion.raisedAt !== undefined }],
+        : [
+            {
+              ...sensor,
+              isRaised: excursion.raisedAt !== undefined,
+              isBack: excursion.wellSince !== undefined,
+            },
+          ],
     )
   }
 
@@ -292,7 +306,8 @@ export class Alarms implements Disposable {
   }
 
   #alarmOf({ sensor, rule, id = '', acknowledged }: Watch, excursion: Excursion): Alarm {
-    const { since, raisedAt = since, value, extreme, reason } = excursion
+    const { since, raisedAt = since } = excursion
+    const { value, extreme, reason } = this.#isSealed(this.#subjectOf(sensor)) ? UNTOLD : excursion
     return {
       id,
       ...this.#subjectOf(sensor),
@@ -307,6 +322,10 @@ export class Alarms implements Disposable {
       ...(reason !== undefined && { reason }),
       ...(acknowledged !== undefined && { acknowledged }),
     }
+  }
+
+  #isSealed({ sensor }: Pick<Alarm, 'sensor'>): boolean {
+    return this.#options.isSealed?.(sensor) === true
   }
 
   #subjectOf({ name, kind }: WatchedSensor): Pick<Alarm, 'node' | 'sensor'> {
@@ -325,6 +344,13 @@ export class Alarms implements Disposable {
     for (const entry of Array.from(this.#listeners)) entry.listener({ state, alarm })
     this.#options.onKept?.()
   }
+}
+
+/** What is told of the excursion of a sealed sensor. */
+const UNTOLD: Pick<Excursion, 'value' | 'extreme' | 'reason'> = {
+  value: undefined,
+  extreme: undefined,
+  reason: undefined,
 }
 
 function keyOf({ name, kind }: Pick<WatchedSensor, 'name' | 'kind'>): string {

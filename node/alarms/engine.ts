@@ -20,6 +20,8 @@ export interface Excursion {
   readonly reason?: string | undefined
   /** Since when the rule has been kept again, by so little that this may not be the end of it. */
   readonly wellSince?: number | undefined
+  /** For how long, within it, a rule about silence was kept: that is no part of how long it was broken. */
+  readonly keptMs?: number | undefined
   /** When it became an alarm; undefined while it is none. */
   readonly raisedAt?: number | undefined
 }
@@ -94,7 +96,7 @@ function hear(rule: Rule, { excursion }: RuleState, event: RuleEvent, now: numbe
   const verdict = judge(rule, event)
   if (verdict === 'bad') {
     const reason = event.type === 'unavailable' ? event.reason : undefined
-    const known = excursion ?? { since: at }
+    const known = goneOn(rule, excursion, at) ?? { since: at }
     return {
       state: {
         excursion: { ...known, ...worst(rule, known, value), reason, wellSince: undefined },
@@ -103,21 +105,33 @@ function hear(rule: Rule, { excursion }: RuleState, event: RuleEvent, now: numbe
   }
   if (excursion === undefined || verdict === 'unknown') return { state: { excursion } }
   const seen = { ...excursion, value: value ?? excursion.value }
-  if (verdict === 'well') return end(seen, excursion.wellSince ?? at)
-  return { state: { excursion: { ...seen, wellSince: excursion.wellSince ?? at } } }
+  const from = Math.max(at, excursion.since)
+  if (verdict === 'well') return end(seen, excursion.wellSince ?? from)
+  return { state: { excursion: { ...seen, wellSince: excursion.wellSince ?? from } } }
+}
+
+/** Whether a rule is about that nothing is known, of a sensor or of a node. */
+function isOfSilence({ type }: Rule): boolean {
+  return type === 'unavailable' || type === 'unreachable'
+}
+
+/** An excursion that goes on: what was known meanwhile was not silent, while noise at a limit is past it. */
+function goneOn(rule: Rule, excursion: Excursion | undefined, at: number): Excursion | undefined {
+  if (excursion?.wellSince === undefined || !isOfSilence(rule)) return excursion
+  const { keptMs = 0, wellSince } = excursion
+  return { ...excursion, keptMs: keptMs + Math.max(0, at - wellSince) }
 }
 
 function wait(rule: Rule, state: RuleState, now: number): Step {
   const { excursion } = state
   if (excursion === undefined) return { state }
-  const { since, wellSince, raisedAt } = excursion
+  const { since, wellSince, keptMs = 0, raisedAt } = excursion
   // A raised alarm about a limit ends when readings are well within it, and by nothing else.
-  const isOfSilence = rule.type === 'unavailable' || rule.type === 'unreachable'
-  const settles = isOfSilence || raisedAt === undefined
+  const settles = isOfSilence(rule) || raisedAt === undefined
   const settledAt = settles && wellSince !== undefined ? wellSince + SETTLED_MS : Infinity
   // While all is well again nothing is raised, though it may be too soon to call it over.
   const isBad = raisedAt === undefined && wellSince === undefined
-  const raiseAt = isBad ? since + rule.forMs : Infinity
+  const raiseAt = isBad ? since + keptMs + rule.forMs : Infinity
   if (settledAt <= now) return end(excursion, wellSince ?? now)
   if (raiseAt <= now) {
     const raised = { ...excursion, raisedAt: now }

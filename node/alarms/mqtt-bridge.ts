@@ -62,6 +62,8 @@ export class MqttBridge implements AsyncDisposable {
   /** Resolves to the broker when there is one that can be told. */
   #online = Promise.withResolvers<BrokerConnection>()
   #isConnected = false
+  /** Why the broker is gone; undefined while it is there, or was not asked yet. */
+  #failure: string | undefined
   #more = Promise.withResolvers<void>()
   /** Tells each change of an alarm. */
   readonly outbox: Outbox
@@ -78,6 +80,8 @@ export class MqttBridge implements AsyncDisposable {
       ...options,
       receiver: 'the broker',
       deliver: async (change, signal) => this.#deliver(change, signal),
+      describe: errorMessage,
+      whyNot: () => this.#failure,
       // That the broker is gone, and back, is said where it is connected to.
       onFailed: () => {},
       onMended: () => {},
@@ -101,12 +105,14 @@ export class MqttBridge implements AsyncDisposable {
       try {
         await using connection = await this.#connect()
         failures = 0
+        this.#note(undefined)
         log.info({ host }, 'the broker is told the sensors and alarms')
         await this.#serve(connection)
       } catch (error) {
         if (signal.aborted) return
         failures += 1
         const why = errorMessage(error)
+        this.#note(why)
         if (failures === 1) {
           log.warn({ host, why }, 'the broker cannot be told the sensors and alarms')
         }
@@ -117,6 +123,11 @@ export class MqttBridge implements AsyncDisposable {
         this.#retained.clear()
       }
     }
+  }
+
+  #note(failure: string | undefined): void {
+    this.#failure = failure
+    this.#options.onHealth()
   }
 
   /** Connect, unless this end stops meanwhile. */
@@ -269,9 +280,13 @@ export class MqttBridge implements AsyncDisposable {
    * A state is kept by the broker only while it holds: a door's, until nothing is known of it. A
    * reading is not kept, so that nobody takes it for news later.
    */
-  #stateOf({ name, kind }: Pick<Sensor, 'name' | 'kind'>, event: SensorEvent): Outgoing[] {
+  #stateOf(
+    { name, kind, isSealed }: Pick<Sensor, 'name' | 'kind' | 'isSealed'>,
+    event: SensorEvent,
+  ): Outgoing[] {
     const topic = this.#topics.state(name)
-    const isUnavailable = event.type === 'unavailable'
+    // What a sealed sensor says is not for a broker: there nothing is known of it.
+    const isUnavailable = event.type === 'unavailable' || isSealed === true
     const payload = event.type === 'reading' ? String(event.value) : isUnavailable ? '' : event.type
     const isRetained = SENSOR_KINDS[kind].quantity === undefined
     return [

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { limitsOf, unreachableForMs, type SensorRulesConfig } from '../config/alarms-config.ts'
 import type { NodeConfig } from '../config/config.ts'
 import type { Clock, Random } from '../lib/clock.ts'
+import { subscribeTo } from '../lib/listeners.ts'
 import type { Log } from '../lib/log.ts'
 import type { Feeds } from '../sensors/feed.ts'
 import { AlarmFile, readAlarmFile, type Unsent } from './alarm-file.ts'
@@ -11,15 +12,16 @@ import { Alarms, type WatchedSensor } from './alarms.ts'
 import { MqttBridge } from './mqtt-bridge.ts'
 import { numbersOf, type FridgeNumbers } from './numbers.ts'
 import type { Outbox, OutboxOptions, Receiver } from './outbox.ts'
+import { receiverProblems } from './receivers.ts'
 import type { Rule } from './rule.ts'
 import { Silences } from './silences.ts'
-import { VitalSigns, type Recording } from './vital-signs.ts'
+import { VitalSigns, type Duty } from './vital-signs.ts'
 import { startWebhook } from './webhook.ts'
 
 export interface OpenAlarmsOptions {
   readonly feeds: Pick<Feeds, 'sensors' | 'subscribe' | 'last'>
   /** Whether the history of the sensors is recorded. */
-  readonly recording: Recording
+  readonly recording: Duty
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -54,10 +56,19 @@ export function openAlarms(
     clock,
     hasRules: rules.size + ofNodes.length > 0,
     rulesOf,
+    isSealed: name => feeds.sensors.some(sensor => sensor.name === name && sensor.isSealed),
     kept: kept?.alarms,
     onKept: () => file.touch(),
   })
   const outboxes = new Map<Receiver, Outbox>()
+  const listeners = new Set<() => void>()
+  const telling: Duty = {
+    get whyNot() {
+      const reasons = Array.from(outboxes.values(), outbox => outbox.whyNot)
+      return reasons.filter(why => why !== undefined).join('; ') || undefined
+    },
+    subscribe: listener => subscribeTo(listeners, listener),
+  }
   const file: AlarmFile = new AlarmFile(fileOptions, () => ({
     alarms: alarms.keep(),
     unsent: unsentOf(outboxes),
@@ -72,8 +83,12 @@ export function openAlarms(
     unsent: kept?.unsent[receiver] ?? [],
     settled: async () => file.settled(),
     onChange: () => file.touch(),
+    onHealth: () => listeners.forEach(listener => listener()),
   })
   const { webhook, program: argv, mqtt } = config.alarms
+  void receiverProblems(config.alarms).then(problems => {
+    for (const { text, fix } of problems) log.warn({ fix }, text)
+  })
   if (webhook) outboxes.set('webhook', startWebhook({ ...webhook, ...outboxOf('webhook') }))
   if (argv) outboxes.set('program', startAlarmProgram({ argv, ...outboxOf('program') }))
   const told = { node: config.name, feeds, alarms, rulesOf }
@@ -88,8 +103,8 @@ export function openAlarms(
   subscriptions.use(feeds.subscribe((sensor, event) => alarms.hear(sensor, event)))
   return {
     alarms,
-    numbers: () => numbersOf(feeds, alarms, rulesOf, silences),
-    vitals: new VitalSigns({ node: config.name, feeds, alarms, recording }),
+    numbers: () => numbersOf({ feeds, alarms, rulesOf, silences, outboxes }),
+    vitals: new VitalSigns({ node: config.name, feeds, alarms, recording, telling }),
     [Symbol.asyncDispose]: async () => {
       subscriptions.dispose()
       await bridge?.[Symbol.asyncDispose]()

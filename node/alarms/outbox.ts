@@ -19,6 +19,8 @@ export interface OutboxOptions {
   readonly settled: () => Promise<void>
   /** Told when `unsent` has changed. */
   readonly onChange: () => void
+  /** Told when `whyNot` may have changed. */
+  readonly onHealth: () => void
 }
 
 /** How a receiver is told. */
@@ -31,8 +33,12 @@ export interface Delivery {
    * @throws where it was not told, or the signal aborts: then it is told again
    */
   readonly deliver: (change: AlarmChange, signal: AbortSignal) => Promise<void>
+  /** Why it was not told, for people. */
+  readonly describe: (error: unknown) => string
+  /** Why it could not be told now, as far as that is known without a try. Default unknown. */
+  readonly whyNot?: () => string | undefined
   /** Told of the first failure in a row. */
-  readonly onFailed: (error: unknown, waits: number) => void
+  readonly onFailed: (why: string, waits: number) => void
   /** Told when it goes on behind a failure. */
   readonly onMended: () => void
 }
@@ -52,6 +58,8 @@ export class Outbox implements AsyncDisposable {
   readonly #stopped = Promise.withResolvers<void>()
   #unsent: AlarmChange[]
   #sending: Promise<void> | undefined
+  /** Why the last try failed; undefined since one did not. */
+  #failure: string | undefined
 
   constructor(options: OutboxOptions & Delivery) {
     this.#options = options
@@ -62,6 +70,13 @@ export class Outbox implements AsyncDisposable {
   /** What the receiver has not been told yet, oldest first. */
   get unsent(): readonly AlarmChange[] {
     return this.#unsent
+  }
+
+  /** Why the receiver is told nothing now, for people; undefined while it is, as far as is known. */
+  get whyNot(): string | undefined {
+    const { receiver, whyNot } = this.#options
+    const why = this.#failure ?? whyNot?.()
+    return why === undefined ? undefined : `${receiver}: ${why}`
   }
 
   tell(change: AlarmChange): void {
@@ -91,7 +106,8 @@ export class Outbox implements AsyncDisposable {
   }
 
   async #send(): Promise<void> {
-    const { clock, random, settled, onChange, deliver, onFailed, onMended } = this.#options
+    const { clock, random, settled, onChange, deliver, describe, onFailed, onMended } =
+      this.#options
     const { signal } = this.#stop
     for (let failures = 0; !signal.aborted;) {
       const [next] = this.#unsent
@@ -102,16 +118,25 @@ export class Outbox implements AsyncDisposable {
         await deliver(next, signal)
         if (failures > 0) onMended()
         failures = 0
+        this.#note(undefined)
         this.#unsent = this.#unsent.filter(change => change !== next)
         onChange()
       } catch (error) {
         if (signal.aborted) return
         failures += 1
-        if (failures === 1) onFailed(error, this.#unsent.length)
+        const why = describe(error)
+        this.#note(why)
+        if (failures === 1) onFailed(why, this.#unsent.length)
         if (failures % TRIES === 0) this.#unsent = behindOthers(this.#unsent, next.alarm.id)
         await clock.sleep(backoffMs(failures, RETRY, random), signal).catch(() => undefined)
       }
     }
+  }
+
+  #note(failure: string | undefined): void {
+    if (failure === this.#failure) return
+    this.#failure = failure
+    this.#options.onHealth()
   }
 }
 

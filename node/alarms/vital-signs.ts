@@ -3,9 +3,9 @@ import type { SensorEvent } from '../sensors/kinds.ts'
 import type { Alarms } from './alarms.ts'
 import { encodeVitals, type VitalsSource } from './vitals.ts'
 
-/** Whether something is recorded, and when that changes. */
-export interface Recording {
-  /** Why it is not; undefined while it is. */
+/** What a node is to do at all times: whether it does, and when that changes. */
+export interface Duty {
+  /** Why it does not; undefined while it does. */
   readonly whyNot: string | undefined
   readonly subscribe: (listener: () => void) => Disposable
 }
@@ -13,7 +13,10 @@ export interface Recording {
 export interface VitalSignsOptions extends VitalsSource {
   readonly feeds: Pick<Feeds, 'sensors' | 'subscribe' | 'last'>
   readonly alarms: Pick<Alarms, 'standing' | 'subscribe'>
-  readonly recording: Recording
+  /** To record the history. */
+  readonly recording: Duty
+  /** To tell alarms to whoever is configured. */
+  readonly telling: Duty
 }
 
 /** How the fridge of this node is, for all others, and when it changes. */
@@ -31,7 +34,7 @@ export class VitalSigns {
 
   /** @param listener told of each change, and whether people wait for it */
   subscribe(listener: (isUrgent: boolean) => void): Disposable {
-    const { feeds, alarms, recording } = this.#options
+    const { feeds, alarms, recording, telling } = this.#options
     const stack = new DisposableStack()
     const before = new Map<string, SensorEvent['type']>()
     stack.use(
@@ -43,7 +46,7 @@ export class VitalSigns {
       }),
     )
     stack.use(alarms.subscribe(() => listener(true)))
-    stack.use(recording.subscribe(() => listener(true)))
+    for (const duty of [recording, telling]) stack.use(duty.subscribe(() => listener(true)))
     return stack
   }
 }

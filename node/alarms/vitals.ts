@@ -25,9 +25,14 @@ import type { RuleType } from './rule.ts'
 export interface SensorVitals {
   readonly sensor: string
   readonly kind: SensorKind
-  /** Its newest event; undefined where it has said nothing yet. */
+  /** Its newest event; undefined where it has said nothing yet, and where it is sealed. */
   readonly event: SensorEvent | undefined
+  /** That something is known of it that its node tells the holders of a passphrase alone. */
+  readonly isSealed?: true
 }
+
+/** What stands for all that a sealed sensor says. */
+const SEALED = 'sealed'
 
 /** What a node says of an alarm that stands. */
 export interface AlarmVitals extends Pick<Alarm, 'id' | 'sensor' | 'since' | 'forMs' | 'limit'> {
@@ -46,6 +51,8 @@ export interface NodeVitals {
   readonly more: number
   /** Why its history is not recorded; undefined while it is. */
   readonly unrecorded?: string
+  /** Who is not told of alarms, and why; undefined where all are told. */
+  readonly untold?: string
 }
 
 /** What the vitals of a node are made of. */
@@ -55,6 +62,8 @@ export interface VitalsSource {
   readonly alarms: Pick<Alarms, 'standing'>
   /** Whether the history is recorded. */
   readonly recording: { readonly whyNot: string | undefined }
+  /** Whether alarms are told to whoever is configured. */
+  readonly telling: { readonly whyNot: string | undefined }
 }
 
 type Row = readonly (string | number | null)[]
@@ -62,8 +71,8 @@ type Row = readonly (string | number | null)[]
 /** The longest reason why a sensor is unavailable, in UTF-16 units: the log of its node has all of it. */
 const MAX_REASON = 60
 
-/** The longest reason why a history is not recorded, in UTF-16 units. */
-const MAX_UNRECORDED = 100
+/** The longest reason why a history is not recorded, or alarms are not told, in bytes. */
+const MAX_WHY_NOT = 100
 
 /** What stands around the rows. */
 const FRAME_BYTES = Buffer.byteLength('{"alarms":[],"sensors":[],"more":9999}')
@@ -73,11 +82,14 @@ const FRAME_BYTES = Buffer.byteLength('{"alarms":[],"sensors":[],"more":9999}')
  * what is wrong comes first: alarms that nobody has taken note of, others, sensors that fail, doors.
  */
 export function encodeVitals(
-  { node, feeds, alarms, recording }: VitalsSource,
+  { node, feeds, alarms, recording, telling }: VitalsSource,
   maxBytes: number,
 ): Record<string, unknown> {
-  const reason = recording.whyNot?.slice(0, MAX_UNRECORDED).toWellFormed()
-  const told = reason === undefined ? {} : { unrecorded: reason }
+  const [unrecorded, untold] = [recording, telling].map(({ whyNot }) => whyNot && shorten(whyNot))
+  const told = {
+    ...(unrecorded !== undefined && { unrecorded }),
+    ...(untold !== undefined && { untold }),
+  }
   const standing = alarms.standing().sort((a, b) => rank(a) - rank(b))
   const sensors = feeds.sensors
     .map(sensor => ({ sensor, last: feeds.last(sensor.name) }))
@@ -99,6 +111,22 @@ export function encodeVitals(
   return { ...told, ...rows, ...(more > 0 && { more }) }
 }
 
+/** As much of a reason as there is room for, and a sign where that is not all. */
+function cutTo(length: number, reason: string): string {
+  return reason.length <= length
+    ? reason.toWellFormed()
+    : `${reason.slice(0, length - 1).toWellFormed()}…`
+}
+
+/** The same by bytes, whatever characters it has. */
+function shorten(reason: string): string {
+  const fits = (text: string): boolean =>
+    Buffer.byteLength(JSON.stringify(text)) <= MAX_WHY_NOT + '""'.length
+  let length = Math.min(reason.length, MAX_WHY_NOT)
+  while (!fits(cutTo(length, reason))) length -= 1
+  return cutTo(length, reason)
+}
+
 function rank({ acknowledged }: Alarm): number {
   return acknowledged === undefined ? 0 : 1
 }
@@ -108,12 +136,21 @@ function urgency(last: SensorEvent | undefined): number {
   return last.type === 'reading' ? 2 : 1
 }
 
-function sensorRow({ name, kind }: Pick<Sensor, 'name' | 'kind'>, last?: SensorEvent): Row {
+function sensorRow(
+  { name, kind, isSealed }: Pick<Sensor, 'name' | 'kind' | 'isSealed'>,
+  last?: SensorEvent,
+): Row {
   if (last === undefined) return [name, kind, null, 0]
+  // Not even when: the moments of a door say much of those who open it.
+  if (isSealed === true) {
+    return last.type === 'unavailable'
+      ? [name, kind, null, last.at, SEALED]
+      : [name, kind, SEALED, 0]
+  }
   const { type, at } = last
   if (type === 'unavailable') {
     const { reason } = last
-    return [name, kind, null, at, reason.slice(0, MAX_REASON).toWellFormed()]
+    return [name, kind, null, at, cutTo(MAX_REASON, reason)]
   }
   return [name, kind, type === 'reading' ? last.value : type, at]
 }
@@ -127,14 +164,15 @@ function alarmRow(self: string, alarm: Alarm): Row {
 /** Check what a node says of itself: another node has carried it. @returns undefined for what is none */
 export function parseVitals(value: unknown): NodeVitals | undefined {
   if (!isRecord(value)) return undefined
-  const { sensors = [], alarms = [], more = 0, unrecorded } = value
+  const { sensors = [], alarms = [], more = 0, unrecorded, untold } = value
   if (!Array.isArray(sensors) || !Array.isArray(alarms) || !isFinite(more)) return undefined
   return {
     // What a later version says of kinds and rules that this one does not know is passed over.
     sensors: sensors.flatMap(row => parseSensor(row) ?? []),
     alarms: alarms.flatMap(row => parseAlarmRow(row) ?? []),
     more: Math.max(0, Math.round(more)),
-    ...(isText(unrecorded, MAX_UNRECORDED) && { unrecorded }),
+    ...(isText(unrecorded, MAX_WHY_NOT) && { unrecorded }),
+    ...(isText(untold, MAX_WHY_NOT) && { untold }),
   }
 }
 
@@ -142,6 +180,7 @@ function parseSensor(row: unknown): SensorVitals | undefined {
   if (!Array.isArray(row)) return undefined
   const [sensor, kind, value, at, reason] = row as unknown[]
   if (!isSensorName(sensor) || !isSensorKind(kind) || !isFinite(at)) return undefined
+  if (value === SEALED) return { sensor, kind, event: undefined, isSealed: true }
   if (value === null && at === 0) return { sensor, kind, event: undefined }
   const event = eventOf(kind, value, at, reason)
   return event !== undefined && mayGive(kind, event) ? { sensor, kind, event } : undefined

@@ -23,9 +23,10 @@ export function startWebhook(options: WebhookTarget & OutboxOptions): Outbox {
     ...options,
     receiver: 'the webhook',
     deliver: async (change, signal) => post(options, change, { clock, signal }),
-    onFailed: (error, waits) =>
-      log.warn({ host, why: whyOf(error), waits }, 'the webhook does not answer'),
-    onMended: () => log.info({ host }, 'the webhook answers again'),
+    describe: whyOf,
+    onFailed: (why, waits) =>
+      log.warn({ host, why, waits }, 'the webhook cannot be told of alarms'),
+    onMended: () => log.info({ host }, 'the webhook is told of alarms again'),
   })
 }
 
@@ -66,7 +67,8 @@ function whyOf(error: unknown): string {
 /** The longest token, in bytes. */
 const MAX_TOKEN_BYTES = 8_192
 
-async function readToken(path: string): Promise<string> {
+/** @throws FridgeError `ERR_CONFIG` */
+export async function readToken(path: string): Promise<string> {
   try {
     // Without waiting: were the path a FIFO, opening it would wait for a writer for ever.
     await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)

@@ -2,6 +2,7 @@ import { createPrivateKey, type KeyObject, type X509Certificate } from 'node:cry
 import { isSelfSigned, oneLine, parseCertificates } from '../identity/certificate-chain.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { assertKeyAllowed, isTrustDomain } from '../identity/identity.ts'
+import { pkcs8 } from '../identity/private-key.ts'
 import {
   BasicConstraintsExtension,
   KeyUsageFlags,
@@ -29,6 +30,11 @@ export interface Authority {
   readonly intermediates: readonly X509Certificate[]
   /** From its URI `spiffe://<trust-domain>`; undefined where it was made without one. */
   readonly trustDomain: string | undefined
+  /**
+   * What its key is locked with on disk; those of operators that it issues for, and of the authority
+   * that follows it, are too. Undefined where it lies in clear. Never log it.
+   */
+  readonly passphrase?: string | undefined
 }
 
 export interface AuthorityOptions {
@@ -41,6 +47,8 @@ export interface AuthorityOptions {
   readonly days?: number
   /** Default `ecdsa`. */
   readonly keyType?: KeyType
+  /** Locks its key on disk. Default: it lies in clear. */
+  readonly passphrase?: string | undefined
   /** Its CN. Default `<trust domain> CA`; two that are trusted at once are better told apart. */
   readonly commonName?: string
 }
@@ -48,7 +56,7 @@ export interface AuthorityOptions {
 const AUTHORITY_DAYS = 3650
 
 /**
- * Make a root authority that can sign leaves only: no authority below it.
+ * Make a root authority. Below it there may be one more, as an issuing key is, that signs leaves only.
  * @throws FridgeError `ERR_USAGE` when the trust domain or the days are out of range
  */
 export async function createAuthority(options: AuthorityOptions): Promise<KeyPair> {
@@ -69,14 +77,17 @@ export async function createAuthority(options: AuthorityOptions): Promise<KeyPai
     signingKey: signer.key,
     signingAlgorithm: signer.algorithm,
     extensions: [
-      new BasicConstraintsExtension(true, 0, true),
+      new BasicConstraintsExtension(true, 1, true),
       new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
       await SubjectKeyIdentifierExtension.create(spki),
       // X509-SVID, section 2: the URI of a signing certificate has no path.
       new SubjectAlternativeNameExtension([{ type: 'url', value: `spiffe://${trustDomain}` }]),
     ],
   })
-  return { key: pkcs8(privateKey), certificate: `${certificate.toString('pem')}\n` }
+  return {
+    key: pkcs8(privateKey, options.passphrase),
+    certificate: `${certificate.toString('pem')}\n`,
+  }
 }
 
 /**
@@ -84,17 +95,25 @@ export async function createAuthority(options: AuthorityOptions): Promise<KeyPai
  * @param bundle the authorities' certificates in PEM; the one that fits the key signs
  * @throws FridgeError `ERR_KEY_FILE` or `ERR_CERTIFICATE`
  */
-export function openAuthority(pair: KeyPair, file: string): Authority {
+export function openAuthority(pair: KeyPair, file: string, passphrase?: string): Authority {
   let privateKey: KeyObject
   try {
-    privateKey = createPrivateKey(pair.key)
+    privateKey = createPrivateKey({
+      key: pair.key,
+      ...(passphrase !== undefined && { passphrase }),
+    })
   } catch {
     // No cause: nothing that was near the key reaches a log.
     throw new FridgeError(
       'ERR_KEY_FILE',
-      `the private key of the authority in ${file} is not usable`,
+      passphrase === undefined
+        ? `the private key of the authority in ${file} is not usable`
+        : `the passphrase does not open the private key of the authority in ${file}`,
       {
-        fix: 'restore it from a copy; it must be PEM and not encrypted',
+        fix:
+          passphrase === undefined
+            ? 'restore it from a copy'
+            : 'type the passphrase again, or look into FRIDGE_PASSPHRASE_FILE',
       },
     )
   }
@@ -120,6 +139,7 @@ export function openAuthority(pair: KeyPair, file: string): Authority {
       ? []
       : [certificate, ...bundle.filter(other => other !== certificate && !isSelfSigned(other))],
     trustDomain: trustDomainOf(certificate),
+    passphrase,
   }
 }
 
@@ -140,8 +160,4 @@ export function assertTrustDomain(text: string): void {
   throw new FridgeError('ERR_USAGE', `${JSON.stringify(text)} is not a trust domain`, {
     fix: 'use lower-case letters, digits, dots, hyphens and underscores, for example shop.example',
   })
-}
-
-export function pkcs8(key: KeyObject): string {
-  return key.export({ type: 'pkcs8', format: 'pem' }).toString()
 }

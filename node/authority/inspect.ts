@@ -1,6 +1,7 @@
 import type { X509Certificate as ParsedCertificate } from 'node:crypto'
 import { foreignText } from '../lib/foreign-text.ts'
 import { isSelfSigned, oneLine, parseCertificates } from '../identity/certificate-chain.ts'
+import { renewFrom } from '../identity/certificate-lifetime.ts'
 import { errorMessage } from '../lib/errors.ts'
 import {
   assertKeyAllowed,
@@ -44,9 +45,6 @@ export interface CertificateReport {
   readonly selfSigned: boolean
   readonly warnings: readonly string[]
 }
-
-/** An expiry nearer than this is worth a warning. */
-const SOON_DAYS = 30
 
 /**
  * A report on each certificate of a PEM text, in its order.
@@ -111,8 +109,9 @@ export function reportLines(report: CertificateReport): string[] {
 function validityWarnings(certificate: ParsedCertificate, now: number): string[] {
   if (now > certificate.validToDate.getTime()) return ['it has expired']
   if (now < certificate.validFromDate.getTime()) return ['it is not valid yet']
-  const left = daysLeft(certificate, now)
-  return left < SOON_DAYS ? [`it expires in ${left} days`] : []
+  const [notBefore, notAfter] = [certificate.validFromDate, certificate.validToDate]
+  const isDue = now >= renewFrom({ notBefore: notBefore.getTime(), notAfter: notAfter.getTime() })
+  return isDue ? [`it expires in ${daysLeft(certificate, now)} days`] : []
 }
 
 function nodeWarnings(hosts: readonly string[], usages: readonly string[] | undefined): string[] {

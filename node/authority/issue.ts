@@ -16,7 +16,8 @@ import {
   X509CertificateGenerator,
   type JsonGeneralName,
 } from '../identity/x509.ts'
-import { assertTrustDomain, pkcs8, type Authority, type KeyPair } from './authority.ts'
+import { pkcs8 } from '../identity/private-key.ts'
+import { assertTrustDomain, type Authority, type KeyPair } from './authority.ts'
 import { generateKeys, signingKeyOf, type KeyType } from './key-type.ts'
 import { DAY_MS, serialNumber, validity, type RandomBytes } from './validity.ts'
 
@@ -56,14 +57,24 @@ export async function issueCertificate({
 }: IssueOptions): Promise<KeyPair> {
   const { privateKey, publicKey } = await generateKeys(keyType)
   return {
-    key: pkcs8(privateKey),
+    key: pkcs8(privateKey, keyLock(options)),
     certificate: await signCertificate({ ...options, publicKey }),
   }
+}
+
+/** What the key of somebody is locked with who gets a certificate of an authority: a node has nobody to ask. */
+export function keyLock({
+  authority,
+  role,
+}: Pick<IssueOptions, 'authority' | 'role'>): string | undefined {
+  return role === 'operator' ? authority.passphrase : undefined
 }
 
 /** What is signed for a key that is there already. */
 export interface SignOptions extends Omit<IssueOptions, 'keyType'> {
   readonly publicKey: KeyObject
+  /** False names a client by its CN alone, as an issuing key has to. Default true. */
+  readonly hasUri?: boolean
 }
 
 /**
@@ -72,7 +83,7 @@ export interface SignOptions extends Omit<IssueOptions, 'keyType'> {
  * @throws FridgeError as `issueCertificate`
  */
 export async function signCertificate(options: SignOptions): Promise<string> {
-  const { authority, role, name, publicKey, now, random, days = LEAF_DAYS } = options
+  const { authority, role, name, publicKey, now, random, days = LEAF_DAYS, hasUri = true } = options
   const trustDomain = options.trustDomain ?? authority.trustDomain ?? DEFAULT_TRUST_DOMAIN
   assertTrustDomain(trustDomain)
   const hosts = hostNames(role, name, options.hosts ?? [])
@@ -96,10 +107,14 @@ export async function signCertificate(options: SignOptions): Promise<string> {
       new BasicConstraintsExtension(false, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
       new ExtendedKeyUsageExtension([...usagesOf(role)]),
-      new SubjectAlternativeNameExtension([
-        { type: 'url', value: spiffeUri(trustDomain, role, name) },
-        ...hosts,
-      ]),
+      ...(hasUri
+        ? [
+            new SubjectAlternativeNameExtension([
+              { type: 'url', value: spiffeUri(trustDomain, role, name) },
+              ...hosts,
+            ]),
+          ]
+        : []),
       await SubjectKeyIdentifierExtension.create(spki),
       await authorityKeyIdentifier(issuer),
     ],
@@ -113,7 +128,8 @@ export function defaultHosts(name: Name): string[] {
   return [...(DNS_NAME.test(name) ? [name] : []), ...LOCAL_HOSTS.filter(host => host !== name)]
 }
 
-function hostNames(role: Role, name: Name, given: readonly string[]): JsonGeneralName[] {
+/** What a certificate answers to, as X.509 writes it. @throws FridgeError `ERR_USAGE` */
+export function hostNames(role: Role, name: Name, given: readonly string[]): JsonGeneralName[] {
   if (role !== 'node') {
     if (given.length === 0) return []
     throw new FridgeError('ERR_USAGE', `a host stands in a node's certificate, not in ${role}'s`, {
@@ -135,7 +151,7 @@ function hostNames(role: Role, name: Name, given: readonly string[]): JsonGenera
 }
 
 /** The identifier that the issuer states of itself, which need not be the hash of its key. */
-async function authorityKeyIdentifier(
+export async function authorityKeyIdentifier(
   issuer: X509Certificate,
 ): Promise<AuthorityKeyIdentifierExtension> {
   const stated = issuer.getExtension(SubjectKeyIdentifierExtension)

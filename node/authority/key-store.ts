@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { authorityFiles, type CredentialFiles } from '../identity/credential-files.ts'
 import { shellWord } from '../lib/shell-word.ts'
 import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
+import { isLocked, type AskPassphrase } from '../identity/private-key.ts'
 import { openAuthority, type Authority, type KeyPair } from './authority.ts'
 
 /** A key and its certificate, in one folder. */
@@ -22,9 +23,10 @@ const PUBLIC_FILE = 0o644
 
 /**
  * Read the authority of a certificate folder.
+ * @param ask opens its key where that is locked
  * @throws FridgeError `ERR_KEY_FILE` or `ERR_CERTIFICATE`
  */
-export async function readAuthority(dir: string): Promise<Authority> {
+export async function readAuthority(dir: string, ask?: AskPassphrase): Promise<Authority> {
   const { keyFile, certificateFile } = authorityFiles(dir)
   const read = async (file: string): Promise<string> => {
     try {
@@ -43,7 +45,8 @@ export async function readAuthority(dir: string): Promise<Authority> {
     }
   }
   const [key, certificate] = await Promise.all([read(keyFile), read(certificateFile)])
-  return openAuthority({ key, certificate }, certificateFile)
+  const passphrase = isLocked(key) ? await ask?.(keyFile) : undefined
+  return openAuthority({ key, certificate }, certificateFile, passphrase)
 }
 
 /**

@@ -4,9 +4,10 @@ import { pathOf } from '../identity/certificate-path.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { identityOf } from '../identity/identity.ts'
 import { usagesOf } from '../identity/path-rules.ts'
-import { pkcs8, type Authority } from './authority.ts'
+import { pkcs8 } from '../identity/private-key.ts'
+import type { Authority } from './authority.ts'
 import { inspectCertificates } from './inspect.ts'
-import { signCertificate } from './issue.ts'
+import { keyLock, signCertificate } from './issue.ts'
 import { generateKeysLike } from './key-type.ts'
 import { DAY_MS, type RandomBytes } from './validity.ts'
 
@@ -70,7 +71,10 @@ export async function renewCertificate(options: RenewOptions): Promise<Renewed> 
     // A host stands in a node's certificate only.
     ...(role === 'node' && report !== undefined ? { hosts: report.hosts } : {}),
   })
-  return { certificate, key: made === undefined ? undefined : pkcs8(made.privateKey) }
+  return {
+    certificate,
+    key: made === undefined ? undefined : pkcs8(made.privateKey, keyLock({ authority, role })),
+  }
 }
 
 /** What a renewal has changed, as lines for a person. */

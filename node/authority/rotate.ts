@@ -8,7 +8,8 @@ import { shellWord } from '../lib/shell-word.ts'
 import { errorCode, FridgeError } from '../lib/errors.ts'
 import { isName, ROLES, subjectOf, type Name, type Role } from '../identity/names.ts'
 import { usagesOf } from '../identity/path-rules.ts'
-import { createAuthority } from './authority.ts'
+import type { AskPassphrase } from '../identity/private-key.ts'
+import { createAuthority, type Authority } from './authority.ts'
 import { DEFAULT_TRUST_DOMAIN } from './issue.ts'
 import type { KeyType } from './key-type.ts'
 import { readAuthority, writePair, writePublicFile } from './key-store.ts'
@@ -37,6 +38,8 @@ export interface BeginOptions {
   readonly keyType?: KeyType | undefined
   /** Where the present authority states none. */
   readonly trustDomain?: string | undefined
+  /** Opens the key of the present authority where that is locked; the new one is locked alike. */
+  readonly ask?: AskPassphrase | undefined
 }
 
 /** How many of those who would be locked out an error names. */
@@ -50,7 +53,7 @@ const MAX_NAMED = 10
 export async function beginRotation(dir: string, options: BeginOptions): Promise<Rotation> {
   const { now, random, days, keyType } = options
   const files = authorityFiles(dir)
-  const { signing, bundle, others, trustDomain } = await readBundle(dir)
+  const { signing, bundle, others, trustDomain, passphrase } = await readBundle(dir, options.ask)
   if (others.length > 0) {
     throw new FridgeError(
       'ERR_USAGE',
@@ -64,6 +67,7 @@ export async function beginRotation(dir: string, options: BeginOptions): Promise
     trustDomain: domain,
     // OpenSSL finds issuers by their names first, so each has its own.
     commonName: `${domain} CA ${generation}`,
+    passphrase,
     now,
     random,
     ...(days === undefined ? {} : { days }),
@@ -82,9 +86,12 @@ export async function beginRotation(dir: string, options: BeginOptions): Promise
  * @throws FridgeError `ERR_USAGE` when no rotation is under way; `ERR_CERTIFICATE` when somebody
  *   in the folder would be locked out, without `force`
  */
-export async function finishRotation(dir: string, { force = false } = {}): Promise<Rotation> {
+export async function finishRotation(
+  dir: string,
+  { force = false, ask }: { readonly force?: boolean; readonly ask?: AskPassphrase } = {},
+): Promise<Rotation> {
   const files = authorityFiles(dir)
-  const { signing, bundle, others } = await readBundle(dir)
+  const { signing, bundle, others } = await readBundle(dir, ask)
   if (others.length === 0) {
     throw new FridgeError('ERR_USAGE', 'no rotation is under way: there is one authority', {
       fix: `fridge certs rotate-ca begin --certs ${shellWord(dir)}`,
@@ -128,23 +135,27 @@ export async function holdersIn(dir: string): Promise<Holder[]> {
 }
 
 /** Every authority that a folder knows: those that are trusted, then the former ones. */
-export async function knownAuthorities(dir: string): Promise<X509Certificate[]> {
-  const { bundle } = await readBundle(dir)
+export async function knownAuthorities(
+  dir: string,
+  ask?: AskPassphrase,
+): Promise<X509Certificate[]> {
+  const { bundle } = await readBundle(dir, ask)
   return [...bundle, ...(await formerAuthorities(dir))]
 }
 
-async function readBundle(dir: string): Promise<
-  Rotation & {
-    readonly bundle: readonly X509Certificate[]
-    readonly trustDomain: string | undefined
-  }
+async function readBundle(
+  dir: string,
+  ask: AskPassphrase | undefined,
+): Promise<
+  Rotation &
+    Pick<Authority, 'trustDomain' | 'passphrase'> & { readonly bundle: readonly X509Certificate[] }
 > {
   const { certificateFile } = authorityFiles(dir)
-  const { certificate: signing, trustDomain } = await readAuthority(dir)
+  const { certificate: signing, trustDomain, passphrase } = await readAuthority(dir, ask)
   const bundle = parseCertificates(await readFile(certificateFile, 'utf8'), certificateFile)
   const own = chainIn(bundle, signing)
   const others = bundle.filter(one => !own.some(({ raw }) => raw.equals(one.raw)))
-  return { signing, others, bundle, trustDomain }
+  return { signing, others, bundle, trustDomain, passphrase }
 }
 
 /** The authorities of a folder that are trusted no more: old changes are still checked with them. */

@@ -29,7 +29,10 @@ const BYE_FIXES = new Map<string, string>([
   ['expired', ADD],
   ['wrong key', `${ADD} --key KEY (fridge certs inspect FILE shows it)`],
   ['certificate expired', 'renew it: fridge certs renew ROLE NAME'],
-  ['not trusted', 'get one of the new authority: fridge certs renew ROLE NAME'],
+  [
+    'not trusted',
+    'get one of the new authority: fridge certs renew ROLE NAME; or by a token, where a removed node gave it: fridge certs enroll',
+  ],
   [
     'too many connections',
     'close another one, or raise limits.maxConnectionsPerClient of the node',

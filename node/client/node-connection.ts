@@ -5,6 +5,7 @@ import type { CallOptions, RpcRemote } from '../wire/rpc.ts'
 import { NodeChannel, type NodeChannelOptions } from './node-channel.ts'
 import type { SensorInfo } from './node-hello.ts'
 import { authenticated, startTls, type NodeTlsOptions } from './node-tls.ts'
+import { explainSilence } from './tls-problem.ts'
 
 export type { NodeHello, SensorInfo } from './node-hello.ts'
 
@@ -61,7 +62,7 @@ export async function openNodeConnection(options: NodeConnectionOptions): Promis
   signal?.addEventListener('abort', abort, { once: true })
   void ended.then(() => signal?.removeEventListener('abort', abort))
   using _deadline = clock.after(timeoutMs, () => {
-    opened.fail(new FridgeError('ERR_TIMEOUT', `no answer from ${text} within ${timeoutMs} ms`))
+    opened.fail(explainSilence(attempt, { timeoutMs, isTaken: !tls.socket.connecting }))
   })
   try {
     const peer = await Promise.race([failed, authenticated(tls, options)])

@@ -1,25 +1,8 @@
-import { isSequence } from '../sessions/client-hello.ts'
-import type { NumberedEvent } from '../events/dialect.ts'
+import { parseSensorInfo, type SensorInfo } from '../events/told-sensor.ts'
 import { isName, isSource, type Name, type Source } from '../identity/names.ts'
-import {
-  isMove,
-  isSensorKind,
-  isUnit,
-  mayGive,
-  type SensorEvent,
-  type SensorKind,
-} from '../sensors/kinds.ts'
-import { isSensorName } from '../sensors/sensor.ts'
 import type { Hello } from '../wire/control.ts'
 
-/** A sensor of a node. */
-export interface SensorInfo {
-  readonly name: string
-  readonly kind: SensorKind
-}
-
-/** The longest reason of a sensor that is kept, in UTF-16 units: it is one short line. */
-const MAX_REASON = 1_024
+export type { SensorInfo } from '../events/told-sensor.ts'
 
 /** What a node says first. */
 export interface NodeHello {
@@ -43,9 +26,9 @@ export function parseNodeHello({
   if (!isName(node)) return 'a hello names no node'
   if (!isSource(run)) return 'a hello names no run'
   if (typeof version !== 'string') return 'a hello names no version'
-  if (!Array.isArray(sensors) || !sensors.every(isSensorInfo))
-    return 'a hello has malformed sensors'
-  return { node, run, version, time: isMoment(time) ? time : undefined, sensors }
+  const infos = Array.isArray(sensors) ? sensors.map(parseSensorInfo) : [undefined]
+  if (!infos.every(info => info !== undefined)) return 'a hello has malformed sensors'
+  return { node, run, version, time: isMoment(time) ? time : undefined, sensors: infos }
 }
 
 /** The last moment that a `Date` can be, in milliseconds since 1970 (ECMA-262, "Time Values"). */
@@ -53,42 +36,4 @@ const MAX_TIME = 8.64e15
 
 function isMoment(value: unknown): value is number {
   return typeof value === 'number' && Math.abs(value) <= MAX_TIME
-}
-
-function isSensorInfo(value: unknown): value is SensorInfo {
-  if (typeof value !== 'object' || value === null) return false
-  const { name, kind } = value as Record<string, unknown>
-  return isSensorName(name) && isSensorKind(kind)
-}
-
-/**
- * Check an event of a sensor (PROTOCOL.md, "Clients").
- * @returns undefined for an event that a sensor of this kind does not give
- */
-export function parseSensorEvent(
-  kind: SensorKind,
-  type: string,
-  values: readonly unknown[],
-): NumberedEvent | undefined {
-  const [at, sequence] = values.slice(-2)
-  if (typeof at !== 'number' || !isSequence(sequence)) return undefined
-  const event = eventOf(type, values.slice(0, -2), at)
-  return event !== undefined && mayGive(kind, event) ? { event, sequence } : undefined
-}
-
-function eventOf(
-  type: string,
-  [value, unit]: readonly unknown[],
-  at: number,
-): SensorEvent | undefined {
-  switch (type) {
-    case 'reading':
-      return typeof value === 'number' && isUnit(unit) ? { type, value, unit, at } : undefined
-    case 'unavailable':
-      return typeof value === 'string'
-        ? { type, reason: value.slice(0, MAX_REASON), at }
-        : undefined
-    default:
-      return isMove(type) ? { type, at } : undefined
-  }
 }

@@ -125,6 +125,25 @@ export function explainSilentClose({ address, certificateFile }: Attempt): Fridg
   )
 }
 
+/**
+ * What it means that a node has not let anybody in for too long.
+ * @param isTaken whether it took the connection
+ */
+export function explainSilence(
+  { address }: Pick<Attempt, 'address'>,
+  { timeoutMs, isTaken }: { readonly timeoutMs: number; readonly isTaken: boolean },
+): FridgeError {
+  return isTaken
+    ? new FridgeError(
+        'ERR_TIMEOUT',
+        `${address} took the connection, and said too little within ${timeoutMs} ms`,
+        { fix: `see whether it hangs, or large packets are lost: fridge doctor --node ${address}` },
+      )
+    : new FridgeError('ERR_TIMEOUT', `no answer from ${address} within ${timeoutMs} ms`, {
+        fix: 'check its address, and the network between',
+      })
+}
+
 function unreachable(message: string, cause: unknown, fix?: string): FridgeError {
   return new FridgeError('ERR_UNREACHABLE', message, {
     cause,

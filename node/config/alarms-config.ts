@@ -126,11 +126,18 @@ function sideOf(preset: PresetLimit | undefined): SensorRulesConfig['high'] {
   return preset && { limit: preset.limit, for: preset.forMs, hysteresis: HYSTERESIS }
 }
 
-/** What is wrong between the rules and the sensors: pairs of path and message. */
+/** What of the rules is wrong: where, what is expected there, and the remedy where it is not another value. */
+type RuleProblem = readonly [
+  path: string[],
+  message: string,
+  remedy?: 'remove' | { rename: string },
+]
+
+/** What is wrong between the rules and the sensors. */
 export function* rulesProblems(
   rules: AlarmsConfig['rules'],
   sensors: SensorsConfig,
-): Generator<[path: string[], message: string]> {
+): Generator<RuleProblem> {
   for (const [name, own] of Object.entries(rules)) {
     const sensor = Object.hasOwn(sensors, name) ? sensors[name] : undefined
     const kind = sensor && kindOf(name, sensor)
@@ -140,9 +147,10 @@ export function* rulesProblems(
       yield [
         [name],
         `the name of a sensor: ${near === undefined ? names.join(', ') : `did you mean ${near}?`}`,
+        near === undefined ? 'remove' : { rename: near },
       ]
     } else if (kind !== undefined) {
-      for (const [key, message] of ruleProblems(own, kind)) yield [[name, ...key], message]
+      for (const [key, ...rest] of ruleProblems(own, kind)) yield [[name, ...key], ...rest]
     }
   }
 }
@@ -150,15 +158,17 @@ export function* rulesProblems(
 function* ruleProblems(
   rules: SensorRulesConfig,
   kind: keyof typeof SENSOR_KINDS,
-): Generator<[path: string[], message: string]> {
+): Generator<RuleProblem> {
   const { noun, quantity } = SENSOR_KINDS[kind]
   const measured = ['preset', 'high', 'low'] as const
   for (const key of quantity === undefined ? measured : (['openFor'] as const)) {
-    if (rules[key] !== undefined) yield [[key], `nothing here: it says nothing of a ${noun}`]
+    if (rules[key] !== undefined) {
+      yield [[key], `nothing here: it says nothing of a ${noun}`, 'remove']
+    }
   }
   if (quantity === undefined) return
   if (rules.preset !== undefined && quantity.unit !== 'C') {
-    yield [['preset'], `nothing here: it says nothing of a ${noun}`]
+    yield [['preset'], `nothing here: it says nothing of a ${noun}`, 'remove']
   }
   const { min, max, symbol } = quantity
   const { high, low } = limitsOf(rules)

@@ -76,7 +76,9 @@ function problemsOf(issue: ConfigIssue, place: ConfigPlace, outer: ConfigPath): 
   return [
     {
       text: `${where}: \`${title}\` is ${describe(found)}: expected ${allowed}`,
-      fix: `set \`${title}\` to ${suggestion(issue, found, keysOf(schemaAt(place.schema, path))) ?? allowed}`,
+      fix:
+        remedyOf(issue, path) ??
+        `set \`${title}\` to ${suggestion(issue, found, keysOf(schemaAt(place.schema, path))) ?? allowed}`,
     },
   ]
 }
@@ -162,6 +164,17 @@ function suggestion(
     default:
       return undefined
   }
+}
+
+/** What mends a key that may not stand where it stands, whatever its value; undefined for all others. */
+function remedyOf(issue: ConfigIssue, path: ConfigPath): string | undefined {
+  const params: unknown = 'params' in issue ? issue.params : undefined
+  if (typeof params !== 'object' || params === null || !('remedy' in params)) return undefined
+  const { remedy } = params
+  if (remedy === 'remove') return `remove \`${pathText(path)}\``
+  if (typeof remedy !== 'object' || remedy === null || !('rename' in remedy)) return undefined
+  const meant = [...path.slice(0, -1), String(remedy.rename)]
+  return `rename \`${pathText(path)}\` to \`${pathText(meant)}\``
 }
 
 /** What the check of a value itself says that was likely meant. */

@@ -29,8 +29,8 @@ export function startNodeWatch({ members, alarms, clock }: NodeWatchOptions): Di
     const gone = new Set<string>(unreachable.keys())
     for (const name of since.keys()) if (!gone.has(name)) since.delete(name)
     for (const name of gone) if (!since.has(name)) since.set(name, clock.now())
-    settle(alarms, members, gone)
-    if (unreachable.size > 0) tell({ members, alarms }, unreachable, since)
+    settle({ alarms, members, clock }, gone)
+    if (unreachable.size > 0) tell({ members, alarms, clock }, unreachable, since)
     timer = clock.after(LOOK_MS, look)
   }
   look()
@@ -40,22 +40,18 @@ export function startNodeWatch({ members, alarms, clock }: NodeWatchOptions): Di
 type Unreachable = ReturnType<Members['unreachable']>
 
 /** Say of nodes that are told of whether they are back, or are waited for no more. */
-function settle(
-  alarms: NodeWatchOptions['alarms'],
-  members: NodeWatchOptions['members'],
-  gone: ReadonlySet<string>,
-): void {
+function settle({ alarms, members, clock }: NodeWatchOptions, gone: ReadonlySet<string>): void {
   for (const sensor of alarms.watchedNodes()) {
     if (gone.has(sensor.name)) continue
     const live = members.live().values()
-    const back = live.find(({ name }) => name === sensor.name)
-    if (back === undefined) alarms.end(sensor)
-    else alarms.hear(sensor, { type: 'reached', at: back.saidAt })
+    const isBack = live.some(({ name }) => name === sensor.name)
+    if (!isBack) alarms.end(sensor)
+    else alarms.hear(sensor, { type: 'reached', at: clock.now() })
   }
 }
 
 function tell(
-  { members, alarms }: Pick<NodeWatchOptions, 'members' | 'alarms'>,
+  { members, alarms, clock }: NodeWatchOptions,
   unreachable: Unreachable,
   since: ReadonlyMap<string, number>,
 ): void {
@@ -67,16 +63,19 @@ function tell(
   for (const [name, member] of unreachable) {
     const known = own.get(name)
     // One that is raised is gone on with by whoever has raised it.
-    if (known?.isRaised === true) continue
-    if (told.has(name) || nextBehind(name, names) !== members.self.name) {
-      if (known !== undefined) alarms.forgetNode(name)
-      continue
+    if (known?.isRaised !== true) {
+      if (told.has(name) || nextBehind(name, names) !== members.self.name) {
+        if (known !== undefined) alarms.forgetNode(name)
+        continue
+      }
+      if (known === undefined && own.size >= MAX_TOLD) continue
     }
-    if (known !== undefined || own.size >= MAX_TOLD) continue
-    const sensor = { name, kind: 'node', lastSaidAt: member?.saidAt ?? 0 } as const
-    own.set(name, { ...sensor, isRaised: false })
+    // It was back for too short a time to be over, and is gone again.
+    if (known?.isBack === false) continue
+    const sensor = known ?? { name, kind: 'node', lastSaidAt: member?.saidAt ?? 0 }
+    own.set(name, { ...sensor, isRaised: known?.isRaised ?? false, isBack: false })
     const at = since.get(name) ?? 0
-    alarms.hear(sensor, { type: 'unavailable', reason: lastWordOf(member), at })
+    alarms.hear(sensor, { type: 'unavailable', reason: lastWordOf(member, clock.now()), at })
   }
 }
 
@@ -91,7 +90,10 @@ function nextBehind(name: string, sorted: readonly string[]): string | undefined
   return sorted.find(one => one > name) ?? sorted[0]
 }
 
-function lastWordOf(member: Member | undefined): string {
+function lastWordOf(member: Member | undefined, now: number): string {
   if (member === undefined) return 'it has not been heard since others started'
-  return `its last word was of ${new Date(member.saidAt).toISOString()}`
+  const { sensors = [] } = parseVitals(member.vitals) ?? {}
+  const newest = Math.max(member.saidAt, ...sensors.map(({ event }) => event?.at ?? 0))
+  // Nothing was said later than now, whatever the clock of the node says.
+  return `its last word was of ${new Date(Math.min(newest, now)).toISOString()}`
 }

@@ -1,7 +1,9 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Source, Subject } from '../identity/names.ts'
 import type { Signers } from '../identity/signers.ts'
 import type { Clock } from '../lib/clock.ts'
 import { subscribeTo } from '../lib/listeners.ts'
+import type { Begun } from '../whitelist/brought-state.ts'
 import { buildWhitelist } from '../whitelist/build.ts'
 import type { Place } from '../whitelist/change.ts'
 import type { CheckpointEntry } from '../whitelist/cut.ts'
@@ -20,6 +22,7 @@ import type { UncheckedEntry, UncheckedStray } from '../whitelist/open.ts'
 import type { Base, ChangeStore } from '../whitelist/store.ts'
 import type { Whitelist } from '../whitelist/whitelist.ts'
 import { CheckpointChecks } from './checkpoint-checks.ts'
+import { inTurns } from './in-turns.ts'
 import { Settling } from './settling.ts'
 import type { Held } from './question.ts'
 import { StorageHealth } from './storage-health.ts'
@@ -36,6 +39,9 @@ export interface Applied {
 export interface Merged extends Applied {
   readonly takeBack: () => void
 }
+
+/** Entries of a beginning of which all are told in one turn of the loop. */
+const TOLD_AT_ONCE = 500
 
 export interface DurableListOptions {
   readonly store: ChangeStore
@@ -65,6 +71,7 @@ export class DurableList implements Disposable {
   readonly #settledListeners = new Set<(subjects: readonly Subject[]) => void>()
   readonly #unkept: UnkeptRemovals
   readonly #settling: Settling
+  readonly #stop = new AbortController()
   #whitelist: Whitelist
 
   /** @throws FridgeError `ERR_DATABASE_CORRUPT` when the store does not hold a consistent log */
@@ -175,16 +182,45 @@ export class DurableList implements Disposable {
     return true
   }
 
-  /** Let an empty list begin with what a checkpoint states. @returns whether that could be stored */
-  beginWith(entries: readonly Entry[], base: Base): boolean {
-    const { signers, clock } = this.#options
-    if (!this.#write(entries, () => this.#store.beginWith(entries, base))) return false
-    this.#whitelist = buildWhitelist(this.#store, signers)
-    const receivedAt = clock.monotonic()
-    const applied = entries.map(entry => ({ entry, receivedAt }))
-    for (const listener of this.#listeners) listener(applied)
-    this.#tellOf([...new Set(entries.map(({ change }) => change.subject))])
+  /**
+   * Let an empty list begin with what a checkpoint states, slice by slice; nothing else may be merged
+   * meanwhile.
+   * @returns whether that could be stored
+   */
+  async beginWith(entries: readonly Entry[], { base, list }: Begun): Promise<boolean> {
+    if (!(await this.#storeBeginning(entries, base))) return false
+    list.readFrom(this.#store)
+    this.#whitelist = list
+    for (const _ of this.#tellOfAll(entries)) {
+      await nextTurn()
+      // Who was to hear of it may be closed by now.
+      if (this.#stop.signal.aborted) break
+    }
     return true
+  }
+
+  async #storeBeginning(entries: readonly Entry[], base: Base): Promise<boolean> {
+    if (this.storage.failing !== undefined) return false
+    try {
+      this.#options.onStoring()
+      this.#options.signers.keep(entries.map(({ signatures }) => signatures))
+      await inTurns(this.#store.beginWith(entries, base), this.#stop.signal)
+      this.storage.worked()
+      return true
+    } catch (error) {
+      if (!this.#stop.signal.aborted) this.storage.failed(error)
+      return false
+    }
+  }
+
+  *#tellOfAll(entries: readonly Entry[]): Generator<undefined, void> {
+    const receivedAt = this.#options.clock.monotonic()
+    for (let from = 0; from < entries.length; from += TOLD_AT_ONCE) {
+      const applied = entries.slice(from, from + TOLD_AT_ONCE).map(entry => ({ entry, receivedAt }))
+      for (const listener of this.#listeners) listener(applied)
+      this.#tellOf([...new Set(applied.map(({ entry }) => entry.change.subject))])
+      yield
+    }
   }
 
   /**
@@ -257,6 +293,7 @@ export class DurableList implements Disposable {
 
   /** Stop looking anything up. */
   [Symbol.dispose](): void {
+    this.#stop.abort()
     this.checks[Symbol.dispose]()
     this.storage[Symbol.dispose]()
     this.#settling[Symbol.dispose]()

@@ -29,6 +29,8 @@ export interface InboxOptions {
   readonly signers: Signers
   /** Resolves when nothing is under way that comes before what is in here. */
   readonly before: () => Promise<void>
+  /** Resolves when nothing is being stored. */
+  readonly stored: () => Promise<void>
   /** A peer holds another entry than this one of this node, of which nobody has heard. */
   readonly onRival: (own: Entry) => void
   /** The next change comes over a link that is not in step. */
@@ -77,6 +79,7 @@ export class Inbox {
       await this.#options.before()
       const batch = this.#waiting.splice(0, BATCH)
       const opened = await Promise.all(batch.map(async ({ update }) => this.#open(update)))
+      await this.#options.stored()
       try {
         this.#takeBatch(batch, opened, refused)
       } catch (error) {

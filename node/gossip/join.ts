@@ -12,6 +12,7 @@ import type { Forgettings } from './forgettings.ts'
 import { Isolation } from './isolation.ts'
 import { ListedNodes } from './listed-nodes.ts'
 import { Members, type MembersOptions } from './members.ts'
+import { LastWords } from './last-words.ts'
 import type { OpenList } from './open-list.ts'
 import type { Replica } from './replica.ts'
 import { Overlay, type OverlayOptions } from './overlay.ts'
@@ -33,6 +34,7 @@ export interface JoinOptions extends Pick<OverlayOptions, 'resolve' | 'dial' | '
     | 'forgettings'
     | 'proofAgainst'
     | 'peerFile'
+    | 'lastWordsFile'
   >
   /** Whether a node may be connected now; that it keeps to one chain of changes is looked at here. */
   readonly admits: (peer: Identity) => boolean
@@ -58,7 +60,7 @@ export interface Cluster extends AsyncDisposable {
 /** Dial peers and gossip with them from now on. */
 export function joinCluster(options: JoinOptions): Cluster {
   const { config, list, onSynced, clock, log } = options
-  const { replica, ownRemoval, peerFile } = list
+  const { replica, ownRemoval, peerFile, lastWordsFile, signers } = list
   const stack = new AsyncDisposableStack()
   const isRemoved = (node: Name): boolean =>
     replica.stateOf(subjectOf('node', node)).revocations.size > 0
@@ -67,16 +69,19 @@ export function joinCluster(options: JoinOptions): Cluster {
   const alsoKnown = (): Name[] => [...listed.names(), ...memory.names()]
   const members = stack.use(openMembers(options, { isRemoved, alsoKnown }))
   replica.confirmations.tallies.follow(members)
+  replica.followLinks(members.linkMap)
   const remembered = memory.peers.filter(peer => !isRemoved(peer.name))
   const overlay = stack.use(openOverlay(options, { isRemoved, members, remembered }))
   // Those who have not heard of it yet are told nothing by the list of this node any more.
   stack.use(
     ownRemoval.subscribe(() => overlay.cutAll('node removed', 'this node has been removed')),
   )
-  void members.recall()
+  const lastWords = new LastWords({ file: lastWordsFile, signers, isRemoved, clock, log })
+  void members.recall(lastWords.recall()).then(() => lastWords.follow(members))
   stack.use(members.subscribe(() => noteReturned(members, list.forgettings)))
   memory.follow(members)
   stack.use(memory)
+  stack.use(lastWords)
   const hasPeers = (): boolean =>
     config.peers.length > 0 || overlay.links().length > 0 || members.knowsOthers
   list.ownSource.follow(hasPeers)

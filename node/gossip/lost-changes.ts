@@ -114,6 +114,7 @@ export function commandOf(lost: LostChange, now: number): string {
     ...commands.map(command => `--command ${command}`),
     ...keys.map(key => `--key ${key}`),
     ...(lost.public === true ? ['--public'] : []),
+    ...(lost.views ?? []).map(view => `--view ${view}`),
     ...(expiresAt === undefined ? [] : [`--expires-in ${secondsTo(expiresAt, now)}s`]),
   ]
   return [`fridge ${group} add`, name, ...options].join(' ')

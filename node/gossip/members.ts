@@ -6,6 +6,7 @@ import type { Signer, Signers } from '../identity/signers.ts'
 import { absentNodes, type AbsentNodes } from './absent.ts'
 import type { DocumentStream } from './document-stream.ts'
 import type { Update } from './document.ts'
+import type { LinkMap } from './first-tree.ts'
 import { Forgettings, isForgetting } from './forgettings.ts'
 import { Liveness } from './liveness.ts'
 import { SignedDocument } from './signed-document.ts'
@@ -17,11 +18,13 @@ import {
   periodOf,
   readWords,
   signedText,
+  type Part,
   type PartValue,
   type Words,
 } from './member-part.ts'
 import { OwnMember, type OwnMemberOptions } from './own-member.ts'
 import { OwnWords } from './own-words.ts'
+import type { PeerClock } from './peer-clock.ts'
 import { Runs } from './runs.ts'
 
 /** What a node can say of itself while it runs. */
@@ -69,7 +72,7 @@ interface Opened {
 
 /**
  * The *members* document: for each run of a node, what it says of itself, part by part, newest wins.
- * Held in memory only. Nodes do not vote on which are alive: a node is alive if it can be reached
+ * Held in memory; `LastWords` keeps some of it on disk. Nodes do not vote on which are alive: a node is alive if it can be reached
  * over links that both ends hold up.
  */
 export class Members extends SignedDocument {
@@ -105,9 +108,10 @@ export class Members extends SignedDocument {
     this.#runs = new Runs({
       self: self.source,
       isLive: run => this.#liveness.isLive(run),
+      awaited: this.#alsoKnown,
       onForgotten: (run, places) => {
         this.#liveness.forget(run)
-        for (const place of places) delete this.sources[place]
+        for (const place of places) this.forgetSource(place)
       },
     })
     this.#own = new OwnMember({
@@ -174,6 +178,11 @@ export class Members extends SignedDocument {
     return this.#liveness.isLive(source)
   }
 
+  /** Which runs are linked, as far as they can be reached. */
+  get linkMap(): LinkMap {
+    return this.#liveness
+  }
+
   /** How many nodes can be reached, this one included. */
   get liveCount(): number {
     return this.#liveness.count
@@ -216,6 +225,11 @@ export class Members extends SignedDocument {
     return this.#runs.of(name)
   }
 
+  /** What a run has said, part by part, as it was sent. */
+  updatesOf(run: Source): ReadonlyMap<Part, Update> {
+    return this.#runs.updatesOf(run)
+  }
+
   /** Whether any other node is known that was neither removed nor forgotten, in reach or not. */
   get knowsOthers(): boolean {
     if (
@@ -237,13 +251,19 @@ export class Members extends SignedDocument {
   forget(update: Update): void {
     const { taken = false, dropped } = this.#forgettings?.keep(update) ?? {}
     // A digest stays short, whatever operators say.
-    if (dropped !== undefined) delete this.sources[dropped]
+    if (dropped !== undefined) this.forgetSource(dropped)
     if (taken) this.publish(update)
   }
 
-  /** Take up what was forgotten in earlier runs. */
-  async recall(): Promise<void> {
+  /** Take up who was forgotten in earlier runs, and what other nodes said last in them: each is checked anew. */
+  async recall(lastWords: readonly Update[] = []): Promise<void> {
     for (const update of (await this.#forgettings?.recall()) ?? []) this.publish(update)
+    for (const update of lastWords) {
+      const isOwn = nodeOf(partAt(update[2]).run) === this.self.name
+      if (isOwn || isForgetting(update) || this.problemOf(update) !== undefined) continue
+      const opened = await this.#open(update)
+      if (typeof opened === 'object' && !this.isKnown(update)) this.#keep(update, opened)
+    }
   }
 
   [Symbol.dispose](): void {
@@ -306,13 +326,13 @@ export class Members extends SignedDocument {
     this.#settled = Promise.all([this.#settled, taken]).then(() => {})
   }
 
-  protected override updatesAfter(clock: ReadonlyMap<Source, number>, limit: number): Update[] {
+  protected override updatesAfter(clock: PeerClock, limit: number): Update[] {
     const updates: Update[] = []
     for (const update of this.#runs.updates()) {
-      if (updates.length < limit && update[1] > (clock.get(update[2]) ?? 0)) updates.push(update)
+      if (updates.length < limit && update[1] > clock.get(update[2])) updates.push(update)
     }
     for (const update of this.#forgettings?.updates() ?? []) {
-      if (updates.length < limit && !clock.has(update[2])) updates.push(update)
+      if (updates.length < limit && clock.get(update[2]) === 0) updates.push(update)
     }
     return updates
   }

@@ -17,7 +17,8 @@ import { checkLog } from '../storage/check-log.ts'
 import { sealKeyOf } from '../storage/log-seal.ts'
 import { StoredChanges } from '../storage/stored-changes.ts'
 import { DATABASE_FILE } from '../storage/sqlite-database.ts'
-import { openSqliteStore, type NodeStore } from '../storage/sqlite-store.ts'
+import type { NodeStore } from '../storage/node-store.ts'
+import { openSqliteStore } from '../storage/sqlite-store.ts'
 import { WholeFile } from '../storage/whole-file.ts'
 import { Archiving } from './archiving.ts'
 import { Forgettings } from './forgettings.ts'
@@ -25,7 +26,7 @@ import { OwnRemoval, REMOVAL_FILE } from './own-removal.ts'
 import type { ForkProof } from './fork-proof.ts'
 import type { RemovalProof } from './removal-proof.ts'
 import { Proofs } from './proofs.ts'
-import type { PeerFile } from './peer-memory.ts'
+import type { ReplacedFile } from './gathered-file.ts'
 import { OwnSource } from './own-source.ts'
 import { Replica } from './replica.ts'
 
@@ -54,7 +55,9 @@ export interface OpenList extends Disposable {
   /** Seal the list with another key of this node from now on. */
   readonly reseal: (credentials: Credentials) => void
   /** Where it keeps the addresses of its peers. */
-  readonly peerFile: PeerFile
+  readonly peerFile: ReplacedFile
+  /** Keeps what other nodes said last. */
+  readonly lastWordsFile: ReplacedFile
 }
 
 export interface OpenListOptions {
@@ -151,6 +154,7 @@ export async function openList(
       }
     },
     peerFile: new WholeFile(join(data, 'peers.json')),
+    lastWordsFile: new WholeFile(join(data, 'last-words.json')),
     [Symbol.dispose]: () => opened.dispose(),
   }
 }

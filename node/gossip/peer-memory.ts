@@ -2,6 +2,7 @@ import type { Name } from '../identity/names.ts'
 import type { Clock } from '../lib/clock.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
+import { GatheredFile, type ReplacedFile } from './gathered-file.ts'
 import type { Members } from './members.ts'
 import {
   choosePeers,
@@ -11,15 +12,8 @@ import {
   type RememberedPeer,
 } from './remembered-peers.ts'
 
-/** A file that is replaced as a whole. */
-export interface PeerFile {
-  readonly path: string
-  read(maxBytes: number): string | undefined
-  replace(text: string): void
-}
-
 export interface PeerMemoryOptions {
-  readonly file: PeerFile
+  readonly file: ReplacedFile
   readonly isRemoved: Acquaintance['isRemoved']
   readonly clock: Clock
   readonly log: Log
@@ -27,12 +21,6 @@ export interface PeerMemoryOptions {
 
 /** A file of this node has some kilobytes: thirty names of 64 characters, addresses of 300. */
 const MAX_BYTES = 65_536
-
-/** How long news of peers are gathered before the file is written, in milliseconds. */
-const GATHER_MS = 250
-
-/** The least time between two looks, in milliseconds: nodes that come and go wear out no disk. */
-const BETWEEN_LOOKS_MS = 5_000
 
 /**
  * The peers that this node knew when it ran last, and a file that keeps those of now: a node whose
@@ -43,20 +31,14 @@ export class PeerMemory implements Disposable {
   /** Those of the last run. */
   readonly peers: readonly RememberedPeer[]
   readonly #options: PeerMemoryOptions
-  #written: string
+  readonly #following = new DisposableStack()
   #chosen: readonly RememberedPeer[]
-  #lookedAt = -Infinity
-  #timer: Disposable | undefined
-  #subscription: Disposable | undefined
-  #members: Members | undefined
-  #hasFailed = false
 
   /** What cannot be read is nothing to start from, and no reason not to start. */
   constructor(options: PeerMemoryOptions) {
     this.#options = options
     this.peers = readPeers(options)
     this.#chosen = this.peers
-    this.#written = formatPeers(this.peers)
   }
 
   /** The nodes of the last run, but for those that were removed since. */
@@ -67,54 +49,35 @@ export class PeerMemory implements Disposable {
 
   /** Remember what these members say from now on. */
   follow(members: Members): void {
-    this.#members = members
-    this.#subscription = members.subscribe(() => this.#writeSoon())
+    const { file, clock, log } = this.#options
+    const kept = this.#following.use(
+      new GatheredFile({
+        file,
+        text: () => formatPeers(this.#choose(members)),
+        written: formatPeers(this.peers),
+        failure: 'cannot remember the peers',
+        clock,
+        log,
+      }),
+    )
+    this.#following.use(members.subscribe(() => kept.writeSoon()))
   }
 
   /** Write what is not written yet. */
   [Symbol.dispose](): void {
-    this.#subscription?.[Symbol.dispose]()
-    if (this.#timer === undefined) return
-    this.#timer[Symbol.dispose]()
-    this.#write()
+    this.#following.dispose()
   }
 
-  #writeSoon(): void {
-    const { clock } = this.#options
-    if (this.#timer !== undefined) return
-    const waitMs = Math.max(this.#lookedAt + BETWEEN_LOOKS_MS - clock.monotonic(), GATHER_MS)
-    this.#timer = clock.after(waitMs, () => {
-      this.#timer = undefined
-      this.#write()
-    })
-  }
-
-  #write(): void {
-    const { file, isRemoved, clock, log } = this.#options
-    const members = this.#members
-    if (members === undefined) return
-    this.#lookedAt = clock.monotonic()
+  #choose(members: Members): readonly RememberedPeer[] {
     this.#chosen = choosePeers({
       self: members.self.name,
       members: members.list(),
       linked: new Set(members.self.links),
       live: new Set(members.live().keys()),
       before: this.#chosen,
-      isRemoved,
+      isRemoved: this.#options.isRemoved,
     })
-    const text = formatPeers(this.#chosen)
-    if (text === this.#written) return
-    try {
-      file.replace(text)
-      this.#written = text
-      this.#hasFailed = false
-    } catch (error) {
-      // A full disk is said once; the node is told of its peers by others meanwhile.
-      if (!this.#hasFailed) {
-        log.warn({ file: file.path, reason: errorMessage(error) }, 'cannot remember the peers')
-      }
-      this.#hasFailed = true
-    }
+    return this.#chosen
   }
 }
 

@@ -34,6 +34,8 @@ export interface RunsOptions {
   /** This run of this node, which is never forgotten. */
   readonly self: Source
   readonly isLive: (run: Source) => boolean
+  /** The nodes that are waited for, whether or not any of their words is known. */
+  readonly awaited: () => Iterable<Name>
   /** A run is not kept any more. */
   readonly onForgotten: (run: Source, places: readonly Source[]) => void
 }
@@ -65,6 +67,11 @@ export class Runs {
       .values()
       .map(({ member }) => member)
       .filter(member => member !== undefined)
+  }
+
+  /** The parts of a run as they were sent. */
+  updatesOf(source: Source): ReadonlyMap<Part, Update> {
+    return this.#runs.get(source)?.updates ?? new Map()
   }
 
   /** Every part of every run as it was sent. */
@@ -107,12 +114,28 @@ export class Runs {
     return [...(this.#byName.get(name) ?? [])]
   }
 
-  /** Forget the dead that nobody can have heard for long. @param now by the wall clock */
+  /**
+   * Forget the dead that nobody can have heard for long. Of a node that is waited for the latest run
+   * is kept: without its words one that has left in order would be out of reach. @param now by the wall clock
+   */
   forgetGhosts(now: number): void {
+    const awaited = new Set(Array.from(this.#options.awaited(), name => this.#latestOf(name)))
     for (const run of this.#runs.values()) {
       if (!this.#isDead(run.source)) run.noticedAt = now
-      else if (now - run.noticedAt > GHOST_MS) this.#forget(run.source)
+      else if (now - run.noticedAt > GHOST_MS && !awaited.has(run.source)) this.#forget(run.source)
     }
+  }
+
+  #latestOf(name: Name): Source | undefined {
+    return this.of(name).reduce<Source | undefined>(
+      (latest, source) =>
+        latest === undefined || this.#startOf(source) > this.#startOf(latest) ? source : latest,
+      undefined,
+    )
+  }
+
+  #startOf(source: Source): number {
+    return this.#runs.get(source)?.profile?.startedAt ?? 0
   }
 
   #isDead(source: Source): boolean {
@@ -123,11 +146,12 @@ export class Runs {
   #forgetRunsOf(name: Name): void {
     const runs = this.of(name)
     if (runs.length < MAX_RUNS) return
-    const startOf = (source: Source): number => this.#runs.get(source)?.profile?.startedAt ?? 0
     const [oldest] = runs
       .filter(source => source !== this.#options.self)
       .sort(
-        (a, b) => Number(!this.#isDead(a)) - Number(!this.#isDead(b)) || startOf(a) - startOf(b),
+        (a, b) =>
+          Number(!this.#isDead(a)) - Number(!this.#isDead(b)) ||
+          this.#startOf(a) - this.#startOf(b),
       )
     if (oldest !== undefined) this.#forget(oldest)
   }

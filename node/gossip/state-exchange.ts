@@ -47,8 +47,8 @@ export class StateExchange {
       signers: options.signers,
       isEmpty: () => options.list.whitelist.changes === 0,
       onBrought: options.onBrought,
-      onBegun: (entries, base, from) => {
-        if (!options.list.beginWith(entries, base)) return options.links.noteMissed(from)
+      begin: async (entries, begun, from) => {
+        if (!(await options.list.beginWith(entries, begun))) return options.links.noteMissed(from)
         options.onBegun(options.list.whitelist.clock())
         // They were told that this node holds nothing.
         options.links.leaveOthers('this node begins its list at a checkpoint', from)
@@ -64,6 +64,11 @@ export class StateExchange {
   /** Resolves when all that has come in is checked, and taken in or refused. */
   async settled(): Promise<void> {
     await this.#intake.settled()
+  }
+
+  /** Resolves when the list is not being stored that a peer has brought: until then nothing else may be. */
+  async stored(): Promise<void> {
+    await this.#intake.stored()
   }
 
   /** What a peer that holds nothing is sent. */
@@ -110,6 +115,11 @@ export class StateExchange {
     if (store.base() === undefined || store.isComplete) return true
     if (this.#others === undefined) return false
     return this.#witnesses.size >= this.needed
+  }
+
+  /** How many more nodes have to say so; undefined where nobody is waited for. */
+  get lacking(): number | undefined {
+    return this.isWitnessed ? undefined : this.needed - this.#witnesses.size
   }
 
   /** How many nodes have to say so. */

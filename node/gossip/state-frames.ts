@@ -12,6 +12,9 @@ const MAX_STATE_ROWS = 256
 /** Other checkpoints of which the end of a state says that they are true. */
 const MAX_TRUE = 4_096
 
+/** Spent entries in a state: of each source, and of each operator in it, one, and what later changes name. */
+export const MAX_SPENT = 65_536
+
 /** Checkpoints of which a peer is told that they stand. */
 const MAX_STANDING = 512
 

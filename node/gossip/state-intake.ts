@@ -1,12 +1,12 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Signers } from '../identity/signers.ts'
-import { baseOfState } from '../whitelist/brought-state.ts'
+import { baseOfState, type Begun } from '../whitelist/brought-state.ts'
 import type { Entry } from '../whitelist/entry.ts'
 import { openAt } from '../whitelist/open.ts'
-import type { Base } from '../whitelist/store.ts'
 import { isStray } from '../whitelist/entry.ts'
 import type { DocumentStream } from './document-stream.ts'
+import { inTurns } from './in-turns.ts'
 import {
+  MAX_SPENT,
   parseStateEnd,
   parseStateRows,
   type StateEnd,
@@ -15,12 +15,14 @@ import {
 
 export interface StateIntakeOptions {
   readonly signers: Signers
+  /** How many spent entries a state may hold. Default 65,536; each is kept for good. */
+  readonly maxSpent?: number
   /** Whether nothing is held here. */
   readonly isEmpty: () => boolean
   /** A link begins to bring what a checkpoint states. */
   readonly onBrought: (from: DocumentStream) => void
-  /** A link has brought all of it, and it holds. */
-  readonly onBegun: (entries: readonly Entry[], base: Base, from: DocumentStream) => void
+  /** Let the list begin with what a link has brought, all of which holds. */
+  readonly begin: (entries: readonly Entry[], begun: Begun, from: DocumentStream) => Promise<void>
 }
 
 /** What one link has brought so far. */
@@ -41,6 +43,8 @@ export class StateIntake {
   readonly #options: StateIntakeOptions
   readonly #brought = new Map<DocumentStream, Brought>()
   #waiting = 0
+  /** The list is being stored. */
+  #beginning: Promise<void> | undefined
 
   constructor(options: StateIntakeOptions) {
     this.#options = options
@@ -54,6 +58,12 @@ export class StateIntake {
   /** Resolves when all that has come in is checked, and taken in or refused. */
   async settled(): Promise<void> {
     await Promise.all(this.#brought.values().map(async ({ work }) => work))
+    await this.#beginning
+  }
+
+  /** Resolves when the list is not being stored: until then nothing else may be. */
+  async stored(): Promise<void> {
+    await this.#beginning
   }
 
   /** Take a frame of a peer. @returns why it is refused, if it is; undefined if it is another */
@@ -83,7 +93,9 @@ export class StateIntake {
       this.#waiting -= rows.length
       for (const [index, entry] of opened.entries()) {
         if (brought.isOver) return
-        const problem = typeof entry === 'string' ? entry : add(entry, rows[index], brought)
+        const { maxSpent = MAX_SPENT } = this.#options
+        const problem =
+          typeof entry === 'string' ? entry : add(entry, rows[index], brought, maxSpent)
         if (problem !== undefined) this.#refuse(problem, from)
       }
     })
@@ -113,16 +125,22 @@ export class StateIntake {
     from: DocumentStream,
   ): Promise<void> {
     brought.isOver = true
-    const { signers, isEmpty, onBegun } = this.#options
+    const { signers, begin } = this.#options
     const { entries, spent } = brought
-    const steps = baseOfState({ entries, spent, checkpoint, true: held }, signers)
-    let step = steps.next()
-    for (; step.done !== true; step = steps.next()) await nextTurn()
-    const base = step.value
-    if (typeof base === 'string') return this.#refuse(base, from)
+    const state = { entries, spent, checkpoint, true: held }
+    const begun = await inTurns(baseOfState(state, signers))
+    if (typeof begun === 'string') return this.#refuse(begun, from)
     if (!this.#brought.has(from)) return undefined
-    if (!isEmpty()) return this.#leave(from)
-    onBegun(entries.splice(0), base, from)
+    if (!this.#isOpen) return this.#leave(from)
+    this.#beginning = begin(entries.splice(0), begun, from).finally(() => {
+      this.#beginning = undefined
+    })
+    return this.#beginning
+  }
+
+  /** Whether there is no list yet, and none is being stored. */
+  get #isOpen(): boolean {
+    return this.#beginning === undefined && this.#options.isEmpty()
   }
 
   /** @returns what a link has brought, or why it may bring nothing more; undefined where that is not its fault */
@@ -130,9 +148,10 @@ export class StateIntake {
     // Of a peer that does not say that its list is whole it would be taken for that of a newcomer.
     if (from.wasWhole?.there !== true) return 'a state comes without a whole list'
     // Nothing is gathered for a list that there is already: it may be years of changes.
-    if (!this.#options.isEmpty()) return this.#leave(from)
     const known = this.#brought.get(from)
-    if (known !== undefined) return known.isOver ? 'a state comes behind its end' : known
+    if (known?.isOver === true) return 'a state comes behind its end'
+    if (!this.#isOpen) return this.#leave(from)
+    if (known !== undefined) return known
     const brought: Brought = {
       entries: [],
       hashes: new Set(),
@@ -161,10 +180,12 @@ function add(
   entry: Entry,
   row: UncheckedStateRow | undefined,
   { entries, hashes, spent }: Brought,
+  maxSpent: number,
 ): string | undefined {
   if (hashes.has(entry.hash)) return 'a state holds an entry twice'
   hashes.add(entry.hash)
   entries.push(entry)
   if (row?.isSpent === true) spent.add(entry.hash)
+  if (spent.size > maxSpent) return 'a state holds too many spent entries'
   return undefined
 }

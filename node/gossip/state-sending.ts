@@ -5,7 +5,7 @@ import { isStray } from '../whitelist/entry.ts'
 import type { Base, ChangeStore } from '../whitelist/store.ts'
 import { isTrustedNow, type Vouchers } from '../whitelist/vouchers.ts'
 import type { Whitelist } from '../whitelist/whitelist.ts'
-import { stateEnd, stateFrame, statePages, type StateRow } from './state-frames.ts'
+import { MAX_SPENT, stateEnd, stateFrame, statePages, type StateRow } from './state-frames.ts'
 import type { Beginning } from './outgoing.ts'
 import type { Update } from './document-frames.ts'
 import { asUpdate } from './update.ts'
@@ -32,6 +32,8 @@ export function beginningOf(options: StateSendingOptions): Beginning | undefined
   const { store } = options
   const base = store.base()
   if (base === undefined || (store.isComplete && base.archived < MIN_ARCHIVED)) return undefined
+  // No peer takes more of them.
+  if (base.spent.size > MAX_SPENT) return undefined
   const cut = servedCut(base, options)
   if (cut === undefined) return undefined
   const { heads, source, sequence } = cut.entry.change

@@ -248,7 +248,9 @@ export class History implements AsyncDisposable {
       now: clock.now(),
       why,
     })
-    const reader = stack.use(new HistoryReader(openHistoryForReading(file), () => writer.until))
+    const reader = stack.use(
+      new HistoryReader(openHistoryForReading(file), () => writer.writtenUntil),
+    )
     stack.move()
     return { store, writer, reader }
   }

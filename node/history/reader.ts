@@ -44,8 +44,8 @@ export class HistoryReader implements Disposable {
 
   /**
    * @param database is closed with the reader
-   * @param recordedUntil the moment up to which a node that is recording has counted. Default: what
-   *   the rows say
+   * @param recordedUntil the moment up to which a node that is recording has counted and written.
+   *   Default: what the rows say
    */
   constructor(database: DatabaseSync, recordedUntil: () => number = () => 0) {
     this.#database = database

@@ -60,6 +60,7 @@ export class HistoryWriter {
   #overrun = 0
   #next: number
   #hour: OpenHour
+  #writtenUntil: number
   #previous: string
   /** The first hours of which the readings, the minutes and the hour itself are kept. */
   #keptFrom: { readings: number; minutes: number; hours: number }
@@ -80,13 +81,17 @@ export class HistoryWriter {
       wasOpen: stateBefore(store.database, id, this.#next).wasOpen,
     }))
     this.#hour = this.#begin(recovered.position + 1, now)
+    this.#writtenUntil = this.#hour.until
     this.#note('started', why)
     this.flush()
   }
 
-  /** The moment up to which time has been counted. */
-  get until(): number {
-    return this.#hour.until
+  /**
+   * The moment up to which all that was counted is written. Who reads the rows may count on up to
+   * there and no further: a minute that has ended since is in no table yet.
+   */
+  get writtenUntil(): number {
+    return this.#writtenUntil
   }
 
   /** Let time pass. A moment before the last one is taken for the last one. */
@@ -166,6 +171,7 @@ export class HistoryWriter {
     this.#batch = emptyBatch()
     this.#pending = 0
     if (Object.values(batch).some((rows: readonly unknown[]) => rows.length > 0)) store.write(batch)
+    this.#writtenUntil = this.#hour.until
     if (batch.sealed.length > 0) this.#mustPrune = true
     if (this.#mustPrune) this.#mustPrune = store.prune(this.#prunable())
   }

@@ -1,4 +1,4 @@
-import { createPrivateKey, type KeyObject, type X509Certificate } from 'node:crypto'
+import type { X509Certificate } from 'node:crypto'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { platform } from 'node:os'
 import { join } from 'node:path'
@@ -12,13 +12,14 @@ import {
 } from './credential-files.ts'
 import { shellWord } from '../lib/shell-word.ts'
 import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
-import { assertKeyAllowed, identityOf, type Identity } from './identity.ts'
+import { identityOf, type Identity } from './identity.ts'
 import { isName, type Name, type Role } from './names.ts'
 import { usagesOf } from './path-rules.ts'
+import { isLocked, openPrivateKey, pkcs8, type AskPassphrase } from './private-key.ts'
 
 /** What one end of a connection presents and trusts, checked to fit together. */
 export interface Credentials {
-  /** Private key, PEM. Never log it. */
+  /** Private key, PEM, opened where it was locked. Never log it, never write it. */
   readonly key: string
   /** The own certificate, then its intermediates, PEM. */
   readonly certificate: string
@@ -48,6 +49,8 @@ export interface CredentialChecks {
   readonly role?: Role
   /** Milliseconds since 1970. Default: the wall clock. */
   readonly now?: number
+  /** Opens a key that is locked. Default: such a key is refused, as a node has nobody to ask. */
+  readonly ask?: AskPassphrase | undefined
 }
 
 /**
@@ -56,7 +59,7 @@ export interface CredentialChecks {
  */
 export async function loadCredentials(
   from: { readonly dir: string; readonly role: Role; readonly name: Name },
-  { now }: Pick<CredentialChecks, 'now'> = {},
+  { now, ask }: Pick<CredentialChecks, 'now' | 'ask'> = {},
 ): Promise<Credentials> {
   const { dir, role, name } = from
   await assertCertificateFolder(dir)
@@ -70,6 +73,7 @@ export async function loadCredentials(
     role,
     reissue: `${issue} --force`,
     renew: `fridge certs renew ${role} ${name} --certs ${shellWord(dir)}`,
+    ask,
     ...(now === undefined ? {} : { now }),
   })
   if (credentials.identity.name === name) return credentials
@@ -101,7 +105,7 @@ export async function loadCredentialFiles(
  */
 export async function findCredentials(
   from: { readonly dir: string; readonly role: Role; readonly name?: Name | undefined },
-  checks: Pick<CredentialChecks, 'now'> = {},
+  checks: Pick<CredentialChecks, 'now' | 'ask'> = {},
 ): Promise<Credentials> {
   const { dir, role } = from
   if (from.name !== undefined) return loadCredentials({ dir, role, name: from.name }, checks)
@@ -155,13 +159,14 @@ async function loadFiles(
 ): Promise<Credentials> {
   const { keyFile, certificateFile, caFile, formerFile } = files
   const { reissue, renew, now = Date.now() } = checks
-  const [key, certificate, ca, former] = await Promise.all([
+  const [locked, certificate, ca, former] = await Promise.all([
     readText(keyFile, 'private key', reissue),
     readText(certificateFile, 'certificate', reissue),
     readText(caFile, 'bundle of authorities', 'copy it from where the certificate was issued'),
     formerFile === undefined ? undefined : readIfThere(formerFile),
   ])
-  const privateKey = parsePrivateKey(key, keyFile)
+  const privateKey = await openPrivateKey(locked, keyFile, checks.ask)
+  const key = isLocked(locked) ? pkcs8(privateKey) : locked
   const [leaf, ...intermediates] = parseCertificates(certificate, certificateFile)
   const trusted = parseCertificates(ca, caFile)
   if (formerFile !== undefined && former !== undefined) parseCertificates(former, formerFile)
@@ -204,29 +209,6 @@ function identityIn(leaf: X509Certificate, file: string): Identity {
     const fix = cause instanceof FridgeError && cause.fix !== undefined ? { fix: cause.fix } : {}
     throw new FridgeError('ERR_CERTIFICATE', `${file}: ${errorMessage(cause)}`, { cause, ...fix })
   }
-}
-
-function parsePrivateKey(pem: string, file: string): KeyObject {
-  const fail = (why: string, fix: string): FridgeError =>
-    // The cause of OpenSSL stays out: nothing that was near the key reaches a log.
-    new FridgeError('ERR_KEY_FILE', `${file} is not a usable private key: ${why}`, { fix })
-  if (/-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(pem)) {
-    throw fail(
-      'it is encrypted',
-      `openssl pkey -in ${shellWord(file)} -out plain.pem, then name plain.pem`,
-    )
-  }
-  if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) {
-    throw fail('it holds no private key in PEM', 'name the file that was made with the certificate')
-  }
-  let key: KeyObject
-  try {
-    key = createPrivateKey(pem)
-  } catch {
-    throw fail('it is damaged', 'restore it from a copy, or issue the certificate again')
-  }
-  assertKeyAllowed(key)
-  return key
 }
 
 /** Devices without a battery begin in 1970: another certificate would not help them. */

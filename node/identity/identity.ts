@@ -30,6 +30,8 @@ export interface Identity {
   readonly notAfter: number
   /** The authority part of the SPIFFE URI; undefined for a client that is named by its CN alone. */
   readonly trustDomain: string | undefined
+  /** Of a client: the node whose issuing key has signed it. Absent where an authority itself has. */
+  readonly issuedBy?: Name
 }
 
 /** How many certificates are remembered: a few hundred bytes each. */
@@ -47,6 +49,8 @@ const CURVES: ReadonlyMap<string, string> = new Map([
 // SPIFFE-ID, section 2: a trust domain is lower case, and a path is never percent-encoded.
 const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/
 const SPIFFE = /^spiffe:\/\/([^/]*)\/([^/]*)\/([^/]*)$/
+
+const ISSUER = 'clients of '
 
 // Pure of the certificate's bytes, so one memory for the process is safe.
 const remembered = new Map<string, Identity>()
@@ -137,8 +141,10 @@ function readIdentity(der: Uint8Array, fingerprint: string): Identity {
   const commonName = onlyCommonName(certificate)
   const uri = spiffeUriOf(certificate)
   const claimed = uri === undefined ? clientNamed(commonName) : claimOf(uri, commonName)
+  const issuedBy = uri === undefined ? issuingNodeOf(certificate) : undefined
   return {
     ...claimed,
+    ...(issuedBy !== undefined && { issuedBy }),
     subject: subjectOf(claimed.role, claimed.name),
     keyId: keyIdOf(key),
     fingerprint,
@@ -208,6 +214,17 @@ function claimOf(uri: string, commonName: string): Claim {
     throw refusal(`its CN ${JSON.stringify(commonName)} differs from the name in its URI ${quoted}`)
   }
   return { role, name, trustDomain }
+}
+
+/** The one CN of an issuing key: what it signs names its node by that. */
+export function issuerName(node: Name): string {
+  return `${ISSUER}${node}`
+}
+
+function issuingNodeOf({ issuerName: issuer }: X509Certificate): Name | undefined {
+  const [commonName = '', ...more] = issuer.getField('CN')
+  const node = commonName.startsWith(ISSUER) ? commonName.slice(ISSUER.length) : ''
+  return more.length === 0 && isName(node) ? node : undefined
 }
 
 function clientNamed(commonName: string): Claim {

@@ -44,6 +44,24 @@ export function describeFridge(registry: MetricsRegistry, numbers: () => FridgeN
       }
     },
   )
+  registry.fills(
+    'fridge_alarm_receiver_up',
+    'Whether the webhook, the program or the broker can be told of alarms, as far as is known: 1 or 0.',
+    ['receiver'],
+    set => {
+      for (const { receiver, whyNot } of numbers().receivers) {
+        set({ receiver }, Number(whyNot === undefined))
+      }
+    },
+  )
+  registry.fills(
+    'fridge_alarm_changes_waiting',
+    'Changes of alarms that a receiver has not been told yet.',
+    ['receiver'],
+    set => {
+      for (const { receiver, waiting } of numbers().receivers) set({ receiver }, waiting)
+    },
+  )
 }
 
 /** What Prometheus is told of all fridges, as the nodes that are alive say it of themselves. */
@@ -58,7 +76,7 @@ export function describeFleet(registry: MetricsRegistry, members: Pick<Members, 
     ['state'],
     set => {
       const sensors = vitals().flatMap(one => one.sensors)
-      const unavailable = sensors.filter(({ event }) => isUnknown(event)).length
+      const unavailable = sensors.filter(isUnknown).length
       set({ state: 'available' }, sensors.length - unavailable)
       set({ state: 'unavailable' }, unavailable)
     },
@@ -76,6 +94,6 @@ export function describeFleet(registry: MetricsRegistry, members: Pick<Members, 
   )
 }
 
-function isUnknown(event: SensorVitals['event']): boolean {
-  return event === undefined || event.type === 'unavailable'
+function isUnknown({ event, isSealed }: SensorVitals): boolean {
+  return isSealed !== true && (event === undefined || event.type === 'unavailable')
 }

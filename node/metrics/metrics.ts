@@ -7,10 +7,12 @@ import { MetricsRegistry } from './registry.ts'
 import type { Counts } from '../sessions/counts.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import type { FanOut } from '../events/fan-out.ts'
+import type { Seals } from '../seal/seals.ts'
 import type { Isolation } from '../gossip/isolation.ts'
 import type { Members } from '../gossip/members.ts'
 import type { Overlay } from '../gossip/overlay.ts'
 import type { Name } from '../identity/names.ts'
+import type { RelayEnds } from '../relays/relay-ends.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Trust } from '../identity/trust.ts'
 import type { Whitelist } from '../whitelist/whitelist.ts'
@@ -21,9 +23,11 @@ export interface MetricsSource {
   readonly version: string
   readonly counts: Counts
   readonly fanOut: Pick<FanOut, 'counts'>
+  readonly seals: Pick<Seals, 'counts'>
   readonly numbers: () => FridgeNumbers
   readonly sessions: Pick<Sessions, 'size' | 'clients' | 'pages' | 'unsigned'>
   readonly overlay: Pick<Overlay, 'links'>
+  readonly relays: Pick<RelayEnds, 'connections' | 'audiences'>
   readonly members: Pick<Members, 'live' | 'unreachable' | 'left'>
   readonly whitelist: () => Pick<Whitelist, 'changes' | 'size'>
   readonly trust: Pick<Trust, 'credentials'>
@@ -71,7 +75,7 @@ export class Metrics implements Disposable {
   }
 
   #describeNode(): void {
-    const { name, version, isReady, isRecorded, fanOut } = this.#source
+    const { name, version, isReady, isRecorded, fanOut, seals } = this.#source
     this.#registry.fills(
       'fridge_build_info',
       'Always 1; what runs here.',
@@ -90,6 +94,11 @@ export class Metrics implements Disposable {
       'fridge_sensor_events_total',
       'Events that the sensors gave.',
       () => fanOut.counts.events,
+    )
+    this.#registry.counts(
+      'fridge_sealed_events_total',
+      'Events of sealed sensors that were sealed: each once, however many are sent it.',
+      () => seals.counts.events,
     )
     this.#registry.counts(
       'fridge_fan_out_events_total',
@@ -171,11 +180,24 @@ export class Metrics implements Disposable {
   }
 
   #describePages(): void {
-    const { sessions, counts } = this.#source
+    const { sessions, relays, counts } = this.#source
     this.#registry.reads(
       'fridge_pages',
       'Pages in browsers that have joined and are live.',
-      () => sessions.pages,
+      // Those of other nodes that read here count under their origins too.
+      () => sessions.pages - relays.audiences.served,
+    )
+    this.#registry.reads(
+      'fridge_relays',
+      'Connections over which pages of this node read at others (asked), and of others here (served).',
+      () => relays.connections,
+      'kind',
+    )
+    this.#registry.reads(
+      'fridge_relay_audiences',
+      'For how many origins and browsers they read.',
+      () => relays.audiences,
+      'kind',
     )
     this.#registry.counts(
       'fridge_pages_accepted_total',

@@ -19,6 +19,8 @@ export interface ReadinessState extends Pick<NodeConfig, 'whenIsolated'> {
   readonly isStalled: boolean
   /** Why changes cannot be stored, if they cannot. */
   readonly failing: string | undefined
+  /** How many more nodes have to say that the list may begin at its checkpoint, if that is waited for. */
+  readonly lackingWitnesses: number | undefined
   /** The last moment of the certificate that the node shows, milliseconds since 1970. */
   readonly certificateEndsAt: number
 }
@@ -33,12 +35,17 @@ export function whyNotReady(
     whenIsolated,
     isStalled,
     failing,
+    lackingWitnesses,
     certificateEndsAt,
   }: ReadinessState,
   now: number,
 ): string | undefined {
   if (isRemoved) return 'this node was removed from the list: it serves nobody'
   if (isForked) return 'this node has signed two changes at one place: it serves nobody'
+  if (lackingWitnesses !== undefined && (phase === 'starting' || phase === 'incomplete')) {
+    const nodes = lackingWitnesses === 1 ? 'one more node' : `${lackingWitnesses} more nodes`
+    return `the list begins at a checkpoint, and ${nodes} must show that it stands: start one that is off, or name another one with --peer HOST:PORT`
+  }
   if (phase === 'starting') return 'starting: no client is let in before a first exchange'
   if (phase === 'incomplete') return 'no exchange with a peer is complete: the list may be old'
   if (phase === 'stopping') return 'stopping'
@@ -54,6 +61,7 @@ export interface ReadinessOptions extends Pick<NodeConfig, 'whenIsolated'> {
   readonly ownRemoval: Pick<OwnRemoval, 'removal' | 'isForked'>
   readonly verifier: { readonly isStalled: boolean }
   readonly storage: { readonly failing: string | undefined }
+  readonly stateExchange: { readonly lacking: number | undefined }
   readonly trust: Pick<Trust, 'credentials'>
   readonly clock: Pick<Clock, 'now'>
 }
@@ -76,6 +84,7 @@ export class Readiness {
   /** Why the node does not serve clients now, in a line for a person; undefined while it does. */
   get whyNot(): string | undefined {
     const { whenIsolated, isolation, ownRemoval, verifier, storage, trust, clock } = this.#options
+    const { lacking: lackingWitnesses } = this.#options.stateExchange
     const { phase } = this
     const { isIsolated } = isolation
     const { isStalled } = verifier
@@ -83,7 +92,7 @@ export class Readiness {
     const isRemoved = ownRemoval.removal !== undefined
     const certificateEndsAt = trust.credentials.identity.notAfter
     const { isForked } = ownRemoval
-    const problems = { isIsolated, isRemoved, isForked, isStalled, failing }
+    const problems = { isIsolated, isRemoved, isForked, isStalled, failing, lackingWitnesses }
     const state = { phase, whenIsolated, certificateEndsAt, ...problems }
     return whyNotReady(state, clock.now())
   }
@@ -94,11 +103,15 @@ export class Readiness {
  * nothing is. A sensor that is dead takes no node out of service: its clients would lose the other
  * sensors and the alarms as well, and whatever restarts a node that is not ready cannot mend it.
  */
-export function whatFails({ sensors }: FridgeNumbers): string | undefined {
+export function whatFails({ sensors, receivers }: FridgeNumbers): string | undefined {
   const dead = sensors.flatMap(({ silence }) => {
     if (silence?.isTooLong !== true) return []
     const { sensor, ms, reason } = silence
     return [`${sensor} has been unavailable for ${formatDuration(ms)}: ${reason}`]
   })
-  return dead.length === 0 ? undefined : dead.join('; ')
+  const untold = receivers.flatMap(({ whyNot }) =>
+    whyNot === undefined ? [] : [`alarms reach not all who are to be told: ${whyNot}`],
+  )
+  const all = [...dead, ...untold]
+  return all.length === 0 ? undefined : all.join('; ')
 }

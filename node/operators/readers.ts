@@ -1,8 +1,9 @@
 import type { Member } from '../gossip/member.ts'
 import type { Members } from '../gossip/members.ts'
-import type { Name } from '../identity/names.ts'
+import type { Name, Subject } from '../identity/names.ts'
 import { FridgeError } from '../lib/errors.ts'
-import { versionOf, type ChangeRequest } from '../whitelist/change.ts'
+import { versionOf } from '../whitelist/change.ts'
+import type { Terms } from '../whitelist/terms.ts'
 
 /** What a node reads that says nothing of it. */
 const FIRST_VERSION = 2
@@ -14,10 +15,18 @@ const FIRST_VERSION = 2
  * @throws FridgeError `ERR_REFUSED` that names the node
  */
 export function assertReadByAll(
-  { kind, subject }: Pick<ChangeRequest, 'kind' | 'subject'>,
+  {
+    kind,
+    subject,
+    terms = {},
+  }: {
+    readonly kind: 'grant' | 'revocation'
+    readonly subject: Subject
+    readonly terms?: Terms
+  },
   members: Pick<Members, 'live' | 'unreachable' | 'left'>,
 ): void {
-  const needed = versionOf(subject)
+  const needed = versionOf(subject, terms)
   if (kind !== 'grant' || needed <= FIRST_VERSION) return
   const known: [Name, Member | undefined][] = [
     ...Array.from(members.live().values(), (member): [Name, Member] => [member.name, member]),

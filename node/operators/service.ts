@@ -9,11 +9,19 @@ import { changeMethods } from './changes.ts'
 import { checkpointMethods } from './checkpoints.ts'
 import { commitMethods, type CommitMethodsOptions } from './commits.ts'
 import { forgetMethods } from './forget.ts'
+import { invitationMethods, type InvitationMethodsOptions } from './invitations.ts'
+import { proofMethods } from './proofs.ts'
 import { askStatus } from './status.ts'
 import { subjectMethods, type SubjectMethodsOptions } from './subjects.ts'
-import { vitalsPages } from './vitals.ts'
+import { tokenMethods, type TokenMethodsOptions } from './tokens.ts'
+import { fleetPages, vitalsPages } from './vitals.ts'
 
-export interface OperatorServiceOptions extends CommitMethodsOptions, SubjectMethodsOptions {
+export interface OperatorServiceOptions
+  extends
+    CommitMethodsOptions,
+    SubjectMethodsOptions,
+    Pick<TokenMethodsOptions, 'tokenDesk' | 'log'>,
+    Pick<InvitationMethodsOptions, 'invitations' | 'pageUrl'> {
   readonly members: Members
   readonly ownRemoval: SubjectMethodsOptions['ownRemoval']
   readonly archiving: Archiving
@@ -30,6 +38,7 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     ...subjectMethods(options),
     ['status', async () => askStatus(options)],
     ['vitals', vitalsPages(options)],
+    ['fleet', fleetPages(options)],
     [
       'history',
       async ([value]) => {
@@ -41,6 +50,9 @@ export function operatorMethods(options: OperatorServiceOptions): Map<string, Rp
     ...options.alarmMethods,
     ...changeMethods(options),
     ...checkpointMethods(options),
+    ...proofMethods(options),
     ...forgetMethods(options),
+    ...tokenMethods(options),
+    ...invitationMethods({ ...options, operator: options.operator.identity.name }),
   ])
 }

@@ -67,6 +67,9 @@ export interface SubjectMethodsOptions extends AskOptions {
   readonly sessions: Pick<Sessions, 'countOf'>
 }
 
+/** What of these a list of subjects needs. */
+export type ListedOptions = Pick<SubjectMethodsOptions, 'replica' | 'sessions' | 'clock'>
+
 /** The methods by which operators read what the list says of a subject (PROTOCOL.md, "Operators"). */
 export function subjectMethods(options: SubjectMethodsOptions): [string, RpcMethod][] {
   const { replica } = options
@@ -110,7 +113,7 @@ export function subjectMethods(options: SubjectMethodsOptions): [string, RpcMeth
  * Pages of subjects in order of their names. The first is picked out, so that nobody waits until a
  * long list is in order for its first row; all are sorted once, when the second is asked for.
  */
-function pagesOf(options: SubjectMethodsOptions): RpcMethod {
+export function pagesOf(options: ListedOptions): RpcMethod {
   const { replica } = options
   let unsorted: Subject[] = []
   let sorted: Subject[] = []
@@ -155,14 +158,11 @@ function firstOf<T extends string>(texts: readonly T[], count: number): T[] {
   return first.sort().slice(0, count)
 }
 
-function wholeReport(subject: Subject, options: SubjectMethodsOptions): WholeSubjectReport {
+function wholeReport(subject: Subject, options: ListedOptions): WholeSubjectReport {
   return { ...report(subject, options), removals: removalsOf(subject, options.replica) }
 }
 
-function report(
-  subject: Subject,
-  { replica, sessions, clock }: SubjectMethodsOptions,
-): SubjectReport {
+function report(subject: Subject, { replica, sessions, clock }: ListedOptions): SubjectReport {
   const state = replica.stateOf(subject)
   const standing = standingOf(state, clock.now())
   const removal = standing === 'revoked' ? newestOf(removalsOf(subject, replica)) : undefined

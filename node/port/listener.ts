@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { createServer as createTcpServer, type Socket } from 'node:net'
+import { createServer as createTcpServer, Socket } from 'node:net'
 import {
   createSecureContext,
   createServer as createTlsServer,
@@ -10,6 +10,7 @@ import type { NodeConfig } from '../config/config.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import type { Address } from '../lib/address.ts'
 import type { Clock } from '../lib/clock.ts'
+import { errorCode } from '../lib/errors.ts'
 import { GatheredLog } from '../lib/gathered-log.ts'
 import { listen } from '../lib/listen.ts'
 import type { Log } from '../lib/log.ts'
@@ -81,9 +82,7 @@ export class Listener<C = Credentials> {
     })
     this.#tickets = new TicketKeys(this.#tls, { clock, randomBytes })
     this.#tls.on('tlsClientError', (error, socket) => {
-      // A certificate that does not verify shows up as a hung-up socket; why stands beside it.
-      const reason = socket.authorizationError ?? error
-      this.#failed(socket.remoteAddress, String(reason))
+      this.#failed(addressOf(socket), whyFailed(error, socket))
       // One that ran out of time is only reported by the runtime, and would stay for ever.
       socket.destroy()
     })
@@ -262,6 +261,24 @@ export class Listener<C = Credentials> {
     this.#options.counts.handshakes.failed += 1
     this.#log.info({ address, reason }, 'handshake failed')
   }
+}
+
+/**
+ * Where the other end of a handshake is. A TLS socket that is gone has forgotten it; the connection
+ * beneath it, which Node.js does not document, was asked while it lived.
+ */
+function addressOf(socket: TLSSocket): string | undefined {
+  const raw: unknown = Reflect.get(socket, '_parent')
+  return socket.remoteAddress ?? (raw instanceof Socket ? raw.remoteAddress : undefined)
+}
+
+/** Why a handshake came to nothing. */
+function whyFailed(error: Error, { authorizationError }: TLSSocket): string {
+  // A certificate that does not verify shows up as a hung-up socket; why stands beside it.
+  if (authorizationError) return String(authorizationError)
+  // Both have the code of a reset, but only a reset is what a read of the system failed with.
+  if (errorCode(error) === 'ECONNRESET') return 'syscall' in error ? 'reset' : 'closed'
+  return String(error)
 }
 
 /** Unique among the connections of one port. */

@@ -24,7 +24,8 @@ export async function runCommand(
   actuator: Actuator | undefined,
 ): Promise<string> {
   if (actuator === undefined) {
-    throw new FridgeError('ERR_COMMAND', 'nothing at this node obeys commands')
+    const text = 'nothing at this node obeys commands, it only measures'
+    throw new FridgeError('ERR_COMMAND', `${text}: call another one, whose fridge obeys`)
   }
   const problem = problemOfCount(name, values.length)
   if (problem !== undefined) throw new FridgeError('ERR_COMMAND', problem)

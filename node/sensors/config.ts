@@ -8,15 +8,16 @@ import { PLAIN_SENSORS, SENSOR_KINDS, type SensorKind } from './kinds.ts'
 import { isSensorName } from './sensor.ts'
 
 /** Each sensor is a stream of every connection, and a node can watch no more of them sensibly. */
-const MAX_SENSORS = 32
+export const MAX_SENSORS = 32
 
 /** The sensors of a node by name, as they are written. Default a door and a thermometer, simulated. */
 export const sensorsConfig = z
   .record(z.string(), sensorConfig)
   .prefault({ door: { driver: 'simulated' }, temperature: { driver: 'simulated' } })
   .check(context => {
-    const complain = (path: string[], message: string): void => {
-      context.issues.push({ code: 'custom', path, input: context.value, message })
+    const complain = (path: string[], message: string, remedy?: 'remove'): void => {
+      const input = context.value
+      context.issues.push({ code: 'custom', path, input, message, params: { remedy } })
     }
     const sensors = Object.entries(context.value)
     if (sensors.length > MAX_SENSORS) complain([], `at most ${MAX_SENSORS} sensors`)
@@ -40,7 +41,9 @@ export const sensorsConfig = z
         complain([name], `a sensor of kind ${name}, because clients rely on that name`)
       }
       if (sensor.driver === 'command' || sensor.driver === 'mqtt') {
-        for (const [key, message] of payloadProblems(sensor)) complain([name, key], message)
+        for (const [key, message, remedy] of payloadProblems(sensor)) {
+          complain([name, key], message, remedy)
+        }
       }
       if (sensor.driver === 'mqtt') {
         for (const [key, message] of brokerProblems(sensor)) complain([name, key], message)
@@ -77,11 +80,17 @@ type PayloadConfig = Extract<SensorConfig, { driver: 'command' | 'mqtt' }>
 const OF_DOORS = ['closedWhen', 'open', 'closed', 'debounceMs'] as const
 const OF_MEASURES = ['unit', 'offset', 'calibratedUntil'] as const
 
-/** What is wrong between the keys of a sensor that is fed by payloads: pairs of key and message. */
-function* payloadProblems(sensor: PayloadConfig): Generator<[key: string, message: string]> {
+/**
+ * What is wrong between the keys of a sensor that is fed by payloads: key, message, and the remedy
+ * where it is not another value.
+ */
+function* payloadProblems(
+  sensor: PayloadConfig,
+): Generator<[key: string, message: string, remedy?: 'remove']> {
   const { noun, quantity } = SENSOR_KINDS[sensor.kind]
   for (const key of quantity === undefined ? OF_MEASURES : OF_DOORS) {
-    if (sensor[key] !== undefined) yield [key, `nothing here: it says nothing of a ${noun}`]
+    if (sensor[key] !== undefined)
+      yield [key, `nothing here: it says nothing of a ${noun}`, 'remove']
   }
   const { unit, open, closed, closedWhen, timeField, maxAgeMs } = sensor
   const units = quantity === undefined ? [] : [quantity.unit, ...Object.keys(quantity.conversions)]
@@ -91,12 +100,13 @@ function* payloadProblems(sensor: PayloadConfig): Generator<[key: string, messag
   if (open !== undefined && closed === undefined) yield ['closed', 'words, as `open` has some']
   if (closed !== undefined && open === undefined) yield ['open', 'words, as `closed` has some']
   if (open !== undefined && closedWhen !== undefined) {
-    yield ['closedWhen', 'nothing here: `open` and `closed` say it']
+    yield ['closedWhen', 'nothing here: `open` and `closed` say it', 'remove']
   }
   const both = open?.find(word => closed?.some(other => String(other) === String(word)))
   if (both !== undefined) yield ['open', `no word that \`closed\` has too (${String(both)})`]
   if (maxAgeMs !== undefined && timeField === undefined) {
-    yield ['maxAgeMs', 'nothing here without `timeField`, which says how old a value is']
+    const message = 'nothing here without `timeField`, which says how old a value is'
+    yield ['maxAgeMs', message, 'remove']
   }
 }
 

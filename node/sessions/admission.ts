@@ -1,5 +1,7 @@
+import type { Identity } from '../identity/identity.ts'
+import { subjectOf, type Subject } from '../identity/names.ts'
 import { isCertified, type Party } from './party.ts'
-import type { Terms } from '../whitelist/terms.ts'
+import type { Terms, View } from '../whitelist/terms.ts'
 import type { SubjectState } from '../whitelist/merge.ts'
 
 /** Why a client, an operator or a node is not let in, or let in no longer. Said on the wire, in logs and by the CLI. */
@@ -14,10 +16,23 @@ export type RefusalReason =
   | 'node removed'
   | 'not ready'
 
+/**
+ * Whether the node whose issuing key has signed a certificate may still vouch for its holder: with
+ * the node goes its key, and all that a thief signs with it.
+ */
+export function isIssuerIn(
+  { issuedBy }: Pick<Identity, 'issuedBy'>,
+  stateOf: (subject: Subject) => Pick<SubjectState, 'revocations'>,
+): boolean {
+  return issuedBy === undefined || stateOf(subjectOf('node', issuedBy)).revocations.size === 0
+}
+
 /** What an admitted client may do; undefined narrows nothing. */
 export interface Rights {
   readonly sensors: ReadonlySet<string> | undefined
   readonly commands: ReadonlySet<string> | undefined
+  /** What else is shown on a page. */
+  readonly views: ReadonlySet<View> | undefined
 }
 
 export interface Admitted {
@@ -60,6 +75,8 @@ export function admit(party: Party, state: SubjectState, now: number): Admission
     rights: {
       sensors: allowedByAll(allTerms, ({ sensors }) => sensors),
       commands: allowedByAll(allTerms, ({ commands }) => commands),
+      // Of these a grant that says nothing allows none.
+      views: allowedByAll(allTerms, ({ views = [] }) => views),
     },
     isPublic: allTerms.length > 0 && allTerms.every(terms => terms.public === true),
   }
@@ -77,37 +94,38 @@ function isForKey({ keys }: Terms, party: Party): boolean {
 
 /** What a page of an admitted origin may do before anybody signs in there: read what is public. */
 export function publicRights({ rights, isPublic }: Admitted): Rights {
-  return { sensors: isPublic ? rights.sensors : NOTHING, commands: NOTHING }
+  return { sensors: isPublic ? rights.sensors : NOTHING, commands: NOTHING, views: NOTHING }
 }
 
-const NOTHING: ReadonlySet<string> = new Set()
+const NOTHING: ReadonlySet<never> = new Set()
 
 /** What two parties of one connection may do together. */
 export function intersect(a: Rights, b: Rights): Rights {
   return {
     sensors: common(a.sensors, b.sensors),
     commands: common(a.commands, b.commands),
+    views: common(a.views, b.views),
   }
 }
 
-function common(
-  a: ReadonlySet<string> | undefined,
-  b: ReadonlySet<string> | undefined,
-): ReadonlySet<string> | undefined {
+function common<N extends string>(
+  a: ReadonlySet<N> | undefined,
+  b: ReadonlySet<N> | undefined,
+): ReadonlySet<N> | undefined {
   if (a === undefined || b === undefined) return a ?? b
   return a.intersection(b)
 }
 
-/** Whether rights, of sensors or of commands, cover a name. */
+/** Whether rights, of sensors, commands or views, cover a name. */
 export function allows(names: ReadonlySet<string> | undefined, name: string): boolean {
   return names === undefined || names.has(name)
 }
 
-function allowedByAll(
+function allowedByAll<N extends string>(
   allTerms: readonly Terms[],
-  namesOf: (terms: Terms) => readonly string[] | undefined,
-): ReadonlySet<string> | undefined {
-  let allowed: ReadonlySet<string> | undefined
+  namesOf: (terms: Terms) => readonly N[] | undefined,
+): ReadonlySet<N> | undefined {
+  let allowed: ReadonlySet<N> | undefined
   for (const terms of allTerms) {
     const names = namesOf(terms)
     if (names === undefined) continue

@@ -12,6 +12,7 @@ import type { Subscriber } from '../events/subscriber.ts'
 import type { Identity } from '../identity/identity.ts'
 import { ServedCalls } from './served-calls.ts'
 import type { Service } from './service.ts'
+import { toldSensors } from './told-sensors.ts'
 import { explain, type Session } from './session.ts'
 import { Channel } from '../wire/channel.ts'
 import type { Ending } from '../wire/connection.ts'
@@ -42,6 +43,7 @@ export class ClientSession implements Session {
   /** How far the client had heard this run before, by sensor, until it has been answered. */
   #resume = new Map<string, number>()
   #rights: Rights
+  #knowsSealed = false
   /** Sensors whose streams the client has closed. */
   readonly #declined = new Set<string>()
   #alarmTeller: AlarmTeller | undefined
@@ -108,8 +110,16 @@ export class ClientSession implements Session {
     const names = dialect === 'plain' ? PLAIN_SENSORS : service.sensors.map(({ name }) => name)
     for (const name of names) {
       if (this.#streams.has(name) || this.#declined.has(name)) continue
+      if (!this.#mayBeTold(name)) continue
       if (allows(this.#rights.sensors, name)) this.#openStream(name)
     }
+  }
+
+  /** An event that a client does not know would end its connection; the plain protocol has none. */
+  #mayBeTold(sensor: string): boolean {
+    const { dialect, service } = this.#options
+    if (dialect === 'plain' || this.#knowsSealed) return true
+    return service.seals.infoOf(sensor) === undefined
   }
 
   #openStream(sensor: string): void {
@@ -144,7 +154,11 @@ export class ClientSession implements Session {
     stream.onClose(() => {
       this.#alarmTeller = undefined
     })
-    this.#alarmTeller = new AlarmTeller(alarms, stream, sensor =>
+    const place = {
+      tell: (event: string, value: unknown) => stream.write(encodeEvent(event, value)),
+      onClose: (listener: () => void) => stream.onClose(listener),
+    }
+    this.#alarmTeller = new AlarmTeller(alarms, place, sensor =>
       allows(this.#rights.sensors, sensor),
     )
   }
@@ -154,9 +168,11 @@ export class ClientSession implements Session {
     const { service } = this.#options
     const hello = parseClientHello(fields)
     if (typeof hello === 'string') return hello
-    if (hello.resume?.run !== service.run) return undefined
-    this.#resume = new Map(hello.resume.sensors)
+    const { resume, knowsSealed } = hello
+    this.#knowsSealed = knowsSealed
+    if (resume?.run === service.run) this.#resume = new Map(resume.sensors)
     for (const [sensor, stream] of this.#streams) this.#resumeStream(stream, sensor)
+    if (knowsSealed) this.#openStreams()
     return undefined
   }
 
@@ -186,13 +202,14 @@ const TOLD_LIMITS = [
 ] as const satisfies readonly (keyof WireLimits)[]
 
 /** What the node says first. */
-function helloOf({ node, run, version, sensors, clock }: Service, limits: WireLimits): Hello {
+function helloOf(service: Service, limits: WireLimits): Hello {
+  const { node, run, version, clock } = service
   return {
     node,
     run,
     version,
     time: clock.now(),
-    sensors: sensors.map(({ name, kind }) => ({ name, kind })),
+    sensors: toldSensors(service, { sensors: undefined }),
     commands: COMMANDS,
     heartbeat: CLIENT_HEARTBEAT,
     limits: limitsToTell(limits),

@@ -21,6 +21,11 @@ export interface EnforcementOptions {
   readonly counts: Pick<Counts, 'applied'>
   readonly clock: Pick<Clock, 'monotonic'>
   readonly log: Log
+  /**
+   * Whether the node is still catching up with its peers before it serves. Then each change is a
+   * line for debugging: a first exchange may bring a hundred thousand.
+   */
+  readonly isStarting: () => boolean
 }
 
 /**
@@ -70,14 +75,15 @@ function cutWhomChangesShutOut(
 function confirmApplied(
   applied: readonly Applied[],
   cuts: ReadonlyMap<Subject, number>,
-  { replica, clock, log }: EnforcementOptions,
+  { replica, clock, log, isStarting }: EnforcementOptions,
 ): void {
+  const level = isStarting() ? 'debug' : 'info'
   const bySource = new Map<Source, AppliedChange[]>()
   for (const { entry, receivedAt } of applied) {
     const { source, sequence, subject, kind, operator } = entry.change
     const tookMs = Math.round((clock.monotonic() - receivedAt) * 1_000) / 1_000
     const cut = kind === 'revocation' ? (cuts.get(subject) ?? 0) : 0
-    log.info({ subject, kind, operator, source, sequence, tookMs, cut }, 'change applied')
+    log[level]({ subject, kind, operator, source, sequence, tookMs, cut }, 'change applied')
     const changes = bySource.get(source) ?? []
     changes.push({ sequence, tookMs, cut })
     bySource.set(source, changes)

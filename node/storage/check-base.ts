@@ -1,6 +1,5 @@
+import { atOnce } from '../whitelist/at-once.ts'
 import { buildWhitelist } from '../whitelist/build.ts'
-import type { CheckpointCut } from '../whitelist/cut.ts'
-import type { Whitelist } from '../whitelist/whitelist.ts'
 import { isStatedBy } from '../whitelist/stated-list.ts'
 import type { BuiltLog } from '../whitelist/store.ts'
 import type { Vouchers } from '../whitelist/vouchers.ts'
@@ -16,14 +15,6 @@ export function checkBase(file: string, log: BuiltLog, vouchers: Vouchers): void
   if (base === undefined) return
   const list = buildWhitelist(log, vouchers)
   const checkpoint = list.cutOf(base.checkpoint)
-  if (checkpoint !== undefined && isStated(checkpoint, list)) return
+  if (checkpoint !== undefined && atOnce(isStatedBy(checkpoint, list))) return
   throw corrupt(file, 'it does not hold the list that the checkpoint states at which it begins')
-}
-
-function isStated(checkpoint: CheckpointCut, list: Whitelist): boolean {
-  const steps = isStatedBy(checkpoint, list)
-  for (;;) {
-    const step = steps.next()
-    if (step.done === true) return step.value
-  }
 }

@@ -35,6 +35,11 @@ export class LogSeal {
     return new LogSeal(this.#base, this.#rows.copy(), new Map(this.#certificates))
   }
 
+  /** The seal over the certificates here and other rows. @param base what is said of where these begin */
+  over(rows: LogSeal, base: string | undefined): LogSeal {
+    return new LogSeal(base, rows.#rows.copy(), new Map(this.#certificates))
+  }
+
   add({ hash, repeats, isStray }: SealedRow): void {
     this.addLines(`${hash} ${Number(repeats)} ${Number(isStray)}\n`)
   }

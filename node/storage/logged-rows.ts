@@ -45,7 +45,7 @@ export function* loggedRows(
   const sql = `SELECT ${COLUMNS} FROM ${archives.left} ORDER BY position`
   for (const row of database.queryArrays<PlaceRow>(sql)) {
     const [position, source, sequence, text, hash, operatorCertificate, nodeCertificate] = row
-    const [, , , , , , , id, subject, repeats, isFiled] = row
+    const [, , , , , , , filedId, subject, repeats, isFiled] = row
     const place = { source, sequence }
     const signatures = { operatorCertificate, nodeCertificate }
     if (entryHash(text, signatures) !== hash) {
@@ -55,7 +55,8 @@ export function* loggedRows(
     if (isFiled === 0 && !chains.add(source, { sequence, hash }, change.previous)) {
       throw rows.damaged(place, 'does not follow the change before it')
     }
-    if (idOf({ change, hash }) !== id || change.subject !== subject) {
+    const id = idOf({ change, hash })
+    if (id !== filedId || change.subject !== subject) {
       throw rows.damaged(place, 'is filed under another name')
     }
     // What is passed over at a start must have been merged before. Of what is missing nobody can tell.
@@ -64,8 +65,8 @@ export function* loggedRows(
       throw rows.damaged(place, 'is called a repetition, and is none')
     }
     const one = isFiled === 1 ? entryAt(position, database, rows) : undefined
-    if (one === undefined) yield { change, hash, signatures, repeats: repeats === 1 }
-    else if (isStray(one)) yield { ...one, repeats: repeats === 1 }
+    if (one === undefined) yield { change, hash, signatures, id, repeats: repeats === 1 }
+    else if (isStray(one)) yield { ...one, id, repeats: repeats === 1 }
   }
 }
 

@@ -5,9 +5,7 @@ import { idOf, type ChangeId, type Place } from '../whitelist/change.ts'
 import { isStray, type Entry, type Stray } from '../whitelist/entry.ts'
 import type { Extent } from '../whitelist/extent.ts'
 import type {
-  ArchivedLog,
   Base,
-  ChangeStore,
   HeldEntry,
   LeftEntry,
   LoggedChange,
@@ -18,12 +16,14 @@ import type {
 import { WHOLE_LOG } from './archives.ts'
 import { COLUMNS, digestOf, valuesOf, type ChangeRow } from './change-row.ts'
 import { CheckedRows, CONTENT } from './checked-rows.ts'
-import type { LogSeal } from './log-seal.ts'
+import type { SealedRow } from './log-seal.ts'
 import { beginningOf, entryAt, loggedRows } from './logged-rows.ts'
+import type { NodeStore } from './node-store.ts'
 import { corrupt, createDatabase, lockDatabase, openDatabase } from './sqlite-database.ts'
 import { StoreDatabase } from './store-database.ts'
 import { readsOf, type Reads } from './store-reads.ts'
 import { StoredArchives } from './stored-archives.ts'
+import { leaveBeginning, writeBeginning } from './stored-beginning.ts'
 import { StoredSeal } from './stored-seal.ts'
 import { StoredSource } from './stored-source.ts'
 
@@ -33,25 +33,6 @@ interface CertificateRow {
   readonly fingerprint: string
   readonly chain: string
   readonly seal: string
-}
-
-/** The log of a node, and the source in which the node numbers the changes that it accepts. */
-export interface NodeStore extends ChangeStore, ArchivedLog {
-  /** The source that was used with this file last; undefined in a copy of it, and after it has ended. */
-  ownSource(): Source | undefined
-  /** @throws FridgeError `ERR_DATABASE` */
-  keepOwnSource(source: Source | undefined): void
-  /** Whether all of it was written by a node with the same private key. */
-  readonly isSealed: boolean
-  /**
-   * Seal all that is there now, with another key from now on.
-   * @throws FridgeError `ERR_DATABASE`
-   */
-  seal(sealKey: Buffer): void
-  /** How much of the list the log in this very file is. */
-  extent(): Extent
-  /** @throws FridgeError `ERR_DATABASE` */
-  noteExtent(extent: Extent): void
 }
 
 /**
@@ -66,6 +47,7 @@ export function openSqliteStore(file: string, sealKey?: Buffer): NodeStore {
     if (!existsSync(file)) createDatabase(file)
     database = openDatabase(file)
     const store = new StoreDatabase(file, database)
+    leaveBeginning(store)
     const archives = new StoredArchives(store, database)
     return new SqliteStore(store, { lock, sealKey, archives })
   } catch (error) {
@@ -110,9 +92,11 @@ class SqliteStore implements NodeStore {
     for (const source of beginningOf(database, { rows: this.#rows, archives }).keys()) {
       if (isRun(source)) this.#sources.add(source)
     }
-    const sql = `SELECT DISTINCT source FROM main.changes WHERE stray IS NULL`
-    for (const { source } of this.#database.query<Pick<ChangeRow, 'source'>>(sql))
-      this.#sources.add(source)
+    // By their names strays are told apart: to look at each row would take as long as to read them all.
+    const sql = 'SELECT DISTINCT source FROM main.changes'
+    for (const { source } of this.#database.query<{ source: Source }>(sql)) {
+      if (isRun(source)) this.#sources.add(source)
+    }
     for (const fork of this.forks()) this.#noteFork(fork)
     this.#seal = new StoredSeal(database, archives, sealKey)
     // Of nothing there is nothing to forge.
@@ -132,7 +116,7 @@ class SqliteStore implements NodeStore {
   }
 
   /** Write a row, in a transaction. @returns what the seal covers of it */
-  #write(one: Entry | Stray): Parameters<LogSeal['add']>[0] {
+  #write(one: Entry | Stray): SealedRow {
     const entry = isStray(one) ? one.entry : one
     const id = idOf(entry)
     // A grant has its place in its id: only as a stray can it come again.
@@ -142,13 +126,14 @@ class SqliteStore implements NodeStore {
     return { hash: entry.hash, repeats, isStray: isStray(one) }
   }
 
-  beginWith(entries: readonly Entry[], base: Base): void {
-    this.archives.beginWithout(base, note =>
-      this.#seal.remake(() => {
-        for (const entry of entries) this.#write(entry)
-        note()
-      }),
-    )
+  *beginWith(entries: readonly Entry[], base: Base): Generator<undefined, void> {
+    yield* writeBeginning(entries, base, {
+      database: this.#database,
+      archives: this.archives,
+      seal: this.#seal,
+      write: entry => this.#write(entry),
+      isClosed: () => this.#closed,
+    })
     for (const { change } of entries) this.#sources.add(change.source)
   }
 

@@ -4,7 +4,8 @@ import { errorMessage, FridgeError } from '../lib/errors.ts'
 import { archivesIn, attachArchives, readBaseNote, WHOLE_LOG } from './archives.ts'
 import { BUSY_TIMEOUT_MS } from './sqlite-database.ts'
 import type { Source } from '../identity/names.ts'
-import { strayPlace, type LoggedEntry } from '../whitelist/entry.ts'
+import type { Place } from '../whitelist/change.ts'
+import { strayPlace, type Entry, type LoggedEntry } from '../whitelist/entry.ts'
 
 type Row = ChangeRow & Pick<LoggedEntry, 'position'>
 
@@ -46,6 +47,13 @@ export class StoredChanges implements Disposable {
     return this.#entries('position > ? ORDER BY position', position)
   }
 
+  /** The entry of a source at a sequence, in its place. */
+  at({ source, sequence }: Place): Entry | undefined {
+    const where = 'source = ? AND sequence = ? AND stray IS NULL'
+    for (const { entry } of this.#entries(where, source, sequence)) return entry
+    return undefined
+  }
+
   /** The greatest position up to which a reader with this clock has everything. */
   positionOf(clock: ReadonlyMap<Source, number>): number {
     this.#openArchives()
@@ -84,11 +92,11 @@ export class StoredChanges implements Disposable {
     this.#noted = noted
   }
 
-  *#entries(where: string, position: number): Iterable<LoggedEntry> {
+  *#entries(where: string, ...parameters: (number | string)[]): Iterable<LoggedEntry> {
     this.#openArchives()
     const sql = `SELECT * FROM ${WHOLE_LOG} WHERE ${where}`
     let last: number | undefined
-    for (const value of this.#database.prepare(sql).iterate(position)) {
+    for (const value of this.#database.prepare(sql).iterate(...parameters)) {
       // The table is STRICT, so that each column has the type that it declares.
       const row = value as unknown as Row
       // What is still to be taken out of the log is in an archive as well.

@@ -57,6 +57,21 @@ export class StoredSeal {
     })
   }
 
+  /** What covers nothing yet: to be told of rows that are written before they count. */
+  empty(): LogSeal {
+    return new LogSeal()
+  }
+
+  /** Let rows count from now on that were written while the log was empty. @throws FridgeError `ERR_DATABASE` */
+  adopt(rows: LogSeal, change: () => void): void {
+    this.#covered = this.#database.transact(() => {
+      change()
+      const covered = this.#covered.over(rows, this.#database.noted(BASE))
+      this.#write(covered)
+      return covered
+    })
+  }
+
   #write(covered: LogSeal): void {
     if (this.#key !== undefined) this.#database.note('seal', covered.value(this.#key))
   }

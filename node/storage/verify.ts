@@ -31,6 +31,7 @@ import {
 } from './archives.ts'
 import { digestOf, sealOf, uncheckedOf, type ChangeRow } from './change-row.ts'
 import { checkBase } from './check-base.ts'
+import { holdsBeginning } from './stored-beginning.ts'
 import type { Beginning, Finding, Verification } from './verification.ts'
 import { openAt } from '../whitelist/open.ts'
 
@@ -141,6 +142,11 @@ class DatabaseCheck {
       const checked = await Promise.all(batch.map(async row => this.#open(row)))
       opened.push(...checked.filter(one => one !== undefined))
       batch = []
+    }
+    if (holdsBeginning(database)) {
+      const problem =
+        'the node was stopped while it took the list in from a peer: none of it counts'
+      return this.find('the log', problem, 'start the node: it asks its peers for the list anew')
     }
     this.#checkArchives(database)
     const left = new Set<string>()

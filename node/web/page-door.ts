@@ -6,7 +6,15 @@ import type { BrowserParty, OriginParty } from '../sessions/party.ts'
 import type { Service } from '../sessions/service.ts'
 import type { Session } from '../sessions/session.ts'
 import type { Sessions } from '../sessions/sessions.ts'
-import { drawNonce, isSignedBy, parseSignIn } from './sign-in.ts'
+import {
+  drawNonce,
+  isSignedBy,
+  parseInvited,
+  parseSignIn,
+  proofOf,
+  type SignInProof,
+} from '../sessions/sign-in.ts'
+import type { Invitations } from '../sessions/invitations.ts'
 
 /** How long a browser may take to sign, in milliseconds. */
 const SIGN_IN_MS = 5_000
@@ -15,8 +23,11 @@ const SIGN_IN_MS = 5_000
 export interface SigningPage extends Session {
   readonly origin: OriginParty
   readonly ended: boolean
-  /** A browser has proven its key: whatever comes from now on is for it. */
-  identify(browser: BrowserParty, rights: Rights): void
+  /**
+   * A browser has proven its key: whatever comes from now on is for it.
+   * @param proof what it has signed, for nodes that are to believe it as well
+   */
+  identify(browser: BrowserParty, rights: Rights, proof: SignInProof): void
   /** Hold on to what waits for a browser to be let in here, in the place of what did before. */
   wait(waiting: Disposable): void
   /** Tell the page that its browser would be let in now. */
@@ -29,6 +40,7 @@ export interface PageDoorOptions {
   readonly maxConnectionsPerClient: number
   /** Whether browsers reach this node, and no other, at a host. */
   readonly isOwnHost: (host: string) => boolean
+  readonly invitations: Pick<Invitations, 'offer'>
 }
 
 /** How often one page may sign in: each time costs the check of a signature. */
@@ -62,9 +74,7 @@ export class PageDoor {
     const { node, run, clock, lookout } = service
     const drawn = this.#nonces.get(session)
     this.#nonces.delete(session)
-    const pace = this.#paces.get(session) ?? new RateLimit({ ...PACE, clock })
-    this.#paces.set(session, pace)
-    if (!pace.allows('')) throw new FridgeError('ERR_LIMIT', 'too many attempts at once')
+    this.#pace(session)
     if (session.identity !== session.origin) {
       throw new FridgeError('ERR_REFUSED', 'somebody has signed in on this page already')
     }
@@ -91,8 +101,29 @@ export class PageDoor {
       throw new FridgeError('ERR_LIMIT', `${name} has too many connections`)
     }
     sessions.delete(session)
-    session.identify(browser, judgement.rights)
+    session.identify(browser, judgement.rights, proofOf(signIn, drawn.nonce))
     sessions.add(session, judgement.until)
+  }
+
+  /**
+   * Show the operator who has invited a browser what it brings, and wait until that has let it in.
+   * @throws FridgeError `ERR_REFUSED` or `ERR_LIMIT`
+   */
+  async introduce(session: SigningPage, value: unknown): Promise<void> {
+    this.#pace(session)
+    const invited = parseInvited(value)
+    if (invited === undefined) throw new FridgeError('ERR_PROTOCOL', 'an invitation is malformed')
+    const { id, key, proof } = invited
+    const origin = nameOf(session.origin.subject)
+    return this.#options.invitations.offer(id, { origin, key, proof })
+  }
+
+  /** @throws FridgeError `ERR_LIMIT` */
+  #pace(session: SigningPage): void {
+    const { clock } = this.#options.service
+    const pace = this.#paces.get(session) ?? new RateLimit({ ...PACE, clock })
+    this.#paces.set(session, pace)
+    if (!pace.allows('')) throw new FridgeError('ERR_LIMIT', 'too many attempts at once')
   }
 
   /** Who was refused may be let in a moment later: it has proven its key, so it hears of that. */

@@ -3,9 +3,11 @@ import { GatheredLog } from '../lib/gathered-log.ts'
 import type { Log } from '../lib/log.ts'
 import { networkOf } from '../lib/rate-limit.ts'
 import type { Counts, PageNotAdmitted } from '../sessions/counts.ts'
+import type { Relays } from '../relays/relays.ts'
 import type { OriginParty } from '../sessions/party.ts'
 import type { Service } from '../sessions/service.ts'
 import { explain } from '../sessions/session.ts'
+import type { OpenViews } from '../sessions/views.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Ending } from '../wire/connection.ts'
 import type { WireLimits } from '../wire/limits.ts'
@@ -21,6 +23,10 @@ export interface PageReceptionOptions {
   readonly maxPagesPerAddress: number
   /** The origins of the page that this node serves itself. */
   readonly ownOrigins: () => ReadonlySet<string>
+  /** What pages look at whose grants name it. */
+  readonly openViews: OpenViews
+  /** By which pages look at other nodes. */
+  readonly relays: Relays
   /** Where people sign in on the pages that have joined. */
   readonly door: PageDoor
   /** Resolves when the list is as fresh as it can be had: nobody is admitted before. */
@@ -70,8 +76,8 @@ export class PageReception implements Disposable {
     this.#log[Symbol.dispose]()
   }
 
-  #admit({ origin, address, socket }: PageVisit): PageSession | Refused {
-    const { sessions, service, limits, door, counts } = this.#options
+  #admit({ origin, address, socket, isOld }: PageVisit): PageSession | Refused {
+    const { sessions, service, limits, openViews, relays, door, counts } = this.#options
     if (origin === undefined) {
       return { reason: 'no origin', text: 'only pages of browsers may join: there was no Origin' }
     }
@@ -92,10 +98,13 @@ export class PageReception implements Disposable {
     }
     const session = new PageSession({
       socket,
+      isOld,
       origin: party,
       rights: admission.rights,
       service,
       limits,
+      openViews,
+      relays,
       door,
       onEnd: (ended, ending) => this.#ended(ended, ending, place),
     })

@@ -1,29 +1,47 @@
 import type { Duplex } from 'node:stream'
 import { answerFrame, eventFrame, sensorFrame } from '../events/page-frames.ts'
 import type { EventStream, Subscriber } from '../events/subscriber.ts'
-import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
+import { nameOf, type Origin } from '../identity/names.ts'
+import { FridgeError } from '../lib/errors.ts'
 import { COMMANDS } from '../sensors/commands.ts'
 import { allows, type RefusalReason, type Rights } from '../sessions/admission.ts'
 import type { BrowserParty, OriginParty, Party } from '../sessions/party.ts'
-import { ServedCalls } from '../sessions/served-calls.ts'
+import type { SignInProof } from '../sessions/sign-in.ts'
+import type { Audience, Relays } from '../relays/relays.ts'
 import type { Service } from '../sessions/service.ts'
+import { AlarmTeller } from '../sessions/alarm-teller.ts'
+import { toldSensors } from '../sessions/told-sensors.ts'
+import type { OpenViews } from '../sessions/views.ts'
 import { explain } from '../sessions/session.ts'
 import type { Ending } from '../wire/connection.ts'
 import type { WireLimits } from '../wire/limits.ts'
 import { Refusal } from '../wire/refusal.ts'
 import { Outlet } from './outlet.ts'
+import { PageCalls } from './page-calls.ts'
+import { PageRelays } from './page-relays.ts'
 import type { PagePacket } from './packet.ts'
+import { SealedCalls } from './sealed-calls.ts'
 import type { PageDoor, SigningPage } from './page-door.ts'
+import { reportOf } from './report.ts'
 
 /** The version of what pages are told. */
 const PAGE_PROTOCOL = 1
 
+/** What a grant may name as a command. */
+const CALLABLE = [...COMMANDS, 'acknowledge'] as const
+
 export interface PageSessionOptions {
   readonly socket: Duplex
+  /** Whether it is sent sensors as g-crypt encrypts them, where their channel allows. */
+  readonly isOld: boolean
   readonly origin: OriginParty
   readonly rights: Rights
   readonly service: Service
   readonly limits: WireLimits
+  /** What pages look at whose grants name it. */
+  readonly openViews: OpenViews
+  /** By which pages look at other nodes. */
+  readonly relays: Relays
   /** Where somebody may sign in. */
   readonly door: PageDoor
   readonly onEnd: (session: PageSession, ending: Ending) => void
@@ -38,29 +56,43 @@ export class PageSession implements SigningPage {
   readonly #streams = new Map<string, PageStream>()
   #identity: Party
   #rights: Rights
-  #calls: ServedCalls
+  readonly #relayed: PageRelays
+  /** What its browser has signed; undefined where nobody has signed in. */
+  #browser: Audience['browser']
+  #calls: PageCalls
+  /** Once somebody has signed in. */
+  #sealedCalls: SealedCalls | undefined
+  #alarmTeller: AlarmTeller | undefined
+  #onEnd: (() => void)[] = []
   #pending = 0
   #waiting: Disposable | undefined
   #ended = false
 
   constructor(options: PageSessionOptions) {
-    const { socket, origin, rights, service, limits } = options
+    const { socket, isOld, origin, rights, service, limits } = options
     this.origin = origin
     this.#options = options
     this.#identity = origin
     this.#rights = rights
-    this.#calls = this.#callsOf(origin)
     this.#outlet = new Outlet(socket, {
       limits,
       clock: service.clock,
       onTooSlow: () => this.#cutAsTooSlow(),
     })
-    this.#subscriber = service.fanOut.join(this.#outlet, 'page')
+    this.#relayed = new PageRelays({
+      relays: options.relays,
+      carrier: this.#outlet,
+      audience: () => this.#audience(),
+      mayRead: sensor => allows(this.#rights.sensors, sensor),
+    })
+    this.#calls = this.#callsOf(origin)
+    this.#subscriber = service.fanOut.join(this.#outlet, isOld ? 'old page' : 'page')
     const { node, run, version, clock } = service
     const hello = { protocol: PAGE_PROTOCOL, node, run, version, time: clock.now() }
     this.#outlet.writeShared(eventFrame('hello', hello))
     this.#tellRights()
     this.#openStreams()
+    if (this.#calls.hasAlarms) this.#openAlarms()
   }
 
   get identity(): Party {
@@ -72,8 +104,14 @@ export class PageSession implements SigningPage {
   }
 
   /** A browser has proven its key: whatever comes from now on is for it. */
-  identify(browser: BrowserParty, rights: Rights): void {
+  identify(browser: BrowserParty, rights: Rights, proof: SignInProof): void {
+    const { service } = this.#options
+    const call = async (values: readonly unknown[]): Promise<unknown> => this.#calls.call(values)
     this.#identity = browser
+    this.#browser = { keyId: browser.keyId, proof }
+    this.#sealedCalls = new SealedCalls({ service, nonce: proof.nonce, call, reportOf })
+    // What it watches it watches as somebody else.
+    this.#relayed[Symbol.dispose]()
     this.#waiting?.[Symbol.dispose]()
     this.#calls = this.#callsOf(browser)
     this.narrow(rights)
@@ -102,6 +140,8 @@ export class PageSession implements SigningPage {
     }
     this.#tellRights()
     this.#openStreams()
+    this.#alarmTeller?.tellStanding()
+    this.#relayed.review()
   }
 
   leave(): void {
@@ -140,12 +180,14 @@ export class PageSession implements SigningPage {
     this.#end({ cause: isDead ? 'dead' : 'lost' }, false)
   }
 
-  #callsOf({ subject }: Party): ServedCalls {
-    const { service, limits } = this.#options
-    return new ServedCalls({
+  #callsOf({ subject }: Party): PageCalls {
+    const { service, limits, openViews } = this.#options
+    return new PageCalls({
       service,
       subject,
-      isPlain: false,
+      openViews,
+      relayed: this.#relayed.methods,
+      clock: service.clock,
       maxPending: limits.maxPendingCalls,
       rights: () => this.#rights,
       hasEnded: () => this.#ended,
@@ -159,26 +201,30 @@ export class PageSession implements SigningPage {
         return door.challenge(this)
       case 'sign-in':
         return door.enter(this, values[0])
+      case 'sealed':
+        if (this.#sealedCalls !== undefined) return this.#sealedCalls.run(values)
+        throw new FridgeError('ERR_REFUSED', 'nobody has signed in on this page')
+      case 'invited':
+        return door.introduce(this, values[0])
       default:
-        return this.#call(values)
+        return this.#calls.call(values)
     }
   }
 
-  async #call([name, ...values]: readonly unknown[]): Promise<unknown> {
-    const method = typeof name === 'string' ? this.#calls.methods.get(name) : undefined
-    if (method === undefined) throw new FridgeError('ERR_PROTOCOL', 'there is no such call')
-    return method(values, () => {}, new AbortController().signal)
+  #audience(): Audience | undefined {
+    // Which nodes there are is nothing for a page to find out on which nobody may read anything.
+    if (this.#rights.sensors?.size === 0) return undefined
+    return { origin: nameOf(this.origin.subject) as string as Origin, browser: this.#browser }
   }
 
   #tellRights(): void {
-    const { sensors } = this.#options.service
-    const { commands } = this.#rights
+    const { commands, views } = this.#rights
     this.#say('rights', {
       subject: this.#identity.subject,
-      sensors: sensors
-        .filter(({ name }) => allows(this.#rights.sensors, name))
-        .map(({ name, kind }) => ({ name, kind })),
-      commands: COMMANDS.filter(name => allows(commands, name)),
+      sensors: toldSensors(this.#options.service, this.#rights),
+      commands: CALLABLE.filter(name => allows(commands, name)),
+      // Nobody is without a grant who has signed in.
+      views: Array.from(views ?? []),
     })
   }
 
@@ -190,6 +236,17 @@ export class PageSession implements SigningPage {
       this.#streams.set(name, stream)
       service.fanOut.serve(this.#subscriber, name, stream)
     }
+  }
+
+  #openAlarms(): void {
+    const place = {
+      tell: (event: string, value: unknown) => this.#say('alarms', event, value),
+      onClose: (listener: () => void) => void this.#onEnd.push(listener),
+    }
+    const { alarms } = this.#options.service
+    this.#alarmTeller = new AlarmTeller(alarms, place, sensor =>
+      allows(this.#rights.sensors, sensor),
+    )
   }
 
   #say(event: string, ...values: unknown[]): void {
@@ -211,6 +268,8 @@ export class PageSession implements SigningPage {
     if (this.#ended) return
     this.#ended = true
     this.#waiting?.[Symbol.dispose]()
+    this.#relayed[Symbol.dispose]()
+    for (const listener of this.#onEnd.splice(0)) listener()
     for (const stream of this.#streams.values()) stream.close()
     this.#streams.clear()
     if (ending.cause === 'closed' || ending.cause === 'too slow') this.#outlet.close(isFinal)
@@ -242,10 +301,4 @@ class PageStream implements EventStream {
   close(): void {
     for (const listener of this.#listeners.splice(0)) listener()
   }
-}
-
-/** What a page is told of a call that failed: never a stack, nor what is none of its business. */
-function reportOf(error: unknown): { code: string; message: string } {
-  if (!(error instanceof FridgeError)) return { code: 'ERR_COMMAND', message: 'it failed' }
-  return { code: errorCode(error) ?? 'ERR_COMMAND', message: errorMessage(error) }
 }

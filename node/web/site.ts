@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { TLSSocket } from 'node:tls'
 import { errorMessage } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { BUILD_COMMAND, type Bundle } from './bundle.ts'
@@ -49,6 +48,8 @@ const HEADERS: Readonly<Record<string, string>> = {
 }
 
 export interface SiteOptions {
+  /** Whether pages may poll over HTTP. */
+  readonly hasPolling: boolean
   readonly bundle: Bundle
   /** Serves pages that connect. Loaded when the first one does. */
   readonly openPages: () => Promise<PageServer>
@@ -64,7 +65,7 @@ export class Site implements AsyncDisposable {
   constructor(options: SiteOptions) {
     this.#options = options
     this.#http = createServer(HTTP_LIMITS, (request, response) => {
-      this.#answer(request, response).catch((error: unknown) => {
+      this.#respond(request, response).catch((error: unknown) => {
         this.#options.log.error({ reason: errorMessage(error) }, 'the page cannot be served')
         response.destroy()
       })
@@ -79,7 +80,7 @@ export class Site implements AsyncDisposable {
   }
 
   /** Serve a connection. */
-  take(socket: TLSSocket): void {
+  take(socket: Duplex): void {
     this.#http.emit('connection', socket)
   }
 
@@ -88,6 +89,14 @@ export class Site implements AsyncDisposable {
     // It never listened by itself, so nothing else ends its timer and its connections.
     this.#http.close()
     this.#http.closeAllConnections()
+  }
+
+  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const isPoll = request.url?.startsWith(SOCKET_PATH) === true
+    if (!isPoll || !this.#options.hasPolling) return this.#answer(request, response)
+    this.#pages ??= this.#options.openPages()
+    const pages = await this.#pages
+    if (!request.socket.destroyed) pages.answer(request, response)
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {

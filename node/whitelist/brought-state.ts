@@ -1,4 +1,4 @@
-import { buildWhitelist } from './build.ts'
+import { buildingOf } from './build.ts'
 import { Chains } from './chains.ts'
 import type { Checkpoint } from './change.ts'
 import type { Entry } from './entry.ts'
@@ -6,10 +6,21 @@ import { OpenedLog } from './opened-log.ts'
 import { isStatedBy } from './stated-list.ts'
 import type { Base } from './store.ts'
 import { isTrustedNow, type Vouchers } from './vouchers.ts'
+import type { Whitelist } from './whitelist.ts'
+
+/** Entries looked at between two looks at everything else: some milliseconds. */
+const SLICE = 500
 
 /** What a peer has of a list behind a checkpoint; of each entry both signatures hold. */
 export interface BroughtState extends Pick<Base, 'checkpoint' | 'spent' | 'true'> {
   readonly entries: readonly Entry[]
+}
+
+/** Where a log begins, and the list at that. */
+export interface Begun {
+  readonly base: Base
+  /** It reads the entries that were brought. */
+  readonly list: Whitelist
 }
 
 /**
@@ -22,14 +33,14 @@ export interface BroughtState extends Pick<Base, 'checkpoint' | 'spent' | 'true'
 export function* baseOfState(
   state: BroughtState,
   vouchers: Vouchers,
-): Generator<undefined, Base | string> {
+): Generator<undefined, Begun | string> {
   const { entries, checkpoint: hash, spent } = state
   const entry = entries.find(one => one.hash === hash)
   if (entry?.change.kind !== 'checkpoint') return 'a state comes without its checkpoint'
   if (!isTrustedNow(entry.signatures, vouchers)) {
     return 'a state is that of a checkpoint which nobody vouches for who is trusted now'
   }
-  const problem = problemOf(entries, { ...entry, change: entry.change })
+  const problem = yield* problemOf(entries, { ...entry, change: entry.change })
   if (problem !== undefined) return problem
   const sequences = entry.change.heads.values().map(({ sequence }) => sequence)
   const covered = sequences.reduce((sum, sequence) => sum + sequence, 0)
@@ -40,24 +51,30 @@ export function* baseOfState(
     true: state.true,
     archived: covered - (entries.length - 1),
   }
-  yield
-  const list = buildWhitelist(new OpenedLog(entries, base), vouchers)
+  const log = new OpenedLog([], base)
+  for (const [index, one] of entries.entries()) {
+    log.add(one)
+    if (index % SLICE === 0) yield
+  }
+  const list = yield* buildingOf(log, vouchers)
   const cut = list.cutOf(hash)
   if (cut === undefined || !(yield* isStatedBy(cut, list))) {
     return 'a state is not what its checkpoint states'
   }
-  return list.checkpointEffect(entry) === 'in effect' ? base : 'a checkpoint does not stand'
+  const isStanding = list.checkpointEffect(entry) === 'in effect'
+  return isStanding ? { base, list } : 'a checkpoint does not stand'
 }
 
 /** Why entries are not what is left behind a checkpoint; undefined if they may be. */
-function problemOf(
+function* problemOf(
   entries: readonly Entry[],
   checkpoint: Entry & { readonly change: Checkpoint },
-): string | undefined {
+): Generator<undefined, string | undefined> {
   const { heads, source } = checkpoint.change
   const missing = new Set(heads.values().map(({ hash }) => hash))
   const chains = new Chains(heads)
-  for (const { change, hash } of entries) {
+  for (const [index, { change, hash }] of entries.entries()) {
+    if (index % SLICE === 0) yield
     const { sequence, previous } = change
     const head = heads.get(change.source)
     const isNext = change.source === source && sequence === (head?.sequence ?? 0) + 1

@@ -13,7 +13,7 @@ import {
   type Source,
   type Subject,
 } from '../identity/names.ts'
-import { misfitOf, readTerms, type Terms } from './terms.ts'
+import { misfitOf, NO_TERMS, readTerms, type Terms } from './terms.ts'
 
 /** Where a change stands: the `sequence`-th change (1, 2, 3…) of `source`. Never reused. */
 export interface Place {
@@ -117,13 +117,14 @@ export const CHANGE_LIMITS = {
  * The versions that canonical texts start with. A change is of the first that can say it, so that
  * whoever knows no later one reads all that it could read before.
  */
-const VERSIONS = { names: 2, origins: 3 } as const
+const VERSIONS = { names: 2, origins: 3, views: 4 } as const
 
 /** The latest version of texts that this node reads (PROTOCOL.md, "Versions"). */
-export const READS_VERSION = VERSIONS.origins
+export const READS_VERSION = VERSIONS.views
 
-/** The version of texts that a change about a subject needs. */
-export function versionOf(subject: Subject): number {
+/** The version of texts that a change about a subject needs. @param terms of a grant */
+export function versionOf(subject: Subject, terms: Pick<Terms, 'views'> = {}): number {
+  if (terms.views !== undefined) return VERSIONS.views
   return roleOf(subject) === 'origin' ? VERSIONS.origins : VERSIONS.names
 }
 
@@ -134,7 +135,7 @@ export function versionOf(subject: Subject): number {
  */
 export function encodeChange(change: Change): string {
   const fields: Record<string, unknown> = {
-    fridge: versionOf(change.subject),
+    fridge: versionOf(change.subject, change.kind === 'grant' ? change.terms : {}),
     kind: change.kind,
     ...(change.kind !== 'checkpoint' && { subject: change.subject }),
     source: change.source,
@@ -151,12 +152,13 @@ export function encodeChange(change: Change): string {
   }
   fields['seen'] = change.seen
   if (change.kind === 'grant') {
-    const { sensors, commands, keys, expiresAt, public: isPublic } = change.terms
+    const { sensors, commands, keys, expiresAt, public: isPublic, views } = change.terms
     if (sensors !== undefined) fields['sensors'] = sensors
     if (commands !== undefined) fields['commands'] = commands
     if (keys !== undefined) fields['keys'] = keys
     if (expiresAt !== undefined) fields['expiresAt'] = expiresAt
     if (isPublic !== undefined) fields['public'] = isPublic
+    if (views !== undefined) fields['views'] = views
   } else if (change.upTo !== undefined) {
     fields['upTo'] = headFields(change.upTo)
   }
@@ -221,7 +223,11 @@ export function readChange(text: string): Change | string {
   const { kind, source, sequence, previous, operator, at, wish, reason } = fields
   const subject = kind === 'checkpoint' ? WHOLE_LIST : fields['subject']
   if (kind !== 'checkpoint' && !isSubject(subject)) return 'a change has no valid subject'
-  if (fields['fridge'] !== versionOf(subject as Subject)) return 'a change is of another version'
+  const terms = kind === 'grant' ? readTerms(fields) : NO_TERMS
+  if (typeof terms === 'string') return terms
+  if (fields['fridge'] !== versionOf(subject as Subject, terms)) {
+    return 'a change is of another version'
+  }
   if (!isSource(source) || !isRun(source)) return 'a change has no valid source'
   if (!isSequence(sequence)) return 'a change has no valid sequence'
   if (sequence === 1 ? previous !== '' : !isHash(previous)) {
@@ -254,8 +260,6 @@ export function readChange(text: string): Change | string {
   }
   if (kind !== 'grant') return 'a change is of an unknown kind'
   if (!isGranted) return 'only clients and origins are granted anything'
-  const terms = readTerms(fields)
-  if (typeof terms === 'string') return terms
   const misfit = misfitOf(base.subject, terms)
   if (misfit !== undefined) return misfit
   return { kind, ...base, terms }

@@ -1,10 +1,10 @@
 import type { Authors } from './authors.ts'
-import { idOf, type Change, type Place } from './change.ts'
+import type { Change, ChangeId, Place } from './change.ts'
 import type { Checkpoints } from './checkpoints.ts'
 import type { CheckpointEntry } from './cut.ts'
 import type { Stray } from './entry.ts'
 import type { HeardSources } from './heard-sources.ts'
-import type { Base, ChangeLog, LoggedChange } from './store.ts'
+import type { Base, ChangeLog, LoggedChange, LoggedRow } from './store.ts'
 import type { SubjectStates } from './subject-states.ts'
 
 /** What a list is made of. */
@@ -15,6 +15,11 @@ export interface ListParts {
   readonly checkpoints: Checkpoints
   readonly subjects: SubjectStates
 }
+
+/** What a log holds, with what it knows of where that stands in it. */
+type Loaded<T> = T & Pick<LoggedRow, 'id' | 'repeats'>
+
+type Filed = Pick<LoggedRow, 'id' | 'repeats'> & { readonly isStray: boolean }
 
 /** Takes a list over from its log, of which all that voids grants is known before. */
 export class ListLoader {
@@ -53,32 +58,30 @@ export class ListLoader {
   }
 
   /** Take an entry over from the log, in its order. */
-  load(entry: LoggedChange, repeats: boolean): void {
+  load(entry: Loaded<LoggedChange>): void {
     const { sources, authors } = this.#parts
-    const { source, sequence } = entry.change
+    const { change, id, repeats } = entry
+    const { source, sequence } = change
     if (sequence > (sources.head(source)?.sequence ?? 0)) sources.advance(entry)
     authors.noteSigned(entry)
     this.#changes += 1
-    this.#loadContent(entry, { repeats, isStray: false })
+    this.#loadContent(entry, { id, repeats, isStray: false })
   }
 
   /** Take a stray over from the log, likewise. */
-  loadStray({ entry }: Stray, repeats: boolean): void {
+  loadStray({ entry, id, repeats }: Loaded<Stray>): void {
     const { sources, log } = this.#parts
     sources.fileStray(entry)
     if (log.find(entry.change, entry.hash)?.isStray !== false) this.#changes += 1
-    this.#loadContent(entry, { repeats, isStray: true })
+    this.#loadContent(entry, { id, repeats, isStray: true })
   }
 
-  #loadContent(
-    entry: LoggedChange,
-    { repeats, isStray }: { readonly repeats: boolean; readonly isStray: boolean },
-  ): void {
+  #loadContent(entry: LoggedChange, { id, repeats, isStray }: Filed): void {
     const { authors, checkpoints, subjects } = this.#parts
     const { change } = entry
     if (change.kind === 'checkpoint') return
     if (checkpoints.base?.covers(entry) === true) {
-      if (checkpoints.base.hasStated({ ...entry, isStray })) this.#takeOver(entry)
+      if (checkpoints.base.hasStated({ hash: entry.hash, isStray })) this.#takeOver(entry, id)
       return
     }
     const mayBeVoid = checkpoints.mayVoid(entry)
@@ -86,15 +89,15 @@ export class ListLoader {
     const isVoid = authors.isVoid(entry) || (mayBeVoid && checkpoints.voids(entry))
     const isNew = !repeats && !isVoid
     if (isNew && !subjects.isSettled(change.subject)) return
-    subjects.take({ change, id: idOf(entry) }, isNew)
+    subjects.take({ change, id }, isNew)
   }
 
   /** Take over what the checkpoint states at which the log begins. */
-  #takeOver(entry: LoggedChange): void {
+  #takeOver(entry: LoggedChange, id: ChangeId): void {
     const { authors, checkpoints, subjects } = this.#parts
     const { change } = entry
     if (authors.isVoid(entry) || checkpoints.mayVoidStated(entry)) {
       subjects.noteIrregular(change.subject)
-    } else subjects.takeOver({ change, id: idOf(entry) })
+    } else subjects.takeOver({ change, id })
   }
 }

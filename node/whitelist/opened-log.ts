@@ -36,7 +36,7 @@ export class OpenedLog implements BuiltLog {
     const { subject } = change
     const id = idOf(entry)
     const ids = this.#ids.get(subject) ?? new Set()
-    this.#rows.push({ ...one, repeats: ids.has(id), isArchived })
+    this.#rows.push({ ...one, id, repeats: ids.has(id), isArchived })
     this.#ids.set(subject, ids.add(id))
     const changes = this.#bySubject.get(subject)
     const row = { change, hash, isStray: isStray(one), isArchived }

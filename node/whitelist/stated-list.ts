@@ -1,7 +1,8 @@
+import type { Subject } from '../identity/names.ts'
 import type { Checkpoint, UpTo } from './change.ts'
 import type { CheckpointCut, CheckpointEntry, Cut, SubjectAtHeads } from './cut.ts'
 import type { SubjectRow } from './store.ts'
-import { StateRoot } from './state-root.ts'
+import { StateRoot, type StateLeaf, type StatePath } from './state-root.ts'
 import type { Whitelist } from './whitelist.ts'
 
 /** Subjects looked up in the log between two looks at everything else: some milliseconds. */
@@ -42,6 +43,34 @@ export function* isStatedBy(
   const { state, subjects } = checkpoint.entry.change
   const made = yield* listOf(checkpoint, list)
   return made.state === state && made.subjects === subjects
+}
+
+/** What proves that a checkpoint states a leaf. */
+export interface LeafProof extends StatePath {
+  readonly leaf: StateLeaf
+}
+
+/**
+ * What proves what a checkpoint states of a subject, slice by slice.
+ * @returns null when it states nothing of it; undefined when what led there is not here
+ */
+export function* proofOf(
+  subject: Subject,
+  checkpoint: CheckpointCut,
+  list: Pick<Whitelist, 'subjectsBehind'>,
+): Generator<undefined, LeafProof | null | undefined> {
+  const root = new StateRoot(subject)
+  let leaf: StateLeaf | undefined
+  for (const one of subjectsIn(checkpoint, list)) {
+    if (one === undefined) yield
+    else if (one.leaf !== undefined) {
+      root.add(one.leaf)
+      if (one.leaf.subject === subject) leaf = one.leaf
+    }
+  }
+  if (root.root() !== checkpoint.entry.change.state) return undefined
+  const path = root.path()
+  return leaf === undefined || path === undefined ? null : { leaf, ...path }
 }
 
 function* listOf(

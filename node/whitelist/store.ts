@@ -9,6 +9,7 @@ export type LoggedChange = Pick<Entry, 'change' | 'hash'>
 
 /** A change in the log, in the order in which it was taken. */
 export type LoggedRow = (CertifiedChange | Stray) & {
+  readonly id: ChangeId
   /**
    * Whether a change with its id stands before it: another text of the same wish, or the entry
    * itself before its source was found to have forked.
@@ -143,8 +144,10 @@ export interface ChangeStore extends BuiltLog, CertificateStore, Disposable {
   /** The next `limit` entries behind a position that have not left the log, in its order. */
   leftBehind(position: number, limit: number): readonly LeftEntry[]
   /**
-   * Let an empty log begin at a checkpoint, with what a peer has of what that covers.
+   * Let an empty log begin at a checkpoint, with what a peer has of what that covers, slice by slice.
+   * Until it is through, and when the process dies meanwhile or it is given up, the log is empty; it
+   * must be given nothing else meanwhile.
    * @throws FridgeError `ERR_DATABASE`: then it is as empty as before
    */
-  beginWith(entries: readonly Entry[], base: Base): void
+  beginWith(entries: readonly Entry[], base: Base): Generator<undefined, void>
 }

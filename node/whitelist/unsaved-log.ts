@@ -4,10 +4,15 @@ import type { ChangeLog, HeldEntry, LoggedChange, LogPart, SubjectRow } from './
 
 /** A log together with what is merged already and still to be written: the changes of a batch. */
 export class UnsavedLog implements ChangeLog {
-  readonly #log: ChangeLog
+  #log: ChangeLog
   #unsaved: { readonly id: ChangeId; readonly entry: HeldEntry }[] = []
 
   constructor(log: ChangeLog) {
+    this.#log = log
+  }
+
+  /** Read another log from now on, which holds the same. */
+  readFrom(log: ChangeLog): void {
     this.#log = log
   }
 

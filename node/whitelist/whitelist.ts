@@ -153,6 +153,12 @@ export class Whitelist {
     }
   }
 
+  /** What it was built from stands in another log by now, which it reads from here on. */
+  readFrom(log: ChangeLog): void {
+    this.#log.readFrom(log)
+    this.reviewCheckpoints()
+  }
+
   /** What was merged up to here is in the log. */
   saved(): void {
     this.#log.clear()

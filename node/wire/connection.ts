@@ -12,8 +12,8 @@ export type Ending =
   | { readonly cause: 'too slow' }
   /** The peer said nothing for longer than its heartbeat allows. */
   | { readonly cause: 'dead' }
-  /** The peer ended it, or the network did. */
-  | { readonly cause: 'lost'; readonly error?: Error }
+  /** The peer ended it, or the network did; a peer that lives ends it in order. */
+  | { readonly cause: 'lost'; readonly error?: Error; readonly isOrderly?: true }
   /** This end closed it. */
   | { readonly cause: 'closed' }
 
@@ -81,7 +81,7 @@ export class Connection {
       failure ??= error
     })
     // A peer that ended its half has nothing more to say to us, and we need its answers.
-    socket.on('end', () => this.#end({ cause: 'lost' }))
+    socket.on('end', () => this.#end({ cause: 'lost', isOrderly: true }))
     socket.on('close', () => this.#end({ cause: 'lost', ...(failure && { error: failure }) }))
   }
 

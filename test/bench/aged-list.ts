@@ -3,9 +3,12 @@ import { join } from 'node:path'
 import { Archiving } from '../../node/gossip/archiving.ts'
 import type { Credentials } from '../../node/identity/credentials.ts'
 import { sourceOf, subjectOf, WHOLE_LIST } from '../../node/identity/names.ts'
+import { signText } from '../../node/identity/signature.ts'
 import { sealKeyOf } from '../../node/storage/log-seal.ts'
 import { DATABASE_FILE } from '../../node/storage/sqlite-database.ts'
-import { openSqliteStore, type NodeStore } from '../../node/storage/sqlite-store.ts'
+import type { NodeStore } from '../../node/storage/node-store.ts'
+import { openSqliteStore } from '../../node/storage/sqlite-store.ts'
+import { atOnce } from '../../node/whitelist/at-once.ts'
 import { buildWhitelist } from '../../node/whitelist/build.ts'
 import {
   encodeChange,
@@ -23,6 +26,9 @@ import { nameAt, signerOf } from './filled-list.ts'
 /** How many entries go into one transaction. */
 const BATCH = 10_000
 
+/** Of each name a checkpoint states the grant that stands, and the newest revocation. */
+const STATED_ROUNDS = 2
+
 export interface AgedListOptions {
   /** The data folder of a node. */
   readonly data: string
@@ -33,6 +39,8 @@ export interface AgedListOptions {
   readonly node: Credentials
   readonly checkpoint: boolean
   readonly archive: boolean
+  /** Whether what a checkpoint states is signed: another node takes nothing else. Default: nothing is. */
+  readonly signs?: boolean
 }
 
 /** What a checkpoint cost, in milliseconds of processor time. */
@@ -42,13 +50,14 @@ export interface CheckpointCost {
 }
 
 /**
- * Write the database of a node whose names were let in and out again and again. Its signatures are
- * none: a start under the seal of the node looks at none.
+ * Write the database of a node whose names were let in and out again and again. Most of its
+ * signatures are none: a start under the seal of the node looks at none.
  */
 export async function fillAgedList(options: AgedListOptions): Promise<CheckpointCost> {
   const { data, names, changesPerName, node } = options
   using store = openSqliteStore(join(data, DATABASE_FILE), sealKeyOf(createPrivateKey(node.key)))
   const { write, vouchers } = writerOf(store, options)
+  const { signs = false } = options
   const last = new Map<number, ChangeId>()
   let batch: Entry[] = []
   const keep = (entry: Entry): void => {
@@ -61,8 +70,10 @@ export async function fillAgedList(options: AgedListOptions): Promise<Checkpoint
       const seen = last.get(name)
       const subject = subjectOf('client', nameAt(name))
       const about = { subject, seen: seen === undefined ? [] : [seen] }
-      const entry = write(place =>
-        kind === 'grant' ? { ...place, kind, ...about, terms: {} } : { ...place, kind, ...about },
+      const entry = write(
+        place =>
+          kind === 'grant' ? { ...place, kind, ...about, terms: {} } : { ...place, kind, ...about },
+        signs && round >= changesPerName - STATED_ROUNDS,
       )
       last.set(name, idOf(entry))
       keep(entry)
@@ -71,7 +82,7 @@ export async function fillAgedList(options: AgedListOptions): Promise<Checkpoint
   store.append(batch.splice(0))
   if (!options.checkpoint) return { judgeMs: 0, archiveMs: 0 }
   const list = buildWhitelist(store, vouchers)
-  store.append([write(place => checkpointOf(list, place))])
+  store.append([write(place => checkpointOf(list, place), signs)])
   const checked = buildWhitelist(store, vouchers)
   const judgeMs = processorTime(() => [...judgeCheckpoints(checked)])
   if (!options.archive) return { judgeMs, archiveMs: 0 }
@@ -90,7 +101,7 @@ function processorTime(task: () => unknown): number {
 }
 
 /** The next entry of the source of a node. @param of what it says, in its place */
-type Write = (of: (place: Placed) => Change) => Entry
+type Write = (of: (place: Placed) => Change, isSigned: boolean) => Entry
 
 type Placed = Pick<Change, 'source' | 'sequence' | 'previous' | 'operator' | 'at' | 'wish'>
 
@@ -103,21 +114,27 @@ function writerOf(
   for (const { signer } of [by, at]) {
     store.keepCertificate(signer.identity.fingerprint, signer.chain)
   }
-  const signatures = {
+  const certificates = {
     operatorCertificate: by.signer.identity.fingerprint,
-    operatorSignature: 'A'.repeat(86),
     nodeCertificate: at.signer.identity.fingerprint,
-    nodeSignature: 'A'.repeat(86),
   }
+  const none = { operatorSignature: 'A'.repeat(86), nodeSignature: 'A'.repeat(86) }
+  const operatorKey = createPrivateKey(operator.key)
+  const nodeKey = createPrivateKey(node.key)
   let [sequence, previous] = [0, '']
-  const write: Write = of => {
+  const sign = (text: string, hash: string): typeof none => ({
+    operatorSignature: signText(operatorKey, 'change', text),
+    nodeSignature: signText(nodeKey, 'entry', hash),
+  })
+  const write: Write = (of, isSigned) => {
     sequence += 1
     const wish = randomBytes(16).toString('base64url')
     const [name, now] = [operator.identity.name, Date.now()]
     const change = of({ source, sequence, previous, operator: name, at: now, wish })
     const text = encodeChange(change)
-    previous = entryHash(text, signatures)
-    return { change, text, hash: previous, signatures }
+    previous = entryHash(text, certificates)
+    const signatures = isSigned ? sign(text, previous) : none
+    return { change, text, hash: previous, signatures: { ...certificates, ...signatures } }
   }
   const voucher = { authority: by.signer.authority, endsAt: Infinity }
   return { write, vouchers: { voucherOf: () => voucher, isTrusted: () => true } }
@@ -133,9 +150,5 @@ function checkpointOf(list: Whitelist, place: Placed): Checkpoint {
     heads,
     former: [],
   } as const
-  const steps = listAt(heads, list)
-  for (;;) {
-    const step = steps.next()
-    if (step.done === true) return { ...base, ...step.value }
-  }
+  return { ...base, ...atOnce(listAt(heads, list)) }
 }

@@ -2,9 +2,10 @@ import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DATABASE_FILE } from '../../node/storage/sqlite-database.ts'
 import { fillAgedList, type CheckpointCost } from './aged-list.ts'
-import { median, type Bench } from './result.ts'
+import { median, type Bench, type BenchOptions } from './result.ts'
 import { makeSite } from './site.ts'
 import { compile, startOnce } from './start.ts'
+import { measureStateSync } from './state-sync.ts'
 
 const NODE = 'node-1'
 
@@ -17,8 +18,15 @@ const SIZES = [
   [100_000, 7],
 ] as const
 
-/** What a log that has grown for years costs a start, with and without an archive. */
-export const measureCheckpoint: Bench = async ({ quick, progress }) => {
+/** The same for what a newcomer is sent: of the last one more than a million changes have left the log. */
+const SENT = [
+  [10_000, 13],
+  [100_000, 13],
+] as const
+
+/** What a log that has grown for years costs a start, with and without an archive, and a newcomer. */
+export const measureCheckpoint: Bench = async options => {
+  const { quick, progress } = options
   await using site = await makeSite([NODE])
   progress('compiling')
   const compiled = await compile(site)
@@ -53,11 +61,49 @@ export const measureCheckpoint: Bench = async ({ quick, progress }) => {
       ])
     }
   }
-  return [{ title: 'A log that has grown, with and without an archive', rows }]
+  const newcomers = await measureNewcomers(options)
+  return [
+    { title: 'A log that has grown, with and without an archive', rows },
+    {
+      title: 'A node with an empty disk that is sent the state of an archived list',
+      rows: newcomers,
+    },
+  ]
+}
+
+async function measureNewcomers(options: BenchOptions): Promise<string[][]> {
+  const rows = [
+    [
+      'names',
+      'changes',
+      'until it has all',
+      'processor',
+      'longest turn',
+      'memory',
+      'of the sender',
+    ],
+  ]
+  for (const [names, changesPerName] of options.quick ? [[1_000, 5] as const] : SENT) {
+    const cost = await measureStateSync(names, changesPerName, options)
+    rows.push([
+      names.toLocaleString('en'),
+      (names * changesPerName).toLocaleString('en'),
+      seconds(cost.ms),
+      seconds(cost.cpuMs),
+      `${cost.turnMs.toFixed(0)} ms`,
+      mebibytes(cost.bytes),
+      `${seconds(cost.senderCpuMs)}, ${cost.senderTurnMs.toFixed(0)} ms`,
+    ])
+  }
+  return rows
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(2)} s`
 }
 
 function shown({ judgeMs, archiveMs }: CheckpointCost): string[] {
-  return [judgeMs, archiveMs].map(ms => (ms === 0 ? '' : `${(ms / 1_000).toFixed(2)} s`))
+  return [judgeMs, archiveMs].map(ms => (ms === 0 ? '' : seconds(ms)))
 }
 
 function archivesIn(data: string): number {

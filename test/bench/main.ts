@@ -12,9 +12,11 @@ import { measureKeyboard } from './keyboard.ts'
 import { describeMachine } from './machine.ts'
 import { measureReconnect } from './reconnect.ts'
 import { measureProcesses } from './processes.ts'
+import { measureRelays } from './relays.ts'
 import type { Bench } from './result.ts'
 import { measureRevocation } from './revocation.ts'
 import { measureScale } from './scale.ts'
+import { measureSealing } from './sealing.ts'
 import { measureStart } from './start.ts'
 
 const BENCHES: Readonly<Record<string, Bench>> = {
@@ -23,6 +25,8 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   revocation: measureRevocation,
   'fan-out': measureFanOut,
   pages: measurePages,
+  relays: measureRelays,
+  sealing: measureSealing,
   'idle-memory': measureIdleMemory,
   handshakes: measureHandshakes,
   reconnect: measureReconnect,

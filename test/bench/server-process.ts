@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { NODE_FLAGS } from './node-flags.ts'
 
 /** A server in a process of its own, whose processor time can be asked for. */
@@ -11,13 +12,24 @@ export interface MeasuredServer extends AsyncDisposable {
   cpuMicros(): Promise<number>
 }
 
+/** A server in Node.js. */
+export interface WatchedServer extends MeasuredServer {
+  /** The longest turn of its loop since this was last asked, ms; from the first time on. */
+  longestTurnMs(): Promise<number>
+}
+
+type Question = 'cpu' | 'turn'
+
+/** How closely turns are watched, ms. */
+const TURN_RESOLUTION_MS = 5
+
 /** What a server of this folder says once it serves. */
 export interface Serving {
   readonly port: number
 }
 
 /** Start one of the servers in this folder and wait until it serves. */
-export async function startServer(file: string, args: readonly string[]): Promise<MeasuredServer> {
+export async function startServer(file: string, args: readonly string[]): Promise<WatchedServer> {
   const child = fork(join(import.meta.dirname, file), args, {
     execArgv: [...NODE_FLAGS],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -29,14 +41,16 @@ export async function startServer(file: string, args: readonly string[]): Promis
     const [message] = (await Promise.race([once(child, 'message'), failed])) as unknown[]
     return message
   }
+  const ask = async (question: Question): Promise<number> => {
+    child.send(question)
+    return (await answer()) as number
+  }
   const { port } = (await answer()) as Serving
   return {
     pid: child.pid,
     port,
-    cpuMicros: async () => {
-      child.send('cpu')
-      return (await answer()) as number
-    },
+    cpuMicros: async () => ask('cpu'),
+    longestTurnMs: async () => ask('turn'),
     [Symbol.asyncDispose]: async () => {
       child.disconnect()
       await exit
@@ -46,9 +60,13 @@ export async function startServer(file: string, args: readonly string[]): Promis
 
 /** In the server's process: say that it serves, and answer questions until the parent lets go. */
 export function reportTo(parent: NodeJS.Process, port: number, stop: () => Promise<void>): void {
-  parent.on('message', () => {
+  const turns = monitorEventLoopDelay({ resolution: TURN_RESOLUTION_MS })
+  parent.on('message', question => {
     const { user, system } = parent.cpuUsage()
-    parent.send?.(user + system)
+    if (question === 'cpu') return parent.send?.(user + system)
+    parent.send?.(turns.max / 1e6)
+    turns.reset()
+    return turns.enable()
   })
   parent.on('disconnect', () => void stop().finally(() => parent.exit()))
   parent.send?.({ port } satisfies Serving)

@@ -17,6 +17,7 @@ export const BENCH_IO: CommandIo = {
   serveUnheard: () => {},
   progress: () => {},
   redraw: () => {},
+  readInput: async () => '',
   noteDone: () => {},
   hasColours: false,
   isLogRead: false,

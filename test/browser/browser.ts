@@ -1,6 +1,7 @@
 import { accessSync, constants } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:https'
+import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { chromium, type Browser, type Locator, type Page } from 'playwright-core'
@@ -101,4 +102,46 @@ export async function untilShown(
     await page.waitForTimeout(LOOK_MS)
   }
   throw new Error(`it does not show ${text}, but: ${said}`)
+}
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** A folder for pictures of the page, to be looked at by whoever changes it. */
+const PICTURES = process.env['PICTURES']
+
+/** What axe finds wrong on a page as it is now. */
+export async function findings(page: Page): Promise<unknown[]> {
+  // The policy of the page is for scripts of the page; a debugger is none.
+  await page.evaluate(axe)
+  return page.evaluate<unknown[]>(`axe.run().then(({ violations }) =>
+    violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]))`)
+}
+
+/** Scripts, styles and connections that the policy of the page has stopped. */
+export function watchFaults(page: Page): string[] {
+  const faults: string[] = []
+  page.on('pageerror', error => faults.push(error.message))
+  page.on('console', message => {
+    if (message.type() === 'error') faults.push(message.text())
+  })
+  return faults
+}
+
+/** Wait until nothing of a page is wider than it is shown. */
+export async function untilFits(page: Page, width: number): Promise<void> {
+  while ((await page.evaluate<number>('document.documentElement.scrollWidth')) > width) {
+    await page.waitForTimeout(50)
+  }
+}
+
+export async function picture(page: Page, name: string): Promise<void> {
+  if (PICTURES === undefined) return
+  for (const width of [360, 768, 1_440]) {
+    await page.setViewportSize({ width, height: 900 })
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      const path = `${PICTURES}/${name}-${width}-${colorScheme}.png`
+      await page.screenshot({ path, fullPage: true })
+    }
+  }
 }

@@ -1,61 +1,68 @@
 import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import test from 'ava'
+import { HISTORY_FILE, openHistoryDatabase } from '../../node/history/database.ts'
+import { HistoryStore } from '../../node/history/store.ts'
+import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
+import { celsius, DAY_MS, openWriter } from '../support/history.ts'
+import { makePeople } from '../support/replica-people.ts'
 import type { KeyId } from '../../node/identity/names.ts'
 import type { Page } from 'playwright-core'
 import { makeSharedCerts, startCluster } from '../support/cluster.ts'
 import { WEB_ON } from '../support/pages.ts'
-import { startBrowser, untilShown } from './browser.ts'
+import { findings, picture, startBrowser, untilFits, untilShown, watchFaults } from './browser.ts'
 
 /** The page that a node serves, as a person sees it. */
 
 const shared = await makeSharedCerts()
 const { certs } = shared
 const browser = await startBrowser()
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-/** A folder for pictures of the page, to be looked at by whoever changes it. */
-const PICTURES = process.env['PICTURES']
 const RULES = { alarms: { rules: { temperature: { high: { limit: 1 } } } } }
 test.after.always(async () => {
   await browser.close()
   await shared.remove()
 })
 
-/** What axe finds wrong on a page as it is now. */
-async function findings(page: Page): Promise<unknown[]> {
-  // The policy of the page is for scripts of the page; a debugger is none.
-  await page.evaluate(axe)
-  return page.evaluate<unknown[]>(`axe.run().then(({ violations }) =>
-    violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]))`)
-}
+/** Columns of the first plot of a band, between its ends, in which no line is. */
+const EMPTY_COLUMNS = `(() => {
+  const canvas = [...document.querySelectorAll('article')]
+    .find(({ textContent }) => textContent.startsWith('temperature')).querySelector('canvas')
+  const { width, height } = canvas
+  const { data } = canvas.getContext('2d').getImageData(0, 0, width, height)
+  const isDrawn = x => Array.from({ length: height }, (_, y) => 4 * (y * width + x))
+    .some(at => data[at] < 60 && data[at + 2] > 120 && data[at + 3] > 200)
+  const drawn = Array.from({ length: width }, (_, x) => isDrawn(x))
+  const [first, last] = [drawn.indexOf(true), drawn.lastIndexOf(true)]
+  return drawn.slice(first, last).filter(is => !is).length
+})()`
 
-/** Scripts, styles and connections that the policy of the page has stopped. */
-function watchFaults(page: Page): string[] {
-  const faults: string[] = []
-  page.on('pageerror', error => faults.push(error.message))
-  page.on('console', message => {
-    if (message.type() === 'error') faults.push(message.text())
-  })
-  return faults
-}
-
-/** Wait until nothing of a page is wider than it is shown. */
-async function untilFits(page: Page, width: number): Promise<void> {
-  while ((await page.evaluate<number>('document.documentElement.scrollWidth')) > width) {
-    await page.waitForTimeout(50)
+/** A year of readings, a quarter of an hour apart, with a week in spring of which nothing is known. */
+async function recordYear(file: string): Promise<void> {
+  const end = Date.now()
+  const begin = end - 364 * DAY_MS
+  const people = await makePeople({ nodes: ['node-1'], now: begin - DAY_MS })
+  using store = new HistoryStore(openHistoryDatabase(file))
+  const writer = openWriter(store, people, begin)
+  const random = seededRandom(1)
+  for (let at = begin; at < end; at += 900_000) {
+    const day = (at - begin) / DAY_MS
+    if (day > 100 && day < 107) continue
+    const value = 4 + Math.sin(day / 20) + Math.sin(day * 6) / 2 + random() / 2
+    writer.tell('temperature', celsius(value, at), at)
+    if (random() < 0.2) writer.tell('door', { type: 'open', at: at + 1_000 }, at + 1_000)
+    writer.tell('door', { type: 'close', at: at + 61_000 }, at + 61_000)
+    if (random() < 0.01) writer.flush()
   }
+  writer.end(end, 'the test')
 }
 
-async function picture(page: Page, name: string): Promise<void> {
-  if (PICTURES === undefined) return
-  for (const width of [360, 768, 1_440]) {
-    await page.setViewportSize({ width, height: 900 })
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme })
-      const path = `${PICTURES}/${name}-${width}-${colorScheme}.png`
-      await page.screenshot({ path, fullPage: true })
-    }
-  }
+/** Ask to be let in. @returns the key in the command that the page shows */
+async function signInAs(page: Page, name: string): Promise<KeyId> {
+  await page.getByLabel('The name of this browser').fill(name)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  const command = await untilShown(page, 'pre', /whitelist add/)
+  return command.split(' ').at(-1) as KeyId
 }
 
 test.serial(
@@ -101,6 +108,89 @@ test.serial(
 )
 
 test.serial(
+  'a person sees the fleet, the list and its log where the grant names them, with the signatures checked',
+  async t => {
+    await using cluster = await startCluster(t, {
+      nodes: 3,
+      certs,
+      config: { ...WEB_ON, ...RULES },
+    })
+    await cluster.grant(1, 'c1', { sensors: ['door'] })
+    await cluster.grant(2, 'origin/https://shop.example', { sensors: ['door'], public: true })
+    await cluster.revoke(3, 'c1')
+    await using context = await browser.newContext({ ignoreHTTPSErrors: true })
+    const page = await context.newPage()
+    const faults = watchFaults(page)
+    await page.goto(cluster.node(1).page ?? '')
+    const key = await signInAs(page, 'phone')
+    await cluster.grant(2, 'phone', { keys: [key], commands: ['acknowledge'], sensors: ['door'] })
+    await untilShown(page, 'header [role=status]', /^Live, signed in as phone$/)
+    t.is(await page.getByRole('navigation').count(), 0)
+    await cluster.grant(2, 'phone', { keys: [key], views: ['fleet', 'whitelist', 'log'] })
+    await page.getByRole('link', { name: 'Fleet' }).click()
+    await untilShown(page, 'article:has-text("node-3")', /up[^]*temperature: high 1[^]*°C/)
+    await untilShown(page, 'article:has-text("node-1")', /door\s+closed/)
+    t.deepEqual(await findings(page), [])
+    await picture(page, 'fleet')
+    await cluster.stop(3)
+    await untilShown(page, 'article:has-text("node-3")', /left/)
+    t.notRegex(await page.locator('article:has-text("node-3")').innerText(), /°C/)
+    // By keyboard alone.
+    await page.getByRole('link', { name: 'Whitelist' }).focus()
+    await page.keyboard.press('Enter')
+    await untilShown(page, 'tr:has-text("phone")', /granted[^]*views fleet whitelist log/)
+    await untilShown(page, 'tr:has-text("c1")', /revoked/)
+    await untilShown(page, 'section:has-text("Origins") >> nth=-1', /shop\.example/)
+    t.deepEqual(await findings(page), [])
+    await picture(page, 'whitelist')
+    await page.getByRole('link', { name: 'Log' }).click()
+    await untilShown(page, '[aria-labelledby=log]', /verified/)
+    t.is(await page.locator('tbody tr').count(), 5)
+    t.is(await page.getByText('✓ verified').count(), 5)
+    t.deepEqual(await findings(page), [])
+    await picture(page, 'log')
+    await page.setViewportSize({ width: 360, height: 800 })
+    await untilFits(page, 360)
+    // What is looked at is gone with the right to it.
+    await cluster.grant(2, 'phone', { keys: [key], views: ['fleet'] })
+    await untilShown(page, 'main', /Sensors/)
+    t.notRegex(await page.locator('main').innerText(), /verified/)
+    t.deepEqual(faults, [])
+  },
+)
+
+test.serial(
+  'a person sees a year of a fridge, its gaps, and how often its door was opened',
+  async t => {
+    await using cluster = await startCluster(t, { certs, config: WEB_ON })
+    await cluster.stop(1)
+    await recordYear(join(cluster.config(1).data, HISTORY_FILE))
+    await cluster.start(1, WEB_ON)
+    await using context = await browser.newContext({ ignoreHTTPSErrors: true })
+    const page = await context.newPage()
+    await page.goto(cluster.node(1).page ?? '')
+    const key = await signInAs(page, 'phone')
+    await cluster.grant(1, 'phone', { keys: [key], commands: [] })
+    const temperature = page.locator('article:has-text("temperature")')
+    await untilShown(page, temperature.locator('figcaption'), /Last 24 hours: lowest -?\d/)
+    await temperature.getByRole('button', { name: 'a year' }).click()
+    await untilShown(
+      page,
+      temperature.locator('figcaption'),
+      /Last a year: lowest 2\.\d\d, highest/,
+    )
+    const door = page.locator('article:has-text("door")')
+    await door.getByRole('button', { name: '7 days' }).click()
+    await untilShown(page, door.locator('figcaption'), /Last 7 days: opened \d+ times, open for \d/)
+    await temperature.locator('canvas').waitFor()
+    await picture(page, 'year')
+    // Where nothing was recorded nothing is drawn: a column of the plot is empty from top to bottom.
+    const columns = await page.evaluate<number>(EMPTY_COLUMNS)
+    t.true(columns > 3, String(columns))
+  },
+)
+
+test.serial(
   'a node that is killed under an open page is told, and its last values are no values',
   async t => {
     await using cluster = await startCluster(t, { certs, config: WEB_ON })
@@ -108,10 +198,8 @@ test.serial(
     const page = await context.newPage()
     const url = cluster.node(1).page ?? ''
     await page.goto(url)
-    await page.getByLabel('The name of this browser').fill('phone')
-    await page.getByRole('button', { name: 'Sign in' }).click()
-    const command = await untilShown(page, 'pre', /whitelist add/)
-    await cluster.grant(1, 'phone', { keys: [command.split(' ').at(-1) as KeyId] })
+    const key = await signInAs(page, 'phone')
+    await cluster.grant(1, 'phone', { keys: [key] })
     await untilShown(page, 'article:has-text("temperature") .value', /°C/)
     await cluster.stop(1)
     await untilShown(page, 'header [role=status]', /^Not connected: the node is/)
@@ -120,3 +208,12 @@ test.serial(
     await untilShown(page, 'article:has-text("temperature") .value', /°C/)
   },
 )
+
+test('the page is at most 60 kB on its way', async t => {
+  const folder = new URL('../../node/web/page/bundle/', import.meta.url)
+  const files = await Promise.all(
+    ['page.js', 'page.css'].map(async name => readFile(new URL(name, folder))),
+  )
+  const bytes = files.reduce((sum, file) => sum + gzipSync(file).length, 0)
+  t.true(bytes <= 60_000, String(bytes))
+})

@@ -33,7 +33,7 @@ test('alarms are listed by everyone who may read their sensor, and acknowledged 
   const { id, node } = JSON.parse(json.out) as Alarm
   t.is(node, 'node-2')
   const watch = startCommand(['client', 'watch', '--node', cluster.address(2)], { env })
-  await watch.out.find(/^ALARM {2}node-2 {2}temperature/)
+  await watch.out.find(/^[\d:.]{12} {2}ALARM {2}node-2 {2}temperature {2}(?!own limit)/)
   const acknowledge = ['alarms', 'acknowledge', id.slice(0, 8), '--comment', 'moved', ...nodes]
   const done = await runCommand(acknowledge, { env })
   t.is(done.status, 0)
@@ -41,11 +41,23 @@ test('alarms are listed by everyone who may read their sensor, and acknowledged 
     done.out,
     /^alarm acknowledged {2}node-2 {2}temperature {2}high, since .*, by client\/c1: moved$/,
   )
-  await watch.out.find(/^alarm acknowledged {2}node-2 .* by client\/c1: moved$/)
+  await watch.out.find(/^[\d:.]{12} {2}alarm acknowledged {2}node-2 .* by client\/c1: moved$/)
   watch.stop()
   await watch.status
   const after = await runCommand(['alarms', 'list', '--node', cluster.address(2)], { env })
   t.regex(after.out, / client\/c1 20\S+Z moved$/m)
+})
+
+test('a comment can be read whole on a narrow terminal', async t => {
+  await using cluster = await startCluster(t, { certs, config })
+  await cluster.grant(1, 'c1')
+  const { id } = (await cluster.log.find(line => line.text === 'alarm')).fields as { id: string }
+  const comment = 'moved all of it into the fridge of the shop next door, and called the service'
+  const node = ['--node', cluster.address(1)]
+  await runCommand(['alarms', 'acknowledge', id, '--comment', comment, ...node], { env })
+  const list = await runCommand(['alarms', 'list', ...node], { env, columns: 80 })
+  t.true(list.out.replaceAll(/\s+/g, ' ').includes(comment), list.out)
+  t.true(list.out.split('\n').every(line => line.length <= 80))
 })
 
 test('an operator sees and acknowledges alarms too, and the log and the history keep who did, when and why', async t => {

@@ -91,9 +91,11 @@ test('watch raises the alarm of a door by the clock of its node, and ends it', a
   const short = watch(cluster, [1], ['--door-timeout', '1s'])
   await short.out.find(/door {2}closed/)
   cluster.node(1).fridge?.openDoor()
-  await short.out.find(/^ALARM {2}node-1 {2}door {2}open for more than 1s: close it, since 20/)
+  await short.out.find(
+    /^[\d:.]{12} {2}ALARM {2}node-1 {2}door {2}own limit: open for more than 1s: close it, since 20/,
+  )
   cluster.node(1).fridge?.closeDoor()
-  await short.out.find(/^alarm over {2}node-1 {2}door {2}closed$/)
+  await short.out.find(/^[\d:.]{12} {2}alarm over {2}node-1 {2}door {2}own limit: closed$/)
   short.stop()
   t.is(await short.status, 0)
 })
@@ -124,10 +126,10 @@ test('watch says when another fridge comes under its limits, and whose alarms ar
   await using cluster = await startCluster(t, { nodes: 2, certs })
   await cluster.grant(1, 'c1')
   const { out, err, stop, status } = watch(cluster, [1, 2], ['--max-temperature', '-20'])
-  await out.find(/^ALARM {2}node-1 {2}temperature/)
+  await out.find(/ ALARM {2}node-1 {2}temperature/)
   await cluster.stop(1)
   await err.find(/^watches node-2 from now on, and no longer node-1$/)
-  await out.find(/^ALARM {2}node-2 {2}temperature/)
+  await out.find(/ ALARM {2}node-2 {2}temperature/)
   stop()
   t.is(await status, 0)
 })
@@ -155,7 +157,7 @@ test('alarms are coloured on a terminal only', async t => {
     hasColours: true,
   })
   const alarm = await out.find(/ALARM {2}node-1 {2}temperature/)
-  t.true(alarm.startsWith('\u001B[31mALARM') && alarm.endsWith('\u001B[0m'))
+  t.true(alarm.includes('  \u001B[31mALARM') && alarm.endsWith('\u001B[0m'))
   stop()
   t.is(await status, 0)
 })
@@ -315,4 +317,20 @@ test('a negative argument is no option', async t => {
   const { status } = await runCommand(args, { env })
   t.is(status, 0)
   t.is(cluster.node(1).fridge?.state().target, -5)
+})
+
+test('a client may be said with its role, and an operator is no client', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  const call = ['client', 'call', 'defrost', '--node', cluster.address(1), '--as']
+  const done = await runCommand([...call, 'client/c1'], { env })
+  t.is(done.status, 0, done.err)
+  const refused = await runCommand([...call, 'operator/admin'], { env })
+  t.is(refused.status, 2)
+  t.is(
+    refused.err,
+    'fridge: this command is for clients, and operator/admin is none\n  to mend it: name one: --as client/NAME',
+  )
+  const status = ['status', '--node', cluster.address(1), '--as', 'operator/admin']
+  t.regex((await runCommand(status, { env })).out, /^node-1 knows /)
 })

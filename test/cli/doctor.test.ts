@@ -9,8 +9,16 @@ import { formatAddress } from '../../node/lib/address.ts'
 import { startNode } from '../../node/start.ts'
 import { parseName } from '../../node/identity/names.ts'
 import { makeTestCerts, makeTestFolder } from '../support/certs.ts'
+import { layCable } from '../support/cable.ts'
 import { runCommand, type CommandResult, type IoOptions } from '../support/cli.ts'
-import { endUnheard, makeSharedCerts, startCluster, testConfig, until } from '../support/cluster.ts'
+import {
+  endUnheard,
+  makeSharedCerts,
+  startCluster,
+  testConfig,
+  until,
+  untilReachable,
+} from '../support/cluster.ts'
 import { SkipClock } from '../support/skip-clock.ts'
 
 const DAY_MS = 86_400_000
@@ -47,7 +55,7 @@ test('a cluster that is well is told to be, check by check', async t => {
     /^ok +node \S+: node-1 answers operator\/admin$/,
     /^ok +clock: node-1 and this machine are \d+ms apart$/,
     /^ok +cluster: node-1 sees 2 nodes, all in reach$/,
-    /^ok +fridges: no sensor of 2 nodes is dead, and no alarm stands$/,
+    /^ok +fridges: every sensor of 2 nodes is known, and no alarm stands$/,
     /^ok +node \S+: node-2 answers operator\/admin$/,
     /^ok +clock: node-2 /,
   ]
@@ -58,6 +66,60 @@ test('a cluster that is well is told to be, check by check', async t => {
     (await doctor(['--node', cluster.address(1), '--json'])).out,
   ) as { sound: boolean; checks: { check: string; ok: boolean }[] }
   t.true(sound && checks.every(({ ok }) => ok))
+})
+
+test('one node is enough to ask every other', async t => {
+  await using cluster = await startCluster(t, { nodes: 3, certs })
+  await untilReachable(cluster, 1, 3)
+  const { status, out } = await doctor(['--node', cluster.address(1)])
+  t.is(status, 0, out)
+  for (const name of ['node-1', 'node-2', 'node-3']) {
+    t.true(out.includes(`: ${name} answers operator/admin`), out)
+    t.regex(out, new RegExp(`^ok +clock: ${name} and this machine`, 'm'))
+  }
+})
+
+test('large packets that are lost on the way are told apart from a node that hangs', async t => {
+  await using cluster = await startCluster(t, { certs })
+  const cable = await layCable(t, cluster.node(1).address)
+  const clock = new SkipClock()
+  const lost = cable.loseLarge(512)
+  const asked = doctor(['--node', cable.address], { clock })
+  await lost
+  clock.skip(10_000)
+  const { status, out } = await asked
+  t.is(status, 1)
+  t.regex(out, /answers small packets at once, and a TLS handshake never: large packets are lost/)
+  t.regex(out, /to mend it: .*ping -M do -s 1400 127\.0\.0\.1/)
+
+  const mute = createServer().listen(0, '127.0.0.1')
+  t.teardown(() => mute.close())
+  await once(mute, 'listening')
+  const { port } = mute.address() as AddressInfo
+  const taken = once(mute, 'connection')
+  const again = doctor(['--node', `127.0.0.1:${port}`], { clock })
+  await taken
+  const probed = once(mute, 'connection')
+  clock.skip(10_000)
+  await probed
+  clock.skip(3_000)
+  t.regex((await again).out, /took the connection, and said too little within 10000 ms/)
+})
+
+test('an issuing key that nears its end is named with what makes another', async t => {
+  const dir = await nodeFolder(t)
+  const { keyFile, certificateFile } = authorityFiles(certs.dir)
+  const { keyFile: own } = authorityFiles(dir)
+  await cp(keyFile, own)
+  await cp(certificateFile, authorityFiles(dir).certificateFile)
+  const made = ['certs', 'issuing-key', 'node-1', '--days', '3', '--certs', dir]
+  t.is((await runCommand(made)).status, 0)
+  const env = { FRIDGE_CERTS: dir }
+  const at = ['--node', '127.0.0.1:1']
+  t.notRegex((await doctor(at, { env })).out, /issuing key/)
+  const clock = { ...systemClock, now: () => Date.now() + 2.5 * DAY_MS }
+  const { out } = await doctor(at, { env, clock })
+  t.regex(out, /the issuing key of node-1 expires on .*\n.*fridge certs issuing-key node-1 --force/)
 })
 
 test('a folder that cannot be read is told apart from one that is empty', async t => {
@@ -316,30 +378,40 @@ test('an authority that was withdrawn and can still let somebody in is named, un
   t.pass()
 })
 
-test('a sensor that is dead and an alarm that stands are found on every node, with what is to be done', async t => {
+test('a sensor of which nothing is known and an alarm that stands are found on every node, with what is to be done', async t => {
   const command = ['sh', '-c', 'echo x; exec sleep 1000']
   const config = {
     sensors: {
       temperature: { driver: 'simulated' },
       probe: { driver: 'command', kind: 'temperature', command },
     },
-    alarms: { rules: { temperature: { high: { limit: -20 } } } },
+    alarms: {
+      rules: { temperature: { high: { limit: -20 } } },
+      program: ['/nonexistent/notify'],
+    },
     // More than any disk has.
     history: { minFreeBytes: 2 ** 52 },
   }
   await using cluster = await startCluster(t, { nodes: 2, certs, config })
-  // The clock of this machine is ahead, which is found as well.
-  const clock = new SkipClock()
-  clock.jump(16 * 60_000)
-  const look = async (): Promise<CommandResult> => doctor(['--node', cluster.address(1)], { clock })
-  await until(async () => (await look()).out.includes('probe of node-2'))
+  const look = async (): Promise<CommandResult> => doctor(['--node', cluster.address(1)])
+  await until(async () => {
+    const { out } = await look()
+    return ['probe of node-2: unavailable', 'alarms of node-2'].every(text => out.includes(text))
+  })
   const lines = wrong(await look())
   t.true(
-    lines.some(line => /^WRONG +fridges: probe of node-1 has been unavailable for 1\dm/.test(line)),
+    lines.some(line => /^WRONG +fridges: probe of node-1: unavailable for \d+m?s: /.test(line)),
   )
   t.true(
     lines.some(line =>
       /^WRONG +fridges: the history of node-2 is not recorded: less than \d+ MiB are free/.test(
+        line,
+      ),
+    ),
+  )
+  t.true(
+    lines.some(line =>
+      /^WRONG +fridges: alarms of node-2 reach not all .*: the program for alarms: there is no program \/nonexistent\/notify$/.test(
         line,
       ),
     ),
@@ -352,4 +424,38 @@ test('a sensor that is dead and an alarm that stands are found on every node, wi
       /to mend it: fridge alarms acknowledge [0-9a-f]{12} --node [\d.:]+$/.test(line),
     ),
   )
+})
+
+test('whoever is to be told of alarms and cannot be is found before there is an alarm', async t => {
+  const dir = await nodeFolder(t)
+  const file = join(dir, 'node.yaml')
+  const look = async (program: string): Promise<string> => {
+    await writeFile(file, `name: node-1\nalarms: { program: [${program}] }\n`)
+    return (await doctor(['--config', file, '--certs', dir])).out
+  }
+  t.regex(
+    await look('/nonexistent/notify'),
+    /^WRONG +alarms: the program for alarms is told of none: there is no program \/nonexistent\/notify\n +to mend it: name one in alarms\.program/m,
+  )
+  t.regex(await look('sh'), /^ok +alarms: to be told: program$/m)
+})
+
+test('each thing that is wrong with a configuration has a line of its own', async t => {
+  const dir = await makeTestFolder(t)
+  const file = join(dir, 'node.yaml')
+  await writeFile(file, 'name: node-1\nlisten: 5\npeers: 7\n')
+  const { out } = await doctor(['--config', file])
+  const lines = out.split('\n').filter(line => line.startsWith('WRONG  configuration: '))
+  t.is(lines.length, 2, out)
+  t.true(lines.some(line => line.includes('`listen`')))
+  t.true(lines.some(line => line.includes('`peers`')))
+})
+
+test('who asks may be said with the role as well', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'c1')
+  for (const as of ['operator/admin', 'client/c1']) {
+    const { out } = await doctor(['--node', cluster.address(1), '--as', as])
+    t.regex(out, new RegExp(`node-1 answers ${as}$`, 'm'))
+  }
 })

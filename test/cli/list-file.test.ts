@@ -1,6 +1,7 @@
 import test from 'ava'
 import * as fc from 'fast-check'
 import { formatList, LIST_FORMATS, parseListFile, type ListedGrant } from '../../cli/list-file.ts'
+import { VIEWS } from '../../node/whitelist/terms.ts'
 import { parseSubject, type KeyId } from '../../node/identity/names.ts'
 
 const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,9}$/)
@@ -10,6 +11,7 @@ const terms = fc.record(
     commands: fc.uniqueArray(name, { maxLength: 3 }),
     keys: fc.constantFrom<KeyId[]>([], ['ab'.repeat(32) as KeyId]),
     expiresAt: fc.integer({ min: 0, max: 4_000_000_000_000 }),
+    views: fc.uniqueArray(fc.constantFrom(...VIEWS), { minLength: 1 }),
   },
   { requiredKeys: [] },
 )
@@ -47,6 +49,8 @@ test('a spreadsheet lists names alone, several sensors in a cell, and none where
     parseListFile(text, 'LIST.CSV').map(grant => grant.terms),
     [{ sensors: ['door', 'temperature'], commands: [] }, {}],
   )
+  const [views] = parseListFile('name,views\nphone,none\n', 'l.csv')
+  t.deepEqual(views?.terms, {})
 })
 
 test('a name alone is a grant without terms', t => {

@@ -105,7 +105,10 @@ test('status shows what is wrong with each fridge, and its exit status is 1 whil
   t.is(exit, 1)
   t.regex(out, /^node-1 +up +-?[\d.]+ °C +(closed|open)$/m)
   t.regex(out, /^node-2 +up +-?[\d.]+ °C +(closed|open) +1$/m)
-  t.regex(out, /^ {2}! temperature: above -20 °C, for .*, not acknowledged \([0-9a-f]{12}\)$/m)
+  t.regex(
+    out,
+    /^ {2}! temperature: above -20 °C, for .*, not acknowledged \([0-9a-f]{12} --node 127\.0\.0\.1:\d+\)$/m,
+  )
   t.regex(out, /^ {2}! probe: unavailable for .*: .+$/m)
   const { nodes } = JSON.parse((await status(cluster, '--json')).out) as {
     nodes: { name: string; vitals: { sensors: object[]; alarms: object[] } }[]

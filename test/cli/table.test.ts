@@ -1,5 +1,5 @@
 import test from 'ava'
-import { formatTable, GrowingTable } from '../../cli/table.ts'
+import { fold, formatRows, formatTable, GrowingTable } from '../../cli/table.ts'
 
 const ROWS = [
   ['NAME', 'STANDING', 'BY', 'WHEN', 'ALLOWED'],
@@ -41,4 +41,30 @@ test('a table that grows prints each row once, however many lines it takes', t =
   table.print([['a', 'b'.repeat(20)]])
   table.print([['c'.repeat(20), 'd']])
   t.deepEqual(lines, [`a  ${'b'.repeat(20)}`, 'c'.repeat(20), '    d'])
+})
+
+test('a sentence that is too long for a cell stands below its row, whole, in lines of whole words', t => {
+  const rows = [
+    ['ID', 'WHAT', 'NOTE', 'AT'],
+    ['a', '9.50 °C, above 8 °C for more than 1h', 'client/c1', 'noon'],
+    ['b', '', 'client/c1 moved everything into the other fridge', 'noon'],
+  ]
+  t.deepEqual(formatRows(rows, [1, 2], 40), [
+    ['ID  AT', '    WHAT', '    NOTE'],
+    ['a   noon', '    9.50 °C, above 8 °C for more than 1h', '    client/c1'],
+    ['b   noon', '    client/c1 moved everything into the', '    other fridge'],
+  ])
+  t.deepEqual(
+    formatRows(rows, [1, 2]).map(lines => lines.length),
+    [1, 1, 1],
+  )
+  const wide = formatRows(rows, [1, 2], 200)
+  t.true(wide.every(lines => lines.length === 1))
+})
+
+test('a text is folded between its words, and a word that is longer than a line within it', t => {
+  t.deepEqual(fold('', 20, '  '), ['  '])
+  t.deepEqual(fold('one two three', 9, '  ', '> '), ['> one two', '  three'])
+  t.deepEqual(fold(`a ${'b'.repeat(12)} c`, 8, '  '), ['  a', '  bbbbbb', '  bbbbbb', '  c'])
+  t.deepEqual(fold('a  b', 80), ['a  b'])
 })

@@ -1,4 +1,8 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import test from 'ava'
+import { makeTestFolder } from '../support/certs.ts'
+import { runCommand, type CommandResult } from '../support/cli.ts'
 import { asAdmin, makeSharedCerts, startCluster, until, type Cluster } from '../support/cluster.ts'
 
 const shared = await makeSharedCerts()
@@ -45,4 +49,35 @@ test('a checkpoint in JSON says on which nodes it is, and which authorities it c
   const { change, node, former, confirmed } = JSON.parse(out) as Record<string, unknown>
   t.deepEqual({ change, node, former }, { change: 'checkpoint', node: 'node-1', former: [] })
   t.is((confirmed as unknown[]).length, 1)
+})
+
+test('what a checkpoint states of a name is proven without a node, and not of another name', async t => {
+  await using cluster = await startCluster(t, { nodes: 1, certs })
+  for (const name of ['c1', 'c2', 'c3']) await cluster.grant(1, name)
+  const { err: none } = await whitelist(cluster, 1, 'show', 'c1', '--proof')
+  t.regex(none, /no checkpoint stands: fridge whitelist checkpoint/)
+  await whitelist(cluster, 1, 'checkpoint')
+  await until(async () => (await newest(cluster, 1))?.effect === 'in effect')
+  await cluster.revoke(1, 'c1')
+  const { out } = await whitelist(cluster, 1, 'show', 'c1', '--proof')
+  t.regex(out, /c1: revoked/)
+  t.regex(out, /c1 was let in by 1 grant, with 0 removals/)
+  t.is(out.match(/beside its way up: [\w-]{43}$/gm)?.length, 2)
+  const folder = await makeTestFolder(t)
+  const verify = async (text: string): Promise<CommandResult> => {
+    const file = join(folder, 'proof.json')
+    await writeFile(file, text)
+    return runCommand(['whitelist', 'verify', file, '--certs', certs.dir], { cwd: folder })
+  }
+  const { out: json } = await whitelist(cluster, 1, 'show', 'c2', '--proof', '--json')
+  const held = await verify(json)
+  t.deepEqual([held.status, held.err], [0, ''])
+  t.regex(held.out, /c2 was let in by 1 grant, with 0 removals/)
+  const altered = await verify(json.replaceAll('client/c2', 'client/c4'))
+  t.is(altered.status, 1)
+  t.regex(altered.out, /proves nothing: the checkpoint does not state what it says/)
+  const unsigned = await verify(json.replace(/\\"subjects\\":3/, String.raw`\"subjects\":2`))
+  t.is(unsigned.status, 1)
+  t.regex(unsigned.out, /is not signed by its operator/)
+  t.is((await verify('{}')).status, 2)
 })

@@ -38,6 +38,36 @@ test('a later grant keeps what it does not name, and says what is other than bef
   )
 })
 
+test('a sensor or a command that is misspelt in a grant is refused, and names what was likely meant', async t => {
+  await using cluster = await startCluster(t, { certs })
+  const add = async (...args: string[]): Promise<CommandResult> =>
+    whitelist(cluster, 1, 'add', 'c1', ...args)
+  const { status, err } = await add('--sensor', 'temprature')
+  t.is(status, 2)
+  t.is(
+    err,
+    'fridge: no node has a sensor "temprature"; did you mean temperature?\n' +
+      '  to mend it: should it be meant: add --force',
+  )
+  const command = await add('--command', 'defrots')
+  t.is(command.status, 2)
+  t.regex(command.err, /there is no command "defrots"\n.*did you mean defrost\?/)
+  const asked: string[] = []
+  const answered = await runCommand(
+    ['whitelist', 'add', 'c1', '--sensor', 'temprature', '--node', cluster.address(1)],
+    {
+      env: { FRIDGE_CERTS: certs.dir, FRIDGE_AS: 'admin' },
+      confirm: async question => asked.push(question) === 0,
+    },
+  )
+  t.is(answered.status, 2)
+  t.regex(asked.join(), /did you mean temperature\? Grant temprature all the same\?$/)
+  t.regex((await whitelist(cluster, 1, 'show', 'c1')).out, /: unknown, /)
+  // Another fridge may have a hygrometer some day.
+  t.is((await add('--sensor', 'humidity')).status, 0)
+  t.is((await add('--sensor', 'temprature', '--force')).status, 0)
+})
+
 test('a removal that is more likely a slip is refused, and names what was likely meant', async t => {
   await using cluster = await startCluster(t, { nodes: 2, certs })
   await whitelist(cluster, 1, 'add', 'laptop-7')

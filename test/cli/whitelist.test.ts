@@ -370,3 +370,18 @@ test('a reason that is empty, too long or not one text is refused', async t => {
   }
   t.true((await whitelist(cluster, 1, 'show', 'c1')).out.startsWith('c1: unknown,'))
 })
+
+test('views are named, kept by a later grant, shown, and taken away by none', async t => {
+  await using cluster = await startCluster(t, { certs })
+  const list = async (): Promise<string> => (await whitelist(cluster, 1, 'list')).out
+  t.is((await whitelist(cluster, 1, 'add', 'phone', '--view', 'fleet', '--view', 'log')).status, 0)
+  t.regex(await list(), /views fleet log/)
+  t.is((await whitelist(cluster, 1, 'add', 'phone', '--sensor', 'door')).status, 0)
+  t.regex(await list(), /sensors door, all commands, views fleet log/)
+  const taken = await whitelist(cluster, 1, 'add', 'phone', '--view', 'none')
+  t.regex(taken.out, /^ {2}views: none \(before: fleet log\)$/m)
+  t.notRegex(await list(), /views/)
+  t.is((await whitelist(cluster, 1, 'log')).out.match(/views fleet log/g)?.length, 2)
+  const slip = await whitelist(cluster, 1, 'add', 'phone', '--view', 'fleets')
+  t.is(slip.status, 2)
+})

@@ -1,6 +1,8 @@
 import { GOSSIP_PLANTS } from './plants/gossip.ts'
 import { PAGE_PLANTS } from './plants/page.ts'
+import { RELAY_PLANTS } from './plants/relay.ts'
 import { RPC_PLANTS } from './plants/rpc.ts'
+import { SEALED_PLANTS } from './plants/sealed.ts'
 import { WIRE_PLANTS } from './plants/wire.ts'
 import { WHITELIST_PLANTS } from './plants/whitelist.ts'
 import type { Plant } from './plants/plant.ts'
@@ -12,4 +14,6 @@ export const PLANTS: readonly Plant[] = [
   ...GOSSIP_PLANTS,
   ...WHITELIST_PLANTS,
   ...PAGE_PLANTS,
+  ...RELAY_PLANTS,
+  ...SEALED_PLANTS,
 ]

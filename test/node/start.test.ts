@@ -42,6 +42,22 @@ async function confirmedBy(
   return { confirmed: names.sort(), ...others }
 }
 
+test('of the changes that it missed a node tells in one line, as it begins to serve', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.stop(2)
+  for (const name of ['c1', 'c2']) await cluster.grant(1, name)
+  const before = cluster.log.lines.length
+  await cluster.start(2)
+  const since = cluster.log.lines.slice(before).filter(({ node }) => node === 'node-2')
+  const serving = since.find(({ text }) => text === 'serving')
+  t.like(serving?.fields, { learned: 2 })
+  const applied = since.filter(({ text }) => text === 'change applied')
+  t.deepEqual(
+    applied.map(({ level }) => level),
+    ['debug', 'debug'],
+  )
+})
+
 test('one seed is enough for every node to find every other', async t => {
   await using cluster = await startCluster(t, { nodes: 3, certs })
   for (const index of [1, 2, 3]) {

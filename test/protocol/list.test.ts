@@ -6,7 +6,7 @@ import { buildWhitelist } from '../../node/whitelist/build.ts'
 import { encodeChange, idOf, parseChange, type ChangeId } from '../../node/whitelist/change.ts'
 import { entryHash, straySource } from '../../node/whitelist/entry.ts'
 import { evaluateLog } from '../../node/whitelist/evaluate.ts'
-import { StateRoot, type StateLeaf } from '../../node/whitelist/state-root.ts'
+import { rootOfPath, StateRoot, type StateLeaf } from '../../node/whitelist/state-root.ts'
 import { OpenedLog } from '../../node/whitelist/opened-log.ts'
 import { MemoryStore } from '../support/memory-store.ts'
 import { signatureHolds, signText } from '../../node/identity/signature.ts'
@@ -40,6 +40,12 @@ test('the canonical texts of the page are read, and written again to the byte', 
   t.pass()
 })
 
+interface StateVector {
+  readonly leaves: readonly StateLeaf[]
+  readonly roots: readonly string[]
+  readonly paths: readonly (readonly string[])[]
+}
+
 const refusedChanges = vectors.cases('refused-changes')
 
 test('the texts that the page says are no changes, for the reasons that it says', t => {
@@ -50,12 +56,25 @@ test('the texts that the page says are no changes, for the reasons that it says'
 })
 
 test('the root over leaves is that of the page', t => {
-  const { leaves, roots } = vectors.json('state') as { leaves: StateLeaf[]; roots: string[] }
+  const { leaves, roots } = vectors.json('state') as StateVector
   const state = new StateRoot()
   t.is(state.root(), roots[0] ?? '')
   for (const [index, leaf] of leaves.entries()) {
     state.add(leaf)
     t.is(state.root(), roots[index + 1] ?? '')
+  }
+})
+
+test('the path of each leaf is that of the page, and leads to the root from this leaf alone', t => {
+  const { leaves, roots, paths } = vectors.json('state') as StateVector
+  for (const [index, leaf] of leaves.entries()) {
+    const state = new StateRoot(leaf.subject)
+    for (const one of leaves) state.add(one)
+    t.deepEqual(state.path(), { index, path: paths[index] ?? [] })
+    for (const other of leaves) {
+      const isIt = rootOfPath(other, { index, path: paths[index] ?? [] }, 3) === roots[3]
+      t.is(isIt, other === leaf)
+    }
   }
 })
 
@@ -97,6 +116,7 @@ const admissions = vectors.json('admission') as {
   until?: number | null
   sensors?: string[]
   commands?: string[]
+  views?: string[]
   isPublic?: boolean
 }[]
 
@@ -129,6 +149,9 @@ test('admission decides as the page says', t => {
     t.is(admission.isPublic, isPublic, title)
     t.deepEqual(rights.sensors && [...rights.sensors], expected.sensors, title)
     t.deepEqual(rights.commands && [...rights.commands], expected.commands, title)
+    // Where there is a grant, nothing said is nothing allowed.
+    const none = grants.length > 0 ? [] : undefined
+    t.deepEqual(rights.views && [...rights.views], expected.views ?? none, title)
   }
 })
 

@@ -16,12 +16,15 @@ export interface Cable {
   plug(): void
   /** Deliver nothing more of the connections over it, and tell neither end. */
   silence(): void
+  /** From now on lose what the node sends from the first piece on that is larger, in bytes. @returns once it did */
+  loseLarge(maxBytes: number): Promise<void>
 }
 
 export async function layCable(t: Pick<ExecutionContext, 'teardown'>, to: Address): Promise<Cable> {
   /** The end of each connection at the client, with its end at the node. */
   const ends = new Map<Socket, Socket>()
   let connections = 0
+  let losing: { readonly maxBytes: number; readonly hasLost: () => void } | undefined
   const server = createServer(near => {
     connections += 1
     const far = connect(to)
@@ -35,7 +38,14 @@ export async function layCable(t: Pick<ExecutionContext, 'teardown'>, to: Addres
       })
     }
     near.pipe(far)
-    far.pipe(near)
+    if (losing === undefined) return void far.pipe(near)
+    const { maxBytes, hasLost } = losing
+    far.on('data', (piece: Buffer) => {
+      if (piece.length <= maxBytes) return void near.write(piece)
+      far.removeAllListeners('data')
+      hasLost()
+    })
+    far.on('end', () => near.end())
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -57,6 +67,10 @@ export async function layCable(t: Pick<ExecutionContext, 'teardown'>, to: Addres
       server.close()
       cut()
     },
+    loseLarge: async maxBytes =>
+      new Promise(hasLost => {
+        losing = { maxBytes, hasLost }
+      }),
     plug: () => void server.listen(port, '127.0.0.1'),
     silence: () => {
       for (const end of Array.from(ends).flat()) end.unpipe().resume()

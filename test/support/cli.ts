@@ -67,6 +67,8 @@ export interface IoOptions {
   readonly isLogRead?: boolean
   readonly progress?: CommandIo['progress']
   readonly confirm?: CommandIo['confirm']
+  readonly input?: string
+  readonly askSecret?: CommandIo['askSecret']
 }
 
 /** What a command may touch, with what it prints written down. */
@@ -82,6 +84,8 @@ export function recordIo(options: IoOptions = {}): RecordedIo {
     redraw: lines => lines.forEach(line => out.push(line)),
     noteDone: () => {},
     confirm: options.confirm,
+    askSecret: options.askSecret,
+    readInput: async () => options.input ?? '',
     columns: options.columns,
     hasColours: options.hasColours ?? false,
     isLogRead: options.isLogRead ?? false,

@@ -31,7 +31,7 @@ function tellAlarm(
 ): void {
   const detail = JSON.stringify(alarm)
   const writer = history.writer()
-  writer.alarm({ sensor: 'temperature', type, detail }, writer.until)
+  writer.alarm({ sensor: 'temperature', type, detail }, writer.writtenUntil)
 }
 
 /** Run `fridge history …` on the folder of a history, two days after it begins. */

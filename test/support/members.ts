@@ -1,8 +1,9 @@
 import type { Member } from '../../node/gossip/member.ts'
 import { placeOfPart, signedText, type Part } from '../../node/gossip/member-part.ts'
 import { Members } from '../../node/gossip/members.ts'
-import { parseName, type Source } from '../../node/identity/names.ts'
+import { parseName, type Name, type Source } from '../../node/identity/names.ts'
 import { signText } from '../../node/identity/signature.ts'
+import type { Signers } from '../../node/identity/signers.ts'
 import { FakeClock } from './fake-clock.ts'
 import { attachEndpoint, type TestEndpoint } from './gossip-document.ts'
 import { MemoryStore } from './memory-store.ts'
@@ -16,6 +17,7 @@ export const STATE = { saidAt: NOON, links: [] }
 
 export interface TestMembers extends TestEnd {
   readonly replica: Members
+  readonly signers: Signers
   readonly clock: FakeClock
 }
 
@@ -23,7 +25,12 @@ export interface TestMembers extends TestEnd {
 export function openMembers(
   people: People,
   name: string,
-  options: { readonly run?: number; readonly startedAt?: number; readonly clock?: FakeClock } = {},
+  options: {
+    readonly run?: number
+    readonly startedAt?: number
+    readonly clock?: FakeClock
+    readonly alsoKnown?: () => Name[]
+  } = {},
 ): TestMembers {
   const { run = 1, startedAt = NOON, clock = new FakeClock(NOON) } = options
   const { signer, key } = people.node(name)
@@ -36,6 +43,7 @@ export function openMembers(
     signers,
     signer: known,
     key,
+    ...(options.alsoKnown && { alsoKnown: options.alsoKnown }),
     self: {
       name: parseName(name),
       source: testSource(name, run),
@@ -45,7 +53,7 @@ export function openMembers(
       links: [],
     },
   })
-  return { name, replica: members, clock }
+  return { name, replica: members, signers, clock }
 }
 
 export interface SaidOptions {

@@ -42,7 +42,8 @@ export class MemoryStore extends OpenedLog implements ChangeStore {
     this.#keep(all)
   }
 
-  beginWith(entries: readonly Entry[], base: Base): void {
+  *beginWith(entries: readonly Entry[], base: Base): Generator<undefined, void> {
+    yield
     this.#base = base
     this.append(entries)
   }

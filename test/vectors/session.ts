@@ -30,7 +30,7 @@ const RPC_ID = 'a1'
 const RUN = 'node-1#0123456789abcdef' as Source
 const SENSOR_EVENTS = new Set(['open', 'close', 'reading', 'unavailable', 'resumed'])
 
-const ALL_RIGHTS: Rights = { sensors: undefined, commands: undefined }
+const ALL_RIGHTS: Rights = { sensors: undefined, commands: undefined, views: undefined }
 
 const SENSORS: readonly Sensor[] = (['door', 'temperature'] as SensorKind[]).map(kind => ({
   name: kind,
@@ -132,6 +132,7 @@ export class NodeEnd implements SessionEnd {
         this.ending = ending
       },
       service: {
+        seals: { infoOf: () => undefined, keyOf: () => undefined },
         node: parseName('node-1'),
         run: RUN,
         version: '1.0.0',

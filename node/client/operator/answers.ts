@@ -9,6 +9,7 @@ import {
 import { readAddress } from '../../lib/address.ts'
 import { FridgeError } from '../../lib/errors.ts'
 import { foreignText } from '../../lib/foreign-text.ts'
+import type { TokenReport } from '../../operators/tokens.ts'
 import type { Archived, CheckpointReport } from '../../operators/checkpoints.ts'
 import type { CommitReport } from '../../operators/commits.ts'
 import type { NodeReport, StatusReport } from '../../operators/status.ts'
@@ -149,6 +150,12 @@ export function parseCheckpointReport(value: unknown): CheckpointReport | string
 export function parseArchived(value: unknown): Archived | string {
   if (!isObject(value) || !isCount(value['changes'])) return 'it does not say how many there were'
   return { changes: value['changes'] }
+}
+
+/** What `token` says: the port at which the node takes it. */
+export function parseTokenReport(value: unknown): TokenReport | string {
+  if (!isObject(value) || !isCount(value['port'])) return 'it names no port'
+  return { port: value['port'] }
 }
 
 /** What `commit` says in the end. @param place the place in the text that was signed */

@@ -8,6 +8,7 @@ import type { Address } from '../../lib/address.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { FridgeError } from '../../lib/errors.ts'
 import type { Archived, CheckpointReport } from '../../operators/checkpoints.ts'
+import type { StateProof } from '../../operators/proofs.ts'
 import type { ShowReport, SubjectReport, WholeSubjectReport } from '../../operators/subjects.ts'
 import type { StatusReport } from '../../operators/status.ts'
 import { encodeChange, parseChange, type Change } from '../../whitelist/change.ts'
@@ -34,6 +35,7 @@ import { connectOther, doubtOf, type Doubt } from './doubt.ts'
 import { LogChecker, readPage } from './log-entry.ts'
 import { readProposal, SignedWish, type ChangeWish } from './proposal.ts'
 import { readFleet, type Fleet } from './vitals-answers.ts'
+import { parseStateProof } from './state-proof.ts'
 import { agrees, askFrontier, hasSeenAll } from './second-node.ts'
 
 export type { ChangeWish } from './proposal.ts'
@@ -287,6 +289,15 @@ export class OperatorConnection implements AsyncDisposable {
     return this.#read('show', parseShowReport(await this.#call('show', [subject]), subject))
   }
 
+  /**
+   * What the newest checkpoint states of a subject, with what proves it: still to be checked.
+   * @throws FridgeError `ERR_REFUSED` when none stands, or states anything of it
+   */
+  async proof(subject: Subject): Promise<StateProof> {
+    const answer = await this.#call('proof', [subject], { timeoutMs: PROOF_MS })
+    return this.#read('proof', parseStateProof(answer, this.node))
+  }
+
   async status(): Promise<StatusReport> {
     return this.#read('status', parseStatusReport(await this.#call('status', []), this.node))
   }
@@ -295,6 +306,18 @@ export class OperatorConnection implements AsyncDisposable {
   async vitals(): Promise<Fleet> {
     if (!this.#connection.methods.has('vitals')) return new Map()
     return readFleet(async after => this.#call('vitals', [after]), this.node)
+  }
+
+  /**
+   * Call a method of the node by its name.
+   * @returns what it answers, unchecked
+   */
+  async ask(
+    method: string,
+    values: readonly unknown[],
+    options: CallOptions = {},
+  ): Promise<unknown> {
+    return this.#call(method, values, options)
   }
 
   /** Whether another checkpoint is due. */
@@ -370,6 +393,9 @@ export class OperatorConnection implements AsyncDisposable {
     }
   }
 }
+
+/** How long a node may look through its list for a proof, in milliseconds. */
+const PROOF_MS = 60_000
 
 /** How far the clocks of an operator's machine and of a node may be apart, in milliseconds. */
 const MAX_SKEW_MS = 10 * 60_000

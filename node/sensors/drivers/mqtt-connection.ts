@@ -11,6 +11,9 @@ import type { Clock } from '../../lib/clock.ts'
 import { errorCode, errorMessage, FridgeError } from '../../lib/errors.ts'
 import { GuardedSocket } from './mqtt-guard.ts'
 
+/** What is in the files that a broker is connected to with. */
+const [PASSWORD, AUTHORITIES] = ['password of the broker', 'authorities of the broker']
+
 export interface BrokerOptions {
   readonly clock: Clock
   /** `mqtt://HOST[:PORT]`, `mqtts://…` for TLS. */
@@ -70,10 +73,7 @@ export async function connectBroker(
   signal: AbortSignal,
 ): Promise<BrokerConnection> {
   const { clock, user, passwordFile, will } = options
-  const password =
-    passwordFile === undefined
-      ? undefined
-      : await readSecret(passwordFile, 'password of the broker')
+  const password = passwordFile === undefined ? undefined : await readSecret(passwordFile, PASSWORD)
   const socket = await connectSocket(options, signal)
   // Loaded where a broker is used: it takes longer to load than the rest of the sensors.
   const { MqttClient } = await import('mqtt')
@@ -163,8 +163,7 @@ async function connectSocket(
   const isTls = url.protocol === 'mqtts:'
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
   const port = Number(url.port) || (isTls ? 8_883 : 1_883)
-  const ca =
-    caFile === undefined ? undefined : await readSecret(caFile, 'authorities of the broker')
+  const ca = caFile === undefined ? undefined : await readSecret(caFile, AUTHORITIES)
   const socket = isTls
     ? connectTls({ host, port, ca, ...(isIP(host) === 0 && { servername: host }) })
     : connectTcp({ host, port })
@@ -184,6 +183,15 @@ async function connectSocket(
       cause: error,
     })
   }
+}
+
+/** Read once what connecting to a broker reads each time. @throws FridgeError `ERR_CONFIG` that says which file */
+export async function checkBrokerFiles({
+  passwordFile,
+  caFile,
+}: Pick<BrokerOptions, 'passwordFile' | 'caFile'>): Promise<void> {
+  if (passwordFile !== undefined) await readSecret(passwordFile, PASSWORD)
+  if (caFile !== undefined) await readSecret(caFile, AUTHORITIES)
 }
 
 /** @param what is in it, for people */

@@ -5,6 +5,8 @@ import { availabilityOf, AvailabilityGate, type AvailabilityFormat } from './ava
 import {
   decodePayload,
   fieldNames,
+  fieldOf,
+  isObject,
   MAX_AGE_MS,
   isValue,
   valueOf,
@@ -28,6 +30,9 @@ const UNDATED: ValueMeaning = {
   type: 'malformed',
   reason: 'the broker has a value of unknown age: waiting for a new one',
 }
+
+/** Of a value that is logged, in UTF-16 units. */
+const MAX_SEEN = 100
 
 /**
  * Turns the payloads of one device into events. What should have been a value and is none makes the
@@ -67,6 +72,7 @@ export class PayloadReader {
     // A word of availability alone is no value that went wrong.
     if (isAvailable !== undefined) return
     if (meaning.type === 'malformed') {
+      this.#warnOfWords(payload, meaning.reason)
       return this.#gate.tell({ type: 'unavailable', reason: meaning.reason, at: now })
     }
     this.#warnOfFields(payload)
@@ -75,6 +81,21 @@ export class PayloadReader {
   /** @param isAvailable what is said elsewhere of whether the device can be reached */
   hear(isAvailable: boolean | undefined): void {
     this.#gate.hear(isAvailable)
+  }
+
+  /** Once, and never after a first value: which words a contact has only its log may tell. */
+  #warnOfWords(payload: Payload, reason: string): void {
+    const { name, kind, log, field = SENSOR_KINDS[kind].field } = this.#options
+    const isOfWords = SENSOR_KINDS[kind].quantity === undefined && payload.type === 'value'
+    if (!this.#mayWarn || !isOfWords) return
+    this.#mayWarn = false
+    const value = isObject(payload.value) ? fieldOf(payload.value, field)?.value : payload.value
+    const seen = JSON.stringify(value)?.slice(0, MAX_SEEN)
+    const fix =
+      typeof value === 'boolean'
+        ? `set sensors.${name}.closedWhen to the one of true and false that means closed`
+        : `set sensors.${name}.open and sensors.${name}.closed to lists of its words, such as open: [ON] and closed: [OFF]`
+    log?.warn({ sensor: name, seen, reason, fix }, 'no word for open or closed')
   }
 
   /** Once, and never after a first value: devices report their batteries by themselves. */

@@ -185,7 +185,7 @@ function moveOf(
   }
   if (typeof value === 'boolean') {
     if (closedWhen !== undefined) return { type: value === closedWhen ? 'close' : 'open' }
-    return malformed('a boolean says neither open nor closed: closedWhen is not set')
+    return malformed('a boolean says neither open nor closed: set `closedWhen`')
   }
   switch (typeof value === 'string' ? value.trim().toLowerCase() : undefined) {
     case 'open':
@@ -194,7 +194,7 @@ function moveOf(
     case 'closed':
       return { type: 'close' }
     default:
-      return malformed('a value says neither open nor closed')
+      return malformed('a value says neither open nor closed: set `open`, `closed`')
   }
 }
 

@@ -202,14 +202,29 @@ async function start(
     for (const pipe of [child.stdin, lifeline]) pipe?.on('error', () => undefined)
     return Object.assign(child as StartedChild, { lifeline })
   } catch (error) {
-    const why =
-      errorCode(error) === 'ENOENT'
-        ? 'there is no such program'
-        : errorCode(error) === 'EACCES'
-          ? 'it may not be executed by this user'
-          : errorMessage(error)
-    throw new FridgeError('ERR_CONFIG', `cannot start ${basename(name)}: ${why}`, { cause: error })
+    throw asFailure(name, error)
   }
+}
+
+/** Why a program cannot be started, as far as that is known before; undefined where it can. */
+export function programProblem(name: string, env = process.env): FridgeError | undefined {
+  try {
+    findProgram(name, env['PATH'] ?? '')
+    return undefined
+  } catch (error) {
+    return asFailure(name, error)
+  }
+}
+
+/** The name is whole, as it is configured: of a path it is the folder that is wrong, as often as not. */
+function asFailure(name: string, error: unknown): FridgeError {
+  const text =
+    errorCode(error) === 'ENOENT'
+      ? `there is no program ${name}`
+      : errorCode(error) === 'EACCES'
+        ? `this user may not execute ${name}`
+        : `cannot start ${name}: ${errorMessage(error)}`
+  return new FridgeError('ERR_CONFIG', text, { cause: error })
 }
 
 /**

@@ -1,3 +1,6 @@
+import { toBase64url } from './base64.ts'
+import { hexOf } from './certificate.ts'
+
 /** The key of this browser: made here, kept here, and handed to nobody. */
 export interface BrowserKey {
   readonly pair: CryptoKeyPair
@@ -22,8 +25,7 @@ export async function loadBrowserKey(): Promise<BrowserKey> {
   const kept: CryptoKeyPair | undefined = await inStore('readonly', store => store.get(OWN))
   const pair = kept ?? (await makeKey())
   const spki = await crypto.subtle.exportKey('spki', pair.publicKey)
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', spki))
-  const id = Array.from(digest, byte => byte.toString(16).padStart(2, '0')).join('')
+  const id = hexOf(new Uint8Array(await crypto.subtle.digest('SHA-256', spki)))
   return { pair, spki, id }
 }
 
@@ -45,7 +47,7 @@ export async function signIn(
     pair.privateKey,
     new TextEncoder().encode(LABEL + signed),
   )
-  return { name, at: origin, key: base64url(spki), signature: base64url(signature) }
+  return { name, at: origin, key: toBase64url(spki), signature: toBase64url(signature) }
 }
 
 async function makeKey(): Promise<CryptoKeyPair> {
@@ -70,9 +72,4 @@ async function resultOf<T>(request: IDBRequest<T>): Promise<T> {
     request.addEventListener('success', () => resolve(request.result))
     request.addEventListener('error', () => reject(request.error))
   })
-}
-
-function base64url(bytes: ArrayBuffer): string {
-  const text = btoa(String.fromCharCode(...new Uint8Array(bytes)))
-  return text.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
 }

@@ -1,9 +1,36 @@
 import { render } from 'preact'
 import { Alarms } from './alarms.tsx'
-import { enter, name, node, standing } from './connection.ts'
+import { Channels } from './channels.tsx'
+import { enter, isConsole, name, node, standing } from './connection.ts'
 import { textIn } from './form-text.ts'
+import { Fleet } from './fleet.tsx'
+import { People } from './people.tsx'
+import { invitationState } from './invitation.ts'
+import { ChangeLog } from './log.tsx'
+import { Parts, type Part } from './navigation.tsx'
+import { OtherNode } from './other-node.tsx'
+import { QrCode } from './qr-code.tsx'
 import { Sensors } from './sensors.tsx'
+import { Subjects } from './subjects.tsx'
 import './page.css'
+
+const PARTS: readonly Part[] = [
+  ...(isConsole ? [] : [{ id: 'node', title: 'This fridge', show: showNode }]),
+  { id: 'fleet', title: 'Fleet', view: 'fleet', show: () => <Fleet /> },
+  {
+    id: 'whitelist',
+    title: 'Whitelist',
+    view: 'whitelist',
+    show: () => (isConsole ? <People /> : <Subjects />),
+  },
+  { id: 'log', title: 'Log', view: 'log', show: () => <ChangeLog /> },
+]
+
+/** The node that serves this page, or another one through it. */
+function showNode(other: string | undefined) {
+  if (other === undefined || other === node.value) return <Sensors />
+  return <OtherNode key={other} name={other} />
+}
 
 function Page() {
   return (
@@ -13,9 +40,11 @@ function Page() {
         <p role="status">{describe()}</p>
       </header>
       <main>
+        {invitationState.value !== '' && <p role="status">{invitationState}</p>}
         <SignIn />
+        <Channels />
         <Alarms />
-        <Sensors />
+        <Parts parts={PARTS} />
       </main>
     </>
   )
@@ -29,7 +58,9 @@ function describe(): string {
     case 'lost':
       return `Not connected: ${now.why}. Trying again…`
     case 'inside':
-      return `Live, signed in as ${now.name}`
+      return isConsole
+        ? 'Console: what you change is signed on this machine'
+        : `Live, signed in as ${now.name}`
     case 'outside':
       return 'Connected; nobody has signed in'
   }
@@ -39,6 +70,7 @@ function describe(): string {
 function SignIn() {
   const now = standing.value
   if (now.is !== 'outside') return null
+  if (isConsole) return <p role="alert">{now.why}</p>
   return (
     <section aria-labelledby="sign-in">
       <h2 id="sign-in">Sign in</h2>
@@ -68,6 +100,8 @@ function SignIn() {
           <pre tabIndex={0}>
             <code>{now.command}</code>
           </pre>
+          <p>Or show it to the camera of whoever is asked, as text to be typed:</p>
+          <QrCode text={now.command} title="The command as a code for a camera" />
         </>
       )}
     </section>

@@ -55,9 +55,42 @@ test('a fridge is a row, and what is wrong with it a line below', t => {
     '  ! damp: has said nothing yet',
     '  ! and 2 more that it has no room to say',
     'store   up',
+    '',
+    'take note of an alarm: fridge alarms acknowledge ID --node ADDRESS',
   ])
   t.false(isFleetWell(nodes, said))
   t.true(isFleetWell([node('cellar'), node('store')], said))
+})
+
+test('nothing of what is wrong is cut on a narrow terminal, and an alarm says which node to tell', t => {
+  const shop = { ...node('shop'), addresses: ['fridge.shop.example.org:7443'] }
+  const about = ['ba9876543210', 'node', 'node', 'unreachable', NOW, 900_000, null, 0, 'store']
+  const shelves = Array.from({ length: 6 }, (_, at) => [`shelf-${at}`, 'temperature', 4, NOW])
+  const said = fleet({ shop: { alarms: [ALARM, about], sensors: shelves } })
+  const lines = fleetLines([shop, node('store', 'out of reach')], said, NOW, 60)
+  for (const line of lines) t.true(line.length <= 60, line)
+  t.deepEqual(lines.slice(0, 9), [
+    'FRIDGE  STATE         ALARMS',
+    '    READS',
+    '    DOOR',
+    'shop    up            1',
+    '    shelf-0 4.00 °C, shelf-1 4.00 °C, shelf-2 4.00 °C,',
+    '    shelf-3 4.00 °C, shelf-4 4.00 °C, shelf-5 4.00 °C',
+    '  ! air: above 8 °C, for 1h 30m, not acknowledged',
+    '    (0123456789ab --node fridge.shop.example.org:7443)',
+    'store   out of reach  1',
+  ])
+  t.true(lines.some(line => line.endsWith('(ba9876543210 --node fridge.shop.example.org:7443)')))
+})
+
+test('a sensor that is known again is not called unavailable, though its alarm is not over yet', t => {
+  const alarm = ['0123456789ab', 'air', 'temperature', 'unavailable', NOW - 99_000, 10_000, null, 0]
+  const said = fleet({ shop: { alarms: [alarm], sensors: [['air', 'temperature', 4, NOW]] } })
+  const lines = fleetLines([node('shop')], said, NOW)
+  t.is(
+    lines[2],
+    '  ! air: known again, was unavailable for more than 10s, not acknowledged (0123456789ab)',
+  )
 })
 
 test('a fridge whose history is not recorded is not well, and its row says why', t => {

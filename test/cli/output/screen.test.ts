@@ -17,6 +17,12 @@ test('lines take the place of those before, and no more room than there is', t =
   t.true(text.includes('short\u001B[K\n\u001B[J'))
 })
 
+test('a line as wide as the terminal keeps its last character: there the cursor stands on it', t => {
+  const text = screenOf(['exactly 12ch', 'short'], { columns: 12, rows: 24 })
+  t.true(text.includes('exactly 12ch\n'))
+  t.true(text.includes('short\u001B[K\n'))
+})
+
 test('lines that a terminal has no room for are counted', t => {
   const lines = Array.from({ length: 30 }, (_, index) => `line ${index}`)
   const all = shown(screenOf(lines, { columns: 80, rows: 24 }))

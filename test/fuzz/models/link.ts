@@ -26,6 +26,8 @@ export interface LinkRules {
   readonly peer: string
   /** Where the victim's own entry in *members* stands. */
   readonly victim: string
+  /** Sources of which the victim holds entries from the start. */
+  readonly held: ReadonlySet<string>
   /** Certificates that an authority has signed, DER. */
   readonly trusted: readonly Buffer[]
 }
@@ -37,9 +39,10 @@ interface DocumentState {
   readonly shown: Set<string>
   /** Sources of which something may be held: what is known already is not looked at. */
   readonly heard: Set<string>
+  /** Sources whose heads were told. */
+  readonly compared: Set<string>
   isDigested: boolean
   isSynced: boolean
-  isCompared: boolean
 }
 
 const SOURCE = /^(?!\.{1,2}#)[\w.-]{1,64}#([0-9a-f]{16}|[0-9a-f]{32})$/
@@ -56,7 +59,8 @@ export function modelLink(bytes: Buffer, rules: LinkRules): LinkModel {
   const documents = new Map<string, DocumentState>()
   const rest = new Map<string, string>()
   const link = { hasHeld: false }
-  const hasCompared = (): boolean => [...documents.values()].some(({ isCompared }) => isCompared)
+  const hasCompared = (): boolean =>
+    [...documents.values()].some(({ compared }) => compared.size > 0)
   let source: string | undefined
   const takeLine = (id: string, text: string): boolean => {
     const value = valueOf(text, 32)
@@ -101,8 +105,8 @@ function isDocument(name: string): name is DocumentName {
 }
 
 function openDocument(name: DocumentName, { victim }: LinkRules): DocumentState {
-  const flags = { isDigested: false, isSynced: false, isCompared: false }
-  return { name, shown: new Set(), heard: new Set([victim]), ...flags }
+  const sets = { shown: new Set<string>(), heard: new Set([victim]), compared: new Set<string>() }
+  return { name, ...sets, isDigested: false, isSynced: false }
 }
 
 interface Context extends LinkRules {
@@ -125,9 +129,7 @@ function takeFrame(frame: unknown, document: DocumentState, context: Context): b
   if (document.name === 'whitelist' && 'ask' in frame) return isQuestion(frame)
   if (document.name === 'whitelist' && 'tallied' in frame) return isTallied(frame)
   if (document.name === 'whitelist' && 'heads' in frame) {
-    if (document.isCompared || !isHeads(frame)) return false
-    document.isCompared = true
-    return true
+    return takeHeads(frame, document, context)
   }
   const { isDigested } = document
   const isGood = isTreeFrame(frame, document.name, { isDigested, ...context.link })
@@ -186,13 +188,25 @@ function isSequence(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) > 0
 }
 
-function isHeads({ heads, ...others }: Record<string, unknown>): boolean {
-  if (Object.keys(others).length > 0 || typeof heads !== 'object' || heads === null) return false
-  return Object.entries(heads).every(([source, head]) => {
-    if (!isSource(source) || !Array.isArray(head) || head.length !== 2) return false
-    const [sequence, hash] = head as unknown[]
-    return isSequence(sequence) && typeof hash === 'string' && hash.length <= 64
-  })
+/** Heads come in pages. A source may come twice where the victim holds nothing: it keeps no note. */
+function takeHeads(
+  { heads, ...others }: Record<string, unknown>,
+  { compared }: DocumentState,
+  { held }: Context,
+): boolean {
+  if (Object.keys(others).length > 0 || !isObject(heads)) return false
+  const entries = Object.entries(heads)
+  const isGood = entries.every(([source, head]) => isSource(source) && isHead(head))
+  if (!isGood || entries.length === 0) return false
+  const isAgain = entries.some(([source]) => held.has(source) && compared.has(source))
+  for (const [source] of entries) compared.add(source)
+  return !isAgain
+}
+
+function isHead(head: unknown): boolean {
+  if (!Array.isArray(head) || head.length !== 2) return false
+  const [sequence, hash] = head as unknown[]
+  return isSequence(sequence) && typeof hash === 'string' && hash.length <= 64
 }
 
 function isListValue(value: unknown): boolean {

@@ -42,6 +42,7 @@ export async function openGossip(): Promise<Target> {
     Buffer.from(signer.chain[0] ?? '', 'base64'),
   )
   const before = [...VICTIMS_ENTRIES, ...HONEST_ENTRIES]
+  const held = new Set(before.map(({ change }) => change.source))
   return {
     name: 'gossip',
     fixedInputs: 2_000,
@@ -55,7 +56,7 @@ export async function openGossip(): Promise<Target> {
       const input = Buffer.from(bytes.toString('latin1').replaceAll(CONTROL, control), 'latin1')
       for (const chunk of chunksOf(input)) scene.socket.receive(chunk)
       await scene.settled()
-      const model = modelLink(input, { control, peer: 'mallory', victim: VICTIM, trusted })
+      const model = modelLink(input, { control, peer: 'mallory', victim: VICTIM, held, trusted })
       const refused = scene.ends.some(({ hostile }) => hostile)
       const problem =
         scene.problemOfEnd(model) ??

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { parsePacket } from '../../../node/web/packet.ts'
-import { parseSignIn } from '../../../node/web/sign-in.ts'
+import { parseInvited, parseSignIn } from '../../../node/sessions/sign-in.ts'
 import { CLIENT_LIMITS } from '../../../node/wire/limits.ts'
 import { Refusal } from '../../../node/wire/refusal.ts'
 import type { Dice } from '../dice.ts'
@@ -9,7 +9,7 @@ import { modelPackets } from '../models/packets.ts'
 import type { Target } from '../target.ts'
 
 const LIMITS = { ...CLIENT_LIMITS, maxLineBytes: 512 }
-const EVENTS = ['call', 'nonce', 'sign-in']
+const EVENTS = ['call', 'nonce', 'sealed', 'sign-in', 'invited']
 
 /** What a page sends: an input is one packet of Socket.IO a line. */
 export async function openPage(): Promise<Target> {
@@ -29,6 +29,7 @@ export async function openPage(): Promise<Target> {
         packets.push(packet)
         // What it holds is read as well, and must not throw either.
         if (packet.kind === 'event' && packet.event === 'sign-in') parseSignIn(packet.values[0])
+        if (packet.kind === 'event' && packet.event === 'invited') parseInvited(packet.values[0])
       }
       const expected = modelPackets(text, { ...LIMITS, events: EVENTS })
       const problem = isDeepStrictEqual({ packets, refused }, expected)

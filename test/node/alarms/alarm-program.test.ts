@@ -48,6 +48,7 @@ function start(argv: readonly string[], clock: Clock = HASTY_CLOCK) {
     unsent: [],
     settled: async () => undefined,
     onChange: wake,
+    onHealth: () => {},
   })
   const warned = async (count: number): Promise<string[]> => {
     while (said.length < count) await more.promise
@@ -99,7 +100,7 @@ test('a program that fails is run again for the same change, and the next one wa
 test('a program that is not there, or does not read, is said once, and its change waits', async t => {
   const missing = start(['/nonexistent/program'], systemClock)
   missing.program.tell(RAISED)
-  t.regex((await missing.warned(1))[0] ?? '', /there is no such program/)
+  t.regex((await missing.warned(1))[0] ?? '', /there is no program/)
   await missing.program[Symbol.asyncDispose]()
   t.deepEqual(missing.program.unsent, [RAISED])
   const deaf = start(['false'], systemClock)

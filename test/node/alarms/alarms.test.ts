@@ -128,6 +128,23 @@ test('after a restart an excursion waits for its sensor, and for half a minute a
   t.deepEqual(silent.told(), ['temperature high raised'])
 })
 
+test('what was known before a restart is not unknown time, and not known after it', async t => {
+  const clock = new FakeClock()
+  const first = watch(clock)
+  first.fail()
+  await clock.advance(5 * MINUTE)
+  first.read(4)
+  await clock.advance(30_000)
+  const kept = first.alarms.keep()
+  first.alarms[Symbol.dispose]()
+  const { alarms, told } = watch(clock, kept)
+  alarms.expect(AIR)
+  await clock.advance(10 * MINUTE - 1)
+  t.deepEqual(told(), [])
+  await clock.advance(1)
+  t.deepEqual(told(), ['temperature unavailable raised'])
+})
+
 test('a clock that is set changes neither how long something lasts nor since when', async t => {
   for (const jump of [365 * 24 * HOUR, -365 * 24 * HOUR]) {
     const clock = new FakeClock()

@@ -92,22 +92,32 @@ test('a door counts as open since it was first seen open, whatever was unavailab
   t.deepEqual(play(OPEN, closed, HOUR).told, [])
 })
 
-test('a sensor that comes and goes is unavailable, and available when it has been for a minute', t => {
+test('a sensor that comes and goes is unavailable once it was gone for long enough in all, and available when it has been for a minute', t => {
   const events: SensorEvent[] = []
-  for (let at = 0; at < 20 * MINUTE; at += 50_000) events.push(gone(at), reading(at + 1_000, 4))
+  // Gone for 31 of each 50 seconds: 29 times are 15 minutes, but for a second.
+  for (let at = 0; at < 30 * MINUTE; at += 50_000) events.push(gone(at), reading(at + 31_000, 4))
   const last = events.at(-1)?.at ?? 0
   t.deepEqual(play(UNAVAILABLE, events, HOUR).told, [
-    ['raised', 15 * MINUTE],
+    ['raised', 29 * 50_000 + 1_000],
     ['over', last + MINUTE],
   ])
+})
+
+test('time in which a sensor was known is no time in which it was unavailable', t => {
+  const brief: Rule = { type: 'unavailable', forMs: 10_000 }
+  const events = [gone(0), reading(3_000, 4), gone(28_000)]
+  t.deepEqual(play(brief, events, HOUR).told, [['raised', 35_000]])
+  const seldom: SensorEvent[] = []
+  for (let at = 0; at < 10 * HOUR; at += 50_000) seldom.push(gone(at), reading(at + 100, 4))
+  t.deepEqual(play(UNAVAILABLE, seldom, 20 * HOUR).told, [])
 })
 
 test('nothing is raised while all is well again, though it has not been so for long', t => {
   const events = [gone(0), reading(15 * MINUTE - 30_000, 4)]
   t.deepEqual(play(UNAVAILABLE, events, HOUR).told, [])
-  // One that comes and goes is unavailable as soon as it is gone once more.
+  // One that comes and goes is unavailable when it has been gone for as long, once more.
   const again = [...events, gone(15 * MINUTE + 20_000)]
-  t.deepEqual(play(UNAVAILABLE, again, HOUR).told, [['raised', 15 * MINUTE + 20_000]])
+  t.deepEqual(play(UNAVAILABLE, again, HOUR).told, [['raised', 15 * MINUTE + 50_000]])
   const warm = [reading(0, 9), reading(HOUR - 30_000, 7.9)]
   t.deepEqual(play(HIGH, warm, 2 * HOUR).told, [])
 })

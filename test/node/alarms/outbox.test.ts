@@ -23,24 +23,27 @@ function start(takes: (change: AlarmChange) => boolean, unsent: readonly AlarmCh
   const clock = new FakeClock()
   const tried: string[] = []
   const lost: string[] = []
+  const health: (string | undefined)[] = []
   let failures = 0
   let mended = 0
-  const outbox = new Outbox({
+  const outbox: Outbox = new Outbox({
     clock,
     random: () => 0.5,
     log: { ...silentLog, error: (_fields, text) => void lost.push(text) },
     unsent,
     settled: async () => undefined,
     onChange: () => {},
+    onHealth: () => void health.push(outbox.whyNot),
     receiver: 'the receiver',
     deliver: async told => {
       tried.push(`${told.alarm.id} ${told.state}`)
       if (!takes(told)) throw new Error('no')
     },
+    describe: error => `it says ${(error as Error).message}`,
     onFailed: () => void (failures += 1),
     onMended: () => void (mended += 1),
   })
-  return { clock, outbox, tried, lost, counts: () => ({ failures, mended }) }
+  return { clock, outbox, tried, lost, health, counts: () => ({ failures, mended }) }
 }
 
 const HOUR_MS = 3_600_000
@@ -69,4 +72,17 @@ test('what the run before had not told is told first, and past a thousand the ol
   await clock.advance(HOUR_MS)
   t.is(outbox.unsent.length, 0)
   await outbox[Symbol.asyncDispose]()
+})
+
+test('it is known why a receiver is told nothing, from the first failure until it is told again', async t => {
+  let isMended = false
+  const { clock, outbox, health } = start(() => isMended)
+  t.is(outbox.whyNot, undefined)
+  outbox.tell(change('a'))
+  await clock.advance(HOUR_MS)
+  t.is(outbox.whyNot, 'the receiver: it says no')
+  isMended = true
+  await clock.advance(HOUR_MS)
+  t.is(outbox.whyNot, undefined)
+  t.deepEqual(health, ['the receiver: it says no', undefined])
 })

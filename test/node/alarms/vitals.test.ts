@@ -24,14 +24,20 @@ type Said = readonly [name: string, kind: SensorKind, last?: SensorEvent]
 function encode(
   said: readonly Said[],
   standing: Alarm[] = [],
-  { room = ROOM, whyNot }: { room?: number; whyNot?: string } = {},
+  { room = ROOM, whyNot, untold }: { room?: number; whyNot?: string; untold?: string } = {},
 ) {
   const feeds = {
     sensors: said.map(([name, kind]) => ({ name, kind })) as unknown as readonly Sensor[],
     last: (name: string) => said.find(([one]) => one === name)?.[2],
   }
   const vitals = encodeVitals(
-    { node: 'node-1', feeds, alarms: { standing: () => standing }, recording: { whyNot } },
+    {
+      node: 'node-1',
+      feeds,
+      alarms: { standing: () => standing },
+      recording: { whyNot },
+      telling: { whyNot: untold },
+    },
     room,
   )
   assertFits(vitals, room)
@@ -113,8 +119,30 @@ test('a node says why its history is not recorded, and nothing of it while it is
   t.is(parseVitals(encode(sensors, [], { whyNot }))?.unrecorded, whyNot)
   t.deepEqual(Object.keys(encode(sensors)), ['alarms', 'sensors'])
   const long = parseVitals(encode(sensors, [], { whyNot: 'x'.repeat(2_000) }))
-  t.is(long?.unrecorded, 'x'.repeat(100))
+  t.is(long?.unrecorded, `${'x'.repeat(97)}…`)
   t.is(parseVitals({ unrecorded: 'x'.repeat(101) })?.unrecorded, undefined)
+})
+
+test('a reason that is too long ends with a sign that it does', t => {
+  const reasonOf = (reason: string): unknown => {
+    const last = { type: 'unavailable', reason, at: 5 } as const
+    return parseVitals(encode([['air', 'temperature', last]]))?.sensors[0]?.event
+  }
+  t.like(reasonOf('x'.repeat(60)), { reason: 'x'.repeat(60) })
+  t.like(reasonOf('x'.repeat(61)), { reason: `${'x'.repeat(59)}…` })
+})
+
+test('a node says who is not told of its alarms, and of two long reasons there is room for both', t => {
+  const sensors: Said[] = [['air', 'temperature', celsius(4.25, 5)]]
+  const untold = 'the webhook: ECONNREFUSED'
+  t.is(parseVitals(encode(sensors, [], { untold }))?.untold, untold)
+  for (const character of ['x', '\u0000', '…', '\u{1f9ca}', '\ud800']) {
+    const long = character.repeat(1_000)
+    const said = parseVitals(encode(sensors, [], { whyNot: long, untold: long }))
+    t.is(said?.sensors.length, 1, JSON.stringify(character))
+    t.not(said?.untold, undefined)
+    t.not(said?.unrecorded, undefined)
+  }
 })
 
 test('what a stolen node says of its fridge is passed over where it is malformed, and nothing throws', t => {
@@ -142,4 +170,23 @@ test('what a stolen node says of its fridge is passed over where it is malformed
     ['0123456789ab', 'node', 'node', 'unreachable', 1, 1, null, 0, 'x'.repeat(65)],
   ]
   t.deepEqual(parseVitals({ sensors, alarms, more: -3 }), { sensors: [], alarms: [], more: 0 })
+})
+
+test('of a sealed sensor a node says that something is known, and neither what nor when', t => {
+  const said = (last?: SensorEvent): unknown => {
+    const sensor = { name: 'door', kind: 'door', isSealed: true, watch: async () => {} } as const
+    const feeds = { sensors: [sensor], last: () => last }
+    const alarms = { standing: () => [] }
+    const well = { whyNot: undefined }
+    const source = { node: 'node-1', feeds, alarms, recording: well, telling: well }
+    return encodeVitals(source, ROOM)['sensors']
+  }
+  t.deepEqual(said({ type: 'open', at: 7 }), [['door', 'door', 'sealed', 0]])
+  t.deepEqual(said({ type: 'close', at: 8 }), [['door', 'door', 'sealed', 0]])
+  t.deepEqual(said({ type: 'unavailable', reason: 'stuck open', at: 9 }), [
+    ['door', 'door', null, 9, 'sealed'],
+  ])
+  t.deepEqual(said(), [['door', 'door', null, 0]])
+  const { sensors } = parseVitals({ sensors: said({ type: 'open', at: 7 }) }) ?? {}
+  t.deepEqual(sensors, [{ sensor: 'door', kind: 'door', event: undefined, isSealed: true }])
 })

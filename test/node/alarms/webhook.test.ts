@@ -80,6 +80,7 @@ function start(options: WebhookTarget & Partial<OutboxOptions>) {
     unsent: [],
     settled: async () => undefined,
     onChange: change,
+    onHealth: () => {},
     ...options,
   })
   return {
@@ -118,7 +119,7 @@ test('each alarm is sent until it is answered with 2xx, in order, with one id fo
   })
   t.like(requests[3]?.body, { state: 'over', until: 1_767_276_000_000 })
   t.is(said.length, 2)
-  t.regex(said[0] ?? '', /the webhook does not answer .*it answers 500/)
+  t.regex(said[0] ?? '', /the webhook cannot be told of alarms .*it answers 500/)
   t.notRegex(said.join(), /secret/)
 })
 

@@ -49,12 +49,12 @@ function hostsOf(certificate: Certificate): string[] {
   return names.map(({ type, value }) => `${type}:${value}`)
 }
 
-test('an authority signs leaves only, says so critically, and holds ten years', async t => {
+test('an authority allows one below it, says so critically, and holds ten years', async t => {
   const { certificate, trustDomain, intermediates } = await authority()
   const parsed = new Certificate(certificate.raw)
   t.like(parsed.getExtension(BasicConstraintsExtension), {
     ca: true,
-    pathLength: 0,
+    pathLength: 1,
     critical: true,
   })
   t.like(parsed.getExtension(KeyUsagesExtension), { usages: 32 | 64, critical: true })

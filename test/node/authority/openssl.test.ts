@@ -229,7 +229,7 @@ test('openssl verifies what we issue, strictly, and reads in it what we mean', a
   const key = await openssl(certs.dir, 'pkey', '-noout', '-text', '-in', 'ca/private-key.pem')
   t.true(key.includes('NIST CURVE: P-256'))
   const authority = await openssl(certs.dir, 'x509', '-noout', '-text', '-in', 'ca/certificate.pem')
-  t.true(authority.includes('CA:TRUE, pathlen:0'))
+  t.true(authority.includes('CA:TRUE, pathlen:1'))
   t.regex(authority, /Key Usage: critical\s+Certificate Sign, CRL Sign\n/)
 })
 

@@ -85,6 +85,22 @@ test('rules that contradict, or say nothing of their sensor, are refused with wh
   }
 })
 
+test('a key that may not stand where it does is removed or renamed, not set to something', async t => {
+  for (const [rules, fix] of [
+    ['door: { high: { limit: 8 } }', 'remove `alarms.rules.door.high`'],
+    ['shelf: { preset: food }', 'remove `alarms.rules.shelf`'],
+    [
+      'temprature: { preset: food }',
+      'rename `alarms.rules.temprature` to `alarms.rules.temperature`',
+    ],
+  ]) {
+    const error = await t.throwsAsync(load(t, `  rules:\n    ${rules}\n`), {
+      instanceOf: FridgeError,
+    })
+    t.is(error?.fix, fix)
+  }
+})
+
 test('secrets stand in files, never in the configuration', async t => {
   for (const told of [
     'webhook: { url: "https://user:secret@example.org/" }',

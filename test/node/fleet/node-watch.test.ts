@@ -58,6 +58,43 @@ test('the next node by name tells of one that is out of reach, in its time, and 
   t.deepEqual(node.told, ['a node unreachable raised', 'a node unreachable over'])
 })
 
+test('a node that comes back and is gone again is told of for the time that it was gone, and not over while it is', async t => {
+  const node = watch('b')
+  const [a, c] = [memberOf('a'), memberOf('c')]
+  const gone = async (ms: number): Promise<void> => {
+    node.see([c], [a])
+    await node.clock.advance(ms)
+  }
+  const back = async (ms: number): Promise<void> => {
+    node.see([a, c])
+    await node.clock.advance(ms)
+  }
+  await gone(32_000)
+  await back(20_000)
+  await gone(20_000)
+  t.deepEqual(node.told, [])
+  await gone(14_000)
+  t.deepEqual(node.told, ['a node unreachable raised'])
+  await back(20_000)
+  await gone(10 * MINUTE_MS)
+  t.deepEqual(node.told, ['a node unreachable raised'])
+  await back(MINUTE_MS + 2_000)
+  t.deepEqual(node.told, ['a node unreachable raised', 'a node unreachable over'])
+})
+
+test('the last word of a node is the newest of all that it has said, and of no later than now', async t => {
+  const at = new FakeClock().now() - 5_000
+  const node = watch('b')
+  const vitals = { sensors: [['air', 'temperature', 4, at]] }
+  const ahead = { ...memberOf('c'), saidAt: Number.MAX_SAFE_INTEGER }
+  node.see([], [memberOf('a', vitals), ahead])
+  await node.clock.advance(2_000 + MINUTE_MS)
+  t.deepEqual(
+    node.alarms.standing().map(({ reason }) => reason),
+    [at, at + 7_000].map(moment => `its last word was of ${new Date(moment).toISOString()}`),
+  )
+})
+
 test('a node tells of none that another one has to tell of, or tells of already', async t => {
   const second = watch('c')
   second.see([memberOf('b')], [memberOf('a')])

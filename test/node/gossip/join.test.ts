@@ -55,6 +55,27 @@ test('a node that only its last run tells of others waits for one of them before
   t.true(cluster.log.lines.some(({ text }) => text === NO_EXCHANGE))
 })
 
+test('a node that left in order has left also for those who were all restarted since, and for a newcomer', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  await cluster.grant(2, 'c1')
+  const untilLeft = async (index: number): Promise<void> => {
+    await using operator = await cluster.operator(index)
+    await until(async () => {
+      const { nodes } = await operator.status()
+      return nodes.some(({ name, left }) => name === parseName('node-2') && left === true)
+    })
+  }
+  await cluster.stop(2)
+  await untilLeft(1)
+  await cluster.stop(1)
+  await cluster.start(1, { gossip: { firstSyncMs: 1 } })
+  await cluster.start(3, { peers: [cluster.address(1)] })
+  await untilReachable(cluster, 3, 2)
+  await untilLeft(1)
+  await untilLeft(3)
+  t.pass()
+})
+
 test('a seed may be a name', async t => {
   await using cluster = await startCluster(t, { certs })
   const { port } = cluster.node(1).address

@@ -1,5 +1,6 @@
 import test from 'ava'
-import { PeerMemory, type PeerFile } from '../../../node/gossip/peer-memory.ts'
+import type { ReplacedFile } from '../../../node/gossip/gathered-file.ts'
+import { PeerMemory } from '../../../node/gossip/peer-memory.ts'
 import { parseName } from '../../../node/identity/names.ts'
 import { recordLog, type LogLine } from '../../support/gossip-cluster.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -11,7 +12,7 @@ import { testNetwork } from '../../support/replica-pair.ts'
 const people = await makePeople({ nodes: ['alpha', 'beta'] })
 
 /** A file in memory, and how often it was written. */
-class TestFile implements PeerFile {
+class TestFile implements ReplacedFile {
   readonly path = 'peers.json'
   text: string | undefined
   writes = 0

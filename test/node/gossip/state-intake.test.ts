@@ -4,7 +4,8 @@ import test, { type ExecutionContext } from 'ava'
 import { Archiving } from '../../../node/gossip/archiving.ts'
 import { OwnSource } from '../../../node/gossip/own-source.ts'
 import { subjectOf } from '../../../node/identity/names.ts'
-import { openSqliteStore, type NodeStore } from '../../../node/storage/sqlite-store.ts'
+import type { NodeStore } from '../../../node/storage/node-store.ts'
+import { openSqliteStore } from '../../../node/storage/sqlite-store.ts'
 import type { Signers } from '../../../node/identity/signers.ts'
 import type { ChangeStore } from '../../../node/whitelist/store.ts'
 import { isStray } from '../../../node/whitelist/entry.ts'
@@ -181,10 +182,11 @@ test('where two nodes are known, nobody is let in by a checkpoint before it stan
   const { network, connect, quiet } = await bring(alpha, gamma)
   gamma.replica.stateExchange.noteOthers(2)
   t.true(gamma.isIn(BASIL))
-  t.false(gamma.replica.wholeness.isWhole)
+  t.is(gamma.replica.stateExchange.lacking, 1)
   connect(end(beta), end(gamma))
   await quiet()
   t.deepEqual(network.refusals, [])
+  t.is(gamma.replica.stateExchange.lacking, undefined)
   t.true(gamma.replica.wholeness.isWhole)
 })
 
@@ -332,6 +334,47 @@ test('attack: a state in which what is spent is called standing, or an entry is 
   })
   t.is(altered.length, 1)
   t.regex(altered[0] ?? '', /is not signed by its/)
+})
+
+/** A store in which storing a list takes until it is let go on. */
+class SlowStore extends MemoryStore {
+  readonly begun = Promise.withResolvers<void>()
+  mayEnd = false;
+
+  override *beginWith(
+    ...[entries, base]: Parameters<ChangeStore['beginWith']>
+  ): Generator<undefined, void> {
+    this.begun.resolve()
+    while (!this.mayEnd) yield
+    yield* super.beginWith(entries, base)
+  }
+}
+
+test('while a list is being stored that a peer has brought, a change of an operator and those of other peers wait', async t => {
+  const { openArchived } = await makeScene(t)
+  const [alpha, beta] = [await openArchived('alpha'), await openWhole('beta')]
+  const store = new SlowStore()
+  const gamma = openReplica(people, 'gamma', { store })
+  const sent = async (from: TestReplica): Promise<unknown[]> => {
+    const sender = attachEndpoint(from.replica, gamma.replica.id, { here: true, there: undefined })
+    await sender.receive({ id: gamma.replica.id, clock: {} })
+    await from.replica.settled()
+    return sender.sent
+  }
+  const attach = (from: TestReplica): TestEndpoint =>
+    attachEndpoint(gamma.replica, from.replica.id, { here: undefined, there: true })
+  const [first, second] = [attach(alpha), attach(beta)]
+  await first.receive(...(await sent(alpha)))
+  await store.begun.promise
+  const granted = gamma.grant(COCOA)
+  await second.receive(...(await sent(beta)))
+  t.deepEqual(store.entries, [])
+  store.mayEnd = true
+  t.is((await granted).outcome, 'committed')
+  await gamma.replica.settled()
+  t.deepEqual([...first.refusals, ...second.refusals, ...first.leaves], [])
+  t.true(gamma.isIn(COCOA))
+  t.is(gamma.replica.whitelist.changes, alpha.replica.whitelist.changes + 1)
 })
 
 test('attack: of a state that a node does not need it keeps nothing, and two that come at once are one', async t => {

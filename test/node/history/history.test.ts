@@ -31,11 +31,12 @@ async function start(
   t: ExecutionContext,
   prepare: (file: string) => void = () => {},
   over: Partial<HistoryOptions> = {},
+  begin = BEGIN,
 ): Promise<Running> {
   const file = join(await makeTestFolder(t), 'history.db')
   prepare(file)
   const people = await makeHistoryPeople()
-  const clock = new FakeClock(BEGIN)
+  const clock = new FakeClock(begin)
   const log = new ClusterLog()
   const feeds = playFeeds(SENSORS)
   const running = { free: MIN_FREE * 10 }
@@ -76,6 +77,25 @@ async function types(node: Running): Promise<unknown[]> {
   const { rows } = await node.page('events', 'door')
   return rows.map(([, , , type]) => type)
 }
+
+test('a minute that has just ended is not left out until it is written', async t => {
+  // So that the writes, a second apart, fall between the minutes.
+  const node = await start(t, undefined, {}, BEGIN + 40_500)
+  node.say('temperature', celsius(4, node.clock.now()))
+  await node.clock.advance(19_000)
+  node.say('temperature', celsius(5, node.clock.now()))
+  await node.clock.advance(800)
+  node.say('temperature', celsius(6, node.clock.now()))
+  const [minute, ...others] = (await node.page('minutes')).rows
+  t.deepEqual([minute?.slice(3, 6), others], [[1, 4, 4], []])
+  const [hour] = (await node.page('hours')).rows
+  t.deepEqual(hour?.slice(3, 6), [1, 4, 4])
+  await node.clock.advance(700)
+  t.deepEqual(
+    (await node.page('hours')).rows.map(row => row.slice(3, 6)),
+    [[3, 4, 6]],
+  )
+})
 
 test('what the sensors say can be read a second later', async t => {
   const node = await start(t)

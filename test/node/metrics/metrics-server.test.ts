@@ -60,7 +60,7 @@ async function serve(listen: string | undefined = '127.0.0.1:0'): Promise<Served
     clock,
     log,
     why: undefined,
-    numbers: { sensors: [], alarms: [] },
+    numbers: { sensors: [], alarms: [], receivers: [] },
     looks: 0,
     [Symbol.asyncDispose]: async () => server[Symbol.asyncDispose](),
   }
@@ -114,14 +114,32 @@ test('a sensor that is dead is said where readiness is asked for, and takes no n
   const silence = { ms: 1_200_000, reason: 'no answer' }
   const dead = { ...sensor, sensor: 'air', silence: { ...silence, sensor: 'air', isTooLong: true } }
   const quiet = { ...sensor, sensor: 'b', silence: { ...silence, sensor: 'b', isTooLong: false } }
-  served.numbers = { sensors: [quiet], alarms: [] }
+  served.numbers = { sensors: [quiet], alarms: [], receivers: [] }
   t.is((await ask(served, '/readyz')).text, 'ok\n')
-  served.numbers = { sensors: [quiet, dead], alarms: [] }
+  served.numbers = { sensors: [quiet, dead], alarms: [], receivers: [] }
   const ready = await ask(served, '/readyz')
   t.is(ready.status, 200)
   t.is(ready.text, 'degraded: air has been unavailable for 20m: no answer\n')
   served.why = 'stopping'
   t.is((await ask(served, '/readyz')).text, 'stopping\n')
+})
+
+test('that alarms reach nobody is said where readiness is asked for', async t => {
+  await using served = await serve()
+  const broker = { receiver: 'broker', waiting: 0, whyNot: undefined } as const
+  const webhook = { receiver: 'webhook', waiting: 3, whyNot: 'the webhook: ECONNREFUSED' } as const
+  served.numbers = { sensors: [], alarms: [], receivers: [broker, webhook] }
+  const { status, text } = await ask(served, '/readyz')
+  t.is(status, 200)
+  t.is(text, 'degraded: alarms reach not all who are to be told: the webhook: ECONNREFUSED\n')
+  const metrics = await ask(served, '/metrics')
+  for (const line of [
+    'fridge_alarm_receiver_up{receiver="broker"} 1',
+    'fridge_alarm_receiver_up{receiver="webhook"} 0',
+    'fridge_alarm_changes_waiting{receiver="webhook"} 3',
+  ]) {
+    t.true(metrics.text.includes(`${line}\n`), line)
+  }
 })
 
 test('what is no HTTP, or too much of it, is answered by a refusal and the end', async t => {

@@ -48,3 +48,13 @@ test('no node that says it is old keeps a removal back', t => {
   const members = cluster({ live: [member(OLD)] })
   t.notThrows(() => assertReadByAll({ kind: 'revocation', subject: ORIGIN }, members))
 })
+
+test('a grant with views waits for nodes that read origins and nothing later, and one without does not', t => {
+  const members = cluster({ live: [member(OLD, 3)] })
+  const subject = parseSubject('client/phone')
+  const grant = { kind: 'grant', subject } as const
+  t.throws(() => assertReadByAll({ ...grant, terms: { views: ['fleet'] } }, members), {
+    message: /node\/old is of an older version/,
+  })
+  t.notThrows(() => assertReadByAll({ ...grant, terms: {} }, members))
+})

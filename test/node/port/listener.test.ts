@@ -110,7 +110,7 @@ test('a certificate of another authority, and none, do not pass the handshake', 
   await peer.closed
   t.deepEqual(peer.lines.all, [])
   const { fields } = await cluster.log.find(({ text }) => text === 'handshake failed')
-  t.is(fields['reason'], 'UNABLE_TO_VERIFY_LEAF_SIGNATURE')
+  t.like(fields, { address: '127.0.0.1', reason: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' })
   const nobody = await connectRaw(t, cluster.node(1).address, {
     key: '',
     certificate: '',
@@ -118,6 +118,28 @@ test('a certificate of another authority, and none, do not pass the handshake', 
   })
   await nobody.closed
   t.deepEqual(nobody.lines.all, [])
+})
+
+test('a handshake that its other end breaks off is told with its address, a reset apart from an end', async t => {
+  await using cluster = await startCluster(t, { certs })
+  const { host, port } = cluster.node(1).address
+  const failed = async (reason: string): Promise<LogLine> =>
+    cluster.log.find(
+      ({ text, fields }) => text === 'handshake failed' && fields['reason'] === reason,
+    )
+  const dial = async (): Promise<Socket> => {
+    const socket = connectTcp(port, host).on('error', () => {})
+    // The head of a record that says that 512 bytes follow, which never come.
+    await new Promise(resolve => socket.write(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00]), resolve))
+    return socket
+  }
+  const broken = await dial()
+  const ended = await dial()
+  ended.end()
+  t.is((await failed('closed')).fields['address'], '127.0.0.1')
+  // What the first one sent has been read by now: a reset would have thrown it away.
+  broken.resetAndDestroy()
+  t.is((await failed('reset')).fields['address'], '127.0.0.1')
 })
 
 test('TLS 1.2 is not spoken unless the configuration allows it', async t => {

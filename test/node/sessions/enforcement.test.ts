@@ -33,7 +33,7 @@ interface Scene extends Disposable {
 }
 
 /** A node whose every client has `cut` connections, all cut when its subject is reviewed. */
-function setScene(cut = 2): Scene {
+function setScene(cut = 2, isStarting = false): Scene {
   const clock = new FakeClock(NOON)
   const node = openReplica(people, 'alpha', { clock })
   const happened: string[] = []
@@ -73,6 +73,7 @@ function setScene(cut = 2): Scene {
     counts,
     clock,
     log: recordLog(log),
+    isStarting: () => isStarting,
   }
   const enforcement = startEnforcement(options)
   return {
@@ -122,6 +123,19 @@ test('each change is counted by its kind and logged with whom it cut', async t =
       [BERYL, 'grant', 0],
       [AMBER, 'revocation', 2],
     ] satisfies [Subject, string, number][],
+  )
+})
+
+test('what comes before the node serves is a line for debugging, change by change', async t => {
+  using scene = setScene(2, true)
+  await scene.node.grant(AMBER)
+  await scene.node.revoke(AMBER)
+  t.deepEqual(
+    scene.log.map(({ level, text }) => [level, text]),
+    [
+      ['debug', 'change applied'],
+      ['debug', 'change applied'],
+    ],
   )
 })
 

@@ -96,14 +96,31 @@ test('a page may what its origin and its client both may, and follows when eithe
 
 test('before anybody signs in a page reads what is public, and calls nothing', t => {
   const { states, sessions } = house({}, { sensors: ['door'], commands: ['defrost'] })
+  const NOTHING = new Set<never>()
   const rightsOf = (): Rights => {
     const admission = sessions.admitPage(ORIGIN)
     if (!admission.admitted) throw new Error(admission.reason)
     return admission.rights
   }
-  t.deepEqual(rightsOf(), { sensors: new Set<string>(), commands: new Set<string>() })
-  states.set(ORIGIN.subject, granted({ sensors: ['door'], commands: ['defrost'], public: true }))
-  t.deepEqual(rightsOf(), { sensors: new Set(['door']), commands: new Set<string>() })
+  t.deepEqual(rightsOf(), { sensors: NOTHING, commands: NOTHING, views: NOTHING })
+  const all = { sensors: ['door'], commands: ['defrost'], views: ['log'], public: true } as const
+  states.set(ORIGIN.subject, granted(all))
+  t.deepEqual(rightsOf(), { sensors: new Set(['door']), commands: NOTHING, views: NOTHING })
+})
+
+test('a page sees the views that every grant of its client and its origin names, and none where one names none', t => {
+  const own: OriginParty = { ...ORIGIN, isOwn: true }
+  const viewsOf = (browser: Terms, origin: Terms | undefined): string[] => {
+    const { states, sessions } = house(browser, origin ?? {})
+    if (origin === undefined) states.delete(ORIGIN.subject)
+    const judgement = sessions.admitBrowser(BROWSER, origin === undefined ? own : ORIGIN)
+    if ('refused' in judgement) throw new Error(judgement.reason)
+    return [...(judgement.rights.views ?? ['all'])]
+  }
+  t.deepEqual(viewsOf({ views: ['fleet', 'log'] }, undefined), ['fleet', 'log'])
+  t.deepEqual(viewsOf({}, undefined), [])
+  t.deepEqual(viewsOf({ views: ['fleet', 'log'] }, {}), [])
+  t.deepEqual(viewsOf({ views: ['fleet', 'log'] }, { views: ['log'] }), ['log'])
 })
 
 test('a page is cut when the grant of either ends, and one that is not granted is not let in', async t => {

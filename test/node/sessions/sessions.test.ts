@@ -154,10 +154,11 @@ test('one client has no more connections than the limit, and another none less',
   t.deepEqual(plain.lines.all, [])
   await using _other = await cluster.client(1, 'c2')
 
-  first.socket.destroy()
-  await cluster.log.find(
-    ({ text, fields }) => text === 'disconnected' && fields['subject'] === 'client/c1',
+  first.socket.end()
+  const { fields } = await cluster.log.find(
+    line => line.text === 'disconnected' && line.fields['subject'] === 'client/c1',
   )
+  t.is(fields['cause'], 'closed')
   await using again = await cluster.client(1, 'c1')
   t.is(again.sensors.length, 2)
 })

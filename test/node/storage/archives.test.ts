@@ -3,9 +3,11 @@ import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import test, { type ExecutionContext } from 'ava'
 import { Archiving } from '../../../node/gossip/archiving.ts'
-import { WHOLE_LIST, type Source } from '../../../node/identity/names.ts'
+import { findRemoval } from '../../../node/gossip/removal-proof.ts'
+import { parseName, subjectOf, WHOLE_LIST, type Source } from '../../../node/identity/names.ts'
 import { FridgeError } from '../../../node/lib/errors.ts'
-import { openSqliteStore, type NodeStore } from '../../../node/storage/sqlite-store.ts'
+import type { NodeStore } from '../../../node/storage/node-store.ts'
+import { openSqliteStore } from '../../../node/storage/sqlite-store.ts'
 import { StoredChanges } from '../../../node/storage/stored-changes.ts'
 import { buildWhitelist } from '../../../node/whitelist/build.ts'
 import { idOf } from '../../../node/whitelist/change.ts'
@@ -20,11 +22,12 @@ import { statesOf } from '../../support/replica-model.ts'
 import { ALL_VOUCHED } from '../../support/vouchers.ts'
 
 const [ALPHA, BETA] = [testSource('alpha'), testSource('beta')]
+const BETA_NODE = parseName('beta')
 const KEY = Buffer.alloc(32, 7)
 const CLIENTS = ['amber', 'basil', 'cocoa'].map(client)
 
 /** Each client is let in and out again some times, on two nodes, and a checkpoint is made. */
-function madeLog(rounds: number): ListReplica {
+function madeLog(rounds: number, more: (made: ListReplica) => void = () => {}): ListReplica {
   const replica = new ListReplica()
   const make = (kind: 'grant' | 'revocation', index: number, source: Source): Entry => {
     const request = requestOf(kind, CLIENTS[index] ?? client('dill'))
@@ -37,6 +40,7 @@ function madeLog(rounds: number): ListReplica {
     }
   }
   make('grant', 2, ALPHA)
+  more(replica)
   makeCheckpoint(replica)
   make('grant', 1, ALPHA)
   return replica
@@ -55,9 +59,13 @@ interface Scene {
   readonly open: () => NodeStore
 }
 
-async function makeScene(t: ExecutionContext, rounds = 4): Promise<Scene> {
+async function makeScene(
+  t: ExecutionContext,
+  rounds = 4,
+  more: (made: ListReplica) => void = () => {},
+): Promise<Scene> {
   const file = join(await makeTestFolder(t), 'whitelist.db')
-  const made = madeLog(rounds)
+  const made = madeLog(rounds, more)
   const open = (): NodeStore => {
     const store = openSqliteStore(file, KEY)
     t.teardown(() => store[Symbol.dispose]())
@@ -90,6 +98,20 @@ function rowsIn(file: string): number {
   using database = new DatabaseSync(file, { readOnly: true })
   return Number(database.prepare('SELECT count(*) AS rows FROM changes').get()?.['rows'])
 }
+
+test('the entry that removed a node is found in a log whose archive is missing', async t => {
+  const { file, open } = await makeScene(t, 4, made => {
+    made.accept(made.list.draft(requestOf('revocation', subjectOf('node', BETA_NODE)), ALPHA, 1))
+  })
+  const store = open()
+  t.true((await archive(store)) > 10)
+  store[Symbol.dispose]()
+  renameSync(join(dirname(file), 'archive-1.db'), join(dirname(file), 'elsewhere.db'))
+  const again = open()
+  t.deepEqual(again.archives.missing, ['archive-1.db'])
+  const removal = findRemoval(BETA_NODE, listOf(again), again)
+  t.is(removal?.change.subject, subjectOf('node', BETA_NODE))
+})
 
 test('what decides nothing any more leaves the log, and a start makes the same list of the rest', async t => {
   const { file, made, open } = await makeScene(t)

@@ -26,7 +26,12 @@ test('a page of a listed origin hears what is public there, and nothing else', a
   t.like(hello, { protocol: 1, node: 'node-1' })
   t.deepEqual(await page.find(([event]) => event === 'rights'), [
     'rights',
-    { subject: SUBJECT, sensors: [{ name: 'temperature', kind: 'temperature' }], commands: [] },
+    {
+      subject: SUBJECT,
+      sensors: [{ name: 'temperature', kind: 'temperature' }],
+      commands: [],
+      views: [],
+    },
   ])
   cluster.node(1).fridge?.openDoor()
   const [, , , celsius, unit, at, sequence] = await page.reading('temperature')
@@ -104,7 +109,7 @@ test('the page of a node itself is let in there alone, until that is removed', a
   using page = await openPage(cluster, 1, own)
   t.deepEqual(await page.find(([event]) => event === 'rights'), [
     'rights',
-    { subject: `origin/${own}`, sensors: [], commands: [] },
+    { subject: `origin/${own}`, sensors: [], commands: [], views: [] },
   ])
   t.is((await refusalOf(cluster, 2, own)).data?.reason, 'not on the whitelist')
   await cluster.revoke(2, `origin/${own}`)

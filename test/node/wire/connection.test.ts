@@ -106,7 +106,7 @@ test('the last words leave before the connection closes, and nothing behind them
 test('a peer that ends its half ends the connection', async t => {
   const { pipe, ended } = connect()
   pipe.push(null)
-  t.is((await ended).cause, 'lost')
+  t.deepEqual(await ended, { cause: 'lost', isOrderly: true })
 })
 
 test('a peer that sends too fast is read more slowly, and loses nothing', async t => {

@@ -246,6 +246,7 @@ export class Machine {
       forgettings,
       proofAgainst: opened.proofAgainst,
       peerFile: this.#file('peers'),
+      lastWordsFile: this.#file('last-words'),
     }
     const cluster = stack.use(
       joinCluster({
@@ -272,7 +273,17 @@ export class Machine {
       }),
     )
     const counts = new Counts()
-    stack.use(startEnforcement({ ...cluster, replica, sessions, counts, clock, log: SILENT }))
+    stack.use(
+      startEnforcement({
+        ...cluster,
+        replica,
+        sessions,
+        counts,
+        clock,
+        log: SILENT,
+        isStarting: () => false,
+      }),
+    )
     stack.use(
       replica.subscribe(applied => {
         const wrong = defined.merged(applied.map(({ entry }) => entry.change))

@@ -95,3 +95,21 @@ test('a value that says its time is told at that time, any other at the moment w
   undated.take('open')
   t.is(undated.told[0]?.at, undated.clock.now())
 })
+
+test('one warning tells the word of a door that is not understood, and the keys that name its words', t => {
+  for (const text of ['ON', '{"contact":"ON"}']) {
+    const { take, warned, told } = start()
+    t.is(take(text), 'unavailable')
+    t.is(take(text), 'unavailable')
+    t.like(told[0], { reason: 'a value says neither open nor closed: set `open`, `closed`' })
+    t.is(warned.length, 1)
+    t.is(warned[0]?.['seen'], '"ON"')
+    t.regex(String(warned[0]?.['fix']), /sensors\.door\.open and sensors\.door\.closed/)
+  }
+  const contact = start()
+  t.is(contact.take('true'), 'unavailable')
+  t.regex(String(contact.warned[0]?.['fix']), /set sensors\.door\.closedWhen/)
+  const { take, warned } = start({ kind: 'temperature', name: 'air' })
+  t.is(take('warm'), 'unavailable')
+  t.is(warned.length, 0)
+})

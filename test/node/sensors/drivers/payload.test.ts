@@ -39,7 +39,7 @@ test('closedWhen turns a boolean round, in a field and bare', t => {
 })
 
 test('a boolean that could mean either is refused until closedWhen is set', t => {
-  const reason = 'a boolean says neither open nor closed: closedWhen is not set'
+  const reason = 'a boolean says neither open nor closed: set `closedWhen`'
   t.deepEqual(parse('true', door), { type: 'malformed', reason })
   t.deepEqual(parse('{"opened":true}', { ...door, field: 'opened' }), { type: 'malformed', reason })
 })

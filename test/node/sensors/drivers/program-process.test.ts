@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 
 import test, { type ExecutionContext } from 'ava'
 
-import { startProgram } from '../../../../node/sensors/drivers/program-process.ts'
+import { programProblem, startProgram } from '../../../../node/sensors/drivers/program-process.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 
 const sh = (script: string, ...args: string[]): string[] => ['sh', '-c', script, 'sh', ...args]
@@ -47,15 +47,16 @@ test('a program that ends says how', async t => {
   t.is(options.clock.pending, 0)
 })
 
-test('a program that is not there, or may not run, is named', async t => {
+test('a program that is not there, or may not run, is named with its path, before it is started as well', async t => {
   const options = { clock: new FakeClock(), killAfterMs: 1_000 }
   await t.throwsAsync(startProgram(['/nowhere/zigbee-door'], options), {
     code: 'ERR_CONFIG',
-    message: 'cannot start zigbee-door: there is no such program',
+    message: 'there is no program /nowhere/zigbee-door',
   })
-  await t.throwsAsync(startProgram([fileURLToPath(import.meta.url)], options), {
-    message: 'cannot start program-process.test.ts: it may not be executed by this user',
-  })
+  const own = fileURLToPath(import.meta.url)
+  await t.throwsAsync(startProgram([own], options), { message: `this user may not execute ${own}` })
+  t.is(programProblem('zigbee-door')?.message, 'there is no program zigbee-door')
+  t.is(programProblem('sh'), undefined)
   await t.throwsAsync(startProgram(['sh', 'a\0b'], options), { code: 'ERR_CONFIG' })
 })
 
@@ -126,7 +127,7 @@ function startNode(script: string, path: string, afterwards: string) {
   const clockUrl = new URL('../../../../node/lib/clock.ts', import.meta.url)
   const source = `
     import { once } from 'node:events'
-    import { startProgram } from ${JSON.stringify(url.href)}
+    import { programProblem, startProgram } from ${JSON.stringify(url.href)}
     import { systemClock as clock } from ${JSON.stringify(clockUrl.href)}
     const command = ['sh', '-c', process.argv[1], 'sh', process.argv[2]]
     const program = await startProgram(command, { clock, killAfterMs: 1000 })

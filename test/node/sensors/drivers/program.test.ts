@@ -99,7 +99,7 @@ test('the end of the program is thrown with its status, for the feed to tell and
 
 test('a missing program is named', async t => {
   const { next } = watch(t, { argv: ['/nowhere/thermometer'] })
-  await t.throwsAsync(next(), { message: 'cannot start thermometer: there is no such program' })
+  await t.throwsAsync(next(), { message: 'there is no program /nowhere/thermometer' })
 })
 
 test('stopped while it waits for a line it ends without an error and leaves no timer', async t => {

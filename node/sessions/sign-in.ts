@@ -1,6 +1,6 @@
 import { createPublicKey, randomBytes, verify, type KeyObject } from 'node:crypto'
 import { keyIdOf } from '../identity/identity.ts'
-import { isName, type KeyId, type Name, type Source } from '../identity/names.ts'
+import { isKeyId, isName, type KeyId, type Name, type Source } from '../identity/names.ts'
 
 /** What a browser signs, so that it holds for one page, on one connection to one node, once. */
 export interface SignInText {
@@ -25,6 +25,16 @@ export interface SignIn {
   readonly key: KeyObject
   readonly keyId: KeyId
   readonly signature: Buffer
+}
+
+/** What a browser has signed, as a node shows it to another one that is to believe it. */
+export interface SignInProof {
+  readonly name: Name
+  readonly at: string
+  /** In base64url, as `signature`. */
+  readonly key: string
+  readonly signature: string
+  readonly nonce: string
 }
 
 /** What stands before everything that is signed here: no signature of another kind begins like it. */
@@ -61,6 +71,25 @@ export function parseSignIn(value: unknown): SignIn | undefined {
   return parsed && { name, at, key: parsed, keyId: keyIdOf(parsed), signature: signed }
 }
 
+/** What proves to another node that a browser has signed in here. */
+export function proofOf({ name, at, key, signature }: SignIn, nonce: string): SignInProof {
+  return {
+    name,
+    at,
+    key: key.export({ type: 'spki', format: 'der' }).toString('base64url'),
+    signature: signature.toString('base64url'),
+    nonce,
+  }
+}
+
+/** Read what a node shows of a browser that has signed in there. @returns undefined when it is malformed */
+export function parseProof(value: unknown): (SignIn & Pick<SignInProof, 'nonce'>) | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { nonce, ...rest } = value as Record<string, unknown>
+  const signIn = parseSignIn(rest)
+  return signIn && bytesOf(nonce, NONCE_BYTES) && { ...signIn, nonce: String(nonce) }
+}
+
 /** Whether a browser has signed this with its key. */
 export function isSignedBy({ key, signature }: SignIn, text: SignInText): boolean {
   return verify(
@@ -69,6 +98,28 @@ export function isSignedBy({ key, signature }: SignIn, text: SignInText): boolea
     { key, dsaEncoding: 'ieee-p1363' },
     signature,
   )
+}
+
+/** What a page sends that has an invitation. */
+export interface Invited {
+  /** Which one: it says nothing of its secret. */
+  readonly id: string
+  readonly key: KeyId
+  readonly proof: string
+}
+
+/** An id of 128 bits and a proof of 256, in base64url. */
+const INVITATION_ID = /^[A-Za-z0-9_-]{22}$/
+const PROOF = /^[A-Za-z0-9_-]{43}$/
+
+/** Read what a page sends that has an invitation. @returns undefined when it is malformed */
+export function parseInvited(value: unknown): Invited | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  const { id, key, proof, ...rest } = value as Record<string, unknown>
+  if (Object.keys(rest).length > 0 || !isKeyId(key)) return undefined
+  if (typeof id !== 'string' || !INVITATION_ID.test(id)) return undefined
+  if (typeof proof !== 'string' || !PROOF.test(proof)) return undefined
+  return { id, key, proof }
 }
 
 function parseKey(der: Buffer): KeyObject | undefined {

@@ -1,0 +1,148 @@
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { openAuthority, type Authority } from '../authority/authority.ts'
+import { signCertificate } from '../authority/issue.ts'
+import { readRequest, type CheckedRequest } from '../authority/request.ts'
+import { parseCertificates } from '../identity/certificate-chain.ts'
+import { pathOf } from '../identity/certificate-path.ts'
+import type { Credentials } from '../identity/credentials.ts'
+import { identityOf, type Identity } from '../identity/identity.ts'
+import type { Name } from '../identity/names.ts'
+import { usagesOf } from '../identity/path-rules.ts'
+import type { Clock } from '../lib/clock.ts'
+import { errorCode, FridgeError } from '../lib/errors.ts'
+import type { Tokens } from '../operators/tokens.ts'
+import type { Question } from './messages.ts'
+
+export interface DeskOptions {
+  /** The node that issues. */
+  readonly node: Name
+  /** The certificate folder, in which the issuing key lies. */
+  readonly certs: string
+  readonly trust: { readonly credentials: Credentials }
+  readonly tokens: Tokens
+  /** Whether a client of this certificate is let in now. */
+  readonly admits: (client: Identity) => boolean
+  /** Whether the node itself may not act for its cluster any more. */
+  readonly isOut: () => boolean
+  readonly clock: Pick<Clock, 'now'>
+}
+
+/** Days of validity of what is issued, and never longer than the issuing key. */
+const CLIENT_DAYS = 30
+
+/** Where the issuing key of a node lies, with its certificate. */
+export function issuingFiles(
+  certs: string,
+  node: Name,
+): { readonly keyFile: string; readonly certificateFile: string } {
+  const folder = join(certs, 'nodes', node)
+  return {
+    keyFile: join(folder, 'issuing-key.pem'),
+    certificateFile: join(folder, 'issuing-certificate.pem'),
+  }
+}
+
+/** That an issuing key can sign nothing more; undefined while it can. */
+export function whyEnded(
+  { certificate }: Authority,
+  node: Name,
+  now: number,
+): FridgeError | undefined {
+  const { validToDate } = certificate
+  if (now < validToDate.getTime()) return undefined
+  const why = `the issuing key of ${node} ended on ${validToDate.toISOString()}`
+  return new FridgeError('ERR_KEY_FILE', why, {
+    fix: `where the authority is: fridge certs issuing-key ${node} --force`,
+  })
+}
+
+/** Decides who gets a certificate from this node, and signs it. */
+export class Desk {
+  readonly #options: DeskOptions
+
+  constructor(options: DeskOptions) {
+    this.#options = options
+  }
+
+  /** The issuing key as it is on disk now. @throws FridgeError `ERR_KEY_FILE`, `ERR_CERTIFICATE` */
+  async issuer(): Promise<Authority> {
+    const { certs, node } = this.#options
+    const { keyFile, certificateFile } = issuingFiles(certs, node)
+    try {
+      const [key, certificate] = await Promise.all([
+        readFile(keyFile, 'utf8'),
+        readFile(certificateFile, 'utf8'),
+      ])
+      return openAuthority({ key, certificate }, certificateFile)
+    } catch (cause) {
+      if (errorCode(cause) !== 'ENOENT') throw cause
+      throw new FridgeError('ERR_KEY_FILE', `${node} has no issuing key: there is no ${keyFile}`, {
+        cause,
+        fix: `where the authority is: fridge certs issuing-key ${node}; or leave enrolment.listen out`,
+      })
+    }
+  }
+
+  /**
+   * @returns the certificate and its intermediates, PEM
+   * @throws FridgeError why nothing is issued: `ERR_REFUSED`, `ERR_CERTIFICATE`, `ERR_KEY_FILE`
+   */
+  async answer(question: Question): Promise<string> {
+    const { node, isOut, tokens, clock } = this.#options
+    if (isOut()) throw new FridgeError('ERR_REFUSED', 'this node was removed: it issues nothing')
+    const request = await readRequest(question.request, 'what was sent')
+    // A token is used up by what comes of it, not by what a mistake keeps from coming.
+    const authority = await this.issuer()
+    const ended = whyEnded(authority, node, clock.now())
+    if (ended !== undefined) throw ended
+    const name =
+      'secret' in question ? tokens.take(question.secret) : this.#renewable(question.chain, request)
+    if (name === undefined) {
+      throw new FridgeError(
+        'ERR_REFUSED',
+        'this token is not one of this node, was used already, or has ended',
+        { fix: 'get another one from an operator: fridge certs token client NAME --expires-in 1h' },
+      )
+    }
+    return signCertificate({
+      authority,
+      role: 'client',
+      name,
+      hasUri: false,
+      publicKey: request.publicKey,
+      days: CLIENT_DAYS,
+      now: clock.now(),
+      random: randomBytes,
+    })
+  }
+
+  /** Whose certificate holds still and may be followed by another, for the same key. */
+  #renewable(chain: string, { publicKey }: CheckedRequest): Name {
+    const { trust, admits, clock } = this.#options
+    const { ca, files } = trust.credentials
+    const [leaf, ...intermediates] = parseCertificates(chain, 'what was sent')
+    const identity = identityOf(leaf.raw)
+    const path = pathOf(leaf, {
+      intermediates,
+      trusted: parseCertificates(ca, files.caFile),
+      usages: usagesOf('client'),
+      at: clock.now(),
+    })
+    const why =
+      identity.role !== 'client'
+        ? `it is that of ${identity.subject}, and clients alone are renewed here`
+        : 'broken' in path
+          ? path.broken
+          : !leaf.publicKey.equals(publicKey)
+            ? 'it is of another key'
+            : admits(identity)
+              ? undefined
+              : 'its holder is not let in'
+    if (why === undefined) return identity.name
+    throw new FridgeError('ERR_REFUSED', `this certificate is not renewed: ${why}`, {
+      fix: `get another one: fridge certs enroll, or fridge certs request client ${identity.name}`,
+    })
+  }
+}

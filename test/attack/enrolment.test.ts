@@ -1,0 +1,114 @@
+import { createPrivateKey, createPublicKey } from 'node:crypto'
+import { once } from 'node:events'
+import { connect, type TLSSocket } from 'node:tls'
+import test, { type ExecutionContext } from 'ava'
+import { createRequest, requestFor } from '../../node/authority/request.ts'
+import { ENROLMENT_ALPN, MAX_LINE_BYTES } from '../../node/enrolment/messages.ts'
+import type { Credentials } from '../../node/identity/credentials.ts'
+import { parseName } from '../../node/identity/names.ts'
+import type { Address } from '../../node/lib/address.ts'
+import { makeTestCerts, type TestCerts } from '../support/certs.ts'
+import { runCommand } from '../support/cli.ts'
+import { PEOPLE, startCluster, type Cluster } from '../support/cluster.ts'
+
+/** Who may come to the enrolment port without any certificate, and what it gets. */
+
+interface Desk extends AsyncDisposable {
+  readonly certs: TestCerts
+  readonly cluster: Cluster
+  readonly address: Address
+}
+
+async function openDesk(t: ExecutionContext): Promise<Desk> {
+  const certs = await makeTestCerts(t, PEOPLE)
+  await runCommand(['certs', 'issuing-key', 'node-1', '--certs', certs.dir])
+  const config = { enrolment: { listen: '127.0.0.1:0' } }
+  const cluster = await startCluster(t, { certs, config })
+  const { enrolment: address } = cluster.node(1)
+  if (address === undefined) throw new Error('the node issues nothing')
+  const dispose = async (): Promise<void> => cluster[Symbol.asyncDispose]()
+  return { certs, cluster, address, [Symbol.asyncDispose]: dispose }
+}
+
+async function dial(t: ExecutionContext, { host, port }: Address): Promise<TLSSocket> {
+  const socket = connect({ host, port, rejectUnauthorized: false, ALPNProtocols: [ENROLMENT_ALPN] })
+  socket.on('error', () => {})
+  t.teardown(() => socket.destroy())
+  await once(socket, 'secureConnect')
+  return socket
+}
+
+/** All that the node says to a line, until it ends. */
+async function ask(t: ExecutionContext, address: Address, line: string): Promise<string> {
+  const socket = await dial(t, address)
+  let heard = ''
+  socket.setEncoding('utf8').on('data', (text: string) => (heard += text))
+  const closed = once(socket, 'close')
+  socket.write(`${line}\n`)
+  await closed
+  const [, answer = ''] = heard.split('\n')
+  return answer
+}
+
+/** A request of a client for the key of some credentials. */
+async function requestOf({ key }: Credentials): Promise<string> {
+  const privateKey = createPrivateKey(key)
+  const asked = { role: 'client', name: parseName('c1'), hosts: [] } as const
+  return requestFor(asked, { privateKey, publicKey: createPublicKey(privateKey) })
+}
+
+test('attack: nothing but a question is answered, and the port goes on', async t => {
+  await using desk = await openDesk(t)
+  const { request } = await createRequest({ role: 'client', name: parseName('c1'), hosts: [] })
+  for (const [line, says] of [
+    ['x'.repeat(MAX_LINE_BYTES + 1), /^$/],
+    [Buffer.from([0xff, 0xfe]).toString('latin1'), /no question/],
+    ['[]', /no question/],
+    ['{"request":1,"secret":"a"}', /no question/],
+    [JSON.stringify({ secret: 'a', chain: 'b', request }), /no question/],
+    [JSON.stringify({ secret: 'a', request: 'none' }), /is no request for a certificate/],
+    [JSON.stringify({ secret: 'a', request }), /was used already, or has ended/],
+    [JSON.stringify({ secret: '', request }), /was used already, or has ended/],
+    [JSON.stringify({ secret: '__proto__', request }), /was used already, or has ended/],
+    [JSON.stringify({ chain: '', request }), /is not a certificate/],
+  ] as const) {
+    const answer = await ask(t, desk.address, line)
+    t.regex(answer, says, line.slice(0, 80))
+    t.false(answer.startsWith('{"certificate"'))
+  }
+})
+
+test('attack: nobody renews what is not its own, or not of this cluster, or no client', async t => {
+  await using desk = await openDesk(t)
+  const { certs, cluster, address } = desk
+  const foreign = await makeTestCerts(t, PEOPLE)
+  await cluster.grant(1, 'c1')
+  const [c1, c2] = [await certs.load('client', 'c1'), await certs.load('client', 'c2')]
+  const admin = await certs.load('operator', 'admin')
+  const node = await certs.load('node', 'node-1')
+  const stranger = await foreign.load('client', 'c1')
+  for (const [chain, key, says] of [
+    [c1, c2, /it is of another key/],
+    [c2, c2, /its holder is not let in/],
+    [admin, admin, /that of operator\/admin, and clients alone are renewed/],
+    [node, node, /that of node\/node-1, and clients alone are renewed/],
+    [stranger, stranger, /this certificate is not renewed/],
+  ] as const) {
+    const question = { chain: chain.certificate, request: await requestOf(key) }
+    const answer = await ask(t, address, JSON.stringify(question))
+    t.regex(answer, says)
+    t.false(answer.startsWith('{"certificate"'))
+  }
+  const question = { chain: c1.certificate, request: await requestOf(c1) }
+  t.true((await ask(t, address, JSON.stringify(question))).startsWith('{"certificate"'))
+})
+
+test('attack: what the port of the cluster takes, that of enrolments does not', async t => {
+  await using desk = await openDesk(t)
+  const socket = await dial(t, desk.address)
+  const [greeting] = (await once(socket.setEncoding('utf8'), 'data')) as [string]
+  t.deepEqual(Object.keys(JSON.parse(greeting) as object), ['authorities'])
+  socket.write('["a1","new","rpc"]\n')
+  const [answer] = (await once(socket, 'data')) as [string]
+  t.regex(answer, /no question/)
+})

@@ -1,0 +1,238 @@
+import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { createServer } from 'node:tls'
+import test, { type ExecutionContext } from 'ava'
+import { ENROLMENT_ALPN } from '../../node/enrolment/messages.ts'
+import { formatToken, pinOf } from '../../node/enrolment/token.ts'
+import { loadCredentials } from '../../node/identity/credentials.ts'
+import { parseName } from '../../node/identity/names.ts'
+import { formatAddress } from '../../node/lib/address.ts'
+import { makeTestCerts, makeTestFolder, type TestCerts } from '../support/certs.ts'
+import { runCommand, type CommandResult, type IoOptions } from '../support/cli.ts'
+import { PEOPLE, startCluster, untilReachable, type Cluster } from '../support/cluster.ts'
+import { SkipClock } from '../support/skip-clock.ts'
+import { fails } from './failure.ts'
+
+/** How a device gets its certificate from a node, with nothing but a token. */
+
+interface Site {
+  readonly cluster: Cluster
+  readonly certs: TestCerts
+  /** Where the node takes tokens, `HOST:PORT`. */
+  readonly desk: string
+  readonly clock: SkipClock
+  /** A new token for `till-7`. */
+  readonly token: (...args: string[]) => Promise<string>
+}
+
+async function startSite(t: ExecutionContext): Promise<Site & AsyncDisposable> {
+  const certs = await makeTestCerts(t, PEOPLE)
+  const issued = await runCommand(['certs', 'issuing-key', 'node-1', '--certs', certs.dir])
+  t.is(issued.status, 0, issued.err)
+  const clock = new SkipClock()
+  const cluster = await startCluster(t, {
+    certs,
+    clock,
+    config: { enrolment: { listen: '127.0.0.1:0' } },
+  })
+  const { enrolment } = cluster.node(1)
+  if (enrolment === undefined) throw new Error('the node issues nothing')
+  const env = { FRIDGE_CERTS: certs.dir, FRIDGE_NODE: cluster.address(1), FRIDGE_AS: 'admin' }
+  return {
+    cluster,
+    certs,
+    desk: formatAddress(enrolment),
+    clock,
+    token: async (...args) => {
+      const { status, out, err } = await runCommand(
+        ['certs', 'token', 'client', 'till-7', ...args],
+        { env, clock },
+      )
+      t.is(status, 0, err)
+      t.notRegex(err, new RegExp(out.slice(0, 60)))
+      return out
+    },
+    [Symbol.asyncDispose]: async () => cluster[Symbol.asyncDispose](),
+  }
+}
+
+async function fridge(
+  cwd: string,
+  args: readonly string[],
+  options: IoOptions = {},
+): Promise<CommandResult> {
+  return runCommand(args, { cwd, ...options })
+}
+
+test('a device with a token makes its key, and is let in with what a node signs for it', async t => {
+  await using site = await startSite(t)
+  const cwd = await makeTestFolder(t)
+  await writeFile(join(cwd, 'token'), await site.token('--expires-in', '1h'))
+  const enroll = ['certs', 'enroll', '--node', site.desk]
+  const { status, out, err } = await fridge(cwd, [...enroll, '--token-file', 'token'])
+  t.is(status, 0, err)
+  t.regex(out, /^Next: fridge client watch --as till-7$/m)
+  const from = { dir: join(cwd, 'certs'), role: 'client', name: parseName('till-7') } as const
+  t.is((await loadCredentials(from)).identity.trustDomain, undefined)
+  await site.cluster.grant(1, 'till-7')
+  const call = ['client', 'call', 'defrost', '--node', site.cluster.address(1)]
+  t.is((await fridge(cwd, call)).status, 0)
+  await fails(
+    t,
+    [...enroll, '--token', '-', '--certs', 'other'],
+    { status: 4, says: /was used already, or has ended/, mends: /fridge certs token client/ },
+    { cwd, input: await readFile(join(cwd, 'token'), 'utf8') },
+  )
+})
+
+test('a device renews its certificate by itself for the same key, until it is removed', async t => {
+  await using site = await startSite(t)
+  const cwd = await makeTestFolder(t)
+  const input = await site.token()
+  await fridge(cwd, ['certs', 'enroll', '--node', site.desk, '--token', '-'], { input })
+  const load = async () =>
+    loadCredentials({ dir: join(cwd, 'certs'), role: 'client', name: parseName('till-7') })
+  const renew = ['certs', 'renew', 'client', 'till-7', '--node', site.desk]
+  const before = await load()
+  const refused = { status: 4, says: /its holder is not let in/, mends: /certs/ } as const
+  await fails(t, renew, refused, { cwd })
+  await site.cluster.grant(1, 'till-7')
+  const { status, err } = await fridge(cwd, renew)
+  t.is(status, 0, err)
+  const after = await load()
+  t.is(after.key, before.key)
+  t.not(after.certificate, before.certificate)
+  await site.cluster.revoke(1, 'till-7')
+  await fails(t, renew, refused, { cwd })
+})
+
+test('a certificate that the authority itself has signed is renewed as well, and no operator is', async t => {
+  await using site = await startSite(t)
+  await site.cluster.grant(1, 'c1')
+  const renew = async (role: string, name: string): Promise<CommandResult> =>
+    runCommand(['certs', 'renew', role, name, '--node', site.desk, '--certs', site.certs.dir])
+  t.is((await renew('client', 'c1')).status, 0)
+  t.is(String((await site.certs.load('client', 'c1')).identity.name), 'c1')
+  const refused = await renew('operator', 'admin')
+  t.is(refused.status, 2)
+  t.regex(refused.err, /a node renews one client/)
+})
+
+test('a token ends, and is for one cluster and one name', async t => {
+  await using site = await startSite(t)
+  await using foreign = await startSite(t)
+  const cwd = await makeTestFolder(t)
+  const enroll = async (desk: string, input: string): Promise<CommandResult> =>
+    fridge(cwd, ['certs', 'enroll', '--node', desk, '--token', '-'], { input })
+  const elsewhere = await enroll(foreign.desk, await site.token())
+  t.is(elsewhere.status, 3)
+  t.regex(elsewhere.err, /is of another authority than the one that was pinned/)
+  const token = await site.token()
+  const renamed = await enroll(site.desk, token.replace('till-7', 'till-8'))
+  t.is(renamed.status, 1)
+  t.regex(renamed.err, /what the node has issued cannot be used: it is for client\/till-7/)
+  const late = await site.token('--expires-in', '15m')
+  site.clock.skip(15 * 60_000)
+  t.is((await enroll(site.desk, late)).status, 4)
+  const mistyped = await enroll(site.desk, 'fridge1.abc')
+  t.is(mistyped.status, 2)
+  t.notRegex(mistyped.err, /abc/)
+})
+
+test('with a node goes its issuing key: whom it named is cut and let in no more, on every node', async t => {
+  await using site = await startSite(t)
+  const { cluster } = site
+  await cluster.start(2, { enrolment: { listen: 'off' } })
+  await untilReachable(cluster, 2, 2)
+  const cwd = await makeTestFolder(t)
+  const input = await site.token()
+  await fridge(cwd, ['certs', 'enroll', '--node', site.desk, '--token', '-'], { input })
+  const from = { dir: join(cwd, 'certs'), role: 'client', name: parseName('till-7') } as const
+  const credentials = await loadCredentials(from)
+  t.is(String(credentials.identity.issuedBy), 'node-1')
+  await cluster.grant(2, 'till-7')
+  await cluster.grant(2, 'c1')
+  await using own = await cluster.client(2, 'c1')
+  const client = await cluster.client(2, 'c1', { credentials })
+  await cluster.revoke(2, 'node/node-1')
+  t.is((await client.ended).code, 'ERR_NOT_TRUSTED')
+  const again = cluster.client(2, 'c1', { credentials })
+  await t.throwsAsync(again, { code: 'ERR_NOT_TRUSTED' })
+  t.true(own.methods.has('defrost'))
+})
+
+test('an issuing key that has ended gives nothing, and says which command makes another', async t => {
+  await using site = await startSite(t)
+  const cwd = await makeTestFolder(t)
+  site.clock.jump(31 * 86_400_000)
+  const input = await site.token()
+  const { status, err } = await fridge(
+    cwd,
+    ['certs', 'enroll', '--node', site.desk, '--token', '-'],
+    { input, clock: site.clock },
+  )
+  t.is(status, 4)
+  t.regex(err, /this node cannot issue now: see its log/)
+  const { fields } = await site.cluster.log.find(({ text }) => text === 'nothing was issued')
+  t.regex(String(fields['reason']), /the issuing key of node-1 ended on/)
+  t.regex(String(fields['fix']), /fridge certs issuing-key node-1 --force/)
+})
+
+test('what is refused here uses no token up', async t => {
+  await using site = await startSite(t)
+  const cwd = await makeTestFolder(t)
+  const input = await site.token()
+  const enroll = async (...args: string[]): Promise<CommandResult> =>
+    fridge(cwd, ['certs', 'enroll', '--node', site.desk, '--token', '-', ...args], { input })
+  t.is((await enroll('--key-type', 'dsa')).status, 2)
+  t.is((await enroll('--certs', (await makeTestCerts(t)).dir)).status, 1)
+  t.is((await enroll()).status, 0)
+})
+
+test('a node without an issuing key gives no token, and does not start a port for them', async t => {
+  const certs = await makeTestCerts(t, PEOPLE)
+  await using cluster = await startCluster(t, { certs })
+  const env = { FRIDGE_CERTS: certs.dir, FRIDGE_NODE: cluster.address(1) }
+  const token = ['certs', 'token', 'client', 'till-7']
+  const says = /node-1 issues no certificates/
+  await fails(t, token, { status: 1, says, mends: /issuing-key node-1/ }, { env })
+  const config = { enrolment: { listen: '127.0.0.1:0' } }
+  const failure = await t.throwsAsync(startCluster(t, { certs, config }))
+  t.regex(failure.message, /node-1 has no issuing key/)
+})
+
+test('attack: the secret is told to nobody who is no node of the pinned authority for that host', async t => {
+  const certs = await makeTestCerts(t, PEOPLE)
+  await certs.issue('node', 'elsewhere', { hosts: ['elsewhere.example'] })
+  const foreign = await makeTestCerts(t, PEOPLE)
+  const cwd = await makeTestFolder(t)
+  const pin = pinOf(new X509Certificate(certs.ca))
+  const secret = 'A'.repeat(22)
+  const input = formatToken({ pin, secret, name: parseName('till-7') })
+  const shown = [
+    [await certs.load('client', 'c1'), /is no node of that cluster/],
+    [await certs.load('operator', 'admin'), /is no node of that cluster/],
+    [await foreign.load('node', 'node-1'), /is no node of that cluster/],
+    [await certs.load('node', 'elsewhere'), /is not for the host 127\.0\.0\.1/],
+  ] as const
+  for (const [{ key, certificate }, says] of shown) {
+    let heard = ''
+    const server = createServer(
+      { key, cert: certificate, ALPNProtocols: [ENROLMENT_ALPN] },
+      socket => {
+        socket.on('error', () => {}).on('data', chunk => (heard += String(chunk)))
+        socket.write(`${JSON.stringify({ authorities: certs.ca })}\n`)
+      },
+    )
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const enroll = ['certs', 'enroll', '--node', `127.0.0.1:${port}`, '--token', '-']
+    await fails(t, enroll, { status: 3, says, mends: /./ }, { cwd, input })
+    server.close()
+    t.is(heard, '')
+  }
+})
