@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import test from 'ava'
-import { parseAllDocuments, parse } from 'yaml'
+import { StatefulSet } from 'kubernetes-models/apps/v1/StatefulSet'
+import { PodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget'
+import { Service as KubernetesService } from 'kubernetes-models/v1/Service'
+import { parse } from 'yaml'
 
-/**
- * What runs the nodes elsewhere says of them what compose.yaml says. No schema of Kubernetes is at
- * hand where nothing can be fetched, so what would go wrong unseen is checked here by name.
- */
+/** What runs the nodes elsewhere says of them what compose.yaml says. */
 
 const NODES = ['node-1', 'node-2', 'node-3'] as const
 
@@ -61,19 +61,39 @@ interface Item {
 /** Kubernetes, Docker and this reader all take the merge keys of YAML 1.1. */
 async function read(file: string): Promise<unknown> {
   const text = await readFile(new URL(`../cluster/${file}`, import.meta.url), 'utf8')
-  checkOneDocument(text)
   return parse(text, { merge: true })
-}
-
-function checkOneDocument(text: string): void {
-  const documents = parseAllDocuments(text, { merge: true })
-  if (documents.length !== 1) throw new Error(`${documents.length} documents`)
 }
 
 const compose = (await read('compose.yaml')) as Stack
 const stack = (await read('stack.yaml')) as Stack
 const { items } = (await read('kubernetes.yaml')) as { items: readonly Item[] }
 const ofKind = (kind: string): readonly Item[] => items.filter(item => item.kind === kind)
+
+const SCHEMAS = new Map<string, new (resource: never) => { validate(): void }>([
+  ['PodDisruptionBudget', PodDisruptionBudget],
+  ['Service', KubernetesService],
+  ['StatefulSet', StatefulSet],
+])
+
+/** What the schema of Kubernetes says is wrong with a resource, if anything. */
+function objectionTo(item: Item): string | undefined {
+  const Schema = SCHEMAS.get(item.kind)
+  if (Schema === undefined) return `no schema of ${item.kind}`
+  try {
+    new Schema(item as never).validate()
+    return undefined
+  } catch (error) {
+    return String(error)
+  }
+}
+
+test('the schema of Kubernetes finds nothing wrong, and what is wrong is found', t => {
+  for (const item of items) t.is(objectionTo(item), undefined, item.metadata.name)
+  const [set] = ofKind('StatefulSet')
+  if (set === undefined) return t.fail()
+  const wrong = { ...set, spec: { ...set.spec, replicas: 'three' } } as unknown as Item
+  t.regex(objectionTo(wrong) ?? '', /replicas must be integer/)
+})
 
 test('the nodes of a swarm are those of compose.yaml', t => {
   t.deepEqual(Object.keys(stack.services), [...NODES])
