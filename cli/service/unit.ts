@@ -45,7 +45,8 @@ Type=notify
 # systemd-notify(1), which the node runs, tells systemd how the node is.
 NotifyAccess=all
 ExecStart=COMMAND
-ExecReload=/bin/kill -HUP $MAINPID
+# By the shell: a small Debian has no /bin/kill.
+ExecReload=/bin/sh -c "kill -HUP $$MAINPID"
 # Without word for this long, the process hangs, or its threads do.
 WatchdogSec=60
 TimeoutStartSec=120
