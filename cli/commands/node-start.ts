@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import { formatAddress } from '../../node/lib/address.ts'
-import { loadConfig } from '../../node/config/config.ts'
+import { loadConfig } from '../../node/config/load-config.ts'
 import { startNode, type RunningNode } from '../../node/start.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'

@@ -17,6 +17,9 @@ const WINDOWS = [
 
 type Window = (typeof WINDOWS)[number]
 
+/** What is drawn has the colours of the moment: it is drawn again when the browser turns dark. */
+const darkness = matchMedia('(prefers-color-scheme: dark)')
+
 /**
  * Moments in seconds since 1970, and the lowest and highest of each; null where nothing is known.
  * Of a door how long it was open, in minutes, and nothing below that.
@@ -49,7 +52,13 @@ export function HistoryPlot({
   const [window, choose] = useState<Window>(WINDOWS[0])
   const [band, setBand] = useState<Band>()
   const [failure, setFailure] = useState('')
+  const [isDark, setDark] = useState(darkness.matches)
   const place = useRef<HTMLDivElement>(null)
+  useEffect(() => {
+    const turn = (): void => setDark(darkness.matches)
+    darkness.addEventListener('change', turn)
+    return () => darkness.removeEventListener('change', turn)
+  }, [])
   useEffect(() => {
     let isWanted = true
     const read = async (): Promise<void> => {
@@ -83,7 +92,7 @@ export function HistoryPlot({
       resized.disconnect()
       plot.destroy()
     }
-  }, [band])
+  }, [band, isDark])
   return (
     <figure>
       <div class="windows" role="group" aria-label={`What is shown of ${sensor}`}>
