@@ -9,7 +9,7 @@ import {
 } from '../../cli/commands/node-install-service.ts'
 import type { CommandIo } from '../../cli/io.ts'
 import { installationScript } from '../../cli/service/installation.ts'
-import { loadConfig } from '../../node/config/config.ts'
+import { loadConfig } from '../../node/config/load-config.ts'
 import { makeTestFolder } from '../support/certs.ts'
 import { recordIo, runCommand, spawnCli } from '../support/cli.ts'
 import { makeSharedCerts } from '../support/cluster.ts'
