@@ -1,0 +1,150 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, symlink, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import process from 'node:process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { ExecutionContext } from 'ava'
+import { makeTestFolder } from './certs.ts'
+import { Lines, startCommand, type CommandRun, type IoOptions } from './cli.ts'
+import { parseTypedLine } from './typed-line.ts'
+
+/** The program as a person starts it from a checkout. */
+const LAUNCHER = fileURLToPath(new URL('../../cli/fridge', import.meta.url))
+
+/** What a node prints once it serves, with its address. */
+export const READY = /^fridge node \S+ ready on (\S+)/
+
+/** A command line of a document or a help text, with what must come of it. */
+export interface Step {
+  readonly line: string
+  /** What it ends with. Default 0. */
+  readonly status?: number
+  /** Of a command that lasts: what it says first. It is stopped then. */
+  readonly says?: RegExp
+  /** It goes on beside the lines behind it. Default false. */
+  readonly stays?: boolean
+  /** What lines behind it call the address that it prints. */
+  readonly at?: string
+  /** A line that has stayed until this one is typed. */
+  readonly ends?: string
+  /** The folder below that of the scene in which it is typed. Default that of the scene. */
+  readonly below?: string
+  /** What has happened elsewhere meanwhile. */
+  readonly before?: (scene: Scene) => Promise<void>
+}
+
+/** Where lines are typed. */
+export interface Scene {
+  readonly folder: string
+  readonly env: Record<string, string>
+  /** What stands in lines, by what it is here: addresses, above all. */
+  readonly here: Map<string, string>
+  /** What comes by stdin. */
+  input?: string
+}
+
+type Typed = Pick<CommandRun, 'out' | 'err' | 'stop'> & { readonly status: Promise<number | null> }
+
+/** A machine with nothing on it but `fridge`, and a person who says yes to everything. */
+export async function makeScene(t: ExecutionContext): Promise<Scene> {
+  const folder = await makeTestFolder(t)
+  await mkdir(join(folder, 'bin'))
+  await symlink(LAUNCHER, join(folder, 'bin/fridge'))
+  const env = {
+    HOME: folder,
+    XDG_CONFIG_HOME: join(folder, '.config'),
+    PATH: `${join(folder, 'bin')}:${process.env['PATH'] ?? ''}`,
+    FRIDGE_WEB: 'off',
+    FRIDGE_LISTEN: '127.0.0.1:0',
+  }
+  return { folder, env, here: new Map() }
+}
+
+/** Type lines, one after the other; what stays is stopped at the end. */
+export async function play(
+  t: ExecutionContext,
+  scene: Scene,
+  steps: readonly Step[],
+): Promise<void> {
+  const staying = new Map<string, Typed>()
+  const end = async (line: string): Promise<void> => {
+    const typed = staying.get(line)
+    staying.delete(line)
+    typed?.stop()
+    t.is(await typed?.status, 0, `${line}: ${typed?.err.text}`)
+  }
+  try {
+    for (const step of steps) {
+      const { line, says, stays = false, status = 0 } = step
+      await step.before?.(scene)
+      if (step.ends !== undefined) await end(step.ends)
+      const typed = await type(scene, step)
+      if (says !== undefined) await said(typed, says, line)
+      if (step.at !== undefined) {
+        scene.here.set(step.at, READY.exec(typed.out.all[0] ?? '')?.[1] ?? '')
+      }
+      if (stays) {
+        staying.set(line, typed)
+        continue
+      }
+      if (says !== undefined) typed.stop()
+      t.is(await typed.status, status, `${line}: ${typed.err.text}\n${typed.out.text}`)
+    }
+  } finally {
+    for (const line of [...staying.keys()].reverse()) await end(line)
+  }
+}
+
+async function said({ out, err }: Typed, says: RegExp, line: string): Promise<void> {
+  try {
+    await Promise.any([out.find(says), err.find(says)])
+  } catch (cause) {
+    throw new Error(`${line} never says ${String(says)}:\n${out.text}\n${err.text}`, { cause })
+  }
+}
+
+async function type(scene: Scene, { line, below = '' }: Step): Promise<Typed> {
+  const cwd = join(scene.folder, below)
+  await mkdir(cwd, { recursive: true })
+  let meant = line
+  for (const [written, here] of scene.here) meant = meant.replaceAll(written, here)
+  const parsed = parseTypedLine(meant)
+  const [program = '', ...args] = parsed?.words ?? []
+  if (!/(^|\/)fridge$/.test(program)) return typeInShell(meant, cwd, scene.env)
+  const options: IoOptions = {
+    cwd,
+    env: scene.env,
+    confirm: async () => true,
+    askSecret: async () => 'a horse that nobody knows',
+    ...(scene.input !== undefined && { input: scene.input }),
+  }
+  const run = startCommand(args, options)
+  if (parsed?.into === undefined) return run
+  const file = resolve(cwd, parsed.into.replace(/^~/, scene.folder))
+  const status = run.status.then(async status => {
+    await writeFile(file, `${run.out.text}\n`)
+    return status
+  })
+  return { ...run, status }
+}
+
+function typeInShell(line: string, cwd: string, env: Record<string, string>): Typed {
+  const child = spawn('bash', ['-e', '-o', 'pipefail', '-c', line], {
+    cwd,
+    env: { ...env, FRIDGE_METRICS: 'off' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const [out, err] = [new Lines(), new Lines()]
+  for (const [stream, lines] of [
+    [child.stdout, out],
+    [child.stderr, err],
+  ] as const) {
+    createInterface(stream)
+      .on('line', text => lines.push(text))
+      .on('close', () => lines.end())
+  }
+  const status = once(child, 'close').then(([status]) => status as number | null)
+  return { out, err, status, stop: () => void child.kill() }
+}
