@@ -114,6 +114,15 @@ export const CLUSTER: readonly Step[] = [
     says: /temperature/,
   },
   { line: 'fridge client watch --all --node node-1:7443 --node node-2:7443', says: /node-2/ },
+  { line: 'fridge seal passphrase kitchen' },
+  { line: 'fridge seal passphrase kitchen --force' },
+  { line: 'fridge client watch --passphrase-file seal/kitchen.txt', says: /temperature/ },
+  {
+    line: 'fridge client watch --passphrase-file kitchen.txt',
+    says: /temperature/,
+    before: async ({ folder }) =>
+      copyFile(join(folder, 'seal/kitchen.txt'), join(folder, 'kitchen.txt')),
+  },
   { line: 'fridge client call setTargetTemperature 5' },
   { line: 'fridge alarms list --node node-1:7443 --node node-2:7443' },
   {

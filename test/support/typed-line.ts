@@ -11,8 +11,9 @@ const OF_SHELLS = /[|&;<`]|\$\(/
 
 /** @returns undefined where only a shell can run it */
 export function parseTypedLine(line: string): TypedLine | undefined {
-  if (OF_SHELLS.test(line.replaceAll(/'[^']*'/g, ''))) return undefined
-  const [command = '', into] = line.split(/ > (?=[^'"]+$)/)
+  const said = line.replace(/ # .*$/, '')
+  if (OF_SHELLS.test(said.replaceAll(/'[^']*'/g, ''))) return undefined
+  const [command = '', into] = said.split(/ > (?=[^'"]+$)/)
   const words = Array.from(
     command.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g),
     ([, single, double, bare = '']) => single ?? double ?? bare,

@@ -20,7 +20,7 @@ export const READY = /^fridge node \S+ ready on (\S+)/
 export interface Step {
   readonly line: string
   /** What it ends with. Default 0. */
-  readonly status?: number
+  readonly status?: number | null
   /** Of a command that lasts: what it says first. It is stopped then. */
   readonly says?: RegExp
   /** It goes on beside the lines behind it. Default false. */
@@ -31,6 +31,10 @@ export interface Step {
   readonly ends?: string
   /** The folder below that of the scene in which it is typed. Default that of the scene. */
   readonly below?: string
+  /** A line that stays, and what it says because of this one. */
+  readonly tells?: { readonly line: string; readonly says: RegExp }
+  /** Called with what it has said by then. */
+  readonly heard?: (scene: Scene, said: string) => void
   /** What has happened elsewhere meanwhile. */
   readonly before?: (scene: Scene) => Promise<void>
 }
@@ -78,6 +82,7 @@ export async function play(
   try {
     for (const step of steps) {
       const { line, says, stays = false, status = 0 } = step
+      await mkdir(join(scene.folder, step.below ?? ''), { recursive: true })
       await step.before?.(scene)
       if (step.ends !== undefined) await end(step.ends)
       const typed = await type(scene, step)
@@ -87,10 +92,15 @@ export async function play(
       }
       if (stays) {
         staying.set(line, typed)
+        step.heard?.(scene, `${typed.out.text}\n${typed.err.text}`)
         continue
       }
       if (says !== undefined) typed.stop()
       t.is(await typed.status, status, `${line}: ${typed.err.text}\n${typed.out.text}`)
+      step.heard?.(scene, `${typed.out.text}\n${typed.err.text}`)
+      if (step.tells === undefined) continue
+      const told = staying.get(step.tells.line)
+      if (told !== undefined) await said(told, step.tells.says, step.tells.line)
     }
   } finally {
     for (const line of [...staying.keys()].reverse()) await end(line)
@@ -107,7 +117,8 @@ async function said({ out, err }: Typed, says: RegExp, line: string): Promise<vo
 
 async function type(scene: Scene, { line, below = '' }: Step): Promise<Typed> {
   const cwd = join(scene.folder, below)
-  await mkdir(cwd, { recursive: true })
+  const [, variable, value = ''] = /^export (\w+)=(\S*)$/.exec(line) ?? []
+  if (variable !== undefined) scene.env[variable] = value
   let meant = line
   for (const [written, here] of scene.here) meant = meant.replaceAll(written, here)
   const parsed = parseTypedLine(meant)
