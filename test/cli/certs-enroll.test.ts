@@ -12,7 +12,14 @@ import { parseName } from '../../node/identity/names.ts'
 import { formatAddress } from '../../node/lib/address.ts'
 import { makeTestCerts, makeTestFolder, type TestCerts } from '../support/certs.ts'
 import { runCommand, type CommandResult, type IoOptions } from '../support/cli.ts'
-import { PEOPLE, startCluster, untilReachable, type Cluster } from '../support/cluster.ts'
+import {
+  PEOPLE,
+  startCluster,
+  untilReachable,
+  type Cluster,
+  type ConfigText,
+} from '../support/cluster.ts'
+import { scrape } from '../support/scrape.ts'
 import { SkipClock } from '../support/skip-clock.ts'
 import { fails } from './failure.ts'
 
@@ -28,7 +35,10 @@ interface Site {
   readonly token: (...args: string[]) => Promise<string>
 }
 
-async function startSite(t: ExecutionContext): Promise<Site & AsyncDisposable> {
+async function startSite(
+  t: ExecutionContext,
+  config: ConfigText = {},
+): Promise<Site & AsyncDisposable> {
   const certs = await makeTestCerts(t, PEOPLE)
   const issued = await runCommand(['certs', 'issuing-key', 'node-1', '--certs', certs.dir])
   t.is(issued.status, 0, issued.err)
@@ -36,7 +46,7 @@ async function startSite(t: ExecutionContext): Promise<Site & AsyncDisposable> {
   const cluster = await startCluster(t, {
     certs,
     clock,
-    config: { enrolment: { listen: '127.0.0.1:0' } },
+    config: { enrolment: { listen: '127.0.0.1:0' }, ...config },
   })
   const { enrolment } = cluster.node(1)
   if (enrolment === undefined) throw new Error('the node issues nothing')
@@ -86,6 +96,18 @@ test('a device with a token makes its key, and is let in with what a node signs 
     { status: 4, says: /was used already, or has ended/, mends: /fridge certs token client/ },
     { cwd, input: await readFile(join(cwd, 'token'), 'utf8') },
   )
+})
+
+test('handshakes at the port for tokens are counted, as those of the other ports are', async t => {
+  await using site = await startSite(t, { metrics: { listen: '127.0.0.1:0' } })
+  const samples = async (): Promise<number> =>
+    (await scrape(site.cluster.node(1))).of('fridge_enrolment_handshakes_total full')
+  t.is(await samples(), 0)
+  const cwd = await makeTestFolder(t)
+  const input = await site.token()
+  const enroll = ['certs', 'enroll', '--node', site.desk, '--token', '-']
+  t.is((await fridge(cwd, enroll, { input })).status, 0)
+  t.is(await samples(), 1)
 })
 
 test('a device renews its certificate by itself for the same key, until it is removed', async t => {
