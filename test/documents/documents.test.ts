@@ -8,24 +8,28 @@ import { makeTestCerts } from '../support/certs.ts'
 import { runCommand } from '../support/cli.ts'
 import { startCluster } from '../support/cluster.ts'
 import { startMosquitto } from '../support/mosquitto.ts'
-import { makeScene, play } from '../support/typed-scene.ts'
+import { makeScene, play, type Step } from '../support/typed-scene.ts'
 import { blocksOf, DOCUMENTS, ROOT } from './blocks.ts'
 import { ELSEWHERE, NOT_OF_A_NODE } from './elsewhere.ts'
-import { AFTER_A_THEFT } from './security.ts'
 import { BROKER, FIRST_STEPS, FROM_OPENSSL, KEYS_MADE_THERE } from './readme.ts'
+import { AFTER_A_THEFT } from './security.ts'
+import { MACHINES } from './tutorial.ts'
 
-const TYPED = new Set(
-  [FIRST_STEPS, KEYS_MADE_THERE, FROM_OPENSSL, BROKER, AFTER_A_THEFT]
-    .flat()
-    .map(({ line }) => line),
-)
+/** The lines that are typed below, by the document that shows them. */
+const TYPED: ReadonlyMap<string, readonly Step[]> = new Map([
+  ['README.md', [FIRST_STEPS, KEYS_MADE_THERE, FROM_OPENSSL, BROKER].flat()],
+  ['certs/README.md', FROM_OPENSSL],
+  ['SECURITY.md', AFTER_A_THEFT],
+  ['docs/tutorial.md', MACHINES],
+])
 
 test('every block of every document is run here or elsewhere, or it is written why not', async t => {
   const unknown: string[] = []
   const used = new Set<string>()
   for (const document of DOCUMENTS) {
+    const typed = new Set(TYPED.get(document)?.map(({ line }) => line))
     for (const { lines } of await blocksOf(document, 'sh', 'js', 'ts', 'html')) {
-      if (lines.every(line => TYPED.has(line))) continue
+      if (lines.every(line => typed.has(line))) continue
       const key = `${document}: ${lines[0]}`
       if (ELSEWHERE.has(key)) used.add(key)
       else unknown.push(key)
@@ -120,4 +124,12 @@ test('after a theft the commands of SECURITY.md mend what can be mended', async 
   scene.env['FRIDGE_NODE'] = cluster.address(1)
   scene.env['FRIDGE_AS'] = 'admin'
   await play(t, scene, AFTER_A_THEFT)
+})
+
+test('three machines come together as the tutorial says', async t => {
+  const scene = await makeScene(t)
+  delete scene.env['FRIDGE_LISTEN']
+  // All of this network is this machine; test/lines/tutorial.test.ts types it on three.
+  for (const index of [1, 2, 3]) scene.here.set(`10.0.0.${index}`, `127.14.0.${index}`)
+  await play(t, scene, MACHINES)
 })

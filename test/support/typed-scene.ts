@@ -25,6 +25,8 @@ export interface Step {
   readonly says?: RegExp
   /** It goes on beside the lines behind it. Default false. */
   readonly stays?: boolean
+  /** What it ends with, by itself, that stays. Default: it is stopped, and ends with 0. */
+  readonly endsWith?: number
   /** What lines behind it call the address that it prints. */
   readonly at?: string
   /** A line that has stayed until this one is typed. */
@@ -66,18 +68,24 @@ export async function makeScene(t: ExecutionContext): Promise<Scene> {
   return { folder, env, here: new Map() }
 }
 
-/** Type lines, one after the other; what stays is stopped at the end. */
+/**
+ * Type lines, one after the other; what stays is stopped at the end.
+ * @param through a program that starts the line which it is given elsewhere; without one it runs in
+ *   this process, as far as it is `fridge` alone
+ */
 export async function play(
   t: ExecutionContext,
   scene: Scene,
   steps: readonly Step[],
+  through: (step: Step) => readonly string[] | undefined = () => undefined,
 ): Promise<void> {
-  const staying = new Map<string, Typed>()
+  const staying = new Map<string, Typed & { readonly endsWith: number | undefined }>()
   const end = async (line: string): Promise<void> => {
     const typed = staying.get(line)
     staying.delete(line)
-    typed?.stop()
-    t.is(await typed?.status, 0, `${line}: ${typed?.err.text}`)
+    if (typed === undefined) throw new Error(`${line} does not run`)
+    if (typed.endsWith === undefined) typed.stop()
+    t.is(await typed.status, typed.endsWith ?? 0, `${line}: ${typed.err.text}`)
   }
   try {
     for (const step of steps) {
@@ -85,13 +93,13 @@ export async function play(
       await mkdir(join(scene.folder, step.below ?? ''), { recursive: true })
       await step.before?.(scene)
       if (step.ends !== undefined) await end(step.ends)
-      const typed = await type(scene, step)
+      const typed = await type(scene, step, through(step))
       if (says !== undefined) await said(typed, says, line)
       if (step.at !== undefined) {
         scene.here.set(step.at, READY.exec(typed.out.all[0] ?? '')?.[1] ?? '')
       }
       if (stays) {
-        staying.set(line, typed)
+        staying.set(line, { ...typed, endsWith: step.endsWith })
         step.heard?.(scene, `${typed.out.text}\n${typed.err.text}`)
         continue
       }
@@ -103,7 +111,11 @@ export async function play(
       if (told !== undefined) await said(told, step.tells.says, step.tells.line)
     }
   } finally {
-    for (const line of [...staying.keys()].reverse()) await end(line)
+    const left = [...staying.values()].reverse()
+    for (const typed of left) {
+      typed.stop()
+      await typed.status
+    }
   }
 }
 
@@ -115,7 +127,11 @@ async function said({ out, err }: Typed, says: RegExp, line: string): Promise<vo
   }
 }
 
-async function type(scene: Scene, { line, below = '' }: Step): Promise<Typed> {
+async function type(
+  scene: Scene,
+  { line, below = '' }: Step,
+  through: readonly string[] | undefined,
+): Promise<Typed> {
   const cwd = join(scene.folder, below)
   const [, variable, value = ''] = /^export (\w+)=(\S*)$/.exec(line) ?? []
   if (variable !== undefined) scene.env[variable] = value
@@ -123,7 +139,9 @@ async function type(scene: Scene, { line, below = '' }: Step): Promise<Typed> {
   for (const [written, here] of scene.here) meant = meant.replaceAll(written, here)
   const parsed = parseTypedLine(meant)
   const [program = '', ...args] = parsed?.words ?? []
-  if (!/(^|\/)fridge$/.test(program)) return typeInShell(meant, cwd, scene.env)
+  if (through !== undefined || !/(^|\/)fridge$/.test(program)) {
+    return typeInShell(meant, { cwd, env: scene.env, through: through ?? [] })
+  }
   const options: IoOptions = {
     cwd,
     env: scene.env,
@@ -141,8 +159,18 @@ async function type(scene: Scene, { line, below = '' }: Step): Promise<Typed> {
   return { ...run, status }
 }
 
-function typeInShell(line: string, cwd: string, env: Record<string, string>): Typed {
-  const child = spawn('bash', ['-e', '-o', 'pipefail', '-c', line], {
+function typeInShell(
+  line: string,
+  {
+    cwd,
+    env,
+    through,
+  }: { readonly cwd: string; readonly env: Scene['env']; readonly through: readonly string[] },
+): Typed {
+  // In the place of the shell, so that a signal reaches the last command of the line.
+  const words = [...through, 'bash', '-e', '-o', 'pipefail', '-c', line]
+  const [program = '', ...args] = words
+  const child = spawn(program, args, {
     cwd,
     env: { ...env, FRIDGE_METRICS: 'off' },
     stdio: ['ignore', 'pipe', 'pipe'],
