@@ -143,6 +143,24 @@ test('a certificate that the authority itself has signed is renewed as well, and
   t.regex(refused.err, /a node renews one client/)
 })
 
+test('a device hears that the authority is being replaced, and believes no node in which one is next', async t => {
+  await using site = await startSite(t)
+  const cwd = await makeTestFolder(t)
+  const enroll = ['certs', 'enroll', '--node', site.desk, '--token', '-']
+  t.is((await fridge(cwd, enroll, { input: await site.token() })).status, 0)
+  await site.cluster.grant(1, 'till-7')
+  const renew = ['certs', 'renew', 'client', 'till-7', '--node', site.desk]
+  t.is((await fridge(cwd, renew)).err, '')
+  const caFile = join(cwd, 'certs/ca/certificate.pem')
+  const trusted = await readFile(caFile, 'utf8')
+  t.is((await fridge(cwd, ['certs', 'rotate-ca', 'begin', '--certs', site.certs.dir])).status, 0)
+  t.not(await site.cluster.node(1).reload(), 'refused')
+  const { status, err } = await fridge(cwd, renew)
+  t.is(status, 0, err)
+  t.regex(err, /certs\/ca\/certificate\.pem does not have the new one\n.*take ca\/certificate\.pem/)
+  t.is(await readFile(caFile, 'utf8'), trusted)
+})
+
 test('a token ends, and is for one cluster and one name', async t => {
   await using site = await startSite(t)
   await using foreign = await startSite(t)

@@ -9,6 +9,7 @@ import { runCommand } from '../support/cli.ts'
 import { startCluster } from '../support/cluster.ts'
 import { startMosquitto } from '../support/mosquitto.ts'
 import { makeScene, play, type Step } from '../support/typed-scene.ts'
+import { FROM_2016 } from './article.ts'
 import { blocksOf, DOCUMENTS, ROOT } from './blocks.ts'
 import { ELSEWHERE, NOT_OF_A_NODE } from './elsewhere.ts'
 import { BROKER, FIRST_STEPS, FROM_OPENSSL, KEYS_MADE_THERE } from './readme.ts'
@@ -21,6 +22,7 @@ const TYPED: ReadonlyMap<string, readonly Step[]> = new Map([
   ['certs/README.md', FROM_OPENSSL],
   ['SECURITY.md', AFTER_A_THEFT],
   ['docs/tutorial.md', MACHINES],
+  ['docs/from-the-article.md', FROM_2016],
 ])
 
 test('every block of every document is run here or elsewhere, or it is written why not', async t => {
@@ -132,4 +134,21 @@ test('three machines come together as the tutorial says', async t => {
   // All of this network is this machine; test/lines/tutorial.test.ts types it on three.
   for (const index of [1, 2, 3]) scene.here.set(`10.0.0.${index}`, `127.14.0.${index}`)
   await play(t, scene, MACHINES)
+})
+
+test('a node of 2016 gives way to this one, and its client stays as it is', async t => {
+  const scene = await makeScene(t)
+  const { folder } = scene
+  await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
+  const [oldNode, twoLists] = await blocksOf('docs/from-the-article.md', 'js')
+  const [list] = await blocksOf('docs/from-the-article.md', 'json')
+  const [client] = await blocksOf('README.md', 'js')
+  // On a port that the system chooses.
+  const freed = oldNode?.text.replace('listen(7443', 'listen(0')
+  const told = freed?.replace("'listening'", "'listening', server.address().port")
+  await writeFile(join(folder, 'old-node.mjs'), told ?? '')
+  await writeFile(join(folder, 'two-lists.mjs'), twoLists?.text ?? '')
+  await writeFile(join(folder, 'whitelist.json'), list?.text ?? '')
+  await writeFile(join(folder, 'client.mjs'), client?.text ?? '')
+  await play(t, scene, FROM_2016)
 })

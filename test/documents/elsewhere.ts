@@ -13,6 +13,11 @@ export const ELSEWHERE: ReadonlyMap<string, string> = new Map([
     "README.md: import { io } from './socket.io.esm.min.js'",
     'test/browser/example-page.test.ts, in Chromium',
   ],
+  [
+    "docs/from-the-article.md: import { readFileSync, watchFile } from 'node:fs'",
+    'the walk saves it',
+  ],
+  ["docs/from-the-article.md: import Model from 'scuttlebutt/model.js'", 'the walk saves it'],
   ['README.md: fridge certs issuing-key node-1', 'typed before the node starts that issues'],
   [
     'README.md: ./cli/fridge alarms list --past',

@@ -23,6 +23,8 @@ export interface Step {
   readonly status?: number | null
   /** Of a command that lasts: what it says first. It is stopped then. */
   readonly says?: RegExp
+  /** A line that it has printed when it has ended by itself. */
+  readonly prints?: RegExp
   /** It goes on beside the lines behind it. Default false. */
   readonly stays?: boolean
   /** What it ends with, by itself, that stays. Default: it is stopped, and ends with 0. */
@@ -105,6 +107,7 @@ export async function play(
       }
       if (says !== undefined) typed.stop()
       t.is(await typed.status, status, `${line}: ${typed.err.text}\n${typed.out.text}`)
+      if (step.prints !== undefined) await said(typed, step.prints, line)
       step.heard?.(scene, `${typed.out.text}\n${typed.err.text}`)
       if (step.tells === undefined) continue
       const told = staying.get(step.tells.line)
