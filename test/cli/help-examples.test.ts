@@ -24,8 +24,15 @@ import {
   NODES,
 } from './help-examples.ts'
 
-/** Those about which another test of this folder is, by what that test does. */
-const ELSEWHERE: ReadonlyMap<string, string> = new Map([['fridge demo', 'startDemo(t)']])
+/** Those about which another test of this folder is: its file, and what it does there. */
+const ELSEWHERE: ReadonlyMap<string, readonly [file: string, call: string]> = new Map([
+  ['fridge demo', ['demo.test.ts', 'startDemo(t)']],
+  // It changes a machine, as root: the test makes and reads all that it would do.
+  [
+    'sudo fridge node install-service --name node-1',
+    ['node-install-service.test.ts', 'node-install-service.ts'],
+  ],
+])
 
 /** Every simulated fridge is warmer than that. */
 const RULES = { temperature: { high: { limit: -20 } } }
@@ -36,8 +43,9 @@ test('every example of a help text is run, and nothing is run for none', async t
   const shown = await helpExamples()
   t.deepEqual([...shown.difference(lines)], [], 'shown, and not run')
   t.deepEqual([...lines.difference(shown)], [], 'run, and not shown')
-  const demo = await readFile(new URL('demo.test.ts', import.meta.url), 'utf8')
-  for (const call of ELSEWHERE.values()) t.true(demo.includes(call), call)
+  for (const [file, call] of ELSEWHERE.values()) {
+    t.true((await readFile(new URL(file, import.meta.url), 'utf8')).includes(call), call)
+  }
 })
 
 /** The people of the examples. */

@@ -54,6 +54,7 @@ export const NODES: readonly Step[] = [
   { line: 'fridge node backup "whitelist-$(date +%F).db" --config node.yaml' },
   { line: 'fridge node verify copy.db --certs /etc/fridge/certs --json' },
   { line: 'fridge doctor --config node.yaml' },
+  { line: 'fridge node install-service --name node-1 --dry-run' },
   {
     line: 'cp copy.db data/node-1/whitelist.db',
     ends: 'fridge node start --name node-1',

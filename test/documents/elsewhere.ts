@@ -24,6 +24,15 @@ export const ELSEWHERE: ReadonlyMap<string, string> = new Map([
     'of an alarm of its own; test/cli/help-examples.test.ts',
   ],
   ['README.md: npm ci', 'needs a container engine: test/cluster'],
+  ['README.md: sudo systemctl enable fridge', 'needs a machine that systemd has started'],
+  [
+    'README.md: docker secret create ca certs/ca/certificate.pem',
+    'needs a container engine; test/manifests.test.ts checks the stack file',
+  ],
+  [
+    'README.md: kubectl create secret generic node-1 --from-file=ca.pem=certs/ca/certificate.pem \\',
+    'needs a Kubernetes; test/manifests.test.ts checks the manifests',
+  ],
   ['CONTRIBUTING.md: npm ci', 'installs packages; .ci/run does'],
   ['test/bench/README.md: npm run bench -- [--only NAME]… [--quick]', 'measures, for minutes'],
   [
