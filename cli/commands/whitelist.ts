@@ -218,7 +218,7 @@ export function addChangeOptions(command: Command): Command {
 }
 
 /** What the columns of a log mean. */
-export const LOG_HELP = `
+export const LOG_COLUMNS = `
 Each line is one change, in the order in which the node took them, newest last. Both signatures,
 the operator's and the accepting node's, are checked here against ca/certificate.pem: "verified".
 What a change does now is what the node says:
@@ -233,7 +233,9 @@ What a change does now is what the node says:
   expired    it stood until its time was up
 A stolen node cannot change or invent a line; it can leave out lines. Holes in a whole log are
 named; ask a second node for the newest.
-Exit status: 0 all that was shown is verified, 1 something is not, or was left out.
+Exit status: 0 all that was shown is verified, 1 something is not, or was left out.`
+
+const LOG_HELP = `${LOG_COLUMNS}
 ${examples(
   'fridge whitelist log --limit 20',
   'fridge whitelist log laptop-7 --since 30d',
