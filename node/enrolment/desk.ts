@@ -22,8 +22,8 @@ export interface DeskOptions {
   readonly certs: string
   readonly trust: { readonly credentials: Credentials }
   readonly tokens: Tokens
-  /** Whether a client of this certificate is let in now. */
-  readonly admits: (client: Identity) => boolean
+  /** Whether the holder of a certificate is let in now. */
+  readonly admits: (holder: Identity) => boolean
   /** Whether the node itself may not act for its cluster any more. */
   readonly isOut: () => boolean
   readonly clock: Pick<Clock, 'now'>

@@ -43,7 +43,7 @@ export class EnrolmentPort implements AsyncDisposable {
 
   private constructor(options: EnrolmentOptions, listen: Address) {
     const { config, trust, clock, log } = options
-    this.tokens = new Tokens(clock)
+    this.tokens = new Tokens(clock, options.admits)
     this.#desk = new Desk({
       ...options,
       node: config.name,
