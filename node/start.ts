@@ -58,6 +58,10 @@ export interface RunningNode extends AsyncDisposable {
   readonly fridge: SimulatedFridge | undefined
   /** The last moment of the certificate that it shows now, in milliseconds since 1970. */
   readonly certificateEndsAt: number
+  /** Why it does not serve clients now, in a line for a person; undefined while it does. */
+  readonly whyNotReady: string | undefined
+  /** Whether the threads that check signatures do not come back: only a restart may mend that. */
+  readonly isStalled: boolean
   /** Take up new keys, certificates and bundles now. It also happens by itself when files change. */
   reload(): Promise<Reload>
 }
@@ -113,6 +117,12 @@ export async function startNode(
     },
     get certificateEndsAt() {
       return trust.credentials.identity.notAfter
+    },
+    get whyNotReady() {
+      return readiness.whyNot
+    },
+    get isStalled() {
+      return readiness.isStalled
     },
     [Symbol.asyncDispose]: async () => {
       readiness.phase = 'stopping'

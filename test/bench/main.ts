@@ -8,6 +8,7 @@ import { measureFanOut, measurePages } from './fan-out.ts'
 import { measureHandshakes } from './handshakes.ts'
 import { measureHistory } from './history.ts'
 import { measureIdleMemory } from './idle-memory.ts'
+import { measureKeyboard } from './keyboard.ts'
 import { describeMachine } from './machine.ts'
 import { measureReconnect } from './reconnect.ts'
 import { measureProcesses } from './processes.ts'
@@ -20,6 +21,7 @@ import { measureStart } from './start.ts'
 
 const BENCHES: Readonly<Record<string, Bench>> = {
   start: measureStart,
+  keyboard: measureKeyboard,
   revocation: measureRevocation,
   'fan-out': measureFanOut,
   pages: measurePages,
