@@ -47,8 +47,8 @@ export class Tokens {
   /** @throws FridgeError `ERR_LIMIT` when too many wait */
   add(digest: string, waiting: Waiting): void {
     const now = this.#clock.now()
-    for (const [known, { expiresAt }] of this.#waiting) {
-      if (expiresAt <= now) this.#waiting.delete(known)
+    for (const [known, { expiresAt, operator }] of this.#waiting) {
+      if (expiresAt <= now || !this.#stands(operator)) this.#waiting.delete(known)
     }
     if (this.#waiting.size >= MAX_TOKENS) {
       throw new FridgeError('ERR_LIMIT', `${MAX_TOKENS} tokens wait to be used at this node`)

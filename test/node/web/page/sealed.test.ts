@@ -1,6 +1,7 @@
 import test from 'ava'
 import { ChannelKey, type PlaceInChannel } from '../../../../node/seal/channel-key.ts'
 import { historyPlace } from '../../../../node/seal/format.ts'
+import type * as SealedPage from '../../../../node/web/page/sealed.ts'
 import {
   beginSealed,
   channels,
@@ -128,9 +129,7 @@ test.serial(
     }
     t.is(new Set(numbers).size, 4)
     // A page that is loaded anew knows nothing of the one before.
-    const again = (await import(
-      `${SEALED}?anew`
-    )) as typeof import('../../../../node/web/page/sealed.ts')
+    const again = (await import(`${SEALED}?anew`)) as typeof SealedPage
     again.beginSealed({ ...NODE, nonce: NONCE })
     again.learnChannels([{ name: 'door', sealed: key.info }])
     await again.unlock('kitchen', WORDS)
