@@ -78,7 +78,7 @@ export class EnrolmentPort implements AsyncDisposable {
 
   /**
    * @returns undefined where it is off
-   * @throws FridgeError `ERR_KEY_FILE` without an issuing key, `ERR_CERTIFICATE`, `ERR_LISTEN`
+   * @throws FridgeError `ERR_KEY_FILE` without an issuing key that can be used, `ERR_LISTEN`
    */
   static async start(options: EnrolmentOptions): Promise<EnrolmentPort | undefined> {
     const { listen } = options.config.enrolment

@@ -1,8 +1,10 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
 import { connect, type TLSSocket } from 'node:tls'
 import test, { type ExecutionContext } from 'ava'
 import { createRequest, requestFor } from '../../node/authority/request.ts'
+import { issuingFiles } from '../../node/enrolment/desk.ts'
 import { ENROLMENT_ALPN, MAX_LINE_BYTES } from '../../node/enrolment/messages.ts'
 import type { Credentials } from '../../node/identity/credentials.ts'
 import { OperatorConnection } from '../../node/client/operator/operator-connection.ts'
@@ -127,6 +129,20 @@ test('attack: with an operator go the tokens that it has given out', async t => 
   await cluster.revoke(1, 'operator/second')
   t.regex(await enroll('of a thief'), /was used already, or has ended/)
   t.true((await enroll('of an operator')).startsWith('{"certificate"'))
+})
+
+test('attack: whoever asks hears nothing of the files of the node', async t => {
+  await using desk = await openDesk(t)
+  const { certs, address } = desk
+  const { request } = await createRequest({ role: 'client', name: parseName('c1'), hosts: [] })
+  const { certificateFile, keyFile } = issuingFiles(certs.dir, parseName('node-1'))
+  for (const file of [certificateFile, keyFile]) {
+    const before = await readFile(file)
+    await writeFile(file, 'damaged')
+    const answer = await ask(t, address, JSON.stringify({ secret: 'a', request }))
+    t.deepEqual(JSON.parse(answer), { error: 'this node cannot issue now: see its log' })
+    await writeFile(file, before)
+  }
 })
 
 test('attack: what the port of the cluster takes, that of enrolments does not', async t => {
