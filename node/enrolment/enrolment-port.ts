@@ -44,7 +44,7 @@ export class EnrolmentPort implements AsyncDisposable {
 
   private constructor(options: EnrolmentOptions, listen: Address) {
     const { config, trust, counts, clock, log } = options
-    this.tokens = new Tokens(clock)
+    this.tokens = new Tokens(clock, options.admits)
     this.#desk = new Desk({
       ...options,
       node: config.name,
@@ -79,7 +79,7 @@ export class EnrolmentPort implements AsyncDisposable {
 
   /**
    * @returns undefined where it is off
-   * @throws FridgeError `ERR_KEY_FILE` without an issuing key, `ERR_CERTIFICATE`, `ERR_LISTEN`
+   * @throws FridgeError `ERR_KEY_FILE` without an issuing key that can be used, `ERR_LISTEN`
    */
   static async start(options: EnrolmentOptions): Promise<EnrolmentPort | undefined> {
     const { listen } = options.config.enrolment
