@@ -9,6 +9,8 @@ import { measureHandshakes } from './handshakes.ts'
 import { measureHistory } from './history.ts'
 import { measureIdleMemory } from './idle-memory.ts'
 import { describeMachine } from './machine.ts'
+import { measurePageLoad } from './page-load.ts'
+import { measurePageRemoval } from './page-removal.ts'
 import { measureReconnect } from './reconnect.ts'
 import { measureProcesses } from './processes.ts'
 import type { Bench } from './result.ts'
@@ -22,6 +24,8 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   revocation: measureRevocation,
   'fan-out': measureFanOut,
   pages: measurePages,
+  'page-removal': measurePageRemoval,
+  'page-load': measurePageLoad,
   sealing: measureSealing,
   'idle-memory': measureIdleMemory,
   handshakes: measureHandshakes,
