@@ -1,4 +1,5 @@
 import { GOSSIP_PLANTS } from './plants/gossip.ts'
+import { GUEST_PLANTS } from './plants/guests.ts'
 import { PAGE_PLANTS } from './plants/page.ts'
 import { RPC_PLANTS } from './plants/rpc.ts'
 import { SEALED_PLANTS } from './plants/sealed.ts'
@@ -14,4 +15,5 @@ export const PLANTS: readonly Plant[] = [
   ...WHITELIST_PLANTS,
   ...PAGE_PLANTS,
   ...SEALED_PLANTS,
+  ...GUEST_PLANTS,
 ]
