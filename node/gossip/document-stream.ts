@@ -1,9 +1,12 @@
+import type { Source } from '../identity/names.ts'
 import type { CertificateExchange } from './certificate-exchange.ts'
 
 /** What a document needs of the stream that carries it. */
 export interface DocumentStream {
   /** Whether this end dialed: of what either end may do first, it does it. Default false. */
   readonly dialed?: boolean
+  /** The run at the other end. Default: it is not known. */
+  readonly peer?: Source | undefined
   /** Send one frame. */
   readonly send: (frame: unknown) => void
   /** Resolves at once, or when what was sent has left. */

@@ -12,8 +12,10 @@ import {
 } from './document-frames.ts'
 import { CertificateExchange } from './certificate-exchange.ts'
 import type { DocumentLink, DocumentStream } from './document-stream.ts'
+import type { LinkMap } from './first-tree.ts'
 import { Incoming } from './incoming.ts'
 import { Outgoing, type Beginning } from './outgoing.ts'
+import { PeerClock, type HeldClock } from './peer-clock.ts'
 import type { Spreading } from './spreading.ts'
 import { Trees } from './trees.ts'
 
@@ -41,11 +43,20 @@ interface Package extends EventEmitter {
 
 const Scuttlebutt = createRequire(import.meta.url)('scuttlebutt') as new (id: string) => Package
 
+const NOTHING: Readonly<Record<string, number>> = Object.freeze(
+  Object.create(null) as Record<string, number>,
+)
+
 /** A document replicated by scuttlebutt: digests on connect, then each update along a tree. */
 export abstract class GossipDocument extends Scuttlebutt {
   protected readonly clock: Clock
   readonly #spreading: Spreading
   readonly #trees: Trees<DocumentStream>
+  readonly #peerClocks = new Set<PeerClock>()
+  readonly #here: HeldClock = {
+    held: source => this.sources[source] ?? 0,
+    sources: () => Object.keys(this.sources) as Source[],
+  }
   #origin: DocumentStream | undefined
 
   constructor(id: Source, clock: Clock, spreading: Spreading) {
@@ -89,7 +100,7 @@ export abstract class GossipDocument extends Scuttlebutt {
   protected abstract take(update: Update, from: DocumentStream): void
 
   /** At most `limit` updates after `clock`, in causal order. */
-  protected abstract updatesAfter(clock: ReadonlyMap<Source, number>, limit: number): Update[]
+  protected abstract updatesAfter(clock: PeerClock, limit: number): Update[]
 
   /** What a peer is sent before the digest. */
   protected preamble(_to: DocumentStream): Iterable<object> {
@@ -126,7 +137,7 @@ export abstract class GossipDocument extends Scuttlebutt {
   protected failedToRead(_error: unknown): void {}
 
   /** A peer has told how far it has heard each source. */
-  protected digested(_digest: Digest, _from: DocumentStream): void {}
+  protected digested(_id: Source, _clock: PeerClock, _from: DocumentStream): void {}
 
   /** Both ends of a link have sent all that the other lacked at its start. */
   protected synced(from: DocumentStream): void {
@@ -147,15 +158,33 @@ export abstract class GossipDocument extends Scuttlebutt {
   /** A link has ended: nothing more goes to its stream. */
   protected detached(_from: DocumentStream): void {}
 
+  /** Begin trees from now on by what is known of the links between all nodes. */
+  followLinks(map: LinkMap): void {
+    this.#trees.follow(map)
+  }
+
   /** Record an update that holds, and pass it on to every peer that lacks it. */
   protected publish(update: Update): void {
-    this.sources[update[2]] = update[1]
+    this.hold(update[2], update[1])
     this.emit('_update', update)
   }
 
-  /** Called by the package: the rest of what a peer lacks, after the pages. */
-  history(clock: Record<string, number>): Update[] {
-    return this.updatesAfter(clockOf(clock), Infinity)
+  /** This node has come to a place of a source: 0 where it holds nothing of it any more. */
+  protected hold(source: Source, sequence: number): void {
+    for (const clock of this.#peerClocks) clock.stay(source)
+    if (sequence > 0) this.sources[source] = sequence
+    else delete this.sources[source]
+  }
+
+  /** A source is of no interest any more, whoever holds it. */
+  protected forgetSource(source: Source): void {
+    for (const clock of this.#peerClocks) clock.forget(source)
+    delete this.sources[source]
+  }
+
+  /** Called by the package: a peer has been sent all that it lacks by then. */
+  history(): Update[] {
+    return []
   }
 
   /** Called by the package for each update that a peer sends. */
@@ -181,6 +210,7 @@ export abstract class GossipDocument extends Scuttlebutt {
       if (ended) return
       ended = true
       outgoing[Symbol.dispose]()
+      this.#peerClocks.delete(peerClock)
       inner.destroy()
       this.#trees.leave(from)
       this.detached(from)
@@ -193,7 +223,9 @@ export abstract class GossipDocument extends Scuttlebutt {
       leave,
     })
     const unread = (error: unknown): void => this.#failToRead(error, from)
-    const outgoing = this.#outgoingTo(from, unread)
+    const peerClock = new PeerClock(this.#here)
+    this.#peerClocks.add(peerClock)
+    const outgoing = this.#outgoingTo(from, peerClock, unread)
     this.#begin(inner, from, outgoing)
 
     const hand = (frame: unknown): void => {
@@ -205,11 +237,14 @@ export abstract class GossipDocument extends Scuttlebutt {
       }
     }
     // The package sends all that a peer lacks at once: so first bring the peer near by pages that
-    // wait for the link, and only then hand over its digest, grown by what was sent.
+    // wait for the link, and only then hand over a digest. It names nothing, and the package cannot
+    // write into it: what a peer holds is kept once, by its clock.
     const catchUp = async ({ id }: Digest, isNewcomer: boolean): Promise<void> => {
       const beginning = isNewcomer ? this.beginningFor(from) : undefined
       await (beginning === undefined ? outgoing.sendMissing() : outgoing.sendFrom(beginning))
-      if (!ended) hand({ id, clock: outgoing.clock })
+      if (ended) return
+      outgoing.sendRest()
+      hand({ id, clock: NOTHING })
     }
     const incoming = new Incoming({
       outgoing,
@@ -220,7 +255,8 @@ export abstract class GossipDocument extends Scuttlebutt {
       problemOf: update => this.problemOf(update),
       takeFrame: (frame, digested) => this.#takeFrame(frame, from, { outgoing, digested }),
       onDigest: (digest, isNewcomer) => {
-        this.digested({ id: digest.id, clock: clockOf(outgoing.clock) }, from)
+        peerClock.read()
+        this.digested(digest.id, peerClock, from)
         catchUp(digest, isNewcomer).catch(unread)
       },
       hand,
@@ -293,7 +329,11 @@ export abstract class GossipDocument extends Scuttlebutt {
     }
   }
 
-  #outgoingTo(to: DocumentStream, onFailure: (error: unknown) => void): Outgoing {
+  #outgoingTo(
+    to: DocumentStream,
+    peerClock: PeerClock,
+    onFailure: (error: unknown) => void,
+  ): Outgoing {
     const { isCausal, announceMs, answerMs } = this.#spreading
     return new Outgoing({
       clock: this.clock,
@@ -301,15 +341,12 @@ export abstract class GossipDocument extends Scuttlebutt {
       announceMs: to.dialed === true ? announceMs : answerMs,
       relayMs: update => this.relayDelayMs(update),
       isEager: update => this.isLastWord(update) || this.#trees.isEager(to, update[2]),
-      updatesAfter: (clock, limit) => this.updatesAfter(clock, limit),
+      peerClock,
+      missing: limit => this.updatesAfter(peerClock, limit),
       announcementOf: (source, sequence) => this.announcementOf(source, sequence),
       send: frame => to.send(frame),
       drained: async () => to.drained(),
       onFailure,
     })
   }
-}
-
-function clockOf(sources: Record<string, number>): Map<Source, number> {
-  return new Map(Object.entries(sources) as [Source, number][])
 }

@@ -69,6 +69,7 @@ export function joinCluster(options: JoinOptions): Cluster {
   const alsoKnown = (): Name[] => [...listed.names(), ...memory.names()]
   const members = stack.use(openMembers(options, { isRemoved, alsoKnown }))
   replica.confirmations.tallies.follow(members)
+  replica.followLinks(members.linkMap)
   const remembered = memory.peers.filter(peer => !isRemoved(peer.name))
   const overlay = stack.use(openOverlay(options, { isRemoved, members, remembered }))
   // Those who have not heard of it yet are told nothing by the list of this node any more.

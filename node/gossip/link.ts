@@ -12,6 +12,7 @@ import { TextLineDecoder } from '../wire/lines.ts'
 import type { MuxStream } from '../wire/mux.ts'
 import { Refusal } from '../wire/refusal.ts'
 import { CertificateExchange } from './certificate-exchange.ts'
+import { FramePacking, isPacked, unpack } from './frame-packing.ts'
 import type { Replica } from './replica.ts'
 import type { DocumentLink } from './document-stream.ts'
 import type { Members } from './members.ts'
@@ -75,6 +76,9 @@ export class Link {
   readonly #options: LinkOptions
   readonly #attached: DocumentLink[] = []
   readonly #certificates = new CertificateExchange()
+  readonly #packing = new FramePacking<MuxStream>((stream, json, update) => {
+    stream.writeEncoded(encodeFrame(json, update))
+  })
   readonly #opened = new Set<string>()
   readonly #expiry: Disposable
   /** What this end has said of its list. */
@@ -143,6 +147,7 @@ export class Link {
   /** End the link, and tell the other end why, with what proves it where there is something. */
   close(reason: string, text: string, proof?: unknown): void {
     this.#why ??= { reason, text, hostile: false }
+    this.#packing.flush()
     this.#channel.close({ reason, text, proof })
   }
 
@@ -187,8 +192,12 @@ export class Link {
     const attached = document.attach(
       {
         dialed: this.dialed,
-        send: frame => stream.writeEncoded(encodeFrame(frame)),
-        drained: async () => this.#channel.drained(),
+        peer: this.#source,
+        send: frame => this.#packing.send(stream, frame),
+        drained: async () => {
+          this.#packing.flush()
+          await this.#channel.drained()
+        },
         certificates: this.#certificates,
         wasWhole: { here: this.#wasWhole, there: this.#wasPeerWhole },
         refuse,
@@ -197,13 +206,15 @@ export class Link {
       },
       source => source === this.#source,
     )
+    // Its digest is not to wait for what the rest of this turn does.
+    this.#packing.flush()
     this.#attached.push(attached)
     const decoder = new TextLineDecoder(PEER_LIMITS.maxLineBytes)
     stream.onText(text => {
       const refusal = decoder.write(text, line => {
-        const frame = parseJson(line, PEER_LIMITS.maxDepth)
-        if (frame instanceof Refusal) this.#channel.refuse(frame)
-        else attached.receive(frame)
+        const frames = framesIn(line)
+        if (frames instanceof Refusal) this.#channel.refuse(frames)
+        else for (const frame of frames) attached.receive(frame)
         return !this.#channel.ended
       })
       if (refusal !== undefined) this.#channel.refuse(refusal)
@@ -270,14 +281,21 @@ export class Link {
   }
 }
 
+/** The frames of one line: one, or those that are packed into it. */
+function framesIn(line: string): readonly unknown[] | Refusal {
+  const frame = parseJson(line, PEER_LIMITS.maxDepth)
+  if (frame instanceof Refusal) return frame
+  return isPacked(frame) ? unpack(frame, PEER_LIMITS.maxDepth) : [frame]
+}
+
 /** The same update goes to many peers: it is encoded once. */
 const encoded = new WeakMap<object, string>()
 
 /** A frame as the text of a sub-stream, encoded as JSON once more. */
-function encodeFrame(frame: unknown): string {
-  const known = Array.isArray(frame) ? encoded.get(frame) : undefined
+function encodeFrame(json: string, update: object | undefined): string {
+  const known = update && encoded.get(update)
   if (known !== undefined) return known
-  const json = JSON.stringify(`${JSON.stringify(frame)}\n`)
-  if (Array.isArray(frame)) encoded.set(frame, json)
-  return json
+  const line = JSON.stringify(`${json}\n`)
+  if (update !== undefined) encoded.set(update, line)
+  return line
 }

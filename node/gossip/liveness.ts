@@ -1,5 +1,6 @@
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
 import type { Clock } from '../lib/clock.ts'
+import type { LinkMap } from './first-tree.ts'
 import { Reach } from './reach.ts'
 
 export interface LivenessOptions {
@@ -18,7 +19,7 @@ export interface LivenessOptions {
  * one, by chance or malice, and it has time to find another. One that said that it leaves, or that
  * another run of its name has followed, is not suspected but gone.
  */
-export class Liveness implements Disposable {
+export class Liveness implements Disposable, LinkMap {
   readonly #options: LivenessOptions
   readonly #reach: Reach
   readonly #left = new Set<Source>()
@@ -66,6 +67,17 @@ export class Liveness implements Disposable {
   *live(): Iterable<Source> {
     yield* this.#reach.reached
     for (const { run } of this.#suspected.values()) yield run
+  }
+
+  runOf(name: Name): Source | undefined {
+    return this.#runs
+      .get(name)
+      ?.values()
+      .find(run => this.#reach.reached.has(run))
+  }
+
+  neighboursOf(run: Source): Iterable<Source> {
+    return this.#reach.neighbours(run)
   }
 
   [Symbol.dispose](): void {

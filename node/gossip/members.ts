@@ -6,6 +6,7 @@ import type { Signer, Signers } from '../identity/signers.ts'
 import { absentNodes, type AbsentNodes } from './absent.ts'
 import type { DocumentStream } from './document-stream.ts'
 import type { Update } from './document.ts'
+import type { LinkMap } from './first-tree.ts'
 import { Forgettings, isForgetting } from './forgettings.ts'
 import { Liveness } from './liveness.ts'
 import { SignedDocument } from './signed-document.ts'
@@ -23,6 +24,7 @@ import {
 } from './member-part.ts'
 import { OwnMember, type OwnMemberOptions } from './own-member.ts'
 import { OwnWords } from './own-words.ts'
+import type { PeerClock } from './peer-clock.ts'
 import { Runs } from './runs.ts'
 
 /** What a node can say of itself while it runs. */
@@ -109,7 +111,7 @@ export class Members extends SignedDocument {
       awaited: this.#alsoKnown,
       onForgotten: (run, places) => {
         this.#liveness.forget(run)
-        for (const place of places) delete this.sources[place]
+        for (const place of places) this.forgetSource(place)
       },
     })
     this.#own = new OwnMember({
@@ -174,6 +176,11 @@ export class Members extends SignedDocument {
   /** Whether a run can be reached from here over links, or could a moment ago. */
   isLive(source: Source): boolean {
     return this.#liveness.isLive(source)
+  }
+
+  /** Which runs are linked, as far as they can be reached. */
+  get linkMap(): LinkMap {
+    return this.#liveness
   }
 
   /** How many nodes can be reached, this one included. */
@@ -244,7 +251,7 @@ export class Members extends SignedDocument {
   forget(update: Update): void {
     const { taken = false, dropped } = this.#forgettings?.keep(update) ?? {}
     // A digest stays short, whatever operators say.
-    if (dropped !== undefined) delete this.sources[dropped]
+    if (dropped !== undefined) this.forgetSource(dropped)
     if (taken) this.publish(update)
   }
 
@@ -319,13 +326,13 @@ export class Members extends SignedDocument {
     this.#settled = Promise.all([this.#settled, taken]).then(() => {})
   }
 
-  protected override updatesAfter(clock: ReadonlyMap<Source, number>, limit: number): Update[] {
+  protected override updatesAfter(clock: PeerClock, limit: number): Update[] {
     const updates: Update[] = []
     for (const update of this.#runs.updates()) {
-      if (updates.length < limit && update[1] > (clock.get(update[2]) ?? 0)) updates.push(update)
+      if (updates.length < limit && update[1] > clock.get(update[2])) updates.push(update)
     }
     for (const update of this.#forgettings?.updates() ?? []) {
-      if (updates.length < limit && !clock.has(update[2])) updates.push(update)
+      if (updates.length < limit && clock.get(update[2]) === 0) updates.push(update)
     }
     return updates
   }

@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
 import type { Source } from '../identity/names.ts'
+import type { PeerClock } from './peer-clock.ts'
 import { MAX_ANNOUNCEMENTS, type Update } from './document-frames.ts'
 
 /** How many updates are handed to a link at a time while it catches up. */
@@ -18,8 +19,10 @@ export interface OutgoingOptions {
   readonly relayMs: (update: Update) => number
   /** Whether the peer is sent an update whole. */
   readonly isEager: (update: Update) => boolean
-  /** At most `limit` updates after `clock`, in causal order. */
-  readonly updatesAfter: (clock: ReadonlyMap<Source, number>, limit: number) => Update[]
+  /** What the peer is known to hold: what it said, and what it was sent. */
+  readonly peerClock: PeerClock
+  /** At most `limit` updates that the peer lacks, in causal order. */
+  readonly missing: (limit: number) => Update[]
   /** What stands beside a sequence in an announcement of it. */
   readonly announcementOf: (source: Source, sequence: number) => unknown
   readonly send: (frame: unknown) => void
@@ -39,8 +42,6 @@ export interface Beginning {
 /** What goes to one peer of one document: each update once, whole or announced. */
 export class Outgoing implements Disposable {
   readonly #options: OutgoingOptions
-  /** What the peer is known to hold: what it said, and what it was sent. */
-  readonly #peerHas = new Map<Source, number>()
   /** What the peer was not sent, the newest of each source. */
   readonly #withheld = new Map<Source, number>()
   /** What the peer announced, and so may not know to be here as well. */
@@ -66,19 +67,11 @@ export class Outgoing implements Disposable {
   /** The peer holds this, because it sent it or was sent it. */
   hears(source: Source, sequence: number): void {
     if (sequence <= this.#known(source)) return
-    this.#peerHas.set(source, sequence)
+    this.#options.peerClock.set(source, sequence)
     if ((this.#withheld.get(source) ?? 0) <= sequence) this.#withheld.delete(source)
     // Where nothing waits for it, what both have is not worth a word.
     const unannounced = this.#unannounced.get(source) ?? Infinity
     if (!this.#options.isCausal && unannounced <= sequence) this.#unannounced.delete(source)
-  }
-
-  /** A copy of what the peer is known to hold. */
-  get clock(): Record<Source, number> {
-    return Object.assign(
-      Object.create(null) as Record<Source, number>,
-      Object.fromEntries(this.#peerHas),
-    )
   }
 
   /** Send an update, which is the next of what the peer lacks. */
@@ -109,10 +102,10 @@ export class Outgoing implements Disposable {
    * @param only of these sources, where one update does not need others
    */
   async sendMissing(only?: ReadonlySet<Source>): Promise<void> {
-    const { updatesAfter, drained, isCausal } = this.#options
+    const { missing, drained, isCausal } = this.#options
     if (this.#isCatchingUp) return
     if (only !== undefined && !isCausal) {
-      for (const update of updatesAfter(this.#peerHas, Infinity)) {
+      for (const update of missing(Infinity)) {
         if (only.has(update[2])) this.send(update)
       }
       return
@@ -120,7 +113,7 @@ export class Outgoing implements Disposable {
     this.#isCatchingUp = true
     try {
       for (;;) {
-        const updates = updatesAfter(this.#peerHas, PAGE)
+        const updates = missing(PAGE)
         for (const update of updates) this.send(update)
         if (updates.length < PAGE) return
         await drained()
@@ -129,6 +122,11 @@ export class Outgoing implements Disposable {
     } finally {
       this.#isCatchingUp = false
     }
+  }
+
+  /** Send the rest of what the peer lacks. */
+  sendRest(): void {
+    for (const update of this.#options.missing(Infinity)) this.send(update)
   }
 
   /** Send a peer what its list begins with, and then what else it lacks. */
@@ -161,7 +159,7 @@ export class Outgoing implements Disposable {
   }
 
   #known(source: Source): number {
-    return this.#peerHas.get(source) ?? 0
+    return this.#options.peerClock.get(source)
   }
 
   #push(update: Update): void {

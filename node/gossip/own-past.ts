@@ -1,3 +1,4 @@
+import type { SourceClock } from './peer-clock.ts'
 import { subscribeTo } from '../lib/listeners.ts'
 import { nodeOf, WHOLE_LIST, type Source } from '../identity/names.ts'
 import { idOf, type Change } from '../whitelist/change.ts'
@@ -61,7 +62,7 @@ export class OwnPast {
   }
 
   /** A peer has told how far it has heard each source. */
-  digested(clock: ReadonlyMap<Source, number>): void {
+  digested(clock: SourceClock): void {
     const { source, list } = this.#options
     const own = source.candidate
     if (own === undefined) return

@@ -59,15 +59,16 @@ export class Reach {
     return lost
   }
 
-  #linksOf(run: Source): ReadonlySet<Source> {
-    return this.#named.get(run) ?? NOBODY
-  }
-
-  *#neighbours(run: Source): Iterable<Source> {
+  /** The runs that a run is linked to, as both say. */
+  *neighbours(run: Source): Iterable<Source> {
     for (const other of this.#linksOf(run)) {
       this.#steps += 1
       if (this.#linksOf(other).has(run)) yield other
     }
+  }
+
+  #linksOf(run: Source): ReadonlySet<Source> {
+    return this.#named.get(run) ?? NOBODY
   }
 
   /** Add all that can be reached over a run. */
@@ -76,7 +77,7 @@ export class Reach {
     for (let run = open.pop(); run !== undefined; run = open.pop()) {
       if (this.#reached.has(run)) continue
       this.#reached.add(run)
-      open.push(...this.#neighbours(run))
+      open.push(...this.neighbours(run))
     }
   }
 
@@ -97,7 +98,7 @@ export class Reach {
         for (const one of lost) this.#reached.delete(one)
         return lost
       }
-      for (const next of this.#neighbours(run)) {
+      for (const next of this.neighbours(run)) {
         if (other.seen.has(next)) return []
         if (search.seen.has(next)) continue
         search.seen.add(next)

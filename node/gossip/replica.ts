@@ -23,7 +23,7 @@ import {
   type Commit,
 } from './commit.ts'
 import { ConfirmationRelay, isOfConfirmations } from './confirmation-relay.ts'
-import type { Announcement, Digest } from './document-frames.ts'
+import type { Announcement } from './document-frames.ts'
 import type { DocumentStream } from './document-stream.ts'
 import type { Update } from './document.ts'
 import { DurableList, type Applied } from './durable-list.ts'
@@ -38,6 +38,7 @@ import { LIST_SPREADING } from './spreading.ts'
 import type { StorageHealth } from './storage-health.ts'
 import { asUpdate, carriedBy, problemOfValue } from './update.ts'
 import { StateExchange } from './state-exchange.ts'
+import type { PeerClock } from './peer-clock.ts'
 import type { Beginning } from './outgoing.ts'
 import { Wholeness } from './wholeness.ts'
 
@@ -316,7 +317,7 @@ export class Replica extends SignedDocument implements Disposable {
     this.wholeness.met(from)
   }
 
-  protected override digested({ id, clock }: Digest, from: DocumentStream): void {
+  protected override digested(id: Source, clock: PeerClock, from: DocumentStream): void {
     this.stateExchange.met(from, nodeOf(id))
     this.#past.digested(clock)
   }
@@ -355,12 +356,12 @@ export class Replica extends SignedDocument implements Disposable {
     this.#inbox.add({ update, from, receivedAt: this.clock.monotonic() })
   }
 
-  protected override updatesAfter(clock: ReadonlyMap<Source, number>, limit: number): Update[] {
-    return Array.from(Iterator.from(this.#options.store.after(clock)).take(limit), asUpdate)
+  protected override updatesAfter(clock: PeerClock, limit: number): Update[] {
+    return Array.from(Iterator.from(this.#options.store.after(clock.toMap())).take(limit), asUpdate)
   }
 
   #hear(clock: ReadonlyMap<Source, number>): void {
-    for (const [source, sequence] of clock) this.sources[source] = sequence
+    for (const [source, sequence] of clock) this.hold(source, sequence)
   }
 
   /** Changes can be stored again: what was passed over meanwhile is asked for anew. */
@@ -380,8 +381,7 @@ export class Replica extends SignedDocument implements Disposable {
     for (let next: Entry | undefined = first; next !== undefined; next = this.#past.firstUnheld()) {
       const { source, sequence } = next.change
       lost.push(...this.#list.takeBack(source, sequence))
-      if (sequence > 1) this.sources[source] = sequence - 1
-      else delete this.sources[source]
+      this.hold(source, sequence - 1)
     }
     for (const entries of Map.groupBy(lost, ({ change }) => change.source).values()) {
       this.#past.end('peers hold other changes at its places', entries)

@@ -44,8 +44,8 @@ export interface Want<L> {
 interface State {
   /** Trees of which the peer wants announcements. */
   readonly lazyOut: Map<Tree, true>
-  /** Trees of which the peer was asked for announcements. */
-  readonly lazyIn: Map<Tree, true>
+  /** Trees of which the peer only announces: it was asked to, or is taken to know that by itself. */
+  readonly lazyIn: Map<Tree, 'asked' | 'agreed'>
   /** What the peer has announced and is not held here. */
   readonly announced: Map<Source, number>
   /** When the peer was asked for what it had announced; it has not answered since. */
@@ -122,6 +122,22 @@ export class Spread<L> {
     return state !== undefined && this.#options.isShared ? this.#prune(state, true) : undefined
   }
 
+  /**
+   * Begin a tree of which nothing has come yet with the links that both ends of each know to be part
+   * of it.
+   * @param isPart which links are to bring it whole, and which are to be sent it whole
+   */
+  begin(
+    tree: Tree,
+    isPart: (link: L) => { readonly brings: boolean; readonly isSent: boolean },
+  ): void {
+    for (const [link, { lazyIn, lazyOut }] of this.#links) {
+      const { brings, isSent } = isPart(link)
+      if (!brings && !lazyIn.has(tree)) keepNewest(lazyIn, tree, 'agreed', MAX_LAZY)
+      if (!isSent) keepNewest(lazyOut, tree, true, MAX_LAZY)
+    }
+  }
+
   /** The links that there are. */
   links(): Iterable<L> {
     return this.#links.keys()
@@ -168,7 +184,7 @@ export class Spread<L> {
     const state = this.#links.get(link)
     if (state === undefined) return
     keepNewest(state.lazyOut, tree, true, MAX_LAZY)
-    if (this.#options.isShared) state.lazyIn.set(tree, true)
+    if (this.#options.isShared) state.lazyIn.set(tree, 'asked')
   }
 
   /** The peer wants sources whole again. */
@@ -254,11 +270,12 @@ export class Spread<L> {
 
   /** Never the last links that bring a tree: what they bring, however late, is all that comes. */
   #prune(state: State, tree: Tree): Tree | undefined {
-    if (state.lazyIn.has(tree)) return undefined
+    const before = state.lazyIn.get(tree)
+    if (before === 'asked') return undefined
     let eager = 0
     for (const { lazyIn } of this.#links.values()) if (!lazyIn.has(tree)) eager += 1
-    if (eager <= this.#options.copies) return undefined
-    keepNewest(state.lazyIn, tree, true, MAX_LAZY)
+    if (before === undefined && eager <= this.#options.copies) return undefined
+    keepNewest(state.lazyIn, tree, 'asked', MAX_LAZY)
     if (this.#options.isShared) state.lazyOut.set(tree, true)
     return tree
   }

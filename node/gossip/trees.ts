@@ -1,16 +1,23 @@
 import type { Source } from '../identity/names.ts'
+import { keepNewest } from '../lib/keep-newest.ts'
 import type { Clock } from '../lib/clock.ts'
 import { asTreeFrame, type Announcement, type Update } from './document-frames.ts'
 import type { Outgoing } from './outgoing.ts'
-import { Spread } from './spread.ts'
+import { firstTree, type LinkMap } from './first-tree.ts'
+import { Spread, type Tree } from './spread.ts'
 import type { Spreading } from './spreading.ts'
 
 /** What is needed of a link. */
 interface TreeLink {
   /** Whether this end dialed. */
   readonly dialed?: boolean
+  /** The run at the other end. */
+  readonly peer?: Source | undefined
   readonly send: (frame: unknown) => void
 }
+
+/** Trees of which it is remembered that they have begun; one that was forgotten begins anew. */
+const MAX_BEGUN = 16_384
 
 export interface TreesOptions<L> {
   /** The source of this node: nobody else is asked for it. */
@@ -34,11 +41,19 @@ export interface TreeFrameState {
 export class Trees<L extends TreeLink> {
   readonly #options: TreesOptions<L>
   readonly #spread: Spread<L>
+  /** Trees that have begun, and are as arrivals have made them. */
+  readonly #begun = new Map<Tree, true>()
+  #map: LinkMap | undefined
   #wanting: { readonly timer: Disposable; readonly at: number } | undefined
 
   constructor(options: TreesOptions<L>) {
     this.#options = options
     this.#spread = new Spread(options.spreading)
+  }
+
+  /** Begin trees from now on by what is known of the links between all nodes. */
+  follow(map: LinkMap): void {
+    this.#map = map
   }
 
   join(link: L): void {
@@ -61,6 +76,7 @@ export class Trees<L extends TreeLink> {
 
   /** Whether a link is sent the updates of a source whole. */
   isEager(link: L, source: Source): boolean {
+    this.#begin(this.#spread.treeOf(source))
     return this.#spread.isEager(link, source)
   }
 
@@ -99,6 +115,19 @@ export class Trees<L extends TreeLink> {
         this.#wantSoon()
     }
     return {}
+  }
+
+  #begin(tree: Tree): void {
+    const { self, spreading } = this.#options
+    if (tree === true || this.#map === undefined || this.#begun.has(tree)) return
+    keepNewest(this.#begun, tree, true, MAX_BEGUN)
+    const { copies } = spreading
+    const first = firstTree({ origin: tree, self, copies, map: this.#map })
+    if (first === undefined) return
+    this.#spread.begin(tree, ({ peer }) => ({
+      brings: peer === undefined || !first.announcedBy.has(peer),
+      isSent: peer === undefined || !first.announcedTo.has(peer),
+    }))
   }
 
   #hearOf(announced: Announcement, from: L, outgoing: Outgoing): void {

@@ -1,6 +1,7 @@
 import test from 'ava'
 import { makeSharedCerts, startCluster } from '../support/cluster.ts'
 import { carrying, connectRaw, opening, type RawPeer } from '../support/raw-peer.ts'
+import { unpacked } from '../support/packed-frames.ts'
 import { sharedNames } from '../support/wire-host.ts'
 
 /**
@@ -77,7 +78,7 @@ async function link(): Promise<HostileLink> {
     peer.lines.all
       .map(line => JSON.parse(line) as [string, string, string])
       .filter(([on, event]) => on === id && event === 'data')
-      .map(([, , text]) => JSON.parse(text) as unknown)
+      .flatMap(([, , text]) => unpacked(JSON.parse(text)))
       .filter(frame => Array.isArray(frame)) as Update[]
   const member = heard(MEMBERS).find(([, , source]) => source === peer.victim)
   if (member === undefined) throw new Error('the node said nothing of itself')

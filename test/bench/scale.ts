@@ -2,25 +2,29 @@ import { requestOf, client } from '../support/replica-changes.ts'
 import { makePeople } from '../support/replica-people.ts'
 import { GossipWorld } from '../simulation/gossip-world.ts'
 import { KINDS, type Traffic } from '../simulation/traffic.ts'
+import { measureLists } from './scale-lists.ts'
 import type { Bench, BenchOptions } from './result.ts'
 
 /** How long a cluster is watched after a join, after a change and at rest, in milliseconds. */
 const AFTER_MS = 30_000
 
-/** How long vitals are watched for each node, in milliseconds. */
-const VITALS_MS_PER_NODE = 5_000
+/** How long vitals are watched, in milliseconds: at these sizes each node says them a few times. */
+const VITALS_MS = 150_000
+
+/** The node that joins a cluster at rest. */
+const NEWCOMER = 'newcomer'
 
 /** Nodes are started at random within this time for each of them, in milliseconds. */
 const START_MS = 20
 
-const SIZES = [10, 30, 100, 300]
+const SIZES = [10, 30, 100]
 
 /**
  * What it costs to be many: the real overlay, members, confirmations and list of so many nodes in
  * one process, over simulated wires of 5 to 15 ms. Signatures are made and not checked.
  */
 export const measureScale: Bench = async options => {
-  const sizes = options.quick ? SIZES.slice(0, 2) : (sizesAsked() ?? SIZES)
+  const sizes = sizesAsked() ?? (options.quick ? SIZES.slice(0, 2) : SIZES)
   const costs = [
     ['nodes', 'phase', 'seconds', 'kB a node', 'most', ...KINDS, 'copies', 'CPU ms a node'],
   ]
@@ -33,6 +37,7 @@ export const measureScale: Bench = async options => {
   return [
     { title: 'What a node receives', rows: costs },
     { title: 'A change, until it is at every node', rows: speeds },
+    await measureLists(options),
   ]
 }
 
@@ -49,7 +54,7 @@ interface Measured {
 async function measureCluster(size: number, { progress }: BenchOptions): Promise<Measured> {
   const names = Array.from({ length: size }, (_, index) => `node-${index + 1}`)
   progress(`${size} certificates`)
-  const people = await makePeople({ nodes: names })
+  const people = await makePeople({ nodes: [...names, NEWCOMER] })
   const world = new GossipWorld({ people, seed: Number(process.env['SEED'] ?? 1) })
   const phases: string[][] = []
   const changes: string[][] = []
@@ -77,10 +82,6 @@ async function measureCluster(size: number, { progress }: BenchOptions): Promise
   })
   await measure('after it', async () => world.time.pass(AFTER_MS))
   await measure('idle', async () => world.time.pass(AFTER_MS))
-  await measure('first vitals', async () => readEverywhere(world, AFTER_MS))
-  // As long as it takes until each has said its vitals a few times.
-  const longMs = Math.max(AFTER_MS, size * VITALS_MS_PER_NODE)
-  await measure('a reading a second', async () => readEverywhere(world, longMs))
   // The first of a node, another of the same, and one of another node.
   for (const [index, node] of [0, 0, 1].entries()) {
     const name = names[Math.floor(size / 2) + node] ?? ''
@@ -90,11 +91,31 @@ async function measureCluster(size: number, { progress }: BenchOptions): Promise
     })
     await measure('after it', async () => world.time.pass(AFTER_MS))
   }
+  await measure('first vitals', async () => readEverywhere(world, AFTER_MS))
+  await measure('a reading a second', async () => readEverywhere(world, VITALS_MS))
+  phases.push(await measureNewcomer(world, size))
   for (const { name, refusals } of world.nodes) {
     if (refusals.length > 0) progress(`${name} cut links: ${refusals.join('; ')}`)
   }
-  for (const name of names) await world.stop(name)
+  for (const { name } of world.nodes) await world.stop(name)
   return { phases, changes }
+}
+
+/** One more node joins: what it is told of the others until all see it, and it all. */
+async function measureNewcomer(world: GossipWorld, size: number): Promise<string[]> {
+  await world.time.pass(AFTER_MS)
+  world.traffic.reset()
+  const from = world.time.now
+  const cpu = process.cpuUsage()
+  const [first] = world.nodes
+  world.start(NEWCOMER, first === undefined ? [] : [first.name])
+  const isKnown = (): boolean => world.nodes.every(({ members }) => members.liveCount > size)
+  await world.time.until('all see the newcomer', isKnown, { stepMs: 100 })
+  const { user, system } = process.cpuUsage(cpu)
+  const told = world.traffic.received(NEWCOMER) / 1_000
+  const seconds = ((world.time.now - from) / 1_000).toFixed(2)
+  const what = `a newcomer: it is told ${told.toFixed(1)} kB, ${(told / size).toFixed(2)} a member`
+  return [what, seconds, ...rowOf(world.traffic, size), ((user + system) / 1_000 / size).toFixed(1)]
 }
 
 /** Each node reads its four sensors once a second, and says in vitals what it may. */

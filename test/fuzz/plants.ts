@@ -1,6 +1,7 @@
 import { GOSSIP_PLANTS } from './plants/gossip.ts'
 import { GUEST_PLANTS } from './plants/guests.ts'
 import { PAGE_PLANTS } from './plants/page.ts'
+import { RELAY_PLANTS } from './plants/relay.ts'
 import { RPC_PLANTS } from './plants/rpc.ts'
 import { SEALED_PLANTS } from './plants/sealed.ts'
 import { WIRE_PLANTS } from './plants/wire.ts'
@@ -14,6 +15,7 @@ export const PLANTS: readonly Plant[] = [
   ...GOSSIP_PLANTS,
   ...WHITELIST_PLANTS,
   ...PAGE_PLANTS,
+  ...RELAY_PLANTS,
   ...SEALED_PLANTS,
   ...GUEST_PLANTS,
 ]

@@ -1,6 +1,8 @@
 import { parseVitals } from '../../node/alarms/vitals.ts'
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import test from 'ava'
+import { unpack } from '../../node/gossip/frame-packing.ts'
+import { PEER_LIMITS } from '../../node/wire/limits.ts'
 import { signConfirmation, type Confirmation } from '../../node/gossip/confirmation.ts'
 import {
   encodeTally,
@@ -89,6 +91,16 @@ test('a node gossips the whitelist as the page does, and passes it on to the byt
   const own = JSON.stringify({ id: NODE_2, clock: { [NODE_1]: 3 } })
   const [holds, , ...rest] = heard.slice(0, -1)
   t.deepEqual(passedOn, [holds, own, ...rest])
+})
+
+const [packedLine = '', ...packedFrames] = vectors.lines('packed')
+
+test('frames are packed and unpacked as the page has them', t => {
+  const packed = JSON.parse(packedLine) as object
+  t.deepEqual(
+    unpack(packed, PEER_LIMITS.maxDepth),
+    packedFrames.map(line => JSON.parse(line) as unknown),
+  )
 })
 
 const tree = vectors.lines('tree')

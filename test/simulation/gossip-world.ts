@@ -135,6 +135,7 @@ export class GossipWorld {
       },
     })
     replica.confirmations.tallies.follow(members, this.#options.singly)
+    replica.followLinks(members.linkMap)
     const refusals: string[] = []
     const overlay = new Overlay({
       self: parseName(name),

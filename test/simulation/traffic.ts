@@ -1,8 +1,11 @@
+import { unpacked } from '../support/packed-frames.ts'
+
 /** What is sent between nodes, by what it is for. */
 export const KINDS = [
   'whitelist',
   'members',
   'certificates',
+  'digests',
   'confirmations',
   'tree',
   'other',
@@ -22,7 +25,10 @@ const NEW = /^\["([0-9a-f]+)","new",\{"meta":"(\w+)"/
 /** Frames by their first field: those of the tree, and those that a document does not tell apart. */
 const BY_FIELD: ReadonlyMap<string, TrafficKind> = new Map([
   ['certificate', 'certificates'],
-  ['holds', 'certificates'],
+  ['holds', 'digests'],
+  ['id', 'digests'],
+  ['heard', 'digests'],
+  ['heads', 'digests'],
   ['confirmed', 'confirmations'],
   ['ask', 'confirmations'],
   ['tallied', 'confirmations'],
@@ -57,6 +63,11 @@ export class Traffic {
     return Math.max(0, ...this.#received.values())
   }
 
+  /** What one node has received. */
+  received(name: string): number {
+    return this.#received.get(name) ?? 0
+  }
+
   reset(): void {
     this.#bytes = none()
     this.#copies = { whitelist: 0, members: 0 }
@@ -72,12 +83,28 @@ export class Traffic {
       for (let start = 0; start < text.length;) {
         const end = text.indexOf('\n', start)
         const next = end === -1 ? text.length : end + 1
-        const head = text.slice(start, Math.min(next, start + HEAD_LENGTH))
-        if (this.#count(streams, head, next - start)) hasChange = true
+        if (this.#countLine(streams, text.slice(start, next))) hasChange = true
         start = next
       }
       return hasChange
     }
+  }
+
+  #countLine(streams: Map<string, 'whitelist' | 'members'>, line: string): boolean {
+    const head = line.slice(0, HEAD_LENGTH)
+    const [, id = '', , field] = DATA.exec(head) ?? []
+    if (field !== 'packed') return this.#count(streams, head, line.length)
+    const [, , json] = JSON.parse(line) as [string, string, string]
+    const lines = unpacked(JSON.parse(json)).map(frame =>
+      JSON.stringify([id, 'data', JSON.stringify(frame)]),
+    )
+    const characters = lines.reduce((sum, { length }) => sum + length, 0)
+    let hasChange = false
+    for (const one of lines) {
+      const share = (one.length / characters) * line.length
+      if (this.#count(streams, one.slice(0, HEAD_LENGTH), share)) hasChange = true
+    }
+    return hasChange
   }
 
   #count(streams: Map<string, 'whitelist' | 'members'>, head: string, length: number): boolean {
@@ -97,5 +124,13 @@ export class Traffic {
 }
 
 function none(): Counted {
-  return { whitelist: 0, members: 0, certificates: 0, confirmations: 0, tree: 0, other: 0 }
+  return {
+    whitelist: 0,
+    members: 0,
+    certificates: 0,
+    digests: 0,
+    confirmations: 0,
+    tree: 0,
+    other: 0,
+  }
 }

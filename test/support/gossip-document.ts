@@ -1,5 +1,6 @@
 import type { DocumentStream } from '../../node/gossip/document-stream.ts'
 import { GossipDocument, type Update } from '../../node/gossip/document.ts'
+import type { PeerClock } from '../../node/gossip/peer-clock.ts'
 import type { Source } from '../../node/identity/names.ts'
 import type { Spreading } from '../../node/gossip/spreading.ts'
 import { FakeClock } from './fake-clock.ts'
@@ -44,9 +45,9 @@ export class TextDocument extends GossipDocument {
     else if (sequence > heard) this.#keep(update)
   }
 
-  protected override updatesAfter(clock: ReadonlyMap<Source, number>, limit: number): Update[] {
+  protected override updatesAfter(clock: PeerClock, limit: number): Update[] {
     return this.updates
-      .filter(([, sequence, source]) => sequence > (clock.get(source) ?? 0))
+      .filter(([, sequence, source]) => sequence > clock.get(source))
       .slice(0, limit)
   }
 

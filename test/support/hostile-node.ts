@@ -1,3 +1,4 @@
+import { unpacked } from './packed-frames.ts'
 import { createPrivateKey } from 'node:crypto'
 import type { ExecutionContext } from 'ava'
 import type { Address } from '../../node/lib/address.ts'
@@ -181,6 +182,6 @@ export async function connectHostile(
       peer.lines.all
         .map(line => JSON.parse(line) as [string, string, string])
         .filter(([id, event]) => id === STREAMS[document] && event === 'data')
-        .map(([, , text]) => JSON.parse(text) as unknown),
+        .flatMap(([, , text]) => unpacked(JSON.parse(text))),
   }
 }

@@ -164,8 +164,8 @@ const LINK: readonly Bug[] = [
   { name: 'timers outlive the link', find: 'this.#expiry[Symbol.dispose]()', put: '' },
   {
     name: 'bad JSON in gossip goes unnoticed',
-    find: 'if (frame instanceof Refusal) this.#channel.refuse(frame)\n        else attached',
-    put: 'if (!(frame instanceof Refusal)) attached',
+    find: 'if (frames instanceof Refusal) this.#channel.refuse(frames)\n        else for',
+    put: 'if (!(frames instanceof Refusal)) for',
   },
 ]
 

@@ -2,7 +2,7 @@ import { inFile, type Plant } from './plant.ts'
 
 /** In what lets browsers in that were invited, and what pages see. */
 export const GUEST_PLANTS: readonly Plant[] = [
-  ...inFile('guests', 'web/sign-in.ts', [
+  ...inFile('guests', 'sessions/sign-in.ts', [
     {
       name: 'invitations with more fields',
       find: 'if (Object.keys(rest).length > 0 || !isKeyId(key)) return undefined',

@@ -5,7 +5,7 @@ import { Invitations } from '../../../node/sessions/invitations.ts'
 import type { Service } from '../../../node/sessions/service.ts'
 import type { OpenViews } from '../../../node/sessions/views.ts'
 import { PageCalls } from '../../../node/web/page-calls.ts'
-import { parseInvited } from '../../../node/web/sign-in.ts'
+import { parseInvited } from '../../../node/sessions/sign-in.ts'
 import type { View } from '../../../node/whitelist/terms.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import type { Dice } from '../dice.ts'
@@ -98,6 +98,7 @@ class NodeUnderFuzz implements Told {
       rights: () => ({ sensors: new Set(), commands: new Set(), views: new Set(views) }),
       hasEnded: () => false,
       openViews,
+      relayed: new Map(),
       clock: new FakeClock(),
     })
   }

@@ -7,7 +7,7 @@ const NAMES = Array.from({ length: 12 }, (_, index) => `n${index + 1}`)
 const [SEED = '', ORIGIN = ''] = NAMES
 const people = await makePeople({ nodes: NAMES })
 
-/** Nodes in step, whose trees have grown: the first change of a node goes over all links. */
+/** Nodes in step, of which one has accepted a change. */
 async function startWorld(t: ExecutionContext): Promise<GossipWorld> {
   const world = new GossipWorld({ people, seed: Number(process.env['SEED'] ?? 1) })
   t.teardown(async () => {
@@ -38,6 +38,19 @@ function neighbour(world: GossipWorld): string {
 function refusals(world: GossipWorld): string[] {
   return world.nodes.flatMap(node => node.refusals)
 }
+
+test('the first change of a node comes to each about three times as well', async t => {
+  const world = await startWorld(t)
+  const [other = ''] = NAMES.slice(5)
+  await world.change(other, requestOf('revocation', client('client-2')))
+  await world.time.until('all hold it', () => world.arrivals.size === NAMES.length, {
+    maxMs: 60,
+  })
+  await world.time.pass(1_000)
+  const { whitelist } = world.traffic.copies
+  t.true(whitelist <= 3 * NAMES.length, `${whitelist} copies`)
+  t.deepEqual(refusals(world), [])
+})
 
 test('a change comes to each node about three times, and at once', async t => {
   const world = await startWorld(t)

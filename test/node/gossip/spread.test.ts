@@ -60,6 +60,26 @@ test('a peer that asks for announcements is sent them for its tree until it want
   t.true(spread.isEager('a', ALPHA))
 })
 
+test('a tree begins with the links that are part of it, and another link that brings it is told so once', t => {
+  const spread = spreadOver('abc')
+  const tree = spread.treeOf(ALPHA)
+  spread.begin(tree, link => ({ brings: link === 'a', isSent: link === 'b' }))
+  t.deepEqual(
+    ['a', 'b', 'c'].map(link => spread.isEager(link, ALPHA)),
+    [false, true, false],
+  )
+  t.is(spread.arrived('a', [ALPHA, 1], LIVE), undefined)
+  t.is(spread.arrived('c', [ALPHA, 1], HELD), tree)
+  t.is(spread.arrived('c', [ALPHA, 2], HELD), undefined)
+})
+
+test('when the only link ends that a tree has begun with, all others are to bring it', t => {
+  const spread = spreadOver('abc')
+  spread.begin(spread.treeOf(ALPHA), link => ({ brings: link === 'a', isSent: false }))
+  t.deepEqual(spread.leave('b', 0), [])
+  t.deepEqual(spread.leave('a', 0), [spread.treeOf(ALPHA)])
+})
+
 test('in a shared tree both ends of a link announce', t => {
   const spread = spreadOver('abc', { isShared: true })
   spread.arrived('a', [ALPHA, 1], LIVE)

@@ -1,0 +1,152 @@
+import { deflateRawSync, inflateRawSync } from 'node:zlib'
+import { parseJson } from '../wire/json.ts'
+import { Refusal } from '../wire/refusal.ts'
+
+/** Frames that are shorter than this together go as they are, in characters. */
+const PACKED_FROM = 512
+
+/** Of how long frames are by themselves, how long they may be packed; else they go as they are. */
+const WORTH_IT = 0.95
+
+/** How much JSON is packed into one frame, in bytes, unless one frame alone is longer. */
+const PACK_BYTES = 64 * 1_024
+
+/** How much JSON a packed frame of a peer may hold, in bytes. */
+export const MAX_UNPACKED_BYTES = 256 * 1_024
+
+/** How many times as long as itself what a packed frame holds may be: a peer is charged for what it sends. */
+export const MAX_EXPANSION = 16
+
+const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/**
+ * Gathers what a link is sent within one turn of the event loop, of all its streams, and packs what
+ * is worth it (PROTOCOL.md, "Packed frames"). What brings a newcomer up to date is certificates and
+ * members that say nearly the same: together they take a third of what they take one by one.
+ */
+export class FramePacking<S> {
+  readonly #write: (stream: S, json: string, update: object | undefined) => void
+  #held: { readonly stream: S; readonly frame: unknown }[] = []
+
+  /** @param write sends the JSON of one frame; `update` is the same object for all who are sent it */
+  constructor(write: (stream: S, json: string, update: object | undefined) => void) {
+    this.#write = write
+  }
+
+  /** Send a frame before this turn is over, behind those that were sent before it. */
+  send(stream: S, frame: unknown): void {
+    if (this.#held.length === 0) queueMicrotask(() => this.flush())
+    this.#held.push({ stream, frame })
+  }
+
+  /** Send at once what was gathered. */
+  flush(): void {
+    const held = this.#held
+    this.#held = []
+    let run: unknown[] = []
+    for (const [index, { stream, frame }] of held.entries()) {
+      run.push(frame)
+      const next = held[index + 1]
+      const goesOn = next !== undefined && next.stream === stream
+      if (goesOn && isPackable(frame) && isPackable(next.frame)) continue
+      this.#writeRun(stream, run)
+      run = []
+    }
+  }
+
+  #writeRun(stream: S, frames: readonly unknown[]): void {
+    const [first] = frames
+    // News goes to many links, and is encoded once for all of them.
+    if (frames.length === 1 && Array.isArray(first)) {
+      return this.#write(stream, jsonOf(first), first)
+    }
+    for (const page of pagesOf(frames)) {
+      const packed = pack(page.map(jsonOf))
+      if (packed !== undefined) this.#write(stream, packed, undefined)
+      else for (const frame of page) this.#write(stream, jsonOf(frame), updateOf(frame))
+    }
+  }
+}
+
+/** Whether a frame may be packed: what tells that all has come, and packed frames, may not. */
+function isPackable(frame: unknown): boolean {
+  return typeof frame === 'object' && !isPacked(frame)
+}
+
+/** @returns the JSON of one frame that holds all of them, or undefined where it is not worth it */
+export function pack(frames: readonly string[]): string | undefined {
+  const json = `[${frames.join(',')}]`
+  if (json.length < PACKED_FROM) return undefined
+  const bytes = Buffer.from(json)
+  const packed = deflateRawSync(bytes).toString('base64')
+  const isWorthIt = packed.length < json.length * WORTH_IT
+  const isTaken =
+    bytes.length <= MAX_UNPACKED_BYTES && bytes.length <= packed.length * MAX_EXPANSION
+  return isWorthIt && isTaken ? JSON.stringify({ packed }) : undefined
+}
+
+/** Whether a frame of a peer holds others. */
+export function isPacked(frame: unknown): frame is object {
+  return typeof frame === 'object' && frame !== null && 'packed' in frame
+}
+
+/** @returns the frames that a packed one holds, in their order, or why it is refused */
+export function unpack(frame: object, maxDepth: number): readonly unknown[] | Refusal {
+  const { packed, ...rest } = frame as Record<string, unknown>
+  const isText = typeof packed === 'string' && BASE64.test(packed)
+  if (!isText || Object.keys(rest).length > 0) return malformed()
+  const json = inflate(packed)
+  if (json === undefined) return malformed()
+  const frames = parseJson(json, maxDepth)
+  if (frames instanceof Refusal) return frames
+  return Array.isArray(frames) && frames.every(isPackable) ? frames : malformed()
+}
+
+function malformed(): Refusal {
+  return new Refusal('gossip', 'a packed frame is malformed')
+}
+
+/** @returns undefined when it is no text, or a longer one than may be */
+function inflate(packed: string): string | undefined {
+  const maxOutputLength = Math.min(MAX_UNPACKED_BYTES, packed.length * MAX_EXPANSION)
+  try {
+    return utf8.decode(inflateRawSync(Buffer.from(packed, 'base64'), { maxOutputLength }))
+  } catch {
+    return undefined
+  }
+}
+
+/** Frames by as many as are packed into one. */
+function* pagesOf(frames: readonly unknown[]): Iterable<readonly unknown[]> {
+  let page: unknown[] = []
+  let bytes = 0
+  for (const frame of frames) {
+    const length = Buffer.byteLength(jsonOf(frame))
+    if (page.length > 0 && bytes + length > PACK_BYTES) {
+      yield page
+      page = []
+      bytes = 0
+    }
+    page.push(frame)
+    bytes += length
+  }
+  if (page.length > 0) yield page
+}
+
+/** The same update goes to many peers: it is written as JSON once. */
+const written = new WeakMap<object, string>()
+
+function jsonOf(frame: unknown): string {
+  const update = updateOf(frame)
+  const known = update && written.get(update)
+  if (known !== undefined) return known
+  const json = JSON.stringify(frame)
+  if (update !== undefined) written.set(update, json)
+  return json
+}
+
+function updateOf(frame: unknown): object | undefined {
+  return Array.isArray(frame) ? frame : undefined
+}

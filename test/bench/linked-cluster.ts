@@ -1,0 +1,319 @@
+import { hash } from 'node:crypto'
+import { FramePacking } from '../../node/gossip/frame-packing.ts'
+import type { DocumentLink } from '../../node/gossip/document-stream.ts'
+import type { LinkMap } from '../../node/gossip/first-tree.ts'
+import { linksAccepted, linksWanted } from '../../node/gossip/overlay-plan.ts'
+import { Replica } from '../../node/gossip/replica.ts'
+import type { Signer } from '../../node/identity/signers.ts'
+import { nodeOf, parseName, type Name, type Source } from '../../node/identity/names.ts'
+import type { Random } from '../../node/lib/clock.ts'
+import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
+import type { Verifier } from '../../node/identity/verifier.ts'
+import { SharedSigners, trustingVerifier } from '../simulation/shared-signers.ts'
+import { MachineClock, SimulatedTime } from '../simulation/simulated-time.ts'
+import { MemoryStore } from '../support/memory-store.ts'
+import { unpacked } from '../support/packed-frames.ts'
+import { client, NOON, requestOf, testSource } from '../support/replica-changes.ts'
+import { commitRequest, type People } from '../support/replica-people.ts'
+
+/** How long a byte is under way between two nodes, at least and at most, ms. */
+const DELAY_MS = { least: 5, most: 15 }
+
+/** One node: its list with its confirmations, as all know its links. */
+interface LinkedNode {
+  readonly name: string
+  readonly source: Source
+  readonly replica: Replica
+  readonly signers: SharedSigners
+  readonly peers: Set<LinkedNode>
+  receivedBytes: number
+  copies: number
+  copyBytes: number
+}
+
+interface OpenLink extends Disposable {
+  readonly ends: readonly [LinkedNode, LinkedNode]
+}
+
+export interface LinkedClusterOptions {
+  readonly people: People
+  readonly size: number
+  /** The nodes of which there are people: those that may accept a change. */
+  readonly accepting: readonly string[]
+  /** Default: every signature is taken as genuine. */
+  readonly verifier?: Verifier
+}
+
+/** The certificate of a node that accepts nothing: nobody knows it, and passes its signatures over. */
+function named(name: string, signer: Signer): Signer {
+  const identity = { ...signer.identity, name: parseName(name), fingerprint: hash('sha256', name) }
+  return { ...signer, identity }
+}
+
+/** How a change came about. */
+export interface Spreading {
+  readonly lastMs: number
+  readonly medianMs: number
+  readonly hops: number
+  readonly confirmedMs: number | undefined
+}
+
+/**
+ * A cluster too large to tell each node of each other: nodes begin linked at random as the overlay
+ * links them, and look up in one map what *members* would tell each. List, trees, packing and
+ * confirmations are the real ones.
+ */
+export class LinkedCluster implements Disposable {
+  readonly time = new SimulatedTime()
+  readonly #nodes: LinkedNode[] = []
+  readonly #byName = new Map<Name, LinkedNode>()
+  readonly #bySource = new Map<Source, LinkedNode>()
+  readonly #neighbours = new Map<Source, readonly Source[]>()
+  readonly #links = new Set<OpenLink>()
+  readonly #random: Random = seededRandom(1)
+  readonly #clock = new MachineClock(this.time, NOON)
+  readonly #options: LinkedClusterOptions
+  #arrivals = new Map<LinkedNode, { readonly atMs: number; readonly hops: number }>()
+  #changes = 0
+
+  constructor(options: LinkedClusterOptions) {
+    this.#options = options
+    const { people, size, accepting } = options
+    const all = people.signers(new MemoryStore())
+    for (let index = 0; index < size; index += 1) this.#open(accepting[index], index, all)
+    this.#followMembers()
+    for (const node of this.#nodes) this.#fill(node)
+  }
+
+  get links(): number {
+    return this.#links.size
+  }
+
+  /** Bytes that have arrived since `resetCounts`, of a node on average. */
+  get bytesOfNode(): number {
+    return (
+      this.#nodes.reduce((sum, { receivedBytes }) => sum + receivedBytes, 0) / this.#nodes.length
+    )
+  }
+
+  /** Copies of changes that have arrived, of a node on average. */
+  get copiesOfNode(): number {
+    return this.#nodes.reduce((sum, { copies }) => sum + copies, 0) / this.#nodes.length
+  }
+
+  /** What a node would receive of one change if each sent it on over every link but one, bytes. */
+  get floodBytesOfNode(): number {
+    const sum = (of: 'copies' | 'copyBytes'): number =>
+      this.#nodes.reduce((all, node) => all + node[of], 0)
+    const { length } = this.#nodes
+    return ((2 * this.#links.size - (length - 1)) / length) * (sum('copyBytes') / sum('copies'))
+  }
+
+  resetCounts(): void {
+    for (const node of this.#nodes)
+      Object.assign(node, { receivedBytes: 0, copies: 0, copyBytes: 0 })
+  }
+
+  /** Link the two ends of each pair, and let all come into step. */
+  async link(): Promise<void> {
+    const pairs = this.#nodes.flatMap(one =>
+      [...one.peers].filter(other => one.source < other.source).map(other => [one, other] as const),
+    )
+    for (const [one, other] of pairs) this.#connect(one, other)
+    await this.time.pass(200)
+  }
+
+  /** Remove somebody on a node, and wait until all hold it, and it is confirmed. */
+  async change(name: string): Promise<Spreading> {
+    const { people } = this.#options
+    const node = this.#byName.get(nodeOf(testSource(name)))
+    if (node === undefined) throw new RangeError(`there is no ${name}`)
+    const from = this.time.now
+    this.#arrivals = new Map()
+    const confirmed = new Set<string>()
+    const { replica, signers, source } = node
+    const held = replica.whitelist.heard(source)
+    using _heard = replica.confirmations.subscribe(({ node: by, to, applied }) => {
+      if (to === source && applied > held) confirmed.add(by)
+    })
+    const request = requestOf('revocation', client(`client-${(this.#changes += 1)}`))
+    await commitRequest(replica, request, people.operator(), signers)
+    const size = this.#nodes.length
+    await this.time.until('all hold it', () => this.#arrivals.size >= size)
+    const arrivals = [...this.#arrivals.values()].toSorted((a, b) => a.atMs - b.atMs)
+    const isConfirmed = (): boolean => confirmed.size >= size
+    await this.time.until('all confirm', isConfirmed, { maxMs: 20_000 }).catch(() => {})
+    return {
+      lastMs: (arrivals.at(-1)?.atMs ?? Number.NaN) - from,
+      medianMs: (arrivals[Math.floor(size / 2)]?.atMs ?? Number.NaN) - from,
+      hops: Math.max(...arrivals.map(({ hops }) => hops)),
+      confirmedMs: isConfirmed() ? this.time.now - from : undefined,
+    }
+  }
+
+  /**
+   * Part the cluster in two, change the list on both sides, and join it again.
+   * @returns how long it took until all lists were equal, ms
+   */
+  async heal(name: string, other: string): Promise<number> {
+    const half = new Set(this.#nodes.filter((_, index) => index % 2 === 0))
+    const cut = [...this.#links].filter(({ ends: [one, two] }) => half.has(one) !== half.has(two))
+    for (const link of cut) link[Symbol.dispose]()
+    for (const by of [name, other]) {
+      const { replica, signers } = this.#byName.get(nodeOf(testSource(by))) ?? {}
+      if (replica === undefined || signers === undefined) throw new RangeError(`there is no ${by}`)
+      const request = requestOf('revocation', client(`client-${(this.#changes += 1)}`))
+      await commitRequest(replica, request, this.#options.people.operator(), signers)
+    }
+    await this.time.pass(2_000)
+    const from = this.time.now
+    for (const { ends } of cut) this.#connect(...ends)
+    const isEqual = (): boolean =>
+      this.#nodes.every(({ replica }) => replica.whitelist.changes === this.#changes)
+    await this.time.until('all lists are equal', isEqual)
+    return this.time.now - from
+  }
+
+  [Symbol.dispose](): void {
+    for (const link of this.#links) link[Symbol.dispose]()
+    for (const { replica } of this.#nodes) replica[Symbol.dispose]()
+  }
+
+  #open(accepts: string | undefined, index: number, all: ReturnType<People['signers']>): void {
+    const { people, accepting, verifier = trustingVerifier } = this.#options
+    const [first = ''] = accepting
+    const name = accepts ?? `node-${index + 1}`
+    const source = testSource(name)
+    const signers = new SharedSigners(all, verifier)
+    // Nodes know each other's certificates from *members*.
+    for (const one of accepting) signers.learn(people.node(one).signer.chain)
+    const person = people.node(accepts ?? first)
+    const self = accepts === undefined ? { ...person, signer: named(name, person.signer) } : person
+    const replica = new Replica({
+      source,
+      store: new MemoryStore(),
+      signers,
+      self,
+      clock: this.#clock,
+    })
+    const peers = new Set<LinkedNode>()
+    const node = {
+      name,
+      source,
+      replica,
+      signers,
+      peers,
+      receivedBytes: 0,
+      copies: 0,
+      copyBytes: 0,
+    }
+    this.#nodes.push(node)
+    this.#byName.set(nodeOf(source), node)
+    this.#bySource.set(source, node)
+    replica.subscribe(applied => {
+      this.#arrivals.set(node, { atMs: this.time.now, hops: this.#hopsTo(node) })
+      for (const { entry } of applied) {
+        const { source: by, sequence } = entry.change
+        replica.confirmations.reportApplied(by, [{ sequence, tookMs: 0, cut: 0 }])
+      }
+    })
+  }
+
+  /** One hop more than the neighbour that was the first to hold it. */
+  #hopsTo(node: LinkedNode): number {
+    if (this.#arrivals.size === 0) return 0
+    const around = [...node.peers].map(peer => this.#arrivals.get(peer)?.hops ?? Infinity)
+    return 1 + Math.min(...around)
+  }
+
+  #followMembers(): void {
+    const map: LinkMap = {
+      runOf: name => this.#byName.get(name)?.source,
+      neighboursOf: run => this.#neighboursOf(run),
+    }
+    const members = this.#nodes.map(({ source, replica }) => ({
+      source,
+      tallyKey: replica.confirmations.tallies.key.publicKey,
+    }))
+    const live = new Map(members.map(member => [member.source, member]))
+    for (const { replica } of this.#nodes) {
+      replica.followLinks(map)
+      replica.confirmations.tallies.follow({
+        liveCount: this.#nodes.length,
+        list: () => members,
+        live: () => live,
+      })
+    }
+  }
+
+  /** Looked up once: each node asks for it anew. */
+  #neighboursOf(run: Source): readonly Source[] {
+    const known = this.#neighbours.get(run)
+    if (known !== undefined) return known
+    const neighbours = Array.from(this.#bySource.get(run)?.peers ?? [], ({ source }) => source)
+    this.#neighbours.set(run, neighbours)
+    return neighbours
+  }
+
+  /** Dial others at random until there are links enough, as the overlay does. */
+  #fill(node: LinkedNode): void {
+    const { length } = this.#nodes
+    while (node.peers.size < Math.min(linksWanted(length), length - 1)) {
+      const other = this.#nodes[Math.floor(this.#random() * length)]
+      if (other === undefined || other === node || other.peers.size >= linksAccepted(length))
+        continue
+      node.peers.add(other)
+      other.peers.add(node)
+    }
+  }
+
+  #connect(one: LinkedNode, other: LinkedNode): void {
+    const delayMs = DELAY_MS.least + this.#random() * (DELAY_MS.most - DELAY_MS.least)
+    const attached: DocumentLink[] = []
+    let isOpen = true
+    const attach = (from: LinkedNode, to: LinkedNode, dialed: boolean): DocumentLink => {
+      const packing = new FramePacking<undefined>((_, json) => {
+        this.time.touch()
+        this.#clock.after(delayMs, () => {
+          const there = attached[dialed ? 1 : 0]
+          if (!isOpen || there === undefined) return
+          this.time.touch()
+          // As it stands in a line of the connection.
+          to.receivedBytes += JSON.stringify(['a1', 'data', `${json}\n`]).length + 1
+          for (const frame of unpacked(JSON.parse(json))) {
+            if (Array.isArray(frame)) {
+              to.copies += 1
+              to.copyBytes += JSON.stringify(frame).length
+            }
+            there.receive(frame)
+          }
+        })
+      })
+      const fail = (why: string): void => {
+        throw new Error(`${from.name} ends its link to ${to.name}: ${why}`)
+      }
+      return from.replica.attach(
+        {
+          dialed,
+          peer: to.source,
+          send: frame => packing.send(undefined, frame),
+          drained: async () => packing.flush(),
+          refuse: fail,
+          leave: fail,
+          onSynced: () => {},
+        },
+        source => source === to.source,
+      )
+    }
+    attached.push(attach(one, other, true), attach(other, one, false))
+    const link: OpenLink = {
+      ends: [one, other],
+      [Symbol.dispose]: () => {
+        isOpen = false
+        this.#links.delete(link)
+        for (const end of attached) end[Symbol.dispose]()
+      },
+    }
+    this.#links.add(link)
+  }
+}

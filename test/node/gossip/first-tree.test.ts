@@ -1,0 +1,83 @@
+import { assert, constantFrom, integer, property, subarray } from 'fast-check'
+import test from 'ava'
+import { firstTree, type LinkMap } from '../../../node/gossip/first-tree.ts'
+import { nodeOf, type Source } from '../../../node/identity/names.ts'
+import { testSource } from '../../support/replica-changes.ts'
+
+/** Links as in `ab bc`, between nodes that have letters for names. */
+function mapOf(links: string): LinkMap {
+  const neighbours = new Map<Source, Set<Source>>()
+  const link = (one: string, other: string): void => {
+    const known = neighbours.get(testSource(one)) ?? new Set()
+    neighbours.set(testSource(one), known.add(testSource(other)))
+  }
+  for (const [one = '', other = ''] of links.split(' ')) {
+    link(one, other)
+    link(other, one)
+  }
+  return {
+    runOf: name => neighbours.keys().find(run => nodeOf(run) === name),
+    neighboursOf: run => neighbours.get(run) ?? [],
+  }
+}
+
+function treeOf(map: LinkMap, self: string, origin: string, copies = 1) {
+  const tree = firstTree({
+    origin: nodeOf(testSource(origin)),
+    self: testSource(self),
+    copies,
+    map,
+  })
+  const letters = (runs: ReadonlySet<Source> | undefined): string =>
+    Array.from(runs ?? [], run => nodeOf(run))
+      .toSorted()
+      .join('')
+  return tree && { to: letters(tree.announcedTo), by: letters(tree.announcedBy) }
+}
+
+test('each node is sent an update by the neighbour that is nearest to where it comes from', t => {
+  const square = mapOf('ab bc ca cd')
+  t.deepEqual(treeOf(square, 'a', 'a'), { to: '', by: 'bc' })
+  t.deepEqual(treeOf(square, 'b', 'a'), { to: 'ac', by: 'c' })
+  t.deepEqual(treeOf(square, 'c', 'a'), { to: 'ab', by: 'bd' })
+  t.deepEqual(treeOf(square, 'd', 'a'), { to: 'c', by: '' })
+})
+
+test('it is sent it by as many neighbours as it wants copies', t => {
+  const square = mapOf('ab bc ca cd')
+  t.deepEqual(treeOf(square, 'b', 'a', 2), { to: 'a', by: '' })
+  t.deepEqual(treeOf(square, 'c', 'a', 2), { to: 'a', by: 'd' })
+})
+
+test('where no way from a node is known every link is part of its tree', t => {
+  t.is(treeOf(mapOf('ab'), 'a', 'c'), undefined)
+  t.is(treeOf(mapOf('ab cd'), 'a', 'c'), undefined)
+})
+
+test('in any cluster both ends of a link agree, and every node is sent as many copies as it has links for', t => {
+  const letters = Array.from('abcdefghijkl')
+  const pairs = letters.flatMap((one, index) => letters.slice(index + 1).map(other => one + other))
+  // A chain holds all together.
+  const chain = letters.slice(1).map((letter, index) => `${letters[index]}${letter}`)
+  const agree = property(
+    subarray(pairs),
+    constantFrom(...letters),
+    integer({ min: 1, max: 3 }),
+    (extra, origin, copies) => {
+      const map = mapOf([...chain, ...extra].join(' '))
+      for (const self of letters) {
+        const tree = treeOf(map, self, origin, copies)
+        const peers = Array.from(map.neighboursOf(testSource(self)), run => nodeOf(run) as string)
+        const whole = peers.filter(peer => tree?.by.includes(peer) === false)
+        if (whole.length !== (self === origin ? 0 : Math.min(copies, peers.length))) return false
+        for (const peer of peers) {
+          const there = treeOf(map, peer, origin, copies)
+          if (tree?.by.includes(peer) !== there?.to.includes(self)) return false
+        }
+      }
+      return true
+    },
+  )
+  assert(agree, { numRuns: 100, seed: Number(process.env['SEED'] ?? 1) })
+  t.pass()
+})

@@ -1,0 +1,136 @@
+import { hash } from 'node:crypto'
+import { deflateRawSync } from 'node:zlib'
+import test from 'ava'
+import {
+  FramePacking,
+  isPacked,
+  MAX_EXPANSION,
+  MAX_UNPACKED_BYTES,
+  pack,
+  unpack,
+} from '../../../node/gossip/frame-packing.ts'
+import { Refusal } from '../../../node/wire/refusal.ts'
+
+const DEPTH = 32
+
+/** Frames as long as those that bring a newcomer up to date, which say nearly the same. */
+function membersOf(count: number): object[] {
+  return Array.from({ length: count }, (_, index) => ({
+    certificate: [`${'a certificate of one authority '.repeat(10)}${hash('sha256', `${index}`)}`],
+  }))
+}
+
+function gather(): {
+  readonly packing: FramePacking<string>
+  readonly written: (readonly [stream: string, frame: unknown])[]
+} {
+  const written: (readonly [string, unknown])[] = []
+  const packing = new FramePacking<string>((stream, json) => {
+    written.push([stream, JSON.parse(json)])
+  })
+  return { packing, written }
+}
+
+function framesOf(frame: unknown): readonly unknown[] {
+  if (!isPacked(frame)) return [frame]
+  const frames = unpack(frame, DEPTH)
+  if (frames instanceof Refusal) throw new RangeError(frames.reason)
+  return frames
+}
+
+/** What a peer might send as packed text. */
+function packedText(text: string | Uint8Array): { packed: string } {
+  return { packed: deflateRawSync(text).toString('base64') }
+}
+
+test('what is sent in one turn arrives as it was sent, in its order, and shorter', async t => {
+  const { packing, written } = gather()
+  const frames = membersOf(20)
+  for (const frame of frames) packing.send('members', frame)
+  t.deepEqual(written, [])
+  await Promise.resolve()
+  t.is(written.length, 1)
+  t.deepEqual(
+    written.flatMap(([, frame]) => framesOf(frame)),
+    frames,
+  )
+  t.true(JSON.stringify(written).length < JSON.stringify(frames).length / 3)
+})
+
+test('streams keep their order among each other', t => {
+  const { packing, written } = gather()
+  for (const frame of membersOf(3)) packing.send('whitelist', frame)
+  for (const frame of membersOf(3)) packing.send('members', frame)
+  packing.send('whitelist', { last: true })
+  packing.flush()
+  t.deepEqual(
+    written.map(([stream]) => stream),
+    ['whitelist', 'members', 'whitelist'],
+  )
+})
+
+test('an update by itself, short frames, and the word that all has come go as they are', t => {
+  const { packing, written } = gather()
+  const update = [{ change: 'as long as one change can be '.repeat(50) }, 1, 'alpha']
+  packing.send('whitelist', update)
+  packing.flush()
+  packing.send('whitelist', { heads: {} })
+  packing.send('whitelist', { standing: [] })
+  packing.flush()
+  for (const frame of membersOf(3)) packing.send('members', frame)
+  packing.send('members', 'SYNC')
+  packing.flush()
+  t.deepEqual(
+    written.map(([, frame]) => (isPacked(frame) ? 'packed' : frame)),
+    [update, { heads: {} }, { standing: [] }, 'packed', 'SYNC'],
+  )
+})
+
+test('however much is sent at once, no packed frame holds more than a peer takes', t => {
+  const { packing, written } = gather()
+  const frames = membersOf(1_000)
+  for (const frame of frames) packing.send('members', frame)
+  packing.flush()
+  t.true(written.length > 3)
+  t.deepEqual(
+    written.flatMap(([, frame]) => framesOf(frame)),
+    frames,
+  )
+})
+
+test('what would be longer than a peer takes for its length is sent as it is', t => {
+  t.is(pack([JSON.stringify('a'.repeat(100_000))]), undefined)
+})
+
+for (const [what, frame] of [
+  ['no text', { packed: 1 }],
+  ['what is no base64', { packed: '-_' }],
+  ['what was not compressed', { packed: 'AAAA' }],
+  ['more than it says', { ...packedText('[]'), more: 1 }],
+  ['what is no list', packedText('{"id":1}')],
+  ['bytes that are no UTF-8', packedText(new Uint8Array([0x5b, 0x22, 0xff, 0x22, 0x5d]))],
+  ['a packed frame', packedText(JSON.stringify([packedText('[]')]))],
+  ['the word that all has come', packedText('["SYNC"]')],
+  ['far more than its length', packedText(`["${'a'.repeat(100_000)}"]`)],
+] as const) {
+  test(`a packed frame that holds ${what} is refused`, t => {
+    const refused = unpack(frame, DEPTH)
+    t.true(refused instanceof Refusal)
+    t.is(String(refused), 'gossip: a packed frame is malformed')
+  })
+}
+
+test('a packed frame that is nested too deep, or is not JSON, is refused as any line is', t => {
+  const deep = `${'['.repeat(DEPTH + 1)}${']'.repeat(DEPTH + 1)}`
+  t.is(String(unpack(packedText(deep), DEPTH)), 'json: nested deeper than 32')
+  t.is(String(unpack(packedText('['), DEPTH)), 'json: not JSON')
+})
+
+test('a packed frame is not read beyond what it may hold', t => {
+  // Random enough that its expansion is no matter.
+  const noise = Array.from({ length: 30_000 }, (_, index) => Math.sin(index).toString(36))
+  const { packed } = packedText(JSON.stringify(noise))
+  t.true(JSON.stringify(noise).length > MAX_UNPACKED_BYTES)
+  t.true(JSON.stringify(noise).length < packed.length * MAX_EXPANSION)
+  t.true(unpack({ packed }, DEPTH) instanceof Refusal)
+})
