@@ -19,7 +19,14 @@ const NAME = 'a client; operator/NAME, node/NAME or origin/URL for the others'
 const NAMES = `${NAME}; several are made one after the other, and waited for together`
 
 /** Fill `fridge whitelist`. */
-export function fillWhitelist(whitelist: Command, { io, action }: CommandContext): void {
+export function fillWhitelist(whitelist: Command, context: CommandContext): void {
+  fillChanges(whitelist, context)
+  fillReading(whitelist, context)
+  addWatch(whitelist, context)
+  addFiles(whitelist, context)
+}
+
+function fillChanges(whitelist: Command, { io, action }: CommandContext): void {
   const add = whitelist
     .command('add')
     .description('let clients in, or change what they may do')
@@ -83,7 +90,9 @@ export function fillWhitelist(whitelist: Command, { io, action }: CommandContext
       examples('fridge whitelist checkpoint', 'fridge whitelist checkpoint --archive'),
     )
     .action(action((options: CheckpointOptions) => runWhitelistCheckpoint(options, io)))
+}
 
+function fillReading(whitelist: Command, { io, action }: CommandContext): void {
   const list = whitelist
     .command('list')
     .alias('ls')
@@ -130,8 +139,6 @@ export function fillWhitelist(whitelist: Command, { io, action }: CommandContext
         runWhitelistLog(name, options, io),
       ),
     )
-  addWatch(whitelist, { io, action })
-  addFiles(whitelist, { io, action })
 }
 
 function addFiles(whitelist: Command, { io, action }: CommandContext): void {
