@@ -73,7 +73,8 @@ export class Site implements AsyncDisposable {
       })
     })
     this.#http.maxRequestsPerSocket = MAX_REQUESTS
-    // It looks at how long requests take from this event on, and never listens by itself.
+    // It never listens by itself, and without this word keeps none of its limits of time, and knows
+    // no connection that it could close.
     this.#http.emit('listening')
     this.#http.on('upgrade', (request, socket, head) => {
       this.#upgrade(request, socket, head).catch((error: unknown) => {
@@ -90,7 +91,7 @@ export class Site implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await (await this.#pages)?.[Symbol.asyncDispose]()
-    // It never listened by itself, so nothing else ends its timer and its connections.
+    // Nothing else ends its timer and its connections.
     this.#http.close()
     this.#http.closeAllConnections()
   }

@@ -10,6 +10,8 @@ import { measureHistory } from './history.ts'
 import { measureIdleMemory } from './idle-memory.ts'
 import { measureKeyboard } from './keyboard.ts'
 import { describeMachine } from './machine.ts'
+import { measurePageLoad } from './page-load.ts'
+import { measurePageRemoval } from './page-removal.ts'
 import { measureReconnect } from './reconnect.ts'
 import { measureProcesses } from './processes.ts'
 import { measureRelays } from './relays.ts'
@@ -25,6 +27,8 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   revocation: measureRevocation,
   'fan-out': measureFanOut,
   pages: measurePages,
+  'page-removal': measurePageRemoval,
+  'page-load': measurePageLoad,
   relays: measureRelays,
   sealing: measureSealing,
   'idle-memory': measureIdleMemory,

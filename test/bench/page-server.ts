@@ -11,12 +11,13 @@ import { BENCH_IO } from './site.ts'
 const [file, certs = ''] = process.argv.slice(2)
 const config = await loadConfig({ file, env: {}, flags: {}, cwd: process.cwd() })
 const node = await startNode(config)
+const address = formatAddress(node.address)
 const subject = parseSubject(`origin/${PAGE_ORIGIN}`)
 {
-  const target = { certs, as: 'admin', node: [formatAddress(node.address)] }
+  const target = { certs, as: 'admin', node: [address] }
   await using operator = await connectOperator(target, BENCH_IO)
   const terms = { sensors: ['temperature'], public: true } as const
   await operator.change({ kind: 'grant', subject, terms }, { waitMs: 10_000 })
 }
 const { port } = new URL(node.page ?? '')
-reportTo(process, Number(port), async () => node[Symbol.asyncDispose]())
+reportTo(process, Number(port), async () => node[Symbol.asyncDispose](), address)

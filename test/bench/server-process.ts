@@ -14,6 +14,8 @@ export interface MeasuredServer extends AsyncDisposable {
 
 /** A server in Node.js. */
 export interface WatchedServer extends MeasuredServer {
+  /** Where its clients and operators connect, `HOST:PORT`, if that is elsewhere. */
+  readonly address: string | undefined
   /** The longest turn of its loop since this was last asked, ms; from the first time on. */
   longestTurnMs(): Promise<number>
 }
@@ -26,6 +28,7 @@ const TURN_RESOLUTION_MS = 5
 /** What a server of this folder says once it serves. */
 export interface Serving {
   readonly port: number
+  readonly address?: string
 }
 
 /** Start one of the servers in this folder and wait until it serves. */
@@ -45,10 +48,11 @@ export async function startServer(file: string, args: readonly string[]): Promis
     child.send(question)
     return (await answer()) as number
   }
-  const { port } = (await answer()) as Serving
+  const { port, address } = (await answer()) as Serving
   return {
     pid: child.pid,
     port,
+    address,
     cpuMicros: async () => ask('cpu'),
     longestTurnMs: async () => ask('turn'),
     [Symbol.asyncDispose]: async () => {
@@ -59,7 +63,12 @@ export async function startServer(file: string, args: readonly string[]): Promis
 }
 
 /** In the server's process: say that it serves, and answer questions until the parent lets go. */
-export function reportTo(parent: NodeJS.Process, port: number, stop: () => Promise<void>): void {
+export function reportTo(
+  parent: NodeJS.Process,
+  port: number,
+  stop: () => Promise<void>,
+  address?: string,
+): void {
   const turns = monitorEventLoopDelay({ resolution: TURN_RESOLUTION_MS })
   parent.on('message', question => {
     const { user, system } = parent.cpuUsage()
@@ -69,5 +78,5 @@ export function reportTo(parent: NodeJS.Process, port: number, stop: () => Promi
     return turns.enable()
   })
   parent.on('disconnect', () => void stop().finally(() => parent.exit()))
-  parent.send?.({ port } satisfies Serving)
+  parent.send?.({ port, ...(address !== undefined && { address }) } satisfies Serving)
 }

@@ -1,10 +1,7 @@
 import { join } from 'node:path'
 import test from 'ava'
-import { HISTORY_FILE, openHistoryDatabase } from '../../node/history/database.ts'
-import { HistoryStore } from '../../node/history/store.ts'
-import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
-import { celsius, DAY_MS, openWriter } from '../support/history.ts'
-import { makePeople } from '../support/replica-people.ts'
+import { HISTORY_FILE } from '../../node/history/database.ts'
+import { recordYear } from '../support/history-year.ts'
 import type { KeyId } from '../../node/identity/names.ts'
 import type { Page, Response } from 'playwright-core'
 import { makeSharedCerts, startCluster } from '../support/cluster.ts'
@@ -30,33 +27,12 @@ test.after.always(async () => {
   await shared.remove()
 })
 
-/** Whether anything in a plot is written as light as only on a dark ground. */
-const HAS_LIGHT_INK = `(() => {
+/** Whether anything in a plot is written as dark as only on a light ground. */
+const HAS_DARK_INK = `(() => {
   const canvas = document.querySelector('canvas')
   const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
-  return data.some((red, at) => at % 4 === 0 && red > 215 && red < 245 && data[at + 3] > 240
-    && data[at + 1] > red + 3)
+  return data.some((red, at) => at % 4 === 0 && data[at + 3] > 200 && red < 40 && data[at + 2] < 50)
 })()`
-
-/** A year of readings, a quarter of an hour apart, with a week in spring of which nothing is known. */
-async function recordYear(file: string): Promise<void> {
-  const end = Date.now()
-  const begin = end - 364 * DAY_MS
-  const people = await makePeople({ nodes: ['node-1'], now: begin - DAY_MS })
-  using store = new HistoryStore(openHistoryDatabase(file))
-  const writer = openWriter(store, people, begin)
-  const random = seededRandom(1)
-  for (let at = begin; at < end; at += 900_000) {
-    const day = (at - begin) / DAY_MS
-    if (day > 100 && day < 107) continue
-    const value = 4 + Math.sin(day / 20) + Math.sin(day * 6) / 2 + random() / 2
-    writer.tell('temperature', celsius(value, at), at)
-    if (random() < 0.2) writer.tell('door', { type: 'open', at: at + 1_000 }, at + 1_000)
-    writer.tell('door', { type: 'close', at: at + 61_000 }, at + 61_000)
-    if (random() < 0.01) writer.flush()
-  }
-  writer.end(end, 'the test')
-}
 
 /** Ask to be let in. @returns the key in the command that the page shows */
 async function signInAs(page: Page, name: string): Promise<KeyId> {
@@ -193,7 +169,7 @@ test.serial(
     // Its axes are to be read when the browser turns dark.
     for (const colorScheme of ['light', 'dark', 'light'] as const) {
       await page.emulateMedia({ colorScheme })
-      while ((await page.evaluate<boolean>(HAS_LIGHT_INK)) !== (colorScheme === 'dark')) {
+      while ((await page.evaluate<boolean>(HAS_DARK_INK)) !== (colorScheme === 'light')) {
         await page.waitForTimeout(50)
       }
     }

@@ -1,4 +1,5 @@
 import { GOSSIP_PLANTS } from './plants/gossip.ts'
+import { GUEST_PLANTS } from './plants/guests.ts'
 import { PAGE_PLANTS } from './plants/page.ts'
 import { RELAY_PLANTS } from './plants/relay.ts'
 import { RPC_PLANTS } from './plants/rpc.ts'
@@ -16,4 +17,5 @@ export const PLANTS: readonly Plant[] = [
   ...PAGE_PLANTS,
   ...RELAY_PLANTS,
   ...SEALED_PLANTS,
+  ...GUEST_PLANTS,
 ]

@@ -1,6 +1,7 @@
 import type { Target } from './target.ts'
 import { openEmitter } from './targets/emitter.ts'
 import { openGossip } from './targets/gossip.ts'
+import { openGuests } from './targets/guests.ts'
 import { openLines } from './targets/lines.ts'
 import { openMux } from './targets/mux.ts'
 import { openPage } from './targets/page.ts'
@@ -20,4 +21,5 @@ export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   page: openPage,
   relay: openRelay,
   sealed: openSealed,
+  guests: openGuests,
 }

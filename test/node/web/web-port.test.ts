@@ -5,6 +5,7 @@ import { cp, readFile, writeFile } from 'node:fs/promises'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { connect as connectTls } from 'node:tls'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
@@ -135,6 +136,18 @@ test('nothing is served but the files of the page, and only to be read', async t
   const posted = await askPage(port.url, { ...certs, method: 'POST' })
   t.is(posted.status, 405)
   t.is(posted.headers.connection, 'close')
+})
+
+test('who begins a request and does not end it is cut', async t => {
+  // The clock of the library: five seconds for the headers.
+  t.timeout(60_000)
+  const { port, certs } = await servePages(t)
+  const { hostname, port: number } = new URL(port.url)
+  const socket = connectTls({ host: hostname, port: Number(number), ca: certs.ca })
+  socket.on('error', () => {}).resume()
+  socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n')
+  await once(socket, 'close')
+  t.pass()
 })
 
 test('plain HTTP is shown the way, and whatever else is not TLS is closed', async t => {
