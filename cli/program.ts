@@ -54,6 +54,11 @@ const COMMANDS: readonly LazyCommand[] = [
     load: async () => (await import('./commands/origin.ts')).fillOrigin,
   },
   {
+    name: 'seal',
+    description: 'make the passphrases of sealed sensors',
+    load: async () => (await import('./commands/seal.ts')).fillSeal,
+  },
+  {
     name: 'browser',
     description: 'invite a person with a browser, by a link that is good once',
     load: async () => (await import('./commands/browser.ts')).fillBrowser,

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { DEFAULT_PORT, parseAddress, type Address } from '../node/lib/address.ts'
 import { connect } from '../node/client/connect.ts'
@@ -7,6 +8,7 @@ import type { Fridge } from '../node/client/fridge.ts'
 import { findCredentials, type Credentials } from '../node/identity/credentials.ts'
 import { parseName, type Role } from '../node/identity/names.ts'
 import { FridgeError } from '../node/lib/errors.ts'
+import { readPassphrase } from '../node/seal/passphrase-file.ts'
 import { certificateFolder, type FolderOptions } from './commands/certs-options.ts'
 import type { CommandIo } from './io.ts'
 import { passphraseOf } from './passphrase.ts'
@@ -16,6 +18,7 @@ export interface TargetOptions extends FolderOptions {
   readonly node?: readonly string[] | undefined
   readonly as?: string | undefined
   readonly json?: boolean | undefined
+  readonly passphraseFile?: string | undefined
 }
 
 /** Add the options of `TargetOptions` to a command. */
@@ -32,6 +35,24 @@ export function addTargetOptions(
     .option('--as <name>', `which ${role} to be (default the only one there is, or FRIDGE_AS)`)
     .option('--certs <dir>', 'certificate folder (default ./certs, or FRIDGE_CERTS)')
     .option('--json', 'print JSON')
+}
+
+/** Add the option of a command that shows what may be sealed. */
+export function addPassphraseOption(command: Command): Command {
+  return command.option(
+    '--passphrase-file <file>',
+    'open sealed sensors with the passphrase in this file, mode 0600',
+  )
+}
+
+/** The passphrase that a person has named. @throws FridgeError `ERR_KEY_FILE` */
+export async function targetPassphrase(
+  { passphraseFile }: Pick<TargetOptions, 'passphraseFile'>,
+  { cwd }: Pick<CommandIo, 'cwd'>,
+): Promise<string | undefined> {
+  if (passphraseFile === undefined) return undefined
+  const fix = 'copy it from whoever made it for the node: seal.CHANNEL.passphraseFile'
+  return readPassphrase(resolve(cwd, passphraseFile), fix)
 }
 
 export function collect(value: string, before: readonly string[] | undefined): string[] {
@@ -111,7 +132,9 @@ export async function connectAs(
 /** Connect as a client to the first node that answers, and stay connected. */
 export async function connectClient(options: TargetOptions, io: CommandIo): Promise<Fridge> {
   let sayTo = io
+  const passphrase = await targetPassphrase(options, io)
   return connect({
+    ...(passphrase !== undefined && { passphrase }),
     nodes: targetNodes(options, io),
     credentials: async () => {
       const credentials = await targetCredentials(options, 'client', sayTo)

@@ -105,6 +105,7 @@ export async function startNode(
     enrolment: enrolment?.address,
     fridge,
     reload: async () => {
+      await node.seals.reload()
       await web?.reload()
       return port.reload()
     },
@@ -127,6 +128,7 @@ interface Node {
   readonly history: History
   readonly service: OpenService['service']
   readonly numbers: OpenService['numbers']
+  readonly seals: OpenService['seals']
   readonly sessions: Sessions
   readonly cluster: Cluster
   readonly clock: Clock
@@ -158,8 +160,16 @@ async function openParts(
   await ownRemoval.recall()
   const lookout = stack.use(new Lookout(clock))
   const history = stack.use(openHistory(config, { self: list.self, clock, random, log }))
-  const { service, fridge, numbers, vitals } = stack.use(
-    await openService(config, { run, history, lookout, clock, random, log }),
+  const { service, fridge, numbers, vitals, seals } = stack.use(
+    await openService(config, {
+      run,
+      domain: trust.credentials.identity.trustDomain ?? '',
+      history,
+      lookout,
+      clock,
+      random,
+      log,
+    }),
   )
   const { sessions } = stack.use(openSessions(list, { trust, verifier, counts, clock }))
   const cluster = stack.use(
@@ -185,7 +195,7 @@ async function openParts(
   stack.use(startVitals(vitals, cluster.members, clock))
   stack.use(startNodeWatch({ ...cluster, ...service, clock }))
 
-  const parts = { counts, list, history, service, numbers, sessions, cluster }
+  const parts = { counts, list, history, service, numbers, seals, sessions, cluster }
   const node: Node = { config, trust, clock, log, ...parts }
   const { whenIsolated } = config
   const { storage, stateExchange } = replica
@@ -290,6 +300,7 @@ async function startMetrics(
     history,
     service,
     numbers,
+    seals,
     sessions,
     cluster,
     clock,
@@ -306,6 +317,7 @@ async function startMetrics(
       version: service.version,
       counts,
       fanOut: service.fanOut,
+      seals,
       numbers,
       sessions,
       overlay,

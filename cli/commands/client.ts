@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { examples, type CommandContext } from '../command.ts'
-import { addTargetOptions, type TargetOptions } from '../target.ts'
+import { addPassphraseOption, addTargetOptions, type TargetOptions } from '../target.ts'
 import { runClientCall } from './client-call.ts'
 import { runClientWatch, type ClientWatchOptions } from './client-watch.ts'
 
@@ -16,12 +16,13 @@ export function fillClient(client: Command, { io, action }: CommandContext): voi
     .option('--min-temperature <celsius>', 'alarm when it is colder')
     .option('--for <duration>', 'only when it is so for as long (default at once)')
     .option('--all', 'watch every node that is named, not the first that answers')
-  addTargetOptions(watch, 'client')
+  addPassphraseOption(addTargetOptions(watch, 'client'))
     .addHelpText(
       'after',
       examples(
         'fridge client watch --door-timeout 30s --max-temperature 8 --min-temperature 2 --for 15m',
         'fridge client watch --all --node node-1:7443 --node node-2:7443',
+        'fridge client watch --passphrase-file kitchen.txt',
       ),
     )
     .action(action((options: ClientWatchOptions) => runClientWatch(options, io)))

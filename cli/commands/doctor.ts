@@ -5,6 +5,7 @@ import { formatAddress, type Address } from '../../node/lib/address.ts'
 import { foreignText } from '../../node/lib/foreign-text.ts'
 import type { CommandContext } from '../command.ts'
 import { Checkup, type Finding } from '../doctor/checkup.ts'
+import { checkSeals } from '../doctor/seals.ts'
 import { checkNodes } from '../doctor/cluster.ts'
 import {
   checkCertificates,
@@ -58,6 +59,7 @@ export async function runDoctor(options: DoctorOptions, io: CommandIo): Promise<
   if (config !== undefined && !runs) await checkPort(config, checkup)
   if (config !== undefined) await checkReceivers(config, checkup)
   if (config !== undefined) await checkPage(config, checkup, io)
+  if (config !== undefined) await checkSeals(config, checkup, io)
   const isSaid = options.node !== undefined || Boolean(io.env['FRIDGE_NODE'])
   const own = [...(runs ? (config?.advertise.slice(0, 1) ?? []) : []), ...(config?.peers ?? [])]
   // What this machine is configured for counts, whichever node commands go to.
@@ -118,8 +120,8 @@ function print({ check, ok, text, fix }: Finding, io: CommandIo): void {
 const HELP = `
 It looks at the certificate folder, and asks the nodes of --node, and every other that they see, as
 an operator; or only the former, as whoever is there. With --config or --name also at that node: its
-configuration, its database, its ports, who is told of alarms, what browsers are shown and, without
---node, its peers.
+configuration, its database, its ports, who is told of alarms, what browsers are shown, the
+passphrases of sealed sensors and, without --node, its peers.
 
 Exit status: 0 all is well, 1 something is wrong.
 

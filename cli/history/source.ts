@@ -1,5 +1,7 @@
 import type { Command } from 'commander'
 import { dirname, join } from 'node:path'
+import { Unsealer } from '../../node/client/sealed-events.ts'
+import { openedPage } from '../../node/client/sealed-history.ts'
 import { unreadable } from '../../node/client/operator/answers.ts'
 import { HISTORY_FILE, openHistoryForReading, readingFailure } from '../../node/history/database.ts'
 import {
@@ -17,14 +19,20 @@ import type { SensorKind } from '../../node/sensors/kinds.ts'
 import { isSensorName } from '../../node/sensors/sensor.ts'
 import { nodeFolders, type NodeFolderOptions } from '../commands/node-options.ts'
 import type { CommandIo } from '../io.ts'
-import { collect, connectAs, type TargetOptions } from '../target.ts'
+import {
+  addPassphraseOption,
+  collect,
+  connectAs,
+  targetPassphrase,
+  type TargetOptions,
+} from '../target.ts'
 
 /** Where a history is read: from the folder of a node, or by asking one. */
 export type SourceOptions = TargetOptions & Pick<NodeFolderOptions, 'data' | 'config'>
 
 /** Add the options of `SourceOptions` to a command. */
 export function addSourceOptions(command: Command): Command {
-  return command
+  return addPassphraseOption(command)
     .option('--node <host:port>', 'ask a node; repeat for more, the first that answers', collect)
     .option('--as <name>', 'which operator to be, or client/NAME (default the only operator)')
     .option('--certs <dir>', 'certificate folder (default ./certs, or FRIDGE_CERTS)')
@@ -96,6 +104,7 @@ function openFolder(file: string): HistorySource {
 }
 
 async function askNode(options: SourceOptions, io: CommandIo): Promise<HistorySource> {
+  const unsealer = new Unsealer(await targetPassphrase(options, io))
   const connection = await connectAs('operator', options, io)
   return {
     node: connection.node,
@@ -104,7 +113,7 @@ async function askNode(options: SourceOptions, io: CommandIo): Promise<HistorySo
       const answer = await connection.call('history', [request], { signal: io.signal })
       const page = parseHistoryPage(answer, request.table)
       if (typeof page === 'string') throw unreadable(connection.node, 'history', page)
-      return page
+      return openedPage(page, request, connection, unsealer)
     },
     [Symbol.asyncDispose]: async () => connection[Symbol.asyncDispose](),
   }

@@ -133,11 +133,13 @@ function alarmsOf(
 }
 
 /** Whether anything is known of a sensor now. */
-export function isKnown({ event }: SensorVitals): boolean {
-  return event !== undefined && event.type !== 'unavailable'
+export function isKnown({ event, isSealed }: SensorVitals): boolean {
+  return isSealed === true || (event !== undefined && event.type !== 'unavailable')
 }
 
-function wordsOf({ sensor, kind, event }: SensorVitals, isNamed: boolean, now: number): string {
+function wordsOf(vitals: SensorVitals, isNamed: boolean, now: number): string {
+  const { sensor, kind, event, isSealed } = vitals
+  if (isSealed === true) return isNamed ? `${sensor} sealed` : 'sealed'
   if (event === undefined) return ''
   const value = event.type === 'reading' ? formatReading(kind, event.value) : moveOf(event)
   const ageMs = now - event.at

@@ -52,6 +52,8 @@ export interface AlarmsOptions {
   readonly rulesOf: (sensor: WatchedSensor) => readonly Rule[]
   /** Whether there is any rule. Default true. */
   readonly hasRules?: boolean | undefined
+  /** Whether alarms of a sensor tell no value, but only which rule is broken. Default none. */
+  readonly isSealed?: ((sensor: string) => boolean) | undefined
   /** What the run before knew. Default nothing. */
   readonly kept?: KeptAlarms | undefined
   /** Told when what is to be kept has changed. */
@@ -86,7 +88,10 @@ export class Alarms implements Disposable {
     const { clock, kept } = options
     this.#options = options
     this.#offset = clock.now() - clock.monotonic()
-    this.#past = [...(kept?.past ?? [])]
+    // What was not sealed in an earlier run is sealed in this one.
+    this.#past = (kept?.past ?? []).map(alarm =>
+      this.#isSealed(alarm) ? { ...alarm, ...UNTOLD } : alarm,
+    )
     if (kept === undefined) return
     // A clock that is behind what it was says nothing of how long that is ago: no time has passed.
     const behindMs = Math.min(0, clock.now() - kept.savedAt)
@@ -301,7 +306,8 @@ export class Alarms implements Disposable {
   }
 
   #alarmOf({ sensor, rule, id = '', acknowledged }: Watch, excursion: Excursion): Alarm {
-    const { since, raisedAt = since, value, extreme, reason } = excursion
+    const { since, raisedAt = since } = excursion
+    const { value, extreme, reason } = this.#isSealed(this.#subjectOf(sensor)) ? UNTOLD : excursion
     return {
       id,
       ...this.#subjectOf(sensor),
@@ -316,6 +322,10 @@ export class Alarms implements Disposable {
       ...(reason !== undefined && { reason }),
       ...(acknowledged !== undefined && { acknowledged }),
     }
+  }
+
+  #isSealed({ sensor }: Pick<Alarm, 'sensor'>): boolean {
+    return this.#options.isSealed?.(sensor) === true
   }
 
   #subjectOf({ name, kind }: WatchedSensor): Pick<Alarm, 'node' | 'sensor'> {
@@ -334,6 +344,13 @@ export class Alarms implements Disposable {
     for (const entry of Array.from(this.#listeners)) entry.listener({ state, alarm })
     this.#options.onKept?.()
   }
+}
+
+/** What is told of the excursion of a sealed sensor. */
+const UNTOLD: Pick<Excursion, 'value' | 'extreme' | 'reason'> = {
+  value: undefined,
+  extreme: undefined,
+  reason: undefined,
 }
 
 function keyOf({ name, kind }: Pick<WatchedSensor, 'name' | 'kind'>): string {

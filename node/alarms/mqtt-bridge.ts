@@ -280,9 +280,13 @@ export class MqttBridge implements AsyncDisposable {
    * A state is kept by the broker only while it holds: a door's, until nothing is known of it. A
    * reading is not kept, so that nobody takes it for news later.
    */
-  #stateOf({ name, kind }: Pick<Sensor, 'name' | 'kind'>, event: SensorEvent): Outgoing[] {
+  #stateOf(
+    { name, kind, isSealed }: Pick<Sensor, 'name' | 'kind' | 'isSealed'>,
+    event: SensorEvent,
+  ): Outgoing[] {
     const topic = this.#topics.state(name)
-    const isUnavailable = event.type === 'unavailable'
+    // What a sealed sensor says is not for a broker: there nothing is known of it.
+    const isUnavailable = event.type === 'unavailable' || isSealed === true
     const payload = event.type === 'reading' ? String(event.value) : isUnavailable ? '' : event.type
     const isRetained = SENSOR_KINDS[kind].quantity === undefined
     return [

@@ -17,7 +17,7 @@ export interface SensorNumbers {
   readonly sensor: string
   readonly kind: SensorKind
   readonly isAvailable: boolean
-  /** The newest reading, or 1 for an open door and 0 for a closed one; undefined where none holds. */
+  /** The newest reading, or 1 for an open door and 0 for a closed one; undefined where none holds, or it is sealed. */
   readonly value: number | undefined
   /** For how long nothing has been known, and why; undefined while something is. */
   readonly silence: Silence | undefined
@@ -59,17 +59,21 @@ export function numbersOf({
   const standing = alarms.standing()
   return {
     sensors: feeds.sensors.map(sensor => {
-      const { name, kind } = sensor
+      const { name, kind, isSealed } = sensor
       const last = feeds.last(name)
       const isAvailable = last !== undefined && last.type !== 'unavailable'
       const isMeasured = SENSOR_KINDS[kind].quantity !== undefined
-      const value =
+      const known =
         last?.type === 'reading'
           ? last.value
           : isAvailable && !isMeasured
             ? Number(last.type === 'open')
             : undefined
-      return { sensor: name, kind, isAvailable, value, silence: silences.of(sensor) }
+      const value = isSealed === true ? undefined : known
+      const silence = silences.of(sensor)
+      const told =
+        silence !== undefined && isSealed === true ? { ...silence, reason: 'sealed' } : silence
+      return { sensor: name, kind, isAvailable, value, silence: told }
     }),
     alarms: feeds.sensors.flatMap(sensor =>
       rulesOf(sensor).map(({ type: rule }) => {

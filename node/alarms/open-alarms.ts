@@ -56,6 +56,7 @@ export function openAlarms(
     clock,
     hasRules: rules.size + ofNodes.length > 0,
     rulesOf,
+    isSealed: name => feeds.sensors.some(sensor => sensor.name === name && sensor.isSealed),
     kept: kept?.alarms,
     onKept: () => file.touch(),
   })

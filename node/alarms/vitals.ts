@@ -25,9 +25,14 @@ import type { RuleType } from './rule.ts'
 export interface SensorVitals {
   readonly sensor: string
   readonly kind: SensorKind
-  /** Its newest event; undefined where it has said nothing yet. */
+  /** Its newest event; undefined where it has said nothing yet, and where it is sealed. */
   readonly event: SensorEvent | undefined
+  /** That something is known of it that its node tells the holders of a passphrase alone. */
+  readonly isSealed?: true
 }
+
+/** What stands for all that a sealed sensor says. */
+const SEALED = 'sealed'
 
 /** What a node says of an alarm that stands. */
 export interface AlarmVitals extends Pick<Alarm, 'id' | 'sensor' | 'since' | 'forMs' | 'limit'> {
@@ -131,8 +136,17 @@ function urgency(last: SensorEvent | undefined): number {
   return last.type === 'reading' ? 2 : 1
 }
 
-function sensorRow({ name, kind }: Pick<Sensor, 'name' | 'kind'>, last?: SensorEvent): Row {
+function sensorRow(
+  { name, kind, isSealed }: Pick<Sensor, 'name' | 'kind' | 'isSealed'>,
+  last?: SensorEvent,
+): Row {
   if (last === undefined) return [name, kind, null, 0]
+  // Not even when: the moments of a door say much of those who open it.
+  if (isSealed === true) {
+    return last.type === 'unavailable'
+      ? [name, kind, null, last.at, SEALED]
+      : [name, kind, SEALED, 0]
+  }
   const { type, at } = last
   if (type === 'unavailable') {
     const { reason } = last
@@ -166,6 +180,7 @@ function parseSensor(row: unknown): SensorVitals | undefined {
   if (!Array.isArray(row)) return undefined
   const [sensor, kind, value, at, reason] = row as unknown[]
   if (!isSensorName(sensor) || !isSensorKind(kind) || !isFinite(at)) return undefined
+  if (value === SEALED) return { sensor, kind, event: undefined, isSealed: true }
   if (value === null && at === 0) return { sensor, kind, event: undefined }
   const event = eventOf(kind, value, at, reason)
   return event !== undefined && mayGive(kind, event) ? { sensor, kind, event } : undefined

@@ -7,6 +7,7 @@ import { attachEmitter } from '../wire/emitter.ts'
 import { NODE_LIMITS } from '../wire/limits.ts'
 import type { MuxStream } from '../wire/mux.ts'
 import { parseSensorEvent, type SensorInfo } from './node-hello.ts'
+import { parseSealedEvent, type OpenSealed } from './sealed-events.ts'
 
 /** What a client hears of the sensors and the alarms of a node. */
 export interface EventHandlers {
@@ -26,7 +27,8 @@ export interface EventHandlers {
 }
 
 const RESUMED = 'resumed'
-const ACCEPTS: ReadonlySet<string> = new Set([...EVENT_TYPES, RESUMED])
+const SEALED = 'sealed'
+const ACCEPTS: ReadonlySet<string> = new Set([...EVENT_TYPES, SEALED, RESUMED])
 
 /** Events that are malformed are passed over. */
 export function listenToSensor(
@@ -34,14 +36,22 @@ export function listenToSensor(
   stream: MuxStream,
   sensor: SensorInfo,
   { onEvent, onResumed, onWithdrawn }: EventHandlers,
+  openSealed: OpenSealed,
 ): void {
   const emitter = attachEmitter(stream, {
     limits: NODE_LIMITS,
     accepts: ACCEPTS,
     onRefused: refusal => connection.refuse(refusal),
   })
+  emitter.on(SEALED, (...values) => {
+    const sealed = parseSealedEvent(values)
+    if (sealed === undefined) return
+    onEvent?.(sensor, openSealed(sensor, sealed), sealed.sequence)
+  })
   for (const type of EVENT_TYPES) {
     emitter.on(type, (...values) => {
+      // Of a sealed sensor a value in clear is not its node's word.
+      if (sensor.sealed !== undefined) return
       const numbered = parseSensorEvent(sensor.kind, type, values)
       if (numbered !== undefined) onEvent?.(sensor, numbered.event, numbered.sequence)
     })

@@ -23,6 +23,8 @@ import { readHistory, type HistoryQuestion, type HistoryRows } from './history.t
 import type { NodeDialer } from './node-dialer.ts'
 import { ANSWER_MS, type NodeConnection, type SensorInfo } from './node-connection.ts'
 import { Progress, type Step } from './progress.ts'
+import { saysNothingNew, Unsealer } from './sealed-events.ts'
+import { openedPage } from './sealed-history.ts'
 
 /** What each command takes. All answer with a text for people. */
 interface CommandArguments extends Record<CommandName, readonly unknown[]> {
@@ -51,6 +53,8 @@ export interface FridgeOptions {
   readonly random: Random
   readonly retry: { readonly minMs: number; readonly maxMs: number }
   readonly signal: AbortSignal | undefined
+  /** Of sealed sensors. */
+  readonly passphrase: string | undefined
 }
 
 const MAX_QUEUED = 1_024
@@ -61,6 +65,7 @@ const STEADY_MS = 10_000
 export class Fridge implements AsyncDisposable {
   readonly #options: FridgeOptions
   readonly #progress = new Progress()
+  readonly #unsealer: Unsealer
   /** A queue for each iteration that goes on, with the sensor that it is about; undefined for all. */
   readonly #queues = new Map<EventQueue, string | undefined>()
   readonly #stop = new AbortController()
@@ -77,6 +82,7 @@ export class Fridge implements AsyncDisposable {
 
   private constructor(options: FridgeOptions) {
     this.#options = options
+    this.#unsealer = new Unsealer(options.passphrase)
   }
 
   /** As `connect`. */
@@ -198,11 +204,15 @@ export class Fridge implements AsyncDisposable {
     question: HistoryQuestion<Table>,
     options?: CallOptions,
   ): AsyncGenerator<HistoryRows[Table], void> {
+    const connection = this.#connection
     const ask = async (request: object): Promise<unknown> =>
       this.#ask('history', [request], options)
     // By the clock of the node: what it recorded last is not to be cut off by ours.
     const { clockAheadMs = 0 } = this.#connected ?? {}
-    return readHistory(ask, question, this.#options.clock.now() + clockAheadMs + 1_000)
+    const now = this.#options.clock.now() + clockAheadMs + 1_000
+    return readHistory(ask, question, now, (page, request) =>
+      connection === undefined ? page : openedPage(page, request, connection, this.#unsealer),
+    )
   }
 
   async #ask(method: string, values: readonly unknown[], options?: CallOptions): Promise<unknown> {
@@ -285,6 +295,7 @@ export class Fridge implements AsyncDisposable {
     const connection = await this.#options.dialer.dial(
       {
         signal: this.#stop.signal,
+        unsealer: this.#unsealer,
         ...(resume && { resume }),
         onHello: () => {
           early = []
@@ -328,7 +339,7 @@ export class Fridge implements AsyncDisposable {
     for (const step of steps) {
       if ('missed' in step) {
         this.#publish({ type: 'missed', node, sensor: name, count: step.missed })
-      } else {
+      } else if (!saysNothingNew(this.#last.get(name), step.event)) {
         this.#publish({ ...step.event, node, sensor: name, kind, sequence: step.sequence })
       }
     }

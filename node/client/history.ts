@@ -6,6 +6,8 @@ import {
   parseHistoryPage,
   readingIn,
   spanIn,
+  type HistoryPage,
+  type HistoryRequest,
 } from '../history/page.ts'
 import type { Reading, Span } from '../history/reader.ts'
 import type { RecordedEvent } from '../history/seal.ts'
@@ -50,18 +52,20 @@ const READERS: { readonly [Table in keyof HistoryRows]: (row: never) => HistoryR
  * Rows of a history, page by page as they are taken.
  * @param ask asks a node for one page; its answer is checked here
  * @param now until when it is where nothing is said, in milliseconds since 1970
- * @throws FridgeError `ERR_PROTOCOL`, and what `ask` throws
+ * @param open reads a page that is sealed
+ * @throws FridgeError `ERR_PROTOCOL`, and what `ask` and `open` throw
  */
 export async function* readHistory<Table extends keyof HistoryRows>(
-  ask: (request: object) => Promise<unknown>,
+  ask: (request: HistoryRequest) => Promise<unknown>,
   { sensor, table, from, to }: HistoryQuestion<Table>,
   now: number,
+  open: (page: HistoryPage, request: HistoryRequest) => HistoryPage = page => page,
 ): AsyncGenerator<HistoryRows[Table], void> {
   const span = { from: Math.round(Number(from)), to: Math.round(Number(to ?? now)) }
   const pages = historyRows(
     async request => {
       const page = parseHistoryPage(await ask(request), table)
-      if (typeof page !== 'string') return page
+      if (typeof page !== 'string') return open(page, request)
       throw new FridgeError('ERR_PROTOCOL', `the answer is no page of a history: ${page}`)
     },
     { sensor, table, ...span },

@@ -13,6 +13,7 @@ import type { MuxStream } from '../wire/mux.ts'
 import { listenToAlarms, listenToSensor, type EventHandlers } from './event-streams.ts'
 import { explainEnding } from './farewell.ts'
 import { parseNodeHello, type NodeHello } from './node-hello.ts'
+import { Unsealer } from './sealed-events.ts'
 import type { Attempt } from './tls-problem.ts'
 
 export interface NodeChannelOptions extends EventHandlers {
@@ -22,6 +23,8 @@ export interface NodeChannelOptions extends EventHandlers {
   readonly resume?: Resume
   /** The node has said who it is; comes before every event. */
   readonly onHello?: (hello: NodeHello) => void
+  /** Opens what nodes have sealed. Default one without a passphrase. */
+  readonly unsealer?: Unsealer
 }
 
 /** The hello of a node, and when it came. */
@@ -38,6 +41,7 @@ export class NodeChannel {
   readonly #greeted = Promise.withResolvers<Greeting>()
   readonly #ended = Promise.withResolvers<FridgeError>()
   #hello: NodeHello | undefined
+  #clockAheadMs = 0
   #node: Name | undefined
   #failure: FridgeError | undefined
 
@@ -51,7 +55,7 @@ export class NodeChannel {
       control: {
         opens: false,
         ...CLIENT_HEARTBEAT,
-        hello: resume === undefined ? {} : { resume: encodeResume(resume) },
+        hello: { sealed: true, ...(resume && { resume: encodeResume(resume) }) },
         onHello: fields => this.#hear(fields),
       },
       onStream: stream => this.#listen(stream),
@@ -84,18 +88,24 @@ export class NodeChannel {
     const hello = parseNodeHello(fields)
     if (typeof hello === 'string') return hello
     this.#hello = hello
-    const clockAheadMs = hello.time === undefined ? 0 : hello.time - clock.now()
+    this.#clockAheadMs = hello.time === undefined ? 0 : hello.time - clock.now()
     onHello?.(hello)
-    this.#greeted.resolve({ ...hello, clockAheadMs })
+    this.#greeted.resolve({ ...hello, clockAheadMs: this.#clockAheadMs })
     return undefined
   }
 
   /** The hello comes before every other stream; a sensor that it did not name is not for this client. */
   #listen(stream: MuxStream): boolean {
     if (this.#hello === undefined) return false
-    const sensor = this.#hello.sensors.find(({ name }) => name === stream.meta)
-    if (sensor !== undefined) listenToSensor(this.channel, stream, sensor, this.#options)
-    else if (stream.meta === ALARM_STREAM) listenToAlarms(this.channel, stream, this.#options)
+    const hello = this.#hello
+    const sensor = hello.sensors.find(({ name }) => name === stream.meta)
+    const { clock, unsealer = new Unsealer(undefined) } = this.#options
+    if (sensor !== undefined) {
+      const aheadMs = this.#clockAheadMs
+      const opener = unsealer.openerFor(hello, () => clock.now() + aheadMs)
+      listenToSensor(this.channel, stream, sensor, this.#options, opener)
+    }
+    if (stream.meta === ALARM_STREAM) listenToAlarms(this.channel, stream, this.#options)
     return true
   }
 

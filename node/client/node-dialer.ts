@@ -37,7 +37,7 @@ export class NodeDialer {
    * @throws FridgeError as `connectAny`; the signal's reason when it aborts
    */
   async dial(
-    more: EventHandlers & Pick<NodeConnectionOptions, 'onHello' | 'resume' | 'signal'>,
+    more: EventHandlers & Pick<NodeConnectionOptions, 'onHello' | 'resume' | 'signal' | 'unsealer'>,
     lastWord?: FridgeError,
   ): Promise<NodeConnection> {
     const { nodes, clock, timeoutMs } = this.#options

@@ -9,6 +9,7 @@ import {
   type SensorEvent,
   type SensorKind,
 } from '../sensors/kinds.ts'
+import { parseChannelInfo, type ChannelInfo } from '../seal/format.ts'
 import { isSensorName } from '../sensors/sensor.ts'
 import type { Hello } from '../wire/control.ts'
 
@@ -16,6 +17,8 @@ import type { Hello } from '../wire/control.ts'
 export interface SensorInfo {
   readonly name: string
   readonly kind: SensorKind
+  /** The channel in which it is sealed; absent where it is not. */
+  readonly sealed?: ChannelInfo
 }
 
 /** The longest reason of a sensor that is kept, in UTF-16 units: it is one short line. */
@@ -43,9 +46,9 @@ export function parseNodeHello({
   if (!isName(node)) return 'a hello names no node'
   if (!isSource(run)) return 'a hello names no run'
   if (typeof version !== 'string') return 'a hello names no version'
-  if (!Array.isArray(sensors) || !sensors.every(isSensorInfo))
-    return 'a hello has malformed sensors'
-  return { node, run, version, time: isMoment(time) ? time : undefined, sensors }
+  const infos = Array.isArray(sensors) ? sensors.map(parseSensorInfo) : [undefined]
+  if (!infos.every(info => info !== undefined)) return 'a hello has malformed sensors'
+  return { node, run, version, time: isMoment(time) ? time : undefined, sensors: infos }
 }
 
 /** The last moment that a `Date` can be, in milliseconds since 1970 (ECMA-262, "Time Values"). */
@@ -55,10 +58,12 @@ function isMoment(value: unknown): value is number {
   return typeof value === 'number' && Math.abs(value) <= MAX_TIME
 }
 
-function isSensorInfo(value: unknown): value is SensorInfo {
-  if (typeof value !== 'object' || value === null) return false
-  const { name, kind } = value as Record<string, unknown>
-  return isSensorName(name) && isSensorKind(kind)
+function parseSensorInfo(value: unknown): SensorInfo | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { name, kind, sealed } = value as Record<string, unknown>
+  if (!isSensorName(name) || !isSensorKind(kind)) return undefined
+  const channel = sealed === undefined ? undefined : parseChannelInfo(sealed)
+  return channel === undefined ? { name, kind } : { name, kind, sealed: channel }
 }
 
 /**

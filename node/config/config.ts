@@ -12,6 +12,7 @@ import { alarmsConfig, rulesProblems } from './alarms-config.ts'
 import { readConfigFile, type ConfigFile } from './config-file.ts'
 import { configError } from './config-problem.ts'
 import { isName, type Name } from '../identity/names.ts'
+import { compatConfig, sealConfig, sealProblems, withPassphrases } from './seal-config.ts'
 import { sensorsConfig, simulationConfig } from '../sensors/registry.ts'
 
 export { formatAddress, parseAddress, type Address } from '../lib/address.ts'
@@ -132,6 +133,8 @@ const web = z
     /** Live pages of one origin from one address (of IPv6, one /64). Default 64: more let one
      *  machine use up the port sooner. */
     maxPagesPerAddress: whole(64, 1, 100_000),
+    /** For pages of 2016. */
+    compat: compatConfig,
   })
   .check(context => {
     const { certificate, key } = context.value
@@ -262,11 +265,13 @@ const nodeKeys = z.strictObject({
   history: history.prefault({}),
   /** What of the sensors is an alarm, and who is told. */
   alarms: alarmsConfig,
+  /** Sensors that are told to the holders of a passphrase alone. */
+  seal: sealConfig,
 })
 
 /** The configuration of a node as it is written. */
 export const nodeConfigSchema = nodeKeys.check(context => {
-  const { isolatedAfterMs, gossip, alarms, sensors } = context.value
+  const { isolatedAfterMs, gossip, alarms, sensors, seal, web } = context.value
   for (const [path, message, remedy] of rulesProblems(alarms.rules, sensors)) {
     context.issues.push({
       code: 'custom',
@@ -275,6 +280,9 @@ export const nodeConfigSchema = nodeKeys.check(context => {
       message,
       params: { remedy },
     })
+  }
+  for (const [path, message] of sealProblems(seal, web.compat, sensors)) {
+    context.issues.push({ code: 'custom', path, input: context.value, message })
   }
   if (isolatedAfterMs >= 2 * gossip.heartbeatMs) return
   // Between two beats a peer in reach is silent.
@@ -364,6 +372,7 @@ export async function loadConfig(sources: ConfigSources): Promise<NodeConfig> {
     ...config,
     advertise: config.advertise.length > 0 || port === 0 ? config.advertise : [config.listen],
     web: withPaths(config.web, sources),
+    seal: withPassphrases(config.seal, path => besideFile(sources, path)),
     certs: resolve(cwd, config.certs),
     data: resolve(cwd, config.data ?? `data/${config.name}`),
   }
@@ -380,12 +389,16 @@ function groupOf(value: unknown): object {
   return typeof value === 'object' && value !== null ? value : {}
 }
 
-/** The files of a group are named in the file of the configuration alone: they are relative to it. */
-function withPaths(web: NodeConfig['web'], { file = '', cwd }: ConfigSources): NodeConfig['web'] {
-  const absolute = (path: string): string => resolve(cwd, dirname(file), path)
+/** Files that are named in the file of the configuration alone are relative to it. */
+function besideFile({ file = '', cwd }: ConfigSources, path: string): string {
+  return resolve(cwd, dirname(file), path)
+}
+
+function withPaths(web: NodeConfig['web'], sources: ConfigSources): NodeConfig['web'] {
   const { certificate, key, ...rest } = web
   if (certificate === undefined || key === undefined) return rest
-  return { ...rest, certificate: absolute(certificate), key: absolute(key) }
+  const files = { certificate: besideFile(sources, certificate), key: besideFile(sources, key) }
+  return { ...rest, ...files }
 }
 
 function splitList(text: string): string[] {

@@ -1,5 +1,14 @@
-import { encode, ENCODINGS, framesOf, type Encoding, type NumberedEvent } from './dialect.ts'
+import {
+  encode,
+  ENCODINGS,
+  framesOf,
+  isSilent,
+  type Encoding,
+  type NumberedEvent,
+} from './dialect.ts'
+import { EventSeal } from './event-seal.ts'
 import type { Lookout } from '../lib/lookout.ts'
+import type { Seals } from '../seal/seals.ts'
 import type { Feeds } from '../sensors/feed.ts'
 import { SENSOR_KINDS, type SensorEvent } from '../sensors/kinds.ts'
 import {
@@ -34,20 +43,30 @@ export class FanOut implements Disposable {
   readonly counts: FanOutCounts = { events: 0, delivered: 0, bytes: 0, conflated: 0 }
   readonly #subscription: Disposable
   readonly #lookout: Pick<Lookout, 'check'>
+  readonly #seals: Pick<Seals, 'of'> | undefined
   /** The newest events of each sensor, oldest first. */
   readonly #kept = new Map<string, NumberedEvent[]>()
   readonly #groups: Record<Encoding, Map<string, Group>> = {
     plain: new Map(),
     'fridge/1': new Map(),
     page: new Map(),
+    'old page': new Map(),
   }
   /** Subscribers that belong to no group until there is something to tell. */
   readonly #ungrouped = new Set<Subscriber>()
   #news: SensorNews[] = []
 
-  /** @param lookout looked at before anybody is told anything: whoever may not stay is cut by it */
-  constructor(feeds: Pick<Feeds, 'subscribe'>, lookout: Pick<Lookout, 'check'>) {
+  /**
+   * @param lookout looked at before anybody is told anything: whoever may not stay is cut by it
+   * @param seals what seals the sensors that are sealed; without it none is
+   */
+  constructor(
+    feeds: Pick<Feeds, 'subscribe'>,
+    lookout: Pick<Lookout, 'check'>,
+    seals?: Pick<Seals, 'of'>,
+  ) {
     this.#lookout = lookout
+    this.#seals = seals
     this.#subscription = feeds.subscribe(({ name: sensor, kind }, event) => {
       this.counts.events += 1
       if (this.#news.length === 0) setImmediate(() => this.#flush())
@@ -95,7 +114,12 @@ export class FanOut implements Disposable {
   #keep(sensor: string, event: SensorEvent, length: number): NumberedEvent {
     let kept = this.#kept.get(sensor)
     if (kept === undefined) this.#kept.set(sensor, (kept = []))
-    const numbered = { event, sequence: (kept.at(-1)?.sequence ?? 0) + 1 }
+    const sequence = (kept.at(-1)?.sequence ?? 0) + 1
+    const seal = this.#seals?.of(sensor)
+    const numbered: NumberedEvent =
+      seal === undefined
+        ? { event, sequence }
+        : { event, sequence, seal: new EventSeal(seal, event, sequence) }
     kept.push(numbered)
     if (kept.length > length) kept.shift()
     return numbered
@@ -133,10 +157,11 @@ export class FanOut implements Disposable {
     this.#regroup()
     for (const encoding of ENCODINGS) {
       if (this.#groups[encoding].size === 0) continue
-      const encoded = news.map(event => encode(event, encoding))
+      const told = news.filter(event => !isSilent(event, encoding))
+      const encoded = told.map(event => encode(event, encoding))
       for (const { ids, subscribers } of this.#groups[encoding].values()) {
         const own: [string, string][] = []
-        const carried = news.filter(({ sensor }, index) => {
+        const carried = told.filter(({ sensor }, index) => {
           const id = ids.get(sensor)
           if (id !== undefined) own.push([id, encoded[index] ?? ''])
           return id !== undefined

@@ -31,8 +31,32 @@ export function textFrame(text: string): Buffer {
   return frame
 }
 
-/** An event of a sensor. @param json the values of its dialect, a JSON array */
+/** The texts of whole frames as `textFrame` makes them; others are passed over. */
+export function readTextFrames(frames: Buffer): string[] {
+  const texts: string[] = []
+  for (let at = 0; at < frames.length;) {
+    const short = frames.readUInt8(at + 1)
+    const head = short === TWO_BYTES ? 4 : short === EIGHT_BYTES ? 10 : 2
+    const length =
+      head === 2
+        ? short
+        : head === 4
+          ? frames.readUInt16BE(at + 2)
+          : Number(frames.readBigUInt64BE(at + 2))
+    const begin = at + head
+    if (frames[at] === FINAL_TEXT) texts.push(frames.toString('utf8', begin, begin + length))
+    at = begin + length
+  }
+  return texts
+}
+
+/**
+ * An event of a sensor.
+ * @param json the values of its dialect, a JSON array; for an old page perhaps one text, which it hears
+ *   by the name of the sensor
+ */
 export function sensorFrame(sensor: string, json: string): Buffer {
+  if (!json.startsWith('[')) return textFrame(`${EVENT}[${JSON.stringify(sensor)},${json}]`)
   return textFrame(`${EVENT}["event",${JSON.stringify(sensor)},${json.slice(1)}`)
 }
 

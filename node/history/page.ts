@@ -36,6 +36,18 @@ export interface HistoryPage {
   readonly rows: readonly (readonly Cell[])[]
   /** What to ask for the next page with; null where this is the last. */
   readonly next: number | null
+  /** In the place of rows and `next`, where the sensor is sealed. */
+  readonly sealed?: SealedPage | undefined
+}
+
+/** A page that only the holders of a passphrase read (PROTOCOL.md, "Sealed sensors"). */
+export interface SealedPage {
+  readonly channel: string
+  readonly domain: string
+  readonly epoch: string
+  readonly box: string
+  /** What the node has drawn for this page. */
+  readonly salt: string
 }
 
 /** So many rows are read and encoded within a few milliseconds, in which nothing else happens. */
@@ -209,11 +221,39 @@ const ROW_FORMS: Readonly<Record<HistoryTable, readonly (keyof typeof CELLS)[]>>
 /** Check what a node answers. @returns why it is no page of that table */
 export function parseHistoryPage(value: unknown, table: HistoryTable): HistoryPage | string {
   if (typeof value !== 'object' || value === null) return 'it is no object'
-  const { kind, rows, next } = value as Record<string, unknown>
+  const { kind, rows, next, sealed } = value as Record<string, unknown>
   if (!isSensorKind(kind)) return 'its kind is not known'
+  if (sealed !== undefined) {
+    const page = parseSealedPage(sealed)
+    return page === undefined
+      ? 'it is sealed in no known way'
+      : { kind, rows: [], next: null, sealed: page }
+  }
   if (next !== null && !Number.isSafeInteger(next)) return 'it goes on nowhere'
   if (!Array.isArray(rows) || !rows.every(row => isRow(row, table))) return 'its rows are malformed'
   return { kind, rows, next: next as number | null }
+}
+
+/** The longest box of a page, in characters: a thousand rows of sums. */
+const MAX_BOX = 524_288
+
+function parseSealedPage(value: unknown): SealedPage | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { channel, domain, epoch, box, salt } = value as Record<string, unknown>
+  const texts = [channel, domain, epoch, salt]
+  if (!texts.every(text => typeof text === 'string' && text.length <= 255)) return undefined
+  if (typeof box !== 'string' || box.length > MAX_BOX) return undefined
+  return { channel, domain, epoch, box, salt } as SealedPage
+}
+
+/** Check what was opened of a sealed page. @returns why it is no page of that table */
+export function parseOpenedPage(
+  { kind }: Pick<HistoryPage, 'kind'>,
+  opened: readonly unknown[],
+  table: HistoryTable,
+): HistoryPage | string {
+  const [rows, next] = opened
+  return parseHistoryPage({ kind, rows, next }, table)
 }
 
 function isRow(row: unknown, table: HistoryTable): row is Cell[] {

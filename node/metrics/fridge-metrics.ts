@@ -76,7 +76,7 @@ export function describeFleet(registry: MetricsRegistry, members: Pick<Members, 
     ['state'],
     set => {
       const sensors = vitals().flatMap(one => one.sensors)
-      const unavailable = sensors.filter(({ event }) => isUnknown(event)).length
+      const unavailable = sensors.filter(isUnknown).length
       set({ state: 'available' }, sensors.length - unavailable)
       set({ state: 'unavailable' }, unavailable)
     },
@@ -94,6 +94,6 @@ export function describeFleet(registry: MetricsRegistry, members: Pick<Members, 
   )
 }
 
-function isUnknown(event: SensorVitals['event']): boolean {
-  return event === undefined || event.type === 'unavailable'
+function isUnknown({ event, isSealed }: SensorVitals): boolean {
+  return isSealed !== true && (event === undefined || event.type === 'unavailable')
 }

@@ -7,6 +7,7 @@ import { MetricsRegistry } from './registry.ts'
 import type { Counts } from '../sessions/counts.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import type { FanOut } from '../events/fan-out.ts'
+import type { Seals } from '../seal/seals.ts'
 import type { Isolation } from '../gossip/isolation.ts'
 import type { Members } from '../gossip/members.ts'
 import type { Overlay } from '../gossip/overlay.ts'
@@ -21,6 +22,7 @@ export interface MetricsSource {
   readonly version: string
   readonly counts: Counts
   readonly fanOut: Pick<FanOut, 'counts'>
+  readonly seals: Pick<Seals, 'counts'>
   readonly numbers: () => FridgeNumbers
   readonly sessions: Pick<Sessions, 'size' | 'clients' | 'pages' | 'unsigned'>
   readonly overlay: Pick<Overlay, 'links'>
@@ -71,7 +73,7 @@ export class Metrics implements Disposable {
   }
 
   #describeNode(): void {
-    const { name, version, isReady, isRecorded, fanOut } = this.#source
+    const { name, version, isReady, isRecorded, fanOut, seals } = this.#source
     this.#registry.fills(
       'fridge_build_info',
       'Always 1; what runs here.',
@@ -90,6 +92,11 @@ export class Metrics implements Disposable {
       'fridge_sensor_events_total',
       'Events that the sensors gave.',
       () => fanOut.counts.events,
+    )
+    this.#registry.counts(
+      'fridge_sealed_events_total',
+      'Events of sealed sensors that were sealed: each once, however many are sent it.',
+      () => seals.counts.events,
     )
     this.#registry.counts(
       'fridge_fan_out_events_total',

@@ -16,6 +16,8 @@ export interface Sensor {
   readonly silentAfterMs?: number | undefined
   /** The last day of its calibration, as `2027-03-31`; undefined where nobody has said one. */
   readonly calibratedUntil?: string | undefined
+  /** Whether its values leave the node sealed, or not at all. Default false. */
+  readonly isSealed?: boolean | undefined
   /**
    * Tell the events from now on; the state that is known already comes first. A fault that may pass
    * is an event, `unavailable`; a fault that needs a fresh start is thrown, its message the reason.

@@ -12,6 +12,8 @@ export interface Resume {
 /** What a client says first. */
 export interface ClientHello {
   readonly resume?: Resume
+  /** Whether it knows the events of sealed sensors: others are not told of these sensors. */
+  readonly knowsSealed: boolean
 }
 
 /** The most sensors that a client may name. */
@@ -21,8 +23,9 @@ const MAX_SENSORS = 64
  * Check the hello of a client (PROTOCOL.md, "Resuming"). Fields that are not known are ignored.
  * @returns why it is refused
  */
-export function parseClientHello({ resume }: Hello): ClientHello | string {
-  if (resume === undefined) return {}
+export function parseClientHello({ resume, sealed }: Hello): ClientHello | string {
+  const knowsSealed = sealed === true
+  if (resume === undefined) return { knowsSealed }
   if (!isRecord(resume)) return 'a hello resumes what is no run'
   const { run, sensors } = resume
   if (!isSource(run)) return 'a hello resumes what is no run'
@@ -34,7 +37,7 @@ export function parseClientHello({ resume }: Hello): ClientHello | string {
     if (!isSensorName(name) || !isSequence(sequence)) return 'a hello resumes a malformed sensor'
     heard.set(name, sequence)
   }
-  return { resume: { run, sensors: heard } }
+  return { resume: { run, sensors: heard }, knowsSealed }
 }
 
 /** Whether a value can be the number of an event: 1, 2, 3… */

@@ -42,6 +42,7 @@ export class ClientSession implements Session {
   /** How far the client had heard this run before, by sensor, until it has been answered. */
   #resume = new Map<string, number>()
   #rights: Rights
+  #knowsSealed = false
   /** Sensors whose streams the client has closed. */
   readonly #declined = new Set<string>()
   #alarmTeller: AlarmTeller | undefined
@@ -108,8 +109,16 @@ export class ClientSession implements Session {
     const names = dialect === 'plain' ? PLAIN_SENSORS : service.sensors.map(({ name }) => name)
     for (const name of names) {
       if (this.#streams.has(name) || this.#declined.has(name)) continue
+      if (!this.#mayBeTold(name)) continue
       if (allows(this.#rights.sensors, name)) this.#openStream(name)
     }
+  }
+
+  /** An event that a client does not know would end its connection; the plain protocol has none. */
+  #mayBeTold(sensor: string): boolean {
+    const { dialect, service } = this.#options
+    if (dialect === 'plain' || this.#knowsSealed) return true
+    return service.seals.infoOf(sensor) === undefined
   }
 
   #openStream(sensor: string): void {
@@ -158,9 +167,11 @@ export class ClientSession implements Session {
     const { service } = this.#options
     const hello = parseClientHello(fields)
     if (typeof hello === 'string') return hello
-    if (hello.resume?.run !== service.run) return undefined
-    this.#resume = new Map(hello.resume.sensors)
+    const { resume, knowsSealed } = hello
+    this.#knowsSealed = knowsSealed
+    if (resume?.run === service.run) this.#resume = new Map(resume.sensors)
     for (const [sensor, stream] of this.#streams) this.#resumeStream(stream, sensor)
+    if (knowsSealed) this.#openStreams()
     return undefined
   }
 
@@ -190,13 +201,17 @@ const TOLD_LIMITS = [
 ] as const satisfies readonly (keyof WireLimits)[]
 
 /** What the node says first. */
-function helloOf({ node, run, version, sensors, clock }: Service, limits: WireLimits): Hello {
+function helloOf(service: Service, limits: WireLimits): Hello {
+  const { node, run, version, clock } = service
   return {
     node,
     run,
     version,
     time: clock.now(),
-    sensors: sensors.map(({ name, kind }) => ({ name, kind })),
+    sensors: service.sensors.map(({ name, kind }) => {
+      const sealed = service.seals.infoOf(name)
+      return sealed === undefined ? { name, kind } : { name, kind, sealed }
+    }),
     commands: COMMANDS,
     heartbeat: CLIENT_HEARTBEAT,
     limits: limitsToTell(limits),

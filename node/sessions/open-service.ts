@@ -10,14 +10,20 @@ import type { Log } from '../lib/log.ts'
 import type { Lookout } from '../lib/lookout.ts'
 import { VERSION } from '../lib/version.ts'
 import type { SimulatedFridge } from '../sensors/drivers/simulated.ts'
+import type { Seals } from '../seal/seals.ts'
 import { startFeeds } from '../sensors/feed.ts'
 import { openSensors } from '../sensors/registry.ts'
+import type { Sensor } from '../sensors/sensor.ts'
 import type { Service } from './service.ts'
+import { openSeals } from './open-seals.ts'
+import { sealedHistory } from './sealed-history.ts'
 import { CommandTrail } from './command-trail.ts'
 
 export interface OpenServiceOptions {
   /** This run of the node. */
   readonly run: Source
+  /** The trust domain of its certificate. */
+  readonly domain: string
   readonly lookout: Pick<Lookout, 'check'>
   /** Follows the sensors as long as they run. */
   readonly history: History
@@ -35,17 +41,24 @@ export interface OpenService extends AsyncDisposable {
   readonly numbers: () => FridgeNumbers
   /** The same, as all other nodes are told it. */
   readonly vitals: VitalSigns
+  readonly seals: Seals
 }
 
 /** Start the sensors of a node, and fan out what they tell. */
 export async function openService(
-  config: Pick<NodeConfig, 'name' | 'data' | 'sensors' | 'simulation' | 'alarms'>,
-  { run, history, lookout, clock, random, log }: OpenServiceOptions,
+  config: Pick<NodeConfig, 'name' | 'data' | 'sensors' | 'simulation' | 'alarms' | 'seal' | 'web'>,
+  { run, domain, history, lookout, clock, random, log }: OpenServiceOptions,
 ): Promise<OpenService> {
   await using stack = new AsyncDisposableStack()
+  const own = { node: config.name, run, domain }
+  // Before a sensor says anything: a passphrase that cannot be had is no reason to tell it unsealed.
+  const seals = stack.use(await openSeals(config, { ...own, clock, log }))
   const { sensors, actuator, fridge } = stack.use(openSensors(config, { clock, random, log }))
-  const feeds = stack.use(startFeeds(sensors, { clock, random, log }))
-  const fanOut = stack.use(new FanOut(feeds, lookout))
+  const marked = sensors.map(sensor =>
+    seals.of(sensor.name) === undefined ? sensor : asSealed(sensor),
+  )
+  const feeds = stack.use(startFeeds(marked, { clock, random, log }))
+  const fanOut = stack.use(new FanOut(feeds, lookout, seals))
   stack.use(history.follow(feeds))
   const trail = stack.use(new CommandTrail({ record: call => history.command(call), clock, log }))
   const { alarms, numbers, vitals } = stack.use(
@@ -63,8 +76,9 @@ export async function openService(
       sensors: feeds.sensors,
       actuator,
       fanOut,
+      seals,
       lookout,
-      history,
+      history: sealedHistory(history, seals),
       trail,
       alarms,
       clock,
@@ -72,6 +86,12 @@ export async function openService(
     fridge,
     numbers,
     vitals,
+    seals,
     [Symbol.asyncDispose]: async () => running.disposeAsync(),
   }
+}
+
+/** The same sensor, of which no part of the node tells a value but sealed. */
+function asSealed(sensor: Sensor): Sensor {
+  return { ...sensor, isSealed: true, watch: async (tell, signal) => sensor.watch(tell, signal) }
 }

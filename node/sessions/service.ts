@@ -3,6 +3,7 @@ import type { FanOut } from '../events/fan-out.ts'
 import type { History } from '../history/history.ts'
 import type { Name, Source } from '../identity/names.ts'
 import type { Clock } from '../lib/clock.ts'
+import type { Seals } from '../seal/seals.ts'
 import type { Lookout } from '../lib/lookout.ts'
 import type { Actuator } from '../sensors/actuator.ts'
 import type { Sensor } from '../sensors/sensor.ts'
@@ -17,6 +18,8 @@ export interface Service {
   readonly sensors: readonly Sensor[]
   readonly actuator: Actuator | undefined
   readonly fanOut: FanOut
+  /** The sensors whose values leave the node sealed. */
+  readonly seals: Pick<Seals, 'infoOf' | 'keyOf'>
   /** Looked at before a client is served: a node that slept must see first whether it still may. */
   readonly lookout: Pick<Lookout, 'check'>
   readonly history: Pick<History, 'page'>

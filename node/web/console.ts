@@ -60,6 +60,7 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
   }
   const openPages = async (): Promise<PageServer> =>
     new PageServer({
+      compat: { polling: false, gcrypt: false },
       limits: CLIENT_LIMITS,
       clock,
       receive,
@@ -68,7 +69,7 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
       onClosing: () => pages.forEach(page => page.leave()),
       onClosed: () => {},
     })
-  const site = new Site({ bundle: new Bundle(bundleFolder), openPages, log })
+  const site = new Site({ bundle: new Bundle(bundleFolder), hasPolling: false, openPages, log })
   const server = createServer(socket => site.take(socket))
   await new Promise<void>((resolve, reject) => {
     server.once('error', cause => {

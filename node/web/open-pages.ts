@@ -52,7 +52,9 @@ export async function openPages(options: OpenPagesOptions): Promise<PageServer> 
     gate,
     log,
   })
+  const { polling, gcrypt } = config.web.compat
   return new PageServer({
+    compat: { polling, gcrypt: gcrypt.length > 0 },
     limits,
     clock: service.clock,
     receive: async visit => reception.receive(visit),

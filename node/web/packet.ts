@@ -20,7 +20,7 @@ export type PagePacket =
     }
 
 /** The events that a page may emit. */
-const EVENTS: ReadonlySet<string> = new Set(['call', 'nonce', 'sign-in', 'invited'])
+const EVENTS: ReadonlySet<string> = new Set(['call', 'nonce', 'sealed', 'sign-in', 'invited'])
 
 /** Digits of the number of a call: a page counts from 0. */
 const EVENT = /^2(\d{1,15})?(?=\[)/

@@ -16,8 +16,11 @@ const SIGN_IN_MS = 5_000
 export interface SigningPage extends Session {
   readonly origin: OriginParty
   readonly ended: boolean
-  /** A browser has proven its key: whatever comes from now on is for it. */
-  identify(browser: BrowserParty, rights: Rights): void
+  /**
+   * A browser has proven its key: whatever comes from now on is for it.
+   * @param nonce what it has signed
+   */
+  identify(browser: BrowserParty, rights: Rights, nonce: string): void
   /** Hold on to what waits for a browser to be let in here, in the place of what did before. */
   wait(waiting: Disposable): void
   /** Tell the page that its browser would be let in now. */
@@ -91,7 +94,7 @@ export class PageDoor {
       throw new FridgeError('ERR_LIMIT', `${name} has too many connections`)
     }
     sessions.delete(session)
-    session.identify(browser, judgement.rights)
+    session.identify(browser, judgement.rights, drawn.nonce)
     sessions.add(session, judgement.until)
   }
 

@@ -73,7 +73,7 @@ export class PageReception implements Disposable {
     this.#log[Symbol.dispose]()
   }
 
-  #admit({ origin, address, socket }: PageVisit): PageSession | Refused {
+  #admit({ origin, address, socket, isOld }: PageVisit): PageSession | Refused {
     const { sessions, service, limits, openViews, door, counts } = this.#options
     if (origin === undefined) {
       return { reason: 'no origin', text: 'only pages of browsers may join: there was no Origin' }
@@ -95,6 +95,7 @@ export class PageReception implements Disposable {
     }
     const session = new PageSession({
       socket,
+      isOld,
       origin: party,
       rights: admission.rights,
       service,

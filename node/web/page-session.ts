@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { answerFrame, eventFrame, sensorFrame } from '../events/page-frames.ts'
 import type { EventStream, Subscriber } from '../events/subscriber.ts'
+import { FridgeError } from '../lib/errors.ts'
 import { COMMANDS } from '../sensors/commands.ts'
 import { allows, type RefusalReason, type Rights } from '../sessions/admission.ts'
 import type { BrowserParty, OriginParty, Party } from '../sessions/party.ts'
@@ -14,6 +15,7 @@ import { Refusal } from '../wire/refusal.ts'
 import { Outlet } from './outlet.ts'
 import { PageCalls } from './page-calls.ts'
 import type { PagePacket } from './packet.ts'
+import { SealedCalls } from './sealed-calls.ts'
 import type { PageDoor, SigningPage } from './page-door.ts'
 import { reportOf } from './report.ts'
 
@@ -25,6 +27,8 @@ const CALLABLE = [...COMMANDS, 'acknowledge'] as const
 
 export interface PageSessionOptions {
   readonly socket: Duplex
+  /** Whether it is sent sensors as g-crypt encrypts them, where their channel allows. */
+  readonly isOld: boolean
   readonly origin: OriginParty
   readonly rights: Rights
   readonly service: Service
@@ -46,6 +50,8 @@ export class PageSession implements SigningPage {
   #identity: Party
   #rights: Rights
   #calls: PageCalls
+  /** Once somebody has signed in. */
+  #sealedCalls: SealedCalls | undefined
   #alarmTeller: AlarmTeller | undefined
   #onEnd: (() => void)[] = []
   #pending = 0
@@ -53,7 +59,7 @@ export class PageSession implements SigningPage {
   #ended = false
 
   constructor(options: PageSessionOptions) {
-    const { socket, origin, rights, service, limits } = options
+    const { socket, isOld, origin, rights, service, limits } = options
     this.origin = origin
     this.#options = options
     this.#identity = origin
@@ -64,7 +70,7 @@ export class PageSession implements SigningPage {
       clock: service.clock,
       onTooSlow: () => this.#cutAsTooSlow(),
     })
-    this.#subscriber = service.fanOut.join(this.#outlet, 'page')
+    this.#subscriber = service.fanOut.join(this.#outlet, isOld ? 'old page' : 'page')
     const { node, run, version, clock } = service
     const hello = { protocol: PAGE_PROTOCOL, node, run, version, time: clock.now() }
     this.#outlet.writeShared(eventFrame('hello', hello))
@@ -82,8 +88,11 @@ export class PageSession implements SigningPage {
   }
 
   /** A browser has proven its key: whatever comes from now on is for it. */
-  identify(browser: BrowserParty, rights: Rights): void {
+  identify(browser: BrowserParty, rights: Rights, nonce: string): void {
+    const { service } = this.#options
+    const call = async (values: readonly unknown[]): Promise<unknown> => this.#calls.call(values)
     this.#identity = browser
+    this.#sealedCalls = new SealedCalls({ service, nonce, call, reportOf })
     this.#waiting?.[Symbol.dispose]()
     this.#calls = this.#callsOf(browser)
     this.narrow(rights)
@@ -171,6 +180,9 @@ export class PageSession implements SigningPage {
         return door.challenge(this)
       case 'sign-in':
         return door.enter(this, values[0])
+      case 'sealed':
+        if (this.#sealedCalls !== undefined) return this.#sealedCalls.run(values)
+        throw new FridgeError('ERR_REFUSED', 'nobody has signed in on this page')
       case 'invited':
         return door.introduce(this, values[0])
       default:
@@ -179,13 +191,16 @@ export class PageSession implements SigningPage {
   }
 
   #tellRights(): void {
-    const { sensors } = this.#options.service
+    const { sensors, seals } = this.#options.service
     const { commands, views } = this.#rights
     this.#say('rights', {
       subject: this.#identity.subject,
       sensors: sensors
         .filter(({ name }) => allows(this.#rights.sensors, name))
-        .map(({ name, kind }) => ({ name, kind })),
+        .map(({ name, kind }) => {
+          const sealed = seals.infoOf(name)
+          return sealed === undefined ? { name, kind } : { name, kind, sealed }
+        }),
       commands: CALLABLE.filter(name => allows(commands, name)),
       // Nobody is without a grant who has signed in.
       views: Array.from(views ?? []),

@@ -48,6 +48,8 @@ const HEADERS: Readonly<Record<string, string>> = {
 }
 
 export interface SiteOptions {
+  /** Whether pages may poll over HTTP. */
+  readonly hasPolling: boolean
   readonly bundle: Bundle
   /** Serves pages that connect. Loaded when the first one does. */
   readonly openPages: () => Promise<PageServer>
@@ -63,7 +65,7 @@ export class Site implements AsyncDisposable {
   constructor(options: SiteOptions) {
     this.#options = options
     this.#http = createServer(HTTP_LIMITS, (request, response) => {
-      this.#answer(request, response).catch((error: unknown) => {
+      this.#respond(request, response).catch((error: unknown) => {
         this.#options.log.error({ reason: errorMessage(error) }, 'the page cannot be served')
         response.destroy()
       })
@@ -87,6 +89,14 @@ export class Site implements AsyncDisposable {
     // It never listened by itself, so nothing else ends its timer and its connections.
     this.#http.close()
     this.#http.closeAllConnections()
+  }
+
+  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const isPoll = request.url?.startsWith(SOCKET_PATH) === true
+    if (!isPoll || !this.#options.hasPolling) return this.#answer(request, response)
+    this.#pages ??= this.#options.openPages()
+    const pages = await this.#pages
+    if (!request.socket.destroyed) pages.answer(request, response)
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { Server, type Socket as IoSocket } from 'socket.io'
 import { Decoder, Encoder } from 'socket.io-parser'
@@ -8,6 +8,7 @@ import { InputLimit } from '../wire/input-limit.ts'
 import type { WireLimits } from '../wire/limits.ts'
 import { Refusal } from '../wire/refusal.ts'
 import { parsePacket, SOCKET_PATH, type PagePacket } from './packet.ts'
+import { PolledSocket, type PolledConnection } from './polled-socket.ts'
 
 /**
  * The one file that knows `socket.io`, its parser and `ws`. They shake hands, ask whether a page may
@@ -27,12 +28,17 @@ const MAX_FRAGMENTS = 16
 /** How often one connection may ask to join. */
 const MAX_JOINS = 8
 
+/** The version of Engine.IO that `socket.io-client` 1 and 2 speak. */
+const OLD_ENGINE = 3
+
 /** A page that wants to join. */
 export interface PageVisit {
   /** What its browser says where it comes from. */
   readonly origin: string | undefined
   readonly address: string
   readonly socket: Duplex
+  /** Whether it knows no better than sensors that g-crypt has encrypted. */
+  readonly isOld: boolean
 }
 
 /** Why a page may not join: it gets these words, in `error.data`. */
@@ -48,7 +54,16 @@ export interface PageListener {
   lost(isDead: boolean): void
 }
 
+/** What is served to pages that cannot do better. */
+export interface PageCompat {
+  /** Whether pages may poll over HTTP. */
+  readonly polling: boolean
+  /** Whether some sensors are sent as g-crypt encrypts them; with `polling`, pages of 2016 may join. */
+  readonly gcrypt: boolean
+}
+
 export interface PageServerOptions {
+  readonly compat: PageCompat
   readonly limits: WireLimits
   readonly clock: Clock
   /** Whether a page may join. */
@@ -64,8 +79,12 @@ export interface PageServerOptions {
 }
 
 /** A connection as the library knows it. */
-interface Connection {
+interface Connection extends PolledConnection {
   readonly request: IncomingMessage
+  /** Of Engine.IO: 3 is that of `socket.io-client` 1 and 2. */
+  readonly protocol: number
+  readonly transport: { readonly name: string }
+  once(event: string, listener: () => void): unknown
   on(event: 'packet', listener: (packet: { readonly type: string }) => void): unknown
   prependListener(event: 'close', listener: (reason: string) => void): unknown
 }
@@ -73,11 +92,16 @@ interface Connection {
 /** One connection, from its upgrade on. */
 interface Guest {
   readonly request: IncomingMessage
+  /** Where the page is heard and told: its WebSocket, or what stands for one. */
+  readonly socket: Duplex
+  readonly isOld: boolean
+  /** Of a page that polls: a WebSocket is read more slowly instead. */
+  readonly pace: InputLimit | undefined
   joins: number
   listener: PageListener | undefined
 }
 
-/** Socket.IO on connections that were upgraded: websocket alone, nothing compressed. */
+/** Socket.IO on connections that were upgraded, nothing compressed; without compat websocket alone. */
 export class PageServer implements AsyncDisposable {
   readonly #options: PageServerOptions
   readonly #io: Server
@@ -86,12 +110,15 @@ export class PageServer implements AsyncDisposable {
   #arriving: Guest | undefined
 
   constructor(options: PageServerOptions) {
-    const { limits } = options
+    const { limits, compat } = options
     this.#options = options
     this.#io = new Server({
       path: SOCKET_PATH,
       serveClient: false,
-      transports: ['websocket'],
+      transports: compat.polling ? ['polling', 'websocket'] : ['websocket'],
+      allowEIO3: compat.polling && compat.gcrypt,
+      // There are no cookies, and whether a page may join is asked when it does.
+      ...(compat.polling && { cors: { origin: true, credentials: true } }),
       allowUpgrades: false,
       perMessageDeflate: false,
       httpCompression: false,
@@ -115,6 +142,14 @@ export class PageServer implements AsyncDisposable {
     this.#io.engine.handleUpgrade(request, socket, head)
   }
 
+  /** Answer a request of a page that polls. */
+  answer(request: IncomingMessage, response: ServerResponse): void {
+    const { searchParams } = new URL(request.url ?? '', 'https://node')
+    // A script instead of an answer, for browsers without CORS: a page of anybody could read it.
+    if (searchParams.has('j')) return void response.writeHead(400).end()
+    this.#io.engine.handleRequest(request, response)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#options.onClosing()
     await this.#io.close()
@@ -122,18 +157,28 @@ export class PageServer implements AsyncDisposable {
   }
 
   #arrive(connection: Connection): void {
-    const { request } = connection
-    const guest: Guest = { request, joins: 0, listener: undefined }
+    const { request, protocol } = connection
+    const { limits, clock } = this.#options
+    const isPolling = connection.transport.name === 'polling'
+    const isOld = protocol === OLD_ENGINE
+    const guest: Guest = {
+      request,
+      socket: isPolling ? new PolledSocket(connection) : request.socket,
+      isOld,
+      pace: isPolling ? new InputLimit(limits.maxFramesPerSecond, clock.monotonic()) : undefined,
+      joins: 0,
+      listener: undefined,
+    }
     this.#guests.set(request, guest)
     this.#arriving = guest
     connection.on('packet', ({ type }) => {
       // Others are passed over by the library, for ever.
-      if (type === 'message' || type === 'pong') return
+      if (type === 'message' || type === 'pong' || (isOld && type === 'ping')) return
       this.#refuse(guest, new Refusal('page', `a packet ${type}`))
     })
     connection.prependListener('close', reason => {
       guest.listener?.lost(reason === 'ping timeout')
-      request.socket.destroy()
+      guest.socket.destroy()
     })
   }
 
@@ -142,24 +187,33 @@ export class PageServer implements AsyncDisposable {
     const guest = this.#guests.get(request)
     if (guest === undefined) return void request.socket.destroy()
     // The library wants somebody to hear of what it refuses; the guard has done so before.
-    socket.on('error', () => request.socket.destroy())
-    socket.on('disconnect', () => request.socket.destroy())
+    socket.on('error', () => guest.socket.destroy())
+    socket.on('disconnect', () => guest.socket.destroy())
+    const { compat } = this.#options
+    const asksForOld = (socket.handshake.auth as { seal?: unknown }).seal === 'gcrypt'
     const outcome = await this.#options.receive({
       origin: request.headers.origin,
-      address: request.socket.remoteAddress ?? '',
-      socket: request.socket,
+      // The socket of a request that began a polling may be gone by now.
+      address: request.socket.remoteAddress ?? socket.conn.remoteAddress ?? '',
+      socket: guest.socket,
+      isOld: compat.gcrypt && (guest.isOld || asksForOld),
     })
     if ('reason' in outcome) {
       const { reason, text } = outcome
       return next(Object.assign(new Error(text), { data: { reason, text } }))
     }
     guest.listener = outcome
-    if (request.socket.destroyed) return outcome.lost(false)
+    if (guest.socket.destroyed) return outcome.lost(false)
     next()
   }
 
   #receive(guest: Guest, data: unknown): boolean {
-    const packet = parsePacket(data, this.#options.limits)
+    const { limits, clock } = this.#options
+    const size = typeof data === 'string' ? data.length : 0
+    if ((guest.pace?.take(1, size, clock.monotonic()) ?? 0) > 0) {
+      return this.#refuse(guest, new Refusal('page', 'it polls too fast'))
+    }
+    const packet = parsePacket(data, limits)
     if (packet instanceof Refusal) return this.#refuse(guest, packet)
     if (packet.kind === 'connect') {
       guest.joins += 1
@@ -175,10 +229,10 @@ export class PageServer implements AsyncDisposable {
     return false
   }
 
-  #refuse({ request, listener }: Guest, refusal: Refusal): false {
+  #refuse({ socket, listener }: Guest, refusal: Refusal): false {
     if (listener === undefined) this.#options.onRefused(refusal)
     else listener.refuse(refusal)
-    request.socket.destroy()
+    socket.destroy()
     return false
   }
 

@@ -172,8 +172,9 @@ export class WebPort implements AsyncDisposable {
 
   async #load(): Promise<Site> {
     const [{ Site }, { Bundle }] = await Promise.all([import('./site.ts'), import('./bundle.ts')])
-    const { bundleFolder = BUNDLE_FOLDER, openPages, log } = this.#options
+    const { bundleFolder = BUNDLE_FOLDER, openPages, config, log } = this.#options
     return new Site({
+      hasPolling: config.web.compat.polling,
       bundle: new Bundle(bundleFolder),
       openPages: async () =>
         openPages({

@@ -14,6 +14,7 @@ import { measureProcesses } from './processes.ts'
 import type { Bench } from './result.ts'
 import { measureRevocation } from './revocation.ts'
 import { measureScale } from './scale.ts'
+import { measureSealing } from './sealing.ts'
 import { measureStart } from './start.ts'
 
 const BENCHES: Readonly<Record<string, Bench>> = {
@@ -21,6 +22,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   revocation: measureRevocation,
   'fan-out': measureFanOut,
   pages: measurePages,
+  sealing: measureSealing,
   'idle-memory': measureIdleMemory,
   handshakes: measureHandshakes,
   reconnect: measureReconnect,

@@ -1,6 +1,7 @@
 import { GOSSIP_PLANTS } from './plants/gossip.ts'
 import { PAGE_PLANTS } from './plants/page.ts'
 import { RPC_PLANTS } from './plants/rpc.ts'
+import { SEALED_PLANTS } from './plants/sealed.ts'
 import { WIRE_PLANTS } from './plants/wire.ts'
 import { WHITELIST_PLANTS } from './plants/whitelist.ts'
 import type { Plant } from './plants/plant.ts'
@@ -12,4 +13,5 @@ export const PLANTS: readonly Plant[] = [
   ...GOSSIP_PLANTS,
   ...WHITELIST_PLANTS,
   ...PAGE_PLANTS,
+  ...SEALED_PLANTS,
 ]

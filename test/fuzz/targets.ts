@@ -6,6 +6,7 @@ import { openMux } from './targets/mux.ts'
 import { openPage } from './targets/page.ts'
 import { openRpcClient } from './targets/rpc-client.ts'
 import { openRpc } from './targets/rpc.ts'
+import { openSealed } from './targets/sealed.ts'
 
 /** The layers, from the bytes up. */
 export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
@@ -16,4 +17,5 @@ export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   'rpc-client': openRpcClient,
   gossip: openGossip,
   page: openPage,
+  sealed: openSealed,
 }

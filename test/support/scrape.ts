@@ -85,6 +85,7 @@ export function quietSource(credentials: Credentials): MetricsSource {
     port: { connections: 0, handshaking: 0 },
     maxConnections: 1,
     isolation: { isIsolated: false, aloneMs: 0 },
+    seals: { counts: { events: 0 } },
     isReady: () => true,
     isRecorded: () => true,
     clock: { now: () => Date.now() },

@@ -28,6 +28,7 @@ export const PARTS = {
     'fork',
   ],
   history: ['hours'],
+  seal: ['seal-channel', 'seal-boxes'],
   pages: ['invitation'],
 } as const satisfies Record<string, readonly string[]>
 

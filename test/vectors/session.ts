@@ -132,6 +132,7 @@ export class NodeEnd implements SessionEnd {
         this.ending = ending
       },
       service: {
+        seals: { infoOf: () => undefined, keyOf: () => undefined },
         node: parseName('node-1'),
         run: RUN,
         version: '1.0.0',

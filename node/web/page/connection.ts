@@ -2,6 +2,7 @@ import { signal } from '@preact/signals'
 import { io } from 'socket.io-client'
 import { alarms, hearAlarm } from './alarm-list.ts'
 import { loadBrowserKey, signIn, type BrowserKey } from './browser-key.ts'
+import { beginSealed, hearSealed, isSealed, learnChannels, openAnswer, sealCall } from './sealed.ts'
 
 /** What the node says of a sensor. */
 export type Reading =
@@ -12,6 +13,8 @@ export type Reading =
 export interface Sensor {
   readonly name: string
   readonly kind: string
+  /** The channel in which it is sealed. */
+  readonly sealed?: unknown
 }
 
 /** How the page stands with its node. */
@@ -73,7 +76,7 @@ let bye = ''
 
 /** Ask the node. @throws Error with the words of the node */
 export async function call(method: string, ...values: unknown[]): Promise<unknown> {
-  return ask('call', method, ...values)
+  return openAnswer(values, await sealCall([method, ...values], ask))
 }
 
 /** The key of this browser: made when it is first needed. */
@@ -98,6 +101,7 @@ export async function enter(wanted: string): Promise<void> {
   try {
     const nonce = String(await ask('nonce'))
     await ask('sign-in', await signIn(own, { node: at, run, name: wanted, nonce }))
+    beginSealed({ node: at, run, nonce })
     standing.value = { is: 'inside', name: wanted }
   } catch (error) {
     const { code, message } = error as { readonly code?: string; readonly message: string }
@@ -128,13 +132,21 @@ socket.on('hello', (said: Hello) => {
   node.value = said.node
   clockOffset.value = said.time - Date.now()
   readings.value = new Map()
+  beginSealed({ ...said, nonce: undefined })
   bye = ''
 })
 socket.on('rights', (said: Rights) => {
   rights.value = said
+  learnChannels(said.sensors)
 })
 socket.on('event', (sensor: string, type: string, ...values: unknown[]) => {
-  readings.value = new Map(readings.value).set(sensor, readingOf(type, values))
+  const tell = (said: readonly unknown[]): void => {
+    const [type, ...rest] = said
+    readings.value = new Map(readings.value).set(sensor, readingOf(String(type), rest))
+  }
+  if (type === 'sealed') void hearSealed(sensor, values, tell)
+  // Of a sealed sensor nobody but the holders of its passphrase can say a value.
+  else if (!isSealed(sensor)) tell([type, ...values])
 })
 socket.on('alarms', hearAlarm)
 socket.on('connect', () => {

@@ -1,5 +1,6 @@
 import { render } from 'preact'
 import { Alarms } from './alarms.tsx'
+import { Channels } from './channels.tsx'
 import { enter, isConsole, name, node, standing } from './connection.ts'
 import { textIn } from './form-text.ts'
 import { Fleet } from './fleet.tsx'
@@ -34,6 +35,7 @@ function Page() {
       <main>
         {invitationState.value !== '' && <p role="status">{invitationState}</p>}
         <SignIn />
+        <Channels />
         <Alarms />
         <Parts parts={PARTS} />
       </main>

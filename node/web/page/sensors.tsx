@@ -1,6 +1,7 @@
 import { readings, rights, type Reading } from './connection.ts'
 import { Age } from './now.tsx'
 import { HistoryPlot } from './plot.tsx'
+import { isReadable } from './sealed.ts'
 
 /** Every sensor of this node that the page may read, with its past. */
 export function Sensors() {
@@ -14,7 +15,7 @@ export function Sensors() {
           <article key={name}>
             <h3>{name}</h3>
             <State reading={readings.value.get(name)} />
-            <HistoryPlot sensor={name} kind={kind} />
+            <HistoryPlot key={String(isReadable(name))} sensor={name} kind={kind} />
           </article>
         ))}
       </div>

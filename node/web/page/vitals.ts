@@ -9,7 +9,7 @@ export interface Vitals {
 export interface SensorVitals {
   readonly sensor: string
   readonly kind: string
-  /** A number, `open` or `close`; null while nothing is known. */
+  /** A number, `open`, `close` or `sealed`; null while nothing is known. */
   readonly value: number | string | null
   /** 0 where it has said nothing yet. */
   readonly at: number
@@ -65,7 +65,8 @@ function readSensor([sensor, kind, value, at, reason = '']: readonly unknown[]):
   | undefined {
   if (typeof sensor !== 'string' || typeof kind !== 'string') return undefined
   if (typeof at !== 'number' || typeof reason !== 'string') return undefined
-  const isKnown = typeof value === 'number' || value === 'open' || value === 'close'
+  const isKnown =
+    typeof value === 'number' || value === 'open' || value === 'close' || value === 'sealed'
   return isKnown || value === null ? { sensor, kind, value, at, reason } : undefined
 }
 

@@ -9,7 +9,7 @@ import { modelPackets } from '../models/packets.ts'
 import type { Target } from '../target.ts'
 
 const LIMITS = { ...CLIENT_LIMITS, maxLineBytes: 512 }
-const EVENTS = ['call', 'nonce', 'sign-in', 'invited']
+const EVENTS = ['call', 'nonce', 'sealed', 'sign-in', 'invited']
 
 /** What a page sends: an input is one packet of Socket.IO a line. */
 export async function openPage(): Promise<Target> {

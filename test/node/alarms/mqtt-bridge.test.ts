@@ -1,7 +1,10 @@
 import { execFile, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
+import { makeTestFolder } from '../../support/certs.ts'
 import { Lines } from '../../support/cli.ts'
 import { startCluster, makeSharedCerts } from '../../support/cluster.ts'
 import { startMosquitto, type Mosquitto } from '../../support/mosquitto.ts'
@@ -152,4 +155,23 @@ test('what Home Assistant is told to discover has its form, and names topics tha
     availability_mode: 'all',
   })
   await cluster.stop(1)
+})
+
+test('a broker is told of a sealed sensor neither a value nor that there is one, and of its alarms no value', async t => {
+  await using broker = await startMosquitto()
+  await broker.publish('fridge/node-1/sensor/door/state', 'close', true)
+  const passphraseFile = join(await makeTestFolder(t), 'kitchen.txt')
+  await writeFile(passphraseFile, 'correct horse battery staple', { mode: 0o600 })
+  const seal = { kitchen: { sensors: ['temperature', 'door'], passphraseFile } }
+  const said = await listen(t, broker)
+  await using _cluster = await startCluster(t, { certs, config: { ...config(broker.port), seal } })
+  await said.find(/^0 fridge\/node-1\/alarm\/temperature\/high\/state ON$/)
+  await said.find(/^0 fridge\/node-1\/sensor\/temperature\/availability offline$/)
+  await said.find(/^0 fridge\/node-1\/sensor\/door\/state $/)
+  t.notRegex(said.text, /^0 fridge\/node-1\/sensor\/(temperature|door)\/state \S/m)
+  const details = await kept(broker, 'fridge/node-1/alarm/temperature/high/details')
+  t.deepEqual(
+    Object.keys(JSON.parse(details) as object).filter(key => /^(value|extreme|reason)$/.test(key)),
+    [],
+  )
 })

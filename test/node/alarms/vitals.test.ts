@@ -171,3 +171,22 @@ test('what a stolen node says of its fridge is passed over where it is malformed
   ]
   t.deepEqual(parseVitals({ sensors, alarms, more: -3 }), { sensors: [], alarms: [], more: 0 })
 })
+
+test('of a sealed sensor a node says that something is known, and neither what nor when', t => {
+  const said = (last?: SensorEvent): unknown => {
+    const sensor = { name: 'door', kind: 'door', isSealed: true, watch: async () => {} } as const
+    const feeds = { sensors: [sensor], last: () => last }
+    const alarms = { standing: () => [] }
+    const well = { whyNot: undefined }
+    const source = { node: 'node-1', feeds, alarms, recording: well, telling: well }
+    return encodeVitals(source, ROOM)['sensors']
+  }
+  t.deepEqual(said({ type: 'open', at: 7 }), [['door', 'door', 'sealed', 0]])
+  t.deepEqual(said({ type: 'close', at: 8 }), [['door', 'door', 'sealed', 0]])
+  t.deepEqual(said({ type: 'unavailable', reason: 'stuck open', at: 9 }), [
+    ['door', 'door', null, 9, 'sealed'],
+  ])
+  t.deepEqual(said(), [['door', 'door', null, 0]])
+  const { sensors } = parseVitals({ sensors: said({ type: 'open', at: 7 }) }) ?? {}
+  t.deepEqual(sensors, [{ sensor: 'door', kind: 'door', event: undefined, isSealed: true }])
+})

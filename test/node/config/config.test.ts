@@ -295,3 +295,34 @@ test('metrics listen where file, environment or command line say, nowhere when o
     '--metrics: `metrics.listen` is "9464": expected "off", or "HOST:PORT" with a port from 0 to 65535',
   )
 })
+
+test('sealed sensors are in one channel each, and the files of their passphrases beside the configuration', async t => {
+  const { cwd, seal, web } = await load(t, {
+    text: 'name: n\nseal: { kitchen: { sensors: [door], passphraseFile: k.txt } }\nweb: { compat: { gcrypt: [kitchen] } }',
+  })
+  t.deepEqual(seal, {
+    kitchen: { sensors: ['door'], passphraseFile: join(cwd, 'etc/k.txt') },
+  })
+  t.deepEqual(web.compat, { gcrypt: ['kitchen'], polling: false })
+  const refused = [
+    [
+      'seal: { kitchen: { sensors: [dor], passphraseFile: k } }',
+      /sensors\[0\].*one of the sensors: door, temperature/,
+    ],
+    ['seal: { kitchen: { sensors: [], passphraseFile: k } }', /seal\.kitchen\.sensors/],
+    ['seal: { kitchen: { sensors: [door] } }', /seal\.kitchen\.passphraseFile.*missing/],
+    ['seal: { Kitchen: { sensors: [door], passphraseFile: k } }', /a lower-case letter/],
+    [
+      'seal: { a: { sensors: [door], passphraseFile: k }, b: { sensors: [door], passphraseFile: k } }',
+      /seal\.b\.sensors.*a sensor that `seal\.a` has not/,
+    ],
+    ['web: { compat: { gcrypt: [cellar] } }', /web\.compat\.gcrypt.*a channel of `seal`/],
+    [
+      'sensors: { bye: { driver: simulated, kind: door } }\nseal: { kitchen: { sensors: [bye], passphraseFile: k } }\nweb: { compat: { gcrypt: [kitchen] } }',
+      /a sensor with another name/,
+    ],
+  ] as const
+  for (const [text, message] of refused) {
+    t.regex((await refusal(t, { text: `name: n\n${text}` })).message, message)
+  }
+})

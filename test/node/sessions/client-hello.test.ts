@@ -5,8 +5,8 @@ import type { Hello } from '../../../node/wire/control.ts'
 const run = 'node-1#0123456789abcdef'
 
 test('a client that resumes nothing need say nothing', t => {
-  t.deepEqual(parseClientHello({ protocol: 1 }), {})
-  t.deepEqual(parseClientHello({ protocol: 1, later: [] }), {})
+  t.deepEqual(parseClientHello({ protocol: 1 }), { knowsSealed: false })
+  t.deepEqual(parseClientHello({ protocol: 1, later: [] }), { knowsSealed: false })
 })
 
 test('a client says how far it has heard each sensor of a run', t => {

@@ -1,0 +1,100 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { makeTestFolder } from '../support/certs.ts'
+import { makeSharedCerts, startCluster, type Cluster } from '../support/cluster.ts'
+import { serveSite, startBrowser, untilShown } from './browser.ts'
+
+/** A page of 2016 in a browser of today: socket.io-client 2, crypto-js and g-crypt 1.1.0, unmodified. */
+
+const shared = await makeSharedCerts()
+const { certs } = shared
+const browser = await startBrowser()
+const WORDS = 'correct horse battery staple'
+const PACKAGES = new URL('../../node_modules/', import.meta.url)
+
+const PAGE = `<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="UTF-8"><title>Title</title></head>
+<body>
+<p id="state">waiting</p>
+<p id="temperature">nothing</p>
+<script src="/socket.io.js"></script>
+<script src="/crypto-js.js"></script>
+<script src="/crypt.js"></script>
+<script>
+    var node = new URLSearchParams(location.search).get('node'),
+        transports = new URLSearchParams(location.search).get('transports'),
+        socket = io(node, transports ? { transports: [transports], timeout: 4000 } : {}),
+        crypter = Crypt('${WORDS}'),
+        show = function (id, text) { document.getElementById(id).textContent = text }
+    socket.on('connect_error', function () { show('state', 'no connection') })
+    socket.on('error', function (why) { show('state', why.text || 'refused') })
+    socket.on('bye', function (said) { show('state', said.reason) })
+    socket.on('temperature', function (data) {
+        show('temperature', crypter.decrypt(data).value + ' C')
+    })
+</script>
+</body>
+</html>`
+
+const site = await serveSite(
+  certs,
+  new Map<string, URL | string>([
+    ['/', PAGE],
+    ['/socket.io.js', new URL('socket.io-client-2/dist/socket.io.js', PACKAGES)],
+    ['/crypto-js.js', new URL('crypto-js/crypto-js.js', PACKAGES)],
+    ['/crypt.js', new URL('g-crypt/dist/crypt.js', PACKAGES)],
+  ]),
+)
+const SUBJECT = `origin/${site.origin}`
+test.after.always(async () => {
+  await browser.close()
+  await site[Symbol.asyncDispose]()
+  await shared.remove()
+})
+
+async function startOld(t: ExecutionContext, compat: object): Promise<Cluster> {
+  const file = join(await makeTestFolder(t), 'kitchen.txt')
+  await writeFile(file, `${WORDS}\n`, { mode: 0o600 })
+  const seal = { kitchen: { sensors: ['temperature'], passphraseFile: file } }
+  const config = { web: { listen: '127.0.0.1:0', compat }, seal }
+  const cluster = await startCluster(t, { certs, config })
+  t.teardown(async () => cluster[Symbol.asyncDispose]())
+  await cluster.grant(1, SUBJECT, { sensors: ['temperature'], public: true })
+  return cluster
+}
+
+function at(cluster: Cluster, transports = ''): string {
+  const node = encodeURIComponent(cluster.node(1).page ?? '')
+  return `${site.origin}/?node=${node}&transports=${transports}`
+}
+
+test.serial(
+  'a page of 2016 reads with both options, by each of its transports, and is cut',
+  async t => {
+    const cluster = await startOld(t, { gcrypt: ['kitchen'], polling: true })
+    for (const transports of ['', 'polling', 'websocket']) {
+      await using context = await browser.newContext({ ignoreHTTPSErrors: true })
+      const page = await context.newPage()
+      await page.goto(at(cluster, transports))
+      t.regex(await untilShown(page, '#temperature', / C$/), /^-?\d+(\.\d+)? C$/)
+      if (transports !== 'websocket') continue
+      await cluster.revoke(1, SUBJECT)
+      t.is(await untilShown(page, '#state', /revoked/), 'revoked')
+    }
+  },
+)
+
+test.serial('a page of 2016 reads nothing with one of the two options, or none', async t => {
+  for (const compat of [{}, { polling: true }, { gcrypt: ['kitchen'] }]) {
+    const cluster = await startOld(t, compat)
+    for (const transports of ['', 'websocket']) {
+      await using context = await browser.newContext({ ignoreHTTPSErrors: true })
+      const page = await context.newPage()
+      await page.goto(at(cluster, transports))
+      await untilShown(page, '#state', /^no connection$/)
+      t.is(await page.locator('#temperature').innerText(), 'nothing')
+    }
+  }
+})

@@ -1,0 +1,63 @@
+import { inFile, type Plant } from './plant.ts'
+
+/** In what opens sealed events and sealed calls. */
+export const SEALED_PLANTS: readonly Plant[] = [
+  ...inFile('sealed', 'seal/channel-key.ts', [
+    {
+      name: 'boxes without a whole tag',
+      find: 'if (bytes.length < TAG_BYTES) return undefined',
+      put: '',
+    },
+    {
+      name: 'tags that are not looked at',
+      find: "return parseOpened(text + decipher.final('utf8'))",
+      put: 'return parseOpened(text)',
+    },
+  ]),
+  ...inFile('sealed', 'seal/format.ts', [
+    {
+      name: 'boxes of any length',
+      find: 'value.length <= maxLength && ',
+      put: '',
+    },
+    {
+      name: 'epochs of any length',
+      find: '{11}$',
+      put: '*$',
+    },
+    {
+      name: 'boxes with what is no base64url in them',
+      find: 'value.length <= maxLength && BASE64URL.test(value)',
+      put: 'value.length <= maxLength',
+    },
+  ]),
+  ...inFile('sealed', 'client/sealed-events.ts', [
+    {
+      name: 'events of another passphrase',
+      find: 'if (key.info.epoch !== epoch)',
+      put: 'if (false)',
+    },
+    {
+      name: 'sealed events without a number',
+      find: ' || !isSequence(sequence)) return undefined',
+      put: ') return undefined',
+    },
+  ]),
+  ...inFile('sealed', 'web/sealed-calls.ts', [
+    {
+      name: 'calls that are repeated',
+      find: 'count === expected\n',
+      put: 'count <= expected\n',
+    },
+    {
+      name: 'calls that are left out',
+      find: 'count === expected\n',
+      put: 'count >= expected\n',
+    },
+    {
+      name: 'calls that count though they do not open',
+      find: 'const expected = (this.#counts.get(channel) ?? 0) + 1',
+      put: 'const expected = (this.#counts.get(channel) ?? 0) + 1; this.#counts.set(channel, expected)',
+    },
+  ]),
+]
