@@ -110,6 +110,7 @@ export class Link {
       control: {
         opens: !dialed,
         ...times,
+        beatsTogether: true,
         hello: { source: documents.whitelist.id, ...(whole !== undefined && { whole }) },
         takesProof: true,
         onHello: hello => this.#greet(hello),
