@@ -116,6 +116,10 @@ async function readInput(): Promise<string> {
 
 const log = new LogOutput(process.stderr)
 
+const env = { ...process.env }
+// A program that feeds a sensor is a child of this process, and speaks for no service.
+for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) delete process.env[name]
+
 const io: CommandIo = {
   out: line => print(process.stdout, line),
   err: line => print(process.stderr, line),
@@ -134,7 +138,7 @@ const io: CommandIo = {
   columns: process.stdout.isTTY ? process.stdout.columns : undefined,
   hasColours: wantsColours(process.stdout.isTTY, process.env),
   isLogRead: process.stderr.isTTY,
-  env: process.env,
+  env,
   cwd: process.cwd(),
   signal: stop.signal,
   onReload: listener => hangUps.subscribe(listener),

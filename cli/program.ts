@@ -122,7 +122,7 @@ interface GlobalOptions {
 }
 
 /** Commands that no context says anything to: they make a cluster, or contexts. */
-const OUT_OF_CONTEXT = /^(demo|node start|context .*|complete|completion|man)$/
+const OUT_OF_CONTEXT = /^(demo|node start|node install-service|context .*|complete|completion|man)$/
 
 /**
  * Run one command line.

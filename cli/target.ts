@@ -122,10 +122,40 @@ export async function connectAs(
   options: TargetOptions,
   io: CommandIo,
 ): Promise<NodeConnection> {
+  const said = saidBy(options, io)
+  const credentials = await targetCredentials(options, said.role ?? role, io).catch(
+    async (error: unknown) => {
+      throw said.role === undefined ? await inOtherRole(error, said, role, options, io) : error
+    },
+  )
   return await connectAny(targetNodes(options, io), {
-    credentials: await targetCredentials(options, saidBy(options, io).role ?? role, io),
+    credentials,
     clock: io.clock,
     signal: io.signal,
+  })
+}
+
+/** Why there is nobody of a name in a role, with the role in which there is, where that is so. */
+async function inOtherRole(
+  error: unknown,
+  { name }: SaidIdentity,
+  role: ClientRole,
+  options: TargetOptions,
+  io: CommandIo,
+): Promise<unknown> {
+  if (!(error instanceof FridgeError) || error.code !== 'ERR_KEY_FILE' || name === undefined) {
+    return error
+  }
+  const other = role === 'operator' ? 'client' : 'operator'
+  const as = `${other}/${name}`
+  try {
+    await targetCredentials({ ...options, as }, other, io)
+  } catch {
+    return error
+  }
+  return new FridgeError(error.code, error.message, {
+    cause: error,
+    fix: `did you mean --as ${as}?`,
   })
 }
 

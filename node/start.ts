@@ -10,6 +10,7 @@ import { openHistory } from './history/open-history.ts'
 import type { Reload } from './identity/credential-watch.ts'
 import { loadCredentials, type Credentials } from './identity/credentials.ts'
 import type { Name, Subject } from './identity/names.ts'
+import { RELAY_ALPN } from './identity/tls.ts'
 import { Trust } from './identity/trust.ts'
 import { formatAddress, type Address } from './lib/address.ts'
 import { systemClock, type Clock, type Random } from './lib/clock.ts'
@@ -22,6 +23,7 @@ import { clusterFace } from './port/cluster-face.ts'
 import { Listener } from './port/listener.ts'
 import { serve, type OpenPort } from './port/serve.ts'
 import { peerDialer, resolvePeer } from './port/transport.ts'
+import { openRelays, type RelayEnds } from './relays/relay-ends.ts'
 import type { SimulatedFridge } from './sensors/drivers/simulated.ts'
 import { admit, isIssuerIn } from './sessions/admission.ts'
 import { Counts, linkEndReason } from './sessions/counts.ts'
@@ -56,6 +58,10 @@ export interface RunningNode extends AsyncDisposable {
   readonly fridge: SimulatedFridge | undefined
   /** The last moment of the certificate that it shows now, in milliseconds since 1970. */
   readonly certificateEndsAt: number
+  /** Why it does not serve clients now, in a line for a person; undefined while it does. */
+  readonly whyNotReady: string | undefined
+  /** Whether the threads that check signatures do not come back: only a restart may mend that. */
+  readonly isStalled: boolean
   /** Take up new keys, certificates and bundles now. It also happens by itself when files change. */
   reload(): Promise<Reload>
 }
@@ -112,6 +118,12 @@ export async function startNode(
     get certificateEndsAt() {
       return trust.credentials.identity.notAfter
     },
+    get whyNotReady() {
+      return readiness.whyNot
+    },
+    get isStalled() {
+      return readiness.isStalled
+    },
     [Symbol.asyncDispose]: async () => {
       readiness.phase = 'stopping'
       await running.disposeAsync()
@@ -131,6 +143,7 @@ interface Node {
   readonly seals: OpenService['seals']
   readonly sessions: Sessions
   readonly cluster: Cluster
+  readonly relays: RelayEnds
   readonly clock: Clock
   readonly log: Log
 }
@@ -188,14 +201,26 @@ async function openParts(
       log,
     }),
   )
+  const relays = openRelays({
+    ...cluster,
+    service,
+    sessions,
+    maxConnectionsPerClient: config.limits.maxConnectionsPerClient,
+    hasForked: node => replica.whitelist.hasEquivocated(node),
+    dial: peerDialer(trust, clock, RELAY_ALPN),
+    random,
+    log,
+  })
+  const links = { review: () => cluster.overlay.review() + relays.review() }
   // In the same turn as the first dials: no change of a peer comes before.
   const isStarting = (): boolean => readiness.phase === 'starting'
-  stack.use(startEnforcement({ ...cluster, replica, sessions, counts, clock, log, isStarting }))
+  const enforcing = { overlay: links, replica, sessions, counts, clock, log, isStarting }
+  stack.use(startEnforcement(enforcing))
   replica.confirmations.questions.countClients(() => sessions.clients)
   stack.use(startVitals(vitals, cluster.members, clock))
   stack.use(startNodeWatch({ ...cluster, ...service, clock }))
 
-  const parts = { counts, list, history, service, numbers, seals, sessions, cluster }
+  const parts = { counts, list, history, service, numbers, seals, sessions, cluster, relays }
   const node: Node = { config, trust, clock, log, ...parts }
   const { whenIsolated } = config
   const { storage, stateExchange } = replica
@@ -218,7 +243,7 @@ async function openPorts(
   /** To be resolved when the list is as fresh as it can be had: nobody is admitted before. */
   readonly gate: PromiseWithResolvers<void>
 }> {
-  const { trust, list, cluster, sessions, clock } = node
+  const { trust, list, cluster, relays, sessions, clock } = node
   const listener = new Listener({ ...node, face: clusterFace(trust) })
   // Before the port: whether a node starts or stops is asked of it too.
   const metrics = stack.use(await startMetrics(node, listener, readiness))
@@ -233,6 +258,7 @@ async function openPorts(
       loadCredentials: loadOwn,
       onRenewed: next => {
         web?.renew(next)
+        relays.review()
         enrolment?.renew(next)
       },
       tokenDesk: () => enrolment && { tokens: enrolment.tokens, port: enrolment.address.port },
@@ -261,7 +287,14 @@ async function openPorts(
         const { replica, storedChanges } = list
         const { members } = cluster
         const openViews = () => viewMethods({ replica, storedChanges, members, sessions, clock })
-        return openPages({ ...node, ...own, openViews, invitations, gate: gate.promise })
+        return openPages({
+          ...node,
+          ...own,
+          openViews,
+          relays: await relays.open(),
+          invitations,
+          gate: gate.promise,
+        })
       },
     }),
   )
@@ -303,6 +336,7 @@ async function startMetrics(
     seals,
     sessions,
     cluster,
+    relays,
     clock,
     log,
   }: Node,
@@ -321,6 +355,7 @@ async function startMetrics(
       numbers,
       sessions,
       overlay,
+      relays,
       members,
       whitelist: () => replica.whitelist,
       trust,

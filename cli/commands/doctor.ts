@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { loadConfig, type NodeConfig } from '../../node/config/config.ts'
+import type { NodeConfig } from '../../node/config/config.ts'
+import { loadConfig } from '../../node/config/load-config.ts'
 import type { Credentials } from '../../node/identity/credentials.ts'
 import { formatAddress, type Address } from '../../node/lib/address.ts'
 import { foreignText } from '../../node/lib/foreign-text.ts'

@@ -1,4 +1,10 @@
-import { openHistoryForReading, readingFailure } from '../../node/history/database.ts'
+import { existsSync } from 'node:fs'
+import {
+  damagedFile,
+  dumpCommand,
+  openHistoryForReading,
+  readingFailure,
+} from '../../node/history/database.ts'
 import { isHourDigest, verifyHistory, type HistoryVerification } from '../../node/history/verify.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { formatDuration } from '../duration.ts'
@@ -35,8 +41,18 @@ export async function runHistoryVerify(
   try {
     const verification = await verifyHistory(database, { ...trust, digest })
     const isSound = verification.findings.length === 0
-    if (options.json === true) io.out(JSON.stringify({ file, sound: isSound, ...verification }))
+    const aside = damagedFile(file)
+    const damaged = existsSync(aside) ? aside : undefined
+    const record = { file, sound: isSound, damaged, ...verification }
+    if (options.json === true) io.out(JSON.stringify(record))
     else print(shownPath(file, io.cwd), verification, io)
+    if (damaged !== undefined) {
+      // The history that is sound begins where that one ends: an inspection must not pass it over.
+      io.err(
+        `fridge: an earlier history was damaged, and is not checked: ${shownPath(aside, io.cwd)}`,
+      )
+      io.err(`  to mend it: keep what can be read of it, ${dumpCommand(aside)}, and move it away`)
+    }
     return isSound ? EXIT.done : EXIT.notDone
   } catch (error) {
     throw readingFailure(file, error)

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { join, resolve } from 'node:path'
-import { loadConfig } from '../../node/config/config.ts'
+import { loadConfig } from '../../node/config/load-config.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { DATABASE_FILE } from '../../node/storage/sqlite-database.ts'
 import type { CommandIo } from '../io.ts'

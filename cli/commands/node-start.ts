@@ -1,11 +1,13 @@
 import { pino } from 'pino'
 import { formatAddress } from '../../node/lib/address.ts'
-import { loadConfig } from '../../node/config/config.ts'
+import { loadConfig } from '../../node/config/load-config.ts'
 import { startNode, type RunningNode } from '../../node/start.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { prettyLine } from '../output/pretty-log.ts'
 import { wantsColours } from '../output/style.ts'
+import { keepTold, noticeIntervalMs } from '../service/notice.ts'
+import { systemdNotify } from '../service/systemd-notify.ts'
 
 export interface NodeStartOptions {
   readonly config?: string
@@ -76,12 +78,16 @@ export async function runNodeStart(options: NodeStartOptions, io: CommandIo): Pr
   if (isReloadWanted) void node.reload()
   io.out(`fridge node ${node.name} ready on ${formatAddress(node.address)}`)
   if (node.page !== undefined) io.out(`page ${node.page}`)
-  if (!io.signal.aborted) {
-    await new Promise(resolve => {
-      io.signal.addEventListener('abort', resolve, { once: true })
-    })
-  }
+  const stopped = new Promise<void>(resolve => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+  const send = systemdNotify(io)
+  const everyMs = noticeIntervalMs(io.env['WATCHDOG_USEC'])
+  const told = send && keepTold(node, { send, everyMs, clock, log, signal })
+  await stopped
   log.info('stopping')
+  await told
   return EXIT.done
 }
 

@@ -3,6 +3,7 @@ import type { CommandContext } from '../command.ts'
 import { addTargetOptions, collect, type TargetOptions } from '../target.ts'
 import { runNodeBackup, type NodeBackupOptions } from './node-backup.ts'
 import { runNodeForget } from './node-forget.ts'
+import { runNodeInstallService, type InstallServiceOptions } from './node-install-service.ts'
 import { addFolderOptions } from './node-options.ts'
 import { runNodeStart, type NodeStartOptions } from './node-start.ts'
 import { runNodeVerify, type NodeVerifyOptions } from './node-verify.ts'
@@ -49,6 +50,15 @@ Examples:
     )
     .action(action((options: NodeStartOptions) => runNodeStart(options, io)))
 
+  node
+    .command('install-service')
+    .description('make the node of this machine a service of systemd: user, folders and unit')
+    .option('--name <name>', 'the name in its certificate, where it has no configuration yet')
+    .option('--config <file>', 'its configuration (default /etc/fridge/node.yaml)')
+    .option('--dry-run', 'print the shell script that does it, and do nothing')
+    .addHelpText('after', INSTALL_SERVICE_HELP)
+    .action(action((options: InstallServiceOptions) => runNodeInstallService(options, io)))
+
   const forget = node
     .command('forget')
     .description('forget a node that was lost and will not come back; its name stays free')
@@ -81,6 +91,15 @@ Examples:
       ),
     )
 }
+
+const INSTALL_SERVICE_HELP = `
+The service starts with the machine, and is ready when the node serves: until then, systemctl status
+fridge says why it does not. It is started again when its process ends, or hangs. Run again, this
+keeps the configuration and writes the unit anew.
+
+Examples:
+  $ sudo fridge node install-service --name node-1
+  $ fridge node install-service --name node-1 --dry-run`
 
 const FORGET_HELP = `
 Status, doctor and changes wait for it no more, on any node. Its key can still join: should the node

@@ -91,8 +91,10 @@ function viewOf(
   const known = sensors.filter(isKnown)
   const measured = known.filter(({ kind }) => SENSOR_KINDS[kind].quantity !== undefined)
   const moved = known.filter(({ kind }) => SENSOR_KINDS[kind].quantity === undefined)
+  // Where there is no room for all, one that is alone is not the only one.
+  const isOne = (some: readonly SensorVitals[]): boolean => some.length === 1 && more === 0
   const cell = (some: readonly SensorVitals[]): string =>
-    some.map(one => wordsOf(one, some.length > 1, now)).join(', ')
+    some.map(one => wordsOf(one, !isOne(some), now)).join(', ')
   return {
     row: [
       node.name,

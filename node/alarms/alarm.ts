@@ -39,6 +39,8 @@ export interface Alarm {
   /** Why nothing is known of the sensor, where that is the alarm. */
   readonly reason?: string | undefined
   readonly acknowledged?: Acknowledgement | undefined
+  /** Why it is over where nothing became better: its rule was changed or removed. */
+  readonly ended?: 'rule' | undefined
 }
 
 /** What has just happened to an alarm. */
@@ -80,8 +82,12 @@ export function describeRule({ kind, rule, limit, forMs }: DescribedRule): strin
   return `${text} for more than ${duration} within 24h`
 }
 
+/** Why an alarm is over that nothing else has ended, for people. */
+export const RULE_ENDED = 'its rule was changed or removed'
+
 /** What the end of an alarm means, for people. */
-export function describeEnd({ kind, rule, value, limit, extreme }: Alarm): string {
+export function describeEnd({ kind, rule, value, limit, extreme, ended }: Alarm): string {
+  if (ended === 'rule') return RULE_ENDED
   if (kind === 'node') return 'no longer out of reach'
   switch (rule) {
     case 'open':

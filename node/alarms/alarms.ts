@@ -7,7 +7,7 @@ import {
   type AlarmKind,
 } from './alarm.ts'
 import { advance, shift, type Excursion, type RuleState } from './engine.ts'
-import type { Rule, RuleEvent } from './rule.ts'
+import { pastBy, type Rule, type RuleEvent } from './rule.ts'
 
 /** A sensor as rules know it, or another node. */
 export interface WatchedSensor {
@@ -110,11 +110,11 @@ export class Alarms implements Disposable {
   expect(sensor: WatchedSensor): void {
     const rule = this.#options.rulesOf(sensor).find(({ type }) => type === 'unavailable')
     if (rule === undefined) return
+    const at = this.#now()
     const watch = this.#watches.get(keyOf(sensor))?.get(rule.type)
     const excursion = watch?.state.excursion
     // A silence that the run before knew of goes on by itself; what it knew last is not known now.
     if (excursion !== undefined && excursion.wellSince === undefined) return
-    const at = this.#now()
     const event = { type: 'unavailable', reason: 'it has said nothing yet', at } as const
     this.#advance(watch ?? newWatch(sensor, rule), rule, event, at)
   }
@@ -128,7 +128,7 @@ export class Alarms implements Disposable {
       this.#advance(before ?? newWatch(sensor, rule), rule, event, now)
     }
     for (const watch of this.#watches.get(keyOf(sensor))?.values() ?? []) {
-      if (!rules.some(({ type }) => type === watch.rule.type)) this.#drop(watch)
+      if (!rules.some(({ type }) => type === watch.rule.type)) this.#drop(watch, 'rule')
     }
   }
 
@@ -162,7 +162,7 @@ export class Alarms implements Disposable {
     )
   }
 
-  /** End the alarms of sensors that are there no more. */
+  /** End the alarms of sensors that are there no more, or of which no rule is. */
   keepOnly(sensors: readonly WatchedSensor[]): void {
     for (const watch of this.#all()) {
       const { sensor } = watch
@@ -170,7 +170,7 @@ export class Alarms implements Disposable {
         sensor.kind === 'node'
           ? this.#options.rulesOf(sensor).length > 0
           : sensors.some(({ name }) => name === sensor.name)
-      if (!isKept) this.#drop(watch)
+      if (!isKept) this.#drop(watch, 'rule')
     }
   }
 
@@ -240,7 +240,8 @@ export class Alarms implements Disposable {
   /** Now on a clock that does not jump: when the wall clock was set, all that is known is set with it. */
   #now(): number {
     const { clock } = this.#options
-    const jumpMs = clock.now() - clock.monotonic() - this.#offset
+    // Times are whole milliseconds; the monotonic clock has parts of them.
+    const jumpMs = Math.round(clock.now() - clock.monotonic() - this.#offset)
     if (Math.abs(jumpMs) > JUMP_MS) {
       this.#offset += jumpMs
       for (const watch of this.#all()) this.#set({ ...watch, state: shift(watch.state, jumpMs) })
@@ -254,7 +255,8 @@ export class Alarms implements Disposable {
     const { sensor } = watch
     const next: Watch = {
       ...watch,
-      rule,
+      // An alarm tells by what it was raised, though the configuration has another limit now.
+      rule: watch.id === undefined ? rule : watch.rule,
       state,
       timer: dueAt === undefined ? undefined : this.#arm(watch, dueAt - now),
     }
@@ -263,8 +265,10 @@ export class Alarms implements Disposable {
       this.#set({ ...next, id })
       this.#tellKept('raised', this.#alarmOf({ ...next, id }, outcome.excursion))
     } else if (outcome?.state === 'over') {
-      this.#set({ ...next, id: undefined, acknowledged: undefined })
-      this.#finish(next, outcome.excursion, outcome.until)
+      this.#set({ ...next, rule, id: undefined, acknowledged: undefined })
+      // By the limit that it was raised by it goes on: it is over because there is another one now.
+      const ended = isPast(next.rule, outcome.excursion.value) ? 'rule' : undefined
+      this.#finish(next, outcome.excursion, { until: outcome.until, ended })
     } else {
       this.#set(next)
       if (isChanged(watch.state.excursion, state.excursion)) this.#options.onKept?.()
@@ -273,8 +277,12 @@ export class Alarms implements Disposable {
 
   #arm({ sensor, rule: { type } }: Watch | KeptRule, ms: number): Disposable {
     return this.#options.clock.after(ms, () => {
+      // Before anything is looked up: when the clock was set, all that is known is set with it.
+      const now = this.#now()
       const watch = this.#watches.get(keyOf(sensor))?.get(type)
-      if (watch !== undefined) this.#advance(watch, watch.rule, undefined, this.#now())
+      if (watch === undefined) return
+      const rule = this.#options.rulesOf(watch.sensor).find(own => own.type === type) ?? watch.rule
+      this.#advance(watch, rule, undefined, now)
     })
   }
 
@@ -286,16 +294,22 @@ export class Alarms implements Disposable {
     this.#watches.set(key, watches)
   }
 
-  /** A rule is there no more: what it was about is over. */
-  #drop(watch: Watch): void {
+  /** What a rule was about is over. @param ended why, where the rule is there no more */
+  #drop({ sensor, rule }: Watch, ended?: Alarm['ended']): void {
+    const until = this.#now()
+    const watch = this.#watches.get(keyOf(sensor))?.get(rule.type)
+    if (watch === undefined) return
     watch.timer?.[Symbol.dispose]()
-    this.#watches.get(keyOf(watch.sensor))?.delete(watch.rule.type)
+    this.#watches.get(keyOf(sensor))?.delete(rule.type)
     const { excursion } = watch.state
-    if (excursion?.raisedAt !== undefined) this.#finish(watch, excursion, this.#now())
+    if (excursion?.raisedAt !== undefined) {
+      this.#finish(watch, excursion, { until, ended })
+    }
   }
 
-  #finish(watch: Watch, excursion: Excursion, until: number): void {
-    const alarm = { ...this.#alarmOf(watch, excursion), until }
+  #finish(watch: Watch, excursion: Excursion, end: Pick<Alarm, 'until' | 'ended'>): void {
+    const { until, ended } = end
+    const alarm = { ...this.#alarmOf(watch, excursion), until, ...(ended && { ended }) }
     this.#past = [...this.#past, alarm].slice(-MAX_PAST)
     this.#tellKept('over', alarm)
   }
@@ -355,6 +369,10 @@ const UNTOLD: Pick<Excursion, 'value' | 'extreme' | 'reason'> = {
 
 function keyOf({ name, kind }: Pick<WatchedSensor, 'name' | 'kind'>): string {
   return kind === 'node' ? `node/${name}` : name
+}
+
+function isPast(rule: Rule, value: number | undefined): boolean {
+  return 'limit' in rule && value !== undefined && pastBy(rule, value) > 0
 }
 
 function newWatch(sensor: WatchedSensor, rule: Rule): Watch {

@@ -8,7 +8,7 @@ import type { Feeds } from '../sensors/feed.ts'
 import { AlarmFile, readAlarmFile, type Unsent } from './alarm-file.ts'
 import { describeChange, type AlarmChange } from './alarm.ts'
 import { startAlarmProgram } from './alarm-program.ts'
-import { Alarms, type WatchedSensor } from './alarms.ts'
+import { Alarms, type AlarmListener, type WatchedSensor } from './alarms.ts'
 import { MqttBridge } from './mqtt-bridge.ts'
 import { numbersOf, type FridgeNumbers } from './numbers.ts'
 import type { Outbox, OutboxOptions, Receiver } from './outbox.ts'
@@ -22,6 +22,8 @@ export interface OpenAlarmsOptions {
   readonly feeds: Pick<Feeds, 'sensors' | 'subscribe' | 'last'>
   /** Whether the history of the sensors is recorded. */
   readonly recording: Duty
+  /** Records what happens to alarms, from the first on. */
+  readonly record: AlarmListener
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -39,7 +41,7 @@ export interface OpenAlarms extends AsyncDisposable {
 /** Watch the sensors of a node by the rules of its configuration. */
 export function openAlarms(
   config: Pick<NodeConfig, 'name' | 'data' | 'alarms'>,
-  { feeds, recording, clock, random, log }: OpenAlarmsOptions,
+  { feeds, recording, record, clock, random, log }: OpenAlarmsOptions,
 ): OpenAlarms {
   const fileOptions = { path: join(config.data, 'alarms.json'), clock, log }
   const kept = readAlarmFile(fileOptions)
@@ -75,6 +77,7 @@ export function openAlarms(
   }))
   const subscriptions = new DisposableStack()
   subscriptions.use(alarms.subscribe(change => logChange(change, log)))
+  subscriptions.use(alarms.subscribe(record))
   const silences = subscriptions.use(new Silences({ feeds, rulesOf, clock }))
   const outboxOf = (receiver: Receiver): OutboxOptions => ({
     clock,

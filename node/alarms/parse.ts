@@ -72,5 +72,7 @@ export function parseAlarm(value: unknown): Alarm | undefined {
     ...(isFinite(extreme) && { extreme }),
     ...(reason !== undefined && { reason }),
     ...(acknowledged !== undefined && { acknowledged }),
+    // What a later version says there, this one does not know.
+    ...(value['ended'] === 'rule' && { ended: 'rule' }),
   }
 }

@@ -74,7 +74,7 @@ export function judge(rule: Rule, event: RuleEvent): Verdict {
 }
 
 /** How far a reading is past the limit of a rule; negative within it. */
-function pastBy({ type, limit }: LimitRule | DayRule, value: number): number {
+export function pastBy({ type, limit }: LimitRule | DayRule, value: number): number {
   return isHigh(type) ? value - limit : limit - value
 }
 

@@ -1,13 +1,13 @@
 import type { Alarm, AlarmState } from '../alarms/alarm.ts'
 import { STANDING } from '../alarms/alarm-stream.ts'
 import { isAlarmId, parseAlarm } from '../alarms/parse.ts'
+import { parseSealedEvent, parseSensorEvent, type SensorInfo } from '../events/told-sensor.ts'
 import { EVENT_TYPES, type SensorEvent } from '../sensors/kinds.ts'
 import type { Connection } from '../wire/connection.ts'
 import { attachEmitter } from '../wire/emitter.ts'
 import { NODE_LIMITS } from '../wire/limits.ts'
 import type { MuxStream } from '../wire/mux.ts'
-import { parseSensorEvent, type SensorInfo } from './node-hello.ts'
-import { parseSealedEvent, type OpenSealed } from './sealed-events.ts'
+import type { OpenSealed } from './sealed-events.ts'
 
 /** What a client hears of the sensors and the alarms of a node. */
 export interface EventHandlers {

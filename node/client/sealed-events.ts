@@ -1,28 +1,15 @@
-import { isSequence } from '../sessions/client-hello.ts'
-import { isBox, isEpoch, MAX_EVENT_BOX, type ChannelInfo, type Sealed } from '../seal/format.ts'
+import { parseSensorEvent, type SealedEvent, type SensorInfo } from '../events/told-sensor.ts'
+import type { ChannelInfo } from '../seal/format.ts'
 import { ChannelKey } from '../seal/channel-key.ts'
 import { keepNewest } from '../lib/keep-newest.ts'
 import type { SensorEvent } from '../sensors/kinds.ts'
-import { parseSensorEvent, type NodeHello, type SensorInfo } from './node-hello.ts'
-
-/** An event of a sealed sensor. */
-export interface SealedEvent extends Sealed {
-  readonly sequence: number
-}
+import type { NodeHello } from './node-hello.ts'
 
 /** What a sealed event says: `unavailable` where this client cannot open it. */
 export type OpenSealed = (sensor: SensorInfo, sealed: SealedEvent) => SensorEvent
 
 /** Keys of channels that are kept; each costs 0.15 s to derive, so that a node cannot ask for many. */
 const MAX_CHANNELS = 16
-
-/** Check the values of an event `sealed`. @returns undefined when they are malformed */
-export function parseSealedEvent([epoch, box, sequence]: readonly unknown[]):
-  | SealedEvent
-  | undefined {
-  if (!isEpoch(epoch) || !isBox(box, MAX_EVENT_BOX) || !isSequence(sequence)) return undefined
-  return { epoch, box, sequence }
-}
 
 /** Opens what nodes have sealed, with the one passphrase that a client has, or none. */
 export class Unsealer {

@@ -4,14 +4,17 @@ import { z } from 'zod'
 import { readDuration } from '../lib/duration.ts'
 import { nearest } from '../lib/nearest.ts'
 import { kindOf, type SensorsConfig } from '../sensors/config.ts'
+import { programAndArguments } from '../sensors/driver-config.ts'
 import { isBrokerUrl } from '../sensors/drivers/mqtt-connection.ts'
 import { SENSOR_KINDS } from '../sensors/kinds.ts'
 import {
   HYSTERESIS,
+  isPresetName,
   PRESET_NAMES,
   PRESETS,
   UNAVAILABLE_FOR_MS,
   type PresetLimit,
+  type PresetName,
 } from '../sensors/presets.ts'
 
 /** The longest that an alarm may wait: with a longer time nobody would be told before it is too late. */
@@ -44,7 +47,12 @@ const sensorRules = z.strictObject({
   /** Limits by what is stored: `vaccine-refrigerator` (2 °C for 15 minutes to 8 °C for an hour),
    *  `vaccine-freezer` (−15 °C, an hour), `food` (5 °C, four hours). Default none. What is written
    *  beside it counts instead. */
-  preset: z.enum(PRESET_NAMES).optional(),
+  preset: z
+    // No name is proposed by its letters: `vaccine-fridge` is nearest to the freezer.
+    .custom<PresetName>(isPresetName, {
+      error: PRESET_NAMES.map(name => `"${name}"`).join(' or '),
+    })
+    .optional(),
   /** What is too high, of a sensor that measures. Default nothing. */
   high: limit.optional(),
   /** What is too low. Default nothing. */
@@ -97,10 +105,7 @@ export const alarmsConfig = z
     webhook: webhook.optional(),
     /** A program and its arguments, without a shell, run once for each alarm, which it reads as a line
      *  of JSON. Default none. */
-    program: z
-      .array(z.string().refine(part => !part.includes('\0')))
-      .min(1)
-      .optional(),
+    program: programAndArguments('[/usr/local/bin/notify, --quiet]').optional(),
     /** An MQTT broker that is told what the sensors say and which alarms stand, as Home Assistant
      *  finds it. Default none. */
     mqtt: mqtt.optional(),

@@ -82,6 +82,7 @@ export class FanOut implements Disposable {
   join(carrier: Carrier, encoding: Encoding): Subscriber {
     return new Subscriber(carrier, encoding, {
       counts: this.counts,
+      encode,
       onChange: subscriber => this.#leaveGroup(subscriber),
     })
   }

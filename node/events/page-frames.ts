@@ -60,6 +60,12 @@ export function sensorFrame(sensor: string, json: string): Buffer {
   return textFrame(`${EVENT}["event",${JSON.stringify(sensor)},${json.slice(1)}`)
 }
 
+/** An event of a sensor of another node. @param json the values of its dialect, a JSON array */
+export function relayedFrame(node: string, sensor: string, json: string): Buffer {
+  const place = `${JSON.stringify(node)},${JSON.stringify(sensor)}`
+  return textFrame(`${EVENT}["relayed",${place},${json.slice(1)}`)
+}
+
 /** Any other event. */
 export function eventFrame(event: string, ...values: unknown[]): Buffer {
   return textFrame(`${EVENT}${JSON.stringify([event, ...values])}`)

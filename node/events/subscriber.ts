@@ -1,8 +1,11 @@
-import { encode, framesOf, type Encoding, type NumberedEvent } from './dialect.ts'
+import { framesOf, type Encoding, type NumberedEvent } from './dialect.ts'
 import { SENSOR_KINDS, type SensorKind } from '../sensors/kinds.ts'
 
+/** What subscribers are told: an event of a sensor, or what another node has told of one. */
+export type Tellable = Pick<NumberedEvent, 'sequence'>
+
 /** An event on its way to every connection that carries its sensor. */
-export interface SensorNews extends NumberedEvent {
+export type SensorNews<Event extends Tellable = NumberedEvent> = Event & {
   readonly sensor: string
   readonly kind: SensorKind
 }
@@ -41,24 +44,26 @@ export interface Carrier {
 /** Bytes unread by a peer from which on it counts as behind: events are kept for it, and not sent. */
 const BEHIND_FROM_BYTES = 65_536
 
-export interface SubscriberHost {
+export interface SubscriberHost<Event extends Tellable = NumberedEvent> {
   readonly counts: DeliveryCounts
+  /** An event as JSON, as `writeEncoded` takes it. */
+  readonly encode: (event: Event, encoding: Encoding) => string
   /** The streams of a subscriber have changed. */
-  readonly onChange: (subscriber: Subscriber) => void
+  readonly onChange: (subscriber: Subscriber<Event>) => void
 }
 
 /** A connection with the sensors that it carries, and the events that it has not been told. */
-export class Subscriber {
+export class Subscriber<Event extends Tellable = NumberedEvent> {
   readonly encoding: Encoding
   /** The group of connections that it is told with; empty for none. */
   key = ''
   readonly #carrier: Carrier
-  readonly #host: SubscriberHost
+  readonly #host: SubscriberHost<Event>
   readonly #streams = new Map<string, EventStream>()
   /** What it has not been told, by sensor; undefined while it keeps up. */
-  #behind: Map<string, NumberedEvent[]> | undefined
+  #behind: Map<string, Event[]> | undefined
 
-  constructor(carrier: Carrier, encoding: Encoding, host: SubscriberHost) {
+  constructor(carrier: Carrier, encoding: Encoding, host: SubscriberHost<Event>) {
     this.#carrier = carrier
     this.encoding = encoding
     this.#host = host
@@ -87,15 +92,15 @@ export class Subscriber {
   }
 
   /** Send an event to this connection alone. */
-  write(stream: EventStream, event: NumberedEvent): void {
-    const json = encode(event, this.encoding)
+  write(stream: EventStream, event: Event): void {
+    const json = this.#host.encode(event, this.encoding)
     stream.writeEncoded(json)
     this.#host.counts.delivered += 1
     this.#host.counts.bytes += framesOf(this.encoding, [[stream.id, json]]).length
   }
 
   /** The oldest event of a sensor that it is yet to be told, because it is behind. */
-  firstOwed(sensor: string): NumberedEvent | undefined {
+  firstOwed(sensor: string): Event | undefined {
     return this.#behind?.get(sensor)?.[0]
   }
 
@@ -104,7 +109,7 @@ export class Subscriber {
    * @param news events of sensors that it carries
    * @param bytes the same events as frames, as its whole group is told them
    */
-  tell(bytes: Uint8Array, news: readonly SensorNews[]): void {
+  tell(bytes: Uint8Array, news: readonly SensorNews<Event>[]): void {
     if (this.#behind === undefined) {
       if (this.#carrier.bufferedBytes < BEHIND_FROM_BYTES) {
         this.#carrier.writeShared(bytes)
@@ -118,7 +123,7 @@ export class Subscriber {
     for (const event of news) this.#keep(this.#behind, event)
   }
 
-  #keep(behind: Map<string, NumberedEvent[]>, news: SensorNews): void {
+  #keep(behind: Map<string, Event[]>, news: SensorNews<Event>): void {
     const kept = behind.get(news.sensor)
     const { keptForSlowReaders, onlyNewestCounts } = SENSOR_KINDS[news.kind]
     if (kept === undefined) behind.set(news.sensor, [news])

@@ -208,6 +208,11 @@ function isWhole(database: DatabaseSync, table: string): boolean {
   }
 }
 
+/** Where a damaged history is kept, when another one takes its place. */
+export function damagedFile(file: string): string {
+  return `${file}.damaged`
+}
+
 /**
  * How what can be read of a damaged history is kept, wherever it stands. `.recover` would find more,
  * and fails with the sqlite3 of Debian 12, whose library is built without `sqlite_dbpage`.

@@ -8,6 +8,7 @@ import { subscribeTo } from '../lib/listeners.ts'
 import type { Log } from '../lib/log.ts'
 import type { Feeds } from '../sensors/feed.ts'
 import {
+  damagedFile,
   historyFailure,
   openHistoryDatabase,
   openHistoryForReading,
@@ -298,7 +299,7 @@ export class History implements AsyncDisposable {
   /** Make room for another history. @returns where the damaged one is now; undefined where it stays */
   #moveAside(): string | undefined {
     const { file, log } = this.#options
-    const aside = `${file}.damaged`
+    const aside = damagedFile(file)
     // One is enough to look at: a disk that damages every file would be filled with copies.
     if (existsSync(aside)) return undefined
     try {

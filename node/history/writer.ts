@@ -115,7 +115,9 @@ export class HistoryWriter {
     const state = place === undefined ? undefined : this.#states[place]
     if (sensor === undefined || state === undefined) return
     // No event is kept under a moment that has not come yet.
-    const at = Math.min(Math.round(event.at), this.#hour.until)
+    // A further reason is news of the moment when it came, though nothing was known before it.
+    const isFurther = event.type === 'unavailable' && !state.isKnown
+    const at = isFurther ? this.#hour.until : Math.min(Math.round(event.at), this.#hour.until)
     if (event.type !== 'reading') {
       const detail = event.type === 'unavailable' ? event.reason : ''
       return this.#take({ at, sensor: sensor.id, type: event.type, detail })

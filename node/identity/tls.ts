@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import type { TcpSocketConnectOpts } from 'node:net'
+import { isIP, type TcpSocketConnectOpts } from 'node:net'
 import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from 'node:tls'
 import { isSelfSigned } from './certificate-chain.ts'
 import { MAX_CHAIN } from './certificate-path.ts'
@@ -9,6 +9,9 @@ import { identityOf, type Identity } from './identity.ts'
 
 /** The ALPN name of our own protocol (RFC 7301). Without ALPN a connection speaks the plain one. */
 export const ALPN = 'fridge/1'
+
+/** The ALPN name under which one node reads the sensors of another for pages (PROTOCOL.md, "Relays"). */
+export const RELAY_ALPN = 'fridge-relay/1'
 
 /**
  * How every connection is made. Each address of a name may take 2.5 s to answer before the next one
@@ -37,6 +40,19 @@ export function peerOf(socket: TLSSocket): Identity {
   const { raw } = socket.getPeerCertificate() as Partial<PeerCertificate>
   if (raw === undefined) throw new FridgeError('ERR_CERTIFICATE', 'it shows no certificate')
   return identityOf(raw)
+}
+
+/** The certificate that the other end has shown. */
+export function certificateOf(socket: TLSSocket): X509Certificate | undefined {
+  const { raw } = socket.getPeerCertificate() as Partial<PeerCertificate>
+  return raw && new X509Certificate(raw)
+}
+
+/** Whether a certificate is for a host, as browsers judge it. */
+export function certifiesHost(certificate: X509Certificate, host: string): boolean {
+  const bare = host.replace(/^\[(.*)\]$/, '$1')
+  const named = isIP(bare) === 0 ? certificate.checkHost(bare) : certificate.checkIP(bare)
+  return named !== undefined
 }
 
 /** The certificate of the other end and the intermediates that it showed, without the root. */

@@ -12,6 +12,7 @@ import type { Isolation } from '../gossip/isolation.ts'
 import type { Members } from '../gossip/members.ts'
 import type { Overlay } from '../gossip/overlay.ts'
 import type { Name } from '../identity/names.ts'
+import type { RelayEnds } from '../relays/relay-ends.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Trust } from '../identity/trust.ts'
 import type { Whitelist } from '../whitelist/whitelist.ts'
@@ -26,6 +27,7 @@ export interface MetricsSource {
   readonly numbers: () => FridgeNumbers
   readonly sessions: Pick<Sessions, 'size' | 'clients' | 'pages' | 'unsigned'>
   readonly overlay: Pick<Overlay, 'links'>
+  readonly relays: Pick<RelayEnds, 'connections' | 'audiences'>
   readonly members: Pick<Members, 'live' | 'unreachable' | 'left'>
   readonly whitelist: () => Pick<Whitelist, 'changes' | 'size'>
   readonly trust: Pick<Trust, 'credentials'>
@@ -178,11 +180,24 @@ export class Metrics implements Disposable {
   }
 
   #describePages(): void {
-    const { sessions, counts } = this.#source
+    const { sessions, relays, counts } = this.#source
     this.#registry.reads(
       'fridge_pages',
       'Pages in browsers that have joined and are live.',
-      () => sessions.pages,
+      // Those of other nodes that read here count under their origins too.
+      () => sessions.pages - relays.audiences.served,
+    )
+    this.#registry.reads(
+      'fridge_relays',
+      'Connections over which pages of this node read at others (asked), and of others here (served).',
+      () => relays.connections,
+      'kind',
+    )
+    this.#registry.reads(
+      'fridge_relay_audiences',
+      'For how many origins and browsers they read.',
+      () => relays.audiences,
+      'kind',
     )
     this.#registry.counts(
       'fridge_pages_accepted_total',

@@ -76,6 +76,11 @@ export class Readiness {
     this.#options = options
   }
 
+  /** Whether the threads that check signatures do not come back. */
+  get isStalled(): boolean {
+    return this.#options.verifier.isStalled
+  }
+
   /** Why the node does not serve clients now, in a line for a person; undefined while it does. */
   get whyNot(): string | undefined {
     const { whenIsolated, isolation, ownRemoval, verifier, storage, trust, clock } = this.#options

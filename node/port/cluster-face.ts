@@ -1,5 +1,5 @@
 import type { Credentials } from '../identity/credentials.ts'
-import { tlsOptions } from '../identity/tls.ts'
+import { ALPN, RELAY_ALPN, tlsOptions } from '../identity/tls.ts'
 import type { Face } from './listener.ts'
 
 /** The port of clients, operators and nodes: both ends show a certificate of the cluster. */
@@ -10,6 +10,7 @@ export function clusterFace(trust: { readonly credentials: Credentials }): Face<
     },
     tlsOf: credentials => ({
       ...tlsOptions(credentials),
+      ALPNProtocols: [ALPN, RELAY_ALPN],
       requestCert: true,
       rejectUnauthorized: true,
     }),

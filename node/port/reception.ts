@@ -4,12 +4,13 @@ import type { Dialect } from '../events/dialect.ts'
 import type { Overlay } from '../gossip/overlay.ts'
 import type { Identity } from '../identity/identity.ts'
 import { chainOf, type Signer, type Signers } from '../identity/signers.ts'
-import { ALPN, chainOfPeer, peerOf } from '../identity/tls.ts'
+import { ALPN, certificateOf, chainOfPeer, peerOf, RELAY_ALPN } from '../identity/tls.ts'
 import type { Name, Role } from '../identity/names.ts'
 import type { Trust } from '../identity/trust.ts'
 import { errorMessage } from '../lib/errors.ts'
 import { GatheredLog } from '../lib/gathered-log.ts'
 import type { Log } from '../lib/log.ts'
+import type { RelayEnds } from '../relays/relay-ends.ts'
 import type { Rights } from '../sessions/admission.ts'
 import { ClientSession } from '../sessions/client-session.ts'
 import type { Service } from '../sessions/service.ts'
@@ -37,6 +38,8 @@ export interface ReceptionOptions {
   readonly counts: Counts
   /** What a node is shown that was removed, or has forked. */
   readonly proofAgainst: (node: Name) => unknown
+  /** Where other nodes read for their pages. */
+  readonly relays: Pick<RelayEnds, 'admits' | 'take'>
   readonly operatorMethods: (operator: Signer) => ReadonlyMap<string, RpcMethod>
   /** Resolves when the list is as fresh as it can be had: nobody is admitted before. */
   readonly gate: Promise<void>
@@ -94,6 +97,7 @@ export class Reception implements Disposable {
     const identity = trust.hold(socket, identified, judgedBy)
     const own = judgedBy.identity
     const visitor = { socket, identity, dialect: dialectOf(socket), own }
+    if (socket.alpnProtocol === RELAY_ALPN) return this.#relay(visitor)
     if (identity.role === 'node') {
       const refused = this.#link(visitor)
       if (refused !== undefined) this.#turnAway(socket, refused, 'node')
@@ -192,6 +196,30 @@ export class Reception implements Disposable {
     }
     counts.accepted.node += 1
     return undefined
+  }
+
+  /** Let a node read here for its pages, once clients would be let in. */
+  async #relay({ socket, identity }: Visitor): Promise<void> {
+    const { sessions, relays, gate, counts, service } = this.#options
+    await gate
+    if (socket.destroyed || this.#isLeaving) return void socket.destroy()
+    service.lookout.check()
+    const turnAway = (reason: NotAdmitted): void =>
+      this.#turnAway(socket, {
+        reason,
+        level: 'warn',
+        sentence: 'refused: it may not read here for pages',
+        fields: { subject: identity.subject },
+        farewell: 'cut',
+      })
+    if (identity.role !== 'node') return turnAway('no ALPN')
+    const admission = sessions.admit(identity)
+    if (!admission.admitted) return turnAway(admission.reason)
+    if (!relays.admits(identity)) return turnAway('has equivocated')
+    const certificate = certificateOf(socket)
+    if (certificate === undefined) return void socket.destroy()
+    counts.accepted.node += 1
+    await relays.take({ socket, peer: identity, certificate })
   }
 
   /** Open the session of a client or an operator. @returns why that may not be */

@@ -12,6 +12,7 @@ import { operatorMethods } from '../operators/service.ts'
 import type { TokenDesk } from '../operators/tokens.ts'
 import { Turns } from '../operators/turns.ts'
 import { alarmMethods } from '../sessions/alarm-calls.ts'
+import type { RelayEnds } from '../relays/relay-ends.ts'
 import type { Service } from '../sessions/service.ts'
 import type { Invitations } from '../sessions/invitations.ts'
 import type { Counts } from '../sessions/counts.ts'
@@ -33,6 +34,8 @@ export interface ServeOptions {
   /** Hears what the node shows from now on. */
   readonly onRenewed: (credentials: Credentials) => void
   readonly service: Service
+  /** Where other nodes read for their pages. */
+  readonly relays: RelayEnds
   readonly counts: Counts
   /** Where this node takes tokens; undefined where it issues nothing. */
   readonly tokenDesk: () => TokenDesk | undefined
@@ -59,7 +62,7 @@ export interface OpenPort extends AsyncDisposable {
  */
 export async function serve(options: ServeOptions): Promise<OpenPort> {
   const { config, listener, list, cluster, sessions, trust, loadCredentials, onRenewed } = options
-  const { service, counts, tokenDesk, invitations, pageUrl, gate, clock, log } = options
+  const { service, relays, counts, tokenDesk, invitations, pageUrl, gate, clock, log } = options
   const { replica, signers, self, ownRemoval, proofAgainst } = list
   const { members, overlay, isolation } = cluster
   const turns = new Turns(clock)
@@ -72,6 +75,7 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
     overlay,
     signers,
     proofAgainst,
+    relays,
     counts,
     gate,
     log,
@@ -109,7 +113,12 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
   await using stack = new AsyncDisposableStack()
   stack.use(turns)
   stack.use(reception)
-  stack.defer(async () => listener.close(async () => reception.takeLeave()))
+  stack.defer(async () =>
+    listener.close(async () => {
+      relays[Symbol.dispose]()
+      await reception.takeLeave()
+    }),
+  )
   const renewing = { trust, self, signers, replica, listener, members, sessions, overlay, log }
   const watch = stack.use(
     new CredentialWatch({

@@ -18,6 +18,8 @@ export interface DialOptions {
   readonly clock: Clock
   readonly signal: AbortSignal
   readonly tls?: ConnectionOptions
+  /** What is to be spoken. Default: what nodes gossip over. */
+  readonly alpn?: string
 }
 
 /**
@@ -27,13 +29,14 @@ export interface DialOptions {
  */
 export async function dialNode(
   address: string,
-  { credentials, clock, signal, tls = {} }: DialOptions,
+  { credentials, clock, signal, tls = {}, alpn = ALPN }: DialOptions,
 ): Promise<Dialed & { readonly socket: TLSSocket }> {
   const target = readAddress(address)
   if (target === undefined) throw new FridgeError('ERR_UNREACHABLE', `${address} is no address`)
   const socket = connect({
     ...tls,
     ...tlsOptions(credentials),
+    ALPNProtocols: [alpn],
     ...target,
     ...DIAL_OPTIONS,
     checkServerIdentity: () => undefined,
@@ -41,8 +44,8 @@ export async function dialNode(
   await untilSecured(socket, address, clock, signal)
   try {
     const peer = peerOf(socket)
-    if (socket.alpnProtocol !== ALPN)
-      throw new FridgeError('ERR_TLS', `${address} does not speak ${ALPN}`)
+    if (socket.alpnProtocol !== alpn)
+      throw new FridgeError('ERR_TLS', `${address} does not speak ${alpn}`)
     if (peer.role !== 'node' || peer.trustDomain !== credentials.identity.trustDomain) {
       throw new FridgeError('ERR_TLS', `${address} is ${peer.subject}, not a node of this cluster`)
     }
@@ -68,10 +71,11 @@ export async function resolvePeer(address: string): Promise<string[]> {
 }
 
 /** Reaches nodes with the credentials of the moment, and holds what it reached to the authorities of later. */
-export function peerDialer(trust: Trust, clock: Clock): OverlayOptions['dial'] {
+export function peerDialer(trust: Trust, clock: Clock, alpn?: string): OverlayOptions['dial'] {
   return async (address, signal) => {
     const judgedBy = trust.credentials
-    const dialed = await dialNode(address, { credentials: judgedBy, clock, signal })
+    const options = { credentials: judgedBy, clock, signal, ...(alpn !== undefined && { alpn }) }
+    const dialed = await dialNode(address, options)
     return { ...dialed, peer: trust.hold(dialed.socket, dialed.peer, judgedBy) }
   }
 }

@@ -8,7 +8,7 @@ import { PLAIN_SENSORS, SENSOR_KINDS, type SensorKind } from './kinds.ts'
 import { isSensorName } from './sensor.ts'
 
 /** Each sensor is a stream of every connection, and a node can watch no more of them sensibly. */
-const MAX_SENSORS = 32
+export const MAX_SENSORS = 32
 
 /** The sensors of a node by name, as they are written. Default a door and a thermometer, simulated. */
 export const sensorsConfig = z

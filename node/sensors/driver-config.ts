@@ -138,19 +138,22 @@ const gpio = z.strictObject({
   debounceMs: z.int().min(0).max(60_000).default(50),
 })
 
+/** A program and its arguments, as it is started without a shell. @param example of such a list */
+export const programAndArguments = (example: string) =>
+  z.unknown().transform((value, context): [string, ...string[]] => {
+    const [file, ...args] = Array.isArray(value) ? (value as unknown[]) : []
+    if (isArgument(file) && file !== '' && args.every(isArgument)) return [file, ...args]
+    const suggestion = asList(value)
+    const message = `a list of the program and its arguments, each a text: ${suggestion ?? example}`
+    context.addIssue({ code: 'custom', message, params: { suggestion } })
+    return z.NEVER
+  })
+
 const program = z.strictObject({
   /** Any program that prints one line whenever it has news. */
   driver: z.literal('command'),
   /** The program and its arguments, without a shell. Required. */
-  command: z.unknown().transform((value, context): [string, ...string[]] => {
-    const [file, ...args] = Array.isArray(value) ? (value as unknown[]) : []
-    if (isArgument(file) && file !== '' && args.every(isArgument)) return [file, ...args]
-    const suggestion = asList(value)
-    const example = suggestion ?? '[mosquitto_sub, -t, door]'
-    const message = `a list of the program and its arguments, each a text: ${example}`
-    context.addIssue({ code: 'custom', message, params: { suggestion } })
-    return z.NEVER
-  }),
+  command: programAndArguments('[mosquitto_sub, -t, door]'),
   ...payload,
   /** How its lines say whether the device can be reached. Default: they do not. */
   availability: z.strictObject(availability).optional(),

@@ -34,7 +34,8 @@ const MAX_REASON_LENGTH = 200
 /**
  * Run `sensors` and remember the last event of each. A sensor that ends or throws is unavailable
  * until it has been restarted; so is a sensor that is silent for too long. A state that is only repeated (the
- * same `unavailable`, an open door reported as open) is not sent again: its first `at` stands.
+ * same `unavailable`, an open door reported as open) is not sent again: its first `at` stands, as it does
+ * where only the reason is another one.
  * @throws TypeError when two sensors share a name
  */
 export function startFeeds(sensors: readonly Sensor[], { clock, random, log }: FeedOptions): Feeds {
@@ -47,9 +48,10 @@ export function startFeeds(sensors: readonly Sensor[], { clock, random, log }: F
     throw new TypeError('two sensors have the same name')
   }
 
-  const publish = (sensor: Sensor, event: SensorEvent): void => {
+  const publish = (sensor: Sensor, told: SensorEvent): void => {
     const before = last.get(sensor.name)
-    if (signal.aborted || isRepeated(before, event)) return
+    if (signal.aborted || isRepeated(before, told)) return
+    const event = sinceFirst(before, told)
     last.set(sensor.name, event)
     if (event.type === 'unavailable') {
       log?.warn({ sensor: sensor.name, reason: event.reason }, 'sensor unavailable')
@@ -75,7 +77,8 @@ export function startFeeds(sensors: readonly Sensor[], { clock, random, log }: F
     let failures = 0
     while (!signal.aborted) {
       const startedAt = clock.monotonic()
-      const reason = await watchOnce(sensor, { clock, log, signal, publish, fail })
+      const isKnown = (): boolean => last.get(sensor.name)?.type !== 'unavailable'
+      const reason = await watchOnce(sensor, { clock, log, signal, publish, fail, isKnown })
       if (signal.aborted) return
       failures = clock.monotonic() - startedAt < STEADY_MS ? failures + 1 : 1
       fail(sensor, reason)
@@ -108,16 +111,21 @@ interface Watch extends Pick<FeedOptions, 'clock' | 'log'> {
   readonly publish: (sensor: Sensor, event: SensorEvent) => void
   /** Nothing is known of the sensor, since `at`. Default now. */
   readonly fail: (sensor: Sensor, reason: string, at?: number) => void
+  /** Whether nothing has been said yet of why the sensor is unavailable. */
+  readonly isKnown: () => boolean
 }
 
 /** Watch `sensor` once, to its end. @returns why it ended */
 async function watchOnce(
   sensor: Sensor,
-  { clock, log, signal, publish, fail }: Watch,
+  { clock, log, signal, publish, fail, isKnown }: Watch,
 ): Promise<string> {
   const { silentAfterMs = SENSOR_KINDS[sensor.kind].silentAfterMs } = sensor
   const reason = `silent for ${silentAfterMs / 1_000} s`
-  using silence = watchSilence(clock, silentAfterMs, () => fail(sensor, reason))
+  using silence = watchSilence(clock, silentAfterMs, () => {
+    // Why it failed says more than that it has said nothing since: a hung thermometer is asked seldom.
+    if (isKnown()) fail(sensor, reason)
+  })
   const broken = new AbortController()
   const tell = (event: SensorEvent): void => {
     if (signal.aborted || broken.signal.aborted) return
@@ -175,6 +183,12 @@ function isRepeated(before: SensorEvent | undefined, event: SensorEvent): boolea
   if (before?.type !== event.type || event.type === 'reading') return false
   if (event.type !== 'unavailable') return true
   return before.type === 'unavailable' && before.reason === event.reason
+}
+
+/** The event, with nothing known since the first of the reasons that follow each other. */
+function sinceFirst(before: SensorEvent | undefined, event: SensorEvent): SensorEvent {
+  if (event.type !== 'unavailable' || before?.type !== 'unavailable') return event
+  return { ...event, at: Math.min(before.at, event.at) }
 }
 
 /** One line of at most `MAX_REASON_LENGTH`, without control characters: it is shown on terminals. */

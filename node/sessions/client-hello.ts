@@ -1,3 +1,4 @@
+import { isSequence } from '../events/told-sensor.ts'
 import { isSource, type Source } from '../identity/names.ts'
 import { isSensorName } from '../sensors/sensor.ts'
 import type { Hello } from '../wire/control.ts'
@@ -38,11 +39,6 @@ export function parseClientHello({ resume, sealed }: Hello): ClientHello | strin
     heard.set(name, sequence)
   }
   return { resume: { run, sensors: heard }, knowsSealed }
-}
-
-/** Whether a value can be the number of an event: 1, 2, 3… */
-export function isSequence(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) > 0
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

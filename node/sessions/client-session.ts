@@ -12,6 +12,7 @@ import type { Subscriber } from '../events/subscriber.ts'
 import type { Identity } from '../identity/identity.ts'
 import { ServedCalls } from './served-calls.ts'
 import type { Service } from './service.ts'
+import { toldSensors } from './told-sensors.ts'
 import { explain, type Session } from './session.ts'
 import { Channel } from '../wire/channel.ts'
 import type { Ending } from '../wire/connection.ts'
@@ -208,10 +209,7 @@ function helloOf(service: Service, limits: WireLimits): Hello {
     run,
     version,
     time: clock.now(),
-    sensors: service.sensors.map(({ name, kind }) => {
-      const sealed = service.seals.infoOf(name)
-      return sealed === undefined ? { name, kind } : { name, kind, sealed }
-    }),
+    sensors: toldSensors(service, { sensors: undefined }),
     commands: COMMANDS,
     heartbeat: CLIENT_HEARTBEAT,
     limits: limitsToTell(limits),

@@ -1,3 +1,4 @@
+import type { AlarmChange } from '../alarms/alarm.ts'
 import { openAlarms } from '../alarms/open-alarms.ts'
 import type { FridgeNumbers } from '../alarms/numbers.ts'
 import type { VitalSigns } from '../alarms/vital-signs.ts'
@@ -61,11 +62,12 @@ export async function openService(
   const fanOut = stack.use(new FanOut(feeds, lookout, seals))
   stack.use(history.follow(feeds))
   const trail = stack.use(new CommandTrail({ record: call => history.command(call), clock, log }))
+  const record = ({ state: type, alarm: told }: AlarmChange): void => {
+    const { node: _node, sensor, kind: _kind, ...alarm } = told
+    history.alarm({ sensor, type, detail: JSON.stringify(alarm) })
+  }
   const { alarms, numbers, vitals } = stack.use(
-    openAlarms(config, { feeds, recording: history, clock, random, log }),
-  )
-  alarms.subscribe(({ state: type, alarm: { node: _node, sensor, kind: _kind, ...alarm } }) =>
-    history.alarm({ sensor, type, detail: JSON.stringify(alarm) }),
+    openAlarms(config, { feeds, recording: history, record, clock, random, log }),
   )
   const running = stack.move()
   return {

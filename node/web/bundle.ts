@@ -1,11 +1,17 @@
 import { readFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
 import { errorCode } from '../lib/errors.ts'
 
 /** A file of the page as browsers are sent it. */
 export interface PageFile {
   readonly type: string
   readonly body: Buffer
+  /** The body for browsers that take gzip. It holds nothing secret, so its length tells nothing. */
+  readonly gzipped: Buffer
 }
+
+const compress = promisify(gzip)
 
 /** The command that makes the bundle of the page. */
 export const BUILD_COMMAND = 'npm run build:page'
@@ -15,6 +21,7 @@ const FILES: ReadonlyMap<string, { readonly file: string; readonly type: string 
   ['/', { file: 'index.html', type: 'text/html; charset=utf-8' }],
   // Without its character set a passphrase with an umlaut makes another key in Firefox.
   ['/page.js', { file: 'page.js', type: 'text/javascript; charset=utf-8' }],
+  ['/qr-code.js', { file: 'qr-code.js', type: 'text/javascript; charset=utf-8' }],
   ['/page.css', { file: 'page.css', type: 'text/css; charset=utf-8' }],
 ])
 
@@ -46,7 +53,7 @@ export class Bundle {
     try {
       const read = Array.from(FILES, async ([path, { file, type }]) => {
         const body = await readFile(new URL(file, this.#folder))
-        return [path, { type, body }] as const
+        return [path, { type, body, gzipped: await compress(body, { level: 9 }) }] as const
       })
       return new Map(await Promise.all(read))
     } catch (error) {

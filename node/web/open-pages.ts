@@ -8,7 +8,7 @@ import { PageServer } from './socket-io.ts'
 
 export interface OpenPagesOptions extends Pick<
   PageReceptionOptions,
-  'service' | 'sessions' | 'ownOrigins' | 'openViews' | 'gate' | 'log'
+  'service' | 'sessions' | 'ownOrigins' | 'openViews' | 'relays' | 'gate' | 'log'
 > {
   readonly config: Pick<NodeConfig, 'web' | 'limits'>
   /** Whether browsers reach this node, and no other, at a host. */
@@ -26,6 +26,7 @@ export async function openPages(options: OpenPagesOptions): Promise<PageServer> 
     counts,
     ownOrigins,
     openViews,
+    relays,
     invitations,
     isOwnHost,
     gate,
@@ -42,6 +43,7 @@ export async function openPages(options: OpenPagesOptions): Promise<PageServer> 
     maxPagesPerAddress: config.web.maxPagesPerAddress,
     ownOrigins,
     openViews,
+    relays,
     door: new PageDoor({
       service,
       sessions,

@@ -5,6 +5,7 @@ import { parseCertificates } from '../identity/certificate-chain.ts'
 import { renewFrom } from '../identity/certificate-lifetime.ts'
 import { unreadable } from '../identity/credential-files.ts'
 import type { WatchedKind } from '../identity/credential-watch.ts'
+import { certifiesHost } from '../identity/tls.ts'
 import { SubjectAlternativeNameExtension, X509Certificate as Fields } from '../identity/x509.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import { FridgeError } from '../lib/errors.ts'
@@ -119,9 +120,7 @@ export function ownOrigins(credentials: PageCredentials, port: number): Set<stri
 
 /** Whether a certificate is for a host, as browsers judge it. */
 export function isForHost(credentials: PageCredentials, host: string): boolean {
-  const leaf = leafOf(credentials)
-  const bare = host.replace(/^\[(.*)\]$/, '$1')
-  return isIP(bare) === 0 ? leaf.checkHost(bare) !== undefined : leaf.checkIP(bare) !== undefined
+  return certifiesHost(leafOf(credentials), host)
 }
 
 function leafOf({ certificate, certificateFile }: PageCredentials): X509Certificate {

@@ -6,8 +6,15 @@ import type { BrowserParty, OriginParty } from '../sessions/party.ts'
 import type { Service } from '../sessions/service.ts'
 import type { Session } from '../sessions/session.ts'
 import type { Sessions } from '../sessions/sessions.ts'
+import {
+  drawNonce,
+  isSignedBy,
+  parseInvited,
+  parseSignIn,
+  proofOf,
+  type SignInProof,
+} from '../sessions/sign-in.ts'
 import type { Invitations } from '../sessions/invitations.ts'
-import { drawNonce, isSignedBy, parseInvited, parseSignIn } from './sign-in.ts'
 
 /** How long a browser may take to sign, in milliseconds. */
 const SIGN_IN_MS = 5_000
@@ -18,9 +25,9 @@ export interface SigningPage extends Session {
   readonly ended: boolean
   /**
    * A browser has proven its key: whatever comes from now on is for it.
-   * @param nonce what it has signed
+   * @param proof what it has signed, for nodes that are to believe it as well
    */
-  identify(browser: BrowserParty, rights: Rights, nonce: string): void
+  identify(browser: BrowserParty, rights: Rights, proof: SignInProof): void
   /** Hold on to what waits for a browser to be let in here, in the place of what did before. */
   wait(waiting: Disposable): void
   /** Tell the page that its browser would be let in now. */
@@ -94,7 +101,7 @@ export class PageDoor {
       throw new FridgeError('ERR_LIMIT', `${name} has too many connections`)
     }
     sessions.delete(session)
-    session.identify(browser, judgement.rights, drawn.nonce)
+    session.identify(browser, judgement.rights, proofOf(signIn, drawn.nonce))
     sessions.add(session, judgement.until)
   }
 

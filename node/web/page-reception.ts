@@ -3,6 +3,7 @@ import { GatheredLog } from '../lib/gathered-log.ts'
 import type { Log } from '../lib/log.ts'
 import { networkOf } from '../lib/rate-limit.ts'
 import type { Counts, PageNotAdmitted } from '../sessions/counts.ts'
+import type { Relays } from '../relays/relays.ts'
 import type { OriginParty } from '../sessions/party.ts'
 import type { Service } from '../sessions/service.ts'
 import { explain } from '../sessions/session.ts'
@@ -24,6 +25,8 @@ export interface PageReceptionOptions {
   readonly ownOrigins: () => ReadonlySet<string>
   /** What pages look at whose grants name it. */
   readonly openViews: OpenViews
+  /** By which pages look at other nodes. */
+  readonly relays: Relays
   /** Where people sign in on the pages that have joined. */
   readonly door: PageDoor
   /** Resolves when the list is as fresh as it can be had: nobody is admitted before. */
@@ -74,7 +77,7 @@ export class PageReception implements Disposable {
   }
 
   #admit({ origin, address, socket, isOld }: PageVisit): PageSession | Refused {
-    const { sessions, service, limits, openViews, door, counts } = this.#options
+    const { sessions, service, limits, openViews, relays, door, counts } = this.#options
     if (origin === undefined) {
       return { reason: 'no origin', text: 'only pages of browsers may join: there was no Origin' }
     }
@@ -101,6 +104,7 @@ export class PageReception implements Disposable {
       service,
       limits,
       openViews,
+      relays,
       door,
       onEnd: (ended, ending) => this.#ended(ended, ending, place),
     })

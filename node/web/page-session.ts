@@ -1,12 +1,16 @@
 import type { Duplex } from 'node:stream'
 import { answerFrame, eventFrame, sensorFrame } from '../events/page-frames.ts'
 import type { EventStream, Subscriber } from '../events/subscriber.ts'
+import { nameOf, type Origin } from '../identity/names.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { COMMANDS } from '../sensors/commands.ts'
 import { allows, type RefusalReason, type Rights } from '../sessions/admission.ts'
 import type { BrowserParty, OriginParty, Party } from '../sessions/party.ts'
+import type { SignInProof } from '../sessions/sign-in.ts'
+import type { Audience, Relays } from '../relays/relays.ts'
 import type { Service } from '../sessions/service.ts'
 import { AlarmTeller } from '../sessions/alarm-teller.ts'
+import { toldSensors } from '../sessions/told-sensors.ts'
 import type { OpenViews } from '../sessions/views.ts'
 import { explain } from '../sessions/session.ts'
 import type { Ending } from '../wire/connection.ts'
@@ -14,6 +18,7 @@ import type { WireLimits } from '../wire/limits.ts'
 import { Refusal } from '../wire/refusal.ts'
 import { Outlet } from './outlet.ts'
 import { PageCalls } from './page-calls.ts'
+import { PageRelays } from './page-relays.ts'
 import type { PagePacket } from './packet.ts'
 import { SealedCalls } from './sealed-calls.ts'
 import type { PageDoor, SigningPage } from './page-door.ts'
@@ -35,6 +40,8 @@ export interface PageSessionOptions {
   readonly limits: WireLimits
   /** What pages look at whose grants name it. */
   readonly openViews: OpenViews
+  /** By which pages look at other nodes. */
+  readonly relays: Relays
   /** Where somebody may sign in. */
   readonly door: PageDoor
   readonly onEnd: (session: PageSession, ending: Ending) => void
@@ -49,6 +56,9 @@ export class PageSession implements SigningPage {
   readonly #streams = new Map<string, PageStream>()
   #identity: Party
   #rights: Rights
+  readonly #relayed: PageRelays
+  /** What its browser has signed; undefined where nobody has signed in. */
+  #browser: Audience['browser']
   #calls: PageCalls
   /** Once somebody has signed in. */
   #sealedCalls: SealedCalls | undefined
@@ -64,12 +74,18 @@ export class PageSession implements SigningPage {
     this.#options = options
     this.#identity = origin
     this.#rights = rights
-    this.#calls = this.#callsOf(origin)
     this.#outlet = new Outlet(socket, {
       limits,
       clock: service.clock,
       onTooSlow: () => this.#cutAsTooSlow(),
     })
+    this.#relayed = new PageRelays({
+      relays: options.relays,
+      carrier: this.#outlet,
+      audience: () => this.#audience(),
+      mayRead: sensor => allows(this.#rights.sensors, sensor),
+    })
+    this.#calls = this.#callsOf(origin)
     this.#subscriber = service.fanOut.join(this.#outlet, isOld ? 'old page' : 'page')
     const { node, run, version, clock } = service
     const hello = { protocol: PAGE_PROTOCOL, node, run, version, time: clock.now() }
@@ -88,11 +104,14 @@ export class PageSession implements SigningPage {
   }
 
   /** A browser has proven its key: whatever comes from now on is for it. */
-  identify(browser: BrowserParty, rights: Rights, nonce: string): void {
+  identify(browser: BrowserParty, rights: Rights, proof: SignInProof): void {
     const { service } = this.#options
     const call = async (values: readonly unknown[]): Promise<unknown> => this.#calls.call(values)
     this.#identity = browser
-    this.#sealedCalls = new SealedCalls({ service, nonce, call, reportOf })
+    this.#browser = { keyId: browser.keyId, proof }
+    this.#sealedCalls = new SealedCalls({ service, nonce: proof.nonce, call, reportOf })
+    // What it watches it watches as somebody else.
+    this.#relayed[Symbol.dispose]()
     this.#waiting?.[Symbol.dispose]()
     this.#calls = this.#callsOf(browser)
     this.narrow(rights)
@@ -122,6 +141,7 @@ export class PageSession implements SigningPage {
     this.#tellRights()
     this.#openStreams()
     this.#alarmTeller?.tellStanding()
+    this.#relayed.review()
   }
 
   leave(): void {
@@ -166,6 +186,7 @@ export class PageSession implements SigningPage {
       service,
       subject,
       openViews,
+      relayed: this.#relayed.methods,
       clock: service.clock,
       maxPending: limits.maxPendingCalls,
       rights: () => this.#rights,
@@ -190,17 +211,17 @@ export class PageSession implements SigningPage {
     }
   }
 
+  #audience(): Audience | undefined {
+    // Which nodes there are is nothing for a page to find out on which nobody may read anything.
+    if (this.#rights.sensors?.size === 0) return undefined
+    return { origin: nameOf(this.origin.subject) as string as Origin, browser: this.#browser }
+  }
+
   #tellRights(): void {
-    const { sensors, seals } = this.#options.service
     const { commands, views } = this.#rights
     this.#say('rights', {
       subject: this.#identity.subject,
-      sensors: sensors
-        .filter(({ name }) => allows(this.#rights.sensors, name))
-        .map(({ name, kind }) => {
-          const sealed = seals.infoOf(name)
-          return sealed === undefined ? { name, kind } : { name, kind, sealed }
-        }),
+      sensors: toldSensors(this.#options.service, this.#rights),
       commands: CALLABLE.filter(name => allows(commands, name)),
       // Nobody is without a grant who has signed in.
       views: Array.from(views ?? []),
@@ -247,6 +268,7 @@ export class PageSession implements SigningPage {
     if (this.#ended) return
     this.#ended = true
     this.#waiting?.[Symbol.dispose]()
+    this.#relayed[Symbol.dispose]()
     for (const listener of this.#onEnd.splice(0)) listener()
     for (const stream of this.#streams.values()) stream.close()
     this.#streams.clear()

@@ -19,7 +19,7 @@ const HTTP_LIMITS = {
   connectionsCheckingInterval: 1_000,
 } as const
 
-/** Requests of one connection: a page is three files. */
+/** Requests of one connection: a page is four files. */
 const MAX_REQUESTS = 100
 
 /**
@@ -46,6 +46,8 @@ const HEADERS: Readonly<Record<string, string>> = {
   'Permissions-Policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
   'Cache-Control': 'no-store',
 }
+
+const WITHOUT_BUNDLE = `the page of this node was not bundled; make it there: ${BUILD_COMMAND}\n`
 
 export interface SiteOptions {
   /** Whether pages may poll over HTTP. */
@@ -132,7 +134,20 @@ export class Site implements AsyncDisposable {
     const { bundle } = this.#options
     if (!bundle.names(path)) return say(404, 'the page of this node is at /\n')
     const file = await bundle.read(path)
-    if (file !== undefined) return say(200, file.body, { 'Content-Type': file.type })
-    say(503, `the page of this node was not bundled; make it there: ${BUILD_COMMAND}\n`)
+    if (file === undefined) return say(503, WITHOUT_BUNDLE)
+    const isSmall = takesGzip(request.headers['accept-encoding'])
+    say(200, isSmall ? file.gzipped : file.body, {
+      'Content-Type': file.type,
+      Vary: 'Accept-Encoding',
+      ...(isSmall && { 'Content-Encoding': 'gzip' }),
+    })
   }
+}
+
+/** Whether an `Accept-Encoding` names gzip, and not to refuse it (RFC 9110, section 12.5.3). */
+function takesGzip(header: string | string[] | undefined): boolean {
+  const codings = String(header ?? '')
+    .toLowerCase()
+    .split(',')
+  return codings.some(coding => /^\s*gzip\s*(;\s*q=(1|0?\.\d*[1-9]).*)?$/.test(coding))
 }

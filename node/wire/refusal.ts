@@ -1,5 +1,5 @@
 /** The layer at which something that a peer sent was refused. */
-export type WireLayer = 'line' | 'json' | 'mux' | 'emitter' | 'rpc' | 'gossip' | 'page'
+export type WireLayer = 'line' | 'json' | 'mux' | 'emitter' | 'rpc' | 'gossip' | 'page' | 'relay'
 
 /** Why a frame was refused. A value, not an exception: hostile input is an expected outcome. */
 export class Refusal {

@@ -70,6 +70,8 @@ const MALFORMED: readonly (string | Buffer)[] = [
   '6',
   '9',
   '',
+  '42["call",NaN]',
+  '42\u0000["call"]',
   Buffer.from('42["call","defrost"]'),
   Buffer.alloc(70_000, '4'),
   '4' + '2'.repeat(70_000),
@@ -97,6 +99,22 @@ test('who sends anything before it has joined is cut', async t => {
     await closed(page)
     t.pass()
   }
+  await bystands()
+})
+
+test('a page that says nothing is cut: soon before it joins, and after that when it does not answer', async t => {
+  // The library has clocks of its own: five seconds to join, twice ten for a word of life.
+  t.timeout(120_000)
+  const { cluster, bystands } = await startShop(t)
+  const mute = await openRawPage(cluster, 1)
+  const frozen = await openRawPage(cluster, 1)
+  await joinRaw(frozen)
+  const heard: string[] = []
+  mute.on('message', data => heard.push(messageText(data)))
+  await closed(mute)
+  t.false(heard.some(text => text.startsWith('4')))
+  // Only after the other: that it was asked whether it lives does not keep it.
+  await closed(frozen)
   await bystands()
 })
 

@@ -8,9 +8,11 @@ import { measureFanOut, measurePages } from './fan-out.ts'
 import { measureHandshakes } from './handshakes.ts'
 import { measureHistory } from './history.ts'
 import { measureIdleMemory } from './idle-memory.ts'
+import { measureKeyboard } from './keyboard.ts'
 import { describeMachine } from './machine.ts'
 import { measureReconnect } from './reconnect.ts'
 import { measureProcesses } from './processes.ts'
+import { measureRelays } from './relays.ts'
 import type { Bench } from './result.ts'
 import { measureRevocation } from './revocation.ts'
 import { measureScale } from './scale.ts'
@@ -19,9 +21,11 @@ import { measureStart } from './start.ts'
 
 const BENCHES: Readonly<Record<string, Bench>> = {
   start: measureStart,
+  keyboard: measureKeyboard,
   revocation: measureRevocation,
   'fan-out': measureFanOut,
   pages: measurePages,
+  relays: measureRelays,
   sealing: measureSealing,
   'idle-memory': measureIdleMemory,
   handshakes: measureHandshakes,

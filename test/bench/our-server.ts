@@ -1,4 +1,4 @@
-import { loadConfig } from '../../node/config/config.ts'
+import { loadConfig } from '../../node/config/load-config.ts'
 import { startNode } from '../../node/start.ts'
 import { reportTo } from './server-process.ts'
 

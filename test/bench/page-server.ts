@@ -1,5 +1,5 @@
 import { connectOperator } from '../../cli/operator.ts'
-import { loadConfig } from '../../node/config/config.ts'
+import { loadConfig } from '../../node/config/load-config.ts'
 import { parseSubject } from '../../node/identity/names.ts'
 import { formatAddress } from '../../node/lib/address.ts'
 import { startNode } from '../../node/start.ts'

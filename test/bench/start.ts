@@ -68,20 +68,37 @@ interface Start {
 }
 
 export async function startOnce(program: Program, config: string): Promise<Start> {
-  const [command, ...args] = program
   const startedAt = performance.now()
+  await using node = await startProgram(program, config)
+  const ms = performance.now() - startedAt
+  const { resident: bytes } = await memoryOf(node.pid)
+  return { ms, bytes }
+}
+
+/** A node as a process of its own. */
+interface NodeProcess extends AsyncDisposable {
+  readonly pid: number | undefined
+  /** `HOST:PORT`. */
+  readonly address: string
+}
+
+/** Start a node, and wait for its ready line. */
+export async function startProgram(program: Program, config: string): Promise<NodeProcess> {
+  const [command, ...args] = program
   const child = spawn(command, [...args, 'node', 'start', '--config', config], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const exit = once(child, 'exit')
-  const line = once(createInterface(child.stdout), 'line')
-  await Promise.race([
-    line,
+  const [line] = (await Promise.race([
+    once(createInterface(child.stdout), 'line'),
     exit.then(([status]) => Promise.reject(new Error(`the node ended with ${status}`))),
-  ])
-  const ms = performance.now() - startedAt
-  const { resident: bytes } = await memoryOf(child.pid)
-  child.kill('SIGTERM')
-  await exit
-  return { ms, bytes }
+  ])) as [string]
+  return {
+    pid: child.pid,
+    address: line.split(' ').at(-1) ?? '',
+    [Symbol.asyncDispose]: async () => {
+      child.kill('SIGTERM')
+      await exit
+    },
+  }
 }

@@ -117,6 +117,21 @@ export async function findings(page: Page): Promise<unknown[]> {
     violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]))`)
 }
 
+const DRAWN_COLUMNS = `(() => {
+  const canvas = [...document.querySelectorAll('article')]
+    .find(({ textContent }) => textContent.startsWith('temperature')).querySelector('canvas')
+  const { width, height } = canvas
+  const { data } = canvas.getContext('2d').getImageData(0, 0, width, height)
+  const isDrawn = x => Array.from({ length: height }, (_, y) => 4 * (y * width + x))
+    .some(at => data[at] < 60 && data[at + 2] > 120 && data[at + 3] > 200)
+  return Array.from({ length: width }, (_, x) => isDrawn(x))
+})()`
+
+/** Whether the plot of the temperature has a line in each column of its pixels: none where nothing is known. */
+export async function drawnColumns(page: Page): Promise<boolean[]> {
+  return page.evaluate<boolean[]>(DRAWN_COLUMNS)
+}
+
 /** Scripts, styles and connections that the policy of the page has stopped. */
 export function watchFaults(page: Page): string[] {
   const faults: string[] = []

@@ -1,6 +1,4 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
 import test from 'ava'
 import { HISTORY_FILE, openHistoryDatabase } from '../../node/history/database.ts'
 import { HistoryStore } from '../../node/history/store.ts'
@@ -8,10 +6,18 @@ import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
 import { celsius, DAY_MS, openWriter } from '../support/history.ts'
 import { makePeople } from '../support/replica-people.ts'
 import type { KeyId } from '../../node/identity/names.ts'
-import type { Page } from 'playwright-core'
+import type { Page, Response } from 'playwright-core'
 import { makeSharedCerts, startCluster } from '../support/cluster.ts'
 import { WEB_ON } from '../support/pages.ts'
-import { findings, picture, startBrowser, untilFits, untilShown, watchFaults } from './browser.ts'
+import {
+  drawnColumns,
+  findings,
+  picture,
+  startBrowser,
+  untilFits,
+  untilShown,
+  watchFaults,
+} from './browser.ts'
 
 /** The page that a node serves, as a person sees it. */
 
@@ -24,17 +30,12 @@ test.after.always(async () => {
   await shared.remove()
 })
 
-/** Columns of the first plot of a band, between its ends, in which no line is. */
-const EMPTY_COLUMNS = `(() => {
-  const canvas = [...document.querySelectorAll('article')]
-    .find(({ textContent }) => textContent.startsWith('temperature')).querySelector('canvas')
-  const { width, height } = canvas
-  const { data } = canvas.getContext('2d').getImageData(0, 0, width, height)
-  const isDrawn = x => Array.from({ length: height }, (_, y) => 4 * (y * width + x))
-    .some(at => data[at] < 60 && data[at + 2] > 120 && data[at + 3] > 200)
-  const drawn = Array.from({ length: width }, (_, x) => isDrawn(x))
-  const [first, last] = [drawn.indexOf(true), drawn.lastIndexOf(true)]
-  return drawn.slice(first, last).filter(is => !is).length
+/** Whether anything in a plot is written as light as only on a dark ground. */
+const HAS_LIGHT_INK = `(() => {
+  const canvas = document.querySelector('canvas')
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
+  return data.some((red, at) => at % 4 === 0 && red > 215 && red < 245 && data[at + 3] > 240
+    && data[at + 1] > red + 3)
 })()`
 
 /** A year of readings, a quarter of an hour apart, with a week in spring of which nothing is known. */
@@ -100,6 +101,11 @@ test.serial(
     // It fits a telephone without scrolling sideways.
     await page.setViewportSize({ width: 360, height: 800 })
     await untilFits(page, 360)
+    await cluster.grant(2, 'phone', { keys: [key], expiresAt: Date.now() + 1_000 })
+    await untilShown(page, 'main', /the grant of phone has expired/)
+    t.is(await page.locator('article').count(), 0)
+    await cluster.grant(1, 'phone', { keys: [key] })
+    await untilShown(page, 'header [role=status]', /^Live, signed in as phone$/)
     await cluster.revoke(2, 'phone')
     await untilShown(page, 'main', /phone is not let in with this key/)
     t.is(await page.locator('article').count(), 0)
@@ -184,36 +190,37 @@ test.serial(
     await untilShown(page, door.locator('figcaption'), /Last 7 days: opened \d+ times, open for \d/)
     await temperature.locator('canvas').waitFor()
     await picture(page, 'year')
+    // Its axes are to be read when the browser turns dark.
+    for (const colorScheme of ['light', 'dark', 'light'] as const) {
+      await page.emulateMedia({ colorScheme })
+      while ((await page.evaluate<boolean>(HAS_LIGHT_INK)) !== (colorScheme === 'dark')) {
+        await page.waitForTimeout(50)
+      }
+    }
     // Where nothing was recorded nothing is drawn: a column of the plot is empty from top to bottom.
-    const columns = await page.evaluate<number>(EMPTY_COLUMNS)
-    t.true(columns > 3, String(columns))
+    const columns = await drawnColumns(page)
+    const known = columns.slice(columns.indexOf(true), columns.lastIndexOf(true))
+    const empty = known.filter(isDrawn => !isDrawn).length
+    t.true(empty > 3, String(empty))
   },
 )
 
 test.serial(
-  'a node that is killed under an open page is told, and its last values are no values',
+  'the page is at most 60 kB on its way, and a code for a camera comes later',
   async t => {
     await using cluster = await startCluster(t, { certs, config: WEB_ON })
     await using context = await browser.newContext({ ignoreHTTPSErrors: true })
     const page = await context.newPage()
-    const url = cluster.node(1).page ?? ''
-    await page.goto(url)
-    const key = await signInAs(page, 'phone')
-    await cluster.grant(1, 'phone', { keys: [key] })
-    await untilShown(page, 'article:has-text("temperature") .value', /°C/)
-    await cluster.stop(1)
-    await untilShown(page, 'header [role=status]', /^Not connected: the node is/)
-    t.notRegex(await page.locator('main').innerText(), /°C/)
-    await cluster.start(1, { web: { listen: new URL(url).host } })
-    await untilShown(page, 'article:has-text("temperature") .value', /°C/)
+    const answers: Response[] = []
+    page.on('response', answer => void answers.push(answer))
+    await page.goto(cluster.node(1).page ?? '')
+    await untilShown(page, 'header [role=status]', /nobody has signed in/)
+    t.is(answers.length, 3)
+    const sizes = await Promise.all(answers.map(async answer => answer.request().sizes()))
+    const bytes = sizes.reduce((sum, { responseBodySize }) => sum + responseBodySize, 0)
+    t.true(bytes > 10_000 && bytes <= 60_000, String(bytes))
+    t.log(`${bytes} bytes`)
+    await signInAs(page, 'phone')
+    await page.getByRole('img', { name: 'The command as a code for a camera' }).waitFor()
   },
 )
-
-test('the page is at most 60 kB on its way', async t => {
-  const folder = new URL('../../node/web/page/bundle/', import.meta.url)
-  const files = await Promise.all(
-    ['page.js', 'page.css'].map(async name => readFile(new URL(name, folder))),
-  )
-  const bytes = files.reduce((sum, file) => sum + gzipSync(file).length, 0)
-  t.true(bytes <= 60_000, String(bytes))
-})

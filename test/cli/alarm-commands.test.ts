@@ -60,6 +60,17 @@ test('a comment can be read whole on a narrow terminal', async t => {
   t.true(list.out.split('\n').every(line => line.length <= 80))
 })
 
+test('a name that is there in the other role is said with that role, not issued anew', async t => {
+  const meant = async (args: string[], as: string): Promise<string> =>
+    (await runCommand(args, { env: { FRIDGE_CERTS: certs.dir, FRIDGE_AS: as } })).err
+  const client = await meant(['history', 'show', 'temperature'], 'c1')
+  t.regex(client, /there is no operator c1 in .*\n.*did you mean --as client\/c1\?/)
+  const operator = await meant(['alarms', 'list'], 'admin')
+  t.regex(operator, /there is no client admin in .*\n.*did you mean --as operator\/admin\?/)
+  const nobody = await meant(['alarms', 'list'], 'c999')
+  t.regex(nobody, /there is no client c999 in .*\n.*fridge certs issue client c999/)
+})
+
 test('an operator sees and acknowledges alarms too, and the log and the history keep who did, when and why', async t => {
   await using cluster = await startCluster(t, { certs, config })
   const { id } = (await cluster.log.find(line => line.text === 'alarm')).fields as { id: string }

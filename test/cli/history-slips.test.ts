@@ -107,6 +107,21 @@ test('a history with a damaged page says what cannot be read of it, and what is 
   }
 })
 
+test('whoever verifies a history is told of the damaged one that it took the place of', async t => {
+  const { history, run } = await aDay(t)
+  const certs = dirname(history.file)
+  await mkdir(join(certs, 'ca'))
+  const pem = history.people.trust.authorities.map(authority => authority.toString()).join('')
+  await writeFile(join(certs, 'ca/certificate.pem'), pem)
+  const alone = await run('verify', '--certs', certs)
+  t.is(alone.err, '')
+  await writeFile(`${history.file}.damaged`, 'what is left')
+  const { status, err } = await run('verify', '--certs', certs)
+  t.is(status, 0)
+  t.regex(err, /an earlier history was damaged, and is not checked: .*history\.db\.damaged/)
+  t.regex(err, /to mend it: .*sqlite3 .*history\.db\.damaged \.dump/)
+})
+
 /** Overwrite the pages below the root of a table. */
 async function damagePages(file: string, table: string): Promise<void> {
   using database = new DatabaseSync(file)

@@ -1,5 +1,6 @@
 import test from 'ava'
 
+import { buildDebianPackage, cleanMachine } from './debian.ts'
 import { Log, run, say } from './program.ts'
 import { CLIENT, NODES, prepareEngine, startProject } from './project.ts'
 
@@ -87,5 +88,47 @@ test.serial(
     await project.compose('up', '-d')
     t.is((await project.compose('ps', '-q')).stdout, before.stdout)
     t.is((await project.compose(...inspect, key)).stdout, keyBefore.stdout)
+  },
+)
+
+test.serial(
+  'a Debian package installs on a clean machine, keeps its configuration, and leaves nothing when purged',
+  async t => {
+    const machine = await cleanMachine(t, await buildDebianPackage(t))
+    await machine.do('dpkg --install --force-unsafe-io /fridge.deb')
+    t.regex(await machine.do('fridge --version'), /^\d+\.\d+\.\d+\n$/)
+    t.regex(
+      await machine.do('cd /tmp && fridge demo --once'),
+      /has been removed from the whitelist/,
+    )
+    const folders = await machine.do("stat -c '%n %a %U' /etc/fridge /etc/fridge/* /var/lib/fridge")
+    t.deepEqual(folders.trim().split('\n'), [
+      '/etc/fridge 750 root',
+      '/etc/fridge/certs 700 fridge',
+      '/etc/fridge/node.yaml 640 root',
+      '/var/lib/fridge 700 fridge',
+    ])
+    const unit = await machine.do('cat /lib/systemd/system/fridge.service')
+    t.regex(unit, /^ExecStart=\/usr\/lib\/fridge\/node .* --config \/etc\/fridge\/node\.yaml$/m)
+
+    await machine.do('echo "name: mine" >/etc/fridge/node.yaml; touch /var/lib/fridge/kept')
+    await machine.do('dpkg --install --force-unsafe-io /fridge.deb')
+    t.is(await machine.do('cat /etc/fridge/node.yaml'), 'name: mine\n')
+    await machine.do('dpkg --remove fridge')
+    t.is(
+      await machine.do(
+        'ls /var/lib/fridge /usr/lib/fridge 2>&1 || true; cat /etc/fridge/node.yaml',
+      ),
+      `ls: cannot access '/usr/lib/fridge': No such file or directory
+/var/lib/fridge:
+kept
+name: mine
+`,
+    )
+    await machine.do('dpkg --purge fridge')
+    const left = await machine.do(
+      'find / -xdev -name "*fridge*" -not -path "/proc/*" -not -name fridge.deb; getent passwd fridge || true',
+    )
+    t.is(left, '')
   },
 )

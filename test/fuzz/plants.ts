@@ -1,5 +1,6 @@
 import { GOSSIP_PLANTS } from './plants/gossip.ts'
 import { PAGE_PLANTS } from './plants/page.ts'
+import { RELAY_PLANTS } from './plants/relay.ts'
 import { RPC_PLANTS } from './plants/rpc.ts'
 import { SEALED_PLANTS } from './plants/sealed.ts'
 import { WIRE_PLANTS } from './plants/wire.ts'
@@ -13,5 +14,6 @@ export const PLANTS: readonly Plant[] = [
   ...GOSSIP_PLANTS,
   ...WHITELIST_PLANTS,
   ...PAGE_PLANTS,
+  ...RELAY_PLANTS,
   ...SEALED_PLANTS,
 ]

@@ -4,6 +4,7 @@ import { openGossip } from './targets/gossip.ts'
 import { openLines } from './targets/lines.ts'
 import { openMux } from './targets/mux.ts'
 import { openPage } from './targets/page.ts'
+import { openRelay } from './targets/relay.ts'
 import { openRpcClient } from './targets/rpc-client.ts'
 import { openRpc } from './targets/rpc.ts'
 import { openSealed } from './targets/sealed.ts'
@@ -17,5 +18,6 @@ export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   'rpc-client': openRpcClient,
   gossip: openGossip,
   page: openPage,
+  relay: openRelay,
   sealed: openSealed,
 }

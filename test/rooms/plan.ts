@@ -162,19 +162,30 @@ export const PLAN: Plan = {
     },
     entrances: { 'open-seals.ts': ['config'], 'open-service.ts': ['config'] },
   },
+  relays: {
+    holds: 'the sensors of one node on the pages of another',
+    imports: rooms('lib identity wire sensors seal events history alarms sessions'),
+    bans: {
+      ...NO_ISSUING,
+      ...because('it is handed the limits that apply', 'config'),
+      ...because('sessions/ asks the list who may read', 'whitelist'),
+      ...because('what another node says comes nowhere near the disk', 'storage'),
+      ...because('it is handed where nodes are, and whether they may be connected', 'gossip fleet'),
+    },
+  },
   operators: {
     holds: 'what an operator may call',
     imports: rooms('lib identity wire history whitelist storage gossip sessions'),
     bans: {
       ...NO_ISSUING,
-      ...because('an operator has no part in sensors', 'sensors seal events alarms'),
+      ...because('an operator has no part in sensors', 'sensors seal events alarms relays'),
       ...because('no setting narrows what an operator may do', 'config'),
       ...because('it passes on what gossip/ has brought', 'fleet'),
     },
   },
   port: {
     holds: 'the TLS port: sockets, handshakes, and who may come in',
-    imports: rooms('lib identity wire config events gossip sessions'),
+    imports: rooms('lib identity wire config events gossip sessions relays'),
     bans: {
       ...NO_ISSUING,
       ...because('sensors are served by sessions/', 'sensors seal history alarms fleet'),
@@ -188,7 +199,10 @@ export const PLAN: Plan = {
     holds: 'how clients get certificates from a node that an operator has given an issuing key',
     imports: rooms('lib identity authority wire config sessions operators port'),
     bans: {
-      ...because('who enrols has no part in sensors', 'sensors seal events history alarms fleet'),
+      ...because(
+        'who enrols has no part in sensors',
+        'sensors seal events history alarms fleet relays',
+      ),
       ...because('it asks sessions/ who is let in, and changes nothing of the list', 'whitelist'),
       ...because('its tokens are in memory only', 'storage'),
       ...because('no peer hears of it', 'gossip'),
@@ -196,7 +210,9 @@ export const PLAN: Plan = {
   },
   web: {
     holds: 'the port for browsers: the page, and the events and commands of pages',
-    imports: rooms('lib identity wire sensors config seal events history alarms sessions port'),
+    imports: rooms(
+      'lib identity wire sensors config seal events history alarms sessions relays port',
+    ),
     bans: {
       ...NO_ISSUING,
       ...because('sessions/ asks the list who may come in', 'whitelist'),
@@ -208,7 +224,7 @@ export const PLAN: Plan = {
   },
   metrics: {
     holds: 'how a node is, for Prometheus and for health checks',
-    imports: rooms('lib identity config seal events alarms whitelist gossip sessions'),
+    imports: rooms('lib identity config seal events alarms whitelist gossip sessions relays'),
     bans: {
       ...NO_ISSUING,
       ...because('it reads numbers, and takes part in nothing', 'wire sensors operators'),
@@ -227,6 +243,7 @@ export const PLAN: Plan = {
       ...because('a client is configured by its program', 'config'),
       ...because('a client has no database', 'storage'),
       ...because('a client does not gossip', 'gossip fleet'),
+      ...because('a client dials each node itself', 'relays'),
       ...because('a client accepts no connection', 'port web'),
       ...because('a client has its certificate when it connects', 'enrolment'),
       ...because('what a client counts is a matter of its program', 'metrics'),
@@ -236,7 +253,7 @@ export const PLAN: Plan = {
     holds: 'one node, put together',
     imports: rooms(
       'lib identity wire sensors config seal events history alarms whitelist storage',
-      'gossip fleet sessions operators port enrolment web metrics',
+      'gossip fleet sessions relays operators port enrolment web metrics',
     ),
     bans: {
       ...NO_ISSUING,
@@ -250,7 +267,7 @@ export const PLAN: Plan = {
       'gossip operators port enrolment web client start',
     ),
     bans: {
-      ...because('it talks to nodes through client/', 'wire events sessions'),
+      ...because('it talks to nodes through client/', 'wire events sessions relays'),
       ...because('it asks a node by its calls, as another machine would', 'metrics fleet'),
     },
   },
@@ -260,7 +277,7 @@ export const PLAN: Plan = {
     bans: because(
       'its health check runs every few seconds, and asks the node over HTTP',
       'lib identity authority wire sensors config seal events history alarms whitelist storage',
-      'gossip fleet sessions operators port enrolment web metrics client start cli',
+      'gossip fleet sessions relays operators port enrolment web metrics client start cli',
     ),
   },
   examples: {
@@ -269,7 +286,7 @@ export const PLAN: Plan = {
     bans: because(
       'an example shows what a program of somebody else can do',
       'lib identity authority wire sensors config seal events history alarms whitelist storage',
-      'gossip fleet sessions operators port enrolment web metrics start cli cluster',
+      'gossip fleet sessions relays operators port enrolment web metrics start cli cluster',
     ),
   },
 }

@@ -19,8 +19,8 @@ const REST = 'rest'
 
 export const SHARES: readonly string[] = [...FOLDERS.keys(), REST]
 
-/** Folders whose tests need more than this process: an engine, a browser, network namespaces. */
-const APART: readonly string[] = ['cluster/**', 'browser/**', 'lines/**']
+/** Folders whose tests need more than this process: an engine, a browser, namespaces, npm. */
+const APART: readonly string[] = ['cluster/**', 'browser/**', 'lines/**', 'package/**']
 
 /** Every test file but those apart, below the folder of tests. */
 export function listTestFiles(): string[] {

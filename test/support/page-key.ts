@@ -1,6 +1,6 @@
 import { generateKeyPairSync, hash, sign, type KeyObject } from 'node:crypto'
 import { parseName, type KeyId, type Name, type Source } from '../../node/identity/names.ts'
-import { signInText, type SignInText } from '../../node/web/sign-in.ts'
+import { signInText, type SignInText } from '../../node/sessions/sign-in.ts'
 import type { Cluster } from './cluster.ts'
 import type { Page } from './pages.ts'
 

@@ -27,8 +27,8 @@ export interface RawPeerOptions extends Pick<
   ConnectionOptions,
   'session' | 'minVersion' | 'maxVersion'
 > {
-  /** Speak `fridge/1`. Default: the plain protocol. */
-  readonly alpn?: boolean
+  /** Speak `fridge/1`, or what is named. Default: the plain protocol. */
+  readonly alpn?: boolean | string
   /** Leave the own half open when the node ends its own. */
   readonly allowHalfOpen?: boolean
 }
@@ -47,7 +47,7 @@ export async function connectRaw(
     cert,
     ca,
     checkServerIdentity: () => undefined,
-    ...(alpn && { ALPNProtocols: ['fridge/1'] }),
+    ...(alpn !== false && { ALPNProtocols: [alpn === true ? 'fridge/1' : alpn] }),
     ...options,
   })
   t.teardown(() => socket.destroy())

@@ -79,6 +79,7 @@ export function quietSource(credentials: Credentials): MetricsSource {
     numbers: () => ({ sensors: [], alarms: [], receivers: [] }),
     sessions: { size: 0, clients: 0, pages: 0, unsigned: 0 },
     overlay: { links: () => [] },
+    relays: { connections: { served: 0, asked: 0 }, audiences: { served: 0, asked: 0 } },
     members: { live: () => new Map(), unreachable: () => new Map(), left: () => new Map() },
     whitelist: () => ({ changes: 0, size: 0 }),
     trust: { credentials },

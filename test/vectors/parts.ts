@@ -30,6 +30,7 @@ export const PARTS = {
   history: ['hours'],
   seal: ['seal-channel', 'seal-boxes'],
   pages: ['invitation'],
+  relays: ['relay', 'relay-asks'],
 } as const satisfies Record<string, readonly string[]>
 
 /** The vectors of PROTOCOL.md. Each file reads them anew: it runs in a process of its own. */

@@ -1,7 +1,7 @@
 import { createPrivateKey, randomBytes } from 'node:crypto'
 import { parseCertificates } from '../../identity/certificate-chain.ts'
 import type { Credentials } from '../../identity/credentials.ts'
-import { displaySubject, isAuthor, type Name, type Subject } from '../../identity/names.ts'
+import { isAuthor, type Name, type Subject } from '../../identity/names.ts'
 import { signText } from '../../identity/signature.ts'
 import { keyOf } from '../../identity/signers.ts'
 import type { Address } from '../../lib/address.ts'
@@ -36,7 +36,7 @@ import { LogChecker, readPage } from './log-entry.ts'
 import { readProposal, SignedWish, type ChangeWish } from './proposal.ts'
 import { readFleet, type Fleet } from './vitals-answers.ts'
 import { parseStateProof } from './state-proof.ts'
-import { agrees, askFrontier, hasSeenAll } from './second-node.ts'
+import { agrees, askFrontier, disagreement, hasSeenAll } from './second-node.ts'
 
 export type { ChangeWish } from './proposal.ts'
 
@@ -181,7 +181,7 @@ export class OperatorConnection implements AsyncDisposable {
         continue
       }
       if (doubting !== undefined && wish.kind !== 'revocation')
-        throw this.#disagreement(wish, doubting)
+        throw disagreement(wish, this.node, doubting)
       if (doubting !== undefined) onDoubt?.(doubting)
       const next = signed.next(proposed)
       if (typeof next === 'string') throw this.#mistrust('asks for another signature', next)
@@ -221,21 +221,6 @@ export class OperatorConnection implements AsyncDisposable {
     return new FridgeError('ERR_PROTOCOL', `${this.node} ${what}: ${why}`, {
       fix: 'use another node, and look into that one',
     })
-  }
-
-  #disagreement({ kind, subject }: ChangeWish, second: string): FridgeError {
-    if (kind === 'checkpoint') {
-      const what = `${second} holds changes that ${this.node} has not seen: nothing was signed`
-      return new FridgeError('ERR_CONFLICT', what, { fix: 'try again' })
-    }
-    const name = displaySubject(subject)
-    return new FridgeError(
-      'ERR_CONFLICT',
-      `${this.node} and ${second} do not say the same of ${name}: nothing was signed`,
-      {
-        fix: `try again; or name one of them alone: fridge whitelist add ${name} --node HOST:PORT`,
-      },
-    )
   }
 
   /**

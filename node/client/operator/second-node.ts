@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import {
+  displaySubject,
   isRun,
   isSource,
   nodeOf,
@@ -15,7 +16,9 @@ import {
   type Checkpoint,
   type UpTo,
 } from '../../whitelist/change.ts'
+import { FridgeError } from '../../lib/errors.ts'
 import type { NodeConnection } from '../node-connection.ts'
+import type { ChangeWish } from './proposal.ts'
 
 /** What a change of a subject that is made now has seen, as one node says. */
 interface Frontier {
@@ -87,4 +90,20 @@ export function agrees(change: Change, { seen, upTo }: Frontier): boolean {
     isDeepStrictEqual(change.seen, seen) &&
     (change.kind !== 'revocation' || isDeepStrictEqual(change.upTo, upTo))
   )
+}
+
+/** That two nodes do not say the same of what a change rests on. */
+export function disagreement(
+  { kind, subject }: ChangeWish,
+  node: string,
+  second: string,
+): FridgeError {
+  if (kind === 'checkpoint') {
+    const what = `${second} holds changes that ${node} has not seen: nothing was signed`
+    return new FridgeError('ERR_CONFLICT', what, { fix: 'try again' })
+  }
+  const name = displaySubject(subject)
+  const what = `${node} and ${second} do not say the same of ${name}: nothing was signed`
+  const fix = `try again; or name one of them alone: fridge whitelist add ${name} --node HOST:PORT`
+  return new FridgeError('ERR_CONFLICT', what, { fix })
 }

@@ -41,7 +41,7 @@ case $(gpiomon --version) in
     look() { gpioget --chip "$chip" --bias "$bias" --numeric "$line"; }
     watch() { exec gpiomon --chip "$chip" --bias "$bias" --format %e "$line"; } ;;
 esac
-while look; do
+while look || exit; do
   watch &
   sleep ${LOOK_S}
   kill "$!" || exit

@@ -47,3 +47,21 @@ export class LineSplitter {
     return new FridgeError('ERR_LIMIT', `a line is longer than ${this.#maxBytes} bytes`)
   }
 }
+
+/**
+ * The lines of a text that comes in pieces, wherever those end; behind the last line feed as well, once
+ * the text ends.
+ * @param maxCharacters how much is held and given of a longer line: its beginning
+ */
+export async function* textLines(
+  pieces: AsyncIterable<string>,
+  maxCharacters: number,
+): AsyncGenerator<string, void, undefined> {
+  let held = ''
+  for await (const piece of pieces) {
+    const lines = (held + piece).split('\n')
+    held = (lines.pop() ?? '').slice(0, maxCharacters)
+    for (const line of lines) yield line.slice(0, maxCharacters)
+  }
+  if (held !== '') yield held
+}

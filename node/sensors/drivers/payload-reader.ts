@@ -83,19 +83,23 @@ export class PayloadReader {
     this.#gate.hear(isAvailable)
   }
 
-  /** Once, and never after a first value: which words a contact has only its log may tell. */
+  /** Once, and never after a first value: what a device has said only its log may tell. */
   #warnOfWords(payload: Payload, reason: string): void {
     const { name, kind, log, field = SENSOR_KINDS[kind].field } = this.#options
-    const isOfWords = SENSOR_KINDS[kind].quantity === undefined && payload.type === 'value'
-    if (!this.#mayWarn || !isOfWords) return
-    this.#mayWarn = false
+    if (!this.#mayWarn || payload.type !== 'value') return
     const value = isObject(payload.value) ? fieldOf(payload.value, field)?.value : payload.value
+    const isMeasured = SENSOR_KINDS[kind].quantity !== undefined
+    // A number that is refused stands in the reason, or it is what says its time that is wrong.
+    if (isMeasured && typeof value === 'number') return
+    this.#mayWarn = false
     const seen = JSON.stringify(value)?.slice(0, MAX_SEEN)
-    const fix =
-      typeof value === 'boolean'
-        ? `set sensors.${name}.closedWhen to the one of true and false that means closed`
-        : `set sensors.${name}.open and sensors.${name}.closed to lists of its words, such as open: [ON] and closed: [OFF]`
-    log?.warn({ sensor: name, seen, reason, fix }, 'no word for open or closed')
+    const fix = isMeasured
+      ? 'let it send a number with a point and without a unit, such as 5.25, or a JSON object with one'
+      : wordsFix(name, value)
+    log?.warn(
+      { sensor: name, seen, reason, fix },
+      isMeasured ? 'no number' : 'no word for open or closed',
+    )
   }
 
   /** Once, and never after a first value: devices report their batteries by themselves. */
@@ -107,4 +111,11 @@ export class PayloadReader {
     const fix = `set sensors.${name}.field to the one that holds the value`
     log?.warn({ sensor: name, field, seen, fix }, 'no field of this name: the sensor says nothing')
   }
+}
+
+/** What mends a word of a door that is not understood. */
+function wordsFix(name: string, value: unknown): string {
+  return typeof value === 'boolean'
+    ? `set sensors.${name}.closedWhen to the one of true and false that means closed`
+    : `set sensors.${name}.open and sensors.${name}.closed to lists of its words, such as open: [ON] and closed: [OFF]`
 }

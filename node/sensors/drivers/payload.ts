@@ -44,7 +44,7 @@ export type ValueMeaning =
 export type Payload =
   | { type: 'empty' }
   /** `value`: JSON, or text that is none. */
-  | { type: 'value'; value: unknown; isJson: boolean }
+  | { type: 'value'; value: unknown }
   | { type: 'malformed'; reason: string }
 
 export const MAX_AGE_MS = 600_000
@@ -70,9 +70,9 @@ export function decodePayload(bytes: Uint8Array): Payload {
   }
   if (text === '') return { type: 'empty' }
   try {
-    return { type: 'value', value: JSON.parse(text) as unknown, isJson: true }
+    return { type: 'value', value: JSON.parse(text) as unknown }
   } catch {
-    return { type: 'value', value: text, isJson: false }
+    return { type: 'value', value: text }
   }
 }
 
@@ -92,17 +92,17 @@ export function decodePayload(bytes: Uint8Array): Payload {
 export function valueOf(payload: Payload, format: PayloadFormat, now: number): ValueMeaning {
   if (payload.type === 'malformed') return payload
   if (payload.type === 'empty') return { type: 'irrelevant' }
-  const { value, isJson } = payload
+  const { value } = payload
   if (!isObject(value)) {
     if (format.timeField !== undefined)
       return malformed('a value does not say when it was measured')
-    return meaningOf(value, format, { closedWhen: format.closedWhen, isJson })
+    return meaningOf(value, format, format.closedWhen)
   }
   const field = format.field ?? SENSOR_KINDS[format.kind].field
   const found = fieldOf(value, field)
   if (found === undefined) return { type: 'irrelevant' }
   const closedWhen = format.closedWhen ?? (field === 'contact' ? true : undefined)
-  const meaning = meaningOf(found.value, format, { closedWhen, isJson: true })
+  const meaning = meaningOf(found.value, format, closedWhen)
   const { timeField, maxAgeMs = MAX_AGE_MS } = format
   if (timeField === undefined || !isValue(meaning)) return meaning
   const at = timeOf(fieldOf(value, timeField)?.value)
@@ -148,19 +148,13 @@ export function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-interface Circumstances {
-  readonly closedWhen: boolean | undefined
-  readonly isJson: boolean
-}
-
 function meaningOf(
   value: unknown,
   format: PayloadFormat,
-  circumstances: Circumstances,
+  closedWhen: boolean | undefined,
 ): ValueMeaning {
   const { quantity } = SENSOR_KINDS[format.kind]
-  if (quantity === undefined) return moveOf(value, format, circumstances)
-  if (!circumstances.isJson) return malformed('a value is not JSON')
+  if (quantity === undefined) return moveOf(value, format, closedWhen)
   if (typeof value !== 'number') return malformed('a value is no number')
   // JSON has no NaN, but 1e999 is Infinity.
   const { unit, symbol, min, max, conversions } = quantity
@@ -175,7 +169,7 @@ function meaningOf(
 function moveOf(
   value: unknown,
   { open, closed }: PayloadFormat,
-  { closedWhen }: Circumstances,
+  closedWhen: boolean | undefined,
 ): ValueMeaning {
   if (open !== undefined || closed !== undefined) {
     const isOpen = isOneOf(open ?? [], value)

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 
 import { errorCode, errorMessage, FridgeError } from '../../lib/errors.ts'
-import { LineSplitter } from './lines.ts'
+import { LineSplitter, textLines } from './lines.ts'
 import { PayloadReader, type PayloadReaderOptions } from './payload-reader.ts'
 import { ReadingPace } from './reading-pace.ts'
 import { startProgram, type Program } from './program-process.ts'
@@ -86,7 +86,7 @@ async function logStderr(
   let minute = -1
   let lines = 0
   try {
-    for await (const chunk of stderr as AsyncIterable<string>) {
+    for await (const line of textLines(stderr, STDERR.lineCharacters)) {
       const now = Math.floor(clock.monotonic() / 60_000)
       if (now !== minute) {
         if (lines > STDERR.linesPerMinute) {
@@ -96,13 +96,8 @@ async function logStderr(
         minute = now
         lines = 0
       }
-      for (const line of chunk.split('\n')) {
-        if (line.trim() === '' || ++lines > STDERR.linesPerMinute) continue
-        log?.warn(
-          { sensor: name, stderr: line.slice(0, STDERR.lineCharacters) },
-          `${program.name} wrote to stderr`,
-        )
-      }
+      if (line.trim() === '' || ++lines > STDERR.linesPerMinute) continue
+      log?.warn({ sensor: name, stderr: line }, `${program.name} wrote to stderr`)
     }
   } catch (error) {
     // Closed under the loop when the program is stopped: nothing is lost that matters.

@@ -19,13 +19,21 @@ export const alarms = signal<readonly Alarm[]>([])
 
 /** Take in what the node says of its alarms (PROTOCOL.md, "Alarms"). */
 export function hearAlarm(event: string, value: unknown): void {
+  alarms.value = afterNews(alarms.value, event, value)
+}
+
+/** The alarms that stand behind what a node has said of one, or of all. */
+export function afterNews(
+  before: readonly Alarm[],
+  event: string,
+  value: unknown,
+): readonly Alarm[] {
   if (event === 'standing') {
     const ids = new Set(value as readonly string[])
-    alarms.value = alarms.value.filter(({ id }) => ids.has(id))
-    return
+    return before.filter(({ id }) => ids.has(id))
   }
   const alarm = value as Alarm
-  const others = alarms.value.filter(({ id }) => id !== alarm.id)
+  const others = before.filter(({ id }) => id !== alarm.id)
   const stands = event === 'raised' || alarm.until === undefined
-  alarms.value = stands ? [...others, alarm].sort((a, b) => a.since - b.since) : others
+  return stands ? [...others, alarm].sort((a, b) => a.since - b.since) : others
 }

@@ -15,7 +15,7 @@ export function Alarms() {
         {heard.map(alarm => (
           <li key={alarm.id}>
             <strong>
-              ⚠ {alarm.sensor === 'node' ? alarm.node : alarm.sensor}: {describe(alarm)}
+              ⚠ {alarm.sensor === 'node' ? alarm.node : alarm.sensor}: {describeStanding(alarm)}
             </strong>
             <span class="age">since {new Date(alarm.since).toLocaleString()}</span>
             <Note alarm={alarm} />
@@ -27,7 +27,8 @@ export function Alarms() {
   )
 }
 
-function describe({ rule, limit, value, reason }: Alarm): string {
+/** What is wrong now, in words. */
+export function describeStanding({ rule, limit, value, reason }: Alarm): string {
   if (rule === 'open') return 'open for too long'
   if (rule === 'unreachable') return 'out of reach'
   if (rule === 'unavailable') return `unavailable: ${reason ?? 'nothing is known'}`

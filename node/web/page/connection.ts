@@ -2,7 +2,15 @@ import { signal } from '@preact/signals'
 import { io } from 'socket.io-client'
 import { alarms, hearAlarm } from './alarm-list.ts'
 import { loadBrowserKey, signIn, type BrowserKey } from './browser-key.ts'
-import { beginSealed, hearSealed, isSealed, learnChannels, openAnswer, sealCall } from './sealed.ts'
+import {
+  beginSealed,
+  hearSealed,
+  isSealed,
+  learnChannels,
+  openAnswer,
+  sealCall,
+  type FarPlace,
+} from './sealed.ts'
 
 /** What the node says of a sensor. */
 export type Reading =
@@ -64,8 +72,8 @@ export const name = signal(localStorage.getItem(NAME_KEY) ?? '')
 /** The time of the node less that of this machine, in milliseconds. */
 export const clockOffset = signal(0)
 
-/** Hears what a console tells of a change on its way. */
-export function onNews(listener: (event: string, value: unknown) => void): void {
+/** Hears all that comes: what a console tells of a change on its way, and what other nodes say. */
+export function onNews(listener: (event: string, ...values: unknown[]) => void): void {
   socket.onAny(listener)
 }
 
@@ -77,6 +85,12 @@ let bye = ''
 /** Ask the node. @throws Error with the words of the node */
 export async function call(method: string, ...values: unknown[]): Promise<unknown> {
   return openAnswer(values, await sealCall([method, ...values], ask))
+}
+
+/** Ask another node for a page of a history, through this one. @throws Error with the words of one of them */
+export async function historyOf(at: FarPlace, request: object): Promise<unknown> {
+  const answer = await sealCall(['historyOf', at.node, request], ask)
+  return openAnswer([request], answer, at)
 }
 
 /** The key of this browser: made when it is first needed. */
@@ -175,7 +189,8 @@ function lose(why: string): void {
   alarms.value = []
 }
 
-function readingOf(type: string, [first, unit, at]: readonly unknown[]): Reading {
+/** What a node says of a sensor. @param type the event, and its values as in `fridge/1` */
+export function readingOf(type: string, [first, unit, at]: readonly unknown[]): Reading {
   switch (type) {
     case 'reading':
       return { type, value: Number(first), unit: String(unit), at: Number(at) }

@@ -50,7 +50,7 @@ function FridgeCard({ fridge, fleet }: { fridge: Fridge; fleet: readonly Fridge[
   const distinct = [...new Map(about.map(alarm => [alarm.id, alarm])).values()]
   return (
     <article>
-      <h3>{name}</h3>
+      <h3>{isConsole ? name : <a href={`#node/${name}`}>{name}</a>}</h3>
       <p class={isUp ? 'state' : 'state wrong'}>{isUp ? 'up' : `⚠ ${state}`}</p>
       {distinct.length > 0 && (
         <ul class="wrong" aria-label={`Alarms of ${name}`}>

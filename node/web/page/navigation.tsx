@@ -9,7 +9,8 @@ export interface Part {
   readonly title: string
   /** Without which view of its grant nobody gets it; absent where everybody does. */
   readonly view?: string
-  readonly show: () => ComponentChild
+  /** @param name what stands behind a slash in the fragment: one of several that it can show */
+  readonly show: (name: string | undefined) => ComponentChild
 }
 
 const chosen = signal(location.hash.slice(1))
@@ -21,20 +22,25 @@ addEventListener('hashchange', () => {
 export function Parts({ parts }: { readonly parts: readonly Part[] }) {
   const { views } = rights.value
   const shown = parts.filter(({ view }) => view === undefined || views.includes(view))
-  const part = shown.find(({ id }) => id === chosen.value) ?? shown[0]
+  const [wanted, name] = chosen.value.split('/')
+  const part = shown.find(({ id }) => id === wanted) ?? shown[0]
   if (part === undefined) return null
   return (
     <>
       {shown.length > 1 && (
         <nav aria-label="Parts of this page">
           {shown.map(({ id, title }) => (
-            <a key={id} href={`#${id}`} aria-current={id === part.id ? 'page' : undefined}>
+            <a
+              key={id}
+              href={`#${id}`}
+              aria-current={id === part.id && name === undefined ? 'page' : undefined}
+            >
               {title}
             </a>
           ))}
         </nav>
       )}
-      {part.show()}
+      {part.show(part.id === wanted ? name : undefined)}
     </>
   )
 }

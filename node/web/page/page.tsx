@@ -8,13 +8,14 @@ import { People } from './people.tsx'
 import { invitationState } from './invitation.ts'
 import { ChangeLog } from './log.tsx'
 import { Parts, type Part } from './navigation.tsx'
+import { OtherNode } from './other-node.tsx'
 import { QrCode } from './qr-code.tsx'
 import { Sensors } from './sensors.tsx'
 import { Subjects } from './subjects.tsx'
 import './page.css'
 
 const PARTS: readonly Part[] = [
-  ...(isConsole ? [] : [{ id: 'node', title: 'This fridge', show: () => <Sensors /> }]),
+  ...(isConsole ? [] : [{ id: 'node', title: 'This fridge', show: showNode }]),
   { id: 'fleet', title: 'Fleet', view: 'fleet', show: () => <Fleet /> },
   {
     id: 'whitelist',
@@ -24,6 +25,12 @@ const PARTS: readonly Part[] = [
   },
   { id: 'log', title: 'Log', view: 'log', show: () => <ChangeLog /> },
 ]
+
+/** The node that serves this page, or another one through it. */
+function showNode(other: string | undefined) {
+  if (other === undefined || other === node.value) return <Sensors />
+  return <OtherNode key={other} name={other} />
+}
 
 function Page() {
   return (

@@ -17,6 +17,9 @@ const WINDOWS = [
 
 type Window = (typeof WINDOWS)[number]
 
+/** What is drawn has the colours of the moment: it is drawn again when the browser turns dark. */
+const darkness = matchMedia('(prefers-color-scheme: dark)')
+
 /**
  * Moments in seconds since 1970, and the lowest and highest of each; null where nothing is known.
  * Of a door how long it was open, in minutes, and nothing below that.
@@ -31,17 +34,36 @@ interface Band {
   openings: number
 }
 
+/** Asks a node for a page of a history. */
+export type AskPage = (request: object) => Promise<unknown>
+
+const askOwn: AskPage = async request => call('history', request)
+
 /** The past of a sensor, as a band of lowest and highest in which gaps are gaps; of a door, when it was open. */
-export function HistoryPlot({ sensor, kind }: { readonly sensor: string; readonly kind: string }) {
+export function HistoryPlot({
+  sensor,
+  kind,
+  ask = askOwn,
+}: {
+  readonly sensor: string
+  readonly kind: string
+  readonly ask?: AskPage
+}) {
   const [window, choose] = useState<Window>(WINDOWS[0])
   const [band, setBand] = useState<Band>()
   const [failure, setFailure] = useState('')
+  const [isDark, setDark] = useState(darkness.matches)
   const place = useRef<HTMLDivElement>(null)
+  useEffect(() => {
+    const turn = (): void => setDark(darkness.matches)
+    darkness.addEventListener('change', turn)
+    return () => darkness.removeEventListener('change', turn)
+  }, [])
   useEffect(() => {
     let isWanted = true
     const read = async (): Promise<void> => {
       try {
-        const next = await readBand(sensor, kind, window)
+        const next = await readBand(sensor, kind, window, ask)
         if (isWanted) setBand(next)
         if (isWanted) setFailure('')
       } catch (error) {
@@ -70,7 +92,7 @@ export function HistoryPlot({ sensor, kind }: { readonly sensor: string; readonl
       resized.disconnect()
       plot.destroy()
     }
-  }, [band])
+  }, [band, isDark])
   return (
     <figure>
       <div class="windows" role="group" aria-label={`What is shown of ${sensor}`}>
@@ -95,6 +117,7 @@ async function readBand(
   sensor: string,
   kind: string,
   { ms, table, stepMs }: Window,
+  ask: AskPage,
 ): Promise<Band> {
   const to = Date.now() + clockOffset.value
   const from = Math.floor(to - ms)
@@ -103,7 +126,7 @@ async function readBand(
   let last: number | undefined
   for (let after: number | null = null; ;) {
     const request = { sensor, table, from, to: Math.floor(to), after }
-    const page = (await call('history', request)) as {
+    const page = (await ask(request)) as {
       rows: readonly (readonly (number | null)[])[]
       next: number | null
     }

@@ -24,6 +24,9 @@ export interface ChannelView {
   readonly is: 'closed' | 'opening' | 'open' | 'wrong' | 'changed'
 }
 
+/** The run of a node that has sealed something. */
+export type FarPlace = Pick<Place, 'node' | 'run'>
+
 /** Takes what a sealed event says, as values of `event`. */
 type Tell = (values: readonly unknown[]) => void
 
@@ -111,6 +114,24 @@ export async function hearSealed(
   await open(sensor, news)
 }
 
+/**
+ * Open an event that another node has sealed, where the passphrase of its channel was typed here.
+ * @param sealed what that node says of the channel of the sensor
+ * @returns its values, or why they are not known
+ */
+export async function openFar(
+  { node, run }: FarPlace,
+  { name, sealed }: { readonly name: string; readonly sealed?: unknown },
+  [epoch, box, sequence]: readonly unknown[],
+): Promise<readonly unknown[]> {
+  const info = parseChannelInfo(sealed)
+  const opener = info === undefined ? undefined : openers.get(info.channel)
+  const isKnown = opener?.info.epoch === epoch && opener?.info.domain === info?.domain
+  if (opener === undefined || !isKnown || !isBox(box, MAX_EVENT_BOX)) return ['unavailable', SEALED]
+  const at = { kind: 'event', node, run, about: name } as const
+  return (await opener.open(at, Number(sequence), box)) ?? ['unavailable', ALTERED]
+}
+
 async function open(sensor: string, { epoch, box, sequence, tell }: Box): Promise<void> {
   const { channel } = infos.get(sensor) ?? {}
   const opener = channel === undefined ? undefined : openers.get(channel)
@@ -157,14 +178,18 @@ export async function sealCall(
 }
 
 /** What a node has answered, opened where it is a sealed page of a history. @throws Error why not */
-export async function openAnswer(values: readonly unknown[], answer: unknown): Promise<unknown> {
+export async function openAnswer(
+  values: readonly unknown[],
+  answer: unknown,
+  at: FarPlace | undefined = place,
+): Promise<unknown> {
   const { sealed } = (answer ?? {}) as { readonly sealed?: unknown }
   const info = parseChannelInfo(sealed)
-  if (info === undefined || place === undefined) return answer
+  if (info === undefined || at === undefined) return answer
   const { box, salt } = sealed as { readonly box: unknown; readonly salt: unknown }
   const opener = openers.get(info.channel)
   if (opener?.info.epoch !== info.epoch) throw new Error(SEALED)
-  const { node, run } = place
+  const { node, run } = at
   const about = historyPlace(values[0] as AskedPage, String(salt))
   const page = await opener.open({ kind: 'history', node, run, about }, 1, String(box))
   if (page === undefined) throw new Error(ALTERED)

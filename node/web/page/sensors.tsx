@@ -23,7 +23,8 @@ export function Sensors() {
   )
 }
 
-function State({ reading }: { readonly reading: Reading | undefined }) {
+/** The newest word of a sensor. */
+export function State({ reading }: { readonly reading: Reading | undefined }) {
   if (reading === undefined) return <p class="value unknown">nothing heard yet</p>
   switch (reading.type) {
     case 'reading':

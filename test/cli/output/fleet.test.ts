@@ -47,9 +47,9 @@ test('a fridge is a row, and what is wrong with it a line below', t => {
     },
   })
   t.deepEqual(fleetLines(nodes, said, NOW), [
-    'FRIDGE  STATE  READS                                DOOR    ALARMS',
+    'FRIDGE  STATE  READS                                DOOR         ALARMS',
     'cellar  up     4.25 °C',
-    'shop    up     air 9.50 °C, shelf 7.00 °C (5m ago)  closed  1',
+    'shop    up     air 9.50 °C, shelf 7.00 °C (5m ago)  door closed  1',
     '  ! air: above 8 °C, for 1h 30m, not acknowledged (0123456789ab)',
     '  ! probe: unavailable for 3m: no answer',
     '  ! damp: has said nothing yet',

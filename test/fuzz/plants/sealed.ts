@@ -37,10 +37,12 @@ export const SEALED_PLANTS: readonly Plant[] = [
       find: 'if (key.info.epoch !== epoch)',
       put: 'if (false)',
     },
+  ]),
+  ...inFile('sealed', 'events/told-sensor.ts', [
     {
       name: 'sealed events without a number',
-      find: ' || !isSequence(sequence)) return undefined',
-      put: ') return undefined',
+      find: 'MAX_EVENT_BOX) || !isSequence(sequence)) return undefined',
+      put: 'MAX_EVENT_BOX)) return undefined',
     },
   ]),
   ...inFile('sealed', 'web/sealed-calls.ts', [

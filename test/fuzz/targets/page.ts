@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { parsePacket } from '../../../node/web/packet.ts'
-import { parseInvited, parseSignIn } from '../../../node/web/sign-in.ts'
+import { parseInvited, parseSignIn } from '../../../node/sessions/sign-in.ts'
 import { CLIENT_LIMITS } from '../../../node/wire/limits.ts'
 import { Refusal } from '../../../node/wire/refusal.ts'
 import type { Dice } from '../dice.ts'

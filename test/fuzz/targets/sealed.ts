@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { parseSealedEvent, Unsealer } from '../../../node/client/sealed-events.ts'
+import { Unsealer } from '../../../node/client/sealed-events.ts'
+import { parseSealedEvent } from '../../../node/events/told-sensor.ts'
 import { parseName, type Source } from '../../../node/identity/names.ts'
 import { errorCode } from '../../../node/lib/errors.ts'
 import { ChannelKey } from '../../../node/seal/channel-key.ts'

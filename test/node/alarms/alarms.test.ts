@@ -1,5 +1,5 @@
 import test from 'ava'
-import type { AlarmChange } from '../../../node/alarms/alarm.ts'
+import { describeChange, type AlarmChange } from '../../../node/alarms/alarm.ts'
 import { Alarms, MAX_PAST, type KeptAlarms } from '../../../node/alarms/alarms.ts'
 import type { Rule } from '../../../node/alarms/rule.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -164,6 +164,43 @@ test('a clock that is set changes neither how long something lasts nor since whe
   }
 })
 
+test('a clock that is set while nothing is said changes no duration either', async t => {
+  for (const jump of [365 * 24 * HOUR, -365 * 24 * HOUR]) {
+    const clock = new FakeClock()
+    const { alarms, told, said } = watch(clock)
+    alarms.hear(DOOR, { type: 'open', at: clock.now() })
+    await clock.advance(MINUTE)
+    clock.jump(jump)
+    await clock.advance(4 * MINUTE - 1)
+    t.deepEqual(told(), [])
+    await clock.advance(1)
+    t.deepEqual(told(), ['door open raised'])
+    t.is(said[0]?.alarm.since, clock.now() - 5 * MINUTE)
+  }
+})
+
+test('times are whole milliseconds also when the clock was set', async t => {
+  const clock = new FakeClock()
+  let part = 0.25
+  const said: AlarmChange[] = []
+  const alarms = new Alarms({
+    node: 'node-1',
+    clock: {
+      now: () => clock.now(),
+      monotonic: () => clock.monotonic() + part,
+      after: (ms, work) => clock.after(ms, work),
+    },
+    rulesOf: () => [{ type: 'open', forMs: 5 * MINUTE }],
+  })
+  alarms.subscribe(change => said.push(change))
+  const since = clock.now()
+  alarms.hear(DOOR, { type: 'open', at: since })
+  part = 0.75
+  clock.jump(HOUR)
+  await clock.advance(6 * MINUTE)
+  t.is(said[0]?.alarm.since, since + HOUR)
+})
+
 test('a clock that is behind what it was before a restart has let no time pass', async t => {
   const clock = new FakeClock()
   const first = watch(clock)
@@ -221,6 +258,31 @@ test('the alarms of a rule or a sensor that is there no more are over', async t 
   t.deepEqual(told(), ['door open over'])
   read(9)
   t.deepEqual(told().slice(1), ['temperature high over'])
+})
+
+test('an alarm whose rule was changed or removed tells by what it was raised, and says no more than that of its end', async t => {
+  const clock = new FakeClock()
+  const first = watch(clock)
+  first.read(11)
+  await clock.advance(HOUR)
+  const kept = first.alarms.keep()
+  const warmer: Rule = { type: 'high', limit: 14, forMs: 0, hysteresis: 0.5 }
+  const changed = watch(clock, kept, [warmer])
+  t.like(changed.alarms.standing()[0], { limit: 8, forMs: HOUR })
+  changed.read(11)
+  const alarm = { limit: 8, forMs: HOUR, value: 11, ended: 'rule' } as const
+  t.like(changed.said, [{ state: 'over', alarm }])
+  t.is(changed.said.map(describeChange).join(), 'its rule was changed or removed')
+  changed.read(15)
+  t.like(changed.said.at(-1), { state: 'raised', alarm: { limit: 14, forMs: 0 } })
+  const removed = watch(clock, kept, [])
+  removed.alarms.keepOnly([])
+  t.like(removed.said, [{ state: 'over', alarm: { ended: 'rule' } }])
+  const colder = watch(clock, kept, [{ ...warmer, limit: 5 }])
+  colder.read(7)
+  t.like(colder.alarms.standing()[0], { limit: 8 })
+  colder.read(4)
+  t.is(colder.said.map(describeChange).join(), '4.00 °C, back below 8 °C; it was 11.00 °C')
 })
 
 test('of alarms that are over the newest are kept', t => {

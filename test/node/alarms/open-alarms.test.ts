@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
+import type { AlarmChange } from '../../../node/alarms/alarm.ts'
 import { openAlarms } from '../../../node/alarms/open-alarms.ts'
 import { silentLog } from '../../../node/lib/log.ts'
 import { makeTestFolder } from '../../support/certs.ts'
@@ -18,8 +19,12 @@ function start(data: string, alarms: ConfigText) {
   const clock = new FakeClock()
   const config = testConfig('node-1', { certs: '', data, config: { alarms } })
   const recording = { whyNot: undefined, subscribe: () => ({ [Symbol.dispose]: () => {} }) }
-  const open = openAlarms(config, { feeds, recording, clock, random: () => 0, log: silentLog })
+  const recorded: string[] = []
+  const record = ({ state }: AlarmChange): void => void recorded.push(state)
+  const random = (): number => 0
+  const open = openAlarms(config, { feeds, recording, record, clock, random, log: silentLog })
   return {
+    recorded,
     open,
     say: (value: number): void => feeds.say('temperature', celsius(value, clock.now())),
   }
@@ -34,6 +39,7 @@ test('a rule that a run has no more ends its alarm, and whoever was told of it i
   await first.open[Symbol.asyncDispose]()
   const second = start(data, { webhook })
   await second.open[Symbol.asyncDispose]()
+  t.deepEqual(second.recorded, ['over'])
   const { unsent } = JSON.parse(await readFile(join(data, 'alarms.json'), 'utf8')) as {
     unsent: { webhook: { state: string; alarm: { id: string } }[] }
   }

@@ -1,5 +1,6 @@
 import test from 'ava'
-import { parseSealedEvent, saysNothingNew, Unsealer } from '../../../node/client/sealed-events.ts'
+import { saysNothingNew, Unsealer } from '../../../node/client/sealed-events.ts'
+import { parseSealedEvent } from '../../../node/events/told-sensor.ts'
 import { parseName, type Source } from '../../../node/identity/names.ts'
 import { ChannelKey, type PlaceInChannel } from '../../../node/seal/channel-key.ts'
 import type { SensorEvent } from '../../../node/sensors/kinds.ts'

@@ -1,6 +1,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { rulesFrom } from '../../../node/alarms/open-alarms.ts'
-import { loadConfig, type NodeConfig } from '../../../node/config/config.ts'
+import type { NodeConfig } from '../../../node/config/config.ts'
+import { loadConfig } from '../../../node/config/load-config.ts'
 import { FridgeError } from '../../../node/lib/errors.ts'
 import { makeTestFolder } from '../../support/certs.ts'
 import { writeFile } from 'node:fs/promises'
@@ -98,6 +99,25 @@ test('a key that may not stand where it does is removed or renamed, not set to s
       instanceOf: FridgeError,
     })
     t.is(error?.fix, fix)
+  }
+})
+
+test('a preset is chosen, never guessed: by its letters vaccine-fridge would be the freezer', async t => {
+  const rules = '  rules: { temperature: { preset: vaccine-fridge } }\n'
+  const error = await t.throwsAsync(load(t, rules), { instanceOf: FridgeError })
+  const presets = '"vaccine-refrigerator" or "vaccine-freezer" or "food"'
+  t.is(error?.fix, `set \`alarms.rules.temperature.preset\` to ${presets}`)
+})
+
+test('a program for alarms that is one line is told how it is written as a list', async t => {
+  for (const [program, list] of [
+    ['notify --quiet', '[notify, --quiet]'],
+    ['notify | logger', '[sh, -c, "notify | logger"]'],
+  ]) {
+    const error = await t.throwsAsync(load(t, `  program: ${program}\n`), {
+      instanceOf: FridgeError,
+    })
+    t.is(error?.fix, `set \`alarms.program\` to ${list}`)
   }
 })
 

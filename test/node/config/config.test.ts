@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 
-import { loadConfig, type ConfigFlags, type NodeConfig } from '../../../node/config/config.ts'
+import type { NodeConfig } from '../../../node/config/config.ts'
+import { loadConfig, type ConfigFlags } from '../../../node/config/load-config.ts'
 import { FridgeError } from '../../../node/lib/errors.ts'
 
 interface Case {

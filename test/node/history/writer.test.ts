@@ -121,6 +121,23 @@ test('a door is open from when it says so until it says otherwise, and its openi
   )
 })
 
+test('a further reason why nothing is known is kept under the moment when it came', async t => {
+  const history = await makeHistory(t)
+  const at = (seconds: number): number => BEGIN + seconds * 1_000
+  history.reading(4, at(5))
+  history.unavailable('temperature', at(10), 'the broker has closed')
+  const further = 'the broker cannot be reached'
+  const event = { type: 'unavailable', reason: further, at: at(10) } as const
+  history.writer().tell('temperature', event, at(70))
+  history.writer().end(at(80), 'the end')
+  const span = { from: BEGIN, to: at(80) }
+  const events = history.read(reader => [...reader.events('temperature', span)])
+  t.deepEqual(
+    events.filter(({ type }) => type === 'unavailable').map(({ at: when }) => when),
+    [at(10), at(70)],
+  )
+})
+
 test('what a run before has seen open is no further opening', async t => {
   const history = await makeHistory(t)
   history.move('open', BEGIN + 1_000)

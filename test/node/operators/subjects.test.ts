@@ -1,6 +1,10 @@
 import test from 'ava'
+import type { Replica } from '../../../node/gossip/replica.ts'
 import { parseSubject, type KeyId } from '../../../node/identity/names.ts'
+import { subjectMethods, type SubjectReport } from '../../../node/operators/subjects.ts'
 import type { Terms } from '../../../node/whitelist/terms.ts'
+import { seededRandom } from '../../../node/sensors/drivers/seeded-random.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 import { makeSharedCerts, startCluster } from '../../support/cluster.ts'
 
 const shared = await makeSharedCerts()
@@ -38,4 +42,28 @@ test('a subject is found as it is shown, without what the nodes say', async t =>
   t.is(nodes.length, 1)
   t.deepEqual(await operator.find(subject), shown)
   t.is(shown.removals[0]?.reason, 'lost')
+})
+
+test('a list of thousands comes in order, each name once, however it is kept', async t => {
+  const random = seededRandom(14)
+  const names = Array.from({ length: 5_000 }, (_, index) => parseSubject(`c${index}`))
+  const kept = names.toSorted(() => random() - 0.5)
+  const replica = {
+    whitelist: { subjects: () => new Map(kept.map(name => [name, undefined])) },
+    stateOf: () => ({ grants: [], revocations: new Set() }),
+  } as unknown as Replica
+  const options = { replica, sessions: { countOf: () => 0 }, clock: new FakeClock() }
+  const list = new Map(subjectMethods(options as never)).get('list')
+  const { signal } = new AbortController()
+  const listed: string[] = []
+  for (;;) {
+    const page = (await list?.(
+      [listed.at(-1) ?? null],
+      () => {},
+      signal,
+    )) as readonly SubjectReport[]
+    if (page.length === 0) break
+    listed.push(...page.map(({ subject }) => subject))
+  }
+  t.deepEqual(listed, names.toSorted())
 })

@@ -308,6 +308,29 @@ test('while a failed sensor waits for its restart its reason stands', async t =>
   t.like(feeds.last('temperature'), { reason: 'broken' })
 })
 
+test('what has failed for a reason is not told to be silent as well', async t => {
+  const temperature = new Puppet('temperature', 'temperature', 30_000)
+  const { clock, feeds, seen } = start([temperature])
+  await using _ = feeds
+  const hung: SensorEvent = { type: 'unavailable', reason: 'it does not answer', at: 1 }
+  temperature.say(hung)
+  await clock.advance(600_000)
+  t.deepEqual(seen, [['temperature', hung]])
+})
+
+test('nothing has been known since the first reason, whatever comes after it', async t => {
+  const temperature = new Puppet('temperature', 'temperature')
+  const { clock, feeds } = start([temperature])
+  await using _ = feeds
+  temperature.say({ type: 'unavailable', reason: 'the broker has closed', at: 5 })
+  temperature.say({ type: 'unavailable', reason: 'the broker cannot be reached', at: 60_000 })
+  await clock.advance(0)
+  t.like(feeds.last('temperature'), { reason: 'the broker cannot be reached', at: 5 })
+  temperature.say(reading(4, 70_000), { type: 'unavailable', reason: 'gone', at: 80_000 })
+  await clock.advance(0)
+  t.like(feeds.last('temperature'), { reason: 'gone', at: 80_000 })
+})
+
 test('a reason is one short line without control characters', async t => {
   const door = new Puppet('door', 'door')
   const { clock, feeds } = start([door])

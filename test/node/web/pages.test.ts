@@ -1,6 +1,16 @@
+import { copyFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import test from 'ava'
+import { DATABASE_FILE } from '../../../node/storage/sqlite-database.ts'
+import { layCable } from '../../support/cable.ts'
+import { runCommand } from '../../support/cli.ts'
 import { connectRaw } from '../../support/raw-peer.ts'
-import { makeSharedCerts, startCluster, type Cluster } from '../../support/cluster.ts'
+import {
+  makeSharedCerts,
+  startCluster,
+  untilReachable,
+  type Cluster,
+} from '../../support/cluster.ts'
 import { openPage, refusalOf, WEB_ON } from '../../support/pages.ts'
 
 /** The stock `socket.io-client`, unmodified, is a full client of the port for browsers. */
@@ -115,6 +125,65 @@ test('the page of a node itself is let in there alone, until that is removed', a
   await cluster.revoke(2, `origin/${own}`)
   t.is(await page.bye(), 'revoked')
   t.is((await refusalOf(cluster, 1, own)).data?.reason, 'revoked')
+})
+
+test('an origin that was removed on one side of a partition is cut on the other when it ends, whatever was granted there', async t => {
+  await using cluster = await startCluster(t, { certs, config: WEB_ON })
+  const ways = await Promise.all(
+    [1, 2].map(async index =>
+      layCable(t, {
+        host: '127.0.0.1',
+        get port() {
+          return cluster.config(index).listen.port
+        },
+      }),
+    ),
+  )
+  await cluster.stop(1)
+  await cluster.start(1, { advertise: [ways[0]?.address ?? ''] })
+  await cluster.start(2, {
+    advertise: [ways[1]?.address ?? ''],
+    peers: [ways[0]?.address ?? ''],
+  })
+  await untilReachable(cluster, 1, 2)
+  await cluster.grant(1, SUBJECT, PUBLIC)
+  using near = await openPage(cluster, 1, SHOP)
+  using far = await openPage(cluster, 2, SHOP)
+  for (const way of ways) way.unplug()
+  await untilReachable(cluster, 1, 1)
+  await cluster.revoke(1, SUBJECT)
+  t.is(await near.bye(), 'revoked')
+  // Of that the other side knows nothing, and goes on; a grant there has not seen the removal.
+  await cluster.grant(2, SUBJECT, PUBLIC)
+  await far.reading('temperature')
+  for (const way of ways) way.plug()
+  t.is(await far.bye(), 'revoked')
+  for (const index of [1, 2]) {
+    t.is((await refusalOf(cluster, index, SHOP)).data?.reason, 'revoked')
+  }
+})
+
+test('a node that is restored from a backup does not let an origin in again that was removed since', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs, config: WEB_ON })
+  await cluster.grant(1, SUBJECT, PUBLIC)
+  const { data } = cluster.config(2)
+  const copy = join(data, 'copy.db')
+  const { status } = await runCommand(['node', 'backup', copy, '--data', data], {
+    env: { FRIDGE_CERTS: certs.dir },
+  })
+  t.is(status, 0)
+  using page = await openPage(cluster, 2, SHOP)
+  await cluster.revoke(1, SUBJECT)
+  t.is(await page.bye(), 'revoked')
+  await cluster.stop(2)
+  for (const file of ['', '-wal', '-shm']) {
+    await rm(join(data, `${DATABASE_FILE}${file}`), { force: true })
+  }
+  await copyFile(copy, join(data, DATABASE_FILE))
+  await cluster.start(2)
+  t.is((await refusalOf(cluster, 2, SHOP)).data?.reason, 'revoked')
+  // Nor has what it brought back let the origin in elsewhere.
+  t.is((await refusalOf(cluster, 1, SHOP)).data?.reason, 'revoked')
 })
 
 test('what an origin may is narrowed, widened and ended on the pages that are open', async t => {

@@ -22,6 +22,9 @@ import { askPage } from '../../support/https.ts'
 
 const run = promisify(execFile)
 
+/** The files of a bundle. */
+const BUNDLE = ['index.html', 'page.js', 'qr-code.js', 'page.css']
+
 interface Served {
   readonly port: WebPort
   readonly certs: TestCerts
@@ -73,9 +76,7 @@ async function exchange({ port }: Served, bytes: string): Promise<string> {
 
 test('a page is served over TLS 1.3 alone, with nothing from elsewhere allowed in it', async t => {
   const { port, certs, bundle } = await servePages(t)
-  await writeFile(join(bundle, 'index.html'), '<title>fridge</title>')
-  await writeFile(join(bundle, 'page.js'), 'void 0')
-  await writeFile(join(bundle, 'page.css'), 'body {}')
+  for (const file of BUNDLE) await writeFile(join(bundle, file), '<title>fridge</title>')
   const page = await askPage(port.url, certs)
   t.is(page.status, 200)
   t.is(page.protocol, 'TLSv1.3')
@@ -93,12 +94,30 @@ test('a page is served over TLS 1.3 alone, with nothing from elsewhere allowed i
   await t.throwsAsync(askPage(port.url, { ...certs, maxVersion: 'TLSv1.2' }))
 })
 
+test('a browser that takes gzip is sent it, and any other the page as it is', async t => {
+  const { port, certs, bundle } = await servePages(t)
+  for (const file of BUNDLE) await writeFile(join(bundle, file), 'void 0\n'.repeat(100))
+  for (const taken of ['gzip', 'br, GZIP ;q=0.5', 'deflate,gzip;q=1.0']) {
+    const headers = { 'Accept-Encoding': taken }
+    const small = await askPage(`${port.url}page.js`, { ...certs, headers })
+    t.is(small.headers['content-encoding'], 'gzip', taken)
+    t.is(small.headers.vary, 'Accept-Encoding')
+    t.true(Number(small.headers['content-length']) < 100)
+  }
+  for (const taken of ['', 'br', 'gzip;q=0', 'gzip; q=0.00', 'xgzip', 'gzip;q=no']) {
+    const headers = { 'Accept-Encoding': taken }
+    const whole = await askPage(`${port.url}page.js`, { ...certs, headers })
+    t.is(whole.headers['content-encoding'], undefined, taken)
+    t.is(whole.text, 'void 0\n'.repeat(100))
+  }
+})
+
 test('a bundle that was not made is answered with the command, and served once it is there', async t => {
   const { port, certs, bundle } = await servePages(t)
   const missing = await askPage(port.url, certs)
   t.is(missing.status, 503)
   t.regex(missing.text, /npm run build:page/)
-  for (const file of ['index.html', 'page.js', 'page.css']) await writeFile(join(bundle, file), '')
+  for (const file of BUNDLE) await writeFile(join(bundle, file), '')
   t.is((await askPage(port.url, certs)).status, 200)
 })
 

@@ -1,7 +1,8 @@
+import { Readable } from 'node:stream'
 import test from 'ava'
 import * as fc from 'fast-check'
 
-import { LineSplitter } from '../../../../node/sensors/drivers/lines.ts'
+import { LineSplitter, textLines } from '../../../../node/sensors/drivers/lines.ts'
 
 /** Cut a text into chunks and read the lines. @throws what the splitter refuses it with */
 function read(text: string, sizes = [7], maxBytes = 100): string[] {
@@ -52,4 +53,12 @@ test('a line that never ends is refused before it fills the memory', t => {
   }
   t.throws(endless, { code: 'ERR_LIMIT' })
   t.true(given < 66_000, String(given))
+})
+
+test('a text is given line by line, wherever its pieces end', async t => {
+  const lines = async (...pieces: string[]): Promise<string[]> =>
+    Array.fromAsync(textLines(Readable.from(pieces), 10))
+  t.deepEqual(await lines('get: ', 'no', ' chip\n', 'next\nlast'), ['get: no ch', 'next', 'last'])
+  t.deepEqual(await lines('x'.repeat(1_000), 'y'.repeat(1_000), '\nz\n'), ['xxxxxxxxxx', 'z'])
+  t.deepEqual(await lines(), [])
 })

@@ -109,7 +109,23 @@ test('one warning tells the word of a door that is not understood, and the keys 
   const contact = start()
   t.is(contact.take('true'), 'unavailable')
   t.regex(String(contact.warned[0]?.['fix']), /set sensors\.door\.closedWhen/)
+})
+
+test('one warning tells what a thermometer says that is no number, and how one is written', t => {
+  for (const [text, seen] of [
+    ['5,25', '"5,25"'],
+    ['5.25 C', '"5.25 C"'],
+    ['{"temperature":"5.25"}', '"5.25"'],
+  ] as const) {
+    const { take, warned, told } = start({ kind: 'temperature', name: 'air' })
+    t.is(take(text), 'unavailable')
+    t.is(take(text), 'unavailable')
+    t.like(told[0], { reason: 'a value is no number' })
+    t.is(warned.length, 1)
+    t.is(warned[0]?.['seen'], seen)
+    t.regex(String(warned[0]?.['fix']), /a number .* such as 5\.25/)
+  }
   const { take, warned } = start({ kind: 'temperature', name: 'air' })
-  t.is(take('warm'), 'unavailable')
+  t.is(take('999'), 'unavailable')
   t.is(warned.length, 0)
 })

@@ -62,7 +62,7 @@ test('lines about other things are passed over, with a line in the log', async t
 
 test('a malformed line makes it unavailable until the next good one', async t => {
   const { next } = watch(t, { argv: printing('warm\\n4\\n\\377\\n5\\n') })
-  t.like(await next(), { type: 'unavailable', reason: 'a value is not JSON' })
+  t.like(await next(), { type: 'unavailable', reason: 'a value is no number' })
   t.like(await next(), { type: 'reading', value: 4 })
   t.like(await next(), { type: 'unavailable', reason: 'a value is not UTF-8' })
   t.like(await next(), { type: 'reading', value: 5 })

@@ -27,6 +27,16 @@ export interface SignIn {
   readonly signature: Buffer
 }
 
+/** What a browser has signed, as a node shows it to another one that is to believe it. */
+export interface SignInProof {
+  readonly name: Name
+  readonly at: string
+  /** In base64url, as `signature`. */
+  readonly key: string
+  readonly signature: string
+  readonly nonce: string
+}
+
 /** What stands before everything that is signed here: no signature of another kind begins like it. */
 const LABEL = 'fridge page sign-in 1\n'
 
@@ -59,6 +69,25 @@ export function parseSignIn(value: unknown): SignIn | undefined {
   if (der === undefined || signed === undefined) return undefined
   const parsed = parseKey(der)
   return parsed && { name, at, key: parsed, keyId: keyIdOf(parsed), signature: signed }
+}
+
+/** What proves to another node that a browser has signed in here. */
+export function proofOf({ name, at, key, signature }: SignIn, nonce: string): SignInProof {
+  return {
+    name,
+    at,
+    key: key.export({ type: 'spki', format: 'der' }).toString('base64url'),
+    signature: signature.toString('base64url'),
+    nonce,
+  }
+}
+
+/** Read what a node shows of a browser that has signed in there. @returns undefined when it is malformed */
+export function parseProof(value: unknown): (SignIn & Pick<SignInProof, 'nonce'>) | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { nonce, ...rest } = value as Record<string, unknown>
+  const signIn = parseSignIn(rest)
+  return signIn && bytesOf(nonce, NONCE_BYTES) && { ...signIn, nonce: String(nonce) }
 }
 
 /** Whether a browser has signed this with its key. */
