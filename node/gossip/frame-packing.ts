@@ -19,7 +19,7 @@ export const MAX_EXPANSION = 16
 
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/
 
-const utf8 = new TextDecoder('utf-8', { fatal: true })
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
  * Gathers what a link is sent within one turn of the event loop, of all its streams, and packs what
