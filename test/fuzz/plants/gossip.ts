@@ -197,7 +197,11 @@ const CONTROL: readonly Bug[] = [
     put: 'if (false)',
   },
   { name: 'a beat with values', find: 'if (values.length > 0)', put: 'if (false)' },
-  { name: 'heartbeats outlive the link', find: 'this.#timer?.[Symbol.dispose]()', put: '' },
+  {
+    name: 'heartbeats outlive the link',
+    find: '[Symbol.dispose](): void {\n    this.#timer?.[Symbol.dispose]()',
+    put: '[Symbol.dispose](): void {',
+  },
 ]
 
 const CONFIRMATION: readonly Bug[] = [
