@@ -9,6 +9,7 @@ import { formatMoment } from '../moment.ts'
 import { describeLost } from '../lost.ts'
 import { describeRemoval, FORKED } from '../removal.ts'
 import { describeNameInUse, describeTwin } from '../twins.ts'
+import { describeMissing, describeWaiting, PUT_BACK, SHOW_ANOTHER } from '../beginning.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { count, formatTable } from '../table.ts'
 import { addTargetOptions, type TargetOptions } from '../target.ts'
@@ -34,7 +35,7 @@ export function fillStatus(status: Command, { io, action }: CommandContext): voi
     .action(action((options: StatusOptions) => runStatus(options, io)))
 }
 
-/** @returns 0 all is well, 1 a node is out of reach, a sensor has failed, a history is not recorded or an alarm stands */
+/** @returns 0 all is well, 1 a node is out of reach or waits for others, a sensor has failed, a history is not recorded or an alarm stands */
 export async function runStatus(options: StatusOptions, io: CommandIo): Promise<ExitStatus> {
   const view = options.watch === true ? await watch(options, io) : await look(options, io)
   return view.isWell ? EXIT.done : EXIT.notDone
@@ -97,6 +98,8 @@ async function viewOf(
     status.lost === undefined &&
     status.twins === undefined &&
     status.nameInUse === undefined &&
+    status.lackingWitnesses === undefined &&
+    status.missingArchives === undefined &&
     status.nodes.every(({ reachable, left }) => reachable || left === true)
   const isWell = isWhole && isFleetWell(status.nodes, fleet)
   if (!json) return { lines: statusLines(status, fleet, io), isWell }
@@ -110,7 +113,7 @@ function statusLines(
   { clock, columns }: Pick<CommandIo, 'clock' | 'columns'>,
 ): string[] {
   const { node, changes, subjects, aloneMs, isolated, removed, forked, lost, twins } = status
-  const { nameInUse, nodes } = status
+  const { nameInUse, lackingWitnesses, missingArchives, nodes } = status
   const now = clock.now()
   const lines = [
     `${node} knows ${count(nodes.length, 'node')}, ${count(subjects, 'name')}, ${count(changes, 'change')}`,
@@ -119,6 +122,12 @@ function statusLines(
   else if (forked === true) lines.push(`${node} ${FORKED}`)
   else if (isolated) {
     lines.push(`${node} is isolated: no peer in reach for ${formatDuration(aloneMs)}`)
+  }
+  if (lackingWitnesses !== undefined) {
+    lines.push(`${node} ${describeWaiting(lackingWitnesses)}`, `  to mend it: ${SHOW_ANOTHER}`)
+  }
+  if (missingArchives !== undefined) {
+    lines.push(`${node} ${describeMissing(missingArchives)}`, `  to mend it: ${PUT_BACK}`)
   }
   if (nameInUse !== undefined) lines.push(describeNameInUse(node, nameInUse))
   for (const twin of twins ?? []) lines.push(describeTwin(twin))

@@ -15,6 +15,7 @@ import { formatDuration } from '../duration.ts'
 import type { CommandIo } from '../io.ts'
 import { describeUnknown, isKnown } from '../output/fleet.ts'
 import { count } from '../table.ts'
+import { describeMissing, describeWaiting, PUT_BACK, SHOW_ANOTHER } from '../beginning.ts'
 import { describeLost } from '../lost.ts'
 import { describeRemoval, FORKED, RENAME } from '../removal.ts'
 import { describeNameInUse, describeTwin, RENAME_ONE } from '../twins.ts'
@@ -56,6 +57,7 @@ export async function checkNodes(
     for (const one of status.lost ?? []) {
       checkup.bad('changes', `${status.node} ${describeLost(one)}`, commandOf(one, now))
     }
+    checkBeginning(status, checkup)
     // It is the others that are well: what a node that is out sees of them says nothing about them.
     if (status.removed !== undefined) {
       checkup.bad('cluster', `${status.node} ${describeRemoval(status.removed)}`, RENAME)
@@ -107,6 +109,19 @@ async function askLearned(
   const why = reasons.length === 0 ? 'it names no address' : reasons.join('; ')
   checkup.good(`node ${name}`, `the others reach it, and this machine does not: ${why}`)
   return undefined
+}
+
+/** Each node knows by itself alone where its list begins, and what of its log is missing. */
+function checkBeginning(
+  { node, lackingWitnesses, missingArchives }: StatusReport,
+  checkup: Checkup,
+): void {
+  if (lackingWitnesses !== undefined) {
+    checkup.bad('cluster', `${node} ${describeWaiting(lackingWitnesses)}`, SHOW_ANOTHER)
+  }
+  if (missingArchives !== undefined) {
+    checkup.bad('database', `${node} ${describeMissing(missingArchives)}`, PUT_BACK)
+  }
 }
 
 /** What a node says to an operator. */

@@ -8,11 +8,13 @@ import type { ArchivedLog, Base } from '../whitelist/store.ts'
 export interface ArchivingOptions {
   readonly list: () => ReadableWhitelist
   readonly store: ArchivedLog
+  /** Let the list begin where the log does by now. */
+  readonly onBegun: (base: Base) => void
 }
 
 /**
  * Moves what decides nothing any more from the log into an archive beside it, a slice a turn of the
- * loop. A list that is running goes on with all of it; the next start reads what is left alone.
+ * loop. The list goes on with what is left, as the next start does.
  */
 export class Archiving implements Disposable {
   readonly #options: ArchivingOptions
@@ -21,6 +23,11 @@ export class Archiving implements Disposable {
 
   constructor(options: ArchivingOptions) {
     this.#options = options
+  }
+
+  /** The archives that are not beside the database, or are others. */
+  get missing(): readonly string[] {
+    return this.#options.store.archives.missing
   }
 
   /** The checkpoint behind which the log may be archived. @throws FridgeError `ERR_REFUSED` */
@@ -38,9 +45,15 @@ export class Archiving implements Disposable {
     )
   }
 
-  /** Archive what is spent behind the checkpoint. @returns how many changes have left the log @throws FridgeError `ERR_REFUSED`, `ERR_DATABASE`, `ERR_LIMIT` */
-  async run(): Promise<{ readonly changes: number }> {
-    this.checkpoint()
+  /**
+   * Archive what is spent behind a checkpoint. Default: the one of now, which no other node may hold.
+   * @returns how many changes have left the log
+   * @throws FridgeError `ERR_REFUSED`, also when the log may begin at another one by now,
+   *   `ERR_DATABASE`, `ERR_LIMIT`
+   */
+  async run(held: Checkpoint = this.checkpoint()): Promise<{ readonly changes: number }> {
+    // A newer one is not known to be held by anybody else.
+    if (this.checkpoint() !== held) throw refused('there is a newer checkpoint: ask again')
     if (this.#isRunning) throw refused('an archive is being made already')
     this.#isRunning = true
     const { archives } = this.#options.store
@@ -79,6 +92,8 @@ export class Archiving implements Disposable {
       if (current() !== list) throw refused('changes were given up meanwhile: ask again')
     }
     store.beginAt({ ...base, spent, strays } satisfies Omit<Base, 'archived'>)
+    const begun = store.base()
+    if (begun !== undefined) this.#options.onBegun(begun)
     return changes
   }
 

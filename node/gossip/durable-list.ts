@@ -144,6 +144,11 @@ export class DurableList implements Disposable {
     await this.#settling.settled()
   }
 
+  /** The log begins at another checkpoint by now. */
+  moveBase(base: Base): void {
+    this.#whitelist.moveBase(base)
+  }
+
   /** Other authorities are trusted now: look again at which checkpoints stand. */
   reviewCheckpoints(): void {
     this.#whitelist.reviewCheckpoints()

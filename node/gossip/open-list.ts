@@ -118,7 +118,13 @@ export async function openList(
       onUntrue: checkpoint => tellUntrue(checkpoint, log),
     }),
   )
-  const archiving = stack.use(new Archiving({ list: () => replica.whitelist, store }))
+  const archiving = stack.use(
+    new Archiving({
+      list: () => replica.whitelist,
+      store,
+      onBegun: base => replica.moveBase(base),
+    }),
+  )
   replica.checkCheckpoints()
   const removalFile = new WholeFile(join(data, REMOVAL_FILE))
   const ownRemoval = new OwnRemoval({ name, signers, file: removalFile, log })

@@ -34,8 +34,9 @@ export function findRemoval(
   for (const { change, hash, isStray: isFiled } of store.ofSubject(subjectOf('node', removed))) {
     const [placed] = isFiled ? [] : store.ofSource(change.source, change.sequence)
     if (placed?.hash === hash && removalIn(placed, removed) !== undefined) return placed
-    const before = whitelist.clock().set(change.source, change.sequence - 1)
-    // It may be there as a stray.
+    const before = whitelist.clock()
+    // A stray is told to whoever lacks it, however far its source was heard.
+    if (!isFiled) before.set(change.source, change.sequence - 1)
     for (const source of before.keys()) {
       if (!isRun(source) && nodeOf(source) === nodeOf(change.source)) before.delete(source)
     }

@@ -19,6 +19,11 @@ export interface ReplicaOptions {
   /** This node's own certificate, known to `signers`, and its private key. */
   readonly self: { readonly signer: Signer; readonly key: KeyObject }
   readonly clock: Clock
+  /**
+   * How many changes have to have left the log before a peer that holds nothing is sent what is left
+   * of it. Default 1,000; fewer spare less than they cost.
+   */
+  readonly minArchived?: number
   /** Called for each checkpoint that states a list which was not. */
   readonly onUntrue?: (checkpoint: CheckpointEntry) => void
 }

@@ -12,6 +12,7 @@ import {
 import { entriesIn, type Entry, type Stray } from '../whitelist/entry.ts'
 import type { SubjectState } from '../whitelist/merge.ts'
 import type { ReadableWhitelist } from '../whitelist/readable-whitelist.ts'
+import type { Base } from '../whitelist/store.ts'
 import {
   assertProposable,
   assertSignable,
@@ -114,6 +115,7 @@ export class Replica extends SignedDocument implements Disposable {
       store,
       signers,
       links: this.#links,
+      minArchived: options.minArchived,
       onBrought: from => this.wholeness.brought(from),
       onBegun: clock => this.#hear(clock),
       onWitnessed: () => this.wholeness.witnessed(),
@@ -214,6 +216,11 @@ export class Replica extends SignedDocument implements Disposable {
   /** Find out whether the checkpoints of the log are true; until then they are taken for it. */
   checkCheckpoints(): void {
     this.#list.checks.start()
+  }
+
+  /** The log begins at another checkpoint by now. */
+  moveBase(base: Base): void {
+    this.#list.moveBase(base)
   }
 
   /** Other authorities are trusted now: look again at which checkpoints stand. */

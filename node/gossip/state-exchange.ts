@@ -8,9 +8,9 @@ import type { Beginning } from './outgoing.ts'
 import type { ReplicaLinks } from './replica-links.ts'
 import { parseStanding, standingFrame } from './state-frames.ts'
 import { StateIntake } from './state-intake.ts'
-import { beginningOf } from './state-sending.ts'
+import { beginningOf, type StateSendingOptions } from './state-sending.ts'
 
-export interface StateExchangeOptions {
+export interface StateExchangeOptions extends Pick<StateSendingOptions, 'minArchived'> {
   readonly list: DurableList
   readonly store: Pick<ChangeStore, 'base' | 'find' | 'isComplete' | 'leftBehind'>
   readonly signers: Signers
@@ -73,8 +73,13 @@ export class StateExchange {
 
   /** What a peer that holds nothing is sent. */
   beginningFor(attachmentsOf: (update: Update) => Iterable<object>): Beginning | undefined {
-    const { list, store, signers } = this.#options
-    return beginningOf({ list: () => list.whitelist, store, vouchers: signers, attachmentsOf })
+    const { list, signers } = this.#options
+    return beginningOf({
+      ...this.#options,
+      list: () => list.whitelist,
+      vouchers: signers,
+      attachmentsOf,
+    })
   }
 
   /** What a peer is told of the checkpoints that stand here. */

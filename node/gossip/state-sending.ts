@@ -20,6 +20,8 @@ export interface StateSendingOptions {
   readonly list: () => Whitelist
   readonly store: Pick<ChangeStore, 'base' | 'find' | 'isComplete' | 'leftBehind'>
   readonly vouchers: Vouchers
+  /** Changes that have left the log, from which on a peer that holds nothing is sent a state. Default 1,000. */
+  readonly minArchived?: number | undefined
   /** The frames that have to come before those of an update. */
   readonly attachmentsOf: (update: Update) => Iterable<object>
 }
@@ -29,9 +31,9 @@ export interface StateSendingOptions {
  * to have the whole log. Behind a fork nothing leaves a log, so that there is less to gain.
  */
 export function beginningOf(options: StateSendingOptions): Beginning | undefined {
-  const { store } = options
+  const { store, minArchived = MIN_ARCHIVED } = options
   const base = store.base()
-  if (base === undefined || (store.isComplete && base.archived < MIN_ARCHIVED)) return undefined
+  if (base === undefined || (store.isComplete && base.archived < minArchived)) return undefined
   // No peer takes more of them.
   if (base.spent.size > MAX_SPENT) return undefined
   const cut = servedCut(base, options)

@@ -57,7 +57,8 @@ async function archive(
   signal: AbortSignal,
 ): Promise<Archived> {
   await replica.settled()
-  const { source, sequence } = archiving.checkpoint()
+  const checkpoint = archiving.checkpoint()
+  const { source, sequence } = checkpoint
   const { silent, unreachable, left } = await awaitConfirmations(
     { source, sequence },
     {
@@ -71,7 +72,7 @@ async function archive(
     },
   )
   const lacking = [...silent, ...unreachable, ...left]
-  if (lacking.length === 0) return archiving.run()
+  if (lacking.length === 0) return archiving.run(checkpoint)
   const fix = 'start them, or say that they will not come back: fridge node forget NAME'
   throw new FridgeError(
     'ERR_REFUSED',

@@ -1,3 +1,4 @@
+import type { Archiving } from '../gossip/archiving.ts'
 import { callRoll, type RollCallOptions } from '../gossip/roll-call.ts'
 import type { Isolation } from '../gossip/isolation.ts'
 import type { Member, Twin } from '../gossip/member.ts'
@@ -54,11 +55,21 @@ export interface StatusReport {
   readonly forked?: true
   /** What the node that answered had accepted and gave up, until somebody asks for it again; absent where there is nothing. */
   readonly lost?: readonly LostChange[]
+  /**
+   * How many more nodes have to say that the list of the node that answered may begin at its
+   * checkpoint, before it lets a client in; absent where nobody is waited for.
+   */
+  readonly lackingWitnesses?: number
+  /** The archives of its log that are not beside its database; absent where none is missing. */
+  readonly missingArchives?: readonly string[]
   readonly nodes: readonly NodeReport[]
 }
 
 export interface StatusOptions {
-  readonly replica: Pick<Replica, 'whitelist'>
+  readonly replica: Pick<Replica, 'whitelist'> & {
+    readonly stateExchange: { readonly lacking: number | undefined }
+  }
+  readonly archiving: Pick<Archiving, 'missing'>
   readonly members: Pick<Members, 'self' | 'live' | 'left' | 'unreachable'>
   /** Whether this node itself is out: then it shows what it holds, and changes nothing. */
   readonly ownRemoval: Pick<OwnRemoval, 'removal' | 'isForked' | 'isOut'>
@@ -104,7 +115,8 @@ const UNHEARD: Omit<Reported, 'name'> = {
  * @param held what the nodes in reach hold, by their runs, as far as they have said
  */
 function statusOf(options: StatusOptions, held: ReadonlyMap<Source, Held>): StatusReport {
-  const { replica, members, ownRemoval, lostChanges, ownName, isolation } = options
+  const { replica, archiving, members, ownRemoval, lostChanges, ownName, isolation } = options
+  const { lacking } = replica.stateExchange
   const lost = lostChanges.all
   const twins = [...twinsAmong(members.live().values()).values()]
   const describe = (member: Reported, reachable: boolean, holds?: Held): NodeReport => ({
@@ -130,6 +142,8 @@ function statusOf(options: StatusOptions, held: ReadonlyMap<Source, Held>): Stat
     ...(ownRemoval.removal !== undefined && { removed: ownRemoval.removal }),
     ...(ownRemoval.isForked && { forked: true }),
     ...(lost.length > 0 && { lost }),
+    ...(lacking !== undefined && { lackingWitnesses: lacking }),
+    ...(archiving.missing.length > 0 && { missingArchives: archiving.missing }),
     nodes: [
       ...Array.from(members.live().values(), member =>
         describe(member, true, held.get(member.source)),

@@ -19,7 +19,12 @@ const COLUMNS =
 export const CONTENT = `SELECT ${COLUMNS}, isArchived FROM ${WHOLE_LOG}`
 
 /** What is read of one, in what has not left the log. */
-export const CONTENT_LEFT = `SELECT ${COLUMNS}, 0 AS isArchived FROM main.changes`
+export const CONTENT_LEFT = contentLeftIn('main.changes')
+
+/** What is read of one in a table of what has not left the log. */
+export function contentLeftIn(table: string): string {
+  return `SELECT ${COLUMNS}, 0 AS isArchived FROM ${table}`
+}
 
 /** Reads the rows of one file, and says of one that is not as it was written that the file is damaged. */
 export class CheckedRows {

@@ -15,7 +15,7 @@ import type {
 } from '../whitelist/store.ts'
 import { WHOLE_LOG } from './archives.ts'
 import { COLUMNS, digestOf, valuesOf, type ChangeRow } from './change-row.ts'
-import { CheckedRows, CONTENT } from './checked-rows.ts'
+import { CheckedRows, CONTENT, contentLeftIn } from './checked-rows.ts'
 import type { SealedRow } from './log-seal.ts'
 import { beginningOf, entryAt, loggedRows } from './logged-rows.ts'
 import type { NodeStore } from './node-store.ts'
@@ -204,8 +204,17 @@ class SqliteStore implements NodeStore {
   }
 
   *ofSubject(subject: Subject, part: LogPart = 'all'): Iterable<SubjectRow> {
-    const rows = this.#database.read(() => this.#reads.ofSubject[part].all(subject))
+    const rows =
+      part === 'left' && this.archives.isTakingOut
+        ? this.#leftOf(subject)
+        : this.#database.read(() => this.#reads.ofSubject[part].all(subject))
     for (const row of rows) yield this.#rows.ofSubject(row)
+  }
+
+  /** Without what is still to be taken out of the log. */
+  #leftOf(subject: Subject): Iterable<Record<string, unknown>> {
+    const content = contentLeftIn(this.archives.left)
+    return this.#database.query(`${content} WHERE subject = ? ORDER BY position`, subject)
   }
 
   find({ source, sequence }: Place, hash: string): HeldEntry | undefined {

@@ -163,6 +163,11 @@ export class StoredArchives {
     return isLast
   }
 
+  /** Whether rows are being taken out of the log, which are in it and in an archive. */
+  get isTakingOut(): boolean {
+    return this.#isTakingOut
+  }
+
   /** What is in the log and in no archive, as a table. */
   get left(): string {
     if (!this.#isTakingOut) return 'main.changes'

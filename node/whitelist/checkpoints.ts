@@ -69,6 +69,20 @@ export class Checkpoints {
     this.#base = { cut: new BaseCut(entry, this.#options, noted), noted }
   }
 
+  /**
+   * The log begins at a later one by now, which is true and covers all others: it is the list of
+   * before, by other rows.
+   */
+  moveBase(noted: Base): void {
+    const known = this.#known.get(noted.checkpoint)
+    if (known === undefined) return
+    this.beginAt(known.entry, noted)
+    // What they were found to hold was read of rows that have left the log.
+    for (const other of this.#known.values()) other.cut = undefined
+    known.cut = this.#base?.cut
+    this.review()
+  }
+
   /** That at which the log begins. */
   get base(): BaseCut | undefined {
     return this.#base?.cut

@@ -37,6 +37,12 @@ export function mergeChange(
 ): SubjectState | undefined {
   const { grants, revocations } = state
   const seen = new Set(change.seen)
+  if (change.kind === 'grant' && change.seen.every(one => revocations.has(one))) {
+    // It has seen no grant. Of grants that were made at once none is looked at for the next one: a
+    // stolen key makes thousands of them.
+    if (!seen.isSupersetOf(revocations)) return undefined
+    return { grants: grants.concat({ id, change }), revocations }
+  }
   const hasSeenGrant = grants.some(grant => seen.has(grant.id))
   if (change.kind === 'revocation') {
     // A grant that stands has seen all revocations, so whoever has seen it has seen them as well.

@@ -88,7 +88,7 @@ export interface LeftEntry {
 }
 
 /** A log of which entries can leave it for archives. */
-export interface ArchivedLog extends Pick<ChangeLog, 'ofSubject'> {
+export interface ArchivedLog extends Pick<BuiltLog, 'base' | 'ofSubject'> {
   readonly archives: LogArchives
   /**
    * Let the log begin at a checkpoint: what was copied to an archive belongs to it no more.

@@ -24,7 +24,7 @@ import { conflicts, type Entry, type Stray } from './entry.ts'
 import { ListLoader } from './list-loader.ts'
 import { HeardSources, type Fit } from './heard-sources.ts'
 import { frontierOf, type SubjectState } from './merge.ts'
-import type { ChangeLog, HeldEntry, LoggedChange, LogPart } from './store.ts'
+import type { Base, ChangeLog, HeldEntry, LoggedChange, LogPart } from './store.ts'
 import { SubjectHistory } from './subject-history.ts'
 import { SubjectStates } from './subject-states.ts'
 import { UnsavedLog } from './unsaved-log.ts'
@@ -259,6 +259,11 @@ export class Whitelist {
   /** What a checkpoint does now. */
   checkpointEffect(entry: LoggedChange): CheckpointEffect {
     return this.#checkpoints.effectOf(entry)
+  }
+
+  /** The log begins at another checkpoint by now: what follows is looked up in what is left. */
+  moveBase(base: Base): void {
+    this.#checkpoints.moveBase(base)
   }
 
   /**

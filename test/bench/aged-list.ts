@@ -86,7 +86,11 @@ export async function fillAgedList(options: AgedListOptions): Promise<Checkpoint
   const checked = buildWhitelist(store, vouchers)
   const judgeMs = processorTime(() => [...judgeCheckpoints(checked)])
   if (!options.archive) return { judgeMs, archiveMs: 0 }
-  using archiving = new Archiving({ list: () => checked, store })
+  using archiving = new Archiving({
+    list: () => checked,
+    store,
+    onBegun: base => checked.moveBase(base),
+  })
   const before = process.cpuUsage()
   await archiving.run()
   const { user, system } = process.cpuUsage(before)

@@ -1,5 +1,6 @@
 import { registerHooks } from 'node:module'
 import { CLUSTER_PLANTS } from '../simulation/cluster/plants.ts'
+import { NEWCOMER_PLANTS } from '../simulation/newcomers/plants.ts'
 import { PLANTS as SCHEDULE_PLANTS } from '../simulation/plants.ts'
 import { PLANTS } from './plants.ts'
 
@@ -8,7 +9,7 @@ import { PLANTS } from './plants.ts'
 /** The exit status of a process in which nothing could be planted. */
 const NOT_PLANTED = 3
 
-const plant = [...PLANTS, ...SCHEDULE_PLANTS, ...CLUSTER_PLANTS].find(
+const plant = [...PLANTS, ...SCHEDULE_PLANTS, ...CLUSTER_PLANTS, ...NEWCOMER_PLANTS].find(
   ({ name }) => name === process.env['PLANT'],
 )
 if (plant === undefined) throw new Error(`no bug is called ${process.env['PLANT']}`)

@@ -2,10 +2,12 @@ import { parseArgs } from 'node:util'
 import { makePeople } from '../support/replica-people.ts'
 import { simulateClusters } from './cluster/simulate.ts'
 import { makeFormer, OPERATORS } from './former.ts'
+import { NODES as NEWCOMER_NODES, runSchedule as runNewcomers } from './newcomers/schedule.ts'
 import { NODES, runSchedule } from './schedule.ts'
 
 /**
- * `npm run simulate -- [COUNT] [FIRST SEED]` runs schedules of the list until one fails, and
+ * `npm run simulate -- [COUNT] [FIRST SEED]` runs schedules of the list until one fails, with
+ * `--newcomers` those of newcomers and archives, and
  * `npm run simulate -- --nodes N --schedules K [--first SEED] [--keep 2,5,7]
  * [--as-is]` schedules of whole clusters; one that fails is shrunk, unless it is left as it is. `SEED=n` runs that one alone.
  */
@@ -17,11 +19,13 @@ const { values, positionals } = parseArgs({
     first: { type: 'string' },
     keep: { type: 'string' },
     'as-is': { type: 'boolean', default: false },
+    newcomers: { type: 'boolean', default: false },
   },
 })
 const only = process.env['SEED']
 
-if (values.nodes === undefined) await simulateLists(positionals)
+if (values.newcomers) await simulateNewcomers(positionals)
+else if (values.nodes === undefined) await simulateLists(positionals)
 else {
   const { nodes, schedules = '100', first = '1', keep } = values
   const kept = keep === undefined ? undefined : new Set(keep.split(',').map(Number))
@@ -36,15 +40,27 @@ else {
   process.exitCode = isFound ? 1 : 0
 }
 
-async function simulateLists([count = '1000', first = '1']: readonly string[]): Promise<void> {
-  const from = Number(only ?? first)
-  const to = only === undefined ? from + Number(count) : from + 1
+async function simulateLists(range: readonly string[]): Promise<void> {
   const people = await makePeople({ nodes: NODES, operators: OPERATORS })
   const former = await makeFormer(people)
+  await simulate(range, async seed => runSchedule(seed, people, former))
+}
+
+async function simulateNewcomers(range: readonly string[]): Promise<void> {
+  const people = await makePeople({ nodes: NEWCOMER_NODES, operators: OPERATORS })
+  await simulate(range, async seed => runNewcomers(seed, people))
+}
+
+async function simulate(
+  [count = '1000', first = '1']: readonly string[],
+  run: (seed: number) => Promise<object>,
+): Promise<void> {
+  const from = Number(only ?? first)
+  const to = only === undefined ? from + Number(count) : from + 1
   const total = new Map<string, number>()
   for (let seed = from; seed < to; seed += 1) {
-    for (const [what, count] of Object.entries(await runSchedule(seed, people, former))) {
-      if (what !== 'seed') total.set(what, (total.get(what) ?? 0) + (count as number))
+    for (const [what, much] of Object.entries(await run(seed))) {
+      if (what !== 'seed') total.set(what, (total.get(what) ?? 0) + (much as number))
     }
   }
   console.log(`${to - from} schedules, all promises kept:`, Object.fromEntries(total))

@@ -1,12 +1,15 @@
 import { hunt } from './planted.ts'
 import { CLUSTER_PLANTS } from './cluster/plants.ts'
+import { NEWCOMER_PLANTS } from './newcomers/plants.ts'
 import { PLANTS } from './plants.ts'
 
 /** `npm run simulate:planted [-- NAME]`: plant each bug, alone, and see the schedules of `npm test` find it. */
 const SCHEDULES = 100
 const ONLY = process.argv[2] ?? ''
 
-const plants = [...PLANTS, ...CLUSTER_PLANTS].filter(({ name }) => name.includes(ONLY))
+const plants = [...PLANTS, ...CLUSTER_PLANTS, ...NEWCOMER_PLANTS].filter(({ name }) =>
+  name.includes(ONLY),
+)
 let found = 0
 for (const plant of plants) {
   const { seed, output } = await hunt(plant, SCHEDULES)

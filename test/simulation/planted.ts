@@ -21,10 +21,11 @@ export async function hunt({ name, layer }: Plant, schedules: number, first = 1)
   const { SEED: _seed, ...others } = process.env
   const env = { ...others, PLANT: name }
   const cluster = ['--nodes', String(PLANTED_NODES), '--schedules', String(schedules)]
+  const range = [String(schedules), String(first)]
   const args =
     layer === 'cluster'
       ? [...cluster, '--first', String(first), '--as-is']
-      : [String(schedules), String(first)]
+      : [...range, ...(layer === 'newcomers' ? ['--newcomers'] : [])]
   const child = spawn(process.execPath, ['--import', HOOK, MAIN, ...args], { env })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {

@@ -168,6 +168,8 @@ export class SimulatedLink {
   }
 
   #refuse(by: End, reason: string): void {
+    // A node that dies in the middle of what it was sent says nothing of the rest to anybody.
+    if (this.#ended) return
     const [of = ''] = this.names.filter(name => name !== by.peer.name)
     this.#events.onRefused({ by: by.peer.name, of, reason })
     this.cut()

@@ -1,7 +1,6 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { Archiving } from '../../../node/gossip/archiving.ts'
 import { OwnSource } from '../../../node/gossip/own-source.ts'
 import { subjectOf } from '../../../node/identity/names.ts'
 import type { NodeStore } from '../../../node/storage/node-store.ts'
@@ -9,6 +8,7 @@ import { openSqliteStore } from '../../../node/storage/sqlite-store.ts'
 import type { Signers } from '../../../node/identity/signers.ts'
 import type { ChangeStore } from '../../../node/whitelist/store.ts'
 import { isStray } from '../../../node/whitelist/entry.ts'
+import { archivingOf } from '../../support/archiving.ts'
 import { makeTestFolder } from '../../support/certs.ts'
 import { attachEndpoint, type TestEndpoint } from '../../support/gossip-document.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
@@ -100,7 +100,7 @@ async function makeScene(t: ExecutionContext): Promise<Scene> {
     again.replica.wholeness.noteAlone()
     again.replica.checkCheckpoints()
     await again.replica.settled()
-    using archiving = new Archiving({ list: () => again.replica.whitelist, store: again.store })
+    using archiving = archivingOf(again)
     t.is((await archiving.run()).changes > 1_000, true)
     again.store[Symbol.dispose]()
     rmSync(join(folder, 'archive-1.db'))
@@ -216,7 +216,7 @@ test('a list that begins at a checkpoint is archived behind the next one, and be
   await gamma.checkpoint()
   await gamma.replica.settled()
   t.deepEqual(gamma.replica.whitelist.standingCheckpoints.length, 2)
-  using archiving = new Archiving({ list: () => gamma.replica.whitelist, store: gamma.store })
+  using archiving = archivingOf(gamma)
   t.true((await archiving.run()).changes > 0)
   const before = gamma.states()
   gamma.store[Symbol.dispose]()

@@ -12,10 +12,11 @@ import { StoredChanges } from '../../../node/storage/stored-changes.ts'
 import { buildWhitelist } from '../../../node/whitelist/build.ts'
 import { idOf } from '../../../node/whitelist/change.ts'
 import { isStray, type Entry } from '../../../node/whitelist/entry.ts'
+import type { Base } from '../../../node/whitelist/store.ts'
 import { judgeCheckpoints } from '../../../node/whitelist/stated-list.ts'
 import type { Whitelist } from '../../../node/whitelist/whitelist.ts'
 import { makeTestFolder } from '../../support/certs.ts'
-import { ListReplica, statedAt } from '../../support/list-replica.ts'
+import { entryBehind, ListReplica, statedAt } from '../../support/list-replica.ts'
 import { client, grantAt, requestOf, testSource } from '../../support/replica-changes.ts'
 import { startStoreProcess } from './store-process.ts'
 import { statesOf } from '../../support/replica-model.ts'
@@ -86,7 +87,7 @@ function listOf(store: NodeStore): Whitelist {
 
 async function archive(store: NodeStore): Promise<number> {
   const list = listOf(store)
-  using archiving = new Archiving({ list: () => list, store })
+  using archiving = new Archiving({ list: () => list, store, onBegun: base => list.moveBase(base) })
   return (await archiving.run()).changes
 }
 
@@ -109,6 +110,24 @@ test('the entry that removed a node is found in a log whose archive is missing',
   renameSync(join(dirname(file), 'archive-1.db'), join(dirname(file), 'elsewhere.db'))
   const again = open()
   t.deepEqual(again.archives.missing, ['archive-1.db'])
+  const removal = findRemoval(BETA_NODE, listOf(again), again)
+  t.is(removal?.change.subject, subjectOf('node', BETA_NODE))
+})
+
+test('the entry that removed a node is found where it is filed as a stray, and an archive is missing', async t => {
+  const GAMMA = testSource('gamma')
+  const { file, open } = await makeScene(t, 4, made => {
+    const removal = made.list.draft(requestOf('revocation', subjectOf('node', BETA_NODE)), GAMMA, 1)
+    made.accept(made.list.draft(requestOf('grant', client('dill')), GAMMA, 1))
+    made.accept(made.list.draft(requestOf('grant', client('dill')), GAMMA, 1))
+    // Gamma has forked: it signs the removal for a place that it has given already.
+    made.take(entryBehind(removal, { sequence: 1, previous: '' }))
+  })
+  const store = open()
+  t.true((await archive(store)) > 10)
+  store[Symbol.dispose]()
+  renameSync(join(dirname(file), 'archive-1.db'), join(dirname(file), 'elsewhere.db'))
+  const again = open()
   const removal = findRemoval(BETA_NODE, listOf(again), again)
   t.is(removal?.change.subject, subjectOf('node', BETA_NODE))
 })
@@ -222,6 +241,34 @@ test('a log is archived again behind a later checkpoint', async t => {
   const third = open()
   t.deepEqual(statesOf(listOf(third)), statesOf(made.list))
   t.is(hashesAfter(third).length, made.store.entries.length)
+})
+
+test('a list that begins at a checkpoint goes on from the one behind which its log is archived next', async t => {
+  const { made, open } = await makeScene(t)
+  const first = open()
+  await archive(first)
+  first[Symbol.dispose]()
+  const before = made.store.entries.length
+  const [subject = client('dill')] = CLIENTS
+  // The newest entry of a source stays, though it is spent: what has seen it by way of others does not.
+  made.accept(made.list.draft(requestOf('revocation', subject), testSource('gamma'), 1))
+  for (const kind of ['grant', 'revocation', 'grant'] as const) {
+    made.accept(made.list.draft(requestOf(kind, subject), BETA, 1))
+  }
+  makeCheckpoint(made)
+  const store = open()
+  store.append(made.store.entries.slice(before))
+  const list = listOf(store)
+  const heads = made.list.everything()
+  const expected = statedAt(heads, made.list)
+  const onBegun = (base: Base): void => {
+    list.moveBase(base)
+    // Rows are still to be taken out.
+    t.deepEqual(statedAt(heads, list), expected)
+  }
+  using archiving = new Archiving({ list: () => list, store, onBegun })
+  t.true((await archiving.run()).changes > 2)
+  t.deepEqual(statedAt(heads, list), expected)
 })
 
 test('without its archive a node starts and serves, and says so when it is asked for what is in there', async t => {

@@ -62,7 +62,7 @@ async function standStill(stage: string): Promise<never> {
     store.archives.takeOut(2)
     stop()
   }
-  await new Archiving({ list: () => list, store }).run()
+  await new Archiving({ list: () => list, store, onBegun: base => list.moveBase(base) }).run()
   throw new Error('it went on')
 }
 

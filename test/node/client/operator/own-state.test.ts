@@ -22,7 +22,8 @@ test('a node that is well says nothing of itself', t => {
 })
 
 test('what is wrong with a node is read whole', t => {
-  const state = { removed, lost, twins, nameInUse }
+  const waiting = { lackingWitnesses: 2, missingArchives: ['archive-1.db'] }
+  const state = { removed, lost, twins, nameInUse, ...waiting }
   t.deepEqual(parseOwnState(state), state)
 })
 
@@ -45,6 +46,12 @@ test('what cannot be shown to a person is refused or made harmless', t => {
     { twins: [{ ...twins[0], name: '..' }] },
     { twins: Array.from({ length: 5_000 }, () => twins[0]) },
     { nameInUse: 1 },
+    { lackingWitnesses: 0 },
+    { lackingWitnesses: '1' },
+    { missingArchives: [] },
+    { missingArchives: 'archive-1.db' },
+    { missingArchives: ['archive-1.db; reboot'] },
+    { missingArchives: Array.from({ length: 17 }, () => 'archive-1.db') },
   ]
   for (const value of refused) t.is(typeof parseOwnState(value), 'string', JSON.stringify(value))
   const shown = parseOwnState({ nameInUse: `a\n  to mend it: b\u001B[8m${'x'.repeat(9_999)}` })

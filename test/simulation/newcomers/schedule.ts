@@ -1,0 +1,358 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { errorCode } from '../../../node/lib/errors.ts'
+import { subjectOf, type Subject } from '../../../node/identity/names.ts'
+import { checkpointMethods } from '../../../node/operators/checkpoints.ts'
+import type { Change, ChangeRequest, Checkpoint } from '../../../node/whitelist/change.ts'
+import { MemoryStore } from '../../support/memory-store.ts'
+import { client, NOON, requestOf, wishOf } from '../../support/replica-changes.ts'
+import type { People } from '../../support/replica-people.ts'
+import { Draws } from '../draws.ts'
+import { OPERATORS } from '../former.ts'
+import { Scheduler } from '../scheduler.ts'
+import { SimulatedClock } from '../simulated-clock.ts'
+import { SimulatedNetwork } from '../simulated-network.ts'
+import { archiveOn, Machine } from './machine.ts'
+import { Promises } from './promises.ts'
+
+/** The names of all nodes that a schedule may run. */
+export const NODES: readonly string[] = ['n1', 'n2', 'n3', 'n4']
+
+const SUBJECTS: readonly Subject[] = ['amber', 'basil', 'coral'].map(client)
+const STEPS = 40
+/** Time enough for all nodes to say that they hold a checkpoint, if nothing happens meanwhile. */
+const MAX_PAUSE_MS = 3_000
+/** How often nodes that have healed meet: a newcomer waits for the word of two that are whole. */
+const MEETINGS = 8
+
+/** How often each thing happened. */
+interface Counts {
+  committed: number
+  checkpoints: number
+  /** How often a log was archived, and how often a node refused to. */
+  archived: number
+  unarchived: number
+  emptied: number
+  /** How many lists began at a checkpoint that a peer brought. */
+  begun: number
+  /** How often a node died in the middle of that, and how often while it archived. */
+  interrupted: number
+  killed: number
+  hidden: number
+  restored: number
+  restarts: number
+}
+
+/** What a schedule did, to see that it did something. */
+export type Report = Readonly<Counts>
+
+/**
+ * Run random operations on nodes that archive their logs, over real databases: newcomers begin at
+ * checkpoints, nodes die while a state is stored or rows are moved, archives are put elsewhere,
+ * disks are lost and old backups come back. Then heal it all. After each step, and in the end, see
+ * that every promise has been kept.
+ *
+ * @throws with the seed in its message when one has not
+ */
+export async function runSchedule(seed: number, people: People): Promise<Report> {
+  const root = mkdtempSync(join(tmpdir(), 'fridge-newcomers-'))
+  const schedule = new Schedule(seed, people, root)
+  try {
+    return await schedule.run()
+  } catch (cause) {
+    throw new Error(`SEED=${seed}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    })
+  } finally {
+    schedule.stop()
+    rmSync(root, { recursive: true })
+  }
+}
+
+class Schedule {
+  readonly #seed: number
+  readonly #people: People
+  readonly #draws: Draws
+  readonly #scheduler: Scheduler
+  readonly #network: SimulatedNetwork
+  readonly #promises: Promises
+  readonly #machines: Machine[] = []
+  readonly #restores: (() => void)[] = []
+  readonly #count: Counts = {
+    committed: 0,
+    checkpoints: 0,
+    archived: 0,
+    unarchived: 0,
+    emptied: 0,
+    begun: 0,
+    interrupted: 0,
+    killed: 0,
+    hidden: 0,
+    restored: 0,
+    restarts: 0,
+  }
+  /** What is under way beside the scheduler, and waits for nothing but itself. */
+  #work: Promise<unknown> = Promise.resolve()
+  #wishes = 0
+  #drawn = 0
+
+  constructor(seed: number, people: People, root: string) {
+    this.#seed = seed
+    this.#people = people
+    const draws = new Draws(seed)
+    this.#draws = draws
+    this.#scheduler = new Scheduler(async () => {
+      await this.#work
+      for (const machine of this.#machines) await machine.settled()
+    })
+    this.#network = new SimulatedNetwork({
+      scheduler: this.#scheduler,
+      random: draws.random,
+      maxDelayMs: draws.pick([1, 20, 200]),
+      onRefused: refused => this.#promises.onRefused(refused),
+    })
+    this.#promises = new Promises(() => this.#machines)
+    const judge = people.signers(new MemoryStore())
+    for (const name of NODES) judge.learn(people.node(name).signer.chain)
+    for (const name of OPERATORS) judge.learn(people.operator(name).signer.chain)
+    const count = 3 + draws.below(NODES.length - 2)
+    for (const name of NODES.slice(0, count)) {
+      const machine = new Machine({
+        name,
+        root,
+        people,
+        judge,
+        clock: new SimulatedClock(this.#scheduler, NOON),
+        draw: () => (this.#drawn += 1),
+        logUpTo: this.#promises.logUpTo,
+        events: this.#promises,
+      })
+      this.#machines.push(machine)
+    }
+  }
+
+  async run(): Promise<Report> {
+    this.#meet()
+    let at = 0
+    for (let step = 0; step < STEPS; step += 1) {
+      at += this.#draws.below(MAX_PAUSE_MS)
+      this.#scheduler.after(at, async () => this.#step())
+    }
+    await this.#scheduler.run()
+    await this.#heal()
+    this.#promises.healed()
+    this.#promises.assertKept()
+    return this.#count
+  }
+
+  stop(): void {
+    for (const machine of this.#machines) machine.stop()
+  }
+
+  async #step(): Promise<void> {
+    const machine = this.#draws.pick(this.#machines)
+    const dice = this.#draws.random()
+    if (dice < 0.36) {
+      for (let left = 1 + this.#draws.below(3); left > 0; left -= 1) await this.#operate(machine)
+    } else if (dice < 0.4) await this.#checkpoint(machine)
+    else if (dice < 0.52) await this.#archiveBehind(machine)
+    else await this.#befall(machine, dice)
+    await this.#settle()
+  }
+
+  async #settle(): Promise<void> {
+    await this.#scheduler.settle()
+    for (const one of this.#machines) this.#promises.settled(one)
+    this.#promises.assertKept()
+  }
+
+  /** Something happens to a machine, or to the network. @param dice what, from 0.52 to 1 */
+  async #befall(machine: Machine, dice: number): Promise<void> {
+    const { name } = machine
+    const isArchived = this.#machines.some(({ store }) => store.base() !== undefined)
+    if (dice < 0.7) this.#meet()
+    else if (dice < 0.72) this.#connect(machine, this.#draws.pick(this.#machines))
+    else if (dice < 0.75) this.#partition()
+    else if (dice < 0.84 && !isArchived) this.#meet()
+    else if (dice < 0.84) this.#empty(machine)
+    else if (dice < 0.88) this.#lose(machine, () => machine.hideArchives(), 'hidden')
+    else if (dice < 0.9) this.#lose(machine, () => machine.returnArchives(), 'restarts')
+    else if (dice < 0.93) this.#lose(machine, () => machine.restart(), 'restarts')
+    else if (dice < 0.96) {
+      const restore = await machine.backUp()
+      this.#restores.push(() => {
+        this.#network.disconnect(name)
+        restore()
+      })
+    } else if (this.#restores.length > 0) {
+      this.#draws.pick(this.#restores)()
+      this.#count.restored += 1
+    }
+  }
+
+  #lose(machine: Machine, lose: () => unknown, what: keyof Counts): void {
+    this.#network.disconnect(machine.name)
+    if (lose() !== false) this.#count[what] += 1
+  }
+
+  /** A node begins with nothing beside one that has archived, and may die in the middle of what that sends. */
+  #empty(machine: Machine): void {
+    // Of a list that no node holds whole nobody can say what it is.
+    if (this.#whole().every(one => one === machine)) return
+    this.#lose(machine, () => machine.empty(), 'emptied')
+    if (this.#draws.chance(0.4)) {
+      machine.diesBeginning = () => {
+        this.#lose(machine, () => machine.restart(), 'interrupted')
+      }
+    }
+    const archived = this.#machines.filter(({ store }) => store.base() !== undefined)
+    if (archived.length > 0) this.#connect(machine, this.#draws.pick(archived))
+  }
+
+  /** An operator asks for a change of a client, or now and then for the removal of another operator. */
+  async #operate(machine: Machine): Promise<void> {
+    const [first, ...removable] = OPERATORS
+    if (first === undefined || !this.#mayAccept(machine)) return
+    const isWithdrawal = this.#draws.chance(0.08)
+    const operator = isWithdrawal ? first : this.#draws.pick(OPERATORS)
+    const subject = isWithdrawal
+      ? subjectOf('operator', this.#draws.pick(removable))
+      : this.#draws.pick(SUBJECTS)
+    const kind = isWithdrawal || this.#draws.chance(0.4) ? 'revocation' : 'grant'
+    const request = { ...requestOf(kind, subject), operator, wish: this.#wish() } as ChangeRequest
+    await this.#commit(machine, machine.replica.propose(request), 'committed')
+  }
+
+  async #checkpoint(machine: Machine): Promise<void> {
+    if (!this.#mayAccept(machine)) return
+    const [operator = this.#draws.pick(OPERATORS)] = OPERATORS
+    const request = { kind: 'checkpoint', operator, wish: this.#wish() } as const
+    await this.#commit(machine, await machine.replica.proposeCheckpoint(request), 'checkpoints')
+  }
+
+  /** Who went back to an old list, or to none, is asked for nothing before it has caught up. */
+  #mayAccept(machine: Machine): boolean {
+    return machine.isOpen && this.#promises.holdsBases(machine)
+  }
+
+  async #commit(machine: Machine, change: Change, what: keyof Counts): Promise<void> {
+    try {
+      const commit = await machine.commit(change, this.#people.operator(change.operator))
+      if (commit.outcome === 'committed') this.#count[what] += 1
+    } catch (error) {
+      if (errorCode(error) !== 'ERR_REVOKED') throw error
+    }
+  }
+
+  /** As `whitelist checkpoint --archive` does. */
+  async #archiveBehind(machine: Machine): Promise<void> {
+    this.#meet()
+    await this.#checkpoint(machine)
+    for (const one of this.#machines) if (this.#draws.chance(0.7)) this.#archive(one)
+  }
+
+  /** An operator asks a node to archive, which may die meanwhile. */
+  #archive(machine: Machine): void {
+    const { replica, archiving, source } = machine
+    const others = this.#machines.filter(other => other !== machine)
+    const turns = this.#draws.chance(0.3) ? this.#draws.below(6) : undefined
+    const die = (): void => this.#lose(machine, () => machine.restart(), 'killed')
+    const run = async (checkpoint: Checkpoint): Promise<{ changes: number }> => {
+      if (machine.source !== source) throw new Error('the node has died')
+      const archived = archiveOn(
+        machine,
+        checkpoint,
+        turns === undefined ? undefined : { turns, die },
+      )
+      this.#work = Promise.allSettled([archived])
+      const changes = await archived
+      this.#promises.archived(machine)
+      return { changes }
+    }
+    const members = {
+      isLive: () => true,
+      live: () => new Map(others.map(({ name, source: run }) => [run, { name, source: run }])),
+      unreachable: () => new Map(),
+      left: () => new Map(),
+      subscribe: () => ({ [Symbol.dispose]: () => {} }),
+    } as never
+    const methods = new Map(
+      checkpointMethods({
+        replica,
+        archiving: { checkpoint: () => archiving.checkpoint(), run },
+        members,
+        signers: machine.signers,
+        clock: machine.clock,
+      }),
+    )
+    const answer = methods.get('archive')?.([], () => {}, new AbortController().signal)
+    void Promise.resolve(answer).then(
+      () => (this.#count.archived += 1),
+      () => (this.#count.unarchived += 1),
+    )
+  }
+
+  #partition(): void {
+    const sides = new Map<string, number>(
+      this.#machines.map(({ name }) => [name, this.#draws.below(2)]),
+    )
+    this.#network.partition(name => sides.get(name) ?? 0)
+  }
+
+  /** Link each two nodes that are not linked. */
+  #meet(): void {
+    this.#network.heal()
+    for (const [index, one] of this.#machines.entries()) {
+      for (const other of this.#machines.slice(index + 1)) this.#connect(one, other)
+    }
+  }
+
+  #connect(one: Machine, other: Machine): void {
+    const areLinked = this.#network.links.some(
+      ({ names }) => names.includes(one.name) && names.includes(other.name),
+    )
+    if (one === other || areLinked) return
+    const link = this.#network.connect(one.peer, other.peer)
+    if (link !== undefined) this.#promises.met(link, [one, other])
+  }
+
+  #wish(): string {
+    this.#wishes += 1
+    return wishOf(`${this.#seed} ${this.#wishes}`)
+  }
+
+  /** Give everyone its archives back, and a way to everyone else. */
+  async #heal(): Promise<void> {
+    for (const machine of this.#machines) {
+      machine.diesBeginning = undefined
+      this.#network.disconnect(machine.name)
+      machine.returnArchives()
+    }
+    await this.#scheduler.run()
+    await this.#beginAlone()
+    for (let meeting = 0; meeting < MEETINGS; meeting += 1) {
+      this.#meet()
+      await this.#scheduler.run()
+      await this.#settle()
+    }
+    this.#count.begun = this.#machines.filter(({ store }) => !store.isComplete).length
+  }
+
+  /** Where one node alone has the whole list, what README says: a newcomer is started with it alone. */
+  async #beginAlone(): Promise<void> {
+    const [whole, another] = this.#whole()
+    if (whole === undefined || another !== undefined) return
+    const newcomer = this.#draws.pick(this.#machines.filter(one => one !== whole))
+    newcomer.restart()
+    this.#promises.startedAlone(newcomer)
+    this.#connect(newcomer, whole)
+    await this.#scheduler.run()
+    this.#network.disconnect(newcomer.name)
+  }
+
+  /** The nodes whose lists are whole, as they say themselves. */
+  #whole(): Machine[] {
+    return this.#machines.filter(({ replica }) => replica.wholeness.wasWhole === true)
+  }
+}
