@@ -271,9 +271,9 @@ async function openPorts(
   enrolment = stack.use(
     await EnrolmentPort.start({
       ...node,
-      admits: client =>
-        isIssuerIn(client, stateOf) &&
-        admit(client, stateOf(client.subject), node.clock.now()).admitted,
+      admits: holder =>
+        isIssuerIn(holder, stateOf) &&
+        admit(holder, stateOf(holder.subject), node.clock.now()).admitted,
       isOut: () => node.list.ownRemoval.isOut,
       gate: gate.promise,
     }),

@@ -95,6 +95,14 @@ export async function runDeviceRenewal(
   assertIssued(enrolled, key, name)
   const certificate = textOf(enrolled.chain)
   await writePublicFile(files.certificateFile, certificate)
+  const known = new Set(parseCertificates(ca, files.caFile).map(pinOf))
+  // Were a node believed in that, a stolen one could make its thief an authority here for good.
+  if (!enrolled.bundle.every(one => known.has(pinOf(one)))) {
+    io.err(
+      `fridge: the authority of this cluster is being replaced, and ${shownPath(files.caFile, io.cwd)} does not have the new one`,
+    )
+    io.err('  to mend it: take ca/certificate.pem here from the machine of the authority')
+  }
   return report(certificate, files.certificateFile, `client watch --as ${name}`, options, io)
 }
 

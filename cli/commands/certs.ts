@@ -10,7 +10,7 @@ import { runCertsRenew, type CertsRenewOptions } from './certs-renew.ts'
 import { runCertsRequest, type CertsRequestOptions } from './certs-request.ts'
 import { runCertsSign, type CertsSignOptions } from './certs-sign.ts'
 import { runCertsToken, type CertsTokenOptions } from './certs-token.ts'
-import { addTargetOptions } from '../target.ts'
+import { addTargetOptions, collect } from '../target.ts'
 import {
   runRotateBegin,
   runRotateFinish,
@@ -23,7 +23,7 @@ const KEY_TYPE = 'ecdsa (P-256, the default), rsa (2048 bits) or ed25519'
 
 /** Fill `fridge certs`. */
 export function fillCerts(certs: Command, context: CommandContext): void {
-  const { io } = context
+  const { io, action } = context
   certs
     .command('init')
     .description('make an authority and its first operator')
@@ -43,7 +43,7 @@ export function fillCerts(certs: Command, context: CommandContext): void {
         'fridge certs init --encrypt',
       ),
     )
-    .action(context.action((options: CertsInitOptions) => runCertsInit(options, io)))
+    .action(action((options: CertsInitOptions) => runCertsInit(options, io)))
 
   certs
     .command('issue')
@@ -69,14 +69,19 @@ export function fillCerts(certs: Command, context: CommandContext): void {
       ),
     )
     .action(
-      context.action((role: string, name: string, options: CertsIssueOptions) =>
+      action((role: string, name: string, options: CertsIssueOptions) =>
         runCertsIssue(role, name, options, io),
       ),
     )
 
   fillRequests(certs, context)
   fillEnrolment(certs, context)
+  fillExisting(certs, context)
+  fillRotation(certs, context)
+}
 
+/** Certificates that are there: what stands in them, and others in their place. */
+function fillExisting(certs: Command, { io, action }: CommandContext): void {
   certs
     .command('inspect')
     .description('say what stands in a certificate file; exit status 1 when there is a warning')
@@ -84,9 +89,7 @@ export function fillCerts(certs: Command, context: CommandContext): void {
     .option('--json', 'print one JSON document')
     .addHelpText('after', examples('fridge certs inspect certs/nodes/alpha/certificate.pem'))
     .action(
-      context.action((file: string, options: CertsInspectOptions) =>
-        runCertsInspect(file, options, io),
-      ),
+      action((file: string, options: CertsInspectOptions) => runCertsInspect(file, options, io)),
     )
 
   certs
@@ -112,12 +115,13 @@ export function fillCerts(certs: Command, context: CommandContext): void {
       ),
     )
     .action(
-      context.action(
-        (what: string | undefined, name: string | undefined, options: CertsRenewOptions) =>
-          runCertsRenew(what, name, options, io),
+      action((what: string | undefined, name: string | undefined, options: CertsRenewOptions) =>
+        runCertsRenew(what, name, options, io),
       ),
     )
+}
 
+function fillRotation(certs: Command, { io, action }: CommandContext): void {
   const rotate = certs
     .command('rotate-ca')
     .description('replace the authority while everything runs, in two steps')
@@ -131,7 +135,7 @@ export function fillCerts(certs: Command, context: CommandContext): void {
     .option('--certs <dir>', FOLDER)
     .option('--json', 'print one JSON document')
     .addHelpText('after', examples('fridge certs rotate-ca begin', 'fridge certs renew --all'))
-    .action(context.action((options: RotateBeginOptions) => runRotateBegin(options, io)))
+    .action(action((options: RotateBeginOptions) => runRotateBegin(options, io)))
 
   rotate
     .command('finish')
@@ -140,7 +144,7 @@ export function fillCerts(certs: Command, context: CommandContext): void {
     .option('--certs <dir>', FOLDER)
     .option('--json', 'print one JSON document')
     .addHelpText('after', examples('fridge certs rotate-ca finish'))
-    .action(context.action((options: RotateFinishOptions) => runRotateFinish(options, io)))
+    .action(action((options: RotateFinishOptions) => runRotateFinish(options, io)))
 }
 
 /** How somebody gets a certificate whose key never leaves its machine. */
@@ -233,8 +237,4 @@ function fillEnrolment(certs: Command, { io, action }: CommandContext): void {
       ),
     )
     .action(action((options: CertsEnrollOptions) => runCertsEnroll(options, io)))
-}
-
-function collect(value: string, before: readonly string[] | undefined): string[] {
-  return [...(before ?? []), value]
 }

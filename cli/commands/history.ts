@@ -8,7 +8,13 @@ import { runHistoryShow, type HistoryShowOptions } from './history-show.ts'
 import { runHistoryVerify, type HistoryVerifyOptions } from './history-verify.ts'
 
 /** Fill `fridge history`. */
-export function fillHistory(history: Command, { io, action }: CommandContext): void {
+export function fillHistory(history: Command, context: CommandContext): void {
+  fillRows(history, context)
+  fillPictures(history, context)
+  fillVerify(history, context)
+}
+
+function fillRows(history: Command, { io, action }: CommandContext): void {
   const show = history
     .command('show')
     .description('print what a sensor said, in sums; exit status 1 when nothing was recorded')
@@ -49,7 +55,9 @@ export function fillHistory(history: Command, { io, action }: CommandContext): v
         runHistoryExport(sensor, options, io),
       ),
     )
+}
 
+function fillPictures(history: Command, { io, action }: CommandContext): void {
   const plot = history
     .command('plot')
     .description('draw a span, as SVG: lowest, highest, mean, limits, gaps, openings of the door')
@@ -79,7 +87,9 @@ export function fillHistory(history: Command, { io, action }: CommandContext): v
         runHistoryReport(sensor, options, io),
       ),
     )
+}
 
+function fillVerify(history: Command, { io, action }: CommandContext): void {
   history
     .command('verify')
     .description('find what was altered, added or removed in the history of a node, and its gaps')

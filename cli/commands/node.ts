@@ -9,47 +9,9 @@ import { runNodeStart, type NodeStartOptions } from './node-start.ts'
 import { runNodeVerify, type NodeVerifyOptions } from './node-verify.ts'
 
 /** Fill `fridge node`. */
-export function fillNode(node: Command, { io, action }: CommandContext): void {
-  node
-    .command('start')
-    .description('serve until SIGINT or SIGTERM; a second one does not wait')
-    .option('--config <file>', 'configuration, YAML or JSON; flags and FRIDGE_… go over it')
-    .option('--name <name>', 'the name in its certificate')
-    .option('--listen <host:port>', 'where to listen (default 127.0.0.1:7443)')
-    .option(
-      '--advertise <host:port>',
-      'where others reach it; repeat for more (default --listen)',
-      collect,
-    )
-    .option('--peer <host:port>', 'a node to start from; repeat for more', collect)
-    .option('--certs <dir>', 'certificate folder (default ./certs)')
-    .option('--data <dir>', 'folder of its database (default ./data/NAME)')
-    .option(
-      '--metrics <host:port>',
-      'where to serve metrics and health, or off (default 127.0.0.1:9464 if it is free)',
-    )
-    .option(
-      '--web <host:port>',
-      'where browsers find the page, or off (default 127.0.0.1:8443 if it is free)',
-    )
-    .option(
-      '--log-level <level>',
-      'trace, debug, info, warn, error, fatal or silent (default info)',
-    )
-    .option(
-      '--log-format <format>',
-      'pretty for people, json for programs (default pretty on a terminal, or FRIDGE_LOG_FORMAT)',
-    )
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ fridge node start --name node-1
-  $ fridge node start --name node-2 --listen 127.0.0.1:7444 --peer 127.0.0.1:7443
-  $ fridge node start --config node.yaml`,
-    )
-    .action(action((options: NodeStartOptions) => runNodeStart(options, io)))
-
+export function fillNode(node: Command, context: CommandContext): void {
+  fillStart(node, context)
+  const { io, action } = context
   node
     .command('install-service')
     .description('make the node of this machine a service of systemd: user, folders and unit')
@@ -90,6 +52,48 @@ Examples:
         runNodeVerify(file, options, io),
       ),
     )
+}
+
+function fillStart(node: Command, { io, action }: CommandContext): void {
+  node
+    .command('start')
+    .description('serve until SIGINT or SIGTERM; a second one does not wait')
+    .option('--config <file>', 'configuration, YAML or JSON; flags and FRIDGE_… go over it')
+    .option('--name <name>', 'the name in its certificate')
+    .option('--listen <host:port>', 'where to listen (default 127.0.0.1:7443)')
+    .option(
+      '--advertise <host:port>',
+      'where others reach it; repeat for more (default --listen)',
+      collect,
+    )
+    .option('--peer <host:port>', 'a node to start from; repeat for more', collect)
+    .option('--certs <dir>', 'certificate folder (default ./certs)')
+    .option('--data <dir>', 'folder of its database (default ./data/NAME)')
+    .option(
+      '--metrics <host:port>',
+      'where to serve metrics and health, or off (default 127.0.0.1:9464 if it is free)',
+    )
+    .option(
+      '--web <host:port>',
+      'where browsers find the page, or off (default 127.0.0.1:8443 if it is free)',
+    )
+    .option(
+      '--log-level <level>',
+      'trace, debug, info, warn, error, fatal or silent (default info)',
+    )
+    .option(
+      '--log-format <format>',
+      'pretty for people, json for programs (default pretty on a terminal, or FRIDGE_LOG_FORMAT)',
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ fridge node start --name node-1
+  $ fridge node start --name node-2 --listen 127.0.0.1:7444 --peer 127.0.0.1:7443
+  $ fridge node start --config node.yaml`,
+    )
+    .action(action((options: NodeStartOptions) => runNodeStart(options, io)))
 }
 
 const INSTALL_SERVICE_HELP = `

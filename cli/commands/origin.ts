@@ -3,7 +3,7 @@ import { isOrigin, originSubject, type Subject } from '../../node/identity/names
 import { FridgeError } from '../../node/lib/errors.ts'
 import { examples, type CommandContext } from '../command.ts'
 import { addTargetOptions, collect, type TargetOptions } from '../target.ts'
-import { addChangeOptions, LOG_HELP } from './whitelist.ts'
+import { addChangeOptions, LOG_COLUMNS } from './whitelist.ts'
 import { addSubjects, type WhitelistAddOptions } from './whitelist-add.ts'
 import { runWhitelistList, runWhitelistShow } from './whitelist-list.ts'
 import { runWhitelistLog } from './whitelist-log.ts'
@@ -90,7 +90,8 @@ export function fillOrigin(origin: Command, { io, action }: CommandContext): voi
     .argument('<url>', URL_TEXT)
     .option('--limit <number>', 'only the newest so many (default all)')
   addTargetOptions(log, 'operator')
-    .addHelpText('after', LOG_HELP)
+    .addHelpText('after', LOG_COLUMNS)
+    .addHelpText('after', examples('fridge origin log https://shop.example --limit 20'))
     .action(
       action(async (url: string, options: TargetOptions & { limit?: string }) =>
         runWhitelistLog(parseOrigin(url), options, io),

@@ -19,7 +19,14 @@ const NAME = 'a client; operator/NAME, node/NAME or origin/URL for the others'
 const NAMES = `${NAME}; several are made one after the other, and waited for together`
 
 /** Fill `fridge whitelist`. */
-export function fillWhitelist(whitelist: Command, { io, action }: CommandContext): void {
+export function fillWhitelist(whitelist: Command, context: CommandContext): void {
+  fillChanges(whitelist, context)
+  fillReading(whitelist, context)
+  addWatch(whitelist, context)
+  addFiles(whitelist, context)
+}
+
+function fillChanges(whitelist: Command, { io, action }: CommandContext): void {
   const add = whitelist
     .command('add')
     .description('let clients in, or change what they may do')
@@ -83,7 +90,9 @@ export function fillWhitelist(whitelist: Command, { io, action }: CommandContext
       examples('fridge whitelist checkpoint', 'fridge whitelist checkpoint --archive'),
     )
     .action(action((options: CheckpointOptions) => runWhitelistCheckpoint(options, io)))
+}
 
+function fillReading(whitelist: Command, { io, action }: CommandContext): void {
   const list = whitelist
     .command('list')
     .alias('ls')
@@ -130,8 +139,6 @@ export function fillWhitelist(whitelist: Command, { io, action }: CommandContext
         runWhitelistLog(name, options, io),
       ),
     )
-  addWatch(whitelist, { io, action })
-  addFiles(whitelist, { io, action })
 }
 
 function addFiles(whitelist: Command, { io, action }: CommandContext): void {
@@ -211,7 +218,7 @@ export function addChangeOptions(command: Command): Command {
 }
 
 /** What the columns of a log mean. */
-export const LOG_HELP = `
+export const LOG_COLUMNS = `
 Each line is one change, in the order in which the node took them, newest last. Both signatures,
 the operator's and the accepting node's, are checked here against ca/certificate.pem: "verified".
 What a change does now is what the node says:
@@ -226,7 +233,9 @@ What a change does now is what the node says:
   expired    it stood until its time was up
 A stolen node cannot change or invent a line; it can leave out lines. Holes in a whole log are
 named; ask a second node for the newest.
-Exit status: 0 all that was shown is verified, 1 something is not, or was left out.
+Exit status: 0 all that was shown is verified, 1 something is not, or was left out.`
+
+const LOG_HELP = `${LOG_COLUMNS}
 ${examples(
   'fridge whitelist log --limit 20',
   'fridge whitelist log laptop-7 --since 30d',

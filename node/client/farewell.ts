@@ -1,6 +1,7 @@
 import { FridgeError, type ErrorCode } from '../lib/errors.ts'
 import { foreignText } from '../lib/foreign-text.ts'
-import type { Name, Role } from '../identity/names.ts'
+import type { Identity } from '../identity/identity.ts'
+import { displaySubject, type Name } from '../identity/names.ts'
 import type { Ending } from '../wire/connection.ts'
 import type { Bye } from '../wire/control.ts'
 import { explainConnectionError, explainSilentClose, type Attempt } from './tls-problem.ts'
@@ -20,9 +21,9 @@ const BYE_CODES = new Map<string, ErrorCode>([
   ['leaving', 'ERR_CLOSED'],
 ])
 
-const ADD = 'an operator can let it in: fridge whitelist add NAME'
+const ADD = 'an operator can let it in: fridge whitelist add SUBJECT'
 
-/** What mends each of them, where a person can do something about it. */
+/** What mends each of them, where a person can do something about it; `SUBJECT` and `ROLE NAME` are this end. */
 const BYE_FIXES = new Map<string, string>([
   ['revoked', ADD],
   ['not on the whitelist', ADD],
@@ -47,8 +48,8 @@ export interface Heard {
   readonly bye: Bye | undefined
   /** Whether the node has said hello. */
   readonly greeted: boolean
-  /** What this end is to the node. */
-  readonly role: Role
+  /** Who this end is to the node. */
+  readonly self: Pick<Identity, 'role' | 'name' | 'subject'>
   readonly attempt: Attempt
   /** The node at the other end, by its certificate, once that was seen. */
   readonly node?: Name | undefined
@@ -57,12 +58,12 @@ export interface Heard {
 /** Turn the end of a connection into what failed, why, and what mends it. */
 export function explainEnding(
   ending: Ending,
-  { bye, greeted, role, attempt, node }: Heard,
+  { bye, greeted, self, attempt, node }: Heard,
 ): FridgeError {
   const { address } = attempt
   if (bye !== undefined) {
     return new FridgeError(BYE_CODES.get(bye.reason) ?? 'ERR_REFUSED', foreignText(bye.text), {
-      ...fixOf(bye, role),
+      ...fixOf(bye, self),
       ...(node !== undefined && { node }),
     })
   }
@@ -86,10 +87,12 @@ export function explainEnding(
   }
 }
 
-function fixOf({ reason }: Bye, role: Role): { fix?: string } {
+function fixOf({ reason }: Bye, { role, name, subject }: Heard['self']): { fix?: string } {
   if (reason === 'revoked' && role !== 'client') {
     return { fix: `a revoked ${role} stays out; use a new name: fridge certs issue ${role} NAME` }
   }
   const fix = BYE_FIXES.get(reason)
-  return fix === undefined ? {} : { fix }
+  if (fix === undefined) return {}
+  const named = fix.replace('ROLE NAME', `${role} ${name}`)
+  return { fix: named.replace('SUBJECT', displaySubject(subject)) }
 }

@@ -113,7 +113,7 @@ export class NodeChannel {
     return explainEnding(ending, {
       bye: this.channel.bye,
       greeted: this.#hello !== undefined,
-      role: this.#options.credentials.identity.role,
+      self: this.#options.credentials.identity,
       attempt: this.#attempt,
       node: this.#node,
     })

@@ -24,7 +24,7 @@ const UNTRUSTED = new Set([
 /** Turn what a TLS connection failed with into what failed, why, and what mends it. */
 export function explainConnectionError(error: unknown, attempt: Attempt): FridgeError {
   if (error instanceof FridgeError) return error
-  const { address, host, caFile, certificateFile } = attempt
+  const { address, host, caFile } = attempt
   const code = errorCode(error) ?? ''
   if (UNTRUSTED.has(code)) {
     return new FridgeError(
@@ -83,6 +83,27 @@ export function explainConnectionError(error: unknown, attempt: Attempt): Fridge
         'look into the log of that node',
       )
   }
+  const refusal = explainAlert(code, error, attempt)
+  if (refusal !== undefined) return refusal
+  if (code.startsWith('ERR_SSL') || code === 'EPROTO') {
+    return new FridgeError(
+      'ERR_TLS',
+      `no TLS connection to ${address}: ${foreignText(errorMessage(error))}`,
+      {
+        cause: error,
+        fix: 'check that a fridge node listens on that port',
+      },
+    )
+  }
+  return unreachable(`${address}: ${foreignText(errorMessage(error))}`, error)
+}
+
+/** What a node says in a TLS alert of the certificate that it was shown. @returns undefined when it says nothing of it */
+function explainAlert(
+  code: string,
+  error: unknown,
+  { address, certificateFile }: Attempt,
+): FridgeError | undefined {
   if (code.includes('ALERT_CERTIFICATE_EXPIRED')) {
     return new FridgeError('ERR_REFUSED', `${address} refuses ${certificateFile}: it has expired`, {
       cause: error,
@@ -100,17 +121,7 @@ export function explainConnectionError(error: unknown, attempt: Attempt): Fridge
       { cause: error, fix: 'give the certificate folder of that cluster with --certs DIR' },
     )
   }
-  if (code.startsWith('ERR_SSL') || code === 'EPROTO') {
-    return new FridgeError(
-      'ERR_TLS',
-      `no TLS connection to ${address}: ${foreignText(errorMessage(error))}`,
-      {
-        cause: error,
-        fix: 'check that a fridge node listens on that port',
-      },
-    )
-  }
-  return unreachable(`${address}: ${foreignText(errorMessage(error))}`, error)
+  return undefined
 }
 
 /**

@@ -22,8 +22,8 @@ export interface DeskOptions {
   readonly certs: string
   readonly trust: { readonly credentials: Credentials }
   readonly tokens: Tokens
-  /** Whether a client of this certificate is let in now. */
-  readonly admits: (client: Identity) => boolean
+  /** Whether the holder of a certificate is let in now. */
+  readonly admits: (holder: Identity) => boolean
   /** Whether the node itself may not act for its cluster any more. */
   readonly isOut: () => boolean
   readonly clock: Pick<Clock, 'now'>
@@ -66,7 +66,7 @@ export class Desk {
     this.#options = options
   }
 
-  /** The issuing key as it is on disk now. @throws FridgeError `ERR_KEY_FILE`, `ERR_CERTIFICATE` */
+  /** The issuing key as it is on disk now. @throws FridgeError `ERR_KEY_FILE` */
   async issuer(): Promise<Authority> {
     const { certs, node } = this.#options
     const { keyFile, certificateFile } = issuingFiles(certs, node)
@@ -77,6 +77,11 @@ export class Desk {
       ])
       return openAuthority({ key, certificate }, certificateFile)
     } catch (cause) {
+      // Whoever asks without a certificate is told what is wrong with its own, and of no file here.
+      if (cause instanceof FridgeError) {
+        const { message, fix } = cause
+        throw new FridgeError('ERR_KEY_FILE', message, { cause, ...(fix !== undefined && { fix }) })
+      }
       if (errorCode(cause) !== 'ENOENT') throw cause
       throw new FridgeError('ERR_KEY_FILE', `${node} has no issuing key: there is no ${keyFile}`, {
         cause,

@@ -37,6 +37,8 @@ export interface Enrolled {
   readonly chain: readonly [X509Certificate, ...X509Certificate[]]
   /** The authority that was pinned. */
   readonly authority: X509Certificate
+  /** Whom the node itself trusts: its word alone, which makes nobody trusted here. */
+  readonly bundle: readonly X509Certificate[]
 }
 
 /** How long all of it may take, in milliseconds. */
@@ -80,8 +82,10 @@ export async function enroll(options: EnrollOptions): Promise<Enrolled> {
     socket.write(`${JSON.stringify(question)}\n`)
     const answer = parseAnswer(await Promise.race([failed.promise, lines()]))
     if (answer === undefined) throw nonsense(at)
-    if ('certificate' in answer)
-      return { chain: parseCertificates(answer.certificate, at), authority }
+    if ('certificate' in answer) {
+      const bundle = parseCertificates(greeting.authorities, at)
+      return { chain: parseCertificates(answer.certificate, at), authority, bundle }
+    }
     const { error, fix } = answer
     throw new FridgeError('ERR_REFUSED', `${at} refuses: ${foreignText(error)}`, {
       ...(fix !== undefined && { fix: foreignText(fix) }),

@@ -8,7 +8,7 @@ import { GatheredLog } from '../lib/gathered-log.ts'
 import type { Log } from '../lib/log.ts'
 import { Tokens } from '../operators/tokens.ts'
 import { Listener, type Face } from '../port/listener.ts'
-import { Counts } from '../sessions/counts.ts'
+import type { Counts } from '../sessions/counts.ts'
 import { endSoon } from '../wire/end-soon.ts'
 import { LineDecoder } from '../wire/lines.ts'
 import { Desk, whyEnded, type DeskOptions } from './desk.ts'
@@ -18,6 +18,7 @@ export interface EnrolmentOptions extends Omit<DeskOptions, 'node' | 'certs' | '
   readonly config: Pick<NodeConfig, 'name' | 'certs' | 'enrolment' | 'tls' | 'limits'>
   /** Resolves when the list is as fresh as it can be had: nothing is issued before. */
   readonly gate: Promise<void>
+  readonly counts: Pick<Counts, 'enrolment'>
   readonly clock: Clock
   readonly log: Log
 }
@@ -42,8 +43,8 @@ export class EnrolmentPort implements AsyncDisposable {
   readonly #log: GatheredLog
 
   private constructor(options: EnrolmentOptions, listen: Address) {
-    const { config, trust, clock, log } = options
-    this.tokens = new Tokens(clock)
+    const { config, trust, counts, clock, log } = options
+    this.tokens = new Tokens(clock, options.admits)
     this.#desk = new Desk({
       ...options,
       node: config.name,
@@ -70,7 +71,7 @@ export class EnrolmentPort implements AsyncDisposable {
         limits: { ...config.limits, maxConnections: MAX_CONNECTIONS },
       },
       face,
-      counts: new Counts(),
+      counts: counts.enrolment,
       clock,
       log,
     })
@@ -78,7 +79,7 @@ export class EnrolmentPort implements AsyncDisposable {
 
   /**
    * @returns undefined where it is off
-   * @throws FridgeError `ERR_KEY_FILE` without an issuing key, `ERR_CERTIFICATE`, `ERR_LISTEN`
+   * @throws FridgeError `ERR_KEY_FILE` without an issuing key that can be used, `ERR_LISTEN`
    */
   static async start(options: EnrolmentOptions): Promise<EnrolmentPort | undefined> {
     const { listen } = options.config.enrolment

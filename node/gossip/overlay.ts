@@ -327,7 +327,7 @@ export class Overlay implements AsyncDisposable {
     const { name } = link.peer
     if (!this.#options.admits(link.peer)) return this.farewellTo(link.peer)
     if (source === documents.members.id) {
-      if (address !== undefined) Object.assign(this.#learn(address), { isSelf: true, ...SELDOM })
+      if (address !== undefined) this.#meetSelf(this.#learn(address), address)
       return { reason: 'self', text: 'this is the same node' }
     }
     if (nodeOf(source) === self) {
@@ -361,6 +361,11 @@ export class Overlay implements AsyncDisposable {
     return undefined
   }
 
+  #meetSelf(known: Known, address: string): void {
+    if (!known.isSelf) this.#log.info({ address }, 'a peer that is named is this node itself')
+    Object.assign(known, { isSelf: true, ...SELDOM })
+  }
+
   /** Of two links between the same nodes, both ends keep the one that the lesser name dialed. */
   #isPreferred(link: Link): boolean {
     return link.dialed === this.#options.self < link.peer.name
@@ -374,8 +379,10 @@ export class Overlay implements AsyncDisposable {
     }
     if (end.proof !== undefined) this.#options.onProof?.(end.proof, link.peer.name)
     const fields = { peer: link.peer.name, reason: end.reason, detail: end.text }
+    // That is said once; a peer of another name cannot hide behind the word.
+    const isSelf = end.reason === 'self' && link.peer.name === this.#options.self
     if (end.hostile) this.#log.warn(fields, 'link cut: the peer broke the protocol')
-    else if (link.source !== undefined) this.#log.info(fields, 'link ended')
+    else if (link.source !== undefined && !isSelf) this.#log.info(fields, 'link ended')
     if (address !== undefined) {
       this.#addresses.ended(address, end.reason === 'leaving')
       this.#backOff(address)

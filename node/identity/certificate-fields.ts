@@ -19,6 +19,8 @@ export interface CertificateFields {
   readonly version: number
   readonly signature: AlgorithmField
   readonly keyAlgorithm: AlgorithmField
+  /** Content of the Name of its issuer. */
+  readonly issuer: Uint8Array
   /** Content of the Name, and the same in the form in which names are compared. */
   readonly subject: Uint8Array
   readonly subjectName: readonly string[]
@@ -69,6 +71,7 @@ function readFields(der: Uint8Array): CertificateFields {
     version: explicit === undefined ? 1 : (readOnly(explicit.content, TAG.integer)[0] ?? 0) + 1,
     signature: readAlgorithm(contentOf(signature, TAG.sequence)),
     keyAlgorithm: readAlgorithm(contentOf(keyAlgorithm, TAG.sequence)),
+    issuer: contentOf(issuer, TAG.sequence),
     subject: contentOf(subject, TAG.sequence),
     subjectName,
     isSelfIssued:

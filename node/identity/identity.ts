@@ -50,7 +50,8 @@ const CURVES: ReadonlyMap<string, string> = new Map([
 const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/
 const SPIFFE = /^spiffe:\/\/([^/]*)\/([^/]*)\/([^/]*)$/
 
-const ISSUER = 'clients of '
+/** What stands before the name of a node in the CN of its issuing key. */
+export const ISSUER = 'clients of '
 
 // Pure of the certificate's bytes, so one memory for the process is safe.
 const remembered = new Map<string, Identity>()

@@ -3,7 +3,7 @@ import { errorMessage } from '../lib/errors.ts'
 import { oneLine } from './certificate-chain.ts'
 import { fieldsOf, type AlgorithmField, type CertificateFields } from './certificate-fields.ts'
 import { contentOf, readElements, readOid, readOnly, TAG } from './der.ts'
-import { assertKeyAllowed } from './identity.ts'
+import { assertKeyAllowed, ISSUER } from './identity.ts'
 import { namesIn, objectionToNames, readConstraints } from './name-constraints.ts'
 import type { Role } from './names.ts'
 import { ExtendedKeyUsage } from './x509.ts'
@@ -61,6 +61,7 @@ const PSS_DIGESTS: ReadonlySet<string> = new Set([
   '2.16.840.1.101.3.4.2.3',
 ])
 const EC_KEY = '1.2.840.10045.2.1'
+const COMMON_NAME = '2.5.4.3'
 
 /**
  * Why a chain is refused whose signatures hold: the rules of RFC 5280, section 6, for the uses
@@ -84,6 +85,7 @@ export function objectionToChain(
         objectionToForm(fields, isAnchor) ??
         objectionToKey(certificate, fields) ??
         objectionToUsages(fields, usages) ??
+        objectionToIssuingKey(fields, chain[index + 1], isLeaf) ??
         (isLeaf ? objectionToLeaf(fields, usages) : objectionToIssuer(fields, below)) ??
         objectionToNamesBelow(fields, chain.slice(0, index))
       )
@@ -167,6 +169,28 @@ function objectionToUsages(
   return missing === undefined
     ? undefined
     : `is not for ${missing === ExtendedKeyUsage.serverAuth ? 'serverAuth' : 'clientAuth'}`
+}
+
+/**
+ * Names are the same to OpenSSL whatever their case, spaces and encoding, and what is issued under
+ * its own name counts for no `pathLenConstraint`. With either a thief of an issuing key could have a
+ * certificate that does not say with which node it has to go.
+ */
+function objectionToIssuingKey(
+  { issuer }: CertificateFields,
+  above: X509Certificate | undefined,
+  isLeaf: boolean,
+): string | undefined {
+  const fields = above && fieldsOf(above)
+  if (fields?.subjectName.some(isIssuingName) !== true) return undefined
+  if (!isLeaf) return 'is that of an authority below an issuing key'
+  return Buffer.from(issuer).equals(fields.subject)
+    ? undefined
+    : 'spells the name of its issuing key in another way'
+}
+
+function isIssuingName(relative: string): boolean {
+  return relative.startsWith(`${COMMON_NAME}=${ISSUER}`)
 }
 
 function objectionToLeaf(

@@ -77,8 +77,10 @@ export class Trust {
       this.#abandoned.delete(fingerprint)
     })
     this.#keepIntermediates(socket, fingerprint)
-    // A handshake may have begun before an authority was taken out.
-    if (judgedBy === this.#credentials || this.#vouchesForAny([socket])) {
+    // A handshake may have begun before an authority was taken out, and OpenSSL does not look at how
+    // somebody without a URI spells the name of an issuing key.
+    const isJudged = judgedBy === this.#credentials && identity.trustDomain !== undefined
+    if (isJudged || this.#vouchesForAny([socket])) {
       this.#abandoned.delete(fingerprint)
     } else this.#abandoned.add(fingerprint)
     return this.#withinChain(socket, identity)

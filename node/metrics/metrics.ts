@@ -55,6 +55,7 @@ export class Metrics implements Disposable {
     this.#describeConnections()
     this.#describeClients()
     this.#describePages()
+    this.#describeEnrolment()
     this.#describeCluster()
     this.#describeCertificates()
     this.#process = describeProcess(this.#registry)
@@ -215,6 +216,16 @@ export class Metrics implements Disposable {
       'fridge_web_handshakes_total',
       'Handshakes on the port for browsers, by what became of them.',
       () => counts.web.handshakes,
+      'outcome',
+    )
+  }
+
+  #describeEnrolment(): void {
+    const { counts } = this.#source
+    this.#registry.counts(
+      'fridge_enrolment_handshakes_total',
+      'Handshakes on the port where clients get certificates, by what became of them.',
+      () => counts.enrolment.handshakes,
       'outcome',
     )
   }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Identity } from '../identity/identity.ts'
 import { isName, type Name } from '../identity/names.ts'
 import type { Signer } from '../identity/signers.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -17,6 +18,8 @@ const DIGEST = /^[0-9a-f]{64}$/
 
 interface Waiting {
   readonly name: Name
+  /** Who has given it out: it counts as long as that one is let in. */
+  readonly operator: Identity
   readonly expiresAt: number
 }
 
@@ -32,17 +35,20 @@ export interface TokenReport {
  */
 export class Tokens {
   readonly #clock: Pick<Clock, 'now'>
+  readonly #stands: (operator: Identity) => boolean
   readonly #waiting = new Map<string, Waiting>()
 
-  constructor(clock: Pick<Clock, 'now'>) {
+  /** @param stands whether an operator is let in still */
+  constructor(clock: Pick<Clock, 'now'>, stands: (operator: Identity) => boolean) {
     this.#clock = clock
+    this.#stands = stands
   }
 
   /** @throws FridgeError `ERR_LIMIT` when too many wait */
   add(digest: string, waiting: Waiting): void {
     const now = this.#clock.now()
-    for (const [known, { expiresAt }] of this.#waiting) {
-      if (expiresAt <= now) this.#waiting.delete(known)
+    for (const [known, { expiresAt, operator }] of this.#waiting) {
+      if (expiresAt <= now || !this.#stands(operator)) this.#waiting.delete(known)
     }
     if (this.#waiting.size >= MAX_TOKENS) {
       throw new FridgeError('ERR_LIMIT', `${MAX_TOKENS} tokens wait to be used at this node`)
@@ -55,9 +61,9 @@ export class Tokens {
     const digest = tokenDigest(secret)
     const waiting = this.#waiting.get(digest)
     this.#waiting.delete(digest)
-    return waiting === undefined || waiting.expiresAt <= this.#clock.now()
-      ? undefined
-      : waiting.name
+    if (waiting === undefined || waiting.expiresAt <= this.#clock.now()) return undefined
+    // With an operator's key a thief could get ready for its removal.
+    return this.#stands(waiting.operator) ? waiting.name : undefined
   }
 }
 
@@ -99,8 +105,9 @@ export function tokenMethods(options: TokenMethodsOptions): [string, RpcMethod][
         if (!isName(name) || typeof digest !== 'string' || !DIGEST.test(digest) || !isOfTime) {
           throw malformed('token')
         }
-        desk.tokens.add(digest, { name, expiresAt: Number(expiresAt) })
-        log.info({ operator: operator.identity.name, client: name }, 'a token waits to be used')
+        const { identity } = operator
+        desk.tokens.add(digest, { name, operator: identity, expiresAt: Number(expiresAt) })
+        log.info({ operator: identity.name, client: name }, 'a token waits to be used')
         return { port: desk.port }
       },
     ],

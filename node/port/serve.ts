@@ -3,12 +3,13 @@ import type { Cluster } from '../gossip/join.ts'
 import type { OpenList } from '../gossip/open-list.ts'
 import { CLUSTER_CREDENTIALS, CredentialWatch, type Reload } from '../identity/credential-watch.ts'
 import type { Credentials } from '../identity/credentials.ts'
+import type { Signer } from '../identity/signers.ts'
 import type { Trust } from '../identity/trust.ts'
 import { formatAddress, type Address } from '../lib/address.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { Quota } from '../operators/quota.ts'
-import { operatorMethods } from '../operators/service.ts'
+import { operatorMethods, type OperatorServiceOptions } from '../operators/service.ts'
 import type { TokenDesk } from '../operators/tokens.ts'
 import { Turns } from '../operators/turns.ts'
 import { alarmMethods } from '../sessions/alarm-calls.ts'
@@ -17,6 +18,7 @@ import type { Service } from '../sessions/service.ts'
 import type { Invitations } from '../sessions/invitations.ts'
 import type { Counts } from '../sessions/counts.ts'
 import type { Sessions } from '../sessions/sessions.ts'
+import type { RpcMethod } from '../wire/rpc.ts'
 import type { Listener } from './listener.ts'
 import { Reception } from './reception.ts'
 import { renewNode } from './renewal.ts'
@@ -62,9 +64,9 @@ export interface OpenPort extends AsyncDisposable {
  */
 export async function serve(options: ServeOptions): Promise<OpenPort> {
   const { config, listener, list, cluster, sessions, trust, loadCredentials, onRenewed } = options
-  const { service, relays, counts, tokenDesk, invitations, pageUrl, gate, clock, log } = options
-  const { replica, signers, self, ownRemoval, proofAgainst } = list
-  const { members, overlay, isolation } = cluster
+  const { service, relays, counts, gate, clock, log } = options
+  const { replica, signers, self, proofAgainst } = list
+  const { members, overlay } = cluster
   const turns = new Turns(clock)
   const quota = new Quota(clock)
   const reception = new Reception({
@@ -79,35 +81,7 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
     counts,
     gate,
     log,
-    operatorMethods: operator =>
-      operatorMethods({
-        operator,
-        replica,
-        storedChanges: list.storedChanges,
-        archiving: list.archiving,
-        members,
-        signers,
-        ownRemoval,
-        lostChanges: list.lostChanges,
-        ownName: overlay.ownName,
-        sessions,
-        history: service.history,
-        // An operator may throw every client out: there is nothing of a fridge that it may not know.
-        alarmMethods: alarmMethods(service.alarms, {
-          subject: operator.identity.subject,
-          mayRead: () => true,
-          mayAcknowledge: () => true,
-          clock,
-        }),
-        tokenDesk,
-        clock,
-        log,
-        isolation,
-        turns,
-        quota,
-        invitations,
-        pageUrl,
-      }),
+    operatorMethods: operator => methodsOf(operator, options, { turns, quota }),
   })
   await listener.open(async arrival => reception.receive(arrival))
   await using stack = new AsyncDisposableStack()
@@ -141,4 +115,34 @@ export async function serve(options: ServeOptions): Promise<OpenPort> {
     reload: async () => watch.reload(),
     [Symbol.asyncDispose]: async () => opened.disposeAsync(),
   }
+}
+
+/** What an operator may call. */
+function methodsOf(
+  operator: Signer,
+  { list, cluster, service, sessions, tokenDesk, invitations, pageUrl, clock, log }: ServeOptions,
+  shared: Pick<OperatorServiceOptions, 'turns' | 'quota'>,
+): ReadonlyMap<string, RpcMethod> {
+  return operatorMethods({
+    ...list,
+    ...shared,
+    operator,
+    members: cluster.members,
+    isolation: cluster.isolation,
+    ownName: cluster.overlay.ownName,
+    sessions,
+    history: service.history,
+    // An operator may throw every client out: there is nothing of a fridge that it may not know.
+    alarmMethods: alarmMethods(service.alarms, {
+      subject: operator.identity.subject,
+      mayRead: () => true,
+      mayAcknowledge: () => true,
+      clock,
+    }),
+    tokenDesk,
+    invitations,
+    pageUrl,
+    clock,
+    log,
+  })
 }

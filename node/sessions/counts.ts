@@ -74,6 +74,8 @@ export class Counts {
       'too many pages': 0,
     } satisfies Record<PageNotAdmitted, number>,
   }
+  /** Of the port where clients get certificates. */
+  readonly enrolment = { handshakes: noHandshakes() }
   readonly accepted: Record<Role, number> = { client: 0, operator: 0, node: 0 }
   readonly refused: Record<NotAdmitted, number> = {
     ...noRefusals(),

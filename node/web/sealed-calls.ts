@@ -15,11 +15,12 @@ export interface SealedCallsOptions {
 
 /**
  * The calls that one page seals: who carries them knows neither what is asked nor what is answered, and
- * can alter, repeat, drop or reorder none unseen.
+ * can alter or repeat none, nor let it pass another one.
+ * A page seals nothing under a number twice, so that one which was refused leaves a gap.
  */
 export class SealedCalls {
   readonly #options: SealedCallsOptions
-  /** How many have come in each channel: the next has the number behind it. */
+  /** The number of the last call that has come in each channel: the next has one above it. */
   readonly #counts = new Map<string, number>()
 
   constructor(options: SealedCallsOptions) {
@@ -28,7 +29,7 @@ export class SealedCalls {
 
   /**
    * Open a call, make it, and seal what came of it.
-   * @param values the channel, the number of the call in it from 1, and the box
+   * @param values the channel, the number of the call in it, and the box
    * @throws FridgeError `ERR_PROTOCOL`, `ERR_REFUSED`; what the call itself throws is in the box
    */
   async run([channel, count, box]: readonly unknown[]): Promise<Sealed> {
@@ -57,18 +58,17 @@ export class SealedCalls {
   ): unknown[] {
     const { service, nonce } = this.#options
     const { node, run } = service
-    const expected = (this.#counts.get(channel) ?? 0) + 1
-    const opened =
-      count === expected
-        ? key.open({ kind: 'command', node, run, about: nonce }, count, box)
-        : undefined
+    const isNext = Number.isSafeInteger(count) && count > (this.#counts.get(channel) ?? 0)
+    const opened = isNext
+      ? key.open({ kind: 'command', node, run, about: nonce }, count, box)
+      : undefined
     if (opened === undefined) {
       throw new FridgeError(
         'ERR_REFUSED',
         'a sealed call does not open: it was altered, repeated or is for another passphrase',
       )
     }
-    this.#counts.set(channel, expected)
+    this.#counts.set(channel, count)
     return opened
   }
 }

@@ -73,6 +73,8 @@ export class Site implements AsyncDisposable {
       })
     })
     this.#http.maxRequestsPerSocket = MAX_REQUESTS
+    // It looks at how long requests take from this event on, and never listens by itself.
+    this.#http.emit('listening')
     this.#http.on('upgrade', (request, socket, head) => {
       this.#upgrade(request, socket, head).catch((error: unknown) => {
         this.#options.log.error({ reason: errorMessage(error) }, 'a page cannot connect')

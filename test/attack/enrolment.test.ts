@@ -1,12 +1,17 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
 import { connect, type TLSSocket } from 'node:tls'
 import test, { type ExecutionContext } from 'ava'
 import { createRequest, requestFor } from '../../node/authority/request.ts'
+import { issuingFiles } from '../../node/enrolment/desk.ts'
 import { ENROLMENT_ALPN, MAX_LINE_BYTES } from '../../node/enrolment/messages.ts'
 import type { Credentials } from '../../node/identity/credentials.ts'
+import { OperatorConnection } from '../../node/client/operator/operator-connection.ts'
 import { parseName } from '../../node/identity/names.ts'
 import type { Address } from '../../node/lib/address.ts'
+import { systemClock } from '../../node/lib/clock.ts'
+import { tokenDigest } from '../../node/operators/tokens.ts'
 import { makeTestCerts, type TestCerts } from '../support/certs.ts'
 import { runCommand } from '../support/cli.ts'
 import { PEOPLE, startCluster, type Cluster } from '../support/cluster.ts'
@@ -20,7 +25,7 @@ interface Desk extends AsyncDisposable {
 }
 
 async function openDesk(t: ExecutionContext): Promise<Desk> {
-  const certs = await makeTestCerts(t, PEOPLE)
+  const certs = await makeTestCerts(t, { ...PEOPLE, operators: ['admin', 'second'] })
   await runCommand(['certs', 'issuing-key', 'node-1', '--certs', certs.dir])
   const config = { enrolment: { listen: '127.0.0.1:0' } }
   const cluster = await startCluster(t, { certs, config })
@@ -101,6 +106,43 @@ test('attack: nobody renews what is not its own, or not of this cluster, or no c
   }
   const question = { chain: c1.certificate, request: await requestOf(c1) }
   t.true((await ask(t, address, JSON.stringify(question))).startsWith('{"certificate"'))
+})
+
+test('attack: with an operator go the tokens that it has given out', async t => {
+  await using desk = await openDesk(t)
+  const { certs, cluster, address } = desk
+  const { request } = await createRequest({ role: 'client', name: parseName('c1'), hosts: [] })
+  const enroll = async (secret: string): Promise<string> =>
+    ask(t, address, JSON.stringify({ secret, request }))
+  const expiresAt = Date.now() + 60_000
+  for (const [operator, secret] of [
+    ['second', 'of a thief'],
+    ['admin', 'of an operator'],
+  ] as const) {
+    await using giving = await OperatorConnection.connect(
+      [cluster.node(1).address],
+      await certs.load('operator', operator),
+      { clock: systemClock },
+    )
+    await giving.ask('token', ['c1', tokenDigest(secret), expiresAt])
+  }
+  await cluster.revoke(1, 'operator/second')
+  t.regex(await enroll('of a thief'), /was used already, or has ended/)
+  t.true((await enroll('of an operator')).startsWith('{"certificate"'))
+})
+
+test('attack: whoever asks hears nothing of the files of the node', async t => {
+  await using desk = await openDesk(t)
+  const { certs, address } = desk
+  const { request } = await createRequest({ role: 'client', name: parseName('c1'), hosts: [] })
+  const { certificateFile, keyFile } = issuingFiles(certs.dir, parseName('node-1'))
+  for (const file of [certificateFile, keyFile]) {
+    const before = await readFile(file)
+    await writeFile(file, 'damaged')
+    const answer = await ask(t, address, JSON.stringify({ secret: 'a', request }))
+    t.deepEqual(JSON.parse(answer), { error: 'this node cannot issue now: see its log' })
+    await writeFile(file, before)
+  }
 })
 
 test('attack: what the port of the cluster takes, that of enrolments does not', async t => {

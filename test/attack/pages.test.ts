@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
 import { connect as connectTls } from 'node:tls'
 import test, { type ExecutionContext } from 'ava'
 import { WebSocket } from 'ws'
@@ -76,6 +77,19 @@ const MALFORMED: readonly (string | Buffer)[] = [
   Buffer.alloc(70_000, '4'),
   '4' + '2'.repeat(70_000),
 ]
+
+test('attack: a request that never ends is ended, the first one and the next', async t => {
+  await using cluster = await startCluster(t, { certs, config: WEB_ON })
+  const { hostname: host, port } = new URL(cluster.node(1).page ?? '')
+  const page = { host, port: Number(port), ca: certs.ca, ALPNProtocols: ['http/1.1'] }
+  const first = connectTls(page).on('error', () => {})
+  first.write('GET / HTTP/1.1\r\nHost: node-1\r\n')
+  const next = connectTls(page).on('error', () => {})
+  next.write('GET /none HTTP/1.1\r\nHost: node-1\r\n\r\nGET / HTTP/1.1\r\n')
+  const heard = await Promise.all([first, next].map(async socket => text(socket)))
+  t.regex(heard[0] ?? '', /^HTTP\/1\.1 408 /)
+  t.regex(heard[1] ?? '', /^HTTP\/1\.1 404 [^]*HTTP\/1\.1 408 /)
+})
 
 test('a page that sends what is malformed is cut, and nobody else notices', async t => {
   const { cluster, bystands } = await startShop(t)

@@ -12,7 +12,14 @@ import { parseName } from '../../node/identity/names.ts'
 import { formatAddress } from '../../node/lib/address.ts'
 import { makeTestCerts, makeTestFolder, type TestCerts } from '../support/certs.ts'
 import { runCommand, type CommandResult, type IoOptions } from '../support/cli.ts'
-import { PEOPLE, startCluster, untilReachable, type Cluster } from '../support/cluster.ts'
+import {
+  PEOPLE,
+  startCluster,
+  untilReachable,
+  type Cluster,
+  type ConfigText,
+} from '../support/cluster.ts'
+import { scrape } from '../support/scrape.ts'
 import { SkipClock } from '../support/skip-clock.ts'
 import { fails } from './failure.ts'
 
@@ -28,7 +35,10 @@ interface Site {
   readonly token: (...args: string[]) => Promise<string>
 }
 
-async function startSite(t: ExecutionContext): Promise<Site & AsyncDisposable> {
+async function startSite(
+  t: ExecutionContext,
+  config: ConfigText = {},
+): Promise<Site & AsyncDisposable> {
   const certs = await makeTestCerts(t, PEOPLE)
   const issued = await runCommand(['certs', 'issuing-key', 'node-1', '--certs', certs.dir])
   t.is(issued.status, 0, issued.err)
@@ -36,7 +46,7 @@ async function startSite(t: ExecutionContext): Promise<Site & AsyncDisposable> {
   const cluster = await startCluster(t, {
     certs,
     clock,
-    config: { enrolment: { listen: '127.0.0.1:0' } },
+    config: { enrolment: { listen: '127.0.0.1:0' }, ...config },
   })
   const { enrolment } = cluster.node(1)
   if (enrolment === undefined) throw new Error('the node issues nothing')
@@ -88,6 +98,18 @@ test('a device with a token makes its key, and is let in with what a node signs 
   )
 })
 
+test('handshakes at the port for tokens are counted, as those of the other ports are', async t => {
+  await using site = await startSite(t, { metrics: { listen: '127.0.0.1:0' } })
+  const samples = async (): Promise<number> =>
+    (await scrape(site.cluster.node(1))).of('fridge_enrolment_handshakes_total full')
+  t.is(await samples(), 0)
+  const cwd = await makeTestFolder(t)
+  const input = await site.token()
+  const enroll = ['certs', 'enroll', '--node', site.desk, '--token', '-']
+  t.is((await fridge(cwd, enroll, { input })).status, 0)
+  t.is(await samples(), 1)
+})
+
 test('a device renews its certificate by itself for the same key, until it is removed', async t => {
   await using site = await startSite(t)
   const cwd = await makeTestFolder(t)
@@ -119,6 +141,24 @@ test('a certificate that the authority itself has signed is renewed as well, and
   const refused = await renew('operator', 'admin')
   t.is(refused.status, 2)
   t.regex(refused.err, /a node renews one client/)
+})
+
+test('a device hears that the authority is being replaced, and believes no node in which one is next', async t => {
+  await using site = await startSite(t)
+  const cwd = await makeTestFolder(t)
+  const enroll = ['certs', 'enroll', '--node', site.desk, '--token', '-']
+  t.is((await fridge(cwd, enroll, { input: await site.token() })).status, 0)
+  await site.cluster.grant(1, 'till-7')
+  const renew = ['certs', 'renew', 'client', 'till-7', '--node', site.desk]
+  t.is((await fridge(cwd, renew)).err, '')
+  const caFile = join(cwd, 'certs/ca/certificate.pem')
+  const trusted = await readFile(caFile, 'utf8')
+  t.is((await fridge(cwd, ['certs', 'rotate-ca', 'begin', '--certs', site.certs.dir])).status, 0)
+  t.not(await site.cluster.node(1).reload(), 'refused')
+  const { status, err } = await fridge(cwd, renew)
+  t.is(status, 0, err)
+  t.regex(err, /certs\/ca\/certificate\.pem does not have the new one\n.*take ca\/certificate\.pem/)
+  t.is(await readFile(caFile, 'utf8'), trusted)
 })
 
 test('a token ends, and is for one cluster and one name', async t => {

@@ -193,7 +193,7 @@ test('watch ends with the reason and status 4 when its client is revoked', async
     // Then the other node is asked.
     'lost node-1: client/c1 has been removed from the whitelist',
     'fridge: client/c1 has been removed from the whitelist',
-    '  to mend it: an operator can let it in: fridge whitelist add NAME',
+    '  to mend it: an operator can let it in: fridge whitelist add c1',
   ])
 })
 

@@ -229,7 +229,7 @@ test('a grant that has expired, and one for another key', async t => {
   await fails(t, asClient(certs.dir, cluster.address(1)), {
     status: 4,
     says: /the grant of client\/c1 is for another key/,
-    mends: /fridge whitelist add NAME --key/,
+    mends: /fridge whitelist add c1 --key/,
   })
 })
 

@@ -4,6 +4,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import test from 'ava'
 import type { RefusalReason } from '../../node/sessions/admission.ts'
 import { explainEnding } from '../../node/client/farewell.ts'
+import { parseName, parseSubject } from '../../node/identity/names.ts'
 import { isLastWord } from '../../node/client/last-words.ts'
 import { parseNodeHello } from '../../node/client/node-hello.ts'
 import type { Dialect } from '../../node/events/dialect.ts'
@@ -141,12 +142,17 @@ test('a client comes back after the farewells that the page says', t => {
     [],
   )
   const attempt = { address: '', host: '', caFile: '', certificateFile: '' }
+  const self = {
+    role: 'client',
+    name: parseName('till-7'),
+    subject: parseSubject('till-7'),
+  } as const
   for (const [reason = '', to, , comesBack = ''] of [
     ...farewells,
     ['unheard of', 'all', '', 'yes'],
   ]) {
     if (to === 'node') continue
-    const heard = { bye: { reason, text: '' }, greeted: true, role: 'client', attempt } as const
+    const heard = { bye: { reason, text: '' }, greeted: true, self, attempt }
     t.is(isLastWord(explainEnding({ cause: 'lost' }, heard)), !comesBack.startsWith('yes'), reason)
   }
 })

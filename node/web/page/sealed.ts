@@ -51,8 +51,8 @@ const boxes = new Map<string, Box>()
 const opened = new Map<string, number>()
 /** The last call that was sealed. */
 let calls: Promise<unknown> = Promise.resolve()
-/** How many calls the node has taken, by channel. */
-const counts = new Map<string, number>()
+/** The number of the last call: another connection, even one that shows an old nonce, does not begin anew. */
+let lastNumber = firstNumber()
 
 const SEALED = 'sealed: type its passphrase'
 const ALTERED = 'sealed: it was altered on its way'
@@ -62,7 +62,6 @@ export function beginSealed({ node, run, nonce }: Place): void {
   if (run !== place?.run) opened.clear()
   place = { node, run, nonce }
   calls = Promise.resolve()
-  counts.clear()
   if (nonce === undefined) boxes.clear()
 }
 
@@ -161,12 +160,13 @@ export async function sealCall(
   if (opener === undefined || nonce === undefined) return emit('call', ...values)
   const about = { node, run, about: nonce }
   const { channel } = opener.info
-  // One after the other: the node takes none that is not the next, and counts none that it refuses.
+  // One after the other: the node takes none below one that it has taken.
   const made = calls.then(async () => {
-    const number = (counts.get(channel) ?? 0) + 1
+    // Whatever becomes of the call: two boxes with one number give away what is in them, and more.
+    lastNumber += 1
+    const number = lastNumber
     const box = await opener.seal({ kind: 'command', ...about }, number, values)
     const answer = (await emit('sealed', channel, number, box)) as { readonly box?: unknown }
-    counts.set(channel, number)
     return opener.open({ kind: 'answer', ...about }, number, String(answer.box))
   })
   calls = made.catch(() => undefined)
@@ -175,6 +175,15 @@ export async function sealCall(
   const { value, error } = outcome as { value?: unknown; error?: { message: string } }
   if (error !== undefined) throw new Error(error.message)
   return value
+}
+
+/**
+ * Where the numbers of calls begin, at random: who carries them may show two pages, or one that is
+ * loaded anew, the same nonce, and their keys are the same then.
+ */
+function firstNumber(): number {
+  const [high = 0, low = 0] = crypto.getRandomValues(new Uint16Array(2))
+  return (high * 0x1_00_00 + low) * 0x1_00_00
 }
 
 /** What a node has answered, opened where it is a sealed page of a history. @throws Error why not */

@@ -14,7 +14,8 @@ const BOX = /^[A-Za-z0-9_-]*$/
 /** What is to become of a line, a word for it where nothing is opened (PROTOCOL.md, "Sealed sensors"). */
 export class SealedModel {
   readonly #rules: SealedRules
-  #calls = 0
+  /** The number of the last call that was taken. */
+  #last = 0
 
   constructor(rules: SealedRules) {
     this.#rules = rules
@@ -32,10 +33,10 @@ export class SealedModel {
     if (typeof channel !== 'string' || !/^[a-z][a-z0-9-]{0,31}$/.test(channel)) return 'malformed'
     if (typeof count !== 'number') return 'malformed'
     if (typeof box !== 'string' || box.length > 4_096 || !BOX.test(box)) return 'malformed'
-    if (channel !== this.#rules.channel || count !== this.#calls + 1) return 'refused'
+    if (channel !== this.#rules.channel || count <= this.#last) return 'refused'
     const call = opened(this.#rules.calls, count, box)
     if (call === undefined) return 'refused'
-    this.#calls += 1
+    this.#last = count
     return call
   }
 }

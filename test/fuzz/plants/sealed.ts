@@ -48,18 +48,18 @@ export const SEALED_PLANTS: readonly Plant[] = [
   ...inFile('sealed', 'web/sealed-calls.ts', [
     {
       name: 'calls that are repeated',
-      find: 'count === expected\n',
-      put: 'count <= expected\n',
+      find: 'count > (this',
+      put: 'count >= (this',
     },
     {
-      name: 'calls that are left out',
-      find: 'count === expected\n',
-      put: 'count >= expected\n',
+      name: 'calls behind later ones',
+      find: 'count > (this.#counts.get(channel) ?? 0)',
+      put: 'count !== this.#counts.get(channel)',
     },
     {
       name: 'calls that count though they do not open',
-      find: 'const expected = (this.#counts.get(channel) ?? 0) + 1',
-      put: 'const expected = (this.#counts.get(channel) ?? 0) + 1; this.#counts.set(channel, expected)',
+      find: 'const isNext = Number.isSafeInteger(count) && count > (this.#counts.get(channel) ?? 0)',
+      put: 'const isNext = count > (this.#counts.get(channel) ?? 0); this.#counts.set(channel, Math.max(count, this.#counts.get(channel) ?? 0))',
     },
   ]),
 ]

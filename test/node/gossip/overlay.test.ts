@@ -49,6 +49,9 @@ test('a node that is given its own address does not link to itself, and asks sel
   )
   t.true(cluster.dials.length >= 1)
   t.true(cluster.dials.length < 40, `it dialed itself ${cluster.dials.length} times`)
+  t.true(cluster.dials.length > 1, 'one name may stand for all nodes: the next may be another')
+  const said = log.map(({ text }) => text)
+  t.deepEqual(said, ['a peer that is named is this node itself'])
 })
 
 test('a seed that was the node itself at first is found when it becomes another', async t => {

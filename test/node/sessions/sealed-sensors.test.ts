@@ -260,7 +260,7 @@ test('a page seals a call: it is made once, and neither altered, repeated nor on
   ])
   for (const refused of [
     first,
-    call(3, ['defrost']),
+    call(0, ['defrost']),
     call(2, ['defrost'], 'of another page'),
     ['kitchen', 2, 'AAAA'],
     ['cellar', 2, first[2]],
@@ -270,8 +270,9 @@ test('a page seals a call: it is made once, and neither altered, repeated nor on
   for (const malformed of [[], ['kitchen', '2', first[2]], ['kitchen', 2, '*']]) {
     t.like(await send(...malformed), { error: { code: 'ERR_PROTOCOL' } })
   }
-  const failed = await send(...call(2, ['setTargetTemperature', 'warm']))
+  const failed = await send(...call(5, ['setTargetTemperature', 'warm']))
   const [outcome] =
-    key.open({ kind: 'answer', node, run, about: nonce }, 2, failed.value?.box ?? '') ?? []
+    key.open({ kind: 'answer', node, run, about: nonce }, 5, failed.value?.box ?? '') ?? []
   t.like(outcome, { error: { code: 'ERR_COMMAND' } })
+  t.like(await send(...call(4, ['defrost'])), { error: { code: 'ERR_REFUSED' } })
 })

@@ -1,6 +1,7 @@
 import test from 'ava'
 import { ChannelKey, type PlaceInChannel } from '../../../../node/seal/channel-key.ts'
 import { historyPlace } from '../../../../node/seal/format.ts'
+import type * as SealedPage from '../../../../node/web/page/sealed.ts'
 import {
   beginSealed,
   channels,
@@ -15,6 +16,7 @@ import {
 
 /** What a page does with what is sealed, without a browser around it. */
 
+const SEALED = new URL('../../../../node/web/page/sealed.ts', import.meta.url).href
 const WORDS = 'correct horse battery staple'
 const NODE = { node: 'node-1', run: 'node-1#0123456789abcdef' }
 const NONCE = 'AAECAwQFBgcICQoLDA0ODw'
@@ -85,7 +87,7 @@ test.serial('a page asks for the passphrase again when it has changed', async t 
 })
 
 test.serial(
-  'calls are sealed one after the other, and one that was refused is not counted',
+  'calls are sealed one after the other, and one that was refused leaves a gap',
   async t => {
     begin(NONCE)
     const about = { ...NODE, about: NONCE }
@@ -103,11 +105,36 @@ test.serial(
     t.deepEqual(first?.status === 'fulfilled' && first.value, ['defrost', 1])
     t.is(second?.status, 'rejected')
     t.deepEqual(third?.status === 'fulfilled' && third.value, ['defrost', 3])
-    t.deepEqual(taken, [1, 2])
+    t.is((taken[1] ?? 0) - (taken[0] ?? 0), 2)
     const forged = async (): Promise<unknown> => ({ box: 'AAAA' })
     await t.throwsAsync(sealCall(['defrost'], forged), {
       message: 'the answer was altered on its way',
     })
+  },
+)
+
+test.serial(
+  'attack: no two calls of a page are sealed with one number under one key, whatever it is answered',
+  async t => {
+    const numbers: unknown[] = []
+    const refuse = async (_event: string, _channel: unknown, number: unknown): Promise<never> => {
+      numbers.push(number)
+      throw new Error('refused')
+    }
+    // Who carries the page's connection ends it, and shows the same run and nonce again.
+    for (let connection = 0; connection < 2; connection += 1) {
+      begin(NONCE)
+      await t.throwsAsync(sealCall(['defrost'], refuse))
+      await t.throwsAsync(sealCall(['setTargetTemperature', 9], refuse))
+    }
+    t.is(new Set(numbers).size, 4)
+    // A page that is loaded anew knows nothing of the one before.
+    const again = (await import(`${SEALED}?anew`)) as typeof SealedPage
+    again.beginSealed({ ...NODE, nonce: NONCE })
+    again.learnChannels([{ name: 'door', sealed: key.info }])
+    await again.unlock('kitchen', WORDS)
+    await t.throwsAsync(again.sealCall(['defrost'], refuse))
+    t.is(new Set(numbers).size, 5)
   },
 )
 
