@@ -51,6 +51,7 @@ export function isDigestFrame(frame: unknown): frame is DigestFrame {
 
 /** The digest that the package sends, in frames of which the last ends it. */
 export function* pagesOf({ id, clock }: DigestFrame): Iterable<object> {
+  if (Object.keys(clock).length <= PAGE_SOURCES) return yield { id, clock: { ...clock } }
   const entries = Object.entries(clock)
   let from = 0
   for (; entries.length - from > PAGE_SOURCES; from += PAGE_SOURCES) {

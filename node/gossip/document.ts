@@ -99,8 +99,15 @@ export abstract class GossipDocument extends Scuttlebutt {
   /** Take an update from a peer, new or not. A bad update ends its link by `from.refuse`. */
   protected abstract take(update: Update, from: DocumentStream): void
 
-  /** At most `limit` updates after `clock`, in causal order. */
-  protected abstract updatesAfter(clock: PeerClock, limit: number): Update[]
+  /**
+   * At most `limit` updates after `clock`, in causal order.
+   * @param only of these sources; told where one update does not need others
+   */
+  protected abstract updatesAfter(
+    clock: PeerClock,
+    limit: number,
+    only?: ReadonlySet<Source>,
+  ): Update[]
 
   /** What a peer is sent before the digest. */
   protected preamble(_to: DocumentStream): Iterable<object> {
@@ -342,7 +349,7 @@ export abstract class GossipDocument extends Scuttlebutt {
       relayMs: update => this.relayDelayMs(update),
       isEager: update => this.isLastWord(update) || this.#trees.isEager(to, update[2]),
       peerClock,
-      missing: limit => this.updatesAfter(peerClock, limit),
+      missing: (limit, only) => this.updatesAfter(peerClock, limit, only),
       announcementOf: (source, sequence) => this.announcementOf(source, sequence),
       send: frame => to.send(frame),
       drained: async () => to.drained(),

@@ -4,7 +4,7 @@ import type { Name, Source } from '../identity/names.ts'
 export interface LinkMap {
   /** The run of a node that can be reached, if there is one. */
   runOf(name: Name): Source | undefined
-  /** The runs that a run is linked to, as both say. */
+  /** The runs that a run is linked to, as both say, in the order in which it names them: the fastest first. */
   neighboursOf(run: Source): Iterable<Source>
 }
 
@@ -27,8 +27,8 @@ export interface FirstTreeOptions {
 /**
  * The tree along which the first update of a node goes, before any arrival has told which links are
  * fast: each node is sent it by those of its neighbours that are the fewest links away from where it
- * comes from. All work that out by the same words of *members*, and so agree unless these are under
- * way; what is sent whole by nobody is announced by all, and asked for.
+ * comes from, and of these by the fastest. All work that out by the same words of *members*, and so
+ * agree unless these are under way; what is sent whole by nobody is announced by all, and asked for.
  * @returns undefined where no way from the node is known: then every link is part of the tree
  */
 export function firstTree({ origin, self, copies, map }: FirstTreeOptions): FirstTree | undefined {
@@ -40,11 +40,10 @@ export function firstTree({ origin, self, copies, map }: FirstTreeOptions): Firs
     if (run === root) return []
     const neighbours = Array.from(map.neighboursOf(run), one => ({
       one,
-      distance: distances.get(one) ?? Infinity,
-      turn: turnOf(run, one),
+      distance: distances.get(one) ?? Number.MAX_VALUE,
     }))
-    // Whoever is as near takes turns, or the same few would carry every tree.
-    neighbours.sort((a, b) => a.distance - b.distance || a.turn - b.turn)
+    // Those that are as near stay in the order in which the run names them.
+    neighbours.sort((a, b) => a.distance - b.distance)
     return neighbours.slice(0, copies).map(({ one }) => one)
   }
   const peers = Array.from(map.neighboursOf(self))
@@ -74,15 +73,4 @@ function distancesUpTo(
     }
   }
   return distances.has(last) ? distances : undefined
-}
-
-/** The same on every node, and different for each pair (FNV-1a). */
-function turnOf(run: Source, neighbour: Source): number {
-  let hash = 0x811c9dc5
-  for (const text of [run, neighbour]) {
-    for (let at = 0; at < text.length; at += 1) {
-      hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
-    }
-  }
-  return hash >>> 0
 }

@@ -19,7 +19,7 @@ export const MAX_EXPANSION = 16
 
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/
 
-const utf8 = new TextDecoder('utf-8', { fatal: true })
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
  * Gathers what a link is sent within one turn of the event loop, of all its streams, and packs what
@@ -63,9 +63,9 @@ export class FramePacking<S> {
       return this.#write(stream, jsonOf(first), first)
     }
     for (const page of pagesOf(frames)) {
-      const packed = pack(page.map(jsonOf))
+      const packed = pack(page.map(({ json }) => json))
       if (packed !== undefined) this.#write(stream, packed, undefined)
-      else for (const frame of page) this.#write(stream, jsonOf(frame), updateOf(frame))
+      else for (const { frame, json } of page) this.#write(stream, json, updateOf(frame))
     }
   }
 }
@@ -118,18 +118,24 @@ function inflate(packed: string): string | undefined {
   }
 }
 
+interface Written {
+  readonly frame: unknown
+  readonly json: string
+}
+
 /** Frames by as many as are packed into one. */
-function* pagesOf(frames: readonly unknown[]): Iterable<readonly unknown[]> {
-  let page: unknown[] = []
+function* pagesOf(frames: readonly unknown[]): Iterable<readonly Written[]> {
+  let page: Written[] = []
   let bytes = 0
   for (const frame of frames) {
-    const length = Buffer.byteLength(jsonOf(frame))
+    const json = jsonOf(frame)
+    const length = Buffer.byteLength(json)
     if (page.length > 0 && bytes + length > PACK_BYTES) {
       yield page
       page = []
       bytes = 0
     }
-    page.push(frame)
+    page.push({ frame, json })
     bytes += length
   }
   if (page.length > 0) yield page

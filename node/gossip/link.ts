@@ -86,7 +86,9 @@ export class Link {
   /** What the other end has said of its own. */
   #wasPeerWhole: boolean | undefined
   readonly #patience: Disposable
+  readonly #startedAt: number
   #source: Source | undefined
+  #roundTripMs = Number.MAX_VALUE
   #synced = 0
   #why: LinkEnd | undefined
   /** Whether it reads nothing until what came has been checked. */
@@ -98,6 +100,7 @@ export class Link {
     this.from = options.from
     this.#options = options
     const { peer, own, dialed, documents, times, clock } = options
+    this.#startedAt = clock.monotonic()
     const { wasWhole: whole } = documents.whitelist.wholeness
     this.#wasWhole = whole
     this.#channel = new Channel(options.socket, {
@@ -107,6 +110,7 @@ export class Link {
       control: {
         opens: !dialed,
         ...times,
+        beatsTogether: true,
         hello: { source: documents.whitelist.id, ...(whole !== undefined && { whole }) },
         takesProof: true,
         onHello: hello => this.#greet(hello),
@@ -127,6 +131,14 @@ export class Link {
   /** The run of the node at the other end; undefined until it has said hello. */
   get source(): Source | undefined {
     return this.#source
+  }
+
+  /**
+   * How long the way there and back takes, in milliseconds: until the hello of the peer, who could
+   * say it when this end had finished the handshake or said its own.
+   */
+  get roundTripMs(): number {
+    return this.#roundTripMs
   }
 
   /** Whether both ends hold all that the other held at the start. */
@@ -174,6 +186,7 @@ export class Link {
       return 'a hello does not name the node of the certificate'
     }
     this.#source = source
+    this.#roundTripMs = this.#options.clock.monotonic() - this.#startedAt
     if (whole !== undefined && typeof whole !== 'boolean')
       return 'a hello does not say what is whole'
     this.#wasPeerWhole = whole

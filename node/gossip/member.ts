@@ -29,7 +29,10 @@ export interface Profile {
 export interface State {
   /** When it said so, by its own wall clock, in milliseconds. */
   readonly saidAt: number
-  /** The runs of other nodes that it has a live link to: which nodes are alive follows from these. */
+  /**
+   * The runs of other nodes that it has a live link to, the fastest first: which nodes are alive
+   * follows from these, and along which links updates go.
+   */
   readonly links: readonly Source[]
   /** Whether it stops in order, and these are its last words; absent before. */
   readonly left?: true

@@ -326,12 +326,18 @@ export class Members extends SignedDocument {
     this.#settled = Promise.all([this.#settled, taken]).then(() => {})
   }
 
-  protected override updatesAfter(clock: PeerClock, limit: number): Update[] {
+  protected override updatesAfter(
+    clock: PeerClock,
+    limit: number,
+    only?: ReadonlySet<Source>,
+  ): Update[] {
     const updates: Update[] = []
-    for (const update of this.#runs.updates()) {
+    // A peer asks for a few of many.
+    for (const update of only === undefined ? this.#runs.updates() : this.#runs.updatesAt(only)) {
       if (updates.length < limit && update[1] > clock.get(update[2])) updates.push(update)
     }
     for (const update of this.#forgettings?.updates() ?? []) {
+      if (only?.has(update[2]) === false) continue
       if (updates.length < limit && clock.get(update[2]) === 0) updates.push(update)
     }
     return updates

@@ -21,8 +21,8 @@ export interface OutgoingOptions {
   readonly isEager: (update: Update) => boolean
   /** What the peer is known to hold: what it said, and what it was sent. */
   readonly peerClock: PeerClock
-  /** At most `limit` updates that the peer lacks, in causal order. */
-  readonly missing: (limit: number) => Update[]
+  /** At most `limit` updates that the peer lacks, in causal order; where it is told, of these sources. */
+  readonly missing: (limit: number, only?: ReadonlySet<Source>) => Update[]
   /** What stands beside a sequence in an announcement of it. */
   readonly announcementOf: (source: Source, sequence: number) => unknown
   readonly send: (frame: unknown) => void
@@ -105,9 +105,7 @@ export class Outgoing implements Disposable {
     const { missing, drained, isCausal } = this.#options
     if (this.#isCatchingUp) return
     if (only !== undefined && !isCausal) {
-      for (const update of missing(Infinity)) {
-        if (only.has(update[2])) this.send(update)
-      }
+      for (const update of missing(Infinity, only)) this.send(update)
       return
     }
     this.#isCatchingUp = true

@@ -1,7 +1,7 @@
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
 import type { Update } from './document.ts'
 import type { Member, Profile, State, Vitals } from './member.ts'
-import { placeOfPart, type Part, type periodOf, type Words } from './member-part.ts'
+import { partAt, placeOfPart, type Part, type periodOf, type Words } from './member-part.ts'
 
 /** More runs than this, of nodes dead or alive, are not kept: the dead go first. */
 const MAX_MEMBERS = 4_096
@@ -77,6 +77,15 @@ export class Runs {
   /** Every part of every run as it was sent. */
   *updates(): Iterable<Update> {
     for (const { updates } of this.#runs.values()) yield* updates.values()
+  }
+
+  /** The parts at these places, of those that are known, as they were sent. */
+  *updatesAt(places: Iterable<Source>): Iterable<Update> {
+    for (const place of places) {
+      const { run, part } = partAt(place)
+      const update = this.#runs.get(run)?.updates.get(part)
+      if (update !== undefined) yield update
+    }
   }
 
   /**

@@ -10,7 +10,7 @@ const RPC_STREAM = 'rpc'
 /** This end's part of the control stream. */
 export interface ControlPart extends Pick<
   ControlOptions,
-  'heartbeatMs' | 'deadAfterMs' | 'hello' | 'onHello' | 'takesProof'
+  'beatsTogether' | 'heartbeatMs' | 'deadAfterMs' | 'hello' | 'onHello' | 'takesProof'
 > {
   /** Whether this end opens the stream: the end that accepted the connection does. */
   readonly opens: boolean

@@ -25,7 +25,8 @@ interface LinkedNode {
   readonly source: Source
   readonly replica: Replica
   readonly signers: SharedSigners
-  readonly peers: Set<LinkedNode>
+  /** The nodes that it is linked to, and how long a byte is under way to each, ms. */
+  readonly peers: Map<LinkedNode, number>
   receivedBytes: number
   copies: number
   copyBytes: number
@@ -109,6 +110,23 @@ export class LinkedCluster implements Disposable {
     return ((2 * this.#links.size - (length - 1)) / length) * (sum('copyBytes') / sum('copies'))
   }
 
+  /** When a flood of a change of a node would be at the last one: the fastest ways there are, ms. */
+  floodLastMs(name: string): number {
+    const first = this.#byName.get(nodeOf(testSource(name)))
+    if (first === undefined) throw new RangeError(`there is no ${name}`)
+    const atMs = new Map([[first, 0]])
+    // A map is gone through in the order in which nodes are added: one that is reached sooner is again.
+    for (const [node, sentMs] of atMs) {
+      for (const [peer, delayMs] of node.peers) {
+        const comesMs = sentMs + Math.ceil(delayMs)
+        if (comesMs >= (atMs.get(peer) ?? Infinity)) continue
+        atMs.delete(peer)
+        atMs.set(peer, comesMs)
+      }
+    }
+    return Math.max(...atMs.values())
+  }
+
   resetCounts(): void {
     for (const node of this.#nodes)
       Object.assign(node, { receivedBytes: 0, copies: 0, copyBytes: 0 })
@@ -117,7 +135,9 @@ export class LinkedCluster implements Disposable {
   /** Link the two ends of each pair, and let all come into step. */
   async link(): Promise<void> {
     const pairs = this.#nodes.flatMap(one =>
-      [...one.peers].filter(other => one.source < other.source).map(other => [one, other] as const),
+      Array.from(one.peers.keys(), other => [one, other] as const).filter(
+        ([{ source }, other]) => source < other.source,
+      ),
     )
     for (const [one, other] of pairs) this.#connect(one, other)
     await this.time.pass(200)
@@ -196,7 +216,7 @@ export class LinkedCluster implements Disposable {
       self,
       clock: this.#clock,
     })
-    const peers = new Set<LinkedNode>()
+    const peers = new Map<LinkedNode, number>()
     const node = {
       name,
       source,
@@ -222,7 +242,7 @@ export class LinkedCluster implements Disposable {
   /** One hop more than the neighbour that was the first to hold it. */
   #hopsTo(node: LinkedNode): number {
     if (this.#arrivals.size === 0) return 0
-    const around = [...node.peers].map(peer => this.#arrivals.get(peer)?.hops ?? Infinity)
+    const around = Array.from(node.peers.keys(), peer => this.#arrivals.get(peer)?.hops ?? Infinity)
     return 1 + Math.min(...around)
   }
 
@@ -246,11 +266,12 @@ export class LinkedCluster implements Disposable {
     }
   }
 
-  /** Looked up once: each node asks for it anew. */
+  /** The fastest first, as nodes name them. Looked up once: each node asks for it anew. */
   #neighboursOf(run: Source): readonly Source[] {
     const known = this.#neighbours.get(run)
     if (known !== undefined) return known
-    const neighbours = Array.from(this.#bySource.get(run)?.peers ?? [], ({ source }) => source)
+    const peers = [...(this.#bySource.get(run)?.peers ?? [])].toSorted(([, a], [, b]) => a - b)
+    const neighbours = peers.map(([{ source }]) => source)
     this.#neighbours.set(run, neighbours)
     return neighbours
   }
@@ -262,13 +283,14 @@ export class LinkedCluster implements Disposable {
       const other = this.#nodes[Math.floor(this.#random() * length)]
       if (other === undefined || other === node || other.peers.size >= linksAccepted(length))
         continue
-      node.peers.add(other)
-      other.peers.add(node)
+      const delayMs = DELAY_MS.least + this.#random() * (DELAY_MS.most - DELAY_MS.least)
+      node.peers.set(other, delayMs)
+      other.peers.set(node, delayMs)
     }
   }
 
   #connect(one: LinkedNode, other: LinkedNode): void {
-    const delayMs = DELAY_MS.least + this.#random() * (DELAY_MS.most - DELAY_MS.least)
+    const delayMs = one.peers.get(other) ?? DELAY_MS.most
     const attached: DocumentLink[] = []
     let isOpen = true
     const attach = (from: LinkedNode, to: LinkedNode, dialed: boolean): DocumentLink => {

@@ -38,6 +38,7 @@ export async function measureLists({ quick, progress }: BenchOptions): Promise<T
       'links',
       'change',
       'last node',
+      'by a flood',
       'median',
       'hops',
       'all confirmed',
@@ -54,6 +55,7 @@ export async function measureLists({ quick, progress }: BenchOptions): Promise<T
   const measured: Measured[] = []
   for (const [size, isReal] of [
     [10, false],
+    [30, false],
     [100, true],
     [100, false],
     [1_000, false],
@@ -117,6 +119,7 @@ async function measureList(
       ((2 * cluster.links) / size).toFixed(1),
       what,
       `${lastMs} ms`,
+      `${cluster.floodLastMs(name)} ms`,
       `${medianMs} ms`,
       String(hops),
       confirmedMs === undefined ? 'not in 20 s' : `${confirmedMs} ms`,

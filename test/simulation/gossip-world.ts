@@ -217,6 +217,14 @@ export class GossipWorld {
     for (const wire of this.#wiresOf(name)) wire.swallow()
   }
 
+  /** How long a byte is under way over the links of a node, ms, by the node at their other end. */
+  delaysOf(name: string): ReadonlyMap<string, number> {
+    const delays = this.#wiresOf(name).map(
+      ({ names, delayMs }) => [names.find(one => one !== name) ?? '', delayMs] as const,
+    )
+    return new Map(delays)
+  }
+
   /** Reset the connections between two nodes. @returns how many there were */
   cut(one: string, other: string): number {
     const between = this.#wiresOf(one).filter(({ names }) => names.includes(other))
@@ -266,7 +274,10 @@ export class GossipWorld {
     const [here, there]: readonly Duplex[] = wire.ends
     if (here === undefined || there === undefined) throw new RangeError('a wire has two ends')
     const dialed = { socket: there, peer: identityOf(from), own: identityOf(to) }
-    if (!target.overlay.accept(dialed)) there.destroy()
+    // The end that dialed has finished the handshake when its last message is still under way.
+    target.clock.after(delayMs, () => {
+      if (!target.overlay.accept(dialed)) there.destroy()
+    })
     return { socket: here, peer: identityOf(to), own: identityOf(from) }
   }
 

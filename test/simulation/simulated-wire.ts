@@ -48,6 +48,11 @@ export class SimulatedWire {
     }
   }
 
+  /** How long a byte is under way, ms. */
+  get delayMs(): number {
+    return this.#options.delayMs
+  }
+
   get closed(): boolean {
     return this.ends.every(({ destroyed }) => destroyed)
   }

@@ -45,9 +45,13 @@ export class TextDocument extends GossipDocument {
     else if (sequence > heard) this.#keep(update)
   }
 
-  protected override updatesAfter(clock: PeerClock, limit: number): Update[] {
+  protected override updatesAfter(
+    clock: PeerClock,
+    limit: number,
+    only?: ReadonlySet<Source>,
+  ): Update[] {
     return this.updates
-      .filter(([, sequence, source]) => sequence > clock.get(source))
+      .filter(([, sequence, source]) => sequence > clock.get(source) && only?.has(source) !== false)
       .slice(0, limit)
   }
 

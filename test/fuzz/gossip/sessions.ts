@@ -3,6 +3,7 @@ import { mutateJsonText } from '../mutate.ts'
 import { confirmedFrame, questionFrame, tallyFrame } from './confirmation-frames.ts'
 import { memberFrames } from './member-frames.ts'
 import { CONTROL, HOSTILE, STREAMS } from './names.ts'
+import { packSome } from './packed-frames.ts'
 import type { FuzzPeople } from './people.ts'
 import { sayOfTrees } from './tree-frames.ts'
 import { whitelistFrames } from './whitelist-frames.ts'
@@ -23,6 +24,7 @@ export function sessionOf(dice: Dice, people: FuzzPeople): string {
     'tallies',
     'trees',
     'form',
+    'packing',
   ])
   const said = {
     control: controlFrames(dice),
@@ -44,6 +46,10 @@ export function sessionOf(dice: Dice, people: FuzzPeople): string {
     const frames = said[dice.pick(['control', 'whitelist', 'members'] as const)]
     const at = dice.below(frames.length)
     frames[at] = mutateJsonText(frames[at] ?? '', dice)
+  }
+  if (liesIn === 'packing' || dice.oneIn(4)) {
+    const name = dice.pick(['whitelist', 'members'] as const)
+    said[name] = packSome(dice, said[name], liesIn !== 'packing')
   }
   const [hello = '', ...control] = said.control.map(text => data(CONTROL, text))
   const opening = (['whitelist', 'members'] as const).map(meta =>

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { inflateRawSync } from 'node:zlib'
 import { isObject, valueOf } from './lines.ts'
 import { modelMux } from './mux.ts'
 import { isTreeFrame } from './tree.ts'
@@ -67,7 +68,9 @@ export function modelLink(bytes: Buffer, rules: LinkRules): LinkModel {
     if (value === undefined) return false
     const document = documents.get(id)
     if (document !== undefined) {
-      return takeFrame(value.value, document, { ...rules, source, updates, link })
+      const frames = unpacked(value.value)
+      const context = { ...rules, source, updates, link }
+      return frames?.every(frame => takeFrame(frame, document, context)) === true
     }
     if (!Array.isArray(value.value)) return false
     const [event, ...values] = value.value as unknown[]
@@ -98,6 +101,28 @@ export function modelLink(bytes: Buffer, rules: LinkRules): LinkModel {
     }
   }
   return { refused: mux.refused, updates, hasCompared: hasCompared() }
+}
+
+/** @returns the frames that one holds, itself where it is not packed, or undefined when it is refused */
+function unpacked(frame: unknown): readonly unknown[] | undefined {
+  if (!isObject(frame) || !('packed' in frame)) return [frame]
+  const { packed, ...others } = frame
+  if (typeof packed !== 'string' || Object.keys(others).length > 0) return undefined
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(packed)) return undefined
+  try {
+    const bytes = inflateRawSync(Buffer.from(packed, 'base64'), { maxOutputLength: 2 ** 24 })
+    if (bytes.length > Math.min(2 ** 18, 16 * packed.length)) return undefined
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    const frames = valueOf(text, 32)?.value
+    const isWhole = Array.isArray(frames) && frames.every(isPackable)
+    return isWhole ? (frames as unknown[]) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isPackable(frame: unknown): boolean {
+  return typeof frame === 'object' && !(isObject(frame) && 'packed' in frame)
 }
 
 function isDocument(name: string): name is DocumentName {

@@ -197,7 +197,11 @@ const CONTROL: readonly Bug[] = [
     put: 'if (false)',
   },
   { name: 'a beat with values', find: 'if (values.length > 0)', put: 'if (false)' },
-  { name: 'heartbeats outlive the link', find: 'this.#timer?.[Symbol.dispose]()', put: '' },
+  {
+    name: 'heartbeats outlive the link',
+    find: '[Symbol.dispose](): void {\n    this.#timer?.[Symbol.dispose]()',
+    put: '[Symbol.dispose](): void {',
+  },
 ]
 
 const CONFIRMATION: readonly Bug[] = [
@@ -372,6 +376,34 @@ const MEMBER_PART: readonly Bug[] = [
   },
 ]
 
+const PACKING: readonly Bug[] = [
+  {
+    name: 'packed frames with anything else',
+    find: 'if (!isText || Object.keys(rest).length > 0)',
+    put: 'if (!isText)',
+  },
+  {
+    name: 'packed frames of any text',
+    find: "typeof packed === 'string' && BASE64.test(packed)",
+    put: "typeof packed === 'string'",
+  },
+  {
+    name: 'packed frames that hold many times as much',
+    find: 'Math.min(MAX_UNPACKED_BYTES, packed.length * MAX_EXPANSION)',
+    put: 'MAX_UNPACKED_BYTES',
+  },
+  {
+    name: 'SYNC in a packed frame',
+    find: 'Array.isArray(frames) && frames.every(isPackable)',
+    put: 'Array.isArray(frames)',
+  },
+  {
+    name: 'packed frames that cannot be unpacked hold nothing',
+    find: 'if (json === undefined) return malformed()',
+    put: 'if (json === undefined) return []',
+  },
+]
+
 export const GOSSIP_PLANTS: readonly Plant[] = [
   ...inFile('gossip', 'gossip/member-part.ts', MEMBER_PART),
   ...inFile('gossip', 'gossip/document.ts', DOCUMENT),
@@ -381,6 +413,7 @@ export const GOSSIP_PLANTS: readonly Plant[] = [
   ...inFile('gossip', 'gossip/certificate-exchange.ts', CERTIFICATES),
   ...inFile('gossip', 'gossip/signed-document.ts', SIGNED),
   ...inFile('gossip', 'gossip/link.ts', LINK),
+  ...inFile('gossip', 'gossip/frame-packing.ts', PACKING),
   ...inFile('gossip', 'wire/control.ts', CONTROL),
   ...inFile('gossip', 'gossip/confirmation.ts', CONFIRMATION),
   ...inFile('gossip', 'gossip/question.ts', QUESTION),

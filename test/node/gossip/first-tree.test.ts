@@ -49,6 +49,14 @@ test('it is sent it by as many neighbours as it wants copies', t => {
   t.deepEqual(treeOf(square, 'c', 'a', 2), { to: 'a', by: 'd' })
 })
 
+test('of neighbours that are as near it is sent it by those that it names first', t => {
+  // e is two links away from a, by each of the three others.
+  const named = mapOf('ab ac ad ed ec eb')
+  t.deepEqual(treeOf(named, 'e', 'a'), { to: 'bcd', by: 'bc' })
+  t.deepEqual(treeOf(named, 'e', 'a', 2), { to: '', by: 'b' })
+  t.deepEqual(treeOf(named, 'd', 'a'), { to: 'a', by: 'e' })
+})
+
 test('where no way from a node is known every link is part of its tree', t => {
   t.is(treeOf(mapOf('ab'), 'a', 'c'), undefined)
   t.is(treeOf(mapOf('ab cd'), 'a', 'c'), undefined)

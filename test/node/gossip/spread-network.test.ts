@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
+import { nodeOf } from '../../../node/identity/names.ts'
 import { GossipWorld } from '../../simulation/gossip-world.ts'
 import { client, requestOf } from '../../support/replica-changes.ts'
 import { makePeople } from '../../support/replica-people.ts'
@@ -50,6 +51,19 @@ test('the first change of a node comes to each about three times as well', async
   const { whitelist } = world.traffic.copies
   t.true(whitelist <= 3 * NAMES.length, `${whitelist} copies`)
   t.deepEqual(refusals(world), [])
+})
+
+test('a node names those of its links first that are the fastest, whoever dialed', async t => {
+  const world = await startWorld(t)
+  for (const { name, members } of world.nodes) {
+    const delays = world.delaysOf(name)
+    const named = members.self.links.map(link => delays.get(nodeOf(link)) ?? Number.NaN)
+    t.true(named.length > 1)
+    t.deepEqual(
+      named,
+      named.toSorted((a, b) => a - b),
+    )
+  }
 })
 
 test('a change comes to each node about three times, and at once', async t => {

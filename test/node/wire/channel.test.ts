@@ -128,6 +128,56 @@ test('a peer that falls silent is cut as dead, and one that beats is not', async
   for (const { clock } of [one, other]) t.is(clock.pending, 0, 'its timers end with it')
 })
 
+test('an end says the beat that is due soon when it hears one, and then waits for the next', async t => {
+  const { end, said, send } = acceptRaw()
+  const beats = (): number => said.filter(line => line.includes('beat')).length
+  await quiet()
+  const [control] = JSON.parse(said[0] ?? '[]') as [string]
+  const hear = async (): Promise<void> => send(control, 'data', '["beat"]\n')
+  await end.clock.advance(400)
+  await hear()
+  t.is(beats(), 0, 'not due soon')
+  await end.clock.advance(200)
+  await hear()
+  t.is(beats(), 1)
+  await end.clock.advance(1_400)
+  await quiet()
+  t.is(beats(), 1)
+  await hear()
+  t.is(beats(), 2)
+  await end.clock.advance(1_500)
+  await quiet()
+  t.is(beats(), 3, 'it waits no longer for a peer that says nothing')
+  await end.clock.advance(2_500)
+  t.deepEqual(causesOf(end), ['dead'])
+})
+
+test('beats that are said together are due in the same moments, whenever the connections began', async t => {
+  const clock = new FakeClock()
+  const start = clock.monotonic()
+  t.is(start % TIMES.heartbeatMs, 0)
+  const times: [number, number[]][] = []
+  for (const waitMs of [0, 300, 400]) {
+    await clock.advance(waitMs)
+    const heard: number[] = []
+    const control = { opens: true, beatsTogether: true, ...TIMES, hello: {} }
+    const pipe = makePipe()
+    collect(pipe.ends[1], line => line.includes('beat') && heard.push(clock.monotonic() - start))
+    openEnd(pipe, 0, { clock, control })
+    times.push([clock.monotonic() - start, heard])
+  }
+  for (let step = 0; step < 15; step += 1) {
+    await clock.advance(100)
+    await quiet()
+  }
+  t.deepEqual(times, [
+    [0, [1_000, 2_000]],
+    [300, [1_000, 2_000]],
+    // Due in less than half a beat: that one is left out.
+    [700, [2_000]],
+  ])
+})
+
 test('a control stream is opened once, and by the accepting end', async t => {
   const accepting = acceptRaw()
   await accepting.send('a1', ...newStream('control'))
