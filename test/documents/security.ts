@@ -1,3 +1,5 @@
+import { runCommand } from '../support/cli.ts'
+import { until } from '../support/cluster.ts'
 import { READY, type Scene, type Step } from '../support/typed-scene.ts'
 
 /** Whom the page means, from a line on. */
@@ -6,6 +8,13 @@ function mean(names: Readonly<Record<string, string>>): (scene: Scene) => Promis
     here.clear()
     for (const [written, name] of Object.entries(names)) here.set(written, name)
   }
+}
+
+/** The nodes show what was renewed: they take it up by themselves, some moments later. */
+async function untilTakenUp({ folder, env }: Scene): Promise<void> {
+  await until(
+    async () => (await runCommand(['whitelist', 'list'], { cwd: folder, env })).status === 0,
+  )
 }
 
 /** The lines of SECURITY.md, "After a theft", theft by theft. */
@@ -52,7 +61,7 @@ export const AFTER_A_THEFT: readonly Step[] = [
   { line: 'fridge certs rotate-ca begin' },
   { line: 'fridge certs renew --all' },
   { line: 'fridge certs rotate-ca finish' },
-  { line: 'fridge whitelist checkpoint' },
+  { line: 'fridge whitelist checkpoint', before: untilTakenUp },
   { line: 'fridge whitelist log --since 30d' },
   { line: 'fridge whitelist remove operator/STRANGER', before: mean({ STRANGER: 'stranger' }) },
 ]

@@ -45,8 +45,9 @@ function take(what: unknown, values: unknown[], sensor: Sensor | undefined): unk
       return { reason: reason.slice(0, 64), text: text.slice(0, 1_024) }
     }
     case 'stream': {
-      const [, digits, part] =
-        /^([1-9][0-9]{0,14})\/([a-z][a-z0-9-]{0,31})$/.exec(String(values[0])) ?? []
+      const [name] = values
+      if (typeof name !== 'string') return undefined
+      const [, digits, part] = /^([1-9][0-9]{0,14})\/([a-z][a-z0-9-]{0,31})$/.exec(name) ?? []
       return part === undefined ? undefined : { number: Number(digits), part }
     }
     default:
@@ -115,5 +116,5 @@ function isPlain(kind: string, type: string, values: unknown[]): boolean {
     return typeof values[0] === 'string' && values[0].length <= 1_024 && values.length === 3
   }
   if (type !== 'reading' || values.length !== 4 || kind === 'door') return false
-  return typeof values[0] === 'number' && values[1] === UNITS[kind]
+  return Number.isFinite(values[0]) && values[1] === UNITS[kind]
 }

@@ -72,10 +72,16 @@ interface Told {
 
 async function act([verb, ...rest]: readonly unknown[], told: Told): Promise<unknown> {
   if (verb === 'invited') return told.invited(rest[0])
-  if (verb === 'look') return told.look(String(rest[0]))
+  if (verb === 'look') return told.look(textOf(rest[0]))
   if (verb !== 'answer') return undefined
   const [id, operator, number, isLetIn] = rest
-  return told.answer(String(id), String(operator), Number(number), isLetIn === true)
+  const answered = typeof number === 'number' ? number : 0
+  return told.answer(textOf(id), textOf(operator), answered, isLetIn === true)
+}
+
+/** A value as a text; one that is none, and may not let itself be made one, is no text. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
 }
 
 /** The real code, with two invitations open and a page that has signed in. */

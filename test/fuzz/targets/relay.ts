@@ -65,7 +65,8 @@ function take(what: unknown, values: readonly unknown[], sensor: SensorInfo | un
     case 'bye':
       return parseFarewell(values)
     case 'stream':
-      return parsePartStream(String(values[0]))
+      // A stream's name is a text by the time that it gets there.
+      return typeof values[0] === 'string' ? parsePartStream(values[0]) : undefined
     default:
       return typeof what === 'string' && sensor !== undefined
         ? parseRelayedEvent(sensor, what, values)
