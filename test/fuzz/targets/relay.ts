@@ -81,10 +81,12 @@ function sessionOf(dice: Dice): string {
   const kind = dice.pick(['door', 'temperature', 'humidity'])
   const isSealed = dice.oneIn(3)
   const count = dice.pick([1, 1, 2, dice.oneIn(12) ? 33 : 3])
+  // Of too many each by itself is right: else what is wrong with one would be found first.
+  const isLong = count > 3
   const sensors = Array.from({ length: count }, (_, at) => ({
-    name: dice.oneIn(20) ? dice.pick(['Air', 'air', '', 'constructor']) : `s${at}`,
-    kind: at === 0 ? kind : dice.pick(['door', 'weight', 'humidity']),
-    ...(isSealed && { sealed: dice.oneIn(8) ? interestingValue(dice) : SEALED }),
+    name: !isLong && dice.oneIn(20) ? dice.pick(['Air', 'air', '', 'constructor']) : `s${at}`,
+    kind: at === 0 || isLong ? kind : dice.pick(['door', 'weight', 'humidity']),
+    ...(isSealed && { sealed: !isLong && dice.oneIn(8) ? interestingValue(dice) : SEALED }),
   }))
   const events = Array.from({ length: dice.below(6) }, () => eventOf(dice, kind, isSealed))
   const hello = dice.oneIn(10) ? { ...HELLO, ...lieOf(dice) } : HELLO
