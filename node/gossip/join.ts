@@ -15,7 +15,8 @@ import { Members, type MembersOptions } from './members.ts'
 import { LastWords } from './last-words.ts'
 import type { OpenList } from './open-list.ts'
 import type { Replica } from './replica.ts'
-import { Overlay, type OverlayOptions } from './overlay.ts'
+import { Overlay } from './overlay.ts'
+import type { OverlayOptions } from './overlay-options.ts'
 import { PeerMemory } from './peer-memory.ts'
 
 export interface JoinOptions extends Pick<OverlayOptions, 'resolve' | 'dial' | 'onLinkEnded'> {

@@ -1,11 +1,8 @@
-import type { Duplex } from 'node:stream'
 import { backoffMs } from '../lib/backoff.ts'
-import type { Clock, Random } from '../lib/clock.ts'
 import { errorMessage } from '../lib/errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import { keepNewest } from '../lib/keep-newest.ts'
 import { GatheredLog } from '../lib/gathered-log.ts'
-import type { Log } from '../lib/log.ts'
 import { subscribeTo } from '../lib/listeners.ts'
 import type { Bye } from '../wire/control.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
@@ -13,10 +10,10 @@ import type { Heard } from './contact.ts'
 import { InputLimit } from '../wire/input-limit.ts'
 import { PEER_LIMITS } from '../wire/limits.ts'
 import { AddressBook, type Known } from './address-book.ts'
-import { Link, type Documents, type Holder, type LinkEnd, type LinkTimes } from './link.ts'
+import { Link, type LinkEnd } from './link.ts'
 import { DialBudget, dialPatiently } from './dial-budget.ts'
 import { MEMBER_LIMITS, type Member } from './member.ts'
-import type { RememberedPeer } from './remembered-peers.ts'
+import type { Dialed, OverlayOptions } from './overlay-options.ts'
 import { OwnName } from './own-name.ts'
 import { farewellTo, NO_REMOVALS, type Removals } from './removals.ts'
 import { Twins } from './twins.ts'
@@ -28,44 +25,6 @@ import {
   SPARED_LINKS,
   firstPlanMs,
 } from './overlay-plan.ts'
-
-/** A connected byte stream, and the identity in the certificate that the peer showed. */
-export interface Dialed {
-  readonly socket: Duplex
-  readonly peer: Identity
-  /** What of its own certificate this end showed. */
-  readonly own: Holder
-  /** Where a connection came from that the peer made, for people. */
-  readonly from?: string | undefined
-}
-
-export interface OverlayOptions {
-  readonly self: Name
-  readonly documents: Documents
-  /** Addresses that are dialed for ever, `HOST:PORT`. */
-  readonly seeds: readonly string[]
-  /** Where nodes could be reached before this run. Default none. */
-  readonly remembered?: readonly RememberedPeer[]
-  /**
-   * The addresses that a name stands for, all of them; an address stands for itself. Default: none
-   * is a name. @throws when it is not known
-   */
-  readonly resolve?: (address: string) => Promise<readonly string[]>
-  /** Reach another node. @throws when it cannot be reached or is none */
-  readonly dial: (address: string, signal: AbortSignal) => Promise<Dialed>
-  /** Whether a node may gossip: not if its name was revoked. */
-  readonly admits: (peer: Identity) => boolean
-  /** Which nodes were removed, and what proves it to them. Default: none was. */
-  readonly removals?: Removals
-  /** A peer has shown to this node that it is out, and hung up. */
-  readonly onProof?: (proof: unknown, peer: Name) => void
-  /** A link has ended after the hello of its peer, or because its peer broke the protocol. */
-  readonly onLinkEnded?: (end: LinkEnd) => void
-  readonly times: LinkTimes & { readonly redialMinMs: number; readonly redialMaxMs: number }
-  readonly clock: Clock
-  readonly random: Random
-  readonly log: Log
-}
 
 /** Nodes whose pace is remembered at once. */
 const MAX_INPUTS = 4_096

@@ -6,7 +6,7 @@ import { ALPN, DIAL_OPTIONS, peerOf, tlsOptions } from '../identity/tls.ts'
 import { formatAddress, readAddress } from '../lib/address.ts'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
-import type { Dialed, OverlayOptions } from '../gossip/overlay.ts'
+import type { Dialed, OverlayOptions } from '../gossip/overlay-options.ts'
 import type { Trust } from '../identity/trust.ts'
 
 /** How long a dial may take, in milliseconds. */

@@ -230,10 +230,7 @@ for (const [name, lie] of Object.entries(LIES)) {
   test(`a far node that says ${name} is cut: its pages are told so, and nothing of it reaches them`, async t => {
     using far = new FarNode()
     const page = new KeptPage()
-    far.relays.watch(FAR, ANYBODY, page)
-    await far.settle()
-    far.greet()
-    await far.settle()
+    await far.meet(page)
     const id = far.admit(1)
     await far.settle()
     lie(far, id)
@@ -271,10 +268,7 @@ test('a far node that says it is another, or no run of its own, is not read', as
 test('a far node that floods is read more slowly, and its pages are told the newest', async t => {
   using far = new FarNode()
   const page = new KeptPage()
-  far.relays.watch(FAR, ANYBODY, page)
-  await far.settle()
-  far.greet()
-  await far.settle()
+  await far.meet(page)
   const id = far.admit(1)
   await far.settle()
   for (let sequence = 1; sequence <= 20_000; sequence += 1) {

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { chromium, type Browser, type Locator, type Page } from 'playwright-core'
+import type { KeyId } from '../../node/identity/names.ts'
 import type { TestCerts } from '../support/certs.ts'
 
 /** Nothing of it reaches out of this machine. */
@@ -159,4 +160,12 @@ export async function picture(page: Page, name: string): Promise<void> {
       await page.screenshot({ path, fullPage: true })
     }
   }
+}
+
+/** Ask to be let in. @returns the key in the command that the page shows */
+export async function signInAs(page: Page, name: string): Promise<KeyId> {
+  await page.getByLabel('The name of this browser').fill(name)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  const command = await untilShown(page, 'pre', /whitelist add/)
+  return command.split(' ').at(-1) as KeyId
 }

@@ -4,13 +4,13 @@ import test from 'ava'
 import { connectOperator } from '../../cli/operator.ts'
 import { HISTORY_FILE, openHistoryDatabase } from '../../node/history/database.ts'
 import { HistoryStore } from '../../node/history/store.ts'
-import { parseSubject, type KeyId } from '../../node/identity/names.ts'
+import { parseSubject } from '../../node/identity/names.ts'
 import { makeTestFolder } from '../support/certs.ts'
 import { recordIo, spawnCli, type CliProcess } from '../support/cli.ts'
 import { makeSharedCerts } from '../support/cluster.ts'
 import { celsius, HOUR_MS, openWriter } from '../support/history.ts'
 import { makePeople } from '../support/replica-people.ts'
-import { drawnColumns, startBrowser, untilShown } from './browser.ts'
+import { drawnColumns, signInAs, startBrowser, untilShown } from './browser.ts'
 
 /** A node that is a process of its own, killed under a page that is open. */
 
@@ -55,13 +55,11 @@ test.serial(
     await using context = await browser.newContext({ ignoreHTTPSErrors: true })
     const page = await context.newPage()
     await page.goto(url)
-    await page.getByLabel('The name of this browser').fill('phone')
-    await page.getByRole('button', { name: 'Sign in' }).click()
-    const command = await untilShown(page, 'pre', /whitelist add/)
+    const key = await signInAs(page, 'phone')
     {
       const target = { certs: certs.dir, as: 'admin', node: [address] }
       await using operator = await connectOperator(target, recordIo().io)
-      const keys = [command.split(' ').at(-1) as KeyId]
+      const keys = [key]
       const subject = parseSubject('phone')
       await operator.change({ kind: 'grant', subject, terms: { keys } }, { waitMs: 20_000 })
     }

@@ -1,12 +1,11 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
-import type { KeyId } from '../../node/identity/names.ts'
 import { makeTestFolder } from '../support/certs.ts'
 import { makeSharedCerts, startCluster } from '../support/cluster.ts'
 import { WEB_ON } from '../support/pages.ts'
 import { METRICS_ON, scrape } from '../support/scrape.ts'
-import { findings, picture, startBrowser, untilShown, watchFaults } from './browser.ts'
+import { findings, picture, signInAs, startBrowser, untilShown, watchFaults } from './browser.ts'
 
 /** Another node on the page of one, in a real browser. */
 
@@ -28,10 +27,7 @@ test.serial(
     const page = await context.newPage()
     const faults = watchFaults(page)
     await page.goto(cluster.node(1).page ?? '')
-    await page.getByLabel('The name of this browser').fill('phone')
-    await page.getByRole('button', { name: 'Sign in' }).click()
-    const command = await untilShown(page, 'pre', /whitelist add/)
-    const key = command.split(' ').at(-1) as KeyId
+    const key = await signInAs(page, 'phone')
     await cluster.grant(3, 'phone', { keys: [key], views: ['fleet'] })
     await page.getByRole('link', { name: 'Fleet' }).click()
     await page.getByRole('link', { name: 'node-2' }).click()
@@ -79,10 +75,8 @@ test.serial(
       socket.on('framereceived', ({ payload }) => void told.push(String(payload)))
     })
     await page.goto(`${cluster.node(1).page}#node/node-2`)
-    await page.getByLabel('The name of this browser').fill('phone')
-    await page.getByRole('button', { name: 'Sign in' }).click()
-    const command = await untilShown(page, 'pre', /whitelist add/)
-    await cluster.grant(1, 'phone', { keys: [command.split(' ').at(-1) as KeyId] })
+    const key = await signInAs(page, 'phone')
+    await cluster.grant(1, 'phone', { keys: [key] })
     const shown = 'article:has-text("temperature") .value'
     await untilShown(page, shown, /sealed: type its passphrase/)
     await page.getByLabel('The passphrase of kitchen').fill('correct horse battery staple')

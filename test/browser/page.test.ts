@@ -3,13 +3,14 @@ import test from 'ava'
 import { HISTORY_FILE } from '../../node/history/database.ts'
 import { recordYear } from '../support/history-year.ts'
 import type { KeyId } from '../../node/identity/names.ts'
-import type { Page, Response } from 'playwright-core'
+import type { Response } from 'playwright-core'
 import { makeSharedCerts, startCluster } from '../support/cluster.ts'
 import { WEB_ON } from '../support/pages.ts'
 import {
   drawnColumns,
   findings,
   picture,
+  signInAs,
   startBrowser,
   untilFits,
   untilShown,
@@ -33,14 +34,6 @@ const HAS_DARK_INK = `(() => {
   const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
   return data.some((red, at) => at % 4 === 0 && data[at + 3] > 200 && red < 40 && data[at + 2] < 50)
 })()`
-
-/** Ask to be let in. @returns the key in the command that the page shows */
-async function signInAs(page: Page, name: string): Promise<KeyId> {
-  await page.getByLabel('The name of this browser').fill(name)
-  await page.getByRole('button', { name: 'Sign in' }).click()
-  const command = await untilShown(page, 'pre', /whitelist add/)
-  return command.split(' ').at(-1) as KeyId
-}
 
 test.serial(
   'a person signs in on the page of a node, sees its sensors live, and is shut out from another node',

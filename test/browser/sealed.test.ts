@@ -2,11 +2,10 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import type { BrowserContext, Page } from 'playwright-core'
-import type { KeyId } from '../../node/identity/names.ts'
 import { makeTestFolder } from '../support/certs.ts'
 import { makeSharedCerts, startCluster, type Cluster } from '../support/cluster.ts'
 import { WEB_ON } from '../support/pages.ts'
-import { startBrowser, untilShown } from './browser.ts'
+import { signInAs, startBrowser, untilShown } from './browser.ts'
 
 /** Sealed sensors on the page of a node: two people, of whom one has the passphrase. */
 
@@ -43,10 +42,8 @@ async function signIn(
     socket.on('framesent', ({ payload }) => void said.push(String(payload)))
   })
   await page.goto(cluster.node(1).page ?? '')
-  await page.getByLabel('The name of this browser').fill(name)
-  await page.getByRole('button', { name: 'Sign in' }).click()
-  const command = await untilShown(page, 'pre', /whitelist add/)
-  await cluster.grant(1, name, { keys: [command.split(' ').at(-1) as KeyId] })
+  const key = await signInAs(page, name)
+  await cluster.grant(1, name, { keys: [key] })
   await untilShown(page, 'header [role=status]', /^Live, signed in/)
   return { page, told, said }
 }

@@ -2,6 +2,7 @@ import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runCommand } from '../support/cli.ts'
 import { READY, type Scene, type Step } from '../support/typed-scene.ts'
+import { SIGNED_ELSEWHERE } from '../support/signed-elsewhere.ts'
 
 /** The command lines of all help texts, in an order in which one leads to the next. */
 
@@ -15,20 +16,7 @@ export const CERTIFICATES: readonly Step[] = [
   { line: 'fridge certs issue client fridge-client-001 --days 30' },
   { line: 'fridge certs inspect certs/nodes/alpha/certificate.pem' },
   { line: 'fridge certs issuing-key node-1' },
-  { line: 'fridge certs request client till-7', below: 'device' },
-  {
-    line: 'fridge certs sign request.pem',
-    before: async ({ folder }) => {
-      const request = join(folder, 'device/certs/clients/till-7/request.pem')
-      await copyFile(request, join(folder, 'request.pem'))
-    },
-  },
-  {
-    line: 'fridge certs accept till-7.signed.pem',
-    below: 'device',
-    before: async ({ folder }) =>
-      copyFile(join(folder, 'till-7.signed.pem'), join(folder, 'device/till-7.signed.pem')),
-  },
+  ...SIGNED_ELSEWHERE,
   { line: 'fridge certs renew node alpha' },
   { line: 'fridge certs renew certs/clients/fridge-client-001/certificate.pem --days 30' },
   { line: 'fridge certs rotate-ca begin' },

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { runCommand } from '../support/cli.ts'
 import { until } from '../support/cluster.ts'
 import { READY, type Scene, type Step } from '../support/typed-scene.ts'
+import { SIGNED_ELSEWHERE } from '../support/signed-elsewhere.ts'
 
 /** The lines of the README, in the order in which a person types them. */
 
@@ -136,20 +137,7 @@ export const BROKER: readonly Step[] = [
 
 /** "Without copying keys": on the machine of the authority, and on two devices. */
 export const KEYS_MADE_THERE: readonly Step[] = [
-  { line: 'fridge certs request client till-7', below: 'device' },
-  {
-    line: 'fridge certs sign request.pem',
-    before: async ({ folder }) => {
-      const request = join(folder, 'device/certs/clients/till-7/request.pem')
-      await copyFile(request, join(folder, 'request.pem'))
-    },
-  },
-  {
-    line: 'fridge certs accept till-7.signed.pem',
-    below: 'device',
-    before: async ({ folder }) =>
-      copyFile(join(folder, 'till-7.signed.pem'), join(folder, 'device/till-7.signed.pem')),
-  },
+  ...SIGNED_ELSEWHERE,
   {
     line: 'fridge certs token client till-7 --expires-in 1h --node node-1.shop.example:7443 > token',
   },

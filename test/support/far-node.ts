@@ -57,6 +57,15 @@ export class FarNode implements Disposable {
     for (let turn = 0; turn < 12; turn += 1) await this.clock.advance(0)
   }
 
+  /** Be asked for by a page that anybody may see, and say who it is, as an honest node does. */
+  async meet(page: KeptPage): Promise<ReturnType<Relays['watch']>> {
+    const watch = this.relays.watch(FAR, ANYBODY, page)
+    await this.settle()
+    this.greet()
+    await this.settle()
+    return watch
+  }
+
   send(text: string): void {
     this.#socket?.write(text)
   }

@@ -28,10 +28,7 @@ test('what a far node tells goes to the page as it is, behind what the page may 
 test('a sealed event passes through untouched, and a value in clear of a sealed sensor is refused', async t => {
   using far = new FarNode()
   const page = new KeptPage()
-  far.relays.watch(FAR, ANYBODY, page)
-  await far.settle()
-  far.greet()
-  await far.settle()
+  await far.meet(page)
   const sealed = { channel: 'ward', domain: 'test.fridge', epoch: 'abcdefghijk' }
   far.emit(far.audience(1), 'rights', { sensors: [{ ...AIR, sealed }] })
   far.open('a1', '1/air')
@@ -49,10 +46,7 @@ test('pages of one audience share what is asked for, and each is told no more th
   using far = new FarNode()
   const [first, second] = [new KeptPage(), new KeptPage()]
   second.allowed = ['door']
-  far.relays.watch(FAR, ANYBODY, first)
-  await far.settle()
-  far.greet()
-  await far.settle()
+  await far.meet(first)
   const id = far.admit(1)
   far.emit(id, 'reading', 4, 'C', 0, 1)
   await far.settle()
@@ -170,10 +164,7 @@ test('a far node that does not say what may be called is given up, so that no pa
   using far = new FarNode()
   far.announces = false
   const page = new KeptPage()
-  const watch = far.relays.watch(FAR, ANYBODY, page)
-  await far.settle()
-  far.greet()
-  await far.settle()
+  const watch = await far.meet(page)
   far.admit(1)
   await far.settle()
   const request = { sensor: 'air', table: 'minutes', from: 0, to: 60_000, after: null }
@@ -188,10 +179,7 @@ test('a far node that does not say what may be called is given up, so that no pa
 test('an audience that was asked for again is told nothing under its first number', async t => {
   using far = new FarNode()
   const page = new KeptPage()
-  far.relays.watch(FAR, ANYBODY, page)
-  await far.settle()
-  far.greet()
-  await far.settle()
+  await far.meet(page)
   far.emit(far.audience(1), 'bye', 'not ready', 'not yet')
   await far.settle(1_000)
   far.admit(2)
@@ -205,10 +193,7 @@ test('an audience that was asked for again is told nothing under its first numbe
 test('an audience that is refused is asked for again, and its pages are told why', async t => {
   using far = new FarNode()
   const page = new KeptPage()
-  far.relays.watch(FAR, ANYBODY, page)
-  await far.settle()
-  far.greet()
-  await far.settle()
+  await far.meet(page)
   far.emit(far.audience(1), 'bye', 'not on the whitelist', 'it is not on the whitelist')
   await far.settle()
   t.deepEqual(page.of('relay'), [
@@ -276,10 +261,7 @@ test('alarms of a far node are told to those who may read their sensors, and to 
 test('a far node that is removed from the list is read no more', async t => {
   using far = new FarNode()
   const page = new KeptPage()
-  far.relays.watch(FAR, ANYBODY, page)
-  await far.settle()
-  far.greet()
-  await far.settle()
+  await far.meet(page)
   far.admit(1)
   await far.settle()
   far.isAdmitted = false

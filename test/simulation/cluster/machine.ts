@@ -1,7 +1,7 @@
 import { Forgettings } from '../../../node/gossip/forgettings.ts'
 import { joinCluster, type Cluster } from '../../../node/gossip/join.ts'
 import { openByList } from '../../../node/gossip/opening.ts'
-import type { Dialed } from '../../../node/gossip/overlay.ts'
+import type { Dialed } from '../../../node/gossip/overlay-options.ts'
 import { OwnRemoval } from '../../../node/gossip/own-removal.ts'
 import { OwnSource } from '../../../node/gossip/own-source.ts'
 import { findRemoval, makeRemovalProof } from '../../../node/gossip/removal-proof.ts'

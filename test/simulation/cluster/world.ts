@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { Dialed } from '../../../node/gossip/overlay.ts'
+import type { Dialed } from '../../../node/gossip/overlay-options.ts'
 import type { Verifier } from '../../../node/identity/verifier.ts'
 import { signatureHolds } from '../../../node/identity/signature.ts'
 import type { Signers } from '../../../node/identity/signers.ts'
