@@ -1,5 +1,6 @@
 import { copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import process from 'node:process'
 import test from 'ava'
 import { parse } from 'yaml'
 import { nodeConfigSchema } from '../../node/config/config.ts'
@@ -134,8 +135,10 @@ test('after a theft the commands of SECURITY.md mend what can be mended', async 
 test('three machines come together as the tutorial says', async t => {
   const scene = await makeScene(t)
   delete scene.env['FRIDGE_LISTEN']
-  // All of this network is this machine; test/lines/tutorial.test.ts types it on three.
-  for (const index of [1, 2, 3]) scene.here.set(`10.0.0.${index}`, `127.14.0.${index}`)
+  // All of this network is this machine; test/lines/tutorial.test.ts types it on three. Another run of
+  // the tests has another loopback network, so that both can listen on the ports of the page.
+  const network = `127.${1 + (process.pid % 250)}.${(process.pid >> 8) % 250}`
+  for (const index of [1, 2, 3]) scene.here.set(`10.0.0.${index}`, `${network}.${index}`)
   await play(t, scene, MACHINES)
 })
 
