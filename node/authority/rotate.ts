@@ -13,6 +13,7 @@ import { createAuthority, type Authority } from './authority.ts'
 import { DEFAULT_TRUST_DOMAIN } from './issue.ts'
 import type { KeyType } from './key-type.ts'
 import { readAuthority, writePair, writePublicFile } from './key-store.ts'
+import { readStatements, succession, textOfStatements, withdrawal } from './succession.ts'
 import type { RandomBytes } from './validity.ts'
 
 /** Who has a certificate in a folder. */
@@ -53,7 +54,10 @@ const MAX_NAMED = 10
 export async function beginRotation(dir: string, options: BeginOptions): Promise<Rotation> {
   const { now, random, days, keyType } = options
   const files = authorityFiles(dir)
-  const { signing, bundle, others, trustDomain, passphrase } = await readBundle(dir, options.ask)
+  const { signing, bundle, others, trustDomain, passphrase, privateKey } = await readBundle(
+    dir,
+    options.ask,
+  )
   if (others.length > 0) {
     throw new FridgeError(
       'ERR_USAGE',
@@ -74,6 +78,15 @@ export async function beginRotation(dir: string, options: BeginOptions): Promise
     ...(keyType === undefined ? {} : { keyType }),
   })
   const [made] = parseCertificates(pair.certificate, files.certificateFile)
+  // While the old key is here: nobody else can name the next authority to those who trust it. One
+  // below another is nobody's to trust, and names none.
+  if (isSelfSigned(signing)) {
+    const said = succession({ privateKey, certificate: signing }, made, now)
+    await writePublicFile(
+      files.successionFile,
+      textOfStatements([...(await readStatements(dir)), said]),
+    )
+  }
   // Should the power fail between the two files, the old key still finds its certificate behind.
   const certificate = textOf([made, ...bundle])
   await writePair(files, { key: pair.key, certificate }, { force: true })
@@ -91,7 +104,7 @@ export async function finishRotation(
   { force = false, ask }: { readonly force?: boolean; readonly ask?: AskPassphrase } = {},
 ): Promise<Rotation> {
   const files = authorityFiles(dir)
-  const { signing, bundle, others } = await readBundle(dir, ask)
+  const { signing, bundle, others, privateKey } = await readBundle(dir, ask)
   if (others.length === 0) {
     throw new FridgeError('ERR_USAGE', 'no rotation is under way: there is one authority', {
       fix: `fridge certs rotate-ca begin --certs ${shellWord(dir)}`,
@@ -114,6 +127,11 @@ export async function finishRotation(
   const retired = others.filter(other => !former.some(one => one.raw.equals(other.raw)))
   // First what old changes are checked with: never is an authority in neither file.
   await writePublicFile(files.formerFile, textOf([...former, ...retired]))
+  const ended = others.map(other => withdrawal({ privateKey, certificate: signing }, other))
+  await writePublicFile(
+    files.successionFile,
+    textOfStatements([...(await readStatements(dir)), ...ended]),
+  )
   await writePublicFile(files.certificateFile, textOf(left))
   return { signing, others }
 }
@@ -148,14 +166,17 @@ async function readBundle(
   ask: AskPassphrase | undefined,
 ): Promise<
   Rotation &
-    Pick<Authority, 'trustDomain' | 'passphrase'> & { readonly bundle: readonly X509Certificate[] }
+    Pick<Authority, 'privateKey' | 'trustDomain' | 'passphrase'> & {
+      readonly bundle: readonly X509Certificate[]
+    }
 > {
   const { certificateFile } = authorityFiles(dir)
-  const { certificate: signing, trustDomain, passphrase } = await readAuthority(dir, ask)
+  const authority = await readAuthority(dir, ask)
+  const { certificate: signing } = authority
   const bundle = parseCertificates(await readFile(certificateFile, 'utf8'), certificateFile)
   const own = chainIn(bundle, signing)
   const others = bundle.filter(one => !own.some(({ raw }) => raw.equals(one.raw)))
-  return { signing, others, bundle, trustDomain, passphrase }
+  return { ...authority, signing, others, bundle }
 }
 
 /** The authorities of a folder that are trusted no more: old changes are still checked with them. */

@@ -149,7 +149,7 @@ test('attack: what the port of the cluster takes, that of enrolments does not', 
   await using desk = await openDesk(t)
   const socket = await dial(t, desk.address)
   const [greeting] = (await once(socket.setEncoding('utf8'), 'data')) as [string]
-  t.deepEqual(Object.keys(JSON.parse(greeting) as object), ['authorities'])
+  t.deepEqual(Object.keys(JSON.parse(greeting) as object), ['authorities', 'issuer', 'succession'])
   socket.write('["a1","new","rpc"]\n')
   const [answer] = (await once(socket, 'data')) as [string]
   t.regex(answer, /no question/)
