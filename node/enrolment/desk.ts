@@ -174,10 +174,13 @@ export class Desk {
           ? path.broken
           : !leaf.publicKey.equals(publicKey)
             ? 'it is of another key'
-            : admits(identity)
-              ? undefined
-              : 'its holder is not let in'
-    if (why === undefined) return identity.name
+            : undefined
+    if (why === undefined && admits(identity)) return identity.name
+    if (why === undefined) {
+      throw new FridgeError('ERR_REFUSED', `${identity.name} is not let in: nothing is renewed`, {
+        fix: `an operator can let it in: fridge whitelist add ${identity.name}`,
+      })
+    }
     throw new FridgeError('ERR_REFUSED', `this certificate is not renewed: ${why}`, {
       fix: `get another one by a token: fridge certs token client ${identity.name}, and here fridge certs enroll --force`,
     })

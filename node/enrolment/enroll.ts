@@ -143,13 +143,14 @@ function assertUseful(
   const at = formatAddress(address)
   if ('chain' in question) {
     const chain = parseCertificates(question.chain, 'the certificate to renew')
+    const { name } = identityOf(chain[0].raw)
     if (!hangsBelow(chain, trusted) && hangsBelow(chain, withdrawn)) {
       const ended = withdrawn.map(({ subject }) => `"${oneLine(subject)}"`).join(', ')
       throw new FridgeError(
         'ERR_CERTIFICATE',
         `this certificate cannot be renewed: its authority ${ended} was replaced while this device was off`,
         {
-          fix: 'get a token from an operator (fridge certs token client NAME), and here: fridge certs enroll --force',
+          fix: `get a token from an operator (fridge certs token client ${name}), and here: fridge certs enroll --force`,
         },
       )
     }
