@@ -94,7 +94,7 @@ test('attack: nobody renews what is not its own, or not of this cluster, or no c
   const stranger = await foreign.load('client', 'c1')
   for (const [chain, key, says] of [
     [c1, c2, /it is of another key/],
-    [c2, c2, /its holder is not let in/],
+    [c2, c2, /c2 is not let in/],
     [admin, admin, /that of operator\/admin, and clients alone are renewed/],
     [node, node, /that of node\/node-1, and clients alone are renewed/],
     [stranger, stranger, /this certificate is not renewed/],
