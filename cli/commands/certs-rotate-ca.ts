@@ -96,12 +96,16 @@ export async function runRotateFinish(
   io: CommandIo,
 ): Promise<ExitStatus> {
   const dir = certificateFolder(options, io)
+  const issuing = await issuingNodesIn(dir)
   const { signing, others } = await finishRotation(dir, {
     force: options.force === true,
     ask: passphraseOf(io),
+    issuing: issuing.map(node => ({
+      node,
+      certificateFile: issuingFiles(dir, node).certificateFile,
+    })),
   })
   const { certificateFile, formerFile, successionFile } = authorityFiles(dir)
-  const issuing = await issuingNodesIn(dir)
   const names = others.map(({ subject }) => oneLine(subject))
   if (options.json === true) {
     io.out(

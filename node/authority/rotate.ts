@@ -1,7 +1,12 @@
 import type { X509Certificate } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isIssuedBy, isSelfSigned, parseCertificates } from '../identity/certificate-chain.ts'
+import {
+  hangsBelow,
+  isIssuedBy,
+  isSelfSigned,
+  parseCertificates,
+} from '../identity/certificate-chain.ts'
 import { pathOf } from '../identity/certificate-path.ts'
 import { authorityFiles, credentialFiles, unreadable } from '../identity/credential-files.ts'
 import { shellWord } from '../lib/shell-word.ts'
@@ -41,6 +46,14 @@ export interface BeginOptions {
   readonly trustDomain?: string | undefined
   /** Opens the key of the present authority where that is locked; the new one is locked alike. */
   readonly ask?: AskPassphrase | undefined
+}
+
+export interface FinishOptions {
+  /** Whether those are left behind who would be locked out. Default false. */
+  readonly force?: boolean
+  readonly ask?: AskPassphrase
+  /** The certificates of issuing keys, which would give clients what nobody takes. Default none. */
+  readonly issuing?: readonly { readonly node: Name; readonly certificateFile: string }[]
 }
 
 /** How many of those who would be locked out an error names. */
@@ -97,11 +110,11 @@ export async function beginRotation(dir: string, options: BeginOptions): Promise
  * Take every authority but the one that signs out of the bundle of a folder. Those taken out are
  * kept in `ca/former.pem`: changes that were signed under them must hold on nodes that join later.
  * @throws FridgeError `ERR_USAGE` when no rotation is under way; `ERR_CERTIFICATE` when somebody
- *   in the folder would be locked out, without `force`
+ *   in the folder would be locked out, or an issuing key be of no use, without `force`
  */
 export async function finishRotation(
   dir: string,
-  { force = false, ask }: { readonly force?: boolean; readonly ask?: AskPassphrase } = {},
+  { force = false, ask, issuing = [] }: FinishOptions = {},
 ): Promise<Rotation> {
   const files = authorityFiles(dir)
   const { signing, bundle, others, privateKey } = await readBundle(dir, ask)
@@ -111,6 +124,16 @@ export async function finishRotation(
     })
   }
   const left = bundle.filter(one => !others.includes(one))
+  const late = await issuersOutside(issuing, left)
+  if (late.length > 0 && !force) {
+    throw new FridgeError(
+      'ERR_CERTIFICATE',
+      `still of an authority that would go: ${late.map(name => `the issuing key of ${name}`).join(', ')}`,
+      {
+        fix: `fridge certs issuing-key ${late[0] ?? ''} --force --certs ${shellWord(dir)}, and copy it there; or leave it behind with --force`,
+      },
+    )
+  }
   const stranded = await holdersOutside(dir, left)
   if (stranded.length > 0 && !force) {
     const named = stranded.slice(0, MAX_NAMED).map(({ role, name }) => subjectOf(role, name))
@@ -199,6 +222,19 @@ function chainIn(bundle: readonly X509Certificate[], from: X509Certificate): X50
     if (at !== undefined) chain.push(at)
   }
   return chain
+}
+
+/** The nodes whose issuing keys hang below none of these authorities. */
+async function issuersOutside(
+  issuing: NonNullable<FinishOptions['issuing']>,
+  left: readonly X509Certificate[],
+): Promise<Name[]> {
+  const outside: Name[] = []
+  for (const { node, certificateFile } of issuing) {
+    const chain = parseCertificates(await readFile(certificateFile, 'utf8'), certificateFile)
+    if (!hangsBelow(chain, left)) outside.push(node)
+  }
+  return outside
 }
 
 /** Those in the folder whom none of these authorities vouches for. */

@@ -258,7 +258,10 @@ test('no token is used up for a certificate that would be of no use', async t =>
     /issuing key of an authority that is not trusted here; nothing was asked for\n/,
   )
   t.regex(early.err, /fridge certs issuing-key NODE --force/)
-  await onAuthority(t, site, 'rotate-ca', 'finish')
+  const hasty = await runCommand(['certs', 'rotate-ca', 'finish', '--certs', site.certs.dir])
+  t.is(hasty.status, 1)
+  t.regex(hasty.err, /the issuing key of node-1\n.*fridge certs issuing-key node-1 --force/)
+  await onAuthority(t, site, 'rotate-ca', 'finish', '--force')
   t.is((await enroll(token)).status, 1)
   await onAuthority(t, site, 'issuing-key', 'node-1', '--force')
   const { status, err } = await enroll(token)
