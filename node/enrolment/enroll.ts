@@ -110,15 +110,19 @@ export async function enroll(options: EnrollOptions): Promise<Enrolled> {
  */
 function hear(
   { authorities, succession }: Greeting,
-  { address, pin, known = [], clock }: EnrollOptions,
+  { address, pin, known = [], question, clock }: EnrollOptions,
 ): Succession {
   const at = formatAddress(address)
   const offered = parseCertificates(authorities, at)
   const pinned = offered.filter(one => pinOf(one) === pin)
   const heard = follow([...known, ...pinned], offered, succession, clock.now())
   if (heard.trusted.some(one => offered.some(({ raw }) => raw.equals(one.raw)))) return heard
-  if (known.length > 0) {
-    throw refused(at, 'is of another authority than those that are trusted here', ANEW)
+  if ('chain' in question) {
+    throw refused(
+      at,
+      'is of another authority than those that are trusted here',
+      `check the address; if the authority was replaced while this device was off, ${anew(question.chain)}`,
+    )
   }
   throw refused(
     at,
@@ -128,8 +132,11 @@ function hear(
 }
 
 /** Of a device that was off while its authority was replaced, nobody can say that it is still the same. */
-const ANEW =
-  'check the address; if the authority was replaced while this device was off, get a token from an operator (fridge certs token client NAME), and here: fridge certs enroll --force'
+function anew(chain: string): string {
+  const [leaf] = parseCertificates(chain, 'the certificate to renew')
+  const { name } = identityOf(leaf.raw)
+  return `get a token from an operator (fridge certs token client ${name}), and here: fridge certs enroll --force`
+}
 
 /**
  * That what the node would sign can be used here: a token is good once, and is kept for better.
@@ -143,15 +150,12 @@ function assertUseful(
   const at = formatAddress(address)
   if ('chain' in question) {
     const chain = parseCertificates(question.chain, 'the certificate to renew')
-    const { name } = identityOf(chain[0].raw)
     if (!hangsBelow(chain, trusted) && hangsBelow(chain, withdrawn)) {
       const ended = withdrawn.map(({ subject }) => `"${oneLine(subject)}"`).join(', ')
       throw new FridgeError(
         'ERR_CERTIFICATE',
         `this certificate cannot be renewed: its authority ${ended} was replaced while this device was off`,
-        {
-          fix: `get a token from an operator (fridge certs token client ${name}), and here: fridge certs enroll --force`,
-        },
+        { fix: anew(question.chain) },
       )
     }
   }
@@ -177,7 +181,7 @@ function refused(at: string, why: string, fix: string): FridgeError {
 function authenticate(
   socket: TLSSocket,
   trusted: readonly X509Certificate[],
-  { address, clock }: EnrollOptions,
+  { address, question, clock }: EnrollOptions,
 ): void {
   const at = formatAddress(address)
   const [leaf, ...intermediates] = chainOfPeer(socket)
@@ -195,7 +199,9 @@ function authenticate(
     throw refused(
       at,
       `is no node of that cluster: ${why}`,
-      'compare the clocks (date), then the address',
+      'chain' in question
+        ? 'compare the clocks (date); while the authority is being replaced take ca/certificate.pem here, or ca/succession.json to that node'
+        : 'compare the clocks (date), then the address',
     )
   }
   if (identityOf(leaf.raw).role !== 'node') {

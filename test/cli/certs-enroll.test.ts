@@ -202,7 +202,7 @@ test('a device that slept through a whole rotation is told how it gets in again'
   await onAuthority(t, site, 'renew', '--all')
   await onAuthority(t, site, 'issuing-key', 'node-1', '--force')
   await onAuthority(t, site, 'rotate-ca', 'finish')
-  const mends = /fridge certs token client (?:till-7|NAME).*fridge certs enroll --force/
+  const mends = /fridge certs token client till-7.*fridge certs enroll --force/
   const replaced = {
     status: 1,
     says: /its authority "CN=test\.fridge CA" was replaced/,
@@ -241,6 +241,16 @@ test('attack: a node that shows another authority, which none has named, makes n
     t.regex(err, /certificate\.pem does not have the new one\n.*take ca\/certificate\.pem/)
     t.deepEqual(await trusted(), ['CN=test.fridge CA'])
   }
+})
+
+test('a device that no node tells of the next authority is told what to bring', async t => {
+  await using site = await startSite(t)
+  const { cwd, renew } = await enrolledDevice(t, site)
+  await onAuthority(t, site, 'rotate-ca', 'begin')
+  await onAuthority(t, site, 'renew', '--all')
+  await rm(authorityFiles(site.certs.dir).successionFile)
+  const mends = /take ca\/certificate\.pem here, or ca\/succession\.json to that node/
+  await fails(t, renew, { status: 3, says: /issued by "CN=test\.fridge CA 2"/, mends }, { cwd })
 })
 
 test('no token is used up for a certificate that would be of no use', async t => {
