@@ -98,7 +98,6 @@ export async function runDeviceRenewal(
   if (changes.length > 0) await writePublicFile(files.caFile, textOf(bundle))
   const certificate = textOf(enrolled.chain)
   await writePublicFile(files.certificateFile, certificate)
-  if (options.json !== true) for (const line of changes) io.out(line)
   const known = new Set(bundle.map(pinOf))
   // Were a node believed in that, a stolen one could make its thief an authority here for good.
   const isUnknown = (one: X509Certificate): boolean =>
@@ -109,7 +108,14 @@ export async function runDeviceRenewal(
     )
     io.err('  to mend it: take ca/certificate.pem here from the machine of the authority')
   }
-  return report(certificate, files.certificateFile, `client watch --as ${name}`, options, io)
+  return report(
+    certificate,
+    files.certificateFile,
+    `client watch --as ${name}`,
+    options,
+    io,
+    changes,
+  )
 }
 
 /** The bundle of a device that has heard its authorities out: successors in front, none that ended. */
@@ -197,15 +203,18 @@ function report(
   next: string,
   options: FolderOptions & { readonly json?: boolean | undefined },
   io: CommandIo,
+  changes: readonly string[] = [],
 ): ExitStatus {
   const [shown] = inspectCertificates(certificate, file, io.clock.now())
   if (shown === undefined) return EXIT.notDone
   if (options.json === true) {
-    io.out(JSON.stringify({ certificateFile: file, certificate: shown }))
+    const trust = changes.length > 0 && { trust: changes }
+    io.out(JSON.stringify({ certificateFile: file, certificate: shown, ...trust }))
     return EXIT.done
   }
   io.out(reportHeading(shown))
   io.out(`  ${shownPath(file, io.cwd)}`)
+  for (const line of changes) io.out(`  ${line}`)
   io.out(`Next: fridge ${next}${folderFlag(options)}`)
   return EXIT.done
 }
