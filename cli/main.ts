@@ -106,8 +106,9 @@ async function askSecret(question: string): Promise<string> {
   const { Writable } = await import('node:stream')
   // As a terminal it would echo what is typed: to here, where nobody sees it.
   const output = new Writable({ write: (_chunk, _encoding, done) => done() })
-  process.stderr.write(`${forTerminal(question)}: `)
   using prompt = createInterface({ input: process.stdin, output, terminal: true })
+  // Not before: until then the terminal would take Ctrl-C for itself, and echo what is typed.
+  process.stderr.write(`${forTerminal(question)}: `)
   try {
     const secret = await answerTo(prompt.question('', { signal: stop.signal }))
     if (secret !== undefined) return secret
