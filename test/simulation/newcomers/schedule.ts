@@ -13,6 +13,7 @@ import { OPERATORS } from '../former.ts'
 import { Scheduler } from '../scheduler.ts'
 import { SimulatedClock } from '../simulated-clock.ts'
 import { SimulatedNetwork } from '../simulated-network.ts'
+import { compareWith } from './comparison.ts'
 import { archiveOn, Machine } from './machine.ts'
 import { Promises } from './promises.ts'
 
@@ -228,7 +229,12 @@ class Schedule {
     if (!this.#mayAccept(machine)) return
     const [operator = this.#draws.pick(OPERATORS)] = OPERATORS
     const request = { kind: 'checkpoint', operator, wish: this.#wish() } as const
-    await this.#commit(machine, await machine.replica.proposeCheckpoint(request), 'checkpoints')
+    const proposed = await machine.replica.proposeCheckpoint(request)
+    for (const second of this.#machines.filter(one => one !== machine && one.isOpen)) {
+      const wrong = await compareWith(second, proposed)
+      if (wrong !== undefined) this.#promises.onWrong(wrong)
+    }
+    await this.#commit(machine, proposed, 'checkpoints')
   }
 
   /** Who went back to an old list, or to none, is asked for nothing before it has caught up. */
