@@ -16,7 +16,7 @@ import { explain } from '../sessions/session.ts'
 import type { Ending } from '../wire/connection.ts'
 import type { WireLimits } from '../wire/limits.ts'
 import { Refusal } from '../wire/refusal.ts'
-import { Outlet } from './outlet.ts'
+import { Outlet, type Parting } from './outlet.ts'
 import { PageCalls } from './page-calls.ts'
 import { PageRelays } from './page-relays.ts'
 import type { PagePacket } from './packet.ts'
@@ -127,8 +127,8 @@ export class PageSession implements SigningPage {
   }
 
   cut(reason: RefusalReason, party: Party): void {
-    this.#say('bye', { reason, text: explain(reason, party) })
-    this.#end({ cause: 'closed' }, true)
+    const bye = { reason, text: explain(reason, party) }
+    this.#end({ cause: 'closed' }, { bye, isFinal: true })
   }
 
   narrow(rights: Rights): void {
@@ -145,8 +145,8 @@ export class PageSession implements SigningPage {
   }
 
   leave(): void {
-    this.#say('bye', { reason: 'leaving', text: 'the node is stopping' })
-    this.#end({ cause: 'closed' }, false)
+    const bye = { reason: 'leaving', text: 'the node is stopping' }
+    this.#end({ cause: 'closed' }, { bye, isFinal: false })
   }
 
   /** Take what the page has emitted. */
@@ -172,12 +172,12 @@ export class PageSession implements SigningPage {
 
   /** End it because of what the page sent. */
   refuse(refusal: Refusal): void {
-    this.#end({ cause: 'refused', refusal }, false)
+    this.#end({ cause: 'refused', refusal })
   }
 
   /** The connection is over. @param isDead whether the page has said nothing for too long */
   lost(isDead: boolean): void {
-    this.#end({ cause: isDead ? 'dead' : 'lost' }, false)
+    this.#end({ cause: isDead ? 'dead' : 'lost' })
   }
 
   #callsOf({ subject }: Party): PageCalls {
@@ -258,13 +258,12 @@ export class PageSession implements SigningPage {
   }
 
   #cutAsTooSlow(): void {
-    if (this.#ended) return
-    this.#say('bye', { reason: 'too slow', text: 'it does not read what it is sent' })
-    this.#end({ cause: 'too slow' }, false)
+    const bye = { reason: 'too slow', text: 'it does not read what it is sent' }
+    this.#end({ cause: 'too slow' }, { bye, isFinal: false })
   }
 
-  /** @param isFinal whether the page should not come back by itself */
-  #end(ending: Ending, isFinal: boolean): void {
+  /** @param parting what the page is told, if it is still there to hear it */
+  #end(ending: Ending, parting?: Parting): void {
     if (this.#ended) return
     this.#ended = true
     this.#waiting?.[Symbol.dispose]()
@@ -272,8 +271,8 @@ export class PageSession implements SigningPage {
     for (const listener of this.#onEnd.splice(0)) listener()
     for (const stream of this.#streams.values()) stream.close()
     this.#streams.clear()
-    if (ending.cause === 'closed' || ending.cause === 'too slow') this.#outlet.close(isFinal)
-    else this.#outlet.destroy()
+    if (parting === undefined) this.#outlet.destroy()
+    else this.#outlet.close(parting)
     this.#options.onEnd(this, ending)
   }
 }
