@@ -91,13 +91,14 @@ interface Connection extends PolledConnection {
 
 /** One connection, from its upgrade on. */
 interface Guest {
-  readonly request: IncomingMessage
   /** Where the page is heard and told: its WebSocket, or what stands for one. */
   readonly socket: Duplex
   readonly isOld: boolean
   /** Of a page that polls: a WebSocket is read more slowly instead. */
   readonly pace: InputLimit | undefined
   joins: number
+  /** Whether it is being decided whether it may join. */
+  isJoining: boolean
   listener: PageListener | undefined
 }
 
@@ -105,7 +106,8 @@ interface Guest {
 export class PageServer implements AsyncDisposable {
   readonly #options: PageServerOptions
   readonly #io: Server
-  readonly #guests = new WeakMap<IncomingMessage, Guest>()
+  /** By what the library calls their connection. */
+  readonly #guests = new WeakMap<object, Guest>()
   /** The guest whose decoder is made in this turn. */
   #arriving: Guest | undefined
 
@@ -162,14 +164,14 @@ export class PageServer implements AsyncDisposable {
     const isPolling = connection.transport.name === 'polling'
     const isOld = protocol === OLD_ENGINE
     const guest: Guest = {
-      request,
       socket: isPolling ? new PolledSocket(connection) : request.socket,
       isOld,
       pace: isPolling ? new InputLimit(limits.maxFramesPerSecond, clock.monotonic()) : undefined,
       joins: 0,
+      isJoining: false,
       listener: undefined,
     }
-    this.#guests.set(request, guest)
+    this.#guests.set(connection, guest)
     this.#arriving = guest
     connection.on('packet', ({ type }) => {
       // Others are passed over by the library, for ever.
@@ -183,8 +185,8 @@ export class PageServer implements AsyncDisposable {
   }
 
   async #join(socket: IoSocket, next: (error?: Error) => void): Promise<void> {
-    const { request } = socket
-    const guest = this.#guests.get(request)
+    const { request, conn } = socket
+    const guest = this.#guests.get(conn)
     if (guest === undefined) return void request.socket.destroy()
     // The library wants somebody to hear of what it refuses; the guard has done so before.
     socket.on('error', () => guest.socket.destroy())
@@ -194,16 +196,20 @@ export class PageServer implements AsyncDisposable {
     const outcome = await this.#options.receive({
       origin: request.headers.origin,
       // The socket of a request that began a polling may be gone by now.
-      address: request.socket.remoteAddress ?? socket.conn.remoteAddress ?? '',
+      address: request.socket.remoteAddress ?? conn.remoteAddress ?? '',
       socket: guest.socket,
       isOld: compat.gcrypt && (guest.isOld || asksForOld),
     })
+    guest.isJoining = false
     if ('reason' in outcome) {
       const { reason, text } = outcome
       return next(Object.assign(new Error(text), { data: { reason, text } }))
     }
     guest.listener = outcome
     if (guest.socket.destroyed) return outcome.lost(false)
+    // The library keeps the request and its headers for whoever asks, which is nobody from here on.
+    Reflect.deleteProperty(conn, 'request')
+    Reflect.deleteProperty(socket, 'handshake')
     next()
   }
 
@@ -217,8 +223,9 @@ export class PageServer implements AsyncDisposable {
     if (packet instanceof Refusal) return this.#refuse(guest, packet)
     if (packet.kind === 'connect') {
       guest.joins += 1
-      const isJoined = guest.listener !== undefined
-      if (!isJoined && guest.joins <= MAX_JOINS) return true
+      const isAwaited = !guest.isJoining && guest.listener === undefined
+      guest.isJoining = true
+      if (isAwaited && guest.joins <= MAX_JOINS) return true
       return this.#refuse(guest, new Refusal('page', 'it joins too often'))
     }
     if (packet.kind === 'disconnect') return true
