@@ -41,7 +41,7 @@ export class Outlet implements Carrier {
     this.#socket = socket
     this.#options = options
     socket.on('drain', () => this.#release())
-    socket.once('close', () => this.#stop())
+    socket.on('close', () => this.#stop())
   }
 
   get bufferedBytes(): number {

@@ -56,10 +56,11 @@ export class PageSession implements SigningPage {
   readonly #streams = new Map<string, PageStream>()
   #identity: Party
   #rights: Rights
-  readonly #relayed: PageRelays
+  /** Made when the page calls, as `#calls`: most pages listen and never ask for anything. */
+  #relayed: PageRelays | undefined
   /** What its browser has signed; undefined where nobody has signed in. */
   #browser: Audience['browser']
-  #calls: PageCalls
+  #calls: PageCalls | undefined
   /** Once somebody has signed in. */
   #sealedCalls: SealedCalls | undefined
   #alarmTeller: AlarmTeller | undefined
@@ -79,20 +80,13 @@ export class PageSession implements SigningPage {
       clock: service.clock,
       onTooSlow: () => this.#cutAsTooSlow(),
     })
-    this.#relayed = new PageRelays({
-      relays: options.relays,
-      carrier: this.#outlet,
-      audience: () => this.#audience(),
-      mayRead: sensor => allows(this.#rights.sensors, sensor),
-    })
-    this.#calls = this.#callsOf(origin)
     this.#subscriber = service.fanOut.join(this.#outlet, isOld ? 'old page' : 'page')
     const { node, run, version, clock } = service
     const hello = { protocol: PAGE_PROTOCOL, node, run, version, time: clock.now() }
     this.#outlet.writeShared(eventFrame('hello', hello))
     this.#tellRights()
     this.#openStreams()
-    if (this.#calls.hasAlarms) this.#openAlarms()
+    if (service.alarms.hasRules) this.#openAlarms()
   }
 
   get identity(): Party {
@@ -106,14 +100,15 @@ export class PageSession implements SigningPage {
   /** A browser has proven its key: whatever comes from now on is for it. */
   identify(browser: BrowserParty, rights: Rights, proof: SignInProof): void {
     const { service } = this.#options
-    const call = async (values: readonly unknown[]): Promise<unknown> => this.#calls.call(values)
+    const call = async (values: readonly unknown[]): Promise<unknown> =>
+      this.#openCalls().call(values)
     this.#identity = browser
     this.#browser = { keyId: browser.keyId, proof }
     this.#sealedCalls = new SealedCalls({ service, nonce: proof.nonce, call, reportOf })
     // What it watches it watches as somebody else.
-    this.#relayed[Symbol.dispose]()
+    this.#relayed?.[Symbol.dispose]()
     this.#waiting?.[Symbol.dispose]()
-    this.#calls = this.#callsOf(browser)
+    this.#calls = undefined
     this.narrow(rights)
   }
 
@@ -141,7 +136,7 @@ export class PageSession implements SigningPage {
     this.#tellRights()
     this.#openStreams()
     this.#alarmTeller?.tellStanding()
-    this.#relayed.review()
+    this.#relayed?.review()
   }
 
   leave(): void {
@@ -180,18 +175,27 @@ export class PageSession implements SigningPage {
     this.#end({ cause: isDead ? 'dead' : 'lost' })
   }
 
-  #callsOf({ subject }: Party): PageCalls {
+  #openCalls(): PageCalls {
     const { service, limits, openViews } = this.#options
-    return new PageCalls({
+    return (this.#calls ??= new PageCalls({
       service,
-      subject,
+      subject: this.#identity.subject,
       openViews,
-      relayed: this.#relayed.methods,
+      relayed: this.#openRelayed().methods,
       clock: service.clock,
       maxPending: limits.maxPendingCalls,
       rights: () => this.#rights,
       hasEnded: () => this.#ended,
-    })
+    }))
+  }
+
+  #openRelayed(): PageRelays {
+    return (this.#relayed ??= new PageRelays({
+      relays: this.#options.relays,
+      carrier: this.#outlet,
+      audience: () => this.#audience(),
+      mayRead: sensor => allows(this.#rights.sensors, sensor),
+    }))
   }
 
   async #run(event: string, values: readonly unknown[]): Promise<unknown> {
@@ -207,7 +211,7 @@ export class PageSession implements SigningPage {
       case 'invited':
         return door.introduce(this, values[0])
       default:
-        return this.#calls.call(values)
+        return this.#openCalls().call(values)
     }
   }
 
@@ -267,7 +271,7 @@ export class PageSession implements SigningPage {
     if (this.#ended) return
     this.#ended = true
     this.#waiting?.[Symbol.dispose]()
-    this.#relayed[Symbol.dispose]()
+    this.#relayed?.[Symbol.dispose]()
     for (const listener of this.#onEnd.splice(0)) listener()
     for (const stream of this.#streams.values()) stream.close()
     this.#streams.clear()

@@ -136,6 +136,8 @@ export class PageServer implements AsyncDisposable {
     this.#io.engine.prependListener('connection', (connection: Connection) =>
       this.#arrive(connection),
     )
+    // Nobody is told by the rooms of the library, each page otherwise has one of its own.
+    this.#io.of('/').adapter.addAll = () => {}
     this.#io.use((socket, next) => void this.#join(socket, next))
   }
 
@@ -189,8 +191,8 @@ export class PageServer implements AsyncDisposable {
     const guest = this.#guests.get(conn)
     if (guest === undefined) return void request.socket.destroy()
     // The library wants somebody to hear of what it refuses; the guard has done so before.
-    socket.on('error', () => guest.socket.destroy())
-    socket.on('disconnect', () => guest.socket.destroy())
+    const end = (): void => void guest.socket.destroy()
+    socket.on('error', end).on('disconnect', end)
     const { compat } = this.#options
     const asksForOld = (socket.handshake.auth as { seal?: unknown }).seal === 'gcrypt'
     const outcome = await this.#options.receive({
@@ -207,9 +209,7 @@ export class PageServer implements AsyncDisposable {
     }
     guest.listener = outcome
     if (guest.socket.destroyed) return outcome.lost(false)
-    // The library keeps the request and its headers for whoever asks, which is nobody from here on.
-    Reflect.deleteProperty(conn, 'request')
-    Reflect.deleteProperty(socket, 'handshake')
+    forgetRequest(socket)
     next()
   }
 
@@ -288,7 +288,6 @@ export class PageServer implements AsyncDisposable {
     const { limits, clock, onThrottled } = this.#options
     let input: InputLimit | undefined
     let paused: Disposable | undefined
-    socket.once('close', () => paused?.[Symbol.dispose]())
     socket.on('message', (data: Buffer) => {
       const now = clock.monotonic()
       input ??= new InputLimit(limits.maxFramesPerSecond, now)
@@ -296,10 +295,21 @@ export class PageServer implements AsyncDisposable {
       if (waitMs === 0 || socket.isPaused) return
       onThrottled()
       socket.pause()
+      if (paused === undefined) socket.once('close', () => paused?.[Symbol.dispose]())
       paused = clock.after(waitMs, () => socket.resume())
     })
     // A page cannot send these: no WebSocket of a browser lets it.
-    socket.on('ping', () => socket.terminate())
-    socket.on('pong', () => socket.terminate())
+    const end = (): void => socket.terminate()
+    socket.on('ping', end).on('pong', end)
   }
+}
+
+/** The library keeps it for whoever asks, several KiB for each page: from here on nobody does. */
+function forgetRequest(socket: IoSocket): void {
+  const { request, conn } = socket
+  // What answers a request for the middlewares of the library, which there are none of, holds on to it.
+  request.headers = {}
+  request.rawHeaders = []
+  Reflect.set(conn, 'request', undefined)
+  Reflect.set(socket, 'handshake', undefined)
 }
