@@ -25,9 +25,13 @@ const PAGE = `<!DOCTYPE html>
 <script>
     var node = new URLSearchParams(location.search).get('node'),
         transports = new URLSearchParams(location.search).get('transports'),
-        socket = io(node, transports ? { transports: [transports], timeout: 4000 } : {}),
+        socket = io(node, transports ? { transports: [transports] } : {}),
         crypter = Crypt('${WORDS}'),
+        joined = false,
         show = function (id, text) { document.getElementById(id).textContent = text }
+    socket.on('connect', function () { joined = true })
+    // The library waits for its own time limit where a connection ends before the node says anything.
+    socket.io.engine.on('close', function () { if (!joined) show('state', 'no connection') })
     socket.on('connect_error', function () { show('state', 'no connection') })
     socket.on('error', function (why) { show('state', why.text || 'refused') })
     socket.on('bye', function (said) { show('state', said.reason) })
