@@ -14,7 +14,6 @@ import { connectOperator } from '../operator.ts'
 import { formatMoment } from '../moment.ts'
 import { count, GrowingTable } from '../table.ts'
 import type { TargetOptions } from '../target.ts'
-import { printProof } from './whitelist-proof.ts'
 import { termsOfAll } from './kept-terms.ts'
 
 export interface WhitelistListOptions extends TargetOptions {
@@ -77,8 +76,12 @@ export async function runWhitelistShow(
   const proof = options.proof === true ? await operator.proof(subject) : undefined
   if (options.json === true) io.out(JSON.stringify({ ...report, ...(proof && { proof }) }))
   else show(report, operator.node, io)
-  const isProven =
-    proof === undefined || options.json === true || (await printProof(proof, subject, options, io))
+  let isProven = true
+  if (proof !== undefined && options.json !== true) {
+    // It reads databases and configurations as well: who wants no proof does not wait for that.
+    const { printProof } = await import('./whitelist-proof.ts')
+    isProven = await printProof(proof, subject, options, io)
+  }
   return report.standing === 'granted' && isProven ? EXIT.done : EXIT.notDone
 }
 

@@ -3,6 +3,7 @@ import { isAuthor } from '../identity/names.ts'
 import { isSignature } from '../identity/signature.ts'
 import { encodeChange, type Change, type ChangeRequest } from '../whitelist/change.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
+import { BATCH_LIMITS } from './batch-limits.ts'
 import {
   asRequest,
   assertBelongs,
@@ -15,14 +16,6 @@ import {
 } from './commits.ts'
 import { malformed } from './malformed.ts'
 import { assertReadByAll } from './readers.ts'
-
-/** Bounds of one batch. */
-export const BATCH_LIMITS = {
-  /** Changes: what a node stores and passes on in one turn of its loop, as of those that it hears. */
-  maxChanges: 128,
-  /** Characters of all texts, but that one text may be longer: an operator's connection may buffer 1 MiB. */
-  maxText: 262_144,
-} as const
 
 /** What `proposeBatch` answers. */
 export interface BatchProposal {

@@ -6,7 +6,7 @@ import type { Change, ChangeId } from '../whitelist/change.ts'
 import type { StandingGrant, SubjectState } from '../whitelist/merge.ts'
 import type { Terms } from '../whitelist/terms.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
-import { BATCH_LIMITS } from './batches.ts'
+import { BATCH_LIMITS } from './batch-limits.ts'
 import { malformed } from './malformed.ts'
 import { askStatus, type AskOptions, type NodeReport } from './status.ts'
 

@@ -17,7 +17,7 @@ import {
   type UpTo,
 } from '../../whitelist/change.ts'
 import { FridgeError } from '../../lib/errors.ts'
-import { BATCH_LIMITS } from '../../operators/batches.ts'
+import { BATCH_LIMITS } from '../../operators/batch-limits.ts'
 import type { NodeConnection } from '../node-connection.ts'
 import type { ChangeWish } from './proposal.ts'
 
