@@ -94,7 +94,7 @@ const second =
     answerOf(
       chained(
         fair(asked).map((change, index) =>
-          index === 1 ? ({ ...change, ...rewrite(change) } as Change) : change,
+          index === 1 ? { ...change, ...rewrite(change) } : change,
         ),
       ),
     )
@@ -175,7 +175,7 @@ test('a batch is signed anew only at the same places, or at later ones when its 
 })
 
 test('a removal in a batch that would have seen more when it is signed anew is a second one: it is not signed', t => {
-  const removals = WISHES.map(({ subject }) => revocationAt(SOURCE, 1, subject as Subject))
+  const removals = WISHES.map(({ subject }) => revocationAt(SOURCE, 1, subject))
   const signed = new SignedBatch()
   t.true(signed.hasSameSeen(removals))
   signed.note(removals)
