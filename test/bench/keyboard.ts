@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fillList } from './filled-list.ts'
+import { measureFirstRevocation } from './first-revocation.ts'
 import { measureManyNames } from './many-names.ts'
 import { median, type Bench } from './result.ts'
 import { BENCH_IO, makeSite } from './site.ts'
@@ -47,6 +48,7 @@ export const measureKeyboard: Bench = async options => {
   return [
     { title: `Commands as a person types them (${rounds} runs each)`, rows },
     await measureManyNames(program, options),
+    await measureFirstRevocation(options),
   ]
 }
 
