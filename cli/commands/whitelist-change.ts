@@ -6,7 +6,7 @@ import { isReason } from '../../node/whitelist/change.ts'
 import { parseDuration } from '../duration.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import type {
-  ChangeWish,
+  BatchWish,
   CommittedBatch,
   CommittedChange,
   OperatorConnection,
@@ -34,7 +34,7 @@ interface Changes {
 }
 
 /** Looks at how a name stands, before anything is changed. @returns what to ask for */
-type Prepare = (before: ShowReport, operator: OperatorConnection) => Promise<ChangeWish>
+type Prepare = (before: ShowReport, operator: OperatorConnection) => Promise<BatchWish>
 
 const DONE = { grant: 'added', revocation: 'removed' } as const
 
@@ -89,7 +89,7 @@ export async function runChanges(
 /** What is to be asked for of one name, and how it stood before. */
 interface Planned {
   readonly before: ShowReport
-  readonly wish: ChangeWish
+  readonly wish: BatchWish
 }
 
 /**
@@ -200,7 +200,7 @@ class ChangeStep {
     if (one !== undefined && others.length > 0) {
       return operator.changeBatch([one, ...others], { waitMs, onConfirmed })
     }
-    const change = await operator.change(one as ChangeWish, {
+    const change = await operator.change(one as BatchWish, {
       waitMs,
       onConfirmed,
       onDoubt: second =>
@@ -275,7 +275,7 @@ export function waitOf({ timeout }: WhitelistChangeOptions): number {
 }
 
 /** @throws FridgeError `ERR_USAGE` when the reason is none */
-export function reasonOf({ reason }: WhitelistChangeOptions): Pick<ChangeWish, 'reason'> {
+export function reasonOf({ reason }: WhitelistChangeOptions): Pick<BatchWish, 'reason'> {
   if (reason === undefined || isReason(reason)) return reason === undefined ? {} : { reason }
   // eslint-disable-next-line no-control-regex
   const control = /(?!\n)[\p{Cc}\p{Cs}]/u.exec(reason)?.[0]

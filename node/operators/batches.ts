@@ -1,5 +1,4 @@
-import type { Signer } from '../identity/signers.ts'
-import { isAuthor } from '../identity/names.ts'
+import { isAuthor, type Name } from '../identity/names.ts'
 import { isSignature } from '../identity/signature.ts'
 import { encodeChange, type Change, type ChangeRequest } from '../whitelist/change.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
@@ -42,7 +41,7 @@ export function batchMethods(options: CommitMethodsOptions): [string, RpcMethod]
     [
       'proposeBatch',
       async ([values], _progress, signal): Promise<BatchProposal> => {
-        const requests = readRequests(values, operator)
+        const requests = readRequests(values, name)
         for (const request of requests) assertReadByAll(request, members)
         await turns.take(name, { removes: undefined, signal })
         const { changes, nodeCertificate } = replica.proposeBatch(requests, operator)
@@ -85,11 +84,11 @@ export function batchMethods(options: CommitMethodsOptions): [string, RpcMethod]
  * subject, so that what one of them has seen does not hang on those before it.
  * @throws FridgeError `ERR_PROTOCOL` when it is none of that
  */
-function readRequests(values: unknown, { identity }: Signer): readonly ChangeRequest[] {
+export function readRequests(values: unknown, operator: Name): readonly ChangeRequest[] {
   const isBatch =
     Array.isArray(values) && values.length > 0 && values.length <= BATCH_LIMITS.maxChanges
   if (!isBatch) throw malformed('proposeBatch')
-  const requests = values.map(value => asRequest(value, identity.name))
+  const requests = values.map(value => asRequest(value, operator))
   const isApart =
     new Set(requests.map(({ kind }) => kind)).size === 1 &&
     new Set(requests.map(({ subject }) => subject)).size === requests.length &&

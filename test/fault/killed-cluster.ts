@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import { connectOperator } from '../../cli/operator.ts'
 import type {
-  ChangeWish,
+  BatchWish,
   OperatorConnection,
 } from '../../node/client/operator/operator-connection.ts'
 import type { Random } from '../../node/lib/clock.ts'
@@ -221,7 +221,7 @@ export class KilledCluster {
     const kind = random() < 0.5 ? 'grant' : 'revocation'
     const names = random() < 0.3 ? MAX_TOGETHER : 1
     const from = Math.floor(random() * CLIENTS)
-    const wishes = Array.from({ length: names }, (_, next): ChangeWish => {
+    const wishes = Array.from({ length: names }, (_, next): BatchWish => {
       const subject = parseSubject(`client-${from + next}`)
       return kind === 'grant' ? { kind, subject, terms: {} } : { kind, subject }
     })

@@ -1,10 +1,9 @@
 import { createPrivateKey } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import { parseCertificates } from '../../identity/certificate-chain.ts'
 import type { Credentials } from '../../identity/credentials.ts'
+import type { Identity } from '../../identity/identity.ts'
 import type { Name } from '../../identity/names.ts'
 import { signText } from '../../identity/signature.ts'
-import { keyOf } from '../../identity/signers.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { BATCH_LIMITS } from '../../operators/batch-limits.ts'
 import { encodeChange, type Change } from '../../whitelist/change.ts'
@@ -57,9 +56,19 @@ export interface BatchOptions {
  */
 const MAX_ASKED_BYTES = 49_152
 
+/** What may be asked for in a batch. */
+export type BatchWish = Exclude<ChangeWish, { readonly kind: 'checkpoint' }>
+
+/** Who proposes and who signs, and the time on this machine. */
+interface BatchReading {
+  readonly node: Name
+  readonly operator: Pick<Identity, 'name' | 'fingerprint'>
+  readonly now: number
+}
+
 /** A wish with what identifies it. */
 interface Asked {
-  readonly wish: ChangeWish
+  readonly wish: BatchWish
   readonly id: string
 }
 
@@ -70,7 +79,7 @@ interface Asked {
  *   when others change the same, or two nodes do not say the same of whom is to be let in
  */
 export async function commitBatch(
-  wishes: readonly ChangeWish[],
+  wishes: readonly BatchWish[],
   options: BatchOptions,
 ): Promise<CommittedBatch> {
   const { node, credentials } = options
@@ -105,7 +114,7 @@ export async function commitBatch(
 }
 
 /** The first of some wishes: as many as one call may hold. */
-function fittingOf(wishes: readonly ChangeWish[]): Asked[] {
+function fittingOf(wishes: readonly BatchWish[]): Asked[] {
   const asked: Asked[] = []
   let bytes = 0
   for (const wish of wishes) {
@@ -124,10 +133,14 @@ async function propose(
   signed: SignedBatch,
   options: BatchOptions,
 ): Promise<readonly Change[]> {
-  const { node, clock, call } = options
+  const { node, clock, call, credentials } = options
   for (let left = AGREEMENT.tries; ; left -= 1) {
     const values = asked.map(({ wish, id }) => ({ ...wish, wish: id }))
-    const changes = readBatch(await call('proposeBatch', [values]), asked, options)
+    const changes = readBatch(await call('proposeBatch', [values]), asked, {
+      node,
+      operator: credentials.identity,
+      now: clock.now(),
+    })
     const doubt = await doubtOf(changes, asked, options)
     if (doubt !== undefined && left > 1) {
       await clock.sleep(AGREEMENT.waitMs)
@@ -146,10 +159,10 @@ async function propose(
  * one that is proposed alone, and stands behind the one before.
  * @throws FridgeError `ERR_PROTOCOL`
  */
-function readBatch(
+export function readBatch(
   answer: unknown,
   asked: readonly Asked[],
-  { node, credentials, clock }: BatchOptions,
+  { node, operator, now }: BatchReading,
 ): readonly Change[] {
   const { texts, nodeCertificate } = fieldsOf(answer)
   const isBatch =
@@ -158,19 +171,18 @@ function readBatch(
     texts.length <= asked.length &&
     typeof nodeCertificate === 'string'
   if (!isBatch) throw unreadable(node, 'proposeBatch', 'it is no list of changes')
-  const { identity, ca, files } = credentials
-  const trusted = parseCertificates(ca, files.caFile).map(keyOf)
-  const certificates = { operatorCertificate: identity.fingerprint, nodeCertificate }
+  const certificates = { operatorCertificate: operator.fingerprint, nodeCertificate }
   const changes: Change[] = []
   for (const [index, text] of texts.entries()) {
     const { wish, id } = asked[index] as Asked
     const change = readProposal(text, {
       wish,
       id,
-      operator: identity.name,
+      operator: operator.name,
       node,
-      trusted,
-      now: clock.now(),
+      now,
+      // No checkpoint is in a batch.
+      trusted: [],
     })
     if (typeof change === 'string') throw mistrust(node, 'proposes what was not asked for', change)
     const before = changes.at(-1)

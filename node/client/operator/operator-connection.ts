@@ -31,7 +31,7 @@ import {
   type NodeConfirmation,
   type UnprovenReport,
 } from './answers.ts'
-import { commitBatch, type CommittedBatch } from './batch.ts'
+import { commitBatch, type BatchWish, type CommittedBatch } from './batch.ts'
 import { askCommit, provesTaken } from './commit-answer.ts'
 import { connectOther, doubtOf, type Doubt } from './doubt.ts'
 import {
@@ -50,7 +50,7 @@ import { parseStateProof } from './state-proof.ts'
 import { agrees, askFrontier, disagreement, hasSeenAll } from './second-node.ts'
 
 export type { ChangeWish } from './proposal.ts'
-export type { CommittedBatch } from './batch.ts'
+export type { BatchWish, CommittedBatch } from './batch.ts'
 export type { CommittedChange, NodeConfirmation } from './answers.ts'
 
 export interface ChangeOptions {
@@ -172,10 +172,7 @@ export class OperatorConnection implements AsyncDisposable {
    * @param options `waitMs` is waited for by the batch that holds the last of them
    * @throws FridgeError as `change`
    */
-  async changeBatch(
-    wishes: readonly ChangeWish[],
-    options: ChangeOptions,
-  ): Promise<CommittedBatch> {
+  async changeBatch(wishes: readonly BatchWish[], options: ChangeOptions): Promise<CommittedBatch> {
     if (wishes.some(({ kind }) => kind === 'grant')) void this.#reachSecond()
     return commitBatch(wishes, {
       ...options,

@@ -2,7 +2,7 @@ import test from 'ava'
 import { SignedBatch } from '../../../../node/client/operator/batch.ts'
 import {
   OperatorConnection,
-  type ChangeWish,
+  type BatchWish,
 } from '../../../../node/client/operator/operator-connection.ts'
 import type { NodeConnection } from '../../../../node/client/node-connection.ts'
 import { systemClock } from '../../../../node/lib/clock.ts'
@@ -21,7 +21,7 @@ test.after.always(() => shared.remove())
 const NOW = Date.now()
 const NODE_CERTIFICATE = 'f'.repeat(64)
 const SOURCE = testSource('mallory')
-const WISHES: readonly ChangeWish[] = ['c1', 'c2', 'c3'].map(name => ({
+const WISHES: readonly BatchWish[] = ['c1', 'c2', 'c3'].map(name => ({
   kind: 'grant',
   subject: client(name),
   terms: { sensors: ['door'] },
