@@ -9,6 +9,8 @@ import {
 import type { GrantReport, ShowReport, SubjectReport } from '../../node/operators/subjects.ts'
 import { foreignText } from '../../node/lib/foreign-text.ts'
 import { formatDuration, parseDuration } from '../duration.ts'
+import { likelyMeant } from './removal-doubt.ts'
+import { certificateFolder } from './certs-options.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { connectOperator } from '../operator.ts'
 import { formatMoment } from '../moment.ts'
@@ -75,7 +77,11 @@ export async function runWhitelistShow(
   const report = await operator.show(subject)
   const proof = options.proof === true ? await operator.proof(subject) : undefined
   if (options.json === true) io.out(JSON.stringify({ ...report, ...(proof && { proof }) }))
-  else show(report, operator.node, io)
+  else {
+    show(report, operator.node, io)
+    const meant = await likelyMeant(report, operator, certificateFolder(options, io))
+    if (meant !== undefined) io.out(`  did you mean ${meant}?`)
+  }
   let isProven = true
   if (proof !== undefined && options.json !== true) {
     // It reads databases and configurations as well: who wants no proof does not wait for that.

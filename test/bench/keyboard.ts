@@ -52,13 +52,13 @@ export const measureKeyboard: Bench = async options => {
   ]
 }
 
-interface Run {
+export interface Run {
   readonly firstMs: number
   readonly wholeMs: number
 }
 
-/** @throws when the command fails */
-async function runOnce([command, ...flags]: Program, args: readonly string[]): Promise<Run> {
+/** Run a command as a person does. @throws when it fails */
+export async function runOnce([command, ...flags]: Program, args: readonly string[]): Promise<Run> {
   const startedAt = performance.now()
   const child = spawn(command, [...flags, ...args], {
     cwd: BENCH_IO.cwd,
