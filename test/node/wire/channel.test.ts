@@ -178,6 +178,20 @@ test('beats that are said together are due in the same moments, whenever the con
   ])
 })
 
+test('a peer that has missed more than a beat is looked at twice as often', async t => {
+  const control = { opens: true, beatsTogether: true, ...TIMES, hello: {} }
+  const { end, said, send } = acceptRaw({ control })
+  await quiet()
+  const [stream] = JSON.parse(said[0] ?? '[]') as [string]
+  await end.clock.advance(100)
+  await send(stream, 'data', '["beat"]\n')
+  // Silent for 2.9 s at the look at 3 s.
+  await end.clock.advance(3_300)
+  t.deepEqual(end.endings, [])
+  await end.clock.advance(100)
+  t.deepEqual(causesOf(end), ['dead'])
+})
+
 test('a control stream is opened once, and by the accepting end', async t => {
   const accepting = acceptRaw()
   await accepting.send('a1', ...newStream('control'))
