@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events'
 import { createRequire } from 'node:module'
 import { FridgeError } from '../lib/errors.ts'
 import type { Source } from '../identity/names.ts'
-import type { Clock } from '../lib/clock.ts'
+import { untilRound, type Clock } from '../lib/clock.ts'
 import {
   isDigestFrame,
   pagesOf,
@@ -341,11 +341,12 @@ export abstract class GossipDocument extends Scuttlebutt {
     peerClock: PeerClock,
     onFailure: (error: unknown) => void,
   ): Outgoing {
-    const { isCausal, announceMs, answerMs } = this.#spreading
+    const { isCausal, announceMs, answerMs, roundMs } = this.#spreading
+    const gatherMs = to.dialed === true ? announceMs : answerMs
     return new Outgoing({
       clock: this.clock,
       isCausal,
-      announceMs: to.dialed === true ? announceMs : answerMs,
+      announceMs: () => gatherMs + (roundMs === undefined ? 0 : untilRound(this.clock, roundMs)),
       relayMs: update => this.relayDelayMs(update),
       isEager: update => this.isLastWord(update) || this.#trees.isEager(to, update[2]),
       peerClock,

@@ -14,7 +14,7 @@ export interface OutgoingOptions {
    */
   readonly isCausal: boolean
   /** How long announcements are gathered, in milliseconds. */
-  readonly announceMs: number
+  readonly announceMs: () => number
   /** How long updates are gathered, of one source the newest, in milliseconds. */
   readonly relayMs: (update: Update) => number
   /** Whether the peer is sent an update whole. */
@@ -176,7 +176,7 @@ export class Outgoing implements Disposable {
     this.#unannounced.set(source, sequence)
     if (this.#isAnnouncing) return
     this.#isAnnouncing = true
-    this.#after(this.#options.announceMs, () => {
+    this.#after(this.#options.announceMs(), () => {
       this.#isAnnouncing = false
       this.#announce()
     })

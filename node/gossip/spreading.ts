@@ -8,6 +8,8 @@ export interface Spreading extends SpreadOptions {
   readonly announceMs: number
   /** And by the other end: what was announced to it meanwhile it need not announce. */
   readonly answerMs: number
+  /** Then they wait for the next moment that divides by so many milliseconds. Default: they do not. */
+  readonly roundMs?: number
 }
 
 /**
@@ -24,12 +26,13 @@ export const LIST_SPREADING: Spreading = {
 
 /**
  * Every node has something to say of itself, and nobody waits for it: one tree, in which each update
- * comes to a node once, and announcements that wait for others.
+ * comes to a node once, and announcements that wait for others, and leave in one write with beats.
  */
 export const MEMBERS_SPREADING: Spreading = {
   isShared: true,
   copies: 1,
   isCausal: false,
-  announceMs: 500,
-  answerMs: 1_000,
+  announceMs: 0,
+  answerMs: 2_000,
+  roundMs: 2_000,
 }

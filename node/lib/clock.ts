@@ -60,5 +60,21 @@ export function at(clock: Clock, moment: number, task: () => void): Disposable {
   return { [Symbol.dispose]: () => timer[Symbol.dispose]() }
 }
 
+/**
+ * How long until the wall clock is at the next multiple of `intervalMs`, in milliseconds. What a node
+ * does at such moments it wakes once for, and waking is most of what a node at rest costs. Nodes whose
+ * clocks agree wake in the same moments, once for what all of them say; nothing else rests on that.
+ */
+export function untilRound(clock: Pick<Clock, 'now'>, intervalMs: number): number {
+  // A timer counts whole milliseconds, and may run a moment before it is due.
+  return Math.ceil(intervalMs - (clock.now() % intervalMs))
+}
+
+/** The same for what is done again and again: a round that comes within half the time is left out. */
+export function untilNextRound(clock: Pick<Clock, 'now'>, intervalMs: number): number {
+  const leftMs = untilRound(clock, intervalMs)
+  return leftMs < intervalMs / 2 ? leftMs + intervalMs : leftMs
+}
+
 /** Uniform in [0, 1). Handed in so that jitter and sampling can be replayed from a seed. */
 export type Random = () => number

@@ -251,6 +251,21 @@ test('a peer that asks for announcements is told places, and sent what it wants 
   t.is(updatesIn(beta?.sent ?? []).length, 3, 'nothing is sent twice')
 })
 
+test('announcements that nobody waits for leave together, in the moments of beats', async t => {
+  const clock = new FakeClock()
+  const spreading = { isCausal: false, answerMs: 0, roundMs: 1_000 }
+  const document = new TextDocument(ALPHA, clock, spreading)
+  const [beta] = await inStep(document, BETA)
+  await beta?.receive({ lazy: 'alpha' })
+  await clock.advance(300)
+  document.add('one')
+  await clock.advance(600)
+  document.add('two')
+  t.deepEqual(beta?.sent, [])
+  await clock.advance(100)
+  t.deepEqual(beta?.sent, [{ have: { [ALPHA]: 2 } }])
+})
+
 test('what an update may have seen goes before it, also where it was only announced', async t => {
   const document = documentWith()
   const [beta, gamma] = await inStep(document, BETA, GAMMA)
