@@ -117,9 +117,9 @@ export class Outgoing implements Disposable {
     try {
       if (isBehind()) await drained()
       while (!this.#hasEnded) {
-        const updates = missing(PAGE)
-        if (updates.length === 0) return
-        for (const update of updates) this.send(update)
+        for (const update of missing(PAGE)) this.send(update)
+        // Behind the last one nothing is waited for: what is offered meanwhile would have to wait.
+        if (missing(1).length === 0) return
         await drained()
       }
     } finally {

@@ -62,7 +62,7 @@ test('a long history goes page by page, each when the one before has left, in or
   const document = documentWith(...texts)
   const end = attachEndpoint(document, BETA)
   await end.receive({ id: BETA, clock: { [ALPHA]: 100 } })
-  t.is(end.waits(), 4)
+  t.is(end.waits(), 3)
   t.deepEqual(
     updatesIn(end.sent).map(update => (update as Update)[0]),
     texts.slice(100),
