@@ -56,6 +56,18 @@ export async function assertMeant(
   })
 }
 
+/** The name that was likely meant by one that no change names; undefined where none is near. */
+export async function likelyMeant(
+  { subject, standing, nodes }: ShowReport,
+  operator: OperatorConnection,
+  certs: string,
+): Promise<string | undefined> {
+  const [role, name] = [roleOf(subject), nameOf(subject)]
+  if (standing !== 'unknown') return undefined
+  const known = await knownNames(nodes, operator, certs)
+  return known[role].has(name) ? undefined : guessFor(role, name, known)
+}
+
 async function doubtOf(
   { subject, standing, nodes }: ShowReport,
   operator: OperatorConnection,

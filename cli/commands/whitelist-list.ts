@@ -9,6 +9,8 @@ import {
 import type { GrantReport, ShowReport, SubjectReport } from '../../node/operators/subjects.ts'
 import { foreignText } from '../../node/lib/foreign-text.ts'
 import { formatDuration, parseDuration } from '../duration.ts'
+import { likelyMeant } from './removal-doubt.ts'
+import { certificateFolder } from './certs-options.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { connectOperator } from '../operator.ts'
 import { formatMoment } from '../moment.ts'
@@ -76,7 +78,11 @@ export async function runWhitelistShow(
   const report = await operator.show(subject)
   const proof = options.proof === true ? await operator.proof(subject) : undefined
   if (options.json === true) io.out(JSON.stringify({ ...report, ...(proof && { proof }) }))
-  else show(report, operator.node, io)
+  else {
+    show(report, operator.node, io)
+    const meant = await likelyMeant(report, operator, certificateFolder(options, io))
+    if (meant !== undefined) io.out(`  did you mean ${meant}?`)
+  }
   const isProven =
     proof === undefined || options.json === true || (await printProof(proof, subject, options, io))
   return report.standing === 'granted' && isProven ? EXIT.done : EXIT.notDone

@@ -4,8 +4,11 @@ import type { SensorKind } from '../sensors/kinds.ts'
 import { addBucket, HOUR_MS, MINUTE_MS, startOf, type Bucket } from './bucket.ts'
 import { openMinuteOf } from './open-minute.ts'
 import { BUCKET_COLUMNS, bucketOf, commandOf, eventOf, type Row } from './rows.ts'
-import type { RecordedCommand, RecordedEvent } from './seal.ts'
+import { ALARM_TYPES, type RecordedCommand, type RecordedEvent } from './seal.ts'
 import type { BegunHour } from './store.ts'
+
+/** Of events: an alarm may be told of a sensor that is there no more. */
+const NO_ALARM = `type NOT IN (${ALARM_TYPES.map(type => `'${type}'`).join(', ')})`
 
 /** A span of time, in milliseconds since 1970; `to` is not a part of it. */
 export interface Span {
@@ -255,7 +258,8 @@ export class HistoryReader implements Disposable {
       this.#statement(
         `SELECT EXISTS (SELECT 1 FROM sensorMinutes WHERE sensor = ?1 AND position = ?2)
            OR EXISTS (SELECT 1 FROM readings WHERE sensor = ?1 AND number >= ?3)
-           OR EXISTS (SELECT 1 FROM events WHERE sensor = ?1 AND number >= ?3)
+           OR EXISTS (SELECT 1 FROM events
+             WHERE sensor = ?1 AND number >= ?3 AND ${NO_ALARM})
            OR NOT EXISTS (SELECT 1 FROM events WHERE sensor IS NULL AND number = ?3 AND type = 'started')
              AND EXISTS (SELECT 1 FROM sensorHours WHERE sensor = ?1 AND position = ?2 - 1)`,
       ),

@@ -3,6 +3,7 @@ import { HOUR_MS, MINUTE_MS } from './bucket.ts'
 import { OpenHour } from './open-hour.ts'
 import type { SensorState } from './recorder.ts'
 import { commandOf, eventOf } from './rows.ts'
+import { isAlarmType } from './seal.ts'
 import { sealHour, type SigningNode } from './signing.ts'
 import {
   emptyBatch,
@@ -94,11 +95,14 @@ function replay(
       'SELECT sensor, max(minute) AS minute FROM sensorMinutes WHERE position = ? GROUP BY sensor',
     )
     .all(position)
-  const named = new Set([...ofMinutes, ...readings, ...events].map(({ sensor }) => sensor))
+  // An alarm may have ended because its sensor was removed: that one was not recorded any more.
+  const isGoneOn = goesOn(database, begun)
+  const said = events.filter(({ type, sensor }) => !isAlarmType(type) || isGoneOn(sensor))
+  const named = new Set([...ofMinutes, ...readings, ...said].map(({ sensor }) => sensor))
   const sensors = all.filter(({ id }) => named.has(id))
   const states = sensors.map(({ id }) => stateAtBegin(database, id, begun))
 
-  const open = new OpenHour(begun, sensors, states)
+  const open = new OpenHour(begun, sensors, states, all)
   const minutes: MinuteRow[] = []
   const rows: Row[] = [...readings, ...events].sort((a, b) => a.number - b.number)
   const commands = database.prepare('SELECT * FROM commands WHERE number >= ? ORDER BY number')
@@ -113,6 +117,21 @@ function replay(
   const hourStart = open.limit - HOUR_MS
   if (whole >= 0) minutes.push(...open.advance(hourStart + (whole + 1) * MINUTE_MS))
   return { open, minutes }
+}
+
+/** Which sensors an hour has from the one before: none where the node has started with it. */
+function goesOn(
+  database: DatabaseSync,
+  { position, first }: BegunHour,
+): (sensor: number | undefined) => boolean {
+  const isStarted = database
+    .prepare("SELECT 1 FROM events WHERE number = ? AND sensor IS NULL AND type = 'started'")
+    .get(first)
+  const before = database.prepare('SELECT 1 FROM sensorHours WHERE sensor = ? AND position = ?')
+  return sensor =>
+    sensor !== undefined &&
+    isStarted === undefined &&
+    before.get(sensor, position - 1) !== undefined
 }
 
 /** What is known of a sensor as an hour begins: where the node has started with it, nothing yet. */

@@ -45,13 +45,13 @@ export const measureKeyboard: Bench = async ({ quick, progress }) => {
   return [{ title: `Commands as a person types them (${rounds} runs each)`, rows }]
 }
 
-interface Run {
+export interface Run {
   readonly firstMs: number
   readonly wholeMs: number
 }
 
-/** @throws when the command fails */
-async function runOnce([command, ...flags]: Program, args: readonly string[]): Promise<Run> {
+/** Run a command as a person does. @throws when it fails */
+export async function runOnce([command, ...flags]: Program, args: readonly string[]): Promise<Run> {
   const startedAt = performance.now()
   const child = spawn(command, [...flags, ...args], {
     cwd: BENCH_IO.cwd,

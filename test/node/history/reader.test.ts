@@ -119,6 +119,31 @@ test('an alarm about a sensor says nothing of it, whoever takes note of it', asy
   t.deepEqual((await history.verify()).findings, [])
 })
 
+test('an alarm of a sensor that was removed ends in the history, which stays sound', async t => {
+  const history = await makeHistory(t)
+  history.reading(9, BEGIN + 1_000)
+  history
+    .writer()
+    .alarm({ sensor: 'temperature', type: 'raised', detail: '{}' }, BEGIN + 30 * MINUTE_MS)
+  history.writer().flush()
+  const restart = (): void => history.restart(BEGIN + 2 * HOUR_MS, [{ name: 'door', kind: 'door' }])
+  restart()
+  history.writer().alarm({ sensor: 'temperature', type: 'over', detail: '{}' }, BEGIN + 2 * HOUR_MS)
+  history.writer().flush()
+  // Killed: its open hour is summed up from its rows, in which nothing was heard of the sensor.
+  restart()
+  const span = { from: BEGIN, to: BEGIN + 3 * HOUR_MS }
+  const events = history.read(reader => [...reader.events('temperature', span)])
+  const own = events.filter(({ sensor }) => sensor !== undefined).map(({ type }) => type)
+  t.deepEqual(own, ['available', 'raised', 'over'])
+  const hours = history.read(reader => [...reader.buckets('temperature', HOUR_MS, span)])
+  t.deepEqual(
+    hours.map(({ start }) => start),
+    [BEGIN],
+  )
+  t.deepEqual((await history.verify()).findings, [])
+})
+
 test('a sensor that spoke in a minute that is over is known in the one that goes on', async t => {
   const history = await makeHistory(t)
   history.unavailable('temperature', BEGIN + 1_000)
