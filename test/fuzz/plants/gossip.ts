@@ -295,17 +295,17 @@ const RELAY: readonly Bug[] = [
 const PACKING: readonly Bug[] = [
   {
     name: 'packed frames with anything else',
-    find: 'if (!isText || Object.keys(rest).length > 0)',
-    put: 'if (!isText)',
+    find: "if (typeof packed !== 'string' || Object.keys(rest).length > 0)",
+    put: "if (typeof packed !== 'string')",
   },
   {
     name: 'packed frames of any text',
-    find: "typeof packed === 'string' && BASE64.test(packed)",
-    put: "typeof packed === 'string'",
+    find: "if (bytes.toString('base64') !== packed) return malformed()",
+    put: '',
   },
   {
     name: 'packed frames that hold many times as much',
-    find: 'Math.min(MAX_UNPACKED_BYTES, packed.length * MAX_EXPANSION)',
+    find: 'Math.min(MAX_UNPACKED_BYTES, characters * MAX_EXPANSION)',
     put: 'MAX_UNPACKED_BYTES',
   },
   {
