@@ -100,7 +100,7 @@ export abstract class GossipDocument extends Scuttlebutt {
   protected abstract take(update: Update, from: DocumentStream): void
 
   /**
-   * At most `limit` updates after `clock`, in causal order.
+   * At most `limit` updates after `clock`, in causal order; none if there are none.
    * @param only of these sources; told where one update does not need others
    */
   protected abstract updatesAfter(
@@ -354,6 +354,7 @@ export abstract class GossipDocument extends Scuttlebutt {
       announcementOf: (source, sequence) => this.announcementOf(source, sequence),
       send: frame => to.send(frame),
       drained: async () => to.drained(),
+      isBehind: () => to.isBehind?.() === true,
       onFailure,
     })
   }

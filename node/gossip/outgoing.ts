@@ -21,13 +21,18 @@ export interface OutgoingOptions {
   readonly isEager: (update: Update) => boolean
   /** What the peer is known to hold: what it said, and what it was sent. */
   readonly peerClock: PeerClock
-  /** At most `limit` updates that the peer lacks, in causal order; where it is told, of these sources. */
+  /**
+   * At most `limit` updates that the peer lacks, in causal order; where it is told, of these sources.
+   * None where it lacks none.
+   */
   readonly missing: (limit: number, only?: ReadonlySet<Source>) => Update[]
   /** What stands beside a sequence in an announcement of it. */
   readonly announcementOf: (source: Source, sequence: number) => unknown
   readonly send: (frame: unknown) => void
   /** Resolves at once, or when what was sent has left. */
   readonly drained: () => Promise<void>
+  /** Whether the peer reads more slowly than it is sent to. */
+  readonly isBehind: () => boolean
   /** What the peer lacks could not be read. */
   readonly onFailure: (error: unknown) => void
 }
@@ -102,7 +107,7 @@ export class Outgoing implements Disposable {
    * @param only of these sources, where one update does not need others
    */
   async sendMissing(only?: ReadonlySet<Source>): Promise<void> {
-    const { missing, drained, isCausal } = this.#options
+    const { missing, drained, isBehind, isCausal } = this.#options
     if (this.#isCatchingUp) return
     if (only !== undefined && !isCausal) {
       for (const update of missing(Infinity, only)) this.send(update)
@@ -110,12 +115,12 @@ export class Outgoing implements Disposable {
     }
     this.#isCatchingUp = true
     try {
-      for (;;) {
-        const updates = missing(PAGE)
-        for (const update of updates) this.send(update)
-        if (updates.length < PAGE) return
+      if (isBehind()) await drained()
+      while (!this.#hasEnded) {
+        for (const update of missing(PAGE)) this.send(update)
+        // Behind the last one nothing is waited for: what is offered meanwhile would have to wait.
+        if (missing(1).length === 0) return
         await drained()
-        if (this.#hasEnded) return
       }
     } finally {
       this.#isCatchingUp = false
@@ -124,7 +129,11 @@ export class Outgoing implements Disposable {
 
   /** Send the rest of what the peer lacks. */
   sendRest(): void {
-    for (const update of this.#options.missing(Infinity)) this.send(update)
+    for (;;) {
+      const updates = this.#options.missing(Infinity)
+      if (updates.length === 0) return
+      for (const update of updates) this.send(update)
+    }
   }
 
   /** Send a peer what its list begins with, and then what else it lacks. */
@@ -161,8 +170,10 @@ export class Outgoing implements Disposable {
   }
 
   #push(update: Update): void {
-    // What it may have seen goes first, or the peer would have to take it for a lie.
-    if (this.#options.isCausal && this.#withheld.size > 0) {
+    const { isCausal, isBehind } = this.#options
+    // What it may have seen goes first, or the peer would have to take it for a lie. And what a
+    // newcomer is brought faster than it can pass on must not pile up for the next one.
+    if (isCausal && (this.#withheld.size > 0 || isBehind())) {
       this.sendMissing().catch((error: unknown) => this.#options.onFailure(error))
     } else this.send(update)
   }

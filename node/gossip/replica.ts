@@ -21,7 +21,7 @@ import { ReplicaLinks } from './replica-links.ts'
 import { SignedDocument } from './signed-document.ts'
 import { LIST_SPREADING } from './spreading.ts'
 import type { StorageHealth } from './storage-health.ts'
-import { asUpdate, carriedBy, problemOfValue } from './update.ts'
+import { asUpdate, carriedBy, pageOf, problemOfValue } from './update.ts'
 import { StateExchange } from './state-exchange.ts'
 import type { PeerClock } from './peer-clock.ts'
 import type { Beginning } from './outgoing.ts'
@@ -326,7 +326,7 @@ export class Replica extends SignedDocument implements Disposable {
   }
 
   protected override updatesAfter(clock: PeerClock, limit: number): Update[] {
-    return Array.from(Iterator.from(this.#options.store.after(clock.toMap())).take(limit), asUpdate)
+    return pageOf(this.#options.store.after(clock.toMap()), limit)
   }
 
   #hear(clock: ReadonlyMap<Source, number>): void {

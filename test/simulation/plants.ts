@@ -44,6 +44,14 @@ const SUBJECTS: readonly Bug[] = [
   },
 ]
 
+const STANDING: readonly Bug[] = [
+  {
+    name: 'grants that stand beside the one that replaces them',
+    find: '...grants.filter(({ id }) => !seen.includes(id))',
+    put: '...grants',
+  },
+]
+
 const MERGE: readonly Bug[] = [
   {
     name: 'grants that have missed a removal and stand',
@@ -54,11 +62,6 @@ const MERGE: readonly Bug[] = [
     name: 'removals that let the grants stand',
     find: 'return { grants: [], revocations: replaceIds(left, id, change.seen) }',
     put: 'return { grants, revocations: replaceIds(left, id, change.seen) }',
-  },
-  {
-    name: 'grants that stand beside the one that replaces them',
-    find: '...grants.filter(grant => !seen.has(grant.id))',
-    put: '...grants',
   },
 ]
 
@@ -165,6 +168,7 @@ export const PLANTS: readonly Plant[] = [
   ...inFile('simulation', 'whitelist/whitelist.ts', LIST),
   ...inFile('simulation', 'whitelist/cut.ts', CUT),
   ...inFile('simulation', 'whitelist/merge.ts', MERGE),
+  ...inFile('simulation', 'whitelist/standing-grants.ts', STANDING),
   ...inFile('simulation', 'whitelist/change.ts', CHANGE),
   ...inFile('simulation', 'whitelist/authors.ts', AUTHORS),
   ...inFile('simulation', 'whitelist/subject-states.ts', SUBJECTS),

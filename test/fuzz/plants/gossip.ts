@@ -295,8 +295,8 @@ const RELAY: readonly Bug[] = [
 const PACKING: readonly Bug[] = [
   {
     name: 'packed frames with anything else',
-    find: ' || Object.keys(rest).length > 0) return malformed()\n  const bytes',
-    put: ') return malformed()\n  const bytes',
+    find: "if (typeof packed !== 'string' || Object.keys(rest).length > 0)",
+    put: "if (typeof packed !== 'string')",
   },
   {
     name: 'packed frames of any text',
