@@ -33,6 +33,8 @@ export interface Say extends Partial<Pick<State, 'links' | 'twins'>> {
   readonly vitals?: Vitals
   /** Whether people wait for these vitals, as when an alarm is raised: the next few are told at once. Default false. */
   readonly isUrgent?: boolean
+  /** Whether the links that are missing were let go of in good order: both of their ends live, and nobody waits to hear of it. Default false. */
+  readonly isInOrder?: boolean
 }
 
 export interface MembersOptions {
@@ -141,9 +143,9 @@ export class Members extends SignedDocument {
    * Change what this node says of itself. Peers hear of links soon, of the rest later.
    * @throws RangeError when vitals are longer than peers take
    */
-  say({ vitals, isUrgent = false, ...state }: Say): void {
+  say({ vitals, isUrgent = false, isInOrder = false, ...state }: Say): void {
     if (vitals !== undefined) this.#own.sayVitals(vitals, isUrgent)
-    if (Object.keys(state).length > 0) this.#own.sayState(state)
+    if (Object.keys(state).length > 0) this.#own.sayState(state, isInOrder)
   }
 
   /** Say where this node can be reached, once it is known. */

@@ -30,10 +30,11 @@ export interface OwnMemberOptions {
 
 /**
  * The least time between two states in a large cluster, in milliseconds: where a link was lost, since
- * others find out by that who is dead; and where there are only more, so much for each known run, up
- * to the most. Whoever joins gets a dozen links one after the other.
+ * others find out by that who is dead; and where there are only more, or some were let go of in good
+ * order, so much for each known run, up to the most. Whoever joins gets a dozen links one after the
+ * other; later than that it may not say so, or others would link to it that need not.
  */
-const LINKS_MS = { lost: 1_000, perRun: 20, most: 3_000 }
+const LINKS_MS = { lost: 1_000, perRun: 20, most: 10_000 }
 
 /**
  * How long what no node waits for is gathered in a large cluster, in milliseconds for each known
@@ -97,9 +98,10 @@ export class OwnMember implements Disposable {
     if (this.#self.vitals !== undefined) this.#say('vitals')
   }
 
-  sayState(words: Partial<Pick<State, 'links' | 'twins'>>): void {
+  /** @param isInOrder whether the links that are missing were let go of, so that their other ends live */
+  sayState(words: Partial<Pick<State, 'links' | 'twins'>>, isInOrder = false): void {
     const { links = this.#self.links } = words
-    const isLost = this.#self.links.some(link => !links.includes(link))
+    const isLost = !isInOrder && this.#self.links.some(link => !links.includes(link))
     this.#self = { ...this.#self, ...words }
     const isFirst = this.#linksSaid === 0 && links.length > 0
     if (words.links === undefined) this.#gather('state', this.#unhurriedMs())
