@@ -19,6 +19,9 @@ interface Bucket {
   readonly places: Set<Source>
 }
 
+/** How far this node has come with a place. */
+type Held = readonly [place: Source, sequence: number]
+
 /** Which of the buckets that an end has said are the same at the other end. */
 export interface SameBuckets {
   readonly count: number
@@ -53,20 +56,23 @@ export class DigestBuckets {
     this.#places += bucket.places.size
   }
 
-  /** What is said of all buckets, as many as this node's places are worth. */
-  sums(): string {
+  /** What is said of all buckets, as many as this node's places are worth. @param aside left out of them */
+  sums(aside: Iterable<Held>): string {
     const worth = 2 ** Math.ceil(Math.log2(this.#places / PLACES_A_BUCKET))
-    return this.#folded(Math.min(Math.max(worth, 1), MAX_BUCKETS))
+    return this.#folded(Math.min(Math.max(worth, 1), MAX_BUCKETS), aside)
       .map(sum => sum.toString('base64url'))
       .join('')
   }
 
-  /** Which of the buckets that a peer has said are the same here; undefined where it has said none. */
-  compare(sums: unknown): SameBuckets | undefined {
+  /**
+   * Which of the buckets that a peer has said are the same here; undefined where it has said none.
+   * @param aside left out of them at both ends
+   */
+  compare(sums: unknown, aside: Iterable<Held>): SameBuckets | undefined {
     if (typeof sums !== 'string' || !SUMS.test(sums)) return undefined
     const count = sums.length / SUM_CHARACTERS
     if (!isCount(count)) return undefined
-    const folded = this.#folded(count)
+    const folded = this.#folded(count, aside)
     const same = folded.map((sum, index) => {
       const at = index * SUM_CHARACTERS
       return sum.toString('base64url') === sums.slice(at, at + SUM_CHARACTERS)
@@ -83,11 +89,15 @@ export class DigestBuckets {
     }
   }
 
-  #folded(count: number): Buffer[] {
+  #folded(count: number, aside: Iterable<Held>): Buffer[] {
     const folded = Array.from({ length: count }, () => Buffer.alloc(SUM_BYTES))
     for (const [index, bucket] of this.#buckets.entries()) {
       const sum = folded[Math.floor((index * count) / MAX_BUCKETS)]
       if (bucket !== undefined && sum !== undefined) add(sum, bucket.sum)
+    }
+    for (const [place, sequence] of aside) {
+      const sum = folded[Math.floor((indexOf(place) * count) / MAX_BUCKETS)]
+      if (sequence > 0 && sum !== undefined) add(sum, hashOf(place, sequence))
     }
     return folded
   }

@@ -14,6 +14,8 @@ export interface DigestExchangeOptions {
   readonly sources: () => Iterable<Source>
   /** The same, summed up; undefined in a document of which the digest is always said whole. */
   readonly buckets: DigestBuckets | undefined
+  /** The sources of both ends, which are named in any case: a newcomer has news of itself alone. */
+  readonly aside: readonly Source[]
   readonly peerClock: PeerClock
   readonly send: (frame: object) => void
 }
@@ -37,7 +39,7 @@ export class DigestExchange {
   begin(): void {
     const { buckets, peerClock, send, sources } = this.#options
     if (buckets === undefined || buckets.size <= SAID_AT_ONCE) return this.#say(sources())
-    this.#sums = buckets.sums()
+    this.#sums = buckets.sums(this.#aside())
     peerClock.watch()
     return send({ buckets: this.#sums })
   }
@@ -46,11 +48,11 @@ export class DigestExchange {
   hearBuckets(frame: object, isDigested: boolean): string | undefined {
     const { buckets } = this.#options
     const { buckets: sums, ...rest } = frame as Record<string, unknown>
-    const same = Object.keys(rest).length > 0 ? undefined : buckets?.compare(sums)
+    const same = Object.keys(rest).length > 0 ? undefined : buckets?.compare(sums, this.#aside())
     if (buckets === undefined || same === undefined) return 'buckets are malformed'
     if (this.#hasHeard || isDigested) return 'buckets come out of place'
     this.#hasHeard = true
-    if (!this.#hasSaid) this.#say(buckets.apart(same), same)
+    if (!this.#hasSaid) this.#say([...buckets.apart(same), ...this.#options.aside], same)
     return undefined
   }
 
@@ -63,7 +65,13 @@ export class DigestExchange {
     if (same === undefined) return {}
     const read = this.#sums === undefined ? undefined : readMask(same, this.#sums)
     const apart = read && this.#options.buckets?.apart(read)
-    return apart === undefined ? 'a digest compares what was not said' : { apart }
+    if (apart === undefined) return 'a digest compares what was not said'
+    return { apart: [...apart, ...this.#options.aside] }
+  }
+
+  #aside(): (readonly [Source, number])[] {
+    const { aside, held } = this.#options
+    return aside.map(source => [source, held(source)])
   }
 
   #say(sources: Iterable<Source>, same?: SameBuckets): void {

@@ -107,6 +107,11 @@ export abstract class GossipDocument extends Scuttlebutt {
     only?: ReadonlySet<Source>,
   ): Update[]
 
+  /** The sources at which a run speaks of itself. */
+  protected sourcesOf(_run: Source): readonly Source[] {
+    return []
+  }
+
   /** What a peer is sent before the digest. */
   protected preamble(_to: DocumentStream): Iterable<object> {
     return []
@@ -157,8 +162,8 @@ export abstract class GossipDocument extends Scuttlebutt {
   /** A peer has announced what is held here too: is it the same? */
   protected compare(_announced: Announcement, _from: DocumentStream): void {}
 
-  /** A link has begun. */
-  protected attached(_from: DocumentStream): void {}
+  /** A link has begun. @param clock how far its peer has come, as far as is known at any time */
+  protected attached(_from: DocumentStream, _clock: PeerClock): void {}
 
   /** A link has ended: nothing more goes to its stream. */
   protected detached(_from: DocumentStream): void {}
@@ -237,10 +242,11 @@ export abstract class GossipDocument extends Scuttlebutt {
       id: this.id,
       ...this.#here,
       buckets: this.#buckets,
+      aside: [this.id, from.peer].flatMap(run => (run === undefined ? [] : this.sourcesOf(run))),
       peerClock,
       send: frame => from.send(frame),
     })
-    this.#begin(inner, from, { outgoing, digests })
+    this.#begin(inner, from, { peerClock, outgoing, digests })
 
     const hand = (frame: unknown): void => {
       this.#origin = from
@@ -294,7 +300,15 @@ export abstract class GossipDocument extends Scuttlebutt {
   #begin(
     inner: PackageStream,
     to: DocumentStream,
-    { outgoing, digests }: { readonly outgoing: Outgoing; readonly digests: DigestExchange },
+    {
+      peerClock,
+      outgoing,
+      digests,
+    }: {
+      readonly peerClock: PeerClock
+      readonly outgoing: Outgoing
+      readonly digests: DigestExchange
+    },
   ): void {
     let isCaughtUp = false
     inner.on('data', (frame: unknown) => {
@@ -313,7 +327,7 @@ export abstract class GossipDocument extends Scuttlebutt {
     inner.resume()
     for (const opening of this.openings()) to.send(opening)
     this.#trees.join(to)
-    this.attached(to)
+    this.attached(to, peerClock)
   }
 
   /** Send what a peer must have had first before each update that needs it. */

@@ -14,8 +14,10 @@ import { MEMBERS_SPREADING } from './spreading.ts'
 import { FULL_MESH } from './overlay-plan.ts'
 import type { Member, State, Vitals } from './member.ts'
 import {
+  PARTS,
   partAt,
   periodOf,
+  placeOfPart,
   readWords,
   signedText,
   type Part,
@@ -283,6 +285,10 @@ export class Members extends SignedDocument {
     return typeof words === 'string' ? words : undefined
   }
 
+  protected override sourcesOf(run: Source): readonly Source[] {
+    return PARTS.map(part => placeOfPart(run, part))
+  }
+
   protected override signersOf([value]: Update): readonly string[] {
     return [(value as PartValue).certificate]
   }
@@ -308,6 +314,22 @@ export class Members extends SignedDocument {
       return
     }
     this.#ownWords.hear(update, from)
+  }
+
+  protected override attached({ certificates }: DocumentStream, clock: PeerClock): void {
+    // Who holds what a node has said holds the certificate that it is signed with.
+    certificates?.infer(({ identity }) => {
+      const runs = identity.role === 'node' ? this.#runs.of(identity.name) : []
+      return runs.some(run =>
+        this.updatesOf(run)
+          .values()
+          .some(
+            ([value, sequence, place]) =>
+              (value as PartValue).certificate === identity.fingerprint &&
+              clock.get(place) === sequence,
+          ),
+      )
+    })
   }
 
   protected override detached(from: DocumentStream): void {

@@ -49,7 +49,9 @@ export abstract class SignedDocument extends GossipDocument {
   protected abstract signersOf(update: Update): readonly string[]
 
   protected override preamble({ certificates }: DocumentStream): Iterable<object> {
-    return certificates?.tell(this.signers.all()) ?? []
+    // Of nodes there are many, and what the peer holds of their words tells that.
+    const operators = [...this.signers.all()].filter(({ identity }) => identity.role === 'operator')
+    return certificates?.tell(operators) ?? []
   }
 
   protected override *attachmentsOf(
