@@ -110,7 +110,7 @@ export function readMask(mask: unknown, sums: string): SameBuckets | undefined {
   if (!/^[0-9a-f]+$/.test(mask)) return undefined
   const same = Array.from({ length: count }, (_, index) => {
     const digit = Number.parseInt(mask[Math.floor(index / 4)] ?? '', 16)
-    return (digit & (8 >> index % 4)) !== 0
+    return (digit & (8 >> (index % 4))) !== 0
   })
   const read = sameOf(same)
   return read.mask === mask ? read : undefined

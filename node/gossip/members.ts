@@ -12,7 +12,7 @@ import { Liveness } from './liveness.ts'
 import { SignedDocument } from './signed-document.ts'
 import { MEMBERS_SPREADING } from './spreading.ts'
 import { FULL_MESH } from './overlay-plan.ts'
-import type { Member, State, Vitals } from './member.ts'
+import type { Member } from './member.ts'
 import {
   PARTS,
   partAt,
@@ -24,20 +24,10 @@ import {
   type PartValue,
   type Words,
 } from './member-part.ts'
-import { OwnMember, type OwnMemberOptions } from './own-member.ts'
+import { OwnMember, type OwnMemberOptions, type Say } from './own-member.ts'
 import { OwnWords } from './own-words.ts'
 import type { PeerClock } from './peer-clock.ts'
 import { Runs } from './runs.ts'
-
-/** What a node can say of itself while it runs. */
-export interface Say extends Partial<Pick<State, 'links' | 'twins'>> {
-  /** The newest values of its sensors and its alarms, told at a pace that follows the size of the cluster. */
-  readonly vitals?: Vitals
-  /** Whether people wait for these vitals, as when an alarm is raised: the next few are told at once. Default false. */
-  readonly isUrgent?: boolean
-  /** Whether the links that are missing were let go of in good order: both of their ends live, and nobody waits to hear of it. Default false. */
-  readonly isInOrder?: boolean
-}
 
 export interface MembersOptions {
   /** What this node says of itself at first; when its certificate ends follows from `signer`. */
@@ -236,12 +226,8 @@ export class Members extends SignedDocument {
 
   /** Whether any other node is known that was neither removed nor forgotten, in reach or not. */
   get knowsOthers(): boolean {
-    if (
-      this.live()
-        .values()
-        .some(({ name }) => name !== this.self.name)
-    )
-      return true
+    const isOther = ({ name }: Member): boolean => name !== this.self.name
+    if (this.live().values().some(isOther)) return true
     const { unreachable, left } = this.#absent()
     return unreachable.size + left.size > 0
   }
@@ -318,18 +304,9 @@ export class Members extends SignedDocument {
 
   protected override attached({ certificates }: DocumentStream, clock: PeerClock): void {
     // Who holds what a node has said holds the certificate that it is signed with.
-    certificates?.infer(({ identity }) => {
-      const runs = identity.role === 'node' ? this.#runs.of(identity.name) : []
-      return runs.some(run =>
-        this.updatesOf(run)
-          .values()
-          .some(
-            ([value, sequence, place]) =>
-              (value as PartValue).certificate === identity.fingerprint &&
-              clock.get(place) === sequence,
-          ),
-      )
-    })
+    certificates?.infer(({ identity }) =>
+      this.#runs.signedWith(identity).some(([, sequence, place]) => clock.get(place) === sequence),
+    )
   }
 
   protected override detached(from: DocumentStream): void {

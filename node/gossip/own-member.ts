@@ -13,6 +13,16 @@ import {
 import { periodOf, placeOfPart, signPart, type Part, type Words } from './member-part.ts'
 import { FULL_MESH } from './overlay-plan.ts'
 
+/** What a node can say of itself while it runs. */
+export interface Say extends Partial<Pick<State, 'links' | 'twins'>> {
+  /** The newest values of its sensors and its alarms, told at a pace that follows the size of the cluster. */
+  readonly vitals?: Vitals
+  /** Whether people wait for these vitals, as when an alarm is raised: the next few are told at once. Default false. */
+  readonly isUrgent?: boolean
+  /** Whether the links that are missing were let go of in good order: both of their ends live, and nobody waits to hear of it. Default false. */
+  readonly isInOrder?: boolean
+}
+
 export interface OwnMemberOptions {
   readonly self: Omit<Member, 'certificateRenewFrom' | 'certificateEndsAt' | 'saidAt'>
   /** This node's own certificate and private key. */

@@ -49,9 +49,8 @@ export abstract class SignedDocument extends GossipDocument {
   protected abstract signersOf(update: Update): readonly string[]
 
   protected override preamble({ certificates }: DocumentStream): Iterable<object> {
-    // Of nodes there are many, and what the peer holds of their words tells that.
-    const operators = [...this.signers.all()].filter(({ identity }) => identity.role === 'operator')
-    return certificates?.tell(operators) ?? []
+    // Of the others, which only *members* needs, what the peer holds of their words tells it.
+    return certificates?.tell(this.signers.underEntries()) ?? []
   }
 
   protected override *attachmentsOf(
