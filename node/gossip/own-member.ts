@@ -44,7 +44,7 @@ export interface OwnMemberOptions {
  * order, so much for each known run, up to the most. Whoever joins gets a dozen links one after the
  * other; later than that it may not say so, or others would link to it that need not.
  */
-const LINKS_MS = { lost: 1_000, perRun: 20, most: 10_000 }
+const LINKS_MS = { lost: 1_000, perRun: 20, most: 5_000 }
 
 /**
  * How long what no node waits for is gathered in a large cluster, in milliseconds for each known
