@@ -124,6 +124,7 @@ test('a node that is killed before its program and its broker have heard of an a
   const place = ['-h', '127.0.0.1', '-p', String(broker.port)]
   const topic = ['-t', 'fridge/node-1/alarms', '-C', '1']
   const heard = promisify(execFile)('mosquitto_sub', [...place, ...topic])
+  await broker.subscribed('fridge/node-1/alarms')
   const second = start()
   const { id } = JSON.parse(line) as { id: string }
   await appeared(told)

@@ -17,6 +17,9 @@ const TEST_ENV = { FRIDGE_METRICS: 'off', TZ: 'UTC', XDG_CONFIG_HOME: '/nonexist
 /** The program `fridge`. */
 export const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
 
+/** How long a test waits for the next line. */
+const SILENCE_MS = 60_000
+
 /** What a program has said on one of its outputs, line by line. */
 export class Lines {
   readonly all: string[] = []
@@ -37,7 +40,11 @@ export class Lines {
     return this.all.join('\n')
   }
 
-  /** The first line, said or still to come, that matches. @throws when the output ends without it */
+  /**
+   * The first line, said or still to come, that matches.
+   * @throws when the output ends without it, or says nothing for a minute: a test that waited for
+   *   ever would not say for what
+   */
   async find(pattern: RegExp, from = 0): Promise<string> {
     for (let next = from; ;) {
       for (; next < this.all.length; next += 1) {
@@ -45,7 +52,10 @@ export class Lines {
         if (line !== undefined && pattern.test(line)) return line
       }
       if (this.#ended) throw new Error(`no line matches ${String(pattern)} in:\n${this.text}`)
-      await once(this.#more, 'change')
+      const signal = AbortSignal.timeout(SILENCE_MS)
+      await once(this.#more, 'change', { signal }).catch(() => {
+        throw new Error(`for a minute no line matches ${String(pattern)} in:\n${this.text}`)
+      })
     }
   }
 }

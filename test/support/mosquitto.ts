@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 
 import { errorCode } from '../../node/lib/errors.ts'
+import { Lines } from './cli.ts'
 
 /** Where a broker is, or will be. */
 export interface MosquittoAddress {
@@ -20,6 +21,8 @@ export interface MosquittoAddress {
 export interface Mosquitto extends MosquittoAddress, AsyncDisposable {
   /** @param retain whether a later subscriber is told as well */
   publish(topic: string, payload: string, retain?: boolean): Promise<void>
+  /** Resolves once somebody has subscribed to `topic`: what is published before that goes to nobody. */
+  subscribed(topic: string): Promise<void>
 }
 
 export interface MosquittoOptions {
@@ -60,7 +63,10 @@ async function start(
 
   // Debian keeps the broker in a folder that only root's PATH names.
   const env = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/usr/local/sbin` }
-  const broker = spawn('mosquitto', ['-c', file], { env, stdio: ['ignore', 'ignore', 'pipe'] })
+  const broker = spawn('mosquitto', ['-v', '-c', file], {
+    env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   try {
     await once(broker, 'spawn')
   } catch (cause) {
@@ -71,15 +77,11 @@ async function start(
     broker.kill('SIGKILL')
     await exit
   })
-  const said: string[] = []
-  let isRunning = false
-  for await (const line of createInterface(broker.stderr)) {
-    said.push(line)
-    isRunning = /mosquitto version \S+ running/.test(line)
-    if (isRunning) break
-  }
-  if (!isRunning) throw new Error(`mosquitto ended: ${said.join('; ')}`)
-  broker.stderr.resume()
+  const said = new Lines()
+  createInterface(broker.stderr)
+    .on('line', line => said.push(line))
+    .on('close', () => said.end())
+  await said.find(/mosquitto version \S+ running/)
 
   const ending = cleanup.move()
   return {
@@ -97,6 +99,10 @@ async function start(
       await promisify(execFile)('mosquitto_pub', args).catch((error: unknown) => {
         throw errorCode(error) === 'ENOENT' ? notInstalled(error) : error
       })
+    },
+    subscribed: async topic => {
+      // A line for each topic: the moment, who subscribes, the quality of service, and the topic.
+      await said.find(new RegExp(`^\\d+: \\S+ \\d ${topic}$`))
     },
     [Symbol.asyncDispose]: () => ending.disposeAsync(),
   }

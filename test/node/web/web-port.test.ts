@@ -181,8 +181,8 @@ test('the default address gives way where it is taken, one that was written down
   const holder = createServer()
   t.teardown(() => holder.close())
   holder.listen(DEFAULT_WEB.port, DEFAULT_WEB.host)
-  // Where another test holds it, it is taken as well.
-  await Promise.race([once(holder, 'listening'), once(holder, 'error')])
+  // Where somebody else holds it, it is taken as well.
+  await new Promise(resolve => holder.once('listening', resolve).once('error', resolve))
   const certs = await makeTestCerts(t, { nodes: ['node-1'] })
   const log = new ClusterLog()
   const start = async (listen: string | undefined): Promise<WebPort | undefined> =>
