@@ -12,20 +12,18 @@ const SUM_CHARACTERS = 16
 
 const SUM_BYTES = 12
 
-const SUMS = /^[\w-]+$/
+/** The same, in numbers of 32 bits. */
+const SUM_WORDS = SUM_BYTES / 4
 
-interface Bucket {
-  readonly sum: Buffer
-  readonly places: Set<Source>
-}
+const SUMS = /^[\w-]+$/
 
 /** How far this node has come with a place. */
 type Held = readonly [place: Source, sequence: number]
 
 /** Which of the buckets that an end has said are the same at the other end. */
 export interface SameBuckets {
-  readonly count: number
-  has(place: Source): boolean
+  /** Whether that is so of the bucket with this number, of as many as are kept. */
+  has(index: number): boolean
   /** One bit a bucket, in hexadecimal digits, the first bucket first. */
   readonly mask: string
 }
@@ -37,31 +35,33 @@ export interface SameBuckets {
  * the bit-by-bit sum of hashes, so that fewer buckets are sums of these.
  */
 export class DigestBuckets {
-  readonly #buckets: (Bucket | undefined)[] = []
-  #places = 0
+  readonly #sums = new Int32Array(MAX_BUCKETS * SUM_WORDS)
+  /** The places in each bucket. */
+  readonly #places: (Set<Source> | undefined)[] = []
+  #size = 0
 
   /** How many places there are in all. */
   get size(): number {
-    return this.#places
+    return this.#size
   }
 
   /** This node has come from one sequence of a place to another; 0 where it holds nothing of it. */
   move(place: Source, from: number, to: number): void {
     const index = indexOf(place)
-    const bucket = (this.#buckets[index] ??= { sum: Buffer.alloc(SUM_BYTES), places: new Set() })
-    for (const sequence of [from, to]) if (sequence > 0) add(bucket.sum, hashOf(place, sequence))
-    this.#places -= bucket.places.size
-    if (to > 0) bucket.places.add(place)
-    else bucket.places.delete(place)
-    this.#places += bucket.places.size
+    for (const sequence of [from, to]) {
+      if (sequence > 0) add(this.#sums, index, hashOf(place, sequence))
+    }
+    const places = (this.#places[index] ??= new Set())
+    this.#size -= places.size
+    if (to > 0) places.add(place)
+    else places.delete(place)
+    this.#size += places.size
   }
 
   /** What is said of all buckets, as many as this node's places are worth. @param aside left out of them */
   sums(aside: Iterable<Held>): string {
-    const worth = 2 ** Math.ceil(Math.log2(this.#places / PLACES_A_BUCKET))
-    return this.#folded(Math.min(Math.max(worth, 1), MAX_BUCKETS), aside)
-      .map(sum => sum.toString('base64url'))
-      .join('')
+    const worth = 2 ** Math.ceil(Math.log2(this.#size / PLACES_A_BUCKET))
+    return this.#folded(Math.min(Math.max(worth, 1), MAX_BUCKETS), aside).join('')
   }
 
   /**
@@ -72,34 +72,35 @@ export class DigestBuckets {
     if (typeof sums !== 'string' || !SUMS.test(sums)) return undefined
     const count = sums.length / SUM_CHARACTERS
     if (!isCount(count)) return undefined
-    const folded = this.#folded(count, aside)
-    const same = folded.map((sum, index) => {
+    const same = this.#folded(count, aside).map((sum, index) => {
       const at = index * SUM_CHARACTERS
-      return sum.toString('base64url') === sums.slice(at, at + SUM_CHARACTERS)
+      return sum === sums.slice(at, at + SUM_CHARACTERS)
     })
     return sameOf(same)
   }
 
   /** The places in buckets that are not the same. */
   *apart(same: SameBuckets): Iterable<Source> {
-    for (const bucket of this.#buckets) {
-      const [first] = bucket?.places ?? []
-      if (bucket === undefined || first === undefined || same.has(first)) continue
-      yield* bucket.places
+    for (const [index, places] of this.#places.entries()) {
+      if (places !== undefined && !same.has(index)) yield* places
     }
   }
 
-  #folded(count: number, aside: Iterable<Held>): Buffer[] {
-    const folded = Array.from({ length: count }, () => Buffer.alloc(SUM_BYTES))
-    for (const [index, bucket] of this.#buckets.entries()) {
-      const sum = folded[Math.floor((index * count) / MAX_BUCKETS)]
-      if (bucket !== undefined && sum !== undefined) add(sum, bucket.sum)
+  /** What the sums are in so many buckets, each as it is said. */
+  #folded(count: number, aside: Iterable<Held>): string[] {
+    const folded = new Int32Array(count * SUM_WORDS)
+    for (let index = 0; index < MAX_BUCKETS; index += 1) {
+      const at = index * SUM_WORDS
+      add(folded, foldedIndex(index, count), this.#sums.subarray(at, at + SUM_WORDS))
     }
     for (const [place, sequence] of aside) {
-      const sum = folded[Math.floor((indexOf(place) * count) / MAX_BUCKETS)]
-      if (sequence > 0 && sum !== undefined) add(sum, hashOf(place, sequence))
+      if (sequence > 0) add(folded, foldedIndex(indexOf(place), count), hashOf(place, sequence))
     }
-    return folded
+    const bytes = Buffer.alloc(count * SUM_BYTES)
+    for (const [at, word] of folded.entries()) bytes.writeInt32BE(word, at * 4)
+    return Array.from({ length: count }, (_, index) =>
+      bytes.toString('base64url', index * SUM_BYTES, (index + 1) * SUM_BYTES),
+    )
   }
 }
 
@@ -117,14 +118,12 @@ export function readMask(mask: unknown, sums: string): SameBuckets | undefined {
 }
 
 function sameOf(same: readonly boolean[]): SameBuckets {
-  const count = same.length
-  const digits = Array.from({ length: Math.ceil(count / 4) }, (_, digit) => {
+  const digits = Array.from({ length: Math.ceil(same.length / 4) }, (_, digit) => {
     const bits = [0, 1, 2, 3].map(bit => (same[digit * 4 + bit] === true ? 8 >> bit : 0))
     return bits.reduce((sum, bit) => sum + bit, 0).toString(16)
   })
   return {
-    count,
-    has: place => same[Math.floor((indexOf(place) * count) / MAX_BUCKETS)] === true,
+    has: index => same[foldedIndex(index, same.length)] === true,
     mask: digits.join(''),
   }
 }
@@ -138,12 +137,19 @@ function indexOf(place: Source): number {
   return hash('sha256', place, 'buffer').readUInt16BE(0) >> 6
 }
 
-function hashOf(place: Source, sequence: number): Buffer {
-  return hash('sha256', `${place} ${sequence}`, 'buffer').subarray(0, SUM_BYTES)
+/** The bucket that one of those that are kept is added up in, where there are `count`. */
+function foldedIndex(index: number, count: number): number {
+  return Math.floor((index * count) / MAX_BUCKETS)
 }
 
-function add(sum: Buffer, other: Buffer): void {
-  for (let at = 0; at < SUM_BYTES; at += 4) {
-    sum.writeInt32BE(sum.readInt32BE(at) ^ other.readInt32BE(at), at)
+function hashOf(place: Source, sequence: number): Int32Array {
+  const bytes = hash('sha256', `${place} ${sequence}`, 'buffer')
+  return Int32Array.from({ length: SUM_WORDS }, (_, word) => bytes.readInt32BE(word * 4))
+}
+
+function add(sums: Int32Array, index: number, other: Int32Array): void {
+  for (let word = 0; word < SUM_WORDS; word += 1) {
+    const at = index * SUM_WORDS + word
+    sums[at] = (sums[at] ?? 0) ^ (other[word] ?? 0)
   }
 }
