@@ -6,7 +6,7 @@ export function describeWaiting(lackingWitnesses: number): string {
 
 /** What a person can do about it. */
 export const SHOW_ANOTHER =
-  'start a node that is off, or start this one with another as --peer: fridge node start --peer HOST:PORT'
+  'start a node that is off, or start this one with another as --peer: fridge node start --name NAME --peer HOST:PORT'
 
 /** The rest of a sentence that begins with the name of a node of whose log a part is missing. */
 export function describeMissing(archives: readonly string[]): string {

@@ -31,6 +31,7 @@ process.on('SIGHUP', () => hangUps.hear(hadTerminal && !isatty(0)))
 
 // The rest is loaded behind the signals: until a signal is heard it ends the process.
 const { systemClock } = await import('../node/lib/clock.ts')
+const { FridgeError } = await import('../node/lib/errors.ts')
 const { LogOutput } = await import('./output/log-output.ts')
 const { screenOf } = await import('./output/screen.ts')
 const { wantsColours } = await import('./output/style.ts')
@@ -54,7 +55,9 @@ process.stderr.on('error', () => {})
 
 /** Erases what stands in the line of the cursor. */
 const CLEAR_LINE = '\r\u001B[K'
-const showsProgress = process.stderr.isTTY && process.env['TERM'] !== 'dumb'
+/** A terminal that has a cursor which can be moved. */
+const isDumb = process.env['TERM'] === 'dumb'
+const showsProgress = process.stderr.isTTY && !isDumb
 let hasProgress = false
 
 function showProgress(text: string): void {
@@ -74,18 +77,28 @@ let hasScreen = false
 
 function redraw(lines: readonly string[]): void {
   const { stdout } = process
-  if (!stdout.isTTY) return lines.forEach(line => print(stdout, line))
+  if (!stdout.isTTY || isDumb) return lines.forEach(line => print(stdout, line))
   showProgress('')
   const { columns, rows } = stdout
   stdout.write(`${hasScreen ? '' : ERASE_SCREEN}${screenOf(lines, { columns, rows })}`)
   hasScreen = true
 }
 
+/** What a person answers; undefined where it is Ctrl-C, Ctrl-D, or a signal to stop. */
+async function answerTo(asked: Promise<string>): Promise<string | undefined> {
+  return asked.catch((error: unknown) => {
+    if (error instanceof Error && error.name === 'AbortError') return undefined
+    throw error
+  })
+}
+
 async function confirm(question: string): Promise<boolean> {
   const { createInterface } = await import('node:readline/promises')
   using prompt = createInterface({ input: process.stdin, output: process.stderr })
-  const answer = await prompt.question(`${forTerminal(question)} [y/N] `, { signal: stop.signal })
-  return /^y(es)?$/i.test(answer.trim())
+  const { signal } = stop
+  const answer = await answerTo(prompt.question(`${forTerminal(question)} [y/N] `, { signal }))
+  if (answer === undefined) process.stderr.write('\n')
+  return /^y(es)?$/i.test(answer?.trim() ?? '')
 }
 
 async function askSecret(question: string): Promise<string> {
@@ -93,10 +106,15 @@ async function askSecret(question: string): Promise<string> {
   const { Writable } = await import('node:stream')
   // As a terminal it would echo what is typed: to here, where nobody sees it.
   const output = new Writable({ write: (_chunk, _encoding, done) => done() })
-  process.stderr.write(`${forTerminal(question)}: `)
   using prompt = createInterface({ input: process.stdin, output, terminal: true })
+  // Not before: until then the terminal would take Ctrl-C for itself, and echo what is typed.
+  process.stderr.write(`${forTerminal(question)}: `)
   try {
-    return await prompt.question('', { signal: stop.signal })
+    const secret = await answerTo(prompt.question('', { signal: stop.signal }))
+    if (secret !== undefined) return secret
+    throw new FridgeError('ERR_USAGE', 'nothing was done: no passphrase was typed', {
+      fix: 'type it where it is asked for, or name a file that holds it in FRIDGE_PASSPHRASE_FILE',
+    })
   } finally {
     process.stderr.write('\n')
   }

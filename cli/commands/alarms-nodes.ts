@@ -37,18 +37,24 @@ export async function askEachNode(
     } catch (error) {
       if (!(error instanceof FridgeError)) throw error
       failures.push(error)
-      if (failures.length === nodes.length) throw error
+      // What keeps from asking at all does so at every node, and is said once.
+      if (failures.length === nodes.length || error.code === 'ERR_KEY_FILE') throw error
       io.err(`${node}: ${foreignText(error.message)}`)
     }
   }
   return failures.length === 0 ? EXIT.done : EXIT.notDone
 }
 
-/** A client where there is one; whoever has none may be an operator. */
+/**
+ * A client where there is one; whoever has none may be an operator. So may the name of a context, which
+ * is said for all commands, and for those of operators above all.
+ */
 async function roleOf(options: TargetOptions, io: CommandIo): Promise<'client' | 'operator'> {
-  if ((options.as ?? io.env['FRIDGE_AS']) !== undefined) return 'client'
+  if (options.as !== undefined) return 'client'
+  const named = io.env['FRIDGE_AS']
   const holders = await holdersIn(certificateFolder(options, io))
-  const has = (role: string): boolean => holders.some(holder => holder.role === role)
+  const has = (role: string): boolean =>
+    holders.some(holder => holder.role === role && (named === undefined || holder.name === named))
   return !has('client') && has('operator') ? 'operator' : 'client'
 }
 

@@ -1,11 +1,11 @@
-import { createPrivateKey } from 'node:crypto'
+import { createPrivateKey, type X509Certificate } from 'node:crypto'
 import { resolve } from 'node:path'
 import { inspectCertificates } from '../../node/authority/inspect.ts'
 import { assertReplaceable, writePair, writePublicFile } from '../../node/authority/key-store.ts'
 import { createRequest, requestFor } from '../../node/authority/request.ts'
 import { enroll, type Enrolled } from '../../node/enrolment/enroll.ts'
 import { parseToken, pinOf } from '../../node/enrolment/token.ts'
-import { isSelfSigned, parseCertificates } from '../../node/identity/certificate-chain.ts'
+import { isSelfSigned, oneLine, parseCertificates } from '../../node/identity/certificate-chain.ts'
 import { pathOf } from '../../node/identity/certificate-path.ts'
 import { credentialFiles } from '../../node/identity/credential-files.ts'
 import { loadCredentials } from '../../node/identity/credentials.ts'
@@ -58,13 +58,13 @@ export async function runCertsEnroll(
   const { clock, signal } = io
   const enrolled = await enroll({
     address,
-    pins: [pin],
+    pin,
     question: { secret, request },
     clock,
     signal,
   })
   assertIssued(enrolled, key, name)
-  await trustAuthorities([enrolled.authority], files.caFile, { force })
+  await trustAuthorities(enrolled.trusted, files.caFile, { force })
   const certificate = textOf(enrolled.chain)
   await writePair(files, { key, certificate }, { force })
   return report(certificate, files.certificateFile, `client watch --as ${name}`, options, io)
@@ -87,31 +87,71 @@ export async function runDeviceRenewal(
   const pair = { privateKey, publicKey: leaf.publicKey }
   const enrolled = await enroll({
     address: nodeOf(options.node),
-    pins: parseCertificates(ca, files.caFile).filter(isSelfSigned).map(pinOf),
+    known: parseCertificates(ca, files.caFile).filter(isSelfSigned),
     question: { chain, request: await requestFor({ role: 'client', name, hosts: [] }, pair) },
     clock,
     signal,
   })
   assertIssued(enrolled, key, name)
+  const bundle = bundleAfter(parseCertificates(ca, files.caFile), enrolled)
+  const changes = trustChanges(parseCertificates(ca, files.caFile), bundle)
+  if (changes.length > 0) await writePublicFile(files.caFile, textOf(bundle))
   const certificate = textOf(enrolled.chain)
   await writePublicFile(files.certificateFile, certificate)
-  const known = new Set(parseCertificates(ca, files.caFile).map(pinOf))
+  const known = new Set(bundle.map(pinOf))
   // Were a node believed in that, a stolen one could make its thief an authority here for good.
-  if (!enrolled.bundle.every(one => known.has(pinOf(one)))) {
+  const isUnknown = (one: X509Certificate): boolean =>
+    !known.has(pinOf(one)) && !enrolled.withdrawn.some(({ raw }) => raw.equals(one.raw))
+  if (enrolled.bundle.some(isUnknown)) {
     io.err(
       `fridge: the authority of this cluster is being replaced, and ${shownPath(files.caFile, io.cwd)} does not have the new one`,
     )
     io.err('  to mend it: take ca/certificate.pem here from the machine of the authority')
   }
-  return report(certificate, files.certificateFile, `client watch --as ${name}`, options, io)
+  return report(
+    certificate,
+    files.certificateFile,
+    `client watch --as ${name}`,
+    options,
+    io,
+    changes,
+  )
+}
+
+/** The bundle of a device that has heard its authorities out: successors in front, none that ended. */
+function bundleAfter(
+  before: readonly X509Certificate[],
+  { trusted, withdrawn }: Enrolled,
+): readonly X509Certificate[] {
+  const isIn = (all: readonly X509Certificate[], { raw }: X509Certificate): boolean =>
+    all.some(one => one.raw.equals(raw))
+  return [
+    ...trusted.filter(one => !isIn(before, one)),
+    ...before.filter(one => !isIn(withdrawn, one)),
+  ]
+}
+
+/** What changes between two bundles, as lines for a person. */
+function trustChanges(
+  before: readonly X509Certificate[],
+  after: readonly X509Certificate[],
+): string[] {
+  const without = (all: readonly X509Certificate[], others: readonly X509Certificate[]): string[] =>
+    all
+      .filter(({ raw }) => !others.some(one => one.raw.equals(raw)))
+      .map(({ subject }) => `"${oneLine(subject)}"`)
+  return [
+    ...without(after, before).map(name => `${name} is trusted now: the authority before names it`),
+    ...without(before, after).map(name => `${name} is trusted no more: its successor ended it`),
+  ]
 }
 
 /** A node is believed to be one of its cluster, and not to have understood what was asked for. */
-function assertIssued({ chain, authority }: Enrolled, key: string, name: Name): void {
+function assertIssued({ chain, trusted }: Enrolled, key: string, name: Name): void {
   const [leaf, ...intermediates] = chain
   const path = pathOf(leaf, {
     intermediates,
-    trusted: [authority],
+    trusted,
     usages: usagesOf('client'),
   })
   const { subject } = identityOf(leaf.raw)
@@ -163,15 +203,18 @@ function report(
   next: string,
   options: FolderOptions & { readonly json?: boolean | undefined },
   io: CommandIo,
+  changes: readonly string[] = [],
 ): ExitStatus {
   const [shown] = inspectCertificates(certificate, file, io.clock.now())
   if (shown === undefined) return EXIT.notDone
   if (options.json === true) {
-    io.out(JSON.stringify({ certificateFile: file, certificate: shown }))
+    const trust = changes.length > 0 && { trust: changes }
+    io.out(JSON.stringify({ certificateFile: file, certificate: shown, ...trust }))
     return EXIT.done
   }
   io.out(reportHeading(shown))
   io.out(`  ${shownPath(file, io.cwd)}`)
+  for (const line of changes) io.out(`  ${line}`)
   io.out(`Next: fridge ${next}${folderFlag(options)}`)
   return EXIT.done
 }

@@ -45,7 +45,7 @@ export async function runRotateBegin(
     trustDomain: options.trustDomain,
     ask: passphraseOf(io),
   })
-  const { certificateFile } = authorityFiles(dir)
+  const { certificateFile, successionFile } = authorityFiles(dir)
   const names = others.map(({ subject }) => oneLine(subject))
   if (options.json === true) {
     io.out(JSON.stringify({ signing: oneLine(signing.subject), trusted: names, certificateFile }))
@@ -58,6 +58,7 @@ export async function runRotateBegin(
     'The key before is gone from this folder: nothing more can be signed with it.',
     'Next, in this order:',
     `  1. copy ${shownPath(certificateFile, io.cwd)} to every node, operator and client`,
+    ...passOn(issuing, successionFile, 'clients that renew through them follow', io),
     `  2. fridge certs renew --all${flag}, and copy each certificate to where it is used`,
     ...issuing.map(
       node => `     fridge certs issuing-key ${node} --force${flag}, and copy it there`,
@@ -67,6 +68,17 @@ export async function runRotateBegin(
     io.out(line)
   }
   return EXIT.done
+}
+
+/** Where the word of the authorities goes: to whoever gives clients certificates. */
+function passOn(
+  issuing: readonly Name[],
+  successionFile: string,
+  why: string,
+  { cwd }: CommandIo,
+): string[] {
+  if (issuing.length === 0) return []
+  return [`     and ${shownPath(successionFile, cwd)} to ${issuing.join(', ')}: ${why}`]
 }
 
 /** The nodes of a folder that can give clients certificates: what they sign with ends with the authority. */
@@ -84,11 +96,16 @@ export async function runRotateFinish(
   io: CommandIo,
 ): Promise<ExitStatus> {
   const dir = certificateFolder(options, io)
+  const issuing = await issuingNodesIn(dir)
   const { signing, others } = await finishRotation(dir, {
     force: options.force === true,
     ask: passphraseOf(io),
+    issuing: issuing.map(node => ({
+      node,
+      certificateFile: issuingFiles(dir, node).certificateFile,
+    })),
   })
-  const { certificateFile, formerFile } = authorityFiles(dir)
+  const { certificateFile, formerFile, successionFile } = authorityFiles(dir)
   const names = others.map(({ subject }) => oneLine(subject))
   if (options.json === true) {
     io.out(
@@ -106,6 +123,7 @@ export async function runRotateFinish(
     'Next, in this order:',
     `  1. copy ${shownPath(formerFile, io.cwd)} to every node and operator: it is for old changes`,
     `  2. copy ${shownPath(certificateFile, io.cwd)} to every node, operator and client`,
+    ...passOn(issuing, successionFile, 'clients that renew through them let the old one go', io),
     '  3. fridge whitelist checkpoint: what the old authority signs from then on adds nothing',
     'Whoever is connected with a certificate of the old authority is cut when a node takes that up.',
   ]) {

@@ -19,9 +19,14 @@ export interface InstallServiceOptions {
 /** What installing takes of the machine. */
 export interface InstallMeans {
   readonly isRoot: boolean
+  /** Whether the Debian package has put its own unit here. */
+  readonly hasPackage: boolean
   /** Run a shell script; resolves with its exit status. */
   readonly runScript: (script: string) => Promise<number>
 }
+
+/** Where the Debian package puts its unit; what stands in /etc would count instead of it. */
+const PACKAGED_UNIT = `/lib/systemd/system/${SERVICE}`
 
 /** Folders that the unit takes out of the reach of the service. */
 const OUT_OF_REACH = /^\/(home|root|run\/user|tmp|var\/tmp)\//
@@ -37,6 +42,15 @@ export async function runNodeInstallService(
     throw new FridgeError('ERR_USAGE', `there is no ${config}, and nothing says which node`, {
       fix: 'name it: fridge node install-service --name node-1',
     })
+  }
+  if (means.hasPackage && !dryRun) {
+    throw new FridgeError(
+      'ERR_CONFIG',
+      `the Debian package of fridge is installed: it has made the service ${SERVICE} already`,
+      {
+        fix: `write ${CONFIG_FILE}, then systemctl enable --now ${SERVICE}; for a service of another installation first: apt remove fridge`,
+      },
+    )
   }
   const program = io.self
   const hidden = [...program, config].find(word => OUT_OF_REACH.test(word))
@@ -78,6 +92,7 @@ export async function runNodeInstallService(
 function machine(): InstallMeans {
   return {
     isRoot: userInfo().uid === 0,
+    hasPackage: existsSync(PACKAGED_UNIT),
     runScript: async script => {
       const child = spawn('sh', ['-c', script], { stdio: ['ignore', 'ignore', 'inherit'] })
       const [status] = (await once(child, 'close')) as [number | null]

@@ -1,4 +1,3 @@
-import { holdersIn } from '../../node/authority/rotate.ts'
 import type { OperatorConnection } from '../../node/client/operator/operator-connection.ts'
 import {
   displaySubject,
@@ -56,6 +55,18 @@ export async function assertMeant(
   })
 }
 
+/** The name that was likely meant by one that no change names; undefined where none is near. */
+export async function likelyMeant(
+  { subject, standing, nodes }: ShowReport,
+  operator: OperatorConnection,
+  certs: string,
+): Promise<string | undefined> {
+  const [role, name] = [roleOf(subject), nameOf(subject)]
+  if (standing !== 'unknown') return undefined
+  const known = await knownNames(nodes, operator, certs)
+  return known[role].has(name) ? undefined : guessFor(role, name, known)
+}
+
 async function doubtOf(
   { subject, standing, nodes }: ShowReport,
   operator: OperatorConnection,
@@ -94,6 +105,8 @@ async function knownNames(
     for (const { operator: author } of grants) operators.add(author)
     if (removal !== undefined) operators.add(removal.operator)
   }
+  // What issues certificates takes long to load, and few names are in doubt.
+  const { holdersIn } = await import('../../node/authority/rotate.ts')
   const holders = await holdersIn(certs)
   for (const holder of holders) if (holder.role === 'operator') operators.add(holder.name)
   const named = new Set(nodes.map(node => node.name))

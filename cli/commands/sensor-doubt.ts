@@ -13,13 +13,7 @@ export async function assertSensorsMeant(
   operator: Pick<OperatorConnection, 'vitals'>,
   { confirm, progress }: Pick<CommandIo, 'confirm' | 'progress'>,
 ): Promise<void> {
-  if (sensors.length === 0) return
-  const known = await knownSensors(operator)
-  for (const sensor of sensors) {
-    if (known.has(sensor)) continue
-    const guess = nearest(sensor, known)
-    if (guess === undefined) continue
-    const doubt = `no node has a sensor ${JSON.stringify(sensor)}; did you mean ${guess}?`
+  for (const { sensor, guess, doubt } of await sensorDoubts(sensors, operator)) {
     if (confirm === undefined) {
       throw new FridgeError('ERR_USAGE', doubt, { fix: 'should it be meant: add --force' })
     }
@@ -27,6 +21,28 @@ export async function assertSensorsMeant(
     if (await confirm(`${doubt} Grant ${sensor} all the same?`)) continue
     throw new FridgeError('ERR_USAGE', 'nothing was granted', { fix: `--sensor ${guess}` })
   }
+}
+
+/** A sensor that no node has, the one that was likely meant, and that as a question for people. */
+interface SensorDoubt {
+  readonly sensor: string
+  readonly guess: string
+  readonly doubt: string
+}
+
+/** Which of these sensors no node has, where one is called nearly the same. */
+export async function sensorDoubts(
+  sensors: readonly string[],
+  operator: Pick<OperatorConnection, 'vitals'>,
+): Promise<SensorDoubt[]> {
+  if (sensors.length === 0) return []
+  const known = await knownSensors(operator)
+  return sensors.flatMap(sensor => {
+    const guess = known.has(sensor) ? undefined : nearest(sensor, known)
+    if (guess === undefined) return []
+    const doubt = `no node has a sensor ${JSON.stringify(sensor)}; did you mean ${guess}?`
+    return [{ sensor, guess, doubt }]
+  })
 }
 
 /** The sensors of all nodes, as far as they tell; a node names those of which it has room to tell. */

@@ -8,6 +8,7 @@ import { parseListFile, type ListedGrant } from '../list-file.ts'
 import { connectOperator } from '../operator.ts'
 import { count } from '../table.ts'
 import { differences, termsOfAll } from './kept-terms.ts'
+import { sensorDoubts } from './sensor-doubt.ts'
 import { runChanges, type WhitelistChangeOptions } from './whitelist-change.ts'
 
 export interface WhitelistApplyOptions extends WhitelistChangeOptions {
@@ -26,6 +27,8 @@ interface ListDifference {
   readonly removed: readonly Subject[]
   /** Who is let in, is not in the file, and stays. */
   readonly kept: number
+  /** What of it is likely misspelt, for people: it is asked about with all the rest. */
+  readonly doubts: readonly string[]
 }
 
 /**
@@ -40,12 +43,13 @@ export async function runWhitelistApply(
 ): Promise<ExitStatus> {
   const grants = parseListFile(await readList(file, io), file)
   const difference = await compare(grants, options, io)
-  const { added, changed, removed } = difference
+  const { added, changed, removed, doubts } = difference
   const all = added.length + changed.length + removed.length
   if (options.json === true && (options.dryRun === true || all === 0)) {
     const names = (some: readonly { subject: Subject }[]) => some.map(({ subject }) => subject)
     io.out(JSON.stringify({ added: names(added), changed: names(changed), removed }))
   } else if (options.json !== true) print(difference, file, io)
+  for (const doubt of doubts) io.err(doubt)
   if (all === 0) return EXIT.done
   if (options.dryRun === true) return EXIT.notDone
   await assertWanted(all, options, io)
@@ -101,11 +105,15 @@ async function compare(
     if (lines.length > 0) changed.push({ ...grant, lines })
   }
   const isPruned = options.prune === true
+  const added = [...wanted.values()]
+  const sensors = [...added, ...changed].flatMap(({ terms }) => terms.sensors ?? [])
+  const doubts = await sensorDoubts([...new Set(sensors)], operator)
   return {
-    added: [...wanted.values()],
+    added,
     changed,
     removed: isPruned ? rest : [],
     kept: isPruned ? 0 : rest.length,
+    doubts: doubts.map(({ doubt }) => doubt),
   }
 }
 

@@ -9,12 +9,13 @@ import {
 import type { GrantReport, ShowReport, SubjectReport } from '../../node/operators/subjects.ts'
 import { foreignText } from '../../node/lib/foreign-text.ts'
 import { formatDuration, parseDuration } from '../duration.ts'
+import { likelyMeant } from './removal-doubt.ts'
+import { certificateFolder } from './certs-options.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { connectOperator } from '../operator.ts'
 import { formatMoment } from '../moment.ts'
 import { count, GrowingTable } from '../table.ts'
 import type { TargetOptions } from '../target.ts'
-import { printProof } from './whitelist-proof.ts'
 import { termsOfAll } from './kept-terms.ts'
 
 export interface WhitelistListOptions extends TargetOptions {
@@ -76,9 +77,17 @@ export async function runWhitelistShow(
   const report = await operator.show(subject)
   const proof = options.proof === true ? await operator.proof(subject) : undefined
   if (options.json === true) io.out(JSON.stringify({ ...report, ...(proof && { proof }) }))
-  else show(report, operator.node, io)
-  const isProven =
-    proof === undefined || options.json === true || (await printProof(proof, subject, options, io))
+  else {
+    show(report, operator.node, io)
+    const meant = await likelyMeant(report, operator, certificateFolder(options, io))
+    if (meant !== undefined) io.out(`  did you mean ${meant}?`)
+  }
+  let isProven = true
+  if (proof !== undefined && options.json !== true) {
+    // It reads databases and configurations as well: who wants no proof does not wait for that.
+    const { printProof } = await import('./whitelist-proof.ts')
+    isProven = await printProof(proof, subject, options, io)
+  }
   return report.standing === 'granted' && isProven ? EXIT.done : EXIT.notDone
 }
 

@@ -1,4 +1,4 @@
-import { describeRule, RULE_ENDED, type Alarm } from '../../node/alarms/alarm.ts'
+import { describeCause, describeRule, type Alarm } from '../../node/alarms/alarm.ts'
 import { isRecord, parseAlarm } from '../../node/alarms/parse.ts'
 import { isHigh } from '../../node/alarms/rule.ts'
 import type { Excursion } from '../../node/history/limits.ts'
@@ -75,6 +75,7 @@ export function describePast(alarm: Alarm): string {
   const worst =
     extreme === undefined || kind === 'node' ? '' : `, at worst ${formatReading(kind, extreme)}`
   const why = alarm.rule === 'unavailable' && reason !== undefined ? `: ${reason}` : ''
-  const end = alarm.ended === 'rule' ? `; over: ${RULE_ENDED}` : ''
+  const cause = describeCause(alarm)
+  const end = cause === undefined ? '' : `; over: ${cause}`
   return `${describeRule(alarm)}${worst}${why}${end}`
 }

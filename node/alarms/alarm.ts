@@ -39,9 +39,12 @@ export interface Alarm {
   /** Why nothing is known of the sensor, where that is the alarm. */
   readonly reason?: string | undefined
   readonly acknowledged?: Acknowledgement | undefined
-  /** Why it is over where nothing became better: its rule was changed or removed. */
-  readonly ended?: 'rule' | undefined
+  /** Why it is over where nothing became better: its rule was changed or removed, or its sensor was. */
+  readonly ended?: AlarmEnd | undefined
 }
+
+/** What has ended an alarm that nothing has made better. */
+export type AlarmEnd = 'rule' | 'sensor'
 
 /** What has just happened to an alarm. */
 export type AlarmState = 'raised' | 'over' | 'acknowledged'
@@ -83,11 +86,21 @@ export function describeRule({ kind, rule, limit, forMs }: DescribedRule): strin
 }
 
 /** Why an alarm is over that nothing else has ended, for people. */
-export const RULE_ENDED = 'its rule was changed or removed'
+const ENDS: Readonly<Record<AlarmEnd, string>> = {
+  rule: 'its rule was changed or removed',
+  sensor: 'its sensor was removed',
+}
+
+/** The same of an alarm; undefined where it is over because something became better. */
+export function describeCause({ ended }: Pick<Alarm, 'ended'>): string | undefined {
+  return ended && ENDS[ended]
+}
 
 /** What the end of an alarm means, for people. */
-export function describeEnd({ kind, rule, value, limit, extreme, ended }: Alarm): string {
-  if (ended === 'rule') return RULE_ENDED
+export function describeEnd(alarm: Alarm): string {
+  const { kind, rule, value, limit, extreme } = alarm
+  const cause = describeCause(alarm)
+  if (cause !== undefined) return cause
   if (kind === 'node') return 'no longer out of reach'
   switch (rule) {
     case 'open':

@@ -162,15 +162,13 @@ export class Alarms implements Disposable {
     )
   }
 
-  /** End the alarms of sensors that are there no more, or of which no rule is. */
+  /** End the alarms of sensors that are there no more, and those of which no rule is. */
   keepOnly(sensors: readonly WatchedSensor[]): void {
     for (const watch of this.#all()) {
       const { sensor } = watch
-      const isKept =
-        sensor.kind === 'node'
-          ? this.#options.rulesOf(sensor).length > 0
-          : sensors.some(({ name }) => name === sensor.name)
-      if (!isKept) this.#drop(watch, 'rule')
+      const isThere = sensor.kind === 'node' || sensors.some(({ name }) => name === sensor.name)
+      if (!isThere) this.#drop(watch, 'sensor')
+      else if (this.#options.rulesOf(sensor).length === 0) this.#drop(watch, 'rule')
     }
   }
 

@@ -101,7 +101,7 @@ export function openAlarms(
     subscriptions.use(alarms.subscribe(change => outbox.tell(change)))
   }
   // Last of all: what this run finds at its beginning is told, and kept with what waits already.
-  alarms.keepOnly(feeds.sensors.filter(({ name }) => rules.has(name)))
+  alarms.keepOnly(feeds.sensors)
   for (const sensor of feeds.sensors) alarms.expect(sensor)
   subscriptions.use(feeds.subscribe((sensor, event) => alarms.hear(sensor, event)))
   return {

@@ -1,6 +1,12 @@
 import { isSensorKind } from '../sensors/kinds.ts'
 import { isSensorName } from '../sensors/sensor.ts'
-import { MAX_COMMENT, type Acknowledgement, type Alarm, type AlarmKind } from './alarm.ts'
+import {
+  MAX_COMMENT,
+  type Acknowledgement,
+  type Alarm,
+  type AlarmEnd,
+  type AlarmKind,
+} from './alarm.ts'
 import { RULE_TYPES, type RuleType } from './rule.ts'
 
 /** The longest text of an alarm but for comments, in UTF-16 units. */
@@ -15,6 +21,10 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 
 export function isRuleType(value: unknown): value is RuleType {
   return RULE_TYPES.some(type => type === value)
+}
+
+function isAlarmEnd(value: unknown): value is AlarmEnd {
+  return value === 'rule' || value === 'sensor'
 }
 
 export function isAlarmKind(value: unknown): value is AlarmKind {
@@ -73,6 +83,6 @@ export function parseAlarm(value: unknown): Alarm | undefined {
     ...(reason !== undefined && { reason }),
     ...(acknowledged !== undefined && { acknowledged }),
     // What a later version says there, this one does not know.
-    ...(value['ended'] === 'rule' && { ended: 'rule' }),
+    ...(isAlarmEnd(value['ended']) && { ended: value['ended'] }),
   }
 }

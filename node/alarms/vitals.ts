@@ -72,7 +72,7 @@ type Row = readonly (string | number | null)[]
 const MAX_REASON = 60
 
 /** The longest reason why a history is not recorded, or alarms are not told, in bytes. */
-const MAX_WHY_NOT = 100
+const MAX_WHY_NOT = 200
 
 /** What stands around the rows. */
 const FRAME_BYTES = Buffer.byteLength('{"alarms":[],"sensors":[],"more":9999}')

@@ -1,7 +1,12 @@
 import type { X509Certificate } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isIssuedBy, isSelfSigned, parseCertificates } from '../identity/certificate-chain.ts'
+import {
+  hangsBelow,
+  isIssuedBy,
+  isSelfSigned,
+  parseCertificates,
+} from '../identity/certificate-chain.ts'
 import { pathOf } from '../identity/certificate-path.ts'
 import { authorityFiles, credentialFiles, unreadable } from '../identity/credential-files.ts'
 import { shellWord } from '../lib/shell-word.ts'
@@ -13,6 +18,7 @@ import { createAuthority, type Authority } from './authority.ts'
 import { DEFAULT_TRUST_DOMAIN } from './issue.ts'
 import type { KeyType } from './key-type.ts'
 import { readAuthority, writePair, writePublicFile } from './key-store.ts'
+import { readStatements, succession, textOfStatements, withdrawal } from './succession.ts'
 import type { RandomBytes } from './validity.ts'
 
 /** Who has a certificate in a folder. */
@@ -42,6 +48,14 @@ export interface BeginOptions {
   readonly ask?: AskPassphrase | undefined
 }
 
+export interface FinishOptions {
+  /** Whether those are left behind who would be locked out. Default false. */
+  readonly force?: boolean
+  readonly ask?: AskPassphrase
+  /** The certificates of issuing keys, which would give clients what nobody takes. Default none. */
+  readonly issuing?: readonly { readonly node: Name; readonly certificateFile: string }[]
+}
+
 /** How many of those who would be locked out an error names. */
 const MAX_NAMED = 10
 
@@ -53,7 +67,10 @@ const MAX_NAMED = 10
 export async function beginRotation(dir: string, options: BeginOptions): Promise<Rotation> {
   const { now, random, days, keyType } = options
   const files = authorityFiles(dir)
-  const { signing, bundle, others, trustDomain, passphrase } = await readBundle(dir, options.ask)
+  const { signing, bundle, others, trustDomain, passphrase, privateKey } = await readBundle(
+    dir,
+    options.ask,
+  )
   if (others.length > 0) {
     throw new FridgeError(
       'ERR_USAGE',
@@ -74,6 +91,15 @@ export async function beginRotation(dir: string, options: BeginOptions): Promise
     ...(keyType === undefined ? {} : { keyType }),
   })
   const [made] = parseCertificates(pair.certificate, files.certificateFile)
+  // While the old key is here: nobody else can name the next authority to those who trust it. One
+  // below another is nobody's to trust, and names none.
+  if (isSelfSigned(signing)) {
+    const said = succession({ privateKey, certificate: signing }, made, now)
+    await writePublicFile(
+      files.successionFile,
+      textOfStatements([...(await readStatements(dir)), said]),
+    )
+  }
   // Should the power fail between the two files, the old key still finds its certificate behind.
   const certificate = textOf([made, ...bundle])
   await writePair(files, { key: pair.key, certificate }, { force: true })
@@ -84,20 +110,30 @@ export async function beginRotation(dir: string, options: BeginOptions): Promise
  * Take every authority but the one that signs out of the bundle of a folder. Those taken out are
  * kept in `ca/former.pem`: changes that were signed under them must hold on nodes that join later.
  * @throws FridgeError `ERR_USAGE` when no rotation is under way; `ERR_CERTIFICATE` when somebody
- *   in the folder would be locked out, without `force`
+ *   in the folder would be locked out, or an issuing key be of no use, without `force`
  */
 export async function finishRotation(
   dir: string,
-  { force = false, ask }: { readonly force?: boolean; readonly ask?: AskPassphrase } = {},
+  { force = false, ask, issuing = [] }: FinishOptions = {},
 ): Promise<Rotation> {
   const files = authorityFiles(dir)
-  const { signing, bundle, others } = await readBundle(dir, ask)
+  const { signing, bundle, others, privateKey } = await readBundle(dir, ask)
   if (others.length === 0) {
     throw new FridgeError('ERR_USAGE', 'no rotation is under way: there is one authority', {
       fix: `fridge certs rotate-ca begin --certs ${shellWord(dir)}`,
     })
   }
   const left = bundle.filter(one => !others.includes(one))
+  const late = await issuersOutside(issuing, left)
+  if (late.length > 0 && !force) {
+    throw new FridgeError(
+      'ERR_CERTIFICATE',
+      `still of an authority that would go: ${late.map(name => `the issuing key of ${name}`).join(', ')}`,
+      {
+        fix: `fridge certs issuing-key ${late[0] ?? ''} --force --certs ${shellWord(dir)}, and copy it there; or leave it behind with --force`,
+      },
+    )
+  }
   const stranded = await holdersOutside(dir, left)
   if (stranded.length > 0 && !force) {
     const named = stranded.slice(0, MAX_NAMED).map(({ role, name }) => subjectOf(role, name))
@@ -114,6 +150,11 @@ export async function finishRotation(
   const retired = others.filter(other => !former.some(one => one.raw.equals(other.raw)))
   // First what old changes are checked with: never is an authority in neither file.
   await writePublicFile(files.formerFile, textOf([...former, ...retired]))
+  const ended = others.map(other => withdrawal({ privateKey, certificate: signing }, other))
+  await writePublicFile(
+    files.successionFile,
+    textOfStatements([...(await readStatements(dir)), ...ended]),
+  )
   await writePublicFile(files.certificateFile, textOf(left))
   return { signing, others }
 }
@@ -148,14 +189,17 @@ async function readBundle(
   ask: AskPassphrase | undefined,
 ): Promise<
   Rotation &
-    Pick<Authority, 'trustDomain' | 'passphrase'> & { readonly bundle: readonly X509Certificate[] }
+    Pick<Authority, 'privateKey' | 'trustDomain' | 'passphrase'> & {
+      readonly bundle: readonly X509Certificate[]
+    }
 > {
   const { certificateFile } = authorityFiles(dir)
-  const { certificate: signing, trustDomain, passphrase } = await readAuthority(dir, ask)
+  const authority = await readAuthority(dir, ask)
+  const { certificate: signing } = authority
   const bundle = parseCertificates(await readFile(certificateFile, 'utf8'), certificateFile)
   const own = chainIn(bundle, signing)
   const others = bundle.filter(one => !own.some(({ raw }) => raw.equals(one.raw)))
-  return { signing, others, bundle, trustDomain, passphrase }
+  return { ...authority, signing, others, bundle }
 }
 
 /** The authorities of a folder that are trusted no more: old changes are still checked with them. */
@@ -178,6 +222,19 @@ function chainIn(bundle: readonly X509Certificate[], from: X509Certificate): X50
     if (at !== undefined) chain.push(at)
   }
   return chain
+}
+
+/** The nodes whose issuing keys hang below none of these authorities. */
+async function issuersOutside(
+  issuing: NonNullable<FinishOptions['issuing']>,
+  left: readonly X509Certificate[],
+): Promise<Name[]> {
+  const outside: Name[] = []
+  for (const { node, certificateFile } of issuing) {
+    const chain = parseCertificates(await readFile(certificateFile, 'utf8'), certificateFile)
+    if (!hangsBelow(chain, left)) outside.push(node)
+  }
+  return outside
 }
 
 /** Those in the folder whom none of these authorities vouches for. */

@@ -51,6 +51,8 @@ export interface Heard {
   /** Who this end is to the node. */
   readonly self: Pick<Identity, 'role' | 'name' | 'subject'>
   readonly attempt: Attempt
+  /** How long the connection has been tried or open, in milliseconds. */
+  readonly lastedMs: number
   /** The node at the other end, by its certificate, once that was seen. */
   readonly node?: Name | undefined
 }
@@ -58,7 +60,7 @@ export interface Heard {
 /** Turn the end of a connection into what failed, why, and what mends it. */
 export function explainEnding(
   ending: Ending,
-  { bye, greeted, self, attempt, node }: Heard,
+  { bye, greeted, self, attempt, lastedMs, node }: Heard,
 ): FridgeError {
   const { address } = attempt
   if (bye !== undefined) {
@@ -81,7 +83,7 @@ export function explainEnding(
       if (ending.error !== undefined) return explainConnectionError(ending.error, attempt)
       return greeted
         ? new FridgeError('ERR_CLOSED', `${address} closed the connection`)
-        : explainSilentClose(attempt)
+        : explainSilentClose(attempt, lastedMs)
     case 'closed':
       return new FridgeError('ERR_CLOSED', 'the connection was closed')
   }

@@ -38,6 +38,7 @@ export class NodeChannel {
   readonly channel: Channel
   readonly #attempt: Attempt
   readonly #options: NodeChannelOptions
+  readonly #begunAt: number
   readonly #greeted = Promise.withResolvers<Greeting>()
   readonly #ended = Promise.withResolvers<FridgeError>()
   #hello: NodeHello | undefined
@@ -49,6 +50,7 @@ export class NodeChannel {
     const { clock, resume } = options
     this.#attempt = attempt
     this.#options = options
+    this.#begunAt = clock.monotonic()
     this.channel = new Channel(socket, {
       limits: NODE_LIMITS,
       clock,
@@ -115,6 +117,7 @@ export class NodeChannel {
       greeted: this.#hello !== undefined,
       self: this.#options.credentials.identity,
       attempt: this.#attempt,
+      lastedMs: this.#options.clock.monotonic() - this.#begunAt,
       node: this.#node,
     })
   }

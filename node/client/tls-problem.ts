@@ -62,7 +62,7 @@ export function explainConnectionError(error: unknown, attempt: Attempt): Fridge
       return unreachable(
         `nothing listens on ${address}`,
         error,
-        'start a node there: fridge node start',
+        'start a node there: fridge node start --name NAME',
       )
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
@@ -124,11 +124,25 @@ function explainAlert(
   return undefined
 }
 
+/** A node that refuses a certificate says so as soon as it has it, in ms: this long no line takes. */
+const HEARD_MS = 3_000
+
 /**
  * What it means that a connection was closed after the handshake and before any word: with TLS 1.3
  * a node judges the certificate when the other end believes that it is connected already.
+ * @param lastedMs how long it had been open: a node hangs up late on whom it has not heard out
  */
-export function explainSilentClose({ address, certificateFile }: Attempt): FridgeError {
+export function explainSilentClose(
+  { address, certificateFile }: Attempt,
+  lastedMs: number,
+): FridgeError {
+  if (lastedMs >= HEARD_MS) {
+    return new FridgeError(
+      'ERR_TIMEOUT',
+      `${address} hung up after ${Math.round(lastedMs / 1_000)} s without a word, as on somebody who says nothing: what is sent there is lost on the way`,
+      { fix: `see whether large packets are lost: fridge doctor --node ${address}` },
+    )
+  }
   return new FridgeError(
     'ERR_REFUSED',
     `${address} closed the connection without a word: it does not accept ${certificateFile}`,

@@ -154,7 +154,7 @@ function suggestion(
       return 'errors' in issue ? issue.errors.flat().map(suggestedBy).find(Boolean) : undefined
     case 'invalid_type':
       if (issue.expected === 'array' && typeof found === 'string') return `[${found}]`
-      return found === 'off' && keys.includes('listen') ? '{ listen: off }' : undefined
+      return groupOf(found, keys)
     case 'invalid_value': {
       if (typeof found !== 'string') return undefined
       const words = issue.values.filter(value => typeof value === 'string')
@@ -164,6 +164,22 @@ function suggestion(
     default:
       return undefined
   }
+}
+
+/** A value alone, where its group has a key that it is likely meant for. */
+function groupOf(found: unknown, keys: readonly string[]): string | undefined {
+  if (keys.includes('listen')) {
+    if (found === 'off') return '{ listen: off }'
+    const isPort = typeof found === 'number' && Number.isInteger(found)
+    if (isPort) return `{ listen: 127.0.0.1:${found} }`
+    return typeof found === 'string' && /^[^\s{}[\],]+:\d+$/.test(found)
+      ? `{ listen: ${found} }`
+      : undefined
+  }
+  if (keys.includes('limit') && typeof found === 'number') return `{ limit: ${found} }`
+  if (typeof found !== 'string') return undefined
+  const key = ['driver', 'url', 'broker'].find(one => keys.includes(one))
+  return key !== undefined && /^[\w:/.-]+$/.test(found) ? `{ ${key}: ${found} }` : undefined
 }
 
 /** What mends a key that may not stand where it stands, whatever its value; undefined for all others. */

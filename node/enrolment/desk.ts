@@ -1,10 +1,11 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, type X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openAuthority, type Authority } from '../authority/authority.ts'
 import { signCertificate } from '../authority/issue.ts'
 import { readRequest, type CheckedRequest } from '../authority/request.ts'
-import { parseCertificates } from '../identity/certificate-chain.ts'
+import { readStatements } from '../authority/succession.ts'
+import { hangsBelow, oneLine, parseCertificates } from '../identity/certificate-chain.ts'
 import { pathOf } from '../identity/certificate-path.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import { identityOf, type Identity } from '../identity/identity.ts'
@@ -13,7 +14,7 @@ import { usagesOf } from '../identity/path-rules.ts'
 import type { Clock } from '../lib/clock.ts'
 import { errorCode, FridgeError } from '../lib/errors.ts'
 import type { Tokens } from '../operators/tokens.ts'
-import type { Question } from './messages.ts'
+import type { Greeting, Question } from './messages.ts'
 
 export interface DeskOptions {
   /** The node that issues. */
@@ -44,18 +45,29 @@ export function issuingFiles(
   }
 }
 
-/** That an issuing key can sign nothing more; undefined while it can. */
-export function whyEnded(
-  { certificate }: Authority,
+/** That what an issuing key signs is of no use to anybody; undefined while it is. */
+function whyUseless(
+  issuing: Authority,
   node: Name,
+  trusted: readonly X509Certificate[],
   now: number,
 ): FridgeError | undefined {
-  const { validToDate } = certificate
-  if (now < validToDate.getTime()) return undefined
-  const why = `the issuing key of ${node} ended on ${validToDate.toISOString()}`
-  return new FridgeError('ERR_KEY_FILE', why, {
-    fix: `where the authority is: fridge certs issuing-key ${node} --force`,
+  const { validToDate, issuer } = issuing.certificate
+  const why =
+    now >= validToDate.getTime()
+      ? `ended on ${validToDate.toISOString()}`
+      : hangsBelow(chainOf(issuing), trusted)
+        ? undefined
+        : `is of "${oneLine(issuer)}", which is trusted no more`
+  if (why === undefined) return undefined
+  return new FridgeError('ERR_KEY_FILE', `the issuing key of ${node} ${why}`, {
+    fix: `where the authority is: fridge certs issuing-key ${node} --force, and copy it here`,
   })
+}
+
+/** An issuing key's certificate, then those between it and the root. */
+function chainOf({ certificate, intermediates }: Authority): readonly X509Certificate[] {
+  return intermediates.length > 0 ? intermediates : [certificate]
 }
 
 /** Decides who gets a certificate from this node, and signs it. */
@@ -90,18 +102,34 @@ export class Desk {
     }
   }
 
+  /** Why what the issuing key signs is of no use to anybody now; undefined while it is. */
+  whyUseless(issuer: Authority): FridgeError | undefined {
+    const { node, clock } = this.#options
+    return whyUseless(issuer, node, this.#trusted, clock.now())
+  }
+
+  /** What whoever connects hears first. */
+  async greeting(): Promise<Greeting> {
+    const { certs, trust } = this.#options
+    const issuer = await this.issuer().catch(() => undefined)
+    const authorities = trust.credentials.ca
+    const shown = issuer && chainOf(issuer).map(String).join('')
+    const succession = await readStatements(certs).catch(() => [])
+    return { authorities, ...(shown !== undefined && { issuer: shown }), succession }
+  }
+
   /**
    * @returns the certificate and its intermediates, PEM
    * @throws FridgeError why nothing is issued: `ERR_REFUSED`, `ERR_CERTIFICATE`, `ERR_KEY_FILE`
    */
   async answer(question: Question): Promise<string> {
-    const { node, isOut, tokens, clock } = this.#options
+    const { isOut, tokens, clock } = this.#options
     if (isOut()) throw new FridgeError('ERR_REFUSED', 'this node was removed: it issues nothing')
     const request = await readRequest(question.request, 'what was sent')
     // A token is used up by what comes of it, not by what a mistake keeps from coming.
     const authority = await this.issuer()
-    const ended = whyEnded(authority, node, clock.now())
-    if (ended !== undefined) throw ended
+    const useless = this.whyUseless(authority)
+    if (useless !== undefined) throw useless
     const name =
       'secret' in question ? tokens.take(question.secret) : this.#renewable(question.chain, request)
     if (name === undefined) {
@@ -123,15 +151,19 @@ export class Desk {
     })
   }
 
+  get #trusted(): readonly X509Certificate[] {
+    const { ca, files } = this.#options.trust.credentials
+    return parseCertificates(ca, files.caFile)
+  }
+
   /** Whose certificate holds still and may be followed by another, for the same key. */
   #renewable(chain: string, { publicKey }: CheckedRequest): Name {
-    const { trust, admits, clock } = this.#options
-    const { ca, files } = trust.credentials
+    const { admits, clock } = this.#options
     const [leaf, ...intermediates] = parseCertificates(chain, 'what was sent')
     const identity = identityOf(leaf.raw)
     const path = pathOf(leaf, {
       intermediates,
-      trusted: parseCertificates(ca, files.caFile),
+      trusted: this.#trusted,
       usages: usagesOf('client'),
       at: clock.now(),
     })
@@ -142,12 +174,15 @@ export class Desk {
           ? path.broken
           : !leaf.publicKey.equals(publicKey)
             ? 'it is of another key'
-            : admits(identity)
-              ? undefined
-              : 'its holder is not let in'
-    if (why === undefined) return identity.name
+            : undefined
+    if (why === undefined && admits(identity)) return identity.name
+    if (why === undefined) {
+      throw new FridgeError('ERR_REFUSED', `${identity.name} is not let in: nothing is renewed`, {
+        fix: `an operator can let it in: fridge whitelist add ${identity.name}`,
+      })
+    }
     throw new FridgeError('ERR_REFUSED', `this certificate is not renewed: ${why}`, {
-      fix: `get another one: fridge certs enroll, or fridge certs request client ${identity.name}`,
+      fix: `get another one by a token: fridge certs token client ${identity.name}, and here fridge certs enroll --force`,
     })
   }
 }

@@ -11,7 +11,7 @@ import { Listener, type Face } from '../port/listener.ts'
 import type { Counts } from '../sessions/counts.ts'
 import { endSoon } from '../wire/end-soon.ts'
 import { LineDecoder } from '../wire/lines.ts'
-import { Desk, whyEnded, type DeskOptions } from './desk.ts'
+import { Desk, type DeskOptions } from './desk.ts'
 import { ENROLMENT_ALPN, MAX_LINE_BYTES, parseQuestion, type Answer } from './messages.ts'
 
 export interface EnrolmentOptions extends Omit<DeskOptions, 'node' | 'certs' | 'tokens'> {
@@ -86,9 +86,9 @@ export class EnrolmentPort implements AsyncDisposable {
     if (listen === 'off') return undefined
     const port = new EnrolmentPort(options, listen)
     try {
-      const ended = whyEnded(await port.#desk.issuer(), options.config.name, options.clock.now())
+      const useless = port.#desk.whyUseless(await port.#desk.issuer())
       // That keeps no node from serving.
-      if (ended !== undefined) options.log.error({ fix: ended.fix }, ended.message)
+      if (useless !== undefined) options.log.error({ fix: useless.fix }, useless.message)
       await port.#listener.open(async ({ socket }) => port.#receive(socket))
     } catch (error) {
       await port.#listener.close(async () => {})
@@ -127,7 +127,7 @@ export class EnrolmentPort implements AsyncDisposable {
     })
     socket.once('close', () => question.resolve(undefined))
     const address = socket.remoteAddress
-    socket.write(`${JSON.stringify({ authorities: this.#face.credentials.ca })}\n`)
+    socket.write(`${JSON.stringify(await this.#desk.greeting())}\n`)
     const line = await question.promise
     if (line === undefined) return
     await this.#gate

@@ -1,3 +1,5 @@
+import { parseStatements, type Statement } from '../authority/succession.ts'
+
 /** What the two ends of an enrolment say, each in a line of JSON (PROTOCOL.md, "Enrolment"). */
 
 /** The ALPN name of an enrolment (RFC 7301). */
@@ -10,6 +12,10 @@ export const MAX_LINE_BYTES = 65_536
 export interface Greeting {
   /** Certificates in PEM. */
   readonly authorities: string
+  /** The certificate of its issuing key, PEM, where it has one that can be read. */
+  readonly issuer?: string
+  /** What authorities have signed of those that take their place: this, the other end may believe. */
+  readonly succession: readonly Statement[]
 }
 
 /** What is asked for: a first certificate with the secret of a token, or the next one. */
@@ -25,8 +31,13 @@ export type Answer =
 
 /** @returns undefined where it is no greeting */
 export function parseGreeting(line: string): Greeting | undefined {
-  const { authorities } = fieldsOf(line)
-  return typeof authorities === 'string' ? { authorities } : undefined
+  const { authorities, issuer, succession } = fieldsOf(line)
+  if (typeof authorities !== 'string') return undefined
+  return {
+    authorities,
+    ...(typeof issuer === 'string' && { issuer }),
+    succession: parseStatements(succession),
+  }
 }
 
 /** @returns undefined where it is no question */

@@ -17,8 +17,6 @@ export const MAX_UNPACKED_BYTES = 256 * 1_024
 /** How many times as long as itself what a packed frame holds may be: a peer is charged for what it sends. */
 export const MAX_EXPANSION = 16
 
-const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/
-
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
@@ -95,9 +93,11 @@ export function isPacked(frame: unknown): frame is object {
 /** @returns the frames that a packed one holds, in their order, or why it is refused */
 export function unpack(frame: object, maxDepth: number): readonly unknown[] | Refusal {
   const { packed, ...rest } = frame as Record<string, unknown>
-  const isText = typeof packed === 'string' && BASE64.test(packed)
-  if (!isText || Object.keys(rest).length > 0) return malformed()
-  const json = inflate(packed)
+  if (typeof packed !== 'string' || Object.keys(rest).length > 0) return malformed()
+  const bytes = Buffer.from(packed, 'base64')
+  // The decoder passes over what is no base64; to encode again is 20 times as fast as an expression.
+  if (bytes.toString('base64') !== packed) return malformed()
+  const json = inflate(bytes, packed.length)
   if (json === undefined) return malformed()
   const frames = parseJson(json, maxDepth)
   if (frames instanceof Refusal) return frames
@@ -109,10 +109,10 @@ function malformed(): Refusal {
 }
 
 /** @returns undefined when it is no text, or a longer one than may be */
-function inflate(packed: string): string | undefined {
-  const maxOutputLength = Math.min(MAX_UNPACKED_BYTES, packed.length * MAX_EXPANSION)
+function inflate(bytes: Buffer, characters: number): string | undefined {
+  const maxOutputLength = Math.min(MAX_UNPACKED_BYTES, characters * MAX_EXPANSION)
   try {
-    return utf8.decode(inflateRawSync(Buffer.from(packed, 'base64'), { maxOutputLength }))
+    return utf8.decode(inflateRawSync(bytes, { maxOutputLength }))
   } catch {
     return undefined
   }

@@ -14,6 +14,7 @@ import type { Log } from '../lib/log.ts'
 import { shellWord } from '../lib/shell-word.ts'
 import { checkBase } from '../storage/check-base.ts'
 import { checkLog } from '../storage/check-log.ts'
+import { IntegrityCheck, isWorthAThread } from '../storage/integrity-check.ts'
 import { sealKeyOf } from '../storage/log-seal.ts'
 import { StoredChanges } from '../storage/stored-changes.ts'
 import { DATABASE_FILE } from '../storage/sqlite-database.ts'
@@ -79,7 +80,9 @@ export async function openList(
   using stack = new DisposableStack()
   const database = join(data, DATABASE_FILE)
   const sealKey = keyOfSeal(trust.credentials)
-  const store = stack.use(openSqliteStore(database, sealKey))
+  const isLarge = isWorthAThread(database)
+  const store = stack.use(openSqliteStore(database, sealKey, isLarge))
+  await using integrity = isLarge ? new IntegrityCheck(database) : undefined
   const storedChanges = stack.use(StoredChanges.open(database))
   const authority = {
     trustDomain: trust.credentials.identity.trustDomain,
@@ -92,6 +95,7 @@ export async function openList(
       {},
       'the list carries no seal of this node and its key: all its signatures are checked first',
     )
+    await integrity?.passed()
     await checkUnsealed(database, store, authority)
     store.seal(sealKey)
   }
@@ -118,6 +122,8 @@ export async function openList(
       onUntrue: checkpoint => tellUntrue(checkpoint, log),
     }),
   )
+  // It has read by indexes that may lie.
+  await integrity?.passed()
   const archiving = stack.use(
     new Archiving({
       list: () => replica.whitelist,

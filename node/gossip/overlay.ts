@@ -315,7 +315,10 @@ export class Overlay implements AsyncDisposable {
       }
     }
     if (address !== undefined) this.#learn(address).isSelf = false
-    this.#log.info({ peer: link.peer.name, address, dialed: link.dialed }, 'linked')
+    // A peer to which another machine has this name lets in and turns away at each dial: `own-name.ts`
+    // says that, once.
+    const level = this.ownName.isRefusedBy(name) ? 'debug' : 'info'
+    this.#log[level]({ peer: name, address, dialed: link.dialed }, 'linked')
     this.#changed()
     return undefined
   }
@@ -333,6 +336,7 @@ export class Overlay implements AsyncDisposable {
   #ended(link: Link, end: LinkEnd, address: string | undefined): void {
     if (!this.#links.delete(link) || this.#stop.signal.aborted) return
     if (link.source !== undefined || end.hostile) this.#options.onLinkEnded?.(end)
+    const isKnown = end.reason === 'name in use' && this.ownName.isRefusedBy(link.peer.name)
     if (end.reason === 'name in use' && end.isSaid === true) {
       this.ownName.refused(link.peer.name, end.text)
     }
@@ -341,7 +345,9 @@ export class Overlay implements AsyncDisposable {
     // That is said once; a peer of another name cannot hide behind the word.
     const isSelf = end.reason === 'self' && link.peer.name === this.#options.self
     if (end.hostile) this.#log.warn(fields, 'link cut: the peer broke the protocol')
-    else if (link.source !== undefined && !isSelf) this.#log.info(fields, 'link ended')
+    else if (link.source !== undefined && !isSelf) {
+      this.#log[isKnown ? 'debug' : 'info'](fields, 'link ended')
+    }
     if (address !== undefined) {
       this.#addresses.ended(address, end.reason === 'leaving')
       this.#backOff(address)

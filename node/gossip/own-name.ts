@@ -34,6 +34,11 @@ export class OwnName {
     return this.#inUse
   }
 
+  /** Whether a peer has turned this node away, and has not taken it in since. */
+  isRefusedBy(peer: Name): boolean {
+    return this.#refusals.has(peer)
+  }
+
   /** A peer turns this node away. */
   refused(by: Name, text: string): void {
     const { times, clock } = this.#options

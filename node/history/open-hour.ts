@@ -17,10 +17,21 @@ export class OpenHour {
   readonly #commands = new LinesHash()
   #last: number
 
-  /** @param states of each sensor, as the hour before left it; they are taken over and changed */
-  constructor(begun: BegunHour, sensors: readonly KeptSensor[], states: readonly SensorState[]) {
+  readonly #nameOf: ReadonlyMap<number, string>
+
+  /**
+   * @param states of each sensor, as the hour before left it; they are taken over and changed
+   * @param all every sensor that ever was: alarms of one that was removed may end in this hour
+   */
+  constructor(
+    begun: BegunHour,
+    sensors: readonly KeptSensor[],
+    states: readonly SensorState[],
+    all: readonly KeptSensor[],
+  ) {
     this.begun = begun
     this.sensors = sensors
+    this.#nameOf = new Map(all.map(({ id, name }) => [id, name]))
     this.#recorder = new Recorder(begun.begin, states)
     this.#places = new Map(sensors.map(({ id }, place) => [id, place]))
     this.#readings = sensors.map(() => new NumbersHash())
@@ -60,7 +71,7 @@ export class OpenHour {
     }
     if (!isKept) return
     this.#last = Math.max(this.#last, event.number)
-    const name = this.sensors.find(({ id }) => id === sensor)?.name
+    const name = sensor === undefined ? undefined : this.#nameOf.get(sensor)
     this.#events.addEvent({ ...event, sensor: name })
   }
 

@@ -1,8 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { isSensorKind, SENSOR_KINDS } from '../sensors/kinds.ts'
 import { HOUR_MS, MINUTE_MS } from './bucket.ts'
 import { OpenHour } from './open-hour.ts'
 import type { SensorState } from './recorder.ts'
 import { commandOf, eventOf } from './rows.ts'
+import { isAlarmType } from './seal.ts'
 import { sealHour, type SigningNode } from './signing.ts'
 import {
   emptyBatch,
@@ -89,16 +91,21 @@ function replay(
     .prepare('SELECT * FROM events WHERE number >= ? ORDER BY number')
     .all(first)
     .map(eventOf)
-  const ofMinutes = database
-    .prepare(
-      'SELECT sensor, max(minute) AS minute FROM sensorMinutes WHERE position = ? GROUP BY sensor',
-    )
-    .all(position)
-  const named = new Set([...ofMinutes, ...readings, ...events].map(({ sensor }) => sensor))
+  // One sensor at a time: by the position alone SQLite walks through the minutes of all years.
+  const newestMinute = database.prepare(
+    'SELECT sensor, max(minute) AS minute FROM sensorMinutes WHERE sensor = ? AND position = ?',
+  )
+  const ofMinutes = all
+    .flatMap(({ id }) => newestMinute.all(id, position))
+    .filter(({ minute }) => minute !== null)
+  // An alarm may have ended because its sensor was removed: that one was not recorded any more.
+  const isGoneOn = goesOn(database, begun)
+  const said = events.filter(({ type, sensor }) => !isAlarmType(type) || isGoneOn(sensor))
+  const named = new Set([...ofMinutes, ...readings, ...said].map(({ sensor }) => sensor))
   const sensors = all.filter(({ id }) => named.has(id))
   const states = sensors.map(({ id }) => stateAtBegin(database, id, begun))
 
-  const open = new OpenHour(begun, sensors, states)
+  const open = new OpenHour(begun, sensors, states, all)
   const minutes: MinuteRow[] = []
   const rows: Row[] = [...readings, ...events].sort((a, b) => a.number - b.number)
   const commands = database.prepare('SELECT * FROM commands WHERE number >= ? ORDER BY number')
@@ -113,6 +120,21 @@ function replay(
   const hourStart = open.limit - HOUR_MS
   if (whole >= 0) minutes.push(...open.advance(hourStart + (whole + 1) * MINUTE_MS))
   return { open, minutes }
+}
+
+/** Which sensors an hour has from the one before: none where the node has started with it. */
+function goesOn(
+  database: DatabaseSync,
+  { position, first }: BegunHour,
+): (sensor: number | undefined) => boolean {
+  const isStarted = database
+    .prepare("SELECT 1 FROM events WHERE number = ? AND sensor IS NULL AND type = 'started'")
+    .get(first)
+  const before = database.prepare('SELECT 1 FROM sensorHours WHERE sensor = ? AND position = ?')
+  return sensor =>
+    sensor !== undefined &&
+    isStarted === undefined &&
+    before.get(sensor, position - 1) !== undefined
 }
 
 /** What is known of a sensor as an hour begins: where the node has started with it, nothing yet. */
@@ -130,12 +152,14 @@ export function stateAtBegin(
 
 /** What was known of a sensor before the row of a number. */
 export function stateBefore(database: DatabaseSync, sensor: number, number: number): SensorState {
-  const moved = database
-    .prepare(
-      `SELECT type FROM events WHERE sensor = ? AND number < ? AND type IN ('open', 'close')
-       ORDER BY number DESC LIMIT 1`,
-    )
-    .get(sensor, number)
+  const move = hasMoves(database, sensor)
+    ? database
+        .prepare(
+          `SELECT type FROM events WHERE sensor = ? AND number < ? AND type IN ('open', 'close')
+           ORDER BY number DESC LIMIT 1`,
+        )
+        .get(sensor, number)
+    : undefined
   const event = database
     .prepare(
       `SELECT number, type FROM events WHERE sensor = ? AND number < ?
@@ -150,6 +174,12 @@ export function stateBefore(database: DatabaseSync, sensor: number, number: numb
   const isHeard = event !== undefined || typeof reading?.['number'] === 'number'
   return {
     isKnown: isHeard && !isSilent,
-    wasOpen: moved === undefined ? undefined : moved['type'] === 'open',
+    wasOpen: move === undefined ? undefined : move['type'] === 'open',
   }
+}
+
+/** Whether a sensor has moves to look for: of a thermometer that would be all failures of all years. */
+function hasMoves(database: DatabaseSync, sensor: number): boolean {
+  const kind = database.prepare('SELECT kind FROM sensors WHERE id = ?').get(sensor)?.['kind']
+  return isSensorKind(kind) && SENSOR_KINDS[kind].moves.length > 0
 }

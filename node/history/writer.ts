@@ -55,6 +55,8 @@ export class HistoryWriter {
   readonly #sensors: readonly KeptSensor[]
   readonly #states: readonly SensorState[]
   readonly #placeOf: ReadonlyMap<string, number>
+  /** Every sensor that ever was, oldest first. */
+  readonly #all: readonly KeptSensor[]
   #batch: Batch = emptyBatch()
   #pending = 0
   #overrun = 0
@@ -72,6 +74,7 @@ export class HistoryWriter {
     const { store, sensors, now, why } = options
     this.#sensors = sensors.map(({ name, kind }) => store.sensor(name, kind))
     this.#placeOf = new Map(sensors.map(({ name }, place) => [name, place]))
+    this.#all = store.sensors()
     const recovered = recoverHour(store, options)
     this.#next = recovered.next
     this.#previous = recovered.digest
@@ -139,11 +142,10 @@ export class HistoryWriter {
     this.#batch.commands.push(command)
   }
 
-  /** Take what became of an alarm of a sensor. */
+  /** Take what became of an alarm of a sensor, which may be there no more. */
   alarm({ sensor: name, type, detail }: AlarmNote, moment: number): void {
     this.advance(moment)
-    const place = this.#placeOf.get(name)
-    const sensor = place === undefined ? undefined : this.#sensors[place]
+    const sensor = this.#all.findLast(one => one.name === name)
     if (sensor === undefined) return
     this.#take({ at: this.#hour.until, sensor: sensor.id, type, detail })
   }
@@ -181,7 +183,7 @@ export class HistoryWriter {
   #begin(position: number, begin: number): OpenHour {
     const begun = { position, begin, first: this.#next }
     this.#batch.begun.push(begun)
-    return new OpenHour(begun, this.#sensors, this.#states)
+    return new OpenHour(begun, this.#sensors, this.#states, this.#all)
   }
 
   #seal(): void {

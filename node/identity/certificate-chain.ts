@@ -61,6 +61,22 @@ export function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate
   }
 }
 
+/**
+ * Whether a chain, in its order, hangs below one of these authorities. It foretells what `pathOf`
+ * says of what is signed below it, and judges nobody.
+ */
+export function hangsBelow(
+  chain: readonly X509Certificate[],
+  authorities: readonly X509Certificate[],
+): boolean {
+  for (const [index, certificate] of chain.entries()) {
+    if (authorities.some(one => isSelfSigned(one) && isIssuedBy(certificate, one))) return true
+    const above = chain[index + 1]
+    if (above === undefined || !isIssuedBy(certificate, above)) return false
+  }
+  return false
+}
+
 /** Of an authority it is asked each time when a path is looked for. */
 const selfSigned = new WeakMap<X509Certificate, boolean>()
 

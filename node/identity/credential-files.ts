@@ -19,16 +19,24 @@ export interface CredentialFiles {
 const KEY_FILE = 'private-key.pem'
 const CERTIFICATE_FILE = 'certificate.pem'
 const FORMER_FILE = 'former.pem'
+const SUCCESSION_FILE = 'succession.json'
+
+/** Where an authority lies on disk. */
+export type AuthorityFiles = Required<
+  Pick<CredentialFiles, 'keyFile' | 'certificateFile' | 'formerFile'>
+> & {
+  /** What authorities have signed about those that take their place. */
+  readonly successionFile: string
+}
 
 /** Where the authority of a certificate folder lies: `DIR/ca/{private-key,certificate,former}.pem`. */
-export function authorityFiles(
-  dir: string,
-): Required<Pick<CredentialFiles, 'keyFile' | 'certificateFile' | 'formerFile'>> {
+export function authorityFiles(dir: string): AuthorityFiles {
   const folder = join(dir, 'ca')
   return {
     keyFile: join(folder, KEY_FILE),
     certificateFile: join(folder, CERTIFICATE_FILE),
     formerFile: join(folder, FORMER_FILE),
+    successionFile: join(folder, SUCCESSION_FILE),
   }
 }
 

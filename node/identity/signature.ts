@@ -9,6 +9,7 @@ export type SignatureContext =
   | 'question'
   | 'forgetting'
   | 'hour'
+  | 'succession'
 
 /** The two signatures under a change, each with the fingerprint of its signer's certificate. */
 export interface EntrySignatures {

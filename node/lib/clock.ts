@@ -21,19 +21,23 @@ export const systemClock: Clock = {
   sleep: async (ms, signal) => {
     await delay(ms, undefined, signal === undefined ? {} : { signal })
   },
-  after: (ms, task) => {
-    // A deadline beyond the longest timer is reached in steps.
-    const dueAt = performance.now() + ms
-    let timer: NodeJS.Timeout
-    const arm = (): void => {
-      const left = dueAt - performance.now()
-      timer =
-        left > MAX_TIMER_MS ? setTimeout(arm, MAX_TIMER_MS) : setTimeout(task, Math.max(left, 0))
-      timer.unref()
-    }
-    arm()
-    return { [Symbol.dispose]: () => clearTimeout(timer) }
-  },
+  after: (ms, task) =>
+    // A connection has several: each is a timer, and nothing beside it.
+    ms > MAX_TIMER_MS ? inSteps(ms, task) : setTimeout(task, Math.max(ms, 0)).unref(),
+}
+
+/** Reach a deadline beyond the longest timer. */
+function inSteps(ms: number, task: () => void): Disposable {
+  const dueAt = performance.now() + ms
+  let timer: NodeJS.Timeout
+  const arm = (): void => {
+    const left = dueAt - performance.now()
+    timer =
+      left > MAX_TIMER_MS ? setTimeout(arm, MAX_TIMER_MS) : setTimeout(task, Math.max(left, 0))
+    timer.unref()
+  }
+  arm()
+  return { [Symbol.dispose]: () => clearTimeout(timer) }
 }
 
 /** How late a moment is noticed when the wall clock was set forward meanwhile, in milliseconds. */

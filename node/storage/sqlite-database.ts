@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { errorMessage, FridgeError } from '../lib/errors.ts'
 import { shellWord } from '../lib/shell-word.ts'
 import { createWhole, hasSchema, pragma, saysDamaged, saysFull } from '../lib/sqlite.ts'
+import { damageOf } from './integrity.ts'
 
 /** The database of a node, in its data folder. */
 export const DATABASE_FILE = 'whitelist.db'
@@ -106,9 +107,10 @@ export function createDatabase(file: string): void {
 
 /**
  * Open a database of ours that is whole.
+ * @param isChecked whether its pages and indexes are left to an `IntegrityCheck`
  * @throws FridgeError `ERR_DATABASE` (unreadable, another version), `ERR_DATABASE_CORRUPT`
  */
-export function openDatabase(file: string): DatabaseSync {
+export function openDatabase(file: string, isChecked = false): DatabaseSync {
   let database: DatabaseSync | undefined
   try {
     database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
@@ -120,9 +122,8 @@ export function openDatabase(file: string): DatabaseSync {
     }
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
     if (!hasKnownSchema(database)) throw new Error('its tables are not those of fridge')
-    // The quick check would not see an index that lies: then peers would not be sent a change.
-    const check = database.prepare('PRAGMA integrity_check(1)').get()
-    if (check?.['integrity_check'] !== 'ok') throw new Error(String(check?.['integrity_check']))
+    const damage = isChecked ? undefined : damageOf(database)
+    if (damage !== undefined) throw new Error(damage)
     return database
   } catch (error) {
     database?.close()

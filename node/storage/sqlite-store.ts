@@ -38,14 +38,15 @@ interface CertificateRow {
 /**
  * Open the store in a file, or make it where there is none. One process at a time: a second
  * process is refused.
+ * @param isChecked whether its pages and indexes are left to an `IntegrityCheck`; default false
  * @throws FridgeError `ERR_DATABASE` (in use, not writable), `ERR_DATABASE_CORRUPT`
  */
-export function openSqliteStore(file: string, sealKey?: Buffer): NodeStore {
+export function openSqliteStore(file: string, sealKey?: Buffer, isChecked = false): NodeStore {
   const lock = lockDatabase(file)
   let database: DatabaseSync | undefined
   try {
     if (!existsSync(file)) createDatabase(file)
-    database = openDatabase(file)
+    database = openDatabase(file, isChecked)
     const store = new StoreDatabase(file, database)
     leaveBeginning(store)
     const archives = new StoredArchives(store, database)

@@ -94,7 +94,7 @@ test('attack: nobody renews what is not its own, or not of this cluster, or no c
   const stranger = await foreign.load('client', 'c1')
   for (const [chain, key, says] of [
     [c1, c2, /it is of another key/],
-    [c2, c2, /its holder is not let in/],
+    [c2, c2, /c2 is not let in/],
     [admin, admin, /that of operator\/admin, and clients alone are renewed/],
     [node, node, /that of node\/node-1, and clients alone are renewed/],
     [stranger, stranger, /this certificate is not renewed/],
@@ -131,6 +131,37 @@ test('attack: with an operator go the tokens that it has given out', async t => 
   t.true((await enroll('of an operator')).startsWith('{"certificate"'))
 })
 
+test('a node with an issuing key of an authority that is trusted no more takes no token', async t => {
+  await using desk = await openDesk(t)
+  const { certs, cluster, address } = desk
+  const { request } = await createRequest({ role: 'client', name: parseName('c1'), hosts: [] })
+  const step = async (...args: string[]): Promise<void> => {
+    t.is((await runCommand(['certs', ...args, '--certs', certs.dir])).status, 0)
+    t.not(await cluster.node(1).reload(), 'refused')
+  }
+  await using operator = await OperatorConnection.connect(
+    [cluster.node(1).address],
+    await certs.load('operator', 'admin'),
+    { clock: systemClock },
+  )
+  const secret = 'of an operator'
+  await operator.ask('token', ['c1', tokenDigest(secret), Date.now() + 60_000])
+  await step('rotate-ca', 'begin')
+  await step('renew', '--all')
+  await step('rotate-ca', 'finish', '--force')
+  const question = JSON.stringify({ secret, request })
+  t.deepEqual(JSON.parse(await ask(t, address, question)), {
+    error: 'this node cannot issue now: see its log',
+  })
+  const { fields } = await cluster.log.find(({ text }) => text === 'nothing was issued')
+  t.regex(
+    String(fields['reason']),
+    /of node-1 is of "CN=test\.fridge CA", which is trusted no more/,
+  )
+  await step('issuing-key', 'node-1', '--force')
+  t.true((await ask(t, address, question)).startsWith('{"certificate"'))
+})
+
 test('attack: whoever asks hears nothing of the files of the node', async t => {
   await using desk = await openDesk(t)
   const { certs, address } = desk
@@ -149,7 +180,7 @@ test('attack: what the port of the cluster takes, that of enrolments does not', 
   await using desk = await openDesk(t)
   const socket = await dial(t, desk.address)
   const [greeting] = (await once(socket.setEncoding('utf8'), 'data')) as [string]
-  t.deepEqual(Object.keys(JSON.parse(greeting) as object), ['authorities'])
+  t.deepEqual(Object.keys(JSON.parse(greeting) as object), ['authorities', 'issuer', 'succession'])
   socket.write('["a1","new","rpc"]\n')
   const [answer] = (await once(socket, 'data')) as [string]
   t.regex(answer, /no question/)

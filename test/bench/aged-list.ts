@@ -2,7 +2,7 @@ import { createPrivateKey, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { Archiving } from '../../node/gossip/archiving.ts'
 import type { Credentials } from '../../node/identity/credentials.ts'
-import { sourceOf, subjectOf, WHOLE_LIST } from '../../node/identity/names.ts'
+import { sourceOf, subjectOf, WHOLE_LIST, type Source } from '../../node/identity/names.ts'
 import { signText } from '../../node/identity/signature.ts'
 import { sealKeyOf } from '../../node/storage/log-seal.ts'
 import { DATABASE_FILE } from '../../node/storage/sqlite-database.ts'
@@ -16,6 +16,7 @@ import {
   type Change,
   type ChangeId,
   type Checkpoint,
+  type Head,
 } from '../../node/whitelist/change.ts'
 import { entryHash, type Entry } from '../../node/whitelist/entry.ts'
 import { judgeCheckpoints, listAt } from '../../node/whitelist/stated-list.ts'
@@ -26,38 +27,36 @@ import { nameAt, signerOf } from './filled-list.ts'
 /** How many entries go into one transaction. */
 const BATCH = 10_000
 
+/** The name whose changes are all signed, so that its log can be shown. */
+const SHOWN = 0
+
 /** Of each name a checkpoint states the grant that stands, and the newest revocation. */
 const STATED_ROUNDS = 2
 
 export interface AgedListOptions {
   /** The data folder of a node. */
   readonly data: string
+  readonly operator: Credentials
+  readonly node: Credentials
+}
+
+export interface AgedListSize {
   readonly names: number
   /** How often each was let in, or out, in turn: odd, so that all are in. */
   readonly changesPerName: number
-  readonly operator: Credentials
-  readonly node: Credentials
-  readonly checkpoint: boolean
-  readonly archive: boolean
-  /** Whether what a checkpoint states is signed: another node takes nothing else. Default: nothing is. */
-  readonly signs?: boolean
-}
-
-/** What a checkpoint cost, in milliseconds of processor time. */
-export interface CheckpointCost {
-  readonly judgeMs: number
-  readonly archiveMs: number
 }
 
 /**
- * Write the database of a node whose names were let in and out again and again. Most of its
- * signatures are none: a start under the seal of the node looks at none.
+ * Write the database of a node whose names were let in and out again and again. What a checkpoint
+ * will state is signed, so that another node takes it, and what is shown; the other signatures are
+ * none: a start under the seal of the node looks at none.
  */
-export async function fillAgedList(options: AgedListOptions): Promise<CheckpointCost> {
-  const { data, names, changesPerName, node } = options
-  using store = openSqliteStore(join(data, DATABASE_FILE), sealKeyOf(createPrivateKey(node.key)))
-  const { write, vouchers } = writerOf(store, options)
-  const { signs = false } = options
+export function fillAgedList(
+  options: AgedListOptions,
+  { names, changesPerName }: AgedListSize,
+): void {
+  using store = openAgedList(options)
+  const { write } = writerOf(store, options)
   const last = new Map<number, ChangeId>()
   let batch: Entry[] = []
   const keep = (entry: Entry): void => {
@@ -66,6 +65,7 @@ export async function fillAgedList(options: AgedListOptions): Promise<Checkpoint
   }
   for (let round = 0; round < changesPerName; round += 1) {
     const kind = round % 2 === 0 ? 'grant' : 'revocation'
+    const isStated = round >= changesPerName - STATED_ROUNDS
     for (let name = 0; name < names; name += 1) {
       const seen = last.get(name)
       const subject = subjectOf('client', nameAt(name))
@@ -73,28 +73,44 @@ export async function fillAgedList(options: AgedListOptions): Promise<Checkpoint
       const entry = write(
         place =>
           kind === 'grant' ? { ...place, kind, ...about, terms: {} } : { ...place, kind, ...about },
-        signs && round >= changesPerName - STATED_ROUNDS,
+        isStated || name === SHOWN,
       )
       last.set(name, idOf(entry))
       keep(entry)
     }
   }
   store.append(batch.splice(0))
-  if (!options.checkpoint) return { judgeMs: 0, archiveMs: 0 }
+}
+
+/** Add a checkpoint that states what there is. @returns milliseconds of processor time to judge it */
+export function addCheckpoint(options: AgedListOptions): number {
+  using store = openAgedList(options)
+  const { vouchers } = writerOf(store, options)
   const list = buildWhitelist(store, vouchers)
-  store.append([write(place => checkpointOf(list, place), signs)])
+  const { write } = writerOf(store, options, list.everything().get(sourceIn(options)))
+  store.append([write(place => checkpointOf(list, place), true)])
   const checked = buildWhitelist(store, vouchers)
-  const judgeMs = processorTime(() => [...judgeCheckpoints(checked)])
-  if (!options.archive) return { judgeMs, archiveMs: 0 }
+  return processorTime(() => [...judgeCheckpoints(checked)])
+}
+
+/** Move what that leaves behind into an archive. @returns milliseconds of processor time */
+export async function archiveAgedList(options: AgedListOptions): Promise<number> {
+  using store = openAgedList(options)
+  const list = buildWhitelist(store, writerOf(store, options).vouchers)
+  Array.from(judgeCheckpoints(list))
   using archiving = new Archiving({
-    list: () => checked,
+    list: () => list,
     store,
-    onBegun: base => checked.moveBase(base),
+    onBegun: base => list.moveBase(base),
   })
   const before = process.cpuUsage()
   await archiving.run()
   const { user, system } = process.cpuUsage(before)
-  return { judgeMs, archiveMs: (user + system) / 1_000 }
+  return (user + system) / 1_000
+}
+
+function openAgedList({ data, node }: AgedListOptions): NodeStore {
+  return openSqliteStore(join(data, DATABASE_FILE), sealKeyOf(createPrivateKey(node.key)))
 }
 
 function processorTime(task: () => unknown): number {
@@ -109,11 +125,18 @@ type Write = (of: (place: Placed) => Change, isSigned: boolean) => Entry
 
 type Placed = Pick<Change, 'source' | 'sequence' | 'previous' | 'operator' | 'at' | 'wish'>
 
+function sourceIn({ node }: AgedListOptions): Source {
+  return sourceOf(node.identity.name, '00000000000000ff')
+}
+
+/** @param head the newest entry of the source, if there is one */
 function writerOf(
   store: NodeStore,
-  { operator, node }: AgedListOptions,
+  options: AgedListOptions,
+  head: Head = { sequence: 0, hash: '' },
 ): { readonly write: Write; readonly vouchers: Vouchers } {
-  const source = sourceOf(node.identity.name, '00000000000000ff')
+  const { operator, node } = options
+  const source = sourceIn(options)
   const [by, at] = [signerOf(store, operator), signerOf(store, node)]
   for (const { signer } of [by, at]) {
     store.keepCertificate(signer.identity.fingerprint, signer.chain)
@@ -125,7 +148,7 @@ function writerOf(
   const none = { operatorSignature: 'A'.repeat(86), nodeSignature: 'A'.repeat(86) }
   const operatorKey = createPrivateKey(operator.key)
   const nodeKey = createPrivateKey(node.key)
-  let [sequence, previous] = [0, '']
+  let { sequence, hash: previous } = head
   const sign = (text: string, hash: string): typeof none => ({
     operatorSignature: signText(operatorKey, 'change', text),
     nodeSignature: signText(nodeKey, 'entry', hash),

@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fillList } from './filled-list.ts'
+import { measureFirstRevocation } from './first-revocation.ts'
+import { measureManyNames } from './many-names.ts'
 import { median, type Bench } from './result.ts'
 import { BENCH_IO, makeSite } from './site.ts'
 import { compile, startProgram, type Program } from './start.ts'
@@ -10,7 +12,8 @@ const NODE = 'node-1'
 const NAMES = 100_000
 
 /** What a person waits for: from the start of a command to its first line, and to its end. */
-export const measureKeyboard: Bench = async ({ quick, progress }) => {
+export const measureKeyboard: Bench = async options => {
+  const { quick, progress } = options
   await using site = await makeSite([NODE])
   progress('compiling')
   const program = await compile(site)
@@ -42,16 +45,20 @@ export const measureKeyboard: Bench = async ({ quick, progress }) => {
       `${median(runs.map(({ wholeMs }) => wholeMs)).toFixed(0)} ms`,
     ])
   }
-  return [{ title: `Commands as a person types them (${rounds} runs each)`, rows }]
+  return [
+    { title: `Commands as a person types them (${rounds} runs each)`, rows },
+    await measureManyNames(program, options),
+    await measureFirstRevocation(options),
+  ]
 }
 
-interface Run {
+export interface Run {
   readonly firstMs: number
   readonly wholeMs: number
 }
 
-/** @throws when the command fails */
-async function runOnce([command, ...flags]: Program, args: readonly string[]): Promise<Run> {
+/** Run a command as a person does. @throws when it fails */
+export async function runOnce([command, ...flags]: Program, args: readonly string[]): Promise<Run> {
   const startedAt = performance.now()
   const child = spawn(command, [...flags, ...args], {
     cwd: BENCH_IO.cwd,

@@ -48,6 +48,19 @@ test('alarms are listed by everyone who may read their sensor, and acknowledged 
   t.regex(after.out, / client\/c1 20\S+Z moved$/m)
 })
 
+test('the name of a context may be that of an operator, and what keeps from asking is said once', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs, config })
+  const nodes = [1, 2].flatMap(node => ['--node', cluster.address(node)])
+  await cluster.log.find(line => line.text === 'alarm')
+  const list = async (name: string, ...args: string[]) =>
+    runCommand(['alarms', 'list', ...nodes, ...args], { env: { ...env, FRIDGE_AS: name } })
+  t.is((await list('admin')).status, 0)
+  const typed = await list('c1', '--as', 'admin')
+  t.is(typed.status, 1)
+  t.is(typed.err.split('\n').length, 2, typed.err)
+  t.regex(typed.err, /there is no client admin .*\n.*did you mean --as operator\/admin\?$/)
+})
+
 test('a comment can be read whole on a narrow terminal', async t => {
   await using cluster = await startCluster(t, { certs, config })
   await cluster.grant(1, 'c1')
@@ -65,7 +78,7 @@ test('a name that is there in the other role is said with that role, not issued 
     (await runCommand(args, { env: { FRIDGE_CERTS: certs.dir, FRIDGE_AS: as } })).err
   const client = await meant(['history', 'show', 'temperature'], 'c1')
   t.regex(client, /there is no operator c1 in .*\n.*did you mean --as client\/c1\?/)
-  const operator = await meant(['alarms', 'list'], 'admin')
+  const operator = await meant(['alarms', 'list', '--as', 'admin'], 'c1')
   t.regex(operator, /there is no client admin in .*\n.*did you mean --as operator\/admin\?/)
   const nobody = await meant(['alarms', 'list'], 'c999')
   t.regex(nobody, /there is no client c999 in .*\n.*fridge certs issue client c999/)

@@ -1,12 +1,16 @@
-import { X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createServer } from 'node:tls'
 import test, { type ExecutionContext } from 'ava'
+import { succession, textOfStatements } from '../../node/authority/succession.ts'
+import { issuingFiles } from '../../node/enrolment/desk.ts'
 import { ENROLMENT_ALPN } from '../../node/enrolment/messages.ts'
 import { formatToken, pinOf } from '../../node/enrolment/token.ts'
+import { parseCertificates } from '../../node/identity/certificate-chain.ts'
+import { authorityFiles } from '../../node/identity/credential-files.ts'
 import { loadCredentials } from '../../node/identity/credentials.ts'
 import { parseName } from '../../node/identity/names.ts'
 import { formatAddress } from '../../node/lib/address.ts'
@@ -119,7 +123,8 @@ test('a device renews its certificate by itself for the same key, until it is re
     loadCredentials({ dir: join(cwd, 'certs'), role: 'client', name: parseName('till-7') })
   const renew = ['certs', 'renew', 'client', 'till-7', '--node', site.desk]
   const before = await load()
-  const refused = { status: 4, says: /its holder is not let in/, mends: /certs/ } as const
+  const mends = /fridge whitelist add till-7/
+  const refused = { status: 4, says: /till-7 is not let in/, mends } as const
   await fails(t, renew, refused, { cwd })
   await site.cluster.grant(1, 'till-7')
   const { status, err } = await fridge(cwd, renew)
@@ -143,22 +148,136 @@ test('a certificate that the authority itself has signed is renewed as well, and
   t.regex(refused.err, /a node renews one client/)
 })
 
-test('a device hears that the authority is being replaced, and believes no node in which one is next', async t => {
+/** A device with a certificate of a node, that is let in, and the command by which it renews it. */
+async function enrolledDevice(t: ExecutionContext, site: Site) {
+  const cwd = await makeTestFolder(t)
+  const input = await site.token()
+  const enrolled = await fridge(
+    cwd,
+    ['certs', 'enroll', '--node', site.desk, '--token', '-', '--json'],
+    { input },
+  )
+  t.is(enrolled.status, 0, enrolled.err)
+  await site.cluster.grant(1, 'till-7')
+  const caFile = join(cwd, 'certs/ca/certificate.pem')
+  return {
+    cwd,
+    renew: ['certs', 'renew', 'client', 'till-7', '--node', site.desk],
+    trusted: async (): Promise<string[]> =>
+      parseCertificates(await readFile(caFile, 'utf8'), caFile).map(({ subject }) => subject),
+  }
+}
+
+/** A step of a rotation where the authority is, which is where the node is. */
+async function onAuthority(t: ExecutionContext, { certs, cluster }: Site, ...args: string[]) {
+  const { status, err } = await runCommand(['certs', ...args, '--certs', certs.dir])
+  t.is(status, 0, err)
+  t.not(await cluster.node(1).reload(), 'refused')
+}
+
+test('a device follows its authority to the next one by itself, and lets go of the old one', async t => {
+  await using site = await startSite(t)
+  const { cwd, renew, trusted } = await enrolledDevice(t, site)
+  await onAuthority(t, site, 'rotate-ca', 'begin')
+  const begun = await fridge(cwd, renew)
+  t.is(begun.status, 0, begun.err)
+  t.is(begun.err, '')
+  t.regex(begun.out, /^ {2}"CN=test\.fridge CA 2" is trusted now: the authority before names it$/m)
+  t.deepEqual(await trusted(), ['CN=test.fridge CA 2', 'CN=test.fridge CA'])
+  await onAuthority(t, site, 'renew', '--all')
+  await onAuthority(t, site, 'issuing-key', 'node-1', '--force')
+  t.is((await fridge(cwd, renew)).out.includes('trusted'), false)
+  await onAuthority(t, site, 'rotate-ca', 'finish')
+  const finished = await fridge(cwd, [...renew, '--json'])
+  t.is(finished.status, 0, finished.err)
+  t.like(JSON.parse(finished.out), {
+    trust: ['"CN=test.fridge CA" is trusted no more: its successor ended it'],
+  })
+  t.deepEqual(await trusted(), ['CN=test.fridge CA 2'])
+  t.is((await fridge(cwd, renew)).status, 0)
+})
+
+test('a device that slept through a whole rotation is told how it gets in again', async t => {
+  await using site = await startSite(t)
+  const { cwd, renew, trusted } = await enrolledDevice(t, site)
+  await onAuthority(t, site, 'rotate-ca', 'begin')
+  await onAuthority(t, site, 'renew', '--all')
+  await onAuthority(t, site, 'issuing-key', 'node-1', '--force')
+  await onAuthority(t, site, 'rotate-ca', 'finish')
+  const mends = /fridge certs token client till-7.*fridge certs enroll --force/
+  const replaced = {
+    status: 1,
+    says: /its authority "CN=test\.fridge CA" was replaced/,
+    mends,
+  } as const
+  await fails(t, renew, replaced, { cwd })
+  // Nor does it take a node that has no statements for anything but a stranger.
+  await rm(authorityFiles(site.certs.dir).successionFile)
+  await fails(t, renew, { status: 3, says: /is of another authority than those/, mends }, { cwd })
+  t.deepEqual(await trusted(), ['CN=test.fridge CA'])
+  const enroll = ['certs', 'enroll', '--node', site.desk, '--token', '-', '--force']
+  const again = await fridge(cwd, enroll, { input: await site.token() })
+  t.is(again.status, 0, again.err)
+  t.deepEqual(await trusted(), ['CN=test.fridge CA 2'])
+})
+
+test('attack: a node that shows another authority, which none has named, makes nobody trust it', async t => {
+  await using site = await startSite(t)
+  const { cwd, renew, trusted } = await enrolledDevice(t, site)
+  t.is((await fridge(cwd, renew)).err, '')
+  await onAuthority(t, site, 'rotate-ca', 'begin')
+  const { successionFile } = authorityFiles(site.certs.dir)
+  const { keyFile } = issuingFiles(site.certs.dir, parseName('node-1'))
+  const shown = parseCertificates(
+    await readFile(authorityFiles(site.certs.dir).certificateFile, 'utf8'),
+    'ca',
+  )
+  const [successor, authority] = shown
+  if (authority === undefined) throw new Error('there is one authority')
+  const privateKey = createPrivateKey(await readFile(keyFile))
+  const forged = succession({ privateKey, certificate: authority }, successor, Date.now())
+  for (const text of [textOfStatements([forged]), '[]', 'damaged', '{}', '[7, {"text": 7}]']) {
+    await writeFile(successionFile, text)
+    const { status, err } = await fridge(cwd, renew)
+    t.is(status, 0, err)
+    t.regex(err, /certificate\.pem does not have the new one\n.*take ca\/certificate\.pem/)
+    t.deepEqual(await trusted(), ['CN=test.fridge CA'])
+  }
+})
+
+test('a device that no node tells of the next authority is told what to bring', async t => {
+  await using site = await startSite(t)
+  const { cwd, renew } = await enrolledDevice(t, site)
+  await onAuthority(t, site, 'rotate-ca', 'begin')
+  await onAuthority(t, site, 'renew', '--all')
+  await rm(authorityFiles(site.certs.dir).successionFile)
+  const mends = /take ca\/certificate\.pem here, or ca\/succession\.json to that node/
+  await fails(t, renew, { status: 3, says: /issued by "CN=test\.fridge CA 2"/, mends }, { cwd })
+})
+
+test('no token is used up for a certificate that would be of no use', async t => {
   await using site = await startSite(t)
   const cwd = await makeTestFolder(t)
-  const enroll = ['certs', 'enroll', '--node', site.desk, '--token', '-']
-  t.is((await fridge(cwd, enroll, { input: await site.token() })).status, 0)
-  await site.cluster.grant(1, 'till-7')
-  const renew = ['certs', 'renew', 'client', 'till-7', '--node', site.desk]
-  t.is((await fridge(cwd, renew)).err, '')
-  const caFile = join(cwd, 'certs/ca/certificate.pem')
-  const trusted = await readFile(caFile, 'utf8')
-  t.is((await fridge(cwd, ['certs', 'rotate-ca', 'begin', '--certs', site.certs.dir])).status, 0)
-  t.not(await site.cluster.node(1).reload(), 'refused')
-  const { status, err } = await fridge(cwd, renew)
+  const enroll = async (input: string): Promise<CommandResult> =>
+    fridge(cwd, ['certs', 'enroll', '--node', site.desk, '--token', '-'], { input })
+  await onAuthority(t, site, 'rotate-ca', 'begin')
+  await onAuthority(t, site, 'renew', '--all')
+  const token = await site.token()
+  const early = await enroll(token)
+  t.is(early.status, 1)
+  t.regex(
+    early.err,
+    /issuing key of an authority that is not trusted here; nothing was asked for\n/,
+  )
+  t.regex(early.err, /fridge certs issuing-key NODE --force/)
+  const hasty = await runCommand(['certs', 'rotate-ca', 'finish', '--certs', site.certs.dir])
+  t.is(hasty.status, 1)
+  t.regex(hasty.err, /the issuing key of node-1\n.*fridge certs issuing-key node-1 --force/)
+  await onAuthority(t, site, 'rotate-ca', 'finish', '--force')
+  t.is((await enroll(token)).status, 1)
+  await onAuthority(t, site, 'issuing-key', 'node-1', '--force')
+  const { status, err } = await enroll(token)
   t.is(status, 0, err)
-  t.regex(err, /certs\/ca\/certificate\.pem does not have the new one\n.*take ca\/certificate\.pem/)
-  t.is(await readFile(caFile, 'utf8'), trusted)
 })
 
 test('a token ends, and is for one cluster and one name', async t => {

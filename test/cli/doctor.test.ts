@@ -83,6 +83,32 @@ test('large packets that are lost on the way are told apart from a node that han
   t.regex((await again).out, /took the connection, and said too little within 10000 ms/)
 })
 
+test('large packets that are lost on the way to a node are no certificate that it refuses', async t => {
+  await using cluster = await startCluster(t, {
+    certs,
+    config: { tls: { handshakeTimeoutMs: 500 } },
+  })
+  const cable = await layCable(t, cluster.node(1).address)
+  const clock = new SkipClock()
+  for (const [command, says] of [
+    [
+      ['status'],
+      /hung up after \d+ s without a word.*what is sent there is lost on the way\n.*doctor/,
+    ],
+    [
+      ['doctor'],
+      /answers small packets at once, and a TLS handshake never: large packets are lost/,
+    ],
+  ] as const) {
+    const lost = cable.loseLarge(600, 'clients')
+    const asked = runCommand([...command, '--node', cable.address, '--certs', certs.dir], { clock })
+    await lost
+    clock.skip(4_000)
+    const { out, err } = await asked
+    t.regex(`${out}\n${err}`, says)
+  }
+})
+
 test('a removed node is told to get a new name, and the healthy ones are left in peace', async t => {
   await using cluster = await startCluster(t, { nodes: 2, certs })
   await cluster.stop(2)
@@ -151,7 +177,7 @@ test('a node that is gone, a list that may be stale and a clock that is wrong ar
     'WRONG  cluster: node-2 is out of reach',
     '         to mend it: look there: fridge doctor --name node-2; should it never be back: fridge node forget node-2',
     `WRONG  node ${gone}: nothing listens on ${gone}`,
-    '         to mend it: start a node there: fridge node start',
+    '         to mend it: start a node there: fridge node start --name NAME',
   ])
 })
 

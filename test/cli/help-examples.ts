@@ -15,12 +15,12 @@ export const CERTIFICATES: readonly Step[] = [
   { line: 'fridge certs issue node alpha --host alpha.shop.example --host 10.0.0.5' },
   { line: 'fridge certs issue client fridge-client-001 --days 30' },
   { line: 'fridge certs inspect certs/nodes/alpha/certificate.pem' },
-  { line: 'fridge certs issuing-key node-1' },
   ...SIGNED_ELSEWHERE,
   { line: 'fridge certs renew node alpha' },
   { line: 'fridge certs renew certs/clients/fridge-client-001/certificate.pem --days 30' },
   { line: 'fridge certs rotate-ca begin' },
   { line: 'fridge certs renew --all' },
+  { line: 'fridge certs issuing-key node-1' },
   { line: 'fridge certs rotate-ca finish' },
 ]
 

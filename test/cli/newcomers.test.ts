@@ -67,7 +67,7 @@ test('a newcomer says for how many nodes it waits, and begins with the only one 
       out,
       /node-2 lets no client in: its list begins at a checkpoint, and one more node must show/,
     )
-    t.regex(out, /to mend it: .*fridge node start --peer HOST:PORT/)
+    t.regex(out, /to mend it: .*fridge node start --name NAME --peer HOST:PORT/)
   }
   await t.throwsAsync(cluster.client(2, 'c2'), { code: 'ERR_REFUSED' })
   await cluster.stop(2)

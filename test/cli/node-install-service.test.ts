@@ -21,6 +21,7 @@ const PROGRAM: CommandIo['self'] = ['/usr/bin/node', '/usr/lib/fridge/main.js']
 
 interface Machine {
   readonly isRoot?: boolean
+  readonly hasPackage?: boolean
   /** What the script ends with. */
   readonly status?: number
   readonly self?: CommandIo['self']
@@ -29,7 +30,7 @@ interface Machine {
 /** Install with a machine that is played. */
 function install(
   options: InstallServiceOptions,
-  { isRoot = true, status = 0, self = PROGRAM }: Machine = {},
+  { isRoot = true, hasPackage = false, status = 0, self = PROGRAM }: Machine = {},
 ) {
   const { io, out } = recordIo()
   const scripts: string[] = []
@@ -37,7 +38,7 @@ function install(
     scripts.push(script)
     return status
   }
-  const done = runNodeInstallService(options, { ...io, self }, { isRoot, runScript })
+  const done = runNodeInstallService(options, { ...io, self }, { isRoot, hasPackage, runScript })
   return { done, out, scripts }
 }
 
@@ -59,6 +60,20 @@ test('without root nothing is done, and the command is given that mends it', asy
     fix: 'sudo fridge node install-service --name node-1; --dry-run prints what it would do',
   })
   t.deepEqual(scripts, [])
+})
+
+test('beside the Debian package nothing is installed, and the reason is given', async t => {
+  const { done, scripts } = install({ name: 'node-1' }, { hasPackage: true })
+  const error = await t.throwsAsync(done)
+  t.like(error, { code: 'ERR_CONFIG' })
+  t.regex(error.message, /^the Debian package of fridge is installed/)
+  t.regex(
+    String(Reflect.get(error, 'fix')),
+    /systemctl enable --now fridge\.service.*apt remove fridge/,
+  )
+  t.deepEqual(scripts, [])
+  const printed = install({ name: 'node-1', dryRun: true }, { hasPackage: true })
+  t.is(await printed.done, 0)
 })
 
 test('a node without a configuration needs a name, and one in a home folder is out of reach', async t => {

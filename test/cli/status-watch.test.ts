@@ -55,6 +55,24 @@ for (const columns of [40, 80, 200]) {
   )
 }
 
+onTerminal('a terminal that can move no cursor gets lines, and nothing else', async t => {
+  await using cluster = await startCluster(t, { certs })
+  const words = [process.execPath, MAIN, 'status', '--watch', '--node', cluster.address(1)]
+  const child = spawn('script', ['-qfec', `stty cols 80; exec ${words.join(' ')}`, '/dev/null'], {
+    env: { ...process.env, FRIDGE_CERTS: certs.dir, NODE_NO_WARNINGS: '1', TERM: 'dumb' },
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  const ended = once(child, 'close')
+  let text = ''
+  for await (const chunk of child.stdout.setEncoding('utf8')) {
+    text += String(chunk)
+    if (text.split('node-1 knows').length > 2) break
+  }
+  child.stdin.write('\u0003')
+  await ended
+  t.false(text.includes('\u001B'))
+})
+
 test('a node that is lost while it is watched is asked again, and what is shown meanwhile is called old', async t => {
   await using cluster = await startCluster(t, { nodes: 2, certs })
   const node = ['--node', cluster.address(1)]

@@ -121,3 +121,12 @@ test('a list shows only who was removed, whose time is nearly up, or who was let
   t.regex((await whitelist(cluster, 1, 'list', '--by', 'maria')).err, /nobody on the list is so/)
   t.is((await whitelist(cluster, 1, 'list', '--expiring', 'soon')).status, 2)
 })
+
+test('a sensor that a file misspells is said before it is asked', async t => {
+  await using cluster = await startCluster(t, { certs })
+  const file = join(await makeTestFolder(t), 'list.yaml')
+  await writeFile(file, '- name: till-1\n  sensors: [temprature, door]\n')
+  const { status, err } = await whitelist(cluster, 1, 'apply', file, '--dry-run')
+  t.is(status, 1)
+  t.is(err, 'no node has a sensor "temprature"; did you mean temperature?')
+})

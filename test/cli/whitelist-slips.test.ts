@@ -38,6 +38,23 @@ test('a later grant keeps what it does not name, and says what is other than bef
   )
 })
 
+test('a misspelt name is no name that was never heard of: show says which was likely meant', async t => {
+  await using cluster = await startCluster(t, { certs })
+  await cluster.grant(1, 'fridge-client-001')
+  const show = async (name: string): Promise<string> => {
+    const { status, out } = await whitelist(cluster, 1, 'show', name)
+    t.is(status, 1)
+    return out
+  }
+  t.regex(await show('fridge-client-01'), /^ {2}did you mean fridge-client-001\?$/m)
+  t.regex(await show('operator/admim'), /^ {2}did you mean operator\/admin\?$/m)
+  t.regex(await show('node-1'), /^ {2}did you mean node\/node-1\?$/m)
+  for (const known of ['node/node-1', 'operator/admin']) {
+    t.notRegex((await whitelist(cluster, 1, 'show', known)).out, /did you mean/)
+  }
+  t.notRegex(await show('nothing-like-it'), /did you mean/)
+})
+
 test('a sensor or a command that is misspelt in a grant is refused, and names what was likely meant', async t => {
   await using cluster = await startCluster(t, { certs })
   const add = async (...args: string[]): Promise<CommandResult> =>

@@ -335,7 +335,7 @@ test('when no node answers every one is named with its reason, and the status is
   t.deepEqual(err.split('\n'), [
     `fridge: none of ${gone.join(', ')} could be used:`,
     ...gone.map(address => `  - nothing listens on ${address}`),
-    '  to mend it: start a node there: fridge node start',
+    '  to mend it: start a node there: fridge node start --name NAME',
   ])
 })
 

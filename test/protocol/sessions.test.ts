@@ -152,7 +152,7 @@ test('a client comes back after the farewells that the page says', t => {
     ['unheard of', 'all', '', 'yes'],
   ]) {
     if (to === 'node') continue
-    const heard = { bye: { reason, text: '' }, greeted: true, self, attempt }
+    const heard = { bye: { reason, text: '' }, greeted: true, self, attempt, lastedMs: 0 }
     t.is(isLastWord(explainEnding({ cause: 'lost' }, heard)), !comesBack.startsWith('yes'), reason)
   }
 })

@@ -81,14 +81,14 @@ const AUTHORS: readonly Bug[] = [
 const STORE: readonly Bug[] = [
   {
     name: 'a removal that an operator asks for in vain does not act',
-    find: 'this.actOn([entry], true)',
+    find: 'this.actOn(entries, true)',
     put: '',
     isSample: true,
   },
   {
     name: 'what was refused is in the list',
-    find: 'takeBack()\n      this.actOn([entry], true)',
-    put: 'this.actOn([entry], true)',
+    find: 'takeBackAll(merged)\n      this.actOn(entries, true)',
+    put: 'this.actOn(entries, true)',
   },
 ]
 

@@ -16,15 +16,25 @@ export interface Cable {
   plug(): void
   /** Deliver nothing more of the connections over it, and tell neither end. */
   silence(): void
-  /** From now on lose what the node sends from the first piece on that is larger, in bytes. @returns once it did */
-  loseLarge(maxBytes: number): Promise<void>
+  /**
+   * From now on lose what the node sends, or the clients do, from the first piece on that is larger,
+   * in bytes.
+   * @returns once it did
+   */
+  loseLarge(maxBytes: number, from?: 'node' | 'clients'): Promise<void>
 }
 
 export async function layCable(t: Pick<ExecutionContext, 'teardown'>, to: Address): Promise<Cable> {
   /** The end of each connection at the client, with its end at the node. */
   const ends = new Map<Socket, Socket>()
   let connections = 0
-  let losing: { readonly maxBytes: number; readonly hasLost: () => void } | undefined
+  let losing:
+    | {
+        readonly maxBytes: number
+        readonly from: 'node' | 'clients'
+        readonly hasLost: () => void
+      }
+    | undefined
   const server = createServer(near => {
     connections += 1
     const far = connect(to)
@@ -37,15 +47,16 @@ export async function layCable(t: Pick<ExecutionContext, 'teardown'>, to: Addres
         far.destroy()
       })
     }
-    near.pipe(far)
-    if (losing === undefined) return void far.pipe(near)
+    const [lossy, other] = losing?.from === 'clients' ? [near, far] : [far, near]
+    other.pipe(lossy)
+    if (losing === undefined) return void lossy.pipe(other)
     const { maxBytes, hasLost } = losing
-    far.on('data', (piece: Buffer) => {
-      if (piece.length <= maxBytes) return void near.write(piece)
-      far.removeAllListeners('data')
+    lossy.on('data', (piece: Buffer) => {
+      if (piece.length <= maxBytes) return void other.write(piece)
+      lossy.removeAllListeners('data').resume()
       hasLost()
     })
-    far.on('end', () => near.end())
+    lossy.on('end', () => other.end())
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -67,9 +78,9 @@ export async function layCable(t: Pick<ExecutionContext, 'teardown'>, to: Addres
       server.close()
       cut()
     },
-    loseLarge: async maxBytes =>
+    loseLarge: async (maxBytes, from = 'node') =>
       new Promise(hasLost => {
-        losing = { maxBytes, hasLost }
+        losing = { maxBytes, from, hasLost }
       }),
     plug: () => void server.listen(port, '127.0.0.1'),
     silence: () => {

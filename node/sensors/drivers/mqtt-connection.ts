@@ -178,11 +178,32 @@ async function connectSocket(
     socket.on('error', () => undefined)
     socket.destroy()
     signal.throwIfAborted()
-    const why = answered.signal.aborted ? 'no answer' : (errorCode(error) ?? errorMessage(error))
+    const why = answered.signal.aborted ? 'no answer' : describeFailure(error)
     throw new FridgeError('ERR_UNREACHABLE', `the broker cannot be reached: ${why}`, {
       cause: error,
     })
   }
+}
+
+/** What the commonest faults of TLS mean, by their codes in Node.js and OpenSSL. */
+const TLS_FAULTS: ReadonlyMap<string, string> = new Map([
+  ...[
+    'SELF_SIGNED_CERT_IN_CHAIN',
+    'DEPTH_ZERO_SELF_SIGNED_CERT',
+    'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    'UNABLE_TO_GET_ISSUER_CERT',
+    'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  ].map(code => [code, 'its certificate is of no authority that is known here (caFile)'] as const),
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 'its certificate is not for that host'],
+  ['CERT_HAS_EXPIRED', 'its certificate has expired'],
+  ['CERT_NOT_YET_VALID', 'its certificate is not valid yet: compare the clocks'],
+  ['ERR_SSL_WRONG_VERSION_NUMBER', 'no TLS is spoken on that port'],
+  ['ERR_SSL_PACKET_LENGTH_TOO_LONG', 'no TLS is spoken on that port'],
+])
+
+function describeFailure(error: unknown): string {
+  const code = errorCode(error)
+  return (code && TLS_FAULTS.get(code)) ?? code ?? errorMessage(error)
 }
 
 /** Read once what connecting to a broker reads each time. @throws FridgeError `ERR_CONFIG` that says which file */

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
-import { makeTestFolder } from '../../support/certs.ts'
+import { makeTestCerts, makeTestFolder } from '../../support/certs.ts'
 import { Lines } from '../../support/cli.ts'
 import { startCluster, makeSharedCerts } from '../../support/cluster.ts'
 import { startMosquitto, type Mosquitto } from '../../support/mosquitto.ts'
@@ -60,6 +60,47 @@ test('a broker is told what the sensors say, which alarms stand, and that the no
   await cluster.stop(1)
   await said.find(/^0 fridge\/node-1\/availability offline$/)
   t.is(await kept(broker, 'fridge/node-1/availability'), 'offline')
+})
+
+test('a broker is told over TLS, by a user with a password, and a wrong authority is called that', async t => {
+  const folder = await makeTestFolder(t)
+  const own = await makeTestCerts(t)
+  await own.issue('node', 'broker', { hosts: ['localhost'] })
+  const { files } = await own.load('node', 'broker')
+  const [users, passwordFile] = [join(folder, 'users'), join(folder, 'password')]
+  await promisify(execFile)('mosquitto_passwd', ['-b', '-c', users, 'fridge', 'secret'])
+  await writeFile(passwordFile, 'secret\n')
+  await using broker = await startMosquitto({
+    settings: [
+      `cafile ${files.caFile}`,
+      `certfile ${files.certificateFile}`,
+      `keyfile ${files.keyFile}`,
+      `password_file ${users}`,
+      'allow_anonymous false',
+      // It would give up root, and then could not read these files.
+      'user root',
+    ],
+  })
+  const { alarms } = config(broker.port)
+  const mqtt = { broker: `mqtts://localhost:${broker.port}`, user: 'fridge', passwordFile }
+  const over = (caFile: string) => ({
+    alarms: { ...alarms, mqtt: { ...mqtt, caFile } },
+  })
+  await using foreign = await startCluster(t, {
+    certs,
+    config: over((await certs.load('operator', 'admin')).files.caFile),
+  })
+  const { fields } = await foreign.log.find(({ text }) =>
+    text.startsWith('the broker cannot be told'),
+  )
+  t.regex(String(fields['why']), /its certificate is of no authority that is known here \(caFile\)/)
+  await using cluster = await startCluster(t, { certs, config: over(files.caFile) })
+  await cluster.log.find(({ text }) => text === 'the broker is told the sensors and alarms')
+  const args = ['-h', 'localhost', '-p', String(broker.port), '--cafile', files.caFile]
+  const reader = [...args, '-u', 'fridge', '-P', 'secret', '-C', '1', '-W', '5']
+  const topic = 'fridge/node-1/alarm/temperature/high/state'
+  const { stdout } = await promisify(execFile)('mosquitto_sub', [...reader, '-t', topic])
+  t.is(stdout.trim(), 'ON')
 })
 
 test('what a broker has kept of sensors and rules that are no more is taken back, and of nobody else', async t => {

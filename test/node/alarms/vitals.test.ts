@@ -119,8 +119,8 @@ test('a node says why its history is not recorded, and nothing of it while it is
   t.is(parseVitals(encode(sensors, [], { whyNot }))?.unrecorded, whyNot)
   t.deepEqual(Object.keys(encode(sensors)), ['alarms', 'sensors'])
   const long = parseVitals(encode(sensors, [], { whyNot: 'x'.repeat(2_000) }))
-  t.is(long?.unrecorded, `${'x'.repeat(97)}…`)
-  t.is(parseVitals({ unrecorded: 'x'.repeat(101) })?.unrecorded, undefined)
+  t.is(long?.unrecorded, `${'x'.repeat(197)}…`)
+  t.is(parseVitals({ unrecorded: 'x'.repeat(201) })?.unrecorded, undefined)
 })
 
 test('a reason that is too long ends with a sign that it does', t => {

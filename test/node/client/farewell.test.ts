@@ -13,7 +13,7 @@ const attempt = { address: '', host: '', caFile: '', certificateFile: '' }
 test('attack: whatever reason a node gives, its words are one line that acts on no terminal', t => {
   for (const reason of ['revoked', 'timeout', 'unheard of']) {
     const bye = { reason, text: 'no\u001b[2J\nyes' }
-    const heard = { bye, greeted: true, self: CLIENT, attempt }
+    const heard = { bye, greeted: true, self: CLIENT, attempt, lastedMs: 0 }
     t.is(explainEnding({ cause: 'lost' }, heard).message, 'no\uFFFD[2J yes', reason)
   }
 })
@@ -23,7 +23,7 @@ test('the command that mends it names whom it is about', t => {
     ['not on the whitelist', 'an operator can let it in: fridge whitelist add till-7'],
     ['certificate expired', 'renew it: fridge certs renew client till-7'],
   ] as const) {
-    const heard = { bye: { reason, text: '' }, greeted: true, self: CLIENT, attempt }
+    const heard = { bye: { reason, text: '' }, greeted: true, self: CLIENT, attempt, lastedMs: 0 }
     t.is(explainEnding({ cause: 'lost' }, heard).fix, fix)
   }
 })

@@ -88,7 +88,7 @@ test('nothing listens there', async t => {
   const { code, message, fix } = await failure(t, address)
   t.is(code, 'ERR_UNREACHABLE')
   t.is(message, `nothing listens on 127.0.0.1:${address.port}`)
-  t.is(fix, 'start a node there: fridge node start')
+  t.is(fix, 'start a node there: fridge node start --name NAME')
 })
 
 test('a node of another authority is not talked to', async t => {

@@ -43,6 +43,9 @@ function packedText(text: string | Uint8Array): { packed: string } {
   return { packed: deflateRawSync(text).toString('base64') }
 }
 
+/** Genuine, and of a length that base64 pads. */
+const { packed: PADDED } = packedText('[]')
+
 test('what is sent in one turn arrives as it was sent, in its order, and shorter', async t => {
   const { packing, written } = gather()
   const frames = membersOf(20)
@@ -105,6 +108,8 @@ test('what would be longer than a peer takes for its length is sent as it is', t
 for (const [what, frame] of [
   ['no text', { packed: 1 }],
   ['what is no base64', { packed: '-_' }],
+  ['base64 without its padding', { packed: PADDED.replaceAll('=', '') }],
+  ['base64 with a space in it', { packed: ` ${PADDED}` }],
   ['what was not compressed', { packed: 'AAAA' }],
   ['more than it says', { ...packedText('[]'), more: 1 }],
   ['what is no list', packedText('{"id":1}')],

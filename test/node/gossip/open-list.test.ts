@@ -7,6 +7,7 @@ import { isSource, parseName, parseSubject } from '../../../node/identity/names.
 import { sealOf, type ChangeRow } from '../../../node/storage/change-row.ts'
 import { encodeChange, readChange, type Change } from '../../../node/whitelist/change.ts'
 import { entryHash } from '../../../node/whitelist/entry.ts'
+import { makeIndexLie } from '../../support/lying-index.ts'
 import {
   makeSharedCerts,
   startCluster,
@@ -149,3 +150,18 @@ function forgeGrant(file: string, name: string): void {
     .prepare(`INSERT INTO changes (${columns.join()}) VALUES (${columns.map(() => '?').join()})`)
     .run(...(Object.values(forged) as (string | number)[]))
 }
+
+test('a large database with an index that lies does not start, though it is checked beside', async t => {
+  await using cluster = await startCluster(t, { nodes: 1, certs })
+  await cluster.revoke(1, 'c1')
+  await cluster.stop(1)
+  const file = join(cluster.config(1).data, 'whitelist.db')
+  makeIndexLie(file, 'node-1#')
+  {
+    using database = new DatabaseSync(file)
+    // Of 40 MiB, from which on a thread checks it.
+    const fill = database.prepare('INSERT INTO own (name, value) VALUES (?, ?)')
+    for (let one = 0; one < 40; one += 1) fill.run(`fill ${one}`, 'x'.repeat(2 ** 20))
+  }
+  await t.throwsAsync(cluster.start(1), { code: 'ERR_DATABASE_CORRUPT' })
+})

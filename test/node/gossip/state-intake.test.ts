@@ -336,6 +336,30 @@ test('attack: a state in which what is spent is called standing, or an entry is 
   t.regex(altered[0] ?? '', /is not signed by its/)
 })
 
+test('attack: a state with a signature that is not under its entry is refused, whatever the entry decides', async t => {
+  // Genuine ones, of another entry: only a check of this one tells.
+  const [first] = LOG.entries.flatMap(one => (isStray(one) ? [] : [one.signatures]))
+  const kinds = [
+    ['a grant that stands', '"grant","subject":"client/basil"', undefined],
+    ['the newest removal', '"revocation","subject":"client/dill","source":"alpha', undefined],
+    ['what is spent', '', 'spent'],
+  ] as const
+  for (const [title, text, spent] of kinds) {
+    for (const [field, role] of [
+      ['operatorSignature', 'operator'],
+      ['nodeSignature', 'node'],
+    ] as const) {
+      const refusals = await takeAltered(t, (row, change) => {
+        const [value, ...place] = row as [object, ...unknown[]]
+        const isIt = change.includes(text) && place[2] === spent
+        return isIt ? [{ ...value, [field]: first?.[field] }, ...place] : row
+      })
+      t.is(refusals.length, 1, `${title}: ${field}`)
+      t.regex(refusals[0] ?? '', new RegExp(`is not signed by its ${role}`))
+    }
+  }
+})
+
 /** A store in which storing a list takes until it is let go on. */
 class SlowStore extends MemoryStore {
   readonly begun = Promise.withResolvers<void>()

@@ -103,7 +103,9 @@ test('a cloned node is turned away by its peers, told so, and shown to all; noth
   t.true(members.live().has(testSource('beta', 1)), 'the one that they had stays')
   t.false(log.some(({ fields }) => fields['reason'] === 'replaced'))
   const before = cluster.dials.length
+  const lines = twin.log.filter(({ level }) => level !== 'debug').length
   await cluster.pass(60_000)
+  t.is(twin.log.filter(({ level }) => level !== 'debug').length, lines, 'all was said already')
   const often = cluster.dials.length - before
   t.true(often < 60, `${often} dials in a minute`)
   // Whoever is to count must count the clone too.

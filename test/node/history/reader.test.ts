@@ -1,5 +1,9 @@
+import type { DatabaseSync } from 'node:sqlite'
 import test from 'ava'
 import { HOUR_MS, MINUTE_MS } from '../../../node/history/bucket.ts'
+import { openHistoryForReading } from '../../../node/history/database.ts'
+import { answerPage, HISTORY_TABLES } from '../../../node/history/page.ts'
+import { HistoryReader } from '../../../node/history/reader.ts'
 import { BEGIN, makeHistory, SENSORS, type TestHistory } from '../../support/history.ts'
 
 const SPAN = { from: BEGIN, to: BEGIN + 2 * HOUR_MS }
@@ -119,6 +123,31 @@ test('an alarm about a sensor says nothing of it, whoever takes note of it', asy
   t.deepEqual((await history.verify()).findings, [])
 })
 
+test('an alarm of a sensor that was removed ends in the history, which stays sound', async t => {
+  const history = await makeHistory(t)
+  history.reading(9, BEGIN + 1_000)
+  history
+    .writer()
+    .alarm({ sensor: 'temperature', type: 'raised', detail: '{}' }, BEGIN + 30 * MINUTE_MS)
+  history.writer().flush()
+  const restart = (): void => history.restart(BEGIN + 2 * HOUR_MS, [{ name: 'door', kind: 'door' }])
+  restart()
+  history.writer().alarm({ sensor: 'temperature', type: 'over', detail: '{}' }, BEGIN + 2 * HOUR_MS)
+  history.writer().flush()
+  // Killed: its open hour is summed up from its rows, in which nothing was heard of the sensor.
+  restart()
+  const span = { from: BEGIN, to: BEGIN + 3 * HOUR_MS }
+  const events = history.read(reader => [...reader.events('temperature', span)])
+  const own = events.filter(({ sensor }) => sensor !== undefined).map(({ type }) => type)
+  t.deepEqual(own, ['available', 'raised', 'over'])
+  const hours = history.read(reader => [...reader.buckets('temperature', HOUR_MS, span)])
+  t.deepEqual(
+    hours.map(({ start }) => start),
+    [BEGIN],
+  )
+  t.deepEqual((await history.verify()).findings, [])
+})
+
 test('a sensor that spoke in a minute that is over is known in the one that goes on', async t => {
   const history = await makeHistory(t)
   history.unavailable('temperature', BEGIN + 1_000)
@@ -130,4 +159,49 @@ test('a sensor that spoke in a minute that is over is known in the one that goes
   ])
   t.like(first, { count: 1, unavailableMs: 30_000 })
   t.like(second, { recordedMs: 10_000, count: 0, unavailableMs: 0 })
+})
+
+/** The tables that grow with time. */
+const GROWING = /\b(?:hours|sensorHours|sensorMinutes|readings|events|commands)\b/
+
+/** The queries that are prepared on a database from now on. */
+function queriesOf(database: DatabaseSync): ReadonlySet<string> {
+  const queries = new Set<string>()
+  const prepare = database.prepare.bind(database)
+  database.prepare = sql => {
+    queries.add(sql)
+    return prepare(sql)
+  }
+  return queries
+}
+
+/** The steps of a query that walk through a table from one end to the other, as SQLite plans them. */
+function walksOf(database: DatabaseSync, sql: string): string[] {
+  // Without a condition it is the first or the last row of an index that is looked up.
+  if (!sql.includes('WHERE')) return []
+  return database
+    .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+    .all()
+    .map(({ detail }) => String(detail))
+    .filter(step => GROWING.test(step) && !/\(.*[=<>]/.test(step))
+    .map(step => `${step}: ${sql}`)
+}
+
+test('a page costs what its own rows do, however many years were recorded before them', async t => {
+  const history = await makeHistory(t)
+  history.reading(4, BEGIN + 1_000)
+  history.writer().advance(BEGIN + HOUR_MS + 1_000)
+  history.move('open', BEGIN + HOUR_MS + 2_000)
+  history.writer().flush()
+  const database = openHistoryForReading(history.file)
+  const queries = queriesOf(database)
+  using reader = new HistoryReader(database)
+  for (const table of HISTORY_TABLES) {
+    answerPage(reader, { sensor: 'temperature', table, ...SPAN, after: null })
+  }
+  t.true(queries.size > HISTORY_TABLES.length)
+  t.deepEqual(
+    Array.from(queries).flatMap(sql => walksOf(database, sql)),
+    [],
+  )
 })

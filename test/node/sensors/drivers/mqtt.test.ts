@@ -3,10 +3,12 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { createServer as createTlsServer } from 'node:tls'
 import { promisify } from 'node:util'
 
 import test, { type ExecutionContext } from 'ava'
 
+import type { Credentials } from '../../../../node/identity/credentials.ts'
 import { startFeeds } from '../../../../node/sensors/feed.ts'
 import type { SensorEvent } from '../../../../node/sensors/kinds.ts'
 import { mqttSensor, type MqttSensorOptions } from '../../../../node/sensors/drivers/mqtt.ts'
@@ -150,10 +152,22 @@ test('a broker that is not there, or goes, is the reason', async t => {
   t.is(nowhere.clock.pending, 0)
 })
 
+/** A port on which somebody shows a certificate. */
+async function tlsOf(
+  t: Pick<ExecutionContext, 'teardown'>,
+  { key, certificate }: Credentials,
+): Promise<AddressInfo> {
+  const server = createTlsServer({ key, cert: certificate }).listen(0, '127.0.0.1')
+  t.teardown(() => server.close())
+  await once(server, 'listening')
+  return server.address() as AddressInfo
+}
+
 test('TLS and a user are as the broker wants them, and each fault is told apart', async t => {
   const folder = await makeTestFolder(t)
   const certs = await makeTestCerts(t)
   await certs.issue('node', 'broker', { hosts: ['127.0.0.1', 'localhost'] })
+  await certs.issue('node', 'elsewhere', { hosts: ['elsewhere.example'] })
   const { files } = await certs.load('node', 'broker')
   const [users, password, wrong] = ['users', 'password', 'wrong'].map(name => join(folder, name))
   if (users === undefined || password === undefined || wrong === undefined) throw new Error()
@@ -189,8 +203,15 @@ test('TLS and a user are as the broker wants them, and each fault is told apart'
   await refused({ passwordFile: wrong }, /^the broker does not (let this user in|know this user)/)
   await refused({ passwordFile: join(folder, 'none') }, /^the password of the broker .* ENOENT$/)
   await refused({ passwordFile: folder }, /^the password of the broker cannot be read: EISDIR$/)
-  await refused({ caFile: undefined }, /^the broker cannot be reached: [A-Z_]+CERT[A-Z_]+$/)
+  await refused({ caFile: undefined }, /: its certificate is of no authority .* \(caFile\)$/)
   await refused({ broker: `mqtts://127.0.0.2:${broker.port}` }, /^the broker cannot be reached: /)
+  const { port } = await tlsOf(t, await certs.load('node', 'elsewhere'))
+  await refused({ broker: `mqtts://localhost:${port}` }, /: its certificate is not for that host$/)
+  await using plain = await startMosquitto()
+  await refused(
+    { broker: `mqtts://localhost:${plain.port}` },
+    /: (no TLS is spoken on that port|ECONNRESET|socket hang up)$/,
+  )
 })
 
 /** A server of TCP that a test speaks for. */
