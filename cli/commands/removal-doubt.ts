@@ -1,4 +1,3 @@
-import { holdersIn } from '../../node/authority/rotate.ts'
 import type { OperatorConnection } from '../../node/client/operator/operator-connection.ts'
 import {
   displaySubject,
@@ -106,6 +105,8 @@ async function knownNames(
     for (const { operator: author } of grants) operators.add(author)
     if (removal !== undefined) operators.add(removal.operator)
   }
+  // What issues certificates takes long to load, and few names are in doubt.
+  const { holdersIn } = await import('../../node/authority/rotate.ts')
   const holders = await holdersIn(certs)
   for (const holder of holders) if (holder.role === 'operator') operators.add(holder.name)
   const named = new Set(nodes.map(node => node.name))

@@ -16,7 +16,6 @@ import { connectOperator } from '../operator.ts'
 import { formatMoment } from '../moment.ts'
 import { count, GrowingTable } from '../table.ts'
 import type { TargetOptions } from '../target.ts'
-import { printProof } from './whitelist-proof.ts'
 import { termsOfAll } from './kept-terms.ts'
 
 export interface WhitelistListOptions extends TargetOptions {
@@ -83,8 +82,12 @@ export async function runWhitelistShow(
     const meant = await likelyMeant(report, operator, certificateFolder(options, io))
     if (meant !== undefined) io.out(`  did you mean ${meant}?`)
   }
-  const isProven =
-    proof === undefined || options.json === true || (await printProof(proof, subject, options, io))
+  let isProven = true
+  if (proof !== undefined && options.json !== true) {
+    // It reads databases and configurations as well: who wants no proof does not wait for that.
+    const { printProof } = await import('./whitelist-proof.ts')
+    isProven = await printProof(proof, subject, options, io)
+  }
   return report.standing === 'granted' && isProven ? EXIT.done : EXIT.notDone
 }
 

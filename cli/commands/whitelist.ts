@@ -1,24 +1,19 @@
 import type { Command } from 'commander'
 import { examples, type CommandContext } from '../command.ts'
 import { addTargetOptions, collect, type TargetOptions } from '../target.ts'
-import { runWhitelistAdd, type WhitelistAddOptions } from './whitelist-add.ts'
+import type { WhitelistAddOptions } from './whitelist-add.ts'
 import type { WhitelistApplyOptions } from './whitelist-apply.ts'
+import type { CheckpointOptions } from './whitelist-checkpoint.ts'
 import type { WhitelistExportOptions } from './whitelist-export.ts'
-import { runWhitelistCheckpoint, type CheckpointOptions } from './whitelist-checkpoint.ts'
-import { runWhitelistLog, type WhitelistLogOptions } from './whitelist-log.ts'
-import {
-  runWhitelistList,
-  runWhitelistShow,
-  type WhitelistListOptions,
-  type WhitelistShowOptions,
-} from './whitelist-list.ts'
-import { runWhitelistVerify, type WhitelistVerifyOptions } from './whitelist-proof.ts'
-import { runWhitelistRemove, type WhitelistRemoveOptions } from './whitelist-remove.ts'
+import type { WhitelistListOptions, WhitelistShowOptions } from './whitelist-list.ts'
+import type { WhitelistLogOptions } from './whitelist-log.ts'
+import type { WhitelistVerifyOptions } from './whitelist-proof.ts'
+import type { WhitelistRemoveOptions } from './whitelist-remove.ts'
 
 const NAME = 'a client; operator/NAME, node/NAME or origin/URL for the others'
-const NAMES = `${NAME}; several are made one after the other, and waited for together`
+const NAMES = `${NAME}; several are made together, and waited for once`
 
-/** Fill `fridge whitelist`. */
+/** Fill `fridge whitelist`. Each command loads its own code: a person waits for it. */
 export function fillWhitelist(whitelist: Command, context: CommandContext): void {
   fillChanges(whitelist, context)
   fillReading(whitelist, context)
@@ -57,9 +52,10 @@ function fillChanges(whitelist: Command, { io, action }: CommandContext): void {
       ),
     )
     .action(
-      action((names: string[], options: WhitelistAddOptions) =>
-        runWhitelistAdd(names, options, io),
-      ),
+      action(async (names: string[], options: WhitelistAddOptions) => {
+        const { runWhitelistAdd } = await import('./whitelist-add.ts')
+        return runWhitelistAdd(names, options, io)
+      }),
     )
 
   const remove = whitelist
@@ -74,9 +70,10 @@ function fillChanges(whitelist: Command, { io, action }: CommandContext): void {
   remove
     .addHelpText('after', examples("fridge whitelist remove laptop-7 --reason 'lost on the train'"))
     .action(
-      action((names: string[], options: WhitelistRemoveOptions) =>
-        runWhitelistRemove(names, options, io),
-      ),
+      action(async (names: string[], options: WhitelistRemoveOptions) => {
+        const { runWhitelistRemove } = await import('./whitelist-remove.ts')
+        return runWhitelistRemove(names, options, io)
+      }),
     )
 
   const checkpoint = whitelist
@@ -89,7 +86,12 @@ function fillChanges(whitelist: Command, { io, action }: CommandContext): void {
       'after',
       examples('fridge whitelist checkpoint', 'fridge whitelist checkpoint --archive'),
     )
-    .action(action((options: CheckpointOptions) => runWhitelistCheckpoint(options, io)))
+    .action(
+      action(async (options: CheckpointOptions) => {
+        const { runWhitelistCheckpoint } = await import('./whitelist-checkpoint.ts')
+        return runWhitelistCheckpoint(options, io)
+      }),
+    )
 }
 
 function fillReading(whitelist: Command, { io, action }: CommandContext): void {
@@ -103,7 +105,12 @@ function fillReading(whitelist: Command, { io, action }: CommandContext): void {
     .option('--by <operator>', 'only whose newest change is by this operator')
   addTargetOptions(list, 'operator')
     .addHelpText('after', examples('fridge whitelist list --expiring 7d'))
-    .action(action((options: WhitelistListOptions) => runWhitelistList(options, io)))
+    .action(
+      action(async (options: WhitelistListOptions) => {
+        const { runWhitelistList } = await import('./whitelist-list.ts')
+        return runWhitelistList(options, io)
+      }),
+    )
 
   const show = whitelist
     .command('show')
@@ -119,7 +126,10 @@ function fillReading(whitelist: Command, { io, action }: CommandContext): void {
       ),
     )
     .action(
-      action((name: string, options: WhitelistShowOptions) => runWhitelistShow(name, options, io)),
+      action(async (name: string, options: WhitelistShowOptions) => {
+        const { runWhitelistShow } = await import('./whitelist-list.ts')
+        return runWhitelistShow(name, options, io)
+      }),
     )
   addVerify(whitelist, { io, action })
 
@@ -135,9 +145,10 @@ function fillReading(whitelist: Command, { io, action }: CommandContext): void {
   addTargetOptions(log, 'operator')
     .addHelpText('after', LOG_HELP)
     .action(
-      action((name: string | undefined, options: WhitelistLogOptions) =>
-        runWhitelistLog(name, options, io),
-      ),
+      action(async (name: string | undefined, options: WhitelistLogOptions) => {
+        const { runWhitelistLog } = await import('./whitelist-log.ts')
+        return runWhitelistLog(name, options, io)
+      }),
     )
 }
 
@@ -173,7 +184,6 @@ function addFiles(whitelist: Command, { io, action }: CommandContext): void {
     )
     .action(
       action(async (file: string, options: WhitelistApplyOptions) => {
-        // Only these two read and write lists in YAML and CSV: the others start in less time.
         const { runWhitelistApply } = await import('./whitelist-apply.ts')
         return runWhitelistApply(file, options, io)
       }),
@@ -190,9 +200,10 @@ function addVerify(whitelist: Command, { io, action }: CommandContext): void {
     .option('--json', 'as one line of JSON')
     .addHelpText('after', examples('fridge whitelist verify proof.json'))
     .action(
-      action((file: string, options: WhitelistVerifyOptions) =>
-        runWhitelistVerify(file, options, io),
-      ),
+      action(async (file: string, options: WhitelistVerifyOptions) => {
+        const { runWhitelistVerify } = await import('./whitelist-proof.ts')
+        return runWhitelistVerify(file, options, io)
+      }),
     )
 }
 
@@ -202,9 +213,10 @@ function addWatch(whitelist: Command, { io, action }: CommandContext): void {
     .description('show the newest ten changes, and each new one as it comes, until Ctrl-C')
     .argument('[name]', `only changes of this name: ${NAME}`)
   addTargetOptions(watch, 'operator').action(
-    action((name: string | undefined, options: TargetOptions) =>
-      runWhitelistLog(name, { ...options, limit: '10', follow: true }, io),
-    ),
+    action(async (name: string | undefined, options: TargetOptions) => {
+      const { runWhitelistLog } = await import('./whitelist-log.ts')
+      return runWhitelistLog(name, { ...options, limit: '10', follow: true }, io)
+    }),
   )
 }
 

@@ -162,12 +162,12 @@ function complain(
 
 const gossip = z
   .strictObject({
-    /** How often a link says that it lives, ms. Default 1000. More costs later detection; less
+    /** How often a link says that it lives, ms. Default 2000. More costs later detection; less
      *  costs two small records a link and beat. */
-    heartbeatMs: milliseconds(1_000, 10),
-    /** Silence after which a link is dead, ms. Default 5000; at least two heartbeats. More delays
+    heartbeatMs: milliseconds(2_000, 10),
+    /** Silence after which a link is dead, ms. Default 6000; at least two heartbeats. More delays
      *  the redial, less cuts links that are only slow. */
-    deadAfterMs: milliseconds(5_000, 20),
+    deadAfterMs: milliseconds(6_000, 20),
     /** The first pause before a lost peer is dialled again, ms. Default 250. */
     redialMinMs: milliseconds(250, 1),
     /** The longest pause between two attempts, ms. Default 30000: a peer that comes back is noticed

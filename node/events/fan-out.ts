@@ -17,6 +17,7 @@ import {
   type DeliveryCounts,
   type EventStream,
   type SensorNews,
+  type SubscriberHost,
 } from './subscriber.ts'
 import { encodeEvent } from '../wire/emitter.ts'
 import type { MuxStream } from '../wire/mux.ts'
@@ -55,6 +56,11 @@ export class FanOut implements Disposable {
   /** Subscribers that belong to no group until there is something to tell. */
   readonly #ungrouped = new Set<Subscriber>()
   #news: SensorNews[] = []
+  readonly #host: SubscriberHost = {
+    counts: this.counts,
+    encode,
+    onChange: subscriber => this.#leaveGroup(subscriber),
+  }
 
   /**
    * @param lookout looked at before anybody is told anything: whoever may not stay is cut by it
@@ -80,11 +86,7 @@ export class FanOut implements Disposable {
 
   /** Serve a connection, which carries no sensor yet. */
   join(carrier: Carrier, encoding: Encoding): Subscriber {
-    return new Subscriber(carrier, encoding, {
-      counts: this.counts,
-      encode,
-      onChange: subscriber => this.#leaveGroup(subscriber),
-    })
+    return new Subscriber(carrier, encoding, this.#host)
   }
 
   /** Serve a sensor on a stream: its last event at once, then each as it comes, until it closes. */

@@ -2,7 +2,7 @@ import type { Alarms } from '../alarms/alarms.ts'
 import { parseVitals } from '../alarms/vitals.ts'
 import type { Member } from '../gossip/member.ts'
 import type { Members } from '../gossip/members.ts'
-import type { Clock } from '../lib/clock.ts'
+import { untilNextRound, type Clock } from '../lib/clock.ts'
 
 /** How often this node looks which others are out of reach, in milliseconds. */
 const LOOK_MS = 2_000
@@ -31,7 +31,7 @@ export function startNodeWatch({ members, alarms, clock }: NodeWatchOptions): Di
     for (const name of gone) if (!since.has(name)) since.set(name, clock.now())
     settle({ alarms, members, clock }, gone)
     if (unreachable.size > 0) tell({ members, alarms, clock }, unreachable, since)
-    timer = clock.after(LOOK_MS, look)
+    timer = clock.after(untilNextRound(clock, LOOK_MS), look)
   }
   look()
   return { [Symbol.dispose]: () => timer[Symbol.dispose]() }

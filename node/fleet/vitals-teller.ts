@@ -1,7 +1,7 @@
 import type { VitalSigns } from '../alarms/vital-signs.ts'
 import { MEMBER_LIMITS } from '../gossip/member.ts'
 import type { Members } from '../gossip/members.ts'
-import type { Clock } from '../lib/clock.ts'
+import { untilNextRound, type Clock } from '../lib/clock.ts'
 
 /** How long readings are gathered before peers are told, in milliseconds. */
 const GATHER_MS = 1_000
@@ -13,7 +13,7 @@ const GATHER_MS = 1_000
 export function startVitals(
   signs: Pick<VitalSigns, 'encode' | 'subscribe'>,
   members: Pick<Members, 'say'>,
-  clock: Pick<Clock, 'after'>,
+  clock: Pick<Clock, 'now' | 'after'>,
 ): Disposable {
   const stack = new DisposableStack()
   let said = ''
@@ -28,7 +28,7 @@ export function startVitals(
   stack.use(
     signs.subscribe(isUrgent => {
       if (isUrgent) return say(true)
-      timer ??= clock.after(GATHER_MS, () => {
+      timer ??= clock.after(untilNextRound(clock, GATHER_MS), () => {
         timer = undefined
         say(false)
       })

@@ -17,10 +17,14 @@ import type { Held } from '../whitelist/equivocation.ts'
 const MAX_COMMIT_AGE_MS = 10 * 60_000
 
 /** What became of a change that was to be committed. */
-export type Commit =
-  | { readonly outcome: 'committed'; readonly entry: Entry }
-  /** It is to be proposed anew; `taken` is the entry that holds its place, if one does. */
-  | { readonly outcome: 'again'; readonly why: string; readonly taken?: Entry }
+export type Commit = { readonly outcome: 'committed'; readonly entry: Entry } | Again
+
+/** It is to be proposed anew; `taken` is the entry that holds its place, if one does. */
+export interface Again {
+  readonly outcome: 'again'
+  readonly why: string
+  readonly taken?: Entry
+}
 
 /** A change as its operator has signed it. */
 interface SignedChange {
@@ -106,12 +110,15 @@ export function assertStanding(
   }
 }
 
-/** What an operator is told of a change that the node of its source could not store. */
-export function notRecorded({ kind, subject, source }: Change, why: string): FridgeError {
-  const isRemoval = kind === 'revocation'
-  const what = isRemoval ? 'the removal is NOT recorded' : 'nothing was changed'
-  const meanwhile = isRemoval ? ', though connections to this node were cut' : ''
-  const whom = kind === 'checkpoint' ? '' : `, for ${displaySubject(subject)}`
+/** What an operator is told of changes that the node of their source could not store: all are of one kind. */
+export function notRecorded(changes: readonly [Change, ...Change[]], why: string): FridgeError {
+  const [{ kind, subject, source }] = changes
+  const isBatch = changes.length > 1
+  const removal = isBatch ? 'the removals are' : 'the removal is'
+  const what = kind === 'revocation' ? `${removal} NOT recorded` : 'nothing was changed'
+  const meanwhile = kind === 'revocation' ? ', though connections to this node were cut' : ''
+  const name = isBatch ? `these ${changes.length} names` : displaySubject(subject)
+  const whom = kind === 'checkpoint' ? '' : `, for ${name}`
   return new FridgeError(
     'ERR_DATABASE',
     `node/${nodeOf(source)} cannot store changes (${why}): ${what}${meanwhile}. Free space there, or run the command on another node with --node HOST:PORT${whom}`,

@@ -1,7 +1,7 @@
 import { elapsedMs, LOOK_MS, type Moment } from '../lib/lookout.ts'
 
 /** A look that comes so much later than the one before was kept from coming, in milliseconds. */
-const LATE_MS = 4 * LOOK_MS
+const LATE_MS = 2 * LOOK_MS
 
 /** How many bytes have been heard of each peer in step, by its link. */
 export type Heard = Iterable<readonly [link: object, bytes: number]>

@@ -11,6 +11,8 @@ export interface DocumentStream {
   readonly send: (frame: unknown) => void
   /** Resolves at once, or when what was sent has left. */
   readonly drained: () => Promise<void>
+  /** Whether the peer reads more slowly than it is sent to. Default: it never does. */
+  readonly isBehind?: (() => boolean) | undefined
   /** The peer sent something that it must not: end the link. */
   readonly refuse: (reason: string) => void
   /** End the link through no fault of the peer's. */

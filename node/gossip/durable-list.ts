@@ -229,17 +229,17 @@ export class DurableList implements Disposable {
   }
 
   /**
-   * Merge the next entry of this node's own source, and make it durable. One that cannot be is taken
-   * back; a removal acts while the disk fails. @returns whether that could be done
+   * Make merged entries of this node's own source durable, all of them or none. Those that cannot be
+   * are taken back; removals act while the disk fails. @returns whether that could be done
    */
-  keepOwn(entry: Entry): boolean {
-    const takeBack = this.#whitelist.merge(entry)
-    if (!this.storage.probe() || !this.#stores([entry])) {
-      takeBack()
-      this.actOn([entry], true)
+  keepOwn(merged: readonly Merged[]): boolean {
+    const entries = merged.map(({ entry }) => entry)
+    if (!this.storage.probe() || !this.#stores(entries)) {
+      takeBackAll(merged)
+      this.actOn(entries, true)
       return false
     }
-    this.#announce([{ entry, receivedAt: this.#options.clock.monotonic() }])
+    this.#announce(merged)
     return true
   }
 

@@ -67,6 +67,9 @@ export interface LinkEnd extends Bye {
 /** Updates that may wait for the disk before the peer is made to wait. */
 const MAX_BACKLOG = 512
 
+/** Unread bytes from which on a peer is sent changes page by page from the log, and none as they come. */
+const BEHIND_FROM_BYTES = 256 * 1_024
+
 /** One connection to another node, with the documents gossiped over it. */
 export class Link {
   readonly peer: Identity
@@ -211,6 +214,7 @@ export class Link {
           this.#packing.flush()
           await this.#channel.drained()
         },
+        isBehind: () => this.#channel.bufferedBytes > BEHIND_FROM_BYTES,
         certificates: this.#certificates,
         wasWhole: { here: this.#wasWhole, there: this.#wasPeerWhole },
         refuse,

@@ -14,20 +14,25 @@ export interface OutgoingOptions {
    */
   readonly isCausal: boolean
   /** How long announcements are gathered, in milliseconds. */
-  readonly announceMs: number
+  readonly announceMs: () => number
   /** How long updates are gathered, of one source the newest, in milliseconds. */
   readonly relayMs: (update: Update) => number
   /** Whether the peer is sent an update whole. */
   readonly isEager: (update: Update) => boolean
   /** What the peer is known to hold: what it said, and what it was sent. */
   readonly peerClock: PeerClock
-  /** At most `limit` updates that the peer lacks, in causal order; where it is told, of these sources. */
+  /**
+   * At most `limit` updates that the peer lacks, in causal order; where it is told, of these sources.
+   * None where it lacks none.
+   */
   readonly missing: (limit: number, only?: ReadonlySet<Source>) => Update[]
   /** What stands beside a sequence in an announcement of it. */
   readonly announcementOf: (source: Source, sequence: number) => unknown
   readonly send: (frame: unknown) => void
   /** Resolves at once, or when what was sent has left. */
   readonly drained: () => Promise<void>
+  /** Whether the peer reads more slowly than it is sent to. */
+  readonly isBehind: () => boolean
   /** What the peer lacks could not be read. */
   readonly onFailure: (error: unknown) => void
 }
@@ -76,8 +81,9 @@ export class Outgoing implements Disposable {
 
   /** Send an update, which is the next of what the peer lacks. */
   send(update: Update): void {
-    this.hears(update[2], update[1])
+    // Not the other way round: what must go before it depends on what the peer holds without it.
     this.#options.send(update)
+    this.hears(update[2], update[1])
   }
 
   /** There is something new: send it, or announce it. */
@@ -102,7 +108,7 @@ export class Outgoing implements Disposable {
    * @param only of these sources, where one update does not need others
    */
   async sendMissing(only?: ReadonlySet<Source>): Promise<void> {
-    const { missing, drained, isCausal } = this.#options
+    const { missing, drained, isBehind, isCausal } = this.#options
     if (this.#isCatchingUp) return
     if (only !== undefined && !isCausal) {
       for (const update of missing(Infinity, only)) this.send(update)
@@ -110,12 +116,12 @@ export class Outgoing implements Disposable {
     }
     this.#isCatchingUp = true
     try {
-      for (;;) {
-        const updates = missing(PAGE)
-        for (const update of updates) this.send(update)
-        if (updates.length < PAGE) return
+      if (isBehind()) await drained()
+      while (!this.#hasEnded) {
+        for (const update of missing(PAGE)) this.send(update)
+        // Behind the last one nothing is waited for: what is offered meanwhile would have to wait.
+        if (missing(1).length === 0) return
         await drained()
-        if (this.#hasEnded) return
       }
     } finally {
       this.#isCatchingUp = false
@@ -124,7 +130,11 @@ export class Outgoing implements Disposable {
 
   /** Send the rest of what the peer lacks. */
   sendRest(): void {
-    for (const update of this.#options.missing(Infinity)) this.send(update)
+    for (;;) {
+      const updates = this.#options.missing(Infinity)
+      if (updates.length === 0) return
+      for (const update of updates) this.send(update)
+    }
   }
 
   /** Send a peer what its list begins with, and then what else it lacks. */
@@ -161,8 +171,10 @@ export class Outgoing implements Disposable {
   }
 
   #push(update: Update): void {
-    // What it may have seen goes first, or the peer would have to take it for a lie.
-    if (this.#options.isCausal && this.#withheld.size > 0) {
+    const { isCausal, isBehind } = this.#options
+    // What it may have seen goes first, or the peer would have to take it for a lie. And what a
+    // newcomer is brought faster than it can pass on must not pile up for the next one.
+    if (isCausal && (this.#withheld.size > 0 || isBehind())) {
       this.sendMissing().catch((error: unknown) => this.#options.onFailure(error))
     } else this.send(update)
   }
@@ -176,7 +188,7 @@ export class Outgoing implements Disposable {
     this.#unannounced.set(source, sequence)
     if (this.#isAnnouncing) return
     this.#isAnnouncing = true
-    this.#after(this.#options.announceMs, () => {
+    this.#after(this.#options.announceMs(), () => {
       this.#isAnnouncing = false
       this.#announce()
     })

@@ -1,28 +1,12 @@
-import { nodeOf, WHOLE_LIST, type Source, type Subject } from '../identity/names.ts'
+import { nodeOf, type Source, type Subject } from '../identity/names.ts'
 import type { Signer } from '../identity/signers.ts'
-import { FridgeError } from '../lib/errors.ts'
-import {
-  CHANGE_LIMITS,
-  parseChange,
-  type Change,
-  type ChangeRequest,
-  type Checkpoint,
-  type CheckpointRequest,
-} from '../whitelist/change.ts'
+import type { Change, ChangeRequest, Checkpoint, CheckpointRequest } from '../whitelist/change.ts'
 import { entriesIn, type Entry, type Stray } from '../whitelist/entry.ts'
 import type { SubjectState } from '../whitelist/merge.ts'
 import type { ReadableWhitelist } from '../whitelist/readable-whitelist.ts'
 import type { Base } from '../whitelist/store.ts'
-import {
-  assertProposable,
-  assertSignable,
-  assertStanding,
-  notRecorded,
-  signedEntry,
-  whyAgain,
-  whyNotHere,
-  type Commit,
-} from './commit.ts'
+import { Acceptance, type BatchCommit, type ProposedBatch, type SignedText } from './acceptance.ts'
+import type { Commit } from './commit.ts'
 import { ConfirmationRelay, isOfConfirmations } from './confirmation-relay.ts'
 import type { Announcement } from './document-frames.ts'
 import type { DocumentStream } from './document-stream.ts'
@@ -37,7 +21,7 @@ import { ReplicaLinks } from './replica-links.ts'
 import { SignedDocument } from './signed-document.ts'
 import { LIST_SPREADING } from './spreading.ts'
 import type { StorageHealth } from './storage-health.ts'
-import { asUpdate, carriedBy, problemOfValue } from './update.ts'
+import { asUpdate, carriedBy, pageOf, problemOfValue } from './update.ts'
 import { StateExchange } from './state-exchange.ts'
 import type { PeerClock } from './peer-clock.ts'
 import type { Beginning } from './outgoing.ts'
@@ -63,6 +47,7 @@ export class Replica extends SignedDocument implements Disposable {
   readonly #links = new ReplicaLinks(this.clock)
   readonly #inbox: Inbox
   readonly #heads: HeadComparison
+  readonly #acceptance: Acceptance
 
   /** @throws FridgeError `ERR_DATABASE_CORRUPT` when the store does not hold a consistent log */
   constructor(options: ReplicaOptions) {
@@ -119,6 +104,13 @@ export class Replica extends SignedDocument implements Disposable {
       onBrought: from => this.wholeness.brought(from),
       onBegun: clock => this.#hear(clock),
       onWitnessed: () => this.wholeness.witnessed(),
+    })
+    this.#acceptance = new Acceptance({
+      ...options,
+      ownSource: this.#ownSource,
+      list,
+      past,
+      stateExchange: this.stateExchange,
     })
     this.#inbox = new Inbox({
       before: async () => this.stateExchange.settled(),
@@ -193,8 +185,15 @@ export class Replica extends SignedDocument implements Disposable {
    * @throws FridgeError `ERR_CONFLICT` when no grant can have seen all revocations of its subject
    */
   propose(request: ChangeRequest): Change {
-    assertProposable(request, this.#list.whitelist)
-    return this.#list.whitelist.draft(request, this.#ownSource.take(), this.clock.now())
+    return this.#acceptance.propose(request)
+  }
+
+  /**
+   * The changes that requests would be at this node's next places, each behind the one before.
+   * @throws FridgeError as `propose`
+   */
+  proposeBatch(requests: readonly ChangeRequest[], operator: Signer): ProposedBatch {
+    return this.#acceptance.proposeBatch(requests, operator)
   }
 
   /**
@@ -202,15 +201,7 @@ export class Replica extends SignedDocument implements Disposable {
    * @throws FridgeError `ERR_LIMIT` when the list has too many sources for one
    */
   async proposeCheckpoint(request: CheckpointRequest): Promise<Checkpoint> {
-    const former = this.signers.formerAuthorities().slice(0, CHANGE_LIMITS.maxFormer)
-    return {
-      ...request,
-      ...(await this.#list.checks.state(former)),
-      ...this.#list.whitelist.placeAfter(this.#ownSource.take()),
-      subject: WHOLE_LIST,
-      seen: [],
-      at: this.clock.now(),
-    }
+    return this.#acceptance.proposeCheckpoint(request)
   }
 
   /** What finds out whether the checkpoints of the log are true: until then they are taken for it. */
@@ -229,47 +220,18 @@ export class Replica extends SignedDocument implements Disposable {
   }
 
   /** Why a change that was proposed here must be proposed anew, if it must, with what proves it. */
-  whyAgain(change: Change): ReturnType<typeof whyAgain> {
-    return whyAgain(change, {
-      list: this.#list.whitelist,
-      store: this.#options.store,
-      stated: this.#list.checks.stated,
-    })
+  whyAgain(change: Change): ReturnType<Acceptance['whyAgain']> {
+    return this.#acceptance.whyAgain(change)
   }
 
-  /**
-   * Commit the canonical text of a change proposed here, signed by its operator. `again` when
-   * its place was taken or its subject changed since: propose anew.
-   * @throws FridgeError `ERR_PROTOCOL` when it is none of ours, `ERR_REFUSED` when its signer may
-   *   not make it, `ERR_DATABASE` when it cannot be made durable: then nothing of it is there
-   */
+  /** Commit the canonical text of a change proposed here, signed by its operator (`Acceptance`). */
   async commit(text: string, operator: Signer, operatorSignature: string): Promise<Commit> {
-    const parsed = parseChange(text)
-    if (!parsed.ok) throw new FridgeError('ERR_PROTOCOL', `cannot commit: ${parsed.why}`)
-    const { change } = parsed
-    const why = whyNotHere(change, {
-      source: this.#ownSource.take(),
-      isBehind: this.#past.isBehind,
-      now: this.clock.now(),
-    })
-    if (why !== undefined) return { outcome: 'again', why }
-    assertSignable(change, operator, this.#options.self.signer)
-    if (!(await this.signers.verify(operator, 'change', text, operatorSignature))) {
-      throw new FridgeError('ERR_REFUSED', 'the signature of the operator does not hold')
-    }
-    await this.stateExchange.stored()
-    // From here to the end nothing else happens in between.
-    assertStanding(change, {
-      hasEquivocated: name => this.#list.whitelist.hasEquivocated(name),
-      state: subject => this.stateOf(subject),
-    })
-    const again = this.whyAgain(change)
-    if (again !== undefined) return { outcome: 'again', ...again }
-    const entry = signedEntry(change, { text, operator, operatorSignature }, this.#options.self)
-    if (!this.#list.keepOwn(entry)) {
-      throw notRecorded(change, this.storage.failing ?? 'it failed')
-    }
-    return { outcome: 'committed', entry }
+    return this.#acceptance.commit({ text, operatorSignature }, operator)
+  }
+
+  /** Commit all of some changes that were proposed here together, or none (`Acceptance`). */
+  async commitBatch(signed: readonly SignedText[], operator: Signer): Promise<BatchCommit> {
+    return this.#acceptance.commitBatch(signed, operator)
   }
 
   /** Stop looking anything up. */
@@ -364,7 +326,7 @@ export class Replica extends SignedDocument implements Disposable {
   }
 
   protected override updatesAfter(clock: PeerClock, limit: number): Update[] {
-    return Array.from(Iterator.from(this.#options.store.after(clock.toMap())).take(limit), asUpdate)
+    return pageOf(this.#options.store.after(clock.toMap()), limit)
   }
 
   #hear(clock: ReadonlyMap<Source, number>): void {

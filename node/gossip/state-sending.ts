@@ -1,3 +1,4 @@
+import { isRun } from '../identity/names.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { UpTo } from '../whitelist/change.ts'
 import type { CheckpointCut } from '../whitelist/cut.ts'
@@ -28,7 +29,8 @@ export interface StateSendingOptions {
 
 /**
  * What a peer that holds nothing is sent of a log that begins at a checkpoint; undefined where it is
- * to have the whole log. Behind a fork nothing leaves a log, so that there is less to gain.
+ * to have the whole log. A fork of which the checkpoint covers nothing comes behind it, as anything
+ * does; of what it covers behind a fork nothing has left the log, so that there is less to gain.
  */
 export function beginningOf(options: StateSendingOptions): Beginning | undefined {
   const { store, minArchived = MIN_ARCHIVED } = options
@@ -54,8 +56,12 @@ function servedCut(
   { list, store, vouchers }: StateSendingOptions,
 ): CheckpointCut | undefined {
   const cut = list().cutOf(base.checkpoint)
-  if (cut === undefined || list().hasForks) return undefined
+  if (cut === undefined) return undefined
   const { source, sequence, heads } = cut.entry.change
+  const isForked = heads
+    .entries()
+    .some(([of, head]) => !isRun(of) || list().forkOf(of) <= head.sequence)
+  if (isForked || list().forkOf(source) <= sequence) return undefined
   const signatures = store.find(cut.entry.change, cut.entry.hash)?.signatures
   if (signatures === undefined || !isTrustedNow(signatures, vouchers)) return undefined
   // What stands between would have to come before it, and may have seen what comes behind it.

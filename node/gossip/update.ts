@@ -1,6 +1,6 @@
 import type { Update } from './document.ts'
 import { signaturesOf, type EntrySignatures } from '../identity/signature.ts'
-import { isStray, placeOf, type Entry, type Stray } from '../whitelist/entry.ts'
+import { entriesIn, isStray, placeOf, type Entry, type Stray } from '../whitelist/entry.ts'
 import { readEntry, type UncheckedEntry, type UncheckedStray } from '../whitelist/open.ts'
 
 /** What one update of the whitelist carries beside its place (PROTOCOL.md, "Updates"). */
@@ -14,6 +14,9 @@ interface StrayValue {
   readonly stray: UpdateValue
   readonly against?: UpdateValue
 }
+
+/** Characters of texts in one page of what a peer lacks, but for the last text. */
+const PAGE_CHARACTERS = 262_144
 
 /** How many fields the value of an entry has. */
 const FIELDS = 5
@@ -51,6 +54,22 @@ export function carriedBy([value]: Update): UncheckedEntry | UncheckedStray {
 
 function entryIn(value: UpdateValue): UncheckedEntry {
   return { text: value.change, signatures: signaturesOf(value) }
+}
+
+/**
+ * The first of what a peer lacks: at most `limit`, and no more text than a link takes at once. One
+ * operator may have made many of the longest changes, which together would end each link that they
+ * are sent over as too slow.
+ */
+export function pageOf(lacking: Iterable<Entry | Stray>, limit: number): Update[] {
+  const page: Update[] = []
+  let characters = 0
+  for (const one of lacking) {
+    page.push(asUpdate(one))
+    for (const { text } of entriesIn(one)) characters += text.length
+    if (page.length >= limit || characters >= PAGE_CHARACTERS) break
+  }
+  return page
 }
 
 /** An entry or a stray as peers are sent it. */

@@ -2,7 +2,7 @@ import { existsSync, renameSync, rmSync, statfsSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { backoffMs } from '../lib/backoff.ts'
-import type { Clock, Random } from '../lib/clock.ts'
+import { untilNextRound, type Clock, type Random } from '../lib/clock.ts'
 import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
 import { subscribeTo } from '../lib/listeners.ts'
 import type { Log } from '../lib/log.ts'
@@ -188,7 +188,8 @@ export class History implements AsyncDisposable {
   }
 
   #arm(): void {
-    this.#timer = this.#options.clock.after(WRITE_MS, () => {
+    const { clock } = this.#options
+    this.#timer = clock.after(untilNextRound(clock, WRITE_MS), () => {
       this.#tick()
       this.#arm()
     })

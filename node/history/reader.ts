@@ -299,20 +299,19 @@ export class HistoryReader implements Disposable {
 
   /** How far the hour that goes on is known to have come. */
   #openEnd({ position, begin, first }: HourSpan): number {
-    const minute = this.#database
-      .prepare('SELECT max(minute) AS minute FROM sensorMinutes WHERE position = ?')
-      .get(position)?.['minute']
-    const event = this.#database
-      .prepare('SELECT max(at) AS at FROM events WHERE number >= ?')
-      .get(first)?.['at']
-    const newest = this.#database.prepare(
-      'SELECT at FROM readings WHERE sensor = ? AND number >= ? ORDER BY number DESC LIMIT 1',
+    // One sensor at a time: by the position alone SQLite walks through the minutes of all years.
+    const newest = this.#statement(
+      `SELECT (SELECT max(minute) FROM sensorMinutes WHERE sensor = ?1 AND position = ?2),
+         (SELECT at FROM readings WHERE sensor = ?1 AND number >= ?3 ORDER BY number DESC LIMIT 1)`,
     )
-    const ids = this.#database.prepare('SELECT id FROM sensors').all()
-    const readings = ids.map(({ id = null }) => Number(newest.get(id, first)?.['at'] ?? 0))
-    const whole = typeof minute === 'number' ? (minute + 1) * MINUTE_MS : 0
-    const known = Math.max(startOf(begin, HOUR_MS) + whole, Number(event ?? 0), ...readings)
-    return Math.max(begin, known, this.#recordedUntil())
+    const ends = arraysOf(this.#statement('SELECT id FROM sensors')).flatMap(([id]) => {
+      const [[minute, reading] = []] = arraysOf(newest, Number(id), position, first)
+      const whole = typeof minute === 'number' ? (minute + 1) * MINUTE_MS : 0
+      return [startOf(begin, HOUR_MS) + whole, Number(reading ?? 0)]
+    })
+    const events = this.#statement('SELECT max(at) FROM events WHERE number >= ?')
+    const [[event] = []] = arraysOf(events, first)
+    return Math.max(begin, Number(event ?? 0), this.#recordedUntil(), ...ends)
   }
 
   #statement(sql: string): StatementSync {

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { isSensorKind, SENSOR_KINDS } from '../sensors/kinds.ts'
 import { HOUR_MS, MINUTE_MS } from './bucket.ts'
 import { OpenHour } from './open-hour.ts'
 import type { SensorState } from './recorder.ts'
@@ -90,11 +91,13 @@ function replay(
     .prepare('SELECT * FROM events WHERE number >= ? ORDER BY number')
     .all(first)
     .map(eventOf)
-  const ofMinutes = database
-    .prepare(
-      'SELECT sensor, max(minute) AS minute FROM sensorMinutes WHERE position = ? GROUP BY sensor',
-    )
-    .all(position)
+  // One sensor at a time: by the position alone SQLite walks through the minutes of all years.
+  const newestMinute = database.prepare(
+    'SELECT sensor, max(minute) AS minute FROM sensorMinutes WHERE sensor = ? AND position = ?',
+  )
+  const ofMinutes = all
+    .flatMap(({ id }) => newestMinute.all(id, position))
+    .filter(({ minute }) => minute !== null)
   // An alarm may have ended because its sensor was removed: that one was not recorded any more.
   const isGoneOn = goesOn(database, begun)
   const said = events.filter(({ type, sensor }) => !isAlarmType(type) || isGoneOn(sensor))
@@ -149,12 +152,14 @@ export function stateAtBegin(
 
 /** What was known of a sensor before the row of a number. */
 export function stateBefore(database: DatabaseSync, sensor: number, number: number): SensorState {
-  const moved = database
-    .prepare(
-      `SELECT type FROM events WHERE sensor = ? AND number < ? AND type IN ('open', 'close')
-       ORDER BY number DESC LIMIT 1`,
-    )
-    .get(sensor, number)
+  const move = hasMoves(database, sensor)
+    ? database
+        .prepare(
+          `SELECT type FROM events WHERE sensor = ? AND number < ? AND type IN ('open', 'close')
+           ORDER BY number DESC LIMIT 1`,
+        )
+        .get(sensor, number)
+    : undefined
   const event = database
     .prepare(
       `SELECT number, type FROM events WHERE sensor = ? AND number < ?
@@ -169,6 +174,12 @@ export function stateBefore(database: DatabaseSync, sensor: number, number: numb
   const isHeard = event !== undefined || typeof reading?.['number'] === 'number'
   return {
     isKnown: isHeard && !isSilent,
-    wasOpen: moved === undefined ? undefined : moved['type'] === 'open',
+    wasOpen: move === undefined ? undefined : move['type'] === 'open',
   }
+}
+
+/** Whether a sensor has moves to look for: of a thermometer that would be all failures of all years. */
+function hasMoves(database: DatabaseSync, sensor: number): boolean {
+  const kind = database.prepare('SELECT kind FROM sensors WHERE id = ?').get(sensor)?.['kind']
+  return isSensorKind(kind) && SENSOR_KINDS[kind].moves.length > 0
 }

@@ -21,6 +21,8 @@ export interface CertificateFields {
   readonly keyAlgorithm: AlgorithmField
   /** Content of the Name of its issuer. */
   readonly issuer: Uint8Array
+  /** Both of its dates, not read yet. */
+  readonly validity: readonly DerElement[]
   /** Content of the Name, and the same in the form in which names are compared. */
   readonly subject: Uint8Array
   readonly subjectName: readonly string[]
@@ -28,6 +30,15 @@ export interface CertificateFields {
   readonly isSelfIssued: boolean
   readonly extensions: ReadonlyMap<string, ExtensionField>
 }
+
+/** The attribute of a name that a person reads. */
+export const COMMON_NAME = '2.5.4.3'
+
+/** The extension that holds other names. */
+export const SUBJECT_ALTERNATIVE_NAME = '2.5.29.17'
+
+/** The extension that says whether a certificate is an authority's. */
+export const BASIC_CONSTRAINTS = '2.5.29.19'
 
 const VERSION = 0xa0
 const EXTENSIONS = 0xa3
@@ -62,7 +73,7 @@ function readFields(der: Uint8Array): CertificateFields {
   const [signed] = readElements(readOnly(der, TAG.sequence))
   const parts = readElements(contentOf(signed, TAG.sequence))
   const explicit = parts[0]?.tag === VERSION ? parts.shift() : undefined
-  const [, signature, issuer, , subject, key, ...optional] = parts
+  const [, signature, issuer, validity, subject, key, ...optional] = parts
   const [keyAlgorithm] = readElements(contentOf(key, TAG.sequence))
   const subjectName = readName(contentOf(subject, TAG.sequence))
   const issuerName = readName(contentOf(issuer, TAG.sequence))
@@ -72,6 +83,7 @@ function readFields(der: Uint8Array): CertificateFields {
     signature: readAlgorithm(contentOf(signature, TAG.sequence)),
     keyAlgorithm: readAlgorithm(contentOf(keyAlgorithm, TAG.sequence)),
     issuer: contentOf(issuer, TAG.sequence),
+    validity: readElements(contentOf(validity, TAG.sequence)),
     subject: contentOf(subject, TAG.sequence),
     subjectName,
     isSelfIssued:

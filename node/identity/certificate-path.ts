@@ -1,8 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import { isIssuedBy, isSelfSigned, oneLine } from './certificate-chain.ts'
 import { describeKey } from './identity.ts'
-import { objectionToChain } from './path-rules.ts'
-import type { ExtendedKeyUsage } from './x509.ts'
+import { objectionToChain, type ExtendedUsage } from './path-rules.ts'
 
 /** The certificates from the issuer of a leaf up to an authority that is trusted. */
 export interface FoundPath {
@@ -27,7 +26,7 @@ export interface PathOptions {
   /** The bundle of authorities: a path ends at one that is its own issuer, as in OpenSSL. */
   readonly trusted: readonly X509Certificate[]
   /** What the leaf is used for: `usagesOf` its role. */
-  readonly usages: readonly ExtendedKeyUsage[]
+  readonly usages: readonly ExtendedUsage[]
   /** When it has to hold, milliseconds since 1970. Left out, time is not looked at. */
   readonly at?: number
 }

@@ -11,6 +11,8 @@ export const TAG = {
   bitString: 0x03,
   octetString: 0x04,
   oid: 0x06,
+  utcTime: 0x17,
+  generalizedTime: 0x18,
   sequence: 0x30,
   set: 0x31,
 } as const
@@ -71,3 +73,25 @@ export function readOid(content: Uint8Array): string {
   const first = Math.min(Math.floor(both / 40), 2)
   return [first, both - first * 40, ...rest].join('.')
 }
+
+/**
+ * A time in the two forms that certificates use (RFC 5280, section 4.1.2.5): seconds, in UTC.
+ * @returns milliseconds since 1970
+ * @throws RangeError when it is anything else
+ */
+export function readTime(element: DerElement | undefined): number {
+  const text = element === undefined ? '' : Buffer.from(element.content).toString('latin1')
+  // Of two digits the years from 50 on are of the century before.
+  const century = Number(text.slice(0, 2)) < 50 ? '20' : '19'
+  const whole = element?.tag === TAG.utcTime ? `${century}${text}` : text
+  const isTime = element?.tag === TAG.utcTime || element?.tag === TAG.generalizedTime
+  const [, ...parts] = TIME.exec(whole) ?? []
+  const [year, month, day, hour, minute, second] = parts
+  const time = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
+  // A day that its month does not have would be one of the next.
+  const isWhole = !Number.isNaN(time) && new Date(time).getUTCDate() === Number(day)
+  if (!isTime || !isWhole) throw new RangeError('a date of it is none')
+  return time
+}
+
+const TIME = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/

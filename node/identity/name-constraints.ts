@@ -1,5 +1,11 @@
 import { isIP } from 'node:net'
-import { readName, valuesIn, type CertificateFields } from './certificate-fields.ts'
+import {
+  COMMON_NAME,
+  readName,
+  SUBJECT_ALTERNATIVE_NAME,
+  valuesIn,
+  type CertificateFields,
+} from './certificate-fields.ts'
 import { readElements, readOnly, TAG } from './der.ts'
 
 /** The forms that a name can have, by the numbers of their tags (RFC 5280, section 4.2.1.6). */
@@ -22,8 +28,6 @@ export interface NameConstraints {
   readonly excluded: readonly Subtree[]
 }
 
-const SUBJECT_ALTERNATIVE_NAME = '2.5.29.17'
-const COMMON_NAME = '2.5.4.3'
 const EMAIL_ADDRESS = '1.2.840.113549.1.9.1'
 
 const HOST = /^[a-z][a-z0-9+.-]*:\/\/([^/?#:@[\]\\\s]+)(?::\d{1,5})?(?:[/?#]|$)/i

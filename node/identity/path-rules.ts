@@ -1,21 +1,27 @@
 import type { X509Certificate } from 'node:crypto'
 import { errorMessage } from '../lib/errors.ts'
 import { oneLine } from './certificate-chain.ts'
-import { fieldsOf, type AlgorithmField, type CertificateFields } from './certificate-fields.ts'
+import {
+  BASIC_CONSTRAINTS,
+  fieldsOf,
+  type AlgorithmField,
+  type CertificateFields,
+} from './certificate-fields.ts'
 import { contentOf, readElements, readOid, readOnly, TAG } from './der.ts'
 import { assertKeyAllowed, ISSUER } from './identity.ts'
 import { namesIn, objectionToNames, readConstraints } from './name-constraints.ts'
 import type { Role } from './names.ts'
-import { ExtendedKeyUsage } from './x509.ts'
+
+/** What a certificate can be for, as object identifiers (RFC 5280, section 4.2.1.12). */
+export const USAGE = { serverAuth: '1.3.6.1.5.5.7.3.1', clientAuth: '1.3.6.1.5.5.7.3.2' } as const
+
+export type ExtendedUsage = (typeof USAGE)[keyof typeof USAGE]
 
 /** What holders of a role do with their certificates: nodes dial each other, so they are clients too. */
-export function usagesOf(role: Role): readonly ExtendedKeyUsage[] {
-  return role === 'node'
-    ? [ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth]
-    : [ExtendedKeyUsage.clientAuth]
+export function usagesOf(role: Role): readonly ExtendedUsage[] {
+  return role === 'node' ? [USAGE.serverAuth, USAGE.clientAuth] : [USAGE.clientAuth]
 }
 
-const BASIC_CONSTRAINTS = '2.5.29.19'
 const KEY_USAGE = '2.5.29.15'
 const EXTENDED_KEY_USAGE = '2.5.29.37'
 const NAME_CONSTRAINTS = '2.5.29.30'
@@ -40,8 +46,8 @@ const KEY_CERT_SIGN = 0x04
 
 /** Bits of the Netscape certificate type, from before there was the extended key usage. */
 const NETSCAPE_BITS: ReadonlyMap<string, number> = new Map([
-  [ExtendedKeyUsage.clientAuth, 0x80],
-  [ExtendedKeyUsage.serverAuth, 0x40],
+  [USAGE.clientAuth, 0x80],
+  [USAGE.serverAuth, 0x40],
 ])
 
 /** RSA and ECDSA with SHA-256, SHA-384 and SHA-512, and Ed25519. */
@@ -72,7 +78,7 @@ const COMMON_NAME = '2.5.4.3'
  */
 export function objectionToChain(
   chain: readonly X509Certificate[],
-  usages: readonly ExtendedKeyUsage[],
+  usages: readonly ExtendedUsage[],
 ): string | undefined {
   // How many stand below that are not issued by themselves (RFC 5280, section 4.2.1.9).
   let below = 0
@@ -158,7 +164,7 @@ function objectionToKey(
 /** An extended key usage restricts its holder, and all whom it vouches for, as in OpenSSL. */
 function objectionToUsages(
   { extensions }: CertificateFields,
-  usages: readonly ExtendedKeyUsage[],
+  usages: readonly ExtendedUsage[],
 ): string | undefined {
   const extension = extensions.get(EXTENDED_KEY_USAGE)
   if (extension === undefined) return undefined
@@ -168,7 +174,7 @@ function objectionToUsages(
   const missing = usages.find(usage => !stated.includes(usage))
   return missing === undefined
     ? undefined
-    : `is not for ${missing === ExtendedKeyUsage.serverAuth ? 'serverAuth' : 'clientAuth'}`
+    : `is not for ${missing === USAGE.serverAuth ? 'serverAuth' : 'clientAuth'}`
 }
 
 /**
@@ -195,7 +201,7 @@ function isIssuingName(relative: string): boolean {
 
 function objectionToLeaf(
   { extensions }: CertificateFields,
-  usages: readonly ExtendedKeyUsage[],
+  usages: readonly ExtendedUsage[],
 ): string | undefined {
   const keyUsage = bitsOf(extensions.get(KEY_USAGE)?.value)
   if (keyUsage !== undefined && (keyUsage & DIGITAL_SIGNATURE) === 0) {

@@ -1,8 +1,8 @@
-import type { Clock } from './clock.ts'
+import { untilNextRound, type Clock } from './clock.ts'
 import { subscribeTo } from './listeners.ts'
 
 /** How often a lookout looks, in milliseconds. */
-export const LOOK_MS = 250
+export const LOOK_MS = 500
 
 /**
  * Looks at something every so often, and at once when a look is overdue: a process that was
@@ -17,7 +17,7 @@ export class Lookout implements Disposable {
   constructor(clock: Clock) {
     this.#clock = clock
     this.#lookedAt = momentOf(clock)
-    this.#timer = clock.after(LOOK_MS, () => this.#look())
+    this.#timer = this.#lookLater()
   }
 
   /** Call `look` at each look. */
@@ -38,8 +38,12 @@ export class Lookout implements Disposable {
   #look(): void {
     this.#timer[Symbol.dispose]()
     this.#lookedAt = momentOf(this.#clock)
-    this.#timer = this.#clock.after(LOOK_MS, () => this.#look())
+    this.#timer = this.#lookLater()
     for (const look of this.#looks) look()
+  }
+
+  #lookLater(): Disposable {
+    return this.#clock.after(untilNextRound(this.#clock, LOOK_MS), () => this.#look())
   }
 }
 

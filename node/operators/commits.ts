@@ -1,5 +1,5 @@
-import { awaitConfirmations, type Proof } from '../gossip/confirmations.ts'
-import type { Commit } from '../gossip/commit.ts'
+import { awaitConfirmations, type AwaitOptions, type Proof } from '../gossip/confirmations.ts'
+import type { Again } from '../gossip/commit.ts'
 import type { Members } from '../gossip/members.ts'
 import type { OwnRemoval } from '../gossip/own-removal.ts'
 import type { Replica } from '../gossip/replica.ts'
@@ -14,7 +14,9 @@ import {
   isReason,
   isWish,
   parseChange,
+  type Change,
   type ChangeRequest,
+  type Place,
 } from '../whitelist/change.ts'
 import { misfitOf, readTerms } from '../whitelist/terms.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
@@ -82,57 +84,74 @@ export function commitMethods(options: CommitMethodsOptions): [string, RpcMethod
         }
         assertBelongs(options)
         const committedAt = clock.monotonic()
-        const commit = await commitInTurn(options, text, signature)
-        if (commit.outcome === 'again') {
-          const { why, taken } = commit
-          return { outcome: 'again', why, ...(taken && { taken: pageOf(taken, options) }) }
-        }
-        const { source, sequence } = commit.entry.change
-        const proof = await awaitConfirmations(
-          { source, sequence },
-          {
-            confirmations: replica.confirmations,
-            members,
-            clock,
-            timeoutMs: waitMs,
-            committedAt,
-            onConfirmed: progress,
-            signal,
-          },
-        )
-        return { outcome: 'committed', source, sequence, ...proof }
+        const parsed = parseChange(text)
+        const kind = parsed.ok ? parsed.change.kind : 'grant'
+        const commit = await commitInTurn(options, {
+          kind,
+          cost: kind === 'checkpoint' ? CHECKPOINT_COST : Buffer.byteLength(text),
+          first: parsed.ok ? parsed.change : undefined,
+          commit: async () => replica.commit(text, operator, signature),
+        })
+        if (commit.outcome === 'again') return reportAgain(commit, options)
+        const wait = { timeoutMs: waitMs, committedAt, onConfirmed: progress, signal }
+        return reportCommitted(options, commit.entry.change, wait)
       },
     ],
   ]
 }
 
 /** @throws FridgeError `ERR_REVOKED` when this node is out: no peer takes a change from it */
-function assertBelongs({ ownRemoval, members }: CommitMethodsOptions): void {
+export function assertBelongs({ ownRemoval, members }: CommitMethodsOptions): void {
   if (!ownRemoval.isOut) return
   const why = ownRemoval.isForked ? 'has signed two changes at one place' : 'has been revoked'
   throw new FridgeError('ERR_REVOKED', `node/${members.self.name} ${why}: ask another node`)
 }
 
-/** Commit a change where it is the operator's turn and it may add so much to the log. */
-async function commitInTurn(
+/** What is to be committed in an operator's turn. */
+interface InTurn<T> {
+  readonly kind: Change['kind']
+  /** What it adds to the log, in bytes. */
+  readonly cost: number
+  /** The change at the first place that is to be taken; undefined where a text is no change. */
+  readonly first: Change | undefined
+  readonly commit: () => Promise<T>
+}
+
+/** Commit where it is the operator's turn and it may add so much to the log. */
+export async function commitInTurn<T extends { readonly outcome: string }>(
   { replica, operator, turns, quota }: CommitMethodsOptions,
-  text: string,
-  signature: string,
-): Promise<Commit> {
+  { kind, cost, first, commit }: InTurn<T>,
+): Promise<T | Again> {
   const { name } = operator.identity
-  const parsed = parseChange(text)
-  const kind = parsed.ok ? parsed.change.kind : 'grant'
-  const cost = kind === 'checkpoint' ? CHECKPOINT_COST : Buffer.byteLength(text)
   const giveBack = quota.take(name, kind, cost)
-  let commit: Commit | undefined
+  let outcome: T | undefined
   try {
-    commit = await turns.commit(name, async () => replica.commit(text, operator, signature))
-    if (commit !== undefined) return commit
-    const taken = parsed.ok ? replica.whyAgain(parsed.change) : undefined
+    outcome = await turns.commit(name, commit)
+    if (outcome !== undefined) return outcome
+    const taken = first && replica.whyAgain(first)
     return { outcome: 'again', why: 'it is the turn of another operator', ...taken }
   } finally {
-    if (commit?.outcome !== 'committed') giveBack()
+    if (outcome?.outcome !== 'committed') giveBack()
   }
+}
+
+/** Wait until all nodes have applied what stands at a place, as `commit` answers it. */
+export async function reportCommitted(
+  { replica, members, clock }: CommitMethodsOptions,
+  { source, sequence }: Place,
+  wait: Pick<AwaitOptions, 'timeoutMs' | 'committedAt' | 'onConfirmed' | 'signal'>,
+): Promise<CommitReport> {
+  const { confirmations } = replica
+  const proof = await awaitConfirmations(
+    { source, sequence },
+    { confirmations, members, clock, ...wait },
+  )
+  return { outcome: 'committed', source, sequence, ...proof }
+}
+
+/** What an operator is told that is to propose anew. */
+export function reportAgain({ why, taken }: Again, options: CommitMethodsOptions): CommitReport {
+  return { outcome: 'again', why, ...(taken && { taken: pageOf(taken, options) }) }
 }
 
 /** The operator that a request removes, if it removes one. */
@@ -140,11 +159,13 @@ function removedOperator({ kind, subject }: ChangeRequest): Name | undefined {
   return kind === 'revocation' && roleOf(subject) === 'operator' ? nameOf(subject) : undefined
 }
 
-function isDuration(value: unknown): value is number {
+/** Whether an operator may wait so long, in milliseconds. */
+export function isDuration(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_WAIT_MS
 }
 
-function asRequest(value: unknown, operator: Name): ChangeRequest {
+/** What an operator asks for. @throws FridgeError `ERR_PROTOCOL` when that cannot be read */
+export function asRequest(value: unknown, operator: Name): ChangeRequest {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw malformed('propose')
   const { kind, subject, wish, reason, terms, ...rest } = value as Record<string, unknown>

@@ -5,6 +5,7 @@ import { parseHistoryRequest } from '../history/page.ts'
 import type { Signers } from '../identity/signers.ts'
 import { FridgeError } from '../lib/errors.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
+import { batchMethods } from './batches.ts'
 import { changeMethods } from './changes.ts'
 import { checkpointMethods } from './checkpoints.ts'
 import { commitMethods, type CommitMethodsOptions } from './commits.ts'
@@ -35,6 +36,7 @@ export interface OperatorServiceOptions
 export function operatorMethods(options: OperatorServiceOptions): Map<string, RpcMethod> {
   return new Map<string, RpcMethod>([
     ...commitMethods(options),
+    ...batchMethods(options),
     ...subjectMethods(options),
     ['status', async () => askStatus(options)],
     ['vitals', vitalsPages(options)],

@@ -3,9 +3,11 @@ import type { Replica } from '../gossip/replica.ts'
 import { isAuthor, isSubject, type Name, type Source, type Subject } from '../identity/names.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Change, ChangeId } from '../whitelist/change.ts'
-import type { StandingGrant, SubjectState } from '../whitelist/merge.ts'
+import type { SubjectState } from '../whitelist/merge.ts'
+import type { StandingGrant } from '../whitelist/standing-grants.ts'
 import type { Terms } from '../whitelist/terms.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
+import { BATCH_LIMITS } from './batch-limits.ts'
 import { malformed } from './malformed.ts'
 import { askStatus, type AskOptions, type NodeReport } from './status.ts'
 
@@ -78,14 +80,13 @@ export function subjectMethods(options: SubjectMethodsOptions): [string, RpcMeth
       'frontier',
       async ([subject]): Promise<FrontierReport> => {
         if (!isSubject(subject)) throw malformed('frontier')
-        const seen = replica.whitelist.frontier(subject)
-        if (!isAuthor(subject)) return { seen }
-        const upTo = Array.from(replica.whitelist.upTo(subject), ([source, { sequence, hash }]) => [
-          source,
-          [sequence, hash],
-        ])
-        return { seen, upTo: Object.fromEntries(upTo) as NonNullable<FrontierReport['upTo']> }
+        return frontierOf(subject, replica)
       },
+    ],
+    [
+      'frontiers',
+      async ([subjects]): Promise<FrontierReport[]> =>
+        firstThatFit(readSubjects(subjects, 'frontiers'), subject => frontierOf(subject, replica)),
     ],
     ['list', pagesOf(options)],
     [
@@ -94,6 +95,11 @@ export function subjectMethods(options: SubjectMethodsOptions): [string, RpcMeth
         if (!isSubject(subject)) throw malformed('subject')
         return wholeReport(subject, options)
       },
+    ],
+    [
+      'subjects',
+      async ([subjects]): Promise<WholeSubjectReport[]> =>
+        firstThatFit(readSubjects(subjects, 'subjects'), subject => wholeReport(subject, options)),
     ],
     [
       'show',
@@ -129,18 +135,43 @@ export function pagesOf(options: ListedOptions): RpcMethod {
   }
   return async ([after]): Promise<SubjectReport[]> => {
     if (after !== null && !isSubject(after)) throw malformed('list')
-    const page: SubjectReport[] = []
-    let size = 0
-    for (const subject of from(after)) {
-      const next = report(subject, options)
-      // What keeps a name out stands in the log: other work goes on between two looks into it.
-      if (next.removal !== undefined) await nextTurn()
-      size += JSON.stringify(next).length
-      if (size > PAGE.maxSize && page.length > 0) break
-      page.push(next)
-    }
-    return page
+    return firstThatFit(from(after), subject => report(subject, options))
   }
+}
+
+/** What there is to say of some subjects, in their order, up to the size of a page: at least of one. */
+async function firstThatFit<T extends object>(
+  subjects: readonly Subject[],
+  say: (subject: Subject) => T,
+): Promise<T[]> {
+  const page: T[] = []
+  let size = 0
+  for (const subject of subjects) {
+    const next = say(subject)
+    // What keeps a name out stands in the log: other work goes on between two looks into it.
+    if ('removal' in next) await nextTurn()
+    size += JSON.stringify(next).length
+    if (size > PAGE.maxSize && page.length > 0) break
+    page.push(next)
+  }
+  return page
+}
+
+/** @throws FridgeError `ERR_PROTOCOL` when they are no subjects, or too many */
+function readSubjects(value: unknown, method: string): readonly Subject[] {
+  const isList = Array.isArray(value) && value.length <= BATCH_LIMITS.maxChanges
+  if (!isList || !value.every(isSubject)) throw malformed(method)
+  return value
+}
+
+function frontierOf(subject: Subject, { whitelist }: Replica): FrontierReport {
+  const seen = whitelist.frontier(subject)
+  if (!isAuthor(subject)) return { seen }
+  const upTo = Array.from(whitelist.upTo(subject), ([source, { sequence, hash }]) => [
+    source,
+    [sequence, hash],
+  ])
+  return { seen, upTo: Object.fromEntries(upTo) as NonNullable<FrontierReport['upTo']> }
 }
 
 /** The first of texts in their order, in one pass over them. */

@@ -167,21 +167,26 @@ export class Listener<C = Credentials> {
     if (isFull && !this.#makeRoom()) return this.#drop(socket)
     const end = otherEnd(socket)
     const onError = (): void => {}
-    const deadline = clock.after(config.tls.handshakeTimeoutMs, () => {
+    let deadline: Disposable | undefined = clock.after(config.tls.handshakeTimeoutMs, () => {
       this.#failed(socket.remoteAddress, 'it said nothing')
       socket.destroy()
     })
+    const stopWaiting = (): void => {
+      deadline?.[Symbol.dispose]()
+      // The connection may last for months, and its timer would be kept with it.
+      deadline = undefined
+    }
     this.#sockets.add(socket)
     this.#beginHandshake(socket, end)
     socket.on('error', onError)
-    socket.once('close', () => {
-      deadline[Symbol.dispose]()
+    socket.on('close', () => {
+      stopWaiting()
       this.#sockets.delete(socket)
       this.#handshaking.delete(end)
     })
     // One that says nothing costs neither TLS nor its address a handshake.
     socket.once('readable', () => {
-      deadline[Symbol.dispose]()
+      stopWaiting()
       if (socket.readableLength === 0) return void socket.destroy()
       if (this.#isPlain(socket)) return this.#takePlain(socket, end)
       socket.off('error', onError)

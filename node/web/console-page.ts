@@ -74,8 +74,8 @@ export class ConsolePage implements PageListener {
 
   /** End it because the console ends. */
   leave(): void {
-    this.#tell('bye', { reason: 'leaving', text: 'the console was closed' })
-    this.#outlet.close(false)
+    const bye = { reason: 'leaving', text: 'the console was closed' }
+    this.#outlet.close({ bye, isFinal: false })
   }
 
   async #run([method, ...values]: readonly unknown[]): Promise<unknown> {

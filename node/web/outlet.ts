@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Carrier } from '../events/subscriber.ts'
-import { textFrame } from '../events/page-frames.ts'
+import { eventFrame, textFrame } from '../events/page-frames.ts'
 import type { Clock } from '../lib/clock.ts'
 import { endSoon } from '../wire/end-soon.ts'
 import type { WireLimits } from '../wire/limits.ts'
@@ -16,6 +16,13 @@ export interface OutletOptions {
   readonly clock: Clock
   /** The page does not read what it is sent. */
   readonly onTooSlow: () => void
+}
+
+/** The last words to a page. */
+export interface Parting {
+  readonly bye: { readonly reason: string; readonly text: string }
+  /** Whether the page should not come back by itself. */
+  readonly isFinal: boolean
 }
 
 /**
@@ -34,7 +41,7 @@ export class Outlet implements Carrier {
     this.#socket = socket
     this.#options = options
     socket.on('drain', () => this.#release())
-    socket.once('close', () => this.#stop())
+    socket.on('close', () => this.#stop())
   }
 
   get bufferedBytes(): number {
@@ -62,15 +69,13 @@ export class Outlet implements Carrier {
     this.#options.onTooSlow()
   }
 
-  /**
-   * Close it behind what was written. Nothing that is written after this leaves.
-   * @param isFinal whether the page should not come back by itself
-   */
-  close(isFinal: boolean): void {
+  /** Say why, and close it behind what was written. Nothing that is written after this leaves. */
+  close({ bye, isFinal }: Parting): void {
     if (this.#ended) return
     if (this.#socket.writable) {
-      if (isFinal) this.#socket.write(textFrame(DISCONNECT))
-      this.#socket.write(CLOSE_FRAME)
+      const last = isFinal ? [textFrame(DISCONNECT), CLOSE_FRAME] : [CLOSE_FRAME]
+      // In one write: where a thousand pages are cut, each write more is one for all of them.
+      this.#socket.write(Buffer.concat([eventFrame('bye', bye), ...last]))
     }
     this.#stop()
     endSoon(this.#socket, this.#options.clock)

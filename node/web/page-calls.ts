@@ -29,11 +29,6 @@ export class PageCalls {
     this.#pace = new RateLimit({ ...PACE, clock: options.clock })
   }
 
-  /** Whether the page is told of alarms. */
-  get hasAlarms(): boolean {
-    return this.#served.hasAlarms
-  }
-
   /** Call by name. @throws FridgeError in words for the person in front of the page */
   async call([name, ...values]: readonly unknown[]): Promise<unknown> {
     if (typeof name !== 'string') throw new FridgeError('ERR_PROTOCOL', 'there is no such call')

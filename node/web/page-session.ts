@@ -16,7 +16,7 @@ import { explain } from '../sessions/session.ts'
 import type { Ending } from '../wire/connection.ts'
 import type { WireLimits } from '../wire/limits.ts'
 import { Refusal } from '../wire/refusal.ts'
-import { Outlet } from './outlet.ts'
+import { Outlet, type Parting } from './outlet.ts'
 import { PageCalls } from './page-calls.ts'
 import { PageRelays } from './page-relays.ts'
 import type { PagePacket } from './packet.ts'
@@ -56,10 +56,11 @@ export class PageSession implements SigningPage {
   readonly #streams = new Map<string, PageStream>()
   #identity: Party
   #rights: Rights
-  readonly #relayed: PageRelays
+  /** Made when the page calls, as `#calls`: most pages listen and never ask for anything. */
+  #relayed: PageRelays | undefined
   /** What its browser has signed; undefined where nobody has signed in. */
   #browser: Audience['browser']
-  #calls: PageCalls
+  #calls: PageCalls | undefined
   /** Once somebody has signed in. */
   #sealedCalls: SealedCalls | undefined
   #alarmTeller: AlarmTeller | undefined
@@ -79,20 +80,13 @@ export class PageSession implements SigningPage {
       clock: service.clock,
       onTooSlow: () => this.#cutAsTooSlow(),
     })
-    this.#relayed = new PageRelays({
-      relays: options.relays,
-      carrier: this.#outlet,
-      audience: () => this.#audience(),
-      mayRead: sensor => allows(this.#rights.sensors, sensor),
-    })
-    this.#calls = this.#callsOf(origin)
     this.#subscriber = service.fanOut.join(this.#outlet, isOld ? 'old page' : 'page')
     const { node, run, version, clock } = service
     const hello = { protocol: PAGE_PROTOCOL, node, run, version, time: clock.now() }
     this.#outlet.writeShared(eventFrame('hello', hello))
     this.#tellRights()
     this.#openStreams()
-    if (this.#calls.hasAlarms) this.#openAlarms()
+    if (service.alarms.hasRules) this.#openAlarms()
   }
 
   get identity(): Party {
@@ -106,14 +100,15 @@ export class PageSession implements SigningPage {
   /** A browser has proven its key: whatever comes from now on is for it. */
   identify(browser: BrowserParty, rights: Rights, proof: SignInProof): void {
     const { service } = this.#options
-    const call = async (values: readonly unknown[]): Promise<unknown> => this.#calls.call(values)
+    const call = async (values: readonly unknown[]): Promise<unknown> =>
+      this.#openCalls().call(values)
     this.#identity = browser
     this.#browser = { keyId: browser.keyId, proof }
     this.#sealedCalls = new SealedCalls({ service, nonce: proof.nonce, call, reportOf })
     // What it watches it watches as somebody else.
-    this.#relayed[Symbol.dispose]()
+    this.#relayed?.[Symbol.dispose]()
     this.#waiting?.[Symbol.dispose]()
-    this.#calls = this.#callsOf(browser)
+    this.#calls = undefined
     this.narrow(rights)
   }
 
@@ -127,8 +122,8 @@ export class PageSession implements SigningPage {
   }
 
   cut(reason: RefusalReason, party: Party): void {
-    this.#say('bye', { reason, text: explain(reason, party) })
-    this.#end({ cause: 'closed' }, true)
+    const bye = { reason, text: explain(reason, party) }
+    this.#end({ cause: 'closed' }, { bye, isFinal: true })
   }
 
   narrow(rights: Rights): void {
@@ -141,12 +136,12 @@ export class PageSession implements SigningPage {
     this.#tellRights()
     this.#openStreams()
     this.#alarmTeller?.tellStanding()
-    this.#relayed.review()
+    this.#relayed?.review()
   }
 
   leave(): void {
-    this.#say('bye', { reason: 'leaving', text: 'the node is stopping' })
-    this.#end({ cause: 'closed' }, false)
+    const bye = { reason: 'leaving', text: 'the node is stopping' }
+    this.#end({ cause: 'closed' }, { bye, isFinal: false })
   }
 
   /** Take what the page has emitted. */
@@ -172,26 +167,35 @@ export class PageSession implements SigningPage {
 
   /** End it because of what the page sent. */
   refuse(refusal: Refusal): void {
-    this.#end({ cause: 'refused', refusal }, false)
+    this.#end({ cause: 'refused', refusal })
   }
 
   /** The connection is over. @param isDead whether the page has said nothing for too long */
   lost(isDead: boolean): void {
-    this.#end({ cause: isDead ? 'dead' : 'lost' }, false)
+    this.#end({ cause: isDead ? 'dead' : 'lost' })
   }
 
-  #callsOf({ subject }: Party): PageCalls {
+  #openCalls(): PageCalls {
     const { service, limits, openViews } = this.#options
-    return new PageCalls({
+    return (this.#calls ??= new PageCalls({
       service,
-      subject,
+      subject: this.#identity.subject,
       openViews,
-      relayed: this.#relayed.methods,
+      relayed: this.#openRelayed().methods,
       clock: service.clock,
       maxPending: limits.maxPendingCalls,
       rights: () => this.#rights,
       hasEnded: () => this.#ended,
-    })
+    }))
+  }
+
+  #openRelayed(): PageRelays {
+    return (this.#relayed ??= new PageRelays({
+      relays: this.#options.relays,
+      carrier: this.#outlet,
+      audience: () => this.#audience(),
+      mayRead: sensor => allows(this.#rights.sensors, sensor),
+    }))
   }
 
   async #run(event: string, values: readonly unknown[]): Promise<unknown> {
@@ -207,7 +211,7 @@ export class PageSession implements SigningPage {
       case 'invited':
         return door.introduce(this, values[0])
       default:
-        return this.#calls.call(values)
+        return this.#openCalls().call(values)
     }
   }
 
@@ -258,22 +262,21 @@ export class PageSession implements SigningPage {
   }
 
   #cutAsTooSlow(): void {
-    if (this.#ended) return
-    this.#say('bye', { reason: 'too slow', text: 'it does not read what it is sent' })
-    this.#end({ cause: 'too slow' }, false)
+    const bye = { reason: 'too slow', text: 'it does not read what it is sent' }
+    this.#end({ cause: 'too slow' }, { bye, isFinal: false })
   }
 
-  /** @param isFinal whether the page should not come back by itself */
-  #end(ending: Ending, isFinal: boolean): void {
+  /** @param parting what the page is told, if it is still there to hear it */
+  #end(ending: Ending, parting?: Parting): void {
     if (this.#ended) return
     this.#ended = true
     this.#waiting?.[Symbol.dispose]()
-    this.#relayed[Symbol.dispose]()
+    this.#relayed?.[Symbol.dispose]()
     for (const listener of this.#onEnd.splice(0)) listener()
     for (const stream of this.#streams.values()) stream.close()
     this.#streams.clear()
-    if (ending.cause === 'closed' || ending.cause === 'too slow') this.#outlet.close(isFinal)
-    else this.#outlet.destroy()
+    if (parting === undefined) this.#outlet.destroy()
+    else this.#outlet.close(parting)
     this.#options.onEnd(this, ending)
   }
 }

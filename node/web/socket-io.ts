@@ -91,13 +91,14 @@ interface Connection extends PolledConnection {
 
 /** One connection, from its upgrade on. */
 interface Guest {
-  readonly request: IncomingMessage
   /** Where the page is heard and told: its WebSocket, or what stands for one. */
   readonly socket: Duplex
   readonly isOld: boolean
   /** Of a page that polls: a WebSocket is read more slowly instead. */
   readonly pace: InputLimit | undefined
   joins: number
+  /** Whether it is being decided whether it may join. */
+  isJoining: boolean
   listener: PageListener | undefined
 }
 
@@ -105,7 +106,8 @@ interface Guest {
 export class PageServer implements AsyncDisposable {
   readonly #options: PageServerOptions
   readonly #io: Server
-  readonly #guests = new WeakMap<IncomingMessage, Guest>()
+  /** By what the library calls their connection. */
+  readonly #guests = new WeakMap<object, Guest>()
   /** The guest whose decoder is made in this turn. */
   #arriving: Guest | undefined
 
@@ -134,6 +136,8 @@ export class PageServer implements AsyncDisposable {
     this.#io.engine.prependListener('connection', (connection: Connection) =>
       this.#arrive(connection),
     )
+    // Nobody is told by the rooms of the library, each page otherwise has one of its own.
+    this.#io.of('/').adapter.addAll = () => {}
     this.#io.use((socket, next) => void this.#join(socket, next))
   }
 
@@ -162,14 +166,14 @@ export class PageServer implements AsyncDisposable {
     const isPolling = connection.transport.name === 'polling'
     const isOld = protocol === OLD_ENGINE
     const guest: Guest = {
-      request,
       socket: isPolling ? new PolledSocket(connection) : request.socket,
       isOld,
       pace: isPolling ? new InputLimit(limits.maxFramesPerSecond, clock.monotonic()) : undefined,
       joins: 0,
+      isJoining: false,
       listener: undefined,
     }
-    this.#guests.set(request, guest)
+    this.#guests.set(connection, guest)
     this.#arriving = guest
     connection.on('packet', ({ type }) => {
       // Others are passed over by the library, for ever.
@@ -183,27 +187,29 @@ export class PageServer implements AsyncDisposable {
   }
 
   async #join(socket: IoSocket, next: (error?: Error) => void): Promise<void> {
-    const { request } = socket
-    const guest = this.#guests.get(request)
+    const { request, conn } = socket
+    const guest = this.#guests.get(conn)
     if (guest === undefined) return void request.socket.destroy()
     // The library wants somebody to hear of what it refuses; the guard has done so before.
-    socket.on('error', () => guest.socket.destroy())
-    socket.on('disconnect', () => guest.socket.destroy())
+    const end = (): void => void guest.socket.destroy()
+    socket.on('error', end).on('disconnect', end)
     const { compat } = this.#options
     const asksForOld = (socket.handshake.auth as { seal?: unknown }).seal === 'gcrypt'
     const outcome = await this.#options.receive({
       origin: request.headers.origin,
       // The socket of a request that began a polling may be gone by now.
-      address: request.socket.remoteAddress ?? socket.conn.remoteAddress ?? '',
+      address: request.socket.remoteAddress ?? conn.remoteAddress ?? '',
       socket: guest.socket,
       isOld: compat.gcrypt && (guest.isOld || asksForOld),
     })
+    guest.isJoining = false
     if ('reason' in outcome) {
       const { reason, text } = outcome
       return next(Object.assign(new Error(text), { data: { reason, text } }))
     }
     guest.listener = outcome
     if (guest.socket.destroyed) return outcome.lost(false)
+    forgetRequest(socket)
     next()
   }
 
@@ -217,8 +223,9 @@ export class PageServer implements AsyncDisposable {
     if (packet instanceof Refusal) return this.#refuse(guest, packet)
     if (packet.kind === 'connect') {
       guest.joins += 1
-      const isJoined = guest.listener !== undefined
-      if (!isJoined && guest.joins <= MAX_JOINS) return true
+      const isAwaited = !guest.isJoining && guest.listener === undefined
+      guest.isJoining = true
+      if (isAwaited && guest.joins <= MAX_JOINS) return true
       return this.#refuse(guest, new Refusal('page', 'it joins too often'))
     }
     if (packet.kind === 'disconnect') return true
@@ -281,7 +288,6 @@ export class PageServer implements AsyncDisposable {
     const { limits, clock, onThrottled } = this.#options
     let input: InputLimit | undefined
     let paused: Disposable | undefined
-    socket.once('close', () => paused?.[Symbol.dispose]())
     socket.on('message', (data: Buffer) => {
       const now = clock.monotonic()
       input ??= new InputLimit(limits.maxFramesPerSecond, now)
@@ -289,10 +295,21 @@ export class PageServer implements AsyncDisposable {
       if (waitMs === 0 || socket.isPaused) return
       onThrottled()
       socket.pause()
+      if (paused === undefined) socket.once('close', () => paused?.[Symbol.dispose]())
       paused = clock.after(waitMs, () => socket.resume())
     })
     // A page cannot send these: no WebSocket of a browser lets it.
-    socket.on('ping', () => socket.terminate())
-    socket.on('pong', () => socket.terminate())
+    const end = (): void => socket.terminate()
+    socket.on('ping', end).on('pong', end)
   }
+}
+
+/** The library keeps it for whoever asks, several KiB for each page: from here on nobody does. */
+function forgetRequest(socket: IoSocket): void {
+  const { request, conn } = socket
+  // What answers a request for the middlewares of the library, which there are none of, holds on to it.
+  request.headers = {}
+  request.rawHeaders = []
+  Reflect.set(conn, 'request', undefined)
+  Reflect.set(socket, 'handshake', undefined)
 }

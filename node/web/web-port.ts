@@ -57,6 +57,7 @@ export class WebPort implements AsyncDisposable {
   readonly #face: { credentials: PageCredentials }
   #site: Promise<Site> | undefined
   #watch: CredentialWatch<PageCredentials> | undefined
+  #origins: { readonly credentials: PageCredentials; readonly own: ReadonlySet<string> } | undefined
 
   private constructor(options: WebPortOptions, asked: Address, credentials: PageCredentials) {
     const { config, counts, clock, log } = options
@@ -137,7 +138,7 @@ export class WebPort implements AsyncDisposable {
   /** Where a person finds the page: at a host that its certificate is for, or else at its address. */
   get url(): string {
     const { address } = this
-    const [first] = ownOrigins(this.#face.credentials, address.port)
+    const [first] = this.#ownOrigins()
     const hosts = hostsOf(this.#face.credentials)
     const host = hosts.includes(address.host) || hosts.length === 0 ? address.host : undefined
     return `${host === undefined && first !== undefined ? first : urlOf(address)}/`
@@ -165,6 +166,15 @@ export class WebPort implements AsyncDisposable {
     this.#face.credentials = credentials
   }
 
+  /** Read when the certificate is another one: each page that joins asks for them. */
+  #ownOrigins(): ReadonlySet<string> {
+    const { credentials } = this.#face
+    if (this.#origins?.credentials !== credentials) {
+      this.#origins = { credentials, own: ownOrigins(credentials, this.address.port) }
+    }
+    return this.#origins.own
+  }
+
   async #open(): Promise<Site> {
     this.#site ??= this.#load()
     return this.#site
@@ -178,7 +188,7 @@ export class WebPort implements AsyncDisposable {
       bundle: new Bundle(bundleFolder),
       openPages: async () =>
         openPages({
-          ownOrigins: () => ownOrigins(this.#face.credentials, this.address.port),
+          ownOrigins: () => this.#ownOrigins(),
           isOwnHost: host => isForHost(this.#face.credentials, host),
         }),
       log,

@@ -1,7 +1,7 @@
 import { isRun, WHOLE_LIST, type Source, type Subject } from '../identity/names.ts'
 import { Authors } from './authors.ts'
 import type { ChangeId, Checkpoint, Place, UpTo } from './change.ts'
-import type { StandingGrant, SubjectState } from './merge.ts'
+import type { SubjectState } from './merge.ts'
 import type { StateLeaf } from './state-root.ts'
 import type {
   Base,
@@ -11,6 +11,7 @@ import type {
   LogPart,
   SubjectRow,
 } from './store.ts'
+import type { StandingGrant } from './standing-grants.ts'
 import { SubjectHistory, type Stating } from './subject-history.ts'
 import { isTrustedNow, type Vouchers } from './vouchers.ts'
 

@@ -1,5 +1,11 @@
-import { CHANGE_LIMITS, type Change, type ChangeId, type Grant } from './change.ts'
+import { CHANGE_LIMITS, type Change, type ChangeId } from './change.ts'
 import { replaceIds, type RevocationIds } from './revocation-ids.ts'
+import {
+  standingWith,
+  standsIn,
+  type StandingGrant,
+  type StandingGrants,
+} from './standing-grants.ts'
 
 /** A change under the name by which others have seen it. */
 export interface IdentifiedChange<Kind extends Change = Change> {
@@ -7,16 +13,13 @@ export interface IdentifiedChange<Kind extends Change = Change> {
   readonly change: Kind
 }
 
-/** A grant that stands. */
-export type StandingGrant = IdentifiedChange<Grant>
-
 /**
  * All that decides about one subject. A remove-wins set (PROTOCOL.md, "Merging"): a grant
  * stands only while it has seen every revocation of its subject. No clock decides anything.
  */
 export interface SubjectState {
   /** The grants that stand: they have seen all revocations, and no other grant has seen them. */
-  readonly grants: readonly StandingGrant[]
+  readonly grants: StandingGrants
   /** The revocations that no other has seen; perhaps some besides that another one has seen. */
   readonly revocations: RevocationIds
 }
@@ -41,20 +44,18 @@ export function mergeChange(
     // It has seen no grant. Of grants that were made at once none is looked at for the next one: a
     // stolen key makes thousands of them.
     if (!seen.isSupersetOf(revocations)) return undefined
-    return { grants: grants.concat({ id, change }), revocations }
+    return { grants: standingWith(grants, { id, change }), revocations }
   }
-  const hasSeenGrant = grants.some(grant => seen.has(grant.id))
+  const hasSeenGrant = change.seen.some(one => standsIn(grants, one))
   if (change.kind === 'revocation') {
     // A grant that stands has seen all revocations, so whoever has seen it has seen them as well.
     const left = hasSeenGrant ? NOTHING : revocations
     return { grants: [], revocations: replaceIds(left, id, change.seen) }
   }
   if (change.kind === 'checkpoint') return state
-  const isFrontier = change.seen.every(
-    one => revocations.has(one) || grants.some(grant => grant.id === one),
-  )
+  const isFrontier = change.seen.every(one => revocations.has(one) || standsIn(grants, one))
   if (!isFrontier || !(hasSeenGrant || seen.isSupersetOf(revocations))) return undefined
-  return { grants: [...grants.filter(grant => !seen.has(grant.id)), { id, change }], revocations }
+  return { grants: standingWith(grants, { id, change }), revocations }
 }
 
 /** What a change made now, in sight of this state, has seen. */

@@ -1,5 +1,5 @@
 import { idOf, type ChangeId } from './change.ts'
-import { stateOf, type SubjectState } from './merge.ts'
+import { stateOf, type SubjectState, type WeighedChange } from './merge.ts'
 import type { LoggedChange, SubjectRow } from './store.ts'
 
 /** A true checkpoint, by what it says of one subject. */
@@ -33,6 +33,15 @@ export class SubjectHistory {
     checkpoints: Iterable<Stating>,
     isVoid: (entry: LoggedChange) => boolean,
   ): SubjectState {
+    return stateOf(this.weigh(entries, checkpoints, isVoid))
+  }
+
+  /** What of some of its changes counts, and what each of these has seen. */
+  weigh(
+    entries: readonly IdentifiedEntry[],
+    checkpoints: Iterable<Stating>,
+    isVoid: (entry: LoggedChange) => boolean,
+  ): WeighedChange[] {
     const spent = new Set<LoggedChange>()
     const stated = new Map<ChangeId, readonly ChangeId[]>()
     for (const checkpoint of checkpoints) {
@@ -44,13 +53,11 @@ export class SubjectHistory {
       for (const { id } of grants) stated.set(id, [...(stated.get(id) ?? []), ...revocations])
     }
     const counted = entries.filter(entry => !spent.has(entry))
-    return stateOf(
-      counted.map(entry => {
-        const { id, change } = entry
-        const seen = [...change.seen, ...(stated.get(id) ?? [])]
-        return { id, change, seen, isVoid: isVoid(entry) }
-      }),
-    )
+    return counted.map(entry => {
+      const { id, change } = entry
+      const seen = [...change.seen, ...(stated.get(id) ?? [])]
+      return { id, change, seen, isVoid: isVoid(entry) }
+    })
   }
 
   #stateAt(checkpoint: Stating): SubjectState {

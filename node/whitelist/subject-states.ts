@@ -2,13 +2,15 @@ import type { Subject } from '../identity/names.ts'
 import type { Change, ChangeId } from './change.ts'
 import {
   mergeChange,
+  stateOf,
   UNKNOWN_SUBJECT,
   type IdentifiedChange,
-  type StandingGrant,
   type SubjectState,
 } from './merge.ts'
 import { restore } from './restore.ts'
 import { replaceIds } from './revocation-ids.ts'
+import { Sight } from './sight.ts'
+import { standsIn, type StandingGrant } from './standing-grants.ts'
 import type { LoggedChange } from './store.ts'
 import type { Stating, SubjectHistory } from './subject-history.ts'
 
@@ -32,6 +34,11 @@ export class SubjectStates {
    * checkpoint states of them need not be what is known here.
    */
   readonly #irregular = new Set<Subject>()
+  /**
+   * Subjects of which a change named what stood no longer, and what all of their changes have seen,
+   * once they have been looked up.
+   */
+  readonly #sights = new Map<Subject, Sight | undefined>()
   /** Subjects of which something was merged that is not taken over. */
   readonly #merged = new Set<Subject>()
 
@@ -68,9 +75,26 @@ export class SubjectStates {
   /** Take what a change says. @param isNew whether it counts, and did not come before */
   take({ id, change }: IdentifiedChange, isNew: boolean): void {
     if (change.kind === 'checkpoint') return
+    if (this.#takeBySight({ id, change }, isNew)) return
     if (isNew) this.#merge(id, change)
     // Of two entries of one change one may be spent, and what is void now may have stood.
     else this.noteIrregular(change.subject)
+  }
+
+  /** Take what a change says by what the others of its subject have seen. @returns whether that is known */
+  #takeBySight(identified: IdentifiedChange, isNew: boolean): boolean {
+    const { subject } = identified.change
+    const sight = this.isSettled(subject) ? this.#sights.get(subject) : undefined
+    if (sight === undefined) return false
+    const before = this.get(subject)
+    const state = isNew ? sight.merge(before, identified) : sight.pass(before, identified)
+    if (state === undefined) {
+      this.#sights.delete(subject)
+      return false
+    }
+    this.#merged.add(subject)
+    if (state !== before) this.#states.set(subject, state)
+    return true
   }
 
   /** Merge what a change says, if that can be done without the log. */
@@ -81,8 +105,10 @@ export class SubjectStates {
     const isClear = this.isSettled(subject) || change.kind === 'revocation'
     const before = this.get(subject)
     const state = isClear ? mergeChange(before, { id, change }) : undefined
-    if (state === undefined) this.#unsettled.add(subject)
-    else this.#states.set(subject, state)
+    if (state === undefined) {
+      this.#unsettled.add(subject)
+      if (isClear) this.#sights.set(subject, undefined)
+    } else this.#states.set(subject, state)
     if (state === undefined || !change.seen.every(one => stands(one, before))) {
       this.noteIrregular(subject)
     }
@@ -125,6 +151,7 @@ export class SubjectStates {
     const wasSettled = this.isSettled(subject)
     return () => {
       restore(this.#states, subject, state)
+      this.#sights.delete(subject)
       if (wasSettled) this.#unsettled.delete(subject)
     }
   }
@@ -179,7 +206,12 @@ export class SubjectStates {
   #evaluate(subject: Subject): SubjectState {
     const { historyOf, checkpoints, isVoid } = this.#options
     const history = historyOf(subject)
-    return history.stateOf(history.entries, checkpoints(), isVoid)
+    const weighed = history.weigh(history.entries, checkpoints(), isVoid)
+    const state = stateOf(weighed)
+    if (this.#sights.has(subject)) {
+      this.#sights.set(subject, Sight.of(weighed, state.revocations, history.entries))
+    }
+    return state
   }
 
   #isVoid({ id, change }: StandingGrant): boolean {
@@ -188,5 +220,5 @@ export class SubjectStates {
 }
 
 function stands(id: ChangeId, { grants, revocations }: SubjectState): boolean {
-  return revocations.has(id) || grants.some(grant => grant.id === id)
+  return revocations.has(id) || standsIn(grants, id)
 }

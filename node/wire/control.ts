@@ -1,4 +1,4 @@
-import type { Clock } from '../lib/clock.ts'
+import { untilNextRound, type Clock } from '../lib/clock.ts'
 import type { Connection } from './connection.ts'
 import { attachEmitter, type RemoteEmitter } from './emitter.ts'
 import type { WireLimits } from './limits.ts'
@@ -104,7 +104,9 @@ export class Control implements Disposable {
     this.#timer?.[Symbol.dispose]()
     this.#timer = clock.after(ms, () => {
       const heard = this.#connection.bytesHeard
-      this.#silentMs = heard === this.#heard ? this.#silentMs + ms : 0
+      const sinceMs = clock.monotonic() - this.#connection.heardAt
+      // No more than the time between two looks: a process that was stopped has heard nothing either.
+      this.#silentMs = heard === this.#heard ? this.#silentMs + ms : Math.min(sinceMs, ms)
       this.#heard = heard
       // No FIN will tell.
       if (this.#silentMs >= deadAfterMs) return this.#connection.cutAsDead()
@@ -131,9 +133,10 @@ export class Control implements Disposable {
   #intervalMs(): number {
     const { clock, heartbeatMs, beatsTogether = false } = this.#options
     if (!beatsTogether) return heartbeatMs
-    const leftMs = heartbeatMs - (clock.monotonic() % heartbeatMs)
-    // A timer may run a moment before it is due.
-    return leftMs < heartbeatMs / 2 ? leftMs + heartbeatMs : leftMs
+    // Its last beat may have come just before the look that it was due for. One that has missed more
+    // is looked at more often, since others wait to be told that it is dead.
+    const isMissed = this.#silentMs > 1.5 * heartbeatMs
+    return untilNextRound(clock, isMissed ? heartbeatMs / 2 : heartbeatMs)
   }
 
   #onHello([hello, ...rest]: unknown[]): void {

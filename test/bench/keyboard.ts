@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fillList } from './filled-list.ts'
+import { measureFirstRevocation } from './first-revocation.ts'
+import { measureManyNames } from './many-names.ts'
 import { median, type Bench } from './result.ts'
 import { BENCH_IO, makeSite } from './site.ts'
 import { compile, startProgram, type Program } from './start.ts'
@@ -10,7 +12,8 @@ const NODE = 'node-1'
 const NAMES = 100_000
 
 /** What a person waits for: from the start of a command to its first line, and to its end. */
-export const measureKeyboard: Bench = async ({ quick, progress }) => {
+export const measureKeyboard: Bench = async options => {
+  const { quick, progress } = options
   await using site = await makeSite([NODE])
   progress('compiling')
   const program = await compile(site)
@@ -42,7 +45,11 @@ export const measureKeyboard: Bench = async ({ quick, progress }) => {
       `${median(runs.map(({ wholeMs }) => wholeMs)).toFixed(0)} ms`,
     ])
   }
-  return [{ title: `Commands as a person types them (${rounds} runs each)`, rows }]
+  return [
+    { title: `Commands as a person types them (${rounds} runs each)`, rows },
+    await measureManyNames(program, options),
+    await measureFirstRevocation(options),
+  ]
 }
 
 export interface Run {

@@ -1,7 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { NODE_FLAGS } from './node-flags.ts'
 
 /** A server in a process of its own, whose processor time can be asked for. */
@@ -16,14 +15,23 @@ export interface MeasuredServer extends AsyncDisposable {
 export interface WatchedServer extends MeasuredServer {
   /** Where its clients and operators connect, `HOST:PORT`, if that is elsewhere. */
   readonly address: string | undefined
-  /** The longest turn of its loop since this was last asked, ms; from the first time on. */
-  longestTurnMs(): Promise<number>
+  /** The longest turns of its loop since this was last asked. */
+  longestTurn(): Promise<LongestTurn>
+}
+
+/** How long a loop stood still at most. */
+export interface LongestTurn {
+  /** By the clock: what other processes took of the processors meanwhile is in it. */
+  readonly ms: number
+  /** Processor time of the thread of the loop, of the turn that took most of it. */
+  readonly cpuMs: number
 }
 
 type Question = 'cpu' | 'turn'
+type Answer<Asked extends Question> = Asked extends 'cpu' ? number : LongestTurn
 
 /** How closely turns are watched, ms. */
-const TURN_RESOLUTION_MS = 5
+const TURN_RESOLUTION_MS = 1
 
 /** What a server of this folder says once it serves. */
 export interface Serving {
@@ -44,9 +52,9 @@ export async function startServer(file: string, args: readonly string[]): Promis
     const [message] = (await Promise.race([once(child, 'message'), failed])) as unknown[]
     return message
   }
-  const ask = async (question: Question): Promise<number> => {
+  const ask = async <Asked extends Question>(question: Asked): Promise<Answer<Asked>> => {
     child.send(question)
-    return (await answer()) as number
+    return (await answer()) as Answer<Asked>
   }
   const { port, address } = (await answer()) as Serving
   return {
@@ -54,7 +62,7 @@ export async function startServer(file: string, args: readonly string[]): Promis
     port,
     address,
     cpuMicros: async () => ask('cpu'),
-    longestTurnMs: async () => ask('turn'),
+    longestTurn: async () => ask('turn'),
     [Symbol.asyncDispose]: async () => {
       child.disconnect()
       await exit
@@ -69,14 +77,34 @@ export function reportTo(
   stop: () => Promise<void>,
   address?: string,
 ): void {
-  const turns = monitorEventLoopDelay({ resolution: TURN_RESOLUTION_MS })
+  const takeLongest = watchTurns(parent)
   parent.on('message', question => {
     const { user, system } = parent.cpuUsage()
-    if (question === 'cpu') return parent.send?.(user + system)
-    parent.send?.(turns.max / 1e6)
-    turns.reset()
-    return turns.enable()
+    return parent.send?.(question === 'cpu' ? user + system : takeLongest())
   })
   parent.on('disconnect', () => void stop().finally(() => parent.exit()))
   parent.send?.({ port, ...(address !== undefined && { address }) } satisfies Serving)
+}
+
+/** @returns gives the longest turns since it was last called */
+function watchTurns(self: NodeJS.Process): () => LongestTurn {
+  const look = (): LongestTurn => {
+    const { user, system } = self.threadCpuUsage()
+    return { ms: performance.now(), cpuMs: (user + system) / 1_000 }
+  }
+  let last = look()
+  let longest: LongestTurn = { ms: 0, cpuMs: 0 }
+  setInterval(() => {
+    const now = look()
+    longest = {
+      ms: Math.max(longest.ms, now.ms - last.ms - TURN_RESOLUTION_MS),
+      cpuMs: Math.max(longest.cpuMs, now.cpuMs - last.cpuMs),
+    }
+    last = now
+  }, TURN_RESOLUTION_MS).unref()
+  return () => {
+    const taken = longest
+    longest = { ms: 0, cpuMs: 0 }
+    return taken
+  }
 }

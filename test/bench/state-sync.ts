@@ -45,13 +45,13 @@ export async function measureStateSync({
   await using stack = new AsyncDisposableStack()
   const sender = stack.use(await startServer('our-server.ts', [archived]))
   const peers = [`127.0.0.1:${sender.port}`]
-  await sender.longestTurnMs()
+  await sender.longestTurn()
   const before = await sender.cpuMicros()
   const startedAt = performance.now()
   // It serves operators before it holds anything.
   const config = await site.writeConfig(name, { peers, gossip: { firstSyncMs: 200 } })
   const newcomer = stack.use(await startServer('our-server.ts', [config]))
-  await newcomer.longestTurnMs()
+  await newcomer.longestTurn()
   const target = { certs: site.certs.dir, node: [`127.0.0.1:${newcomer.port}`] }
   const admin = stack.use(await connectOperator(target, BENCH_IO))
   while ((await admin.status()).changes < changes) {
@@ -62,8 +62,8 @@ export async function measureStateSync({
     ms: performance.now() - startedAt,
     cpuMs: (await newcomer.cpuMicros()) / 1_000,
     senderCpuMs: ((await sender.cpuMicros()) - before) / 1_000,
-    turnMs: await newcomer.longestTurnMs(),
-    senderTurnMs: await sender.longestTurnMs(),
+    turnMs: (await newcomer.longestTurn()).ms,
+    senderTurnMs: (await sender.longestTurn()).ms,
     bytes: (await memoryOf(newcomer.pid)).resident,
   }
 }

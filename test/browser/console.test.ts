@@ -1,19 +1,16 @@
 import test from 'ava'
 import { startCommand } from '../support/cli.ts'
-import { makeSharedCerts, startCluster } from '../support/cluster.ts'
+import { startCluster } from '../support/cluster.ts'
 import { WEB_ON } from '../support/pages.ts'
-import { findings, picture, startBrowser, untilFits, untilShown, watchFaults } from './browser.ts'
+import { findings, picture, untilFits, untilShown, watchFaults } from './browser.ts'
+import { setStage } from './support/stage.ts'
 
 /** An operator without a command line, in a real browser. */
 
-const shared = await makeSharedCerts()
-const { certs } = shared
-const browser = await startBrowser()
+const stage = await setStage()
+const { certs, browser } = stage
+test.after.always(async () => stage[Symbol.asyncDispose]())
 const RULES = { alarms: { rules: { temperature: { high: { limit: 1 } } } } }
-test.after.always(async () => {
-  await browser.close()
-  await shared.remove()
-})
 
 test.serial(
   'an operator invites, narrows and removes on the page of the console, which shows each node as it confirms',

@@ -1,17 +1,14 @@
 import test from 'ava'
-import { makeSharedCerts, startCluster } from '../support/cluster.ts'
+import { startCluster } from '../support/cluster.ts'
 import { WEB_ON } from '../support/pages.ts'
-import { serveSite, signInAs, startBrowser, untilShown } from './browser.ts'
+import { serveSite, signInAs, untilShown } from './browser.ts'
+import { setStage } from './support/stage.ts'
 
 /** A person who has signed in, and has a page of somebody else open in the same browser. */
 
-const shared = await makeSharedCerts()
-const { certs } = shared
-const browser = await startBrowser()
-test.after.always(async () => {
-  await browser.close()
-  await shared.remove()
-})
+const stage = await setStage()
+const { certs, browser } = stage
+test.after.always(async () => stage[Symbol.asyncDispose]())
 
 /** What a page of somebody else tries on the node, as the person whose browser it is in. */
 const EVIL = `<!DOCTYPE html>

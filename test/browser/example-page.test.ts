@@ -1,22 +1,21 @@
 import { readFile } from 'node:fs/promises'
 import test from 'ava'
 import type { KeyId } from '../../node/identity/names.ts'
-import { makeSharedCerts, startCluster, type Cluster } from '../support/cluster.ts'
+import { startCluster, type Cluster } from '../support/cluster.ts'
 import { WEB_ON } from '../support/pages.ts'
-import { serveSite, startBrowser, untilShown, type WebSite } from './browser.ts'
+import { serveSite, untilShown, type WebSite } from './browser.ts'
+import { setStage } from './support/stage.ts'
 
 /** The page of examples/page/, in a real browser, over the stock library. */
 
-const shared = await makeSharedCerts()
-const { certs } = shared
-const browser = await startBrowser()
+const stage = await setStage()
+const { certs, browser } = stage
 const site = await serveExample()
 const SUBJECT = `origin/${site.origin}`
 const PUBLIC = { sensors: ['temperature'], public: true } as const
 test.after.always(async () => {
-  await browser.close()
+  await stage[Symbol.asyncDispose]()
   await site[Symbol.asyncDispose]()
-  await shared.remove()
 })
 
 async function serveExample(): Promise<WebSite> {

@@ -1,18 +1,15 @@
 import test from 'ava'
 import { startCommand } from '../support/cli.ts'
-import { makeSharedCerts, startCluster } from '../support/cluster.ts'
+import { startCluster } from '../support/cluster.ts'
 import { WEB_ON } from '../support/pages.ts'
-import { startBrowser, untilShown } from './browser.ts'
+import { untilShown } from './browser.ts'
+import { setStage } from './support/stage.ts'
 
 /** A person who is sent a link, in a real browser. */
 
-const shared = await makeSharedCerts()
-const { certs } = shared
-const browser = await startBrowser()
-test.after.always(async () => {
-  await browser.close()
-  await shared.remove()
-})
+const stage = await setStage()
+const { certs, browser } = stage
+test.after.always(async () => stage[Symbol.asyncDispose]())
 
 test.serial(
   'a person who opens an invitation is in, the link is used up, and its secret is nowhere',

@@ -7,22 +7,18 @@ import { HistoryStore } from '../../node/history/store.ts'
 import { parseSubject } from '../../node/identity/names.ts'
 import { makeTestFolder } from '../support/certs.ts'
 import { recordIo, spawnCli, type CliProcess } from '../support/cli.ts'
-import { makeSharedCerts } from '../support/cluster.ts'
 import { celsius, HOUR_MS, openWriter } from '../support/history.ts'
 import { makePeople } from '../support/replica-people.ts'
-import { drawnColumns, signInAs, startBrowser, untilShown } from './browser.ts'
+import { drawnColumns, signInAs, untilShown } from './browser.ts'
+import { setStage } from './support/stage.ts'
 
 /** A node that is a process of its own, killed under a page that is open. */
 
-const shared = await makeSharedCerts()
-const { certs } = shared
-const browser = await startBrowser()
+const stage = await setStage()
+const { certs, browser } = stage
+test.after.always(async () => stage[Symbol.asyncDispose]())
 const READY = /^fridge node \S+ ready on (\S+)$/
 const PAGE = /^page (\S+)$/
-test.after.always(async () => {
-  await browser.close()
-  await shared.remove()
-})
 
 /** What a node has recorded that was killed some hours ago. */
 async function recordUntil(file: string, end: number): Promise<void> {

@@ -2,14 +2,14 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { makeTestFolder } from '../support/certs.ts'
-import { makeSharedCerts, startCluster, type Cluster } from '../support/cluster.ts'
-import { serveSite, startBrowser, untilShown } from './browser.ts'
+import { startCluster, type Cluster } from '../support/cluster.ts'
+import { serveSite, untilShown } from './browser.ts'
+import { setStage } from './support/stage.ts'
 
 /** A page of 2016 in a browser of today: socket.io-client 2, crypto-js and g-crypt 1.1.0, unmodified. */
 
-const shared = await makeSharedCerts()
-const { certs } = shared
-const browser = await startBrowser()
+const stage = await setStage()
+const { certs, browser } = stage
 const WORDS = 'correct horse battery staple'
 const PACKAGES = new URL('../../node_modules/', import.meta.url)
 
@@ -25,9 +25,13 @@ const PAGE = `<!DOCTYPE html>
 <script>
     var node = new URLSearchParams(location.search).get('node'),
         transports = new URLSearchParams(location.search).get('transports'),
-        socket = io(node, transports ? { transports: [transports], timeout: 4000 } : {}),
+        socket = io(node, transports ? { transports: [transports] } : {}),
         crypter = Crypt('${WORDS}'),
+        joined = false,
         show = function (id, text) { document.getElementById(id).textContent = text }
+    socket.on('connect', function () { joined = true })
+    // The library waits for its own time limit where a connection ends before the node says anything.
+    socket.io.engine.on('close', function () { if (!joined) show('state', 'no connection') })
     socket.on('connect_error', function () { show('state', 'no connection') })
     socket.on('error', function (why) { show('state', why.text || 'refused') })
     socket.on('bye', function (said) { show('state', said.reason) })
@@ -49,9 +53,8 @@ const site = await serveSite(
 )
 const SUBJECT = `origin/${site.origin}`
 test.after.always(async () => {
-  await browser.close()
+  await stage[Symbol.asyncDispose]()
   await site[Symbol.asyncDispose]()
-  await shared.remove()
 })
 
 async function startOld(t: ExecutionContext, compat: object): Promise<Cluster> {

@@ -2,21 +2,18 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { makeTestFolder } from '../support/certs.ts'
-import { makeSharedCerts, startCluster } from '../support/cluster.ts'
+import { startCluster } from '../support/cluster.ts'
 import { WEB_ON } from '../support/pages.ts'
 import { METRICS_ON, scrape } from '../support/scrape.ts'
-import { findings, picture, signInAs, startBrowser, untilShown, watchFaults } from './browser.ts'
+import { findings, picture, signInAs, untilShown, watchFaults } from './browser.ts'
+import { setStage } from './support/stage.ts'
 
 /** Another node on the page of one, in a real browser. */
 
-const shared = await makeSharedCerts()
-const { certs } = shared
-const browser = await startBrowser()
+const stage = await setStage()
+const { certs, browser } = stage
+test.after.always(async () => stage[Symbol.asyncDispose]())
 const RULES = { alarms: { rules: { temperature: { high: { limit: 1 } } } } }
-test.after.always(async () => {
-  await browser.close()
-  await shared.remove()
-})
 
 test.serial(
   'a person looks at another node through the one that serves the page, until it is killed or they are removed',

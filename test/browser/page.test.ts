@@ -4,29 +4,25 @@ import { HISTORY_FILE } from '../../node/history/database.ts'
 import { recordYear } from '../support/history-year.ts'
 import type { KeyId } from '../../node/identity/names.ts'
 import type { Response } from 'playwright-core'
-import { makeSharedCerts, startCluster } from '../support/cluster.ts'
+import { startCluster } from '../support/cluster.ts'
 import { WEB_ON } from '../support/pages.ts'
 import {
   drawnColumns,
   findings,
   picture,
   signInAs,
-  startBrowser,
   untilFits,
   untilShown,
   watchFaults,
 } from './browser.ts'
+import { setStage } from './support/stage.ts'
 
 /** The page that a node serves, as a person sees it. */
 
-const shared = await makeSharedCerts()
-const { certs } = shared
-const browser = await startBrowser()
+const stage = await setStage()
+const { certs, browser } = stage
+test.after.always(async () => stage[Symbol.asyncDispose]())
 const RULES = { alarms: { rules: { temperature: { high: { limit: 1 } } } } }
-test.after.always(async () => {
-  await browser.close()
-  await shared.remove()
-})
 
 /** Whether anything in a plot is written as dark as only on a light ground. */
 const HAS_DARK_INK = `(() => {

@@ -3,21 +3,18 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import type { BrowserContext, Page } from 'playwright-core'
 import { makeTestFolder } from '../support/certs.ts'
-import { makeSharedCerts, startCluster, type Cluster } from '../support/cluster.ts'
+import { startCluster, type Cluster } from '../support/cluster.ts'
 import { WEB_ON } from '../support/pages.ts'
-import { signInAs, startBrowser, untilShown } from './browser.ts'
+import { signInAs, untilShown } from './browser.ts'
+import { setStage } from './support/stage.ts'
 
 /** Sealed sensors on the page of a node: two people, of whom one has the passphrase. */
 
-const shared = await makeSharedCerts()
-const { certs } = shared
-const browser = await startBrowser()
+const stage = await setStage()
+const { certs, browser } = stage
+test.after.always(async () => stage[Symbol.asyncDispose]())
 const WORDS = 'correct horse battery staple'
 const TEMPERATURE = 'article:has-text("temperature") .value'
-test.after.always(async () => {
-  await browser.close()
-  await shared.remove()
-})
 
 async function startSealed(t: ExecutionContext): Promise<{ cluster: Cluster; file: string }> {
   const file = join(await makeTestFolder(t), 'kitchen.txt')

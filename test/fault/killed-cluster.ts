@@ -4,7 +4,10 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import { connectOperator } from '../../cli/operator.ts'
-import type { OperatorConnection } from '../../node/client/operator/operator-connection.ts'
+import type {
+  BatchWish,
+  OperatorConnection,
+} from '../../node/client/operator/operator-connection.ts'
 import type { Random } from '../../node/lib/clock.ts'
 import { parseSubject } from '../../node/identity/names.ts'
 import { openAtRest } from '../../node/storage/at-rest.ts'
@@ -19,6 +22,8 @@ const MAX_LONGER_MS = 8
 const MAX_LIFE_MS = 500
 /** The longest that a start goes on before it is killed, in milliseconds. */
 const MAX_START_MS = 400
+/** Names that an operator changes together, now and then. */
+const MAX_TOGETHER = 24
 /** How many starts of a few are killed before they are done. */
 const KILLED_STARTS = 0.25
 
@@ -213,13 +218,22 @@ export class KilledCluster {
 
   async #change({ index, events }: Victim, operator: OperatorConnection): Promise<void> {
     const { random } = this.#options
-    const subject = parseSubject(`client-${Math.floor(random() * CLIENTS)}`)
     const kind = random() < 0.5 ? 'grant' : 'revocation'
-    const { source, sequence } = await operator.change(
-      kind === 'grant' ? { kind, subject, terms: {} } : { kind, subject },
-      { waitMs: 0 },
-    )
-    this.#acknowledged.push({ place: `${source}:${sequence}`, kind, subject, by: index })
+    const names = random() < 0.3 ? MAX_TOGETHER : 1
+    const from = Math.floor(random() * CLIENTS)
+    const wishes = Array.from({ length: names }, (_, next): BatchWish => {
+      const subject = parseSubject(`client-${from + next}`)
+      return kind === 'grant' ? { kind, subject, terms: {} } : { kind, subject }
+    })
+    const [only] = wishes
+    const isAlone = only !== undefined && wishes.length === 1
+    const { source, sequence } = isAlone
+      ? await operator.change(only, { waitMs: 0 })
+      : await operator.changeBatch(wishes, { waitMs: 0 })
+    for (const [at, { subject }] of wishes.entries()) {
+      const place = `${source}:${sequence - wishes.length + 1 + at}`
+      this.#acknowledged.push({ place, kind, subject, by: index })
+    }
     events.emit('acknowledged')
   }
 

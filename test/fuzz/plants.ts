@@ -1,3 +1,4 @@
+import { BATCH_PLANTS } from './plants/batches.ts'
 import { GOSSIP_PLANTS } from './plants/gossip.ts'
 import { GUEST_PLANTS } from './plants/guests.ts'
 import { PAGE_PLANTS } from './plants/page.ts'
@@ -18,4 +19,5 @@ export const PLANTS: readonly Plant[] = [
   ...RELAY_PLANTS,
   ...SEALED_PLANTS,
   ...GUEST_PLANTS,
+  ...BATCH_PLANTS,
 ]

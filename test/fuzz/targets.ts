@@ -1,4 +1,5 @@
 import type { Target } from './target.ts'
+import { openBatches } from './targets/batches.ts'
 import { openEmitter } from './targets/emitter.ts'
 import { openGossip } from './targets/gossip.ts'
 import { openGuests } from './targets/guests.ts'
@@ -22,4 +23,5 @@ export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   relay: openRelay,
   sealed: openSealed,
   guests: openGuests,
+  batches: openBatches,
 }

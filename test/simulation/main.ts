@@ -48,7 +48,8 @@ async function simulateLists(range: readonly string[]): Promise<void> {
 
 async function simulateNewcomers(range: readonly string[]): Promise<void> {
   const people = await makePeople({ nodes: NEWCOMER_NODES, operators: OPERATORS })
-  await simulate(range, async seed => runNewcomers(seed, people))
+  const former = await makeFormer(people)
+  await simulate(range, async seed => runNewcomers(seed, people, former))
 }
 
 async function simulate(

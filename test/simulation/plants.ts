@@ -44,6 +44,14 @@ const SUBJECTS: readonly Bug[] = [
   },
 ]
 
+const STANDING: readonly Bug[] = [
+  {
+    name: 'grants that stand beside the one that replaces them',
+    find: '...grants.filter(({ id }) => !seen.includes(id))',
+    put: '...grants',
+  },
+]
+
 const MERGE: readonly Bug[] = [
   {
     name: 'grants that have missed a removal and stand',
@@ -54,11 +62,6 @@ const MERGE: readonly Bug[] = [
     name: 'removals that let the grants stand',
     find: 'return { grants: [], revocations: replaceIds(left, id, change.seen) }',
     put: 'return { grants, revocations: replaceIds(left, id, change.seen) }',
-  },
-  {
-    name: 'grants that stand beside the one that replaces them',
-    find: '...grants.filter(grant => !seen.has(grant.id))',
-    put: '...grants',
   },
 ]
 
@@ -81,14 +84,14 @@ const AUTHORS: readonly Bug[] = [
 const STORE: readonly Bug[] = [
   {
     name: 'a removal that an operator asks for in vain does not act',
-    find: 'this.actOn([entry], true)',
+    find: 'this.actOn(entries, true)',
     put: '',
     isSample: true,
   },
   {
     name: 'what was refused is in the list',
-    find: 'takeBack()\n      this.actOn([entry], true)',
-    put: 'this.actOn([entry], true)',
+    find: 'takeBackAll(merged)\n      this.actOn(entries, true)',
+    put: 'this.actOn(entries, true)',
   },
 ]
 
@@ -165,6 +168,7 @@ export const PLANTS: readonly Plant[] = [
   ...inFile('simulation', 'whitelist/whitelist.ts', LIST),
   ...inFile('simulation', 'whitelist/cut.ts', CUT),
   ...inFile('simulation', 'whitelist/merge.ts', MERGE),
+  ...inFile('simulation', 'whitelist/standing-grants.ts', STANDING),
   ...inFile('simulation', 'whitelist/change.ts', CHANGE),
   ...inFile('simulation', 'whitelist/authors.ts', AUTHORS),
   ...inFile('simulation', 'whitelist/subject-states.ts', SUBJECTS),

@@ -104,6 +104,22 @@ export function parseShowReport(value: unknown, subject: Subject): ShowReport | 
   return { ...report, nodes: nodes.map(({ name, state }) => ({ name, state })) }
 }
 
+/** What `subjects` says: of the first of those that were asked for. @returns why it says nothing */
+export function parseWholeReports(
+  value: unknown,
+  asked: readonly Subject[],
+): WholeSubjectReport[] | string {
+  const isPage = Array.isArray(value) && value.length > 0 && value.length <= asked.length
+  if (!isPage) return 'it is no page of names'
+  const reports: WholeSubjectReport[] = []
+  for (const [index, subject] of asked.slice(0, value.length).entries()) {
+    const report = parseWholeReport(value[index], subject)
+    if (typeof report === 'string') return report
+    reports.push(report)
+  }
+  return reports
+}
+
 /** What `subject` says of one. @returns why it says nothing */
 export function parseWholeReport(value: unknown, subject: Subject): WholeSubjectReport | string {
   const report = parseSubjectReport(value)

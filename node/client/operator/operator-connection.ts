@@ -1,4 +1,4 @@
-import { createPrivateKey, randomBytes } from 'node:crypto'
+import { createPrivateKey } from 'node:crypto'
 import { parseCertificates } from '../../identity/certificate-chain.ts'
 import type { Credentials } from '../../identity/credentials.ts'
 import { isAuthor, type Name, type Subject } from '../../identity/names.ts'
@@ -7,6 +7,7 @@ import { keyOf } from '../../identity/signers.ts'
 import type { Address } from '../../lib/address.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { FridgeError } from '../../lib/errors.ts'
+import { BATCH_LIMITS } from '../../operators/batch-limits.ts'
 import type { Archived, CheckpointReport } from '../../operators/checkpoints.ts'
 import type { StateProof } from '../../operators/proofs.ts'
 import type { ShowReport, SubjectReport, WholeSubjectReport } from '../../operators/subjects.ts'
@@ -20,26 +21,36 @@ import { ANSWER_MS, type NodeConnection } from '../node-connection.ts'
 import {
   parseArchived,
   parseCheckpointReport,
-  parseCommitReport,
-  parseNodeConfirmation,
   parseShowReport,
   parseStatusReport,
   parseSubjectPage,
   parseWholeReport,
+  parseWholeReports,
   unreadable,
   type CommittedChange,
   type NodeConfirmation,
   type UnprovenReport,
 } from './answers.ts'
+import { commitBatch, type BatchWish, type CommittedBatch } from './batch.ts'
+import { askCommit, provesTaken } from './commit-answer.ts'
 import { connectOther, doubtOf, type Doubt } from './doubt.ts'
-import { LogChecker, readPage } from './log-entry.ts'
-import { readProposal, SignedWish, type ChangeWish } from './proposal.ts'
+import {
+  AGREEMENT,
+  drawWish,
+  MAX_ROUNDS,
+  MAX_SKEW_MS,
+  mistrust,
+  notAccepted,
+  readProposal,
+  SignedWish,
+  type ChangeWish,
+} from './proposal.ts'
 import { readFleet, type Fleet } from './vitals-answers.ts'
 import { parseStateProof } from './state-proof.ts'
 import { differenceOf, disagreement, isComparable, mayPass } from './second-node.ts'
 
 export type { ChangeWish } from './proposal.ts'
-
+export type { BatchWish, CommittedBatch } from './batch.ts'
 export type { CommittedChange, NodeConfirmation } from './answers.ts'
 
 export interface ChangeOptions {
@@ -52,14 +63,8 @@ export interface ChangeOptions {
   readonly onAlone?: () => void
 }
 
-/** How often a change is signed when others change the same at the same time. */
-const MAX_ROUNDS = 3
-
 /** How long connecting to a second node may take, in milliseconds. */
 const SECOND_MS = 2_000
-
-/** How often it is proposed until two nodes say the same, and how long between, in milliseconds. */
-const AGREEMENT = { tries: 4, waitMs: 250 } as const
 
 export interface OperatorOptions {
   readonly clock: Clock
@@ -114,7 +119,7 @@ export class OperatorConnection implements AsyncDisposable {
   }
 
   /** The node that was reached. */
-  get node(): string {
+  get node(): Name {
     return this.#connection.node
   }
 
@@ -150,13 +155,40 @@ export class OperatorConnection implements AsyncDisposable {
       }
       if (report.outcome === 'committed') return report
       why = report.why
-      if (report.taken !== undefined && (await this.#isTaken(change, report.taken))) {
+      if (
+        report.taken !== undefined &&
+        (await provesTaken(report.taken, change, {
+          node: this.node,
+          credentials: this.#credentials,
+        }))
+      ) {
         signed.noteTaken()
       }
     }
-    throw new FridgeError('ERR_CONFLICT', `the change was not accepted: ${why}`, {
-      fix: 'try again',
+    throw notAccepted(why)
+  }
+
+  /**
+   * Make as many of some changes as fit into one batch, all of them or none. They are of one kind,
+   * each of another client or origin, and checked and signed one by one as by `change`.
+   * @param options `waitMs` is waited for by the batch that holds the last of them
+   * @throws FridgeError as `change`
+   */
+  async changeBatch(wishes: readonly BatchWish[], options: ChangeOptions): Promise<CommittedBatch> {
+    if (wishes.some(({ kind }) => kind === 'grant')) void this.#reachSecond()
+    return commitBatch(wishes, {
+      ...options,
+      node: this.node,
+      credentials: this.#credentials,
+      clock: this.#clock,
+      call: async (method, values, callOptions) => this.#call(method, values, callOptions),
+      second: async () => this.#reachSecond(),
     })
+  }
+
+  /** Whether the node makes many changes at once: one of an earlier version makes one at a time. */
+  get takesBatches(): boolean {
+    return this.#connection.methods.has('proposeBatch') && this.#connection.methods.has('subjects')
   }
 
   /** What the node proposes, if it may be signed. The key stays on this machine. */
@@ -176,7 +208,7 @@ export class OperatorConnection implements AsyncDisposable {
         now: this.#clock.now(),
       })
       if (typeof proposed === 'string')
-        throw this.#mistrust('proposes what was not asked for', proposed)
+        throw mistrust(this.node, 'proposes what was not asked for', proposed)
       const second = isComparable(proposed) ? await this.#reachSecond() : undefined
       if (second === undefined && wish.kind === 'checkpoint') onAlone?.()
       const difference = second && (await differenceOf(proposed, second, this.#clock))
@@ -190,7 +222,7 @@ export class OperatorConnection implements AsyncDisposable {
         onDoubt?.(second.node)
       }
       const next = signed.next(proposed)
-      if (typeof next === 'string') throw this.#mistrust('asks for another signature', next)
+      if (typeof next === 'string') throw mistrust(this.node, 'asks for another signature', next)
       return next
     }
   }
@@ -199,24 +231,6 @@ export class OperatorConnection implements AsyncDisposable {
   async #reachSecond(): Promise<NodeConnection | undefined> {
     const second = await (this.#second ??= this.#openSecond())
     return second?.node === this.node ? undefined : second
-  }
-
-  /** Whether a page of the log proves that a signed change can never stand at its place. */
-  async #isTaken(change: Change, page: unknown): Promise<boolean> {
-    const checker = new LogChecker(this.#credentials)
-    const [entry] = await checker.check(readPage(page, this.node))
-    if (entry?.change === undefined || entry.problem !== undefined) return false
-    return (
-      entry.change.source === change.source &&
-      entry.change.sequence === change.sequence &&
-      entry.sent.text !== encodeChange(change)
-    )
-  }
-
-  #mistrust(what: string, why: string): FridgeError {
-    return new FridgeError('ERR_PROTOCOL', `${this.node} ${what}: ${why}`, {
-      fix: 'use another node, and look into that one',
-    })
   }
 
   /**
@@ -263,6 +277,18 @@ export class OperatorConnection implements AsyncDisposable {
   /** One subject, without asking around which nodes have come how far. */
   async find(subject: Subject): Promise<WholeSubjectReport> {
     return this.#read('subject', parseWholeReport(await this.#call('subject', [subject]), subject))
+  }
+
+  /** Some subjects in their order, without asking around. */
+  async findAll(subjects: readonly Subject[]): Promise<WholeSubjectReport[]> {
+    if (!this.takesBatches) return Array.fromAsync(subjects, async subject => this.find(subject))
+    const found: WholeSubjectReport[] = []
+    while (found.length < subjects.length) {
+      const asked = subjects.slice(found.length, found.length + BATCH_LIMITS.maxChanges)
+      const answer = await this.#call('subjects', [asked])
+      found.push(...this.#read('subjects', parseWholeReports(answer, asked)))
+    }
+    return found
   }
 
   /** One subject, and which nodes hold all that this rests on: they are asked, at most once a second. */
@@ -327,32 +353,20 @@ export class OperatorConnection implements AsyncDisposable {
     await this.#connection[Symbol.asyncDispose]()
   }
 
-  /** Sign a change that was checked, and have it committed. The key stays on this machine. */
+  /** Have a signed change committed. */
   async #commit(
     change: Change,
     signature: string,
-    { waitMs, onConfirmed }: ChangeOptions,
+    options: ChangeOptions,
   ): Promise<UnprovenReport> {
-    const { kind, subject, source, sequence } = change
-    const text = encodeChange(change)
-    const stop = new AbortController()
-    const heard = new Set<Name>()
-    const onProgress = (value: unknown): void => {
-      const confirmation = parseNodeConfirmation(value)
-      if (typeof confirmation === 'string')
-        return stop.abort(unreadable(this.node, 'commit', confirmation))
-      // A node that confirms again and again would be printed again and again.
-      if (heard.has(confirmation.node)) return
-      heard.add(confirmation.node)
-      onConfirmed?.(confirmation)
-    }
-    const answer = await this.#call('commit', [text, signature, waitMs], {
-      timeoutMs: ANSWER_MS + waitMs,
-      signal: stop.signal,
-      ...(onConfirmed && { onProgress }),
-      isOwnEnd: kind === 'revocation' && subject === this.subject,
-    })
-    return this.#read('commit', parseCommitReport(answer, { source, sequence }))
+    return askCommit(
+      async wait =>
+        this.#call('commit', [encodeChange(change), signature, options.waitMs], {
+          ...wait,
+          isOwnEnd: change.kind === 'revocation' && change.subject === this.subject,
+        }),
+      { node: this.node, method: 'commit', place: change, ...options },
+    )
   }
 
   /** @throws FridgeError `ERR_PROTOCOL` where a parser says why an answer is none */
@@ -377,11 +391,3 @@ export class OperatorConnection implements AsyncDisposable {
 
 /** How long a node may look through its list for a proof, in milliseconds. */
 const PROOF_MS = 60_000
-
-/** How far the clocks of an operator's machine and of a node may be apart, in milliseconds. */
-const MAX_SKEW_MS = 10 * 60_000
-
-/** What identifies one wish of an operator. */
-function drawWish(): string {
-  return randomBytes(16).toString('base64url')
-}

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import {
   nodeOf,
@@ -6,6 +7,7 @@ import {
   type Subject,
   type WHOLE_LIST,
 } from '../../identity/names.ts'
+import { FridgeError } from '../../lib/errors.ts'
 import { parseChange, type Change } from '../../whitelist/change.ts'
 import type { Terms } from '../../whitelist/terms.ts'
 
@@ -39,7 +41,7 @@ export interface ProposalOptions {
 }
 
 /** How far the clocks of an operator's machine and of a node may be apart, in milliseconds. */
-const MAX_SKEW_MS = 10 * 60_000
+export const MAX_SKEW_MS = 10 * 60_000
 
 /**
  * Read what a node proposes to sign: it might be stolen.
@@ -62,6 +64,31 @@ export function readProposal(text: unknown, options: ProposalOptions): Change | 
   const terms = change.kind === 'grant' ? change.terms : {}
   const wished = wish.kind === 'grant' ? wish.terms : {}
   return isDeepStrictEqual(terms, wished) ? change : 'other terms'
+}
+
+/** How often a change is signed when others change the same at the same time. */
+export const MAX_ROUNDS = 3
+
+/** How often it is proposed until two nodes say the same, and how long between, in milliseconds. */
+export const AGREEMENT = { tries: 4, waitMs: 250 } as const
+
+/** That others kept a change from its place. @param why in words */
+export function notAccepted(why: string): FridgeError {
+  return new FridgeError('ERR_CONFLICT', `the change was not accepted: ${why}`, {
+    fix: 'try again',
+  })
+}
+
+/** What identifies one wish of an operator. */
+export function drawWish(): string {
+  return randomBytes(16).toString('base64url')
+}
+
+/** That a node asks for a signature that nobody may give. @param why in words */
+export function mistrust(node: Name, what: string, why: string): FridgeError {
+  return new FridgeError('ERR_PROTOCOL', `${node} ${what}: ${why}`, {
+    fix: 'use another node, and look into that one',
+  })
 }
 
 /**

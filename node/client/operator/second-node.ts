@@ -20,6 +20,7 @@ import {
 } from '../../whitelist/change.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { FridgeError } from '../../lib/errors.ts'
+import { BATCH_LIMITS } from '../../operators/batch-limits.ts'
 import type { StatedList } from '../../whitelist/stated-list.ts'
 import type { NodeConnection } from '../node-connection.ts'
 import type { ChangeWish } from './proposal.ts'
@@ -129,6 +130,35 @@ async function askFrontier(
   return asked.then(readFrontier, () => undefined)
 }
 
+/** Questions about one subject each that wait for an answer at once. */
+const MAX_ASKED = 16
+
+/** Ask a node the same of some subjects. @returns in their order; undefined where it does not say */
+export async function askFrontiers(
+  connection: NodeConnection,
+  subjects: readonly Subject[],
+): Promise<(Frontier | undefined)[]> {
+  const said: (Frontier | undefined)[] = []
+  const isOld = !connection.methods.has('frontiers')
+  while (said.length < subjects.length) {
+    const from = said.length
+    if (isOld) {
+      const some = subjects.slice(from, from + MAX_ASKED)
+      const asked = some.map(async subject => askFrontier(connection, subject))
+      said.push(...(await Promise.all(asked)))
+      continue
+    }
+    const asked = subjects.slice(from, from + BATCH_LIMITS.maxChanges)
+    const answer = await connection
+      .call('frontiers', [asked], { timeoutMs: SECOND_MS })
+      .catch(() => undefined)
+    const some = Array.isArray(answer) ? answer.slice(0, asked.length) : []
+    if (some.length === 0) return subjects.map((_, index) => said[index])
+    said.push(...some.map(readFrontier))
+  }
+  return said
+}
+
 /** The answer of `frontier`, from a node that may be stolen. @returns undefined when it is none */
 function readFrontier(value: unknown): Frontier | undefined {
   if (typeof value !== 'object' || value === null || !('seen' in value)) return undefined
@@ -174,7 +204,7 @@ async function isRemoved(
 }
 
 /** Whether a proposed change rests on what another node says as well. */
-function agrees(change: Change, { seen, upTo }: Frontier): boolean {
+export function agrees(change: Change, { seen, upTo }: Frontier): boolean {
   return (
     isDeepStrictEqual(change.seen, seen) &&
     (change.kind !== 'revocation' || isDeepStrictEqual(change.upTo, upTo))

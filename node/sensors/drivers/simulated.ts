@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 
-import type { Clock, Random } from '../../lib/clock.ts'
+import { untilNextRound, type Clock, type Random } from '../../lib/clock.ts'
 import type { Actuator } from '../actuator.ts'
 import { seededRandom } from './seeded-random.ts'
 import type { SensorEvent, SensorKind } from '../kinds.ts'
@@ -105,7 +105,7 @@ export function openSimulatedFridge(options: SimulatedFridgeOptions): SimulatedF
       const value = state().air + (2 * random() - 1) * noise
       tell({ type: 'reading', value: roundToHundredth(value), unit: 'C', at: clock.now() })
       // It rejects only when the signal aborts, and the loop sees that itself.
-      await clock.sleep(readingIntervalMs, signal).catch(() => undefined)
+      await clock.sleep(untilNextRound(clock, readingIntervalMs), signal).catch(() => undefined)
     }
   }
 

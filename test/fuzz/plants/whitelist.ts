@@ -162,16 +162,19 @@ const WHITELIST: readonly Bug[] = [
   },
 ]
 
+const STANDING: readonly Bug[] = [
+  {
+    name: 'grants that a later one does not replace',
+    find: '...grants.filter(({ id }) => !seen.includes(id))',
+    put: '...grants',
+  },
+]
+
 const MERGE: readonly Bug[] = [
   {
     name: 'grants that have missed a removal',
     find: 'if (!isFrontier || !(hasSeenGrant || seen.isSupersetOf(revocations))) return undefined',
     put: '',
-  },
-  {
-    name: 'grants that a later one does not replace',
-    find: '...grants.filter(grant => !seen.has(grant.id))',
-    put: '...grants',
   },
   {
     name: 'removals that leave the grants',
@@ -221,6 +224,7 @@ export const WHITELIST_PLANTS: readonly Plant[] = [
   ...inFile('gossip', 'whitelist/subject-states.ts', SUBJECT_STATES),
   ...inFile('gossip', 'whitelist/whitelist.ts', WHITELIST),
   ...inFile('gossip', 'whitelist/merge.ts', MERGE),
+  ...inFile('gossip', 'whitelist/standing-grants.ts', STANDING),
   ...inFile('gossip', 'whitelist/authors.ts', AUTHORS),
   ...inFile('gossip', 'identity/signers.ts', SIGNERS),
 ]

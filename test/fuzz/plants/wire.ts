@@ -37,8 +37,8 @@ const JSONS: readonly Bug[] = [
   { name: 'objects do not count as depth', find: ' || unit === OPEN_BRACE)', put: ')' },
   {
     name: 'an escaped quote ends a string for the depth',
-    find: 'if (unit === BACKSLASH) at += 1\n      else if',
-    put: 'if',
+    find: 'if (escapes % 2 === 0) return at',
+    put: 'return at',
   },
   {
     name: 'bad JSON throws',

@@ -45,8 +45,8 @@ test('a name alone is a whole configuration, open to this machine only', async t
   t.is(config.data, join(config.cwd, 'data', 'fridge-1'))
   t.is(config.logLevel, 'info')
   t.is(config.tls.minVersion, 'TLSv1.3')
-  t.is(config.gossip.heartbeatMs, 1000)
-  t.is(config.gossip.deadAfterMs, 5000)
+  t.is(config.gossip.heartbeatMs, 2000)
+  t.is(config.gossip.deadAfterMs, 6000)
   t.is(config.gossip.firstSyncMs, 3000)
   t.is(config.whenIsolated, 'serve')
 })
@@ -93,7 +93,7 @@ test('the certificate of pages is relative to its file, and goes with its key', 
 test('a group takes what it says and keeps the defaults of the rest', async t => {
   const config = await load(t, { text: 'name: a\ngossip:\n  heartbeatMs: 200\nlimits:\n' })
   t.is(config.gossip.heartbeatMs, 200)
-  t.is(config.gossip.deadAfterMs, 5000)
+  t.is(config.gossip.deadAfterMs, 6000)
   t.is(config.limits.maxConnections, 10_000)
 })
 

@@ -54,10 +54,10 @@ test('what waited in the socket of a stopped process is as old as its last look 
   t.is(contact.aloneMs(at(7_250)), 7_000)
   // More of it is read a moment later, and a look may come soon behind.
   contact.look(at(7_260), [[LINK, 300]])
-  contact.look(at(7_500), [[LINK, 400]])
-  t.is(contact.aloneMs(at(7_500)), 7_250)
-  contact.look(at(7_750), [[LINK, 401]])
-  t.is(contact.aloneMs(at(7_750)), 0)
+  contact.look(at(7_750), [[LINK, 400]])
+  t.is(contact.aloneMs(at(7_750)), 7_500)
+  contact.look(at(8_250), [[LINK, 401]])
+  t.is(contact.aloneMs(at(8_250)), 0)
 })
 
 test('a machine that slept is seen by its wall clock, since the other stood still', t => {

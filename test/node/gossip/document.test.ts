@@ -70,6 +70,49 @@ test('a long history goes page by page, each when the one before has left, in or
   t.is(end.sent.at(-1), 'SYNC')
 })
 
+test('a peer that reads more slowly than a newcomer is brought changes is sent them page by page', async t => {
+  const document = documentWith('first')
+  const sent: unknown[] = []
+  let read: (() => void) | undefined
+  const isBehind = (): boolean => sent.length > 600
+  using link = document.attach(
+    {
+      send: frame => sent.push(frame),
+      isBehind,
+      drained: async () =>
+        new Promise(resolve => {
+          read = () => {
+            sent.length = 0
+            resolve()
+          }
+          if (!isBehind()) resolve()
+        }),
+      refuse: reason => t.fail(reason),
+      leave: text => t.fail(text),
+      onSynced: () => {},
+    },
+    source => source === BETA,
+  )
+  const turn = async (): Promise<void> => new Promise(resolve => setImmediate(resolve))
+  link.receive(digest)
+  link.receive('SYNC')
+  await turn()
+  const numbers: unknown[] = []
+  let most = 0
+  for (let count = 1; count <= 4_000; count += 1) document.add(`text ${count}`)
+  while (numbers.length < 4_001) {
+    most = Math.max(most, updatesIn(sent).length)
+    numbers.push(...updatesIn(sent).map(update => (update as Update)[1]))
+    read?.()
+    await turn()
+  }
+  t.true(most <= 1_200, `${most} updates waited for a peer that read nothing`)
+  t.deepEqual(
+    numbers,
+    Array.from({ length: 4_001 }, (_, index) => index + 1),
+  )
+})
+
 test('a history of whole pages is complete as well', async t => {
   for (const length of [499, 500, 501, 1_000]) {
     const document = documentWith(...Array.from({ length }, (_, index) => `text ${index}`))
@@ -249,6 +292,21 @@ test('a peer that asks for announcements is told places, and sent what it wants 
   ])
   await beta?.receive({ want: [ALPHA] }, { want: [BETA, DELTA] })
   t.is(updatesIn(beta?.sent ?? []).length, 3, 'nothing is sent twice')
+})
+
+test('announcements that nobody waits for leave together, in the moments of beats', async t => {
+  const clock = new FakeClock()
+  const spreading = { isCausal: false, answerMs: 0, roundMs: 1_000 }
+  const document = new TextDocument(ALPHA, clock, spreading)
+  const [beta] = await inStep(document, BETA)
+  await beta?.receive({ lazy: 'alpha' })
+  await clock.advance(300)
+  document.add('one')
+  await clock.advance(600)
+  document.add('two')
+  t.deepEqual(beta?.sent, [])
+  await clock.advance(100)
+  t.deepEqual(beta?.sent, [{ have: { [ALPHA]: 2 } }])
 })
 
 test('what an update may have seen goes before it, also where it was only announced', async t => {

@@ -112,7 +112,7 @@ test('a check costs no look while looks are in time', async t => {
   const { clock, lookout } = watch()
   let looks = 0
   lookout.subscribe(() => void (looks += 1))
-  await clock.advance(400)
+  await clock.advance(800)
   t.is(looks, 1)
   lookout.check()
   t.is(looks, 1)

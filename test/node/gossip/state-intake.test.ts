@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { OwnSource } from '../../../node/gossip/own-source.ts'
-import { subjectOf } from '../../../node/identity/names.ts'
+import { parseName, subjectOf } from '../../../node/identity/names.ts'
 import type { NodeStore } from '../../../node/storage/node-store.ts'
 import { openSqliteStore } from '../../../node/storage/sqlite-store.ts'
 import type { Signers } from '../../../node/identity/signers.ts'
@@ -11,8 +11,9 @@ import { isStray } from '../../../node/whitelist/entry.ts'
 import { archivingOf } from '../../support/archiving.ts'
 import { makeTestFolder } from '../../support/certs.ts'
 import { attachEndpoint, type TestEndpoint } from '../../support/gossip-document.ts'
+import { attackReplica, signEntry } from '../../support/hostile-node.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
-import { client, OPERATOR, requestOf, testSource } from '../../support/replica-changes.ts'
+import { client, grantAt, OPERATOR, requestOf, testSource } from '../../support/replica-changes.ts'
 import {
   openReplica,
   testNetwork,
@@ -26,6 +27,7 @@ const NODES = ['alpha', 'beta', 'gamma', 'delta']
 const people = await makePeople({ nodes: NODES, operators: ['olga', 'oscar'] })
 const [AMBER, BASIL, COCOA] = [client('amber'), client('basil'), client('cocoa')]
 const DILL = client('dill')
+const [OSCAR, DELTA] = [parseName('oscar'), parseName('delta')]
 const KEY = Buffer.alloc(32, 7)
 
 /** How often amber is let in and out again. */
@@ -137,6 +139,49 @@ test('a node that holds nothing is sent what a checkpoint states, and then what 
   t.true(gamma.replica.wholeness.isWhole)
   t.true([...gamma.store.after(alpha.replica.whitelist.clock())].length === 0)
   t.true(gamma.store.leftBehind(0, 2_000).length < 10)
+})
+
+test('attack: what a stolen node forks behind a checkpoint keeps no newcomer from beginning there', async t => {
+  const { open, openArchived } = await makeScene(t)
+  const alpha = await openArchived('alpha')
+  const thief = { operator: people.operator('oscar'), node: people.node('delta') }
+  const source = testSource('delta')
+  const [one, other] = [COCOA, DILL].map(subject =>
+    signEntry({ ...grantAt(source, 1, { subject }), operator: OSCAR }, '', thief),
+  )
+  if (one === undefined || other === undefined) return t.fail()
+  const signers = [thief.operator, thief.node].map(({ signer }) => signer)
+  await attackReplica(alpha.replica, source, signers).tell(one, other)
+  t.true(alpha.replica.whitelist.hasEquivocated(DELTA))
+  await alpha.revoke(subjectOf('operator', OSCAR))
+  const gamma = open('gamma')
+  const { network } = await bring(alpha, gamma)
+  t.deepEqual(network.refusals, [])
+  t.deepEqual(network.leaves, [])
+  t.deepEqual(gamma.states(), alpha.states())
+  t.true(gamma.replica.whitelist.hasEquivocated(DELTA))
+  gamma.replica.stateExchange.noteOthers(1)
+  t.true(gamma.replica.wholeness.isWhole)
+  return undefined
+})
+
+test('attack: of a checkpoint behind a fork no state is sent', async t => {
+  const { open, openArchived } = await makeScene(t)
+  const alpha = await openArchived('alpha')
+  const thief = { operator: people.operator(), node: people.node('beta') }
+  const source = testSource('beta')
+  const [first] = LOG.ofSource(source, 1)
+  if (first === undefined) return t.fail()
+  const rival = signEntry(grantAt(source, 2, { subject: COCOA }), first.hash, thief)
+  const signers = [thief.operator, thief.node].map(({ signer }) => signer)
+  await attackReplica(alpha.replica, source, signers).tell(rival)
+  t.true(alpha.replica.whitelist.hasEquivocated(parseName('beta')))
+  const gamma = open('gamma')
+  const { network } = await bring(alpha, gamma)
+  t.deepEqual(network.refusals, [])
+  t.is(gamma.replica.whitelist.changes, 0)
+  t.false(gamma.replica.wholeness.isWhole)
+  return undefined
 })
 
 test('a list that begins at a checkpoint survives a restart, is served by, and begins the list of others', async t => {

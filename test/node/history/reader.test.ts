@@ -1,5 +1,9 @@
+import type { DatabaseSync } from 'node:sqlite'
 import test from 'ava'
 import { HOUR_MS, MINUTE_MS } from '../../../node/history/bucket.ts'
+import { openHistoryForReading } from '../../../node/history/database.ts'
+import { answerPage, HISTORY_TABLES } from '../../../node/history/page.ts'
+import { HistoryReader } from '../../../node/history/reader.ts'
 import { BEGIN, makeHistory, SENSORS, type TestHistory } from '../../support/history.ts'
 
 const SPAN = { from: BEGIN, to: BEGIN + 2 * HOUR_MS }
@@ -155,4 +159,49 @@ test('a sensor that spoke in a minute that is over is known in the one that goes
   ])
   t.like(first, { count: 1, unavailableMs: 30_000 })
   t.like(second, { recordedMs: 10_000, count: 0, unavailableMs: 0 })
+})
+
+/** The tables that grow with time. */
+const GROWING = /\b(?:hours|sensorHours|sensorMinutes|readings|events|commands)\b/
+
+/** The queries that are prepared on a database from now on. */
+function queriesOf(database: DatabaseSync): ReadonlySet<string> {
+  const queries = new Set<string>()
+  const prepare = database.prepare.bind(database)
+  database.prepare = sql => {
+    queries.add(sql)
+    return prepare(sql)
+  }
+  return queries
+}
+
+/** The steps of a query that walk through a table from one end to the other, as SQLite plans them. */
+function walksOf(database: DatabaseSync, sql: string): string[] {
+  // Without a condition it is the first or the last row of an index that is looked up.
+  if (!sql.includes('WHERE')) return []
+  return database
+    .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+    .all()
+    .map(({ detail }) => String(detail))
+    .filter(step => GROWING.test(step) && !/\(.*[=<>]/.test(step))
+    .map(step => `${step}: ${sql}`)
+}
+
+test('a page costs what its own rows do, however many years were recorded before them', async t => {
+  const history = await makeHistory(t)
+  history.reading(4, BEGIN + 1_000)
+  history.writer().advance(BEGIN + HOUR_MS + 1_000)
+  history.move('open', BEGIN + HOUR_MS + 2_000)
+  history.writer().flush()
+  const database = openHistoryForReading(history.file)
+  const queries = queriesOf(database)
+  using reader = new HistoryReader(database)
+  for (const table of HISTORY_TABLES) {
+    answerPage(reader, { sensor: 'temperature', table, ...SPAN, after: null })
+  }
+  t.true(queries.size > HISTORY_TABLES.length)
+  t.deepEqual(
+    Array.from(queries).flatMap(sql => walksOf(database, sql)),
+    [],
+  )
 })

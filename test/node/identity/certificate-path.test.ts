@@ -1,12 +1,12 @@
 import { X509Certificate } from 'node:crypto'
 import test from 'ava'
 import { pathOf } from '../../../node/identity/certificate-path.ts'
-import { ExtendedKeyUsage } from '../../../node/identity/x509.ts'
+import { USAGE } from '../../../node/identity/path-rules.ts'
 import { makeAuthority, type Made } from '../../support/chains.ts'
 import { leafOf, root } from '../../support/judgement.ts'
 
 const DAY_MS = 86_400_000
-const usages = [ExtendedKeyUsage.clientAuth]
+const usages = [USAGE.clientAuth]
 const parse = ({ certificate }: Made): X509Certificate => new X509Certificate(certificate)
 
 test('of several paths the one that holds longest is found', t => {

@@ -7,11 +7,13 @@ import {
   describeKey,
   identityOf,
   spiffeUri,
+  type Identity,
 } from '../../../node/identity/identity.ts'
 import { isName, ROLES, type Name } from '../../../node/identity/names.ts'
 import {
   BasicConstraintsExtension,
   SubjectAlternativeNameExtension,
+  X509Certificate as OtherCertificate,
 } from '../../../node/identity/x509.ts'
 import { makeTestCerts } from '../../support/certs.ts'
 import { forgeCertificate, uris, type Forgery } from '../../support/forged-certificate.ts'
@@ -20,6 +22,15 @@ async function refused(t: ExecutionContext, forgery: Forgery, why: RegExp): Prom
   const der = await forgeCertificate(forgery)
   const error = t.throws(() => identityOf(der), { instanceOf: FridgeError, message: why })
   t.is(error?.code, 'ERR_CERTIFICATE')
+}
+
+/** The subject alternative names that another reader sees; undefined when it reads no extensions at all. */
+function namesIn(other: OtherCertificate): readonly { value: string }[] | undefined {
+  try {
+    return other.getExtension(SubjectAlternativeNameExtension)?.names.items ?? []
+  } catch {
+    return undefined
+  }
 }
 
 for (const role of ROLES) {
@@ -191,6 +202,32 @@ test('a flipped bit gives a refusal or an identity, never another error', async 
     { numRuns: 300 },
   )
   t.pass()
+})
+
+test('where a bit is flipped, another reader of certificates sees no other name in it', async t => {
+  const whole = await forgeCertificate({ names: uris('spiffe://fridge/node/mallory') })
+  let read = 0
+  for (let bit = 0; bit < whole.length * 8; bit += 3) {
+    const bytes = Buffer.from(whole)
+    bytes.writeUInt8(bytes.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3)
+    let identity: Identity
+    try {
+      identity = identityOf(bytes)
+    } catch {
+      continue
+    }
+    const other = new OtherCertificate(bytes)
+    t.deepEqual(other.subjectName.getField('CN'), [identity.name], `bit ${bit}`)
+    const names = namesIn(other)
+    // It reads extensions that say nothing of who somebody is, and are judged with the path.
+    if (names === undefined) continue
+    read += 1
+    const claimed = names.filter(({ value }) => /spiffe:/i.test(value)).map(({ value }) => value)
+    const { role, name, trustDomain } = identity
+    t.deepEqual(claimed, trustDomain === undefined ? [] : [spiffeUri(trustDomain, role, name)])
+    t.is(other.notAfter.getTime(), identity.notAfter)
+  }
+  t.true(read > 100)
 })
 
 test('every name in every role comes back as it was written', async t => {

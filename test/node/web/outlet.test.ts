@@ -75,16 +75,19 @@ test('a page that reads again in time is not too slow, and who waits for that he
   t.true(never.socket.destroyed)
 })
 
-test('a close says whether the page should come back, and nothing leaves behind it', t => {
+test('the last words to a page leave in one write: why, whether it should come back, and the end', t => {
   for (const isFinal of [true, false]) {
     const { socket, outlet } = openOutlet()
+    const parting = { bye: { reason: 'revoked', text: '' }, isFinal }
     outlet.writeShared(textFrame('last'))
-    outlet.close(isFinal)
-    outlet.close(isFinal)
+    outlet.close(parting)
+    outlet.close(parting)
     outlet.writeShared(textFrame('late'))
     for (let more = 0; more < 5; more += 1) socket.letThrough()
-    const said = Buffer.concat(socket.written).toString('latin1')
-    t.is(said, `\u0081\u0004last${isFinal ? '\u0081\u000241' : ''}\u0088\u0002\u0003\u00e8`)
+    const [before, ...said] = socket.written.map(bytes => bytes.toString('latin1'))
+    t.is(before, '\u0081\u0004last')
+    const bye = eventFrame('bye', parting.bye).toString('latin1')
+    t.deepEqual(said, [`${bye}${isFinal ? '\u0081\u000241' : ''}\u0088\u0002\u0003\u00e8`])
   }
 })
 

@@ -154,7 +154,7 @@ test('an end says the beat that is due soon when it hears one, and then waits fo
 
 test('beats that are said together are due in the same moments, whenever the connections began', async t => {
   const clock = new FakeClock()
-  const start = clock.monotonic()
+  const start = clock.now()
   t.is(start % TIMES.heartbeatMs, 0)
   const times: [number, number[]][] = []
   for (const waitMs of [0, 300, 400]) {
@@ -162,9 +162,9 @@ test('beats that are said together are due in the same moments, whenever the con
     const heard: number[] = []
     const control = { opens: true, beatsTogether: true, ...TIMES, hello: {} }
     const pipe = makePipe()
-    collect(pipe.ends[1], line => line.includes('beat') && heard.push(clock.monotonic() - start))
+    collect(pipe.ends[1], line => line.includes('beat') && heard.push(clock.now() - start))
     openEnd(pipe, 0, { clock, control })
-    times.push([clock.monotonic() - start, heard])
+    times.push([clock.now() - start, heard])
   }
   for (let step = 0; step < 15; step += 1) {
     await clock.advance(100)
@@ -176,6 +176,20 @@ test('beats that are said together are due in the same moments, whenever the con
     // Due in less than half a beat: that one is left out.
     [700, [2_000]],
   ])
+})
+
+test('a peer that has missed more than a beat is looked at twice as often', async t => {
+  const control = { opens: true, beatsTogether: true, ...TIMES, hello: {} }
+  const { end, said, send } = acceptRaw({ control })
+  await quiet()
+  const [stream] = JSON.parse(said[0] ?? '[]') as [string]
+  await end.clock.advance(100)
+  await send(stream, 'data', '["beat"]\n')
+  // Silent for 2.9 s at the look at 3 s.
+  await end.clock.advance(3_300)
+  t.deepEqual(end.endings, [])
+  await end.clock.advance(100)
+  t.deepEqual(causesOf(end), ['dead'])
 })
 
 test('a control stream is opened once, and by the accepting end', async t => {

@@ -1,5 +1,6 @@
 import type { NodeConnection } from '../../../node/client/node-connection.ts'
 import { differenceOf } from '../../../node/client/operator/second-node.ts'
+import { nodeOf } from '../../../node/identity/names.ts'
 import { headFields, readHeads, type Checkpoint } from '../../../node/whitelist/change.ts'
 import { StateRoot } from '../../../node/whitelist/state-root.ts'
 import type { Machine } from './machine.ts'
@@ -15,14 +16,24 @@ function connectionTo({ replica }: Machine): Pick<NodeConnection, 'call' | 'meth
 }
 
 /**
- * Compare a checkpoint that a machine proposes with what another one says, as its operator does: once as
- * it is, and once as a thief of the machine would have it.
+ * Compare a checkpoint that a machine proposes with what others say, as its operator does: once as it is,
+ * and once as a thief of the machine would have it.
  * @returns what is wrong about what the operator finds
  */
-export async function compareWith(
-  second: Machine,
+export async function wrongBy(
+  machines: readonly Machine[],
   proposed: Checkpoint,
-): Promise<string | undefined> {
+): Promise<string[]> {
+  const wrong: string[] = []
+  for (const second of machines) {
+    if (!second.isOpen || second.name === nodeOf(proposed.source)) continue
+    const what = await compareWith(second, proposed)
+    if (what !== undefined) wrong.push(what)
+  }
+  return wrong
+}
+
+async function compareWith(second: Machine, proposed: Checkpoint): Promise<string | undefined> {
   const find = async (one: Checkpoint): ReturnType<typeof differenceOf> =>
     differenceOf(one, connectionTo(second), { sleep: async () => {} })
   if ((await find(proposed)) === 'state') {

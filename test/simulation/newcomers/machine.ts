@@ -106,6 +106,11 @@ export class Machine {
     return this.replica.wholeness.hasExchanged
   }
 
+  /** Whether it knows that it was removed. */
+  get isRemoved(): boolean {
+    return this.replica.whitelist.hasRemoved(this.name)
+  }
+
   /** Its list beside the definition of it. */
   get defined(): DefinedList {
     return this.#run.defined

@@ -19,6 +19,11 @@ const PLAN: readonly Bug[] = [
     find: '      !isStated &&\n',
     put: '',
   },
+  {
+    name: 'removals of operators and nodes leave the log',
+    find: "      !('upTo' in change) &&\n",
+    put: '',
+  },
 ]
 
 const CUT: readonly Bug[] = [
@@ -26,6 +31,11 @@ const CUT: readonly Bug[] = [
     name: 'the heads of a checkpoint leave the log',
     find: 'new Set(this.entry.change.heads.values().map(({ hash }) => hash))',
     put: 'new Set<string>()',
+  },
+  {
+    name: 'former authorities that let in where logs are archived',
+    find: '&& !this.covers(entry) && this.isFormer(entry)',
+    put: '&& false',
   },
 ]
 

@@ -17,6 +17,7 @@ interface Met {
 /** What a cluster promises whose logs are archived and whose newcomers begin at a checkpoint. */
 export class Promises implements MachineEvents {
   readonly #machines: () => readonly Machine[]
+  readonly #former: ReadonlySet<string>
   readonly #wrong = new Set<string>()
   /** Every change that was ever durable somewhere, by where it stands. */
   readonly #entries = new Map<string, Entry>()
@@ -26,8 +27,10 @@ export class Promises implements MachineEvents {
   /** By its name, those whose lists are whole and that each machine has all from, since it started. */
   readonly #witnesses = new Map<Name, Set<Name>>()
 
-  constructor(machines: () => readonly Machine[]) {
+  /** @param former the fingerprints of certificates of an authority that was withdrawn */
+  constructor(machines: () => readonly Machine[], former: ReadonlySet<string>) {
     this.#machines = machines
+    this.#former = former
   }
 
   onWrong(what: string): void {
@@ -110,6 +113,7 @@ export class Promises implements MachineEvents {
   /** A node has nothing left to do: its list is what the definition makes of all that it stands for. */
   settled(machine: Machine): void {
     for (const what of machine.defined.settled()) this.onWrong(`${machine.name} ${what}`)
+    this.#checkFormer(machine)
     const { isOpen, isNewcomer, store, name } = machine
     if (!isOpen) return
     const needed = Math.min(WITNESSES, this.#othersOf(machine))
@@ -119,6 +123,21 @@ export class Promises implements MachineEvents {
       this.onWrong(`${name} lets clients in by the word of ${witnesses} nodes, not ${needed}`)
     }
     machine.isNewcomer = false
+  }
+
+  /** Behind a checkpoint that stands the former authority lets nobody in. */
+  #checkFormer({ name, replica, store }: Machine): void {
+    const { whitelist } = replica
+    for (const [subject, { grants }] of whitelist.subjects()) {
+      for (const { change, id } of grants) {
+        const isCovered = whitelist.standingCheckpoints.every(
+          ({ heads }) => (heads.get(change.source)?.sequence ?? 0) >= change.sequence,
+        )
+        const by = store.find(change, id)?.signatures.operatorCertificate ?? ''
+        if (isCovered || !this.#former.has(by)) continue
+        this.onWrong(`${name} lets ${subject} in by a former authority`)
+      }
+    }
   }
 
   /** All nodes have heard each other. */

@@ -2,18 +2,18 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { errorCode } from '../../../node/lib/errors.ts'
-import { subjectOf, type Subject } from '../../../node/identity/names.ts'
+import { roleOf, subjectOf, type Subject } from '../../../node/identity/names.ts'
 import { checkpointMethods } from '../../../node/operators/checkpoints.ts'
 import type { Change, ChangeRequest, Checkpoint } from '../../../node/whitelist/change.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { client, NOON, requestOf, wishOf } from '../../support/replica-changes.ts'
 import type { People } from '../../support/replica-people.ts'
 import { Draws } from '../draws.ts'
-import { OPERATORS } from '../former.ts'
+import { OPERATORS, type Former } from '../former.ts'
 import { Scheduler } from '../scheduler.ts'
 import { SimulatedClock } from '../simulated-clock.ts'
 import { SimulatedNetwork } from '../simulated-network.ts'
-import { compareWith } from './comparison.ts'
+import { wrongBy } from './comparison.ts'
 import { archiveOn, Machine } from './machine.ts'
 import { Promises } from './promises.ts'
 
@@ -31,6 +31,9 @@ const MEETINGS = 8
 interface Counts {
   committed: number
   checkpoints: number
+  /** Of the committed changes: those that a former authority vouches for, and removals of nodes. */
+  former: number
+  withdrawn: number
   /** How often a log was archived, and how often a node refused to. */
   archived: number
   unarchived: number
@@ -51,14 +54,15 @@ export type Report = Readonly<Counts>
 /**
  * Run random operations on nodes that archive their logs, over real databases: newcomers begin at
  * checkpoints, nodes die while a state is stored or rows are moved, archives are put elsewhere,
- * disks are lost and old backups come back. Then heal it all. After each step, and in the end, see
+ * disks are lost and old backups come back; operators and nodes are removed meanwhile, and somebody
+ * has the key of an authority that was withdrawn. Then heal it all. After each step, and in the end, see
  * that every promise has been kept.
  *
  * @throws with the seed in its message when one has not
  */
-export async function runSchedule(seed: number, people: People): Promise<Report> {
+export async function runSchedule(seed: number, people: People, former: Former): Promise<Report> {
   const root = mkdtempSync(join(tmpdir(), 'fridge-newcomers-'))
-  const schedule = new Schedule(seed, people, root)
+  const schedule = new Schedule(seed, people, former, root)
   try {
     return await schedule.run()
   } catch (cause) {
@@ -74,6 +78,7 @@ export async function runSchedule(seed: number, people: People): Promise<Report>
 class Schedule {
   readonly #seed: number
   readonly #people: People
+  readonly #former: Former
   readonly #draws: Draws
   readonly #scheduler: Scheduler
   readonly #network: SimulatedNetwork
@@ -83,6 +88,8 @@ class Schedule {
   readonly #count: Counts = {
     committed: 0,
     checkpoints: 0,
+    former: 0,
+    withdrawn: 0,
     archived: 0,
     unarchived: 0,
     emptied: 0,
@@ -98,9 +105,10 @@ class Schedule {
   #wishes = 0
   #drawn = 0
 
-  constructor(seed: number, people: People, root: string) {
+  constructor(seed: number, people: People, former: Former, root: string) {
     this.#seed = seed
     this.#people = people
+    this.#former = former
     const draws = new Draws(seed)
     this.#draws = draws
     this.#scheduler = new Scheduler(async () => {
@@ -113,10 +121,12 @@ class Schedule {
       maxDelayMs: draws.pick([1, 20, 200]),
       onRefused: refused => this.#promises.onRefused(refused),
     })
-    this.#promises = new Promises(() => this.#machines)
+    const fingerprints = former.values().map(({ signer }) => signer.identity.fingerprint)
+    this.#promises = new Promises(() => this.#machines, new Set(fingerprints))
     const judge = people.signers(new MemoryStore())
     for (const name of NODES) judge.learn(people.node(name).signer.chain)
     for (const name of OPERATORS) judge.learn(people.operator(name).signer.chain)
+    for (const { signer } of former.values()) judge.learn(signer.chain)
     const count = 3 + draws.below(NODES.length - 2)
     for (const name of NODES.slice(0, count)) {
       const machine = new Machine({
@@ -211,43 +221,69 @@ class Schedule {
     if (archived.length > 0) this.#connect(machine, this.#draws.pick(archived))
   }
 
-  /** An operator asks for a change of a client, or now and then for the removal of another operator. */
+  /** An operator asks for a change of a client, or now and then for the removal of an author. */
   async #operate(machine: Machine): Promise<void> {
-    const [first, ...removable] = OPERATORS
+    const [first] = OPERATORS
     if (first === undefined || !this.#mayAccept(machine)) return
     const isWithdrawal = this.#draws.chance(0.08)
     const operator = isWithdrawal ? first : this.#draws.pick(OPERATORS)
-    const subject = isWithdrawal
-      ? subjectOf('operator', this.#draws.pick(removable))
-      : this.#draws.pick(SUBJECTS)
+    const subject = isWithdrawal ? this.#author() : this.#draws.pick(SUBJECTS)
     const kind = isWithdrawal || this.#draws.chance(0.4) ? 'revocation' : 'grant'
     const request = { ...requestOf(kind, subject), operator, wish: this.#wish() } as ChangeRequest
-    await this.#commit(machine, machine.replica.propose(request), 'committed')
+    // Somebody has the key of an authority that was withdrawn.
+    const isFormer = !isWithdrawal && this.#draws.chance(0.15)
+    const change = machine.replica.propose(request)
+    const isDone = await this.#commit(machine, change, 'committed', isFormer)
+    if (isDone && isFormer) this.#count.former += 1
+    if (isDone && roleOf(subject) === 'node') this.#count.withdrawn += 1
+  }
+
+  /** Who is removed: an operator, or the last of the nodes. */
+  #author(): Subject {
+    const [, ...removable] = OPERATORS
+    const last = this.#machines.at(-1)
+    return last !== undefined && this.#draws.chance(0.3)
+      ? subjectOf('node', last.name)
+      : subjectOf('operator', this.#draws.pick(removable))
   }
 
   async #checkpoint(machine: Machine): Promise<void> {
     if (!this.#mayAccept(machine)) return
     const [operator = this.#draws.pick(OPERATORS)] = OPERATORS
     const request = { kind: 'checkpoint', operator, wish: this.#wish() } as const
-    const proposed = await machine.replica.proposeCheckpoint(request)
-    for (const second of this.#machines.filter(one => one !== machine && one.isOpen)) {
-      const wrong = await compareWith(second, proposed)
-      if (wrong !== undefined) this.#promises.onWrong(wrong)
-    }
-    await this.#commit(machine, proposed, 'checkpoints')
-  }
-
-  /** Who went back to an old list, or to none, is asked for nothing before it has caught up. */
-  #mayAccept(machine: Machine): boolean {
-    return machine.isOpen && this.#promises.holdsBases(machine)
-  }
-
-  async #commit(machine: Machine, change: Change, what: keyof Counts): Promise<void> {
+    const { source, replica } = machine
     try {
-      const commit = await machine.commit(change, this.#people.operator(change.operator))
-      if (commit.outcome === 'committed') this.#count[what] += 1
+      const checkpoint = await replica.proposeCheckpoint(request)
+      for (const what of await wrongBy(this.#machines, checkpoint)) this.#promises.onWrong(what)
+      if (machine.source === source) await this.#commit(machine, checkpoint, 'checkpoints')
+    } catch (error) {
+      // It may die of what it was asked to archive before.
+      if (machine.source === source) throw error
+    }
+  }
+
+  /** Who went back to an old list is asked for nothing before it has caught up, nor who was removed. */
+  #mayAccept(machine: Machine): boolean {
+    const { isOpen, isRemoved } = machine
+    return isOpen && !isRemoved && this.#promises.holdsBases(machine)
+  }
+
+  /** @returns whether it was committed */
+  async #commit(
+    machine: Machine,
+    change: Change,
+    what: keyof Counts,
+    isFormer = false,
+  ): Promise<boolean> {
+    const person = this.#people.operator(change.operator)
+    const by = isFormer ? (this.#former.get(change.operator) ?? person) : person
+    try {
+      const { outcome } = await machine.commit(change, by)
+      if (outcome === 'committed') this.#count[what] += 1
+      return outcome === 'committed'
     } catch (error) {
       if (errorCode(error) !== 'ERR_REVOKED') throw error
+      return false
     }
   }
 
