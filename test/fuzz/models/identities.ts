@@ -26,18 +26,19 @@ export function contradictionOf(der: Buffer, identity: Identity): string | undef
 function saidByOpenSsl(der: Buffer, identity: Identity): Told[] {
   const certificate = new X509Certificate(der)
   const spki = certificate.publicKey.export({ type: 'spki', format: 'der' })
-  const { subject, issuer } = certificate.toLegacyObject() as unknown as Readonly<
-    Record<'subject' | 'issuer', { readonly CN?: unknown }>
-  >
   const { name, issuedBy } = identity
   return [
-    ['the CN', subject.CN, name],
+    ['the CN', commonNamesIn(certificate.subject), [name]],
     ['identities', claimsAmong(shownUris(certificate.subjectAltName ?? '')), claimsOf(identity)],
     ['the begin', certificate.validFromDate.getTime(), identity.notBefore],
     ['the end', certificate.validToDate.getTime(), identity.notAfter],
     ['an authority', certificate.ca, false],
     ['the key', createHash('sha256').update(spki).digest('hex'), identity.keyId],
-    ['its issuer', issuedBy && issuer.CN, issuedBy && `clients of ${issuedBy}`],
+    [
+      'its issuer',
+      issuedBy && commonNamesIn(certificate.issuer),
+      issuedBy && [`clients of ${issuedBy}`],
+    ],
   ]
 }
 
@@ -58,6 +59,14 @@ function saidByOther(der: Buffer, identity: Identity): Told[] {
     // It reads all extensions or none, those too that say nothing of who somebody is.
   }
   return said
+}
+
+/** Of a name in lines, `CN=alpha`, in which OpenSSL joins attributes of one relative name by a plus. */
+function commonNamesIn(shown: string | undefined): string[] {
+  return (shown ?? '')
+    .split(/\n|(?<!\\)\+/)
+    .filter(line => line.trim().startsWith('CN='))
+    .map(line => line.trim().slice('CN='.length))
 }
 
 /** All URIs, where one of them claims an identity. */
