@@ -19,6 +19,7 @@ export const PARTS = {
     'link',
     'whitelist',
     'refused-frames',
+    'buckets',
     'packed',
     'tree',
     'vitals',
