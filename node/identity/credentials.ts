@@ -13,7 +13,7 @@ import {
 import { shellWord } from '../lib/shell-word.ts'
 import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
 import { identityOf, type Identity } from './identity.ts'
-import { isName, type Name, type Role } from './names.ts'
+import { isName, ROLES, type Name, type Role } from './names.ts'
 import { usagesOf } from './path-rules.ts'
 import { isLocked, openPrivateKey, pkcs8, type AskPassphrase } from './private-key.ts'
 
@@ -64,14 +64,19 @@ export async function loadCredentials(
   const { dir, role, name } = from
   await assertCertificateFolder(dir)
   const files = credentialFiles(dir, role, name)
-  const issue = `fridge certs issue ${role} ${name} --certs ${shellWord(dir)}`
-  const found = await Promise.all([exists(files.keyFile), exists(files.certificateFile)])
-  if (found.every(there => !there)) {
-    throw new FridgeError('ERR_KEY_FILE', `there is no ${role} ${name} in ${dir}`, { fix: issue })
+  const [hasKey, hasCertificate] = await Promise.all([
+    exists(files.keyFile),
+    exists(files.certificateFile),
+  ])
+  if (!hasKey && !hasCertificate) {
+    const fix = await firstCommand(dir, role, name)
+    throw new FridgeError('ERR_KEY_FILE', `there is no ${role} ${name} in ${dir}`, { fix })
   }
+  const again = await firstCommand(dir, role, name, ' --force')
   const credentials = await loadFiles(files, {
     role,
-    reissue: `${issue} --force`,
+    // A key alone waits for what the authority makes of its request.
+    reissue: hasCertificate || (await hasAuthorityKey(dir)) ? again : ACCEPT,
     renew: `fridge certs renew ${role} ${name} --certs ${shellWord(dir)}`,
     ask,
     ...(now === undefined ? {} : { now }),
@@ -80,8 +85,25 @@ export async function loadCredentials(
   throw new FridgeError(
     'ERR_CERTIFICATE',
     `${files.certificateFile} belongs to ${credentials.identity.subject}, not to ${role}/${name}`,
-    { fix: `${issue} --force` },
+    { fix: again },
   )
+}
+
+const COPY_AUTHORITY = 'copy it from where the certificate was issued'
+
+const ACCEPT =
+  'fridge certs accept FILE, which fridge certs sign writes where the key of the authority is'
+
+/** The command by which somebody gets a certificate: on the machine of the authority, or elsewhere. */
+async function firstCommand(dir: string, role: Role, name: string, force = ''): Promise<string> {
+  const rest = `${role} ${name} --certs ${shellWord(dir)}${force}`
+  return (await hasAuthorityKey(dir))
+    ? `fridge certs issue ${rest}`
+    : `fridge certs request ${rest}, then fridge certs sign where the key of the authority is`
+}
+
+async function hasAuthorityKey(dir: string): Promise<boolean> {
+  return exists(authorityFiles(dir).keyFile)
 }
 
 /**
@@ -114,7 +136,7 @@ export async function findCredentials(
   const [name, ...others] = names
   if (name === undefined) {
     throw new FridgeError('ERR_KEY_FILE', `there is no ${role} in ${dir}`, {
-      fix: `fridge certs issue ${role} NAME --certs ${shellWord(dir)}`,
+      fix: await firstCommand(dir, role, 'NAME'),
     })
   }
   if (others.length > 0) {
@@ -137,9 +159,23 @@ async function assertCertificateFolder(dir: string): Promise<void> {
       : 'there is no such folder'
     throw new FridgeError('ERR_KEY_FILE', `${dir} holds no certificates: ${missing}`, {
       cause,
-      fix: `fridge certs init --certs ${shellWord(dir)}, or name another folder with --certs`,
+      fix: await howToTrust(dir),
     })
   }
+}
+
+/** What brings the certificate of the authority into a folder: a new one only where nobody is in it. */
+async function howToTrust(dir: string): Promise<string> {
+  let hasKey = false
+  for (const role of ROLES) {
+    for (const name of await namesIn(dir, role)) {
+      const { keyFile, certificateFile } = credentialFiles(dir, role, name)
+      if (await exists(certificateFile)) return COPY_AUTHORITY
+      hasKey ||= await exists(keyFile)
+    }
+  }
+  if (hasKey) return ACCEPT
+  return `fridge certs init --certs ${shellWord(dir)}, or name another folder with --certs`
 }
 
 /** The names in `DIR/<role>s`, sorted. */
@@ -162,7 +198,7 @@ async function loadFiles(
   const [locked, certificate, ca, former] = await Promise.all([
     readText(keyFile, 'private key', reissue),
     readText(certificateFile, 'certificate', reissue),
-    readText(caFile, 'bundle of authorities', 'copy it from where the certificate was issued'),
+    readText(caFile, 'bundle of authorities', COPY_AUTHORITY),
     formerFile === undefined ? undefined : readIfThere(formerFile),
   ])
   const privateKey = await openPrivateKey(locked, keyFile, checks.ask)
