@@ -82,10 +82,7 @@ export async function checkCertificates(
   } else if (isSound) {
     const end = Math.min(...usable.flatMap(lifetimes).map(({ endsAt }) => endsAt))
     const first = formatDuration(end - now)
-    checkup.good(
-      CHECK,
-      `${count(usable.length, 'holder')} in ${shown}, the first ends in ${first}`,
-    )
+    checkup.good(CHECK, `${count(usable.length, 'holder')} in ${shown}, the first ends in ${first}`)
   }
   return usable
 }

@@ -10,6 +10,7 @@ import {
   unreadable,
   type CredentialFiles,
 } from './credential-files.ts'
+import { nearest } from '../lib/nearest.ts'
 import { shellWord } from '../lib/shell-word.ts'
 import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
 import { identityOf, type Identity } from './identity.ts'
@@ -69,8 +70,7 @@ export async function loadCredentials(
     exists(files.certificateFile),
   ])
   if (!hasKey && !hasCertificate) {
-    const fix = await firstCommand(dir, role, name)
-    throw new FridgeError('ERR_KEY_FILE', `there is no ${role} ${name} in ${dir}`, { fix })
+    throw await nobodyOf(dir, role, name)
   }
   const again = await firstCommand(dir, role, name, ' --force')
   const credentials = await loadFiles(files, {
@@ -87,6 +87,31 @@ export async function loadCredentials(
     `${files.certificateFile} belongs to ${credentials.identity.subject}, not to ${role}/${name}`,
     { fix: again },
   )
+}
+
+/** That nobody of a name is in a role, with who was likely meant: another one must not be made by mistake. */
+async function nobodyOf(dir: string, role: Role, name: Name): Promise<FridgeError> {
+  const there = (await namesIn(dir, role)).filter(one => one !== name)
+  const roles = await Promise.all(
+    ROLES.map(async one => {
+      const { certificateFile } = credentialFiles(dir, one, name)
+      return (await exists(certificateFile)) ? [one] : []
+    }),
+  )
+  const [other] = roles.flat()
+  const near = nearest(name, there)
+  const text = `there is no ${role} ${name} in ${dir}`
+  if (other !== undefined) {
+    const [first] = there
+    const fix =
+      first === undefined
+        ? await firstCommand(dir, role, 'NAME')
+        : `name one: ${role === 'node' ? '--name' : '--as'} ${first}`
+    return new FridgeError('ERR_KEY_FILE', `${text}: ${name} is ${article(other)}`, { fix })
+  }
+  const made = await firstCommand(dir, role, name)
+  const fix = near === undefined ? made : `did you mean ${near}? If not: ${made}`
+  return new FridgeError('ERR_KEY_FILE', text, { fix })
 }
 
 const COPY_AUTHORITY = 'copy it from where the certificate was issued'
