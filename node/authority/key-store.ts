@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { authorityFiles, type CredentialFiles } from '../identity/credential-files.ts'
+import { authorityFiles, unreadable, type CredentialFiles } from '../identity/credential-files.ts'
 import { shellWord } from '../lib/shell-word.ts'
 import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
 import { isLocked, type AskPassphrase } from '../identity/private-key.ts'
@@ -185,7 +185,7 @@ async function exists(file: string): Promise<boolean> {
     return true
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return false
-    throw error
+    throw unreadable(file, error)
   }
 }
 
