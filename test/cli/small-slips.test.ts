@@ -1,5 +1,5 @@
 import test from 'ava'
-import { runCommand } from '../support/cli.ts'
+import { runCommand, startCommand } from '../support/cli.ts'
 import { makeSharedCerts, startCluster } from '../support/cluster.ts'
 import { fails } from './failure.ts'
 
@@ -86,4 +86,14 @@ test('a port that is taken is said to be', async t => {
     says: new RegExp(`port ${port} cannot be had: it is in use`),
     mends: /name another one with --port/,
   })
+})
+
+test('the link of a console is JSON where that was asked for', async t => {
+  await using cluster = await startCluster(t, { certs })
+  const where = ['--certs', certs.dir, '--as', 'admin', '--node', cluster.address(1)]
+  const { out, status, stop } = startCommand(['console', '--json', ...where])
+  const { link } = JSON.parse(await out.find(/^/)) as { link: unknown }
+  t.regex(String(link), /^http:\/\/127\.0\.0\.1:\d+\/#console=/)
+  stop()
+  t.is(await status, 0)
 })
