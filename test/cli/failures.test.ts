@@ -302,7 +302,8 @@ test('a second node on the same data', async t => {
   await fails(t, [...args, '--data', cluster.config(1).data], {
     status: 1,
     says: /another node is using .*whitelist\.db/,
-    mends: /stop that node, or give this one a folder of its own with --data DIR/,
+    mends:
+      /stop that node, or start this one under a name of its own: fridge node start --name NAME/,
   })
 })
 
