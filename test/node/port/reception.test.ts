@@ -23,7 +23,7 @@ import {
   pemOf,
 } from '../../support/chains.ts'
 import { makeSharedCerts, startCluster } from '../../support/cluster.ts'
-import { connectRaw } from '../../support/raw-peer.ts'
+import { calling, connectRaw, opening } from '../../support/raw-peer.ts'
 import { SkipClock } from '../../support/skip-clock.ts'
 
 const shared = await makeSharedCerts()
@@ -185,6 +185,11 @@ test('a live connection ends when its certificate expires', async t => {
   clock.skip(credentials.identity.notAfter - clock.now() - 60_000)
   cluster.node(1).fridge?.openDoor()
   await plain.lines.find(/open/)
+  // By then they have said something: as its clock skips, the node looks whether they are silent.
+  for (const peer of [plain, ours]) {
+    peer.frames(opening('cafe', 'rpc'), calling('cafe', 1))
+    await peer.lines.find(/^\["cafe","data",/)
+  }
   clock.skip(60_000)
   await Promise.all([plain.closed, ours.closed])
   t.regex(ours.lines.text, /certificate expired/)
