@@ -105,6 +105,8 @@ interface LinkEvents {
 
 export class SimulatedLink {
   readonly names: readonly [string, string]
+  /** The ends that said when it began that their lists were complete at some time. */
+  readonly whole: ReadonlySet<string>
   readonly #options: NetworkOptions
   readonly #events: LinkEvents
   readonly #ends: readonly [End, End]
@@ -113,6 +115,7 @@ export class SimulatedLink {
 
   constructor([one, other]: readonly [Peer, Peer], options: NetworkOptions, events: LinkEvents) {
     this.names = [one.name, other.name]
+    this.whole = new Set([one, other].filter(end => end.wasWhole?.()).map(({ name }) => name))
     this.#options = options
     this.#events = events
     this.#ends = [

@@ -333,7 +333,9 @@ export class SimulatedNode {
     if (link.ended || run !== this.#run) return
     run.inStep.add(link)
     run.hasExchanged = true
-    this.#isHalf = false
+    // Who holds but the beginning of a list has not the rest of it from one that never had it.
+    const isOfWhole = link.names.some(name => name !== this.label && link.whole.has(name))
+    if (isOfWhole || !run.replica.wholeness.isBeginning) this.#isHalf = false
     this.#openOrShut(run)
     this.#options.events.onExchanged(this, link)
   }
