@@ -367,7 +367,7 @@ export class Overlay implements AsyncDisposable {
       })
       this.#backOff(address)
     }
-    this.#changed()
+    this.#changed(end.reason === 'busy' || end.reason === 'duplicate')
   }
 
   /**
@@ -381,12 +381,14 @@ export class Overlay implements AsyncDisposable {
     return isCut && clock.monotonic() - syncedAt < times.heartbeatMs
   }
 
-  #changed(): void {
+  /** @param isInOrder whether a link was let go of by an end that lives */
+  #changed(isInOrder = false): void {
     // The fastest first: by that each other node knows over which of them updates come (`first-tree.ts`).
     const links = this.links().toSorted((a, b) => a.roundTripMs - b.roundTripMs)
     const sources = links.map(link => link.source)
     this.#options.documents.members.say({
       links: sources.filter(source => source !== undefined),
+      isInOrder,
     })
     this.#planSoon()
   }

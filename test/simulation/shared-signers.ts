@@ -19,6 +19,7 @@ export class SharedSigners extends Signers {
   readonly #all: Signers
   readonly #known = new Map<string, Signer>()
   readonly #store: CertificateStore | undefined
+  readonly #kept = new Set<Signer>()
 
   /**
    * @param all of all nodes
@@ -29,7 +30,10 @@ export class SharedSigners extends Signers {
     super({ store: new MemoryStore(), authorities, trustDomain: undefined, verifier })
     this.#all = all
     this.#store = store
-    for (const chain of store?.certificates() ?? []) this.learn(chain)
+    for (const chain of store?.certificates() ?? []) {
+      const signer = this.learn(chain)
+      if (typeof signer !== 'string') this.#kept.add(signer)
+    }
   }
 
   override get(fingerprint: string): Signer | undefined {
@@ -46,12 +50,17 @@ export class SharedSigners extends Signers {
     return signer
   }
 
+  override *underEntries(): Iterable<Signer> {
+    yield* this.#kept
+  }
+
   override keep(signatures: Iterable<EntrySignatures>): void {
-    if (this.#store === undefined) return
     for (const { operatorCertificate, nodeCertificate } of signatures) {
       for (const fingerprint of [operatorCertificate, nodeCertificate]) {
         const signer = this.get(fingerprint)
-        if (signer !== undefined) this.#store.keepCertificate(fingerprint, signer.chain)
+        if (signer === undefined || this.#kept.has(signer)) continue
+        this.#kept.add(signer)
+        this.#store?.keepCertificate(fingerprint, signer.chain)
       }
     }
   }
