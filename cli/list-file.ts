@@ -53,6 +53,11 @@ interface Row {
  * @throws FridgeError `ERR_USAGE` with each line that is wrong, up to ten
  */
 export function parseListFile(text: string, file: string): ListedGrant[] {
+  // What a full disk has left of a file must not shut out everybody.
+  if (text.trim() === '') {
+    const fix = 'write it anew; where nobody is to be let in, write [], or in CSV: name'
+    throw new FridgeError('ERR_USAGE', `${file} is empty`, { fix })
+  }
   const rows = /\.csv$/i.test(file) ? csvRows(text, file) : yamlRows(text, file)
   const problems: string[] = []
   const listed = new Map<Subject, ListedGrant>()
@@ -92,7 +97,7 @@ function yamlRows(text: string, file: string): Row[] {
     throw damaged([`${file}: ${error.message.split('\n')[0]}`])
   }
   const { contents } = document
-  // An empty file lists nobody.
+  // A file of comments lists nobody.
   if (contents === null || (isScalar(contents) && contents.value === null)) return []
   if (!isSeq(contents)) throw damaged([`${file}: it is not a list of grants`])
   return contents.items.map(item => {

@@ -178,7 +178,9 @@ export async function runProgram(
   const isJson = args.includes('--json')
   configure(program, io, isJson)
   try {
-    await program.parseAsync(args, { from: 'user' })
+    // Of a command that is not there, `help` would show what there is, and not that.
+    const isMissing = args[0] === 'help' && !COMMANDS.some(({ name }) => name === args[1])
+    await program.parseAsync(isMissing && args.length > 1 ? args.slice(1) : args, { from: 'user' })
     return status
   } catch (error) {
     if (error instanceof CommanderError) {

@@ -29,9 +29,13 @@ export async function runCertsToken(
 ): Promise<ExitStatus> {
   const { name } = parseHolder(role, nameText, 'token')
   if (role !== 'client') {
-    throw new FridgeError('ERR_USAGE', `a token is for a client, not for a ${role}`, {
-      fix: `make its key there: fridge certs request ${role} ${name}`,
-    })
+    throw new FridgeError(
+      'ERR_USAGE',
+      `a token is for a client, not for ${role === 'operator' ? 'an' : 'a'} ${role}`,
+      {
+        fix: `make its key there: fridge certs request ${role} ${name}`,
+      },
+    )
   }
   const forMs = parseDuration(options.expiresIn ?? DEFAULT_EXPIRY)
   if (forMs > MAX_TOKEN_MS) {

@@ -34,5 +34,7 @@ export async function runClientCall(
 function parseNumber(text: string): number {
   const number = Number(text)
   if (text.trim() !== '' && Number.isFinite(number)) return number
-  throw new FridgeError('ERR_USAGE', `${JSON.stringify(text)} is not a number`)
+  throw new FridgeError('ERR_USAGE', `${JSON.stringify(text)} is not a number`, {
+    fix: 'write digits, with a dot before tenths: fridge client call setTargetTemperature 4.5',
+  })
 }

@@ -51,7 +51,7 @@ export async function runConsole(
     clock,
     log: silentLog,
   })
-  io.out(running.url)
+  io.out(options.json === true ? JSON.stringify({ link: running.url }) : running.url)
   io.err('open it in a browser of this machine; it is good once. Ctrl-C closes the console.')
   if (!signal.aborted) {
     await new Promise(resolve => {

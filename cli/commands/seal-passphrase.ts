@@ -50,7 +50,7 @@ export async function runSealPassphrase(
     }
     throw new FridgeError('ERR_KEY_FILE', `${file} cannot be written: ${errorMessage(cause)}`, {
       cause,
-      fix: 'name another file with --out',
+      fix: 'make room there, or name another file with --out',
     })
   }
   io.out(`passphrase of channel ${channel}: ${out} (six words, mode 0600)`)
@@ -62,10 +62,14 @@ export async function runSealPassphrase(
 async function writeWhole(file: string, text: string, isReplaced: boolean): Promise<void> {
   const part = isReplaced ? `${file}.new` : file
   if (isReplaced) await rm(part, { force: true })
-  {
-    await using handle = await open(part, 'wx', 0o600)
+  await using handle = await open(part, 'wx', 0o600)
+  try {
     await handle.writeFile(text)
     await handle.sync()
+    if (isReplaced) await rename(part, file)
+  } catch (error) {
+    // What a full disk has left would be taken for a passphrase.
+    await rm(part, { force: true }).catch(() => undefined)
+    throw error
   }
-  if (isReplaced) await rename(part, file)
 }

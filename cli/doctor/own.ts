@@ -6,7 +6,7 @@ import { holdersIn } from '../../node/authority/rotate.ts'
 import { issuingFiles } from '../../node/enrolment/desk.ts'
 import { parseCertificates } from '../../node/identity/certificate-chain.ts'
 import type { Name } from '../../node/identity/names.ts'
-import { authorityFiles } from '../../node/identity/credential-files.ts'
+import { authorityFiles, credentialFiles } from '../../node/identity/credential-files.ts'
 import { formatAddress, type Address } from '../../node/lib/address.ts'
 import { receiverProblems } from '../../node/alarms/receivers.ts'
 import { lifetimeWarnings, lifetimes, renewFrom } from '../../node/identity/certificate-lifetime.ts'
@@ -64,6 +64,9 @@ export async function checkCertificates(
   const holders = await checkup.attempt(CHECK, async () => holdersIn(dir))
   if (holders === undefined) return []
   for (const { role, name } of holders) {
+    if (role === 'node' && (await checkIssuingKey(dir, name, now, bad)) && isElsewhere(dir, name)) {
+      continue
+    }
     const credentials = await checkup.attempt(CHECK, async () =>
       loadCredentials({ dir, role, name }, { now, ask }),
     )
@@ -72,42 +75,48 @@ export async function checkCertificates(
     usable.push(credentials)
     for (const { text, fix } of lifetimeWarnings(credentials, now)) bad(text, fix)
     for (const warning of credentials.warnings) bad(warning)
-    if (role === 'node') await checkIssuingKey(dir, name, now, bad)
   }
   const shown = shownPath(dir, cwd)
-  if (holders.length === 0) {
+  if (isSound && usable.length === 0) {
     checkup.bad(CHECK, `${shown} holds nobody's certificate`, 'fridge certs init')
   } else if (isSound) {
     const end = Math.min(...usable.flatMap(lifetimes).map(({ endsAt }) => endsAt))
     const first = formatDuration(end - now)
-    checkup.good(
-      CHECK,
-      `${count(holders.length, 'holder')} in ${shown}, the first ends in ${first}`,
-    )
+    checkup.good(CHECK, `${count(usable.length, 'holder')} in ${shown}, the first ends in ${first}`)
   }
   return usable
 }
 
-/** The issuing key of a node, where it has one: what it has signed ends with it. */
+/** Whether the key of a node was made on its own machine: here may lie its issuing key. */
+function isElsewhere(dir: string, node: Name): boolean {
+  const { keyFile, certificateFile } = credentialFiles(dir, 'node', node)
+  return !existsSync(keyFile) && !existsSync(certificateFile)
+}
+
+/**
+ * The issuing key of a node, where it has one: what it has signed ends with it.
+ * @returns whether it has one
+ */
 async function checkIssuingKey(
   dir: string,
   node: Name,
   now: number,
   bad: (text: string, fix?: string) => void,
-): Promise<void> {
+): Promise<boolean> {
   const { certificateFile } = issuingFiles(dir, node)
-  if (!existsSync(certificateFile)) return
+  if (!existsSync(certificateFile)) return false
   const [{ validFromDate, validToDate }] = parseCertificates(
     await readFile(certificateFile, 'utf8'),
     certificateFile,
   )
   const [notBefore, notAfter] = [validFromDate.getTime(), validToDate.getTime()]
-  if (now < renewFrom({ notBefore, notAfter })) return
+  if (now < renewFrom({ notBefore, notAfter })) return true
   const ends = now > notAfter ? 'has expired' : 'expires'
   bad(
     `the issuing key of ${node} ${ends} on ${validToDate.toISOString()}`,
     `fridge certs issuing-key ${node} --force`,
   )
+  return true
 }
 
 /** The database of a node, if it has one yet. @returns whether a node is running on it */

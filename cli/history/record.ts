@@ -58,6 +58,8 @@ export interface DoorRecord {
   readonly sensor: string
   readonly openings: number
   readonly openMs: number
+  /** For how long it was known whether it was open. */
+  readonly knownMs: number
   readonly moves: readonly RecordedEvent[]
 }
 
@@ -123,10 +125,11 @@ export async function readDoor(
 ): Promise<DoorRecord | undefined> {
   try {
     const buckets = historyRows(ask, { sensor, table, ...span })
-    const { openings, openMs } = summarize(await Array.fromAsync(buckets, bucketIn))
+    const summary = summarize(await Array.fromAsync(buckets, bucketIn))
+    const { openings, openMs, recordedMs, unavailableMs } = summary
     const events = historyRows(ask, { sensor, table: 'events', ...span })
     const moves = (await Array.fromAsync(events, eventIn)).filter(({ type }) => type === 'open')
-    return { sensor, openings, openMs, moves }
+    return { sensor, openings, openMs, knownMs: recordedMs - unavailableMs, moves }
   } catch (error) {
     // A node without a door, or one that this client may not read: then nothing is said of it.
     if (errorCode(error) === 'ERR_COMMAND' || errorCode(error) === 'ERR_REFUSED') return undefined

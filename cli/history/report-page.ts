@@ -53,7 +53,7 @@ ${doorSection(record)}
 ${gapsSection(record)}
 <footer>
 <p>Made ${zone.minute(madeAt)} by fridge from ${by} that the node recorded itself${record.signed === undefined ? '.' : ` and signed. Last signed hour of this report: ${zone.minute(record.signed.begin)}, digest`}</p>
-${record.signed === undefined ? '<p>No hour of it is signed yet.</p>' : `<p><code>${escapeText(record.signed.digest)}</code></p><p>Whether anything was changed since: <code>fridge history verify --data DIR --digest ${escapeText(record.signed.digest)}</code></p>`}
+${record.signed === undefined ? '<p>No digest: no hour of it is signed yet, or it was asked for by a client that may not read all sensors.</p>' : `<p><code>${escapeText(record.signed.digest)}</code></p><p>Whether anything was changed since: <code>fridge history verify --data DIR --digest ${escapeText(record.signed.digest)}</code></p>`}
 <p class="signature">Checked by</p>
 </footer>
 </body>
@@ -94,6 +94,7 @@ function wellWords({ summary, passedMs }: SensorRecord): string {
 
 function figures({ kind, summary, span, zone }: SensorRecord): string {
   const { lowest, highest, mean, kineticMean, readings, openings, openMs } = summary
+  const knownMs = summary.recordedMs - summary.unavailableMs
   const value = (celsius: number | undefined): string =>
     celsius === undefined ? 'none' : formatReading(kind, celsius)
   const extreme = (one: Extreme | undefined): string =>
@@ -105,7 +106,7 @@ function figures({ kind, summary, span, zone }: SensorRecord): string {
     quantity === undefined
       ? [
           ['Opened', times(openings)],
-          ['Open', `${duration(openMs)} <small>${percent(openMs, span)} of the time</small>`],
+          ['Open', `${duration(openMs)} <small>${openShare(openMs, knownMs)}</small>`],
         ]
       : [
           ['Lowest', extreme(lowest)],
@@ -116,10 +117,7 @@ function figures({ kind, summary, span, zone }: SensorRecord): string {
             : []),
           ['Readings', readings.toLocaleString('en')],
         ]
-  rows.push([
-    'Recorded',
-    `${percent(summary.recordedMs - summary.unavailableMs, span)} of the time`,
-  ])
+  rows.push(['Recorded', `${percent(knownMs, span)} of the time`])
   return `<dl>${rows.map(([term, text]) => `<div><dt>${term}</dt><dd>${text}</dd></div>`).join('')}</dl>`
 }
 
@@ -186,9 +184,9 @@ function describeLimit(kind: SensorRecord['kind'], { side, value, forMs }: Limit
   return `${past} ${reading}${forMs === 0 ? '' : ` for ${duration(forMs)} or longer`}`
 }
 
-function doorSection({ door, span }: SensorRecord): string {
+function doorSection({ door }: SensorRecord): string {
   if (door === undefined) return ''
-  return `<section><h2>Door</h2><p>${escapeText(door.sensor)}: opened ${times(door.openings)}, open for ${duration(door.openMs)} in all (${percent(door.openMs, span)} of the time).</p></section>`
+  return `<section><h2>Door</h2><p>${escapeText(door.sensor)}: opened ${times(door.openings)}, open for ${duration(door.openMs)} in all (${openShare(door.openMs, door.knownMs)}).</p></section>`
 }
 
 function gapsSection({ gaps, outages, events, zone }: SensorRecord): string {
@@ -249,6 +247,12 @@ function percent(ms: number, { from, to }: Span): string {
   const share = (100 * ms) / (to - from)
   // Nothing is rounded up to all of it.
   return `${share >= 100 ? '100' : (Math.floor(share * 10) / 10).toFixed(1)}\u00A0%`
+}
+
+/** Of a time in which nothing is known a door was neither open nor closed. */
+function openShare(openMs: number, knownMs: number): string {
+  if (knownMs <= 0) return 'nothing is known'
+  return `${percent(openMs, { from: 0, to: knownMs })} of the time that is known`
 }
 
 function duration(ms: number): string {

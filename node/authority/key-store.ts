@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { authorityFiles, type CredentialFiles } from '../identity/credential-files.ts'
+import { authorityFiles, unreadable, type CredentialFiles } from '../identity/credential-files.ts'
 import { shellWord } from '../lib/shell-word.ts'
 import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
 import { isLocked, type AskPassphrase } from '../identity/private-key.ts'
@@ -39,7 +39,7 @@ export async function readAuthority(dir: string, ask?: AskPassphrase): Promise<A
       throw new FridgeError('ERR_KEY_FILE', `no certificate can be issued: ${why}`, {
         cause,
         fix: missing
-          ? `fridge certs init --certs ${shellWord(dir)}, or name another folder with --certs`
+          ? await withoutAuthority(dir)
           : `run as the user who owns it: ls -l ${shellWord(file)}`,
       })
     }
@@ -47,6 +47,14 @@ export async function readAuthority(dir: string, ask?: AskPassphrase): Promise<A
   const [key, certificate] = await Promise.all([read(keyFile), read(certificateFile)])
   const passphrase = isLocked(key) ? await ask?.(keyFile) : undefined
   return openAuthority({ key, certificate }, certificateFile, passphrase)
+}
+
+async function withoutAuthority(dir: string): Promise<string> {
+  const { keyFile, certificateFile } = authorityFiles(dir)
+  // Another authority would be one that no node of this cluster trusts.
+  return (await exists(certificateFile)) && !(await exists(keyFile))
+    ? 'do it where the key of the authority is; or here: fridge certs request ROLE NAME, and have that signed there'
+    : `fridge certs init --certs ${shellWord(dir)}, or name another folder with --certs`
 }
 
 /**
@@ -177,7 +185,7 @@ async function exists(file: string): Promise<boolean> {
     return true
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return false
-    throw error
+    throw unreadable(file, error)
   }
 }
 

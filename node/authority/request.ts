@@ -1,5 +1,5 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { errorMessage, FridgeError } from '../lib/errors.ts'
+import { FridgeError } from '../lib/errors.ts'
 import { assertKeyAllowed, spiffeUri } from '../identity/identity.ts'
 import { isName, isRole, type Name, type Role } from '../identity/names.ts'
 import {
@@ -89,7 +89,7 @@ export async function readRequest(pem: string, file: string): Promise<CheckedReq
     publicKey = createPublicKey({ key: spki, format: 'der', type: 'spki' })
     isOwn = await request.verify()
   } catch (cause) {
-    throw fail(errorMessage(cause), cause)
+    throw fail('it holds no request that can be read', cause)
   }
   if (!isOwn) throw fail('it is not signed with its own key')
   assertKeyAllowed(publicKey)

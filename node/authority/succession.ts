@@ -87,21 +87,28 @@ export function follow(
     new Map(all.filter(isSelfSigned).map(one => [fingerprintOf(one), one]))
   const [trusted, shown] = [byPrint(known), byPrint(offered)]
   const withdrawn: X509Certificate[] = []
+  /** Which authority has named which, in time or not. */
+  const named = new Set<string>()
   for (const statement of statements) {
     const said = read(statement)
     if (said === undefined) continue
-    const signer = trusted.get(said.kind === 'succession' ? said.authority : said.successor)
-    if (signer === undefined || !holdsAt(signer, now) || !isBy(signer, statement)) continue
+    const pair = `${said.authority} ${said.successor}`
+    const authority = trusted.get(said.authority)
     if (said.kind === 'succession') {
+      if (authority === undefined || !isBy(authority, statement)) continue
+      named.add(pair)
       const successor = shown.get(said.successor)
-      if (now >= said.until || successor === undefined || !holdsAt(successor, now)) continue
+      const isOver = now >= said.until || !holdsAt(authority, now)
+      if (isOver || successor === undefined || !holdsAt(successor, now)) continue
       trusted.set(said.successor, successor)
       continue
     }
-    const ended = trusted.get(said.authority)
-    if (ended === undefined || ended === signer) continue
+    const successor = trusted.get(said.successor)
+    // Else a thief of the old key could end the authority that takes its place.
+    if (!named.has(pair) || authority === undefined || authority === successor) continue
+    if (successor === undefined || !holdsAt(successor, now) || !isBy(successor, statement)) continue
     trusted.delete(said.authority)
-    withdrawn.push(ended)
+    withdrawn.push(authority)
   }
   return { trusted: [...trusted.values()], withdrawn }
 }

@@ -1,7 +1,7 @@
-import { connect, type TLSSocket } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 import type { Credentials } from '../identity/credentials.ts'
 import type { Identity } from '../identity/identity.ts'
-import { ALPN, DIAL_OPTIONS, peerOf, tlsOptions } from '../identity/tls.ts'
+import { ALPN, connectTls, DIAL_OPTIONS, peerOf, tlsOptions } from '../identity/tls.ts'
 import { formatAddress, type Address } from '../lib/address.ts'
 import { FridgeError } from '../lib/errors.ts'
 
@@ -30,7 +30,7 @@ export interface NodeTls {
 export function startTls({ address, credentials, sessions }: NodeTlsOptions): NodeTls {
   const text = formatAddress(address)
   const session = sessions?.get(text)
-  const socket = connect({
+  const socket = connectTls({
     ...tlsOptions(credentials),
     ...address,
     ...serverName(address),

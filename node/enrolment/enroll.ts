@@ -1,12 +1,12 @@
 import type { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { checkServerIdentity, connect, type TLSSocket } from 'node:tls'
+import { checkServerIdentity, type TLSSocket } from 'node:tls'
 import { follow, type Succession } from '../authority/succession.ts'
 import { hangsBelow, oneLine, parseCertificates } from '../identity/certificate-chain.ts'
 import { pathOf } from '../identity/certificate-path.ts'
 import { identityOf } from '../identity/identity.ts'
 import { usagesOf } from '../identity/path-rules.ts'
-import { chainOfPeer, DIAL_OPTIONS } from '../identity/tls.ts'
+import { chainOfPeer, connectTls, DIAL_OPTIONS } from '../identity/tls.ts'
 import { formatAddress, type Address } from '../lib/address.ts'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
@@ -59,7 +59,7 @@ export async function enroll(options: EnrollOptions): Promise<Enrolled> {
   const { address, question, clock, signal } = options
   const at = formatAddress(address)
   // Who it is, is judged below: by the pin, as no authority is known yet.
-  const socket = connect({
+  const socket = connectTls({
     ...address,
     ...DIAL_OPTIONS,
     ...(/^[\d.]+$|:/.test(address.host) ? {} : { servername: address.host }),
@@ -184,7 +184,7 @@ function authenticate(
   { address, question, clock }: EnrollOptions,
 ): void {
   const at = formatAddress(address)
-  const [leaf, ...intermediates] = chainOfPeer(socket)
+  const [leaf, ...intermediates] = chainOfPeer(socket, trusted)
   const path =
     leaf === undefined
       ? { broken: 'it shows no certificate' }

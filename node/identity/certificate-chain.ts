@@ -46,9 +46,13 @@ export function parseCertificates(
   })
 }
 
-/** Subject or issuer in one line, `CN=alpha, O=fridge`, fit for a terminal and a log. */
-export function oneLine(distinguishedName: string): string {
-  return foreignText(distinguishedName.replaceAll('\n', ', '))
+/**
+ * Subject or issuer in one line, `CN=alpha, O=fridge`, fit for a terminal and a log.
+ * @param distinguishedName as `X509Certificate` has it: of an empty name it is undefined, whatever
+ *   its types say, and anybody can make a certificate of such an issuer
+ */
+export function oneLine(distinguishedName: string | undefined): string {
+  return foreignText((distinguishedName ?? '').replaceAll('\n', ', '))
 }
 
 /** Whether `issuer` signed `certificate` and is allowed to. */

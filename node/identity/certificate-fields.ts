@@ -1,5 +1,13 @@
 import type { X509Certificate } from 'node:crypto'
-import { contentOf, readElements, readOid, readOnly, TAG, type DerElement } from './der.ts'
+import {
+  contentOf,
+  readBoolean,
+  readElements,
+  readOid,
+  readOnly,
+  TAG,
+  type DerElement,
+} from './der.ts'
 
 /** One extension of a certificate, not read yet. */
 export interface ExtensionField {
@@ -74,7 +82,8 @@ function readFields(der: Uint8Array): CertificateFields {
   const parts = readElements(contentOf(signed, TAG.sequence))
   const explicit = parts[0]?.tag === VERSION ? parts.shift() : undefined
   const [, signature, issuer, validity, subject, key, ...optional] = parts
-  const [keyAlgorithm] = readElements(contentOf(key, TAG.sequence))
+  const [keyAlgorithm, keyBits] = readElements(contentOf(key, TAG.sequence))
+  contentOf(keyBits, TAG.bitString)
   const subjectName = readName(contentOf(subject, TAG.sequence))
   const issuerName = readName(contentOf(issuer, TAG.sequence))
   const extensions = optional.find(({ tag }) => tag === EXTENSIONS)
@@ -106,10 +115,10 @@ function readExtensions(content: Uint8Array): Map<string, ExtensionField> {
   for (const element of readElements(content)) {
     const [type, ...rest] = readElements(contentOf(element, TAG.sequence))
     const oid = readOid(contentOf(type, TAG.oid))
-    const flag = rest.length > 1 ? contentOf(rest.shift(), TAG.boolean) : undefined
+    const critical = rest.length > 1 && readBoolean(rest.shift())
     if (extensions.has(oid)) throw new RangeError(`it has the extension ${oid} twice`)
     const value = contentOf(rest[0], TAG.octetString)
-    extensions.set(oid, { critical: flag !== undefined && flag[0] !== 0, value })
+    extensions.set(oid, { critical, value })
   }
   return extensions
 }

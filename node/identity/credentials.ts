@@ -10,10 +10,11 @@ import {
   unreadable,
   type CredentialFiles,
 } from './credential-files.ts'
+import { nearest } from '../lib/nearest.ts'
 import { shellWord } from '../lib/shell-word.ts'
 import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
 import { identityOf, type Identity } from './identity.ts'
-import { isName, type Name, type Role } from './names.ts'
+import { isName, ROLES, type Name, type Role } from './names.ts'
 import { usagesOf } from './path-rules.ts'
 import { isLocked, openPrivateKey, pkcs8, type AskPassphrase } from './private-key.ts'
 
@@ -64,14 +65,18 @@ export async function loadCredentials(
   const { dir, role, name } = from
   await assertCertificateFolder(dir)
   const files = credentialFiles(dir, role, name)
-  const issue = `fridge certs issue ${role} ${name} --certs ${shellWord(dir)}`
-  const found = await Promise.all([exists(files.keyFile), exists(files.certificateFile)])
-  if (found.every(there => !there)) {
-    throw new FridgeError('ERR_KEY_FILE', `there is no ${role} ${name} in ${dir}`, { fix: issue })
+  const [hasKey, hasCertificate] = await Promise.all([
+    exists(files.keyFile),
+    exists(files.certificateFile),
+  ])
+  if (!hasKey && !hasCertificate) {
+    throw await nobodyOf(dir, role, name)
   }
+  const again = await firstCommand(dir, role, name, ' --force')
   const credentials = await loadFiles(files, {
     role,
-    reissue: `${issue} --force`,
+    // A key alone waits for what the authority makes of its request.
+    reissue: hasCertificate || (await hasAuthorityKey(dir)) ? again : ACCEPT,
     renew: `fridge certs renew ${role} ${name} --certs ${shellWord(dir)}`,
     ask,
     ...(now === undefined ? {} : { now }),
@@ -80,8 +85,50 @@ export async function loadCredentials(
   throw new FridgeError(
     'ERR_CERTIFICATE',
     `${files.certificateFile} belongs to ${credentials.identity.subject}, not to ${role}/${name}`,
-    { fix: `${issue} --force` },
+    { fix: again },
   )
+}
+
+/** That nobody of a name is in a role, with who was likely meant: another one must not be made by mistake. */
+async function nobodyOf(dir: string, role: Role, name: Name): Promise<FridgeError> {
+  const there = (await namesIn(dir, role)).filter(one => one !== name)
+  const roles = await Promise.all(
+    ROLES.map(async one => {
+      const { certificateFile } = credentialFiles(dir, one, name)
+      return (await exists(certificateFile)) ? [one] : []
+    }),
+  )
+  const [other] = roles.flat()
+  const near = nearest(name, there)
+  const text = `there is no ${role} ${name} in ${dir}`
+  if (other !== undefined) {
+    const [first] = there
+    const fix =
+      first === undefined
+        ? await firstCommand(dir, role, 'NAME')
+        : `name one: ${role === 'node' ? '--name' : '--as'} ${first}`
+    return new FridgeError('ERR_KEY_FILE', `${text}: ${name} is ${article(other)}`, { fix })
+  }
+  const made = await firstCommand(dir, role, name)
+  const fix = near === undefined ? made : `did you mean ${near}? If not: ${made}`
+  return new FridgeError('ERR_KEY_FILE', text, { fix })
+}
+
+const COPY_AUTHORITY = 'copy it from where the certificate was issued'
+
+const ACCEPT =
+  'fridge certs accept FILE, which fridge certs sign writes where the key of the authority is'
+
+/** The command by which somebody gets a certificate: on the machine of the authority, or elsewhere. */
+async function firstCommand(dir: string, role: Role, name: string, force = ''): Promise<string> {
+  const rest = `${role} ${name} --certs ${shellWord(dir)}${force}`
+  return (await hasAuthorityKey(dir))
+    ? `fridge certs issue ${rest}`
+    : `fridge certs request ${rest}, then fridge certs sign where the key of the authority is`
+}
+
+async function hasAuthorityKey(dir: string): Promise<boolean> {
+  return exists(authorityFiles(dir).keyFile)
 }
 
 /**
@@ -114,7 +161,7 @@ export async function findCredentials(
   const [name, ...others] = names
   if (name === undefined) {
     throw new FridgeError('ERR_KEY_FILE', `there is no ${role} in ${dir}`, {
-      fix: `fridge certs issue ${role} NAME --certs ${shellWord(dir)}`,
+      fix: await firstCommand(dir, role, 'NAME'),
     })
   }
   if (others.length > 0) {
@@ -137,9 +184,23 @@ async function assertCertificateFolder(dir: string): Promise<void> {
       : 'there is no such folder'
     throw new FridgeError('ERR_KEY_FILE', `${dir} holds no certificates: ${missing}`, {
       cause,
-      fix: `fridge certs init --certs ${shellWord(dir)}, or name another folder with --certs`,
+      fix: await howToTrust(dir),
     })
   }
+}
+
+/** What brings the certificate of the authority into a folder: a new one only where nobody is in it. */
+async function howToTrust(dir: string): Promise<string> {
+  let hasKey = false
+  for (const role of ROLES) {
+    for (const name of await namesIn(dir, role)) {
+      const { keyFile, certificateFile } = credentialFiles(dir, role, name)
+      if (await exists(certificateFile)) return COPY_AUTHORITY
+      hasKey ||= await exists(keyFile)
+    }
+  }
+  if (hasKey) return ACCEPT
+  return `fridge certs init --certs ${shellWord(dir)}, or name another folder with --certs`
 }
 
 /** The names in `DIR/<role>s`, sorted. */
@@ -162,7 +223,7 @@ async function loadFiles(
   const [locked, certificate, ca, former] = await Promise.all([
     readText(keyFile, 'private key', reissue),
     readText(certificateFile, 'certificate', reissue),
-    readText(caFile, 'bundle of authorities', 'copy it from where the certificate was issued'),
+    readText(caFile, 'bundle of authorities', COPY_AUTHORITY),
     formerFile === undefined ? undefined : readIfThere(formerFile),
   ])
   const privateKey = await openPrivateKey(locked, keyFile, checks.ask)

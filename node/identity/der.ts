@@ -59,8 +59,26 @@ export function contentOf(element: DerElement | undefined, tag: number): Uint8Ar
   return element.content
 }
 
-/** An object identifier in dots, `2.5.29.19`. */
+/** Whether it says true. @throws RangeError when it is missing, or neither true nor false */
+export function readBoolean(element: DerElement | undefined): boolean {
+  const content = contentOf(element, TAG.boolean)
+  const [value] = content
+  if (content.length !== 1 || (value !== 0 && value !== 0xff)) {
+    throw new RangeError('a part of it is neither true nor false')
+  }
+  return value !== 0
+}
+
+/**
+ * An object identifier in dots, `2.5.29.19`.
+ * @throws RangeError when it is not in its shortest form: two would be one
+ */
 export function readOid(content: Uint8Array): string {
+  const isWhole = content.length > 0 && (content.at(-1) ?? 0) < 0x80
+  const isShortest = content.every(
+    (byte, index) => byte !== 0x80 || (content[index - 1] ?? 0) >= 0x80,
+  )
+  if (!isWhole || !isShortest) throw new RangeError('an identifier in it is none')
   const arcs: number[] = []
   let arc = 0
   for (const byte of content) {

@@ -9,7 +9,7 @@ import {
   valuesIn,
   type CertificateFields,
 } from './certificate-fields.ts'
-import { contentOf, readElements, readOnly, readTime, TAG } from './der.ts'
+import { readBoolean, readElements, readOnly, readTime, TAG } from './der.ts'
 import {
   isName,
   isRole,
@@ -55,6 +55,19 @@ const SPIFFE = /^spiffe:\/\/([^/]*)\/([^/]*)\/([^/]*)$/
 
 /** The tag of a URI among subject alternative names (RFC 5280, section 4.2.1.6). */
 const URI_NAME = 0x86
+
+/** The tags of all alternative names, as DER has them. */
+const NAME_TAGS: ReadonlySet<number> = new Set([
+  0xa0,
+  0x81,
+  0x82,
+  0xa3,
+  0xa4,
+  0xa5,
+  URI_NAME,
+  0x87,
+  0x88,
+])
 
 /** What stands before the name of a node in the CN of its issuing key. */
 export const ISSUER = 'clients of '
@@ -179,16 +192,12 @@ function parse(der: Uint8Array): Parsed {
       throw new Error('there are other bytes around the certificate')
     // It throws where one extension stands there twice (RFC 5280, section 4.2).
     const fields = fieldsOf(certificate)
-    const names = fields.extensions.get(SUBJECT_ALTERNATIVE_NAME)
-    const uris = names === undefined ? [] : readElements(readOnly(names.value, TAG.sequence))
     const constraints = fields.extensions.get(BASIC_CONSTRAINTS)
     return {
       // It is decoded at the first use: now, where a failure is expected.
       key: certificate.publicKey,
       fields,
-      uris: uris
-        .filter(({ tag }) => tag === URI_NAME)
-        .map(({ content }) => Buffer.from(content).toString('latin1')),
+      uris: urisIn(certificate, fields),
       notBefore: readTime(fields.validity[0]),
       notAfter: readTime(fields.validity[1]),
       isAuthority:
@@ -199,13 +208,30 @@ function parse(der: Uint8Array): Parsed {
   }
 }
 
+/** @throws RangeError where OpenSSL may see other alternative names than are read here */
+function urisIn(
+  { subjectAltName }: X509Certificate,
+  { extensions }: CertificateFields,
+): readonly string[] {
+  const extension = extensions.get(SUBJECT_ALTERNATIVE_NAME)
+  if (extension === undefined) return []
+  const names = readElements(readOnly(extension.value, TAG.sequence))
+  // It takes a URI that stands there in pieces, as BER may have it: that would be no role here.
+  const isKnown = names.every(({ tag }) => NAME_TAGS.has(tag))
+  // And it sees no name at all where it cannot read one of them.
+  if (!isKnown || subjectAltName === undefined) throw new RangeError('one of its names is none')
+  return names
+    .filter(({ tag }) => tag === URI_NAME)
+    .map(({ content }) => Buffer.from(content).toString('latin1'))
+}
+
 /** @throws RangeError when basic constraints are none */
 function saysAuthority(constraints: Uint8Array): boolean {
   const [ca, pathLength, ...others] = readElements(readOnly(constraints, TAG.sequence))
   if (ca === undefined) return false
   const isKnown = pathLength === undefined || pathLength.tag === TAG.integer
   if (!isKnown || others.length > 0) throw new RangeError('its basic constraints are none')
-  return contentOf(ca, TAG.boolean)[0] !== 0
+  return readBoolean(ca)
 }
 
 function onlyCommonName({ subject }: CertificateFields): string {

@@ -7,7 +7,7 @@ import {
   type AlgorithmField,
   type CertificateFields,
 } from './certificate-fields.ts'
-import { contentOf, readElements, readOid, readOnly, TAG } from './der.ts'
+import { contentOf, readBoolean, readElements, readOid, readOnly, TAG } from './der.ts'
 import { assertKeyAllowed, ISSUER } from './identity.ts'
 import { namesIn, objectionToNames, readConstraints } from './name-constraints.ts'
 import type { Role } from './names.ts'
@@ -222,7 +222,7 @@ function objectionToIssuer(
   if (version < 3 || constraints === undefined) return 'is not that of an authority'
   const [flag, length, ...more] = readElements(readOnly(constraints.value, TAG.sequence))
   if (more.length > 0) throw new RangeError('its basicConstraints hold too much')
-  if (flag === undefined || contentOf(flag, TAG.boolean)[0] === 0) {
+  if (flag === undefined || !readBoolean(flag)) {
     return 'is not that of an authority'
   }
   const keyUsage = bitsOf(extensions.get(KEY_USAGE)?.value)

@@ -110,7 +110,7 @@ export class Trust {
 
   #vouchesForAny(sockets: Iterable<TLSSocket>): boolean {
     for (const socket of sockets) {
-      const [leaf, ...intermediates] = chainOfPeer(socket)
+      const [leaf, ...intermediates] = chainOfPeer(socket, this.#authorities)
       if (leaf === undefined) continue
       const known = [...intermediates, ...this.#intermediates.values()]
       if ('issuers' in this.#pathOf(leaf, known)) return true
@@ -122,7 +122,7 @@ export class Trust {
   #withinChain(socket: TLSSocket, identity: Identity): Identity {
     const { fingerprint, notAfter, role } = identity
     if (this.#endFirst.has(fingerprint)) return identity
-    const [leaf, ...shown] = chainOfPeer(socket)
+    const [leaf, ...shown] = chainOfPeer(socket, this.#authorities)
     if (leaf === undefined) return identity
     const intermediates = [...shown, ...this.#intermediates.values()]
     const path = pathOf(leaf, { intermediates, trusted: this.#authorities, usages: usagesOf(role) })
@@ -142,7 +142,7 @@ export class Trust {
   #keepIntermediates(socket: TLSSocket, fingerprint: string): void {
     if (this.#lookedAt.has(fingerprint) || socket.isSessionReused()) return
     keepNewest(this.#lookedAt, fingerprint, true, MAX_LOOKED_AT)
-    const [leaf, ...shown] = chainOfPeer(socket)
+    const [leaf, ...shown] = chainOfPeer(socket, this.#authorities)
     if (leaf === undefined || shown.length === 0) return
     const path = this.#pathOf(leaf, shown)
     // What else a client may have sent along vouches for nobody.

@@ -278,7 +278,7 @@ export class Reception implements Disposable {
 
   /** @returns the session, or why it cannot be */
   #openSession({ socket, identity, dialect }: Visitor, rights: Rights): Session | string {
-    const { service, signers, operatorMethods } = this.#options
+    const { service, signers, operatorMethods, trust } = this.#options
     const limits = this.#limits
     const onEnd = (session: Session, ending: Ending): void => this.#ended(session, ending)
     const onThrottled = (session: Session): void => this.#throttled(session)
@@ -288,7 +288,7 @@ export class Reception implements Disposable {
     }
     const { node, run, version, clock } = service
     // Every node that takes a change of this operator will need the certificate.
-    const signer = signers.learn(chainOf(chainOfPeer(socket)))
+    const signer = signers.learn(chainOf(chainOfPeer(socket, trust.trusted)))
     if (typeof signer === 'string') return signer
     const methods = operatorMethods(signer)
     return new OperatorSession({

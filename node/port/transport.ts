@@ -1,8 +1,8 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
-import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import type { Credentials } from '../identity/credentials.ts'
-import { ALPN, DIAL_OPTIONS, peerOf, tlsOptions } from '../identity/tls.ts'
+import { ALPN, connectTls, DIAL_OPTIONS, peerOf, tlsOptions } from '../identity/tls.ts'
 import { formatAddress, readAddress } from '../lib/address.ts'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
@@ -33,7 +33,7 @@ export async function dialNode(
 ): Promise<Dialed & { readonly socket: TLSSocket }> {
   const target = readAddress(address)
   if (target === undefined) throw new FridgeError('ERR_UNREACHABLE', `${address} is no address`)
-  const socket = connect({
+  const socket = connectTls({
     ...tls,
     ...tlsOptions(credentials),
     ALPNProtocols: [alpn],

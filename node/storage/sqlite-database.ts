@@ -85,7 +85,7 @@ export function lockDatabase(file: string): DatabaseSync {
     if (!/locked/.test(errorMessage(cause))) throw failed(cause)
     throw new FridgeError('ERR_DATABASE', `another node is using ${file}`, {
       cause,
-      fix: 'stop that node, or give this one a folder of its own with --data DIR',
+      fix: 'stop that node, or start this one under a name of its own: fridge node start --name NAME',
     })
   }
 }

@@ -1,7 +1,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { createServer, type AddressInfo } from 'node:net'
 import type { Clock } from '../lib/clock.ts'
-import { FridgeError } from '../lib/errors.ts'
+import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { CLIENT_LIMITS } from '../wire/limits.ts'
 import { Bundle } from './bundle.ts'
@@ -74,7 +74,10 @@ export async function startConsole(options: ConsoleOptions): Promise<Console> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', cause => {
       const fix = 'name another one with --port, or leave it out'
-      reject(new FridgeError('ERR_LISTEN', `port ${port} cannot be had`, { cause, fix }))
+      const isTaken = errorCode(cause) === 'EADDRINUSE'
+      const why = isTaken ? 'it is in use' : errorMessage(cause)
+      const text = `port ${port} cannot be had: ${why}`
+      reject(new FridgeError('ERR_LISTEN', text, { cause, fix }))
     })
     server.listen(port, LOOPBACK, resolve)
   })

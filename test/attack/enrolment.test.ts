@@ -13,6 +13,7 @@ import type { Address } from '../../node/lib/address.ts'
 import { systemClock } from '../../node/lib/clock.ts'
 import { tokenDigest } from '../../node/operators/tokens.ts'
 import { makeTestCerts, type TestCerts } from '../support/certs.ts'
+import { makeAuthority, makeCertificate, pemOf, sequence } from '../support/chains.ts'
 import { runCommand } from '../support/cli.ts'
 import { PEOPLE, startCluster, type Cluster } from '../support/cluster.ts'
 
@@ -104,6 +105,9 @@ test('attack: nobody renews what is not its own, or not of this cluster, or no c
     t.regex(answer, says)
     t.false(answer.startsWith('{"certificate"'))
   }
+  const unheard = makeCertificate({ subject: 'c1', issuer: makeAuthority(sequence()) })
+  const nameless = { chain: pemOf(unheard), request: await requestOf(c1) }
+  t.regex(await ask(t, address, JSON.stringify(nameless)), /not renewed: it was issued by \\"\\"/)
   const question = { chain: c1.certificate, request: await requestOf(c1) }
   t.true((await ask(t, address, JSON.stringify(question))).startsWith('{"certificate"'))
 })

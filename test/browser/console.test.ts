@@ -88,5 +88,10 @@ test.serial(
     t.deepEqual(faults, [])
     running.stop()
     t.is(await running.status, 0)
+    await untilShown(
+      page,
+      'header [role=status]',
+      /^Not connected: fridge console does not run any more/,
+    )
   },
 )

@@ -43,6 +43,16 @@ test('an issuing key that nears its end is named with what makes another', async
   t.regex(out, /the issuing key of node-1 expires on .*\n.*fridge certs issuing-key node-1 --force/)
 })
 
+test('a node that has only its issuing key here is no mistake: its own key lies with it', async t => {
+  const dir = await nodeFolder(t)
+  const { keyFile } = authorityFiles(certs.dir)
+  await cp(keyFile, authorityFiles(dir).keyFile)
+  const made = await runCommand(['certs', 'issuing-key', 'node-2', '--certs', dir])
+  t.is(made.status, 0, made.err)
+  const { out } = await doctor(['--node', '127.0.0.1:1'], { env: { FRIDGE_CERTS: dir } })
+  t.notRegex(out, /node-2/)
+})
+
 test('a folder that cannot be read is told apart from one that is empty', async t => {
   const dir = await makeTestFolder(t)
   // What root may read too is no folder.

@@ -54,6 +54,22 @@ test('nobody of that name in the folder', async t => {
   })
 })
 
+test('a folder that cannot be looked into is no fault of fridge', async t => {
+  const dir = await makeTestFolder(t)
+  // What root may read too is no folder.
+  for (const name of ['ca', 'clients']) await writeFile(join(dir, name), '')
+  for (const args of [
+    ['certs', 'init'],
+    ['certs', 'request', 'client', 'c1'],
+  ]) {
+    await fails(t, [...args, '--certs', dir], {
+      status: 1,
+      says: /private-key\.pem cannot be read: ENOTDIR/,
+      mends: /look what stands there: ls -ld /,
+    })
+  }
+})
+
 test('several to choose from, and none chosen', async t => {
   await fails(t, ['client', 'call', 'defrost', '--certs', certs.dir], {
     status: 2,
@@ -286,7 +302,8 @@ test('a second node on the same data', async t => {
   await fails(t, [...args, '--data', cluster.config(1).data], {
     status: 1,
     says: /another node is using .*whitelist\.db/,
-    mends: /stop that node, or give this one a folder of its own with --data DIR/,
+    mends:
+      /stop that node, or start this one under a name of its own: fridge node start --name NAME/,
   })
 })
 

@@ -42,6 +42,20 @@ test('a report whose limits were passed for less than is allowed says for how lo
   t.regex(well.out, /<p>None was passed\.<\/p>/)
 })
 
+test('a door is open for a part of the time that is known, not of the gaps beside it', async t => {
+  const history = await makeHistory(t)
+  history.move('close', BEGIN + 1_000)
+  history.move('open', BEGIN + 6 * MINUTE_MS)
+  history.reading(4, BEGIN + 10 * MINUTE_MS)
+  history.writer().end(BEGIN + 10 * MINUTE_MS, 'the node stopped')
+  const { run } = folderOf(history)
+  const door = await run('report', 'door', ...HOUR)
+  t.regex(door.out, /4m <small>40\.0\u00A0% of the time that is known</)
+  t.regex(door.out, /16\.6\u00A0% of the time</)
+  const beside = await run('report', 'temperature', ...HOUR)
+  t.regex(beside.out, /open for 4m in all \(40\.0\u00A0% of the time that is known\)/)
+})
+
 test('where most of the time nothing is known, a report says that first, and calls nothing well', async t => {
   const history = await makeHistory(t)
   recordWarmth(history, 10 * MINUTE_MS)

@@ -1,6 +1,7 @@
 import test from 'ava'
 import * as fc from 'fast-check'
 import { formatList, LIST_FORMATS, parseListFile, type ListedGrant } from '../../cli/list-file.ts'
+import type { FridgeError } from '../../node/lib/errors.ts'
 import { VIEWS } from '../../node/whitelist/terms.ts'
 import { parseSubject, type KeyId } from '../../node/identity/names.ts'
 
@@ -61,8 +62,20 @@ test('a name alone is a grant without terms', t => {
 })
 
 test('a file that lists nobody lists nobody', t => {
-  for (const text of ['', '# nobody\n', '[]']) t.deepEqual(parseListFile(text, 'list.yaml'), [])
+  for (const text of ['# nobody\n', '[]']) t.deepEqual(parseListFile(text, 'list.yaml'), [])
   t.deepEqual(parseListFile('name\n', 'list.csv'), [])
+})
+
+test('a file without a word lists nobody by mistake, and is refused: a full disk leaves such files', t => {
+  for (const file of ['list.yaml', 'list.csv', 'list.json']) {
+    for (const text of ['', ' \n']) {
+      const refused = t.throws<FridgeError>(() => parseListFile(text, file), {
+        code: 'ERR_USAGE',
+        message: `${file} is empty`,
+      })
+      t.regex(refused?.fix ?? '', /where nobody is to be let in, write \[\], or in CSV: name$/)
+    }
+  }
 })
 
 test('each wrong line of a file is told with its number, and nothing of it is taken', t => {

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { runCommand } from '../support/cli.ts'
+import { runCommand, startCommand } from '../support/cli.ts'
 import { makeSharedCerts, startCluster } from '../support/cluster.ts'
 import { fails } from './failure.ts'
 
@@ -15,6 +15,7 @@ test('a command with too many or too few arguments is wrong usage, whether or no
     [['defrost', '5'], /defrost takes no argument/, /fridge client call defrost$/],
     [['setTargetTemperature'], /takes one argument, degrees Celsius/, /setTargetTemperature 6$/],
     [['setTargetTemperature', '5', '6'], /takes one argument/, /setTargetTemperature 6$/],
+    [['setTargetTemperature', '4,5'], /"4,5" is not a number/, /setTargetTemperature 4\.5$/],
   ] as const) {
     await fails(t, ['client', 'call', ...args, ...asClient], { status: 2, says, mends })
   }
@@ -51,4 +52,48 @@ test('a name that begins like an option can be typed, and every hint about it as
     says: /-dash would be taken for an option/,
     mends: /begins with a letter or a digit/,
   })
+})
+
+test('the help of a command that is not there says so, and what was likely meant', async t => {
+  const { status, err } = await runCommand(['help', 'whitelst'])
+  t.is(status, 2)
+  t.regex(err, /^error: unknown command 'whitelst'\n\(Did you mean whitelist\?\)/)
+  const whole = await runCommand(['help'])
+  t.regex(whole.out, /^Usage: fridge /)
+  t.regex((await runCommand(['help', 'whitelist'])).out, /^Usage: fridge whitelist /)
+})
+
+test('a client that is named where an operator is needed is said to be one, and no operator is made of it', async t => {
+  const status = ['status', '--certs', certs.dir, '--node', '127.0.0.1:1']
+  await fails(t, [...status, '--as', 'c1'], {
+    status: 1,
+    says: /there is no operator c1 in .*: c1 is a client\n/,
+    mends: /name one: --as admin$/,
+  })
+  await fails(t, [...status, '--as', 'admn'], {
+    status: 1,
+    says: /there is no operator admn in/,
+    mends: /did you mean admin\? If not: fridge certs issue operator admn/,
+  })
+})
+
+test('a port that is taken is said to be', async t => {
+  await using cluster = await startCluster(t, { certs })
+  const [, port = ''] = cluster.address(1).split(':')
+  const where = ['--certs', certs.dir, '--as', 'admin', '--node', cluster.address(1)]
+  await fails(t, ['console', '--port', port, ...where], {
+    status: 1,
+    says: new RegExp(`port ${port} cannot be had: it is in use`),
+    mends: /name another one with --port/,
+  })
+})
+
+test('the link of a console is JSON where that was asked for', async t => {
+  await using cluster = await startCluster(t, { certs })
+  const where = ['--certs', certs.dir, '--as', 'admin', '--node', cluster.address(1)]
+  const { out, status, stop } = startCommand(['console', '--json', ...where])
+  const { link } = JSON.parse(await out.find(/^/)) as { link: unknown }
+  t.regex(String(link), /^http:\/\/127\.0\.0\.1:\d+\/#console=/)
+  stop()
+  t.is(await status, 0)
 })

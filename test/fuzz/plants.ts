@@ -1,4 +1,5 @@
 import { BATCH_PLANTS } from './plants/batches.ts'
+import { CERTIFICATE_PLANTS } from './plants/certificates.ts'
 import { GOSSIP_PLANTS } from './plants/gossip.ts'
 import { GUEST_PLANTS } from './plants/guests.ts'
 import { PAGE_PLANTS } from './plants/page.ts'
@@ -20,4 +21,5 @@ export const PLANTS: readonly Plant[] = [
   ...SEALED_PLANTS,
   ...GUEST_PLANTS,
   ...BATCH_PLANTS,
+  ...CERTIFICATE_PLANTS,
 ]

@@ -1,5 +1,6 @@
 import type { Target } from './target.ts'
 import { openBatches } from './targets/batches.ts'
+import { openCertificates } from './targets/certificates.ts'
 import { openEmitter } from './targets/emitter.ts'
 import { openGossip } from './targets/gossip.ts'
 import { openGuests } from './targets/guests.ts'
@@ -24,4 +25,5 @@ export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   sealed: openSealed,
   guests: openGuests,
   batches: openBatches,
+  certificates: openCertificates,
 }

@@ -276,7 +276,7 @@ export class SimulatedNode {
       if (resumed.candidate !== undefined) ownSource.take()
     }
     this.#watch(run)
-    replica.checkCheckpoints()
+    replica.checks.start()
     if (!run.isOpen) void this.#open(run)
     return run
   }

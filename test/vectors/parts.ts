@@ -14,6 +14,7 @@ export const PARTS = {
     'limits',
   ],
   list: ['changes', 'refused-changes', 'merging', 'state', 'admission', 'signatures'],
+  batches: ['batch'],
   gossip: [
     'link',
     'whitelist',

@@ -172,14 +172,19 @@ socket.on('bye', ({ text }: { text: string }) => {
   bye = text
 })
 socket.on('disconnect', reason => {
-  lose(bye === '' ? 'the node is out of reach' : bye)
+  lose(bye === '' ? OUT_OF_REACH : bye)
   if (reason === 'io server disconnect') setTimeout(() => socket.connect(), RETRY_MS)
 })
 socket.on('connect_error', error => {
   const { data } = error as { data?: { text: string } }
-  lose(data?.text ?? 'the node is out of reach')
+  lose(data?.text ?? OUT_OF_REACH)
   if (!socket.active) setTimeout(() => socket.connect(), RETRY_MS)
 })
+
+/** The nodes may be well when the program of a console was ended. */
+const OUT_OF_REACH = isConsole
+  ? 'fridge console does not run any more; start it again, and open its new link'
+  : 'the node is out of reach'
 
 /** What was last heard holds no more. */
 function lose(why: string): void {

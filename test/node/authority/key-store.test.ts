@@ -119,15 +119,21 @@ test('a place that cannot be written says so with what to look at', async t => {
   t.regex(error?.fix ?? '', /ls -ld/)
 })
 
-test('an authority is read back from its folder, and a missing one is made with certs init', async t => {
+test('an authority is read back from its folder, and another one is made only where there is none', async t => {
   const { dir } = await makeTestCerts(t)
   t.is((await readAuthority(dir)).trustDomain, 'test.fridge')
   await chmod(authorityFiles(dir).keyFile, 0o400)
   await t.notThrowsAsync(readAuthority(dir))
-  await rm(authorityFiles(dir).keyFile)
-  const error = await t.throwsAsync(readAuthority(dir), {
-    code: 'ERR_KEY_FILE',
-    message: /no certificate can be issued: there is no .*ca.private-key\.pem/,
-  })
-  t.regex(error instanceof FridgeError ? (error.fix ?? '') : '', /^fridge certs init --certs/)
+  const { keyFile, certificateFile } = authorityFiles(dir)
+  for (const [file, fix] of [
+    [keyFile, /^do it where the key of the authority is; or here: fridge certs request ROLE NAME/],
+    [certificateFile, /^fridge certs init --certs/],
+  ] as const) {
+    await rm(file)
+    const error = await t.throwsAsync<FridgeError>(readAuthority(dir), {
+      code: 'ERR_KEY_FILE',
+      message: /no certificate can be issued: there is no .*ca.private-key\.pem/,
+    })
+    t.regex(error?.fix ?? '', fix)
+  }
 })

@@ -107,6 +107,45 @@ test('what was ended cannot name another one behind that, and statements count i
   t.deepEqual(heard([ended, toSecond]), ['first', 'second'])
 })
 
+test('attack: an authority is ended by one that it has named, and by no other that is trusted beside it', t => {
+  const known = [first, second, stranger].map(({ certificate }) => certificate)
+  const trusted = (...statements: Statement[]): number =>
+    follow(known, known, statements, NOW + 91 * DAY_MS).trusted.length
+  // As a thief of the old key would, where a device was brought both by hand.
+  t.is(trusted(withdrawal(first, second.certificate)), 3)
+  t.is(trusted(withdrawal(stranger, second.certificate)), 3)
+  const backwards = succession(first, second.certificate, NOW)
+  t.is(trusted(backwards, withdrawal(first, second.certificate)), 3)
+  // Whom it has named too long ago to be believed now still ends it.
+  t.is(trusted(backwards, withdrawal(second, first.certificate)), 2)
+})
+
+test('two rotations that a device has slept through are followed while all three are shown, and not past one that is not', t => {
+  const statements = [
+    succession(first, second.certificate, NOW),
+    withdrawal(second, first.certificate),
+    succession(second, third.certificate, NOW + 10 * DAY_MS),
+    withdrawal(third, second.certificate),
+  ]
+  const now = NOW + 20 * DAY_MS
+  t.deepEqual(heard(statements, now), ['third', 'no more first', 'no more second'])
+  const newest = follow([first.certificate], [third.certificate], statements, now)
+  t.deepEqual(newest, { trusted: [first.certificate], withdrawn: [] })
+  // What was said in an older rotation brings nothing back.
+  const older = statements.slice(0, 1)
+  const offered = [first, second, third].map(({ certificate }) => certificate)
+  t.deepEqual(follow([third.certificate], offered, older, now).trusted, [third.certificate])
+})
+
+test('a clock that is a day behind follows nobody yet, and one that is a day ahead follows as long', t => {
+  const statements = [
+    succession(first, second.certificate, NOW),
+    withdrawal(second, first.certificate),
+  ]
+  t.deepEqual(heard(statements, NOW - DAY_MS), ['first'])
+  t.deepEqual(heard(statements, NOW + DAY_MS), ['second', 'no more first'])
+})
+
 test('statements are read out of anything, the newest of too many', t => {
   for (const value of [
     undefined,

@@ -2,7 +2,13 @@ import { X509Certificate } from 'node:crypto'
 import test from 'ava'
 import { pathOf } from '../../../node/identity/certificate-path.ts'
 import { USAGE } from '../../../node/identity/path-rules.ts'
-import { makeAuthority, type Made } from '../../support/chains.ts'
+import {
+  extension,
+  makeAuthority,
+  makeCertificate,
+  sequence,
+  type Made,
+} from '../../support/chains.ts'
 import { leafOf, root } from '../../support/judgement.ts'
 
 const DAY_MS = 86_400_000
@@ -43,4 +49,15 @@ test('attack: a maze of intermediates ends after so many signatures', t => {
     usages,
   })
   t.deepEqual(path, { broken: 'its chain does not lead to an authority within 64 signatures' })
+})
+
+test('attack: a certificate without a name, or whose issuer has none, is of nobody who is trusted', t => {
+  const nobody = makeAuthority(sequence())
+  const options = { intermediates: [], trusted: [parse(root)], usages }
+  const below = pathOf(parse(makeCertificate({ subject: 'c1', issuer: nobody })), options)
+  t.deepEqual(below, { broken: 'it was issued by "", and trusted is only "CN=root"' })
+  const critical = extension('1.2.3', sequence(), true)
+  const unnamed = makeCertificate({ subject: sequence(), issuer: root, extensions: [critical] })
+  const why = 'the certificate of "" has a critical extension 1.2.3 that is not applied'
+  t.deepEqual(pathOf(parse(unnamed), options), { broken: why })
 })

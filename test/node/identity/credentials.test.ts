@@ -52,6 +52,30 @@ test('a folder that is not there, or holds no authority, is made with certs init
   ])
 })
 
+test('where the key of the authority is elsewhere, a certificate is asked for, and no other authority made', async t => {
+  const { dir } = await makeTestCerts(t, { clients: ['alpha', 'beta'] })
+  const { certificateFile, keyFile } = authorityFiles(dir)
+  await rm(keyFile)
+  const request = /^fridge certs request operator NAME --certs .*, then fridge certs sign where/
+  const none = ['ERR_KEY_FILE', /there is no operator in/, request] as const
+  await refused(t, () => findCredentials({ dir, role: 'operator' }), none)
+  const load = () => loadCredentials({ dir, role: 'client', name: alpha })
+  const own = credentialFiles(dir, 'client', alpha)
+  await rm(own.certificateFile)
+  const waits = ['ERR_KEY_FILE', /the certificate is missing/, /^fridge certs accept FILE/] as const
+  await refused(t, load, waits)
+  await rm(certificateFile)
+  const copied = ['ERR_KEY_FILE', /certificate\.pem is missing/, /^copy it from where/] as const
+  await refused(t, load, copied)
+  await rm(credentialFiles(dir, 'client', parseName('beta')).certificateFile)
+  const first = [
+    'ERR_KEY_FILE',
+    /certificate\.pem is missing/,
+    /^fridge certs accept FILE/,
+  ] as const
+  await refused(t, load, first)
+})
+
 test('a name that was never issued is issued', async t => {
   const { dir } = await makeTestCerts(t)
   await refused(t, () => loadCredentials({ dir, role: 'client', name: alpha }), [

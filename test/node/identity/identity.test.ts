@@ -16,6 +16,14 @@ import {
   X509Certificate as OtherCertificate,
 } from '../../../node/identity/x509.ts'
 import { makeTestCerts } from '../../support/certs.ts'
+import {
+  alternativeNames,
+  der,
+  extension,
+  general,
+  makeCertificate,
+  sequence,
+} from '../../support/chains.ts'
 import { forgeCertificate, uris, type Forgery } from '../../support/forged-certificate.ts'
 
 async function refused(t: ExecutionContext, forgery: Forgery, why: RegExp): Promise<void> {
@@ -127,6 +135,28 @@ test('attack: the same extension twice is refused, whichever comes first', async
   const second = new SubjectAlternativeNameExtension(uris('spiffe://fridge/operator/mallory'))
   const names = uris('spiffe://fridge/client/mallory')
   await refused(t, { names, extensions: [second] }, /cannot be read: .*extension/)
+})
+
+test('attack: names that OpenSSL reads in another way, or not at all, make no client of an operator', t => {
+  const uri = general.uri('spiffe://fridge/operator/mallory')
+  const identify = (...extensions: readonly Buffer[]): Identity =>
+    identityOf(makeCertificate({ subject: 'mallory', extensions }).certificate)
+  t.is(identify(alternativeNames(uri, general.dns('localhost'))).role, 'operator')
+  const refusal = { code: 'ERR_CERTIFICATE', message: /one of its names is none/ }
+  // OpenSSL joins the pieces of a string.
+  t.throws(() => identify(alternativeNames(der(0xa6, uri))), refusal)
+  t.throws(() => identify(alternativeNames(general.dns('localhost'), der(0xa2, uri))), refusal)
+  t.throws(() => identify(alternativeNames(uri, der(0x89, Buffer.from('x')))), refusal)
+  // And it sees none where it cannot read one.
+  t.throws(() => identify(alternativeNames(uri, general.directory(sequence(uri)))), refusal)
+})
+
+test('attack: what is neither true nor false is no word on authorities', t => {
+  for (const flag of [[], [1], [0, 0xff]]) {
+    const constraints = extension('2.5.29.19', sequence(der(0x01, Buffer.from(flag))))
+    const { certificate } = makeCertificate({ subject: 'mallory', extensions: [constraints] })
+    t.throws(() => identityOf(certificate), { message: /neither true nor false|of an authority/ })
+  }
 })
 
 test('attack: a URI that is nearly an identity makes no client of its holder', async t => {
