@@ -303,14 +303,24 @@ export function formatConfirmation({ node, afterMs, cut }: NodeConfirmation): st
 /** What became of a change on all nodes. */
 export function summarize(
   what: string,
-  change: CommittedChange,
+  change: Pick<CommittedChange, 'confirmed' | 'silent' | 'left' | 'unreachable'>,
   { allowUnreachable = false }: WhitelistChangeOptions,
   io: CommandIo,
 ): void {
-  const { confirmed, silent, unreachable, left } = change
+  const { confirmed, silent, left } = change
+  // Of a name that runs twice one run has confirmed, and it can be reached: it is not to be forgotten.
+  const names = new Set(confirmed.map(({ node }) => node))
+  const doubled = change.unreachable.filter(name => names.has(name))
+  const unreachable = change.unreachable.filter(name => !names.has(name))
   io.out(`${what} on ${count(confirmed.length, 'node')}`)
   if (silent.length > 0) io.err(`no word yet from ${silent.join(', ')}`)
   if (left.length > 0) io.err(`stopped in order: ${left.join(', ')}; will follow when started`)
+  if (doubled.length > 0) {
+    io.err(
+      `runs twice: ${doubled.join(', ')}; the machine that is turned away has not confirmed it`,
+    )
+    io.err('  to see which machines these are: fridge doctor')
+  }
   if (unreachable.length > 0) {
     io.err(`out of reach: ${unreachable.join(', ')}; will follow when back`)
     if (allowUnreachable) return

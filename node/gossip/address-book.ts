@@ -7,6 +7,8 @@ export interface Known {
   owner: Name | undefined
   /** How often it could not be reached, or a link to it has ended, since a peer there was in step. */
   failures: number
+  /** What `failures` was when a peer there was last in step. */
+  failuresBefore: number
   /** Whether a person was told since then that nobody is reached there. */
   isTold: boolean
   /** When it may be dialed again, on the monotonic clock. */
@@ -87,6 +89,7 @@ export class AddressBook {
     const known = this.#known.get(address) ?? {
       owner: undefined,
       failures: 0,
+      failuresBefore: 0,
       isTold: false,
       notBefore: 0,
       dialingSince: undefined,
@@ -143,17 +146,23 @@ export class AddressBook {
   /** An address has answered, and is a peer in step. */
   reached(address: string): void {
     for (const one of [address, this.#nameOf(address)]) {
-      if (one !== undefined) Object.assign(this.learn(one), { failures: 0, isTold: false })
+      if (one === undefined) continue
+      const known = this.learn(one)
+      Object.assign(known, { failures: 0, failuresBefore: known.failures, isTold: false })
     }
   }
 
   /**
    * The link to an address has ended.
-   * @param isLeaving whether the peer said that it stops: then it is no news that nobody is reached there
+   * @param how.isLeaving the peer said that it stops: then it is no news that nobody is reached there
+   * @param how.wasInVain it was cut soon after the peer was in step: that was no success
    */
-  ended(address: string, isLeaving: boolean): void {
+  ended(
+    address: string,
+    { isLeaving, wasInVain }: { readonly isLeaving: boolean; readonly wasInVain: boolean },
+  ): void {
     const known = this.learn(address)
-    known.failures += 1
+    known.failures = (wasInVain ? known.failuresBefore : known.failures) + 1
     known.isTold ||= isLeaving
   }
 

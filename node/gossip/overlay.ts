@@ -38,6 +38,9 @@ const IDLE_PLAN_MS = 5_000
  */
 const SELDOM = { failures: 30 }
 
+/** Why links are cut that nobody meant to end. */
+const CUT: ReadonlySet<string> = new Set(['refused', 'lost', 'dead', 'too slow'])
+
 /** Which nodes this one is linked to, and the work of keeping it so. */
 export class Overlay implements AsyncDisposable {
   readonly #options: OverlayOptions
@@ -249,6 +252,7 @@ export class Overlay implements AsyncDisposable {
   #start({ socket, peer, own, from = '' }: Dialed, address: string | undefined): void {
     if (this.#stop.signal.aborted) return void socket.destroy()
     const { documents, times, clock } = this.#options
+    let syncedAt: number | undefined
     const link = new Link({
       socket,
       peer,
@@ -261,12 +265,13 @@ export class Overlay implements AsyncDisposable {
       clock,
       onHello: (link, source) => this.#welcome(link, source, address),
       onSynced: () => {
+        syncedAt = clock.monotonic()
         // Not before: a peer that is refused each time anew is to be dialed less and less often.
         if (address !== undefined) this.#addresses.reached(address)
         this.ownName.accepted(peer.name)
         for (const listener of this.#listeners) listener()
       },
-      onEnd: (link, end) => this.#ended(link, end, address),
+      onEnd: (link, end) => this.#ended(link, end, { address, syncedAt }),
     })
     this.#links.add(link)
   }
@@ -333,7 +338,14 @@ export class Overlay implements AsyncDisposable {
     return link.dialed === this.#options.self < link.peer.name
   }
 
-  #ended(link: Link, end: LinkEnd, address: string | undefined): void {
+  #ended(
+    link: Link,
+    end: LinkEnd,
+    {
+      address,
+      syncedAt,
+    }: { readonly address: string | undefined; readonly syncedAt: number | undefined },
+  ): void {
     if (!this.#links.delete(link) || this.#stop.signal.aborted) return
     if (link.source !== undefined || end.hostile) this.#options.onLinkEnded?.(end)
     const isKnown = end.reason === 'name in use' && this.ownName.isRefusedBy(link.peer.name)
@@ -349,10 +361,24 @@ export class Overlay implements AsyncDisposable {
       this.#log[isKnown ? 'debug' : 'info'](fields, 'link ended')
     }
     if (address !== undefined) {
-      this.#addresses.ended(address, end.reason === 'leaving')
+      this.#addresses.ended(address, {
+        isLeaving: end.reason === 'leaving',
+        wasInVain: syncedAt !== undefined && this.#isInVain(end, syncedAt),
+      })
       this.#backOff(address)
     }
     this.#changed(end.reason === 'busy' || end.reason === 'duplicate')
+  }
+
+  /**
+   * Whether a link to a peer in step was none in the end: a peer may cut each one for what it is sent
+   * a moment later, and is not to be dialed for ever as if all were well. One that lasts longer was
+   * worth its dial, however bad the line is.
+   */
+  #isInVain({ isSaid, reason }: LinkEnd, syncedAt: number): boolean {
+    const { clock, times } = this.#options
+    const isCut = isSaid !== true && CUT.has(reason)
+    return isCut && clock.monotonic() - syncedAt < times.heartbeatMs
   }
 
   /** @param isInOrder whether a link was let go of by an end that lives */

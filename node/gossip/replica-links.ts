@@ -16,7 +16,7 @@ export class ReplicaLinks implements Disposable {
   readonly #missed = new Set<DocumentStream>()
   /** Links that may bring what has seen another branch of a fork. */
   readonly #early = new WeakSet<DocumentStream>()
-  /** When those of them that are open are ended for that. */
+  /** When those of them that are open are ended for that, and others for another reason. */
   readonly #ends = new Map<DocumentStream, Disposable>()
   /** Links that have been ended for one of the two. */
   readonly #left = new WeakSet<DocumentStream>()
@@ -80,10 +80,18 @@ export class ReplicaLinks implements Disposable {
    */
   noteEarly(link: DocumentStream): void {
     this.#early.add(link)
+    this.leaveLater(link, FORK_QUIET_MS, () => 'this node asks anew for a branch of a fork')
+  }
+
+  /** End a link that is still open after `ms` through no fault of the peer's, if there is a reason by then. */
+  leaveLater(link: DocumentStream, ms: number, reason: () => string | undefined): void {
     if (!this.#links.has(link)) return
     this.#ends.get(link)?.[Symbol.dispose]()
-    const leave = (): void => this.leave(link, 'this node asks anew for a branch of a fork')
-    this.#ends.set(link, this.#clock.after(FORK_QUIET_MS, leave))
+    const end = this.#clock.after(ms, () => {
+      const text = reason()
+      if (text !== undefined) this.leave(link, text)
+    })
+    this.#ends.set(link, end)
   }
 
   /** Whether what a link brings may have seen another branch of a fork. */

@@ -26,6 +26,9 @@ export interface StateExchangeOptions extends Pick<StateSendingOptions, 'minArch
 /** How many nodes say that a checkpoint stands before anybody is let in by a list that begins there. */
 const WITNESSES = 2
 
+/** How long after an exchange a node that lacks witnesses asks a peer anew, in milliseconds: it checks a checkpoint first. */
+const ASK_ANEW_MS = 10_000
+
 /**
  * What a node that holds nothing is sent of a list that begins at a checkpoint, and by whose word it
  * takes it for the list: that the checkpoint is true it cannot find out without what led there.
@@ -112,6 +115,14 @@ export class StateExchange {
     const base = this.#options.store.base()
     if (node === undefined || base === undefined || from.wasWhole?.there !== true) return
     if (this.#standing.get(from)?.has(base.checkpoint) === true) this.#witnesses.add(node)
+    else if (!this.isWitnessed) this.#askAnew(from)
+  }
+
+  /** A peer says what stands there as a link begins: it may have come to hold more by that link. */
+  #askAnew(from: DocumentStream): void {
+    this.#options.links.leaveLater(from, ASK_ANEW_MS, () =>
+      this.isWitnessed ? undefined : 'this node asks anew which checkpoints stand there',
+    )
   }
 
   /** Whether this node may take for the list what it holds: what led to it, or what enough nodes say. */

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { connectOperator } from '../../cli/operator.ts'
@@ -16,6 +17,9 @@ import { recordIo, spawnCli, type CliProcess } from '../support/cli.ts'
 import { Switchboard, type Line } from './switchboard.ts'
 
 export const CLIENTS = ['c1', 'c2', 'c3', 'c4', 'c5'] as const
+
+/** A host name that the certificate of each node has. */
+export const SHARED_HOST = 'nodes.example'
 
 /** How long an operator waits for the nodes in reach, in milliseconds: lines are bad and machines busy. */
 const WAIT_MS = 120_000
@@ -75,7 +79,7 @@ export class LinedCluster {
     const folder = await makeTestFolder(t)
     const certs = await makeTestCerts(t, { clients: CLIENTS, operators: ['admin'] })
     for (const index of range(1, size)) {
-      await certs.issue('node', `node-${index}`, { hosts: [host(index)] })
+      await certs.issue('node', `node-${index}`, { hosts: [host(index), SHARED_HOST] })
     }
     const lines = await Switchboard.start(size, seed, folder)
     t.teardown(async () => lines[Symbol.asyncDispose]())
@@ -104,6 +108,27 @@ export class LinedCluster {
         await process.out.find(/^fridge node \S+ ready on /)
       }),
     )
+  }
+
+  /**
+   * Run a command on the machine of a node, where the host name of all stands for these addresses.
+   * @returns its exit status
+   */
+  async run(
+    index: number,
+    args: readonly string[],
+    addresses: readonly string[],
+  ): Promise<number | NodeJS.Signals | null> {
+    say(`fridge ${args.join(' ')}, on the machine of node-${index}`)
+    const hosts = join(this.#folder, 'hosts')
+    await writeFile(hosts, addresses.map(one => `${one} ${SHARED_HOST}\n`).join(''))
+    const bind = ['unshare', '--mount', 'sh', '-c', 'mount --bind "$0" /etc/hosts && exec "$@"']
+    const through = [...bind, hosts, ...this.#lines.through(index)]
+    const who = ['--certs', this.#certs.dir, '--as', 'admin']
+    const { exit, err } = spawnCli(this.#t, [...args, ...who], { through })
+    const status = await exit
+    for (const line of err.all) say(line)
+    return status
   }
 
   /** End nodes as a power cut does. */

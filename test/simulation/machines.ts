@@ -77,7 +77,7 @@ export class Machines {
   interrupt(node: SimulatedNode): void {
     const { draws, scheduler } = this.#options
     const link = this.connect(node, draws.pick(this.others(node)))
-    scheduler.after(draws.below(400), () => {
+    scheduler.after(draws.below(150), () => {
       if (link !== undefined) this.#restartAlone(node)
     })
   }
@@ -136,7 +136,7 @@ export class Machines {
   }
 
   backUp(node: SimulatedNode): void {
-    this.#backups.push({ node, backup: node.disk.backup() })
+    this.#backups.push({ node, backup: node.backUp() })
   }
 
   restore(): void {

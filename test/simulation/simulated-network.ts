@@ -105,6 +105,8 @@ interface LinkEvents {
 
 export class SimulatedLink {
   readonly names: readonly [string, string]
+  /** What each end said when it began: whether its list was complete at some time. */
+  readonly wasWhole: ReadonlyMap<string, boolean | undefined>
   readonly #options: NetworkOptions
   readonly #events: LinkEvents
   readonly #ends: readonly [End, End]
@@ -113,6 +115,7 @@ export class SimulatedLink {
 
   constructor([one, other]: readonly [Peer, Peer], options: NetworkOptions, events: LinkEvents) {
     this.names = [one.name, other.name]
+    this.wasWhole = new Map([one, other].map(end => [end.name, end.wasWhole?.()]))
     this.#options = options
     this.#events = events
     this.#ends = [

@@ -62,6 +62,19 @@ export interface NodeOptions extends Pick<RunOptions, 'people' | 'clock' | 'draw
   readonly image?: Image
 }
 
+/** How much of the list a node holds. */
+interface Progress {
+  /** It never had a whole list before. */
+  readonly isNew: boolean
+  /** It has taken in a part of what a peer holds, and not all of it yet. */
+  readonly isHalf: boolean
+  /** That part is the beginning of a list, and it had no whole one before. */
+  readonly isBeginning: boolean
+}
+
+const START: Progress = { isNew: true, isHalf: false, isBeginning: false }
+const WHOLE: Progress = { ...START, isNew: false }
+
 const SILENT: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 /** One node: its disk outlives it, everything else is born anew with each run. */
@@ -72,8 +85,9 @@ export class SimulatedNode {
   readonly disk = new SimulatedDisk()
   readonly #options: NodeOptions
   #links: () => readonly SimulatedLink[] = () => []
-  /** Whether it has taken in a part of what a peer holds, and not all of it yet. */
-  #isHalf = false
+  #progress = START
+  /** What it held of the list when a copy was made of its disk. */
+  readonly #kept = new WeakMap<Backup | Snapshot, Progress>()
   /** Whether it was in step with a peer since, and could note that. */
   #wasInStep = false
   #run: Run
@@ -83,7 +97,10 @@ export class SimulatedNode {
     this.label = options.label ?? options.name
     this.clock = options.clock
     this.#options = options
-    if (options.image !== undefined) this.disk.revert(options.image)
+    if (options.image !== undefined) {
+      this.disk.revert(options.image)
+      this.#progress = WHOLE
+    }
     this.#run = this.#start()
   }
 
@@ -118,7 +135,7 @@ export class SimulatedNode {
   }
 
   get isHalf(): boolean {
-    return this.#isHalf
+    return this.#progress.isHalf
   }
 
   get wasInStep(): boolean {
@@ -133,7 +150,7 @@ export class SimulatedNode {
   /** It has nothing left to do. @param isOfWhole whether the peer of a link could say that its list is whole */
   rest(isOfWhole: (link: SimulatedLink) => boolean): void {
     const isProven = this.#run.inStep.values().some(isOfWhole)
-    if (isProven && !this.#isHalf && this.isWorking) this.#wasInStep = true
+    if (isProven && !this.isHalf && this.isWorking) this.#wasInStep = true
   }
 
   /** The removals that have arrived since it started, whatever its disk says. */
@@ -173,31 +190,39 @@ export class SimulatedNode {
     this.#run = this.#start()
   }
 
+  backUp(): Backup {
+    const backup = this.disk.backup()
+    this.#kept.set(backup, this.#progress)
+    return backup
+  }
+
   /** Start again from an old copy of the database. */
   restore(backup: Backup): void {
     this.#stop()
     this.disk.restore(backup)
-    this.#isHalf = false
+    this.#progress = this.#kept.get(backup) ?? WHOLE
     this.#wasInStep = false
     this.#run = this.#start()
   }
 
   snapshot(): Snapshot {
     const { source, ownSource, isInUse, isOpen } = this.#run
-    return {
+    const snapshot = {
       image: this.disk.image(),
       source,
       candidate: ownSource.candidate,
       isInUse,
       isOpen,
     }
+    this.#kept.set(snapshot, this.#progress)
+    return snapshot
   }
 
   /** Go on from where disk and memory were, as a virtual machine does, and not know it. */
   resume(snapshot: Snapshot): void {
     this.#stop()
     this.disk.revert(snapshot.image)
-    this.#isHalf = false
+    this.#progress = this.#kept.get(snapshot) ?? WHOLE
     this.#wasInStep = false
     this.#run = this.#start(snapshot)
   }
@@ -272,7 +297,7 @@ export class SimulatedNode {
         const links = brought.get(entry.text) ?? []
         // Which of them it was taken from, only the node knows.
         if (links.some(link => !inStep.has(link))) this.#wasInStep = false
-        if (links.length > 0 && !links.some(link => inStep.has(link))) this.#isHalf = true
+        if (links.length > 0 && !links.some(link => inStep.has(link))) this.#noteHalf(links)
       }
       for (const { entry } of applied) events.onKept(this, entry)
       const wrong = defined.merged(applied.map(({ entry }) => entry.change))
@@ -303,6 +328,7 @@ export class SimulatedNode {
     }
     if (run !== this.#run) return
     run.isStarted = true
+    if (isComplete) this.#progress = { ...this.#progress, isNew: false }
     this.#show(
       run,
       (isComplete || replica.wholeness.hasExchanged) && !replica.wholeness.isBeginning,
@@ -322,6 +348,18 @@ export class SimulatedNode {
     if (isOpen) this.#options.events.onOpen(this)
   }
 
+  #noteHalf(links: readonly SimulatedLink[]): void {
+    const { isNew, isBeginning } = this.#progress
+    // Two newcomers have all there is when they have what both have.
+    const isOfNewcomer = links.some(link => this.#peerWasWhole(link) === undefined)
+    this.#progress = { isNew, isHalf: true, isBeginning: isBeginning || (isNew && !isOfNewcomer) }
+  }
+
+  /** Whether the list of the peer was complete at some time, as it said when a link began. */
+  #peerWasWhole({ names, wasWhole }: SimulatedLink): boolean | undefined {
+    return wasWhole.get(names.find(name => name !== this.label) ?? '')
+  }
+
   #hear(run: Run, frame: unknown, link: SimulatedLink): void {
     if (!Array.isArray(frame)) return
     for (const { text, signatures } of entriesIn(carriedBy(frame as unknown as Update))) {
@@ -337,7 +375,8 @@ export class SimulatedNode {
     if (link.ended || run !== this.#run) return
     run.inStep.add(link)
     run.hasExchanged = true
-    this.#isHalf = false
+    // The rest of a list does not come from a peer that never had it.
+    if (!this.#progress.isBeginning || this.#peerWasWhole(link) === true) this.#progress = WHOLE
     this.#openOrShut(run)
     this.#options.events.onExchanged(this, link)
   }

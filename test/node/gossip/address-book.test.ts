@@ -54,12 +54,25 @@ test('that nobody is reached is said once: of an address, and of a name when non
 test('that nobody is reached is said of an address whose link has ended before, and once; not where the peer left', t => {
   const book = new AddressBook()
   book.reached('one:1')
-  book.ended('one:1', false)
+  book.ended('one:1', { isLeaving: false, wasInVain: false })
   t.is(book.failed('one:1'), 'one:1')
-  book.ended('one:1', false)
+  book.ended('one:1', { isLeaving: false, wasInVain: false })
   t.is(book.failed('one:1'), undefined)
-  book.ended('two:1', true)
+  book.ended('two:1', { isLeaving: true, wasInVain: false })
   t.is(book.failed('two:1'), undefined)
   book.reached('two:1')
   t.is(book.failed('two:1'), 'two:1')
+})
+
+test('an address whose link is cut soon after the peer was in step has failed as often as before, and once more', t => {
+  const book = new AddressBook()
+  for (let round = 1; round <= 3; round += 1) {
+    book.reached('one:1')
+    t.is(book.learn('one:1').failures, 0)
+    book.ended('one:1', { isLeaving: false, wasInVain: true })
+    t.is(book.learn('one:1').failures, round)
+  }
+  book.reached('one:1')
+  book.ended('one:1', { isLeaving: false, wasInVain: false })
+  t.is(book.learn('one:1').failures, 1)
 })

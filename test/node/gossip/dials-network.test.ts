@@ -44,6 +44,31 @@ test('addresses that swallow all packets keep nobody from joining', async t => {
   t.pass()
 })
 
+for (const [how, cutOff] of [
+  ['is down', () => {}],
+  ['swallows all packets', (world: GossipWorld) => world.blackHole(SEED)],
+] as const) {
+  test(`ten nodes that start again find each other by what they remember while their seed ${how}`, async t => {
+    const world = new GossipWorld({ people })
+    t.teardown(async () => {
+      for (const { name } of world.nodes) await world.stop(name)
+    })
+    cutOff(world)
+    const ten = NAMES.slice(1, 11)
+    for (const name of ten) {
+      world.start(
+        name,
+        [SEED],
+        [SEED, ...ten].filter(other => other !== name),
+      )
+    }
+    const isWhole = (): boolean =>
+      world.nodes.every(({ members }) => members.live().size === ten.length)
+    await world.time.until('all see all', isWhole, { stepMs: 100, maxMs: 10_000 })
+    t.pass()
+  })
+}
+
 test('the seed that all have joined by lets go of links until it has no more than others, and nobody is lost', async t => {
   const world = new GossipWorld({ people })
   t.teardown(async () => {

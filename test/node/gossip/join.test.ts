@@ -16,7 +16,7 @@ import { chain, revocationAt, testSource } from '../../support/replica-changes.t
 import { ask, METRICS_ON } from '../../support/scrape.ts'
 import { makeSharedCerts, startCluster, until, untilReachable } from '../../support/cluster.ts'
 
-const ALL = Array.from({ length: 11 }, (_, index) => index + 1)
+const ALL = [1, 2, 3, 4]
 const shared = await makeSharedCerts({
   nodes: ALL.map(index => `node-${index}`),
   clients: ['c1'],
@@ -27,13 +27,14 @@ test.after.always(() => shared.remove())
 
 const NO_EXCHANGE = 'no exchange with a peer yet: the list may be stale'
 
-test('ten nodes that start again while their seed is cut off find each other', async t => {
+// Ten of them do so on the clock of `dials-network.test.ts`: here that what is on their disks is enough.
+test('nodes that start again while their seed is cut off find each other', async t => {
   await using cluster = await startCluster(t, { nodes: ALL.length, certs })
   const seed = cluster.address(1)
   await Promise.all(ALL.map(async index => cluster.stop(index)))
-  const ten = ALL.slice(1)
-  await Promise.all(ten.map(async index => cluster.start(index, { peers: [seed] })))
-  for (const index of ten) await untilReachable(cluster, index, ten.length)
+  const others = ALL.slice(1)
+  await Promise.all(others.map(async index => cluster.start(index, { peers: [seed] })))
+  for (const index of others) await untilReachable(cluster, index, others.length)
   t.false(cluster.log.lines.some(({ text }) => text === NO_EXCHANGE))
 })
 

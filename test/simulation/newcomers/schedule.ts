@@ -287,11 +287,12 @@ class Schedule {
     }
   }
 
-  /** As `whitelist checkpoint --archive` does. */
+  /** As `whitelist checkpoint --archive` does; another operator may make a checkpoint meanwhile. */
   async #archiveBehind(machine: Machine): Promise<void> {
     this.#meet()
     await this.#checkpoint(machine)
     for (const one of this.#machines) if (this.#draws.chance(0.7)) this.#archive(one)
+    if (this.#draws.chance(0.2)) await this.#checkpoint(this.#draws.pick(this.#machines))
   }
 
   /** An operator asks a node to archive, which may die meanwhile. */
