@@ -124,7 +124,8 @@ export async function runRotateFinish(
     `  1. copy ${shownPath(formerFile, io.cwd)} to every node and operator: it is for old changes`,
     `  2. copy ${shownPath(certificateFile, io.cwd)} to every node, operator and client`,
     ...passOn(issuing, successionFile, 'clients that renew through them let the old one go', io),
-    '  3. fridge whitelist checkpoint: what the old authority signs from then on adds nothing',
+    '  3. fridge whitelist checkpoint --node HOST:PORT --node OTHER:PORT: what the old authority',
+    '     signs from then on adds nothing; of two nodes, neither can have you sign another list',
     'Whoever is connected with a certificate of the old authority is cut when a node takes that up.',
   ]) {
     io.out(line)

@@ -1,3 +1,4 @@
+import type { CommittedChange } from '../../node/client/operator/operator-connection.ts'
 import { WHOLE_LIST } from '../../node/identity/names.ts'
 import type { Archived } from '../../node/operators/checkpoints.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
@@ -36,12 +37,15 @@ export async function runWhitelistCheckpoint(
   const json = options.json === true
   await using operator = await connectOperator(options, io)
   const before = await operator.checkpoint()
+  let isAlone = false
   const change = await operator.change(wish, {
     waitMs,
+    onAlone: () => (isAlone = true),
     onConfirmed: confirmation => {
       if (waitMs > 0 && !json) io.out(formatConfirmation(confirmation))
     },
   })
+  if (isAlone && hasOthers(change)) io.err(whenAlone(operator.node))
   const { former } = before
   const isDone = waitMs === 0 || isConfirmed(change, options)
   const archive = async (): Promise<Archived | undefined> =>
@@ -62,4 +66,14 @@ export async function runWhitelistCheckpoint(
     }
   }
   return isDone ? EXIT.done : EXIT.notDone
+}
+
+/** Whether there is another node than the one that proposed what was signed. */
+function hasOthers({ confirmed, silent, unreachable, left }: CommittedChange): boolean {
+  return [confirmed, silent, unreachable, left].flat().length > 1
+}
+
+/** That nobody else was asked whether a checkpoint states the list as it is. */
+function whenAlone(node: string): string {
+  return `${node} alone says that this is the list: no second node was compared with it. See that another one does not call the checkpoint untrue: fridge whitelist log --limit 1 --node OTHER:PORT; and name two the next time: --node HOST:PORT --node OTHER:PORT`
 }

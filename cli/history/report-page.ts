@@ -53,7 +53,7 @@ ${doorSection(record)}
 ${gapsSection(record)}
 <footer>
 <p>Made ${zone.minute(madeAt)} by fridge from ${by} that the node recorded itself${record.signed === undefined ? '.' : ` and signed. Last signed hour of this report: ${zone.minute(record.signed.begin)}, digest`}</p>
-${record.signed === undefined ? '<p>No hour of it is signed yet.</p>' : `<p><code>${escapeText(record.signed.digest)}</code></p><p>Whether anything was changed since: <code>fridge history verify --data DIR --digest ${escapeText(record.signed.digest)}</code></p>`}
+${record.signed === undefined ? '<p>No digest: no hour of it is signed yet, or it was asked for by a client that may not read all sensors.</p>' : `<p><code>${escapeText(record.signed.digest)}</code></p><p>Whether anything was changed since: <code>fridge history verify --data DIR --digest ${escapeText(record.signed.digest)}</code></p>`}
 <p class="signature">Checked by</p>
 </footer>
 </body>

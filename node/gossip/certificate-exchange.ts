@@ -28,6 +28,7 @@ export function markOf(signer: Signer): string {
 export class CertificateExchange {
   /** The chains that the peer holds, by their marks. */
   readonly #peerHolds = new Set<string>()
+  #follows: (signer: Signer) => boolean = () => false
   #hasTold = false
   #hasHeard = false
 
@@ -53,6 +54,11 @@ export class CertificateExchange {
     return undefined
   }
 
+  /** From now on it is asked whether the peer holds a certificate by what else it is known to hold. */
+  infer(follows: (signer: Signer) => boolean): void {
+    this.#follows = follows
+  }
+
   /** A certificate has come from the peer. */
   came(signer: Signer): void {
     this.#peerHolds.add(markOf(signer))
@@ -63,6 +69,6 @@ export class CertificateExchange {
     const mark = markOf(signer)
     if (this.#peerHolds.has(mark)) return false
     this.#peerHolds.add(mark)
-    return true
+    return !this.#follows(signer)
   }
 }

@@ -5,7 +5,12 @@ import { FridgeError } from '../lib/errors.ts'
 import type { UpTo } from '../whitelist/change.ts'
 import { headsOfNow } from '../whitelist/checkpoint-heads.ts'
 import type { CheckpointEntry } from '../whitelist/cut.ts'
-import { judgeCheckpoints, listAt } from '../whitelist/stated-list.ts'
+import {
+  closedListAt,
+  judgeCheckpoints,
+  listAt,
+  type StatedList,
+} from '../whitelist/stated-list.ts'
 import type { Whitelist } from '../whitelist/whitelist.ts'
 import type { Statement } from './commit.ts'
 
@@ -69,6 +74,28 @@ export class CheckpointChecks implements Disposable {
     } finally {
       this.#stating = undefined
     }
+  }
+
+  /**
+   * What the list was at heads, once all checkpoints are judged: what a checkpoint there has to state
+   * that is true. One at a time.
+   * @returns undefined where not all is here that led there, or no checkpoint there can be true
+   */
+  async stateAt(heads: UpTo): Promise<StatedList | undefined> {
+    while (this.#stating !== undefined) await this.#stating
+    const stating = this.#stateAt(heads)
+    this.#stating = stating.catch(() => {})
+    try {
+      return await stating
+    } finally {
+      this.#stating = undefined
+    }
+  }
+
+  async #stateAt(heads: UpTo): Promise<StatedList | undefined> {
+    await this.settled()
+    const list = this.#options.list()
+    return list.canStateAt(heads) ? this.#inTurns(closedListAt(heads, list)) : undefined
   }
 
   async #state(former: readonly KeyId[]): Promise<Statement> {

@@ -11,6 +11,8 @@ export const MAX_ANNOUNCEMENTS = 512
 export interface Digest {
   readonly id: Source
   readonly clock: ReadonlyMap<Source, number>
+  /** Which of the buckets that this end has said are the same at the peer, not yet read. */
+  readonly same?: unknown
 }
 
 /** What a peer announces instead of sending it. */
@@ -38,36 +40,29 @@ export function asUpdate(frame: unknown[]): Update | undefined {
 /** Sources in one frame of a digest: with the longest names a tenth of the longest line. */
 const PAGE_SOURCES = 2_000
 
-/** The digest that the package sends. */
-export interface DigestFrame {
-  readonly id: Source
-  readonly clock: Record<string, number>
-}
-
-/** Whether a frame of the package is its digest. */
-export function isDigestFrame(frame: unknown): frame is DigestFrame {
+/** Whether a frame of the package is its digest: another is sent in its place. */
+export function isDigestFrame(frame: unknown): boolean {
   return typeof frame === 'object' && frame !== null && 'clock' in frame
 }
 
-/** The digest that the package sends, in frames of which the last ends it. */
-export function* pagesOf({ id, clock }: DigestFrame): Iterable<object> {
-  if (Object.keys(clock).length <= PAGE_SOURCES) return yield { id, clock: { ...clock } }
-  const entries = Object.entries(clock)
+/** A digest in frames of which the last ends it. */
+export function* pagesOf({ id, clock, same }: Digest): Iterable<object> {
+  const entries = [...clock]
   let from = 0
   for (; entries.length - from > PAGE_SOURCES; from += PAGE_SOURCES) {
     yield { heard: Object.fromEntries(entries.slice(from, from + PAGE_SOURCES)) }
   }
-  yield { id, clock: Object.fromEntries(entries.slice(from)) }
+  yield { id, clock: Object.fromEntries(entries.slice(from)), ...(same !== undefined && { same }) }
 }
 
 /** @returns the digest, or why it is none */
 export function asDigest(frame: unknown): Digest | string {
   if (typeof frame !== 'object' || frame === null) return 'a frame is neither digest nor update'
-  const { id, clock, ...rest } = frame as Record<string, unknown>
+  const { id, clock, same, ...rest } = frame as Record<string, unknown>
   if (Object.keys(rest).length > 0) return 'a digest has unknown fields'
   if (!isSource(id)) return 'a digest names no valid source'
   const read = readClock(clock)
-  return typeof read === 'string' ? read : { id, clock: read }
+  return typeof read === 'string' ? read : { id, clock: read, same }
 }
 
 /** @returns what a page of a digest tells, or why it is none */

@@ -3,13 +3,9 @@ import { createRequire } from 'node:module'
 import { FridgeError } from '../lib/errors.ts'
 import type { Source } from '../identity/names.ts'
 import { untilRound, type Clock } from '../lib/clock.ts'
-import {
-  isDigestFrame,
-  pagesOf,
-  type Announcement,
-  type Digest,
-  type Update,
-} from './document-frames.ts'
+import { DigestBuckets } from './digest-buckets.ts'
+import { DigestExchange } from './digest-exchange.ts'
+import { isDigestFrame, type Announcement, type Digest, type Update } from './document-frames.ts'
 import { CertificateExchange } from './certificate-exchange.ts'
 import type { DocumentLink, DocumentStream } from './document-stream.ts'
 import type { LinkMap } from './first-tree.ts'
@@ -53,6 +49,7 @@ export abstract class GossipDocument extends Scuttlebutt {
   readonly #spreading: Spreading
   readonly #trees: Trees<DocumentStream>
   readonly #peerClocks = new Set<PeerClock>()
+  readonly #buckets: DigestBuckets | undefined
   readonly #here: HeldClock = {
     held: source => this.sources[source] ?? 0,
     sources: () => Object.keys(this.sources) as Source[],
@@ -65,6 +62,7 @@ export abstract class GossipDocument extends Scuttlebutt {
     this.sources = Object.create(null) as Record<string, number>
     this.clock = clock
     this.#spreading = spreading
+    this.#buckets = spreading.hasBuckets ? new DigestBuckets() : undefined
     this.#trees = new Trees({
       self: id,
       clock,
@@ -108,6 +106,11 @@ export abstract class GossipDocument extends Scuttlebutt {
     limit: number,
     only?: ReadonlySet<Source>,
   ): Update[]
+
+  /** The sources at which a run speaks of itself. */
+  protected sourcesOf(_run: Source): readonly Source[] {
+    return []
+  }
 
   /** What a peer is sent before the digest. */
   protected preamble(_to: DocumentStream): Iterable<object> {
@@ -159,8 +162,8 @@ export abstract class GossipDocument extends Scuttlebutt {
   /** A peer has announced what is held here too: is it the same? */
   protected compare(_announced: Announcement, _from: DocumentStream): void {}
 
-  /** A link has begun. */
-  protected attached(_from: DocumentStream): void {}
+  /** A link has begun. @param clock how far its peer has come, as far as is known at any time */
+  protected attached(_from: DocumentStream, _clock: PeerClock): void {}
 
   /** A link has ended: nothing more goes to its stream. */
   protected detached(_from: DocumentStream): void {}
@@ -179,6 +182,7 @@ export abstract class GossipDocument extends Scuttlebutt {
   /** This node has come to a place of a source: 0 where it holds nothing of it any more. */
   protected hold(source: Source, sequence: number): void {
     for (const clock of this.#peerClocks) clock.stay(source)
+    this.#buckets?.move(source, this.sources[source] ?? 0, sequence)
     if (sequence > 0) this.sources[source] = sequence
     else delete this.sources[source]
   }
@@ -186,6 +190,7 @@ export abstract class GossipDocument extends Scuttlebutt {
   /** A source is of no interest any more, whoever holds it. */
   protected forgetSource(source: Source): void {
     for (const clock of this.#peerClocks) clock.forget(source)
+    this.#buckets?.move(source, this.sources[source] ?? 0, 0)
     delete this.sources[source]
   }
 
@@ -233,7 +238,15 @@ export abstract class GossipDocument extends Scuttlebutt {
     const peerClock = new PeerClock(this.#here)
     this.#peerClocks.add(peerClock)
     const outgoing = this.#outgoingTo(from, peerClock, unread)
-    this.#begin(inner, from, outgoing)
+    const digests = new DigestExchange({
+      id: this.id,
+      ...this.#here,
+      buckets: this.#buckets,
+      aside: [this.id, from.peer].flatMap(run => (run === undefined ? [] : this.sourcesOf(run))),
+      peerClock,
+      send: frame => from.send(frame),
+    })
+    this.#begin(inner, from, { peerClock, outgoing, digests })
 
     const hand = (frame: unknown): void => {
       this.#origin = from
@@ -260,9 +273,15 @@ export abstract class GossipDocument extends Scuttlebutt {
       onUpdate: (update, isLive) => this.#trees.note(update, from, isLive),
       isKnown: update => this.isKnown(update),
       problemOf: update => this.problemOf(update),
-      takeFrame: (frame, digested) => this.#takeFrame(frame, from, { outgoing, digested }),
+      takeFrame: (frame, digested) => {
+        if (!('buckets' in frame)) return this.#takeFrame(frame, from, { outgoing, digested })
+        const refused = digests.hearBuckets(frame, digested)
+        return refused === undefined ? {} : { refused }
+      },
       onDigest: (digest, isNewcomer) => {
-        peerClock.read()
+        const heard = digests.hear(digest)
+        if (typeof heard === 'string') return refuse(heard)
+        peerClock.read(heard.apart)
         this.digested(digest.id, peerClock, from)
         catchUp(digest, isNewcomer).catch(unread)
       },
@@ -278,13 +297,22 @@ export abstract class GossipDocument extends Scuttlebutt {
   }
 
   /** Say what an end says first, and from then on what the package and the subclass have to say. */
-  #begin(inner: PackageStream, to: DocumentStream, outgoing: Outgoing): void {
+  #begin(
+    inner: PackageStream,
+    to: DocumentStream,
+    {
+      peerClock,
+      outgoing,
+      digests,
+    }: {
+      readonly peerClock: PeerClock
+      readonly outgoing: Outgoing
+      readonly digests: DigestExchange
+    },
+  ): void {
     let isCaughtUp = false
     inner.on('data', (frame: unknown) => {
-      if (isDigestFrame(frame)) {
-        for (const page of pagesOf(frame)) to.send(page)
-        return
-      }
+      if (isDigestFrame(frame)) return digests.begin()
       if (frame === 'SYNC') isCaughtUp = true
       if (!Array.isArray(frame)) to.send(frame)
       else if (isCaughtUp) outgoing.offer(frame as Update)
@@ -299,7 +327,7 @@ export abstract class GossipDocument extends Scuttlebutt {
     inner.resume()
     for (const opening of this.openings()) to.send(opening)
     this.#trees.join(to)
-    this.attached(to)
+    this.attached(to, peerClock)
   }
 
   /** Send what a peer must have had first before each update that needs it. */

@@ -91,6 +91,7 @@ export class Incoming {
     if (!isExpected(digest.id)) return refuse('the digest names another node')
     this.#isDigested = true
     for (const [source, sequence] of digest.clock) outgoing.hears(source, sequence)
-    return onDigest(digest, !this.#hasPages && digest.clock.size === 0)
+    const isNewcomer = !this.#hasPages && digest.clock.size === 0 && digest.same === undefined
+    return onDigest(digest, isNewcomer)
   }
 }

@@ -21,6 +21,8 @@ import {
  */
 export type Part = 'profile' | 'state' | 'vitals'
 
+export const PARTS: readonly Part[] = ['profile', 'state', 'vitals']
+
 /** One part as it was said. */
 export type Words =
   | { readonly part: 'profile'; readonly profile: Profile }

@@ -12,28 +12,22 @@ import { Liveness } from './liveness.ts'
 import { SignedDocument } from './signed-document.ts'
 import { MEMBERS_SPREADING } from './spreading.ts'
 import { FULL_MESH } from './overlay-plan.ts'
-import type { Member, State, Vitals } from './member.ts'
+import type { Member } from './member.ts'
 import {
+  PARTS,
   partAt,
   periodOf,
+  placeOfPart,
   readWords,
   signedText,
   type Part,
   type PartValue,
   type Words,
 } from './member-part.ts'
-import { OwnMember, type OwnMemberOptions } from './own-member.ts'
+import { OwnMember, type OwnMemberOptions, type Say } from './own-member.ts'
 import { OwnWords } from './own-words.ts'
 import type { PeerClock } from './peer-clock.ts'
 import { Runs } from './runs.ts'
-
-/** What a node can say of itself while it runs. */
-export interface Say extends Partial<Pick<State, 'links' | 'twins'>> {
-  /** The newest values of its sensors and its alarms, told at a pace that follows the size of the cluster. */
-  readonly vitals?: Vitals
-  /** Whether people wait for these vitals, as when an alarm is raised: the next few are told at once. Default false. */
-  readonly isUrgent?: boolean
-}
 
 export interface MembersOptions {
   /** What this node says of itself at first; when its certificate ends follows from `signer`. */
@@ -141,9 +135,9 @@ export class Members extends SignedDocument {
    * Change what this node says of itself. Peers hear of links soon, of the rest later.
    * @throws RangeError when vitals are longer than peers take
    */
-  say({ vitals, isUrgent = false, ...state }: Say): void {
+  say({ vitals, isUrgent = false, isInOrder = false, ...state }: Say): void {
     if (vitals !== undefined) this.#own.sayVitals(vitals, isUrgent)
-    if (Object.keys(state).length > 0) this.#own.sayState(state)
+    if (Object.keys(state).length > 0) this.#own.sayState(state, isInOrder)
   }
 
   /** Say where this node can be reached, once it is known. */
@@ -232,12 +226,8 @@ export class Members extends SignedDocument {
 
   /** Whether any other node is known that was neither removed nor forgotten, in reach or not. */
   get knowsOthers(): boolean {
-    if (
-      this.live()
-        .values()
-        .some(({ name }) => name !== this.self.name)
-    )
-      return true
+    const isOther = ({ name }: Member): boolean => name !== this.self.name
+    if (this.live().values().some(isOther)) return true
     const { unreachable, left } = this.#absent()
     return unreachable.size + left.size > 0
   }
@@ -281,6 +271,10 @@ export class Members extends SignedDocument {
     return typeof words === 'string' ? words : undefined
   }
 
+  protected override sourcesOf(run: Source): readonly Source[] {
+    return PARTS.map(part => placeOfPart(run, part))
+  }
+
   protected override signersOf([value]: Update): readonly string[] {
     return [(value as PartValue).certificate]
   }
@@ -306,6 +300,13 @@ export class Members extends SignedDocument {
       return
     }
     this.#ownWords.hear(update, from)
+  }
+
+  protected override attached({ certificates }: DocumentStream, clock: PeerClock): void {
+    // Who holds what a node has said holds the certificate that it is signed with.
+    certificates?.infer(({ identity }) =>
+      this.#runs.signedWith(identity).some(([, sequence, place]) => clock.get(place) === sequence),
+    )
   }
 
   protected override detached(from: DocumentStream): void {

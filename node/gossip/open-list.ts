@@ -131,7 +131,7 @@ export async function openList(
       onBegun: base => replica.moveBase(base),
     }),
   )
-  replica.checkCheckpoints()
+  replica.checks.start()
   const removalFile = new WholeFile(join(data, REMOVAL_FILE))
   const ownRemoval = new OwnRemoval({ name, signers, file: removalFile, log })
   const forgettings = new Forgettings({

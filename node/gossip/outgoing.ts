@@ -81,8 +81,9 @@ export class Outgoing implements Disposable {
 
   /** Send an update, which is the next of what the peer lacks. */
   send(update: Update): void {
-    this.hears(update[2], update[1])
+    // Not the other way round: what must go before it depends on what the peer holds without it.
     this.#options.send(update)
+    this.hears(update[2], update[1])
   }
 
   /** There is something new: send it, or announce it. */

@@ -352,15 +352,17 @@ export class Overlay implements AsyncDisposable {
       this.#addresses.ended(address, end.reason === 'leaving')
       this.#backOff(address)
     }
-    this.#changed()
+    this.#changed(end.reason === 'busy' || end.reason === 'duplicate')
   }
 
-  #changed(): void {
+  /** @param isInOrder whether a link was let go of by an end that lives */
+  #changed(isInOrder = false): void {
     // The fastest first: by that each other node knows over which of them updates come (`first-tree.ts`).
     const links = this.links().toSorted((a, b) => a.roundTripMs - b.roundTripMs)
     const sources = links.map(link => link.source)
     this.#options.documents.members.say({
       links: sources.filter(source => source !== undefined),
+      isInOrder,
     })
     this.#planSoon()
   }

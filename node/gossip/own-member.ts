@@ -13,6 +13,16 @@ import {
 import { periodOf, placeOfPart, signPart, type Part, type Words } from './member-part.ts'
 import { FULL_MESH } from './overlay-plan.ts'
 
+/** What a node can say of itself while it runs. */
+export interface Say extends Partial<Pick<State, 'links' | 'twins'>> {
+  /** The newest values of its sensors and its alarms, told at a pace that follows the size of the cluster. */
+  readonly vitals?: Vitals
+  /** Whether people wait for these vitals, as when an alarm is raised: the next few are told at once. Default false. */
+  readonly isUrgent?: boolean
+  /** Whether the links that are missing were let go of in good order: both of their ends live, and nobody waits to hear of it. Default false. */
+  readonly isInOrder?: boolean
+}
+
 export interface OwnMemberOptions {
   readonly self: Omit<Member, 'certificateRenewFrom' | 'certificateEndsAt' | 'saidAt'>
   /** This node's own certificate and private key. */
@@ -30,10 +40,11 @@ export interface OwnMemberOptions {
 
 /**
  * The least time between two states in a large cluster, in milliseconds: where a link was lost, since
- * others find out by that who is dead; and where there are only more, so much for each known run, up
- * to the most. Whoever joins gets a dozen links one after the other.
+ * others find out by that who is dead; and where there are only more, or some were let go of in good
+ * order, so much for each known run, up to the most. Whoever joins gets a dozen links one after the
+ * other; later than that it may not say so, or others would link to it that need not.
  */
-const LINKS_MS = { lost: 1_000, perRun: 20, most: 3_000 }
+const LINKS_MS = { lost: 1_000, perRun: 20, most: 5_000 }
 
 /**
  * How long what no node waits for is gathered in a large cluster, in milliseconds for each known
@@ -97,9 +108,10 @@ export class OwnMember implements Disposable {
     if (this.#self.vitals !== undefined) this.#say('vitals')
   }
 
-  sayState(words: Partial<Pick<State, 'links' | 'twins'>>): void {
+  /** @param isInOrder whether the links that are missing were let go of, so that their other ends live */
+  sayState(words: Partial<Pick<State, 'links' | 'twins'>>, isInOrder = false): void {
     const { links = this.#self.links } = words
-    const isLost = this.#self.links.some(link => !links.includes(link))
+    const isLost = !isInOrder && this.#self.links.some(link => !links.includes(link))
     this.#self = { ...this.#self, ...words }
     const isFirst = this.#linksSaid === 0 && links.length > 0
     if (words.links === undefined) this.#gather('state', this.#unhurriedMs())

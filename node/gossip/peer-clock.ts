@@ -18,6 +18,8 @@ export class PeerClock implements SourceClock {
   readonly #here: HeldClock
   /** What is not as here; until the digest is read, what the peer has said. */
   readonly #apart = new Map<Source, number>()
+  /** How far this node was where it has gone on since it said its buckets; undefined while it has not. */
+  #gone: Map<Source, number> | undefined
   #isRead = false
 
   constructor(here: HeldClock) {
@@ -33,19 +35,40 @@ export class PeerClock implements SourceClock {
     else this.#apart.set(source, sequence)
   }
 
-  /** The digest of the peer has been read: what it did not name it does not hold. */
-  read(): void {
-    for (const source of this.#here.sources()) {
-      const sequence = this.#apart.get(source) ?? 0
-      if (sequence === this.#here.held(source)) this.#apart.delete(source)
-      else this.#apart.set(source, sequence)
-    }
+  /** Until the digest is read: what the peer has said of. */
+  said(): Iterable<Source> {
+    return this.#apart.keys()
+  }
+
+  /** This node is about to say its buckets: the peer compares its own with what is held now. */
+  watch(): void {
+    this.#gone = new Map()
+  }
+
+  /**
+   * The digest of the peer has been read: what it did not name it does not hold.
+   * @param apart the sources of which that is so: of all others the peer holds what this node held
+   *   when it said its buckets. Default: all
+   */
+  read(apart: Iterable<Source> = this.#here.sources()): void {
+    const before = this.#gone ?? []
+    const said = new Set(this.#apart.keys())
+    this.#gone = undefined
     this.#isRead = true
+    const unsaid = new Set<Source>()
+    for (const source of apart) if (!said.has(source)) unsaid.add(source)
+    for (const [source, sequence] of before) {
+      if (!said.has(source) && !unsaid.has(source)) this.set(source, sequence)
+    }
+    for (const source of said) this.set(source, this.#apart.get(source) ?? 0)
+    for (const source of unsaid) this.set(source, 0)
   }
 
   /** This node is about to come to another place with a source; the peer stays where it is. */
   stay(source: Source): void {
-    if (this.#isRead && !this.#apart.has(source)) this.#apart.set(source, this.#here.held(source))
+    if (!this.#isRead) {
+      if (this.#gone?.has(source) === false) this.#gone.set(source, this.#here.held(source))
+    } else if (!this.#apart.has(source)) this.#apart.set(source, this.#here.held(source))
   }
 
   /** A source is not known any more. */

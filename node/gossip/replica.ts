@@ -204,9 +204,9 @@ export class Replica extends SignedDocument implements Disposable {
     return this.#acceptance.proposeCheckpoint(request)
   }
 
-  /** Find out whether the checkpoints of the log are true; until then they are taken for it. */
-  checkCheckpoints(): void {
-    this.#list.checks.start()
+  /** What finds out whether the checkpoints of the log are true: until then they are taken for it. */
+  get checks(): Pick<DurableList['checks'], 'start' | 'stateAt'> {
+    return this.#list.checks
   }
 
   /** The log begins at another checkpoint by now. */

@@ -1,7 +1,15 @@
+import type { Identity } from '../identity/identity.ts'
 import { nodeOf, type Name, type Source } from '../identity/names.ts'
 import type { Update } from './document.ts'
 import type { Member, Profile, State, Vitals } from './member.ts'
-import { partAt, placeOfPart, type Part, type periodOf, type Words } from './member-part.ts'
+import {
+  partAt,
+  placeOfPart,
+  type Part,
+  type PartValue,
+  type periodOf,
+  type Words,
+} from './member-part.ts'
 
 /** More runs than this, of nodes dead or alive, are not kept: the dead go first. */
 const MAX_MEMBERS = 4_096
@@ -77,6 +85,16 @@ export class Runs {
   /** Every part of every run as it was sent. */
   *updates(): Iterable<Update> {
     for (const { updates } of this.#runs.values()) yield* updates.values()
+  }
+
+  /** What a node says that is signed with one of its certificates. */
+  *signedWith({ role, name, fingerprint }: Identity): Generator<Update> {
+    if (role !== 'node') return
+    for (const run of this.of(name)) {
+      for (const update of this.updatesOf(run).values()) {
+        if ((update[0] as PartValue).certificate === fingerprint) yield update
+      }
+    }
   }
 
   /** The parts at these places, of those that are known, as they were sent. */

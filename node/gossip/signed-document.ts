@@ -49,7 +49,8 @@ export abstract class SignedDocument extends GossipDocument {
   protected abstract signersOf(update: Update): readonly string[]
 
   protected override preamble({ certificates }: DocumentStream): Iterable<object> {
-    return certificates?.tell(this.signers.all()) ?? []
+    // Of the others, which only *members* needs, what the peer holds of their words tells it.
+    return certificates?.tell(this.signers.underEntries()) ?? []
   }
 
   protected override *attachmentsOf(

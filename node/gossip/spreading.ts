@@ -4,6 +4,8 @@ import type { SpreadOptions } from './spread.ts'
 export interface Spreading extends SpreadOptions {
   /** Whether an update may need others that were taken before it. */
   readonly isCausal: boolean
+  /** Whether a digest is compared by buckets first: worth it where nearly all is the same at both ends. */
+  readonly hasBuckets: boolean
   /** How long announcements are gathered by the end of a link that dialed, in milliseconds. */
   readonly announceMs: number
   /** And by the other end: what was announced to it meanwhile it need not announce. */
@@ -20,6 +22,7 @@ export const LIST_SPREADING: Spreading = {
   isShared: false,
   copies: 3,
   isCausal: true,
+  hasBuckets: false,
   announceMs: 20,
   answerMs: 20,
 }
@@ -32,6 +35,7 @@ export const MEMBERS_SPREADING: Spreading = {
   isShared: true,
   copies: 1,
   isCausal: false,
+  hasBuckets: true,
   announceMs: 0,
   answerMs: 2_000,
   roundMs: 2_000,

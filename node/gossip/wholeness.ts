@@ -42,7 +42,7 @@ export class Wholeness implements Disposable {
     this.#options = options
     this.#extent = options.record?.extent() ?? 'new'
     this.#subscription = options.storage.subscribe(failing => {
-      if (failing === undefined && this.#isOwed) this.#note('whole')
+      if (failing === undefined && this.#isOwed) this.#noteWhole()
     })
   }
 
@@ -76,7 +76,7 @@ export class Wholeness implements Disposable {
 
   /** There is nobody who could hold more. */
   noteAlone(): void {
-    this.#note('whole')
+    this.#noteWhole()
     this.#tell(true)
   }
 
@@ -128,9 +128,14 @@ export class Wholeness implements Disposable {
     const isProof = wasPeerWhole && this.#options.isWitnessed?.() !== false
     if (this.isBeginning && !isProof) return
     this.noteAlone()
-    if (wasWhole !== true && this.wasWhole === true) {
-      links.leaveBeginners('this node holds the whole list by now')
-    }
+  }
+
+  /** Who was told that this node holds a beginning takes what it brings for no proof: it links anew. */
+  #noteWhole(): void {
+    const { wasWhole } = this
+    this.#note('whole')
+    if (wasWhole === true || this.wasWhole !== true) return
+    this.#options.links.leaveBeginners('this node holds the whole list by now')
   }
 
   /** What cannot be remembered leaves it as it was. */

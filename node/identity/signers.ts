@@ -98,6 +98,14 @@ export class Signers {
     return this.#byFingerprint.values()
   }
 
+  /** Those whose certificates are kept, because they stand under entries. */
+  *underEntries(): Iterable<Signer> {
+    for (const fingerprint of this.#kept) {
+      const signer = this.get(fingerprint)
+      if (signer !== undefined) yield signer
+    }
+  }
+
   /** Whether a signature under a text is the signer's. Never throws. */
   async verify(
     { key }: Signer,

@@ -6,7 +6,14 @@ import { WHOLE_LIST, type KeyId, type Name } from '../identity/names.ts'
 import type { Signers } from '../identity/signers.ts'
 import type { Clock } from '../lib/clock.ts'
 import { FridgeError } from '../lib/errors.ts'
-import { isReason, isWish, type Checkpoint, type CheckpointRequest } from '../whitelist/change.ts'
+import {
+  isReason,
+  isWish,
+  readHeads,
+  type Checkpoint,
+  type CheckpointRequest,
+} from '../whitelist/change.ts'
+import type { StatedList } from '../whitelist/stated-list.ts'
 import type { RpcMethod } from '../wire/rpc.ts'
 import { malformed } from './malformed.ts'
 
@@ -27,7 +34,7 @@ export interface Archived {
 }
 
 export interface CheckpointMethodsOptions {
-  readonly replica: Pick<Replica, 'confirmations' | 'settled' | 'whitelist'>
+  readonly replica: Pick<Replica, 'checks' | 'confirmations' | 'settled' | 'whitelist'>
   readonly archiving: Pick<Archiving, 'checkpoint' | 'run'>
   readonly members: Pick<Members, 'isLive' | 'live' | 'unreachable' | 'left' | 'subscribe'>
   readonly signers: Pick<Signers, 'formerAuthorities'>
@@ -44,6 +51,14 @@ const WAIT_MS = 5_000
 export function checkpointMethods(options: CheckpointMethodsOptions): [string, RpcMethod][] {
   return [
     ['checkpoint', async () => reportOf(options)],
+    [
+      'stateAt',
+      async ([value]): Promise<StatedList | null> => {
+        const heads = readHeads(value)
+        if (heads === undefined) throw malformed('stateAt')
+        return (await options.replica.checks.stateAt(heads)) ?? null
+      },
+    ],
     ['archive', async (_none, _progress, signal) => archive(options, signal)],
   ]
 }

@@ -83,7 +83,10 @@ export class ServedCalls {
     if (table === 'commands') {
       throw new FridgeError('ERR_REFUSED', 'commands are shown to operators only')
     }
-    return this.#counted(async () => service.history.page(request))
+    const page = await this.#counted(async () => service.history.page(request))
+    // The digest of an hour is over all sensors: where little happened, a guess at those that the
+    // client may not read could be tried against it.
+    return table === 'signed' && rights().sensors !== undefined ? { ...page, rows: [] } : page
   }
 
   /** A node that slept must see first whether it still serves. */

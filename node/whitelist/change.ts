@@ -313,8 +313,11 @@ export function readUpTo(value: unknown): UpTo | undefined {
   return upTo?.keys().every(isRun) === true ? upTo : undefined
 }
 
-/** The newest entries of sources, and strays where they stand. @returns undefined when it is malformed */
-function readHeads(value: unknown): UpTo | undefined {
+/**
+ * The newest entries of sources, and strays where they stand, from outside.
+ * @returns undefined when it is malformed
+ */
+export function readHeads(value: unknown): UpTo | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
   const entries = Object.entries(value)
   if (entries.length > CHANGE_LIMITS.maxSeen) return undefined

@@ -131,6 +131,12 @@ export class Checkpoints {
     return this.#known.values().some(({ entry }) => entry.change.heads.has(source))
   }
 
+  /** Whether what decides about the list at heads can be read: it is in the log, or the base has it. */
+  canStateAt(heads: UpTo): boolean {
+    if (this.#base === undefined || this.#options.log.isComplete) return true
+    return this.cutAt(heads).part === 'left'
+  }
+
   /** The list at heads, as a checkpoint there has to state it. */
   cutAt(heads: UpTo): Cut {
     return new Cut(heads, this.#options)

@@ -104,17 +104,29 @@ function* subjectsIn(
   }
 }
 
+/**
+ * What the list was at heads that are held, slice by slice.
+ * @returns undefined where changes there have seen what is not there: no checkpoint of it is true
+ */
+export function* closedListAt(
+  heads: UpTo,
+  list: Pick<Whitelist, 'cutAt' | 'subjectsBehind'>,
+): Generator<undefined, StatedList | undefined> {
+  const root = new StateRoot()
+  for (const one of subjectsAt(heads, list)) {
+    if (one === undefined) yield
+    else if (one.lacking.length > 0) return undefined
+    else if (one.leaf !== undefined) root.add(one.leaf)
+  }
+  return { state: root.root(), subjects: root.leaves }
+}
+
 function* isTrueIn(
   { heads, state, subjects }: Checkpoint,
   list: Whitelist,
 ): Generator<undefined, boolean> {
-  const root = new StateRoot()
-  for (const one of subjectsAt(heads, list)) {
-    if (one === undefined) yield
-    else if (one.lacking.length > 0) return false
-    else if (one.leaf !== undefined) root.add(one.leaf)
-  }
-  return root.root() === state && root.leaves === subjects
+  const made = yield* closedListAt(heads, list)
+  return made !== undefined && made.state === state && made.subjects === subjects
 }
 
 /**

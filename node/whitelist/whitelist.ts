@@ -241,6 +241,11 @@ export class Whitelist {
     this.reviewCheckpoints()
   }
 
+  /** Whether heads are here, and all that decides what the list was there. */
+  canStateAt(heads: UpTo): boolean {
+    return this.#holdsBelow(heads) && this.#checkpoints.canStateAt(heads)
+  }
+
   /** The list at heads, as a checkpoint there has to state it. */
   cutAt(heads: UpTo): Cut {
     return this.#checkpoints.cutAt(heads)

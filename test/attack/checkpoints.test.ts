@@ -347,7 +347,7 @@ test('a node that starts again takes its checkpoints for true until it has looke
   await quiet()
   const again = openReplica(people, 'alpha', { store, run: 2 })
   t.false(again.isIn(AMBER))
-  again.replica.checkCheckpoints()
+  again.replica.checks.start()
   await again.replica.settled()
   t.false(again.isIn(AMBER))
   t.is(again.replica.whitelist.standingCheckpoints.length, 1)

@@ -5,6 +5,7 @@ import { makeSharedCerts, startCluster, until, type Cluster } from '../support/c
 import { calling, connectRaw, opening, type RawPeer } from '../support/raw-peer.ts'
 import { METRICS_ON, scrape } from '../support/scrape.ts'
 import { SkipClock } from '../support/skip-clock.ts'
+import { standingClock } from '../support/standing-clock.ts'
 
 /** Peers that send too much, read nothing or say nothing. */
 
@@ -212,6 +213,7 @@ test('a node that connects and says nothing is closed after a while', async t =>
 test('one address that opens connections without end is slowed down, and those who are there stay', async t => {
   const { cluster, witness } = await start(t, {
     config: { tls: { handshakeBurst: 20, handshakesPerSecond: 1 } },
+    clock: standingClock(),
   })
   await using _cluster = cluster
   const peers = await Promise.all(

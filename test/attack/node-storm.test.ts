@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from 'ava'
 import { makeSharedCerts, startCluster } from '../support/cluster.ts'
 import { connectRaw } from '../support/raw-peer.ts'
 import { METRICS_ON, scrape } from '../support/scrape.ts'
+import { standingClock } from '../support/standing-clock.ts'
 
 /** Connections without end, of those who have no key and of those who have one. */
 
@@ -42,7 +43,7 @@ test('past the rate of all addresses together a connection is dropped, counted a
     ...METRICS_ON,
     tls: { handshakesPerSecondTotal: 1, handshakeBurstTotal: 2, handshakeBurst: 100 },
   }
-  await using cluster = await startCluster(t, { certs, config })
+  await using cluster = await startCluster(t, { certs, config, clock: standingClock() })
   // The operator's handshake takes one of the new, and makes the address a known one.
   await cluster.grant(1, 'c2')
   const node = cluster.node(1)

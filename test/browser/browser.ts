@@ -24,9 +24,14 @@ export async function startBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: find('chromium'), args: FLAGS })
 }
 
-function find(program: string): string {
+/** The path of a program; undefined where there is none. */
+export function findProgram(program: string): string | undefined {
   const folders = (process.env['PATH'] ?? '').split(delimiter)
-  const found = folders.map(folder => join(folder, program)).find(isExecutable)
+  return folders.map(folder => join(folder, program)).find(isExecutable)
+}
+
+function find(program: string): string {
+  const found = findProgram(program)
   if (found === undefined) throw new Error(`there is no ${program}: apt-get install ${program}`)
   return found
 }

@@ -26,10 +26,12 @@ async function newest(cluster: Cluster, node: number): Promise<Shown | undefined
 test('a checkpoint is signed, confirmed by all nodes, found to be true by each, and shown in the log', async t => {
   await using cluster = await startCluster(t, { nodes: 2, certs })
   await cluster.grant(1, 'c1')
-  const { status, out, err } = await whitelist(cluster, 1, 'checkpoint', '--reason', 'spring')
+  const second = ['--node', cluster.address(2)]
+  const asked = [...second, '--reason', 'spring']
+  const { status, out, err } = await whitelist(cluster, 1, 'checkpoint', ...asked)
   t.is(err, '')
   t.is(status, 0)
-  t.regex(out, /^ {2}node-2 applied it after [\d.]+ ms$/m)
+  t.regex(out, /^ {2}node-\d applied it after [\d.]+ ms$/m)
   t.is(out.split('\n').at(-1), 'a checkpoint behind 1 new change is on 2 nodes')
   for (const node of [1, 2]) {
     await until(async () => (await newest(cluster, node))?.effect === 'in effect')
@@ -39,7 +41,24 @@ test('a checkpoint is signed, confirmed by all nodes, found to be true by each, 
     t.true(shown?.verified)
   }
   const { out: table } = await whitelist(cluster, 2, 'log')
-  t.regex(table, /checkpoint +list +node-1 +in effect +verified +1 name at 1 source/)
+  t.regex(table, /checkpoint +list +node-\d +in effect +verified +1 name at 1 source/)
+})
+
+test('a checkpoint that no second node was compared with says so, and how to look at it', async t => {
+  await using cluster = await startCluster(t, { nodes: 2, certs })
+  const { status, err } = await whitelist(cluster, 1, 'checkpoint')
+  t.is(status, 0)
+  t.regex(err, /^node-1 alone says that this is the list: no second node was compared with it/)
+  t.regex(err, /fridge whitelist log --limit 1 --node OTHER:PORT/)
+})
+
+test('a checkpoint is not signed where two nodes do not hold the same', async t => {
+  await using cluster = await startCluster(t, { nodes: 1, certs })
+  await using other = await startCluster(t, { nodes: 2, certs })
+  await cluster.grant(1, 'c1')
+  const { status, err } = await whitelist(cluster, 1, 'checkpoint', '--node', other.address(2))
+  t.is(status, 1)
+  t.regex(err, /nothing was signed/)
 })
 
 test('a checkpoint in JSON says on which nodes it is, and which authorities it calls former', async t => {

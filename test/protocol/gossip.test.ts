@@ -1,6 +1,7 @@
 import { parseVitals } from '../../node/alarms/vitals.ts'
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import test from 'ava'
+import { DigestBuckets } from '../../node/gossip/digest-buckets.ts'
 import { unpack } from '../../node/gossip/frame-packing.ts'
 import { PEER_LIMITS } from '../../node/wire/limits.ts'
 import { signConfirmation, type Confirmation } from '../../node/gossip/confirmation.ts'
@@ -56,6 +57,19 @@ for (const [speaker, source] of [
 }
 
 const gossip = vectors.lines('whitelist')
+
+test('what places sum up to by buckets is what the page says', t => {
+  const { held, buckets } = vectors.json('buckets') as {
+    readonly held: Readonly<Record<Source, number>>
+    readonly buckets: string
+  }
+  const here = new DigestBuckets()
+  for (const [place, sequence] of Object.entries(held)) here.move(place as Source, 0, sequence)
+  t.is(here.compare(buckets, [])?.mask, 'c')
+  const [[place, sequence] = t.fail()] = Object.entries(held)
+  here.move(place as Source, sequence, sequence + 1)
+  t.not(here.compare(buckets, [])?.mask, 'c')
+})
 
 test('a node gossips the whitelist as the page does, and passes it on to the byte', async t => {
   const { whitelist, self } = openDocuments(printed, NODE_2)

@@ -42,6 +42,8 @@ export class Promises implements NodeEvents {
   /** What each disk has held. */
   readonly #known = new Map<SimulatedNode, Set<string>>()
   readonly #heldAtStart = new WeakMap<SimulatedLink, ReadonlyMap<string, readonly Entry[]>>()
+  /** Links of which an end could not write as they began. */
+  readonly #doubtful = new WeakSet<SimulatedLink>()
   /** When a wish was committed first, and when an author was removed: the order of real time. */
   readonly #committedAt = new Map<string, number>()
   readonly #removals: Removal[] = []
@@ -122,6 +124,8 @@ export class Promises implements NodeEvents {
 
   /** A link begins. */
   met(link: SimulatedLink, ends: readonly SimulatedNode[]): void {
+    // What an end could not write, that its list is whole, it does not say either.
+    if (ends.some(({ isWorking }) => !isWorking)) this.#doubtful.add(link)
     for (const node of ends) {
       const peer = ends.find(other => other !== node)
       const places = new Set(peer?.entries().map(({ change }) => placeText(change)))
@@ -218,7 +222,7 @@ export class Promises implements NodeEvents {
 
   /** A node has nothing left to do: its list is what the definition makes of its disk. */
   settled(node: SimulatedNode): void {
-    node.rest()
+    node.rest(link => !this.#doubtful.has(link))
     for (const what of node.defined.settled()) this.onWrong(`${node.label} ${what}`)
     this.obeyed(node)
   }

@@ -43,7 +43,7 @@ export function withSharedSigners(people: People): People {
 export class SharedSigners extends Signers {
   readonly #all: Signers
   readonly #known = new Map<string, Signer>()
-  readonly #kept = new Set<string>()
+  readonly #kept = new Set<Signer>()
   readonly #trusted = new Map<KeyId, boolean>()
   readonly #store: CertificateStore | undefined
 
@@ -58,7 +58,7 @@ export class SharedSigners extends Signers {
     this.#store = store
     for (const chain of store?.certificates() ?? []) {
       const signer = this.learn(chain)
-      if (typeof signer !== 'string') this.#kept.add(signer.identity.fingerprint)
+      if (typeof signer !== 'string') this.#kept.add(signer)
     }
   }
 
@@ -87,14 +87,17 @@ export class SharedSigners extends Signers {
     return signer
   }
 
+  override *underEntries(): Iterable<Signer> {
+    yield* this.#kept
+  }
+
   override keep(signatures: Iterable<EntrySignatures>): void {
-    if (this.#store === undefined) return
     for (const { operatorCertificate, nodeCertificate } of signatures) {
       for (const fingerprint of [operatorCertificate, nodeCertificate]) {
         const signer = this.get(fingerprint)
-        if (signer === undefined || this.#kept.has(fingerprint)) continue
-        this.#store.keepCertificate(fingerprint, signer.chain)
-        this.#kept.add(fingerprint)
+        if (signer === undefined || this.#kept.has(signer)) continue
+        this.#store?.keepCertificate(fingerprint, signer.chain)
+        this.#kept.add(signer)
       }
     }
   }

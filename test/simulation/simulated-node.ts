@@ -125,11 +125,15 @@ export class SimulatedNode {
     return this.#wasInStep
   }
 
-  /** It has nothing left to do. */
-  rest(): void {
-    const { hasExchanged, replica } = this.#run
-    const isWorking = replica.storage.failing === undefined
-    if (hasExchanged && !this.#isHalf && isWorking) this.#wasInStep = true
+  /** Whether its disk takes what is written. */
+  get isWorking(): boolean {
+    return this.#run.replica.storage.failing === undefined
+  }
+
+  /** It has nothing left to do. @param isOfWhole whether the peer of a link could say that its list is whole */
+  rest(isOfWhole: (link: SimulatedLink) => boolean): void {
+    const isProven = this.#run.inStep.values().some(isOfWhole)
+    if (isProven && !this.#isHalf && this.isWorking) this.#wasInStep = true
   }
 
   /** The removals that have arrived since it started, whatever its disk says. */
@@ -247,7 +251,7 @@ export class SimulatedNode {
       if (resumed.candidate !== undefined) ownSource.take()
     }
     this.#watch(run)
-    replica.checkCheckpoints()
+    replica.checks.start()
     if (!run.isOpen) void this.#open(run)
     return run
   }

@@ -30,7 +30,7 @@ export interface Run {
   isStarted: boolean
   isOpen: boolean
   /** The links over which all has come that their peers held. */
-  readonly inStep: WeakSet<SimulatedLink>
+  readonly inStep: Set<SimulatedLink>
   hasExchanged: boolean
 }
 
@@ -77,7 +77,7 @@ export function openRun({ name, disk, people, clock, draw }: RunOptions, resumed
     isInUse: resumed?.isInUse ?? false,
     isStarted: resumed?.isOpen ?? false,
     isOpen: resumed?.isOpen ?? false,
-    inStep: new WeakSet(),
+    inStep: new Set(),
     hasExchanged: false,
   }
 }

@@ -28,6 +28,7 @@ const BY_FIELD: ReadonlyMap<string, TrafficKind> = new Map([
   ['holds', 'digests'],
   ['id', 'digests'],
   ['heard', 'digests'],
+  ['buckets', 'digests'],
   ['heads', 'digests'],
   ['confirmed', 'confirmations'],
   ['ask', 'confirmations'],

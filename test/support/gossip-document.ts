@@ -9,6 +9,7 @@ const SPREADING: Spreading = {
   isShared: false,
   copies: 1,
   isCausal: true,
+  hasBuckets: false,
   announceMs: 20,
   answerMs: 20,
 }

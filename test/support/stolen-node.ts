@@ -7,8 +7,10 @@ import { OperatorConnection } from '../../node/client/operator/operator-connecti
 import {
   encodeChange,
   parseChange,
+  readHeads,
   type Change,
   type ChangeRequest,
+  type CheckpointRequest,
 } from '../../node/whitelist/change.ts'
 import { entryHash, type Entry } from '../../node/whitelist/entry.ts'
 import { signText } from '../../node/identity/signature.ts'
@@ -73,8 +75,12 @@ export function stealNode(options: StolenOptions): StolenNode {
   const call = async (method: string, [value, signature]: readonly unknown[]): Promise<unknown> => {
     if (method === 'propose') {
       const name = operator.signer.identity.name
-      const request = { ...(value as ChangeRequest), operator: name } as ChangeRequest
-      return encodeChange(rewrite(replica.replica.propose(request), round++))
+      const request = { ...(value as ChangeRequest | CheckpointRequest), operator: name }
+      const proposed =
+        request.kind === 'checkpoint'
+          ? await replica.replica.proposeCheckpoint(request)
+          : replica.replica.propose(request)
+      return encodeChange(rewrite(proposed, round++))
     }
     const parsed = parseChange(value)
     if (!parsed.ok) throw new Error(parsed.why)
@@ -109,8 +115,13 @@ export function stealNode(options: StolenOptions): StolenNode {
 
 /** How an operator reaches an honest node, to ask what it says of a subject. */
 export function honestConnection({ replica }: TestReplica, self: Person): NodeConnection {
-  return connectionOf(self, async (_method, [subject]) => {
+  return connectionOf(self, async (method, [subject]) => {
     const list = replica.whitelist
+    if (method === 'clock') return Object.fromEntries(list.clock())
+    if (method === 'stateAt') {
+      const heads = readHeads(subject)
+      return heads && ((await replica.checks.stateAt(heads)) ?? null)
+    }
     const upTo = Array.from(list.upTo(subject as never), ([source, { sequence, hash }]) => [
       source,
       [sequence, hash],

@@ -18,6 +18,7 @@ export const PARTS = {
     'link',
     'whitelist',
     'refused-frames',
+    'buckets',
     'packed',
     'tree',
     'vitals',

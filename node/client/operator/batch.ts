@@ -146,7 +146,8 @@ async function propose(
       await clock.sleep(AGREEMENT.waitMs)
       continue
     }
-    if (doubt !== undefined) throw disagreement(doubt.wish, node, doubt.second)
+    if (doubt !== undefined)
+      throw disagreement(doubt.wish, { node, second: doubt.second }, 'frontier')
     const why = signed.whyNot(changes)
     if (why !== undefined) throw mistrust(node, 'asks for other signatures', why)
     if (!signed.hasSameSeen(changes)) throw notAccepted('names were changed meanwhile')

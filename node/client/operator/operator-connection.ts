@@ -47,7 +47,7 @@ import {
 } from './proposal.ts'
 import { readFleet, type Fleet } from './vitals-answers.ts'
 import { parseStateProof } from './state-proof.ts'
-import { agrees, askFrontier, disagreement, hasSeenAll } from './second-node.ts'
+import { differenceOf, disagreement, isComparable, mayPass } from './second-node.ts'
 
 export type { ChangeWish } from './proposal.ts'
 export type { BatchWish, CommittedBatch } from './batch.ts'
@@ -59,6 +59,8 @@ export interface ChangeOptions {
   readonly onConfirmed?: (confirmation: NodeConfirmation) => void
   /** Called when a removal is signed though a second node does not say the same of it. */
   readonly onDoubt?: (second: string) => void
+  /** Called when a checkpoint is about to be signed by the word of its node alone: no second one is in reach. */
+  readonly onAlone?: () => void
 }
 
 /** How long connecting to a second node may take, in milliseconds. */
@@ -194,7 +196,7 @@ export class OperatorConnection implements AsyncDisposable {
     wish: ChangeWish,
     id: string,
     signed: SignedWish,
-    { onDoubt }: ChangeOptions,
+    { onDoubt, onAlone }: ChangeOptions,
   ): Promise<Change> {
     for (let left = AGREEMENT.tries; ; left -= 1) {
       const proposed = readProposal(await this.#call('propose', [{ ...wish, wish: id }]), {
@@ -207,34 +209,28 @@ export class OperatorConnection implements AsyncDisposable {
       })
       if (typeof proposed === 'string')
         throw mistrust(this.node, 'proposes what was not asked for', proposed)
-      const doubting = await this.#doubtOf(proposed)
-      if (doubting !== undefined && left > 1) {
-        await this.#clock.sleep(AGREEMENT.waitMs)
-        continue
+      const second = isComparable(proposed) ? await this.#reachSecond() : undefined
+      if (second === undefined && wish.kind === 'checkpoint') onAlone?.()
+      const difference = second && (await differenceOf(proposed, second, this.#clock))
+      if (second !== undefined && difference !== undefined) {
+        if (left > 1 && mayPass(difference)) {
+          await this.#clock.sleep(AGREEMENT.waitMs)
+          continue
+        }
+        if (wish.kind !== 'revocation')
+          throw disagreement(wish, { node: this.node, second: second.node }, difference)
+        onDoubt?.(second.node)
       }
-      if (doubting !== undefined && wish.kind !== 'revocation')
-        throw disagreement(wish, this.node, doubting)
-      if (doubting !== undefined) onDoubt?.(doubting)
       const next = signed.next(proposed)
       if (typeof next === 'string') throw mistrust(this.node, 'asks for another signature', next)
       return next
     }
   }
 
-  /** The name of a second node that does not say the same of what a change rests on, if one does not. */
-  async #doubtOf(change: Change): Promise<string | undefined> {
-    if (change.kind === 'revocation' && change.upTo === undefined) return undefined
-    const second = await this.#reachSecond()
-    if (second === undefined || second.node === this.#connection.node) return undefined
-    if (change.kind === 'checkpoint') {
-      return (await hasSeenAll(change, second)) === false ? second.node : undefined
-    }
-    const frontier = await askFrontier(second, change.subject)
-    return frontier === undefined || agrees(change, frontier) ? undefined : second.node
-  }
-
+  /** Another node than the one that proposes. */
   async #reachSecond(): Promise<NodeConnection | undefined> {
-    return (this.#second ??= this.#openSecond())
+    const second = await (this.#second ??= this.#openSecond())
+    return second?.node === this.node ? undefined : second
   }
 
   /**

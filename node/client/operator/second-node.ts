@@ -9,6 +9,8 @@ import {
   type Subject,
 } from '../../identity/names.ts'
 import {
+  headFields,
+  isHash,
   isSeen,
   readUpTo,
   type Change,
@@ -16,8 +18,10 @@ import {
   type Checkpoint,
   type UpTo,
 } from '../../whitelist/change.ts'
+import type { Clock } from '../../lib/clock.ts'
 import { FridgeError } from '../../lib/errors.ts'
 import { BATCH_LIMITS } from '../../operators/batch-limits.ts'
+import type { StatedList } from '../../whitelist/stated-list.ts'
 import type { NodeConnection } from '../node-connection.ts'
 import type { ChangeWish } from './proposal.ts'
 
@@ -34,9 +38,91 @@ const MAX_LEFT_OUT = 8
 /** How long a second node may take to answer, in milliseconds. */
 const SECOND_MS = 2_000
 
+/** How long it may look through its list for what that was, in milliseconds. */
+const STATE_MS = 60_000
+
+/** How often it is asked until it holds what a checkpoint covers, and how long between, in milliseconds. */
+const ARRIVAL = { tries: 8, waitMs: 250 } as const
+
+/** In what a second node does not agree with what another one proposes. */
+export type Difference =
+  /** What a grant or a removal has seen, or up to where a removed author counts. */
+  | 'frontier'
+  /** It holds changes that a checkpoint does not cover. */
+  | 'newer'
+  /** It does not hold all that a checkpoint covers, or knows that none there can be true. */
+  | 'lacking'
+  /** What the list was at the heads of a checkpoint. */
+  | 'state'
+  /** It does not say what the list was there. */
+  | 'unsaid'
+
+/** Those that may pass when it is proposed anew: changes are on their way. */
+const PASSING: ReadonlySet<Difference> = new Set(['frontier', 'newer'])
+
+export function mayPass(difference: Difference): boolean {
+  return PASSING.has(difference)
+}
+
+/** Whether there is something to compare about a change: a client can be removed by any node. */
+export function isComparable(change: Change): boolean {
+  return change.kind !== 'revocation' || change.upTo !== undefined
+}
+
+/**
+ * Compare what a node proposes with what a second one says: either might be stolen.
+ * @returns in what they differ, if they do
+ */
+export async function differenceOf(
+  change: Change,
+  second: Pick<NodeConnection, 'call' | 'methods'>,
+  clock: Pick<Clock, 'sleep'>,
+): Promise<Difference | undefined> {
+  if (change.kind === 'checkpoint') return differenceOfCheckpoint(change, second, clock)
+  const frontier = await askFrontier(second, change.subject)
+  return frontier === undefined || agrees(change, frontier) ? undefined : 'frontier'
+}
+
+/**
+ * That a list was is not enough, and neither is that nothing is left out: what a checkpoint states is
+ * what newcomers begin with, who cannot find out whether it is true.
+ */
+async function differenceOfCheckpoint(
+  change: Checkpoint,
+  second: Pick<NodeConnection, 'call'>,
+  clock: Pick<Clock, 'sleep'>,
+): Promise<Difference | undefined> {
+  const isNewest = await hasSeenAll(change, second)
+  if (isNewest !== true) return isNewest === false ? 'newer' : 'unsaid'
+  for (let left: number = ARRIVAL.tries; ; left -= 1) {
+    const stated = await askState(change, second)
+    if (stated === undefined) return 'unsaid'
+    if (stated !== null) {
+      const isSame = stated.state === change.state && stated.subjects === change.subjects
+      return isSame ? undefined : 'state'
+    }
+    if (left === 1) return 'lacking'
+    await clock.sleep(ARRIVAL.waitMs)
+  }
+}
+
+/** Ask a node what the list was at the heads of a checkpoint. @returns undefined when it does not say */
+async function askState(
+  { heads }: Checkpoint,
+  connection: Pick<NodeConnection, 'call'>,
+): Promise<StatedList | null | undefined> {
+  const asked = connection.call('stateAt', [headFields(heads)], { timeoutMs: STATE_MS })
+  const stated = await asked.catch(() => undefined)
+  if (stated === null) return null
+  if (typeof stated !== 'object' || !('state' in stated) || !('subjects' in stated))
+    return undefined
+  const { state, subjects } = stated
+  return isHash(state) && typeof subjects === 'number' ? { state, subjects } : undefined
+}
+
 /** Ask a node what a change of a subject has seen. @returns undefined when it does not say */
-export async function askFrontier(
-  connection: NodeConnection,
+async function askFrontier(
+  connection: Pick<NodeConnection, 'call' | 'methods'>,
   subject: Subject,
 ): Promise<Frontier | undefined> {
   if (!connection.methods.has('frontier')) return undefined
@@ -86,7 +172,7 @@ function readFrontier(value: unknown): Frontier | undefined {
 /** Whether a checkpoint has seen all that another node says to hold. @returns undefined when it does not say */
 export async function hasSeenAll(
   { heads }: Checkpoint,
-  connection: NodeConnection,
+  connection: Pick<NodeConnection, 'call'>,
 ): Promise<boolean | undefined> {
   const asked = connection.call('clock', [], { timeoutMs: SECOND_MS })
   const clock = await asked.catch(() => undefined)
@@ -103,7 +189,10 @@ export async function hasSeenAll(
   return (await Promise.all(removed)).every(is => is)
 }
 
-async function isRemoved(node: Subject, connection: NodeConnection): Promise<boolean> {
+async function isRemoved(
+  node: Subject,
+  connection: Pick<NodeConnection, 'call'>,
+): Promise<boolean> {
   const asked = connection.call('show', [node], { timeoutMs: SECOND_MS })
   const shown = await asked.catch(() => undefined)
   return (
@@ -122,18 +211,47 @@ export function agrees(change: Change, { seen, upTo }: Frontier): boolean {
   )
 }
 
-/** That two nodes do not say the same of what a change rests on. */
+/** That two nodes do not say the same of what a change rests on: nothing was signed. */
 export function disagreement(
-  { kind, subject }: ChangeWish,
-  node: string,
-  second: string,
+  { subject }: ChangeWish,
+  nodes: { readonly node: string; readonly second: string },
+  difference: Difference,
 ): FridgeError {
-  if (kind === 'checkpoint') {
-    const what = `${second} holds changes that ${node} has not seen: nothing was signed`
-    return new FridgeError('ERR_CONFLICT', what, { fix: 'try again' })
-  }
-  const name = displaySubject(subject)
-  const what = `${node} and ${second} do not say the same of ${name}: nothing was signed`
-  const fix = `try again; or name one of them alone: fridge whitelist add ${name} --node HOST:PORT`
-  return new FridgeError('ERR_CONFLICT', what, { fix })
+  const { what, fix } = WORDS[difference](nodes, displaySubject(subject))
+  return new FridgeError('ERR_CONFLICT', `${what}: nothing was signed`, { fix })
+}
+
+interface Words {
+  readonly what: string
+  readonly fix: string
+}
+
+const CHECKPOINT_COMMAND = 'fridge whitelist checkpoint'
+
+const WORDS: Readonly<
+  Record<
+    Difference,
+    (nodes: { readonly node: string; readonly second: string }, name: string) => Words
+  >
+> = {
+  frontier: ({ node, second }, name) => ({
+    what: `${node} and ${second} do not say the same of ${name}`,
+    fix: `try again; or name one of them alone: fridge whitelist add ${name} --node HOST:PORT`,
+  }),
+  newer: ({ node, second }) => ({
+    what: `${second} holds changes that ${node} has not seen`,
+    fix: 'try again',
+  }),
+  lacking: ({ node, second }) => ({
+    what: `${second} does not hold all that ${node} would state, or holds what proves that it is not true`,
+    fix: `see whether ${second} is behind: fridge status; else compare with a third node: ${CHECKPOINT_COMMAND} --node HOST:PORT --node THIRD:PORT`,
+  }),
+  state: ({ node, second }) => ({
+    what: `${node} and ${second} do not say the same of what the list is, though both hold the same changes`,
+    fix: `see that both have the same authorities: fridge doctor; if so, one of them may be stolen: compare each with a third node, ${CHECKPOINT_COMMAND} --node HOST:PORT --node THIRD:PORT, and remove the one that differs from both`,
+  }),
+  unsaid: ({ second }) => ({
+    what: `${second} does not say what the list is`,
+    fix: `try again; or name another second node: ${CHECKPOINT_COMMAND} --node HOST:PORT --node THIRD:PORT`,
+  }),
 }

@@ -26,8 +26,29 @@ export function memberFrames(dice: Dice, people: FuzzPeople, isHonest: boolean):
   for (let sequence = 1; sequence <= count; sequence += 1) {
     frames.push(memberUpdate(people, { sequence, part: dice.pick(PARTS) }))
   }
-  if (!isHonest) frames.splice(2 + dice.below(count + 1), 0, memberLie(dice, people))
+  if (isHonest ? dice.oneIn(4) : dice.oneIn(8)) sayBuckets(dice, frames, isHonest)
+  else if (!isHonest) frames.splice(2 + dice.below(count + 1), 0, memberLie(dice, people))
   return frames
+}
+
+/** Say buckets before the digest, or as they must not be said. */
+function sayBuckets(dice: Dice, frames: unknown[], isHonest: boolean): void {
+  const buckets = 'Az-_'.repeat(4 * 2 ** dice.below(5))
+  if (isHonest) return void frames.unshift({ buckets })
+  switch (dice.below(5)) {
+    case 0:
+      return void frames.unshift({ buckets }, { buckets })
+    case 1:
+      return void frames.push({ buckets })
+    case 2:
+      return void frames.unshift({ buckets, more: 1 })
+    case 3:
+      return void frames.splice(0, 1, { id: HOSTILE, clock: {}, same: dice.pick(['', 'f', 1]) })
+    default:
+      frames.unshift({
+        buckets: dice.pick([1, '', 'x', 'A'.repeat(48), '='.repeat(16), 'A'.repeat(32_768)]),
+      })
+  }
 }
 
 interface MemberFields {

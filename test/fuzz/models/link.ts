@@ -42,6 +42,7 @@ interface DocumentState {
   readonly heard: Set<string>
   /** Sources whose heads were told. */
   readonly compared: Set<string>
+  hasBuckets: boolean
   isDigested: boolean
   isSynced: boolean
 }
@@ -49,6 +50,9 @@ interface DocumentState {
 const SOURCE = /^(?!\.{1,2}#)[\w.-]{1,64}#([0-9a-f]{16}|[0-9a-f]{32})$/
 /** Where the parts stand of what a run says of itself, its profile in the place of the run. */
 const PART = /^(?!\.{1,2}#)[\w.-]{1,64}#[0-9a-f]{16}(?:\.(state|vitals))?$/
+
+/** How many buckets an end may say. */
+const COUNTS = new Set([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024])
 
 export function modelLink(bytes: Buffer, rules: LinkRules): LinkModel {
   const updates: LinkModel['updates'] = { whitelist: [], members: [] }
@@ -131,7 +135,7 @@ function isDocument(name: string): name is DocumentName {
 
 function openDocument(name: DocumentName, { victim }: LinkRules): DocumentState {
   const sets = { shown: new Set<string>(), heard: new Set([victim]), compared: new Set<string>() }
-  return { name, ...sets, isDigested: false, isSynced: false }
+  return { name, ...sets, hasBuckets: false, isDigested: false, isSynced: false }
 }
 
 interface Context extends LinkRules {
@@ -161,11 +165,24 @@ function takeFrame(frame: unknown, document: DocumentState, context: Context): b
   if ('holds' in frame) context.link.hasHeld = true
   if (isGood !== undefined) return isGood
   if ('certificate' in frame) return takeCertificate(frame, document, context)
+  if ('buckets' in frame) return takeBuckets(frame, document)
   const { id, clock, ...others } = frame
   if (document.isDigested || Object.keys(others).length > 0 || !isObject(clock)) return false
   const isClock = Object.entries(clock).every(([one, at]) => isPlace(one) && isSequence(at))
   document.isDigested = true
   return isClock && id === context.source
+}
+
+/** The victim holds too little to say buckets itself, so that no digest may compare with these. */
+function takeBuckets(
+  { buckets, ...others }: Record<string, unknown>,
+  document: DocumentState,
+): boolean {
+  if (document.name !== 'members' || document.isDigested || document.hasBuckets) return false
+  document.hasBuckets = true
+  const isText = typeof buckets === 'string' && /^[\w-]+$/.test(buckets) && !buckets.endsWith('\n')
+  const count = isText ? buckets.length / 16 : 0
+  return Object.keys(others).length === 0 && COUNTS.has(count)
 }
 
 function takeUpdate(frame: unknown[], document: DocumentState, { updates }: Context): boolean {

@@ -101,6 +101,30 @@ const TREES: readonly Bug[] = [
   },
 ]
 
+const DIGESTS: readonly Bug[] = [
+  { name: 'buckets again and again', find: 'this.#hasHeard || isDigested', put: 'isDigested' },
+  {
+    name: 'buckets behind the digest',
+    find: 'this.#hasHeard || isDigested',
+    put: 'this.#hasHeard',
+  },
+  {
+    name: 'buckets with anything else',
+    find: 'Object.keys(rest).length > 0 ? undefined : ',
+    put: '',
+  },
+  {
+    name: 'buckets that were never said compared',
+    find: "if (apart === undefined) return 'a digest compares what was not said'",
+    put: 'if (apart === undefined) return {}',
+  },
+]
+
+const BUCKETS: readonly Bug[] = [
+  { name: 'buckets of any form', find: ' || !SUMS.test(sums)', put: '' },
+  { name: 'any number of buckets', find: 'if (!isCount(count)) return undefined', put: '' },
+]
+
 const CERTIFICATES: readonly Bug[] = [
   {
     name: 'what is held is said again and again',
@@ -325,6 +349,8 @@ export const GOSSIP_PLANTS: readonly Plant[] = [
   ...inFile('gossip', 'gossip/incoming.ts', INCOMING),
   ...inFile('gossip', 'gossip/document-frames.ts', FRAMES),
   ...inFile('gossip', 'gossip/trees.ts', TREES),
+  ...inFile('gossip', 'gossip/digest-exchange.ts', DIGESTS),
+  ...inFile('gossip', 'gossip/digest-buckets.ts', BUCKETS),
   ...inFile('gossip', 'gossip/certificate-exchange.ts', CERTIFICATES),
   ...inFile('gossip', 'gossip/signed-document.ts', SIGNED),
   ...inFile('gossip', 'gossip/link.ts', LINK),

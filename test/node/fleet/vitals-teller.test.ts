@@ -1,5 +1,5 @@
 import test from 'ava'
-import type { Say } from '../../../node/gossip/members.ts'
+import type { Say } from '../../../node/gossip/own-member.ts'
 import { startVitals } from '../../../node/fleet/vitals-teller.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 

@@ -1,7 +1,9 @@
 import test from 'ava'
 import { CertificateExchange, markOf } from '../../../node/gossip/certificate-exchange.ts'
 import { makePeople } from '../../support/replica-people.ts'
-import { client } from '../../support/replica-changes.ts'
+import { attachEndpoint } from '../../support/gossip-document.ts'
+import { openMembers } from '../../support/members.ts'
+import { client, testSource } from '../../support/replica-changes.ts'
 import { openReplica, testNetwork } from '../../support/replica-pair.ts'
 
 const people = await makePeople({ nodes: ['alpha', 'beta', 'gamma'] })
@@ -33,6 +35,36 @@ test('an end says once what it holds, on whichever stream is the first', t => {
   const exchange = new CertificateExchange()
   t.deepEqual([...exchange.tell([signer])], [{ holds: [markOf(signer)] }])
   t.deepEqual([...exchange.tell([signer])], [])
+})
+
+test('what a peer must hold by what else it holds is not sent, as far as that is so by then', t => {
+  const exchange = new CertificateExchange()
+  const other = people.node('beta').signer
+  exchange.infer(one => one === signer)
+  t.deepEqual([exchange.lacks(signer), exchange.lacks(other)], [false, true])
+})
+
+test('the words of a node are sent with its certificate to a peer that holds none of them, and later ones without', async t => {
+  const alpha = openMembers(people, 'alpha')
+  const beta = openMembers(people, 'beta')
+  const run = beta.replica.id
+  const words = [...beta.replica.updatesOf(run).values()]
+  const from = attachEndpoint(alpha.replica, run)
+  const certificate = { certificate: people.node('beta').signer.chain }
+  await from.receive({ id: run, clock: {} }, certificate, ...words, 'SYNC')
+  await alpha.replica.settled()
+  const isOfBeta = (frame: unknown): boolean =>
+    JSON.stringify(frame) === JSON.stringify(certificate)
+  const gamma = testSource('gamma')
+  const newcomer = attachEndpoint(alpha.replica, gamma)
+  await newcomer.receive({ id: gamma, clock: {} }, 'SYNC')
+  t.is(newcomer.sent.filter(isOfBeta).length, 1)
+  newcomer.dispose()
+  const [profile] = words
+  const again = attachEndpoint(alpha.replica, gamma)
+  await again.receive({ id: gamma, clock: { [run]: profile?.[1] } }, 'SYNC')
+  t.is(again.sent.filter(isOfBeta).length, 0)
+  t.true(JSON.stringify(again.sent).includes(`${run}.state`))
 })
 
 for (const [what, holds] of [

@@ -59,6 +59,34 @@ test('where this node goes on the peer stays, until it is sent that or says so',
   t.is(peer.get(ALPHA), 5)
 })
 
+test('where buckets were the same the peer holds what this node held when it said them', t => {
+  const { here, peer } = clocks([ALPHA, 3], [BETA, 5])
+  peer.watch()
+  for (const [source, sequence] of [
+    [ALPHA, 4],
+    [GAMMA, 1],
+  ] as const) {
+    peer.stay(source)
+    here.set(source, sequence)
+  }
+  peer.read([])
+  t.deepEqual(
+    [ALPHA, BETA, GAMMA].map(source => peer.get(source)),
+    [3, 5, 0],
+  )
+})
+
+test('where buckets differ the peer holds what it has named, and nothing else', t => {
+  const { peer } = clocks([ALPHA, 3], [BETA, 5], [GAMMA, 2])
+  peer.watch()
+  peer.set(ALPHA, 2)
+  peer.read([ALPHA, BETA])
+  t.deepEqual(
+    [ALPHA, BETA, GAMMA].map(source => peer.get(source)),
+    [2, 0, 2],
+  )
+})
+
 test('a peer that has said more than this node holds is not behind when this node catches up', t => {
   const { here, peer } = clocks()
   peer.read()

@@ -68,7 +68,7 @@ async function openWhole(name: string, log = LOG): Promise<TestReplica> {
   fill(store, log, people.signers(store))
   const whole = openReplica(people, name, { store })
   whole.replica.wholeness.noteAlone()
-  whole.replica.checkCheckpoints()
+  whole.replica.checks.start()
   await whole.replica.settled()
   return whole
 }
@@ -100,7 +100,7 @@ async function makeScene(t: ExecutionContext): Promise<Scene> {
     store[Symbol.dispose]()
     const again = open(name)
     again.replica.wholeness.noteAlone()
-    again.replica.checkCheckpoints()
+    again.replica.checks.start()
     await again.replica.settled()
     using archiving = archivingOf(again)
     t.is((await archiving.run()).changes > 1_000, true)

@@ -36,7 +36,7 @@ function setScene() {
   }
   const links = new ReplicaLinks(clock)
   const open = (): Wholeness => new Wholeness({ record, storage, links, isEmpty: () => false })
-  return { clock, disk, storage, open }
+  return { clock, disk, storage, links, open }
 }
 
 test('a whole log is remembered for the next start', t => {
@@ -65,6 +65,21 @@ test('that a log is whole and could not be remembered is tried again once change
   t.is(storage.failing, undefined)
   t.true(wholeness.isWhole)
   t.true(open().isWhole)
+})
+
+test('who was told of the beginning of a list is told anew that it is whole, also where the disk says so late', async t => {
+  const { clock, disk, links, open } = setScene()
+  disk.extent = 'beginning'
+  const wholeness = open()
+  let left = 0
+  links.add({ ...LINK, leave: () => (left += 1), wasWhole: { here: false, there: undefined } })
+  disk.isFull = true
+  wholeness.exchanged(LINK)
+  t.is(left, 0)
+  disk.isFull = false
+  await clock.advance(2 * PROBE_MS)
+  t.true(wholeness.isWhole)
+  t.is(left, 1)
 })
 
 test('it is not tried again when the beginning of a longer log has begun to come meanwhile', async t => {

@@ -9,7 +9,7 @@ import {
   type HistoryTable,
 } from '../../../node/history/page.ts'
 import { systemClock } from '../../../node/lib/clock.ts'
-import { openNodeConnection } from '../../../node/client/node-connection.ts'
+import { openNodeConnection, type NodeConnection } from '../../../node/client/node-connection.ts'
 import { parseName } from '../../../node/identity/names.ts'
 import { makeSharedCerts, startCluster, until } from '../../support/cluster.ts'
 import { SkipClock } from '../../support/skip-clock.ts'
@@ -39,6 +39,24 @@ test('a client reads the history of the sensors of its grant, and no other, and 
   })
   await t.throwsAsync(ask('commands'), { code: 'ERR_REFUSED' })
   await t.throwsAsync(ask('moments'), { message: /names none of minutes, hours/ })
+})
+
+test('the digest of an hour, which is over all sensors, is shown to nobody who may not read them all', async t => {
+  const clock = new SkipClock()
+  await using cluster = await startCluster(t, { certs: shared.certs, clock })
+  await cluster.grant(1, 'c1', { sensors: ['temperature'] })
+  await cluster.grant(1, 'c2')
+  await using some = await cluster.client(1, 'c1')
+  await using all = await cluster.client(1, 'c2')
+  const span = { from: 0, to: clock.now() + 24 * HOUR_MS }
+  const request = { sensor: 'temperature', table: 'signed', ...span, after: null }
+  const signedFor = async (client: NodeConnection): Promise<HistoryPage> =>
+    pageOf(await client.call('history', [request]), 'signed')
+  await until(async () => (await signedFor(all)).kind === 'temperature')
+  // A clock that is set ends the hour.
+  clock.jump(2 * HOUR_MS)
+  await until(async () => (await signedFor(all)).rows.length === 1)
+  t.deepEqual(await signedFor(some), { kind: 'temperature', rows: [], next: null })
 })
 
 test('who called which command, when, and what came of it, is kept on that node, refused calls too', async t => {

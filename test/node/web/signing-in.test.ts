@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
+import { systemClock, type Clock } from '../../../node/lib/clock.ts'
 import { parseName, type Source } from '../../../node/identity/names.ts'
 import type { Terms } from '../../../node/whitelist/terms.ts'
 import { makeSharedCerts, startCluster, type Cluster } from '../../support/cluster.ts'
@@ -11,6 +12,7 @@ import {
   type SigningIn,
 } from '../../support/page-key.ts'
 import { openPage, WEB_ON, type Page } from '../../support/pages.ts'
+import { standingClock } from '../../support/standing-clock.ts'
 
 /** A browser is a client of the list, known by its key alone. */
 
@@ -20,8 +22,13 @@ const SHOP = 'https://shop.example'
 const PHONE = makeBrowserKey()
 test.after.always(() => shared.remove())
 
-async function startShop(t: ExecutionContext, nodes = 1, terms: Terms = {}): Promise<Cluster> {
-  const cluster = await startCluster(t, { nodes, certs, config: WEB_ON })
+async function startShop(
+  t: ExecutionContext,
+  nodes = 1,
+  terms: Terms = {},
+  clock: Clock = systemClock,
+): Promise<Cluster> {
+  const cluster = await startCluster(t, { nodes, certs, config: WEB_ON, clock })
   t.teardown(async () => cluster[Symbol.asyncDispose]())
   await cluster.grant(1, `origin/${SHOP}`, terms)
   return cluster
@@ -129,7 +136,7 @@ test('what is signed for another node, run, place, page, name, key or moment let
 })
 
 test('a sign-in that is malformed, repeated or too frequent is answered with an error', async t => {
-  const cluster = await startShop(t)
+  const cluster = await startShop(t, 1, {}, standingClock())
   await cluster.grant(1, 'phone', { keys: [PHONE.id] })
   using page = await openPage(cluster, 1, SHOP)
   const good = signedIn(PHONE, await textFor(page, phone(cluster)))

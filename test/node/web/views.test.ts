@@ -1,8 +1,10 @@
 import test, { type ExecutionContext } from 'ava'
+import { systemClock, type Clock } from '../../../node/lib/clock.ts'
 import type { Terms, View } from '../../../node/whitelist/terms.ts'
 import { makeSharedCerts, startCluster } from '../../support/cluster.ts'
 import { makeBrowserKey, signIn, type Answer } from '../../support/page-key.ts'
 import { openPage, WEB_ON, type Page } from '../../support/pages.ts'
+import { standingClock } from '../../support/standing-clock.ts'
 
 /** What a page sees beside sensors, by the views of its grant; and alarms, told as they come. */
 
@@ -12,8 +14,8 @@ const PHONE = makeBrowserKey()
 const RULES = { alarms: { rules: { temperature: { high: { limit: 1 } } } } }
 test.after.always(() => shared.remove())
 
-async function signedIn(t: ExecutionContext, terms: Terms, nodes = 1) {
-  const cluster = await startCluster(t, { nodes, certs, config: { ...WEB_ON, ...RULES } })
+async function signedIn(t: ExecutionContext, terms: Terms, nodes = 1, clock: Clock = systemClock) {
+  const cluster = await startCluster(t, { nodes, certs, config: { ...WEB_ON, ...RULES }, clock })
   t.teardown(async () => cluster[Symbol.asyncDispose]())
   await cluster.grant(1, 'phone', { keys: [PHONE.id], ...terms })
   const origin = new URL(cluster.node(1).page ?? '').origin
@@ -70,7 +72,7 @@ test('the fleet names every node with what it says of its fridge, and the list a
 })
 
 test('views that are malformed or too many are answered with an error', async t => {
-  const { page } = await signedIn(t, { views: ['fleet', 'whitelist', 'log'] })
+  const { page } = await signedIn(t, { views: ['fleet', 'whitelist', 'log'] }, 1, standingClock())
   for (const [name, values] of [
     ['fleet', [1]],
     ['list', ['nobody']],

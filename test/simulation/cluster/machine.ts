@@ -189,7 +189,7 @@ export class Machine {
     const replica = stack.use(
       new Replica({ source, ownSource, wholeness: store, store, signers, self, clock }),
     )
-    replica.checkCheckpoints()
+    replica.checks.start()
     const ownRemoval = new OwnRemoval({ name, signers, file: this.#file('removed'), log: SILENT })
     const removalOf = (node: Name) => findRemoval(node, replica.whitelist, store)
     const own = removalOf(name)

@@ -19,8 +19,8 @@ const OVERLAY: readonly Bug[] = [
   },
   {
     name: 'members are not told of links that ended',
-    find: '      this.#backOff(address)\n    }\n    this.#changed()',
-    put: '      this.#backOff(address)\n    }\n    this.#planSoon()',
+    find: "    this.#changed(end.reason === 'busy' || end.reason === 'duplicate')",
+    put: '    this.#planSoon()',
   },
   {
     name: 'an address that has failed is never dialed again',

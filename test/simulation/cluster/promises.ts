@@ -91,11 +91,15 @@ export class ClusterPromises {
   belonging(): Machine[] {
     const { machines } = this.#options.world
     const running = machines.filter(({ run, clock }) => run !== undefined && !clock.isFrozen)
+    const says = (by: Machine, of: Machine): boolean =>
+      by.run?.replica.whitelist.hasRemoved(of.name) === true ||
+      by.run?.replica.whitelist.hasEquivocated(of.name) === true
+    // What a node accepts that all others have put out stays with it.
     const isOut = (machine: Machine): boolean =>
       running.some(
-        ({ run }) =>
-          run?.replica.whitelist.hasRemoved(machine.name) === true ||
-          run?.replica.whitelist.hasEquivocated(machine.name) === true,
+        by =>
+          says(by, machine) &&
+          !running.some(other => other !== machine && other !== by && says(other, by)),
       )
     return running.filter(machine => !isOut(machine))
   }

@@ -250,7 +250,7 @@ export class Machine {
         signers: judge,
       }),
     }
-    replica.checkCheckpoints()
+    replica.checks.start()
     events.onRun(this)
     return run
   }

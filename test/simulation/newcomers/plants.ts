@@ -76,6 +76,22 @@ const BEGINNING: readonly Bug[] = [
   },
 ]
 
+const SECOND: readonly Bug[] = [
+  {
+    name: 'an operator signs what one node says that the list was',
+    find: "return isSame ? undefined : 'state'",
+    put: 'return isSame ? undefined : undefined',
+  },
+]
+
+const CHECKS: readonly Bug[] = [
+  {
+    name: 'a node says what the list was where it does not hold it',
+    find: 'list.canStateAt(heads) ? this',
+    put: 'heads.size >= 0 ? this',
+  },
+]
+
 /** Every bug that the schedules of newcomers and archives must find. */
 export const NEWCOMER_PLANTS: readonly Plant[] = [
   ...inFile('newcomers', 'gossip/state-exchange.ts', EXCHANGE),
@@ -84,5 +100,7 @@ export const NEWCOMER_PLANTS: readonly Plant[] = [
   ...inFile('newcomers', 'gossip/state-sending.ts', SENDING),
   ...inFile('newcomers', 'operators/checkpoints.ts', CHECKPOINT_CALLS),
   ...inFile('newcomers', 'gossip/archiving.ts', ARCHIVING),
+  ...inFile('newcomers', 'client/operator/second-node.ts', SECOND),
+  ...inFile('newcomers', 'gossip/checkpoint-checks.ts', CHECKS),
   ...inFile('newcomers', 'storage/stored-beginning.ts', BEGINNING),
 ]

@@ -14,6 +14,7 @@ import { Scheduler } from '../scheduler.ts'
 import { withSharedSigners } from '../shared-signers.ts'
 import { SimulatedClock } from '../simulated-clock.ts'
 import { SimulatedNetwork } from '../simulated-network.ts'
+import { wrongBy } from './comparison.ts'
 import { archiveOn, Machine } from './machine.ts'
 import { Promises } from './promises.ts'
 
@@ -254,6 +255,7 @@ class Schedule {
     const { source, replica } = machine
     try {
       const checkpoint = await replica.proposeCheckpoint(request)
+      for (const what of await wrongBy(this.#machines, checkpoint)) this.#promises.onWrong(what)
       if (machine.source === source) await this.#commit(machine, checkpoint, 'checkpoints')
     } catch (error) {
       // It may die of what it was asked to archive before.
