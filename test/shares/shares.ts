@@ -13,10 +13,7 @@ const FOLDERS: ReadonlyMap<string, readonly string[]> = new Map([
   ['cli', ['cli/']],
   [
     'clients-and-simulation',
-    [
-      ...['node/authority/', 'node/identity/', 'node/sessions/', 'node/client/'],
-      ...['simulation/', 'fuzz/'],
-    ],
+    ['node/authority/', 'node/identity/', 'node/sessions/', 'node/client/', 'simulation/', 'fuzz/'],
   ],
 ])
 
