@@ -1,8 +1,9 @@
 import test from 'ava'
 import type { Entry } from '../../node/whitelist/entry.ts'
 import { asUpdate } from '../../node/gossip/update.ts'
-import { startCluster, untilReachable } from '../support/cluster.ts'
+import { SKIPPABLE, startCluster, untilReachable } from '../support/cluster.ts'
 import { connectHostile, type DocumentName, type HostileNode } from '../support/hostile-node.ts'
+import { SkipClock } from '../support/skip-clock.ts'
 import { ATTEMPTS, type Attempt } from './hostile-attempts.ts'
 import { certs, EVIL, removePeople, stolen, t0 } from './hostile-people.ts'
 
@@ -11,7 +12,8 @@ import { certs, EVIL, removePeople, stolen, t0 } from './hostile-people.ts'
  * with the reason in the log, and changes nothing. One cluster takes it all.
  */
 
-const cluster = await startCluster(t0, { nodes: 2, certs })
+const clock = new SkipClock()
+const cluster = await startCluster(t0, { nodes: 2, certs, clock, config: SKIPPABLE })
 await cluster.grant(1, 'c1')
 await cluster.grant(1, 'c2')
 await cluster.revoke(2, 'c2')
@@ -67,6 +69,7 @@ let logFrom = 0
 
 /** Make a link, send what there is to send, and wait until it is over. */
 async function attack(document: DocumentName, frames: Attempt[2]): Promise<void> {
+  clock.skipGathering()
   logFrom = cluster.log.lines.length
   const link = await connectHostile(t0, cluster.node(1).address, stolen, { source: EVIL })
   try {

@@ -1,7 +1,8 @@
 import test from 'ava'
-import { makeSharedCerts, startCluster } from '../support/cluster.ts'
+import { makeSharedCerts, SKIPPABLE, startCluster } from '../support/cluster.ts'
 import { carrying, connectRaw, opening, type RawPeer } from '../support/raw-peer.ts'
 import { unpacked } from '../support/packed-frames.ts'
+import { SkipClock } from '../support/skip-clock.ts'
 import { sharedNames } from '../support/wire-host.ts'
 
 /**
@@ -18,7 +19,8 @@ const [stolen, bystander] = await Promise.all([
 ])
 const removals: (() => unknown)[] = []
 const teardown = { teardown: (removal: () => unknown) => void removals.push(removal) }
-const cluster = await startCluster(teardown, { nodes: 2, certs })
+const clock = new SkipClock()
+const cluster = await startCluster(teardown, { nodes: 2, certs, clock, config: SKIPPABLE })
 await cluster.grant(1, 'c1')
 await cluster.grant(2, 'c2')
 await cluster.revoke(2, 'c1')
@@ -105,6 +107,7 @@ async function isUnharmed(): Promise<boolean> {
 
 /** Resolves when what is done ends the link as hostile, and not for another reason. */
 async function isCut(peer: RawPeer, action: () => void): Promise<void> {
+  clock.skipGathering()
   const from = cluster.log.lines.length
   action()
   await peer.closed

@@ -2,6 +2,7 @@ import test from 'ava'
 import { runCommand, type CommandResult } from '../support/cli.ts'
 import {
   endUnheard,
+  FAST,
   makeSharedCerts,
   startCluster,
   untilReachable,
@@ -32,7 +33,7 @@ test('a node that was lost is forgotten by all, until it is started again', asyn
   // It is kept: a restart of all knows it too.
   await cluster.stop(2)
   await cluster.stop(1)
-  await cluster.start(1, { peers: [] })
+  await cluster.start(1, { peers: [], gossip: { ...FAST, firstSyncMs: 1 } })
   const alone = await fridge(cluster, 1, 'whitelist', 'remove', 'c1')
   t.false(alone.err.includes('node-3'), alone.err)
   // Its name is not burnt.

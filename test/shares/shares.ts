@@ -11,7 +11,10 @@ export const TEST_FOLDER = fileURLToPath(new URL('..', import.meta.url))
 const FOLDERS: ReadonlyMap<string, readonly string[]> = new Map([
   ['attack', ['attack/']],
   ['cli', ['cli/']],
-  ['clients', ['node/authority/', 'node/identity/', 'node/sessions/', 'node/client/']],
+  [
+    'clients-and-simulation',
+    ['node/authority/', 'node/identity/', 'node/sessions/', 'node/client/', 'simulation/', 'fuzz/'],
+  ],
 ])
 
 /** Runs what is in none of these folders: no test file has to be registered. */

@@ -10,6 +10,7 @@ import { Machines } from './machines.ts'
 import type { Counts, Report } from './report.ts'
 import { countsOf, Promises } from './promises.ts'
 import { Scheduler } from './scheduler.ts'
+import { withSharedSigners } from './shared-signers.ts'
 import { SimulatedNetwork } from './simulated-network.ts'
 import type { SimulatedNode } from './simulated-node.ts'
 
@@ -83,7 +84,7 @@ class Schedule {
     this.#promises = new Promises(() => this.#machines.nodes, SUBJECTS, new Set(fingerprints))
     this.#machines = new Machines({
       draws,
-      people,
+      people: withSharedSigners(people),
       scheduler: this.#scheduler,
       network: this.#network,
       promises: this.#promises,

@@ -1,13 +1,38 @@
-import type { X509Certificate } from 'node:crypto'
-import type { EntrySignatures } from '../../node/identity/signature.ts'
+import type { KeyObject, X509Certificate } from 'node:crypto'
+import type { KeyId } from '../../node/identity/names.ts'
+import { signatureHolds, type EntrySignatures } from '../../node/identity/signature.ts'
 import { Signers, type CertificateStore, type Signer } from '../../node/identity/signers.ts'
 import type { Verifier } from '../../node/identity/verifier.ts'
 import { MemoryStore } from '../support/memory-store.ts'
+import type { People } from '../support/replica-people.ts'
 
 /** Takes every signature as genuine: for simulations in which nobody forges. */
 export const trustingVerifier: Verifier = {
   verify: async () => true,
   [Symbol.asyncDispose]: async () => {},
+}
+
+/** Checks each signature once for all nodes of a simulation. */
+export function rememberingVerifier(): Verifier {
+  const known = new Map<KeyObject, Map<string, boolean>>()
+  return {
+    verify: async (key, context, text, signature) => {
+      const ofKey = known.get(key) ?? new Map<string, boolean>()
+      known.set(key, ofKey)
+      const signed = `${context}\n${signature}\n${text}`
+      const holds = ofKey.get(signed) ?? signatureHolds(key, context, text, signature)
+      ofKey.set(signed, holds)
+      return holds
+    },
+    [Symbol.asyncDispose]: async () => {},
+  }
+}
+
+/** The same people, of whom nodes trace each chain once for all, and check each signature once. */
+export function withSharedSigners(people: People): People {
+  const all = people.signers(new MemoryStore())
+  const verifier = rememberingVerifier()
+  return { ...people, signers: store => new SharedSigners(all, verifier, store) }
 }
 
 /**
@@ -18,8 +43,9 @@ export const trustingVerifier: Verifier = {
 export class SharedSigners extends Signers {
   readonly #all: Signers
   readonly #known = new Map<string, Signer>()
-  readonly #store: CertificateStore | undefined
   readonly #kept = new Set<Signer>()
+  readonly #trusted = new Map<KeyId, boolean>()
+  readonly #store: CertificateStore | undefined
 
   /**
    * @param all of all nodes
@@ -38,6 +64,17 @@ export class SharedSigners extends Signers {
 
   override get(fingerprint: string): Signer | undefined {
     return this.#known.get(fingerprint)
+  }
+
+  override isTrusted(authority: KeyId): boolean {
+    // Asked with each merge, and the authorities of a simulation stay.
+    const isTrusted = this.#trusted.get(authority) ?? this.#all.isTrusted(authority)
+    this.#trusted.set(authority, isTrusted)
+    return isTrusted
+  }
+
+  override formerAuthorities(): KeyId[] {
+    return this.#all.formerAuthorities()
   }
 
   override all(): Iterable<Signer> {
@@ -59,8 +96,8 @@ export class SharedSigners extends Signers {
       for (const fingerprint of [operatorCertificate, nodeCertificate]) {
         const signer = this.get(fingerprint)
         if (signer === undefined || this.#kept.has(signer)) continue
-        this.#kept.add(signer)
         this.#store?.keepCertificate(fingerprint, signer.chain)
+        this.#kept.add(signer)
       }
     }
   }

@@ -144,10 +144,16 @@ export async function makeSharedCerts(
 }
 
 /** How fast nodes of tests are to find each other again. */
-const FAST = { redialMinMs: 10, redialMaxMs: 100, firstSyncMs: 20_000 }
+export const FAST = { redialMinMs: 10, redialMaxMs: 100, firstSyncMs: 20_000 }
 
 /** For the configuration of nodes that are to be isolated soon, and not because the machine is busy. */
 export const ISOLATED_SOON = { isolatedAfterMs: 1_000, gossip: { ...FAST, heartbeatMs: 100 } }
+
+/**
+ * For the configuration of nodes on a `SkipClock` that skips seconds: a peer that says nothing in
+ * time that has not passed is not dead, nor the node alone.
+ */
+export const SKIPPABLE = { isolatedAfterMs: 3_600_000, gossip: { ...FAST, deadAfterMs: 3_600_000 } }
 
 /** A configuration with everything of it in a folder of the test's own, on a free port. */
 export function testConfig(

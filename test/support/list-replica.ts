@@ -18,9 +18,12 @@ import { SOME_FORMER } from './vouchers.ts'
 export class ListReplica {
   readonly store = new MemoryStore()
   list = new Whitelist(this.store, SOME_FORMER)
+  /** How often it was brought something, or archived: in between nothing of it changes. */
+  turns = 0
 
   /** Take what a peer or an operator brings. @returns why its link would end, if it would */
   take(one: Entry | Stray): string | undefined {
+    this.turns += 1
     if (!isStray(one) && this.list.fit(one) === 'next') {
       this.list.merge(one)
       this.#keep([one])
@@ -60,6 +63,7 @@ export class ListReplica {
 
   /** Let all leave the log that may behind a checkpoint, if there is one, and start again. */
   archive(): boolean {
+    this.turns += 1
     const base = baseOf(this.list, this.store)
     const cut = base && this.list.cutOf(base.checkpoint)
     if (base === undefined || cut === undefined) return false

@@ -6,6 +6,9 @@ interface Timer {
   armed: Disposable
 }
 
+/** How long a log gathers what would be written too often, in milliseconds. */
+const GATHERED_MS = 10_000
+
 /**
  * The real time, of which a test can skip a part: for code that talks over real sockets, where a
  * clock that stands still would stop the conversation as well.
@@ -62,6 +65,12 @@ export class SkipClock implements Clock {
         timer.task()
       })
     }
+  }
+
+  /** Let the log be written at once again. The wall clock stays what it is for everyone else. */
+  skipGathering(): void {
+    this.skip(GATHERED_MS)
+    this.jump(-GATHERED_MS)
   }
 
   /** Move the wall clock alone, as an administrator or NTP does: no timer notices. */

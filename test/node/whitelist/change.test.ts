@@ -147,17 +147,21 @@ test('one change has one text: no edit of a text is another text of the same cha
     removed: fc.integer({ min: 0, max: 2 }),
     added: fc.constantFrom(...pieces, '\\u0061', '\ud800', '"at":1,', '"__proto__":{},'),
   })
+  // To draw a change costs more than to try all of these on it.
+  const edits = fc.array(edit, { minLength: 10, maxLength: 10 })
   fc.assert(
-    fc.property(change, edit, (change, { at, removed, added }) => {
+    fc.property(change, edits, (change, edits) => {
       const text = encodeChange(change)
-      const start = at % (text.length + 1)
-      const edited = text.slice(0, start) + added + text.slice(start + removed)
-      const parsed = parseChange(edited)
-      if (!parsed.ok || edited === text) return
-      t.is(encodeChange(parsed.change), edited)
-      t.false(isDeepStrictEqual(parsed.change, change), edited)
+      for (const { at, removed, added } of edits) {
+        const start = at % (text.length + 1)
+        const edited = text.slice(0, start) + added + text.slice(start + removed)
+        const parsed = parseChange(edited)
+        if (!parsed.ok || edited === text) continue
+        t.is(encodeChange(parsed.change), edited)
+        t.false(isDeepStrictEqual(parsed.change, change), edited)
+      }
     }),
-    { numRuns: 5_000 },
+    { numRuns: 500 },
   )
   t.pass()
 })

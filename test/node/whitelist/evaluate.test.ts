@@ -36,9 +36,14 @@ test('what nodes merge change by change is what the log says, on all of them ali
   fc.assert(
     fc.property(fc.array(step, { minLength: 8, maxLength: 30 }), steps => {
       const schedule = new ListSchedule()
+      const turns = new Map<ListReplica, number>()
       for (const step of steps) {
         schedule.take(step)
-        for (const replica of schedule.replicas) t.deepEqual(replica.faults(), [])
+        for (const replica of schedule.replicas) {
+          if (turns.get(replica) === replica.turns) continue
+          turns.set(replica, replica.turns)
+          t.deepEqual(replica.faults(), [])
+        }
       }
       syncAll(schedule.replicas)
       const [first, ...others] = schedule.replicas

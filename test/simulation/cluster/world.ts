@@ -1,11 +1,10 @@
 import type { Duplex } from 'node:stream'
 import type { Dialed } from '../../../node/gossip/overlay-options.ts'
-import type { Verifier } from '../../../node/identity/verifier.ts'
-import { signatureHolds } from '../../../node/identity/signature.ts'
 import type { Signers } from '../../../node/identity/signers.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import type { People } from '../../support/replica-people.ts'
 import type { Draws } from '../draws.ts'
+import { rememberingVerifier } from '../shared-signers.ts'
 import { SimulatedTime } from '../simulated-time.ts'
 import { SimulatedWire } from '../simulated-wire.ts'
 import { Machine, type MachineEvents } from './machine.ts'
@@ -20,20 +19,6 @@ export interface WorldOptions {
   readonly events: MachineEvents
   /** Alters what one of the nodes says. */
   readonly thief: Thief
-}
-
-/** Checks each signature once for all nodes of a world. */
-function rememberingVerifier(): Verifier {
-  const known = new Map<string, boolean>()
-  return {
-    verify: async (key, context, text, signature) => {
-      const id = `${context}\n${signature}\n${text}`
-      const holds = known.get(id) ?? signatureHolds(key, context, text, signature)
-      known.set(id, holds)
-      return holds
-    },
-    [Symbol.asyncDispose]: async () => {},
-  }
 }
 
 /** The machines of a cluster, and the network between them. */

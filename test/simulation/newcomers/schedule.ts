@@ -11,6 +11,7 @@ import type { People } from '../../support/replica-people.ts'
 import { Draws } from '../draws.ts'
 import { OPERATORS, type Former } from '../former.ts'
 import { Scheduler } from '../scheduler.ts'
+import { withSharedSigners } from '../shared-signers.ts'
 import { SimulatedClock } from '../simulated-clock.ts'
 import { SimulatedNetwork } from '../simulated-network.ts'
 import { wrongBy } from './comparison.ts'
@@ -107,7 +108,7 @@ class Schedule {
 
   constructor(seed: number, people: People, former: Former, root: string) {
     this.#seed = seed
-    this.#people = people
+    this.#people = withSharedSigners(people)
     this.#former = former
     const draws = new Draws(seed)
     this.#draws = draws
@@ -123,7 +124,7 @@ class Schedule {
     })
     const fingerprints = former.values().map(({ signer }) => signer.identity.fingerprint)
     this.#promises = new Promises(() => this.#machines, new Set(fingerprints))
-    const judge = people.signers(new MemoryStore())
+    const judge = this.#people.signers(new MemoryStore())
     for (const name of NODES) judge.learn(people.node(name).signer.chain)
     for (const name of OPERATORS) judge.learn(people.operator(name).signer.chain)
     for (const { signer } of former.values()) judge.learn(signer.chain)
@@ -132,7 +133,7 @@ class Schedule {
       const machine = new Machine({
         name,
         root,
-        people,
+        people: this.#people,
         judge,
         clock: new SimulatedClock(this.#scheduler, NOON),
         draw: () => (this.#drawn += 1),

@@ -1,3 +1,3 @@
 import { runShare } from '../run-share.ts'
 
-await runShare('clients')
+await runShare('clients-and-simulation')
