@@ -85,6 +85,7 @@ test('an audience that nobody looks at ends after a while, and with the last one
   t.is(far.relays.size, 1)
   watch[Symbol.dispose]()
   await far.settle(4_000)
+  far.emit('c0', 'beat')
   // A page that comes meanwhile finds it as it was.
   const again = far.relays.watch(FAR, ANYBODY, new KeptPage())
   await far.settle(2_000)
