@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { makeTestCerts, makeTestFolder } from '../../support/certs.ts'
-import { spawnProgram } from '../../support/cli.ts'
-import { startCluster } from '../../support/cluster.ts'
+import { runCommand, spawnProgram } from '../../support/cli.ts'
+import { startCluster, until } from '../../support/cluster.ts'
 
 const README = new URL('../../../node/client/README.md', import.meta.url)
 const LIBRARY = fileURLToPath(new URL('../../../node/client/index.ts', import.meta.url))
@@ -28,6 +28,13 @@ const SAYS: [heading: string, says: RegExp[]][] = [
   ['Read the past', [/^20\S+Z [\d.]+ [\d.]+ \d+$/, /^20\S+Z (open|close)$/]],
   ['Stop', [/^connected$/, /^reading$/, /^stopped: warm enough$/]],
 ]
+
+/** Resolves once a node has written a reading to its history: it does so each second. */
+async function recorded(node: string, cwd: string): Promise<void> {
+  const options = { cwd, env: { FRIDGE_NODE: node } }
+  const show = ['history', 'show', 'temperature']
+  await until(async () => (await runCommand(show, options)).status === 0)
+}
 
 test('every example is tried', async t => {
   t.deepEqual(
@@ -53,6 +60,7 @@ test('the examples do what the page says', async t => {
       .replace("'fridge/client'", JSON.stringify(LIBRARY))
       .replace('127.0.0.1:7443', cluster.address(1))
     await writeFile(file, code)
+    if (heading === 'Read the past') await recorded(cluster.address(1), cwd)
     const example = spawnProgram(t, [file], { cwd })
     for (const line of says) {
       if (line.source.includes('is open')) cluster.node(1).fridge?.openDoor()
