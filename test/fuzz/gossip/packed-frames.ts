@@ -11,6 +11,8 @@ const MAX_EXPANSION = 16
 
 /** Pack some of the frames of a stream that follow on each other; all else stays as it is. */
 export function packSome(dice: Dice, frames: readonly string[], isHonest: boolean): string[] {
+  const sync = frames.indexOf(SYNC)
+  if (!isHonest && sync !== -1 && dice.oneIn(4)) return packedUpTo(sync, frames)
   const at = dice.below(frames.length)
   const run = frames.slice(at, at + 1 + dice.below(MOST))
   const end = run.indexOf(SYNC)
@@ -18,6 +20,11 @@ export function packSome(dice: Dice, frames: readonly string[], isHonest: boolea
   if (held.length === 0) return [...frames]
   const packed = isHonest ? packedFrame(`[${held.join()}]`) : falselyPacked(dice, held)
   return [...frames.slice(0, at), packed, ...frames.slice(at + held.length)]
+}
+
+/** All of it is right, but that SYNC may not be packed. */
+function packedUpTo(sync: number, frames: readonly string[]): string[] {
+  return [packedFrame(`[${frames.slice(0, sync + 1).join()}]`), ...frames.slice(sync + 1)]
 }
 
 function packedFrame(json: string, more: object = {}): string {
