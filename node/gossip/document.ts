@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events'
 import { createRequire } from 'node:module'
 import { FridgeError } from '../lib/errors.ts'
 import type { Source } from '../identity/names.ts'
-import { untilRound, type Clock } from '../lib/clock.ts'
+import type { Clock } from '../lib/clock.ts'
 import { DigestBuckets } from './digest-buckets.ts'
 import { DigestExchange } from './digest-exchange.ts'
 import { isDigestFrame, type Announcement, type Digest, type Update } from './document-frames.ts'
@@ -12,7 +12,7 @@ import type { LinkMap } from './first-tree.ts'
 import { Incoming } from './incoming.ts'
 import { Outgoing, type Beginning } from './outgoing.ts'
 import { PeerClock, type HeldClock } from './peer-clock.ts'
-import type { Spreading } from './spreading.ts'
+import { gatheringMs, type Spreading } from './spreading.ts'
 import { Trees } from './trees.ts'
 
 /**
@@ -369,12 +369,16 @@ export abstract class GossipDocument extends Scuttlebutt {
     peerClock: PeerClock,
     onFailure: (error: unknown) => void,
   ): Outgoing {
-    const { isCausal, announceMs, answerMs, roundMs } = this.#spreading
-    const gatherMs = to.dialed === true ? announceMs : answerMs
+    const { clock } = this
+    const dialed = to.dialed === true
+    const beganAt = clock.monotonic()
     return new Outgoing({
-      clock: this.clock,
-      isCausal,
-      announceMs: () => gatherMs + (roundMs === undefined ? 0 : untilRound(this.clock, roundMs)),
+      clock,
+      isCausal: this.#spreading.isCausal,
+      announceMs: () => {
+        const ageMs = clock.monotonic() - beganAt
+        return gatheringMs(this.#spreading, clock, { dialed, ageMs })
+      },
       relayMs: update => this.relayDelayMs(update),
       isEager: update => this.isLastWord(update) || this.#trees.isEager(to, update[2]),
       peerClock,

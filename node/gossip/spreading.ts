@@ -1,3 +1,4 @@
+import { untilRound, type Clock } from '../lib/clock.ts'
 import type { SpreadOptions } from './spread.ts'
 
 /** How the updates of a document get about. */
@@ -10,7 +11,10 @@ export interface Spreading extends SpreadOptions {
   readonly announceMs: number
   /** And by the other end: what was announced to it meanwhile it need not announce. */
   readonly answerMs: number
-  /** Then they wait for the next moment that divides by so many milliseconds. Default: they do not. */
+  /**
+   * Over a link that has stood for a while they wait for the next moment that divides by so many
+   * milliseconds, those of the other end for the one after. Default: they do not.
+   */
   readonly roundMs?: number
 }
 
@@ -30,13 +34,27 @@ export const LIST_SPREADING: Spreading = {
 /**
  * Every node has something to say of itself, and nobody waits for it: one tree, in which each update
  * comes to a node once, and announcements that wait for others, and leave in one write with beats.
+ * What comes with a node that has just linked is waited for: over its links they go sooner.
  */
 export const MEMBERS_SPREADING: Spreading = {
   isShared: true,
   copies: 1,
   isCausal: false,
   hasBuckets: true,
-  announceMs: 0,
-  answerMs: 2_000,
+  announceMs: 500,
+  answerMs: 1_000,
   roundMs: 2_000,
+}
+
+/** How long a link is young: what its two ends have to tell of each other is out by then. */
+const YOUNG_MS = 10_000
+
+/** How long announcements are gathered for a link, in milliseconds. */
+export function gatheringMs(
+  { announceMs, answerMs, roundMs }: Spreading,
+  clock: Pick<Clock, 'now'>,
+  { dialed, ageMs }: { readonly dialed: boolean; readonly ageMs: number },
+): number {
+  if (roundMs === undefined || ageMs < YOUNG_MS) return dialed ? announceMs : answerMs
+  return untilRound(clock, roundMs) + (dialed ? 0 : roundMs)
 }

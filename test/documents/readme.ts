@@ -60,7 +60,7 @@ export const FIRST_STEPS: readonly Step[] = [
   {
     line: "./cli/fridge whitelist remove fridge-client-001 --reason 'lost laptop' --node 127.0.0.1:7444",
   },
-  { line: './cli/fridge status' },
+  { line: './cli/fridge status', again: true },
   { line: './cli/fridge certs issue client fridge-client-001' },
   { line: './cli/fridge whitelist add fridge-client-001' },
   {

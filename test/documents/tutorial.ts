@@ -70,7 +70,7 @@ export const MACHINES: readonly Step[] = [
   { line: NODE_3, ...M3, says: READY, stays: true },
   { line: 'fridge context add shop --node 10.0.0.1:7443', ...M1 },
   { line: 'fridge context use shop', ...M1 },
-  { line: 'fridge status', ...M1 },
+  { line: 'fridge status', ...M1, again: true },
   { line: 'fridge whitelist add till-7 --node 10.0.0.2:7443', ...M1 },
   { line: 'fridge certs token client till-7 --expires-in 1h > token', ...M1 },
   {
@@ -92,5 +92,5 @@ export const MACHINES: readonly Step[] = [
   { line: 'fridge whitelist add till-8', ...M1, ends: NODE_3 },
   { line: NODE_3, ...M3, says: READY, stays: true },
   { line: 'fridge whitelist log --limit 1 --node 10.0.0.3:7443', ...M1 },
-  { line: 'fridge status', ...M1 },
+  { line: 'fridge status', ...M1, again: true },
 ]

@@ -6,6 +6,7 @@ import process from 'node:process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { ExecutionContext } from 'ava'
+import { systemClock } from '../../node/lib/clock.ts'
 import { makeTestFolder } from './certs.ts'
 import { Lines, startCommand, type CommandRun, type IoOptions } from './cli.ts'
 import { parseTypedLine } from './typed-line.ts'
@@ -16,11 +17,16 @@ const LAUNCHER = fileURLToPath(new URL('../../cli/fridge', import.meta.url))
 /** What a node prints once it serves, with its address. */
 export const READY = /^fridge node \S+ ready on (\S+)/
 
+/** How long somebody who waits to see something waits before they look again. */
+const LOOK_AGAIN_MS = 200
+
 /** A command line of a document or a help text, with what must come of it. */
 export interface Step {
   readonly line: string
   /** What it ends with. Default 0. */
   readonly status?: number | null
+  /** Typed again until it ends with that, as by somebody who waits to see it. Default false. */
+  readonly again?: boolean
   /** Of a command that lasts: what it says first. It is stopped then. */
   readonly says?: RegExp
   /** A line that it has printed when it has ended by itself. */
@@ -95,7 +101,11 @@ export async function play(
       await mkdir(join(scene.folder, step.below ?? ''), { recursive: true })
       await step.before?.(scene)
       if (step.ends !== undefined) await end(step.ends)
-      const typed = await type(scene, step, through(step))
+      let typed = await type(scene, step, through(step))
+      while (step.again === true && (await typed.status) !== status) {
+        await systemClock.sleep(LOOK_AGAIN_MS)
+        typed = await type(scene, step, through(step))
+      }
       if (says !== undefined) await said(typed, says, line)
       if (step.at !== undefined) {
         scene.here.set(step.at, READY.exec(typed.out.all[0] ?? '')?.[1] ?? '')

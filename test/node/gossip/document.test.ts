@@ -296,17 +296,21 @@ test('a peer that asks for announcements is told places, and sent what it wants 
 
 test('announcements that nobody waits for leave together, in the moments of beats', async t => {
   const clock = new FakeClock()
-  const spreading = { isCausal: false, answerMs: 0, roundMs: 1_000 }
+  const spreading = { isCausal: false, answerMs: 50, roundMs: 1_000 }
   const document = new TextDocument(ALPHA, clock, spreading)
   const [beta] = await inStep(document, BETA)
   await beta?.receive({ lazy: 'alpha' })
-  await clock.advance(300)
   document.add('one')
-  await clock.advance(600)
+  await clock.advance(50)
+  t.deepEqual(beta?.sent.splice(0), [{ have: { [ALPHA]: 1 } }], 'a new link is told at once')
+  await clock.advance(10_250)
   document.add('two')
+  await clock.advance(600)
+  document.add('three')
+  await clock.advance(1_000)
   t.deepEqual(beta?.sent, [])
   await clock.advance(100)
-  t.deepEqual(beta?.sent, [{ have: { [ALPHA]: 2 } }])
+  t.deepEqual(beta?.sent, [{ have: { [ALPHA]: 3 } }])
 })
 
 test('what an update may have seen goes before it, also where it was only announced', async t => {
