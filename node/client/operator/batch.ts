@@ -17,6 +17,7 @@ import {
   type UnprovenReport,
 } from './answers.ts'
 import { askCommit, provesTaken } from './commit-answer.ts'
+import { fieldsOf } from './own-state.ts'
 import {
   AGREEMENT,
   drawWish,
@@ -83,6 +84,7 @@ export async function commitBatch(
   options: BatchOptions,
 ): Promise<CommittedBatch> {
   const { node, credentials } = options
+  const key = createPrivateKey(credentials.key)
   const signed = new SignedBatch()
   let asked = fittingOf(wishes)
   let why = ''
@@ -90,7 +92,6 @@ export async function commitBatch(
     const changes = await propose(asked, signed, options)
     asked = asked.slice(0, changes.length)
     signed.note(changes)
-    const key = createPrivateKey(credentials.key)
     const signatures = changes.map(change => signText(key, 'change', encodeChange(change)))
     const isLast = changes.length === wishes.length
     const wait = isLast ? options : { waitMs: 0 }
@@ -297,8 +298,4 @@ export class SignedBatch {
     this.#last = changes
     this.#isTaken = false
   }
-}
-
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 }

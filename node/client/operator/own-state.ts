@@ -92,7 +92,8 @@ function parseTwins(value: unknown): Twins | string {
   return twins
 }
 
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+/** What an answer holds by name: of what is no object, nothing. */
+export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 }
 
