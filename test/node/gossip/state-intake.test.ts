@@ -1,127 +1,28 @@
-import { rmSync } from 'node:fs'
-import { join } from 'node:path'
-import test, { type ExecutionContext } from 'ava'
-import { OwnSource } from '../../../node/gossip/own-source.ts'
-import { parseName, subjectOf } from '../../../node/identity/names.ts'
-import type { NodeStore } from '../../../node/storage/node-store.ts'
-import { openSqliteStore } from '../../../node/storage/sqlite-store.ts'
-import type { Signers } from '../../../node/identity/signers.ts'
+import test from 'ava'
 import type { ChangeStore } from '../../../node/whitelist/store.ts'
-import { isStray } from '../../../node/whitelist/entry.ts'
 import { archivingOf } from '../../support/archiving.ts'
-import { makeTestFolder } from '../../support/certs.ts'
+import { MemoryStore } from '../../support/memory-store.ts'
+import { parseName, subjectOf } from '../../../node/identity/names.ts'
 import { attachEndpoint, type TestEndpoint } from '../../support/gossip-document.ts'
 import { attackReplica, signEntry } from '../../support/hostile-node.ts'
-import { MemoryStore } from '../../support/memory-store.ts'
-import { client, grantAt, OPERATOR, requestOf, testSource } from '../../support/replica-changes.ts'
+import { grantAt, OPERATOR, requestOf, testSource } from '../../support/replica-changes.ts'
+import { openReplica, type TestReplica } from '../../support/replica-pair.ts'
 import {
-  openReplica,
-  testNetwork,
-  type TestEnd,
-  type TestNetwork,
-  type TestReplica,
-} from '../../support/replica-pair.ts'
-import { makePeople } from '../../support/replica-people.ts'
-
-const NODES = ['alpha', 'beta', 'gamma', 'delta']
-const people = await makePeople({ nodes: NODES, operators: ['olga', 'oscar'] })
-const [AMBER, BASIL, COCOA] = [client('amber'), client('basil'), client('cocoa')]
-const DILL = client('dill')
-const [OSCAR, DELTA] = [parseName('oscar'), parseName('delta')]
-const KEY = Buffer.alloc(32, 7)
-
-/** How often amber is let in and out again. */
-const TURNS = 520
-
-/** The log of a node with more changes than a newcomer is sent, and a checkpoint over them. */
-const LOG = await makeLog()
-
-async function makeLog(node = 'alpha'): Promise<MemoryStore> {
-  const store = new MemoryStore()
-  // Of beta nothing stands, and nothing is the newest of its subject.
-  const beta = openReplica(people, 'beta', { store })
-  await beta.grant(DILL)
-  await beta.revoke(DILL)
-  const alpha = openReplica(people, node, { store })
-  alpha.replica.wholeness.noteAlone()
-  await alpha.grant(BASIL)
-  await alpha.grant(DILL)
-  await alpha.revoke(DILL)
-  for (let turn = 0; turn < TURNS; turn += 1) {
-    await alpha.grant(AMBER)
-    await alpha.revoke(AMBER)
-  }
-  await alpha.checkpoint()
-  await alpha.replica.settled()
-  return store
-}
-
-function fill(store: ChangeStore, log: MemoryStore, signers: Signers, changes?: number): void {
-  for (const chain of log.certificates()) signers.learn(chain)
-  signers.keep(log.entries.map(one => (isStray(one) ? one.entry : one).signatures))
-  store.append(log.entries.slice(0, changes))
-}
-
-/** A node that holds the whole log. */
-async function openWhole(name: string, log = LOG): Promise<TestReplica> {
-  const store = new MemoryStore()
-  fill(store, log, people.signers(store))
-  const whole = openReplica(people, name, { store })
-  whole.replica.wholeness.noteAlone()
-  whole.replica.checks.start()
-  await whole.replica.settled()
-  return whole
-}
-
-interface Scene {
-  readonly open: (name: string) => TestReplica & { readonly store: NodeStore }
-  /** A node that has archived all that leaves the log, and has lost it. */
-  readonly openArchived: (
-    name: string,
-    log?: MemoryStore,
-  ) => Promise<TestReplica & { readonly store: NodeStore }>
-}
-
-async function makeScene(t: ExecutionContext): Promise<Scene> {
-  const folder = await makeTestFolder(t)
-  let run = 1
-  const open: Scene['open'] = name => {
-    const store = openSqliteStore(join(folder, `${name}.db`), KEY)
-    t.teardown(() => store[Symbol.dispose]())
-    store.seal(KEY)
-    run += 1
-    const ownSource = new OwnSource({ draw: () => testSource(name, run) })
-    const replica = openReplica(people, name, { store, run, ownSource, wholeness: store })
-    return { ...replica, store }
-  }
-  const openArchived: Scene['openArchived'] = async (name, log = LOG) => {
-    const { store, signers } = open(name)
-    fill(store, log, signers)
-    store[Symbol.dispose]()
-    const again = open(name)
-    again.replica.wholeness.noteAlone()
-    again.replica.checks.start()
-    await again.replica.settled()
-    using archiving = archivingOf(again)
-    t.is((await archiving.run()).changes > 1_000, true)
-    again.store[Symbol.dispose]()
-    rmSync(join(folder, 'archive-1.db'))
-    return open(name)
-  }
-  return { open, openArchived }
-}
-
-function end(of: TestReplica): TestEnd {
-  return { ...of, wasWhole: () => of.replica.wholeness.wasWhole }
-}
-
-/** Link a newcomer to a node, and wait until it has had the list of that. */
-async function bring(from: TestReplica, to: TestReplica): Promise<TestNetwork> {
-  const linked = testNetwork()
-  linked.connect(end(from), end(to))
-  await linked.quiet()
-  return linked
-}
+  people,
+  AMBER,
+  BASIL,
+  COCOA,
+  DILL,
+  OSCAR,
+  DELTA,
+  LOG,
+  makeLog,
+  fill,
+  openWhole,
+  makeScene,
+  end,
+  bring,
+} from '../../support/state-scene.ts'
 
 test('a node that holds nothing is sent what a checkpoint states, and then what came behind it', async t => {
   const { open, openArchived } = await makeScene(t)
@@ -326,83 +227,6 @@ test('attack: a checkpoint of which no other node knows opens nothing', async t 
   await quiet()
   t.true(gamma.isIn(BASIL))
   t.false(gamma.replica.wholeness.isWhole)
-})
-
-/** Send a newcomer the state that a node has, altered. @returns why it ended the link */
-async function takeAltered(
-  t: ExecutionContext,
-  alter: (row: unknown[], change: string) => readonly unknown[] | undefined,
-): Promise<readonly string[]> {
-  const { open, openArchived } = await makeScene(t)
-  const alpha = await openArchived('alpha')
-  const gamma = open('gamma')
-  const sender = attachEndpoint(alpha.replica, gamma.replica.id, { here: true, there: undefined })
-  await sender.receive({ id: gamma.replica.id, clock: {} })
-  const link = attachEndpoint(gamma.replica, alpha.replica.id, { here: undefined, there: true })
-  for (const frame of sender.sent) {
-    if (!(frame instanceof Object && 'state' in frame)) await link.receive(frame)
-    else {
-      const rows = frame.state as [{ readonly change: string }, ...unknown[]][]
-      const altered = rows.map(row => alter(row, row[0].change)).filter(row => row !== undefined)
-      await link.receive({ state: altered })
-    }
-    await gamma.replica.settled()
-  }
-  t.is(gamma.replica.whitelist.changes === 0, link.refusals.length > 0)
-  return link.refusals
-}
-
-test('attack: a state from which a removal or a grant is left out, or called spent, is refused', async t => {
-  t.deepEqual(await takeAltered(t, row => row), [])
-  const why = ['a state is not what its checkpoint states']
-  const [grant, removal] = [
-    '"grant","subject":"client/basil"',
-    '"revocation","subject":"client/dill","source":"alpha',
-  ]
-  for (const text of [grant, removal]) {
-    const isIt = (change: string): boolean => change.includes(text)
-    t.deepEqual(
-      await takeAltered(t, (row, change) => (isIt(change) ? [...row, 'spent'] : row)),
-      why,
-    )
-  }
-  const left = await takeAltered(t, (row, change) => (change.includes(grant) ? undefined : row))
-  t.deepEqual(left, why)
-})
-
-test('attack: a state in which what is spent is called standing, or an entry is altered, is refused', async t => {
-  const standing = await takeAltered(t, row => row.slice(0, 3))
-  t.deepEqual(standing, ['a state is not what its checkpoint states'])
-  const altered = await takeAltered(t, (row, change) => {
-    const [value, ...place] = row as [object, ...unknown[]]
-    return [{ ...value, change: change.replace('client/amber', 'client/apple') }, ...place]
-  })
-  t.is(altered.length, 1)
-  t.regex(altered[0] ?? '', /is not signed by its/)
-})
-
-test('attack: a state with a signature that is not under its entry is refused, whatever the entry decides', async t => {
-  // Genuine ones, of another entry: only a check of this one tells.
-  const [first] = LOG.entries.flatMap(one => (isStray(one) ? [] : [one.signatures]))
-  const kinds = [
-    ['a grant that stands', '"grant","subject":"client/basil"', undefined],
-    ['the newest removal', '"revocation","subject":"client/dill","source":"alpha', undefined],
-    ['what is spent', '', 'spent'],
-  ] as const
-  for (const [title, text, spent] of kinds) {
-    for (const [field, role] of [
-      ['operatorSignature', 'operator'],
-      ['nodeSignature', 'node'],
-    ] as const) {
-      const refusals = await takeAltered(t, (row, change) => {
-        const [value, ...place] = row as [object, ...unknown[]]
-        const isIt = change.includes(text) && place[2] === spent
-        return isIt ? [{ ...value, [field]: first?.[field] }, ...place] : row
-      })
-      t.is(refusals.length, 1, `${title}: ${field}`)
-      t.regex(refusals[0] ?? '', new RegExp(`is not signed by its ${role}`))
-    }
-  }
 })
 
 /** A store in which storing a list takes until it is let go on. */
