@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises'
 import { LineCounter, isMap, isScalar, isSeq, parseDocument, type Document } from 'yaml'
 
 import { FridgeError, errorCode, errorMessage } from '../lib/errors.ts'
-import { describe } from './config-problem.ts'
+import { describe } from './shown-value.ts'
 
 /** The largest configuration file, in bytes. A cluster of a thousand peers needs a tenth of it. */
 const MAX_CONFIG_BYTES = 256 * 1024

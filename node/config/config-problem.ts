@@ -1,9 +1,9 @@
-import { inspect } from 'node:util'
 import { z } from 'zod'
 
 import type { ConfigFile, ConfigPath } from './config-file.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { nearest } from '../lib/nearest.ts'
+import { describe } from './shown-value.ts'
 
 /** Problems told at once; the rest are mostly consequences of the first. */
 const MAX_PROBLEMS = 10
@@ -259,13 +259,4 @@ function keysOf(schema: z.core.$ZodType | undefined): string[] {
     return [...new Set(schema.options.flatMap(option => keysOf(unwrapped(option))))]
   }
   return []
-}
-
-/** A value as it is shown to a person: one short line, however large or circular the value. */
-export function describe(value: unknown): string {
-  const text =
-    typeof value === 'string'
-      ? JSON.stringify(value)
-      : inspect(value, { depth: 2, maxArrayLength: 5, breakLength: Infinity })
-  return text.length <= 60 ? text : `${text.slice(0, 57)}...`
 }
