@@ -4,7 +4,6 @@ import type { Stray } from '../../../node/whitelist/entry.ts'
 import { Counts } from '../../../node/sessions/counts.ts'
 import { startEnforcement, type EnforcementOptions } from '../../../node/sessions/enforcement.ts'
 import { recordLog, type LogLine } from '../../support/gossip-cluster.ts'
-import { MemoryStore } from '../../support/memory-store.ts'
 import type { ChangeStore } from '../../../node/whitelist/store.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import {
@@ -15,6 +14,7 @@ import {
   testSource,
 } from '../../support/replica-changes.ts'
 import { openReplica, type TestReplica } from '../../support/replica-pair.ts'
+import { WatchedStore } from '../../support/watched-store.ts'
 import { makePeople } from '../../support/replica-people.ts'
 
 /** What follows from a changed list, in which order: whom it cuts, and what is said of that. */
@@ -22,16 +22,6 @@ import { makePeople } from '../../support/replica-people.ts'
 const people = await makePeople({ nodes: ['alpha', 'beta'] })
 const AMBER = client('amber')
 const BERYL = client('beryl')
-
-/** A store that tells when something is written to it. */
-class WatchedStore extends MemoryStore {
-  onAppend = (): void => {}
-
-  override append(entries: Parameters<MemoryStore['append']>[0]): void {
-    this.onAppend()
-    super.append(entries)
-  }
-}
 
 interface Scene extends Disposable {
   readonly node: TestReplica
