@@ -105,14 +105,6 @@ const RELAY: readonly Bug[] = [
   },
 ]
 
-const OUTGOING: readonly Bug[] = [
-  {
-    name: 'removals overtake what they have seen',
-    find: 'this.#isCatchingUp || this.#withheld.size > 0 || isBehind()) return\n    for',
-    put: 'this.#isCatchingUp) return\n    for',
-  },
-]
-
 const ENFORCEMENT: readonly Bug[] = [
   {
     name: 'clients are not cut by what is applied',
@@ -140,6 +132,5 @@ export const CLUSTER_PLANTS: readonly Plant[] = [
   ...inFile('cluster', 'gossip/own-member.ts', OWN_MEMBER),
   ...inFile('cluster', 'gossip/reach.ts', REACH),
   ...inFile('cluster', 'gossip/confirmation-relay.ts', RELAY),
-  ...inFile('cluster', 'gossip/outgoing.ts', OUTGOING),
   ...inFile('cluster', 'sessions/enforcement.ts', ENFORCEMENT),
 ]
