@@ -57,7 +57,7 @@ export interface DurableListOptions {
 
 /**
  * The list with the log behind it: what is merged is made durable before anybody hears of it, or is
- * taken back. Of what cannot be stored the removals act all the same.
+ * taken back. Removals act before that, and though they cannot be stored.
  */
 export class DurableList implements Disposable {
   /** Whether changes can be stored. */
