@@ -1,3 +1,4 @@
+import { CertificateExchange } from '../../node/gossip/certificate-exchange.ts'
 import type { GossipDocument } from '../../node/gossip/document.ts'
 import type { DocumentLink } from '../../node/gossip/document-stream.ts'
 import { FramePacking } from '../../node/gossip/frame-packing.ts'
@@ -19,6 +20,8 @@ export interface DocumentWireOptions<E extends DocumentEnd> {
   readonly clock: MachineClock
   /** How long a byte is under way, ms. */
   readonly delayMs: number
+  /** Whether both ends hold the certificates of nodes, as *members* would have told each. Default false. */
+  readonly knowsNodes?: boolean
   /** A line has come to an end, before it is read. */
   readonly onArrival: (to: E, bytes: number, frames: readonly unknown[]) => void
 }
@@ -29,6 +32,7 @@ export function joinDocuments<E extends DocumentEnd>({
   time,
   clock,
   delayMs,
+  knowsNodes = false,
   onArrival,
 }: DocumentWireOptions<E>): Disposable {
   const attached: DocumentLink[] = []
@@ -46,6 +50,8 @@ export function joinDocuments<E extends DocumentEnd>({
         for (const frame of frames) there.receive(frame)
       })
     })
+    const certificates = new CertificateExchange()
+    certificates.infer(({ identity }) => knowsNodes && identity.role === 'node')
     const fail = (why: string): void => {
       throw new Error(`${from.source} ends its link to ${to.source}: ${why}`)
     }
@@ -53,6 +59,7 @@ export function joinDocuments<E extends DocumentEnd>({
       {
         dialed,
         peer: to.source,
+        certificates,
         send: frame => packing.send(undefined, frame),
         drained: async () => packing.flush(),
         refuse: fail,

@@ -307,6 +307,7 @@ export class LinkedCluster implements Disposable {
       time: this.time,
       clock: this.#clock,
       delayMs: one.peers.get(other) ?? DELAY_MS.most,
+      knowsNodes: true,
       onArrival: (to, bytes, frames) => this.#count(to, bytes, frames),
     })
     const link: OpenLink = {
