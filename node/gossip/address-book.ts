@@ -109,9 +109,21 @@ export class AddressBook {
     const known = this.learn(address)
     if (known.owner === owner) return
     known.owner = isNew ? owner : undefined
-    const alike = [...this.#known].filter(([, one]) => one.owner === known.owner && !one.isSeed)
-    const [oldest] = alike
-    if (alike.length > MAX_CLAIMED && oldest !== undefined) this.#known.delete(oldest[0])
+    const oldest = this.#oldestBeyond(MAX_CLAIMED, known.owner)
+    if (oldest !== undefined) this.#known.delete(oldest)
+  }
+
+  /** The oldest address of an owner that has more than so many; seeds are not counted. */
+  #oldestBeyond(most: number, owner: Name | undefined): string | undefined {
+    let count = 0
+    let oldest: string | undefined
+    // Without a copy: a newcomer comes here once for each node of a cluster.
+    for (const [address, known] of this.#known) {
+      if (known.owner !== owner || known.isSeed) continue
+      count += 1
+      oldest ??= address
+    }
+    return count > most ? oldest : undefined
   }
 
   /** Each node that some address is known of, `self` where it is this one; an address whose node is not known counts as one. */

@@ -45,6 +45,24 @@ export function firstPlanMs({
   return remembered.length > FULL_MESH ? random() * START_MS : 0
 }
 
+/** How long a node that has links enough gathers what others say of theirs, in milliseconds for each node. */
+const NEWS_MS_PER_NODE = 1
+
+/**
+ * How long a node may wait to plan anew when another says which links it has. To plan it goes through
+ * all nodes, and each of them says so: one that wants no more links waits for several.
+ * @param nodes how many live, itself included
+ */
+export function newsPlanMs({
+  links,
+  nodes,
+}: {
+  readonly links: number
+  readonly nodes: number
+}): number {
+  return links < linksWanted(nodes) ? 0 : nodes * NEWS_MS_PER_NODE
+}
+
 /** A node with no more links than these is not turned away for having many itself. */
 export const SPARED_LINKS = 3
 

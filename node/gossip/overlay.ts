@@ -24,6 +24,7 @@ import {
   linksWanted,
   SPARED_LINKS,
   firstPlanMs,
+  newsPlanMs,
 } from './overlay-plan.ts'
 
 /** Nodes whose pace is remembered at once. */
@@ -73,7 +74,8 @@ export class Overlay implements AsyncDisposable {
       if (member.name === options.self) return
       for (const address of member.addresses) this.#addresses.claim(address, member.name)
       const isMoved = before === undefined || before.links.length !== member.links.length
-      if (isMoved) this.#planSoon()
+      const news = { links: this.#links.size, nodes: members.liveCount }
+      if (isMoved) this.#planIn(Math.max(options.times.redialMinMs / 4, newsPlanMs(news)))
     })
     const waitMs = firstPlanMs(options)
     if (waitMs > 0) this.#planIn(waitMs)

@@ -11,8 +11,11 @@ import {
   type Words,
 } from './member-part.ts'
 
-/** More runs than this, of nodes dead or alive, are not kept: the dead go first. */
-const MAX_MEMBERS = 4_096
+/** More runs than this are not kept where some are dead: these go first. */
+const MAX_MEMBERS = 16_384
+
+/** Where all that are kept live, the dead are looked for again when there are so many runs more. */
+const LOOK_AGAIN_AFTER = 1_024
 
 /** Runs of one node that are kept: the latest is of use, and a node may say to have been started often. */
 const MAX_RUNS = 8
@@ -57,6 +60,8 @@ export class Runs {
   readonly #options: RunsOptions
   readonly #runs = new Map<Source, Run>()
   readonly #byName = new Map<Name, Set<Source>>()
+  /** With more runs than this the dead are looked for: to go through all of them for each word costs more than the word. */
+  #mostRuns = MAX_MEMBERS
 
   constructor(options: RunsOptions) {
     this.#options = options
@@ -132,7 +137,7 @@ export class Runs {
     else if (words.part === 'state') run.state = words.state
     else run.vitals = words.vitals
     run.member = memberOf(run)
-    if (this.#runs.size > MAX_MEMBERS) this.#forgetDead()
+    if (this.#runs.size > this.#mostRuns) this.#forgetDead()
     return run.member
   }
 
@@ -188,6 +193,7 @@ export class Runs {
       if (this.#runs.size <= MAX_MEMBERS / 2) break
       if (this.#isDead(source)) this.#forget(source)
     }
+    this.#mostRuns = Math.max(MAX_MEMBERS, this.#runs.size + LOOK_AGAIN_AFTER)
   }
 
   #forget(source: Source): void {

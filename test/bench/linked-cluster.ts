@@ -1,6 +1,4 @@
 import { hash } from 'node:crypto'
-import { FramePacking } from '../../node/gossip/frame-packing.ts'
-import type { DocumentLink } from '../../node/gossip/document-stream.ts'
 import type { LinkMap } from '../../node/gossip/first-tree.ts'
 import { linksAccepted, linksWanted } from '../../node/gossip/overlay-plan.ts'
 import { Replica } from '../../node/gossip/replica.ts'
@@ -11,8 +9,8 @@ import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
 import type { Verifier } from '../../node/identity/verifier.ts'
 import { SharedSigners, trustingVerifier } from '../simulation/shared-signers.ts'
 import { MachineClock, SimulatedTime } from '../simulation/simulated-time.ts'
+import { joinDocuments, sharesOf } from './document-wire.ts'
 import { MemoryStore } from '../support/memory-store.ts'
-import { unpacked } from '../support/packed-frames.ts'
 import { client, NOON, requestOf, testSource } from '../support/replica-changes.ts'
 import { commitRequest, type People } from '../support/replica-people.ts'
 
@@ -24,10 +22,11 @@ interface LinkedNode {
   readonly name: string
   readonly source: Source
   readonly replica: Replica
+  /** The same, as what is gossiped. */
+  readonly document: Replica
   readonly signers: SharedSigners
   /** The nodes that it is linked to, and how long a byte is under way to each, ms. */
   readonly peers: Map<LinkedNode, number>
-  receivedBytes: number
   copies: number
   copyBytes: number
 }
@@ -76,6 +75,9 @@ export class LinkedCluster implements Disposable {
   readonly #options: LinkedClusterOptions
   #arrivals = new Map<LinkedNode, { readonly atMs: number; readonly hops: number }>()
   #changes = 0
+  #receivedBytes = 0
+  #confirmationBytes = 0
+  #digestBytes = 0
 
   constructor(options: LinkedClusterOptions) {
     this.#options = options
@@ -92,9 +94,17 @@ export class LinkedCluster implements Disposable {
 
   /** Bytes that have arrived since `resetCounts`, of a node on average. */
   get bytesOfNode(): number {
-    return (
-      this.#nodes.reduce((sum, { receivedBytes }) => sum + receivedBytes, 0) / this.#nodes.length
-    )
+    return this.#receivedBytes / this.#nodes.length
+  }
+
+  /** Those of confirmations, of a node on average. */
+  get confirmationBytesOfNode(): number {
+    return this.#confirmationBytes / this.#nodes.length
+  }
+
+  /** Those of digests, of a node on average. */
+  get digestBytesOfNode(): number {
+    return this.#digestBytes / this.#nodes.length
   }
 
   /** Copies of changes that have arrived, of a node on average. */
@@ -128,8 +138,10 @@ export class LinkedCluster implements Disposable {
   }
 
   resetCounts(): void {
-    for (const node of this.#nodes)
-      Object.assign(node, { receivedBytes: 0, copies: 0, copyBytes: 0 })
+    this.#receivedBytes = 0
+    this.#confirmationBytes = 0
+    this.#digestBytes = 0
+    for (const node of this.#nodes) Object.assign(node, { copies: 0, copyBytes: 0 })
   }
 
   /** Link the two ends of each pair, and let all come into step. */
@@ -221,9 +233,9 @@ export class LinkedCluster implements Disposable {
       name,
       source,
       replica,
+      document: replica,
       signers,
       peers,
-      receivedBytes: 0,
       copies: 0,
       copyBytes: 0,
     }
@@ -290,52 +302,34 @@ export class LinkedCluster implements Disposable {
   }
 
   #connect(one: LinkedNode, other: LinkedNode): void {
-    const delayMs = one.peers.get(other) ?? DELAY_MS.most
-    const attached: DocumentLink[] = []
-    let isOpen = true
-    const attach = (from: LinkedNode, to: LinkedNode, dialed: boolean): DocumentLink => {
-      const packing = new FramePacking<undefined>((_, json) => {
-        this.time.touch()
-        this.#clock.after(delayMs, () => {
-          const there = attached[dialed ? 1 : 0]
-          if (!isOpen || there === undefined) return
-          this.time.touch()
-          // As it stands in a line of the connection.
-          to.receivedBytes += JSON.stringify(['a1', 'data', `${json}\n`]).length + 1
-          for (const frame of unpacked(JSON.parse(json))) {
-            if (Array.isArray(frame)) {
-              to.copies += 1
-              to.copyBytes += JSON.stringify(frame).length
-            }
-            there.receive(frame)
-          }
-        })
-      })
-      const fail = (why: string): void => {
-        throw new Error(`${from.name} ends its link to ${to.name}: ${why}`)
-      }
-      return from.replica.attach(
-        {
-          dialed,
-          peer: to.source,
-          send: frame => packing.send(undefined, frame),
-          drained: async () => packing.flush(),
-          refuse: fail,
-          leave: fail,
-          onSynced: () => {},
-        },
-        source => source === to.source,
-      )
-    }
-    attached.push(attach(one, other, true), attach(other, one, false))
+    const wire = joinDocuments({
+      ends: [one, other],
+      time: this.time,
+      clock: this.#clock,
+      delayMs: one.peers.get(other) ?? DELAY_MS.most,
+      knowsNodes: true,
+      onArrival: (to, bytes, frames) => this.#count(to, bytes, frames),
+    })
     const link: OpenLink = {
       ends: [one, other],
       [Symbol.dispose]: () => {
-        isOpen = false
         this.#links.delete(link)
-        for (const end of attached) end[Symbol.dispose]()
+        wire[Symbol.dispose]()
       },
     }
     this.#links.add(link)
+  }
+
+  #count(to: LinkedNode, bytes: number, frames: readonly unknown[]): void {
+    this.#receivedBytes += bytes
+    for (const [kind, share] of sharesOf(bytes, frames, 'whitelist')) {
+      if (kind === 'confirmations') this.#confirmationBytes += share
+      if (kind === 'digests') this.#digestBytes += share
+    }
+    for (const frame of frames) {
+      if (!Array.isArray(frame)) continue
+      to.copies += 1
+      to.copyBytes += JSON.stringify(frame).length
+    }
   }
 }

@@ -18,6 +18,8 @@ import { measureRelays } from './relays.ts'
 import type { Bench } from './result.ts'
 import { measureRevocation } from './revocation.ts'
 import { measureScale } from './scale.ts'
+import { measureLists } from './scale-lists.ts'
+import { measureMembers } from './scale-members.ts'
 import { measureSealing } from './sealing.ts'
 import { measureStart } from './start.ts'
 
@@ -37,6 +39,8 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   admission: measureAdmission,
   'first-sync': measureFirstSync,
   checkpoint: measureCheckpoint,
+  'scale-lists': measureLists,
+  'scale-members': measureMembers,
   scale: measureScale,
   processes: measureProcesses,
   history: measureHistory,
@@ -56,7 +60,8 @@ if (unknown === undefined) {
   for (const line of formatTable(describeMachine())) console.log(line)
   for (const name of names) {
     const progress = (text: string): void => console.error(`${name}: ${text}`)
-    const tables = await BENCHES[name]?.({ quick: values.quick, progress })
+    const print = (line: string): void => console.log(line)
+    const tables = await BENCHES[name]?.({ quick: values.quick, progress, print })
     for (const { title, rows, notes = [] } of tables ?? []) {
       console.log(`\n${title}`)
       for (const line of formatTable(rows)) console.log(`  ${line}`)

@@ -11,6 +11,8 @@ export interface BenchOptions {
   readonly quick: boolean
   /** Say what goes on; to stderr. */
   readonly progress: (text: string) => void
+  /** Print a line at once, for benches that take long; to stdout, before the tables that are returned. */
+  readonly print: (line: string) => void
 }
 
 export type Bench = (options: BenchOptions) => Promise<Table[]>

@@ -1,10 +1,11 @@
 import { writeFile } from 'node:fs/promises'
+import { GrowingTable } from '../../cli/table.ts'
 import { localVerifier } from '../../node/identity/verifier.ts'
 import type { Random } from '../../node/lib/clock.ts'
 import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
 import { makePeople } from '../support/replica-people.ts'
 import { LinkedCluster } from './linked-cluster.ts'
-import type { BenchOptions, Table } from './result.ts'
+import type { Bench } from './result.ts'
 import { plotOf, type Line } from './scale-plot.ts'
 
 /** The accepting nodes: one accepts two changes, the other one. */
@@ -29,59 +30,64 @@ interface Measured {
   readonly serfMs: number
 }
 
+const HEAD = [
+  'nodes',
+  'signatures',
+  'links',
+  'change',
+  'last node',
+  'by a flood',
+  'median',
+  'hops',
+  'all confirmed',
+  'kB a node',
+  'of confirmations',
+  'copies',
+  'a flood, kB',
+  'Serf, last node',
+  'CPU ms a node',
+  'KiB a node',
+  'healed',
+  'kB for that',
+  'of digests',
+]
+
+const NOTES = [
+  'A flood: each sends a change on over every link but the one that brought it first.',
+  `Serf: the rule of its gossip (every ${SERF.intervalMs} ms to ${SERF.fanOut} others), without loss and delay.`,
+  'The plot is test/bench/scale.svg.',
+]
+
+const SIZES: readonly (readonly [nodes: number, isReal: boolean])[] = [
+  [10, false],
+  [30, false],
+  [100, true],
+  [100, false],
+  [1_000, false],
+  [10_000, false],
+]
+
 /** Lists and confirmations alone, of up to ten thousand nodes, and a plot of what they cost. */
-export async function measureLists({ quick, progress }: BenchOptions): Promise<Table> {
-  const rows = [
-    [
-      'nodes',
-      'signatures',
-      'links',
-      'change',
-      'last node',
-      'by a flood',
-      'median',
-      'hops',
-      'all confirmed',
-      'kB a node',
-      'copies',
-      'a flood, kB',
-      'Serf, last node',
-      'CPU ms a node',
-      'KiB a node',
-      'healed',
-      'kB for that',
-    ],
-  ]
+export const measureLists: Bench = async ({ quick, progress, print }) => {
+  const table = new GrowingTable(line => print(`  ${line}`))
+  print('\nThe list alone, nodes linked at random: changes, and two halves that meet again')
+  table.print([HEAD])
   const measured: Measured[] = []
-  for (const [size, isReal] of [
-    [10, false],
-    [30, false],
-    [100, true],
-    [100, false],
-    [1_000, false],
-    ...(quick ? [] : ([[10_000, false]] as const)),
-  ] as const) {
+  for (const [size, isReal] of quick ? SIZES.slice(0, -1) : SIZES) {
     progress(`${size} lists`)
-    const { rows: of, figures } = await measureList(size, isReal)
-    rows.push(...of)
+    const figures = await measureList(size, isReal, row => table.print([row]))
     if (!isReal) measured.push(figures)
+    await writeFile(PLOT, plotOf('nodes', panelsOf(measured)))
   }
-  await writeFile(PLOT, plotOf('nodes', panelsOf(measured)))
-  return {
-    title: 'The list alone, nodes linked at random: changes, and two halves that meet again',
-    rows,
-    notes: [
-      'A flood: each sends a change on over every link but the one that brought it first.',
-      `Serf: the rule of its gossip (every ${SERF.intervalMs} ms to ${SERF.fanOut} others), without loss and delay.`,
-      'The plot is test/bench/scale.svg.',
-    ],
-  }
+  for (const note of NOTES) print(`  ${note}`)
+  return []
 }
 
 async function measureList(
   size: number,
   isReal: boolean,
-): Promise<{ readonly rows: string[][]; readonly figures: Measured }> {
+  print: (row: readonly string[]) => void,
+): Promise<Measured> {
   const accepting =
     size > SINGLY ? ACCEPTING : Array.from({ length: size }, (_, index) => `node-${index + 1}`)
   const people = await makePeople({ nodes: accepting })
@@ -93,50 +99,63 @@ async function measureList(
     ...(isReal && { verifier: localVerifier }),
   })
   await cluster.link()
-  const serfMs = serfOf(size)
-  const rows: string[][] = []
-  let figures: Measured | undefined
-  for (const [what, name] of [
-    ['first of a node', 'node-1'],
-    ['second of it', 'node-1'],
-    ['first of another', 'node-2'],
-  ] as const) {
-    cluster.resetCounts()
-    const cpu = process.cpuUsage()
-    const { lastMs, medianMs, hops, confirmedMs } = await cluster.change(name)
-    await cluster.time.pass(AFTER_MS)
-    const { user, system } = process.cpuUsage(cpu)
-    figures ??= {
-      nodes: size,
-      lastMs,
-      kilobytes: cluster.bytesOfNode / 1_000,
-      floodKilobytes: cluster.floodBytesOfNode / 1_000,
-      serfMs,
-    }
-    rows.push([
-      String(size),
-      isReal ? 'checked' : '',
-      ((2 * cluster.links) / size).toFixed(1),
-      what,
-      `${lastMs} ms`,
-      `${cluster.floodLastMs(name)} ms`,
-      `${medianMs} ms`,
-      String(hops),
-      confirmedMs === undefined ? 'not in 20 s' : `${confirmedMs} ms`,
-      (cluster.bytesOfNode / 1_000).toFixed(2),
-      cluster.copiesOfNode.toFixed(1),
-      (cluster.floodBytesOfNode / 1_000).toFixed(1),
-      `${serfMs} ms`,
-      ((user + system) / 1_000 / size).toFixed(2),
-    ])
-  }
+  const head = [String(size), isReal ? 'checked' : '', ((2 * cluster.links) / size).toFixed(1)]
+  const first = await measureChange(cluster, 'node-1', size)
+  print([...head, 'first of a node', ...first.row])
+  const second = await measureChange(cluster, 'node-1', size)
+  print([...head, 'second of it', ...second.row])
   const kibibytes = (heapBytes() - before) / 1_024 / size
   cluster.resetCounts()
   const healedMs = await cluster.heal('node-1', 'node-2')
-  const healing = [`${healedMs} ms`, (cluster.bytesOfNode / 1_000).toFixed(2)]
-  rows.at(-1)?.push(kibibytes.toFixed(0), ...healing)
-  if (figures === undefined) throw new RangeError('nothing was changed')
-  return { rows, figures }
+  print([
+    ...head,
+    'two halves',
+    ...second.row.map(() => ''),
+    kibibytes.toFixed(0),
+    `${healedMs} ms`,
+    kilobytes(cluster.bytesOfNode),
+    kilobytes(cluster.digestBytesOfNode),
+  ])
+  return first.figures
+}
+
+/** One node removes somebody: what each receives of it until a second after the last has confirmed. */
+async function measureChange(
+  cluster: LinkedCluster,
+  name: string,
+  size: number,
+): Promise<{ readonly row: readonly string[]; readonly figures: Measured }> {
+  cluster.resetCounts()
+  const serfMs = serfOf(size)
+  const cpu = process.cpuUsage()
+  const { lastMs, medianMs, hops, confirmedMs } = await cluster.change(name)
+  await cluster.time.pass(AFTER_MS)
+  const { user, system } = process.cpuUsage(cpu)
+  const row = [
+    `${lastMs} ms`,
+    `${cluster.floodLastMs(name)} ms`,
+    `${medianMs} ms`,
+    String(hops),
+    confirmedMs === undefined ? 'not in 20 s' : `${confirmedMs} ms`,
+    kilobytes(cluster.bytesOfNode),
+    kilobytes(cluster.confirmationBytesOfNode),
+    cluster.copiesOfNode.toFixed(1),
+    kilobytes(cluster.floodBytesOfNode),
+    `${serfMs} ms`,
+    ((user + system) / 1_000 / size).toFixed(2),
+  ]
+  const figures = {
+    nodes: size,
+    lastMs,
+    kilobytes: cluster.bytesOfNode / 1_000,
+    floodKilobytes: cluster.floodBytesOfNode / 1_000,
+    serfMs,
+  }
+  return { row, figures }
+}
+
+function kilobytes(bytes: number): string {
+  return (bytes / 1_000).toFixed(2)
 }
 
 /** What lives on the heap; exact where the process may collect what does not (`--expose-gc`). */

@@ -39,6 +39,11 @@ const BY_FIELD: ReadonlyMap<string, TrafficKind> = new Map([
   ['eager', 'tree'],
 ])
 
+/** What a frame of a document that begins with a field is for; undefined where its document tells. */
+export function kindOf(field: string): TrafficKind | undefined {
+  return BY_FIELD.get(field)
+}
+
 /** Counts bytes as they arrive, and the copies of updates. */
 export class Traffic {
   #bytes = none()
@@ -117,7 +122,7 @@ export class Traffic {
       this.#bytes.other += length
       return false
     }
-    this.#bytes[(field === undefined ? undefined : BY_FIELD.get(field)) ?? document] += length
+    this.#bytes[(field === undefined ? undefined : kindOf(field)) ?? document] += length
     if (field !== undefined) return false
     this.#copies[document] += 1
     return document === 'whitelist'

@@ -5,6 +5,7 @@ import {
   chooseToShed,
   linksAccepted,
   linksWanted,
+  newsPlanMs,
   type Candidate,
 } from '../../../node/gossip/overlay-plan.ts'
 import { parseName } from '../../../node/identity/names.ts'
@@ -155,4 +156,10 @@ test('of links that are too many an eighth is let go of at a time, at random', t
   t.is(chooseToShed(links, 1, Math.random).length, 1)
   t.deepEqual(chooseToShed(links, 0, Math.random), [])
   t.deepEqual(chooseToShed([], 9, Math.random), [])
+})
+
+test('a node that wants links plans at once when another has more, and one that has enough the later the more there are', t => {
+  t.is(newsPlanMs({ links: 3, nodes: 1_000 }), 0)
+  t.is(newsPlanMs({ links: linksWanted(1_000), nodes: 1_000 }), 1_000)
+  t.true(newsPlanMs({ links: 14, nodes: 300 }) < newsPlanMs({ links: 14, nodes: 1_000 }))
 })

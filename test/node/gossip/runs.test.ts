@@ -1,4 +1,5 @@
 import test from 'ava'
+import { Runs } from '../../../node/gossip/runs.ts'
 import type { Members } from '../../../node/gossip/members.ts'
 import { parseName, type Source } from '../../../node/identity/names.ts'
 import {
@@ -11,6 +12,7 @@ import {
 import { NOON, testSource } from '../../support/replica-changes.ts'
 import { makePeople } from '../../support/replica-people.ts'
 
+const PERIOD = { certificateRenewFrom: NOON, certificateEndsAt: NOON }
 const HOUR_MS = 3_600_000
 const ALPHA = testSource('alpha')
 const people = await makePeople({ nodes: ['alpha', 'beta', 'mallory'] })
@@ -66,4 +68,28 @@ test('a node that lives is not forgotten, whatever its clock shows, and is for a
   await clock.advance(2 * HOUR_MS)
   replica.tidy()
   t.deepEqual(runsOf(replica), [])
+})
+
+test('a cluster of more living nodes than are kept of dead ones is kept whole, and not gone through with each word', t => {
+  let looks = 0
+  const dead = testSource('node-3')
+  const runs = new Runs({
+    self: testSource('node-0'),
+    isLive: run => {
+      looks += 1
+      return run !== dead
+    },
+    awaited: () => [],
+    onForgotten: () => {},
+  })
+  const hear = (index: number): void => {
+    const run = testSource(`node-${index}`)
+    const words = { part: 'state', state: STATE } as const
+    runs.keep(run, words, [{}, 1, run], { period: PERIOD, now: NOON })
+  }
+  for (let index = 0; index < 16_500; index += 1) hear(index)
+  t.is(runs.size, 16_499)
+  t.is(looks, 16_384)
+  for (let index = 16_500; index < 18_000; index += 1) hear(index)
+  t.true(looks < 3 * 18_000)
 })
