@@ -95,7 +95,10 @@ function endOf(bytes: Buffer, part: Buffer, from: number): number | undefined {
 
 function compressed(point: Buffer): Buffer | undefined {
   if (point.length !== UNCOMPRESSED || point[0] !== 4) return undefined
-  return Buffer.concat([Buffer.from([2 + ((point.at(-1) ?? 0) & 1)]), point.subarray(1, COMPRESSED)])
+  return Buffer.concat([
+    Buffer.from([2 + ((point.at(-1) ?? 0) & 1)]),
+    point.subarray(1, COMPRESSED),
+  ])
 }
 
 /** @returns undefined when no point of the curve is so compressed */

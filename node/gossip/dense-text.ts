@@ -132,7 +132,7 @@ export function readDenseText(
   dense: DenseText,
   { maxBytes, characters }: { readonly maxBytes: number; readonly characters: number },
 ): Buffer | undefined {
-  return new DenseReader(dense, maxBytes, characters / CERTIFICATE_CHARACTERS).read()
+  return new DenseReader(dense, maxBytes, Math.floor(characters / CERTIFICATE_CHARACTERS)).read()
 }
 
 class DenseReader {
