@@ -7,7 +7,7 @@ import { denseText, readDenseText } from './dense-text.ts'
 /** Frames that are shorter than this together go as they are, in characters. */
 const PACKED_FROM = 512
 
-/** An update that is shorter than this goes by itself as it is: packing would keep it for as long as it saves. */
+/** An update that is shorter than this goes by itself as it is: each node that passes it on would pack it anew. */
 const PACKED_ALONE_FROM = 1_024
 
 /** Of how long frames are by themselves, how long they may be packed; else they go as they are. */
@@ -27,7 +27,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /**
  * Gathers what a link is sent within one turn of the event loop, of all its streams, and packs what
  * is worth it (PROTOCOL.md, "Packed frames"). What brings a newcomer up to date is certificates and
- * members that say nearly the same: together they take a third of what they take one by one.
+ * members that say nearly the same: together they take a quarter of what they take one by one.
  */
 export class FramePacking<S> {
   readonly #write: (stream: S, json: string, update: object | undefined) => void
