@@ -63,7 +63,7 @@ function falselyPacked(dice: Dice, held: readonly string[]): string {
     () => JSON.stringify({ packed: packedText(changed(dice, dense.text), dense.bytes) }),
     () => JSON.stringify({ packed: packedText(dense.text, dense.bytes.subarray(1)) }),
     () => JSON.stringify({ packed: packedText(dense.text, Buffer.concat([dense.bytes, PIECE])) }),
-    () => JSON.stringify({ packed: packedText(Buffer.concat([dense.text, PIECE])) }),
+    () => JSON.stringify({ packed: packedText(Buffer.concat([dense.text, PIECE]), dense.bytes) }),
     // Many times as long as itself, and right but for that.
     () => JSON.stringify({ packed: spread(json) }),
   ])()
