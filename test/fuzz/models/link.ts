@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { inflateRawSync } from 'node:zlib'
+import { bytesOfZ85, readDense } from './dense-text.ts'
 import { isObject, valueOf } from './lines.ts'
 import { modelMux } from './mux.ts'
 import { isTreeFrame } from './tree.ts'
@@ -112,10 +113,14 @@ function unpacked(frame: unknown): readonly unknown[] | undefined {
   if (!isObject(frame) || !('packed' in frame)) return [frame]
   const { packed, ...others } = frame
   if (typeof packed !== 'string' || Object.keys(others).length > 0) return undefined
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(packed)) return undefined
+  const whole = bytesOfZ85(packed)
+  if (whole === undefined) return undefined
   try {
-    const bytes = inflateRawSync(Buffer.from(packed, 'base64'), { maxOutputLength: 2 ** 24 })
-    if (bytes.length > Math.min(2 ** 18, 16 * packed.length)) return undefined
+    const end = 3 + whole.readUIntBE(0, 3)
+    const dense = inflateRawSync(whole.subarray(3, end), { maxOutputLength: 2 ** 24 })
+    const bytes = readDense(dense, whole.subarray(end), packed.length / 128)
+    if (bytes === undefined || bytes.length > Math.min(2 ** 18, 16 * packed.length))
+      return undefined
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
     const frames = valueOf(text, 32)?.value
     const isWhole = Array.isArray(frames) && frames.every(isPackable)

@@ -323,11 +323,6 @@ const PACKING: readonly Bug[] = [
     put: "if (typeof packed !== 'string')",
   },
   {
-    name: 'packed frames of any text',
-    find: "if (bytes.toString('base64') !== packed) return malformed()",
-    put: '',
-  },
-  {
     name: 'packed frames that hold many times as much',
     find: 'Math.min(MAX_UNPACKED_BYTES, characters * MAX_EXPANSION)',
     put: 'MAX_UNPACKED_BYTES',
@@ -344,6 +339,19 @@ const PACKING: readonly Bug[] = [
   },
 ]
 
+const DENSE: readonly Bug[] = [
+  {
+    name: 'bytes that no piece is made of',
+    find: 'return this.#bytes.isAtEnd ? Buffer.concat(read) : undefined',
+    put: 'return Buffer.concat(read)',
+  },
+  {
+    name: 'runs that were not named',
+    find: 'return this.#runs[this.#text.takeNumber() ?? Infinity]',
+    put: 'return this.#runs[this.#text.takeNumber() ?? Infinity] ?? NOTHING',
+  },
+]
+
 export const GOSSIP_PLANTS: readonly Plant[] = [
   ...inFile('gossip', 'gossip/document.ts', DOCUMENT),
   ...inFile('gossip', 'gossip/incoming.ts', INCOMING),
@@ -355,6 +363,7 @@ export const GOSSIP_PLANTS: readonly Plant[] = [
   ...inFile('gossip', 'gossip/signed-document.ts', SIGNED),
   ...inFile('gossip', 'gossip/link.ts', LINK),
   ...inFile('gossip', 'gossip/frame-packing.ts', PACKING),
+  ...inFile('gossip', 'gossip/dense-text.ts', DENSE),
   ...inFile('gossip', 'wire/control.ts', CONTROL),
   ...inFile('gossip', 'gossip/confirmation.ts', CONFIRMATION),
   ...inFile('gossip', 'gossip/question.ts', QUESTION),

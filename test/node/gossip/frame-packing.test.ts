@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto'
-import { deflateRawSync } from 'node:zlib'
 import test from 'ava'
 import {
   FramePacking,
@@ -10,6 +9,7 @@ import {
   unpack,
 } from '../../../node/gossip/frame-packing.ts'
 import { Refusal } from '../../../node/wire/refusal.ts'
+import { packedText as packedAs } from '../../support/packed-frames.ts'
 
 const DEPTH = 32
 
@@ -39,12 +39,11 @@ function framesOf(frame: unknown): readonly unknown[] {
 }
 
 /** What a peer might send as packed text. */
-function packedText(text: string | Uint8Array): { packed: string } {
-  return { packed: deflateRawSync(text).toString('base64') }
+function packedText(text: string | Uint8Array, bytes?: Uint8Array): { packed: string } {
+  return { packed: packedAs(text, bytes) }
 }
 
-/** Genuine, and of a length that base64 pads. */
-const { packed: PADDED } = packedText('[]')
+const { packed: GENUINE } = packedText('[]')
 
 test('what is sent in one turn arrives as it was sent, in its order, and shorter', async t => {
   const { packing, written } = gather()
@@ -72,9 +71,9 @@ test('streams keep their order among each other', t => {
   )
 })
 
-test('an update by itself, short frames, and the word that all has come go as they are', t => {
+test('a short update by itself, short frames, and the word that all has come go as they are', t => {
   const { packing, written } = gather()
-  const update = [{ change: 'as long as one change can be '.repeat(50) }, 1, 'alpha']
+  const update = [{ change: 'as long as most changes are '.repeat(30) }, 1, 'alpha']
   packing.send('whitelist', update)
   packing.flush()
   packing.send('whitelist', { heads: {} })
@@ -89,9 +88,24 @@ test('an update by itself, short frames, and the word that all has come go as th
   )
 })
 
+test('a long update by itself is packed, once for all who are sent it', t => {
+  const update = [{ member: 'as long as the links of a node are '.repeat(40) }, 1, 'alpha']
+  const written: unknown[][] = []
+  for (const peer of ['beta', 'gamma']) {
+    const packing = new FramePacking<string>((...line) => written.push(line))
+    packing.send(peer, update)
+    packing.flush()
+  }
+  const [[, json, one] = [], [, sameJson, same] = []] = written
+  t.deepEqual(framesOf(JSON.parse(String(json))), [update])
+  t.is(sameJson, json)
+  t.is(one, update)
+  t.is(same, update)
+})
+
 test('however much is sent at once, no packed frame holds more than a peer takes', t => {
   const { packing, written } = gather()
-  const frames = membersOf(1_000)
+  const frames = membersOf(2_000)
   for (const frame of frames) packing.send('members', frame)
   packing.flush()
   t.true(written.length > 3)
@@ -107,10 +121,14 @@ test('what would be longer than a peer takes for its length is sent as it is', t
 
 for (const [what, frame] of [
   ['no text', { packed: 1 }],
-  ['what is no base64', { packed: '-_' }],
-  ['base64 without its padding', { packed: PADDED.replaceAll('=', '') }],
-  ['base64 with a space in it', { packed: ` ${PADDED}` }],
-  ['what was not compressed', { packed: 'AAAA' }],
+  ['what is no Z85', { packed: '"'.repeat(5) }],
+  ['Z85 that is cut off', { packed: GENUINE.slice(0, -1) }],
+  ['Z85 with a space in it', { packed: ` ${GENUINE}` }],
+  ['nothing', { packed: '' }],
+  ['what was not compressed', { packed: '0'.repeat(20) }],
+  ['bytes that no piece is made of', packedText('[]', new Uint8Array(1))],
+  ['a piece of bytes that are not there', packedText('["\u0001\u0003"]', new Uint8Array(2))],
+  ['a run that was not named', packedText('["\u0008\u0000"]')],
   ['more than it says', { ...packedText('[]'), more: 1 }],
   ['what is no list', packedText('{"id":1}')],
   ['bytes that are no UTF-8', packedText(new Uint8Array([0x5b, 0x22, 0xff, 0x22, 0x5d]))],
