@@ -1,3 +1,4 @@
+import { isRecord } from '../node/lib/record.ts'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { formatAddress, readAddress, type Address } from '../node/lib/address.ts'
@@ -158,8 +159,4 @@ function parseContext(value: unknown): Context | undefined {
   if (nodes.length === 0 || nodes.length < value['nodes'].length) return undefined
   if (typeof certs !== 'string' || (as !== undefined && typeof as !== 'string')) return undefined
   return { nodes, certs, as }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,5 +1,6 @@
+import { isRecord } from '../../node/lib/record.ts'
 import { describeCause, describeRule, type Alarm } from '../../node/alarms/alarm.ts'
-import { isRecord, parseAlarm } from '../../node/alarms/parse.ts'
+import { parseAlarm } from '../../node/alarms/parse.ts'
 import { isHigh } from '../../node/alarms/rule.ts'
 import type { Excursion } from '../../node/history/limits.ts'
 import { eventIn, historyRows, type AskHistory } from '../../node/history/page.ts'

@@ -1,3 +1,4 @@
+import { isRecord } from '../lib/record.ts'
 import { randomUUID } from 'node:crypto'
 import { readFileSync, renameSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
@@ -14,7 +15,6 @@ import {
   isAlarmId,
   isAlarmKind,
   isFinite,
-  isRecord,
   isRuleType,
   isText,
   MAX_NODE_NAME,

@@ -1,8 +1,8 @@
+import { isRecord } from '../lib/record.ts'
 import { hash } from 'node:crypto'
 import { VERSION } from '../lib/version.ts'
 import { SENSOR_KINDS } from '../sensors/kinds.ts'
 import type { Sensor } from '../sensors/sensor.ts'
-import { isRecord } from './parse.ts'
 import type { RuleType } from './rule.ts'
 
 /** One retained message. */

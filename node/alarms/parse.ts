@@ -1,3 +1,4 @@
+import { isRecord } from '../lib/record.ts'
 import { isSensorKind } from '../sensors/kinds.ts'
 import { isSensorName } from '../sensors/sensor.ts'
 import {
@@ -14,10 +15,6 @@ const MAX_TEXT = 1_024
 
 /** The longest name of a node, in UTF-16 units (PROTOCOL.md, "Identity"). */
 export const MAX_NODE_NAME = 64
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
 
 export function isRuleType(value: unknown): value is RuleType {
   return RULE_TYPES.some(type => type === value)

@@ -1,3 +1,4 @@
+import { isRecord } from '../lib/record.ts'
 import type { Feeds } from '../sensors/feed.ts'
 import {
   isMove,
@@ -10,15 +11,7 @@ import {
 import { isSensorName, type Sensor } from '../sensors/sensor.ts'
 import type { Alarm, AlarmKind } from './alarm.ts'
 import type { Alarms } from './alarms.ts'
-import {
-  isAlarmId,
-  isAlarmKind,
-  isFinite,
-  isRecord,
-  isRuleType,
-  isText,
-  MAX_NODE_NAME,
-} from './parse.ts'
+import { isAlarmId, isAlarmKind, isFinite, isRuleType, isText, MAX_NODE_NAME } from './parse.ts'
 import type { RuleType } from './rule.ts'
 
 /** What a node says of one of its sensors to all others. */

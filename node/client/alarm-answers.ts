@@ -1,5 +1,6 @@
+import { isRecord } from '../lib/record.ts'
 import type { Alarm } from '../alarms/alarm.ts'
-import { isRecord, parseAlarm } from '../alarms/parse.ts'
+import { parseAlarm } from '../alarms/parse.ts'
 
 /** The alarms of one node. */
 export interface AlarmLists {

@@ -1,3 +1,4 @@
+import { isRecord } from '../lib/record.ts'
 import { MAX_ADVERTISED, readAddress } from '../lib/address.ts'
 import { isTallyKey } from './tally.ts'
 import { isName, isSource, type Name, type Source } from '../identity/names.ts'
@@ -88,7 +89,7 @@ export function stateWithinLimits(state: State): State {
 
 /** @returns the profile, or why the value is none */
 export function parseProfile(value: unknown): Profile | string {
-  if (!isObject(value)) return 'a profile is not an object'
+  if (!isRecord(value)) return 'a profile is not an object'
   // Fields that this version does not know are passed over: nodes are upgraded one by one.
   const { addresses, version, reads, startedAt, tallyKey } = value
   if (!isListOf(addresses, MEMBER_LIMITS.maxAddresses, isAddress)) {
@@ -111,7 +112,7 @@ export function parseProfile(value: unknown): Profile | string {
 
 /** @returns the state, or why the value is none */
 export function parseState(value: unknown): State | string {
-  if (!isObject(value)) return 'a state is not an object'
+  if (!isRecord(value)) return 'a state is not an object'
   const { saidAt, links, left, twins } = value
   if (!isCount(saidAt)) return 'a state has no valid time'
   if (!isListOf(links, MEMBER_LIMITS.maxLinks, isSource)) return 'a state has bad links'
@@ -129,11 +130,7 @@ export function parseState(value: unknown): State | string {
 
 /** @returns the vitals, of which nothing else is known, or why the value is none */
 export function parseVitals(value: unknown): Vitals | string {
-  return isObject(value) ? value : 'vitals are not an object'
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return isRecord(value) ? value : 'vitals are not an object'
 }
 
 function isListOf<T>(value: unknown, max: number, is: (item: unknown) => item is T): value is T[] {
@@ -141,7 +138,7 @@ function isListOf<T>(value: unknown, max: number, is: (item: unknown) => item is
 }
 
 function isTwin(value: unknown): value is Twin {
-  if (!isObject(value)) return false
+  if (!isRecord(value)) return false
   const { name, kept, refused } = value
   return isName(name) && isFrom(kept) && isFrom(refused)
 }

@@ -153,7 +153,8 @@ export class Runs {
   forgetGhosts(now: number): void {
     const awaited = new Set(Array.from(this.#options.awaited(), name => this.#latestOf(name)))
     for (const run of this.#runs.values()) {
-      if (!this.#isDead(run.source)) run.noticedAt = now
+      // Also of the dead: who was seen alive by a clock that was ahead would stay until that moment.
+      if (!this.#isDead(run.source) || run.noticedAt > now) run.noticedAt = now
       else if (now - run.noticedAt > GHOST_MS && !awaited.has(run.source)) this.#forget(run.source)
     }
   }

@@ -48,7 +48,7 @@ interface State {
   readonly lazyIn: Map<Tree, 'asked' | 'agreed'>
   /** What the peer has announced and is not held here. */
   readonly announced: Map<Source, number>
-  /** When the peer was asked for what it had announced; it has not answered since. */
+  /** When the peer was asked for what it had announced; it has not sent that since. */
   readonly asked: Map<Source, number>
 }
 
@@ -164,7 +164,8 @@ export class Spread<L> {
   ): Tree | undefined {
     const state = this.#links.get(link)
     if (state === undefined) return undefined
-    state.asked.delete(source)
+    // What is old, or less than was announced, is no answer: else the peer would be asked for ever.
+    if (sequence >= (state.announced.get(source) ?? 0)) state.asked.delete(source)
     const place = `${source} ${sequence}`
     const known = this.#arrivals.get(place)
     const arrivals = known ?? []
@@ -208,7 +209,8 @@ export class Spread<L> {
   ): void {
     const state = this.#links.get(link)
     if (state === undefined || sequence <= held) return
-    keepNewest(state.announced, source, sequence, MAX_ANNOUNCED)
+    const most = Math.max(sequence, state.announced.get(source) ?? 0)
+    keepNewest(state.announced, source, most, MAX_ANNOUNCED)
     if (this.#waits.has(source)) return
     const dueAt = Math.ceil((now + this.#waitMs()) / STEP_MS) * STEP_MS
     this.#waits.set(source, { since: now, dueAt })
@@ -235,7 +237,9 @@ export class Spread<L> {
         continue
       }
       wait.dueAt = now + ANSWER_MS
-      wants.set(link, [...(wants.get(link) ?? []), source])
+      const sources = wants.get(link) ?? []
+      wants.set(link, sources)
+      sources.push(source)
     }
     this.#nextAt = undefined
     for (const { dueAt } of this.#waits.values()) {
@@ -244,22 +248,22 @@ export class Spread<L> {
     return Array.from(wants, ([link, sources]) => ({ link, sources }))
   }
 
-  /** The first link that announced more of a source than is held and owes no answer about it. */
+  /** The link that announced the most of a source, and more than is held, and owes no answer about it. */
   #choose(source: Source, held: number, now: number): L | undefined {
     let chosen: L | undefined
-    for (const [link, state] of this.#links) {
-      const { announced, asked } = state
-      const sequence = announced.get(source)
-      if (sequence === undefined) continue
-      if (sequence <= held) {
-        announced.delete(source)
-        continue
+    let most = held
+    for (const [link, { announced, asked }] of this.#links) {
+      const sequence = announced.get(source) ?? 0
+      if (sequence <= held) announced.delete(source)
+      else if (sequence > most && !asked.has(source)) {
+        chosen = link
+        most = sequence
       }
-      if (chosen !== undefined || asked.has(source)) continue
-      chosen = link
-      keepNewest(asked, source, now, MAX_ANNOUNCED)
-      this.#makeEager(state, this.treeOf(source))
     }
+    const state = chosen === undefined ? undefined : this.#links.get(chosen)
+    if (state === undefined) return undefined
+    keepNewest(state.asked, source, now, MAX_ANNOUNCED)
+    this.#makeEager(state, this.treeOf(source))
     return chosen
   }
 

@@ -1,7 +1,12 @@
 import type { Source } from '../identity/names.ts'
 import { keepNewest } from '../lib/keep-newest.ts'
 import type { Clock } from '../lib/clock.ts'
-import { asTreeFrame, type Announcement, type Update } from './document-frames.ts'
+import {
+  asTreeFrame,
+  MAX_ANNOUNCEMENTS,
+  type Announcement,
+  type Update,
+} from './document-frames.ts'
 import type { Outgoing } from './outgoing.ts'
 import { firstTree, type LinkMap } from './first-tree.ts'
 import { Spread, type Tree } from './spread.ts'
@@ -152,7 +157,11 @@ export class Trees<L extends TreeLink> {
     const timer = clock.after(Math.max(nextAt - clock.monotonic(), 0), () => {
       this.#wanting = undefined
       const wants = this.#spread.due(clock.monotonic(), held)
-      for (const { link, sources } of wants) link.send({ want: sources })
+      for (const { link, sources } of wants) {
+        for (let at = 0; at < sources.length; at += MAX_ANNOUNCEMENTS) {
+          link.send({ want: sources.slice(at, at + MAX_ANNOUNCEMENTS) })
+        }
+      }
       this.#wantSoon()
     })
     this.#wanting = { timer, at: nextAt }

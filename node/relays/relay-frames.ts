@@ -1,3 +1,4 @@
+import { isRecord } from '../lib/record.ts'
 import {
   parseSealedEvent,
   parseSensorEvent,
@@ -175,7 +176,3 @@ export function parseFarewell(
 /** Of a farewell, in characters: it is shown to people. */
 const MAX_REASON = 64
 const MAX_TEXT = 1_024
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}

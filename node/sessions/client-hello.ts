@@ -1,3 +1,4 @@
+import { isRecord } from '../lib/record.ts'
 import { isSequence } from '../events/told-sensor.ts'
 import { isSource, type Source } from '../identity/names.ts'
 import { isSensorName } from '../sensors/sensor.ts'
@@ -39,8 +40,4 @@ export function parseClientHello({ resume, sealed }: Hello): ClientHello | strin
     heard.set(name, sequence)
   }
   return { resume: { run, sensors: heard }, knowsSealed }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

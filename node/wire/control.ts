@@ -1,3 +1,4 @@
+import { isRecord } from '../lib/record.ts'
 import { untilNextRound, type Clock } from '../lib/clock.ts'
 import type { Connection } from './connection.ts'
 import { attachEmitter, type RemoteEmitter } from './emitter.ts'
@@ -141,7 +142,7 @@ export class Control implements Disposable {
 
   #onHello([hello, ...rest]: unknown[]): void {
     if (this.#greeted || rest.length > 0) return this.#refuse('a hello out of place')
-    if (!isObject(hello)) {
+    if (!isRecord(hello)) {
       return this.#refuse('a hello is not an object')
     }
     this.#greeted = true
@@ -154,7 +155,7 @@ export class Control implements Disposable {
   #onBye([reason, text, ...rest]: unknown[]): void {
     const [proof, ...more] = rest
     const isPlain = rest.length === 0
-    const isProven = this.#options.takesProof === true && reason === 'revoked' && isObject(proof)
+    const isProven = this.#options.takesProof === true && reason === 'revoked' && isRecord(proof)
     const isWhole = isPlain || (isProven && more.length === 0)
     if (typeof reason !== 'string' || typeof text !== 'string' || !isWhole) {
       return this.#refuse('a bye is malformed')
@@ -169,8 +170,4 @@ export class Control implements Disposable {
   #refuse(reason: string): void {
     this.#connection.refuse(new Refusal('emitter', reason))
   }
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,5 +1,6 @@
 import test from 'ava'
-import { errorCode } from '../../node/lib/errors.ts'
+import { errorCode, FridgeError } from '../../node/lib/errors.ts'
+import type { NodeConnection } from '../../node/client/node-connection.ts'
 import { parseName, parseSubject, type Subject } from '../../node/identity/names.ts'
 import type { ChangeWish } from '../../node/client/operator/operator-connection.ts'
 import { idOf, type Change, type ChangeId } from '../../node/whitelist/change.ts'
@@ -197,6 +198,26 @@ test('a grant that has not seen what a second node has seen is not signed', asyn
   const honest = stolen(spy)
   await operatorAt(honest.connection, credentials, second).change(GRANT, { waitMs: 0 })
   t.is(honest.signed.length, 1)
+})
+
+test('a second node that does not answer agrees with nobody: no grant is signed, and of a removal the operator hears', async t => {
+  const { alpha, spy } = await openScene()
+  const second: NodeConnection = {
+    ...honestConnection(alpha, people.node('alpha')),
+    call: async () => {
+      throw new FridgeError('ERR_TIMEOUT', 'it does not answer')
+    },
+  }
+  const node = stolen(spy)
+  const operator = operatorAt(node.connection, credentials, second)
+  const error = await t.throwsAsync(operator.change(GRANT, { waitMs: 0 }))
+  t.is(errorCode(error), 'ERR_CONFLICT')
+  t.regex(error?.message ?? '', /alpha does not say what it holds of c1: nothing was signed/)
+  t.deepEqual(node.signed, [])
+  const doubts: string[] = []
+  const wish: ChangeWish = { kind: 'revocation', subject: parseSubject('operator/boris') }
+  await operator.change(wish, { waitMs: 0, onDoubt: name => void doubts.push(name) })
+  t.deepEqual(doubts, ['alpha'])
 })
 
 test('the removal of an operator is signed all the same, and the operator hears that two nodes differ', async t => {

@@ -129,7 +129,8 @@ function isBefore(one: Timer, other: Timer): boolean {
 /** The clock of one machine, which can be frozen with all that runs on it. */
 export class MachineClock implements Clock {
   readonly #time: SimulatedTime
-  #wallAtStart: number
+  readonly #wallAtStart: number
+  #aheadMs = 0
   #late: (() => void)[] | undefined
 
   /** @param wallAtStart what it shows when the simulation starts, ms since 1970 */
@@ -143,7 +144,7 @@ export class MachineClock implements Clock {
   }
 
   now(): number {
-    return this.#wallAtStart + this.#time.now
+    return this.#wallAtStart + this.#aheadMs + this.#time.now
   }
 
   monotonic(): number {
@@ -177,7 +178,12 @@ export class MachineClock implements Clock {
 
   /** Set the time of day. */
   jump(ms: number): void {
-    this.#wallAtStart += ms
+    this.#aheadMs += ms
+  }
+
+  /** Set the time of day to what it is. */
+  setRight(): void {
+    this.#aheadMs = 0
   }
 
   /** Nothing runs on the machine from now on, as when its process is stopped. */

@@ -1,3 +1,4 @@
+import { isRecord } from '../../lib/record.ts'
 import {
   isKeyId,
   isName,
@@ -132,7 +133,7 @@ export function parseWholeReport(value: unknown, subject: Subject): WholeSubject
 
 /** What `status` says of the cluster. @param node the node that answers, by its certificate */
 export function parseStatusReport(value: unknown, node: string): StatusReport | string {
-  if (!isObject(value)) return 'it is no object'
+  if (!isRecord(value)) return 'it is no object'
   const { changes, subjects, aloneMs, isolated, nodes } = value
   if (!isName(value['node']) || value['node'] !== node) return 'it is of another node'
   if (!isCount(changes) || !isCount(subjects) || !isCount(aloneMs)) return 'it has bad numbers'
@@ -151,12 +152,12 @@ export function parseStatusReport(value: unknown, node: string): StatusReport | 
 
 /** What `checkpoint` says of whether another one is due. */
 export function parseCheckpointReport(value: unknown): CheckpointReport | string {
-  if (!isObject(value)) return 'it is no object'
+  if (!isRecord(value)) return 'it is no object'
   const { newest, behind, former } = value
   if (!isCount(behind)) return 'it does not say how many changes there are'
   if (!isListOf(former, isKeyId)) return 'the former authorities are malformed'
   if (newest === null) return { newest, behind, former }
-  if (!isObject(newest) || !isName(newest['operator']) || !isCount(newest['at'])) {
+  if (!isRecord(newest) || !isName(newest['operator']) || !isCount(newest['at'])) {
     return 'the newest checkpoint is malformed'
   }
   return { newest: { operator: newest['operator'], at: newest['at'] }, behind, former }
@@ -164,19 +165,19 @@ export function parseCheckpointReport(value: unknown): CheckpointReport | string
 
 /** What `archive` says: how many changes were moved. */
 export function parseArchived(value: unknown): Archived | string {
-  if (!isObject(value) || !isCount(value['changes'])) return 'it does not say how many there were'
+  if (!isRecord(value) || !isCount(value['changes'])) return 'it does not say how many there were'
   return { changes: value['changes'] }
 }
 
 /** What `token` says: the port at which the node takes it. */
 export function parseTokenReport(value: unknown): TokenReport | string {
-  if (!isObject(value) || !isCount(value['port'])) return 'it names no port'
+  if (!isRecord(value) || !isCount(value['port'])) return 'it names no port'
   return { port: value['port'] }
 }
 
 /** What `commit` says in the end. @param place the place in the text that was signed */
 export function parseCommitReport(value: unknown, place: Place): UnprovenReport | string {
-  if (!isObject(value)) return 'it is no object'
+  if (!isRecord(value)) return 'it is no object'
   const { outcome, why, taken, source, sequence, confirmed, silent, unreachable, left = [] } = value
   if (outcome === 'again' && typeof why === 'string') {
     const words = foreignText(why.slice(0, LIMITS.maxText))
@@ -201,7 +202,7 @@ export function parseCommitReport(value: unknown, place: Place): UnprovenReport 
 
 /** That one node has applied a change: what `commit` reports while it waits, and again in the end. */
 export function parseNodeConfirmation(value: unknown): NodeConfirmation | string {
-  if (!isObject(value)) return 'a confirmation is no object'
+  if (!isRecord(value)) return 'a confirmation is no object'
   const { node, afterMs, tookMs, cut } = value
   if (!isName(node)) return 'a confirmation names no node'
   if (!isDuration(afterMs)) return 'a confirmation does not say when it came'
@@ -216,7 +217,7 @@ export function parseNodeConfirmation(value: unknown): NodeConfirmation | string
 }
 
 function parseSubjectReport(value: unknown): SubjectReport | string {
-  if (!isObject(value)) return 'a name is no object'
+  if (!isRecord(value)) return 'a name is no object'
   const { subject, standing, grants, revocations, sessions, removal } = value
   if (!isSubject(subject)) return 'a name is malformed'
   if (!STANDINGS.has(standing)) return `it does not say how ${subject} stands`
@@ -245,7 +246,7 @@ function isRemoval(value: unknown): value is RemovalReport {
 }
 
 function parseGrantReport(value: unknown): GrantReport | undefined {
-  if (!isObject(value)) return undefined
+  if (!isRecord(value)) return undefined
   const { source, sequence, operator, at, reason } = value
   const terms = readTerms(value)
   if (!isSource(source) || !isSequence(sequence) || !isName(operator)) return undefined
@@ -255,7 +256,7 @@ function parseGrantReport(value: unknown): GrantReport | undefined {
 }
 
 function parseNodeReport(value: unknown): NodeReport | string {
-  if (!isObject(value)) return 'a node is no object'
+  if (!isRecord(value)) return 'a node is no object'
   const { name, reachable, left, addresses, version, links } = value
   const { startedAt, changes, clients, certificateRenewFrom, certificateEndsAt } = value
   if (!isName(name)) return 'a node has no name'
@@ -288,11 +289,7 @@ function parseNodeReport(value: unknown): NodeReport | string {
 function isNodeState(
   value: unknown,
 ): value is { readonly name: Name; readonly state: NodeProgress } {
-  return isObject(value) && isName(value['name']) && PROGRESS.has(value['state'])
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return isRecord(value) && isName(value['name']) && PROGRESS.has(value['state'])
 }
 
 function isListOf<T>(value: unknown, is: (item: unknown) => item is T): value is readonly T[] {

@@ -27,7 +27,7 @@ import {
   readProposal,
   type ChangeWish,
 } from './proposal.ts'
-import { agrees, askFrontiers, disagreement } from './second-node.ts'
+import { askFrontiers, differenceFrom, disagreement, type Difference } from './second-node.ts'
 
 /** Changes that were committed together: what is known of the way of the last of them. */
 export interface CommittedBatch extends CommittedChange {
@@ -148,7 +148,7 @@ async function propose(
       continue
     }
     if (doubt !== undefined)
-      throw disagreement(doubt.wish, { node, second: doubt.second }, 'frontier')
+      throw disagreement(doubt.wish, { node, second: doubt.second }, doubt.difference)
     const why = signed.whyNot(changes)
     if (why !== undefined) throw mistrust(node, 'asks for other signatures', why)
     if (!signed.hasSameSeen(changes)) throw notAccepted('names were changed meanwhile')
@@ -213,12 +213,18 @@ function isBehind(
   )
 }
 
+interface Doubt {
+  readonly wish: ChangeWish
+  readonly second: Name
+  readonly difference: Difference
+}
+
 /** A wish of which a second node does not say the same. Of removals there is nothing to compare. */
 async function doubtOf(
   changes: readonly Change[],
   asked: readonly Asked[],
   { node, second }: BatchOptions,
-): Promise<{ readonly wish: ChangeWish; readonly second: Name } | undefined> {
+): Promise<Doubt | undefined> {
   if (changes.every(({ kind }) => kind === 'revocation')) return undefined
   const other = await second()
   if (other === undefined || other.node === node) return undefined
@@ -227,10 +233,11 @@ async function doubtOf(
     changes.map(({ subject }) => subject),
   )
   for (const [index, change] of changes.entries()) {
-    const frontier = frontiers[index]
     const wish = asked[index]?.wish
-    if (frontier === undefined || wish === undefined || agrees(change, frontier)) continue
-    return { wish, second: other.node }
+    const difference = differenceFrom(change, frontiers[index])
+    if (wish !== undefined && difference !== undefined) {
+      return { wish, second: other.node, difference }
+    }
   }
   return undefined
 }

@@ -48,6 +48,8 @@ const ARRIVAL = { tries: 8, waitMs: 250 } as const
 export type Difference =
   /** What a grant or a removal has seen, or up to where a removed author counts. */
   | 'frontier'
+  /** It does not say what a grant or a removal would have seen. */
+  | 'silent'
   /** It holds changes that a checkpoint does not cover. */
   | 'newer'
   /** It does not hold all that a checkpoint covers, or knows that none there can be true. */
@@ -57,8 +59,8 @@ export type Difference =
   /** It does not say what the list was there. */
   | 'unsaid'
 
-/** Those that may pass when it is proposed anew: changes are on their way. */
-const PASSING: ReadonlySet<Difference> = new Set(['frontier', 'newer'])
+/** Those that may pass when it is proposed anew: changes are on their way, or answers are. */
+const PASSING: ReadonlySet<Difference> = new Set(['frontier', 'silent', 'newer'])
 
 export function mayPass(difference: Difference): boolean {
   return PASSING.has(difference)
@@ -75,12 +77,11 @@ export function isComparable(change: Change): boolean {
  */
 export async function differenceOf(
   change: Change,
-  second: Pick<NodeConnection, 'call' | 'methods'>,
+  second: Pick<NodeConnection, 'call'>,
   clock: Pick<Clock, 'sleep'>,
 ): Promise<Difference | undefined> {
   if (change.kind === 'checkpoint') return differenceOfCheckpoint(change, second, clock)
-  const frontier = await askFrontier(second, change.subject)
-  return frontier === undefined || agrees(change, frontier) ? undefined : 'frontier'
+  return differenceFrom(change, await askFrontier(second, change.subject))
 }
 
 /**
@@ -122,33 +123,21 @@ async function askState(
 
 /** Ask a node what a change of a subject has seen. @returns undefined when it does not say */
 async function askFrontier(
-  connection: Pick<NodeConnection, 'call' | 'methods'>,
+  connection: Pick<NodeConnection, 'call'>,
   subject: Subject,
 ): Promise<Frontier | undefined> {
-  if (!connection.methods.has('frontier')) return undefined
   const asked = connection.call('frontier', [subject], { timeoutMs: SECOND_MS })
   return asked.then(readFrontier, () => undefined)
 }
 
-/** Questions about one subject each that wait for an answer at once. */
-const MAX_ASKED = 16
-
 /** Ask a node the same of some subjects. @returns in their order; undefined where it does not say */
 export async function askFrontiers(
-  connection: NodeConnection,
+  connection: Pick<NodeConnection, 'call'>,
   subjects: readonly Subject[],
 ): Promise<(Frontier | undefined)[]> {
   const said: (Frontier | undefined)[] = []
-  const isOld = !connection.methods.has('frontiers')
   while (said.length < subjects.length) {
-    const from = said.length
-    if (isOld) {
-      const some = subjects.slice(from, from + MAX_ASKED)
-      const asked = some.map(async subject => askFrontier(connection, subject))
-      said.push(...(await Promise.all(asked)))
-      continue
-    }
-    const asked = subjects.slice(from, from + BATCH_LIMITS.maxChanges)
+    const asked = subjects.slice(said.length, said.length + BATCH_LIMITS.maxChanges)
     const answer = await connection
       .call('frontiers', [asked], { timeoutMs: SECOND_MS })
       .catch(() => undefined)
@@ -203,12 +192,20 @@ async function isRemoved(
   )
 }
 
-/** Whether a proposed change rests on what another node says as well. */
-export function agrees(change: Change, { seen, upTo }: Frontier): boolean {
-  return (
+/**
+ * In what a proposed change differs from what another node says of its subject. A node that says
+ * nothing agrees with nobody: else whoever cuts it off would take its place.
+ */
+export function differenceFrom(
+  change: Change,
+  frontier: Frontier | undefined,
+): Difference | undefined {
+  if (frontier === undefined) return 'silent'
+  const { seen, upTo } = frontier
+  const isSame =
     isDeepStrictEqual(change.seen, seen) &&
     (change.kind !== 'revocation' || isDeepStrictEqual(change.upTo, upTo))
-  )
+  return isSame ? undefined : 'frontier'
 }
 
 /** That two nodes do not say the same of what a change rests on: nothing was signed. */
@@ -237,6 +234,10 @@ const WORDS: Readonly<
   frontier: ({ node, second }, name) => ({
     what: `${node} and ${second} do not say the same of ${name}`,
     fix: `try again; or name one of them alone: fridge whitelist add ${name} --node HOST:PORT`,
+  }),
+  silent: ({ second }, name) => ({
+    what: `${second} does not say what it holds of ${name}`,
+    fix: `try again; or name another second node, or none: fridge whitelist add ${name} --node HOST:PORT`,
   }),
   newer: ({ node, second }) => ({
     what: `${second} holds changes that ${node} has not seen`,

@@ -1,7 +1,8 @@
+import { isRecord } from '../../lib/record.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { SensorEvent } from '../kinds.ts'
 import type { TellEvent } from '../sensor.ts'
-import { fieldOf, isObject, isOneOf, type Payload, type Word } from './payload.ts'
+import { fieldOf, isOneOf, type Payload, type Word } from './payload.ts'
 
 /** How a device says whether it can be reached. */
 export interface AvailabilityFormat {
@@ -25,7 +26,7 @@ export function availabilityOf(
   }: AvailabilityFormat,
 ): boolean | undefined {
   if (payload.type !== 'value') return undefined
-  const value = isObject(payload.value) ? fieldOf(payload.value, field)?.value : payload.value
+  const value = isRecord(payload.value) ? fieldOf(payload.value, field)?.value : payload.value
   if (value === undefined) return undefined
   const isOnline = isOneOf(online, value)
   return isOnline === isOneOf(offline, value) ? undefined : isOnline

@@ -1,3 +1,4 @@
+import { isRecord } from '../../lib/record.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { SENSOR_KINDS } from '../kinds.ts'
 import type { SensorLog, TellEvent } from '../sensor.ts'
@@ -6,7 +7,6 @@ import {
   decodePayload,
   fieldNames,
   fieldOf,
-  isObject,
   MAX_AGE_MS,
   isValue,
   valueOf,
@@ -87,7 +87,7 @@ export class PayloadReader {
   #warnOfWords(payload: Payload, reason: string): void {
     const { name, kind, log, field = SENSOR_KINDS[kind].field } = this.#options
     if (!this.#mayWarn || payload.type !== 'value') return
-    const value = isObject(payload.value) ? fieldOf(payload.value, field)?.value : payload.value
+    const value = isRecord(payload.value) ? fieldOf(payload.value, field)?.value : payload.value
     const isMeasured = SENSOR_KINDS[kind].quantity !== undefined
     // A number that is refused stands in the reason, or it is what says its time that is wrong.
     if (isMeasured && typeof value === 'number') return

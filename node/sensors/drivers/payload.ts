@@ -1,3 +1,4 @@
+import { isRecord } from '../../lib/record.ts'
 import { SENSOR_KINDS, type SensorEvent, type SensorKind } from '../kinds.ts'
 
 /** A value as a device writes it. */
@@ -93,7 +94,7 @@ export function valueOf(payload: Payload, format: PayloadFormat, now: number): V
   if (payload.type === 'malformed') return payload
   if (payload.type === 'empty') return { type: 'irrelevant' }
   const { value } = payload
-  if (!isObject(value)) {
+  if (!isRecord(value)) {
     if (format.timeField !== undefined)
       return malformed('a value does not say when it was measured')
     return meaningOf(value, format, format.closedWhen)
@@ -119,7 +120,7 @@ export function fieldOf(object: object, field: string): { value: unknown } | und
     const outer = field.slice(0, dot)
     if (!Object.hasOwn(object, outer)) continue
     const inner = (object as Record<string, unknown>)[outer]
-    if (isObject(inner)) return fieldOf(inner, field.slice(dot + 1))
+    if (isRecord(inner)) return fieldOf(inner, field.slice(dot + 1))
   }
   return undefined
 }
@@ -130,11 +131,11 @@ export function fieldNames(payload: Payload, most = 20): string[] {
   const collect = (object: object, before: string): void => {
     for (const [key, value] of Object.entries(object)) {
       if (names.length === most) return
-      if (isObject(value) && before.length < 100) collect(value, `${before}${key}.`)
+      if (isRecord(value) && before.length < 100) collect(value, `${before}${key}.`)
       else names.push(`${before}${key}`.slice(0, 100))
     }
   }
-  if (payload.type === 'value' && isObject(payload.value)) collect(payload.value, '')
+  if (payload.type === 'value' && isRecord(payload.value)) collect(payload.value, '')
   return names
 }
 
@@ -142,10 +143,6 @@ export function fieldNames(payload: Payload, most = 20): string[] {
 export function isOneOf(words: readonly Word[], value: unknown): boolean {
   if (typeof value === 'object' && value !== null) return false
   return words.some(word => String(word) === String(value))
-}
-
-export function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function meaningOf(

@@ -207,7 +207,7 @@ const CONTROL: readonly Bug[] = [
   },
   {
     name: 'a hello of any kind',
-    find: 'if (!isObject(hello))',
+    find: 'if (!isRecord(hello))',
     put: 'if (false)',
   },
   { name: 'any version', find: "if (fields['protocol'] !== PROTOCOL_VERSION)", put: 'if (false)' },

@@ -360,6 +360,21 @@ test('what a peer has announced and nobody sends is asked for, and of one that d
   t.deepEqual([...(beta?.refusals ?? []), ...(gamma?.refusals ?? [])], [])
 })
 
+test('of very many sources that a peer has announced no wish is longer than peers take', async t => {
+  const clock = new FakeClock()
+  const document = new TextDocument(ALPHA, clock)
+  const beta = attachEndpoint(document, BETA)
+  await beta.receive(digest, 'SYNC')
+  beta.sent.length = 0
+  for (const from of [0, 512]) {
+    const runs = Array.from({ length: 512 }, (_, run) => [testSource('x', from + run), 1])
+    await beta.receive({ have: Object.fromEntries(runs) as object })
+  }
+  await clock.advance(50)
+  const wishes = beta.sent.map(frame => (frame as { want: Source[] }).want.length)
+  t.deepEqual(wishes, [512, 512])
+})
+
 test('what a peer claims to have of this very node is not asked for', async t => {
   const clock = new FakeClock()
   const document = new TextDocument(ALPHA, clock)

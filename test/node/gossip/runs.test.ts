@@ -6,6 +6,7 @@ import {
   attachMallory,
   memberUpdate,
   openMembers,
+  PROFILE,
   profileOf,
   STATE,
 } from '../../support/members.ts'
@@ -14,6 +15,7 @@ import { makePeople } from '../../support/replica-people.ts'
 
 const PERIOD = { certificateRenewFrom: NOON, certificateEndsAt: NOON }
 const HOUR_MS = 3_600_000
+const TEN_YEARS_MS = 10 * 365 * 24 * HOUR_MS
 const ALPHA = testSource('alpha')
 const people = await makePeople({ nodes: ['alpha', 'beta', 'mallory'] })
 const mallory = people.node('mallory')
@@ -92,4 +94,52 @@ test('a cluster of more living nodes than are kept of dead ones is kept whole, a
   t.is(looks, 16_384)
   for (let index = 16_500; index < 18_000; index += 1) hear(index)
   t.true(looks < 3 * 18_000)
+})
+
+test('who was seen alive by a clock that was ahead is forgotten a day after that was set right', async t => {
+  const { replica, clock } = openMembers(people, 'alpha')
+  const { send } = await attachMallory(people, replica)
+  const run = testSource('mallory')
+  await send(profileOf(run, mallory), memberUpdate({ ...STATE, links: [ALPHA] }, mallory))
+  replica.say({ links: [run] })
+  clock.jump(TEN_YEARS_MS)
+  await clock.advance(HOUR_MS)
+  replica.tidy()
+  replica.say({ links: [] })
+  clock.jump(-TEN_YEARS_MS)
+  await clock.advance(HOUR_MS)
+  replica.tidy()
+  t.deepEqual(runsOf(replica), [run])
+  await clock.advance(25 * HOUR_MS)
+  replica.tidy()
+  t.deepEqual(runsOf(replica), [])
+})
+
+test('a node whose clock is ahead keeps its words no longer than others', async t => {
+  const { replica, clock } = openMembers(people, 'alpha')
+  const { send } = await attachMallory(people, replica)
+  const run = testSource('mallory')
+  const ahead = { ...STATE, saidAt: NOON + 365 * 24 * HOUR_MS }
+  await send(profileOf(run, mallory), memberUpdate(ahead, mallory))
+  await clock.advance(25 * HOUR_MS)
+  replica.tidy()
+  t.deepEqual(runsOf(replica), [])
+})
+
+test('a run that lives is kept, however many others its node says to have been', async t => {
+  const { replica, clock } = openMembers(people, 'alpha')
+  const { send } = await attachMallory(people, replica)
+  const run = testSource('mallory')
+  const old = { ...PROFILE, startedAt: 0 }
+  await send(
+    memberUpdate(old, mallory, { part: 'profile', run }),
+    memberUpdate({ ...STATE, links: [ALPHA] }, mallory, { run }),
+  )
+  replica.say({ links: [run] })
+  await clock.advance(100)
+  for (let later = 2; later <= 12; later += 1) {
+    await send(profileOf(testSource('mallory', later), mallory))
+  }
+  t.true(replica.live().has(run))
+  t.is(runsOf(replica).length, 8)
 })

@@ -130,10 +130,35 @@ test('a link that does not answer is not asked again, and the next that announce
   t.is(spread.nextAt, undefined)
   spread.heardHave('a', [ALPHA, 10], 0, 600)
   t.deepEqual(spread.due(1_000, nothing), [])
-  // What it sends in the end counts as its answer.
-  spread.arrived('a', [ALPHA, 1], LIVE)
+  // What it announced counts as its answer, however late it comes.
+  spread.arrived('a', [ALPHA, 10], LIVE)
   spread.heardHave('a', [ALPHA, 11], 0, 1_100)
   t.deepEqual(spread.due(1_350, nothing), [{ link: 'a', sources: [ALPHA] }])
+})
+
+test('attack: a link that announces and answers with what is old, or with less, keeps no other from being asked', t => {
+  const spread = spreadOver('ab', { isShared: true })
+  const held = (): number => 1
+  spread.heardHave('a', [ALPHA, 2], 1, 0)
+  spread.heardHave('b', [ALPHA, 2], 1, 0)
+  t.deepEqual(spread.due(50, held), [{ link: 'a', sources: [ALPHA] }])
+  spread.arrived('a', [ALPHA, 1], HELD)
+  t.deepEqual(spread.due(300, held), [{ link: 'b', sources: [ALPHA] }])
+  spread.heardHave('b', [BETA, 9], 1, 400)
+  for (const sequence of [9, 2]) spread.heardHave('a', [BETA, sequence], 1, 400)
+  t.deepEqual(spread.due(650, held), [{ link: 'a', sources: [BETA] }])
+  spread.arrived('a', [BETA, 2], LIVE)
+  t.deepEqual(
+    spread.due(900, () => 2),
+    [{ link: 'b', sources: [BETA] }],
+  )
+})
+
+test('of those that announced something the one is asked first that has come farthest', t => {
+  const spread = spreadOver('ab')
+  spread.heardHave('a', [ALPHA, 2], 0, 0)
+  spread.heardHave('b', [ALPHA, 9], 0, 0)
+  t.deepEqual(spread.due(50, nothing), [{ link: 'b', sources: [ALPHA] }])
 })
 
 test('when a link ends, what is waited for is asked for at once elsewhere', t => {
@@ -164,17 +189,27 @@ test('when the last link that brings a tree ends, all others are to bring it aga
 })
 
 test('the wait grows with how late the trees are behind announcements, and has an end', t => {
+  for (const [lateMs, least, most] of [
+    [40, 150, 160],
+    [90, 250, 250],
+  ] as const) {
+    const waitMs = waitAfter(lateMs)
+    t.true(waitMs >= least && waitMs <= most, `${waitMs} ms`)
+  }
+})
+
+/** How long is waited for what a link announces, where what others announced came so much later. */
+function waitAfter(lateMs: number): number {
   const spread = spreadOver('ab')
   for (let sequence = 1; sequence <= 40; sequence += 1) {
     const now = sequence * 10_000
     spread.heardHave('b', [ALPHA, sequence], sequence - 1, now)
-    spread.arrived('a', [ALPHA, sequence], { ...LIVE, now: now + 40 })
+    spread.arrived('a', [ALPHA, sequence], { ...LIVE, now: now + lateMs })
     spread.due(now + 1_000, () => sequence)
   }
   spread.heardHave('b', [ALPHA, 41], 40, 0)
-  const waitMs = spread.nextAt ?? 0
-  t.true(waitMs > 150 && waitMs <= 250, `${waitMs} ms`)
-})
+  return spread.nextAt ?? 0
+}
 
 test('what a peer announces and asks for without end is kept in bounds', t => {
   const spread = spreadOver('ab')

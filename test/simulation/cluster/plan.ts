@@ -27,7 +27,7 @@ export type Operation =
       readonly ms: number
     }
   | { readonly kind: 'cut' | 'lose way'; readonly host: string; readonly other: string }
-  | { readonly kind: 'divide'; readonly hosts: readonly string[] }
+  | { readonly kind: 'divide'; readonly parts: readonly (readonly string[])[] }
   | { readonly kind: 'lose packets'; readonly share: number }
   | { readonly kind: 'mend network' }
 
@@ -42,12 +42,17 @@ const MAX_WAIT_MS = 1_200
 /** How often two things happen at nearly the same time, and how near that is, in milliseconds. */
 const BURST = { share: 0.3, maxWaitMs: 60 }
 const HOUR_MS = 60 * 60 * 1_000
+const DAY_MS = 24 * HOUR_MS
+/** By how much a clock is set, at most: by hand, after a flat battery, and to where a clock begins. */
+const CLOCK_MS = [HOUR_MS, DAY_MS, 3_650 * DAY_MS]
+/** Into how many parts a network divides, at most. */
+const MAX_PARTS = 3
 
 /** How often each operation is drawn. */
 const WEIGHTS: readonly (readonly [Operation['kind'], number])[] = [
   ['grant', 16],
   ['revoke', 14],
-  ['remove', 5],
+  ['remove', 10],
   ['stop', 4],
   ['crash', 5],
   ['power cut', 5],
@@ -89,14 +94,17 @@ function operationOf(draws: Draws, hosts: readonly string[]): Operation {
     case 'fill disk':
       return { kind, host, ms: draws.below(4_000) }
     case 'set clock':
-      return { kind, host, ms: draws.within(HOUR_MS) }
+      return { kind, host, ms: draws.within(draws.pick(CLOCK_MS)) }
     case 'cut':
     case 'lose way':
       return { kind, host, other: draws.pick(hosts.filter(other => other !== host)) }
-    case 'divide':
-      return { kind, hosts: hosts.filter(() => draws.chance(0.5)) }
+    case 'divide': {
+      const count = 2 + draws.below(MAX_PARTS - 1)
+      const parts = Map.groupBy(hosts, () => draws.below(count))
+      return { kind, parts: [...parts.values()] }
+    }
     case 'lose packets':
-      return { kind, share: draws.below(30) / 100 }
+      return { kind, share: draws.below(45) / 100 }
     case 'mend network':
       return { kind }
     default:
@@ -146,7 +154,7 @@ export function describe(operation: Operation): string {
     case 'lose way':
       return `what ${operation.host} sends to ${operation.other} is lost`
     case 'divide':
-      return `the network divides: ${operation.hosts.join(', ') || 'nobody'} on one side`
+      return `the network divides: ${operation.parts.map(part => part.join(', ')).join(' | ')}`
     case 'lose packets':
       return `${Math.round(operation.share * 100)} % of the packets are lost`
     case 'mend network':

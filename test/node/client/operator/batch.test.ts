@@ -63,7 +63,10 @@ function fair(asked: readonly AskedWish[]): Change[] {
 }
 
 /** An operator at a node that proposes these texts; `signed` holds what it then signs. */
-function operatorAt(propose: (asked: readonly AskedWish[]) => unknown): {
+function operatorAt(
+  propose: (asked: readonly AskedWish[]) => unknown,
+  second?: NodeConnection,
+): {
   operator: OperatorConnection
   signed: unknown[]
 } {
@@ -79,8 +82,10 @@ function operatorAt(propose: (asked: readonly AskedWish[]) => unknown): {
       return { outcome: 'committed', source: SOURCE, sequence: 3, ...proof }
     },
   } as unknown as NodeConnection
-  const clock = { ...systemClock, now: () => NOW }
-  return { operator: new OperatorConnection(connection, admin, { clock }), signed }
+  // Nothing rests on how long it waits.
+  const clock = { ...systemClock, now: () => NOW, sleep: async () => {} }
+  const options = { clock, ...(second && { second: async () => second }) }
+  return { operator: new OperatorConnection(connection, admin, options), signed }
 }
 
 function answerOf(changes: readonly Change[]): object {
@@ -152,6 +157,23 @@ test('an operator that is proposed what it wished for signs each text by itself'
   t.like(await operator.changeBatch(WISHES, { waitMs: 0 }), { outcome: 'committed', count: 3 })
   const [signatures] = signed as string[][]
   t.is(new Set(signatures).size, 3)
+})
+
+test('a batch is not signed of which a second node does not say what it holds of one of the names', async t => {
+  const answering = (answer: unknown): NodeConnection =>
+    ({ node: 'alpha', call: async () => answer }) as unknown as NodeConnection
+  const seen = fair(WISHES.map(one => ({ ...one, wish: 'A'.repeat(22) }))).map(one => ({
+    seen: one.seen,
+  }))
+  for (const answer of [undefined, [], [...seen.slice(1), {}]]) {
+    const { operator, signed } = operatorAt(asked => answerOf(fair(asked)), answering(answer))
+    const error = await t.throwsAsync(operator.changeBatch(WISHES, { waitMs: 0 }))
+    t.like(error, { code: 'ERR_CONFLICT' })
+    t.regex(error?.message ?? '', /alpha does not say what it holds of /)
+    t.deepEqual(signed, [])
+  }
+  const { operator } = operatorAt(asked => answerOf(fair(asked)), answering(seen))
+  t.like(await operator.changeBatch(WISHES, { waitMs: 0 }), { outcome: 'committed' })
 })
 
 const BATCH = fair(WISHES.map(({ subject }, index) => ({ subject, wish: `${index}`.repeat(22) })))
