@@ -11,6 +11,7 @@ import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
 import type { Verifier } from '../../node/identity/verifier.ts'
 import { SharedSigners, trustingVerifier } from '../simulation/shared-signers.ts'
 import { MachineClock, SimulatedTime } from '../simulation/simulated-time.ts'
+import { RETRANSMIT_MS } from '../simulation/simulated-wire.ts'
 import { MemoryStore } from '../support/memory-store.ts'
 import { unpacked } from '../support/packed-frames.ts'
 import { client, NOON, requestOf, testSource } from '../support/replica-changes.ts'
@@ -27,6 +28,7 @@ interface LinkedNode {
   readonly signers: SharedSigners
   /** The nodes that it is linked to, and how long a byte is under way to each, ms. */
   readonly peers: Map<LinkedNode, number>
+  readonly clock: MachineClock
   receivedBytes: number
   copies: number
   copyBytes: number
@@ -43,6 +45,14 @@ export interface LinkedClusterOptions {
   readonly accepting: readonly string[]
   /** Default: every signature is taken as genuine. */
   readonly verifier?: Verifier
+  /** Which nodes are linked, how far they are apart, and which packets are lost. Default 1. */
+  readonly seed?: number
+}
+
+/** One way of a link. */
+interface Way {
+  /** How much later than others its next packet comes, because it is lost at first, ms. */
+  lateMs: number
 }
 
 /** The certificate of a node that accepts nothing: nobody knows it, and passes its signatures over. */
@@ -57,6 +67,8 @@ export interface Spreading {
   readonly medianMs: number
   readonly hops: number
   readonly confirmedMs: number | undefined
+  /** The nodes whose confirmation did not come. */
+  readonly missing: readonly string[]
 }
 
 /**
@@ -71,15 +83,22 @@ export class LinkedCluster implements Disposable {
   readonly #bySource = new Map<Source, LinkedNode>()
   readonly #neighbours = new Map<Source, readonly Source[]>()
   readonly #links = new Set<OpenLink>()
-  readonly #random: Random = seededRandom(1)
-  readonly #clock = new MachineClock(this.time, NOON)
+  readonly #random: Random
+  readonly #losses: Random
+  /** The ways of the links that are open, by their two ends. */
+  readonly #ways = new Map<LinkedNode, Map<LinkedNode, Way>>()
+  /** Which neighbour was the first to bring a node the last change. */
+  readonly #bringers = new Map<LinkedNode, LinkedNode>()
+  #loss = 0
   readonly #options: LinkedClusterOptions
   #arrivals = new Map<LinkedNode, { readonly atMs: number; readonly hops: number }>()
   #changes = 0
 
   constructor(options: LinkedClusterOptions) {
     this.#options = options
-    const { people, size, accepting } = options
+    const { people, size, accepting, seed = 1 } = options
+    this.#random = seededRandom(seed)
+    this.#losses = seededRandom(seed + 1)
     const all = people.signers(new MemoryStore())
     for (let index = 0; index < size; index += 1) this.#open(accepting[index], index, all)
     this.#followMembers()
@@ -110,21 +129,56 @@ export class LinkedCluster implements Disposable {
     return ((2 * this.#links.size - (length - 1)) / length) * (sum('copyBytes') / sum('copies'))
   }
 
-  /** When a flood of a change of a node would be at the last one: the fastest ways there are, ms. */
+  /**
+   * When a flood of a change of a node would be at the last one: the fastest ways there are, over the
+   * links that are open, with the packets that are about to be lost, past nodes that are frozen, ms.
+   */
   floodLastMs(name: string): number {
-    const first = this.#byName.get(nodeOf(testSource(name)))
-    if (first === undefined) throw new RangeError(`there is no ${name}`)
-    const atMs = new Map([[first, 0]])
+    const atMs = new Map([[this.#named(name), 0]])
     // A map is gone through in the order in which nodes are added: one that is reached sooner is again.
     for (const [node, sentMs] of atMs) {
-      for (const [peer, delayMs] of node.peers) {
-        const comesMs = sentMs + Math.ceil(delayMs)
-        if (comesMs >= (atMs.get(peer) ?? Infinity)) continue
+      for (const [peer, { lateMs }] of this.#ways.get(node) ?? []) {
+        const comesMs = sentMs + Math.ceil((node.peers.get(peer) ?? 0) + lateMs)
+        if (peer.clock.isFrozen || comesMs >= (atMs.get(peer) ?? Infinity)) continue
         atMs.delete(peer)
         atMs.set(peer, comesMs)
       }
     }
     return Math.max(...atMs.values())
+  }
+
+  /** Lose this share of packets from now on; TCP sends them again. */
+  lose(share: number): void {
+    this.#loss = share
+    for (const ways of this.#ways.values()) for (const way of ways.values()) this.#draw(way)
+  }
+
+  /** Nothing runs on a node from now on; its links stay. */
+  freeze(name: string): void {
+    this.#named(name).clock.freeze()
+  }
+
+  /** End the link between two nodes; both see it. */
+  cut(one: string, other: string): void {
+    const ends = [this.#named(one), this.#named(other)]
+    for (const link of this.#links) {
+      if (link.ends.every(end => ends.includes(end))) link[Symbol.dispose]()
+    }
+  }
+
+  /** Whom a node brought the last change first, those who brought it to the most others in front. */
+  branchesOf(name: string): readonly string[] {
+    const behind = (node: LinkedNode): number =>
+      Array.from(this.#bringers).reduce(
+        (sum, [to, from]) => (from === node ? sum + 1 + behind(to) : sum),
+        0,
+      )
+    const first = this.#named(name)
+    return Array.from(this.#bringers)
+      .filter(([, from]) => from === first)
+      .map(([node]) => ({ name: node.name, size: behind(node) }))
+      .toSorted((a, b) => b.size - a.size)
+      .map(branch => branch.name)
   }
 
   resetCounts(): void {
@@ -146,10 +200,10 @@ export class LinkedCluster implements Disposable {
   /** Remove somebody on a node, and wait until all hold it, and it is confirmed. */
   async change(name: string): Promise<Spreading> {
     const { people } = this.#options
-    const node = this.#byName.get(nodeOf(testSource(name)))
-    if (node === undefined) throw new RangeError(`there is no ${name}`)
+    const node = this.#named(name)
     const from = this.time.now
     this.#arrivals = new Map()
+    this.#bringers.clear()
     const confirmed = new Set<string>()
     const { replica, signers, source } = node
     const held = replica.whitelist.heard(source)
@@ -158,7 +212,8 @@ export class LinkedCluster implements Disposable {
     })
     const request = requestOf('revocation', client(`client-${(this.#changes += 1)}`))
     await commitRequest(replica, request, people.operator(), signers)
-    const size = this.#nodes.length
+    const awake = this.#nodes.filter(({ clock }) => !clock.isFrozen)
+    const size = awake.length
     await this.time.until('all hold it', () => this.#arrivals.size >= size)
     const arrivals = [...this.#arrivals.values()].toSorted((a, b) => a.atMs - b.atMs)
     const isConfirmed = (): boolean => confirmed.size >= size
@@ -168,6 +223,9 @@ export class LinkedCluster implements Disposable {
       medianMs: (arrivals[Math.floor(size / 2)]?.atMs ?? Number.NaN) - from,
       hops: Math.max(...arrivals.map(({ hops }) => hops)),
       confirmedMs: isConfirmed() ? this.time.now - from : undefined,
+      missing: this.#nodes
+        .filter(one => !confirmed.has(one.source) && !confirmed.has(one.name))
+        .map(one => one.name),
     }
   }
 
@@ -199,6 +257,17 @@ export class LinkedCluster implements Disposable {
     for (const { replica } of this.#nodes) replica[Symbol.dispose]()
   }
 
+  #named(name: string): LinkedNode {
+    const node = this.#byName.get(nodeOf(testSource(name)))
+    if (node === undefined) throw new RangeError(`there is no ${name}`)
+    return node
+  }
+
+  #draw(way: Way): void {
+    way.lateMs = 0
+    for (let again = RETRANSMIT_MS; this.#losses() < this.#loss; again *= 2) way.lateMs += again
+  }
+
   #open(accepts: string | undefined, index: number, all: ReturnType<People['signers']>): void {
     const { people, accepting, verifier = trustingVerifier } = this.#options
     const [first = ''] = accepting
@@ -209,12 +278,13 @@ export class LinkedCluster implements Disposable {
     for (const one of accepting) signers.learn(people.node(one).signer.chain)
     const person = people.node(accepts ?? first)
     const self = accepts === undefined ? { ...person, signer: named(name, person.signer) } : person
+    const clock = new MachineClock(this.time, NOON)
     const replica = new Replica({
       source,
       store: new MemoryStore(),
       signers,
       self,
-      clock: this.#clock,
+      clock,
     })
     const peers = new Map<LinkedNode, number>()
     const node = {
@@ -223,6 +293,7 @@ export class LinkedCluster implements Disposable {
       replica,
       signers,
       peers,
+      clock,
       receivedBytes: 0,
       copies: 0,
       copyBytes: 0,
@@ -294,9 +365,18 @@ export class LinkedCluster implements Disposable {
     const attached: DocumentLink[] = []
     let isOpen = true
     const attach = (from: LinkedNode, to: LinkedNode, dialed: boolean): DocumentLink => {
+      const way: Way = { lateMs: 0 }
+      this.#draw(way)
+      const ways = this.#ways.get(from) ?? new Map<LinkedNode, Way>()
+      this.#ways.set(from, ways.set(to, way))
+      let arrivesAt = 0
       const packing = new FramePacking<undefined>((_, json) => {
         this.time.touch()
-        this.#clock.after(delayMs, () => {
+        // What is behind a lost packet waits for it.
+        arrivesAt = Math.max(arrivesAt, this.time.now + delayMs + way.lateMs)
+        this.#draw(way)
+        // By the clock of the receiver: a node that is frozen reads nothing.
+        to.clock.after(arrivesAt - this.time.now, () => {
           const there = attached[dialed ? 1 : 0]
           if (!isOpen || there === undefined) return
           this.time.touch()
@@ -306,6 +386,7 @@ export class LinkedCluster implements Disposable {
             if (Array.isArray(frame)) {
               to.copies += 1
               to.copyBytes += JSON.stringify(frame).length
+              if (!this.#arrivals.has(to) && !this.#bringers.has(to)) this.#bringers.set(to, from)
             }
             there.receive(frame)
           }
@@ -333,6 +414,8 @@ export class LinkedCluster implements Disposable {
       [Symbol.dispose]: () => {
         isOpen = false
         this.#links.delete(link)
+        this.#ways.get(one)?.delete(other)
+        this.#ways.get(other)?.delete(one)
         for (const end of attached) end[Symbol.dispose]()
       },
     }

@@ -1,0 +1,135 @@
+import { makePeople, type People } from '../support/replica-people.ts'
+import { LinkedCluster } from './linked-cluster.ts'
+import type { BenchOptions, Table } from './result.ts'
+
+/** The node that accepts the changes. */
+const ACCEPTING = 'node-1'
+
+const SEEDS = 10
+
+/** What a change causes is over by then, ms. */
+const AFTER_MS = 1_000
+
+/** The share of packets that bad lines lose. */
+const LOSS = 0.2
+
+/** What goes wrong just before a change, by what it is called. */
+const FAULTS: ReadonlyMap<string, (cluster: LinkedCluster) => void> = new Map([
+  ['nothing', () => {}],
+  ['a link of the tree is cut', cutBranch],
+  ['a node of the tree is frozen', freezeBranch],
+  ['20 % of packets are lost', (cluster: LinkedCluster) => cluster.lose(LOSS)],
+  [
+    'all three',
+    (cluster: LinkedCluster) => {
+      freezeBranch(cluster)
+      cutBranch(cluster)
+      cluster.lose(LOSS)
+    },
+  ],
+])
+
+interface Measured {
+  readonly lastMs: number
+  readonly floodMs: number
+  readonly medianMs: number
+  readonly hops: number
+  readonly copies: number
+  readonly kilobytes: number
+  readonly confirmedMs: number
+  readonly missing: readonly string[]
+}
+
+/** How fast a change is everywhere although something has just gone wrong, beside a flood of it. */
+export async function measureFaults({ quick, progress }: BenchOptions): Promise<Table> {
+  const people = await makePeople({ nodes: [ACCEPTING] })
+  const rows = [
+    [
+      'nodes',
+      'just before the change',
+      'last node',
+      'by a flood',
+      'median',
+      'hops',
+      'copies',
+      'kB a node',
+      'all others confirmed',
+      'missing',
+    ],
+  ]
+  for (const size of quick ? [100] : [100, 300]) {
+    for (const [what, fail] of FAULTS) {
+      progress(`${size} lists, ${what}`)
+      const measured: Measured[] = []
+      for (let seed = 1; seed <= (quick ? 3 : SEEDS); seed += 1) {
+        measured.push(await measureOnce(people, { size, seed, fail }))
+      }
+      rows.push([String(size), what, ...rowOf(measured)])
+    }
+  }
+  return {
+    title: 'The list alone: a change while something is wrong, median and worst of ten clusters',
+    rows,
+    notes: [
+      'Cut is the link, and frozen the first node, of the branch of the tree that is the largest.',
+      'What is lost is sent again after 200, 400, … ms, and what is behind it waits for it, as in TCP.',
+      'The flood goes over the same links, with the same delays and the same first packets lost.',
+    ],
+  }
+}
+
+async function measureOnce(
+  people: People,
+  {
+    size,
+    seed,
+    fail,
+  }: { readonly size: number; readonly seed: number; fail: (cluster: LinkedCluster) => void },
+): Promise<Measured> {
+  using cluster = new LinkedCluster({ people, size, accepting: [ACCEPTING], seed })
+  await cluster.link()
+  await cluster.change(ACCEPTING)
+  await cluster.time.pass(AFTER_MS)
+  fail(cluster)
+  cluster.resetCounts()
+  const floodMs = cluster.floodLastMs(ACCEPTING)
+  const spreading = await cluster.change(ACCEPTING)
+  await cluster.time.pass(AFTER_MS)
+  return {
+    ...spreading,
+    floodMs,
+    copies: cluster.copiesOfNode,
+    kilobytes: cluster.bytesOfNode / 1_000,
+    confirmedMs: spreading.confirmedMs ?? Infinity,
+  }
+}
+
+function cutBranch(cluster: LinkedCluster): void {
+  const [largest = ''] = cluster.branchesOf(ACCEPTING)
+  cluster.cut(ACCEPTING, largest)
+}
+
+function freezeBranch(cluster: LinkedCluster): void {
+  const branches = cluster.branchesOf(ACCEPTING)
+  const [largest = ''] = branches
+  cluster.freeze(largest)
+}
+
+function rowOf(measured: readonly Measured[]): string[] {
+  const both = (of: (one: Measured) => number, digits = 0): string => {
+    const sorted = measured.map(of).toSorted((a, b) => a - b)
+    const middle = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+    return [middle, sorted.at(-1) ?? Number.NaN].map(value => value.toFixed(digits)).join(', ')
+  }
+  const missing = measured.map(one => one.missing.length)
+  return [
+    `${both(({ lastMs }) => lastMs)} ms`,
+    `${both(({ floodMs }) => floodMs)} ms`,
+    `${both(({ medianMs }) => medianMs)} ms`,
+    both(({ hops }) => hops),
+    both(({ copies }) => copies, 1),
+    both(({ kilobytes }) => kilobytes, 1),
+    `${both(({ confirmedMs }) => confirmedMs)} ms`,
+    `${Math.min(...missing)} to ${Math.max(...missing)}`,
+  ]
+}
