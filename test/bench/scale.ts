@@ -2,6 +2,7 @@ import { requestOf, client } from '../support/replica-changes.ts'
 import { makePeople } from '../support/replica-people.ts'
 import { GossipWorld } from '../simulation/gossip-world.ts'
 import { KINDS, type Traffic } from '../simulation/traffic.ts'
+import { measureFaults } from './scale-faults.ts'
 import { measureLists } from './scale-lists.ts'
 import type { Bench, BenchOptions } from './result.ts'
 
@@ -38,6 +39,7 @@ export const measureScale: Bench = async options => {
     { title: 'What a node receives', rows: costs },
     { title: 'A change, until it is at every node', rows: speeds },
     await measureLists(options),
+    await measureFaults(options),
   ]
 }
 
