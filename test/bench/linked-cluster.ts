@@ -12,6 +12,7 @@ import type { Verifier } from '../../node/identity/verifier.ts'
 import { SharedSigners, trustingVerifier } from '../simulation/shared-signers.ts'
 import { MachineClock, SimulatedTime } from '../simulation/simulated-time.ts'
 import { RETRANSMIT_MS } from '../simulation/simulated-wire.ts'
+import { floodFrom, type Way } from './flood.ts'
 import { MemoryStore } from '../support/memory-store.ts'
 import { unpacked } from '../support/packed-frames.ts'
 import { client, NOON, requestOf, testSource } from '../support/replica-changes.ts'
@@ -49,12 +50,6 @@ export interface LinkedClusterOptions {
   readonly seed?: number
 }
 
-/** One way of a link. */
-interface Way {
-  /** How much later than others its next packet comes, because it is lost at first, ms. */
-  lateMs: number
-}
-
 /** The certificate of a node that accepts nothing: nobody knows it, and passes its signatures over. */
 function named(name: string, signer: Signer): Signer {
   const identity = { ...signer.identity, name: parseName(name), fingerprint: hash('sha256', name) }
@@ -87,7 +82,6 @@ export class LinkedCluster implements Disposable {
   readonly #losses: Random
   /** The ways of the links that are open, by their two ends. */
   readonly #ways = new Map<LinkedNode, Map<LinkedNode, Way>>()
-  /** Which neighbour was the first to bring a node the last change. */
   readonly #bringers = new Map<LinkedNode, LinkedNode>()
   #loss = 0
   readonly #options: LinkedClusterOptions
@@ -134,20 +128,14 @@ export class LinkedCluster implements Disposable {
    * links that are open, with the packets that are about to be lost, past nodes that are frozen, ms.
    */
   floodLastMs(name: string): number {
-    const atMs = new Map([[this.#named(name), 0]])
-    // A map is gone through in the order in which nodes are added: one that is reached sooner is again.
-    for (const [node, sentMs] of atMs) {
-      for (const [peer, { lateMs }] of this.#ways.get(node) ?? []) {
-        const comesMs = sentMs + Math.ceil((node.peers.get(peer) ?? 0) + lateMs)
-        if (peer.clock.isFrozen || comesMs >= (atMs.get(peer) ?? Infinity)) continue
-        atMs.delete(peer)
-        atMs.set(peer, comesMs)
-      }
-    }
-    return Math.max(...atMs.values())
+    const atMs = floodFrom(this.#named(name), node =>
+      node.clock.isFrozen ? [] : (this.#ways.get(node) ?? []),
+    )
+    const awake = [...atMs].filter(([{ clock }]) => !clock.isFrozen)
+    return Math.max(...awake.map(([, ms]) => ms))
   }
 
-  /** Lose this share of packets from now on; TCP sends them again. */
+  /** Lose this share of packets from now on. */
   lose(share: number): void {
     this.#loss = share
     for (const ways of this.#ways.values()) for (const way of ways.values()) this.#draw(way)
@@ -166,19 +154,9 @@ export class LinkedCluster implements Disposable {
     }
   }
 
-  /** Whom a node brought the last change first, those who brought it to the most others in front. */
-  branchesOf(name: string): readonly string[] {
-    const behind = (node: LinkedNode): number =>
-      Array.from(this.#bringers).reduce(
-        (sum, [to, from]) => (from === node ? sum + 1 + behind(to) : sum),
-        0,
-      )
-    const first = this.#named(name)
-    return Array.from(this.#bringers)
-      .filter(([, from]) => from === first)
-      .map(([node]) => ({ name: node.name, size: behind(node) }))
-      .toSorted((a, b) => b.size - a.size)
-      .map(branch => branch.name)
+  /** Which neighbour was the first to bring each node the last change. */
+  get bringers(): ReadonlyMap<string, string> {
+    return new Map(Array.from(this.#bringers, ([to, from]) => [to.name, from.name]))
   }
 
   resetCounts(): void {
@@ -212,8 +190,7 @@ export class LinkedCluster implements Disposable {
     })
     const request = requestOf('revocation', client(`client-${(this.#changes += 1)}`))
     await commitRequest(replica, request, people.operator(), signers)
-    const awake = this.#nodes.filter(({ clock }) => !clock.isFrozen)
-    const size = awake.length
+    const { length: size } = this.#nodes.filter(({ clock }) => !clock.isFrozen)
     await this.time.until('all hold it', () => this.#arrivals.size >= size)
     const arrivals = [...this.#arrivals.values()].toSorted((a, b) => a.atMs - b.atMs)
     const isConfirmed = (): boolean => confirmed.size >= size
@@ -238,8 +215,7 @@ export class LinkedCluster implements Disposable {
     const cut = [...this.#links].filter(({ ends: [one, two] }) => half.has(one) !== half.has(two))
     for (const link of cut) link[Symbol.dispose]()
     for (const by of [name, other]) {
-      const { replica, signers } = this.#byName.get(nodeOf(testSource(by))) ?? {}
-      if (replica === undefined || signers === undefined) throw new RangeError(`there is no ${by}`)
+      const { replica, signers } = this.#named(by)
       const request = requestOf('revocation', client(`client-${(this.#changes += 1)}`))
       await commitRequest(replica, request, this.#options.people.operator(), signers)
     }
@@ -365,7 +341,7 @@ export class LinkedCluster implements Disposable {
     const attached: DocumentLink[] = []
     let isOpen = true
     const attach = (from: LinkedNode, to: LinkedNode, dialed: boolean): DocumentLink => {
-      const way: Way = { lateMs: 0 }
+      const way: Way = { delayMs, lateMs: 0 }
       this.#draw(way)
       const ways = this.#ways.get(from) ?? new Map<LinkedNode, Way>()
       this.#ways.set(from, ways.set(to, way))

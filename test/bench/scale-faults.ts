@@ -22,8 +22,9 @@ const FAULTS: ReadonlyMap<string, (cluster: LinkedCluster) => void> = new Map([
   [
     'all three',
     (cluster: LinkedCluster) => {
-      freezeBranch(cluster)
-      cutBranch(cluster)
+      const [largest = '', next = ''] = branchesOf(cluster)
+      cluster.freeze(largest)
+      cluster.cut(ACCEPTING, next)
       cluster.lose(LOSS)
     },
   ],
@@ -71,7 +72,7 @@ export async function measureFaults({ quick, progress }: BenchOptions): Promise<
     title: 'The list alone: a change while something is wrong, median and worst of ten clusters',
     rows,
     notes: [
-      'Cut is the link, and frozen the first node, of the branch of the tree that is the largest.',
+      'Cut is the link to the largest branch of the tree, frozen its first node; of all three, the link to the second.',
       'What is lost is sent again after 200, 400, … ms, and what is behind it waits for it, as in TCP.',
       'The flood goes over the same links, with the same delays and the same first packets lost.',
     ],
@@ -105,14 +106,26 @@ async function measureOnce(
 }
 
 function cutBranch(cluster: LinkedCluster): void {
-  const [largest = ''] = cluster.branchesOf(ACCEPTING)
+  const [largest = ''] = branchesOf(cluster)
   cluster.cut(ACCEPTING, largest)
 }
 
 function freezeBranch(cluster: LinkedCluster): void {
-  const branches = cluster.branchesOf(ACCEPTING)
-  const [largest = ''] = branches
+  const [largest = ''] = branchesOf(cluster)
   cluster.freeze(largest)
+}
+
+/** Whom the accepting node brought the last change first: in front those that passed it on to the most. */
+function branchesOf({ bringers }: LinkedCluster): string[] {
+  const behind = (name: string): number =>
+    Array.from(bringers).reduce(
+      (sum, [to, from]) => (from === name ? sum + 1 + behind(to) : sum),
+      0,
+    )
+  const branches = Array.from(bringers)
+    .filter(([, from]) => from === ACCEPTING)
+    .map(([name]) => ({ name, size: behind(name) }))
+  return branches.toSorted((a, b) => b.size - a.size).map(({ name }) => name)
 }
 
 function rowOf(measured: readonly Measured[]): string[] {
