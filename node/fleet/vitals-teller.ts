@@ -3,7 +3,7 @@ import { MEMBER_LIMITS } from '../gossip/member.ts'
 import type { Members } from '../gossip/members.ts'
 import { untilNextRound, type Clock } from '../lib/clock.ts'
 
-/** How long readings are gathered before peers are told, in milliseconds. */
+/** The least time for which readings are gathered before peers are told, in milliseconds. */
 const GATHER_MS = 1_000
 
 /**
@@ -12,7 +12,7 @@ const GATHER_MS = 1_000
  */
 export function startVitals(
   signs: Pick<VitalSigns, 'encode' | 'subscribe'>,
-  members: Pick<Members, 'say'>,
+  members: Pick<Members, 'say' | 'vitalsInMs'>,
   clock: Pick<Clock, 'now' | 'after'>,
 ): Disposable {
   const stack = new DisposableStack()
@@ -28,7 +28,8 @@ export function startVitals(
   stack.use(
     signs.subscribe(isUrgent => {
       if (isUrgent) return say(true)
-      timer ??= clock.after(untilNextRound(clock, GATHER_MS), () => {
+      // Until they may be told, nobody is to work out what they are each second.
+      timer ??= clock.after(Math.max(untilNextRound(clock, GATHER_MS), members.vitalsInMs), () => {
         timer = undefined
         say(false)
       })

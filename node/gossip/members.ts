@@ -131,13 +131,15 @@ export class Members extends SignedDocument {
     return subscribeTo(this.#listeners, listener)
   }
 
-  /**
-   * Change what this node says of itself. Peers hear of links soon, of the rest later.
-   * @throws RangeError when vitals are longer than peers take
-   */
+  /** Change what this node says of itself; peers hear of links soon. @throws RangeError when vitals are longer than they take */
   say({ vitals, isUrgent = false, isInOrder = false, ...state }: Say): void {
     if (vitals !== undefined) this.#own.sayVitals(vitals, isUrgent)
     if (Object.keys(state).length > 0) this.#own.sayState(state, isInOrder)
+  }
+
+  /** How long until vitals that nobody waits for are told at the earliest, in milliseconds. */
+  get vitalsInMs(): number {
+    return this.#own.vitalsInMs
   }
 
   /** Say where this node can be reached, once it is known. */

@@ -86,6 +86,8 @@ export class OwnMember implements Disposable {
   readonly #saidAt = new Map<Part, number>()
   readonly #waiting = new Map<Part, Waiting>()
   #urgent = URGENT_BURST
+  /** How long the newest vitals are, as JSON. */
+  #vitalsBytes = 0
   /** How many links it has said that it has. */
   #linksSaid = 0
 
@@ -126,7 +128,13 @@ export class OwnMember implements Disposable {
       throw new RangeError(`vitals of ${bytes} bytes are more than ${MEMBER_LIMITS.maxVitals}`)
     }
     this.#self = { ...this.#self, vitals }
-    this.#gather('vitals', this.#vitalsMs(bytes, isUrgent))
+    this.#vitalsBytes = bytes
+    this.#gather('vitals', this.#vitalsMs(isUrgent))
+  }
+
+  /** How long until vitals that nobody waits for are told at the earliest, in milliseconds. */
+  get vitalsInMs(): number {
+    return this.#sinceMs('vitals', this.#vitalsPaceMs(0))
   }
 
   advertise(addresses: readonly string[]): void {
@@ -180,17 +188,21 @@ export class OwnMember implements Disposable {
     return Math.max(gatherMs, this.#sinceMs('state', paceMs))
   }
 
-  #vitalsMs(bytes: number, isUrgent: boolean): number {
-    const { size, gatherMs, random } = this.#options
-    const eachMs = ((bytes + UPDATE_BYTES) / VITALS_BYTES_PER_SECOND) * 1_000
-    const paceMs = Math.max(VITALS_MS, size() * eachMs * (0.75 + random() / 2))
-    const waitMs = this.#sinceMs('vitals', paceMs)
+  #vitalsMs(isUrgent: boolean): number {
+    const { gatherMs, random } = this.#options
+    const waitMs = this.#sinceMs('vitals', this.#vitalsPaceMs(random()))
     if (waitMs === 0) this.#urgent = URGENT_BURST
     else if (isUrgent && this.#urgent > 0) {
       this.#urgent -= 1
       return gatherMs
     }
     return Math.max(gatherMs, waitMs)
+  }
+
+  /** The time between two updates of vitals, in milliseconds. @param chance in [0, 1): nodes that started together tell theirs apart */
+  #vitalsPaceMs(chance: number): number {
+    const eachMs = ((this.#vitalsBytes + UPDATE_BYTES) / VITALS_BYTES_PER_SECOND) * 1_000
+    return Math.max(VITALS_MS, this.#options.size() * eachMs * (0.75 + chance / 2))
   }
 
   /** How long until a part was said `ms` ago. */

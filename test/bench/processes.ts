@@ -23,6 +23,9 @@ const REST_MS = 2_000
 /** Behind a removal: in this time all that it causes is done, ms. */
 const AFTER_MS = 1_500
 
+/** After which the nodes do not come to see each other any more, ms. */
+const IN_REACH_MS = 180_000
+
 /** Between two questions whether nodes see each other, ms: each is work for every node. */
 const ASK_AGAIN_MS = 250
 
@@ -33,12 +36,18 @@ export const measureProcesses: Bench = async options => {
   const idleMs = options.quick ? 10_000 : 60_000
   const { progress } = options
   await using cluster = await ProcessCluster.start(size, options)
-  const rows = [['what', '', 'figure'], ...(await cluster.describeLinks())]
+  const rows = [['what', '', 'figure']]
+  // The run is long: what is known by then is not lost with what comes behind it.
+  const tell = (...known: readonly string[][]): void => {
+    for (const row of known) progress(row.filter(cell => cell !== '').join(', '))
+    rows.push(...known)
+  }
+  tell(...(await cluster.describeLinks()))
 
   progress(`${idleMs / 1_000} s of rest`)
   await delay(REST_MS)
   const idle = await cluster.cost(async () => delay(idleMs))
-  rows.push(
+  tell(
     ['at rest', 'processor time a node', percent(idle.processorMs / idle.ms)],
     ['', 'received of other nodes, a node and second', kilobytes(idle.bytes / (idle.ms / 1_000))],
     ['', 'resident memory of a node, median', await cluster.describeMemory()],
@@ -50,7 +59,7 @@ export const measureProcesses: Bench = async options => {
   // What would have been spent without the removal is no part of its cost.
   const above = (cost: Cost, of: 'processorMs' | 'bytes'): number =>
     cost[of] - (idle[of] / idle.ms) * cost.ms
-  rows.push(
+  tell(
     [
       'removal',
       'to the last cut, median',
@@ -73,7 +82,7 @@ export const measureProcesses: Bench = async options => {
       kilobytes(median(removals.map(one => above(one.cost, 'bytes')))),
     ],
   )
-  rows.push(...(await cluster.measureKill(options)))
+  await cluster.measureKill(options, tell)
   return [
     {
       title: `${size} nodes in processes of their own on this machine, ${rounds} removals`,
@@ -205,8 +214,11 @@ class ProcessCluster implements AsyncDisposable {
     })
   }
 
-  /** Kill half of the nodes, remove a client meanwhile, and start them again. */
-  async measureKill({ progress, quick }: BenchOptions): Promise<string[][]> {
+  /** Kill half of the nodes, remove a client meanwhile, and start them again. @param tell given each row once it is known */
+  async measureKill(
+    { progress, quick }: BenchOptions,
+    tell: (...known: readonly string[][]) => void,
+  ): Promise<void> {
     const half = Math.ceil(this.#nodes.length / 2)
     const [living, dead] = [this.#nodes.slice(0, half), this.#nodes.slice(half)]
     progress(`kill -9 of ${dead.length} nodes`)
@@ -214,7 +226,12 @@ class ProcessCluster implements AsyncDisposable {
     await Promise.all(dead.map(async node => node.kill()))
     await this.#untilInReach(living, living.length)
     const seenMs = performance.now() - killedAt
+    tell(['half killed', 'until all others see them out of reach', seconds(seenMs)])
     const down = await this.cost(async () => delay(quick ? 5_000 : 20_000))
+    tell(
+      ['', 'processor time a living node', percent(down.processorMs / down.ms)],
+      ['', 'received, a living node and second', kilobytes(down.bytes / (down.ms / 1_000))],
+    )
     const removedAt = performance.now()
     const removed = await this.#with(this.#node(0), async operator =>
       operator.change(
@@ -222,30 +239,28 @@ class ProcessCluster implements AsyncDisposable {
         { waitMs: WAIT_MS },
       ),
     )
-    const removedMs = performance.now() - removedAt
+    tell(['', 'a removal then', describeRemoval(removed, performance.now() - removedAt)])
     progress('starting them again')
     const startedAt = performance.now()
     await Promise.all(dead.map(async node => node.restart()))
     const readyMs = performance.now() - startedAt
+    tell(['back', 'until the last is ready, all at once', seconds(readyMs)])
     await this.#untilInReach(this.#nodes, this.#nodes.length)
-    const wholeMs = performance.now() - startedAt
-    return [
-      ['half killed', 'until all others see them out of reach', seconds(seenMs)],
-      ['', 'processor time a living node', percent(down.processorMs / down.ms)],
-      ['', 'received, a living node and second', kilobytes(down.bytes / (down.ms / 1_000))],
-      ['', 'a removal then', describeRemoval(removed, removedMs)],
-      ['back', 'until the last is ready, all at once', seconds(readyMs)],
-      ['', 'until each sees all', seconds(wholeMs)],
-    ]
+    tell(['', 'until each sees all', seconds(performance.now() - startedAt)])
   }
 
-  /** Wait until each of these nodes sees so many in reach. */
+  /** Wait until each of these nodes sees so many in reach. @throws when one does not for long */
   async #untilInReach(viewers: readonly KillableNode[], count: number): Promise<void> {
+    const deadline = AbortSignal.timeout(IN_REACH_MS)
     for (const viewer of viewers) {
       await this.#with(viewer, async operator => {
         for (;;) {
           const { nodes } = await operator.status()
-          if (nodes.filter(({ reachable }) => reachable).length === count) return
+          const seen = nodes.filter(({ reachable }) => reachable).length
+          if (seen === count) return
+          if (deadline.aborted) {
+            throw new Error(`${viewer.address} sees ${seen} nodes in reach, and not ${count}`)
+          }
           await delay(ASK_AGAIN_MS)
         }
       })

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { connectOperator } from '../../cli/operator.ts'
@@ -11,6 +11,7 @@ import type {
 import { parseSubject } from '../../node/identity/names.ts'
 import { parseAddress } from '../../node/lib/address.ts'
 import { systemClock } from '../../node/lib/clock.ts'
+import { processorMsOf } from '../bench/process-time.ts'
 import type { StatusReport } from '../../node/operators/status.ts'
 import { makeTestCerts, makeTestFolder, type TestCerts } from '../support/certs.ts'
 import { recordIo, spawnCli, type CliProcess } from '../support/cli.ts'
@@ -226,6 +227,33 @@ export class LinedCluster {
     )
   }
 
+  /** Say how many links the nodes have by their own word. */
+  async sayLinks(): Promise<void> {
+    const counts = await Promise.all(
+      this.all.map(async index => (await this.linksOf(index)).length),
+    )
+    say(`links, a node: ${counts.join(' ')}`)
+  }
+
+  /** Say what a node spends on average while nobody asks for anything. */
+  async sayRest(ms: number): Promise<void> {
+    const spent = async (): Promise<number[]> => {
+      const pids = this.all.map(index => this.#process(index).child.pid ?? Number.NaN)
+      const each = await Promise.all(
+        pids.map(async pid => [await processorMsOf(pid), await receivedBytes(pid)] as const),
+      )
+      return [0, 1].map(at => each.reduce((sum, one) => sum + (one[at] ?? 0), 0) / this.size)
+    }
+    const [processorBefore = 0, bytesBefore = 0] = await spent()
+    await systemClock.sleep(ms)
+    const [processorAfter = 0, bytesAfter = 0] = await spent()
+    const share = ((processorAfter - processorBefore) / ms) * 100
+    const kilobytes = (bytesAfter - bytesBefore) / ms
+    say(
+      `at rest for ${ms / 1_000} s, a node: ${share.toFixed(2)} % of a core, ${kilobytes.toFixed(2)} kB/s of packets received`,
+    )
+  }
+
   /** Wait until all nodes hold the same list. @returns how each subject stands */
   async untilEqual(): Promise<Map<string, string>> {
     say('wait until all lists are equal')
@@ -290,6 +318,16 @@ export class LinedCluster {
     if (process === undefined) throw new RangeError(`node-${index} was never started`)
     return process
   }
+}
+
+/** What the network of a process has been sent, in whole packets, by proc(5). */
+async function receivedBytes(pid: number): Promise<number> {
+  const lines = (await readFile(`/proc/${pid}/net/dev`, 'utf8')).split('\n').slice(2)
+  const received = lines
+    .map(line => line.trim().split(/:?\s+/))
+    .filter(([name]) => name !== 'lo' && name !== '')
+    .map(([, bytes]) => Number(bytes))
+  return received.reduce((sum, bytes) => sum + bytes, 0)
 }
 
 function host(index: number): string {

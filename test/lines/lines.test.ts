@@ -14,6 +14,8 @@ const ROUNDS = 10
  * with each of eleven peers, again and again.
  */
 const MAX_CHANGES = 20
+/** How long the nodes are left alone for what rest costs to be said, in milliseconds. */
+const REST_MS = 20_000
 /** How often by the peer at the other end of it: its link ends, and one that had just begun. */
 const MAX_CHANGES_BY_PEER = 2
 
@@ -27,6 +29,8 @@ test.before(async t => {
   const teardown = (task: () => unknown): void => void teardowns.unshift(task)
   cluster = await LinedCluster.start({ teardown }, { size: SIZE, seed: SEED })
   await cluster.untilInReach(cluster.all, cluster.all)
+  await cluster.sayLinks()
+  await cluster.sayRest(REST_MS)
 })
 
 test.afterEach.always(async () => {
@@ -51,9 +55,14 @@ test.serial(
       t.is(added.confirmed.length, SIZE, JSON.stringify(added))
       say('connect c1 to every node')
       const clients = await Promise.all(cluster.all.map(async index => cluster.client(index, 'c1')))
+      const startedAt = performance.now()
+      const lastCut = Promise.all(clients.map(async ({ ended }) => ended)).then(ends => {
+        say(`the last client was cut ${sinceOf(startedAt)} after the call`)
+        return ends
+      })
       const removed = await cluster.remove(accepting, 'c1')
       t.is(removed.confirmed.length, SIZE, JSON.stringify(removed))
-      for (const { ended } of clients) t.is((await ended).code, 'ERR_REVOKED')
+      for (const { code } of await lastCut) t.is(code, 'ERR_REVOKED')
     }
     const lost = await cluster.heal()
     t.true(lost > 0, 'the lines have lost packets')
@@ -160,14 +169,18 @@ test.serial(
 
 test.serial('half of the nodes die at once, and follow when they come back', async t => {
   t.is((await cluster.add(1, 'c5')).confirmed.length, SIZE)
+  const killedAt = performance.now()
   await cluster.kill(RIGHT)
   await cluster.untilInReach(LEFT, LEFT)
+  say(`all others see it ${sinceOf(killedAt)} after the kill`)
   const removed = await cluster.remove(3, 'c5')
   t.deepEqual(removed.confirmed.map(({ node }) => String(node)).toSorted(), names(LEFT))
   t.deepEqual(removed.unreachable.map(String).toSorted(), names(RIGHT))
 
+  const startedAt = performance.now()
   await cluster.startNodes(RIGHT)
   await cluster.untilInReach(cluster.all, cluster.all)
+  say(`each sees all ${sinceOf(startedAt)} after they were started again`)
   const list = await cluster.untilEqual()
   t.is(list.get('client/c5'), 'revoked')
   for (const index of RIGHT) {
@@ -185,6 +198,11 @@ function assertSteady(
   const changes = indices.map((index, at) => cluster.linkChanges(index) - (before[at] ?? 0))
   say(`changes of links meanwhile, a node: ${changes.join(' ')}`)
   for (const count of changes) t.true(count <= MAX_CHANGES, `${count} changes`)
+}
+
+/** For people, to the tenth of a second. */
+function sinceOf(moment: number): string {
+  return `${((performance.now() - moment) / 1_000).toFixed(1)} s`
 }
 
 /** Every two nodes. */

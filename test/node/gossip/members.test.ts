@@ -153,9 +153,12 @@ test('among many, links are told at once and then no more than once a second', a
 test('vitals are told at once, then at a pace of the cluster, and a few urgent ones before it', async t => {
   const { replica, clock } = await openAmongMany()
   const told = (): unknown => replica.get(ALPHA)?.vitals
+  t.is(replica.vitalsInMs, 0)
   replica.say({ vitals: { temperature: 4 } })
   await clock.advance(5)
   t.deepEqual(told(), { temperature: 4 })
+  t.true(replica.vitalsInMs > 2_000)
+  t.true(replica.vitalsInMs < 42_000)
   replica.say({ vitals: { temperature: 5 } })
   await clock.advance(2_000)
   t.deepEqual(told(), { temperature: 4 })
