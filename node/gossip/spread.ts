@@ -10,11 +10,11 @@ const MAX_ANNOUNCED = 4_096
 /** Trees of which one link may have asked for news alone. */
 const MAX_LAZY = 4_096
 
-/** How long what was announced may take to come by itself before it is asked for, in milliseconds. */
-const WAIT_MS = { least: 50, most: 250 }
+/** How long what was announced may take to come by itself before it is asked for, at most, in milliseconds. */
+const MOST_WAIT_MS = 250
 
-/** How long the answer to a `want` may take before another link is asked, in milliseconds. */
-const ANSWER_MS = 250
+/** How long an update that has come may take to be checked and stored before it is asked for all the same, in milliseconds. */
+const CHECK_MS = 50
 
 /** Moments at which something is asked for are this far apart, in milliseconds. */
 const STEP_MS = 10
@@ -33,6 +33,13 @@ export interface SpreadOptions {
   readonly isShared: boolean
   /** How many copies of an update are welcome; a link that brings one more is asked to announce. */
   readonly copies: number
+  /**
+   * How long what was announced may take to come by itself before it is asked for, at least, in
+   * milliseconds. Less costs copies where links differ by more than that.
+   */
+  readonly leastWaitMs: number
+  /** How long a link that was asked may take to answer before another is asked, in milliseconds. */
+  readonly askNextMs: number
 }
 
 /** That a link is asked for what it has announced of sources. */
@@ -175,7 +182,11 @@ export class Spread<L> {
     const isTooMany = arrivals.length >= copies || (isHeld && known === undefined)
     if (arrivals.length < copies) arrivals.push(link)
     const wait = this.#waits.get(source)
-    if (wait !== undefined) this.#measure(now - wait.since)
+    if (wait !== undefined) {
+      this.#measure(now - wait.since)
+      // It is not held before its signatures are checked and it is stored.
+      if (!isHeld) wait.dueAt = Math.max(wait.dueAt, now + CHECK_MS)
+    }
     if (!isTooMany || !isLive) return undefined
     return this.#prune(state, this.treeOf(source))
   }
@@ -236,7 +247,7 @@ export class Spread<L> {
         this.#waits.delete(source)
         continue
       }
-      wait.dueAt = now + ANSWER_MS
+      wait.dueAt = now + this.#options.askNextMs
       const sources = wants.get(link) ?? []
       wants.set(link, sources)
       sources.push(source)
@@ -289,6 +300,6 @@ export class Spread<L> {
   }
 
   #waitMs(): number {
-    return Math.min(Math.max(4 * this.#aheadMs, WAIT_MS.least), WAIT_MS.most)
+    return Math.min(Math.max(4 * this.#aheadMs, this.#options.leastWaitMs), MOST_WAIT_MS)
   }
 }

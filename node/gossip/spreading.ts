@@ -27,8 +27,11 @@ export const LIST_SPREADING: Spreading = {
   copies: 3,
   isCausal: true,
   hasBuckets: false,
-  announceMs: 20,
-  answerMs: 20,
+  // At once: where all copies of a node are late, an announcement is what it has.
+  announceMs: 0,
+  answerMs: 0,
+  leastWaitMs: 10,
+  askNextMs: 50,
 }
 
 /**
@@ -44,6 +47,8 @@ export const MEMBERS_SPREADING: Spreading = {
   announceMs: 500,
   answerMs: 1_000,
   roundMs: 2_000,
+  leastWaitMs: 50,
+  askNextMs: 250,
 }
 
 /** How long a link is young: what its two ends have to tell of each other is out by then. */

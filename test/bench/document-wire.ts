@@ -11,26 +11,26 @@ import { unpacked } from '../support/packed-frames.ts'
 export interface DocumentEnd {
   readonly source: Source
   readonly document: GossipDocument
+  /** What is brought to a node that is frozen waits. */
+  readonly clock: MachineClock
 }
 
 export interface DocumentWireOptions<E extends DocumentEnd> {
   /** The one that dials, and the other. */
   readonly ends: readonly [E, E]
   readonly time: SimulatedTime
-  readonly clock: MachineClock
-  /** How long a byte is under way, ms. */
-  readonly delayMs: number
+  /** How long what an end sends now is under way to the other, ms; not less than what it sent before. */
+  readonly delayMs: (from: E, to: E) => number
   /** Whether both ends hold the certificates of nodes, as *members* would have told each. Default false. */
   readonly knowsNodes?: boolean
   /** A line has come to an end, before it is read. */
-  readonly onArrival: (to: E, bytes: number, frames: readonly unknown[]) => void
+  readonly onArrival: (to: E, from: E, bytes: number, frames: readonly unknown[]) => void
 }
 
 /** Gossip one document between two nodes, packed and counted as over a link, without its connection. */
 export function joinDocuments<E extends DocumentEnd>({
   ends: [one, other],
   time,
-  clock,
   delayMs,
   knowsNodes = false,
   onArrival,
@@ -40,13 +40,13 @@ export function joinDocuments<E extends DocumentEnd>({
   const attach = (from: E, to: E, dialed: boolean): DocumentLink => {
     const packing = new FramePacking<undefined>((_, json) => {
       time.touch()
-      clock.after(delayMs, () => {
+      to.clock.after(delayMs(from, to), () => {
         const there = attached[dialed ? 1 : 0]
         if (!isOpen || there === undefined) return
         time.touch()
         const frames = unpacked(JSON.parse(json))
         // As it stands in a line of the connection.
-        onArrival(to, JSON.stringify(['a1', 'data', `${json}\n`]).length + 1, frames)
+        onArrival(to, from, JSON.stringify(['a1', 'data', `${json}\n`]).length + 1, frames)
         for (const frame of frames) there.receive(frame)
       })
     })

@@ -10,6 +10,7 @@ import type { Verifier } from '../../node/identity/verifier.ts'
 import { SharedSigners, trustingVerifier } from '../simulation/shared-signers.ts'
 import { MachineClock, SimulatedTime } from '../simulation/simulated-time.ts'
 import { joinDocuments, sharesOf } from './document-wire.ts'
+import { Ways } from './ways.ts'
 import { MemoryStore } from '../support/memory-store.ts'
 import { client, NOON, requestOf, testSource } from '../support/replica-changes.ts'
 import { commitRequest, type People } from '../support/replica-people.ts'
@@ -27,6 +28,7 @@ interface LinkedNode {
   readonly signers: SharedSigners
   /** The nodes that it is linked to, and how long a byte is under way to each, ms. */
   readonly peers: Map<LinkedNode, number>
+  readonly clock: MachineClock
   copies: number
   copyBytes: number
 }
@@ -42,6 +44,8 @@ export interface LinkedClusterOptions {
   readonly accepting: readonly string[]
   /** Default: every signature is taken as genuine. */
   readonly verifier?: Verifier
+  /** Which nodes are linked, how far they are apart, and which packets are lost. Default 1. */
+  readonly seed?: number
 }
 
 /** The certificate of a node that accepts nothing: nobody knows it, and passes its signatures over. */
@@ -56,6 +60,8 @@ export interface Spreading {
   readonly medianMs: number
   readonly hops: number
   readonly confirmedMs: number | undefined
+  /** The nodes whose confirmation did not come. */
+  readonly missing: readonly string[]
 }
 
 /**
@@ -70,8 +76,9 @@ export class LinkedCluster implements Disposable {
   readonly #bySource = new Map<Source, LinkedNode>()
   readonly #neighbours = new Map<Source, readonly Source[]>()
   readonly #links = new Set<OpenLink>()
-  readonly #random: Random = seededRandom(1)
-  readonly #clock = new MachineClock(this.time, NOON)
+  readonly #random: Random
+  readonly #ways: Ways<LinkedNode>
+  readonly #bringers = new Map<LinkedNode, LinkedNode>()
   readonly #options: LinkedClusterOptions
   #arrivals = new Map<LinkedNode, { readonly atMs: number; readonly hops: number }>()
   #changes = 0
@@ -81,7 +88,9 @@ export class LinkedCluster implements Disposable {
 
   constructor(options: LinkedClusterOptions) {
     this.#options = options
-    const { people, size, accepting } = options
+    const { people, size, accepting, seed = 1 } = options
+    this.#random = seededRandom(seed)
+    this.#ways = new Ways(seed + 1)
     const all = people.signers(new MemoryStore())
     for (let index = 0; index < size; index += 1) this.#open(accepting[index], index, all)
     this.#followMembers()
@@ -120,21 +129,37 @@ export class LinkedCluster implements Disposable {
     return ((2 * this.#links.size - (length - 1)) / length) * (sum('copyBytes') / sum('copies'))
   }
 
-  /** When a flood of a change of a node would be at the last one: the fastest ways there are, ms. */
+  /**
+   * When a flood of a change of a node would be at the last one: the fastest ways there are, over the
+   * links that are open, with the packets that are about to be lost, past nodes that are frozen, ms.
+   */
   floodLastMs(name: string): number {
-    const first = this.#byName.get(nodeOf(testSource(name)))
-    if (first === undefined) throw new RangeError(`there is no ${name}`)
-    const atMs = new Map([[first, 0]])
-    // A map is gone through in the order in which nodes are added: one that is reached sooner is again.
-    for (const [node, sentMs] of atMs) {
-      for (const [peer, delayMs] of node.peers) {
-        const comesMs = sentMs + Math.ceil(delayMs)
-        if (comesMs >= (atMs.get(peer) ?? Infinity)) continue
-        atMs.delete(peer)
-        atMs.set(peer, comesMs)
-      }
+    const atMs = this.#ways.flood(this.#named(name), ({ clock }) => !clock.isFrozen)
+    const awake = [...atMs].filter(([{ clock }]) => !clock.isFrozen)
+    return Math.max(...awake.map(([, ms]) => ms))
+  }
+
+  /** Lose this share of packets from now on. */
+  lose(share: number): void {
+    this.#ways.lose(share)
+  }
+
+  /** Nothing runs on a node from now on; its links stay. */
+  freeze(name: string): void {
+    this.#named(name).clock.freeze()
+  }
+
+  /** End the link between two nodes; both see it. */
+  cut(one: string, other: string): void {
+    const ends = [this.#named(one), this.#named(other)]
+    for (const link of this.#links) {
+      if (link.ends.every(end => ends.includes(end))) link[Symbol.dispose]()
     }
-    return Math.max(...atMs.values())
+  }
+
+  /** Which neighbour was the first to bring each node the last change. */
+  get bringers(): ReadonlyMap<string, string> {
+    return new Map(Array.from(this.#bringers, ([to, from]) => [to.name, from.name]))
   }
 
   resetCounts(): void {
@@ -158,10 +183,10 @@ export class LinkedCluster implements Disposable {
   /** Remove somebody on a node, and wait until all hold it, and it is confirmed. */
   async change(name: string): Promise<Spreading> {
     const { people } = this.#options
-    const node = this.#byName.get(nodeOf(testSource(name)))
-    if (node === undefined) throw new RangeError(`there is no ${name}`)
+    const node = this.#named(name)
     const from = this.time.now
     this.#arrivals = new Map()
+    this.#bringers.clear()
     const confirmed = new Set<string>()
     const { replica, signers, source } = node
     const held = replica.whitelist.heard(source)
@@ -170,7 +195,7 @@ export class LinkedCluster implements Disposable {
     })
     const request = requestOf('revocation', client(`client-${(this.#changes += 1)}`))
     await commitRequest(replica, request, people.operator(), signers)
-    const size = this.#nodes.length
+    const { length: size } = this.#nodes.filter(({ clock }) => !clock.isFrozen)
     await this.time.until('all hold it', () => this.#arrivals.size >= size)
     const arrivals = [...this.#arrivals.values()].toSorted((a, b) => a.atMs - b.atMs)
     const isConfirmed = (): boolean => confirmed.size >= size
@@ -180,6 +205,9 @@ export class LinkedCluster implements Disposable {
       medianMs: (arrivals[Math.floor(size / 2)]?.atMs ?? Number.NaN) - from,
       hops: Math.max(...arrivals.map(({ hops }) => hops)),
       confirmedMs: isConfirmed() ? this.time.now - from : undefined,
+      missing: this.#nodes
+        .filter(one => !confirmed.has(one.source) && !confirmed.has(one.name))
+        .map(one => one.name),
     }
   }
 
@@ -192,8 +220,7 @@ export class LinkedCluster implements Disposable {
     const cut = [...this.#links].filter(({ ends: [one, two] }) => half.has(one) !== half.has(two))
     for (const link of cut) link[Symbol.dispose]()
     for (const by of [name, other]) {
-      const { replica, signers } = this.#byName.get(nodeOf(testSource(by))) ?? {}
-      if (replica === undefined || signers === undefined) throw new RangeError(`there is no ${by}`)
+      const { replica, signers } = this.#named(by)
       const request = requestOf('revocation', client(`client-${(this.#changes += 1)}`))
       await commitRequest(replica, request, this.#options.people.operator(), signers)
     }
@@ -211,6 +238,12 @@ export class LinkedCluster implements Disposable {
     for (const { replica } of this.#nodes) replica[Symbol.dispose]()
   }
 
+  #named(name: string): LinkedNode {
+    const node = this.#byName.get(nodeOf(testSource(name)))
+    if (node === undefined) throw new RangeError(`there is no ${name}`)
+    return node
+  }
+
   #open(accepts: string | undefined, index: number, all: ReturnType<People['signers']>): void {
     const { people, accepting, verifier = trustingVerifier } = this.#options
     const [first = ''] = accepting
@@ -221,12 +254,13 @@ export class LinkedCluster implements Disposable {
     for (const one of accepting) signers.learn(people.node(one).signer.chain)
     const person = people.node(accepts ?? first)
     const self = accepts === undefined ? { ...person, signer: named(name, person.signer) } : person
+    const clock = new MachineClock(this.time, NOON)
     const replica = new Replica({
       source,
       store: new MemoryStore(),
       signers,
       self,
-      clock: this.#clock,
+      clock,
     })
     const peers = new Map<LinkedNode, number>()
     const node = {
@@ -236,6 +270,7 @@ export class LinkedCluster implements Disposable {
       document: replica,
       signers,
       peers,
+      clock,
       copies: 0,
       copyBytes: 0,
     }
@@ -302,25 +337,26 @@ export class LinkedCluster implements Disposable {
   }
 
   #connect(one: LinkedNode, other: LinkedNode): void {
+    this.#ways.open(one, other, one.peers.get(other) ?? DELAY_MS.most)
     const wire = joinDocuments({
       ends: [one, other],
       time: this.time,
-      clock: this.#clock,
-      delayMs: one.peers.get(other) ?? DELAY_MS.most,
+      delayMs: (from, to) => this.#ways.send(from, to, this.time.now),
       knowsNodes: true,
-      onArrival: (to, bytes, frames) => this.#count(to, bytes, frames),
+      onArrival: (to, from, bytes, frames) => this.#count(to, from, bytes, frames),
     })
     const link: OpenLink = {
       ends: [one, other],
       [Symbol.dispose]: () => {
         this.#links.delete(link)
+        this.#ways.close(one, other)
         wire[Symbol.dispose]()
       },
     }
     this.#links.add(link)
   }
 
-  #count(to: LinkedNode, bytes: number, frames: readonly unknown[]): void {
+  #count(to: LinkedNode, from: LinkedNode, bytes: number, frames: readonly unknown[]): void {
     this.#receivedBytes += bytes
     for (const [kind, share] of sharesOf(bytes, frames, 'whitelist')) {
       if (kind === 'confirmations') this.#confirmationBytes += share
@@ -330,6 +366,7 @@ export class LinkedCluster implements Disposable {
       if (!Array.isArray(frame)) continue
       to.copies += 1
       to.copyBytes += JSON.stringify(frame).length
+      if (!this.#arrivals.has(to) && !this.#bringers.has(to)) this.#bringers.set(to, from)
     }
   }
 }

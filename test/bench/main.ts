@@ -18,6 +18,7 @@ import { measureRelays } from './relays.ts'
 import type { Bench } from './result.ts'
 import { measureRevocation } from './revocation.ts'
 import { measureScale } from './scale.ts'
+import { measureFaults } from './scale-faults.ts'
 import { measureLists } from './scale-lists.ts'
 import { measureMembers } from './scale-members.ts'
 import { measureSealing } from './sealing.ts'
@@ -40,6 +41,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'first-sync': measureFirstSync,
   checkpoint: measureCheckpoint,
   'scale-lists': measureLists,
+  'scale-faults': measureFaults,
   'scale-members': measureMembers,
   scale: measureScale,
   processes: measureProcesses,

@@ -28,6 +28,7 @@ const NEWS = 200
 interface End {
   readonly source: Source
   readonly document: Members
+  readonly clock: MachineClock
 }
 
 const HEAD = [
@@ -80,16 +81,15 @@ async function measureNewcomer(size: number): Promise<string[]> {
   newcomer.say({ links: [testSource(TELLER)] })
   const counted = { bytes: 0, digests: 0 }
   const ends: readonly [End, End] = [
-    { source: newcomer.self.source, document: newcomer },
-    { source: teller.self.source, document: teller },
+    { source: newcomer.self.source, document: newcomer, clock },
+    { source: teller.self.source, document: teller, clock },
   ]
   const join = (): Disposable =>
     joinDocuments({
       ends,
       time,
-      clock,
-      delayMs: DELAY_MS,
-      onArrival: (to, bytes, frames) => {
+      delayMs: () => DELAY_MS,
+      onArrival: (to, _from, bytes, frames) => {
         if (to.document !== newcomer) return
         counted.bytes += bytes
         for (const [kind, share] of sharesOf(bytes, frames, 'members'))

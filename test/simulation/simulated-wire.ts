@@ -3,7 +3,7 @@ import type { Random } from '../../node/lib/clock.ts'
 import type { MachineClock, SimulatedTime } from './simulated-time.ts'
 
 /** The first wait for an acknowledgment after which TCP sends again (RFC 6298; Linux), ms. */
-const RETRANSMIT_MS = 200
+export const RETRANSMIT_MS = 200
 
 /** One end of a connection: on which machine it is. */
 export interface WireEnd {

@@ -12,6 +12,8 @@ const SPREADING: Spreading = {
   hasBuckets: false,
   announceMs: 20,
   answerMs: 20,
+  leastWaitMs: 50,
+  askNextMs: 250,
 }
 
 /** The simplest document: texts, kept in the order in which they came. */

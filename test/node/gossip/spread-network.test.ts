@@ -102,6 +102,16 @@ test('with a link of the tree cut, and with a node of it frozen, a change comes 
   t.deepEqual(refusals(world), [])
 })
 
+test('a node to which all ways are bad but the slowest is brought a change by that one without a long wait', async t => {
+  const world = await startWorld(t)
+  const [far = ''] = NAMES.slice(6)
+  const peers = [...world.delaysOf(far)].toSorted(([, a], [, b]) => a - b).map(([peer]) => peer)
+  for (const peer of peers.slice(0, -1)) world.swallow(peer, far)
+  await change(world, 2)
+  await world.time.until('it holds it', () => world.arrivals.has(far), { maxMs: 90 })
+  t.deepEqual(refusals(world), [])
+})
+
 test('over lines that lose a fifth of all packets every change comes to every node', async t => {
   const world = await startWorld(t)
   world.loss = 0.2

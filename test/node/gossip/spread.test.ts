@@ -8,7 +8,8 @@ const LIVE = { isHeld: false, isLive: true, now: 0 }
 const HELD = { isHeld: true, isLive: true, now: 0 }
 
 function spreadOver(links: string, options: Partial<SpreadOptions> = {}): Spread<string> {
-  const spread = new Spread<string>({ isShared: false, copies: 1, ...options })
+  const times = { leastWaitMs: 50, askNextMs: 250 }
+  const spread = new Spread<string>({ isShared: false, copies: 1, ...times, ...options })
   for (const link of links) spread.join(link)
   return spread
 }
@@ -118,6 +119,24 @@ test('what has come meanwhile is not asked for', t => {
   t.is(spread.nextAt, undefined)
   spread.heardHave('b', [ALPHA, 2], 2, 60)
   t.is(spread.nextAt, undefined)
+})
+
+test('what has come and is not held yet is asked for only when that takes long', t => {
+  const spread = spreadOver('ab', { leastWaitMs: 10 })
+  spread.heardHave('b', [ALPHA, 1], 0, 0)
+  spread.arrived('a', [ALPHA, 1], { ...LIVE, now: 5 })
+  t.deepEqual(spread.due(10, nothing), [])
+  t.is(spread.nextAt, 55)
+  t.deepEqual(spread.due(55, nothing), [{ link: 'b', sources: [ALPHA] }])
+})
+
+test('the wait for what was announced, and for an answer, are those that are set', t => {
+  const spread = spreadOver('ab', { leastWaitMs: 10, askNextMs: 50 })
+  for (const link of 'ab') spread.heardHave(link, [ALPHA, 1], 0, 0)
+  t.is(spread.nextAt, 10)
+  t.deepEqual(spread.due(10, nothing), [{ link: 'a', sources: [ALPHA] }])
+  t.is(spread.nextAt, 60)
+  t.deepEqual(spread.due(60, nothing), [{ link: 'b', sources: [ALPHA] }])
 })
 
 test('a link that does not answer is not asked again, and the next that announced the same is', t => {
