@@ -6,7 +6,7 @@ import { runNodeForget } from './node-forget.ts'
 import { runNodeInstallService, type InstallServiceOptions } from './node-install-service.ts'
 import { addFolderOptions } from './node-options.ts'
 import { runNodeStart, type NodeStartOptions } from './node-start.ts'
-import { runNodeVerify, type NodeVerifyOptions } from './node-verify.ts'
+import type { NodeVerifyOptions } from './node-verify.ts'
 
 /** Fill `fridge node`. */
 export function fillNode(node: Command, context: CommandContext): void {
@@ -48,9 +48,11 @@ export function fillNode(node: Command, context: CommandContext): void {
     .option('--json', 'print JSON')
     .addHelpText('after', VERIFY_HELP)
     .action(
-      action((file: string | undefined, options: NodeVerifyOptions) =>
-        runNodeVerify(file, options, io),
-      ),
+      action(async (file: string | undefined, options: NodeVerifyOptions) => {
+        // Only now: a node that starts would load what reads and issues certificates.
+        const { runNodeVerify } = await import('./node-verify.ts')
+        return runNodeVerify(file, options, io)
+      }),
     )
 }
 

@@ -1,8 +1,8 @@
 import { open } from 'node:fs/promises'
-import { inspect } from 'node:util'
 import { LineCounter, isMap, isScalar, isSeq, parseDocument, type Document } from 'yaml'
 
 import { FridgeError, errorCode, errorMessage } from '../lib/errors.ts'
+import { describe } from './shown-value.ts'
 
 /** The largest configuration file, in bytes. A cluster of a thousand peers needs a tenth of it. */
 const MAX_CONFIG_BYTES = 256 * 1024
@@ -55,15 +55,6 @@ export async function readConfigFile(path: string, file = path): Promise<ConfigF
       return offset === undefined ? file : at(offset)
     },
   }
-}
-
-/** A value as it is shown to a person: one short line, however large or circular the value. */
-export function describe(value: unknown): string {
-  const text =
-    typeof value === 'string'
-      ? JSON.stringify(value)
-      : inspect(value, { depth: 2, maxArrayLength: 5, breakLength: Infinity })
-  return text.length <= 60 ? text : `${text.slice(0, 57)}...`
 }
 
 async function readText(path: string, file: string): Promise<string> {

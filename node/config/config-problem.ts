@@ -1,8 +1,9 @@
 import { z } from 'zod'
 
-import { describe, type ConfigFile, type ConfigPath } from './config-file.ts'
+import type { ConfigFile, ConfigPath } from './config-file.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { nearest } from '../lib/nearest.ts'
+import { describe } from './shown-value.ts'
 
 /** Problems told at once; the rest are mostly consequences of the first. */
 const MAX_PROBLEMS = 10

@@ -1,7 +1,7 @@
 import { dirname, relative, resolve } from 'node:path'
 import { formatAddress } from '../lib/address.ts'
 import { nodeConfigSchema, type NodeConfig } from './config.ts'
-import { readConfigFile, type ConfigFile } from './config-file.ts'
+import type { ConfigFile } from './config-file.ts'
 import { configError } from './config-problem.ts'
 import { withPassphrases } from './seal-config.ts'
 
@@ -88,6 +88,8 @@ export async function loadConfig(sources: ConfigSources): Promise<NodeConfig> {
 async function readFileOf(file: string, cwd: string): Promise<ConfigFile> {
   const path = resolve(cwd, file)
   const short = relative(cwd, path)
+  // Only now: a node that has no file would load what reads YAML.
+  const { readConfigFile } = await import('./config-file.ts')
   return await readConfigFile(path, short.startsWith('..') ? path : short)
 }
 

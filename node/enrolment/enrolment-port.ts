@@ -11,7 +11,7 @@ import { Listener, type Face } from '../port/listener.ts'
 import type { Counts } from '../sessions/counts.ts'
 import { endSoon } from '../wire/end-soon.ts'
 import { LineDecoder } from '../wire/lines.ts'
-import { Desk, type DeskOptions } from './desk.ts'
+import type { Desk, DeskOptions } from './desk.ts'
 import { ENROLMENT_ALPN, MAX_LINE_BYTES, parseQuestion, type Answer } from './messages.ts'
 
 export interface EnrolmentOptions extends Omit<DeskOptions, 'node' | 'certs' | 'tokens'> {
@@ -42,15 +42,10 @@ export class EnrolmentPort implements AsyncDisposable {
   readonly #gate: Promise<void>
   readonly #log: GatheredLog
 
-  private constructor(options: EnrolmentOptions, listen: Address) {
+  private constructor(options: EnrolmentOptions, listen: Address, tokens: Tokens, desk: Desk) {
     const { config, trust, counts, clock, log } = options
-    this.tokens = new Tokens(clock, options.admits)
-    this.#desk = new Desk({
-      ...options,
-      node: config.name,
-      certs: config.certs,
-      tokens: this.tokens,
-    })
+    this.tokens = tokens
+    this.#desk = desk
     this.#clock = clock
     this.#gate = options.gate
     this.#log = new GatheredLog(log, clock)
@@ -82,9 +77,14 @@ export class EnrolmentPort implements AsyncDisposable {
    * @throws FridgeError `ERR_KEY_FILE` without an issuing key that can be used, `ERR_LISTEN`
    */
   static async start(options: EnrolmentOptions): Promise<EnrolmentPort | undefined> {
-    const { listen } = options.config.enrolment
+    const { config, clock, admits } = options
+    const { listen } = config.enrolment
     if (listen === 'off') return undefined
-    const port = new EnrolmentPort(options, listen)
+    // Only now: every node would load what issues certificates, which takes longer than most of it.
+    const { Desk } = await import('./desk.ts')
+    const tokens = new Tokens(clock, admits)
+    const desk = new Desk({ ...options, node: config.name, certs: config.certs, tokens })
+    const port = new EnrolmentPort(options, listen, tokens, desk)
     try {
       const useless = port.#desk.whyUseless(await port.#desk.issuer())
       // That keeps no node from serving.

@@ -54,6 +54,8 @@ export abstract class GossipDocument extends Scuttlebutt {
     held: source => this.sources[source] ?? 0,
     sources: () => Object.keys(this.sources) as Source[],
   }
+  /** What goes to peers that have been sent all that they lacked. */
+  readonly #caughtUp = new Set<Outgoing>()
   #origin: DocumentStream | undefined
 
   constructor(id: Source, clock: Clock, spreading: Spreading) {
@@ -179,6 +181,11 @@ export abstract class GossipDocument extends Scuttlebutt {
     this.emit('_update', update)
   }
 
+  /** Pass updates on that hold and are not recorded yet, to peers that are to be sent them whole. */
+  protected passOnAhead(updates: readonly Update[]): void {
+    for (const outgoing of this.#caughtUp) outgoing.sendAhead(updates)
+  }
+
   /** This node has come to a place of a source: 0 where it holds nothing of it any more. */
   protected hold(source: Source, sequence: number): void {
     for (const clock of this.#peerClocks) clock.stay(source)
@@ -222,6 +229,7 @@ export abstract class GossipDocument extends Scuttlebutt {
       if (ended) return
       ended = true
       outgoing[Symbol.dispose]()
+      this.#caughtUp.delete(outgoing)
       this.#peerClocks.delete(peerClock)
       inner.destroy()
       this.#trees.leave(from)
@@ -310,12 +318,11 @@ export abstract class GossipDocument extends Scuttlebutt {
       readonly digests: DigestExchange
     },
   ): void {
-    let isCaughtUp = false
     inner.on('data', (frame: unknown) => {
       if (isDigestFrame(frame)) return digests.begin()
-      if (frame === 'SYNC') isCaughtUp = true
+      if (frame === 'SYNC') this.#caughtUp.add(outgoing)
       if (!Array.isArray(frame)) to.send(frame)
-      else if (isCaughtUp) outgoing.offer(frame as Update)
+      else if (this.#caughtUp.has(outgoing)) outgoing.offer(frame as Update)
       else outgoing.send(frame as Update)
     })
     inner.on('error', () => to.refuse('the gossip stream failed'))

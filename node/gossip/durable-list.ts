@@ -57,7 +57,7 @@ export interface DurableListOptions {
 
 /**
  * The list with the log behind it: what is merged is made durable before anybody hears of it, or is
- * taken back. Of what cannot be stored the removals act all the same.
+ * taken back. Removals act before that, and though they cannot be stored.
  */
 export class DurableList implements Disposable {
   /** Whether changes can be stored. */
@@ -67,6 +67,7 @@ export class DurableList implements Disposable {
   readonly #options: DurableListOptions
   readonly #store: ChangeStore
   readonly #listeners = new Set<(applied: readonly Applied[]) => void>()
+  readonly #aheadListeners = new Set<(removals: readonly Entry[]) => void>()
   readonly #equivocationListeners = new Set<(strays: readonly Stray[]) => void>()
   readonly #settledListeners = new Set<(subjects: readonly Subject[]) => void>()
   readonly #unkept: UnkeptRemovals
@@ -125,6 +126,11 @@ export class DurableList implements Disposable {
     return subscribeTo(this.#listeners, listener)
   }
 
+  /** Hear of removals that act, and are to be made durable next. */
+  subscribeAhead(listener: (removals: readonly Entry[]) => void): Disposable {
+    return subscribeTo(this.#aheadListeners, listener)
+  }
+
   /** Hear of each node that is found to have signed entries that cannot stand in one chain. */
   subscribeEquivocation(listener: (strays: readonly Stray[]) => void): Disposable {
     return subscribeTo(this.#equivocationListeners, listener)
@@ -173,6 +179,12 @@ export class DurableList implements Disposable {
   /** Merge an entry whose `fit` is `next`: to be kept in its order. */
   merge(entry: Entry, receivedAt: number): Merged {
     return { entry, receivedAt, takeBack: this.#whitelist.merge(entry) }
+  }
+
+  /** Let removals act that are neither merged nor durable yet, and are next. */
+  actAhead(removals: readonly Entry[]): void {
+    for (const removal of removals) this.#unkept.add(removal, false)
+    this.#tellAhead(removals)
   }
 
   /** Make merged entries durable and pass them on, or take them back. @returns whether that could be done */
@@ -234,7 +246,7 @@ export class DurableList implements Disposable {
    */
   keepOwn(merged: readonly Merged[]): boolean {
     const entries = merged.map(({ entry }) => entry)
-    if (!this.storage.probe() || !this.#stores(entries)) {
+    if (!this.storage.probe() || !this.#storesOwn(entries)) {
       takeBackAll(merged)
       this.actOn(entries, true)
       return false
@@ -304,6 +316,13 @@ export class DurableList implements Disposable {
     this.#settling[Symbol.dispose]()
   }
 
+  /** What takes away acts before the disk holds this process up. @returns whether they are stored */
+  #storesOwn(entries: readonly Entry[]): boolean {
+    const removals = entries.filter(({ change }) => change.kind === 'revocation')
+    if (removals.length > 0) this.#tellAhead(removals)
+    return this.#stores(entries)
+  }
+
   /** @returns whether they are stored */
   #stores(all: readonly (Entry | Stray)[]): boolean {
     return this.#write(all, () => this.#store.append(all))
@@ -354,6 +373,10 @@ export class DurableList implements Disposable {
     for (const { entry } of applied) this.#unkept.stored(entry)
     for (const { entry } of applied) this.#options.publish(entry)
     for (const listener of this.#listeners) listener(applied)
+  }
+
+  #tellAhead(removals: readonly Entry[]): void {
+    for (const listener of this.#aheadListeners) listener(removals)
   }
 
   #tellOf(subjects: readonly Subject[]): void {

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Signers } from '../identity/signers.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { isStray, placeOf, type Entry, type Stray } from '../whitelist/entry.ts'
@@ -5,6 +6,7 @@ import { openAt } from '../whitelist/open.ts'
 import type { ConfirmationRelay } from './confirmation-relay.ts'
 import type { DocumentStream } from './document-stream.ts'
 import type { Update } from './document.ts'
+import { removalsAhead } from './removals-ahead.ts'
 import { takeBackAll, type DurableList, type Merged } from './durable-list.ts'
 import type { OwnPast } from './own-past.ts'
 import type { ReplicaLinks } from './replica-links.ts'
@@ -31,6 +33,8 @@ export interface InboxOptions {
   readonly before: () => Promise<void>
   /** Resolves when nothing is being stored. */
   readonly stored: () => Promise<void>
+  /** Send removals of other nodes on that are not durable here yet. */
+  readonly passOnAhead: (removals: readonly Entry[]) => void
   /** A peer holds another entry than this one of this node, of which nobody has heard. */
   readonly onRival: (own: Entry) => void
   /** The next change comes over a link that is not in step. */
@@ -79,6 +83,7 @@ export class Inbox {
       await this.#options.before()
       const batch = this.#waiting.splice(0, BATCH)
       const opened = await Promise.all(batch.map(async ({ update }) => this.#open(update)))
+      await this.#actAhead(batch, opened)
       await this.#options.stored()
       try {
         this.#takeBatch(batch, opened, refused)
@@ -92,6 +97,25 @@ export class Inbox {
     this.#alsoBrought.clear()
     // In this turn: what comes in the next one starts anew, and is not left lying.
     this.#draining = undefined
+  }
+
+  /** Removals act, and go on, before the disk holds this process up. */
+  async #actAhead(
+    batch: readonly Waiting[],
+    opened: readonly (Entry | Stray | string)[],
+  ): Promise<void> {
+    const { list, links, past, passOnAhead } = this.#options
+    if (list.storage.failing !== undefined) return
+    if (batch.some(({ from }) => links.hasLeft(from))) return
+    const removals = removalsAhead(opened, list)
+    if (removals.length === 0) return
+    list.actAhead(removals)
+    // What claims to be from here may be what this node is about to give up.
+    const own = removals.findIndex(({ change }) => past.isOwn(change.source))
+    passOnAhead(own < 0 ? removals : removals.slice(0, own))
+    // In the first turn links send what they gathered, and in the second one ends have left too.
+    await nextTurn()
+    await nextTurn()
   }
 
   /** @returns the entry if both its signatures hold, `stale` if it is held, or why its link must end */

@@ -104,6 +104,20 @@ export class Outgoing implements Disposable {
   }
 
   /**
+   * Send updates that are not held here yet, in their order, unless something has to go before them:
+   * what is not sent now is offered when they are held.
+   */
+  sendAhead(updates: readonly Update[]): void {
+    const { isEager, isBehind } = this.#options
+    if (this.#hasEnded || this.#isCatchingUp || this.#withheld.size > 0 || isBehind()) return
+    for (const update of updates) {
+      if (update[1] <= this.#known(update[2])) continue
+      if (!isEager(update)) return
+      this.send(update)
+    }
+  }
+
+  /**
    * Send what the peer lacks, page by page, each when the one before has left.
    * @param only of these sources, where one update does not need others
    */

@@ -29,7 +29,8 @@ import { Wholeness } from './wholeness.ts'
 
 /**
  * The whitelist of one node: the one replica that gossips, over the store that outlives it.
- * Nothing is merged, acted on or passed on before both signatures hold and it is durable here.
+ * Nothing is merged, acted on or passed on before both signatures hold and it is durable here, but
+ * that removals act and are passed on while they are being made durable.
  */
 export class Replica extends SignedDocument implements Disposable {
   /** Tells the nodes that accepted changes what became of them here. */
@@ -120,6 +121,7 @@ export class Replica extends SignedDocument implements Disposable {
       past,
       confirmations: this.confirmations,
       signers,
+      passOnAhead: removals => this.passOnAhead(removals.map(asUpdate)),
       onRival: own => this.#giveUp(own),
       onBrought: from => this.wholeness.brought(from),
       onChecked: update => this.endCheck(update),
@@ -155,6 +157,11 @@ export class Replica extends SignedDocument implements Disposable {
   /** Hear of every change after it is durable and merged. */
   subscribe(listener: (applied: readonly Applied[]) => void): Disposable {
     return this.#list.subscribe(listener)
+  }
+
+  /** Hear of removals that act, and are to be made durable next. */
+  subscribeAhead(listener: (removals: readonly Entry[]) => void): Disposable {
+    return this.#list.subscribeAhead(listener)
   }
 
   /** Hear of each node that is found to have signed entries that cannot stand in one chain. */

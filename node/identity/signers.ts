@@ -263,9 +263,16 @@ function readStored(
   }
 }
 
+/** To export and hash a key costs more than all else that is asked of an authority at each change. */
+const keysOfCertificates = new WeakMap<X509Certificate, KeyId>()
+
 /** What an authority is known by, whatever certificate it has. */
-export function keyOf({ publicKey }: X509Certificate): KeyId {
-  return hash('sha256', publicKey.export({ type: 'spki', format: 'der' })) as KeyId
+export function keyOf(certificate: X509Certificate): KeyId {
+  const known = keysOfCertificates.get(certificate)
+  if (known !== undefined) return known
+  const key = hash('sha256', certificate.publicKey.export({ type: 'spki', format: 'der' })) as KeyId
+  keysOfCertificates.set(certificate, key)
+  return key
 }
 
 /** When all of these certificates hold. */

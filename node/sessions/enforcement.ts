@@ -5,14 +5,19 @@ import type { Replica } from '../gossip/replica.ts'
 import { isAuthor, nodeOf, type Source, type Subject } from '../identity/names.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
-import type { Stray } from '../whitelist/entry.ts'
+import type { Entry, Stray } from '../whitelist/entry.ts'
 import type { Counts } from './counts.ts'
 import type { Sessions } from './sessions.ts'
 
 export interface EnforcementOptions {
   readonly replica: Pick<
     Replica,
-    'whitelist' | 'confirmations' | 'subscribe' | 'subscribeEquivocation' | 'subscribeSettled'
+    | 'whitelist'
+    | 'confirmations'
+    | 'subscribe'
+    | 'subscribeAhead'
+    | 'subscribeEquivocation'
+    | 'subscribeSettled'
   >
   /** The connections of clients and operators. */
   readonly sessions: Pick<Sessions, 'review' | 'reviewAll'>
@@ -29,16 +34,26 @@ export interface EnforcementOptions {
 }
 
 /**
- * Hold everyone who is connected to the list from now on: each change cuts whom it shuts out, and
- * only then is it confirmed to the cluster (PROTOCOL.md, "Confirmations"). Dispose it to stop.
+ * Hold everyone who is connected to the list from now on: each change cuts whom it shuts out, a
+ * removal before it is durable, and only then, and when it is durable, is it confirmed to the cluster
+ * (PROTOCOL.md, "Confirmations"). Dispose it to stop.
  */
 export function startEnforcement(options: EnforcementOptions): Disposable {
   const { replica, sessions, overlay } = options
   const subscriptions = new DisposableStack()
+  /** How many sessions were cut by removals that are not durable yet. */
+  const cutAhead = new WeakMap<Entry, number>()
+  subscriptions.use(
+    replica.subscribeAhead(removals => {
+      for (const [removal, cut] of cutAheadOf(removals, sessions)) cutAhead.set(removal, cut)
+    }),
+  )
   subscriptions.use(
     replica.subscribe(applied => {
       const cuts = cutWhomChangesShutOut(applied, options)
-      confirmApplied(applied, cuts, options)
+      const cutBy = (entry: Entry): number =>
+        (cuts.get(entry.change.subject) ?? 0) + (cutAhead.get(entry) ?? 0)
+      confirmApplied(applied, cutBy, options)
     }),
   )
   subscriptions.use(replica.subscribeEquivocation(strays => cutEquivocators(strays, options)))
@@ -52,6 +67,24 @@ export function startEnforcement(options: EnforcementOptions): Disposable {
     }),
   )
   return subscriptions
+}
+
+/**
+ * Cut whom removals shut out that are not durable yet. The link to a node that is removed waits: with
+ * the entry in the log it ends with what proves the removal.
+ * @returns how many sessions were cut, by removal
+ */
+function cutAheadOf(
+  removals: readonly Entry[],
+  sessions: EnforcementOptions['sessions'],
+): Map<Entry, number> {
+  const cuts = new Map<Subject, number>()
+  for (const { change } of removals) {
+    const { subject } = change
+    if (cuts.has(subject)) continue
+    cuts.set(subject, isAuthor(subject) ? sessions.reviewAll() : sessions.review(subject))
+  }
+  return new Map(removals.map(removal => [removal, cuts.get(removal.change.subject) ?? 0]))
 }
 
 /** Decide again on everyone that changes are about. @returns how many were cut, by subject */
@@ -74,7 +107,7 @@ function cutWhomChangesShutOut(
 /** Tell the log, and the nodes that accepted the changes, that they took effect here. */
 function confirmApplied(
   applied: readonly Applied[],
-  cuts: ReadonlyMap<Subject, number>,
+  cutBy: (entry: Entry) => number,
   { replica, clock, log, isStarting }: EnforcementOptions,
 ): void {
   const level = isStarting() ? 'debug' : 'info'
@@ -82,7 +115,7 @@ function confirmApplied(
   for (const { entry, receivedAt } of applied) {
     const { source, sequence, subject, kind, operator } = entry.change
     const tookMs = Math.round((clock.monotonic() - receivedAt) * 1_000) / 1_000
-    const cut = kind === 'revocation' ? (cuts.get(subject) ?? 0) : 0
+    const cut = kind === 'revocation' ? cutBy(entry) : 0
     log[level]({ subject, kind, operator, source, sequence, tookMs, cut }, 'change applied')
     const changes = bySource.get(source) ?? []
     changes.push({ sequence, tookMs, cut })

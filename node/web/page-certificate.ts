@@ -2,14 +2,19 @@ import { createPrivateKey, type X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { parseCertificates } from '../identity/certificate-chain.ts'
+import { fieldsOf, SUBJECT_ALTERNATIVE_NAME } from '../identity/certificate-fields.ts'
 import { renewFrom } from '../identity/certificate-lifetime.ts'
 import { unreadable } from '../identity/credential-files.ts'
 import type { WatchedKind } from '../identity/credential-watch.ts'
+import { readElements, readOnly, TAG, type DerElement } from '../identity/der.ts'
 import { certifiesHost } from '../identity/tls.ts'
-import { SubjectAlternativeNameExtension, X509Certificate as Fields } from '../identity/x509.ts'
 import type { Credentials } from '../identity/credentials.ts'
 import { FridgeError } from '../lib/errors.ts'
 import { shellWord } from '../lib/shell-word.ts'
+
+/** The tags of a host and of an address among alternative names, as DER has them. */
+const DNS_NAME = 0x82
+const IP_ADDRESS = 0x87
 
 /** What browsers are shown. */
 export interface PageCredentials {
@@ -100,11 +105,24 @@ export function browserProblems(credentials: PageCredentials): BrowserProblem[] 
 
 /** The hosts that a certificate is for, wildcards left out: no page has one as its origin. */
 export function hostsOf(credentials: PageCredentials): string[] {
-  const fields = new Fields(leafOf(credentials).raw)
-  const names = fields.getExtension(SubjectAlternativeNameExtension)?.names.items ?? []
-  return names
-    .filter(({ type, value }) => (type === 'dns' && !value.includes('*')) || type === 'ip')
-    .map(({ value }) => value)
+  const extension = fieldsOf(leafOf(credentials)).extensions.get(SUBJECT_ALTERNATIVE_NAME)
+  if (extension === undefined) return []
+  return readElements(readOnly(extension.value, TAG.sequence)).flatMap(hostIn)
+}
+
+/** The host that an alternative name of a certificate is (RFC 5280, section 4.2.1.6), if it is one. */
+function hostIn({ tag, content }: DerElement): string[] {
+  const bytes = Buffer.from(content)
+  if (tag === DNS_NAME) {
+    const name = bytes.toString('latin1')
+    return name.includes('*') ? [] : [name]
+  }
+  if (tag !== IP_ADDRESS) return []
+  if (bytes.length === 4) return [bytes.join('.')]
+  if (bytes.length !== 16) return []
+  const groups = Array.from({ length: 8 }, (_, group) => bytes.readUInt16BE(2 * group).toString(16))
+  // A URL has it in its shortest form (RFC 5952).
+  return [new URL(`https://[${groups.join(':')}]`).hostname.slice(1, -1)]
 }
 
 /**

@@ -1,5 +1,7 @@
+import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import type { ExitStatus } from '../../cli/io.ts'
+import { makeTestFolder } from '../support/certs.ts'
 import { runCommand, type CommandResult, type IoOptions } from '../support/cli.ts'
 
 /** How a command that fails says it. */
@@ -30,4 +32,16 @@ export async function fails(
   options: IoOptions = {},
 ): Promise<void> {
   check(t, await runCommand(args, options), expected)
+}
+
+/** What calls a command of a node as the client c1. @param certs the folder of certificates */
+export function asClient(certs: string, node: string): string[] {
+  return ['client', 'call', 'defrost', '--as', 'c1', '--certs', certs, '--node', node]
+}
+
+/** What starts a node in a folder of its own, on a free port. @param certs the folder of certificates */
+export async function nodeArgs(t: ExecutionContext, certs: string, ...more: string[]) {
+  const data = join(await makeTestFolder(t), 'data')
+  const where = ['--listen', '127.0.0.1:0', '--certs', certs, '--data', data]
+  return { data, args: ['node', 'start', '--name', 'node-1', ...where, ...more] }
 }

@@ -93,6 +93,11 @@ const STORE: readonly Bug[] = [
     find: 'takeBackAll(merged)\n      this.actOn(entries, true)',
     put: 'this.actOn(entries, true)',
   },
+  {
+    name: 'a node passes on what it accepts before it is written',
+    find: "const removals = entries.filter(({ change }) => change.kind === 'revocation')",
+    put: 'for (const entry of entries) this.#options.publish(entry)\n    const removals = entries',
+  },
 ]
 
 const REPLICA: readonly Bug[] = [

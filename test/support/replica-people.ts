@@ -63,6 +63,7 @@ export async function makePeople(options: PeopleOptions): Promise<People> {
   const { now = NOON - 365 * DAY_MS, days = 3_650, keyType = 'ecdsa' } = options
   const making = { trustDomain: TRUST_DOMAIN, now, days: 36_500, random: randomBytes, keyType }
   const [pair, formerPair] = [await createAuthority(making), await createAuthority(making)]
+  const [authority, former] = [openAuthority(pair, 'ca'), openAuthority(formerPair, 'ca')]
   const trusted = parseCertificates(pair.certificate, 'ca')
   const authorities = [...trusted, ...parseCertificates(formerPair.certificate, 'former')]
   const signers = (store: CertificateStore): Signers =>
@@ -74,9 +75,8 @@ export async function makePeople(options: PeopleOptions): Promise<People> {
     })
   const everyone = signers(new MemoryStore())
   const issue: People['issue'] = async (role, name, { byFormer = false, key, ...period } = {}) => {
-    const authority = openAuthority(byFormer ? formerPair : pair, 'ca')
-    const random = randomBytes
-    const named = { authority, role, name: parseName(name), now, days, random, ...period }
+    const issuer = { authority: byFormer ? former : authority, random: randomBytes }
+    const named = { ...issuer, role, name: parseName(name), now, days, ...period }
     const privateKey = key ?? (await generateKeys(keyType)).privateKey
     const publicKey = createPublicKey(privateKey)
     const certificate = await signCertificate({ ...named, publicKey })

@@ -184,7 +184,7 @@ export function readBatch(
       node,
       now,
       // No checkpoint is in a batch.
-      trusted: [],
+      trusted: () => [],
     })
     if (typeof change === 'string') throw mistrust(node, 'proposes what was not asked for', change)
     const before = changes.at(-1)

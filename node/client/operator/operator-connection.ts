@@ -137,16 +137,13 @@ export class OperatorConnection implements AsyncDisposable {
   async change(wish: ChangeWish, options: ChangeOptions): Promise<CommittedChange> {
     const id = drawWish()
     const signed = new SignedWish()
+    const key = createPrivateKey(this.#credentials.key)
     if (wish.kind !== 'revocation' || isAuthor(wish.subject)) void this.#reachSecond()
     let why = ''
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const change = await this.#propose(wish, id, signed, options)
       signed.note(change)
-      const signature = signText(
-        createPrivateKey(this.#credentials.key),
-        'change',
-        encodeChange(change),
-      )
+      const signature = signText(key, 'change', encodeChange(change))
       let report = await this.#commit(change, signature, options)
       if (report.outcome === 'again' && report.taken === undefined) {
         // It may have lost its turn. In the next one the same text stands, or is proven not to.
@@ -204,7 +201,8 @@ export class OperatorConnection implements AsyncDisposable {
         id,
         operator: this.#credentials.identity.name,
         node: this.#connection.node,
-        trusted: parseCertificates(this.#credentials.ca, this.#credentials.files.caFile).map(keyOf),
+        trusted: () =>
+          parseCertificates(this.#credentials.ca, this.#credentials.files.caFile).map(keyOf),
         now: this.#clock.now(),
       })
       if (typeof proposed === 'string')

@@ -34,8 +34,8 @@ export interface ProposalOptions {
   readonly operator: Name
   /** The node that answers, by its certificate. */
   readonly node: Name
-  /** The authorities that are trusted on this machine: no checkpoint may call them former. */
-  readonly trusted: readonly KeyId[]
+  /** The authorities that are trusted on this machine, asked of a checkpoint alone: it may call none of them former. */
+  readonly trusted: () => readonly KeyId[]
   /** The time on this machine, in milliseconds since 1970. */
   readonly now: number
 }
@@ -58,7 +58,7 @@ export function readProposal(text: unknown, options: ProposalOptions): Change | 
   if (change.reason !== wish.reason) return 'another reason'
   if (nodeOf(change.source) !== node) return 'a change at the place of another node'
   if (Math.abs(change.at - now) > MAX_SKEW_MS) return 'a change of another time; compare the clocks'
-  if (change.kind === 'checkpoint' && change.former.some(one => trusted.includes(one))) {
+  if (change.kind === 'checkpoint' && change.former.some(one => trusted().includes(one))) {
     return 'a checkpoint that calls an authority former which is trusted here'
   }
   const terms = change.kind === 'grant' ? change.terms : {}

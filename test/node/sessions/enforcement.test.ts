@@ -4,6 +4,7 @@ import type { Stray } from '../../../node/whitelist/entry.ts'
 import { Counts } from '../../../node/sessions/counts.ts'
 import { startEnforcement, type EnforcementOptions } from '../../../node/sessions/enforcement.ts'
 import { recordLog, type LogLine } from '../../support/gossip-cluster.ts'
+import type { ChangeStore } from '../../../node/whitelist/store.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import {
   client,
@@ -13,6 +14,7 @@ import {
   testSource,
 } from '../../support/replica-changes.ts'
 import { openReplica, type TestReplica } from '../../support/replica-pair.ts'
+import { WatchedStore } from '../../support/watched-store.ts'
 import { makePeople } from '../../support/replica-people.ts'
 
 /** What follows from a changed list, in which order: whom it cuts, and what is said of that. */
@@ -32,10 +34,17 @@ interface Scene extends Disposable {
   equivocate(...strays: readonly Stray[]): void
 }
 
-/** A node whose every client has `cut` connections, all cut when its subject is reviewed. */
-function setScene(cut = 2, isStarting = false): Scene {
+/** A node with `cut` connections, all cut when what shuts them out is reviewed first. */
+function setScene(cut = 2, isStarting = false, store?: ChangeStore): Scene {
   const clock = new FakeClock(NOON)
-  const node = openReplica(people, 'alpha', { clock })
+  const node = openReplica(people, 'alpha', { clock, ...(store && { store }) })
+  let open = cut
+  /** Whoever has been cut is not there to be cut again. */
+  const cutAll = (): number => {
+    const cutNow = node.replica.stateOf(AMBER).grants.length > 0 ? 0 : open
+    open -= cutNow
+    return cutNow
+  }
   const happened: string[] = []
   const log: LogLine[] = []
   const counts = new Counts()
@@ -48,6 +57,7 @@ function setScene(cut = 2, isStarting = false): Scene {
       whitelist: node.replica.whitelist,
       confirmations: node.replica.confirmations,
       subscribe: listener => node.replica.subscribe(listener),
+      subscribeAhead: listener => node.replica.subscribeAhead(listener),
       subscribeEquivocation: listener => {
         listeners.push(listener)
         return { [Symbol.dispose]: () => void listeners.splice(0) }
@@ -57,11 +67,11 @@ function setScene(cut = 2, isStarting = false): Scene {
     sessions: {
       review: subject => {
         happened.push(`review ${subject}`)
-        return cut
+        return subject === AMBER ? cutAll() : 0
       },
       reviewAll: () => {
         happened.push('review all sessions')
-        return cut
+        return cutAll()
       },
     },
     overlay: {
@@ -92,7 +102,17 @@ function setScene(cut = 2, isStarting = false): Scene {
 test('a removed client is cut first, and only then confirmed with how many of its connections were', async t => {
   using scene = setScene()
   await scene.node.revoke(AMBER)
-  t.deepEqual(scene.happened, [`review ${AMBER}`, 'confirm 1: 2 cut'])
+  t.deepEqual(scene.happened, [`review ${AMBER}`, `review ${AMBER}`, 'confirm 1: 2 cut'])
+})
+
+test('a removed client is cut before that is written to the disk, and confirmed after it', async t => {
+  const store = new WatchedStore()
+  using scene = setScene(2, false, store)
+  await scene.node.grant(AMBER)
+  scene.happened.splice(0)
+  store.onAppend = () => scene.happened.push('written')
+  await scene.node.revoke(AMBER)
+  t.deepEqual(scene.happened, [`review ${AMBER}`, 'written', `review ${AMBER}`, 'confirm 2: 2 cut'])
 })
 
 test('a grant is reviewed as well, since it may narrow, and tells of no cut', async t => {
@@ -105,7 +125,12 @@ for (const role of ['operator', 'node'] as const) {
   test(`with a removed ${role} all sessions and links are decided on again`, async t => {
     using scene = setScene()
     await scene.node.request(requestOf('revocation', subjectOf(role, parseName('beta'))))
-    t.deepEqual(scene.happened, ['review all sessions', 'review links', 'confirm 1: 3 cut'])
+    t.deepEqual(scene.happened, [
+      'review all sessions',
+      'review all sessions',
+      'review links',
+      'confirm 1: 3 cut',
+    ])
   })
 }
 

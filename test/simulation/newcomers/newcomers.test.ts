@@ -1,7 +1,8 @@
 import test from 'ava'
 import { makePeople } from '../../support/replica-people.ts'
 import { makeFormer, OPERATORS } from '../former.ts'
-import { NODES, runSchedule, type Report } from './schedule.ts'
+import type { Report } from './counts.ts'
+import { NODES, runSchedule } from './schedule.ts'
 
 /** On a machine that does much else at the same time. */
 const PATIENCE_MS = 240_000

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { errorCode } from '../../../node/lib/errors.ts'
 import { roleOf, subjectOf, type Subject } from '../../../node/identity/names.ts'
-import { checkpointMethods } from '../../../node/operators/checkpoints.ts'
 import type { Change, ChangeRequest, Checkpoint } from '../../../node/whitelist/change.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { client, NOON, requestOf, wishOf } from '../../support/replica-changes.ts'
@@ -14,7 +13,9 @@ import { Scheduler } from '../scheduler.ts'
 import { withSharedSigners } from '../shared-signers.ts'
 import { SimulatedClock } from '../simulated-clock.ts'
 import { SimulatedNetwork } from '../simulated-network.ts'
+import { callArchive } from './archive-call.ts'
 import { wrongBy } from './comparison.ts'
+import { noCounts, type Counts, type Report } from './counts.ts'
 import { archiveOn, Machine } from './machine.ts'
 import { Promises } from './promises.ts'
 
@@ -27,30 +28,6 @@ const STEPS = 40
 const MAX_PAUSE_MS = 3_000
 /** How often nodes that have healed meet: a newcomer waits for the word of two that are whole. */
 const MEETINGS = 8
-
-/** How often each thing happened. */
-interface Counts {
-  committed: number
-  checkpoints: number
-  /** Of the committed changes: those that a former authority vouches for, and removals of nodes. */
-  former: number
-  withdrawn: number
-  /** How often a log was archived, and how often a node refused to. */
-  archived: number
-  unarchived: number
-  emptied: number
-  /** How many lists began at a checkpoint that a peer brought. */
-  begun: number
-  /** How often a node died in the middle of that, and how often while it archived. */
-  interrupted: number
-  killed: number
-  hidden: number
-  restored: number
-  restarts: number
-}
-
-/** What a schedule did, to see that it did something. */
-export type Report = Readonly<Counts>
 
 /**
  * Run random operations on nodes that archive their logs, over real databases: newcomers begin at
@@ -86,21 +63,7 @@ class Schedule {
   readonly #promises: Promises
   readonly #machines: Machine[] = []
   readonly #restores: (() => void)[] = []
-  readonly #count: Counts = {
-    committed: 0,
-    checkpoints: 0,
-    former: 0,
-    withdrawn: 0,
-    archived: 0,
-    unarchived: 0,
-    emptied: 0,
-    begun: 0,
-    interrupted: 0,
-    killed: 0,
-    hidden: 0,
-    restored: 0,
-    restarts: 0,
-  }
+  readonly #count: Counts = noCounts()
   /** What is under way beside the scheduler, and waits for nothing but itself. */
   #work: Promise<unknown> = Promise.resolve()
   #wishes = 0
@@ -298,7 +261,7 @@ class Schedule {
 
   /** An operator asks a node to archive, which may die meanwhile. */
   #archive(machine: Machine): void {
-    const { replica, archiving, source } = machine
+    const { source } = machine
     const others = this.#machines.filter(other => other !== machine)
     const turns = this.#draws.chance(0.3) ? this.#draws.below(6) : undefined
     const die = (): void => this.#lose(machine, () => machine.restart(), 'killed')
@@ -314,24 +277,8 @@ class Schedule {
       this.#promises.archived(machine)
       return { changes }
     }
-    const members = {
-      isLive: () => true,
-      live: () => new Map(others.map(({ name, source: run }) => [run, { name, source: run }])),
-      unreachable: () => new Map(),
-      left: () => new Map(),
-      subscribe: () => ({ [Symbol.dispose]: () => {} }),
-    } as never
-    const methods = new Map(
-      checkpointMethods({
-        replica,
-        archiving: { checkpoint: () => archiving.checkpoint(), run },
-        members,
-        signers: machine.signers,
-        clock: machine.clock,
-      }),
-    )
-    const answer = methods.get('archive')?.([], () => {}, new AbortController().signal)
-    void Promise.resolve(answer).then(
+    const answer = callArchive(machine, others, run)
+    void answer.then(
       () => (this.#count.archived += 1),
       () => (this.#count.unarchived += 1),
     )

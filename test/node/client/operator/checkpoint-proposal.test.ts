@@ -30,7 +30,7 @@ const ASKED: ProposalOptions = {
   id: PROPOSED.wish,
   operator: OPERATOR,
   node: parseName('alpha'),
-  trusted: [AUTHORITY],
+  trusted: () => [AUTHORITY],
   now: NOON,
 }
 

@@ -1,3 +1,3 @@
 import { runShare } from '../run-share.ts'
 
-await runShare('clients-and-simulation')
+await runShare('list-and-clients')

@@ -1,3 +1,3 @@
 import { runShare } from '../run-share.ts'
 
-await runShare('attack')
+await runShare('faults-and-attacks')
