@@ -90,6 +90,7 @@ export class LimitWatch implements Disposable {
     const skew = { clockAheadMs }
     const alarms = new Alarms({
       node,
+      watcher: 'fridge client watch',
       clock: {
         now: () => clock.now() + skew.clockAheadMs,
         monotonic: () => clock.monotonic(),

@@ -1,7 +1,7 @@
 import { FridgeError } from '../node/lib/errors.ts'
 import { readDuration } from '../node/lib/duration.ts'
 
-export { formatDuration, MAX_DURATION_MS } from '../node/lib/duration.ts'
+export { formatDuration, formatRemaining, MAX_DURATION_MS } from '../node/lib/duration.ts'
 
 /**
  * Read `90s`, `15m`, `8h` or `30d`.

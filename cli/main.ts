@@ -33,7 +33,7 @@ process.on('SIGHUP', () => hangUps.hear(hadTerminal && !isatty(0)))
 const { systemClock } = await import('../node/lib/clock.ts')
 const { FridgeError } = await import('../node/lib/errors.ts')
 const { LogOutput } = await import('./output/log-output.ts')
-const { screenOf } = await import('./output/screen.ts')
+const { screenOf, sizeOf } = await import('./output/screen.ts')
 const { wantsColours } = await import('./output/style.ts')
 const { forTerminal } = await import('./output/terminal.ts')
 const { runProgram } = await import('./program.ts')
@@ -79,8 +79,7 @@ function redraw(lines: readonly string[]): void {
   const { stdout } = process
   if (!stdout.isTTY || isDumb) return lines.forEach(line => print(stdout, line))
   showProgress('')
-  const { columns, rows } = stdout
-  stdout.write(`${hasScreen ? '' : ERASE_SCREEN}${screenOf(lines, { columns, rows })}`)
+  stdout.write(`${hasScreen ? '' : ERASE_SCREEN}${screenOf(lines, sizeOf(stdout))}`)
   hasScreen = true
 }
 
@@ -153,7 +152,7 @@ const io: CommandIo = {
   confirm: process.stdin.isTTY && process.stderr.isTTY ? confirm : undefined,
   askSecret: process.stdin.isTTY && process.stderr.isTTY ? askSecret : undefined,
   readInput,
-  columns: process.stdout.isTTY ? process.stdout.columns : undefined,
+  columns: process.stdout.isTTY ? sizeOf(process.stdout).columns : undefined,
   hasColours: wantsColours(process.stdout.isTTY, process.env),
   isLogRead: process.stderr.isTTY,
   env,

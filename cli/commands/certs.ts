@@ -198,7 +198,7 @@ function fillEnrolment(certs: Command, { io, action }: CommandContext): void {
     .argument('<node>', 'the name of the node')
     .option('--days <n>', 'days until it expires (default 30), never past the authority')
     .option('--certs <dir>', FOLDER)
-    .option('--force', 'replace the one that is there')
+    .option('--force', 'replace the one that is there; take a node that the folder does not know')
     .option('--json', 'print one JSON document')
     .addHelpText('after', examples('fridge certs issuing-key node-1'))
     .action(

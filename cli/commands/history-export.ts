@@ -22,10 +22,7 @@ export interface HistoryExportOptions extends SpanOptions, SourceOptions {
 const LENGTHS = ['reading', 'minute', 'hour'] as const
 const FORMATS = ['csv', 'json'] as const
 
-/**
- * Print every row of a span: a line each, as it is read.
- * @returns 1 when there was none
- */
+/** Print every row of a span: a line each, as it is read. */
 export async function runHistoryExport(
   sensor: string,
   options: HistoryExportOptions,
@@ -55,7 +52,7 @@ export async function runHistoryExport(
   const [from, to] = [zone.minute(span.from), zone.minute(span.to)]
   const kept = by === 'reading' ? 'no reading is kept' : 'nothing was recorded'
   io.err(`${kept} of ${sensor} from ${from} to ${to} (${zone.name})`)
-  return EXIT.notDone
+  return EXIT.done
 }
 
 /** @throws FridgeError `ERR_USAGE` */

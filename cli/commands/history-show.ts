@@ -64,9 +64,8 @@ export async function runHistoryShow(
   }
   let shown = 0
   for (const list of lists) shown += await list(source, listing, io)
-  if (shown > 0) return EXIT.done
-  io.err(`none of that was recorded of ${sensor} ${spanWords(listing)}`)
-  return EXIT.notDone
+  if (shown === 0) io.err(`none of that was recorded of ${sensor} ${spanWords(listing)}`)
+  return EXIT.done
 }
 
 function spanWords({ span, zone }: { readonly span: Span; readonly zone: Zone }): string {
@@ -107,11 +106,11 @@ async function showSums(
   const buckets = lengthMs === DAY_MS ? joinDays(read, zone) : read
   if (json) {
     for (const bucket of buckets) io.out(JSON.stringify(bucket))
-    return buckets.length === 0 ? EXIT.notDone : EXIT.done
+    return EXIT.done
   }
   if (buckets.length === 0) {
-    io.out(`nothing was recorded of ${sensor} ${spanWords(question)}`)
-    return EXIT.notDone
+    io.err(`nothing was recorded of ${sensor} ${spanWords(question)}`)
+    return EXIT.done
   }
   const { quantity } = SENSOR_KINDS[kind]
   const head =

@@ -17,7 +17,7 @@ export function fillHistory(history: Command, context: CommandContext): void {
 function fillRows(history: Command, { io, action }: CommandContext): void {
   const show = history
     .command('show')
-    .description('print what a sensor said, in sums; exit status 1 when nothing was recorded')
+    .description('print what a sensor said, in sums')
     .argument('<sensor>', 'as the configuration of its node calls it')
   addLimits(addSpan(show))
     .option('--by <length>', 'minute, hour or day (default by the length of the span)')
@@ -40,7 +40,7 @@ function fillRows(history: Command, { io, action }: CommandContext): void {
 
   const write = history
     .command('export')
-    .description('print every row of a span, as CSV or JSON; exit status 1 when there is none')
+    .description('print every row of a span, as CSV or JSON')
     .argument('<sensor>')
   addSpan(write)
     .option('--by <length>', 'reading, minute or hour (default minute; hour beyond 32 days)')

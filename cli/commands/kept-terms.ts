@@ -2,7 +2,7 @@ import { displaySubject } from '../../node/identity/names.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import type { ShowReport } from '../../node/operators/subjects.ts'
 import type { Terms } from '../../node/whitelist/terms.ts'
-import { formatDuration } from '../duration.ts'
+import { formatRemaining } from '../duration.ts'
 import { count } from '../table.ts'
 
 /**
@@ -68,7 +68,7 @@ const TERMS: readonly (readonly [string, (terms: Terms, now: number) => string])
   [
     'ends',
     ({ expiresAt }, now) =>
-      expiresAt === undefined ? 'never' : `in ${formatDuration(expiresAt - now)}`,
+      expiresAt === undefined ? 'never' : `in ${formatRemaining(expiresAt - now)}`,
   ],
   [
     'before signing in',

@@ -4,7 +4,7 @@ import type { NodeReport, StatusReport } from '../../node/operators/status.ts'
 import type { CommandContext } from '../command.ts'
 import { FridgeError } from '../../node/lib/errors.ts'
 import { foreignText } from '../../node/lib/foreign-text.ts'
-import { formatDuration } from '../duration.ts'
+import { formatDuration, formatRemaining } from '../duration.ts'
 import { formatMoment } from '../moment.ts'
 import { describeLost } from '../lost.ts'
 import { describeRemoval, FORKED } from '../removal.ts'
@@ -170,7 +170,7 @@ function certificateCell(node: NodeReport, now: number): string {
 
 /** Days matter to whoever renews certificates, hours only on the last. */
 function formatLifetime(ms: number): string {
-  return ms < DAY_MS ? formatDuration(ms) : `${Math.floor(ms / DAY_MS)} d`
+  return ms < DAY_MS ? formatRemaining(ms) : `${Math.ceil(ms / DAY_MS)} d`
 }
 
 const HELP = `

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { displaySubject, isAuthor, type Subject } from '../../node/identity/names.ts'
 import { errorMessage, FridgeError } from '../../node/lib/errors.ts'
+import { shellWord } from '../../node/lib/shell-word.ts'
 import type { SubjectReport } from '../../node/operators/subjects.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
 import { parseListFile, type ListedGrant } from '../list-file.ts'
@@ -53,6 +54,21 @@ export async function runWhitelistApply(
   if (all === 0) return EXIT.done
   if (options.dryRun === true) return EXIT.notDone
   await assertWanted(all, options, io)
+  try {
+    return await makeDifference(difference, options, io)
+  } catch (error) {
+    const flags = options.prune === true ? ' --prune' : ''
+    const again = `fridge whitelist apply ${shellWord(file)}${flags}`
+    io.err(`what is left to change, by name: ${again} --dry-run; to go on: the same command again`)
+    throw error
+  }
+}
+
+async function makeDifference(
+  { added, changed, removed }: ListDifference,
+  options: WhitelistApplyOptions,
+  io: CommandIo,
+): Promise<ExitStatus> {
   const gone = await runChanges(
     { kind: 'revocation', subjects: removed },
     options,

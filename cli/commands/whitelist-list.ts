@@ -8,7 +8,7 @@ import {
 } from '../../node/identity/names.ts'
 import type { GrantReport, ShowReport, SubjectReport } from '../../node/operators/subjects.ts'
 import { foreignText } from '../../node/lib/foreign-text.ts'
-import { formatDuration, parseDuration } from '../duration.ts'
+import { formatRemaining, parseDuration } from '../duration.ts'
 import { likelyMeant } from './removal-doubt.ts'
 import { certificateFolder } from './certs-options.ts'
 import { EXIT, type CommandIo, type ExitStatus } from '../io.ts'
@@ -170,7 +170,7 @@ function describeTerms(grant: GrantReport, now: number): string {
   if (grant.views !== undefined) terms.push(`views ${grant.views.join(' ') || 'none'}`)
   if (grant.public === true) terms.push('sensors without signing in')
   if (expiresAt !== undefined) {
-    terms.push(expiresAt > now ? `${formatDuration(expiresAt - now)} left` : 'expired')
+    terms.push(expiresAt > now ? `${formatRemaining(expiresAt - now)} left` : 'expired')
   }
   return terms.join(', ')
 }

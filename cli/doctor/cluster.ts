@@ -11,7 +11,7 @@ import type { CheckpointReport } from '../../node/operators/checkpoints.ts'
 import type { Fleet } from '../../node/client/operator/vitals-answers.ts'
 import type { StatusReport } from '../../node/operators/status.ts'
 import { dialNode } from '../../node/port/transport.ts'
-import { formatDuration } from '../duration.ts'
+import { formatDuration, formatRemaining } from '../duration.ts'
 import type { CommandIo } from '../io.ts'
 import { describeUnknown, isKnown } from '../output/fleet.ts'
 import { count } from '../table.ts'
@@ -262,7 +262,7 @@ function checkCluster(status: StatusReport, checkup: Checkup, now: number): void
       const left = certificateEndsAt - now
       checkup.bad(
         'cluster',
-        `the certificate of node/${name} ${left > 0 ? `ends in ${formatDuration(left)}` : 'has expired'}`,
+        `the certificate of node/${name} ${left > 0 ? `ends in ${formatRemaining(left)}` : 'has expired'}`,
         `fridge certs renew node ${name}`,
       )
     }

@@ -31,7 +31,7 @@ import {
   ofNode,
 } from '../../node/web/page-certificate.ts'
 import { verifyDatabase } from '../../node/storage/verify.ts'
-import { formatDuration } from '../duration.ts'
+import { formatRemaining } from '../duration.ts'
 import type { CommandIo } from '../io.ts'
 import { passphraseOf } from '../passphrase.ts'
 import { describeRemoval, FORKED, RENAME } from '../removal.ts'
@@ -81,7 +81,7 @@ export async function checkCertificates(
     checkup.bad(CHECK, `${shown} holds nobody's certificate`, 'fridge certs init')
   } else if (isSound) {
     const end = Math.min(...usable.flatMap(lifetimes).map(({ endsAt }) => endsAt))
-    const first = formatDuration(end - now)
+    const first = formatRemaining(end - now)
     checkup.good(CHECK, `${count(usable.length, 'holder')} in ${shown}, the first ends in ${first}`)
   }
   return usable

@@ -6,6 +6,14 @@ export interface ScreenSize {
   readonly rows: number
 }
 
+/** What a terminal is taken for that does not know its size, as a serial console: it says 0 by 0. */
+const USUAL: ScreenSize = { columns: 80, rows: 24 }
+
+/** The size that a terminal says it has, or else the usual one. */
+export function sizeOf({ columns, rows }: ScreenSize): ScreenSize {
+  return { columns: columns > 0 ? columns : USUAL.columns, rows: rows > 0 ? rows : USUAL.rows }
+}
+
 const HOME = '\u001B[H'
 const CLEAR_TO_END_OF_LINE = '\u001B[K'
 const CLEAR_BELOW = '\u001B[J'

@@ -57,9 +57,18 @@ export interface AlarmChange {
 /** The longest comment, in UTF-16 units. */
 export const MAX_COMMENT = 500
 
+/** What makes an excursion another one than all others. */
+export interface AlarmOrigin extends Pick<Alarm, 'node' | 'sensor' | 'rule' | 'since'> {
+  /** Whose rule it breaks, where that is not the node's. */
+  readonly watcher?: string | undefined
+  /** How many with the same of all that were before it: several may begin within one millisecond. */
+  readonly repeats?: number | undefined
+}
+
 /** An excursion has one id, on each of its days and in each run of its node. */
-export function alarmId(node: string, sensor: string, rule: RuleType, since: number): string {
-  return hash('sha256', JSON.stringify([node, sensor, rule, since])).slice(0, 12)
+export function alarmId({ node, sensor, rule, since, watcher, repeats = 0 }: AlarmOrigin): string {
+  const also = [...(watcher === undefined ? [] : [watcher]), ...(repeats === 0 ? [] : [repeats])]
+  return hash('sha256', JSON.stringify([node, sensor, rule, since, ...also])).slice(0, 12)
 }
 
 /** What is wrong, for people: `9.50 °C, above 8 °C for more than 1h`. */

@@ -47,6 +47,8 @@ export interface KeptAlarms {
 export interface AlarmsOptions {
   /** Whose alarms these are. */
   readonly node: string
+  /** Who watches that node by rules of its own, which the node may have alike: the alarms are others. */
+  readonly watcher?: string | undefined
   readonly clock: Pick<Clock, 'now' | 'monotonic' | 'after'>
   /** The rules of a sensor. */
   readonly rulesOf: (sensor: WatchedSensor) => readonly Rule[]
@@ -347,9 +349,16 @@ export class Alarms implements Disposable {
   }
 
   #idOf(watched: WatchedSensor, { type }: Rule, { since }: Excursion): string {
-    const { node, sensor } = this.#subjectOf(watched)
+    const { lastSaidAt } = watched
+    const { watcher } = this.#options
+    const origin = { ...this.#subjectOf(watched), rule: type, since: lastSaidAt ?? since, watcher }
     // Two nodes that tell of a third, one after the other or at once, tell one alarm.
-    return alarmId(node, sensor, type, watched.lastSaidAt ?? since)
+    if (lastSaidAt !== undefined) return alarmId(origin)
+    const known = new Set(this.#past.map(({ id }) => id))
+    for (let repeats = 0; ; repeats += 1) {
+      const id = alarmId({ ...origin, repeats })
+      if (!known.has(id)) return id
+    }
   }
 
   #tellKept(state: AlarmChange['state'], alarm: Alarm): void {

@@ -1,5 +1,15 @@
-import { open } from 'node:fs/promises'
+import { once } from 'node:events'
 import { constants } from 'node:fs'
+import { open } from 'node:fs/promises'
+import {
+  request as requestInClear,
+  type ClientRequest,
+  type IncomingMessage,
+  type RequestOptions,
+} from 'node:http'
+import { request as requestOverTls } from 'node:https'
+import { isIP } from 'node:net'
+import { connectTls, DIAL_OPTIONS } from '../identity/tls.ts'
 import type { Clock } from '../lib/clock.ts'
 import { errorCode, errorMessage, FridgeError } from '../lib/errors.ts'
 import { toJson, type AlarmChange } from './alarm.ts'
@@ -41,27 +51,48 @@ async function post(
     late.abort(new FridgeError('ERR_TIMEOUT', `no answer within ${ANSWER_MS / 1_000} s`)),
   )
   const { id } = change.alarm
-  const response = await fetch(url, {
+  const sent = requestTo(new URL(url), {
     method: 'POST',
-    redirect: 'error',
     headers: {
       'content-type': 'application/json',
       // The same for each repeat: the receiver may have it already.
       'idempotency-key': `${id}-${change.state}`,
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
     },
-    body: toJson(change),
     signal: AbortSignal.any([signal, late.signal]),
   })
-  // What it says does not count, and is not read to its end.
-  await response.body?.cancel()
-  if (!response.ok) throw new FridgeError('ERR_REFUSED', `it answers ${response.status}`)
+  try {
+    sent.end(toJson(change))
+    const [{ statusCode = 0 }] = (await once(sent, 'response')) as [IncomingMessage]
+    // A redirect is not followed: the token is for this receiver alone.
+    if (statusCode >= 200 && statusCode < 300) return
+    throw new FridgeError('ERR_REFUSED', `it answers ${statusCode}`)
+  } catch (error) {
+    late.signal.throwIfAborted()
+    throw error
+  } finally {
+    // What it says does not count, and is not read to its end.
+    sent.on('error', () => {}).destroy()
+  }
+}
+
+/** Over a connection of its own; no certificate that the receiver shows ends the process (`connectTls`). */
+function requestTo(url: URL, options: RequestOptions): ClientRequest {
+  if (url.protocol === 'http:') return requestInClear(url, { ...options, agent: false })
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
+  const connection = {
+    ...DIAL_OPTIONS,
+    host,
+    port: Number(url.port) || 443,
+    ALPNProtocols: ['http/1.1'],
+    ...(isIP(host) === 0 && { servername: host }),
+  }
+  return requestOverTls(url, { ...options, createConnection: () => connectTls(connection) })
 }
 
 function whyOf(error: unknown): string {
-  // A failed fetch says what failed in its cause only.
-  const cause = error instanceof TypeError ? error.cause : undefined
-  return errorCode(cause) ?? errorMessage(error)
+  if (error instanceof FridgeError) return error.message
+  return errorCode(error) ?? errorMessage(error)
 }
 
 /** The longest token, in bytes. */

@@ -38,7 +38,7 @@ export interface CertificateReport {
   /** ISO 8601, UTC. */
   readonly notBefore: string
   readonly notAfter: string
-  /** Whole days, rounded down; negative once expired. */
+  /** Days, rounded up, so that it is at first as many as were asked for; negative once expired. */
   readonly daysLeft: number
   readonly subject: string
   readonly issuer: string
@@ -88,7 +88,7 @@ function reportOn(certificate: ParsedCertificate, now: number): CertificateRepor
 /** The report as lines for a person. */
 export function reportLines(report: CertificateReport): string[] {
   const who = report.name === null ? report.role : `${report.role} ${report.name}`
-  const left = report.daysLeft < 0 ? 'expired' : `${report.daysLeft} days left`
+  const left = report.daysLeft < 0 ? 'expired' : `${daysText(report.daysLeft)} left`
   const rows: [string, string | null][] = [
     ['Trust domain', report.trustDomain],
     ['Hosts', report.hosts.length === 0 ? null : report.hosts.join(', ')],
@@ -111,7 +111,7 @@ function validityWarnings(certificate: ParsedCertificate, now: number): string[]
   if (now < certificate.validFromDate.getTime()) return ['it is not valid yet']
   const [notBefore, notAfter] = [certificate.validFromDate, certificate.validToDate]
   const isDue = now >= renewFrom({ notBefore: notBefore.getTime(), notAfter: notAfter.getTime() })
-  return isDue ? [`it expires in ${daysLeft(certificate, now)} days`] : []
+  return isDue ? [`it expires in ${daysText(daysLeft(certificate, now))}`] : []
 }
 
 function nodeWarnings(hosts: readonly string[], usages: readonly string[] | undefined): string[] {
@@ -155,6 +155,11 @@ function attempt<T>(read: () => T, warnings: string[]): T | undefined {
   }
 }
 
+function daysText(days: number): string {
+  return days === 1 ? '1 day' : `${days} days`
+}
+
 function daysLeft(certificate: ParsedCertificate, now: number): number {
-  return Math.floor((certificate.validToDate.getTime() - now) / DAY_MS)
+  const days = (certificate.validToDate.getTime() - now) / DAY_MS
+  return days < 0 ? Math.floor(days) : Math.ceil(days)
 }

@@ -23,7 +23,19 @@ export function readDuration(text: string): number | undefined {
 }
 
 /**
- * A duration for a person, in its two greatest units: `340ms`, `8h`, `1m 30s`, `2d 4h`.
+ * How long it is until something, for a person, in the two greatest units. Rounded up: an end in
+ * `8h` that was given a moment ago is told as `8h`, and not as `7h 59m`.
+ * @param ms 0 or more
+ */
+export function formatRemaining(ms: number): string {
+  const seconds = Math.ceil(ms / 1000) * 1000
+  const greatest = UNITS.findIndex(([, unitMs]) => unitMs <= seconds)
+  const [, lastMs] = UNITS[greatest + 1] ?? ['s', 1000]
+  return formatDuration(Math.ceil(seconds / lastMs) * lastMs)
+}
+
+/**
+ * How long something lasted, for a person, in the two greatest units: `340ms`, `8h`, `1m 30s`, `2d 4h`.
  * @param ms 0 or more; what is below the second unit is cut off
  */
 export function formatDuration(ms: number): string {

@@ -1,6 +1,7 @@
 import test from 'ava'
 import { LimitWatch, rulesOf, type OwnLimits } from '../../cli/alarms.ts'
 import type { AlarmChange } from '../../node/alarms/alarm.ts'
+import { Alarms } from '../../node/alarms/alarms.ts'
 import type { SensorInfo } from '../../node/client/node-connection.ts'
 import type { SensorEvent } from '../../node/sensors/kinds.ts'
 import { FakeClock } from '../support/fake-clock.ts'
@@ -37,6 +38,21 @@ test('a door that stays open for longer than the limit raises one alarm, which e
   t.is(said.length, 1)
   move('close')
   t.is(told().at(-1), 'node-1 door open over')
+})
+
+test('an alarm by a limit of whoever watches is another one than that of the node about the same', async t => {
+  const { clock, move, said } = start()
+  using alarms = new Alarms({
+    node: 'node-1',
+    clock,
+    rulesOf: () => [{ type: 'open', forMs: 30_000 }],
+  })
+  move('open')
+  alarms.hear(DOOR, { type: 'open', at: clock.now() })
+  await clock.advance(30_000)
+  const [theirs] = alarms.standing()
+  t.is(said[0]?.alarm.since, theirs?.since)
+  t.not(said[0]?.alarm.id, theirs?.id)
 })
 
 test('a door that closes in time raises nothing, and each opening counts anew', async t => {

@@ -94,8 +94,8 @@ test('options reach the certificate', async t => {
   const { io, out } = record(cwd)
   await runCertsInit({ trustDomain: 'shop.example', operator: 'maria', days: '40', json: true }, io)
   t.like(JSON.parse(out[0] ?? ''), {
-    authority: { certificate: { trustDomain: 'shop.example', daysLeft: 39 } },
-    operator: { certificate: { name: 'maria', trustDomain: 'shop.example', daysLeft: 39 } },
+    authority: { certificate: { trustDomain: 'shop.example', daysLeft: 40 } },
+    operator: { certificate: { name: 'maria', trustDomain: 'shop.example', daysLeft: 40 } },
   })
   await runCertsIssue(
     'node',
@@ -105,7 +105,7 @@ test('options reach the certificate', async t => {
   )
   t.like(JSON.parse(out[1] ?? ''), {
     keyFile: join(cwd, 'certs/nodes/alpha/private-key.pem'),
-    certificate: { hosts: ['a.example'], daysLeft: 6, keyType: 'RSA 2048' },
+    certificate: { hosts: ['a.example'], daysLeft: 7, keyType: 'RSA 2048' },
   })
   t.is(out.length, 2)
 })
@@ -172,7 +172,7 @@ test('inspect ends with 1 when there is a warning, and tells a key from a certif
   )
   t.is(await later, 1)
   t.like(JSON.parse(out.join('\n')), {
-    certificates: [{ role: 'client', warnings: ['it expires in 0 days'] }],
+    certificates: [{ role: 'client', warnings: ['it expires in 1 day'] }],
   })
   const key = runCertsInspect('certs/clients/c1/private-key.pem', {}, io)
   const message = /is not a certificate: it holds a PRIVATE KEY/
@@ -206,6 +206,6 @@ test('the commands are found by the words that a person types', async t => {
   t.deepEqual(statuses, [0, 0, 0, 0])
   const [init, issue, again] = out.map((line): unknown => JSON.parse(line))
   t.like(init, { operator: { certificate: { name: 'maria', trustDomain: 'shop.example' } } })
-  t.like(issue, { certificate: { hosts: ['a.example', '10.0.0.5'], daysLeft: 2 } })
+  t.like(issue, { certificate: { hosts: ['a.example', '10.0.0.5'], daysLeft: 3 } })
   t.like(again, { certificate: { keyType: 'Ed25519' } })
 })

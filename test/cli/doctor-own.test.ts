@@ -47,7 +47,7 @@ test('a node that has only its issuing key here is no mistake: its own key lies 
   const dir = await nodeFolder(t)
   const { keyFile } = authorityFiles(certs.dir)
   await cp(keyFile, authorityFiles(dir).keyFile)
-  const made = await runCommand(['certs', 'issuing-key', 'node-2', '--certs', dir])
+  const made = await runCommand(['certs', 'issuing-key', 'node-2', '--force', '--certs', dir])
   t.is(made.status, 0, made.err)
   const { out } = await doctor(['--node', '127.0.0.1:1'], { env: { FRIDGE_CERTS: dir } })
   t.notRegex(out, /node-2/)

@@ -1,6 +1,11 @@
 import test from 'ava'
 import * as fc from 'fast-check'
-import { formatDuration, MAX_DURATION_MS, parseDuration } from '../../cli/duration.ts'
+import {
+  formatDuration,
+  formatRemaining,
+  MAX_DURATION_MS,
+  parseDuration,
+} from '../../cli/duration.ts'
 
 test('seconds, minutes, hours and days are read as milliseconds', t => {
   t.is(parseDuration('90s'), 90_000)
@@ -56,6 +61,36 @@ test('what is shown is never longer than the duration, and short of it by less t
       const sum = shown.reduce((total, part) => total + part, 0)
       const [first = 0] = shown
       return sum <= ms && ms - sum < first
+    }),
+  )
+  t.pass()
+})
+
+test('a time that is left is told as it was typed a moment ago', t => {
+  for (const typed of ['90s', '15m', '8h', '30d', '365d']) {
+    const ms = parseDuration(typed)
+    t.is(formatRemaining(ms), formatDuration(ms), typed)
+    t.is(formatRemaining(ms - 1), formatDuration(ms), typed)
+  }
+  for (const [ms, text] of [
+    [0, '0ms'],
+    [1, '1s'],
+    [59_001, '1m'],
+    [7 * 3_600_000 + 58 * 60_000, '7h 58m'],
+    [86_400_000 - 30_000, '1d'],
+    [86_400_000 + 1, '1d 1h'],
+  ] as const) {
+    t.is(formatRemaining(ms), text)
+  }
+})
+
+test('a time that is left is never told as less than it is, and as more by less than its last unit', t => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: MAX_DURATION_MS }), ms => {
+      const shown = formatRemaining(ms).split(' ').map(parseDuration)
+      const sum = shown.reduce((total, part) => total + part, 0)
+      const [first = 0] = shown
+      return sum >= ms && sum - ms < first
     }),
   )
   t.pass()

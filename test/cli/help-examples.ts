@@ -164,13 +164,10 @@ export const HISTORY: readonly Step[] = [
   { line: 'fridge history show temperature --from 30d' },
   { line: 'fridge history show temperature --from 7d --preset vaccine-refrigerator' },
   // Nothing was recorded on that day, and in that month.
-  { line: 'fridge history show door --events --from 2026-03-01 --to 2026-03-02', status: 1 },
+  { line: 'fridge history show door --events --from 2026-03-01 --to 2026-03-02' },
   // Nobody has called a command yet.
-  { line: 'fridge history show temperature --commands --from 90d --data data/node-1', status: 1 },
-  {
-    line: 'fridge history export temperature --from 2026-03-01 --to 2026-04-01 > march.csv',
-    status: 1,
-  },
+  { line: 'fridge history show temperature --commands --from 90d --data data/node-1' },
+  { line: 'fridge history export temperature --from 2026-03-01 --to 2026-04-01 > march.csv' },
   { line: 'fridge history plot temperature --from 7d --out week.svg' },
   {
     line: 'fridge history report temperature --from 30d --preset vaccine-refrigerator --out march.html',

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { makeTestFolder } from '../support/certs.ts'
+import { startCommand } from '../support/cli.ts'
 import { asAdmin, makeSharedCerts, startCluster } from '../support/cluster.ts'
 
 const shared = await makeSharedCerts()
@@ -56,6 +57,33 @@ test('a list is made what a file says, and once it is, nothing is changed again'
   const again = await whitelist(cluster, 2, 'apply', file, '--prune')
   t.is(again.status, 0, again.err)
   t.regex(again.out, /^the list is as .*list\.yaml says$/)
+})
+
+test('whoever is stopped in the middle of a file is told how to see what is left, and to go on', async t => {
+  await using cluster = await startCluster(t, { certs })
+  const file = join(await makeTestFolder(t), 'a list.yaml')
+  const names = Array.from({ length: 300 }, (_, index) => `till-${index}`)
+  await writeFile(file, names.map(name => `- name: ${name}\n`).join(''))
+  const stop = new AbortController()
+  const node = ['--node', cluster.address(1)]
+  const { status, err } = startCommand(['whitelist', 'apply', file, '--yes', '--prune', ...node], {
+    env: { FRIDGE_CERTS: certs.dir, FRIDGE_AS: 'admin' },
+    signal: stop.signal,
+    progress: text => {
+      if (text.startsWith('128 of')) stop.abort()
+    },
+  })
+  t.is(await status, 1)
+  t.regex(
+    err.text,
+    /^what is left to change, by name: fridge whitelist apply '.*a list\.yaml' --prune --dry-run; to go on: the same command again$/m,
+  )
+  const left = await whitelist(cluster, 1, 'apply', file, '--prune', '--dry-run')
+  const count = left.out.split('\n').length
+  t.true([172, 44].includes(count), 'a batch is made whole or not at all')
+  const again = await whitelist(cluster, 1, 'apply', file, '--yes', '--prune')
+  t.is(again.status, 0, again.err)
+  t.regex(again.out, new RegExp(`^${count} names added on 1 node$`, 'm'))
 })
 
 test('what is exported is what is let in now, and applying it changes nothing', async t => {

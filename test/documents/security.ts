@@ -35,7 +35,7 @@ export const AFTER_A_THEFT: readonly Step[] = [
   },
   { line: 'fridge whitelist log NAME' },
   { line: "fridge origin remove https://shop.example --reason 'taken over'" },
-  { line: 'fridge history show SENSOR --commands', status: 1, before: mean({ SENSOR: 'door' }) },
+  { line: 'fridge history show SENSOR --commands', before: mean({ SENSOR: 'door' }) },
   {
     line: "fridge whitelist remove node/NAME --reason 'stolen node'",
     before: mean({

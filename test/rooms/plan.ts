@@ -40,6 +40,8 @@ export const PLAN: Plan = {
       ...NO_ISSUING,
       ...because('an event becomes bytes in events/', 'wire'),
     },
+    // A broker is dialed by the TLS that no certificate ends.
+    entrances: { 'mqtt-connection.ts': ['identity'] },
   },
   seal: {
     holds: 'what only the holders of a passphrase can read',
@@ -89,7 +91,7 @@ export const PLAN: Plan = {
       ...because('it hears the sensors themselves, not what clients are told', 'seal events'),
       ...because('an alarm is about now', 'history'),
     },
-    entrances: { 'open-alarms.ts': ['config'] },
+    entrances: { 'open-alarms.ts': ['config'], 'webhook.ts': ['identity'] },
   },
   whitelist: {
     holds: 'the list as a pure function of its changes',

@@ -23,7 +23,6 @@ import {
   parseCheckpointReport,
   parseShowReport,
   parseStatusReport,
-  parseSubjectPage,
   parseWholeReport,
   parseWholeReports,
   unreadable,
@@ -47,6 +46,7 @@ import {
 } from './proposal.ts'
 import { readFleet, type Fleet } from './vitals-answers.ts'
 import { parseStateProof } from './state-proof.ts'
+import { readSubjectPages } from './subject-pages.ts'
 import { differenceOf, disagreement, isComparable, mayPass } from './second-node.ts'
 
 export type { ChangeWish } from './proposal.ts'
@@ -253,18 +253,8 @@ export class OperatorConnection implements AsyncDisposable {
   }
 
   /** Every subject of the list in order, page by page. */
-  async *subjectPages(): AsyncIterable<readonly SubjectReport[]> {
-    let after: Subject | null = null
-    for (;;) {
-      const page: readonly SubjectReport[] = this.#read(
-        'list',
-        parseSubjectPage(await this.#call('list', [after]), after),
-      )
-      const last = page.at(-1)
-      if (last === undefined) return
-      yield page
-      after = last.subject
-    }
+  subjectPages(): AsyncIterable<readonly SubjectReport[]> {
+    return readSubjectPages(async after => this.#call('list', [after]), this.node)
   }
 
   /** Every subject of the list in order. */

@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { open } from 'node:fs/promises'
 import { constants } from 'node:fs'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
 
 import type { MqttClient } from 'mqtt'
 
+import { connectTls } from '../../identity/tls.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { errorCode, errorMessage, FridgeError } from '../../lib/errors.ts'
 import { GuardedSocket } from './mqtt-guard.ts'

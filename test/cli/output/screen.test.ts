@@ -1,5 +1,5 @@
 import test from 'ava'
-import { screenOf } from '../../../cli/output/screen.ts'
+import { screenOf, sizeOf } from '../../../cli/output/screen.ts'
 
 const ESCAPE = '\u001B'
 
@@ -33,4 +33,9 @@ test('lines that a terminal has no room for are counted', t => {
 
 test('what a stolen node has written moves no cursor', t => {
   t.deepEqual(shown(screenOf(['a\u001B[2Jb'], { columns: 80, rows: 24 })), ['a\uFFFD[2Jb'])
+})
+
+test('a terminal that does not know its size is taken for the usual one', t => {
+  t.deepEqual(sizeOf({ columns: 0, rows: 0 }), { columns: 80, rows: 24 })
+  t.deepEqual(sizeOf({ columns: 40, rows: 10 }), { columns: 40, rows: 10 })
 })

@@ -62,6 +62,18 @@ test('an alarm names node, sensor, rule, since when, value and extreme', async t
   t.is(clock.pending, 0)
 })
 
+test('alarms that begin within one millisecond are told apart, over a restart as well', t => {
+  const clock = new FakeClock()
+  const atOnce: readonly Rule[] = [{ type: 'high', limit: 8, forMs: 0, hysteresis: 0.5 }]
+  const first = watch(clock, undefined, atOnce)
+  for (const value of [9, 4, 9, 4]) first.read(value)
+  const second = watch(clock, first.alarms.keep(), atOnce)
+  second.read(9)
+  const raised = [...first.said, ...second.said].filter(({ state }) => state === 'raised')
+  t.is(raised.length, 3)
+  t.is(new Set(raised.map(({ alarm }) => alarm.id)).size, 3)
+})
+
 test('a sensor that fails while it is warm keeps its alarm and gains another', async t => {
   const clock = new FakeClock()
   const { read, fail, told, alarms } = watch(clock)

@@ -30,7 +30,7 @@ test('a report says who, where, with which key, how long and signed by whom', as
     keyId: identity.keyId,
     fingerprint: identity.fingerprint,
     notAfter: new Date(identity.notAfter).toISOString(),
-    daysLeft: 364,
+    daysLeft: 365,
     subject: 'CN=alpha',
     issuer: 'CN=test.fridge CA',
     selfSigned: false,
@@ -39,7 +39,7 @@ test('a report says who, where, with which key, how long and signed by whom', as
   t.deepEqual(JSON.parse(JSON.stringify(found)), found)
   const lines = reportLines(found)
   t.is(lines[0], 'node alpha')
-  t.true(lines.some(line => line.includes('(364 days left)')))
+  t.true(lines.some(line => line.includes('(365 days left)')))
   t.false(lines.some(line => line.includes('warning')))
 })
 
@@ -58,7 +58,7 @@ test('expired, not yet valid and soon to expire are warnings', async t => {
     (await report(certs, 'client', 'c1', NOW + days * DAY_MS)).warnings
   t.deepEqual(await at(0), [])
   t.deepEqual(await at(29), [])
-  t.deepEqual(await at(40), ['it expires in 19 days'])
+  t.deepEqual(await at(40), ['it expires in 20 days'])
   t.deepEqual(await at(61), ['it has expired'])
   t.deepEqual(await at(-1), ['it is not valid yet'])
   const expired = await report(certs, 'client', 'c1', NOW + 61 * DAY_MS)
