@@ -2,6 +2,7 @@ import type { Source } from '../identity/names.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { LinkMap } from './first-tree.ts'
 import type { Link } from './link.ts'
+import type { Member } from './member.ts'
 import type { Members } from './members.ts'
 import {
   chooseToShed,
@@ -13,7 +14,10 @@ import {
 } from './overlay-plan.ts'
 
 export interface SheddingOptions {
-  readonly members: Pick<Members, 'get' | 'id'> & { readonly linkMap: LinkMap }
+  readonly members: Pick<Members, 'id'> & {
+    readonly linkMap: LinkMap
+    get(source: Source): Pick<Member, 'links'> | undefined
+  }
   readonly clock: Pick<Clock, 'monotonic'>
   readonly random: Random
 }
