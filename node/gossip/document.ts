@@ -354,14 +354,13 @@ export abstract class GossipDocument extends Scuttlebutt {
     onFailure: (error: unknown) => void,
   ): Outgoing {
     const { clock } = this
-    const dialed = to.dialed === true
     const beganAt = clock.monotonic()
     return new Outgoing({
       clock,
       isCausal: this.#spreading.isCausal,
       announceMs: () => {
-        const ageMs = clock.monotonic() - beganAt
-        return gatheringMs(this.#spreading, clock, { dialed, ageMs })
+        const quietMs = clock.monotonic() - Math.max(beganAt, this.#trees.leftAt)
+        return gatheringMs(this.#spreading, clock, { dialed: to.dialed === true, quietMs })
       },
       relayMs: update => this.relayDelayMs(update),
       isEager: update => this.isLastWord(update) || this.#trees.isEager(to, update[2]),
