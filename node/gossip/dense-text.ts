@@ -48,7 +48,7 @@ const CERTIFICATE_CHARACTERS = 120
 const LEAST_BYTES = 11
 
 /** A run, or what is digits and letters for so long that it is likely to stand for bytes. */
-const PIECES = /([\w.-]{1,64})#([0-9a-f]{16})(?![0-9a-f])|[\w+/-]{22,}={0,2}/g
+const PIECES = /(?<![\w.-])([\w.-]{1,64})#([0-9a-f]{16})(?![0-9a-f])|[\w+/-]{22,}={0,2}/g
 
 const HEX = /^[0-9a-f]+$/
 
