@@ -1,5 +1,3 @@
-import type { EventEmitter } from 'node:events'
-import { createRequire } from 'node:module'
 import { FridgeError } from '../lib/errors.ts'
 import type { Source } from '../identity/names.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -12,32 +10,17 @@ import type { LinkMap } from './first-tree.ts'
 import { Incoming } from './incoming.ts'
 import { Outgoing, type Beginning } from './outgoing.ts'
 import { PeerClock, type HeldClock } from './peer-clock.ts'
+import { Scuttlebutt, type PackageStream } from './scuttlebutt.ts'
 import { gatheringMs, type Spreading } from './spreading.ts'
 import { Trees } from './trees.ts'
 
 /**
- * The one file that knows the package `scuttlebutt` 5.6.15. It gives the package types, has
- * every frame checked before the package sees it, pages the first exchange, and replaces `_update`,
- * which would advance the clock of a source before anything was verified.
+ * What the package `scuttlebutt` lacks: every frame is checked before the package sees it, the first
+ * exchange is paged, and `_update` replaced, which would advance the clock of a source before anything
+ * was verified.
  */
 
 export type { Update } from './document-frames.ts'
-
-interface PackageStream extends EventEmitter {
-  write(frame: unknown): boolean
-  pause(): void
-  resume(): void
-  destroy(): void
-}
-
-interface Package extends EventEmitter {
-  readonly id: Source
-  /** The clock: the greatest sequence by source. */
-  sources: Record<string, number>
-  createStream(options: { wrapper: 'raw' }): PackageStream
-}
-
-const Scuttlebutt = createRequire(import.meta.url)('scuttlebutt') as new (id: string) => Package
 
 const NOTHING: Readonly<Record<string, number>> = Object.freeze(
   Object.create(null) as Record<string, number>,
