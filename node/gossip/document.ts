@@ -38,7 +38,7 @@ export abstract class GossipDocument extends Scuttlebutt {
     sources: () => Object.keys(this.sources) as Source[],
   }
   /** What goes to peers that have been sent all that they lacked. */
-  readonly #caughtUp = new Set<Outgoing>()
+  readonly #caughtUp = new Map<Outgoing, DocumentStream>()
   #origin: DocumentStream | undefined
 
   constructor(id: Source, clock: Clock, spreading: Spreading) {
@@ -164,9 +164,9 @@ export abstract class GossipDocument extends Scuttlebutt {
     this.emit('_update', update)
   }
 
-  /** Pass updates on that hold and are not recorded yet, to peers that are to be sent them whole. */
-  protected passOnAhead(updates: readonly Update[]): void {
-    for (const outgoing of this.#caughtUp) outgoing.sendAhead(updates)
+  /** Pass updates on that hold and are not recorded yet, to peers that are to be sent them whole. @returns these */
+  protected passOnAhead(updates: readonly Update[]): DocumentStream[] {
+    return Array.from(this.#caughtUp).flatMap(([one, to]) => (one.sendAhead(updates) ? [to] : []))
   }
 
   /** This node has come to a place of a source: 0 where it holds nothing of it any more. */
@@ -287,7 +287,7 @@ export abstract class GossipDocument extends Scuttlebutt {
   ): void {
     inner.on('data', (frame: unknown) => {
       if (isDigestFrame(frame)) return digests.begin()
-      if (frame === 'SYNC') this.#caughtUp.add(outgoing)
+      if (frame === 'SYNC') this.#caughtUp.set(outgoing, to)
       if (!Array.isArray(frame)) to.send(frame)
       else if (this.#caughtUp.has(outgoing)) outgoing.offer(frame as Update)
       else outgoing.send(frame as Update)

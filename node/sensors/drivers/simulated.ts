@@ -131,25 +131,35 @@ export function openSimulatedFridge(options: SimulatedFridgeOptions): SimulatedF
     state,
     openDoor: () => moveDoor(true),
     closeDoor: () => moveDoor(false),
-    actuator: {
-      setTargetTemperature: async celsius => {
-        change(withTarget(state(), celsius))
-        return `target temperature set to ${celsius} °C`
-      },
-      defrost: async () => {
-        change(withDefrost(state(), physics))
-        return `defrosting for ${physics.defrostMs / 60_000} min`
-      },
-      powerOn: async () => {
-        change(withPower(state(), true))
-        return 'power is on'
-      },
-      powerOff: async () => {
-        change(withPower(state(), false))
-        return 'power is off'
-      },
-    },
+    actuator: actuatorOf({ physics, state, change }),
     [Symbol.dispose]: () => visitor[Symbol.dispose](),
+  }
+}
+
+interface Actuated {
+  readonly physics: FridgePhysics
+  readonly state: () => FridgeState
+  readonly change: (next: FridgeState) => void
+}
+
+function actuatorOf({ physics, state, change }: Actuated): SimulatedFridge['actuator'] {
+  return {
+    setTargetTemperature: async celsius => {
+      change(withTarget(state(), celsius))
+      return `target temperature set to ${celsius} °C`
+    },
+    defrost: async () => {
+      change(withDefrost(state(), physics))
+      return `defrosting for ${physics.defrostMs / 60_000} min`
+    },
+    powerOn: async () => {
+      change(withPower(state(), true))
+      return 'power is on'
+    },
+    powerOff: async () => {
+      change(withPower(state(), false))
+      return 'power is off'
+    },
   }
 }
 
