@@ -1,4 +1,5 @@
 import test from 'ava'
+import type { Update } from '../../../node/gossip/document-frames.ts'
 import { placeOfPart } from '../../../node/gossip/member-part.ts'
 import { SharedNames } from '../../../node/gossip/shared-names.ts'
 import { memberUpdate, STATE } from '../../support/members.ts'
@@ -7,11 +8,12 @@ import { makePeople } from '../../support/replica-people.ts'
 
 const people = await makePeople({ nodes: ['alpha'] })
 
-test('what a node says stays as it was signed, with the fingerprint that its certificate is known by', t => {
+test('what a node says stays as it was signed, whatever strings it shares', t => {
   const { signer } = people.node('alpha')
   const state = { ...STATE, links: [testSource('beta'), testSource('gamma')] }
-  const update = memberUpdate(state, people.node('alpha'), { run: testSource('alpha') })
+  const run = testSource('alpha')
+  const update = memberUpdate(state, people.node('alpha'), { run }) as Update
   const said = { update, words: { part: 'state', state } as const, signer }
   t.deepEqual(new SharedNames().shareIn(said), said)
-  t.is(update[2], placeOfPart(testSource('alpha'), 'state'))
+  t.is(update[2], placeOfPart(run, 'state'))
 })
