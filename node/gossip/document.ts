@@ -1,5 +1,3 @@
-import type { EventEmitter } from 'node:events'
-import { createRequire } from 'node:module'
 import { FridgeError } from '../lib/errors.ts'
 import type { Source } from '../identity/names.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -7,37 +5,22 @@ import { DigestBuckets } from './digest-buckets.ts'
 import { DigestExchange } from './digest-exchange.ts'
 import { isDigestFrame, type Announcement, type Digest, type Update } from './document-frames.ts'
 import { CertificateExchange } from './certificate-exchange.ts'
-import type { DocumentLink, DocumentStream } from './document-stream.ts'
+import { withAttachments, type DocumentLink, type DocumentStream } from './document-stream.ts'
 import type { LinkMap } from './first-tree.ts'
 import { Incoming } from './incoming.ts'
 import { Outgoing, type Beginning } from './outgoing.ts'
 import { PeerClock, type HeldClock } from './peer-clock.ts'
+import { Scuttlebutt, type PackageStream } from './scuttlebutt.ts'
 import { gatheringMs, type Spreading } from './spreading.ts'
 import { Trees } from './trees.ts'
 
 /**
- * The one file that knows the package `scuttlebutt` 5.6.15. It gives the package types, has
- * every frame checked before the package sees it, pages the first exchange, and replaces `_update`,
- * which would advance the clock of a source before anything was verified.
+ * What the package `scuttlebutt` lacks: every frame is checked before the package sees it, the first
+ * exchange is paged, and `_update` replaced, which would advance the clock of a source before anything
+ * was verified.
  */
 
 export type { Update } from './document-frames.ts'
-
-interface PackageStream extends EventEmitter {
-  write(frame: unknown): boolean
-  pause(): void
-  resume(): void
-  destroy(): void
-}
-
-interface Package extends EventEmitter {
-  readonly id: Source
-  /** The clock: the greatest sequence by source. */
-  sources: Record<string, number>
-  createStream(options: { wrapper: 'raw' }): PackageStream
-}
-
-const Scuttlebutt = createRequire(import.meta.url)('scuttlebutt') as new (id: string) => Package
 
 const NOTHING: Readonly<Record<string, number>> = Object.freeze(
   Object.create(null) as Record<string, number>,
@@ -236,34 +219,18 @@ export abstract class GossipDocument extends Scuttlebutt {
       this.detached(from)
     }
     // What a subclass answers goes the same way, so that nothing is attached twice.
-    const from = this.#withAttachments({
-      certificates: new CertificateExchange(),
-      ...stream,
-      refuse,
-      leave,
-    })
+    const from = withAttachments(
+      { certificates: new CertificateExchange(), ...stream, refuse, leave },
+      this.attachmentsOf.bind(this),
+    )
     const unread = (error: unknown): void => this.#failToRead(error, from)
     const peerClock = new PeerClock(this.#here)
     this.#peerClocks.add(peerClock)
     const outgoing = this.#outgoingTo(from, peerClock, unread)
-    const digests = new DigestExchange({
-      id: this.id,
-      ...this.#here,
-      buckets: this.#buckets,
-      aside: [this.id, from.peer].flatMap(run => (run === undefined ? [] : this.sourcesOf(run))),
-      peerClock,
-      send: frame => from.send(frame),
-    })
+    const digests = this.#digestsWith(from, peerClock)
     this.#begin(inner, from, { peerClock, outgoing, digests })
 
-    const hand = (frame: unknown): void => {
-      this.#origin = from
-      try {
-        inner.write(frame)
-      } finally {
-        this.#origin = undefined
-      }
-    }
+    const hand = this.#handTo(inner, from)
     // The package sends all that a peer lacks at once: so first bring the peer near by pages that
     // wait for the link, and only then hand over a digest. It names nothing, and the package cannot
     // write into it: what a peer holds is kept once, by its clock.
@@ -337,17 +304,27 @@ export abstract class GossipDocument extends Scuttlebutt {
     this.attached(to, peerClock)
   }
 
-  /** Send what a peer must have had first before each update that needs it. */
-  #withAttachments(stream: DocumentStream): DocumentStream {
-    const send = (frame: unknown): void => {
-      if (Array.isArray(frame)) {
-        for (const attachment of this.attachmentsOf(frame as Update, stream)) {
-          stream.send(attachment)
-        }
+  /** Hand frames of a peer to the package, and keep meanwhile whom they are from: it does not say so. */
+  #handTo(inner: PackageStream, from: DocumentStream): (frame: unknown) => void {
+    return frame => {
+      this.#origin = from
+      try {
+        inner.write(frame)
+      } finally {
+        this.#origin = undefined
       }
-      stream.send(frame)
     }
-    return { ...stream, send }
+  }
+
+  #digestsWith(from: DocumentStream, peerClock: PeerClock): DigestExchange {
+    return new DigestExchange({
+      id: this.id,
+      ...this.#here,
+      buckets: this.#buckets,
+      aside: [this.id, from.peer].flatMap(run => (run === undefined ? [] : this.sourcesOf(run))),
+      peerClock,
+      send: frame => from.send(frame),
+    })
   }
 
   #failToRead(error: unknown, from: DocumentStream): void {

@@ -77,7 +77,7 @@ export class Inbox {
 
   /** Take in all that waits, a batch a transaction: one fsync for what came together. */
   async #drain(): Promise<void> {
-    const { list, onChecked } = this.#options
+    const { onChecked } = this.#options
     const refused = new Set<DocumentStream>()
     while (this.#waiting.length > 0) {
       await this.#options.before()
@@ -85,13 +85,7 @@ export class Inbox {
       const opened = await Promise.all(batch.map(async ({ update }) => this.#open(update)))
       await this.#actAhead(batch, opened)
       await this.#options.stored()
-      try {
-        this.#takeBatch(batch, opened, refused)
-      } catch (error) {
-        if (!(error instanceof FridgeError)) throw error
-        list.storage.failed(error)
-        this.#passOver(batch, opened)
-      }
+      this.#takeBatch(batch, opened, refused)
       for (const { update } of batch) onChecked(update)
     }
     this.#alsoBrought.clear()
@@ -137,13 +131,33 @@ export class Inbox {
     opened: readonly (Entry | Stray | string)[],
     refused: Set<DocumentStream>,
   ): void {
+    const merged: Merged[] = []
+    try {
+      const isStored = this.#takeEach(batch, opened, { refused, merged })
+      if (isStored && this.#options.list.keep(merged)) return
+    } catch (error) {
+      if (!(error instanceof FridgeError)) throw error
+      this.#options.list.storage.failed(error)
+    }
+    takeBackAll(merged.splice(0))
+    this.#passOver(batch, opened)
+  }
+
+  /**
+   * @returns whether what had to be stored is, without what is left in `merged`
+   * @throws FridgeError when the log cannot be read
+   */
+  #takeEach(
+    batch: readonly Waiting[],
+    opened: readonly (Entry | Stray | string)[],
+    { refused, merged }: { readonly refused: Set<DocumentStream>; readonly merged: Merged[] },
+  ): boolean {
     const { list, links, past, confirmations, onBrought } = this.#options
     const refuse = (from: DocumentStream, reason: string): void => {
       if (!refused.has(from)) from.refuse(reason)
       refused.add(from)
     }
-    const merged: Merged[] = []
-    const isStored = batch.every(({ from, receivedAt }, index) => {
+    return batch.every(({ from, receivedAt }, index) => {
       const one = opened[index] ?? 'stale'
       if (typeof one === 'string') {
         if (one !== 'stale') refuse(from, one)
@@ -166,9 +180,6 @@ export class Inbox {
       if (!list.keep(merged)) return false
       return this.#takeAside(one, from, refuse)
     })
-    if (isStored && list.keep(merged)) return
-    takeBackAll(merged.splice(0))
-    this.#passOver(batch, opened)
   }
 
   /**
