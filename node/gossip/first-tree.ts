@@ -34,13 +34,13 @@ export interface FirstTreeOptions {
 export function firstTree({ origin, self, copies, map }: FirstTreeOptions): FirstTree | undefined {
   const root = map.runOf(origin)
   if (root === undefined) return undefined
-  const distances = distancesUpTo(self, root, map)
-  if (distances === undefined) return undefined
+  const distanceOf = distancesNear(self, root, map)
+  if (distanceOf === undefined) return undefined
   const bringersOf = (run: Source): readonly Source[] => {
     if (run === root) return []
     const neighbours = Array.from(map.neighboursOf(run), one => ({
       one,
-      distance: distances.get(one) ?? Number.MAX_VALUE,
+      distance: distanceOf(one),
     }))
     // Those that are as near stay in the order in which the run names them.
     neighbours.sort((a, b) => a.distance - b.distance)
@@ -55,22 +55,36 @@ export function firstTree({ origin, self, copies, map }: FirstTreeOptions): Firs
 }
 
 /**
- * How many links runs are away from the root, of those that are no farther than the last one. Who is
- * farther has no say in what that one sends: all of its neighbours that are, are as far.
- * @returns undefined when there is no way to the last one
+ * How many links a run is away from the root, as far as that matters to one run: exact for whom is no
+ * farther than that run itself. Who is farther has no say in what it sends.
+ *
+ * The search from the root ends at the first neighbour of that run, one link before the run: most of
+ * a cluster is as far away as it or farther. Whether another is as far as the run follows from its own
+ * neighbours.
+ * @returns undefined when there is no way to the run
  */
-function distancesUpTo(
-  last: Source,
+function distancesNear(
+  self: Source,
   root: Source,
   map: LinkMap,
-): ReadonlyMap<Source, number> | undefined {
+): ((run: Source) => number) | undefined {
+  const around = new Set(map.neighboursOf(self))
   const distances = new Map([[root, 0]])
+  let nearest = root === self || around.has(root) ? 0 : Number.MAX_VALUE
   // A map is gone through in the order in which runs are added to it.
   for (const [run, distance] of distances) {
-    if (distance >= (distances.get(last) ?? Infinity)) break
+    if (distance >= nearest) break
     for (const next of map.neighboursOf(run)) {
-      if (!distances.has(next)) distances.set(next, distance + 1)
+      if (distances.has(next)) continue
+      distances.set(next, distance + 1)
+      if (around.has(next)) nearest = distance + 1
     }
   }
-  return distances.has(last) ? distances : undefined
+  if (nearest === Number.MAX_VALUE) return undefined
+  return run => {
+    const known = distances.get(run)
+    if (known !== undefined) return known
+    const isNext = Iterator.from(map.neighboursOf(run)).some(one => distances.get(one) === nearest)
+    return isNext ? nearest + 1 : Number.MAX_VALUE
+  }
 }

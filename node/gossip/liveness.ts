@@ -9,6 +9,8 @@ export interface LivenessOptions {
   readonly clock: Pick<Clock, 'monotonic' | 'after'>
   /** How long a run counts as alive that cannot be reached any more, in milliseconds. */
   readonly suspicionMs: number
+  /** The runs of a node that are known. */
+  readonly runsOf: (name: Name) => readonly Source[]
   /** Runs that could not be reached for so long are dead from now on. */
   readonly onDead: () => void
 }
@@ -23,7 +25,6 @@ export class Liveness implements Disposable, LinkMap {
   readonly #options: LivenessOptions
   readonly #reach: Reach
   readonly #left = new Set<Source>()
-  readonly #runs = new Map<Name, Set<Source>>()
   /** Until when each that is suspected counts as alive, on the monotonic clock, by its name. */
   readonly #suspected = new Map<Name, { readonly run: Source; readonly until: number }>()
   #timer: Disposable | undefined
@@ -35,9 +36,6 @@ export class Liveness implements Disposable, LinkMap {
 
   /** A run says which links it has, and whether these are its last words. */
   hear(run: Source, links: readonly Source[], isLeaving: boolean): void {
-    const name = nodeOf(run)
-    const runs = this.#runs.get(name) ?? new Set()
-    this.#runs.set(name, runs.add(run))
     if (isLeaving) this.#left.add(run)
     // Nobody is linked to it any more, whatever its peers have said so far.
     const isGone = isLeaving && run !== this.#options.self
@@ -49,8 +47,6 @@ export class Liveness implements Disposable, LinkMap {
     this.#note(this.#reach.forget(run))
     this.#left.delete(run)
     const name = nodeOf(run)
-    this.#runs.get(name)?.delete(run)
-    if (this.#runs.get(name)?.size === 0) this.#runs.delete(name)
     if (this.#suspected.get(name)?.run === run) this.#suspected.delete(name)
   }
 
@@ -70,10 +66,7 @@ export class Liveness implements Disposable, LinkMap {
   }
 
   runOf(name: Name): Source | undefined {
-    return this.#runs
-      .get(name)
-      ?.values()
-      .find(run => this.#reach.reached.has(run))
+    return this.#options.runsOf(name).find(run => this.#reach.reached.has(run))
   }
 
   neighboursOf(run: Source): Iterable<Source> {
@@ -96,11 +89,7 @@ export class Liveness implements Disposable, LinkMap {
     }
     if (this.#suspected.size === 0) return
     for (const name of this.#suspected.keys()) {
-      const isBack = this.#runs
-        .get(name)
-        ?.values()
-        .some(run => this.#reach.reached.has(run))
-      if (isBack === true) this.#suspected.delete(name)
+      if (this.runOf(name) !== undefined) this.#suspected.delete(name)
     }
     this.#wait()
   }

@@ -22,12 +22,12 @@ import {
   signedText,
   type Part,
   type PartValue,
-  type Words,
 } from './member-part.ts'
 import { OwnMember, type OwnMemberOptions, type Say } from './own-member.ts'
 import { OwnWords } from './own-words.ts'
 import type { PeerClock } from './peer-clock.ts'
 import { Runs } from './runs.ts'
+import { SharedNames, type Opened } from './shared-names.ts'
 
 export interface MembersOptions {
   /** What this node says of itself at first; when its certificate ends follows from `signer`. */
@@ -58,18 +58,13 @@ const SUSPICION_MS = 2_000
 /** How often who is long dead is looked for, in milliseconds. */
 const TIDY_MS = 10 * 60_000
 
-/** What a part of a run was found to say, once its signature held. */
-interface Opened {
-  readonly words: Words
-  readonly signer: Signer
-}
-
 /**
  * The *members* document: for each run of a node, what it says of itself, part by part, newest wins.
  * Held in memory; `LastWords` keeps some of it on disk. Nodes do not vote on which are alive: a node is alive if it can be reached
  * over links that both ends hold up.
  */
 export class Members extends SignedDocument {
+  readonly #names = new SharedNames()
   readonly #runs: Runs
   readonly #own: OwnMember
   readonly #liveness: Liveness
@@ -97,6 +92,7 @@ export class Members extends SignedDocument {
       self: self.source,
       clock,
       suspicionMs,
+      runsOf: name => this.#runs.of(name),
       onDead: () => this.#tell(this.self, this.self),
     })
     this.#runs = new Runs({
@@ -217,7 +213,7 @@ export class Members extends SignedDocument {
   }
 
   /** The runs of a node that are known. */
-  runsOf(name: Name): Source[] {
+  runsOf(name: Name): readonly Source[] {
     return this.#runs.of(name)
   }
 
@@ -379,8 +375,9 @@ export class Members extends SignedDocument {
   }
 
   /** Keep a part of a run, and pass it on to every peer that lacks it. */
-  #keep(update: Update, { words, signer }: Opened): void {
-    const { run } = partAt(update[2])
+  #keep(said: Update, opened: Opened): void {
+    const { update, words, signer } = this.#names.shareIn({ update: said, ...opened })
+    const run = this.#names.of(partAt(update[2]).run)
     const before = this.get(run)
     const period = periodOf(signer)
     const now = this.clock.now()

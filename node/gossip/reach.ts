@@ -1,6 +1,6 @@
 import type { Source } from '../identity/names.ts'
 
-const NOBODY: ReadonlySet<Source> = new Set()
+const NOBODY: readonly Source[] = []
 
 /** One of two searches that look for each other. */
 interface Search {
@@ -15,8 +15,8 @@ interface Search {
  */
 export class Reach {
   readonly #self: Source
-  /** The links that each run names. */
-  readonly #named = new Map<Source, ReadonlySet<Source>>()
+  /** The links that each run names: about a dozen, of which a set would take three times the memory. */
+  readonly #named = new Map<Source, readonly Source[]>()
   #reached: Set<Source>
   #steps = 0
 
@@ -37,15 +37,17 @@ export class Reach {
   }
 
   /** A run names its links. @returns the runs that cannot be reached any more */
-  name(run: Source, links: Iterable<Source>): Source[] {
-    const before = this.#linksOf(run)
+  name(run: Source, links: readonly Source[]): Source[] {
+    const before = new Set(this.#linksOf(run))
     const after = new Set(links)
-    this.#named.set(run, after)
+    this.#named.set(run, links)
     const lost: Source[] = []
-    const gone = [...before].filter(other => !after.has(other) && this.#linksOf(other).has(run))
+    const gone = [...before].filter(
+      other => !after.has(other) && this.#linksOf(other).includes(run),
+    )
     if (gone.length > 0) for (const end of [run, ...gone]) lost.push(...this.#part(end))
     for (const other of after) {
-      if (before.has(other) || !this.#linksOf(other).has(run)) continue
+      if (before.has(other) || !this.#linksOf(other).includes(run)) continue
       if (this.#reached.has(run)) this.#add(other)
       else if (this.#reached.has(other)) this.#add(run)
     }
@@ -63,11 +65,11 @@ export class Reach {
   *neighbours(run: Source): Iterable<Source> {
     for (const other of this.#linksOf(run)) {
       this.#steps += 1
-      if (this.#linksOf(other).has(run)) yield other
+      if (this.#linksOf(other).includes(run)) yield other
     }
   }
 
-  #linksOf(run: Source): ReadonlySet<Source> {
+  #linksOf(run: Source): readonly Source[] {
     return this.#named.get(run) ?? NOBODY
   }
 

@@ -31,7 +31,7 @@ type Profiled = Profile & Period
 
 interface Run {
   readonly source: Source
-  readonly updates: Map<Part, Update>
+  readonly updates: Partial<Record<Part, Update>>
   /** When it was heard, or seen alive, last: by the wall clock. */
   noticedAt: number
   profile?: Profiled
@@ -59,7 +59,7 @@ export interface RunsOptions {
 export class Runs {
   readonly #options: RunsOptions
   readonly #runs = new Map<Source, Run>()
-  readonly #byName = new Map<Name, Set<Source>>()
+  readonly #byName = new Map<Name, readonly Source[]>()
   /** With more runs than this the dead are looked for: to go through all of them for each word costs more than the word. */
   #mostRuns = MAX_MEMBERS
 
@@ -84,12 +84,13 @@ export class Runs {
 
   /** The parts of a run as they were sent. */
   updatesOf(source: Source): ReadonlyMap<Part, Update> {
-    return this.#runs.get(source)?.updates ?? new Map()
+    const updates = Object.entries(this.#runs.get(source)?.updates ?? {})
+    return new Map(updates as [Part, Update][])
   }
 
   /** Every part of every run as it was sent. */
   *updates(): Iterable<Update> {
-    for (const { updates } of this.#runs.values()) yield* updates.values()
+    for (const { updates } of this.#runs.values()) yield* Object.values(updates)
   }
 
   /** What a node says that is signed with one of its certificates. */
@@ -106,7 +107,7 @@ export class Runs {
   *updatesAt(places: Iterable<Source>): Iterable<Update> {
     for (const place of places) {
       const { run, part } = partAt(place)
-      const update = this.#runs.get(run)?.updates.get(part)
+      const update = this.#runs.get(run)?.updates[part]
       if (update !== undefined) yield update
     }
   }
@@ -125,12 +126,11 @@ export class Runs {
   ): Member | undefined {
     if (!this.#runs.has(source)) this.#forgetRunsOf(nodeOf(source))
     const known = this.#runs.get(source)
-    const run: Run = known ?? { source, updates: new Map(), noticedAt: 0 }
+    const run: Run = known ?? { source, updates: {}, noticedAt: 0 }
     this.#runs.set(source, run)
     const name = nodeOf(source)
-    const runs = this.#byName.get(name) ?? new Set()
-    this.#byName.set(name, runs.add(source))
-    run.updates.set(words.part, update)
+    if (known === undefined) this.#byName.set(name, [...this.of(name), source])
+    run.updates[words.part] = update
     // Of whoever lives it is noticed later. A clock that is ahead keeps no dead node for longer.
     run.noticedAt = Math.max(run.noticedAt, Math.min(saidAtOf(words), now))
     if (words.part === 'profile') run.profile = { ...words.profile, ...period }
@@ -142,8 +142,8 @@ export class Runs {
   }
 
   /** The runs of a node. */
-  of(name: Name): Source[] {
-    return [...(this.#byName.get(name) ?? [])]
+  of(name: Name): readonly Source[] {
+    return this.#byName.get(name) ?? []
   }
 
   /**
@@ -198,11 +198,12 @@ export class Runs {
   }
 
   #forget(source: Source): void {
-    const parts = this.#runs.get(source)?.updates.keys() ?? []
+    const parts = this.updatesOf(source).keys()
     this.#runs.delete(source)
-    const runs = this.#byName.get(nodeOf(source))
-    runs?.delete(source)
-    if (runs?.size === 0) this.#byName.delete(nodeOf(source))
+    const name = nodeOf(source)
+    const runs = this.of(name).filter(run => run !== source)
+    if (runs.length > 0) this.#byName.set(name, runs)
+    else this.#byName.delete(name)
     this.#options.onForgotten(
       source,
       Array.from(parts, part => placeOfPart(source, part)),

@@ -2,18 +2,19 @@ import { assert, constantFrom, integer, property, subarray } from 'fast-check'
 import test from 'ava'
 import { firstTree, type LinkMap } from '../../../node/gossip/first-tree.ts'
 import { nodeOf, type Source } from '../../../node/identity/names.ts'
+import { seededRandom } from '../../../node/sensors/drivers/seeded-random.ts'
 import { testSource } from '../../support/replica-changes.ts'
 
-/** Links as in `ab bc`, between nodes that have letters for names. */
-function mapOf(links: string): LinkMap {
+/** Links as in `ab bc`, between nodes that have letters for names, or as in `10-11`. */
+function mapOf(links: string, separator = ''): LinkMap {
   const neighbours = new Map<Source, Set<Source>>()
-  const link = (one: string, other: string): void => {
+  const join = (one: string, other: string): void => {
     const known = neighbours.get(testSource(one)) ?? new Set()
     neighbours.set(testSource(one), known.add(testSource(other)))
   }
-  for (const [one = '', other = ''] of links.split(' ')) {
-    link(one, other)
-    link(other, one)
+  for (const [one = '', other = ''] of links.split(' ').map(link => link.split(separator))) {
+    join(one, other)
+    join(other, one)
   }
   return {
     runOf: name => neighbours.keys().find(run => nodeOf(run) === name),
@@ -88,4 +89,28 @@ test('in any cluster both ends of a link agree, and every node is sent as many c
   )
   assert(agree, { numRuns: 100, seed: Number(process.env['SEED'] ?? 1) })
   t.pass()
+})
+
+test('a node asks for the links of the few that are nearer than itself, and of those around it', t => {
+  const random = seededRandom(1)
+  const size = 3_000
+  const pairs = Array.from({ length: size * 6 }, (_, index) => {
+    const other = Math.floor(random() * size)
+    return `${index % size}-${other}`
+  })
+  const map = mapOf(pairs.join(' '), '-')
+  const asked = new Set<Source>()
+  const counted: LinkMap = {
+    runOf: name => map.runOf(name),
+    neighboursOf: run => {
+      asked.add(run)
+      return map.neighboursOf(run)
+    },
+  }
+  const most = [1, 2, 3, 4, 5].map(index => {
+    asked.clear()
+    t.truthy(treeOf(counted, String(index), '0'))
+    return asked.size
+  })
+  t.true(Math.max(...most) < size / 4, most.join())
 })

@@ -1,9 +1,12 @@
 import test from 'ava'
 import { Liveness } from '../../../node/gossip/liveness.ts'
+import { nodeOf } from '../../../node/identity/names.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { testSource } from '../../support/replica-changes.ts'
 
 const [ALPHA, BETA, GAMMA] = [testSource('alpha'), testSource('beta'), testSource('gamma')]
+const NEXT_GAMMA = testSource('gamma', 2)
+const RUNS = [ALPHA, BETA, GAMMA, NEXT_GAMMA]
 const SUSPICION_MS = 2_000
 
 /** Alpha, linked to beta, linked to gamma, as alpha sees it. */
@@ -13,7 +16,13 @@ function openLine(): { liveness: Liveness; clock: FakeClock; deaths: () => numbe
   const onDead = (): void => {
     deaths += 1
   }
-  const liveness = new Liveness({ self: ALPHA, clock, suspicionMs: SUSPICION_MS, onDead })
+  const liveness = new Liveness({
+    self: ALPHA,
+    clock,
+    suspicionMs: SUSPICION_MS,
+    runsOf: name => RUNS.filter(run => nodeOf(run) === name),
+    onDead,
+  })
   liveness.hear(ALPHA, [BETA], false)
   liveness.hear(BETA, [ALPHA, GAMMA], false)
   liveness.hear(GAMMA, [BETA], false)
@@ -57,10 +66,9 @@ test('a run that leaves is gone with its word, whatever its peers say', t => {
 
 test('a run that another of its name has followed is gone at once', t => {
   const { liveness } = openLine()
-  const next = testSource('gamma', 2)
-  liveness.hear(next, [BETA], false)
-  liveness.hear(BETA, [ALPHA, next], false)
-  t.true(liveness.isLive(next))
+  liveness.hear(NEXT_GAMMA, [BETA], false)
+  liveness.hear(BETA, [ALPHA, NEXT_GAMMA], false)
+  t.true(liveness.isLive(NEXT_GAMMA))
   t.false(liveness.isLive(GAMMA))
 })
 

@@ -21,7 +21,7 @@ const people = await makePeople({ nodes: ['alpha', 'beta', 'mallory'] })
 const mallory = people.node('mallory')
 
 /** The runs of mallory that are known. */
-function runsOf(members: Members): Source[] {
+function runsOf(members: Members): readonly Source[] {
   return members.runsOf(parseName('mallory'))
 }
 
