@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
@@ -9,6 +10,7 @@ import type {
   OperatorConnection,
 } from '../../node/client/operator/operator-connection.ts'
 import { parseSubject } from '../../node/identity/names.ts'
+import { connectTls, tlsOptions } from '../../node/identity/tls.ts'
 import { parseAddress } from '../../node/lib/address.ts'
 import { systemClock } from '../../node/lib/clock.ts'
 import { processorMsOf } from '../bench/process-time.ts'
@@ -139,6 +141,17 @@ export class LinedCluster {
     await Promise.all(indices.map(async index => this.#process(index).exit))
   }
 
+  /** Nothing runs on a node until it is thawed; its sockets stay. */
+  freeze(index: number): void {
+    say(`freeze node-${index}`)
+    this.#process(index).child.kill('SIGSTOP')
+  }
+
+  thaw(index: number): void {
+    say(`let node-${index} go on`)
+    this.#process(index).child.kill('SIGCONT')
+  }
+
   /** Change how packets go between two nodes, both ways. */
   async line(a: number, b: number, line: Line): Promise<void> {
     await this.oneWay(a, b, line)
@@ -187,15 +200,34 @@ export class LinedCluster {
     })
   }
 
+  /**
+   * Connect over bare TLS, as a client that never asks whether its node is still there.
+   * @returns `closed` resolves when its connection is over, however that came
+   */
+  async patientClient(
+    index: number,
+    name: (typeof CLIENTS)[number],
+  ): Promise<{ readonly closed: Promise<void> }> {
+    const credentials = await this.#certs.load('client', name)
+    const socket = connectTls({ ...tlsOptions(credentials), ...parseAddress(address(index)) })
+    const { promise: closed, resolve } = Promise.withResolvers<void>()
+    await once(socket, 'secureConnect')
+    // A node that cuts may reset the connection.
+    socket.on('error', () => {}).on('close', () => resolve())
+    socket.resume()
+    return { closed }
+  }
+
   async add(index: number, name: string, reason?: string): Promise<CommittedChange> {
     say(`fridge whitelist add ${name} --node node-${index}`)
     const wish = { kind: 'grant', subject: parseSubject(name), terms: {} } as const
     return await this.#change(index, { ...wish, ...(reason !== undefined && { reason }) })
   }
 
-  async remove(index: number, name: string): Promise<CommittedChange> {
+  /** @param waitMs how long for nodes that are silent, in milliseconds. Default 120000 */
+  async remove(index: number, name: string, waitMs = WAIT_MS): Promise<CommittedChange> {
     say(`fridge whitelist remove ${name} --node node-${index}`)
-    return await this.#change(index, { kind: 'revocation', subject: parseSubject(name) })
+    return await this.#change(index, { kind: 'revocation', subject: parseSubject(name) }, waitMs)
   }
 
   async status(index: number): Promise<StatusReport> {
@@ -302,9 +334,9 @@ export class LinedCluster {
     return await this.#process(index).err.find(pattern, from)
   }
 
-  async #change(index: number, wish: ChangeWish): Promise<CommittedChange> {
+  async #change(index: number, wish: ChangeWish, waitMs = WAIT_MS): Promise<CommittedChange> {
     await using operator = await this.operator(index)
-    return await operator.change(wish, { waitMs: WAIT_MS })
+    return await operator.change(wish, { waitMs })
   }
 
   async #list(index: number): Promise<string[]> {
