@@ -108,7 +108,7 @@ export class LinedCluster {
         const through = this.#lines.through(index)
         const process = spawnCli(this.#t, [...args, ...folders, ...peers], { through })
         this.#processes.set(index, process)
-        await process.out.find(/^fridge node \S+ ready on /)
+        await process.out.find(/^fridge node \S+ ready on /, 0, 2 * WAIT_MS)
       }),
     )
   }
@@ -331,7 +331,7 @@ export class LinedCluster {
 
   /** The first line of the log of a node that matches, said or still to come. @param from the place of the first that counts */
   async said(index: number, pattern: RegExp, from?: number): Promise<string> {
-    return await this.#process(index).err.find(pattern, from)
+    return await this.#process(index).err.find(pattern, from, 2 * WAIT_MS)
   }
 
   async #change(index: number, wish: ChangeWish, waitMs = WAIT_MS): Promise<CommittedChange> {
