@@ -1,9 +1,9 @@
-import { isRecord } from '../node/lib/record.ts'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { formatAddress, readAddress, type Address } from '../node/lib/address.ts'
 import { errorCode, errorMessage, FridgeError } from '../node/lib/errors.ts'
 import { nearest } from '../node/lib/nearest.ts'
+import { isRecord } from '../node/lib/record.ts'
 import { shellWord } from '../node/lib/shell-word.ts'
 import type { CommandIo } from './io.ts'
 

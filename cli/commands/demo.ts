@@ -206,16 +206,21 @@ async function watchCuts(
 function printCommands(folder: string, { io, certs, nodes }: Walk): void {
   const [first, second] = nodes
   const target = nodes.map(({ address }) => `--node ${address}`).join(' ')
+  const fridge = typedAs(io)
   io.out('')
   say(io, 'The cluster stays up. In a second terminal, in this folder:')
   io.out(`  export FRIDGE_CERTS=${certs}`)
-  io.out(`  ./cli/fridge client watch ${target} --door-timeout 5s --max-temperature 8`)
-  io.out(`  ./cli/fridge client call setTargetTemperature 7 --node ${second?.address}`)
-  io.out(
-    `  ./cli/fridge whitelist remove ${CLIENT} --reason 'lost laptop' --node ${second?.address}`,
-  )
-  io.out(`  ./cli/fridge whitelist list --node ${first?.address}`)
-  io.out(`  ./cli/fridge whitelist add ${CLIENT} --node ${first?.address}`)
-  io.out(`  ./cli/fridge status --node ${first?.address}`)
+  io.out(`  ${fridge} client watch ${target} --door-timeout 5s --max-temperature 8`)
+  io.out(`  ${fridge} client call setTargetTemperature 7 --node ${second?.address}`)
+  io.out(`  ${fridge} whitelist remove ${CLIENT} --reason 'lost laptop' --node ${second?.address}`)
+  io.out(`  ${fridge} whitelist list --node ${first?.address}`)
+  io.out(`  ${fridge} whitelist add ${CLIENT} --node ${first?.address}`)
+  io.out(`  ${fridge} status --node ${first?.address}`)
   io.out(`Everything is in ${folder}. Ctrl-C ends and removes it.`)
+}
+
+/** How this program is called: by its launcher in a checkout, by `npx`, or by its name where it is installed. */
+export function typedAs({ self, env }: Pick<CommandIo, 'self' | 'env'>): string {
+  if (self.at(-1)?.endsWith('.ts') === true) return './cli/fridge'
+  return env['npm_command'] === 'exec' ? 'npx fridge' : 'fridge'
 }

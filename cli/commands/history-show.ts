@@ -104,12 +104,12 @@ async function showSums(
   const table = lengthMs === MINUTE_MS ? 'minutes' : 'hours'
   const read = await Array.fromAsync(historyRows(ask, { sensor, table, ...span }), bucketIn)
   const buckets = lengthMs === DAY_MS ? joinDays(read, zone) : read
-  if (json) {
-    for (const bucket of buckets) io.out(JSON.stringify(bucket))
-    return EXIT.done
-  }
   if (buckets.length === 0) {
     io.err(`nothing was recorded of ${sensor} ${spanWords(question)}`)
+    return EXIT.done
+  }
+  if (json) {
+    for (const bucket of buckets) io.out(JSON.stringify(bucket))
     return EXIT.done
   }
   const { quantity } = SENSOR_KINDS[kind]

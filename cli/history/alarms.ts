@@ -1,4 +1,3 @@
-import { isRecord } from '../../node/lib/record.ts'
 import { describeCause, describeRule, type Alarm } from '../../node/alarms/alarm.ts'
 import { parseAlarm } from '../../node/alarms/parse.ts'
 import { isHigh } from '../../node/alarms/rule.ts'
@@ -6,6 +5,7 @@ import type { Excursion } from '../../node/history/limits.ts'
 import { eventIn, historyRows, type AskHistory } from '../../node/history/page.ts'
 import type { Span } from '../../node/history/reader.ts'
 import type { RecordedEvent } from '../../node/history/seal.ts'
+import { isRecord } from '../../node/lib/record.ts'
 import { formatReading, type SensorKind } from '../../node/sensors/kinds.ts'
 
 /** An excursion, and the alarms that the node has raised about it. */

@@ -1,5 +1,5 @@
-import { isRecord } from '../lib/record.ts'
 import { hash } from 'node:crypto'
+import { isRecord } from '../lib/record.ts'
 import { VERSION } from '../lib/version.ts'
 import { SENSOR_KINDS } from '../sensors/kinds.ts'
 import type { Sensor } from '../sensors/sensor.ts'

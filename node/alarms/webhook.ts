@@ -50,6 +50,7 @@ async function post(
   using _deadline = clock.after(ANSWER_MS, () =>
     late.abort(new FridgeError('ERR_TIMEOUT', `no answer within ${ANSWER_MS / 1_000} s`)),
   )
+  const ended = AbortSignal.any([signal, late.signal])
   const { id } = change.alarm
   const sent = requestTo(new URL(url), {
     method: 'POST',
@@ -59,11 +60,13 @@ async function post(
       'idempotency-key': `${id}-${change.state}`,
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
     },
-    signal: AbortSignal.any([signal, late.signal]),
+    signal: ended,
   })
   try {
     sent.end(toJson(change))
-    const [{ statusCode = 0 }] = (await once(sent, 'response')) as [IncomingMessage]
+    // The request is silent where the receiver changes to another protocol.
+    const answer = once(sent, 'response', { signal: ended })
+    const [{ statusCode = 0 }] = (await answer) as [IncomingMessage]
     // A redirect is not followed: the token is for this receiver alone.
     if (statusCode >= 200 && statusCode < 300) return
     throw new FridgeError('ERR_REFUSED', `it answers ${statusCode}`)

@@ -45,9 +45,15 @@ export function validity({
   }
 }
 
-/** 20 random octets as hex, positive and without a leading zero (RFC 5280, section 4.1.2.2). */
+/** Octets of a serial number: 70 bits of them are random, of which CAs owe 64 (CA/Browser Forum, 7.1). */
+const SERIAL_OCTETS = 9
+
+/**
+ * Random octets as hex, positive and without a leading zero (RFC 5280, section 4.1.2.2): no more than
+ * it takes, since each node is told those of all others.
+ */
 export function serialNumber(random: RandomBytes): string {
-  const octets = Buffer.from(random(20))
+  const octets = Buffer.from(random(SERIAL_OCTETS))
   octets.writeUInt8((octets.readUInt8(0) & 0x7f) | 0x40, 0)
   return octets.toString('hex')
 }

@@ -1,6 +1,6 @@
-import { isRecord } from '../lib/record.ts'
 import type { Alarm } from '../alarms/alarm.ts'
 import { parseAlarm } from '../alarms/parse.ts'
+import { isRecord } from '../lib/record.ts'
 
 /** The alarms of one node. */
 export interface AlarmLists {

@@ -4,8 +4,11 @@ import { keepNewest } from '../lib/keep-newest.ts'
 import type { Source } from '../identity/names.ts'
 import type { Signer, Signers } from '../identity/signers.ts'
 import {
+  isSought,
+  keyOf,
   MAX_APPLIED_CHANGES,
   parseConfirmation,
+  rankOf,
   signConfirmation,
   verifyConfirmation,
   type AppliedChange,
@@ -91,6 +94,8 @@ export class ConfirmationRelay implements Disposable {
   readonly tallies: Tallies
   readonly #options: ConfirmationRelayOptions
   readonly #neighbours = new Set<DocumentStream>()
+  /** Those that have not been sent yet what waits for a way. */
+  readonly #newcomers = new Set<DocumentStream>()
   readonly #ways = new Ways<DocumentStream>()
   /** Neighbours that are gone: what they brought may still be under way. */
   readonly #gone = new WeakSet<DocumentStream>()
@@ -143,7 +148,10 @@ export class ConfirmationRelay implements Disposable {
   /** A neighbour is there from now on. */
   meet(neighbour: DocumentStream): void {
     this.#neighbours.add(neighbour)
-    this.#sendAgain(this.#ways.lost())
+    if (this.#sentLately(this.#ways.lost()).length === 0) return
+    // The others have been sent it: once more for each that comes would be the more, the more come.
+    this.#newcomers.add(neighbour)
+    this.#gather()
   }
 
   /** A neighbour was the first to bring a new change of a source. */
@@ -160,6 +168,7 @@ export class ConfirmationRelay implements Disposable {
   forget(neighbour: DocumentStream): void {
     this.#gone.add(neighbour)
     this.#neighbours.delete(neighbour)
+    this.#newcomers.delete(neighbour)
     this.#sendAgain(this.#ways.forget(neighbour))
   }
 
@@ -312,15 +321,20 @@ export class ConfirmationRelay implements Disposable {
   /** Send what was sent lately on the ways to some sources once more: these ways are gone. */
   #sendAgain(sources: readonly Source[]): void {
     if (sources.length === 0) return
-    const lost = new Set(sources)
-    const since = this.#options.clock.monotonic() - AGAIN_MS
-    for (const [key, passing] of this.#kept) {
-      if (lost.has(passing.to) && passing.at >= since) this.#waiting.set(key, passing)
-    }
-    for (const [key, { said, at }] of this.#own) {
-      if (lost.has(said.to) && at >= since) this.#untold.add(key)
+    for (const [key, passing] of this.#sentLately(sources)) {
+      if (passing === undefined) this.#untold.add(key)
+      else this.#waiting.set(key, passing)
     }
     if (this.#waiting.size > 0 || this.#untold.size > 0) this.#gather()
+  }
+
+  /** What was sent lately to some sources, of other nodes, and the keys of what this node itself told them. */
+  #sentLately(sources: readonly Source[]): (readonly [key: string, passing?: Passing])[] {
+    const to = new Set(sources)
+    const since = this.#options.clock.monotonic() - AGAIN_MS
+    const kept = [...this.#kept].filter(([, { to: one, at }]) => to.has(one) && at >= since)
+    const own = [...this.#own].filter(([, { said, at }]) => to.has(said.to) && at >= since)
+    return [...kept, ...own.map(([key]) => [key] as const)]
   }
 
   #gather(): void {
@@ -331,24 +345,32 @@ export class ConfirmationRelay implements Disposable {
   }
 
   #flush(): void {
-    const { self } = this.#options
-    const leaving = [...this.#waiting.values()]
-    for (const key of this.#untold) {
-      // Of very many sources at once, as in a first exchange, only the latest are told.
-      const own = this.#own.get(key)
-      if (own === undefined) continue
-      const { said, at } = own
-      const signed = signConfirmation(said, self)
-      leaving.push({ to: said.to, signed, isSought: isSought(said), at })
-    }
+    const forAll = new Set([...this.#waiting.keys(), ...this.#untold])
+    const leaving = [...this.#waiting.values(), ...this.#signed(this.#untold)]
+    const newcomers = [...this.#newcomers]
+    const missed = newcomers.length === 0 ? [] : this.#sentLately(this.#ways.lost())
+    const again = missed.filter(([key]) => !forAll.has(key))
     this.#untold.clear()
     this.#waiting.clear()
+    this.#newcomers.clear()
     this.tallies.flush(to => this.#ways.first(to))
-    for (const [neighbour, confirmed] of this.#byNeighbour(leaving)) {
-      for (let at = 0; at < confirmed.length; at += MAX_FRAME) {
-        neighbour.send({ confirmed: confirmed.slice(at, at + MAX_FRAME) })
-      }
-    }
+    for (const [neighbour, confirmed] of this.#byNeighbour(leaving)) send(neighbour, confirmed)
+    if (again.length === 0) return
+    const kept = again.flatMap(([, passing]) => passing ?? [])
+    const own = this.#signed(again.flatMap(([key, passing]) => (passing === undefined ? key : [])))
+    const confirmed = [...kept, ...own].map(({ signed }) => signed)
+    for (const newcomer of newcomers) send(newcomer, confirmed)
+  }
+
+  #signed(keys: Iterable<string>): Passing[] {
+    const { self } = this.#options
+    return Array.from(keys).flatMap(key => {
+      // Of very many sources at once, as in a first exchange, only the latest are told.
+      const own = this.#own.get(key)
+      if (own === undefined) return []
+      const { said, at } = own
+      return { to: said.to, signed: signConfirmation(said, self), isSought: isSought(said), at }
+    })
   }
 
   /** By the way to each source, or ways; by all neighbours where that is gone. */
@@ -367,21 +389,13 @@ export class ConfirmationRelay implements Disposable {
   }
 }
 
+function send(neighbour: DocumentStream, confirmed: readonly SignedConfirmation[]): void {
+  for (let at = 0; at < confirmed.length; at += MAX_FRAME) {
+    neighbour.send({ confirmed: confirmed.slice(at, at + MAX_FRAME) })
+  }
+}
+
 /** Whether a frame is for the relay. */
 export function isOfConfirmations(frame: object): boolean {
   return 'confirmed' in frame || 'ask' in frame || 'tallied' in frame
-}
-
-/** Whether somebody waits for it already, who asked how far all have come with a source. */
-function isSought({ answer }: Confirmation): boolean {
-  return answer?.about !== undefined
-}
-
-/** What a newer confirmation takes the place of an older one by. */
-function keyOf({ to, node, answer }: Confirmation): string {
-  return answer === undefined ? `${to} ${node}` : `${to} ${node} ?`
-}
-
-function rankOf({ applied, answer }: Confirmation): number {
-  return answer?.number ?? applied
 }

@@ -41,11 +41,14 @@ const RUN_BYTES = 8
 /** Digits of a fingerprint: SHA-256 in hexadecimal. */
 const FINGERPRINT = 64
 
-/** Characters that a certificate takes at least where it is packed: a key and a signature get no shorter. */
-const CERTIFICATE_CHARACTERS = 128
+/** Characters that a certificate takes at least where it is packed: the 97 bytes of key and signature in Z85. */
+const CERTIFICATE_CHARACTERS = 120
+
+/** Bytes that a piece is made of at least: the 22 digits and letters that it stands for may be hexadecimal. */
+const LEAST_BYTES = 11
 
 /** A run, or what is digits and letters for so long that it is likely to stand for bytes. */
-const PIECES = /([\w.-]{1,64})#([0-9a-f]{16})(?![0-9a-f])|[\w+/-]{22,}={0,2}/g
+const PIECES = /(?<![\w.-])([\w.-]{1,64})#([0-9a-f]{16})(?![0-9a-f])|[\w+/-]{22,}={0,2}/g
 
 const HEX = /^[0-9a-f]+$/
 
@@ -103,9 +106,10 @@ function pieceOf(whole: string, certificates: string[]): DenseText | undefined {
   if (der.toString('base64') !== whole) return undefined
   const { common, own } = compactCertificate(der) ?? {}
   if (common === undefined || own === undefined) return pieceOfBytes(PIECE.base64, der)
-  certificates.push(hash('sha256', der))
   const piece = pieceWith(PIECE.certificate, common.length, own)
-  return piece && { text: Buffer.concat([piece.text, common]), bytes: own }
+  if (piece === undefined) return undefined
+  certificates.push(hash('sha256', der))
+  return { text: Buffer.concat([piece.text, common]), bytes: own }
 }
 
 function pieceOfBytes(kind: number, bytes: Buffer): DenseText | undefined {
@@ -168,11 +172,11 @@ class DenseReader {
     const [kind] = this.#text.take(1) ?? []
     switch (kind) {
       case PIECE.base64url:
-        return written(this.#bytes.take(this.#text.takeNumber()), 'base64url')
+        return written(this.#takeBytes(), 'base64url')
       case PIECE.base64:
-        return written(this.#bytes.take(this.#text.takeNumber()), 'base64')
+        return written(this.#takeBytes(), 'base64')
       case PIECE.hex:
-        return written(this.#bytes.take(this.#text.takeNumber()), 'hex')
+        return written(this.#takeBytes(), 'hex')
       case PIECE.signature: {
         const numbers = this.#bytes.take(RAW_SIGNATURE)
         return numbers && written(wholeSignature(numbers), 'base64url')
@@ -188,6 +192,12 @@ class DenseReader {
       default:
         return undefined
     }
+  }
+
+  /** Of fewer bytes than a piece has, a short frame could hold so many that they hold the reader up. */
+  #takeBytes(): Buffer | undefined {
+    const count = this.#text.takeNumber()
+    return count === undefined || count < LEAST_BYTES ? undefined : this.#bytes.take(count)
   }
 
   #certificate(common: Buffer | undefined): Buffer | undefined {

@@ -4,7 +4,7 @@ import { readMask, type DigestBuckets, type SameBuckets } from './digest-buckets
 import type { PeerClock } from './peer-clock.ts'
 
 /** Up to so many sources an end says at once how far it has heard each: that is shorter than to ask. */
-const SAID_AT_ONCE = 64
+const SAID_AT_ONCE = 16
 
 export interface DigestExchangeOptions {
   /** The source of this node. */

@@ -1,5 +1,6 @@
 import type { Source } from '../identity/names.ts'
 import type { CertificateExchange } from './certificate-exchange.ts'
+import type { Update } from './document-frames.ts'
 
 /** What a document needs of the stream that carries it. */
 export interface DocumentStream {
@@ -29,4 +30,21 @@ export interface DocumentStream {
 export interface DocumentLink extends Disposable {
   /** A parsed frame from the peer. */
   receive(frame: unknown): void
+}
+
+/**
+ * A stream that sends what a peer must have had first before each update that needs it.
+ * @param attachmentsOf what that is, and has not been sent on the stream yet
+ */
+export function withAttachments(
+  stream: DocumentStream,
+  attachmentsOf: (update: Update, to: DocumentStream) => Iterable<unknown>,
+): DocumentStream {
+  const send = (frame: unknown): void => {
+    if (Array.isArray(frame)) {
+      for (const attachment of attachmentsOf(frame as Update, stream)) stream.send(attachment)
+    }
+    stream.send(frame)
+  }
+  return { ...stream, send }
 }

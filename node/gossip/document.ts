@@ -1,5 +1,3 @@
-import type { EventEmitter } from 'node:events'
-import { createRequire } from 'node:module'
 import { FridgeError } from '../lib/errors.ts'
 import type { Source } from '../identity/names.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -7,37 +5,22 @@ import { DigestBuckets } from './digest-buckets.ts'
 import { DigestExchange } from './digest-exchange.ts'
 import { isDigestFrame, type Announcement, type Digest, type Update } from './document-frames.ts'
 import { CertificateExchange } from './certificate-exchange.ts'
-import type { DocumentLink, DocumentStream } from './document-stream.ts'
+import { withAttachments, type DocumentLink, type DocumentStream } from './document-stream.ts'
 import type { LinkMap } from './first-tree.ts'
 import { Incoming } from './incoming.ts'
 import { Outgoing, type Beginning } from './outgoing.ts'
 import { PeerClock, type HeldClock } from './peer-clock.ts'
+import { Scuttlebutt, type PackageStream } from './scuttlebutt.ts'
 import { gatheringMs, type Spreading } from './spreading.ts'
 import { Trees } from './trees.ts'
 
 /**
- * The one file that knows the package `scuttlebutt` 5.6.15. It gives the package types, has
- * every frame checked before the package sees it, pages the first exchange, and replaces `_update`,
- * which would advance the clock of a source before anything was verified.
+ * What the package `scuttlebutt` lacks: every frame is checked before the package sees it, the first
+ * exchange is paged, and `_update` replaced, which would advance the clock of a source before anything
+ * was verified.
  */
 
 export type { Update } from './document-frames.ts'
-
-interface PackageStream extends EventEmitter {
-  write(frame: unknown): boolean
-  pause(): void
-  resume(): void
-  destroy(): void
-}
-
-interface Package extends EventEmitter {
-  readonly id: Source
-  /** The clock: the greatest sequence by source. */
-  sources: Record<string, number>
-  createStream(options: { wrapper: 'raw' }): PackageStream
-}
-
-const Scuttlebutt = createRequire(import.meta.url)('scuttlebutt') as new (id: string) => Package
 
 const NOTHING: Readonly<Record<string, number>> = Object.freeze(
   Object.create(null) as Record<string, number>,
@@ -55,7 +38,7 @@ export abstract class GossipDocument extends Scuttlebutt {
     sources: () => Object.keys(this.sources) as Source[],
   }
   /** What goes to peers that have been sent all that they lacked. */
-  readonly #caughtUp = new Set<Outgoing>()
+  readonly #caughtUp = new Map<Outgoing, DocumentStream>()
   #origin: DocumentStream | undefined
 
   constructor(id: Source, clock: Clock, spreading: Spreading) {
@@ -181,9 +164,9 @@ export abstract class GossipDocument extends Scuttlebutt {
     this.emit('_update', update)
   }
 
-  /** Pass updates on that hold and are not recorded yet, to peers that are to be sent them whole. */
-  protected passOnAhead(updates: readonly Update[]): void {
-    for (const outgoing of this.#caughtUp) outgoing.sendAhead(updates)
+  /** Pass updates on that hold and are not recorded yet, to peers that are to be sent them whole. @returns these */
+  protected passOnAhead(updates: readonly Update[]): DocumentStream[] {
+    return Array.from(this.#caughtUp).flatMap(([one, to]) => (one.sendAhead(updates) ? [to] : []))
   }
 
   /** This node has come to a place of a source: 0 where it holds nothing of it any more. */
@@ -236,34 +219,18 @@ export abstract class GossipDocument extends Scuttlebutt {
       this.detached(from)
     }
     // What a subclass answers goes the same way, so that nothing is attached twice.
-    const from = this.#withAttachments({
-      certificates: new CertificateExchange(),
-      ...stream,
-      refuse,
-      leave,
-    })
+    const from = withAttachments(
+      { certificates: new CertificateExchange(), ...stream, refuse, leave },
+      this.attachmentsOf.bind(this),
+    )
     const unread = (error: unknown): void => this.#failToRead(error, from)
     const peerClock = new PeerClock(this.#here)
     this.#peerClocks.add(peerClock)
     const outgoing = this.#outgoingTo(from, peerClock, unread)
-    const digests = new DigestExchange({
-      id: this.id,
-      ...this.#here,
-      buckets: this.#buckets,
-      aside: [this.id, from.peer].flatMap(run => (run === undefined ? [] : this.sourcesOf(run))),
-      peerClock,
-      send: frame => from.send(frame),
-    })
+    const digests = this.#digestsWith(from, peerClock)
     this.#begin(inner, from, { peerClock, outgoing, digests })
 
-    const hand = (frame: unknown): void => {
-      this.#origin = from
-      try {
-        inner.write(frame)
-      } finally {
-        this.#origin = undefined
-      }
-    }
+    const hand = this.#handTo(inner, from)
     // The package sends all that a peer lacks at once: so first bring the peer near by pages that
     // wait for the link, and only then hand over a digest. It names nothing, and the package cannot
     // write into it: what a peer holds is kept once, by its clock.
@@ -320,7 +287,7 @@ export abstract class GossipDocument extends Scuttlebutt {
   ): void {
     inner.on('data', (frame: unknown) => {
       if (isDigestFrame(frame)) return digests.begin()
-      if (frame === 'SYNC') this.#caughtUp.add(outgoing)
+      if (frame === 'SYNC') this.#caughtUp.set(outgoing, to)
       if (!Array.isArray(frame)) to.send(frame)
       else if (this.#caughtUp.has(outgoing)) outgoing.offer(frame as Update)
       else outgoing.send(frame as Update)
@@ -337,17 +304,27 @@ export abstract class GossipDocument extends Scuttlebutt {
     this.attached(to, peerClock)
   }
 
-  /** Send what a peer must have had first before each update that needs it. */
-  #withAttachments(stream: DocumentStream): DocumentStream {
-    const send = (frame: unknown): void => {
-      if (Array.isArray(frame)) {
-        for (const attachment of this.attachmentsOf(frame as Update, stream)) {
-          stream.send(attachment)
-        }
+  /** Hand frames of a peer to the package, and keep meanwhile whom they are from: it does not say so. */
+  #handTo(inner: PackageStream, from: DocumentStream): (frame: unknown) => void {
+    return frame => {
+      this.#origin = from
+      try {
+        inner.write(frame)
+      } finally {
+        this.#origin = undefined
       }
-      stream.send(frame)
     }
-    return { ...stream, send }
+  }
+
+  #digestsWith(from: DocumentStream, peerClock: PeerClock): DigestExchange {
+    return new DigestExchange({
+      id: this.id,
+      ...this.#here,
+      buckets: this.#buckets,
+      aside: [this.id, from.peer].flatMap(run => (run === undefined ? [] : this.sourcesOf(run))),
+      peerClock,
+      send: frame => from.send(frame),
+    })
   }
 
   #failToRead(error: unknown, from: DocumentStream): void {
@@ -377,14 +354,13 @@ export abstract class GossipDocument extends Scuttlebutt {
     onFailure: (error: unknown) => void,
   ): Outgoing {
     const { clock } = this
-    const dialed = to.dialed === true
     const beganAt = clock.monotonic()
     return new Outgoing({
       clock,
       isCausal: this.#spreading.isCausal,
       announceMs: () => {
-        const ageMs = clock.monotonic() - beganAt
-        return gatheringMs(this.#spreading, clock, { dialed, ageMs })
+        const quietMs = clock.monotonic() - Math.max(beganAt, this.#trees.leftAt)
+        return gatheringMs(this.#spreading, clock, { dialed: to.dialed === true, quietMs })
       },
       relayMs: update => this.relayDelayMs(update),
       isEager: update => this.isLastWord(update) || this.#trees.isEager(to, update[2]),

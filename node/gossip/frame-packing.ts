@@ -3,12 +3,16 @@ import { fromBase85, toBase85 } from '../lib/base85.ts'
 import { parseJson } from '../wire/json.ts'
 import { Refusal } from '../wire/refusal.ts'
 import { denseText, readDenseText } from './dense-text.ts'
+import { PACKING_DICTIONARY } from './packing-dictionary.ts'
 
 /** Frames that are shorter than this together go as they are, in characters. */
-const PACKED_FROM = 512
+const PACKED_FROM = 160
 
-/** An update that is shorter than this goes by itself as it is: each node that passes it on would pack it anew. */
-const PACKED_ALONE_FROM = 1_024
+/** An update that is shorter than this goes by itself as it is: each node that passes it on packs it anew. */
+const PACKED_ALONE_FROM = 512
+
+/** The same where somebody waits for it. */
+const PACKED_IN_HASTE_FROM = 1_024
 
 /** Of how long frames are by themselves, how long they may be packed; else they go as they are. */
 const WORTH_IT = 0.95
@@ -31,11 +35,19 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
  */
 export class FramePacking<S> {
   readonly #write: (stream: S, json: string, update: object | undefined) => void
+  readonly #isInHaste: (stream: S) => boolean
   #held: { readonly stream: S; readonly frame: unknown }[] = []
 
-  /** @param write sends the JSON of one frame; `update` is the same object for all who are sent it */
-  constructor(write: (stream: S, json: string, update: object | undefined) => void) {
+  /**
+   * @param write sends the JSON of one frame; `update` is the same object for all who are sent it
+   * @param isInHaste whether news of a stream is waited for. Default: it is
+   */
+  constructor(
+    write: (stream: S, json: string, update: object | undefined) => void,
+    isInHaste: (stream: S) => boolean = () => true,
+  ) {
     this.#write = write
+    this.#isInHaste = isInHaste
   }
 
   /** Send a frame before this turn is over, behind those that were sent before it. */
@@ -63,7 +75,8 @@ export class FramePacking<S> {
     const [first] = frames
     // News goes to many links, and is encoded once for all of them.
     if (frames.length === 1 && Array.isArray(first)) {
-      return this.#write(stream, newsOf(first), first)
+      const from = this.#isInHaste(stream) ? PACKED_IN_HASTE_FROM : PACKED_ALONE_FROM
+      return this.#write(stream, newsOf(first, from), first)
     }
     for (const page of pagesOf(frames)) {
       const packed = pack(page.map(({ json }) => json))
@@ -116,7 +129,7 @@ const LENGTH = 3
 
 function packedText(json: string): string {
   const { text, bytes } = denseText(json)
-  const deflated = deflateRawSync(text)
+  const deflated = deflateRawSync(text, { dictionary: PACKING_DICTIONARY })
   const length = Buffer.alloc(LENGTH)
   length.writeUIntBE(deflated.length, 0, LENGTH)
   return toBase85(Buffer.concat([length, deflated, bytes]))
@@ -127,7 +140,10 @@ function unpackedText(packed: Buffer, characters: number): string | undefined {
   const maxBytes = Math.min(MAX_UNPACKED_BYTES, characters * MAX_EXPANSION)
   try {
     const end = LENGTH + packed.readUIntBE(0, LENGTH)
-    const text = inflateRawSync(packed.subarray(LENGTH, end), { maxOutputLength: maxBytes })
+    const text = inflateRawSync(packed.subarray(LENGTH, end), {
+      dictionary: PACKING_DICTIONARY,
+      maxOutputLength: maxBytes,
+    })
     const json = readDenseText({ text, bytes: packed.subarray(end) }, { maxBytes, characters })
     return json && utf8.decode(json)
   } catch {
@@ -173,9 +189,9 @@ function jsonOf(frame: unknown): string {
 const packedNews = new WeakMap<object, string>()
 
 /** An update that goes by itself: it is packed where it is long, as of a node with many links. */
-function newsOf(update: object): string {
+function newsOf(update: object, packedFrom: number): string {
   const json = jsonOf(update)
-  if (json.length < PACKED_ALONE_FROM) return json
+  if (json.length < packedFrom) return json
   const news = packedNews.get(update) ?? pack([json]) ?? json
   packedNews.set(update, news)
   return news

@@ -23,6 +23,14 @@ export interface Waiting {
   readonly receivedAt: number
 }
 
+/** Removals that were sent on before they were written. */
+interface SentAhead {
+  readonly removals: readonly Entry[]
+  readonly over: readonly DocumentStream[]
+}
+
+const NOTHING_AHEAD: SentAhead = { removals: [], over: [] }
+
 export interface InboxOptions {
   readonly list: DurableList
   readonly links: ReplicaLinks
@@ -33,8 +41,8 @@ export interface InboxOptions {
   readonly before: () => Promise<void>
   /** Resolves when nothing is being stored. */
   readonly stored: () => Promise<void>
-  /** Send removals of other nodes on that are not durable here yet. */
-  readonly passOnAhead: (removals: readonly Entry[]) => void
+  /** Send removals of other nodes on that are not durable here yet. @returns over which links */
+  readonly passOnAhead: (removals: readonly Entry[]) => readonly DocumentStream[]
   /** A peer holds another entry than this one of this node, of which nobody has heard. */
   readonly onRival: (own: Entry) => void
   /** The next change comes over a link that is not in step. */
@@ -77,21 +85,16 @@ export class Inbox {
 
   /** Take in all that waits, a batch a transaction: one fsync for what came together. */
   async #drain(): Promise<void> {
-    const { list, onChecked } = this.#options
+    const { onChecked } = this.#options
     const refused = new Set<DocumentStream>()
     while (this.#waiting.length > 0) {
       await this.#options.before()
       const batch = this.#waiting.splice(0, BATCH)
       const opened = await Promise.all(batch.map(async ({ update }) => this.#open(update)))
-      await this.#actAhead(batch, opened)
+      const ahead = await this.#actAhead(batch, opened)
       await this.#options.stored()
-      try {
-        this.#takeBatch(batch, opened, refused)
-      } catch (error) {
-        if (!(error instanceof FridgeError)) throw error
-        list.storage.failed(error)
-        this.#passOver(batch, opened)
-      }
+      this.#takeBatch(batch, opened, refused)
+      this.#lookBehind(ahead)
       for (const { update } of batch) onChecked(update)
     }
     this.#alsoBrought.clear()
@@ -103,19 +106,36 @@ export class Inbox {
   async #actAhead(
     batch: readonly Waiting[],
     opened: readonly (Entry | Stray | string)[],
-  ): Promise<void> {
+  ): Promise<SentAhead> {
     const { list, links, past, passOnAhead } = this.#options
-    if (list.storage.failing !== undefined) return
-    if (batch.some(({ from }) => links.hasLeft(from))) return
+    if (list.storage.failing !== undefined) return NOTHING_AHEAD
+    if (batch.some(({ from }) => links.hasLeft(from))) return NOTHING_AHEAD
     const removals = removalsAhead(opened, list)
-    if (removals.length === 0) return
+    if (removals.length === 0) return NOTHING_AHEAD
     list.actAhead(removals)
     // What claims to be from here may be what this node is about to give up.
     const own = removals.findIndex(({ change }) => past.isOwn(change.source))
-    passOnAhead(own < 0 ? removals : removals.slice(0, own))
+    const sent = own < 0 ? removals : removals.slice(0, own)
+    const over = passOnAhead(sent)
     // In the first turn links send what they gathered, and in the second one ends have left too.
     await nextTurn()
     await nextTurn()
+    return { removals: sent, over }
+  }
+
+  /**
+   * Peers that were sent what did not get into the list all the same take it for held here: they do
+   * not bring it any more, and what they bring next would stand behind a hole. They are asked anew.
+   */
+  #lookBehind({ removals, over }: SentAhead): void {
+    const { list, links } = this.#options
+    const isHeld = removals.every(
+      ({ change: { source, sequence } }) => list.whitelist.heard(source) >= sequence,
+    )
+    if (isHeld) return
+    for (const link of over) links.noteMissed(link)
+    if (list.storage.failing !== undefined) return
+    links.leaveMissed('this node has not kept what it sent on, and asks for it anew')
   }
 
   /** @returns the entry if both its signatures hold, `stale` if it is held, or why its link must end */
@@ -137,13 +157,33 @@ export class Inbox {
     opened: readonly (Entry | Stray | string)[],
     refused: Set<DocumentStream>,
   ): void {
+    const merged: Merged[] = []
+    try {
+      const isStored = this.#takeEach(batch, opened, { refused, merged })
+      if (isStored && this.#options.list.keep(merged)) return
+    } catch (error) {
+      if (!(error instanceof FridgeError)) throw error
+      this.#options.list.storage.failed(error)
+    }
+    takeBackAll(merged.splice(0))
+    this.#passOver(batch, opened)
+  }
+
+  /**
+   * @returns whether what had to be stored is, without what is left in `merged`
+   * @throws FridgeError when the log cannot be read
+   */
+  #takeEach(
+    batch: readonly Waiting[],
+    opened: readonly (Entry | Stray | string)[],
+    { refused, merged }: { readonly refused: Set<DocumentStream>; readonly merged: Merged[] },
+  ): boolean {
     const { list, links, past, confirmations, onBrought } = this.#options
     const refuse = (from: DocumentStream, reason: string): void => {
       if (!refused.has(from)) from.refuse(reason)
       refused.add(from)
     }
-    const merged: Merged[] = []
-    const isStored = batch.every(({ from, receivedAt }, index) => {
+    return batch.every(({ from, receivedAt }, index) => {
       const one = opened[index] ?? 'stale'
       if (typeof one === 'string') {
         if (one !== 'stale') refuse(from, one)
@@ -166,9 +206,6 @@ export class Inbox {
       if (!list.keep(merged)) return false
       return this.#takeAside(one, from, refuse)
     })
-    if (isStored && list.keep(merged)) return
-    takeBackAll(merged.splice(0))
-    this.#passOver(batch, opened)
   }
 
   /**

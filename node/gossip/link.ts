@@ -79,9 +79,11 @@ export class Link {
   readonly #options: LinkOptions
   readonly #attached: DocumentLink[] = []
   readonly #certificates = new CertificateExchange()
-  readonly #packing = new FramePacking<MuxStream>((stream, json, update) => {
-    stream.writeEncoded(encodeFrame(json, update))
-  })
+  readonly #packing = new FramePacking<MuxStream>(
+    (stream, json, update) => stream.writeEncoded(encodeFrame(json, update)),
+    // For what nodes say of themselves nobody waits.
+    ({ meta }) => meta === 'whitelist',
+  )
   readonly #opened = new Set<string>()
   readonly #expiry: Disposable
   /** What this end has said of its list. */

@@ -1,5 +1,5 @@
-import { isRecord } from '../lib/record.ts'
 import { MAX_ADVERTISED, readAddress } from '../lib/address.ts'
+import { isRecord } from '../lib/record.ts'
 import { isTallyKey } from './tally.ts'
 import { isName, isSource, type Name, type Source } from '../identity/names.ts'
 

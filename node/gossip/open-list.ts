@@ -100,14 +100,8 @@ export async function openList(
     store.seal(sealKey)
   }
   warnOfMissing(store.archives, data, log)
-  const draw = (): Source => sourceOf(name, randomBytes(8).toString('hex'))
-  const kept = store.ownSource()
-  const ownSource = new OwnSource({
-    ...(kept !== undefined && nodeOf(kept) === name && { kept }),
-    draw,
-    keep: source => store.keepOwnSource(source),
-  })
-  const source = draw()
+  const source = drawSource(name)
+  const ownSource = ownSourceOf(name, store)
   const signers = new Signers({ store, ...authority })
   const self = new OwnSigner(trust.credentials, signers)
   const replica = stack.use(
@@ -134,13 +128,7 @@ export async function openList(
   replica.checks.start()
   const removalFile = new WholeFile(join(data, REMOVAL_FILE))
   const ownRemoval = new OwnRemoval({ name, signers, file: removalFile, log })
-  const forgettings = new Forgettings({
-    signers,
-    isRevoked: operator =>
-      replica.whitelist.state(subjectOf('operator', operator)).revocations.size > 0,
-    file: new WholeFile(join(data, 'forgotten.json')),
-    log,
-  })
+  const forgettings = forgettingsIn(data, { replica, signers, log })
   const lostChanges = new LostChanges({ file: new WholeFile(join(data, LOST_FILE)), clock, log })
   const proofs = new Proofs({ list: () => replica.whitelist, store, signers })
   stack.use(followList({ name, data, replica, ownRemoval, lostChanges, proofs, log }))
@@ -157,17 +145,50 @@ export async function openList(
     forgettings,
     lostChanges,
     proofAgainst: node => proofs.against(node),
-    reseal: credentials => {
-      try {
-        store.seal(keyOfSeal(credentials))
-      } catch (error) {
-        // Then the next start checks all signatures.
-        replica.storage.failed(error)
-      }
-    },
+    reseal: credentials => reseal(store, credentials, replica),
     peerFile: new WholeFile(join(data, 'peers.json')),
     lastWordsFile: new WholeFile(join(data, 'last-words.json')),
     [Symbol.dispose]: () => opened.dispose(),
+  }
+}
+
+/** A name for a source that no other run of this node has. */
+function drawSource(name: Name): Source {
+  return sourceOf(name, randomBytes(8).toString('hex'))
+}
+
+function ownSourceOf(name: Name, store: Pick<NodeStore, 'ownSource' | 'keepOwnSource'>): OwnSource {
+  const kept = store.ownSource()
+  return new OwnSource({
+    ...(kept !== undefined && nodeOf(kept) === name && { kept }),
+    draw: () => drawSource(name),
+    keep: source => store.keepOwnSource(source),
+  })
+}
+
+function forgettingsIn(
+  data: string,
+  { replica, signers, log }: Pick<OpenList, 'replica' | 'signers'> & { readonly log: Log },
+): Forgettings {
+  return new Forgettings({
+    signers,
+    isRevoked: operator =>
+      replica.whitelist.state(subjectOf('operator', operator)).revocations.size > 0,
+    file: new WholeFile(join(data, 'forgotten.json')),
+    log,
+  })
+}
+
+function reseal(
+  store: Pick<NodeStore, 'seal'>,
+  credentials: Credentials,
+  { storage }: Pick<Replica, 'storage'>,
+): void {
+  try {
+    store.seal(keyOfSeal(credentials))
+  } catch (error) {
+    // Then the next start checks all signatures.
+    storage.failed(error)
   }
 }
 

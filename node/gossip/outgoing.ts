@@ -106,15 +106,19 @@ export class Outgoing implements Disposable {
   /**
    * Send updates that are not held here yet, in their order, unless something has to go before them:
    * what is not sent now is offered when they are held.
+   * @returns whether any was sent
    */
-  sendAhead(updates: readonly Update[]): void {
+  sendAhead(updates: readonly Update[]): boolean {
     const { isEager, isBehind } = this.#options
-    if (this.#hasEnded || this.#isCatchingUp || this.#withheld.size > 0 || isBehind()) return
+    if (this.#hasEnded || this.#isCatchingUp || this.#withheld.size > 0 || isBehind()) return false
+    let isSent = false
     for (const update of updates) {
       if (update[1] <= this.#known(update[2])) continue
-      if (!isEager(update)) return
+      if (!isEager(update)) break
       this.send(update)
+      isSent = true
     }
+    return isSent
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { Random } from '../lib/clock.ts'
-import type { Name } from '../identity/names.ts'
+import type { Name, Source } from '../identity/names.ts'
+import type { LinkMap } from './first-tree.ts'
 
 /** An address that may be dialed, and what is known of it. */
 export interface Candidate {
@@ -25,6 +26,41 @@ export function linksWanted(nodes: number): number {
 /** How many links a node accepts before it sends dialers elsewhere. */
 export function linksAccepted(nodes: number): number {
   return 2 * linksWanted(nodes) + FULL_MESH
+}
+
+/**
+ * How many links a node keeps for good where both ends have more: one beside those that it wants, so
+ * that an end that another lets go of in the same moment need not dial.
+ */
+export function linksKept(nodes: number): number {
+  return linksWanted(nodes) + 1
+}
+
+/** How long until any one node lets go of a link that is beside those it keeps, in milliseconds. */
+const SURPLUS_MS = 2_000
+
+/**
+ * How long a node waits between two links that it lets go of although they are not too many. Each one
+ * is news of both ends to all nodes: in all of the cluster it is one in two seconds, whatever its size.
+ * @param nodes how many are known, itself included
+ */
+export function surplusAfterMs(nodes: number, random: Random): number {
+  return (0.5 + random()) * nodes * SURPLUS_MS
+}
+
+/**
+ * Whether two linked runs are joined without their own link by a way of at most three others. A link
+ * that joins the sides of a partition that has healed is not, and nor is any other that all depends on.
+ */
+export function isJoinedBeside(map: LinkMap, self: Source, peer: Source): boolean {
+  const near = new Set(map.neighboursOf(peer))
+  near.delete(self)
+  for (const one of map.neighboursOf(self)) {
+    if (one === peer) continue
+    if (near.has(one)) return true
+    for (const two of map.neighboursOf(one)) if (two !== peer && near.has(two)) return true
+  }
+  return false
 }
 
 /** How long a node of a large cluster may wait before it dials first, in milliseconds. */

@@ -17,15 +17,8 @@ import type { Dialed, OverlayOptions } from './overlay-options.ts'
 import { OwnName } from './own-name.ts'
 import { farewellTo, NO_REMOVALS, type Removals } from './removals.ts'
 import { Twins } from './twins.ts'
-import {
-  chooseDials,
-  chooseToShed,
-  linksAccepted,
-  linksWanted,
-  SPARED_LINKS,
-  firstPlanMs,
-  newsPlanMs,
-} from './overlay-plan.ts'
+import { Shedding } from './shedding.ts'
+import { chooseDials, linksAccepted, linksWanted, firstPlanMs, newsPlanMs } from './overlay-plan.ts'
 
 /** Nodes whose pace is remembered at once. */
 const MAX_INPUTS = 4_096
@@ -50,6 +43,7 @@ export class Overlay implements AsyncDisposable {
   readonly #removals: Removals
   readonly #log: GatheredLog
   readonly #twins: Twins
+  readonly #shedding: Shedding
   readonly #links = new Set<Link>()
   readonly #addresses = new AddressBook()
   readonly #inputs = new Map<Name, InputLimit>()
@@ -68,6 +62,7 @@ export class Overlay implements AsyncDisposable {
     this.ownName = new OwnName(options)
     const { members } = options.documents
     this.#twins = new Twins({ ...options, onChange: twins => members.say({ twins }) })
+    this.#shedding = new Shedding({ ...options, members })
     for (const seed of options.seeds) this.#learn(seed).isSeed = true
     for (const { name, address } of options.remembered ?? []) this.#addresses.claim(address, name)
     this.#subscription = options.documents.members.subscribe((member, before) => {
@@ -184,24 +179,10 @@ export class Overlay implements AsyncDisposable {
       if (this.#budget.take(now)) void this.#dial(address)
       else waitMs = Math.min(waitMs, this.#budget.waitMs(now))
     }
-    this.#shed(accepted)
-    this.#planIn(Math.min(waitMs, IDLE_PLAN_MS))
-  }
-
-  /**
-   * Let go of links where there are too many, a few at a time, at random: a seed is the first that
-   * every node links to. A newcomer that knows few other nodes is never turned away.
-   */
-  #shed(accepted: number): void {
-    const { documents, random } = this.#options
-    const links = this.links()
-    const dispensable = links.filter(({ source, synced }) => {
-      const member = source === undefined ? undefined : documents.members.get(source)
-      return synced && (member?.links.length ?? 0) > SPARED_LINKS
-    })
-    for (const link of chooseToShed(dispensable, links.length - accepted, random)) {
+    for (const link of this.#shedding.choose(this.links(), nodes)) {
       link.close('busy', 'it has links enough')
     }
+    this.#planIn(Math.min(waitMs, IDLE_PLAN_MS))
   }
 
   async #dial(address: string): Promise<void> {

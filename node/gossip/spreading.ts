@@ -37,7 +37,8 @@ export const LIST_SPREADING: Spreading = {
 /**
  * Every node has something to say of itself, and nobody waits for it: one tree, in which each update
  * comes to a node once, and announcements that wait for others, and leave in one write with beats.
- * What comes with a node that has just linked is waited for: over its links they go sooner.
+ * What comes with a node that has just linked is waited for, and so is what tells who is dead: then they go
+ * sooner.
  */
 export const MEMBERS_SPREADING: Spreading = {
   isShared: true,
@@ -51,15 +52,21 @@ export const MEMBERS_SPREADING: Spreading = {
   askNextMs: 250,
 }
 
-/** How long a link is young: what its two ends have to tell of each other is out by then. */
-const YOUNG_MS = 10_000
+/**
+ * How long nothing waits for a round after a link has come or another one of this node has ended: what
+ * two nodes have to tell of each other is out by then, and a tree that has lost its branches is whole.
+ */
+const UNQUIET_MS = 10_000
 
-/** How long announcements are gathered for a link, in milliseconds. */
+/**
+ * How long announcements are gathered for a link, in milliseconds.
+ * @param link.quietMs since when it has stood, and no other one has ended
+ */
 export function gatheringMs(
   { announceMs, answerMs, roundMs }: Spreading,
   clock: Pick<Clock, 'now'>,
-  { dialed, ageMs }: { readonly dialed: boolean; readonly ageMs: number },
+  { dialed, quietMs }: { readonly dialed: boolean; readonly quietMs: number },
 ): number {
-  if (roundMs === undefined || ageMs < YOUNG_MS) return dialed ? announceMs : answerMs
+  if (roundMs === undefined || quietMs < UNQUIET_MS) return dialed ? announceMs : answerMs
   return untilRound(clock, roundMs) + (dialed ? 0 : roundMs)
 }

@@ -108,14 +108,14 @@ export class Tallies {
 
   /** Believe a tally for a source of this node, if it holds. */
   async check(tally: Tally): Promise<void> {
-    const { source, onConfirmed, onFalse } = this.#options
+    const { onConfirmed, onFalse } = this.#options
     const { to, applied, marks } = tally
     const runs = this.#runsOf(marks)
     if (runs === undefined) return onFalse(to)
     let sum = emptyTag()
     let secrets = 0
     for (const { source: run, tallyKey } of runs) {
-      if (tallyKey === undefined || run === source) return onFalse(to)
+      if (tallyKey === undefined) return onFalse(to)
       if (!this.key.knows(tallyKey) && (secrets += 1) % SECRETS_A_TURN === 0) await nextTurn()
       const tag = this.key.tag(tallyKey, run, to, applied)
       if (tag === undefined) return onFalse(to)

@@ -48,6 +48,7 @@ export class Trees<L extends TreeLink> {
   readonly #spread: Spread<L>
   /** Trees that have begun, and are as arrivals have made them. */
   readonly #begun = new Map<Tree, true>()
+  #leftAt = -Infinity
   #map: LinkMap | undefined
   #wanting: { readonly timer: Disposable; readonly at: number } | undefined
 
@@ -72,8 +73,14 @@ export class Trees<L extends TreeLink> {
     if (tree !== undefined) link.send({ lazy: tree })
   }
 
+  /** When a link ended last, on the monotonic clock: its other end may have brought what comes no more. */
+  get leftAt(): number {
+    return this.#leftAt
+  }
+
   leave(link: L): void {
-    for (const tree of this.#spread.leave(link, this.#options.clock.monotonic())) {
+    this.#leftAt = this.#options.clock.monotonic()
+    for (const tree of this.#spread.leave(link, this.#leftAt)) {
       for (const other of this.#spread.links()) other.send({ eager: tree })
     }
     this.#wantSoon()

@@ -53,6 +53,9 @@ export interface SealedPage {
 /** So many rows are read and encoded within a few milliseconds, in which nothing else happens. */
 const PAGE_ROWS = 1_000
 
+/** Pages of one answer: a reading a second is as many in a year. */
+const MAX_PAGES = 32_000
+
 /** So many events are looked through for one page of alarms. */
 const MAX_SEEN = 4_000
 
@@ -230,7 +233,8 @@ export function parseHistoryPage(value: unknown, table: HistoryTable): HistoryPa
       : { kind, rows: [], next: null, sealed: page }
   }
   if (next !== null && !Number.isSafeInteger(next)) return 'it goes on nowhere'
-  if (!Array.isArray(rows) || !rows.every(row => isRow(row, table))) return 'its rows are malformed'
+  if (!Array.isArray(rows) || rows.length > PAGE_ROWS) return 'it is no list of at most 1,000 rows'
+  if (!rows.every(row => isRow(row, table))) return 'its rows are malformed'
   return { kind, rows, next: next as number | null }
 }
 
@@ -273,17 +277,28 @@ function isText(cell: unknown): cell is string {
 /** Asks for one page. */
 export type AskHistory = (request: HistoryRequest) => Promise<HistoryPage>
 
-/** All rows that a request is for, page by page. */
+/**
+ * All rows that a request is for, page by page.
+ * @throws FridgeError `ERR_PROTOCOL` for pages without end, or that do not follow each other: a node
+ *   could keep its reader for ever, or have it take a part for the whole
+ */
 export async function* historyRows(
   ask: AskHistory,
   request: Omit<HistoryRequest, 'after'>,
 ): AsyncGenerator<readonly Cell[]> {
-  for (let after: number | null = null; ;) {
-    const page: HistoryPage = await ask({ ...request, after })
-    yield* page.rows
-    if (page.next === null || (after !== null && page.next <= after)) return
-    after = page.next
+  let after: number | null = null
+  for (let pages = 1; pages <= MAX_PAGES; pages += 1) {
+    const { rows, next }: HistoryPage = await ask({ ...request, after })
+    yield* rows
+    if (next === null) return
+    if (after !== null && next <= after) {
+      throw new FridgeError('ERR_PROTOCOL', 'the pages of a history do not follow each other')
+    }
+    after = next
   }
+  throw new FridgeError('ERR_PROTOCOL', 'the pages of a history have no end', {
+    fix: 'ask for a shorter span, or another node',
+  })
 }
 
 /** @throws FridgeError `ERR_PROTOCOL` */

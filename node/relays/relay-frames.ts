@@ -1,4 +1,3 @@
-import { isRecord } from '../lib/record.ts'
 import {
   parseSealedEvent,
   parseSensorEvent,
@@ -15,6 +14,7 @@ import {
   type Origin,
   type Source,
 } from '../identity/names.ts'
+import { isRecord } from '../lib/record.ts'
 import { MAX_SENSORS } from '../sensors/config.ts'
 import { MAX_TIME, type SensorEvent } from '../sensors/kinds.ts'
 import { parseProof, type SignInProof } from '../sessions/sign-in.ts'

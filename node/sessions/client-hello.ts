@@ -1,6 +1,6 @@
-import { isRecord } from '../lib/record.ts'
 import { isSequence } from '../events/told-sensor.ts'
 import { isSource, type Source } from '../identity/names.ts'
+import { isRecord } from '../lib/record.ts'
 import { isSensorName } from '../sensors/sensor.ts'
 import type { Hello } from '../wire/control.ts'
 

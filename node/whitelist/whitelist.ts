@@ -7,6 +7,7 @@ import {
   type Source,
   type Subject,
 } from '../identity/names.ts'
+import { allOrNone } from './all-or-none.ts'
 import { Authors } from './authors.ts'
 import { Checkpoints, type CheckpointEffect } from './checkpoints.ts'
 import type { CheckpointCut, CheckpointEntry, Cut } from './cut.ts'
@@ -141,16 +142,18 @@ export class Whitelist {
     return change.kind === 'grant' || this.#authors.holdsUpTo(change)
   }
 
-  /** Merge an entry whose `fit` is `next`. What it returns takes it back, if it is the last. */
+  /**
+   * Merge an entry whose `fit` is `next`. What it returns takes it back, if it is the last.
+   * @throws what the log does that cannot be read: then nothing is merged
+   */
   merge(entry: UnsavedEntry): () => void {
-    const takeBackHead = this.#sources.advance(entry)
-    const forgetSigned = this.#authors.noteSigned(entry)
-    const takeBack = this.#mergeContent({ ...entry, isStray: false })
-    return () => {
-      takeBack()
-      forgetSigned()
-      takeBackHead()
-    }
+    return allOrNone(this.#merging(entry))
+  }
+
+  *#merging(entry: UnsavedEntry): Iterable<() => void> {
+    yield this.#sources.advance(entry)
+    yield this.#authors.noteSigned(entry)
+    yield* this.#mergingContent({ ...entry, isStray: false })
   }
 
   /** What it was built from stands in another log by now, which it reads from here on. */
@@ -193,23 +196,21 @@ export class Whitelist {
   /**
    * Merge a stray that is proven and not held yet. It counts as it would in its place, so that
    * nothing changes where it stood there already. What it returns takes it back, if it is the last.
+   * @throws as `merge` does
    */
   mergeStray({ entry }: Stray): () => void {
+    return allOrNone(this.#mergingStray(entry))
+  }
+
+  *#mergingStray(entry: Entry): Iterable<() => void> {
     const { change, hash, signatures } = entry
     const isHeld = this.#log.find(change, hash) !== undefined
-    const unfile = this.#sources.fileStray(entry)
-    const takeBack = isHeld
-      ? () => {}
-      : this.#mergeContent({ change, hash, signatures, isStray: true })
+    yield this.#sources.fileStray(entry)
+    if (!isHeld) yield* this.#mergingContent({ change, hash, signatures, isStray: true })
     this.reviewCheckpoints()
     const isCovered = this.#checkpoints.names(change.source)
     const touched = [...this.#authors.touchedBy(entry), ...(isCovered ? [change.subject] : [])]
-    const comeBack = this.#subjects.dropVoid(touched.filter(subject => subject !== WHOLE_LIST))
-    return () => {
-      comeBack()
-      takeBack()
-      unfile()
-    }
+    yield this.#subjects.dropVoid(touched.filter(subject => subject !== WHOLE_LIST))
   }
 
   /**
@@ -341,26 +342,22 @@ export class Whitelist {
     )
   }
 
-  /** Merge what an entry says that is not in the log yet. @returns what takes it back */
-  #mergeContent(entry: HeldEntry): () => void {
+  /** Merge what an entry says that is not in the log yet, in steps. */
+  *#mergingContent(entry: HeldEntry): Iterable<() => void> {
     const { change } = entry
     const { subject } = change
     const id = idOf(entry)
-    const restoreState = this.#subjects.snapshot(subject)
     const isNew = change.kind !== 'revocation' || !this.#isKnown(subject, id)
+    yield this.#subjects.snapshot(subject)
     this.#log.add(id, entry)
-    const comeBack =
-      change.kind === 'checkpoint'
-        ? this.#checkpoints.add({ ...entry, change })
-        : this.#withdraw(change)
+    yield () => this.#log.removeLast()
+    if (change.kind === 'checkpoint') yield this.#checkpoints.add({ ...entry, change })
+    else yield* this.#withdrawing(change)
     this.#changes += 1
-    this.#subjects.take({ id, change }, isNew && !this.isVoid(entry))
-    return () => {
+    yield () => {
       this.#changes -= 1
-      this.#log.removeLast()
-      comeBack()
-      restoreState()
     }
+    this.#subjects.take({ id, change }, isNew && !this.isVoid(entry))
   }
 
   #holdsBelow(heads: UpTo): boolean {
@@ -378,20 +375,19 @@ export class Whitelist {
 
   /**
    * Let the grants of a revoked author stand no longer, from now on; which older ones stand again
-   * in the place of those, the log has to tell. @returns what takes it back
+   * in the place of those, the log has to tell.
    */
-  #withdraw(change: Change): () => void {
+  *#withdrawing(change: Change): Iterable<() => void> {
     const mayVoid = this.#authors.mayVoid(change, this.#sources.hasForks)
     const unvoid = this.#authors.withdraw(change)
-    if (!mayVoid) return unvoid
-    this.#hasVoided = true
-    this.reviewCheckpoints()
-    const comeBack = this.#subjects.dropVoid(this.#subjects.voided())
-    return () => {
-      comeBack()
+    if (!mayVoid) return yield unvoid
+    yield () => {
       unvoid()
       this.reviewCheckpoints()
     }
+    this.#hasVoided = true
+    this.reviewCheckpoints()
+    yield this.#subjects.dropVoid(this.#subjects.voided())
   }
 }
 

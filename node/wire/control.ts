@@ -1,5 +1,5 @@
-import { isRecord } from '../lib/record.ts'
 import { untilNextRound, type Clock } from '../lib/clock.ts'
+import { isRecord } from '../lib/record.ts'
 import type { Connection } from './connection.ts'
 import { attachEmitter, type RemoteEmitter } from './emitter.ts'
 import type { WireLimits } from './limits.ts'

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import type { CommandIo } from '../../cli/io.ts'
 import { BENCH_IO } from './site.ts'
 
 /** A node in a process that can be killed, and started again on its data and port. */
@@ -14,9 +15,15 @@ export interface KillableNode extends AsyncDisposable {
   restart(): Promise<void>
 }
 
-/** Start a node by its configuration, and wait until it serves. */
-export async function startKillableNode(config: string): Promise<KillableNode> {
-  let { child, address } = await startProcess(config, [])
+/**
+ * Start a node by its configuration, and wait until it serves.
+ * @param self the command that is run. Default: the one of this version
+ */
+export async function startKillableNode(
+  config: string,
+  self: CommandIo['self'] = BENCH_IO.self,
+): Promise<KillableNode> {
+  let { child, address } = await startProcess(config, self, [])
   const isRunning = (): boolean => child.exitCode === null && child.signalCode === null
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (!isRunning()) return
@@ -36,7 +43,7 @@ export async function startKillableNode(config: string): Promise<KillableNode> {
     },
     kill: async () => end('SIGKILL'),
     restart: async () => {
-      ;({ child, address } = await startProcess(config, ['--listen', address]))
+      ;({ child, address } = await startProcess(config, self, ['--listen', address]))
     },
     [Symbol.asyncDispose]: async () => end('SIGTERM'),
   }
@@ -44,10 +51,10 @@ export async function startKillableNode(config: string): Promise<KillableNode> {
 
 async function startProcess(
   config: string,
+  [command, ...flags]: CommandIo['self'],
   more: readonly string[],
 ): Promise<{ child: ChildProcess; address: string }> {
-  const [command, ...self] = BENCH_IO.self
-  const child = spawn(command, [...self, 'node', 'start', '--config', config, ...more], {
+  const child = spawn(command, [...flags, 'node', 'start', '--config', config, ...more], {
     stdio: ['ignore', 'pipe', 'ignore'],
   })
   const ended = once(child, 'exit').then(([status]) =>

@@ -7,7 +7,8 @@ import type { CredentialFiles } from '../../node/identity/credential-files.ts'
 import { NODE_FLAGS } from './node-flags.ts'
 import { makeTestCerts, type TestCerts } from '../support/certs.ts'
 
-const ROOT = join(import.meta.dirname, '../..')
+/** The folder of this version. */
+export const ROOT = join(import.meta.dirname, '../..')
 
 /** The command line as a bench runs it: silent, from the sources. */
 export const BENCH_IO: CommandIo = {
@@ -26,7 +27,12 @@ export const BENCH_IO: CommandIo = {
   signal: new AbortController().signal,
   clock: systemClock,
   onReload: () => ({ [Symbol.dispose]: () => {} }),
-  self: [process.execPath, ...NODE_FLAGS, join(ROOT, 'cli/main.ts')],
+  self: commandOf(ROOT),
+}
+
+/** The command of another checkout of this project, run by the same Node.js. */
+export function commandOf(root: string): CommandIo['self'] {
+  return [process.execPath, ...NODE_FLAGS, join(root, 'cli/main.ts')]
 }
 
 /** Limits that a bench must not run into: all its clients come from one address with one name. */

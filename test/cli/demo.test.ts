@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { platform } from 'node:os'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
+import { typedAs } from '../../cli/commands/demo.ts'
 import { until } from '../support/cluster.ts'
 import { makeTestFolder } from '../support/certs.ts'
 import { runCommand, spawnCli, type CliProcess } from '../support/cli.ts'
@@ -82,6 +83,13 @@ test.serial(
     await until(async () => (await demo.leftovers()).length === 0)
   },
 )
+
+test('the demo names the program as it was called: from a checkout, by npx, or installed', t => {
+  const installed = ['node', '/opt/fridge/dist/cli/main.js'] as const
+  t.is(typedAs({ self: ['node', '/home/maria/fridge/cli/main.ts'], env: {} }), './cli/fridge')
+  t.is(typedAs({ self: installed, env: { npm_command: 'exec' } }), 'npx fridge')
+  t.is(typedAs({ self: installed, env: {} }), 'fridge')
+})
 
 for (const [title, end, when] of [
   ['Ctrl-C', ({ child }) => child.kill('SIGINT'), /^Certificates/],

@@ -23,16 +23,12 @@ test('history show prints sums, and where nothing was recorded', async t => {
 
 test('history show of a time in which nothing was recorded is done, and says so', async t => {
   const { run } = await aDay(t)
-  const { status, out, err } = await run(
-    'show',
-    'temperature',
-    '--from',
-    '2025-01-01',
-    '--to',
-    '2025-02-01',
-  )
-  t.deepEqual([status, out], [0, ''])
-  t.regex(err, /nothing was recorded of temperature/)
+  const span = ['--from', '2025-01-01', '--to', '2025-02-01']
+  for (const flags of [[], ['--json']]) {
+    const { status, out, err } = await run('show', 'temperature', ...span, ...flags)
+    t.deepEqual([status, out], [0, ''])
+    t.regex(err, /nothing was recorded of temperature/)
+  }
 })
 
 test('history show tells every move, failure, start and stop, and who called what', async t => {

@@ -3,6 +3,7 @@ import { createPrivateKey, createPublicKey } from 'node:crypto'
 import test from 'ava'
 import { DigestBuckets } from '../../node/gossip/digest-buckets.ts'
 import { pack, unpack } from '../../node/gossip/frame-packing.ts'
+import { PACKING_DICTIONARY } from '../../node/gossip/packing-dictionary.ts'
 import { PEER_LIMITS } from '../../node/wire/limits.ts'
 import { signConfirmation, type Confirmation } from '../../node/gossip/confirmation.ts'
 import {
@@ -114,6 +115,12 @@ test('frames are packed and unpacked as the page has them', t => {
   for (const line of [packedLine, pack(packedFrames) ?? '']) {
     t.deepEqual(unpack(JSON.parse(line) as object, PEER_LIMITS.maxDepth), frames)
   }
+})
+
+const dictionary = vectors.lines('packing-dictionary').join('')
+
+test('packed text refers to the dictionary of the page', t => {
+  t.is(PACKING_DICTIONARY.toString('base64'), dictionary)
 })
 
 const tree = vectors.lines('tree')

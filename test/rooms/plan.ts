@@ -302,7 +302,7 @@ export const PACKAGES: Readonly<Record<string, PackageWall>> = {
   'mux-demux': { files: /^node\/wire\/mux\.ts$/, because: UNTYPED },
   'duplex-emitter': { files: /^node\/wire\/emitter\.ts$/, because: UNTYPED },
   dnode: { files: /^node\/wire\/dnode\.ts$/, because: UNTYPED },
-  scuttlebutt: { files: /^node\/gossip\/document\.ts$/, because: UNTYPED },
+  scuttlebutt: { files: /^node\/gossip\/scuttlebutt\.ts$/, because: UNTYPED },
   'prom-client': {
     files: /^node\/metrics\/registry\.ts$/,
     because: 'its global registry and its observers are kept out by one file',

@@ -19,7 +19,7 @@ import { SimulatedWire } from './simulated-wire.ts'
 import { Traffic } from './traffic.ts'
 
 /** As the configuration of a node has them by default, in milliseconds. */
-const TIMES = { heartbeatMs: 1_000, deadAfterMs: 5_000, redialMinMs: 250, redialMaxMs: 30_000 }
+const TIMES = { heartbeatMs: 2_000, deadAfterMs: 6_000, redialMinMs: 250, redialMaxMs: 30_000 }
 
 /** When a connection to an address that swallows packets is given up, ms. */
 const BLACK_HOLE_MS = 10_000
@@ -189,11 +189,15 @@ export class GossipWorld {
     return this.#wires.size
   }
 
-  /** End a node as a power cut does: nothing is said, and nobody hears of it. */
+  /**
+   * End a node without a word of it.
+   * @param options.resets whether its system lives on and resets its connections, as when a process is
+   *   killed; else its peers hear nothing more, as after a power cut
+   */
   async kill(name: string, { resets = true } = {}): Promise<void> {
     for (const wire of this.#wiresOf(name)) {
-      if (!resets) wire.swallow()
-      wire.cut()
+      if (resets) wire.cut()
+      else wire.swallow()
     }
     await this.stop(name)
   }

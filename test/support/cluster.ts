@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { connectOperator } from '../../cli/operator.ts'
 import type { OperatorConnection } from '../../node/client/operator/operator-connection.ts'
+import type { ChangeWish } from '../../node/client/operator/operator-connection.ts'
 import { formatAddress } from '../../node/lib/address.ts'
 import {
   openNodeConnection,
@@ -220,10 +221,6 @@ export async function startCluster(t: Teardown, options: ClusterOptions = {}): P
     if (node === undefined) throw new Error(`node-${index} does not run`)
     return node
   }
-  const address = (index: number): string => formatAddress(nodeAt(index).address)
-  const operator: Cluster['operator'] = async (index, name = 'admin') =>
-    connectOperator({ certs: certs.dir, as: name, node: [address(index)] }, recordIo().io)
-
   await start(1)
   for (let index = 2; index <= size; index += 1) await start(index)
   const cluster = stack.move()
@@ -231,7 +228,6 @@ export async function startCluster(t: Teardown, options: ClusterOptions = {}): P
     certs,
     log,
     node: nodeAt,
-    address,
     config: index => {
       const config = configs.get(index)
       if (config === undefined) throw new Error(`node-${index} was never started`)
@@ -243,28 +239,7 @@ export async function startCluster(t: Teardown, options: ClusterOptions = {}): P
       running.delete(index)
       await node[Symbol.asyncDispose]()
     },
-    operator,
-    grant: async (index, client, terms = {}) => {
-      await using connection = await operator(index)
-      await connection.change(
-        { kind: 'grant', subject: parseSubject(client), terms },
-        { waitMs: 20_000 },
-      )
-    },
-    revoke: async (index, subject) => {
-      await using connection = await operator(index)
-      await connection.change(
-        { kind: 'revocation', subject: parseSubject(subject) },
-        { waitMs: 20_000 },
-      )
-    },
-    client: async (index, name, more = {}) =>
-      openNodeConnection({
-        address: nodeAt(index).address,
-        credentials: await certs.load('client', parseName(name)),
-        clock: systemClock,
-        ...more,
-      }),
+    ...connectionsTo(nodeAt, certs),
     [Symbol.asyncDispose]: async () => cluster.disposeAsync(),
   }
   // One that is alone knows itself.
@@ -275,6 +250,35 @@ export async function startCluster(t: Teardown, options: ClusterOptions = {}): P
   } catch (error) {
     await cluster.disposeAsync()
     throw error
+  }
+}
+
+/** What a test does to the nodes of a cluster as an operator or a client. */
+function connectionsTo(
+  nodeAt: Cluster['node'],
+  certs: Cluster['certs'],
+): Pick<Cluster, 'address' | 'operator' | 'grant' | 'revoke' | 'client'> {
+  const address = (index: number): string => formatAddress(nodeAt(index).address)
+  const operator: Cluster['operator'] = async (index, name = 'admin') =>
+    connectOperator({ certs: certs.dir, as: name, node: [address(index)] }, recordIo().io)
+  const change = async (index: number, request: ChangeWish): Promise<void> => {
+    await using connection = await operator(index)
+    await connection.change(request, { waitMs: 20_000 })
+  }
+  return {
+    address,
+    operator,
+    grant: async (index, client, terms = {}) =>
+      change(index, { kind: 'grant', subject: parseSubject(client), terms }),
+    revoke: async (index, subject) =>
+      change(index, { kind: 'revocation', subject: parseSubject(subject) }),
+    client: async (index, name, more = {}) =>
+      openNodeConnection({
+        address: nodeAt(index).address,
+        credentials: await certs.load('client', parseName(name)),
+        clock: systemClock,
+        ...more,
+      }),
   }
 }
 

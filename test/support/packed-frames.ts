@@ -1,5 +1,6 @@
 import { deflateRawSync } from 'node:zlib'
 import { isPacked, unpack } from '../../node/gossip/frame-packing.ts'
+import { PACKING_DICTIONARY } from '../../node/gossip/packing-dictionary.ts'
 import { toBase85 } from '../../node/lib/base85.ts'
 import { PEER_LIMITS } from '../../node/wire/limits.ts'
 import { Refusal } from '../../node/wire/refusal.ts'
@@ -14,7 +15,7 @@ export function unpacked(frame: unknown): readonly unknown[] {
 
 /** What a peer might send as packed text. @param bytes those that pieces of it are made of */
 export function packedText(text: string | Uint8Array, bytes: Uint8Array = Buffer.alloc(0)): string {
-  const deflated = deflateRawSync(text)
+  const deflated = deflateRawSync(text, { dictionary: PACKING_DICTIONARY })
   const length = Buffer.alloc(3)
   length.writeUIntBE(deflated.length, 0, length.length)
   return toBase85(Buffer.concat([length, deflated, bytes]))

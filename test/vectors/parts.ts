@@ -21,6 +21,7 @@ export const PARTS = {
     'refused-frames',
     'buckets',
     'packed',
+    'packing-dictionary',
     'tree',
     'vitals',
     'member',

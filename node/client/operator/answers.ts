@@ -1,4 +1,3 @@
-import { isRecord } from '../../lib/record.ts'
 import {
   isKeyId,
   isName,
@@ -10,6 +9,7 @@ import {
 import { readAddress } from '../../lib/address.ts'
 import { FridgeError } from '../../lib/errors.ts'
 import { foreignText } from '../../lib/foreign-text.ts'
+import { isRecord } from '../../lib/record.ts'
 import type { TokenReport } from '../../operators/tokens.ts'
 import type { Archived, CheckpointReport } from '../../operators/checkpoints.ts'
 import type { CommitReport } from '../../operators/commits.ts'
@@ -42,11 +42,12 @@ export type NodeConfirmation = CommittedChange['confirmed'][number]
  * version does not know are dropped. Each parser returns the answer, or why it is none.
  */
 
+/** Nodes of a cluster: a node keeps 16,384 members, and the last words of 256 that are no more. */
+export const MAX_CLUSTER_NODES = 20_000
+
 const LIMITS = {
   /** Names on one page of the list: a node sends 500. */
   maxSubjects: 1_000,
-  /** Nodes of a cluster; a node keeps 4,096 members. */
-  maxNodes: 10_000,
   /** The longest address, in characters. */
   maxAddress: 300,
   /** The longest version, in characters. */
@@ -138,7 +139,7 @@ export function parseStatusReport(value: unknown, node: string): StatusReport | 
   if (!isName(value['node']) || value['node'] !== node) return 'it is of another node'
   if (!isCount(changes) || !isCount(subjects) || !isCount(aloneMs)) return 'it has bad numbers'
   if (typeof isolated !== 'boolean') return 'it does not say whether the node is isolated'
-  if (!Array.isArray(nodes) || nodes.length > LIMITS.maxNodes) return 'its nodes are malformed'
+  if (!Array.isArray(nodes) || nodes.length > MAX_CLUSTER_NODES) return 'its nodes are malformed'
   const reports: NodeReport[] = []
   for (const item of nodes) {
     const report = parseNodeReport(item)
@@ -188,7 +189,7 @@ export function parseCommitReport(value: unknown, place: Place): UnprovenReport 
   if (!isListOf(silent, isName) || !isListOf(unreachable, isName) || !isListOf(left, isName)) {
     return 'the nodes that have not confirmed are malformed'
   }
-  if (!Array.isArray(confirmed) || confirmed.length > LIMITS.maxNodes) {
+  if (!Array.isArray(confirmed) || confirmed.length > MAX_CLUSTER_NODES) {
     return 'the nodes that have confirmed are malformed'
   }
   const confirmations: NodeConfirmation[] = []
@@ -293,7 +294,7 @@ function isNodeState(
 }
 
 function isListOf<T>(value: unknown, is: (item: unknown) => item is T): value is readonly T[] {
-  return Array.isArray(value) && value.length <= LIMITS.maxNodes && value.every(is)
+  return Array.isArray(value) && value.length <= MAX_CLUSTER_NODES && value.every(is)
 }
 
 function isAddress(value: unknown): value is string {

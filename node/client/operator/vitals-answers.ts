@@ -1,12 +1,9 @@
 import { parseVitals, type NodeVitals } from '../../alarms/vitals.ts'
 import { isName, type Name } from '../../identity/names.ts'
-import { unreadable } from './answers.ts'
+import { MAX_CLUSTER_NODES, unreadable } from './answers.ts'
 
 /** Nodes on one page: a node sends 200. */
 const MAX_NODES = 1_000
-
-/** Nodes on all pages: a node keeps 4,096 members, and the last words of 256 that are no more. */
-const MAX_FLEET = 10_000
 
 /** How the fridge of each node is; undefined where what it says of it cannot be read. */
 export type Fleet = ReadonlyMap<Name, NodeVitals | undefined>
@@ -28,7 +25,7 @@ export async function readFleet(
     const last = page.at(-1)
     if (last === undefined) return fleet
     for (const [name, vitals] of page) fleet.set(name, vitals)
-    if (fleet.size > MAX_FLEET) throw unreadable(node, 'vitals', 'it has no end')
+    if (fleet.size > MAX_CLUSTER_NODES) throw unreadable(node, 'vitals', 'it has no end')
     after = last[0]
   }
 }

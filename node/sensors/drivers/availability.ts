@@ -1,5 +1,5 @@
-import { isRecord } from '../../lib/record.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { isRecord } from '../../lib/record.ts'
 import type { SensorEvent } from '../kinds.ts'
 import type { TellEvent } from '../sensor.ts'
 import { fieldOf, isOneOf, type Payload, type Word } from './payload.ts'

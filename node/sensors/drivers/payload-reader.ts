@@ -1,5 +1,5 @@
-import { isRecord } from '../../lib/record.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { isRecord } from '../../lib/record.ts'
 import { SENSOR_KINDS } from '../kinds.ts'
 import type { SensorLog, TellEvent } from '../sensor.ts'
 import { availabilityOf, AvailabilityGate, type AvailabilityFormat } from './availability.ts'

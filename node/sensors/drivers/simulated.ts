@@ -101,12 +101,18 @@ export function openSimulatedFridge(options: SimulatedFridgeOptions): SimulatedF
   }
 
   async function watchTemperature(tell: TellEvent, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+    if (signal.aborted) return
+    let timer: Disposable | undefined
+    // A timer alone, and no sleep: promises and listeners of the signal, each second anew, are a
+    // noticeable part of what a node costs that is left alone.
+    const read = (): void => {
       const value = state().air + (2 * random() - 1) * noise
       tell({ type: 'reading', value: roundToHundredth(value), unit: 'C', at: clock.now() })
-      // It rejects only when the signal aborts, and the loop sees that itself.
-      await clock.sleep(untilNextRound(clock, readingIntervalMs), signal).catch(() => undefined)
+      if (!signal.aborted) timer = clock.after(untilNextRound(clock, readingIntervalMs), read)
     }
+    read()
+    if (!signal.aborted) await once(signal, 'abort')
+    timer?.[Symbol.dispose]()
   }
 
   const doorSensor = (name: string): Sensor => ({ name, kind: 'door', watch: watchDoor })
@@ -125,25 +131,35 @@ export function openSimulatedFridge(options: SimulatedFridgeOptions): SimulatedF
     state,
     openDoor: () => moveDoor(true),
     closeDoor: () => moveDoor(false),
-    actuator: {
-      setTargetTemperature: async celsius => {
-        change(withTarget(state(), celsius))
-        return `target temperature set to ${celsius} °C`
-      },
-      defrost: async () => {
-        change(withDefrost(state(), physics))
-        return `defrosting for ${physics.defrostMs / 60_000} min`
-      },
-      powerOn: async () => {
-        change(withPower(state(), true))
-        return 'power is on'
-      },
-      powerOff: async () => {
-        change(withPower(state(), false))
-        return 'power is off'
-      },
-    },
+    actuator: actuatorOf({ physics, state, change }),
     [Symbol.dispose]: () => visitor[Symbol.dispose](),
+  }
+}
+
+interface Actuated {
+  readonly physics: FridgePhysics
+  readonly state: () => FridgeState
+  readonly change: (next: FridgeState) => void
+}
+
+function actuatorOf({ physics, state, change }: Actuated): SimulatedFridge['actuator'] {
+  return {
+    setTargetTemperature: async celsius => {
+      change(withTarget(state(), celsius))
+      return `target temperature set to ${celsius} °C`
+    },
+    defrost: async () => {
+      change(withDefrost(state(), physics))
+      return `defrosting for ${physics.defrostMs / 60_000} min`
+    },
+    powerOn: async () => {
+      change(withPower(state(), true))
+      return 'power is on'
+    },
+    powerOff: async () => {
+      change(withPower(state(), false))
+      return 'power is off'
+    },
   }
 }
 

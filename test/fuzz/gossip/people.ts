@@ -34,6 +34,9 @@ const TRUST_DOMAIN = 'fuzz.fridge'
 const ISSUED = NOON - 365 * DAY_MS
 const DAYS = 3_650
 
+/** The sessions of the corpus have certificates with serial numbers of so many octets. */
+const SERIAL_OCTETS = 20
+
 /** The frame of an Ed25519 private key in PKCS #8 (RFC 8410, section 7). */
 const PKCS8_PREFIX = '302e020100300506032b657004220420'
 
@@ -77,7 +80,7 @@ export async function makeFuzzPeople(): Promise<FuzzPeople> {
       hosts: role === 'node' ? [name] : [],
       days: DAYS,
       now,
-      random: size => bytesOf(`${role}/${name}`, size),
+      random: () => bytesOf(`${role}/${name}`, SERIAL_OCTETS),
     })
     const signer = everyone.learn(chainOf(parseCertificates(certificate, name)))
     if (typeof signer === 'string') throw new Error(signer)
@@ -111,7 +114,7 @@ async function authorityOf(name: string): Promise<Authority> {
   const certificate = await X509CertificateGenerator.create({
     subject,
     issuer: subject,
-    serialNumber: serialNumber(size => bytesOf(name, size)),
+    serialNumber: serialNumber(() => bytesOf(name, SERIAL_OCTETS)),
     ...validity({ now: ISSUED, durationMs: 2 * DAYS * DAY_MS }),
     publicKey: spki,
     signingKey: signer.key,

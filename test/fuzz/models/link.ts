@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { inflateRawSync } from 'node:zlib'
+import { PACKING_DICTIONARY } from '../../../node/gossip/packing-dictionary.ts'
 import { bytesOfZ85, readDense } from './dense-text.ts'
 import { isObject, valueOf } from './lines.ts'
 import { modelMux } from './mux.ts'
@@ -117,7 +118,10 @@ function unpacked(frame: unknown): readonly unknown[] | undefined {
   if (whole === undefined) return undefined
   try {
     const end = 3 + whole.readUIntBE(0, 3)
-    const dense = inflateRawSync(whole.subarray(3, end), { maxOutputLength: 2 ** 24 })
+    const dense = inflateRawSync(whole.subarray(3, end), {
+      dictionary: PACKING_DICTIONARY,
+      maxOutputLength: 2 ** 24,
+    })
     const bytes = readDense(dense, whole.subarray(end), packed.length / 128)
     if (bytes === undefined || bytes.length > Math.min(2 ** 18, 16 * packed.length))
       return undefined

@@ -1,6 +1,6 @@
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { createServer as createTcpServer, type AddressInfo } from 'node:net'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -33,13 +33,14 @@ interface Request {
   readonly body: unknown
 }
 
-/** A receiver that answers with these statuses, the last of them for ever. */
+/** A receiver that answers with these statuses, the last of them for ever; it redirects to itself. */
 async function startReceiver(t: ExecutionContext, statuses: number[]) {
   const requests: Request[] = []
   const server = createServer((request, response) => {
     void text(request).then(body => {
       requests.push({ headers: request.headers, body: JSON.parse(body) })
-      response.writeHead((statuses.length > 1 ? statuses.shift() : statuses[0]) ?? 200).end('no')
+      const status = (statuses.length > 1 ? statuses.shift() : statuses[0]) ?? 200
+      response.writeHead(status, { location: '/elsewhere' }).end('no')
     })
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -139,6 +140,36 @@ test('a receiver that is not there is waited for, and stopping does not wait for
   t.regex(said[0] ?? '', /127\.0\.0\.1:1/)
   await webhook[Symbol.asyncDispose]()
   t.deepEqual(webhook.unsent, [RAISED])
+})
+
+test('attack: a receiver that answers with another protocol holds up no alarm', async t => {
+  const hasEnded = Promise.withResolvers<void>()
+  const server = createTcpServer(socket => {
+    socket.once('data', () =>
+      socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'),
+    )
+    socket.on('error', () => {}).on('close', () => hasEnded.resolve())
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const { clock, webhook, said, failed } = start({ url: `http://127.0.0.1:${port}/` })
+  webhook.tell(RAISED)
+  await hasEnded.promise
+  await clock.advance(10_000)
+  await failed(1)
+  t.regex(said[0] ?? '', /no answer within 10 s/)
+  await webhook[Symbol.asyncDispose]()
+})
+
+test('attack: a redirect is an answer that counts for nothing, and is not followed', async t => {
+  const { url, requests } = await startReceiver(t, [307])
+  const { webhook, said, failed } = start({ url })
+  webhook.tell(RAISED)
+  await failed(1)
+  t.regex(said[0] ?? '', /it answers 307/)
+  await webhook[Symbol.asyncDispose]()
+  t.is(requests.length, 1)
 })
 
 test('a token is read from its file each time, and never said', async t => {

@@ -16,6 +16,18 @@ test('whose an address is that two nodes claim only a dial shows', t => {
   t.is(book.learn('one:1').owner, undefined)
 })
 
+test('of one node 32 addresses are remembered, the latest ones, and seeds besides', t => {
+  const book = new AddressBook()
+  book.claim('seed:1', BETA)
+  book.learn('seed:1').isSeed = true
+  for (let port = 1; port <= 33; port += 1) book.claim(`one:${port}`, BETA)
+  book.claim('other:1', GAMMA)
+  const addresses = addressesIn(book)
+  t.is(addresses.length, 34)
+  t.false(addresses.includes('one:1'))
+  t.true(['one:2', 'one:33', 'other:1', 'seed:1'].every(one => addresses.includes(one)))
+})
+
 test('what a name stood for before is forgotten, unless another name stands for it', t => {
   const book = new AddressBook()
   book.spread('fridge:1', ['10.0.0.1:1', '10.0.0.2:1'], 0)

@@ -7,6 +7,7 @@ import {
 import { ConfirmationRelay } from '../../../node/gossip/confirmation-relay.ts'
 import type { DocumentStream } from '../../../node/gossip/document-stream.ts'
 import { linksWanted } from '../../../node/gossip/overlay-plan.ts'
+import { encodeTally, markOf } from '../../../node/gossip/tally.ts'
 import { seededRandom } from '../../../node/sensors/drivers/seeded-random.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -248,6 +249,71 @@ test('what was lost with the last link goes to the next one that comes, unless i
   beta.relay.meet(streamTo(undefined, sent))
   await settle(beta)
   t.deepEqual(sent, [])
+})
+
+/** How many confirmations frames hold. */
+function countIn(frames: readonly object[]): number {
+  return frames.flatMap(frame => (frame as { confirmed: unknown[] }).confirmed).length
+}
+
+test('what has no way any more goes once to each neighbour that is there or comes, while it is of use', async t => {
+  const beta = openRelay('beta')
+  const change = testSource('alpha')
+  const [gone, there, second, late] = [[], [], [], []].map((sent: object[]) => ({
+    sent,
+    stream: streamTo(undefined, sent),
+  }))
+  if (!gone || !there || !second || !late) return t.fail()
+  beta.relay.meet(gone.stream)
+  beta.relay.meet(there.stream)
+  beta.relay.heardFrom(change, gone.stream)
+  beta.relay.take({ confirmed: [confirmationBy('gamma')] }, streamTo(undefined))
+  beta.relay.reportApplied(change, [{ sequence: 1, tookMs: 1, cut: 0 }])
+  await settle(beta)
+  t.deepEqual([countIn(gone.sent), countIn(there.sent)], [2, 0])
+  beta.relay.forget(gone.stream)
+  await settle(beta)
+  t.is(countIn(there.sent), 2)
+  beta.relay.meet(second.stream)
+  await settle(beta)
+  t.deepEqual([countIn(there.sent), countIn(second.sent)], [2, 2])
+  await beta.clock.advance(10_000)
+  beta.relay.meet(late.stream)
+  await settle(beta)
+  t.deepEqual([countIn(there.sent), countIn(second.sent), countIn(late.sent)], [2, 2, 0])
+})
+
+test('a neighbour that sends here what would go to it is no way, and what went to it goes another', async t => {
+  const beta = openRelay('beta')
+  const change = testSource('alpha')
+  const [lost, other]: [object[], object[]] = [[], []]
+  const back = streamTo(undefined, lost)
+  beta.relay.heardFrom(change, back)
+  beta.relay.broughtBy(change, streamTo(undefined, other))
+  beta.relay.reportApplied(change, [{ sequence: 1, tookMs: 1, cut: 0 }])
+  await settle(beta)
+  t.deepEqual([countIn(lost), countIn(other)], [1, 0])
+  beta.relay.take({ confirmed: [confirmationBy('gamma')] }, back)
+  await settle(beta)
+  t.deepEqual([countIn(lost), countIn(other)], [1, 2])
+})
+
+test('for tallies that do not hold the nodes are asked, at most once a second', async t => {
+  const alpha = openRelay('alpha')
+  const sent: object[] = []
+  alpha.relay.meet(streamTo(undefined, sent))
+  const marks = new Set([markOf(testSource('beta'))])
+  const tallied = [
+    encodeTally({ to: testSource('alpha'), applied: 1, marks, tag: Buffer.alloc(16) }),
+  ]
+  const asked = async (): Promise<number> => {
+    alpha.relay.take({ tallied }, streamTo(undefined))
+    await settle(alpha)
+    return sent.filter(frame => 'ask' in frame).length
+  }
+  t.deepEqual([await asked(), await asked()], [1, 1])
+  await alpha.clock.advance(1_000)
+  t.is(await asked(), 2)
 })
 
 test('of very many sources at once, as in a first exchange, the latest are told, and no malformed word is said', async t => {

@@ -1,6 +1,7 @@
-import { randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import test from 'ava'
 import { denseText, readDenseText, type DenseText } from '../../../node/gossip/dense-text.ts'
+import { pack, unpack } from '../../../node/gossip/frame-packing.ts'
 import { makePeople } from '../../support/replica-people.ts'
 
 const ENOUGH = { maxBytes: 1_000_000, characters: 1_000_000 }
@@ -55,8 +56,52 @@ test('the fingerprint of a certificate that went before takes two bytes', async 
 
 test('of certificates no more are worked out than their sender has paid for', async t => {
   const { text, bytes } = denseText(await signed())
-  t.is(readBack({ text, bytes }, { ...ENOUGH, characters: 127 }), undefined)
-  t.truthy(readBack({ text, bytes }, { ...ENOUGH, characters: 128 }))
+  t.is(readBack({ text, bytes }, { ...ENOUGH, characters: 119 }), undefined)
+  t.truthy(readBack({ text, bytes }, { ...ENOUGH, characters: 120 }))
+})
+
+test('however alike certificates are, each takes what its reader wants to be paid for it', async t => {
+  const [der = ''] = (await makePeople({ nodes: ['alpha'] })).node('alpha').signer.chain
+  const bytes = Buffer.from(der, 'base64')
+  // The shortest serial number that there is, and nothing else that differs.
+  const serial = bytes.indexOf(Buffer.from('a00302010202', 'hex')) + 6
+  const short = Buffer.concat([
+    bytes.subarray(0, serial),
+    Buffer.from([1, 1]),
+    bytes.subarray(serial + 1 + (bytes[serial] ?? 0)),
+  ])
+  const packed = pack(Array.from({ length: 300 }, () => JSON.stringify([short.toString('base64')])))
+  t.is((unpack(JSON.parse(packed ?? '') as object, 32) as unknown[]).length, 300)
+})
+
+test('a certificate that is too long to be a piece is no piece, and none that is counted', async t => {
+  const [der = ''] = (await makePeople({ nodes: ['alpha'] })).node('alpha').signer.chain
+  const bytes = Buffer.from(der, 'base64')
+  const names = bytes.indexOf(Buffer.from('30130607', 'hex'))
+  const long = Buffer.concat([
+    bytes.subarray(0, names),
+    Buffer.alloc(40_000, 1),
+    bytes.subarray(names),
+  ])
+  const json = JSON.stringify([
+    der,
+    long.toString('base64'),
+    hash('sha256', bytes),
+    hash('sha256', long),
+  ])
+  t.true(readBack(denseText(json)) === json)
+})
+
+test('whatever bytes of a certificate are others, it comes back as it was', async t => {
+  const [der = ''] = (await makePeople({ nodes: ['alpha'] })).node('alpha').signer.chain
+  const bytes = Buffer.from(der, 'base64')
+  for (const [at, byte] of bytes.entries()) {
+    const other = Buffer.from(bytes)
+    other[at] = byte ^ (1 << (at % 8))
+    const cut = bytes.subarray(0, at)
+    const json = JSON.stringify([other, cut].map(one => one.toString('base64')))
+    t.is(readBack(denseText(json)), json)
+  }
 })
 
 test('a few bytes that stand for many are not read beyond what they may be', t => {
@@ -75,6 +120,8 @@ for (const [what, text] of [
   ['of a certificate that did not go before', '\u0006\u0000'],
   ['of a certificate that is none', '\u0005\u0004abcd'],
   ['of a signature without its bytes', '\u0004'],
+  ['of no bytes', '\u0001\u0000\u0003\u0008'],
+  ['of fewer bytes than are worth one', '\u0002\u0008'],
 ] as const) {
   test(`a piece ${what} is refused`, t => {
     t.is(readBack({ text: Buffer.from(text), bytes: Buffer.alloc(8) }), undefined)

@@ -1,6 +1,6 @@
 import test from 'ava'
-import { linksAccepted } from '../../../node/gossip/overlay-plan.ts'
-import { GossipWorld } from '../../simulation/gossip-world.ts'
+import { linksAccepted, linksKept, linksWanted } from '../../../node/gossip/overlay-plan.ts'
+import { GossipWorld, type WorldNode } from '../../simulation/gossip-world.ts'
 import { makePeople } from '../../support/replica-people.ts'
 
 const NAMES = Array.from({ length: 16 }, (_, index) => `n${index + 1}`)
@@ -86,6 +86,33 @@ test('the seed that all have joined by lets go of links until it has no more tha
     maxMs: 60_000,
   })
   t.true(isWhole())
+})
+
+test('a cluster that grew node by node lets go of links that neither end wants, and dials nobody for that', async t => {
+  const world = new GossipWorld({ people })
+  t.teardown(async () => {
+    for (const { name } of world.nodes) await world.stop(name)
+  })
+  for (const name of NAMES) {
+    world.start(name, name === SEED ? [] : [SEED])
+    await world.time.pass(500)
+  }
+  const seesAll = ({ members }: WorldNode): boolean => members.live().size === NAMES.length
+  await world.time.until('all see all', () => world.nodes.every(seesAll), { stepMs: 100 })
+  const mean = (): number =>
+    world.nodes.reduce((sum, { overlay }) => sum + overlay.links().length, 0) / NAMES.length
+  const kept = linksKept(NAMES.length)
+  t.true(mean() > kept + 2, `${mean()} links at the start`)
+  const dialed = world.dials.length
+  for (let minute = 0; minute < 4; minute += 1) {
+    await world.time.pass(60_000)
+    t.true(world.nodes.every(seesAll), 'nobody is lost')
+  }
+  t.true(mean() < kept + 1, `${mean()} links in the end`)
+  for (const { overlay } of world.nodes) {
+    t.true(overlay.links().length >= linksWanted(NAMES.length))
+  }
+  t.deepEqual(world.dials.slice(dialed), [])
 })
 
 test('a whole site that comes back from a power cut does not dial all at once, and is whole soon', async t => {

@@ -103,6 +103,25 @@ test('a long update by itself is packed, once for all who are sent it', t => {
   t.is(same, update)
 })
 
+test('an update that nobody waits for is packed where it is shorter than one that somebody waits for', t => {
+  const update = [{ member: 'as long as the links of a node are '.repeat(20) }, 1, 'alpha']
+  for (const [stream, isPackedThere] of [
+    ['members', true],
+    ['whitelist', false],
+  ] as const) {
+    const written: string[] = []
+    const packing = new FramePacking<string>(
+      (_, json) => written.push(json),
+      to => to === 'whitelist',
+    )
+    packing.send(stream, [...update])
+    packing.flush()
+    const [frame] = written.map(json => JSON.parse(json) as unknown)
+    t.is(isPacked(frame), isPackedThere, stream)
+    t.deepEqual(framesOf(frame), [update])
+  }
+})
+
 test('however much is sent at once, no packed frame holds more than a peer takes', t => {
   const { packing, written } = gather()
   const frames = membersOf(2_000)

@@ -1,8 +1,11 @@
 import test from 'ava'
 import { OwnSource } from '../../../node/gossip/own-source.ts'
+import { FridgeError } from '../../../node/lib/errors.ts'
 import { SimulatedDisk } from '../../simulation/simulated-disk.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 import { attachEndpoint } from '../../support/gossip-document.ts'
-import { client, testSource } from '../../support/replica-changes.ts'
+import { MemoryStore } from '../../support/memory-store.ts'
+import { client, NOON, testSource } from '../../support/replica-changes.ts'
 import { openReplica, testNetwork, type TestReplica } from '../../support/replica-pair.ts'
 import { makePeople } from '../../support/replica-people.ts'
 
@@ -111,6 +114,67 @@ test('who relays what has seen the other branch of a place, before either end kn
     await quiet()
   }
   t.true(isIn(alpha, AMBER))
+  t.deepEqual(network.refusals, [])
+})
+
+/** A store that for a while cannot tell whether it holds a change of one subject. */
+class PatchyStore extends MemoryStore {
+  isUnreadable = false
+
+  override has(...asked: Parameters<MemoryStore['has']>): boolean {
+    if (this.isUnreadable && asked[0] === BERYL) {
+      throw new FridgeError('ERR_DATABASE', 'the disk cannot be read')
+    }
+    return super.has(...asked)
+  }
+}
+
+/** `alpha` has let AMBER and BERYL in; `beta` can be kept from reading what it holds of BERYL. */
+async function openPatchy() {
+  const { connect, quiet, network } = testNetwork()
+  const clock = new FakeClock(NOON)
+  const store = new PatchyStore()
+  const alpha = openReplica(people, 'alpha')
+  const beta = openReplica(people, 'beta', { store, clock })
+  await alpha.grant(AMBER)
+  await alpha.grant(BERYL)
+  const hear = async (): Promise<void> => {
+    connect(alpha, beta)
+    await quiet()
+  }
+  const mend = async (): Promise<void> => {
+    store.isUnreadable = false
+    await clock.advance(1_000)
+    await hear()
+  }
+  return { alpha, beta, store, hear, mend, network }
+}
+
+test('when the log cannot be read in the middle of a batch nothing of it is merged, and all of it when it can', async t => {
+  const { alpha, beta, store, hear, mend, network } = await openPatchy()
+  await alpha.revoke(BERYL)
+  store.isUnreadable = true
+  await hear()
+  t.is(beta.replica.storage.failing, 'the disk cannot be read')
+  t.deepEqual(beta.replica.whitelist.clock(), new Map())
+  t.is(beta.replica.whitelist.changes, 0)
+  t.deepEqual(beta.states(), [])
+  await mend()
+  t.deepEqual(beta.states(), alpha.states())
+  t.deepEqual(network.refusals, [])
+})
+
+test('a removal that comes alone while the log cannot be read acts, and is merged when it can', async t => {
+  const { alpha, beta, store, hear, mend, network } = await openPatchy()
+  await hear()
+  store.isUnreadable = true
+  await alpha.revoke(BERYL)
+  await hear()
+  t.false(isIn(beta, BERYL))
+  t.deepEqual(beta.replica.whitelist.clock(), new Map([[testSource('alpha'), 2]]))
+  await mend()
+  t.deepEqual(beta.replica.whitelist.clock(), new Map([[testSource('alpha'), 3]]))
+  t.deepEqual(beta.states(), alpha.states())
   t.deepEqual(network.refusals, [])
 })
 

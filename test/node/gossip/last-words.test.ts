@@ -61,6 +61,24 @@ test('a node that left in order has left in the next run as well, also a year la
   t.deepEqual([...replica.unreachable().keys()], [])
 })
 
+test('of a node that is there its profile is kept, and not what is old before it is written', async t => {
+  const file = new TestFile()
+  const state = { ...STATE, links: [testSource('alpha')] }
+  const { replica, clock } = await start(file, ...wordsOf(FIRST, NOON, state))
+  const placesIn = (): unknown[] => {
+    const { words } = JSON.parse(file.text ?? '') as { words: unknown[][] }
+    return words.map(([, , place]) => place)
+  }
+  t.deepEqual(placesIn(), [FIRST, `${FIRST}.state`])
+  replica.say({ links: [FIRST] })
+  await clock.advance(10)
+  t.true(replica.isLive(FIRST))
+  const { send } = await attachMallory(people, replica)
+  await send(...wordsOf(SECOND, NOON - 1, STATE))
+  await clock.advance(10_000)
+  t.deepEqual(placesIn(), [FIRST])
+})
+
 test('a node that was lost after it had left once is lost, whoever tells of its earlier run', async t => {
   const file = new TestFile()
   const left = wordsOf(FIRST, NOON, LEAVING)

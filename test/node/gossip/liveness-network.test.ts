@@ -2,9 +2,10 @@ import test, { type ExecutionContext } from 'ava'
 import { GossipWorld } from '../../simulation/gossip-world.ts'
 import { makePeople } from '../../support/replica-people.ts'
 
-const NAMES = Array.from({ length: 14 }, (_, index) => `n${index + 1}`)
+const MANY = Array.from({ length: 30 }, (_, index) => `n${index + 1}`)
+const NAMES = MANY.slice(0, 14)
 const [SEED = '', VICTIM = ''] = NAMES
-const people = await makePeople({ nodes: NAMES })
+const people = await makePeople({ nodes: MANY })
 
 /** How long a crashed node may be taken for alive, in milliseconds. */
 const CRASH_MS = 10_000
@@ -17,16 +18,17 @@ interface Watched {
   readonly watch: (ms: number) => Promise<void>
 }
 
-async function startWorld(t: ExecutionContext): Promise<Watched> {
-  const world = new GossipWorld({ people, seed: Number(process.env['SEED'] ?? 1) })
+async function startWorld(t: ExecutionContext, names = NAMES, seed = 1): Promise<Watched> {
+  const world = new GossipWorld({ people, seed: Number(process.env['SEED'] ?? seed) })
   t.teardown(async () => {
     for (const { name } of world.nodes) await world.stop(name)
   })
-  for (const name of NAMES) world.start(name, name === SEED ? [] : [SEED])
+  for (const name of names) world.start(name, name === SEED ? [] : [SEED])
   const isWhole = (): boolean =>
-    world.nodes.every(({ members }) => members.live().size === NAMES.length)
+    world.nodes.every(({ members }) => members.live().size === names.length)
   await world.time.until('all see all', isWhole, { stepMs: 100 })
-  await world.time.pass(5_000)
+  // What is young yet is told sooner than what is at rest.
+  await world.time.pass(15_000)
   const deaths: string[] = []
   const dead = new Set<string>()
   const watch = async (ms: number): Promise<void> => {
@@ -53,6 +55,22 @@ test('a crashed node is called dead by all within ten seconds, and no other is',
     const others = NAMES.filter(name => name !== VICTIM)
     t.deepEqual([...deaths].sort(), others.map(name => `${name} of ${VICTIM}`).sort())
   }
+})
+
+test('of thirty nodes fifteen lose their power at once: all others know it within ten seconds, and call no other dead', async t => {
+  // Where announcements wait for rounds, this seed is one of those that take longer.
+  const { world, deaths, watch } = await startWorld(t, MANY, 2)
+  // Between two rounds, so that not all of the living find it out in the same one.
+  await watch(700)
+  // The one by which all have joined is among them.
+  const dead = MANY.filter((_, index) => index % 2 === 0)
+  for (const name of dead) await world.kill(name, { resets: false })
+  await watch(CRASH_MS)
+  const living = MANY.filter(name => !dead.includes(name))
+  t.deepEqual(
+    deaths.toSorted(),
+    living.flatMap(name => dead.map(other => `${name} of ${other}`)).toSorted(),
+  )
 })
 
 test('a node that is frozen for less than its peers wait is never called dead', async t => {

@@ -4,9 +4,11 @@ import { placeOfPart } from '../../../node/gossip/member-part.ts'
 import { parseName, type Source } from '../../../node/identity/names.ts'
 import {
   attachMallory,
+  memberUpdate,
   namesOf,
   openMembers,
   profileOf,
+  STATE,
   type TestMembers,
 } from '../../support/members.ts'
 import { NOON, testSource } from '../../support/replica-changes.ts'
@@ -17,6 +19,7 @@ const HOUR_MS = 3_600_000
 const ALPHA = testSource('alpha')
 const BETA = testSource('beta')
 const people = await makePeople({ nodes: ['alpha', 'beta', 'gamma', 'mallory'] })
+const mallory = people.node('mallory')
 
 /** Three nodes, each linked to the next by gossip. */
 function openThree(): {
@@ -117,6 +120,27 @@ test('of the runs of a node that cannot be reached the latest is told, and none 
   for (const { clock } of [alpha, second]) await clock.advance(10)
   await quiet()
   t.is(alpha.replica.unreachable().size, 0)
+})
+
+test('attack: a peer that speaks as this very run is refused, whoever has signed it', async t => {
+  const { replica } = openMembers(people, 'alpha')
+  const { end, send } = await attachMallory(people, replica)
+  const before = replica.self
+  const alpha = people.node('alpha')
+  await send(memberUpdate({ ...STATE, left: true }, alpha, { run: ALPHA, sequence: 1e15 }))
+  t.deepEqual(end.refusals, ['a member claims to be this node'])
+  t.is(replica.self, before)
+})
+
+test('last words leave at once where others are gathered: the link ends behind them', async t => {
+  const { replica, clock } = openMembers(people, 'alpha')
+  const { end, send } = await attachMallory(people, replica)
+  await send('SYNC')
+  for (let run = 2; run <= 9; run += 1) await send(profileOf(testSource('mallory', run), mallory))
+  await clock.advance(1_000)
+  const saidBefore = end.sent.length
+  replica.leave()
+  t.regex(JSON.stringify(end.sent.slice(saidBefore)), /left/)
 })
 
 test('a stopped document says nothing more', async t => {

@@ -3,12 +3,16 @@ import * as fc from 'fast-check'
 import {
   chooseDials,
   chooseToShed,
+  isJoinedBeside,
   linksAccepted,
+  linksKept,
   linksWanted,
   newsPlanMs,
+  surplusAfterMs,
   type Candidate,
 } from '../../../node/gossip/overlay-plan.ts'
-import { parseName } from '../../../node/identity/names.ts'
+import { parseName, sourceOf, type Source } from '../../../node/identity/names.ts'
+import { Reach } from '../../../node/gossip/reach.ts'
 import { seededRandom } from '../../../node/sensors/drivers/seeded-random.ts'
 
 const seed = fc.integer()
@@ -162,4 +166,42 @@ test('a node that wants links plans at once when another has more, and one that 
   t.is(newsPlanMs({ links: 3, nodes: 1_000 }), 0)
   t.is(newsPlanMs({ links: linksWanted(1_000), nodes: 1_000 }), 1_000)
   t.true(newsPlanMs({ links: 14, nodes: 300 }) < newsPlanMs({ links: 14, nodes: 1_000 }))
+})
+
+test('in all of a cluster one link beside those that are wanted is let go of in two seconds, whatever its size', t => {
+  for (const nodes of [9, 30, 1_000]) {
+    t.is(nodes / surplusAfterMs(nodes, () => 0.5), 1 / 2_000)
+    t.true(linksKept(nodes) > linksWanted(nodes))
+    t.true(linksKept(nodes) < linksAccepted(nodes))
+  }
+})
+
+/** What *members* tell where such links stand. */
+function mapOf(links: readonly (readonly [string, string])[]) {
+  const run = (name: string) => sourceOf(parseName(name), '0'.repeat(16))
+  const reach = new Reach(run('a'))
+  for (const one of new Set(links.flat())) {
+    const others = links.filter(ends => ends.includes(one)).flat()
+    const names = new Set(others.filter(other => other !== one))
+    reach.name(run(one), Array.from(names, run))
+  }
+  const map = { runOf: () => undefined, neighboursOf: (one: Source) => reach.neighbours(one) }
+  return (self: string, peer: string) => isJoinedBeside(map, run(self), run(peer))
+}
+
+test('a link is dispensable where a way of at most three others joins its ends, and no bridge ever is', t => {
+  const [ab, bc, cd, da, de] = [
+    ['a', 'b'],
+    ['b', 'c'],
+    ['c', 'd'],
+    ['d', 'a'],
+    ['d', 'e'],
+  ] as const
+  t.true(mapOf([ab, bc, ['c', 'a']])('a', 'b'), 'over one other node')
+  t.true(mapOf([ab, bc, cd, da])('a', 'b'), 'over two')
+  t.false(mapOf([ab, bc, cd, de, ['e', 'a']])('a', 'b'), 'over three')
+  const bridged = mapOf([ab, bc, ['c', 'a'], cd, de, ['e', 'f'], ['f', 'd']])
+  t.false(bridged('c', 'd'))
+  t.false(bridged('d', 'c'))
+  t.true(bridged('d', 'e'))
 })

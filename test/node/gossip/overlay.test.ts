@@ -5,7 +5,7 @@ import { Channel } from '../../../node/wire/channel.ts'
 import { PEER_LIMITS } from '../../../node/wire/limits.ts'
 import { GossipCluster, TIMES } from '../../support/gossip-cluster.ts'
 import { makePipe } from '../../support/gossip-pipe.ts'
-import { client } from '../../support/replica-changes.ts'
+import { client, testSource } from '../../support/replica-changes.ts'
 import { makePeople } from '../../support/replica-people.ts'
 
 const NAMES = ['alpha', 'beta', 'gamma', 'delta', 'epsilon']
@@ -120,6 +120,22 @@ test('a node has no more links than its peers take of it, and says so to the nex
   await cluster.pass(100)
   t.deepEqual(farewells, ['busy'])
   t.is(members.self.links.length, MEMBER_LIMITS.maxLinks)
+})
+
+test('a node that has lost its only link dials its peer also where that has links enough', async t => {
+  const cluster = new GossipCluster(t, people)
+  // Only alpha can dial.
+  const beta = cluster.start('beta', { resolve: () => ['nowhere:1'] })
+  const alpha = cluster.start('alpha', { seeds: ['beta:1'] })
+  await cluster.until('they are linked', () => cluster.isMesh(['alpha', 'beta']))
+  const many = Array.from({ length: 40 }, (_, index) => testSource(`n${index}`))
+  beta.members.say({ links: [alpha.source, ...many] })
+  const isFull = (): boolean => alpha.members.get(beta.source)?.links.length === many.length + 1
+  await cluster.until('it is known to have links enough', isFull)
+  cluster.cut('alpha', 'beta')
+  await cluster.until('it has noticed', () => alpha.linked().length === 0)
+  t.true(alpha.members.isLive(beta.source), 'who is not, is dialed whatever it has')
+  await cluster.until('they are linked again', () => cluster.isMesh(['alpha', 'beta']), 1_500)
 })
 
 test('of two connections that two nodes make at once both keep the one that the lesser name dialed', async t => {

@@ -59,6 +59,18 @@ test('a node is heard twenty times at once, then four times a second, and its ne
   t.is(clock.pending, 0)
 })
 
+test('what comes while older words wait does not overtake them, though the pace would allow it', async t => {
+  const { clock, taken, hear } = hearing()
+  for (let sequence = 1; sequence <= 20; sequence += 1) hear(first, sequence)
+  await clock.advance(225)
+  hear(first, 21)
+  await clock.advance(50)
+  hear(first, 22)
+  t.is(taken.length, 20)
+  await clock.advance(200)
+  t.deepEqual(taken.slice(20), [`0 ${ALPHA} 22`])
+})
+
 test('a node that says little is heard at once, however long it runs', async t => {
   const { clock, taken, hear } = hearing()
   for (let sequence = 1; sequence <= 200; sequence += 1) {

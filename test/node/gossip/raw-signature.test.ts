@@ -1,6 +1,7 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
 import test from 'ava'
 import { rawSignature, wholeSignature } from '../../../node/gossip/raw-signature.ts'
+import { seededRandom } from '../../../node/sensors/drivers/seeded-random.ts'
 
 test('the two numbers of a signature come back as the same DER', t => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -16,6 +17,23 @@ test('numbers that begin with zeros, or with what would be a sign, come back', t
     t.deepEqual(rawSignature(wholeSignature(raw)), raw)
   }
   t.is(wholeSignature(Buffer.alloc(64)).toString('hex'), '3006020100020100')
+})
+
+test('each of ten thousand signatures comes back, however small its numbers are', t => {
+  const random = seededRandom(1)
+  const different = new Set<string>()
+  for (let run = 0; run < 10_000; run += 1) {
+    const raw = Buffer.from(
+      [0, 32].flatMap(() => {
+        const zeros = random() < 0.5 ? 0 : Math.floor(random() * 33)
+        return Array.from({ length: 32 }, (_, at) => (at < zeros ? 0 : Math.floor(random() * 256)))
+      }),
+    )
+    const der = wholeSignature(raw)
+    different.add(der.toString('hex'))
+    if (rawSignature(der)?.equals(raw) !== true) t.fail(raw.toString('hex'))
+  }
+  t.true(different.size > 9_900)
 })
 
 test('what is no signature of P-256 in its only form is left as it is', t => {

@@ -101,6 +101,39 @@ test('a removal that cannot be written has gone on, acts, and is confirmed when 
   t.deepEqual(network.refusals, [])
 })
 
+test('what went on and could not be written is asked for of those it went to as well', async t => {
+  const disk = new SimulatedDisk()
+  const clock = new FakeClock(NOON)
+  const { connect, quiet, network } = testNetwork()
+  const alpha = openReplica(people, 'alpha')
+  const beta = openReplica(people, 'beta', { store: disk.open(), clock })
+  const gamma = openReplica(people, 'gamma')
+  await alpha.grant(AMBER)
+  await alpha.grant(BERYL)
+  const link = connect(alpha, beta)
+  connect(beta, gamma)
+  await quiet()
+  disk.isFull = true
+  await alpha.revoke(AMBER)
+  await quiet()
+  t.false(gamma.isIn(AMBER))
+  // Only `gamma` is left to bring it, which takes it for held there.
+  link.cut()
+  disk.isFull = false
+  await clock.advance(1_000)
+  await quiet()
+  t.deepEqual(
+    network.leaves.map(({ by, of }) => [by, of]),
+    [['beta', 'gamma']],
+  )
+  connect(beta, gamma)
+  connect(alpha, gamma)
+  await alpha.revoke(BERYL)
+  await quiet()
+  t.deepEqual(beta.states(), alpha.states())
+  t.deepEqual(network.refusals, [])
+})
+
 /** The changes of a node, in their order. */
 function entriesOf(store: MemoryStore): Entry[] {
   return store.entries.filter(one => 'change' in one)

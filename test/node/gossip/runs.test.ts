@@ -96,6 +96,24 @@ test('a cluster of more living nodes than are kept of dead ones is kept whole, a
   t.true(looks < 3 * 18_000)
 })
 
+test('of more runs than are kept the dead go, down to half of that', t => {
+  const forgotten: Source[] = []
+  const runs = new Runs({
+    self: testSource('node-0'),
+    isLive: run => run === testSource('node-1'),
+    awaited: () => [],
+    onForgotten: run => forgotten.push(run),
+  })
+  for (let index = 0; index <= 16_384; index += 1) {
+    t.deepEqual(forgotten, [])
+    const run = testSource(`node-${index}`)
+    const words = { part: 'state', state: STATE } as const
+    runs.keep(run, words, [{}, 1, run], { period: PERIOD, now: NOON })
+  }
+  t.is(runs.size, 8_192)
+  t.is(forgotten[0], testSource('node-2'))
+})
+
 test('who was seen alive by a clock that was ahead is forgotten a day after that was set right', async t => {
   const { replica, clock } = openMembers(people, 'alpha')
   const { send } = await attachMallory(people, replica)

@@ -49,6 +49,27 @@ test('what is no page of a history is refused', t => {
   }
 })
 
+test('pages without end, or that do not follow each other, are no history', async t => {
+  const request = { sensor: 'temperature', table: 'events', from: 0, to: 1 } as const
+  const page = { kind: 'temperature', rows: [] } as const
+  let asked = 0
+  const endless = historyRows(async ({ after }) => {
+    asked += 1
+    return { ...page, next: (after ?? 0) + 1 }
+  }, request)
+  await t.throwsAsync(Array.fromAsync(endless), { code: 'ERR_PROTOCOL', message: /no end/ })
+  t.is(asked, 32_000)
+  const again = historyRows(async () => ({ ...page, next: 1 }), request)
+  await t.throwsAsync(Array.fromAsync(again), { code: 'ERR_PROTOCOL', message: /do not follow/ })
+})
+
+test('a page of more rows than a node answers with is refused', t => {
+  const rows = Array.from({ length: 1_001 }, (_, at) => [at, at])
+  const page = { kind: 'temperature', rows, next: null }
+  t.is(parseHistoryPage(page, 'stretches'), 'it is no list of at most 1,000 rows')
+  t.not(typeof parseHistoryPage({ ...page, rows: rows.slice(1) }, 'stretches'), 'string')
+})
+
 test('pages put together are the whole, none is long, and whatever is asked for ends', async t => {
   const history = await makeHistory(t)
   const hours = 60

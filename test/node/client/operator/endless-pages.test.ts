@@ -47,5 +47,19 @@ test('attack: a fleet that goes on for ever is given up, and says which node sho
     code: 'ERR_PROTOCOL',
     message: 'what node-1 answers to vitals cannot be read: it has no end',
   })
-  t.is(asked, 11)
+  t.is(asked, 21)
+})
+
+test('a fleet of as many nodes as a node keeps is read whole', async t => {
+  const most = 16_384 + 256
+  let told = 0
+  const ask = async (): Promise<unknown> => {
+    const page = Array.from({ length: Math.min(200, most - told) }, (_, index) => ({
+      name: nameBehind(told + index),
+    }))
+    told += page.length
+    return page
+  }
+  const fleet = await readFleet(ask, 'node-1')
+  t.is(fleet.size, most)
 })
