@@ -264,8 +264,8 @@ export class ConfirmationRelay implements Disposable {
       if (!isSought(confirmation) && this.#ways.close(to, from)) this.#sendAgain([to])
     }
     const key = JSON.stringify(signed)
-    const isOfThisNode = confirmation.node === this.#options.source
-    if (isOfThisNode || !this.#isNews(confirmation) || this.#checking.has(key)) return
+    const isOwnWord = confirmation.node === this.#options.source
+    if (isOwnWord || !this.#isNews(confirmation) || this.#checking.has(key)) return
     const checked = this.#check(confirmation, signed, from)
     this.#checking.set(key, checked)
     void checked.then(() => this.#checking.delete(key))
@@ -310,9 +310,8 @@ export class ConfirmationRelay implements Disposable {
 
   #passOn(confirmation: Confirmation, signed: SignedConfirmation, from: DocumentStream): void {
     const key = keyOf(confirmation)
-    const { to } = confirmation
     const at = this.#options.clock.monotonic()
-    const passing = { to, signed, isSought: isSought(confirmation), from, at }
+    const passing = { to: confirmation.to, signed, isSought: isSought(confirmation), from, at }
     if (this.#waiting.size < MAX_WAITING) this.#waiting.set(key, passing)
     keepNewest(this.#kept, key, passing, MAX_KEPT)
     this.#gather()
