@@ -4,8 +4,11 @@ import { keepNewest } from '../lib/keep-newest.ts'
 import type { Source } from '../identity/names.ts'
 import type { Signer, Signers } from '../identity/signers.ts'
 import {
+  isSought,
+  keyOf,
   MAX_APPLIED_CHANGES,
   parseConfirmation,
+  rankOf,
   signConfirmation,
   verifyConfirmation,
   type AppliedChange,
@@ -46,6 +49,9 @@ const MAX_KEPT = 2_048
 /** How long they are worth that, in milliseconds: as long as operators wait who say nothing else. */
 const AGAIN_MS = 10_000
 
+/** By how many ways goes an answer about a source: it is asked for where the one way was too slow. */
+const WAYS_OF_SOUGHT = 2
+
 /** Sources of which this node remembers what it has told them last. */
 const MAX_TOLD = 64
 
@@ -63,6 +69,9 @@ interface Passing {
   /** The source that is to hear it. */
   readonly to: Source
   readonly signed: SignedConfirmation
+  readonly isSought: boolean
+  /** The neighbour that brought it; absent for this node's own. */
+  readonly from?: DocumentStream
   /** When it was passed on, on the monotonic clock. */
   readonly at: number
 }
@@ -75,8 +84,8 @@ interface Passing {
  *
  * When that neighbour is gone, what went to it lately goes again, by another that brought the
  * change; by all neighbours when none of them did. A neighbour that sends here what this node
- * would send to it has lost its own way: it is none any more. What is lost all the same is asked
- * for: answers to questions go the same way.
+ * would send to it has lost its own way: it is none any more. What is lost or late all the same is
+ * asked for: answers go the same way, and those about a source by a second one as well.
  */
 export class ConfirmationRelay implements Disposable {
   /** What nodes ask each other. */
@@ -251,10 +260,12 @@ export class ConfirmationRelay implements Disposable {
     if (!this.#isOwn(to)) {
       // This node never knew a way to the source that it is for: not worth checking a signature.
       if (!this.#ways.isKnown(to)) return
-      if (this.#ways.close(to, from)) this.#sendAgain([to])
+      // Sought ones also come from a neighbour of which this node is the second way.
+      if (!isSought(confirmation) && this.#ways.close(to, from)) this.#sendAgain([to])
     }
     const key = JSON.stringify(signed)
-    if (!this.#isNews(confirmation) || this.#checking.has(key)) return
+    const isOwnWord = confirmation.node === this.#options.source
+    if (isOwnWord || !this.#isNews(confirmation) || this.#checking.has(key)) return
     const checked = this.#check(confirmation, signed, from)
     this.#checking.set(key, checked)
     void checked.then(() => this.#checking.delete(key))
@@ -276,7 +287,7 @@ export class ConfirmationRelay implements Disposable {
     if (holds === undefined || !this.#isNews(confirmation)) return
     if (this.#isOwn(confirmation.to)) return this.#believe(confirmation)
     this.#remember(confirmation)
-    this.#passOn(confirmation, signed)
+    this.#passOn(confirmation, signed, from)
   }
 
   /** Whether a source is one that this node has accepted changes in, in this run or an earlier one. */
@@ -297,10 +308,10 @@ export class ConfirmationRelay implements Disposable {
     for (const listener of this.#listeners) listener(confirmation)
   }
 
-  #passOn(confirmation: Confirmation, signed: SignedConfirmation): void {
+  #passOn(confirmation: Confirmation, signed: SignedConfirmation, from: DocumentStream): void {
     const key = keyOf(confirmation)
-    const { to } = confirmation
-    const passing = { to, signed, at: this.#options.clock.monotonic() }
+    const at = this.#options.clock.monotonic()
+    const passing = { to: confirmation.to, signed, isSought: isSought(confirmation), from, at }
     if (this.#waiting.size < MAX_WAITING) this.#waiting.set(key, passing)
     keepNewest(this.#kept, key, passing, MAX_KEPT)
     this.#gather()
@@ -356,16 +367,18 @@ export class ConfirmationRelay implements Disposable {
       // Of very many sources at once, as in a first exchange, only the latest are told.
       const own = this.#own.get(key)
       if (own === undefined) return []
-      return { to: own.said.to, signed: signConfirmation(own.said, self), at: own.at }
+      const { said, at } = own
+      return { to: said.to, signed: signConfirmation(said, self), isSought: isSought(said), at }
     })
   }
 
-  /** By the way to each source; by all neighbours where that is gone. */
+  /** By the way to each source, or ways; by all neighbours where that is gone. */
   #byNeighbour(leaving: readonly Passing[]): Map<DocumentStream, SignedConfirmation[]> {
     const byNeighbour = new Map<DocumentStream, SignedConfirmation[]>()
-    for (const { to, signed } of leaving) {
-      const first = this.#ways.first(to)
-      for (const neighbour of first === undefined ? this.#neighbours : [first]) {
+    for (const { to, signed, isSought: byMore, from } of leaving) {
+      const ways = this.#ways.firstOf(to, byMore ? WAYS_OF_SOUGHT : 1)
+      for (const neighbour of ways.length === 0 ? this.#neighbours : ways) {
+        if (neighbour === from) continue
         const confirmed = byNeighbour.get(neighbour) ?? []
         confirmed.push(signed)
         byNeighbour.set(neighbour, confirmed)
@@ -384,13 +397,4 @@ function send(neighbour: DocumentStream, confirmed: readonly SignedConfirmation[
 /** Whether a frame is for the relay. */
 export function isOfConfirmations(frame: object): boolean {
   return 'confirmed' in frame || 'ask' in frame || 'tallied' in frame
-}
-
-/** What a newer confirmation takes the place of an older one by. */
-function keyOf({ to, node, answer }: Confirmation): string {
-  return answer === undefined ? `${to} ${node}` : `${to} ${node} ?`
-}
-
-function rankOf({ applied, answer }: Confirmation): number {
-  return answer?.number ?? applied
 }

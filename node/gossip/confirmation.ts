@@ -94,6 +94,21 @@ export async function verifyConfirmation(
   return signers.verify(signer, 'confirmation', text, signature)
 }
 
+/** Whether somebody waits for it already, who asked how far all have come with a source. */
+export function isSought({ answer }: Confirmation): boolean {
+  return answer?.about !== undefined
+}
+
+/** What a newer confirmation takes the place of an older one by. */
+export function keyOf({ to, node, answer }: Confirmation): string {
+  return answer === undefined ? `${to} ${node}` : `${to} ${node} ?`
+}
+
+/** Which of two with one key is newer: the greater one. */
+export function rankOf({ applied, answer }: Confirmation): number {
+  return answer?.number ?? applied
+}
+
 function isAppliedChange(value: unknown): value is AppliedChange {
   if (typeof value !== 'object' || value === null) return false
   const { sequence, tookMs, cut } = value as Record<string, unknown>

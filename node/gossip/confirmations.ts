@@ -52,7 +52,7 @@ const LOOK_MS = 2
  * After how long nodes are asked that have not confirmed, in milliseconds, doubled each time: a
  * confirmation may be lost with the link that it went over.
  */
-const ASK_MS = { first: 1_000, most: 8_000 }
+const ASK_MS = { first: 500, most: 8_000 }
 
 /**
  * Wait until every node that can be reached has said to this one that it applied a change. One that

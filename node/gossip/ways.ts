@@ -35,6 +35,11 @@ export class Ways<Neighbour> {
     return this.#ways.get(source)?.values().next().value
   }
 
+  /** The neighbours to go by, at most so many, the best first. */
+  firstOf(source: Source, count: number): Neighbour[] {
+    return [...(this.#ways.get(source)?.values().take(count) ?? [])]
+  }
+
   /** A neighbour is no way to a source. @returns whether it was the one to go by */
   close(source: Source, neighbour: Neighbour): boolean {
     const wasFirst = this.first(source) === neighbour

@@ -1,14 +1,17 @@
-import { hash } from 'node:crypto'
+import { awaitConfirmations } from '../../node/gossip/confirmations.ts'
 import type { LinkMap } from '../../node/gossip/first-tree.ts'
+import type { Member } from '../../node/gossip/member.ts'
 import { linksAccepted, linksWanted } from '../../node/gossip/overlay-plan.ts'
 import { Replica } from '../../node/gossip/replica.ts'
 import type { Signer } from '../../node/identity/signers.ts'
-import { nodeOf, parseName, type Name, type Source } from '../../node/identity/names.ts'
+import { nodeOf, type Name, type Source } from '../../node/identity/names.ts'
 import type { Random } from '../../node/lib/clock.ts'
 import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
 import type { Verifier } from '../../node/identity/verifier.ts'
-import { SharedSigners, trustingVerifier } from '../simulation/shared-signers.ts'
+import { trustingVerifier, type SharedSigners } from '../simulation/shared-signers.ts'
 import { MachineClock, SimulatedTime } from '../simulation/simulated-time.ts'
+import { allLive, memberOf } from './all-live.ts'
+import { CommonSigners, named } from './common-signers.ts'
 import { joinDocuments, sharesOf } from './document-wire.ts'
 import { Ways } from './ways.ts'
 import { MemoryStore } from '../support/memory-store.ts'
@@ -17,6 +20,9 @@ import { commitRequest, type People } from '../support/replica-people.ts'
 
 /** How long a byte is under way between two nodes, at least and at most, ms. */
 const DELAY_MS = { least: 5, most: 15 }
+
+/** How long the accepting node waits for confirmations, ms. */
+const MAX_WAIT_MS = 20_000
 
 /** One node: its list with its confirmations, as all know its links. */
 interface LinkedNode {
@@ -48,12 +54,6 @@ export interface LinkedClusterOptions {
   readonly seed?: number
 }
 
-/** The certificate of a node that accepts nothing: nobody knows it, and passes its signatures over. */
-function named(name: string, signer: Signer): Signer {
-  const identity = { ...signer.identity, name: parseName(name), fingerprint: hash('sha256', name) }
-  return { ...signer, identity }
-}
-
 /** How a change came about. */
 export interface Spreading {
   readonly lastMs: number
@@ -74,6 +74,9 @@ export class LinkedCluster implements Disposable {
   readonly #nodes: LinkedNode[] = []
   readonly #byName = new Map<Name, LinkedNode>()
   readonly #bySource = new Map<Source, LinkedNode>()
+  /** The certificates of those that accept nothing, by their fingerprints. */
+  readonly #common = new Map<string, Signer>()
+  readonly #live = new Map<Source, Member>()
   readonly #neighbours = new Map<Source, readonly Source[]>()
   readonly #links = new Set<OpenLink>()
   readonly #random: Random
@@ -188,26 +191,33 @@ export class LinkedCluster implements Disposable {
     this.#arrivals = new Map()
     this.#bringers.clear()
     const confirmed = new Set<string>()
-    const { replica, signers, source } = node
-    const held = replica.whitelist.heard(source)
-    using _heard = replica.confirmations.subscribe(({ node: by, to, applied }) => {
-      if (to === source && applied > held) confirmed.add(by)
-    })
+    const { replica, signers, clock } = node
     const request = requestOf('revocation', client(`client-${(this.#changes += 1)}`))
-    await commitRequest(replica, request, people.operator(), signers)
+    const committed = await commitRequest(replica, request, people.operator(), signers)
+    if (committed.outcome !== 'committed') throw new Error(`a change is ${committed.outcome}`)
+    const over = new AbortController()
+    const proof = awaitConfirmations(committed.entry.change, {
+      confirmations: replica.confirmations,
+      members: allLive(this.#live),
+      clock,
+      timeoutMs: MAX_WAIT_MS,
+      committedAt: clock.monotonic(),
+      onConfirmed: ({ node: by }) => confirmed.add(by),
+      signal: over.signal,
+    })
     const { length: size } = this.#nodes.filter(({ clock }) => !clock.isFrozen)
     await this.time.until('all hold it', () => this.#arrivals.size >= size)
     const arrivals = [...this.#arrivals.values()].toSorted((a, b) => a.atMs - b.atMs)
     const isConfirmed = (): boolean => confirmed.size >= size
-    await this.time.until('all confirm', isConfirmed, { maxMs: 20_000 }).catch(() => {})
+    await this.time.until('all confirm', isConfirmed, { maxMs: MAX_WAIT_MS }).catch(() => {})
+    over.abort()
+    await proof
     return {
       lastMs: (arrivals.at(-1)?.atMs ?? Number.NaN) - from,
       medianMs: (arrivals[Math.floor(size / 2)]?.atMs ?? Number.NaN) - from,
       hops: Math.max(...arrivals.map(({ hops }) => hops)),
       confirmedMs: isConfirmed() ? this.time.now - from : undefined,
-      missing: this.#nodes
-        .filter(one => !confirmed.has(one.source) && !confirmed.has(one.name))
-        .map(one => one.name),
+      missing: this.#nodes.filter(one => !confirmed.has(one.name)).map(one => one.name),
     }
   }
 
@@ -249,11 +259,12 @@ export class LinkedCluster implements Disposable {
     const [first = ''] = accepting
     const name = accepts ?? `node-${index + 1}`
     const source = testSource(name)
-    const signers = new SharedSigners(all, verifier)
+    const signers = new CommonSigners(all, verifier, this.#common)
     // Nodes know each other's certificates from *members*.
     for (const one of accepting) signers.learn(people.node(one).signer.chain)
     const person = people.node(accepts ?? first)
     const self = accepts === undefined ? { ...person, signer: named(name, person.signer) } : person
+    if (accepts === undefined) this.#common.set(self.signer.identity.fingerprint, self.signer)
     const clock = new MachineClock(this.time, NOON)
     const replica = new Replica({
       source,
@@ -303,6 +314,7 @@ export class LinkedCluster implements Disposable {
       tallyKey: replica.confirmations.tallies.key.publicKey,
     }))
     const live = new Map(members.map(member => [member.source, member]))
+    for (const { source } of members) this.#live.set(source, memberOf(source))
     for (const { replica } of this.#nodes) {
       replica.followLinks(map)
       replica.confirmations.tallies.follow({

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
@@ -9,6 +10,7 @@ import type {
   OperatorConnection,
 } from '../../node/client/operator/operator-connection.ts'
 import { parseSubject } from '../../node/identity/names.ts'
+import { connectTls, tlsOptions } from '../../node/identity/tls.ts'
 import { parseAddress } from '../../node/lib/address.ts'
 import { systemClock } from '../../node/lib/clock.ts'
 import { processorMsOf } from '../bench/process-time.ts'
@@ -106,7 +108,7 @@ export class LinedCluster {
         const through = this.#lines.through(index)
         const process = spawnCli(this.#t, [...args, ...folders, ...peers], { through })
         this.#processes.set(index, process)
-        await process.out.find(/^fridge node \S+ ready on /)
+        await process.out.find(/^fridge node \S+ ready on /, 0, 2 * WAIT_MS)
       }),
     )
   }
@@ -137,6 +139,17 @@ export class LinedCluster {
     say(`kill -9 ${named(indices)}`)
     for (const index of indices) this.#process(index).child.kill('SIGKILL')
     await Promise.all(indices.map(async index => this.#process(index).exit))
+  }
+
+  /** Nothing runs on a node until it is thawed; its sockets stay. */
+  freeze(index: number): void {
+    say(`freeze node-${index}`)
+    this.#process(index).child.kill('SIGSTOP')
+  }
+
+  thaw(index: number): void {
+    say(`let node-${index} go on`)
+    this.#process(index).child.kill('SIGCONT')
   }
 
   /** Change how packets go between two nodes, both ways. */
@@ -187,15 +200,34 @@ export class LinedCluster {
     })
   }
 
+  /**
+   * Connect over bare TLS, as a client that never asks whether its node is still there.
+   * @returns `closed` resolves when its connection is over, however that came
+   */
+  async patientClient(
+    index: number,
+    name: (typeof CLIENTS)[number],
+  ): Promise<{ readonly closed: Promise<void> }> {
+    const credentials = await this.#certs.load('client', name)
+    const socket = connectTls({ ...tlsOptions(credentials), ...parseAddress(address(index)) })
+    const { promise: closed, resolve } = Promise.withResolvers<void>()
+    await once(socket, 'secureConnect')
+    // A node that cuts may reset the connection.
+    socket.on('error', () => {}).on('close', () => resolve())
+    socket.resume()
+    return { closed }
+  }
+
   async add(index: number, name: string, reason?: string): Promise<CommittedChange> {
     say(`fridge whitelist add ${name} --node node-${index}`)
     const wish = { kind: 'grant', subject: parseSubject(name), terms: {} } as const
     return await this.#change(index, { ...wish, ...(reason !== undefined && { reason }) })
   }
 
-  async remove(index: number, name: string): Promise<CommittedChange> {
+  /** @param waitMs how long for nodes that are silent, in milliseconds. Default 120000 */
+  async remove(index: number, name: string, waitMs = WAIT_MS): Promise<CommittedChange> {
     say(`fridge whitelist remove ${name} --node node-${index}`)
-    return await this.#change(index, { kind: 'revocation', subject: parseSubject(name) })
+    return await this.#change(index, { kind: 'revocation', subject: parseSubject(name) }, waitMs)
   }
 
   async status(index: number): Promise<StatusReport> {
@@ -299,12 +331,12 @@ export class LinedCluster {
 
   /** The first line of the log of a node that matches, said or still to come. @param from the place of the first that counts */
   async said(index: number, pattern: RegExp, from?: number): Promise<string> {
-    return await this.#process(index).err.find(pattern, from)
+    return await this.#process(index).err.find(pattern, from, 2 * WAIT_MS)
   }
 
-  async #change(index: number, wish: ChangeWish): Promise<CommittedChange> {
+  async #change(index: number, wish: ChangeWish, waitMs = WAIT_MS): Promise<CommittedChange> {
     await using operator = await this.operator(index)
-    return await operator.change(wish, { waitMs: WAIT_MS })
+    return await operator.change(wish, { waitMs })
   }
 
   async #list(index: number): Promise<string[]> {

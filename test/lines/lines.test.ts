@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
+import { formatTable } from '../../cli/table.ts'
 import { seededRandom } from '../../node/sensors/drivers/seeded-random.ts'
 import { LinedCluster, range, say } from './lined-cluster.ts'
 
@@ -14,6 +15,8 @@ const ROUNDS = 10
  * with each of eleven peers, again and again.
  */
 const MAX_CHANGES = 20
+/** How long an operator waits for a node that is silent, in milliseconds: the others confirm meanwhile. */
+const SILENT_MS = 20_000
 /** How long the nodes are left alone for what rest costs to be said, in milliseconds. */
 const REST_MS = 20_000
 /** How often by the peer at the other end of it: its link ends, and one that had just begun. */
@@ -67,6 +70,66 @@ test.serial(
     const lost = await cluster.heal()
     t.true(lost > 0, 'the lines have lost packets')
     say(`${lost} packets were lost`)
+  },
+)
+
+test.serial(
+  'a removal cuts whom it can reach, whatever is wrong, and names the node that is silent',
+  async t => {
+    const accepting = 5
+    const frozen = 9
+    const [deaf = 0] = (await cluster.linksOf(accepting)).filter(peer => peer !== frozen)
+    const rows = [['just before a removal', 'last cut', 'all others confirmed', 'silent']]
+    const measure = async (what: string, spoil: () => unknown, silent?: number): Promise<void> => {
+      await cluster.untilInReach(cluster.all, cluster.all)
+      t.is((await cluster.add(3, 'c1')).confirmed.length, SIZE)
+      const reached = cluster.all.filter(index => index !== silent)
+      const clients = await Promise.all(reached.map(async index => cluster.client(index, 'c1')))
+      say(what)
+      await spoil()
+      const startedAt = performance.now()
+      const lastCut = Promise.all(clients.map(async ({ ended }) => ended)).then(ends => {
+        for (const { code } of ends) t.is(code, 'ERR_REVOKED')
+        return sinceOf(startedAt)
+      })
+      const removed = await cluster.remove(accepting, 'c1', silent && SILENT_MS)
+      t.deepEqual(removed.confirmed.map(({ node }) => String(node)).toSorted(), names(reached))
+      const told = [...removed.silent, ...removed.unreachable].map(String)
+      t.deepEqual(told, silent === undefined ? [] : names([silent]))
+      const last = Math.max(...removed.confirmed.map(({ afterMs }) => afterMs))
+      rows.push([what, await lastCut, `${(last / 1_000).toFixed(1)} s`, told.join()])
+    }
+
+    await measure('nothing', () => {})
+
+    let patientEnded: Promise<unknown> | undefined
+    let isCut = false
+    try {
+      await measure(
+        `node-${frozen} is frozen`,
+        async () => {
+          const { closed } = await cluster.patientClient(frozen, 'c1')
+          patientEnded = closed.then(() => (isCut = true))
+          cluster.freeze(frozen)
+        },
+        frozen,
+      )
+      t.false(isCut, 'a frozen node cuts nobody')
+    } finally {
+      cluster.thaw(frozen)
+    }
+    await patientEnded
+    const refused = await t.throwsAsync(async () => cluster.client(frozen, 'c1'))
+    t.like(refused, { code: 'ERR_REVOKED' })
+
+    await measure(`node-${deaf} hears nothing of node-${accepting}`, () =>
+      cluster.oneWay(accepting, deaf, { loss: 1 }),
+    )
+    await cluster.heal()
+    await measure('20 % of packets are lost', async () => {
+      for (const [a, b] of pairs()) await cluster.line(a, b, { loss: 0.2 })
+    })
+    for (const line of formatTable(rows)) say(line)
   },
 )
 
@@ -153,7 +216,7 @@ test.serial(
       cluster.said(index, new RegExp(`"peer":"node-${peer}","reason":"dead"`), places.get(index))
     // Along the tree: of a link beside it only the other ends of changes are announced, which is short.
     for (let round = 0; round < ROUNDS && (await lost()) === before; round += 1) {
-      const added = await cluster.add(round % 2 === 0 ? from : to, 'c4', 'x'.repeat(500))
+      const added = await cluster.add(round % 2 === 0 ? from : to, 'c4', incompressible(500))
       t.is(added.confirmed.length, SIZE, JSON.stringify(added))
     }
     t.true((await lost()) > before, 'a long packet was lost')
@@ -198,6 +261,13 @@ function assertSteady(
   const changes = indices.map((index, at) => cluster.linkChanges(index) - (before[at] ?? 0))
   say(`changes of links meanwhile, a node: ${changes.join(' ')}`)
   for (const count of changes) t.true(count <= MAX_CHANGES, `${count} changes`)
+}
+
+/** Characters that packing makes hardly shorter: any of 20,000 ideographs, 3 bytes each. */
+function incompressible(length: number): string {
+  return String.fromCodePoint(
+    ...Array.from({ length }, () => 0x4e00 + Math.floor(random() * 20_000)),
+  )
 }
 
 /** For people, to the tenth of a second. */

@@ -17,7 +17,7 @@ const TEST_ENV = { FRIDGE_METRICS: 'off', TZ: 'UTC', XDG_CONFIG_HOME: '/nonexist
 /** The program `fridge`. */
 export const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
 
-/** How long a test waits for the next line. */
+/** How long a test waits for the next line, in milliseconds. */
 const SILENCE_MS = 60_000
 
 /** What a program has said on one of its outputs, line by line. */
@@ -42,19 +42,22 @@ export class Lines {
 
   /**
    * The first line, said or still to come, that matches.
-   * @throws when the output ends without it, or says nothing for a minute: a test that waited for
+   * @param from the place of the first that counts. Default 0
+   * @param silenceMs how long nothing may be said. Default 60000
+   * @throws when the output ends without it, or says nothing for so long: a test that waited for
    *   ever would not say for what
    */
-  async find(pattern: RegExp, from = 0): Promise<string> {
+  async find(pattern: RegExp, from = 0, silenceMs = SILENCE_MS): Promise<string> {
     for (let next = from; ;) {
       for (; next < this.all.length; next += 1) {
         const line = this.all[next]
         if (line !== undefined && pattern.test(line)) return line
       }
       if (this.#ended) throw new Error(`no line matches ${String(pattern)} in:\n${this.text}`)
-      const signal = AbortSignal.timeout(SILENCE_MS)
+      const signal = AbortSignal.timeout(silenceMs)
       await once(this.#more, 'change', { signal }).catch(() => {
-        throw new Error(`for a minute no line matches ${String(pattern)} in:\n${this.text}`)
+        const seconds = silenceMs / 1_000
+        throw new Error(`for ${seconds} s no line matches ${String(pattern)} in:\n${this.text}`)
       })
     }
   }

@@ -403,6 +403,52 @@ test('a later confirmation says what the one before it said', async t => {
   )
 })
 
+test('an answer about a source goes two ways at every node, and any other by one', async t => {
+  const beta = openRelay('beta')
+  const sent: object[][] = [[], [], []]
+  const streams = sent.map(frames => streamTo(undefined, frames))
+  const [toFirst, ...others] = streams
+  if (toFirst === undefined) return t.fail()
+  const to = testSource('alpha')
+  beta.relay.heardFrom(to, toFirst)
+  for (const stream of others) beta.relay.broughtBy(to, stream)
+  const answer = { number: 1, changes: 1, clients: 0 }
+  const answerBy = (name: Name, about: object): SignedConfirmation =>
+    signConfirmation(
+      { node: testSource(name), to, applied: 0, changes: [], answer: { ...answer, ...about } },
+      people.node(name),
+    )
+  const counts = (): number[] => sent.map(({ length }) => length)
+  beta.relay.take({ confirmed: [answerBy('gamma', {})] }, streamTo(undefined))
+  await settle(beta)
+  t.deepEqual(counts(), [1, 0, 0])
+  beta.relay.take(
+    { confirmed: [answerBy('delta', { about: to, applied: 1 })] },
+    streamTo(undefined),
+  )
+  await settle(beta)
+  t.deepEqual(counts(), [2, 1, 0])
+  beta.relay.take({ confirmed: [answerBy('beta', { about: to, applied: 1 })] }, streamTo(undefined))
+  await settle(beta)
+  t.deepEqual(counts(), [2, 1, 0], 'what comes back to its node goes no further')
+})
+
+test('a neighbour that passes an answer about a source on here is a way as before', async t => {
+  const beta = openRelay('beta')
+  const sent: object[] = []
+  const toFirst = streamTo(undefined, sent)
+  const to = testSource('alpha')
+  beta.relay.heardFrom(to, toFirst)
+  const answer = { number: 1, about: to, applied: 1, changes: 1, clients: 0 }
+  const said = { node: testSource('gamma'), to, applied: 0, changes: [], answer }
+  beta.relay.take({ confirmed: [signConfirmation(said, people.node('gamma'))] }, toFirst)
+  await settle(beta)
+  t.deepEqual(sent, [], 'it does not go back where it came from')
+  beta.relay.take({ confirmed: [confirmationBy('delta')] }, streamTo(undefined))
+  await settle(beta)
+  t.is(sent.length, 1)
+})
+
 test('one that its node did not sign ends the link, and counts for nothing', async t => {
   const alpha = openRelay('alpha')
   const refusals: string[] = []

@@ -14,11 +14,13 @@ test('the neighbour that brought the newest change first is the way, and the oth
   t.is(ways.first(ALPHA), 'x')
   ways.lead(ALPHA, 'z')
   t.is(ways.first(ALPHA), 'z')
+  t.deepEqual(ways.firstOf(ALPHA, 2), ['z', 'x'])
   t.true(ways.close(ALPHA, 'z'))
   t.is(ways.first(ALPHA), 'x')
   t.false(ways.close(ALPHA, 'y'))
   t.true(ways.close(ALPHA, 'x'))
   t.is(ways.first(ALPHA), undefined)
+  t.deepEqual(ways.firstOf(ALPHA, 2), [])
 })
 
 test('a neighbour that is gone tells to which sources it was the way, and which have none any more', t => {
