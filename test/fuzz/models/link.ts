@@ -89,20 +89,19 @@ export function modelLink(bytes: Buffer, rules: LinkRules): LinkModel {
     source = hello['source']
     return source.startsWith(`${rules.peer}#`)
   }
+  const refused = () => ({ refused: true, updates, hasCompared: hasCompared() })
   for (const [what, id, text = ''] of mux.events) {
     if (what === 'open') {
       const isOpen = [...documents.values()].some(({ name }) => name === text)
-      if (source === undefined || isOpen)
-        return { refused: true, updates, hasCompared: hasCompared() }
+      if (source === undefined || isOpen) return refused()
       documents.set(id, openDocument(text as DocumentName, rules))
     } else if (what === 'close') {
-      if (documents.has(id)) return { refused: true, updates, hasCompared: hasCompared() }
+      if (documents.has(id)) return refused()
     } else {
       const lines = ((rest.get(id) ?? '') + text).split('\n')
       rest.set(id, lines.pop() ?? '')
       for (const line of lines) {
-        if (!/^\s{0,16}$/.test(line) && !takeLine(id, line))
-          return { refused: true, updates, hasCompared: hasCompared() }
+        if (!/^\s{0,16}$/.test(line) && !takeLine(id, line)) return refused()
       }
     }
   }
@@ -397,7 +396,5 @@ function isAppliedChange(value: unknown): boolean {
 function isBye([reason, text, proof, ...rest]: readonly unknown[]): boolean {
   if (typeof reason !== 'string' || typeof text !== 'string' || rest.length > 0) return false
   if (proof === undefined) return true
-  return (
-    reason === 'revoked' && typeof proof === 'object' && proof !== null && !Array.isArray(proof)
-  )
+  return reason === 'revoked' && isObject(proof)
 }
