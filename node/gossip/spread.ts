@@ -16,9 +16,6 @@ const MOST_WAIT_MS = 250
 /** How long an update that has come may take to be checked and stored before it is asked for all the same, in milliseconds. */
 const CHECK_MS = 50
 
-/** Moments at which something is asked for are this far apart, in milliseconds. */
-const STEP_MS = 10
-
 /** Share of the newest measurement in how far announcements are ahead of what they announce. */
 const SMOOTHING = 0.2
 
@@ -38,7 +35,14 @@ export interface SpreadOptions {
    * milliseconds. Less costs copies where links differ by more than that.
    */
   readonly leastWaitMs: number
-  /** How long a link that was asked may take to answer before another is asked, in milliseconds. */
+  /**
+   * Moments at which something is asked for are this far apart, in milliseconds. More gathers what
+   * was announced of many sources in one question, and delays it.
+   */
+  readonly stepMs: number
+  /** How many links are asked for the same at once. Each that answers in vain costs a copy. */
+  readonly askAtOnce: number
+  /** How long links that were asked may take to answer before others are asked, in milliseconds. */
   readonly askNextMs: number
 }
 
@@ -62,6 +66,8 @@ interface State {
 interface Wait {
   readonly since: number
   dueAt: number
+  /** Whether every link that has announced it was asked. */
+  isSpent: boolean
 }
 
 /**
@@ -222,9 +228,11 @@ export class Spread<L> {
     if (state === undefined || sequence <= held) return
     const most = Math.max(sequence, state.announced.get(source) ?? 0)
     keepNewest(state.announced, source, most, MAX_ANNOUNCED)
-    if (this.#waits.has(source)) return
-    const dueAt = Math.ceil((now + this.#waitMs()) / STEP_MS) * STEP_MS
-    this.#waits.set(source, { since: now, dueAt })
+    const wait = this.#waits.get(source)
+    if (wait?.isSpent === false) return
+    const { stepMs } = this.#options
+    const dueAt = Math.ceil((now + this.#waitMs()) / stepMs) * stepMs
+    this.#waits.set(source, { since: wait?.since ?? now, dueAt, isSpent: false })
     this.#nextAt = Math.min(this.#nextAt ?? dueAt, dueAt)
   }
 
@@ -241,22 +249,46 @@ export class Spread<L> {
     const wants = new Map<L, Source[]>()
     for (const [source, wait] of this.#waits) {
       if (wait.dueAt > now) continue
-      const link = this.#choose(source, held(source), now)
-      if (link === undefined) {
+      const links = this.#chooseSome(source, held(source), now)
+      if (links.length === 0) {
         // Those that were asked may answer yet, and what they did not is asked of nobody twice.
-        this.#waits.delete(source)
+        this.#spend(source, wait, now)
         continue
       }
       wait.dueAt = now + this.#options.askNextMs
-      const sources = wants.get(link) ?? []
-      wants.set(link, sources)
-      sources.push(source)
+      for (const link of links) {
+        const sources = wants.get(link) ?? []
+        wants.set(link, sources)
+        sources.push(source)
+      }
     }
     this.#nextAt = undefined
     for (const { dueAt } of this.#waits.values()) {
       this.#nextAt = Math.min(this.#nextAt ?? dueAt, dueAt)
     }
     return Array.from(wants, ([link, sources]) => ({ link, sources }))
+  }
+
+  /**
+   * There is nobody left to ask. How late it comes is measured all the same, or nodes that answer
+   * late would be asked for every update.
+   */
+  #spend(source: Source, wait: Wait, now: number): void {
+    const until = wait.since + MOST_WAIT_MS
+    const isAwaited = this.#links.values().some(({ announced }) => announced.has(source))
+    if (!isAwaited || until <= now) this.#waits.delete(source)
+    else Object.assign(wait, { dueAt: until, isSpent: true })
+  }
+
+  /** As many links as are asked at once: the question and the answer of one may both be lost. */
+  #chooseSome(source: Source, held: number, now: number): L[] {
+    const chosen: L[] = []
+    while (chosen.length < this.#options.askAtOnce) {
+      const link = this.#choose(source, held, now)
+      if (link === undefined) break
+      chosen.push(link)
+    }
+    return chosen
   }
 
   /** The link that announced the most of a source, and more than is held, and owes no answer about it. */

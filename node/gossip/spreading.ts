@@ -30,8 +30,11 @@ export const LIST_SPREADING: Spreading = {
   // At once: where all copies of a node are late, an announcement is what it has.
   announceMs: 0,
   answerMs: 0,
-  leastWaitMs: 10,
-  askNextMs: 50,
+  leastWaitMs: 5,
+  stepMs: 1,
+  // Where a fifth of the packets is lost, a question or its answer is with a probability of a third.
+  askAtOnce: 3,
+  askNextMs: 20,
 }
 
 /**
@@ -49,6 +52,8 @@ export const MEMBERS_SPREADING: Spreading = {
   answerMs: 1_000,
   roundMs: 2_000,
   leastWaitMs: 50,
+  stepMs: 10,
+  askAtOnce: 1,
   askNextMs: 250,
 }
 

@@ -13,6 +13,8 @@ const SPREADING: Spreading = {
   announceMs: 20,
   answerMs: 20,
   leastWaitMs: 50,
+  stepMs: 10,
+  askAtOnce: 1,
   askNextMs: 250,
 }
 

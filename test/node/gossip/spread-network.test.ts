@@ -112,6 +112,20 @@ test('a node to which all ways are bad but the slowest is brought a change by th
   t.deepEqual(refusals(world), [])
 })
 
+test('where every third node does everything 100 ms late, a change is hardly more copies', async t => {
+  const world = await startWorld(t)
+  const busy = NAMES.filter((name, index) => index % 3 === 2 && name !== ORIGIN)
+  for (const name of busy) world.node(name).clock.freeze()
+  await change(world, 2)
+  await world.time.pass(100)
+  for (const name of busy) world.node(name).clock.thaw()
+  await world.time.until('all hold it', () => world.arrivals.size === NAMES.length)
+  await world.time.pass(1_000)
+  const { whitelist } = world.traffic.copies
+  t.true(whitelist <= 3.5 * NAMES.length, `${whitelist} copies`)
+  t.deepEqual(refusals(world), [])
+})
+
 test('over lines that lose a fifth of all packets every change comes to every node', async t => {
   const world = await startWorld(t)
   world.loss = 0.2

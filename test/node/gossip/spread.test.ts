@@ -1,5 +1,6 @@
 import test from 'ava'
 import { Spread, type SpreadOptions } from '../../../node/gossip/spread.ts'
+import { LIST_SPREADING } from '../../../node/gossip/spreading.ts'
 import { testSource } from '../../support/replica-changes.ts'
 
 const ALPHA = testSource('alpha')
@@ -8,7 +9,7 @@ const LIVE = { isHeld: false, isLive: true, now: 0 }
 const HELD = { isHeld: true, isLive: true, now: 0 }
 
 function spreadOver(links: string, options: Partial<SpreadOptions> = {}): Spread<string> {
-  const times = { leastWaitMs: 50, askNextMs: 250 }
+  const times = { leastWaitMs: 50, stepMs: 10, askAtOnce: 1, askNextMs: 250 }
   const spread = new Spread<string>({ isShared: false, copies: 1, ...times, ...options })
   for (const link of links) spread.join(link)
   return spread
@@ -139,6 +140,31 @@ test('the wait for what was announced, and for an answer, are those that are set
   t.deepEqual(spread.due(60, nothing), [{ link: 'b', sources: [ALPHA] }])
 })
 
+test('as many links as are set are asked at once, and as many others when none of them answers', t => {
+  const spread = spreadOver('abcde', { leastWaitMs: 5, stepMs: 1, askAtOnce: 3, askNextMs: 20 })
+  for (const link of 'abcde') spread.heardHave(link, [ALPHA, 1], 0, 2)
+  const asked = (now: number): string =>
+    spread
+      .due(now, nothing)
+      .map(({ link }) => link)
+      .join('')
+  t.deepEqual([asked(6), asked(7), asked(26), asked(27)], ['', 'abc', '', 'de'])
+  t.deepEqual([asked(47), asked(252)], ['', ''])
+  t.is(spread.nextAt, undefined)
+})
+
+test('where the first of those that were asked has answered, no others are asked', t => {
+  const spread = spreadOver('abcde', { askAtOnce: 3 })
+  for (const link of 'abcde') spread.heardHave(link, [ALPHA, 1], 0, 0)
+  t.is(spread.due(50, nothing).length, 3)
+  spread.arrived('b', [ALPHA, 1], { ...LIVE, now: 60 })
+  t.deepEqual(
+    spread.due(1_000, () => 1),
+    [],
+  )
+  t.is(spread.nextAt, undefined)
+})
+
 test('a link that does not answer is not asked again, and the next that announced the same is', t => {
   const spread = spreadOver('abc')
   spread.heardHave('a', [ALPHA, 9], 0, 0)
@@ -229,6 +255,37 @@ function waitAfter(lateMs: number): number {
   spread.heardHave('b', [ALPHA, 41], 40, 0)
   return spread.nextAt ?? 0
 }
+
+test('nodes that answer 100 ms late are asked for one change, and for no more of them', t => {
+  const announcing = 'defghijk'
+  const spread = spreadOver(`abc${announcing}`, LIST_SPREADING)
+  const questions: number[] = []
+  for (let sequence = 1; sequence <= 20; sequence += 1) {
+    const from = sequence * 10_000
+    const held = (): number => sequence - 1
+    const bringing = [...'abc']
+    for (const link of announcing) spread.heardHave(link, [ALPHA, sequence], held(), from)
+    for (let now = from; now < from + 100; now += 1) {
+      bringing.push(...spread.due(now, held).map(({ link }) => link))
+    }
+    for (const [index, link] of bringing.entries()) {
+      const copy = { isHeld: index > 0, isLive: true, now: from + 100 }
+      spread.arrived(link, [ALPHA, sequence], copy)
+    }
+    spread.due(from + 1_000, () => sequence)
+    questions.push(bringing.length - 3)
+  }
+  t.deepEqual(questions, [8, ...Array.from({ length: 19 }, () => 0)])
+})
+
+test('what one more link announces when all others were asked is asked of that one', t => {
+  const spread = spreadOver('ab', LIST_SPREADING)
+  spread.heardHave('a', [ALPHA, 1], 0, 0)
+  t.deepEqual(spread.due(5, nothing), [{ link: 'a', sources: [ALPHA] }])
+  t.deepEqual(spread.due(25, nothing), [])
+  spread.heardHave('b', [ALPHA, 1], 0, 30)
+  t.deepEqual(spread.due(35, nothing), [{ link: 'b', sources: [ALPHA] }])
+})
 
 test('what a peer announces and asks for without end is kept in bounds', t => {
   const spread = spreadOver('ab')
