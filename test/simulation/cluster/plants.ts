@@ -87,7 +87,7 @@ const REACH: readonly Bug[] = [
   },
   {
     name: 'a link counts that one of its ends names',
-    find: 'if (this.#linksOf(other).has(run)) yield other',
+    find: 'if (this.#linksOf(other).includes(run)) yield other',
     put: 'yield other',
   },
 ]
