@@ -95,7 +95,7 @@ const REACH: readonly Bug[] = [
 const RELAY: readonly Bug[] = [
   {
     name: 'confirmations of others are not passed on',
-    find: 'this.#remember(confirmation)\n    this.#passOn(confirmation, signed)',
+    find: 'this.#remember(confirmation)\n    this.#passOn(confirmation, signed, from)',
     put: 'this.#remember(confirmation)',
   },
   {
