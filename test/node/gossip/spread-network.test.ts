@@ -112,7 +112,7 @@ test('a node to which all ways are bad but the slowest is brought a change by th
   t.deepEqual(refusals(world), [])
 })
 
-test('where every third node does everything 100 ms late, a change is hardly more copies', async t => {
+test('where every third node does everything 100 ms late, a change comes to each about three times', async t => {
   const world = await startWorld(t)
   const busy = NAMES.filter((name, index) => index % 3 === 2 && name !== ORIGIN)
   for (const name of busy) world.node(name).clock.freeze()
@@ -122,7 +122,7 @@ test('where every third node does everything 100 ms late, a change is hardly mor
   await world.time.until('all hold it', () => world.arrivals.size === NAMES.length)
   await world.time.pass(1_000)
   const { whitelist } = world.traffic.copies
-  t.true(whitelist <= 3.5 * NAMES.length, `${whitelist} copies`)
+  t.true(whitelist <= 3 * NAMES.length, `${whitelist} copies`)
   t.deepEqual(refusals(world), [])
 })
 

@@ -263,7 +263,7 @@ test('nodes that answer 100 ms late are asked for one change, and for no more of
   for (let sequence = 1; sequence <= 20; sequence += 1) {
     const from = sequence * 10_000
     const held = (): number => sequence - 1
-    const bringing = [...'abc']
+    const bringing = Array.from('abc')
     for (const link of announcing) spread.heardHave(link, [ALPHA, sequence], held(), from)
     for (let now = from; now < from + 100; now += 1) {
       bringing.push(...spread.due(now, held).map(({ link }) => link))
