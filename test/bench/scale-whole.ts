@@ -28,7 +28,9 @@ const AFTER_DEATH_MS = 10_000
 /** How nodes are lost: a process is killed, whose system ends its connections, or a machine has no power. */
 const LOSSES = [
   { name: 'node-2', phase: 'killed', resets: true },
-  { name: 'node-3', phase: 'a power cut', resets: false },
+  { name: 'node-3', phase: 'killed', resets: true },
+  { name: 'node-4', phase: 'a power cut', resets: false },
+  { name: 'node-5', phase: 'a power cut', resets: false },
 ]
 
 /**
@@ -93,14 +95,25 @@ async function rest(world: GossipWorld): Promise<string> {
   return `idle: ${kilobytes.toFixed(2)} kB/s, ${(share * 100).toFixed(2)} % of a core`
 }
 
-/** A node ends without a word. @returns when all others know it */
+/** A node ends without a word. @returns when half of the others know it, and when all do */
 async function lose(world: GossipWorld, name: string, resets: boolean): Promise<string> {
   const from = world.time.now
   await world.kill(name, { resets })
-  const { length: size } = world.nodes
-  const isKnown = (): boolean => world.nodes.every(({ members }) => members.liveCount === size)
-  await world.time.until('all know that it is dead', isKnown, { stepMs: 100 })
-  const knownMs = world.time.now - from
+  const { nodes } = world
+  const knowsShare = (share: number) => (): boolean =>
+    nodes.filter(({ members }) => members.liveCount === nodes.length).length >= nodes.length * share
+  const half = await secondsUntil(world, 'half know that it is dead', from, knowsShare(0.5))
+  const all = await secondsUntil(world, 'all know that it is dead', from, knowsShare(1))
   await world.time.pass(AFTER_DEATH_MS)
-  return `all know it after ${(knownMs / 1_000).toFixed(1)} s`
+  return `half know it after ${half} s, all after ${all} s`
+}
+
+async function secondsUntil(
+  world: GossipWorld,
+  what: string,
+  from: number,
+  holds: () => boolean,
+): Promise<string> {
+  await world.time.until(what, holds, { stepMs: 100 })
+  return ((world.time.now - from) / 1_000).toFixed(1)
 }
