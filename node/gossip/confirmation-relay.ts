@@ -181,9 +181,7 @@ export class ConfirmationRelay implements Disposable {
     const said = { node, to, applied: kept.at(-1)?.sequence ?? 0, changes: kept }
     if (!this.#isOwn(to)) {
       const isPlain = changes.every(({ tookMs, cut }) => cut === 0 && tookMs < SLOW_MS)
-      if (!isPlain || !this.tallies.add(to, said.applied)) return this.#say(to, said)
-      keepNewest(this.#own, to, { said, at: this.#options.clock.monotonic() }, MAX_TOLD)
-      return this.#gather()
+      return this.#say(to, said, isPlain && this.tallies.add(to, said.applied))
     }
     this.#applied = said
     this.#tell(said)
@@ -194,9 +192,11 @@ export class ConfirmationRelay implements Disposable {
     this.#say(`${to} ?`, { node, to, applied: 0, changes: [], answer })
   }
 
-  #say(key: string, said: Confirmation): void {
-    keepNewest(this.#own, key, { said, at: this.#options.clock.monotonic() }, MAX_TOLD)
-    this.#untold.add(key)
+  #say(key: string, said: Confirmation, isTallied = false): void {
+    // What was joined to the words of others and is lost is asked for: here each would send its own to all.
+    const at = isTallied ? -Infinity : this.#options.clock.monotonic()
+    keepNewest(this.#own, key, { said, at }, MAX_TOLD)
+    if (!isTallied) this.#untold.add(key)
     this.#gather()
   }
 

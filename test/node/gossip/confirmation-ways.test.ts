@@ -237,3 +237,25 @@ test('a neighbour that passes an answer about a source on here is a way as befor
   await settle(beta)
   t.is(sent.length, 1)
 })
+
+test('what was joined to the words of others is not sent by itself when its way is gone: it is asked for', async t => {
+  const [alpha, beta] = [openRelay('alpha'), openRelay('beta')]
+  const members = [alpha, beta].map(({ relay }, index) => ({
+    source: testSource(NAMES[index] ?? ''),
+    tallyKey: relay.tallies.key.publicKey,
+  }))
+  const live = new Map(members.map(member => [member.source, member]))
+  beta.relay.tallies.follow({ liveCount: 2, list: () => members, live: () => live }, 0)
+  const [gone, there]: [object[], object[]] = [[], []]
+  const way = streamTo(undefined, gone)
+  const change = testSource('alpha')
+  beta.relay.meet(way)
+  beta.relay.heardFrom(change, way)
+  beta.relay.reportApplied(change, [{ sequence: 1, tookMs: 1, cut: 0 }])
+  await settle(beta)
+  t.deepEqual(gone.map(Object.keys), [['tallied']])
+  beta.relay.forget(way)
+  beta.relay.meet(streamTo(undefined, there))
+  await settle(beta)
+  t.deepEqual(there, [])
+})

@@ -133,5 +133,6 @@ test('a whole site that comes back from a power cut does not dial all at once, a
   const within = (ms: number): number => world.dials.filter(({ at }) => at < ms).length
   t.true(within(100) < within(1_000) / 4, `${within(100)} of ${within(1_000)} dials at once`)
   const most = Math.max(...MANY.map(name => world.dials.filter(({ to }) => to === name).length))
-  t.true(most < MANY.length, `${most} dials to one node`)
+  // The seed, which each knows from the start; it turns some away who come again.
+  t.true(most < 1.5 * MANY.length, `${most} dials to one node`)
 })

@@ -87,7 +87,7 @@ const REACH: readonly Bug[] = [
   },
   {
     name: 'a link counts that one of its ends names',
-    find: 'if (this.#linksOf(other).has(run)) yield other',
+    find: 'if (this.#linksOf(other).includes(run)) yield other',
     put: 'yield other',
   },
 ]
@@ -95,7 +95,7 @@ const REACH: readonly Bug[] = [
 const RELAY: readonly Bug[] = [
   {
     name: 'confirmations of others are not passed on',
-    find: 'this.#remember(confirmation)\n    this.#passOn(confirmation, signed)',
+    find: 'this.#remember(confirmation)\n    this.#passOn(confirmation, signed, from)',
     put: 'this.#remember(confirmation)',
   },
   {
