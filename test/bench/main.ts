@@ -21,6 +21,7 @@ import { measureScale } from './scale.ts'
 import { measureFaults } from './scale-faults.ts'
 import { measureLists } from './scale-lists.ts'
 import { measureMembers } from './scale-members.ts'
+import { measureWholeNodes } from './scale-whole.ts'
 import { measureSealing } from './sealing.ts'
 import { measureStart } from './start.ts'
 
@@ -44,6 +45,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'scale-faults': measureFaults,
   'scale-members': measureMembers,
   scale: measureScale,
+  'scale-whole': measureWholeNodes,
   processes: measureProcesses,
   history: measureHistory,
   'event-latency': measureEventLatency,

@@ -12,6 +12,7 @@ import { MemoryStore } from '../support/memory-store.ts'
 import { NOON, testSource } from '../support/replica-changes.ts'
 import { makePeople, type People } from '../support/replica-people.ts'
 import { joinDocuments, sharesOf } from './document-wire.ts'
+import { keptMemory } from './kept-memory.ts'
 import { GrowingTable } from '../../cli/table.ts'
 import type { Bench } from './result.ts'
 
@@ -76,7 +77,7 @@ async function measureNewcomer(size: number): Promise<string[]> {
   await teller.recall([...names.map(name => profileOf(people, name)), ...states(1)])
   teller.say({ links: [...(links.get(TELLER) ?? []), testSource(NEWCOMER)] })
   await time.pass(10_000)
-  const before = memory()
+  const before = keptMemory()
   using newcomer = openMembers(people, NEWCOMER, people.signers(new MemoryStore()), clock)
   newcomer.say({ links: [testSource(TELLER)] })
   const counted = { bytes: 0, digests: 0 }
@@ -109,7 +110,7 @@ async function measureNewcomer(size: number): Promise<string[]> {
     await time.pass(2_000)
   })
   const live = newcomer.liveCount
-  const after = memory()
+  const after = keptMemory()
   wires.pop()?.[Symbol.dispose]()
   await time.pass(1_000)
   const again = await measure(async () => {
@@ -195,11 +196,4 @@ function linksOf(names: readonly string[]): ReadonlyMap<string, readonly Source[
     if (one !== other) link(one, other)
   }
   return new Map(Array.from(links, ([name, others]) => [name, [...others]]))
-}
-
-/** What the process keeps; exact where it may collect what it does not (`--expose-gc`). */
-function memory(): { readonly heap: number; readonly resident: number } {
-  for (let times = 0; times < 3; times += 1) globalThis.gc?.()
-  const { heapUsed, external, rss } = process.memoryUsage()
-  return { heap: heapUsed + external, resident: rss }
 }

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { Members } from '../../node/gossip/members.ts'
+import { Members, type MembersOptions } from '../../node/gossip/members.ts'
 import { Overlay } from '../../node/gossip/overlay.ts'
 import type { Commit } from '../../node/gossip/commit.ts'
 import { Replica } from '../../node/gossip/replica.ts'
@@ -27,12 +27,14 @@ const BLACK_HOLE_MS = 10_000
 export interface WorldOptions {
   readonly people: People
   readonly seed?: number
-  /** How long a byte is under way between two nodes, at least and at most, ms. Default 5 to 15. */
-  readonly delayMs?: readonly [number, number]
+  /** How long a byte is under way between two nodes, at least and at most or by their names, ms. Default 5 to 15. */
+  readonly delayMs?: readonly [number, number] | ((one: string, other: string) => number)
   /** Whether signatures are really checked. Default: they are taken as genuine. */
   readonly checksSignatures?: boolean
   /** Up to how many nodes each confirms by itself. Default 64. */
   readonly singly?: number
+  /** Makes the *members* of a node. Default: as each node has them at its start. */
+  readonly makeMembers?: (options: MembersOptions) => Members
 }
 
 /** One node of the world: the gossip of the real code. */
@@ -108,6 +110,7 @@ export class GossipWorld {
     remembered: readonly string[] = [],
   ): WorldNode {
     const { people, checksSignatures = false } = this.#options
+    const { makeMembers = options => new Members(options) } = this.#options
     const run = (this.#runs.get(name) ?? 0) + 1
     this.#runs.set(name, run)
     const clock = new MachineClock(this.time, NOON)
@@ -118,7 +121,7 @@ export class GossipWorld {
     const source = testSource(name, run)
     const self = { signer, key }
     const replica = new Replica({ source, store: new MemoryStore(), signers, self, clock })
-    const members = new Members({
+    const members = makeMembers({
       clock,
       random: this.#random,
       signers,
@@ -253,7 +256,7 @@ export class GossipWorld {
       await clock.sleep(BLACK_HOLE_MS, signal)
       throw new Error(`${to} does not answer`)
     }
-    const delayMs = this.#delayMs()
+    const delayMs = this.#delayMs(from, to)
     // TCP and TLS 1.3: two ways there and back.
     await clock.sleep(4 * delayMs, signal)
     const target = this.#nodes.get(to)
@@ -285,8 +288,10 @@ export class GossipWorld {
     return { socket: here, peer: identityOf(to), own: identityOf(from) }
   }
 
-  #delayMs(): number {
-    const [least, most] = this.#options.delayMs ?? [5, 15]
+  #delayMs(one: string, other: string): number {
+    const { delayMs = [5, 15] } = this.#options
+    if (typeof delayMs === 'function') return delayMs(one, other)
+    const [least, most] = delayMs
     return Math.round(least + this.#random() * (most - least))
   }
 }
