@@ -72,8 +72,8 @@ interface Passing {
   readonly isSought: boolean
   /** The neighbour that brought it; absent for this node's own. */
   readonly from?: DocumentStream
-  /** When it was passed on, on the monotonic clock. */
-  readonly at: number
+  /** Until when it goes again if its way is gone, on the monotonic clock. */
+  readonly until: number
 }
 
 /**
@@ -99,8 +99,8 @@ export class ConfirmationRelay implements Disposable {
   readonly #ways = new Ways<DocumentStream>()
   /** Neighbours that are gone: what they brought may still be under way. */
   readonly #gone = new WeakSet<DocumentStream>()
-  /** What this node tells of itself, by whom it tells and whether it was asked, and since when. */
-  readonly #own = new Map<string, { readonly said: Confirmation; readonly at: number }>()
+  /** What this node tells of itself, by whom it tells and whether it was asked, and `until` as above. */
+  readonly #own = new Map<string, { readonly said: Confirmation; readonly until: number }>()
   /** What of it is still to be told. */
   readonly #untold = new Set<string>()
   /**
@@ -193,9 +193,9 @@ export class ConfirmationRelay implements Disposable {
   }
 
   #say(key: string, said: Confirmation, isTallied = false): void {
-    // What was joined to the words of others and is lost is asked for: here each would send its own to all.
-    const at = isTallied ? -Infinity : this.#options.clock.monotonic()
-    keepNewest(this.#own, key, { said, at }, MAX_TOLD)
+    // What was joined to the words of others is asked for if it is lost: else each would send its own to all.
+    const until = this.#options.clock.monotonic() + (isTallied ? 0 : AGAIN_MS)
+    keepNewest(this.#own, key, { said, until }, MAX_TOLD)
     if (!isTallied) this.#untold.add(key)
     this.#gather()
   }
@@ -310,8 +310,8 @@ export class ConfirmationRelay implements Disposable {
 
   #passOn(confirmation: Confirmation, signed: SignedConfirmation, from: DocumentStream): void {
     const key = keyOf(confirmation)
-    const at = this.#options.clock.monotonic()
-    const passing = { to: confirmation.to, signed, isSought: isSought(confirmation), from, at }
+    const until = this.#options.clock.monotonic() + AGAIN_MS
+    const passing = { to: confirmation.to, signed, isSought: isSought(confirmation), from, until }
     if (this.#waiting.size < MAX_WAITING) this.#waiting.set(key, passing)
     keepNewest(this.#kept, key, passing, MAX_KEPT)
     this.#gather()
@@ -330,9 +330,9 @@ export class ConfirmationRelay implements Disposable {
   /** What was sent lately to some sources, of other nodes, and the keys of what this node itself told them. */
   #sentLately(sources: readonly Source[]): (readonly [key: string, passing?: Passing])[] {
     const to = new Set(sources)
-    const since = this.#options.clock.monotonic() - AGAIN_MS
-    const kept = [...this.#kept].filter(([, { to: one, at }]) => to.has(one) && at >= since)
-    const own = [...this.#own].filter(([, { said, at }]) => to.has(said.to) && at >= since)
+    const now = this.#options.clock.monotonic()
+    const kept = [...this.#kept].filter(([, { to: one, until }]) => to.has(one) && until > now)
+    const own = [...this.#own].filter(([, { said, until }]) => to.has(said.to) && until > now)
     return [...kept, ...own.map(([key]) => [key] as const)]
   }
 
@@ -367,8 +367,8 @@ export class ConfirmationRelay implements Disposable {
       // Of very many sources at once, as in a first exchange, only the latest are told.
       const own = this.#own.get(key)
       if (own === undefined) return []
-      const { said, at } = own
-      return { to: said.to, signed: signConfirmation(said, self), isSought: isSought(said), at }
+      const { said, until } = own
+      return { to: said.to, signed: signConfirmation(said, self), isSought: isSought(said), until }
     })
   }
 

@@ -8,25 +8,16 @@ import type { Confirmation } from '../../../node/gossip/confirmation.ts'
 import type { Member, Twin } from '../../../node/gossip/member.ts'
 import { subscribeTo } from '../../../node/lib/listeners.ts'
 import { nodeOf, parseName, type Name, type Source } from '../../../node/identity/names.ts'
+import { memberOf } from '../../support/bare-member.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { NOON, testSource } from '../../support/replica-changes.ts'
 
 const ALPHA = testSource('alpha')
 const BETA = testSource('beta')
 
-function memberOf(source: Source, twins: readonly Twin[]): Member {
-  return {
-    name: nodeOf(source),
-    source,
-    addresses: [],
-    version: '0.0.0',
-    startedAt: NOON,
-    saidAt: 0,
-    links: [],
-    certificateRenewFrom: 0,
-    certificateEndsAt: 0,
-    ...(source === ALPHA && { twins }),
-  }
+/** As others tell of it; alpha's runs may have met twins. */
+function memberMeeting(source: Source, twins: readonly Twin[]): Member {
+  return { ...memberOf(source), ...(source === ALPHA && { twins }) }
 }
 
 /** A change that alpha has accepted, in a cluster of alpha and beta. */
@@ -65,10 +56,10 @@ function waitForProof(timeoutMs: number, lost = new Set<Source>(), others: reado
           new Map(
             [ALPHA, BETA, ...others]
               .filter(source => !lost.has(source))
-              .map(source => [source, memberOf(source, twins)]),
+              .map(source => [source, memberMeeting(source, twins)]),
           ),
         unreachable: () =>
-          new Map([...lost].map(source => [nodeOf(source), memberOf(source, twins)])),
+          new Map([...lost].map(source => [nodeOf(source), memberMeeting(source, twins)])),
         left: () => left,
         subscribe: listener => subscribeTo(changed, listener),
       },

@@ -47,6 +47,20 @@ function isIn({ replica }: TestReplica, subject: typeof AMBER): boolean {
   return replica.stateOf(subject).grants.length > 0
 }
 
+/** Three nodes, of which beta writes to a disk that may be full. */
+function withDisk() {
+  const disk = new SimulatedDisk()
+  const clock = new FakeClock(NOON)
+  return {
+    ...testNetwork(),
+    disk,
+    clock,
+    alpha: openReplica(people, 'alpha'),
+    beta: openReplica(people, 'beta', { store: disk.open(), clock }),
+    gamma: openReplica(people, 'gamma'),
+  }
+}
+
 test('a removal that a peer brings acts and is passed on before it is written, and confirmed after it', async t => {
   const { alpha, beta, gamma, store, quiet, network } = await openChain(new WatchedStore())
   const happened: unknown[] = []
@@ -76,12 +90,7 @@ test('a grant neither acts nor is passed on before it is written', async t => {
 })
 
 test('a removal that cannot be written has gone on, acts, and is confirmed when it is brought again', async t => {
-  const disk = new SimulatedDisk()
-  const clock = new FakeClock(NOON)
-  const { connect, quiet, network } = testNetwork()
-  const alpha = openReplica(people, 'alpha')
-  const beta = openReplica(people, 'beta', { store: disk.open(), clock })
-  const gamma = openReplica(people, 'gamma')
+  const { disk, clock, connect, quiet, network, alpha, beta, gamma } = withDisk()
   await alpha.grant(AMBER)
   connect(alpha, beta)
   connect(beta, gamma)
@@ -102,12 +111,7 @@ test('a removal that cannot be written has gone on, acts, and is confirmed when 
 })
 
 test('what went on and could not be written is asked for of those it went to as well', async t => {
-  const disk = new SimulatedDisk()
-  const clock = new FakeClock(NOON)
-  const { connect, quiet, network } = testNetwork()
-  const alpha = openReplica(people, 'alpha')
-  const beta = openReplica(people, 'beta', { store: disk.open(), clock })
-  const gamma = openReplica(people, 'gamma')
+  const { disk, clock, connect, quiet, network, alpha, beta, gamma } = withDisk()
   await alpha.grant(AMBER)
   await alpha.grant(BERYL)
   const link = connect(alpha, beta)
