@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { formatTable } from '../../cli/table.ts'
 import { milliseconds } from './figures.ts'
 import { ProcessCluster, type Removal } from './process-cluster.ts'
@@ -28,6 +30,11 @@ function describe(root: string, removals: readonly Removal[]): string[] {
   ]
 }
 
+for (const root of process.argv.slice(2)) {
+  if (existsSync(join(root, 'node_modules'))) continue
+  console.error(`bench: ${root} is no checkout with its packages; in one: npm ci`)
+  process.exit(2)
+}
 for (const size of sizes) {
   await using stack = new AsyncDisposableStack()
   const versions: { root: string; cluster: ProcessCluster; removals: Removal[] }[] = []

@@ -77,7 +77,7 @@ export const measureLists: Bench = async ({ quick, progress, print }) => {
     progress(`${size} lists`)
     const figures = await measureList(size, isReal, row => table.print([row]))
     if (!isReal) measured.push(figures)
-    await writeFile(PLOT, plotOf('nodes', panelsOf(measured)))
+    if (!quick) await writeFile(PLOT, plotOf('nodes', panelsOf(measured)))
   }
   for (const note of NOTES) print(`  ${note}`)
   return []

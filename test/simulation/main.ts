@@ -24,7 +24,13 @@ const { values, positionals } = parseArgs({
 })
 const only = process.env['SEED']
 
-if (values.newcomers) await simulateNewcomers(positionals)
+const numbers = [values.nodes, values.schedules, values.first, only, ...positionals]
+const wrong = numbers.find(one => one !== undefined && !/^[1-9]\d{0,8}$/.test(one))
+
+if (wrong !== undefined) {
+  console.error(`simulate: ${wrong} is not a number from 1 on`)
+  process.exitCode = 2
+} else if (values.newcomers) await simulateNewcomers(positionals)
 else if (values.nodes === undefined) await simulateLists(positionals)
 else {
   const { nodes, schedules = '100', first = '1', keep } = values
