@@ -29,6 +29,8 @@ import { chunksOf, type Target } from '../target.ts'
 import { ALL_VOUCHED } from '../../support/vouchers.ts'
 
 const AMBER = client('amber')
+/** How many words about itself a node may say at once, and how long those beyond them wait, ms (`gossip/own-words.ts`). */
+const OWN_WORDS = { atOnce: 20, waitMs: 250 }
 const TIMES = { heartbeatMs: 1_000, deadAfterMs: 5_000 }
 
 /** A link to a node whose certificate is genuine, with the documents of its victim. */
@@ -57,6 +59,7 @@ export async function openGossip(): Promise<Target> {
       for (const chunk of chunksOf(input)) scene.socket.receive(chunk)
       await scene.settled()
       const model = modelLink(input, { control, peer: 'mallory', victim: VICTIM, held, trusted })
+      await scene.waitForOwnWords(model)
       const refused = scene.ends.some(({ hostile }) => hostile)
       const problem =
         scene.problemOfEnd(model) ??
@@ -146,6 +149,13 @@ class Scene {
     await this.#replica.settled()
     await this.#members.settled()
     await settle()
+  }
+
+  /** What a peer says of itself beyond its pace is taken a moment later. */
+  async waitForOwnWords({ updates }: LinkModel): Promise<void> {
+    if (updates.members.length <= OWN_WORDS.atOnce) return
+    await this.#clock.advance(OWN_WORDS.waitMs)
+    await this.settled()
   }
 
   /** What is refused for its form is refused, and its sender cut. */
